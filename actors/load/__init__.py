@@ -1,0 +1,1 @@
+"""Load tests: schedule, generator, report."""

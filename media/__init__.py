@@ -1,0 +1,1 @@
+"""RTP, RTCP, DTMF and audio: streams of one process, paced by one tick."""

@@ -1,0 +1,20 @@
+"""What every test may ask for: the folder of test data that nobody in this project wrote."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of foreign test data (RFC messages, captures); skip without it, fail without it when CI=true."""
+    folder = Path(os.environ.get("SIPSWARM_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if folder.is_dir():
+        return folder
+    reason = f"test data not found at {folder}; set SIPSWARM_TEST_DATA to its folder"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
