@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of foreign test data (RFC messages, captures); skip without it, fail without it when CI=true."""
+    """The folder of foreign test data; a test skips without it, and fails without it when CI=true."""
     folder = Path(os.environ.get("SIPSWARM_TEST_DATA", ROOT.parent / "shared" / "data"))
     if folder.is_dir():
         return folder
