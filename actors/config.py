@@ -1,0 +1,176 @@
+"""What a node is told: its listeners, how many workers, and what they do. Plain data, one JSON line to each process.
+
+Filled by the command line or by `UserAgent`; checked here, in one place, with errors that say what, where and the fix.
+"""
+
+import dataclasses
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ConfigurationError
+
+TRANSPORTS = ("udp", "tcp", "tls")
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One SIP address of the node."""
+
+    transport: str
+    """udp, tcp or tls"""
+    host: str
+    """an IP address without brackets"""
+    port: int
+    """0 = any free port, chosen when the socket is bound"""
+
+    @classmethod
+    def parse(cls, text: str) -> "Listener":
+        """Read `udp:127.0.0.1:5070`, `tcp:[::1]:5070` or `127.0.0.1` (UDP, port 5060).
+
+        Raises:
+            ConfigurationError: not of that form; the message names the part.
+        """
+        transport, colon, rest = text.partition(":")
+        if transport not in TRANSPORTS:
+            transport, rest = "udp", text
+        host, port = split_host_port(rest, 5060)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise ConfigurationError(
+                f"listen address {text!r}: {host!r} is not an IP address; write for example udp:127.0.0.1:5070 or udp:[::1]:5070"
+            ) from None
+        return cls(transport, host, port)
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{format_host(self.host)}:{self.port}"
+
+
+def format_host(host: str) -> str:
+    """An IP address as it stands in a URI: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def split_host_port(text: str, default_port: int) -> tuple[str, int]:
+    """`host`, `host:port`, `[v6]` or `[v6]:port` into its two parts.
+
+    Raises:
+        ConfigurationError: the port is not a number from 0 to 65535.
+    """
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port_text = rest.removeprefix(":")
+    elif text.count(":") > 1:
+        host, port_text = text, ""
+    else:
+        host, _, port_text = text.partition(":")
+    if not port_text:
+        return host, default_port
+    if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and int(port_text) <= 65535):
+        raise ConfigurationError(f"{text!r}: the port {port_text!r} is not a number from 0 to 65535")
+    return host, int(port_text)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerConfig:
+    """What the built-in answering robot does with each call."""
+
+    media: str = "echo"
+    """echo, silence, play:FILE, tone:HZ, ivr or none"""
+    ring_time: float = 0.0
+    """seconds of ringing (180) before the answer; 0 = a 180 and at once the answer"""
+    status: int = 200
+    """final answer to every INVITE; 300 to 699 refuses"""
+    dtmf_echo: bool = False
+    """send each digit back that came"""
+    hangup_after: float = 0.0
+    """seconds after the answer; 0 = the peer hangs up"""
+    allow: tuple[str, ...] = (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+    )
+    """networks whose calls are answered; the rest gets no answer at all"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadConfig:
+    """A load test: which calls, when, and what is expected of each."""
+
+    target: str
+    """SIP URI that is called"""
+    rate: float = 10.0
+    """calls per second over all shards"""
+    arrival: str = "fixed"
+    """fixed or poisson"""
+    calls: int = 0
+    """how many in all; 0 = as many as fit into `duration`"""
+    duration: float = 0.0
+    """seconds during which calls start; 0 = until `calls` are started"""
+    max_concurrent: int = 0
+    """arrivals beyond are held back and counted; 0 = no limit"""
+    hold: float = 0.0
+    """seconds from answer to our BYE"""
+    media: str = "none"
+    """echo, silence, play:FILE, tone:HZ or none"""
+    dtmf: str = ""
+    """digits sent once the call is up"""
+    expect_dtmf: str = ""
+    """digits the peer must send"""
+    expect_media: bool = False
+    """audio must have arrived on both sides"""
+    ring_time: float = 180.0
+    """seconds without a final answer before CANCEL"""
+    seed: int = 1
+    """of the arrival times"""
+    shard: int = 0
+    shards: int = 1
+    """this node's share, 0-based, of a test spread over several nodes"""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Everything the processes of one node share."""
+
+    run_dir: str
+    """private directory (0700) of the sockets between the processes"""
+    listeners: tuple[Listener, ...]
+    """bound addresses; a message names its listener by index"""
+    call_id_key: int
+    """key of `slot_of`, an unsigned 32-bit integer"""
+    call_workers: int = 1
+    media_workers: int = 1
+    answer: AnswerConfig | None = None
+    load: LoadConfig | None = None
+    user: str = "sipswarm"
+    """user part of our From and Contact"""
+    rtp_ports: tuple[int, int] = (20000, 32766)
+    """lowest and highest RTP port, both even numbers"""
+    rtp_timeout: float = 30.0
+    """seconds without any RTP, where some is due, before a call is hung up; 0 = off"""
+    hang_timeout: float = 5.0
+    """seconds without a beat before a process is replaced; 0 = off"""
+    max_calls: int = 20000
+    """live calls per call worker; a further INVITE gets 503"""
+
+    def to_json(self) -> str:
+        """One line for the standard input of a process."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "NodeConfig":
+        """The inverse of `to_json`."""
+        raw: dict[str, Any] = json.loads(text)
+        raw["listeners"] = tuple(Listener(**each) for each in raw["listeners"])
+        raw["rtp_ports"] = tuple(raw["rtp_ports"])
+        if raw["answer"] is not None:
+            raw["answer"]["allow"] = tuple(raw["answer"]["allow"])
+            raw["answer"] = AnswerConfig(**raw["answer"])
+        if raw["load"] is not None:
+            raw["load"] = LoadConfig(**raw["load"])
+        return cls(**raw)

@@ -1,0 +1,41 @@
+"""What users catch: a few errors that say whose fault it was and what to do."""
+
+
+class SwarmError(Exception):
+    """Every error of ours."""
+
+
+class ConfigurationError(SwarmError):
+    """Something was asked for that cannot be: the message says what, where and the fix. Exit code 2."""
+
+
+class CallError(SwarmError):
+    """A call did not go as asked."""
+
+
+class CallRejected(CallError):
+    """The peer refused: `status` and `reason` of its final response (man page: FAIL with code)."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+
+
+class CallTimeout(CallError):
+    """No final response in time (RFC 3261 timer B, or `ring_time`)."""
+
+
+class CallEnded(CallError):
+    """The call is over; every pending and later await on it raises this.
+
+    cause: how it ended: "local", "remote", "cancelled", "expired", "transport" or "error".
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the call is over ({cause})")
+        self.cause = cause
+
+
+class Overloaded(SwarmError):
+    """A bound of ours was reached; nothing was sent. Try later or raise the bound that the message names."""

@@ -1,0 +1,186 @@
+"""The vocabulary of the sip link and the control link: every record two of our processes may exchange.
+
+Commands are imperative, events are past tense. Each record is a NamedTuple of plain values (int, float, str, bytes,
+bool and tuples of those), so that it packs as it stands and cannot be changed on the way. The media vocabulary is
+`media.messages`; `actors.wire` numbers all of them. This file knows nothing of sockets, encodings or processes.
+"""
+
+from typing import NamedTuple
+
+# ---- every link
+
+
+class Hello(NamedTuple):
+    """The first record on a link: who speaks. Answered by a `Welcome`."""
+
+    role: str
+    """dispatcher, call, media or supervisor"""
+    slot: int
+    """0 … n-1 within the role"""
+    pid: int
+
+
+class Welcome(NamedTuple):
+    """The answer to `Hello`: the link works in both directions."""
+
+    role: str
+    slot: int
+
+
+# ---- sip link: dispatcher -> call worker
+
+
+class SipReceived(NamedTuple):
+    """One SIP message as it arrived, raw."""
+
+    listener: int
+    """index into the node's listeners"""
+    flow: int
+    """the connection it came on (TCP, TLS); 0 for UDP"""
+    host: str
+    port: int
+    data: bytes
+
+
+class FlowClosed(NamedTuple):
+    """A connection is gone; what was sent on it may be lost."""
+
+    listener: int
+    flow: int
+    reason: str
+
+
+# ---- sip link: call worker -> dispatcher
+
+
+class SendSip(NamedTuple):
+    """Put one message on a connection (TCP, TLS). UDP is sent by the call worker itself."""
+
+    listener: int
+    flow: int
+    """the connection to answer on; 0 = the one to host and port, opened when there is none"""
+    host: str
+    port: int
+    data: bytes
+
+
+# ---- control link: supervisor -> child
+
+
+class Start(NamedTuple):
+    """Every process is linked: begin to take and place calls."""
+
+    at: float
+    """monotonic time at which the schedule of a load begins"""
+
+
+class Drain(NamedTuple):
+    """Take and place no new calls; let live ones end."""
+
+    within: float
+    """seconds after which live calls are hung up"""
+
+
+class Stop(NamedTuple):
+    """End now: hang up what is live, say the last snapshot, exit."""
+
+
+class WorkerDown(NamedTuple):
+    """A process is gone; what it owned is lost."""
+
+    role: str
+    slot: int
+    incarnation: int
+
+
+class SetRate(NamedTuple):
+    """Change the commanded rate of a running load (calls per second over all shards; 0 pauses)."""
+
+    rate: float
+
+
+# ---- control link: child -> supervisor
+
+
+class Ready(NamedTuple):
+    """The process is linked to every other process it needs."""
+
+    role: str
+    slot: int
+
+
+class Series(NamedTuple):
+    """One cumulative value of one metric; inside a `Snapshot`."""
+
+    name: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+    """one number for a counter or gauge; for a histogram the sum, then one cumulative-from-start count per bucket"""
+
+
+class Snapshot(NamedTuple):
+    """The beat of a process and everything it counted since it started."""
+
+    number: int
+    """1, 2, 3 … of this incarnation"""
+    at: float
+    """monotonic time of the beat"""
+    live_calls: int
+    """calls (call worker) or streams (media worker) that are not over"""
+    series: tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...]
+    """`Series` as plain tuples"""
+
+
+class CallFinished(NamedTuple):
+    """One call is over and judged; a row of calls.csv and the input of the report."""
+
+    call_id: str
+    scenario: str
+    role: str
+    """uac or uas"""
+    started: float
+    """monotonic time of the first INVITE"""
+    lateness: float
+    """seconds between the planned and the real start; 0.0 for a call that came in"""
+    outcome: str
+    """the label values of sipswarm_calls_finished_total"""
+    code: int
+    """final SIP status of the INVITE; 0 = none"""
+    post_dial_delay: float
+    """seconds from INVITE to the first 18x or final; -1.0 = none"""
+    answer_delay: float
+    """seconds from INVITE to 2xx; -1.0 = none"""
+    disconnect_delay: float
+    """seconds from our BYE to its final response; -1.0 = none"""
+    duration: float
+    """seconds from answer to end; 0.0 = never answered"""
+    ended_by: str
+    """local, remote, expired; empty when it was never answered"""
+    rtp_sent: int
+    rtp_received: int
+    rtp_lost: int
+    jitter: float
+    """seconds; -1.0 = no media"""
+    mos: float
+    """MOS-CQE; -1.0 = no media"""
+    digits_sent: int
+    digits_received: int
+    digits_missed: int
+    digits_wrong: int
+    failure: str
+    """the expectation that was missed, by name; empty = none"""
+
+
+class LoadFinished(NamedTuple):
+    """This shard's plan is done: every planned call was attempted or held back, and is over."""
+
+    planned: int
+    attempted: int
+    held_back: int
+
+
+class Drained(NamedTuple):
+    """No call is live any more; the process may be ended."""
+
+    unclosed: int
+    """calls whose end no peer confirmed"""

@@ -1,0 +1,133 @@
+"""Link frames as octets: the schema of every record, checked in both directions. The only importer of msgpack.
+
+A frame is the array (version, incarnation, sequence, acknowledged, sent_at, records); a record is the array
+(code, field, field, …). Codes are part of the protocol between two processes of one release: append, never renumber.
+A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
+"""
+
+from typing import Any, Final, NamedTuple, get_origin, get_type_hints
+
+import msgpack
+
+import media.messages as media_messages
+
+from . import messages
+
+VERSION: Final = 1
+MAX_FRAME = 1 << 20
+"""octets; the limit set on every socket, so that a stranger cannot make us allocate more"""
+
+
+class WireError(ValueError):
+    """A frame that is not ours: refused and counted, never handled in part."""
+
+
+SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
+    # every link
+    1: messages.Hello,
+    2: messages.Welcome,
+    # sip link
+    10: messages.SipReceived,
+    11: messages.FlowClosed,
+    12: messages.SendSip,
+    # control link
+    30: messages.Start,
+    31: messages.Drain,
+    32: messages.Stop,
+    33: messages.WorkerDown,
+    34: messages.SetRate,
+    40: messages.Ready,
+    41: messages.Snapshot,
+    42: messages.CallFinished,
+    43: messages.LoadFinished,
+    44: messages.Drained,
+    # media link
+    60: media_messages.OpenStream,
+    61: media_messages.ConfigureStream,
+    62: media_messages.SetSource,
+    63: media_messages.SetSink,
+    64: media_messages.SendDigits,
+    65: media_messages.StopDigits,
+    66: media_messages.CloseStream,
+    67: media_messages.ProvideFrames,
+    80: media_messages.StreamOpened,
+    81: media_messages.StreamRefused,
+    82: media_messages.DtmfReceived,
+    83: media_messages.DigitsSent,
+    84: media_messages.SourceFinished,
+    85: media_messages.FramesWanted,
+    86: media_messages.FramesReceived,
+    87: media_messages.StreamSilent,
+    88: media_messages.StreamStatistics,
+    89: media_messages.StreamClosed,
+}
+
+
+def _field_types(record: type[tuple[Any, ...]]) -> tuple[type, ...]:
+    """The exact type of each field: int, float, str, bytes, bool, or tuple for any tuple of those."""
+    hints = get_type_hints(record)
+    fields: tuple[str, ...] = record._fields  # type: ignore[attr-defined]  # every NamedTuple has it
+    return tuple(tuple if get_origin(hints[name]) is tuple else hints[name] for name in fields)
+
+
+_CODES: Final = {record: code for code, record in SCHEMA.items()}
+_TYPES: Final = {code: _field_types(record) for code, record in SCHEMA.items()}
+_packer = msgpack.Packer(autoreset=True)
+
+
+class Frame(NamedTuple):
+    """What came in one ZeroMQ message."""
+
+    incarnation: int
+    """of the sender: 1, 2, 3 … for each start of its slot"""
+    sequence: int
+    """records sent on this link before this frame"""
+    acknowledged: int
+    """records of ours that the sender has handled"""
+    sent_at: float
+    """monotonic time; one host, one clock"""
+    records: list[Any]
+
+
+def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: list[Any]) -> bytes:
+    """A frame as octets.
+
+    Raises:
+        KeyError: a record's class is not in the schema (our own bug).
+    """
+    codes = _CODES
+    rows = [(codes[record.__class__], *record) for record in records]
+    packed: bytes = _packer.pack((VERSION, incarnation, sequence, acknowledged, sent_at, rows))
+    return packed
+
+
+def decode(data: bytes) -> Frame:
+    """The frame in these octets, every record as its class.
+
+    Raises:
+        WireError: not msgpack, another version, an unknown record, or a field of another type.
+    """
+    try:
+        version, incarnation, sequence, acknowledged, sent_at, rows = msgpack.unpackb(data, use_list=False)
+    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
+        raise WireError(f"not a link frame: {type(error).__name__}") from error
+    if version != VERSION:
+        raise WireError(f"link version {version!r}, ours is {VERSION}: restart every process of the node")
+    if not (
+        type(incarnation) is int
+        and type(sequence) is int
+        and type(acknowledged) is int
+        and type(sent_at) is float
+    ):
+        raise WireError("frame header of other types")
+    records = []
+    try:
+        for row in rows:
+            code = row[0]
+            fields = row[1:]
+            if tuple(map(type, fields)) != _TYPES[code]:
+                raise WireError(f"record {code}: fields of other number or types")
+            records.append(SCHEMA[code]._make(fields))  # type: ignore[attr-defined]  # as above
+    except (TypeError, KeyError, IndexError) as error:
+        raise WireError(f"not a record: {type(error).__name__}") from error
+    return Frame(incarnation, sequence, acknowledged, sent_at, records)
