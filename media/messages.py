@@ -1,0 +1,436 @@
+"""The media vocabulary: every command a media engine takes and every event it gives back.
+
+All are NamedTuples of plain values (int, float, str, bytes, bool, tuples of those), so that they cross a
+process as they are; none nests another. One stream is one media line: an RTP and RTCP pair of sockets and one
+remote. A `stream_id` is chosen by whoever opens the stream and is unique
+per owner; the owner itself is named by the link, not by the message. Knows nothing of SIP, SDP or calls.
+
+Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
+
+    ("none",)                     nothing; digits are sent all the same
+    ("silence",)                  the codec's silence
+    ("tone", hz)                  a sine of -16 dBm0
+    ("file", path, repeat)        a WAV file, or raw payload bytes; repeat < 0 endless, 0 and 1 once
+    ("echo", delay_packets)       what was received, after that many packets; < 0 receives only
+    ("callback",)                 frames asked for by `FramesWanted`, given by `ProvideFrames`
+
+Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
+
+    ("none",)                     dropped, after statistics and digits
+    ("file", path)                ".wav": decoded audio, 16 bit; any other name: payload bytes as received
+    ("callback",)                 `FramesReceived`
+"""
+
+from typing import NamedTuple
+
+Source = tuple[str | int | float, ...]
+"""A source as plain values: its kind and arguments (see the module's table)."""
+
+Sink = tuple[str | int | float, ...]
+"""A sink as plain values: its kind and arguments (see the module's table)."""
+
+Frame = tuple[bytes, int, int, int]
+"""One frame to send: payload, payload type (-1 = the stream's), marker (0 or 1), timestamp (-1 = the
+stream's own)."""
+
+ReceivedFrame = tuple[bytes, int, int, int, int]
+"""One frame received: payload, sequence number, timestamp, payload type, marker."""
+
+
+class OpenStream(NamedTuple):
+    """Bind an RTP and RTCP pair; answered by `StreamOpened` or `StreamRefused`. Nothing is sent before
+    `ConfigureStream`."""
+
+    stream_id: int
+    """Chosen by the owner, unique among the owner's streams."""
+    local_address: str
+    """The IPv4 or IPv6 literal that the sockets bind to, without brackets."""
+    asymmetric: bool = False
+    """Send from a port of its own instead of the announced one (man page `asymetric_rtp`, C10)."""
+    rtp_fd: int = -1
+    """Embedded mode only: a bound UDP socket's descriptor to use (it is duplicated); -1 = take a port of
+    the pool."""
+    rtcp_fd: int = -1
+    """Embedded mode only: the same for RTCP; -1 with an `rtp_fd` = this stream has no RTCP socket."""
+
+
+class ConfigureStream(NamedTuple):
+    """Set or change everything that signalling decides; may come again at any time. Unlocks the source
+    address (S4)."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+    direction: str = "sendrecv"
+    """As seen from here: sendrecv, sendonly, recvonly or inactive (RFC 3264)."""
+    remote_address: str = ""
+    """IP literal of the peer's media; "", 0.0.0.0 or :: = do not send."""
+    remote_port: int = 0
+    """The peer's RTP port; 0 = do not send."""
+    remote_rtcp_port: int = 0
+    """The peer's RTCP port (RFC 3605); 0 = RTP port + 1, or the RTP port with `rtcp_mux`."""
+    rtcp_mux: bool = False
+    """RTP and RTCP share one port (RFC 5761)."""
+    codec: str = "PCMU"
+    """Encoding name of what we send, as in rtpmap; unknown names are passed through as opaque payload."""
+    payload_type: int = 0
+    """Payload type of what we send."""
+    clock_rate: int = 8000
+    """RTP clock of what we send, in Hz."""
+    payload_size: int = 160
+    """Octets of payload per packet that we send (man page `rtp_param[1]`)."""
+    packet_interval: float = 0.02
+    """Seconds between two packets that we send (`rtp_param[2]`); the timestamp step is clock_rate *
+    packet_interval."""
+    receive_codecs: tuple[tuple[int, str, int], ...] = ((0, "PCMU", 8000), (8, "PCMA", 8000))
+    """What may come in: (payload type, encoding name, clock rate); any other payload type is counted and
+    dropped."""
+    dtmf_payload_type: int = -1
+    """The peer's telephone-event payload type, on which we send digits; -1 = not negotiated."""
+    dtmf_receive_payload_type: int = -1
+    """Our telephone-event payload type, on which digits arrive; -1 = not negotiated."""
+    dtmf_clock_rate: int = 8000
+    """RTP clock of telephone-event in Hz."""
+    dtmf_methods: tuple[str, ...] = ("rfc4733",)
+    """Which digits are reported: any of "rfc4733" and "inband"."""
+    latching: bool = False
+    """Take the first packets' source, if its IP is `latch_address`, instead of the announced address (S4);
+    off by policy."""
+    latch_address: str = ""
+    """IP of the signalling source; only media from it may be latched to."""
+    silence_warning: float = 15.0
+    """Seconds without RTP and RTCP, while we expect to receive, until `StreamSilent("warning")`; 0 =
+    never."""
+    inactivity_limit: float = 30.0
+    """The same for `StreamSilent("limit")`; 0 = never."""
+    statistics_interval: float = 0.0
+    """Seconds between two `StreamStatistics`; 0 = only the final ones, in `StreamClosed`."""
+    srtp_suite: str = ""
+    """SDES crypto suite (RFC 4568), such as AES_CM_128_HMAC_SHA1_80; "" = plain RTP."""
+    srtp_send_key: bytes = b""
+    """Master key and salt for what we send, as the suite sizes them."""
+    srtp_receive_key: bytes = b""
+    """Master key and salt for what we receive."""
+    source: Source = ()
+    """New source; () = leave the present one."""
+    sink: Sink = ()
+    """New sink; () = leave the present one."""
+    send_through: int = -1
+    """Send from the RTP socket of this other open stream of the same owner (man page `media_ssocks`); -1 =
+    own socket."""
+
+    def __repr__(self) -> str:
+        """As text without the SRTP keys (RELIABILITY S13)."""
+        shown = self._replace(srtp_send_key=b"***" * bool(self.srtp_send_key), srtp_receive_key=b"")
+        return f"ConfigureStream{tuple(shown)!r}"
+
+
+class SetSource(NamedTuple):
+    """Replace what a stream sends; takes effect with the next packet."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+    source: Source
+    """See the module's table; a source that cannot be opened gives `CommandRefused` and leaves the old
+    one."""
+
+
+class SetSink(NamedTuple):
+    """Replace where a stream puts what it receives; an open file is closed."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+    sink: Sink
+    """See the module's table; a sink that cannot be opened gives `CommandRefused` and leaves the old one."""
+
+
+class SendDigits(NamedTuple):
+    """Queue digits to send; answered by one `DigitsSent`. They replace audio while they last (C35-C39)."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+    request_id: int
+    """Chosen by the owner, comes back in `DigitsSent`."""
+    digits: str
+    """0-9 A-D * #; any other character is a pause of `duration_ms`."""
+    duration_ms: int = 100
+    """Milliseconds per digit."""
+    mode: str = "rfc4733"
+    """"rfc4733" (needs a negotiated payload type) or "inband" (needs PCMU or PCMA)."""
+
+
+class StopDigits(NamedTuple):
+    """Forget the digits still queued; each of their requests gets `DigitsSent(status="FAIL")`."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+
+
+class ProvideFrames(NamedTuple):
+    """Frames for a callback source, in order, usually in answer to `FramesWanted`."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+    frames: tuple[Frame, ...]
+    """The next frames; beyond the source's bound of 64 they are dropped and counted."""
+    end: bool = False
+    """True: no more frames; `SourceFinished` follows when the last is sent."""
+
+
+class CloseStream(NamedTuple):
+    """Send RTCP BYE, stop, put the ports into quarantine; answered by `StreamClosed` at once."""
+
+    stream_id: int
+    """An open stream of the same owner."""
+
+
+Command = (
+    OpenStream | ConfigureStream | SetSource | SetSink | SendDigits | StopDigits | ProvideFrames | CloseStream
+)
+"""Whatever `MediaEngine.handle` takes."""
+
+
+class StreamOpened(NamedTuple):
+    """The pair is bound; what to write into the SDP."""
+
+    stream_id: int
+    """The stream."""
+    address: str
+    """Local IP literal."""
+    rtp_port: int
+    """Local RTP port, to be announced (even, unless the socket was given)."""
+    rtcp_port: int
+    """Local RTCP port; 0 = none."""
+    send_port: int
+    """Port that RTP is sent from: `rtp_port`, or another with `asymmetric`."""
+
+
+class StreamRefused(NamedTuple):
+    """`OpenStream` failed; no such stream exists afterwards."""
+
+    stream_id: int
+    """The stream that was asked for."""
+    reason: str
+    """no_port, no_descriptor, limit, bad_address or duplicate."""
+
+
+class CommandRefused(NamedTuple):
+    """A command other than `OpenStream` could not be done; the stream, if there is one, goes on as before."""
+
+    stream_id: int
+    """The stream that was named."""
+    command: str
+    """Class name of the command."""
+    reason: str
+    """unknown_stream, bad_value, no_file, bad_file, no_srtp …; first word from a closed set, details after
+    a colon."""
+
+
+class StreamStarted(NamedTuple):
+    """The first RTP was accepted from a source: at the start, and again after the peer changed address or
+    SSRC."""
+
+    stream_id: int
+    """The stream."""
+    ssrc: int
+    """The peer's SSRC."""
+    payload_type: int
+    """Payload type of that packet."""
+    address: str
+    """Where it came from."""
+    port: int
+    """And its port."""
+
+
+class StreamSilent(NamedTuple):
+    """Nothing came in though the direction says it should (direction- and RTCP-aware; B4, W21)."""
+
+    stream_id: int
+    """The stream."""
+    level: str
+    """"warning" or "limit"; each once per silence."""
+    seconds: float
+    """How long nothing has come."""
+
+
+class DtmfReceived(NamedTuple):
+    """One digit came to its end (or its end was lost and it ran out)."""
+
+    stream_id: int
+    """The stream."""
+    event: str
+    """One of 0-9 A-D * #."""
+    duration_ms: int
+    """How long it lasted, by its own RTP duration or its tone."""
+    mode: str
+    """"rfc4733" or "inband"."""
+
+
+class DigitsSent(NamedTuple):
+    """All digits of one `SendDigits` are out, or never will be."""
+
+    stream_id: int
+    """The stream."""
+    request_id: int
+    """From the command."""
+    status: str
+    """"OK" or "FAIL"."""
+    reason: str = ""
+    """With FAIL: queue_full, not_negotiated, no_tone_codec, stopped, closed, bad_value or unknown_stream."""
+
+
+class SourceFinished(NamedTuple):
+    """A file was played as often as asked, or a callback source said it has no more (man page
+    `cb_rtp_done`)."""
+
+    stream_id: int
+    """The stream."""
+    reason: str
+    """"end", or "error" when the file could not be read on."""
+
+
+class FramesWanted(NamedTuple):
+    """A callback source will soon run out; at most 100 ms ahead and one question open at a time."""
+
+    stream_id: int
+    """The stream."""
+    first_sequence_number: int
+    """RTP sequence number that the first of them will get (16 bit; digits sent in between shift it)."""
+    wanted: int
+    """How many frames."""
+
+
+class FramesReceived(NamedTuple):
+    """What a callback sink took in since the last one; at most 32 frames."""
+
+    stream_id: int
+    """The stream."""
+    frames: tuple[ReceivedFrame, ...]
+    """In the order of arrival."""
+    dropped: int
+    """Frames that did not fit since the last event."""
+
+
+class SinkFailed(NamedTuple):
+    """A recording ended early (disk full); the stream goes on with sink ("none",)."""
+
+    stream_id: int
+    """The stream."""
+    reason: str
+    """The operating system's words."""
+
+
+class StreamStatistics(NamedTuple):
+    """Everything that was counted on one stream since it was opened; the newest replaces the older."""
+
+    stream_id: int
+    """The stream."""
+    seconds: float
+    """Since `OpenStream`."""
+    codec: str
+    """Encoding name received last (of `receive_codecs`), or of what we send when nothing came."""
+    packets_sent: int
+    """RTP packets, digits included."""
+    bytes_sent: int
+    """Their payload octets."""
+    packets_received: int
+    """RTP packets that belonged to the stream, duplicates included."""
+    bytes_received: int
+    """Their payload octets."""
+    packets_expected: int
+    """RFC 3550 A.3, over all of the peer's SSRCs."""
+    packets_lost: int
+    """RFC 3550 A.3: expected minus received, never below zero."""
+    loss_ratio: float
+    """packets_lost / packets_expected, 0 to 1."""
+    burst_ratio: float
+    """ITU-T G.107 BurstR: 1 = losses are independent, more = they come in bursts."""
+    packets_duplicate: int
+    """Sequence number seen before."""
+    packets_reordered: int
+    """Came after a later one, but were new."""
+    packets_late: int
+    """Too late for the playout buffer (0 where audio is not decoded)."""
+    packets_discarded: int
+    """Dropped for any reason: sum over the next field, without duplicates."""
+    discards: tuple[int, ...]
+    """One count per name of `totals.DISCARD_REASONS`, in that order."""
+    jitter_ms: float
+    """Interarrival jitter now (RFC 3550 A.8)."""
+    jitter_max_ms: float
+    """Its highest value."""
+    round_trip_ms: float
+    """From LSR/DLSR of the last report; -1 = none came."""
+    remote_loss_ratio: float
+    """Cumulative loss that the peer reported about what we sent; -1 = no report came."""
+    remote_jitter_ms: float
+    """Jitter that the peer reported; -1 = no report came."""
+    mos: float
+    """MOS-CQE of the E-model, 1 to 4.5; 0 = nothing was received."""
+    level_dbm0: float
+    """Mean level of the sampled audio received; -127 = digital silence or nothing decoded."""
+    audible_ratio: float
+    """Share of the sampled packets louder than -50 dBm0; -1 = none was sampled."""
+    frames_skipped: int
+    """Frames of ours that were too late to send."""
+    send_errors: int
+    """sendto() that the kernel refused (ECONNREFUSED, ENOBUFS, ...)."""
+    late_max_ms: float
+    """Worst lateness of one of our packets against its schedule."""
+    digits_sent: int
+    """RFC 4733 and in-band."""
+    digits_received: int
+    """RFC 4733 and in-band."""
+    rtcp_sent: int
+    """RTCP compound packets."""
+    rtcp_received: int
+    """RTCP compound packets that were valid and belonged."""
+    remote_address: str
+    """The source that media was accepted from last; "" = none."""
+    remote_port: int
+    """And its port."""
+    ssrc: int
+    """Ours."""
+    remote_ssrc: int
+    """The peer's newest; 0 = none."""
+    ssrc_changes: int
+    """How often the peer's SSRC changed."""
+    received_first: float
+    """Seconds from the opening to the first packet; -1 = none came."""
+    received_last: float
+    """Seconds from the opening to the newest packet; -1 = none came."""
+    one_way: str
+    """Empty when both sides did as the direction says; "peer": we sent, nothing came; "local": reverse."""
+
+
+class StreamClosed(NamedTuple):
+    """The stream is gone, by `CloseStream` or with its owner; the last event about it."""
+
+    stream_id: int
+    """The stream."""
+    reason: str
+    """closed, or failed: <why> when the engine had to give it up."""
+    values: tuple[int | float | str | tuple[int, ...], ...]
+    """The fields of the final `StreamStatistics`, in order, as plain values for the wire."""
+
+    @property
+    def statistics(self) -> StreamStatistics:
+        """The final values by name."""
+        return StreamStatistics(*self.values)  # type: ignore[arg-type]  # the same record, flat for the wire
+
+
+Event = (
+    StreamOpened
+    | StreamRefused
+    | CommandRefused
+    | StreamStarted
+    | StreamSilent
+    | DtmfReceived
+    | DigitsSent
+    | SourceFinished
+    | FramesWanted
+    | FramesReceived
+    | SinkFailed
+    | StreamStatistics
+    | StreamClosed
+)
+"""Whatever `MediaEngine.drain` hands out beside the owner."""
