@@ -1,0 +1,556 @@
+"""Telephone events of RFC 4733: the queue of digits to send, and the receiver that reports each digit once.
+
+The sender decides what replaces the audio of one packet interval: an event packet, a tone in the voice codec, or a gap.
+The receiver knows an event by SSRC, timestamp and event code, never by marker or sequence alone, because real
+phones set the marker on every packet and repeat sequence numbers. Sockets, SSRC locking, payload type numbers and
+the wall clock are not known here. Digits are secrets (they may be PINs): every repr masks them.
+"""
+
+from collections import deque
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+EVENTS = "0123456789*#ABCD"
+"""The digit of event code 0-15 is the character at that index (RFC 4733 3.2)."""
+QUEUE_BOUND = 64
+"""Digits and pauses that may wait in one sender."""
+GAP_MS = 50
+"""Silence between two different digits (man page `dtmf`, C35)."""
+SAME_DIGIT_GAP_MS = 100
+"""Silence between two equal digits, so that a receiver cannot take them for one (C35)."""
+END_PACKETS = 3
+"""The final packet of an event or segment is sent this often (RFC 4733 2.5.1.4)."""
+MAX_DURATION = 0xFFFF
+"""Largest value of the duration field; longer events go in segments (RFC 4733 2.5.1.3)."""
+MAX_DIGIT_MS = 600_000
+"""Longest digit or pause that a sender takes."""
+
+_WRAP = 0xFFFFFFFF
+_CODE_OF = {digit: code for code, digit in enumerate(EVENTS)}
+
+
+class DigitQueueFull(Exception):
+    """More digits and pauses would wait than the queue may hold; nothing of the request was queued."""
+
+
+class DigitKind(Enum):
+    """What a `DigitPacket` is."""
+
+    EVENT = auto()
+    """A telephone-event payload."""
+    TONE = auto()
+    """A tone, encoded in the voice codec."""
+    GAP = auto()
+    """Silence that belongs to the digits: send silence or nothing, but not the source's audio."""
+
+
+class DigitPacket(NamedTuple):
+    """What replaces the audio of one packet interval while digits are sent."""
+
+    kind: DigitKind
+    """Whether the telephone-event payload type, the voice payload type or silence is meant."""
+    payload: bytes
+    """RTP payload; empty for a gap."""
+    marker: bool
+    """RTP marker bit: True in the first packet of an event only (RFC 4733 2.5.1.2)."""
+    timestamp: int
+    """RTP timestamp: start of the event or segment for an event, the packet's own for tone and gap."""
+
+    def __repr__(self) -> str:
+        return f"DigitPacket({self.kind.name}, <masked>, marker={self.marker}, timestamp={self.timestamp})"
+
+
+class ToneSource(Protocol):
+    """Renders digits as audio; `inband.ToneGenerator` is one."""
+
+    def frame(self, digit: str, start: int, samples: int, total: int) -> bytes:
+        """Payload of `samples` samples from sample `start` of a tone of `total` samples; silence after its end."""
+        ...
+
+
+class _Item(NamedTuple):
+    """One digit or pause that waits."""
+
+    digit: str
+    """A character of EVENTS, or "" for a pause."""
+    duration: int
+    """Clock units."""
+    request_id: int
+    last: bool
+    """Whether the request is complete when this item is."""
+    tones: ToneSource | None
+    """None: send events."""
+
+
+class _Sending(Enum):
+    """What the sender does in the present interval."""
+
+    IDLE = auto()
+    WAIT = auto()
+    """A pause, or the gap before the next digit."""
+    DIGIT = auto()
+    REPEAT_SEGMENT = auto()
+    """The final packet of a segment goes out again (RFC 4733 2.5.1.3)."""
+    REPEAT_END = auto()
+    """The final packet of the event goes out again (RFC 4733 2.5.1.4)."""
+
+
+class EventSender:
+    """Sends queued digits one after the other, in place of the audio of one stream.
+
+    Ask `next_packet` once per packet interval. Durations count in the RTP clock that the caller passes in as
+    timestamps, so a skipped interval makes an event's duration jump, never its end late.
+    """
+
+    __slots__ = (
+        "_clock_rate",
+        "_digit",
+        "_digit_end",
+        "_finished",
+        "_item",
+        "_queue",
+        "_repeat",
+        "_repeats",
+        "_segment",
+        "_start",
+        "_state",
+        "_volume",
+        "_wait_from",
+    )
+
+    def __init__(self, clock_rate: int = 8000, volume: int = 10) -> None:
+        """Begin with nothing to send.
+
+        clock_rate: RTP clock in Hz. volume: power in -dBm0, 0-63, of the event field (RFC 4733 2.3.3).
+        """
+        if not 0 <= volume <= 63:
+            raise ValueError(f"volume is 0 to 63 (-dBm0), not {volume}")
+        self._clock_rate = clock_rate
+        self._volume = volume
+        self._queue: deque[_Item] = deque()
+        self._finished: list[int] = []
+        self._state = _Sending.IDLE
+        self._item = _Item("", 0, 0, False, None)
+        self._start = 0  # timestamp where the present digit began
+        self._segment = 0  # timestamp where its present segment began
+        self._digit = ""  # the last digit that ended, for the gap after it
+        self._digit_end = 0  # timestamp where it ended
+        self._wait_from: int | None = None  # timestamp from which the pause at the head of the queue counts
+        self._repeat = DigitPacket(DigitKind.GAP, b"", False, 0)
+        self._repeats = 0
+
+    def __repr__(self) -> str:
+        return f"EventSender({self._state.name}, {len(self._queue)} waiting)"
+
+    @property
+    def active(self) -> bool:
+        """Whether the next interval belongs to a digit, a pause or a final packet."""
+        return self._state is not _Sending.IDLE or bool(self._queue)
+
+    @property
+    def pending(self) -> int:
+        """Digits and pauses that wait, without the digit being sent."""
+        return len(self._queue)
+
+    def send(self, digits: str, duration_ms: int = 100, request_id: int = 0, tones: ToneSource | None = None) -> None:
+        """Queue digits after those that wait already (man page `dtmf`, C35, C36).
+
+        digits: characters of `0-9 A-D * #`; any other character is a pause of `duration_ms`. duration_ms:
+        milliseconds per digit or pause. request_id: handed back by `take_finished`. tones: renders the digits as
+        audio; None sends telephone events. Raises DigitQueueFull, or ValueError for a duration outside 1 to
+        MAX_DIGIT_MS.
+        """
+        if not 1 <= duration_ms <= MAX_DIGIT_MS:
+            raise ValueError(f"a digit lasts 1 to {MAX_DIGIT_MS} ms, not {duration_ms}")
+        if len(self._queue) + len(digits) > QUEUE_BOUND:
+            raise DigitQueueFull(f"{len(digits)} more digits do not fit: at most {QUEUE_BOUND} wait")
+        if not digits:
+            self._finished.append(request_id)
+            return
+        duration = max(1, duration_ms * self._clock_rate // 1000)
+        final = len(digits) - 1
+        for index, character in enumerate(digits):
+            digit = character if character in _CODE_OF else ""
+            self._queue.append(_Item(digit, duration, request_id, index == final, tones))
+
+    def stop(self) -> tuple[int, ...]:
+        """Drop what waits and end the present digit at the next interval; returns the requests cut short."""
+        dropped = [item.request_id for item in self._queue if item.last]
+        self._queue.clear()
+        if self._state in (_Sending.DIGIT, _Sending.REPEAT_SEGMENT):
+            if self._item.last:
+                dropped.insert(0, self._item.request_id)
+            self._item = self._item._replace(duration=0, last=False)
+        return tuple(dropped)
+
+    def take_finished(self) -> tuple[int, ...]:
+        """Request ids whose last digit is out, with its final packets, since the last call."""
+        if not self._finished:
+            return ()
+        finished = tuple(self._finished)
+        self._finished.clear()
+        return finished
+
+    def next_packet(self, timestamp: int, samples: int) -> DigitPacket | None:
+        """What goes out in the interval that begins at `timestamp` and lasts `samples` clock units.
+
+        timestamp: RTP timestamp (0 to 2**32 - 1) that audio would carry now; it moves on with every interval.
+        Returns None when no digits are sent and the source's audio goes out.
+        """
+        if self._state is _Sending.IDLE and not self._queue:
+            return None
+        if self._state in (_Sending.REPEAT_SEGMENT, _Sending.REPEAT_END):
+            return self._repeated()
+        if self._state is not _Sending.DIGIT and not self._begin_digit(timestamp):
+            if self._state is _Sending.IDLE:
+                return None
+            return DigitPacket(DigitKind.GAP, b"", False, timestamp)
+        if self._item.tones is not None:
+            return self._tone(self._item.tones, timestamp, samples)
+        return self._event(timestamp, samples)
+
+    def _begin_digit(self, timestamp: int) -> bool:
+        """Begin the next digit if its time has come; otherwise wait, or be idle when nothing is left."""
+        while self._queue:
+            item = self._queue[0]
+            if item.digit:
+                if (timestamp - self._digit_end) & _WRAP < self._gap(item.digit):
+                    self._state = _Sending.WAIT
+                    return False
+                self._queue.popleft()
+                self._item = item
+                self._start = self._segment = timestamp
+                self._state = _Sending.DIGIT
+                return True
+            if self._wait_from is None:
+                self._wait_from = timestamp
+            if (timestamp - self._wait_from) & _WRAP < item.duration:
+                self._state = _Sending.WAIT
+                return False
+            self._wait_from = (self._wait_from + item.duration) & _WRAP
+            self._queue.popleft()
+            if item.last:
+                self._finished.append(item.request_id)
+        self._idle()
+        return False
+
+    def _gap(self, digit: str) -> int:
+        """Clock units of silence that must lie between the last digit and `digit`."""
+        if not self._digit:
+            return 0
+        return (SAME_DIGIT_GAP_MS if digit == self._digit else GAP_MS) * self._clock_rate // 1000
+
+    def _idle(self) -> None:
+        self._state = _Sending.IDLE
+        self._wait_from = None
+
+    def _digit_over(self, end: int) -> None:
+        """The present digit ended at timestamp `end`: what follows counts from there."""
+        self._digit = self._item.digit
+        self._digit_end = self._wait_from = end & _WRAP
+
+    def _digit_out(self) -> None:
+        """The last packet of the present digit has been handed out."""
+        if self._item.last:
+            self._finished.append(self._item.request_id)
+        self._state = _Sending.WAIT
+        if not self._queue:
+            self._idle()
+
+    def _tone(self, tones: ToneSource, timestamp: int, samples: int) -> DigitPacket:
+        played = (timestamp - self._start) & _WRAP
+        total = self._item.duration
+        payload = tones.frame(self._item.digit, played, samples, total)
+        if played + samples >= total:
+            self._digit_over(self._start + total if total else timestamp)
+            self._digit_out()
+        return DigitPacket(DigitKind.TONE, payload, False, timestamp)
+
+    def _event(self, timestamp: int, samples: int) -> DigitPacket:
+        before = (self._segment - self._start) & _WRAP  # duration of the segments already sent
+        elapsed = ((timestamp - self._segment) & _WRAP) + samples
+        rest = self._item.duration - before
+        if rest <= 0:  # stopped: ends here
+            rest = elapsed
+        duration = min(elapsed, rest, MAX_DURATION)
+        end = duration == rest
+        packet = DigitPacket(
+            DigitKind.EVENT,
+            bytes((_CODE_OF[self._item.digit], (0x80 if end else 0) | self._volume)) + duration.to_bytes(2),
+            timestamp == self._start,
+            self._segment,
+        )
+        if end:
+            self._digit_over(self._segment + duration)
+            self._repeat_later(packet, _Sending.REPEAT_END)
+        elif min(duration + samples, rest) > MAX_DURATION:  # the next report would not fit the field
+            self._segment = (self._segment + duration) & _WRAP
+            self._repeat_later(packet, _Sending.REPEAT_SEGMENT)
+        return packet
+
+    def _repeat_later(self, packet: DigitPacket, state: _Sending) -> None:
+        self._repeat = packet._replace(marker=False)
+        self._repeats = END_PACKETS - 1
+        self._state = state
+
+    def _repeated(self) -> DigitPacket:
+        self._repeats -= 1
+        if not self._repeats:
+            if self._state is _Sending.REPEAT_END:
+                self._digit_out()
+            else:
+                self._state = _Sending.DIGIT
+        return self._repeat
+
+
+class ReceivedDigit(NamedTuple):
+    """One digit that a peer sent, reported when it has ended."""
+
+    event: str
+    """A character of EVENTS."""
+    duration_ms: int
+    """Milliseconds by the peer's duration field, segments added."""
+
+    def __repr__(self) -> str:
+        return f"ReceivedDigit(<masked>, duration_ms={self.duration_ms})"
+
+
+class _Hearing(Enum):
+    """How far one event of the peer has come."""
+
+    SOUNDING = auto()
+    ENDED = auto()
+    """Reported because of an end packet: nothing that comes can change it."""
+    EXPIRED = auto()
+    """Reported because nothing more came, or the next event did: a further segment may still follow."""
+
+
+class _Event:
+    """One event of the peer, by its present segment."""
+
+    __slots__ = ("before", "code", "duration", "heard_at", "sequence_number", "ssrc", "state", "timestamp")
+
+    def __init__(self, ssrc: int, timestamp: int, code: int) -> None:
+        self.ssrc = ssrc
+        self.timestamp = timestamp
+        self.code = code
+        self.before = 0  # clock units of earlier segments
+        self.duration = 0  # clock units of this segment, the largest seen
+        self.sequence_number = 0
+        self.heard_at = 0.0
+        self.state = _Hearing.SOUNDING
+
+
+_Identity = tuple[int, int, int]
+"""SSRC, timestamp, event code (RFC 4733 2.3.5 and 2.5.1.4)."""
+
+EXPIRE_INTERVALS = 3
+"""An event ends when this many update intervals bring nothing (RELIABILITY B8)."""
+SHORTEST_EXPIRY = 0.1
+"""Seconds that an event survives without a packet at the least; peers report every 5 to 50 ms, and packets jitter."""
+MEMORY = 32
+"""Events whose late packets are still known as theirs."""
+FORGET_AFTER = 10.0
+"""Seconds after which an identity may mean a new event, for peers whose timestamps restart."""
+LATE_WINDOW = 1.0
+"""Seconds of RTP time by which an unknown event may lie behind the newest one and still be heard."""
+SEGMENT_SLACK = 0.5
+"""Seconds of RTP time that may be missing before a further segment when the end of the segment before it was lost."""
+MAX_BLOCKS = 8
+"""Events that one packet may pack (RFC 4733 2.5.1.5); a longer payload is refused."""
+
+
+class EventReceiver:
+    """Turns telephone-event packets of one stream into digits, each once, whatever is lost, repeated or reordered.
+
+    Hand it only packets of the negotiated payload type from the accepted source. Counters are plain integers.
+    """
+
+    __slots__ = ("_clock_rate", "_current", "_interval", "_known", "late", "malformed", "refused", "repeated")
+
+    def __init__(self, clock_rate: int = 8000) -> None:
+        """Begin with no event known. clock_rate: Hz of the telephone-event payload type."""
+        self._clock_rate = clock_rate
+        self._known: dict[_Identity, _Event] = {}
+        self._current: _Event | None = None  # the newest event, sounding or not
+        self._interval = 0.0  # seconds of RTP time between the reports of the current event, 0 = not seen yet
+        self.malformed = 0
+        """Payloads of a wrong length."""
+        self.refused = 0
+        """Events that are no digit (code over 15), or that end without ever lasting."""
+        self.repeated = 0
+        """Packets of events that were reported already."""
+        self.late = 0
+        """Packets of unknown events too far behind the newest one."""
+
+    def __repr__(self) -> str:
+        return f"EventReceiver({'sounding' if self.active else 'quiet'})"
+
+    @property
+    def active(self) -> bool:
+        """Whether a digit has begun and is not reported yet, so that `expire` matters."""
+        return self._current is not None and self._current.state is _Hearing.SOUNDING
+
+    def deadline(self) -> float | None:
+        """When the sounding digit ends if nothing more comes; None when none sounds."""
+        if self._current is None or self._current.state is not _Hearing.SOUNDING:
+            return None
+        return self._current.heard_at + max(SHORTEST_EXPIRY, EXPIRE_INTERVALS * self._interval)
+
+    def expire(self, now: float) -> tuple[ReceivedDigit, ...]:
+        """The digit whose end was lost, once its deadline has passed. now: seconds, monotonic."""
+        deadline = self.deadline()
+        if deadline is None or now < deadline:
+            return ()
+        return self._end_current(_Hearing.EXPIRED)
+
+    def receive(
+        self, ssrc: int, timestamp: int, payload: bytes, sequence_number: int, now: float
+    ) -> tuple[ReceivedDigit, ...]:
+        """Digits that ended with this packet, mostly none; oldest first.
+
+        ssrc, timestamp, sequence_number: of the RTP header. payload: 4 octets for each event. now: seconds, monotonic.
+        A payload of a wrong length is counted and ignored (RFC 4733 2.3).
+        """
+        size = len(payload)
+        if size == 4:
+            return self._hear(
+                ssrc,
+                timestamp,
+                payload[0],
+                payload[1] >= 0x80,
+                payload[2] << 8 | payload[3],
+                sequence_number,
+                now,
+            )
+        if size == 0 or size % 4 or size > 4 * MAX_BLOCKS:
+            self.malformed += 1
+            return ()
+        digits: tuple[ReceivedDigit, ...] = ()
+        for offset in range(0, size, 4):
+            duration = payload[offset + 2] << 8 | payload[offset + 3]
+            end = offset + 4 < size or payload[offset + 1] >= 0x80  # all but the last block are complete
+            digits += self._hear(ssrc, timestamp, payload[offset], end, duration, sequence_number, now)
+            timestamp = (timestamp + duration) & _WRAP
+        return digits
+
+    def _hear(
+        self, ssrc: int, timestamp: int, code: int, end: bool, duration: int, sequence_number: int, now: float
+    ) -> tuple[ReceivedDigit, ...]:
+        if code >= len(EVENTS):
+            self.refused += 1
+            return ()
+        current = self._current
+        if current is not None and (current.timestamp, current.ssrc, current.code) == (timestamp, ssrc, code):
+            event: _Event | None = current
+        else:
+            event = self._known.get((ssrc, timestamp, code))
+        if event is not None and self._is_other(event, duration, sequence_number, now):
+            event = None
+        if event is not None:
+            return self._hear_again(event, timestamp, end, duration, sequence_number, now)
+        if current is not None and self._continues(current, ssrc, timestamp, code):
+            self._next_segment(current, timestamp)
+            return self._hear_again(current, timestamp, end, duration, sequence_number, now)
+        if end and duration == 0:
+            self.refused += 1
+            return ()
+        digits: tuple[ReceivedDigit, ...] = ()
+        event = _Event(ssrc, timestamp, code)
+        event.duration = duration
+        event.sequence_number = sequence_number
+        event.heard_at = now
+        if current is not None and current.ssrc == ssrc and self._is_behind(current, timestamp, sequence_number):
+            if (current.timestamp - timestamp) & _WRAP > LATE_WINDOW * self._clock_rate:
+                self.late += 1
+                return ()
+            # Its other packets are lost or about to come: report it now, ahead of the newer one.
+            event.state = _Hearing.ENDED
+            self._remember(event)
+            return (self._digit(event),)
+        if self.active:
+            digits = self._end_current(_Hearing.EXPIRED)
+        self._current = event
+        self._interval = 0.0
+        self._remember(event)
+        if end:
+            digits += self._end_current(_Hearing.ENDED)
+        return digits
+
+    def _hear_again(
+        self, event: _Event, timestamp: int, end: bool, duration: int, sequence_number: int, now: float
+    ) -> tuple[ReceivedDigit, ...]:
+        """A further packet of a known event."""
+        event.heard_at = now
+        if (sequence_number - event.sequence_number) & 0xFFFF < 0x8000:
+            event.sequence_number = sequence_number
+        if event.state is not _Hearing.SOUNDING:
+            self.repeated += 1
+            return ()
+        if timestamp != event.timestamp:  # late packet of an earlier segment
+            return ()
+        if duration > event.duration:
+            interval = (duration - event.duration) / self._clock_rate
+            if not self._interval or interval < self._interval:
+                self._interval = interval
+            event.duration = duration
+        return self._end_current(_Hearing.ENDED) if end else ()
+
+    @staticmethod
+    def _is_other(event: _Event, duration: int, sequence_number: int, now: float) -> bool:
+        """Whether a packet with a known identity is nevertheless of a new event.
+
+        That is so when the identity is old (timestamps restarted), or when a reported event starts from a smaller
+        duration in a later packet (phones that do not move the timestamp): a repeat never shrinks.
+        """
+        if event.state is _Hearing.SOUNDING:
+            return False
+        if now - event.heard_at > FORGET_AFTER:
+            return True
+        newer = 0 < (sequence_number - event.sequence_number) & 0xFFFF < 0x8000
+        return newer and duration < event.duration
+
+    def _continues(self, current: _Event, ssrc: int, timestamp: int, code: int) -> bool:
+        """Whether an unknown identity is the next segment of the current event (RFC 4733 2.5.1.3)."""
+        if current.state is _Hearing.ENDED or (current.ssrc, current.code) != (ssrc, code):
+            return False
+        missing = ((timestamp - current.timestamp) & _WRAP) - current.duration
+        if missing == 0:
+            return current.duration > 0
+        # Only a segment near the largest duration can have been cut; a shorter one is the same digit pressed again.
+        slack = SEGMENT_SLACK * self._clock_rate
+        return 0 < missing <= slack and current.duration + missing >= MAX_DURATION - slack
+
+    def _next_segment(self, event: _Event, timestamp: int) -> None:
+        event.before += (timestamp - event.timestamp) & _WRAP
+        event.timestamp = timestamp
+        event.duration = 0
+        self._remember(event)
+
+    @staticmethod
+    def _is_behind(current: _Event, timestamp: int, sequence_number: int) -> bool:
+        """Whether a packet was sent before the newest event: both numbers say so (RFC 1982 arithmetic).
+
+        A later sequence number with an earlier timestamp is a peer whose timestamps jumped: a new event.
+        """
+        return (
+            0 < (current.timestamp - timestamp) & _WRAP < 0x80000000
+            and 0 < (current.sequence_number - sequence_number) & 0xFFFF < 0x8000
+        )
+
+    def _remember(self, event: _Event) -> None:
+        identity = (event.ssrc, event.timestamp, event.code)
+        self._known.pop(identity, None)
+        self._known[identity] = event
+        if len(self._known) > MEMORY:
+            del self._known[next(iter(self._known))]
+
+    def _end_current(self, state: _Hearing) -> tuple[ReceivedDigit, ...]:
+        event = self._current
+        if event is None:
+            raise AssertionError("no event to end")
+        event.state = state
+        return (self._digit(event),)
+
+    def _digit(self, event: _Event) -> ReceivedDigit:
+        return ReceivedDigit(EVENTS[event.code], (event.before + event.duration) * 1000 // self._clock_rate)
