@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The gate. Stops at the first step that fails. `deploy/check.sh lint` leaves the tests out.
+# PYTHON names the interpreter that has the dev extra; the default is .venv/bin/python.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+python=${PYTHON:-.venv/bin/python}
+if ! "$python" -c 'import coverage, mypy, pytest' 2> /dev/null; then
+  echo "$python lacks the dev extra; run: make test" >&2
+  exit 1
+fi
+
+step() { # heading, command…: its time, and the end of everything when it fails
+  local heading=$1 began=$SECONDS status
+  shift
+  printf '\n== %s\n' "$heading"
+  "$@"
+  status=$?
+  printf '   %d s\n' $((SECONDS - began))
+  if [ $status != 0 ]; then
+    printf '\ngate failed at: %s\n' "$heading"
+    exit $status
+  fi
+}
+
+covered() { # folder, least percentage
+  "$python" -m coverage report --rcfile=deploy/coverage.ini --include="$1/*" --fail-under="$2" --precision=1 \
+    --skip-covered --show-missing
+}
+
+step "format" "$python" -m ruff format --check .
+step "lint" "$python" -m ruff check .
+step "types" "$python" -m mypy --strict
+step "architecture" "$python" -m pytest -q tests/test_architecture.py
+if [ "${1:-}" = lint ]; then
+  echo "gate passed: format, lint, types, architecture"
+  exit 0
+fi
+
+# Absolute, because processes of the tests run in other folders.
+COVERAGE_FILE=$(mktemp -d)/coverage
+export COVERAGE_FILE
+trap 'rm -rf "$(dirname "$COVERAGE_FILE")"' EXIT
+
+step "tests" "$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow"
+step "coverage data" "$python" -m coverage combine --rcfile=deploy/coverage.ini -q
+step "coverage of sipcore, at least 95 %" covered sipcore 95
+step "coverage of media, at least 95 %" covered media 95
+step "coverage of actors, at least 85 %" covered actors 85
+printf '\ngate passed in %d s\n' "$SECONDS"

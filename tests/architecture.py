@@ -1,0 +1,502 @@
+"""What a source file may import and contain, by folder: the architecture's table as data, and its reader.
+
+Every rule takes a `Source` and gives back findings, sentences that say where and what. Reads text with ast, runs
+nothing of what it reads, and knows the folders of this project only through the tables at the top.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from re import _constants as opcodes  # type: ignore[attr-defined]  # the parser of re has no stubs
+from re import _parser as pattern_parser  # type: ignore[attr-defined]  # as above
+from typing import Any
+
+PACKAGES = ("sipswarm", "actors", "sipcore", "media")
+LONGEST_FILE = 600
+
+OURS_ALLOWED = {
+    "sipcore": {"sipcore"},
+    "media": {"media"},
+    "actors": {"actors", "sipcore", "media"},
+    "sipswarm": {"sipswarm", "actors", "sipcore", "media"},
+}
+
+PURE_STDLIB = frozenset(
+    [
+        "__future__",
+        "abc",
+        "array",
+        "base64",
+        "binascii",
+        "bisect",
+        "calendar",
+        "cmath",
+        "collections",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "decimal",
+        "enum",
+        "fractions",
+        "functools",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "ipaddress",
+        "itertools",
+        "json",
+        "keyword",
+        "math",
+        "numbers",
+        "operator",
+        "re",
+        "reprlib",
+        "statistics",
+        "string",
+        "stringprep",
+        "struct",
+        "sys",
+        "textwrap",
+        "types",
+        "typing",
+        "unicodedata",
+        "urllib.parse",
+        "weakref",
+        "zlib",
+    ]
+)
+"""Modules of the standard library without I/O, clock, randomness, threads or logging."""
+
+MEDIA_IO = {"media/engine.py", "media/sockets.py"}
+"""Files of media that may touch sockets and clocks."""
+MEDIA_FILES = {"media/sources.py", "media/sinks.py"}
+"""Files of media that may open files, and nothing more."""
+FILE_STDLIB = PURE_STDLIB | {"io", "os", "pathlib", "wave", "contextlib", "mmap", "os.path"}
+
+ACTORS_PURE = {
+    "actors/call_actor.py",
+    "actors/routing.py",
+    "actors/deadlines.py",
+    "actors/messages.py",
+    "actors/load/schedule.py",
+}
+ACTORS_SHELL = frozenset(
+    [
+        "call",
+        "call_worker",
+        "cli",
+        "config_file",
+        "dispatcher",
+        "link",
+        "media_worker",
+        "metrics",
+        "process",
+        "resolver",
+        "robots",
+        "supervisor",
+        "user_agent",
+    ]
+)
+"""Modules of actors that touch the world: a pure file must not lean on them."""
+
+THIRD_PARTY_HOMES = {
+    "zmq": ("actors/link.py",),
+    "msgpack": ("actors/wire.py",),
+    "uvloop": ("actors/process.py",),
+    "prometheus_client": ("actors/metrics.py",),
+    "dns": ("actors/resolver.py",),
+    "click": ("actors/cli/",),
+    "rich": ("actors/cli/",),
+    "numpy": ("media/",),
+}
+"""A library and the only files that may import it; a name with a slash at its end is a folder."""
+
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, absolute, and where."""
+
+    module: str
+    line: int
+    relative: bool
+    top_level: bool
+    """executed when the file is imported: outside functions and outside `if TYPE_CHECKING`"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file: its path from the project's root, with slashes, and its text."""
+
+    path: str
+    text: str
+
+    @classmethod
+    def read(cls, root: Path, file: Path) -> "Source":
+        return cls(file.relative_to(root).as_posix(), file.read_text(encoding="utf-8"))
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.path)
+
+    @property
+    def package(self) -> str:
+        return self.path.partition("/")[0]
+
+    @property
+    def module(self) -> str:
+        name = self.path.removesuffix(".py").replace("/", ".")
+        return name.removesuffix(".__init__")
+
+    @property
+    def sans_io(self) -> bool:
+        """Whether the file may know neither I/O nor clock nor chance."""
+        if self.package == "media":
+            return self.path not in MEDIA_IO | MEDIA_FILES
+        return self.package == "sipcore" or self.path in ACTORS_PURE
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        return list(self._imports(self.tree, top_level=True))
+
+    def _imports(self, node: ast.AST, *, top_level: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                for name in child.names:
+                    yield Import(name.name, child.lineno, False, top_level)
+            elif isinstance(child, ast.ImportFrom):
+                yield from self._from(child, top_level)
+            else:
+                inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
+                yield from self._imports(child, top_level=top_level and not inside and not typing_only)
+
+    def _from(self, node: ast.ImportFrom, top_level: bool) -> Iterator[Import]:
+        origin = node.module or ""
+        if node.level:
+            parts = self.module.split(".")
+            if not self.path.endswith("__init__.py"):
+                parts.pop()
+            parts = parts[: len(parts) - node.level + 1]
+            origin = ".".join([*parts, origin] if origin else parts)
+        for name in node.names:
+            # `from . import routing` names a module, `from .routing import slot_of` a thing in one: both are kept.
+            yield Import(f"{origin}.{name.name}", node.lineno, node.level > 0, top_level)
+
+
+Rule = Callable[[Source], Iterator[str]]
+
+
+def _at(source: Source, line: int, text: str) -> str:
+    return f"{source.path}:{line}: {text}"
+
+
+def _root(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def _is_stdlib(module: str) -> bool:
+    return _root(module) in sys.stdlib_module_names
+
+
+def _listed(module: str, allowed: frozenset[str]) -> bool:
+    """Whether a stdlib import is on a list; the list names packages (`json`) or one module of them (`urllib.parse`)."""
+    parts = module.split(".")
+    return any(".".join(parts[:count]) in allowed for count in range(1, len(parts) + 1))
+
+
+def our_direction(source: Source) -> Iterator[str]:
+    """Of our packages only those below; relative inside a package, absolute between packages."""
+    for item in source.imports:
+        root = _root(item.module)
+        if root not in PACKAGES:
+            continue
+        if root not in OURS_ALLOWED[source.package]:
+            yield _at(source, item.line, f"{source.package} must not import {root}")
+        elif root == source.package and not item.relative:
+            yield _at(source, item.line, f"import {item.module} relatively, it is the same package")
+
+
+def third_party(source: Source) -> Iterator[str]:
+    """A library is imported in its one home, and sipcore and the face import none."""
+    for item in source.imports:
+        root = _root(item.module)
+        if root in PACKAGES or _is_stdlib(item.module):
+            continue
+        homes = THIRD_PARTY_HOMES.get(root)
+        if homes is None:
+            if source.package != "media":
+                yield _at(source, item.line, f"{root} has no home in the architecture")
+        elif not any(source.path == home or (home[-1] == "/" and source.path.startswith(home)) for home in homes):
+            yield _at(source, item.line, f"{root} belongs in {' or '.join(homes)}")
+
+
+def one_file_per_codec_library(sources: list[Source]) -> Iterator[str]:
+    """In media every library but numpy is behind one file."""
+    users: dict[str, set[str]] = {}
+    for source in sources:
+        for item in source.imports:
+            root = _root(item.module)
+            if source.package == "media" and root not in {*PACKAGES, "numpy"} and not _is_stdlib(item.module):
+                users.setdefault(root, set()).add(source.path)
+    for library, files in sorted(users.items()):
+        if len(files) > 1:
+            yield f"{library} is imported by {len(files)} files, one is enough: {', '.join(sorted(files))}"
+
+
+def pure_stdlib(source: Source) -> Iterator[str]:
+    """No I/O, clock, randomness, threads or logging where a file is to be pure."""
+    if source.path.endswith("__init__.py"):
+        return
+    if source.path in MEDIA_FILES:
+        allowed = frozenset(FILE_STDLIB)
+    elif source.sans_io:
+        allowed = PURE_STDLIB
+    else:
+        return
+    for item in source.imports:
+        if _is_stdlib(item.module) and not _listed(item.module, allowed):
+            yield _at(source, item.line, f"{item.module} is I/O, clock, chance, thread or log: not in this file")
+    if source.path in MEDIA_FILES:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in {"open", "print", "input", "breakpoint", "__import__", "exec", "eval"}:
+                yield _at(source, node.lineno, f"{node.func.id}() in a file without I/O")
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            chance = node.value.attr == "random" and isinstance(node.value.value, ast.Name)
+            if chance and node.attr not in {"Generator", "BitGenerator"}:
+                yield _at(source, node.lineno, f"random.{node.attr}: chance is an argument here")
+
+
+def pure_leans_on_pure(source: Source) -> Iterator[str]:
+    """A pure file of actors imports no shell of actors, and no engine of media."""
+    if source.path not in ACTORS_PURE:
+        return
+    for item in source.imports:
+        parts = item.module.split(".")
+        if parts[0] == "actors" and len(parts) > 1 and parts[1] in ACTORS_SHELL:
+            yield _at(source, item.line, f"{parts[1]} touches the world, this file must not")
+        if parts[0] == "media" and len(parts) > 1 and f"media/{parts[1]}.py" in MEDIA_IO:
+            yield _at(source, item.line, f"media.{parts[1]} touches the world, this file must not")
+
+
+def no_async_in_sans_io(source: Source) -> Iterator[str]:
+    """Engines are synchronous: coroutines belong to shells."""
+    if not source.sans_io and source.package != "media":
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.AsyncFunctionDef | ast.AsyncFor | ast.AsyncWith | ast.Await):
+            yield _at(source, node.lineno, "async in a sans-IO file")
+
+
+def short_enough(source: Source) -> Iterator[str]:
+    """At most 600 lines."""
+    lines = source.text.count("\n") + (not source.text.endswith("\n"))
+    if lines > LONGEST_FILE:
+        yield _at(source, lines, f"{lines} lines, {LONGEST_FILE} is the limit: one noun a file")
+
+
+def telling_name(source: Source) -> Iterator[str]:
+    """A file is named after its noun, and opens by saying what it is."""
+    stem = source.path.rpartition("/")[2].removesuffix(".py")
+    if stem in VAGUE_NAMES:
+        yield _at(source, 1, f"{stem} names no noun")
+    if source.text.strip() and ast.get_docstring(source.tree) is None:
+        yield _at(source, 1, "no docstring at the top: what it is, which RFC section, what it refuses to know")
+
+
+def lean_init(source: Source) -> Iterator[str]:
+    """`__init__.py` is a docstring and a lazy re-export; importing a package imports nothing of it."""
+    if not source.path.endswith("__init__.py"):
+        return
+    for item in source.imports:
+        if item.top_level and not (_is_stdlib(item.module) and _root(item.module) in {"typing", "importlib"}):
+            yield _at(source, item.line, f"{item.module} is imported eagerly")
+    for number, node in enumerate(source.tree.body):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())) if number == 0:
+                continue
+            case ast.Import() | ast.ImportFrom() | ast.Assign() | ast.AnnAssign():
+                continue
+            case ast.If(test=test) if "TYPE_CHECKING" in ast.dump(test):
+                continue
+            case ast.FunctionDef(name="__getattr__" | "__dir__"):
+                continue
+        yield _at(source, getattr(node, "lineno", 1), "more than a docstring and a lazy re-export")
+
+
+def linear_patterns(source: Source) -> Iterator[str]:
+    """Regular expressions over what a peer sent are fixed, anchored, and have no repeat inside a repeat."""
+    if source.package not in {"sipcore", "media"} and source.path not in ACTORS_PURE:
+        return
+    aliases = {"re"} if any(item.module == "re" for item in source.imports) else set()
+    for item in source.imports:
+        if item.module.startswith("re."):
+            yield _at(source, item.line, "write `import re`, so that patterns can be found")
+    for node in ast.walk(source.tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        owner = node.func.value
+        if not (isinstance(owner, ast.Name) and owner.id in aliases) or node.func.attr == "escape":
+            continue
+        pattern = _literal(node.args[0]) if node.args else None
+        if pattern is None:
+            yield _at(source, node.lineno, "a pattern that is not a literal cannot be judged")
+            continue
+        parsed = pattern_parser.parse(pattern)
+        if _nested_repeat(parsed, inside=False):
+            yield _at(source, node.lineno, f"a repeat inside a repeat: {pattern!r}")
+        if node.func.attr in {"search", "findall", "finditer", "split", "sub", "subn"} and _unanchored(parsed):
+            yield _at(source, node.lineno, f"re.{node.func.attr} with an unanchored, unbounded pattern: {pattern!r}")
+    yield from _scanning_uses(source)
+
+
+def _scanning_uses(source: Source) -> Iterator[str]:
+    """Compiled patterns of this file that are searched with, not matched: they must be unable to backtrack far."""
+    compiled: dict[str, str | bytes] = {}
+    for node in ast.walk(source.tree):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(value=ast.Name(id="re"))))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=ast.Attribute(value=ast.Name(id="re"))))
+            ):
+                assert isinstance(node.value, ast.Call)
+                pattern = _literal(node.value.args[0]) if node.value.args else None
+                if pattern is not None:
+                    compiled[name] = pattern
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Attribute(
+                value=ast.Name(id=name), attr="search" | "findall" | "finditer" | "split" | "sub" | "subn"
+            ):
+                if name in compiled and _unanchored(pattern_parser.parse(compiled[name])):
+                    yield _at(source, node.lineno, f"{name}.{node.attr}: unanchored and unbounded, match it instead")
+
+
+def _literal(node: ast.expr) -> str | bytes | None:
+    """The value of a string literal, of literals in a sum, or None."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+        return node.value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _literal(node.left), _literal(node.right)
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+        if isinstance(left, bytes) and isinstance(right, bytes):
+            return left + right
+    return None
+
+
+def _repeats(parsed: Any) -> Iterator[tuple[int, Any]]:
+    """(most times, what) of every repeat directly or indirectly in a parsed pattern's top level."""
+    for operation, argument in parsed:
+        if operation in {opcodes.MAX_REPEAT, opcodes.MIN_REPEAT, opcodes.POSSESSIVE_REPEAT}:
+            yield argument[1], argument[2]
+        else:
+            for part in _parts(argument):
+                yield from _repeats(part)
+
+
+def _parts(argument: Any) -> Iterator[Any]:
+    """Patterns inside the argument of an operation: groups, branches, lookarounds."""
+    if isinstance(argument, pattern_parser.SubPattern):
+        yield argument
+    elif isinstance(argument, list | tuple):
+        for item in argument:
+            yield from _parts(item)
+
+
+def _nested_repeat(parsed: Any, *, inside: bool) -> bool:
+    for most, body in _repeats(parsed):
+        many = most > 1
+        if many and inside:
+            return True
+        if _nested_repeat(body, inside=inside or many):
+            return True
+    return False
+
+
+def _unanchored(parsed: Any) -> bool:
+    """Whether a search may begin at every place and run far from each: quadratic time on hostile input.
+
+    Harmless are patterns that begin with an anchor, have no unbounded repeat, or end with their only one.
+    """
+    items = list(parsed)
+    if items and items[0][0] == opcodes.AT and items[0][1] in {opcodes.AT_BEGINNING, opcodes.AT_BEGINNING_STRING}:
+        return False
+    unbounded = [index for index, item in enumerate(items) if _has_unbounded([item])]
+    return bool(unbounded) and unbounded != [len(items) - 1]
+
+
+def _has_unbounded(items: Any) -> bool:
+    return any(most >= opcodes.MAXREPEAT for most, _ in _repeats(items))
+
+
+def frozen_records(source: Source) -> Iterator[str]:
+    """Every class of a message vocabulary is a NamedTuple or a frozen slotted dataclass."""
+    for name, node in record_classes(source):
+        if _is_named_tuple(node):
+            continue
+        settings: dict[str, object] = {}
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("dataclass"):
+                settings = {
+                    word.arg: word.value.value
+                    for word in decorator.keywords
+                    if word.arg and isinstance(word.value, ast.Constant)
+                }
+        if settings.get("frozen") is not True or settings.get("slots") is not True:
+            yield _at(source, node.lineno, f"{name} is neither a NamedTuple nor a frozen slotted dataclass")
+
+
+def record_classes(source: Source) -> Iterator[tuple[str, ast.ClassDef]]:
+    """The classes of a vocabulary file, enums apart: those are values inside records."""
+    for node in source.tree.body:
+        if isinstance(node, ast.ClassDef) and not any("Enum" in ast.unparse(parent) for parent in node.bases):
+            yield node.name, node
+
+
+def _is_named_tuple(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(parent).rpartition(".")[2] == "NamedTuple" for parent in node.bases)
+
+
+def import_cycles(sources: list[Source]) -> Iterator[str]:
+    """Files of one package that import each other in a ring when they are loaded: there is no downwards in a ring."""
+    modules = {source.module for source in sources if not source.path.endswith("__init__.py")}
+    edges: dict[str, set[str]] = {name: set() for name in modules}
+    for source in sources:
+        for item in source.imports:
+            if not item.top_level or source.module not in modules:
+                continue
+            for target in (item.module, item.module.rpartition(".")[0]):
+                if target in modules and target != source.module:
+                    edges[source.module].add(target)
+                    break
+    while edges:
+        free = {name for name, targets in edges.items() if not targets & edges.keys()}
+        if not free:
+            break
+        for name in free:
+            del edges[name]
+    importers = {name for targets in edges.values() for name in targets}
+    ring = sorted(name for name in edges if name in importers)
+    if ring:
+        yield f"imports in a ring among {', '.join(ring)}"
+
+
+RULES: tuple[Rule, ...] = (
+    our_direction,
+    third_party,
+    pure_stdlib,
+    pure_leans_on_pure,
+    no_async_in_sans_io,
+    short_enough,
+    telling_name,
+    lean_init,
+    linear_patterns,
+)
+"""What holds for every file of the packages."""

@@ -1,0 +1,240 @@
+"""The code against the architecture's table "Folders and direction", and the reader of that table against bad code."""
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .architecture import (
+    ACTORS_PURE,
+    PACKAGES,
+    RULES,
+    Rule,
+    Source,
+    frozen_records,
+    import_cycles,
+    one_file_per_codec_library,
+    record_classes,
+    short_enough,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = [Source.read(ROOT, file) for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+TEST_SOURCES = [
+    Source.read(ROOT, file) for folder in ("tests", "examples") for file in sorted((ROOT / folder).rglob("*.py"))
+]
+VOCABULARIES = ("actors/messages.py", "media/messages.py")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_file_of_the_packages_keeps_the_rule(rule: Rule) -> None:
+    findings = [finding for source in SOURCES for finding in rule(source)]
+    assert not findings, "\n".join([str(rule.__doc__), *findings])
+
+
+def test_test_and_example_files_are_short_enough() -> None:
+    findings = [finding for source in TEST_SOURCES for finding in short_enough(source)]
+    assert not findings, "\n".join(findings)
+
+
+def test_every_codec_library_is_behind_one_file() -> None:
+    assert not list(one_file_per_codec_library(SOURCES))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_files_of_a_package_do_not_import_each_other_in_a_ring(package: str) -> None:
+    findings = list(import_cycles([source for source in SOURCES if source.package == package]))
+    assert not findings, "\n".join(findings)
+
+
+def test_every_message_is_frozen() -> None:
+    findings = [finding for source in SOURCES if source.path in VOCABULARIES for finding in frozen_records(source)]
+    assert not findings, "\n".join(findings)
+
+
+def test_every_message_is_in_the_wire_schema_or_inside_one_that_is() -> None:
+    from actors import wire
+
+    known = {(record.__module__.replace(".", "/") + ".py", record.__name__) for record in wire.SCHEMA.values()}
+    for source in SOURCES:
+        if source.path not in VOCABULARIES:
+            continue
+        names = {name for name, _ in record_classes(source)}
+        missing = names - {name for path, name in known if path == source.path}
+        nested = {name for name in missing if _is_named_inside(source, name)}
+        assert not missing - nested, f"{source.path}: not in actors/wire.py: {sorted(missing - nested)}"
+
+
+def _is_named_inside(source: Source, name: str) -> bool:
+    """Whether another record of the vocabulary says that it carries this one."""
+    return any(
+        name in (Source(source.path, part).text)
+        for other, node in record_classes(source)
+        if other != name and (part := "\n".join(source.text.splitlines()[node.lineno - 1 : node.end_lineno]))
+    )
+
+
+LEAN = [
+    ("actors.dispatcher", "numpy"),
+    ("actors.dispatcher", "click"),
+    ("actors.dispatcher", "rich"),
+    ("actors.call_worker", "numpy"),
+    ("actors.call_worker", "click"),
+    ("actors.media_worker", "click"),
+    ("sipswarm", "actors"),
+    ("sipcore", "asyncio"),
+]
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in LEAN}))
+def test_importing_a_process_loads_nothing_it_does_not_need(module: str) -> None:
+    if not any(source.module == module for source in SOURCES):
+        pytest.skip(f"{module} is not written yet")
+    program = f"import {module}, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert not loaded & {heavy for importer, heavy in LEAN if importer == module}
+
+
+def test_the_wheel_carries_the_packages_and_nothing_else() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    on_disk = {
+        source.path.removesuffix("/__init__.py").replace("/", ".")
+        for source in SOURCES
+        if source.path.endswith("__init__.py")
+    }
+    folders = {source.path.rpartition("/")[0].replace("/", ".") for source in SOURCES}
+    assert set(listed) == on_disk == folders
+    assert {name.partition(".")[0] for name in listed} == set(PACKAGES)
+
+
+def test_the_face_is_a_face_only() -> None:
+    files = {path.name for path in (ROOT / "sipswarm").iterdir() if path.is_file()}
+    assert files <= {"__init__.py", "__main__.py", "version.py", "py.typed"}
+
+
+def test_pure_files_have_the_names_that_the_rules_know() -> None:
+    paths = {source.path for source in SOURCES}
+    unwritten = {path for path in ACTORS_PURE if path not in paths and (ROOT / "actors" / "call_worker.py").exists()}
+    assert not unwritten, f"renamed? the rules for pure files look for {sorted(unwritten)}"
+
+
+# ---- the reader itself: each piece of bad code is found, by the rule that is there for it
+
+BAD = [
+    ("our_direction", "sipcore/x.py", "import media.rtp", "sipcore must not import media"),
+    ("our_direction", "sipcore/x.py", "from actors import link", "sipcore must not import actors"),
+    ("our_direction", "media/x.py", "def f():\n    from sipcore.uri import Uri", "media must not import sipcore"),
+    ("our_direction", "media/x.py", "from sipcore import uri", "x.py:1: media must not import sipcore"),
+    ("our_direction", "actors/x.py", "from actors.wire import encode", "relatively"),
+    ("third_party", "sipcore/x.py", "import numpy", "numpy belongs in media/"),
+    ("third_party", "sipcore/x.py", "import requests", "requests has no home"),
+    ("third_party", "actors/wire.py", "import zmq", "zmq belongs in actors/link.py"),
+    ("third_party", "actors/link.py", "from msgpack import packb", "msgpack belongs in actors/wire.py"),
+    ("third_party", "actors/metrics.py", "import uvloop", "uvloop belongs"),
+    ("third_party", "actors/supervisor.py", "from prometheus_client.core import Metric", "prometheus_client belongs"),
+    ("third_party", "actors/config.py", "import dns.resolver", "dns belongs"),
+    ("third_party", "actors/clients.py", "import click", "click belongs in actors/cli/"),
+    ("third_party", "actors/call_worker.py", "from rich.table import Table", "rich belongs"),
+    ("third_party", "actors/histogram.py", "import numpy as np", "numpy belongs in media/"),
+    ("pure_stdlib", "sipcore/x.py", "import socket", "socket is I/O"),
+    ("pure_stdlib", "sipcore/x.py", "from time import monotonic", "time.monotonic"),
+    ("pure_stdlib", "sipcore/x.py", "def f():\n    import secrets", "x.py:2: secrets"),
+    ("pure_stdlib", "sipcore/x.py", "import logging", "logging"),
+    ("pure_stdlib", "sipcore/x.py", "from asyncio import sleep", "asyncio.sleep"),
+    ("pure_stdlib", "sipcore/x.py", "import urllib.request", "urllib.request"),
+    ("pure_stdlib", "sipcore/x.py", "print(1)", "print()"),
+    ("pure_stdlib", "media/rtp.py", "import random", "random"),
+    ("pure_stdlib", "media/rtp.py", "data = open('x').read()", "open()"),
+    ("pure_stdlib", "media/rtp.py", "import numpy as np\nx = np.random.random(3)", "random.random"),
+    ("pure_stdlib", "media/sources.py", "import socket", "socket"),
+    ("pure_stdlib", "media/sinks.py", "import time", "time"),
+    ("pure_stdlib", "actors/call_actor.py", "import time", "time"),
+    ("pure_stdlib", "actors/load/schedule.py", "from random import Random", "random.Random"),
+    ("pure_leans_on_pure", "actors/call_actor.py", "from .link import Link", "link touches the world"),
+    ("pure_leans_on_pure", "actors/call_actor.py", "from . import supervisor", "supervisor touches"),
+    ("pure_leans_on_pure", "actors/load/schedule.py", "from ..process import main", "process touches"),
+    ("pure_leans_on_pure", "actors/call_actor.py", "from media.engine import MediaEngine", "media.engine touches"),
+    ("no_async_in_sans_io", "sipcore/x.py", "class A:\n    async def run(self): ...", "x.py:2: async"),
+    ("no_async_in_sans_io", "media/engine.py", "async def run(): ...", "async"),
+    ("no_async_in_sans_io", "actors/routing.py", "async def run(): ...", "async"),
+    ("short_enough", "actors/x.py", "x = 1\n" * 601, "601 lines"),
+    ("telling_name", "actors/utils.py", '"""A file."""', "names no noun"),
+    ("telling_name", "actors/x.py", "x = 1", "no docstring"),
+    ("lean_init", "media/__init__.py", '"""A."""\nfrom .engine import MediaEngine', "imported eagerly"),
+    ("lean_init", "media/__init__.py", '"""A."""\nimport numpy', "imported eagerly"),
+    ("lean_init", "media/__init__.py", '"""A."""\ndef mix(): ...', "more than a docstring"),
+    ("lean_init", "media/__init__.py", '"""A."""\nfor x in (): ...', "more than a docstring"),
+    ("linear_patterns", "sipcore/x.py", "import re\nA = re.compile(r'^(a+)+$')", "a repeat inside a repeat"),
+    ("linear_patterns", "sipcore/x.py", "import re\nA = re.compile(r'^(?:a|b*)*$')", "a repeat inside a repeat"),
+    ("linear_patterns", "sipcore/x.py", "import re\nA = re.compile(rb'^((\\w{1,9},)+x)*')", "a repeat inside a repeat"),
+    ("linear_patterns", "sipcore/x.py", "import re\ndef f(p): return re.match(p, '')", "not a literal"),
+    ("linear_patterns", "sipcore/x.py", "import re\nre.search(r' *$', '')", "unanchored"),
+    ("linear_patterns", "media/x.py", "import re\nA = re.compile(r'\\s+x')\nA.search('')", "A.search"),
+    ("linear_patterns", "sipcore/x.py", "from re import compile", "write `import re`"),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "text", "words"), BAD)
+def test_bad_code_is_found(name: str, path: str, text: str, words: str) -> None:
+    rule = next(rule for rule in RULES if rule.__name__ == name)
+    findings = list(rule(Source(path, text)))
+    assert findings
+    assert words in findings[0]
+
+
+GOOD = [
+    ("sipcore/x.py", '"""A."""\nfrom __future__ import annotations\nfrom .uri import Uri\nimport hashlib, re'),
+    ("sipcore/x.py", '"""A."""\nimport re\nA = re.compile(r"\\A[a-z]+(?:;[a-z]{1,8})?\\Z")\nB = A.match("")'),
+    ("sipcore/x.py", '"""A."""\nimport re\nA = re.compile(r"\\r\\n(?=[ \\t])")\nB = A.search("")'),
+    ("sipcore/x.py", '"""A."""\nimport re\nA = re.compile(r",[ ]*")\nB = A.split("")'),
+    ("media/engine.py", '"""A."""\nimport time, os, select\nimport numpy'),
+    ("media/sources.py", '"""A."""\nimport wave\nfrom pathlib import Path\ndata = open("x")'),
+    ("media/inband.py", '"""A."""\nimport numpy as np\ndef f(source: np.random.Generator) -> None: ...'),
+    ("actors/link.py", '"""A."""\nimport time, zmq\nfrom sipcore import peek\nfrom .wire import encode'),
+    ("actors/call_actor.py", '"""A."""\nfrom sipcore.session import InviteSession\nfrom media import messages'),
+    ("actors/cli/load.py", '"""A."""\nimport click, rich\nfrom ..config import NodeConfig'),
+    ("sipcore/__init__.py", '"""A."""'),
+    (
+        "media/__init__.py",
+        (
+            '"""A."""\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .rtp import Packet\n'
+            '__all__ = ["Packet"]\ndef __getattr__(name: str) -> object:\n    from .rtp import Packet\n    return 1'
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), GOOD)
+def test_good_code_is_let_pass(path: str, text: str) -> None:
+    findings = [finding for rule in RULES for finding in rule(Source(path, text))]
+    assert not findings
+
+
+def _findings_of_vocabulary(text: str) -> Iterator[str]:
+    return frozen_records(Source("actors/messages.py", text))
+
+
+def test_a_message_that_can_be_changed_is_found() -> None:
+    assert list(_findings_of_vocabulary("class A:\n    x: int"))
+    assert list(_findings_of_vocabulary("@dataclass\nclass A:\n    x: int"))
+    assert list(_findings_of_vocabulary("@dataclass(frozen=True)\nclass A:\n    x: int"))
+    assert not list(_findings_of_vocabulary("@dataclass(frozen=True, slots=True)\nclass A:\n    x: int"))
+    assert not list(_findings_of_vocabulary("class A(NamedTuple):\n    x: int"))
+
+
+def test_a_ring_of_imports_is_found() -> None:
+    ring = [Source("media/a.py", "from .b import x"), Source("media/b.py", "from . import a")]
+    assert list(import_cycles(ring))
+    lazily = [Source("media/a.py", "from .b import x"), Source("media/b.py", "def f():\n    from . import a")]
+    assert not list(import_cycles(lazily))
+
+
+def test_a_codec_library_in_two_files_is_found() -> None:
+    twice = [Source("media/a.py", "import av"), Source("media/b.py", "from av import codec")]
+    assert list(one_file_per_codec_library(twice))
+    assert not list(one_file_per_codec_library(twice[:1]))
