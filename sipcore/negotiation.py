@@ -1,0 +1,511 @@
+"""Offers and answers as values: what we have in, a description out; two descriptions in, the agreed streams out.
+
+RFC 3264 sections 5, 6 and 8, RFC 6337, RFC 4568 (crypto), RFC 5761 (rtcp-mux), RFC 3605 (rtcp). Both styles of hold:
+the unspecified address of RFC 2543 and the direction of RFC 3264. This file holds no state: whose turn it is to offer
+or to answer is the business of `offer_answer`. It opens no sockets and knows no SIP message.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+
+from .errors import LocalProtocolError, SipError
+from .media_line import DIRECTION_LINES, STATIC_ENCODINGS, is_payload_type
+from .sdp import (
+    Connection,
+    Crypto,
+    Direction,
+    Encoding,
+    MediaLine,
+    Origin,
+    SessionDescription,
+    connection_for,
+)
+
+Hold = Literal["", "address", "direction", "both"]
+"""How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
+
+TELEPHONE_EVENT: Final = "telephone-event"
+
+
+class NothingFits(SipError):
+    """No line of an offer can be accepted: the offer is answered 488 (RFC 3261 section 13.3.1.3)."""
+
+    status_hint = 488
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Codec(NamedTuple):
+    """One payload type and what it means."""
+
+    name: str
+    """Encoding name such as PCMU; empty when only the number is known."""
+    payload_type: int
+    """0 to 127."""
+    clock_rate: int = 8000
+    """Hz."""
+    channels: int = 1
+    fmtp: str = ""
+    """Format parameters as written after the payload type, may be empty."""
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Equal for the same encoding under any number; a codec without a name is known by its number only."""
+        if self.name:
+            return self.name.lower(), self.clock_rate, self.channels
+        return "", self.payload_type, 0
+
+
+PCMU: Final = Codec("PCMU", 0)
+PCMA: Final = Codec("PCMA", 8)
+EVENTS: Final = Codec(TELEPHONE_EVENT, 101, fmtp="0-15")
+DEFAULT_CODECS: Final = (PCMU, PCMA, EVENTS)
+
+
+def codec_for(payload_type: int, name: str = "", fmtp: str = "") -> Codec:
+    """The codec of a payload type with a name as in an rtpmap ("iLBC/8000", "opus/48000/2"; CALL.md C5).
+
+    Without a name the static table of RFC 3551 is asked; a number that it does not know stays without a name.
+    Raises ValueError for a number that is no payload type or a name that is no encoding.
+    """
+    if not 0 <= payload_type <= 127:
+        raise ValueError(f"payload type {payload_type} is not between 0 and 127")
+    if not name:
+        encoding = STATIC_ENCODINGS.get(str(payload_type))
+        return Codec(*_split(encoding, payload_type), fmtp) if encoding else Codec("", payload_type, fmtp=fmtp)
+    line = MediaLine.build("audio", 9, "RTP/AVP", (payload_type,), (f"a=rtpmap:{payload_type} {name}",))
+    encoding = line.rtpmap(payload_type)
+    if encoding is None:
+        raise ValueError(f"{name!r} is not of the form name/clock rate[/channels]")
+    return Codec(*_split(encoding, payload_type), fmtp)
+
+
+def _split(encoding: Encoding, payload_type: int) -> tuple[str, int, int, int]:
+    return encoding.name, payload_type, encoding.clock_rate, encoding.channels
+
+
+class LocalMedia(NamedTuple):
+    """What we have for one media line."""
+
+    port: int
+    """RTP port we listen on; 0 refuses the line."""
+    codecs: tuple[Codec, ...] = DEFAULT_CODECS
+    """In order of preference for an offer; an answer keeps the order of the offer."""
+    direction: Direction = Direction.SENDRECV
+    """What we are willing to do."""
+    address: str = ""
+    """Address for this line if it is not the session's."""
+    rtcp_port: int = 0
+    """RTCP port we listen on; 0 means one above RTP."""
+    rtcp_mux: bool = False
+    ptime: float | None = None
+    """Packet time in ms that we like to receive, None says nothing."""
+    media: str = "audio"
+    protocol: str = "RTP/AVP"
+    """Protocol of an offer. RTP/SAVP also refuses offers without encryption; RTP/AVP with `crypto` takes both."""
+    crypto: tuple[Crypto, ...] = ()
+    """Suites and keys that we can use, one key of our own each (RFC 4568)."""
+    attributes: tuple[str, ...] = ()
+    """Further lines for this media line, written at its end ("a=label:1")."""
+
+
+class NegotiatedLine(NamedTuple):
+    """What two descriptions agree on for one media line, as seen from our side."""
+
+    number: int
+    """Index of the m= line, from 0."""
+    media: str
+    active: bool
+    """Both sides have a port, the same kind of media and at least one format in common."""
+    direction: Direction
+    """What we do: hold of either side and style is already taken out; INACTIVE when the line is not active."""
+    held_by_peer: bool
+    """The peer wants nothing from us, by its address or its direction."""
+    local_port: int
+    remote_address: str
+    """Where to send RTP; unspecified addresses included as written. Empty when the peer names none."""
+    remote_port: int
+    remote_rtcp_address: str
+    remote_rtcp_port: int
+    rtcp_mux: bool
+    """Both sides want RTP and RTCP on one port."""
+    send: tuple[Codec, ...]
+    """Formats we may send, with the peer's numbers, the preferred one first; without telephone-event."""
+    receive: tuple[Codec, ...]
+    """Formats we may get, with our numbers; without telephone-event."""
+    telephone_event_send: int | None
+    """The peer's number for telephone-event at the clock rate of the first format to send, or None."""
+    telephone_event_receive: int | None
+    """Our number for it, or None."""
+    ptime: float | None
+    """Packet time in ms that the peer likes to get, not above its maxptime; None when it says nothing."""
+    local_crypto: Crypto | None
+    """Our key, for sending, of the agreed suite."""
+    remote_crypto: Crypto | None
+    """The peer's key, for receiving, of the agreed suite."""
+
+
+def make_offer(
+    media: Sequence[LocalMedia],
+    *,
+    address: str,
+    session_id: int,
+    previous: SessionDescription | None = None,
+    hold: Hold = "",
+    username: str = "-",
+    session_name: str = "-",
+) -> SessionDescription:
+    """An offer with one m= line for each of `media` (RFC 3264 section 5; a later offer: section 8).
+
+    address: our media address, IPv4 or IPv6 without brackets. session_id: of the o= line, once for a call. previous:
+    our last description of this session, if any: its o= line is taken over with the version one up, or exactly
+    `previous` comes back when nothing changed; its m= lines beyond `media` stay as refused lines.
+    Raises ParseError for an address that is none.
+    """
+    connection = connection_for(_address(address, hold))
+    lines = []
+    for number, local in enumerate(media):
+        if local.port == 0:
+            # A line of ours that is not in use; its formats must still name something.
+            words = previous.media[number].formats if previous and number < len(previous.media) else ()
+            lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
+            continue
+        own: list[str] = []
+        if local.address:
+            own.append(f"c={connection_for(_address(local.address, hold))}")
+        for codec in local.codecs:
+            _describe(codec, codec.payload_type, own)
+        _finish(local, _held(local.direction, hold), local.rtcp_mux, own)
+        if _is_secure(local.protocol):
+            own += [f"a=crypto:{crypto}" for crypto in local.crypto]
+        own += local.attributes
+        text = f"{local.media} {local.port} {local.protocol} {' '.join(_payload_types(local.codecs))}"
+        lines.append(MediaLine(text, own, connection))
+    if previous is not None:
+        lines += [_refusal(old.media, old.protocol, old.formats) for old in previous.media[len(lines) :]]
+    return _assemble(lines, connection, address, session_id, previous, username, session_name)
+
+
+def make_answer(
+    offer: SessionDescription,
+    media: Sequence[LocalMedia | None],
+    *,
+    address: str,
+    session_id: int,
+    previous: SessionDescription | None = None,
+    hold: Hold = "",
+    username: str = "-",
+    session_name: str = "-",
+) -> SessionDescription:
+    """The answer to `offer` from what we have (RFC 3264 section 6).
+
+    media: by index of the offer's m= lines; None, port 0 or a missing one refuses the line. An accepted line carries
+    all of the offered formats that we have, in the offer's order and with the offer's numbers. The other arguments
+    are those of `make_offer`. `wanted_lines` tells beforehand for which lines ports are needed.
+    Raises NothingFits when the offer has live lines and none of them can be accepted.
+    """
+    connection = connection_for(_address(address, hold))
+    lines = []
+    live = accepted = False
+    for number, offered in enumerate(offer.media):
+        local = media[number] if number < len(media) else None
+        line = None
+        if offered.port != 0:
+            live = True
+            if local is not None and local.port != 0:
+                line = _accept(offered, local, connection, address, hold)
+        if line is None:
+            lines.append(_refusal(offered.media, offered.protocol, offered.formats))
+        else:
+            accepted = True
+            lines.append(line)
+    if live and not accepted:
+        raise NothingFits("no media line of the offer can be accepted")
+    return _assemble(lines, connection, address, session_id, previous, username, session_name)
+
+
+def wanted_lines(offer: SessionDescription, have: LocalMedia, *, address: str) -> tuple[bool, ...]:
+    """For each m= line of an offer, whether `make_answer` would accept it with `have` (whatever its port is)."""
+    return tuple(
+        line.port != 0 and _fits(line, have, have.address or address) and bool(_common(line, have.codecs))
+        for line in offer.media
+    )
+
+
+def revise(description: SessionDescription, previous: SessionDescription | None) -> SessionDescription:
+    """`description` under the o= rule of RFC 3264 section 8, for descriptions that users wrote themselves.
+
+    `previous` comes back when both say the same; otherwise `description` with its o= line, version one up.
+    """
+    if previous is None:
+        return description
+    if description.same_as(previous):
+        return previous
+    return description.replace(origin=previous.origin._replace(version=previous.origin.version + 1))
+
+
+def put_on_hold(description: SessionDescription, hold: Hold) -> SessionDescription:
+    """A description rewritten to ask for no media, in the given style (RFC 3264 section 8.4, CALL.md C22).
+
+    Ports stay. The o= line stays too: `revise` raises its version.
+    """
+    media = []
+    for line in description.media:
+        lines = list(line.lines)
+        if hold in ("address", "both"):
+            lines = [f"c={_unspecified(text)}" if text.startswith("c=") else text for text in lines]
+        if hold in ("direction", "both"):
+            lines = [text for text in lines if text not in DIRECTION_LINES]
+            lines.append(f"a={_held(line.direction, hold).value}")
+        media.append(line.replace(lines=lines))
+    connection = description.connection
+    if hold in ("address", "both") and connection is not None:
+        return description.replace(connection=_unspecified(str(connection)), media=media)
+    return description.replace(media=media)
+
+
+def negotiated(local: SessionDescription, remote: SessionDescription) -> tuple[NegotiatedLine, ...]:
+    """What our and the peer's description agree on, whoever offered (RFC 3264 sections 5 to 8), line by line."""
+    return tuple(
+        _agree(number, ours, theirs)
+        for number, (ours, theirs) in enumerate(zip(local.media, remote.media, strict=False))
+    )
+
+
+def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
+    send: list[Codec] = []
+    receive: list[Codec] = []
+    their_events: list[Codec] = []
+    our_events: list[Codec] = []
+    local_crypto = remote_crypto = None
+    active = ours.port != 0 and theirs.port != 0 and ours.media.lower() == theirs.media.lower()
+    if active and _is_secure(ours.protocol) != _is_secure(theirs.protocol):
+        active = False
+    if active and _is_rtp(ours.protocol):
+        mine = _formats(ours, our_events)
+        their = _formats(theirs, their_events)
+        keys = {codec.key for codec in mine}
+        send = [codec for codec in their if codec.key in keys]
+        keys = {codec.key for codec in their}
+        receive = [codec for codec in mine if codec.key in keys]
+        active = bool(send)
+        if _is_secure(ours.protocol):
+            for remote_crypto in theirs.crypto:
+                local_crypto = next((key for key in ours.crypto if key[:2] == remote_crypto[:2]), None)
+                if local_crypto is not None:
+                    break
+            active = active and local_crypto is not None
+    there = theirs.effective_connection
+    here = ours.effective_connection
+    wants = theirs.direction.receives and not (there is not None and there.is_unspecified)
+    direction = Direction.INACTIVE
+    if active:
+        direction = Direction.of(
+            ours.direction.sends and wants,
+            ours.direction.receives and theirs.direction.sends and not (here is not None and here.is_unspecified),
+        )
+    rate = send[0].clock_rate if send else 0
+    return NegotiatedLine(
+        number,
+        ours.media,
+        active,
+        direction,
+        active and not wants,
+        ours.port,
+        there.address if there is not None else "",
+        theirs.port,
+        theirs.rtcp_address,
+        theirs.rtcp_port,
+        active and ours.rtcp_mux and theirs.rtcp_mux,
+        tuple(send),
+        tuple(receive),
+        next((codec.payload_type for codec in their_events if codec.clock_rate == rate), None),
+        next((codec.payload_type for codec in our_events if codec.clock_rate == rate), None),
+        _packet_time(theirs),
+        local_crypto if active else None,
+        remote_crypto if active else None,
+    )
+
+
+def _formats(line: MediaLine, events: list[Codec]) -> list[Codec]:
+    # The formats of a line in order; telephone-event goes into `events` because it is no codec to talk with.
+    found = []
+    for number in line.formats:
+        if not is_payload_type(number):
+            continue
+        encoding = line.rtpmap(number)
+        if encoding is None:
+            found.append(Codec("", int(number), fmtp=line.fmtp(number) or ""))
+            continue
+        codec = Codec(encoding.name, int(number), encoding.clock_rate, encoding.channels, line.fmtp(number) or "")
+        (events if encoding.name.lower() == TELEPHONE_EVENT else found).append(codec)
+    return found
+
+
+def _packet_time(line: MediaLine) -> float | None:
+    wanted, longest = line.ptime, line.maxptime
+    if longest is None:
+        return wanted
+    return longest if wanted is None or wanted > longest else wanted
+
+
+def _accept(
+    offered: MediaLine, local: LocalMedia, connection: Connection, address: str, hold: Hold
+) -> MediaLine | None:
+    if not _fits(offered, local, local.address or address):
+        return None
+    chosen = _common(offered, local.codecs)
+    if not chosen:
+        return None
+    lines: list[str] = []
+    if local.address:
+        lines.append(f"c={connection_for(_address(local.address, hold))}")
+    for number, codec in chosen:
+        _describe(codec, number, lines)
+    there = offered.effective_connection
+    theirs = offered.direction
+    wants = theirs.receives and not (there is not None and there.is_unspecified)
+    ours = _held(local.direction, hold)
+    direction = Direction.of(ours.sends and wants, ours.receives and theirs.sends)
+    _finish(local, direction, local.rtcp_mux and offered.rtcp_mux, lines)
+    if direction is Direction.SENDRECV and offered.written_direction is None:
+        lines.remove("a=sendrecv")
+    if _is_secure(offered.protocol):
+        pair = _agreed_crypto(offered, local)
+        assert pair is not None
+        lines.append(f"a=crypto:{pair}")
+    lines += local.attributes
+    text = f"{offered.media} {local.port} {offered.protocol} {' '.join(number for number, _ in chosen)}"
+    return MediaLine(text, lines, connection)
+
+
+def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
+    if offered.media.lower() != local.media.lower() or not _is_rtp(offered.protocol):
+        return False
+    if _is_secure(offered.protocol):
+        if _agreed_crypto(offered, local) is None:
+            return False
+    elif _is_secure(local.protocol):
+        return False
+    there = offered.effective_connection
+    # RFC 3264 section 6.1 leaves the family to c=: what we cannot send to does not fit.
+    return there is not None and there.nettype == "IN" and there.addrtype == ("IP6" if ":" in address else "IP4")
+
+
+def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
+    # RFC 4568 section 5.1.2: the first offered suite that we have; its tag, our key.
+    for theirs in offered.crypto:
+        for ours in local.crypto:
+            if ours.suite == theirs.suite:
+                return ours._replace(tag=theirs.tag)
+    return None
+
+
+def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Codec]]:
+    # The offered formats that we have; none at all when there is nothing but digits or noise among them.
+    have = _by_key(codecs)
+    found = []
+    speech = False
+    for number in offered.formats:
+        encoding = offered.rtpmap(number)
+        codec = have.get(encoding.key) if encoding is not None else None
+        if codec is None:
+            codec = have.get(("", int(number), 0)) if is_payload_type(number) else None
+            if codec is None:
+                continue
+        found.append((number, codec))
+        if codec.name.lower() not in _COMPANIONS:
+            speech = True
+    return found if speech else []
+
+
+_COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
+
+
+@lru_cache(maxsize=256)
+def _by_key(codecs: tuple[Codec, ...]) -> Mapping[tuple[str, int, int], Codec]:
+    table: dict[tuple[str, int, int], Codec] = {}
+    for codec in codecs:
+        table.setdefault(codec.key, codec)
+    return table
+
+
+def _describe(codec: Codec, number: int | str, lines: list[str]) -> None:
+    if codec.name:
+        channels = f"/{codec.channels}" if codec.channels != 1 else ""
+        lines.append(f"a=rtpmap:{number} {codec.name}/{codec.clock_rate}{channels}")
+    if codec.fmtp:
+        lines.append(f"a=fmtp:{number} {codec.fmtp}")
+
+
+def _finish(local: LocalMedia, direction: Direction, mux: bool, lines: list[str]) -> None:
+    if local.ptime is not None:
+        lines.append(f"a=ptime:{local.ptime:g}")
+    lines.append(f"a={direction.value}")
+    if mux:
+        lines.append("a=rtcp-mux")
+    if local.rtcp_port not in (0, local.port + 1):
+        lines.append(f"a=rtcp:{local.rtcp_port}")
+
+
+def _payload_types(codecs: tuple[Codec, ...]) -> list[str]:
+    if not codecs:
+        raise LocalProtocolError("a media line needs at least one codec")
+    return [str(codec.payload_type) for codec in codecs]
+
+
+def _refusal(media: str, protocol: str, formats: Sequence[str]) -> MediaLine:
+    # RFC 3264 section 6: same media, same protocol, port 0; the formats say nothing but must be there.
+    return MediaLine(f"{media} 0 {protocol} {' '.join(formats)}")
+
+
+def _assemble(
+    lines: list[MediaLine],
+    connection: Connection,
+    address: str,
+    session_id: int,
+    previous: SessionDescription | None,
+    username: str,
+    session_name: str,
+) -> SessionDescription:
+    if previous is None:
+        origin = Origin(username, str(session_id), 1, "IN", "IP6" if ":" in address else "IP4", address)
+    else:
+        old = previous.origin
+        origin = old._replace(version=old.version + 1)
+    head = ("v=0", f"o={origin}", f"s={session_name}", f"c={connection}", "t=0 0")
+    made = SessionDescription(head, tuple(lines), connection=connection, direction=None, origin=origin)
+    if previous is not None and made.same_as(previous):
+        return previous
+    return made
+
+
+def _address(address: str, hold: Hold) -> str:
+    if hold in ("address", "both"):
+        return "::" if ":" in address else "0.0.0.0"
+    return address
+
+
+def _unspecified(connection: str) -> Connection:
+    return connection_for("::" if " IP6 " in connection else "0.0.0.0")
+
+
+def _held(direction: Direction, hold: Hold) -> Direction:
+    # RFC 3264 section 8.4: sendrecv becomes sendonly, recvonly becomes inactive.
+    return Direction.of(direction.sends, False) if hold in ("direction", "both") else direction
+
+
+@lru_cache(maxsize=64)
+def _protocol_kind(protocol: str) -> str:
+    return {"RTP/AVP": "rtp", "RTP/AVPF": "rtp", "RTP/SAVP": "srtp", "RTP/SAVPF": "srtp"}.get(protocol.upper(), "")
+
+
+def _is_rtp(protocol: str) -> bool:
+    return _protocol_kind(protocol) != ""
+
+
+def _is_secure(protocol: str) -> bool:
+    return _protocol_kind(protocol) == "srtp"

@@ -1,0 +1,318 @@
+"""Session descriptions: RFC 8866 lines in, typed reading of what SIP needs, the same lines out.
+
+A description is a value: parsed or built once and never changed afterwards; `replace` makes another one. Lines that
+nobody here understands are kept where they stood and written back. This file knows nothing of offers, answers,
+codecs we have, sockets or SIP.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from .errors import ParseError
+from .media_line import (
+    DIRECTION_LINES,
+    MAX_WORD,
+    Connection,
+    Crypto,
+    Direction,
+    Encoding,
+    MediaLine,
+    connection_for,
+    parse_connection,
+    parse_number,
+    read_attributes,
+)
+
+__all__ = [
+    "CONTENT_TYPE",
+    "Connection",
+    "Crypto",
+    "Direction",
+    "Encoding",
+    "MediaLine",
+    "Origin",
+    "SessionDescription",
+    "connection_for",
+]
+
+CONTENT_TYPE: Final = "application/sdp"
+MAX_MEDIA_LINES: Final = 256
+
+_STATUS = 400
+
+
+class Origin(NamedTuple):
+    """The o= line (RFC 8866 section 5.2)."""
+
+    username: str
+    session_id: str
+    """As written; opaque, because some peers do not write a number."""
+    version: int
+    """Rises by one when, and only when, the description changes (RFC 3264 section 8)."""
+    nettype: str
+    addrtype: str
+    address: str
+
+    def __str__(self) -> str:
+        return " ".join((self.username, self.session_id, str(self.version), *self[3:]))
+
+
+class SessionDescription:
+    """A session description: its session lines and its media lines.
+
+    `lines` are the lines before the first m= line as written ("v=0", "o=…" …); `media` are the media lines;
+    `connection` is the session's c= line or None; `direction` the session's direction attribute or None.
+    """
+
+    __slots__ = ("_ending", "_newline", "_origin", "connection", "direction", "lines", "media")
+
+    def __init__(
+        self,
+        lines: tuple[str, ...],
+        media: tuple[MediaLine, ...],
+        *,
+        connection: Connection | None,
+        direction: Direction | None,
+        origin: Origin | None,
+        newline: str = "\r\n",
+        ending: str = "\r\n",
+    ) -> None:
+        """Hold parts that agree with each other; callers outside this file use `parse`, `build` or `from_parts`."""
+        self.lines = lines
+        self.media = media
+        self.connection = connection
+        self.direction = direction
+        self._origin = origin
+        self._newline = newline
+        self._ending = ending
+
+    @classmethod
+    def parse(cls, data: bytes | str) -> "SessionDescription":
+        """Read a description; lines may end in CRLF or LF, the last one may lack its end.
+
+        Checked: `v=0` first, `x=` before each line, o=, c= and m= lines, no NUL. Lines of unknown types are kept.
+        Raises ParseError (400) for anything else. Takes time linear in the length.
+        """
+        if isinstance(data, bytes):
+            # Octets that are no UTF-8 survive as surrogates and are written back unchanged.
+            text = data.decode("utf-8", "surrogateescape")
+        else:
+            text = data
+        if "\0" in text:
+            raise ParseError("NUL in a session description", _STATUS)
+        newline = "\r\n" if "\r\n" in text else "\n"
+        body = text.rstrip("\r\n")
+        ending = text[len(body) :]
+        if newline == "\n":
+            lines = body.split("\n")
+        elif body.count("\n") == body.count("\r\n"):
+            lines = body.split("\r\n")
+        else:
+            # Both kinds of line end: read as RFC 8866 section 5 asks, and written back with CRLF.
+            lines = body.replace("\r\n", "\n").split("\n")
+        if lines[0] != "v=0":
+            raise ParseError("session description does not start with v=0", _STATUS)
+        connection: Connection | None = None
+        direction: Direction | None = None
+        origin: Origin | None = None
+        starts: list[int] = []
+        for index, line in enumerate(lines):
+            kind = line[:2]
+            if kind == "a=":
+                if not starts and line in DIRECTION_LINES:
+                    direction = DIRECTION_LINES[line]
+            elif kind == "m=":
+                starts.append(index)
+            elif kind == "c=":
+                if not starts and connection is None:
+                    connection = parse_connection(line[2:])
+                else:
+                    parse_connection(line[2:])
+            elif kind == "o=":
+                if origin is None:
+                    origin = _parse_origin(line[2:])
+            elif kind[1:] != "=" or not "a" <= kind[0] <= "z":
+                raise ParseError(f"line {index + 1} of a session description is not of the form x=…", _STATUS)
+        if origin is None:
+            raise ParseError("session description without o= line", _STATUS)
+        if "\r" in text and any("\r" in line for line in lines):
+            raise ParseError("bare CR in a session description", _STATUS)
+        if not starts:
+            media: list[MediaLine] = []
+            head = lines
+        else:
+            if len(starts) > MAX_MEDIA_LINES:
+                raise ParseError(f"more than {MAX_MEDIA_LINES} media lines", _STATUS)
+            head = lines[: starts[0]]
+            media = []
+            starts.append(len(lines))
+            start = starts[0]
+            for end in starts[1:]:
+                media.append(MediaLine(lines[start][2:], lines[start + 1 : end], connection, direction))
+                start = end
+        return cls(
+            tuple(head),
+            tuple(media),
+            connection=connection,
+            direction=direction,
+            origin=origin,
+            newline=newline,
+            ending=ending,
+        )
+
+    @classmethod
+    def build(cls, lines: Iterable[str], media: Iterable[MediaLine]) -> "SessionDescription":
+        """A description from session lines ("o=…") and media lines; the media lines are copied, not shared.
+
+        Raises ParseError when the o= line is missing or a line is malformed.
+        """
+        texts = ["\r\n".join(lines)]
+        for line in media:
+            texts.append(f"m={line.text}")
+            texts.extend(line.lines)
+        return cls.parse("\r\n".join(texts) + "\r\n")
+
+    @classmethod
+    def from_parts(
+        cls, session: Mapping[str, object], media: Sequence[Mapping[str, object]] = ()
+    ) -> "SessionDescription":
+        """A description from mappings, as the man page's `sdp` parameter takes them (CALL.md C6).
+
+        `session`: one-letter keys are lines (a sequence repeats the line), `addr` is a shortcut for the c= line and the
+        origin's address; missing v, o, s and t lines are filled in. Each mapping of `media`: `media` (audio), `port`,
+        `range` (1), `proto` (RTP/AVP), `fmt` (a number, word or sequence of them; 0), `addr`, and one-letter keys.
+        Raises ParseError when a value does not make a valid line, ValueError for a key of no meaning.
+        """
+        address = str(session.get("addr", ""))
+        at = str(connection_for(address or "0.0.0.0"))
+        defaults: dict[str, object] = {"v": "0", "o": f"- 1 1 {at}", "s": "-"}
+        if address:
+            defaults["c"] = at
+        defaults["t"] = "0 0"
+        lines = _lines_of_parts({**defaults, **{key: value for key, value in session.items() if key != "addr"}}, _ORDER)
+        for part in media:
+            words = part.get("fmt", 0)
+            formats = [words] if isinstance(words, str | int) else list(_sequence(words))
+            ports = f"{part['port']}/{part['range']}" if part.get("range", 1) != 1 else str(part["port"])
+            what = f"{part.get('media', 'audio')} {ports} {part.get('proto', 'RTP/AVP')}"
+            lines.append(f"m={what} {' '.join(map(str, formats))}")
+            rest = {key: value for key, value in part.items() if key not in _MEDIA_WORDS}
+            if "addr" in part:
+                rest.setdefault("c", str(connection_for(str(part["addr"]))))
+            lines += _lines_of_parts(rest, _MEDIA_ORDER)
+        return cls.parse("\r\n".join(lines) + "\r\n")
+
+    @property
+    def origin(self) -> Origin:
+        """The o= line."""
+        assert self._origin is not None
+        return self._origin
+
+    @property
+    def session_name(self) -> str:
+        """The value of the s= line, empty when there is none."""
+        return next((line[2:] for line in self.lines if line.startswith("s=")), "")
+
+    @property
+    def attributes(self) -> tuple[tuple[str, str | None], ...]:
+        """The attributes of the session, in order, as (name, value)."""
+        return read_attributes(self.lines)
+
+    def replace(
+        self,
+        *,
+        origin: Origin | None = None,
+        connection: Connection | None = None,
+        media: Iterable[MediaLine] | None = None,
+    ) -> "SessionDescription":
+        """A copy with another o= line, c= line of the session, or other media lines."""
+        lines = list(self.lines)
+        if origin is not None:
+            lines = [f"o={origin}" if line.startswith("o=") else line for line in lines]
+        if connection is not None:
+            if self.connection is None:
+                # Line order of RFC 8866 section 5: c= follows v, o, s, i, u, e and p.
+                place = next((i for i, line in enumerate(lines) if line[0] not in "vosiuep"), len(lines))
+                lines.insert(place, f"c={connection}")
+            else:
+                lines = [f"c={connection}" if line.startswith("c=") else line for line in lines]
+        return SessionDescription.build(lines, self.media if media is None else media)
+
+    def with_addresses(self, addresses: Sequence[tuple[str, int]]) -> "SessionDescription":
+        """A copy in which each media line listens at its (address, port); port 0 drops a port range.
+
+        Man page of the SDP class: `replace_media_listen`. Raises ValueError when the numbers of lines differ.
+        """
+        if len(addresses) != len(self.media):
+            raise ValueError(f"{len(addresses)} addresses for {len(self.media)} media lines")
+        media = []
+        for line, (address, port) in zip(self.media, addresses, strict=True):
+            own = [text for text in line.lines if not text.startswith("c=")]
+            # c= stands below i= and above everything else of a media line (RFC 8866 section 5).
+            place = 1 if own and own[0].startswith("i=") else 0
+            own.insert(place, f"c={connection_for(address)}")
+            media.append(line.replace(port=port, port_count=None if port else 1, lines=own))
+        shared = {address for address, _ in addresses}
+        if len(shared) == 1 and self.connection is not None:
+            return self.replace(connection=connection_for(shared.pop()), media=media)
+        return self.replace(media=media)
+
+    def same_as(self, other: "SessionDescription") -> bool:
+        """Whether both say the same, whatever their o= lines say."""
+        return (
+            len(self.media) == len(other.media)
+            and all(
+                a.text == b.text and list(a.lines) == list(b.lines)
+                for a, b in zip(self.media, other.media, strict=True)
+            )
+            and [line for line in self.lines if line[0] != "o"] == [line for line in other.lines if line[0] != "o"]
+        )
+
+    def __str__(self) -> str:
+        parts = list(self.lines)
+        for line in self.media:
+            parts.append("m=" + line.text)
+            parts += line.lines
+        return self._newline.join(parts) + self._ending
+
+    def to_bytes(self) -> bytes:
+        """The description as octets: those it was parsed from, if the line ends were all alike."""
+        return str(self).encode("utf-8", "surrogateescape")
+
+    def __repr__(self) -> str:
+        return f"SessionDescription({self.origin}, {[line.text for line in self.media]})"
+
+
+_ORDER: Final = "vosiuepcbtrzka"
+_MEDIA_ORDER: Final = "icbka"
+_MEDIA_WORDS: Final = frozenset(("media", "port", "range", "proto", "fmt", "addr"))
+
+
+def _lines_of_parts(parts: Mapping[str, object], order: str) -> list[str]:
+    unknown = [key for key in parts if len(key) != 1 or not "a" <= key <= "z"]
+    if unknown:
+        raise ValueError(f"no such part of a session description: {', '.join(unknown)}")
+    lines = []
+    for key in sorted(parts, key=lambda key: order.find(key) if key in order else len(order)):
+        value = parts[key]
+        values = [value] if isinstance(value, str | int) else _sequence(value)
+        lines += [f"{key}={item}" for item in values]
+    return lines
+
+
+def _sequence(value: object) -> Iterable[object]:
+    if isinstance(value, Iterable):
+        return value
+    raise ValueError(f"a part of a session description must be text, a number or a sequence, not {value!r}")
+
+
+def _parse_origin(text: str) -> Origin:
+    fields = text.split()
+    if len(fields) != 6:
+        raise ParseError("o= line does not have six fields", _STATUS)
+    username, session_id, version, nettype, addrtype, address = fields
+    if len(text) > 2 * MAX_WORD:
+        raise ParseError("o= line is too long", _STATUS)
+    return Origin(
+        username, session_id, parse_number(version, 20, 2**64 - 1, "version of the o= line"), nettype, addrtype, address
+    )
