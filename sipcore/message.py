@@ -1,0 +1,372 @@
+"""Requests and responses: a start line, headers kept as they came, a body, and typed values on demand.
+
+RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and remembered until a header changes;
+reading one that is malformed raises ParseError. Knows no transaction, no dialog and no socket.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, cast, overload
+
+from . import fields
+from .errors import LocalProtocolError, ParseError
+from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
+from .grammar import number, split_values
+from .headers import Headers, key_of, value_of
+from .uri import Uri
+
+REASON_PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    199: "Early Dialog Terminated", 200: "OK", 202: "Accepted", 204: "No Notification",
+    300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+    380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",
+    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 412: "Conditional Request Failed",
+    413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme", 417: "Unknown Resource-Priority", 420: "Bad Extension",
+    421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
+    424: "Bad Location Information", 428: "Use Identity Header", 429: "Provide Referrer Identity",
+    430: "Flow Failed", 433: "Anonymity Disallowed", 436: "Bad Identity-Info", 437: "Unsupported Certificate",
+    438: "Invalid Identity Header", 439: "First Hop Lacks Outbound Support", 440: "Max-Breadth Exceeded",
+    469: "Bad Info Package", 470: "Consent Needed", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 493: "Undecipherable",
+    494: "Security Agreement Required", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 555: "Push Notification Service Not Supported", 580: "Precondition Failure",
+    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+    607: "Unwanted", 608: "Rejected",
+}  # fmt: skip
+"""The reason phrase that goes with a status code (RFC 3261 section 21 and the IANA registry)."""
+
+_T = TypeVar("_T")
+
+
+class _Typed(Generic[_T]):
+    """A value read from the headers when it is first asked for, and remembered in `headers.typed`."""
+
+    __slots__ = ("name", "read")
+
+    def __init__(self, read: Callable[[Headers], _T]) -> None:
+        self.read = read
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, message: None, owner: type) -> "_Typed[_T]": ...
+    @overload
+    def __get__(self, message: "Message", owner: type) -> _T: ...
+    def __get__(self, message: "Message | None", owner: type) -> "_Typed[_T] | _T":
+        if message is None:
+            return self
+        headers = message.headers
+        try:
+            return cast(_T, headers.typed[self.name])
+        except KeyError:
+            value = headers.typed[self.name] = self.read(headers)
+            return value
+
+
+def _required(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise ParseError(f"no {name} header")
+    return value
+
+
+def _optional(name: str, parse: Callable[[str], _T]) -> Callable[[Headers], _T | None]:
+    def read(headers: Headers) -> _T | None:
+        value = headers.get(name)
+        return None if value is None else parse(value)
+
+    return read
+
+
+def _whole(name: str, highest: int) -> Callable[[Headers], int | None]:
+    return _optional(name, lambda value: number(value, highest, name))
+
+
+def _all(name: str, parse: Callable[[str], _T]) -> Callable[[Headers], list[_T]]:
+    return lambda headers: [parse(value) for value in headers.values(name)]
+
+
+def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
+    return lambda headers: tuple(headers.values(name))
+
+
+def _top_via(headers: Headers) -> Via:
+    values = headers.values("via")
+    if not values:
+        raise ParseError("no via header")
+    return Via.parse(values[0])
+
+
+def _content_type(headers: Headers) -> str:
+    return (headers.get("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _call_id(headers: Headers) -> str:
+    return _required(headers, "call-id")
+
+
+class Message:
+    """What requests and responses share. Build with Request.build and Response.build, read with parser.parse.
+
+    start_line: as it came or as it will be written. headers: change them through their methods. body: octets;
+    Content-Length follows it when the message is written.
+    """
+
+    __slots__ = ("body", "headers", "start_line")
+
+    start_line: str
+    headers: Headers
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        """Write the message: untouched lines byte for byte, Content-Length as the body demands.
+
+        Raises LocalProtocolError when a header value holds a line end that is no folding.
+        """
+        headers = self.headers
+        lines = headers.lines
+        length = len(self.body)
+        at = headers.index("content-length")
+        if at < 0:
+            head = "\r\n".join((self.start_line, *lines, f"Content-Length: {length}", "", ""))
+            expected = len(lines) + 3
+        else:
+            if not _says(lines[at], length):
+                headers.replace_line(at, f"Content-Length: {length}")
+            head = "\r\n".join((self.start_line, *lines, "", ""))
+            expected = len(lines) + 2
+        if head.count("\n") != expected or head.count("\r") != expected:
+            _check_line_ends(self.start_line, lines)
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID (20.8)."""
+        typed = self.headers.typed
+        if "call_id" in typed:
+            return cast(str, typed["call_id"])
+        value = typed["call_id"] = _call_id(self.headers)
+        return value
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq: number and method (20.16)."""
+        typed = self.headers.typed
+        if "cseq" in typed:
+            return cast(CSeq, typed["cseq"])
+        value = typed["cseq"] = CSeq.parse(_required(self.headers, "cseq"))
+        return value
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From, None from a peer of RFC 2543 (20.20)."""
+        typed = self.headers.typed
+        if "from_tag" in typed:
+            return cast("str | None", typed["from_tag"])
+        value = typed["from_tag"] = fields.tag_of(_required(self.headers, "from"))
+        return value
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To, None in a request outside a dialog (20.39)."""
+        typed = self.headers.typed
+        if "to_tag" in typed:
+            return cast("str | None", typed["to_tag"])
+        value = typed["to_tag"] = fields.tag_of(_required(self.headers, "to"))
+        return value
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via value (20.42)."""
+        typed = self.headers.typed
+        if "via" in typed:
+            return cast(Via, typed["via"])
+        value = typed["via"] = _top_via(self.headers)
+        return value
+
+    from_ = _Typed(lambda headers: NameAddr.parse(_required(headers, "from")))
+    """From (20.20)."""
+    to = _Typed(lambda headers: NameAddr.parse(_required(headers, "to")))
+    """To (20.39)."""
+    vias = _Typed(_all("via", Via.parse))
+    """All Via values, topmost first (20.42)."""
+    contacts = _Typed(_all("contact", NameAddr.parse))
+    """Contact values (20.10); a `*` has is_wildcard."""
+    routes = _Typed(_all("route", NameAddr.parse))
+    """Route values (20.34)."""
+    record_routes = _Typed(_all("record-route", NameAddr.parse))
+    """Record-Route values, topmost first (20.30)."""
+    content_type = _Typed(_content_type)
+    """Content-Type in lower case without parameters, empty when absent (20.15)."""
+    max_forwards = _Typed(_whole("max-forwards", 2**31 - 1))
+    """Max-Forwards, or None (20.22)."""
+    expires = _Typed(_whole("expires", 2**32 - 1))
+    """Expires in seconds, or None (20.19)."""
+    min_expires = _Typed(_whole("min-expires", 2**32 - 1))
+    """Min-Expires in seconds, or None (20.23)."""
+    retry_after = _Typed(_optional("retry-after", RetryAfter.parse))
+    """Retry-After, or None (20.33)."""
+    require = _Typed(_words("require"))
+    """Option tags of Require (20.32)."""
+    supported = _Typed(_words("supported"))
+    """Option tags of Supported (20.37)."""
+    allow = _Typed(_words("allow"))
+    """Methods of Allow (20.5)."""
+    unsupported = _Typed(_words("unsupported"))
+    """Option tags of Unsupported (20.40)."""
+    rseq = _Typed(_whole("rseq", 2**32 - 1))
+    """RSeq, or None (RFC 3262 7.1)."""
+    rack = _Typed(_optional("rack", RAck.parse))
+    """RAck, or None (RFC 3262 7.2)."""
+    session_expires = _Typed(_optional("session-expires", SessionExpires.parse))
+    """Session-Expires, or None (RFC 4028 section 4)."""
+    min_se = _Typed(_optional("min-se", lambda value: SessionExpires.parse(value).seconds))
+    """Min-SE in seconds, or None (RFC 4028 section 5)."""
+    event = _Typed(_optional("event", Event.parse))
+    """Event, or None (RFC 6665 8.2.1)."""
+    subscription_state = _Typed(_optional("subscription-state", SubscriptionState.parse))
+    """Subscription-State, or None (RFC 6665 8.2.3)."""
+    refer_to = _Typed(_optional("refer-to", NameAddr.parse))
+    """Refer-To, or None (RFC 3515 2.1)."""
+    referred_by = _Typed(_optional("referred-by", NameAddr.parse))
+    """Referred-By, or None (RFC 3892 section 3)."""
+    replaces = _Typed(_optional("replaces", Replaces.parse))
+    """Replaces, or None (RFC 3891 6.1)."""
+    reason_header = _Typed(_all("reason", Reason.parse))
+    """Reason values (RFC 3326)."""
+
+
+class Request(Message):
+    """A request. method and uri are as written in its start line; a changed request is built anew."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
+        self.method = method
+        self.uri = uri
+        self.headers = headers
+        self.body = body
+        self.start_line = start_line or f"{method} {uri} SIP/2.0"
+
+    @classmethod
+    def build(cls, method: str, uri: str, header_pairs: Sequence[tuple[str, str]], body: bytes = b"") -> "Request":
+        """Make a request of ours from (name, value) pairs; Content-Length is written by itself."""
+        return cls(method, uri, Headers.of(header_pairs), body)
+
+    @property
+    def request_uri(self) -> Uri:
+        """The Request-URI in parts. Raises ParseError."""
+        typed = self.headers.typed
+        if "request_uri" in typed:
+            return cast(Uri, typed["request_uri"])
+        value = typed["request_uri"] = Uri.parse(self.uri)
+        return value
+
+    def note_source(self, host: str, port: int) -> None:
+        """Write where the request really came from into its topmost Via (18.2.1, RFC 3581 section 4).
+
+        host: address of the packet's source, IPv6 without brackets. port: its port.
+        """
+        via = self.via
+        wants_port = "rport" in via.params
+        if host == via.host and not wants_port:
+            return
+        params = dict(via.params)
+        params["received"] = host
+        if wants_port:
+            params["rport"] = str(port)
+        stamped = via._replace(params=params)
+        headers = self.headers
+        at = headers.index("via")
+        rest = split_values(value_of(headers.lines[at]))[1:]
+        headers.lines[at] = ", ".join(("Via: " + str(stamped), *rest))
+        headers.typed["via"] = stamped
+        headers.typed.pop("vias", None)
+
+    def __repr__(self) -> str:
+        return f"<Request {self.start_line!r}>"
+
+
+class Response(Message):
+    """A response. status and reason are as written in its start line."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+        self.start_line = start_line or f"SIP/2.0 {status} {reason}"
+
+    @classmethod
+    def build(
+        cls, status: int, reason: str | None, header_pairs: Sequence[tuple[str, str]], body: bytes = b""
+    ) -> "Response":
+        """Make a response of ours from (name, value) pairs; without a reason the usual phrase is written."""
+        phrase = REASON_PHRASES.get(status, "Unknown") if reason is None else reason
+        return cls(status, phrase, Headers.of(header_pairs), body)
+
+    @classmethod
+    def to_request(
+        cls,
+        request: Request,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str | None = None,
+        extra: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> "Response":
+        """Answer a request: Via, From, To, Call-ID and CSeq are copied as they came (8.2.6).
+
+        to_tag is added to To unless it has one or the status is 100. Record-Route is copied into what forms a
+        dialog: 101 to 299 to INVITE, SUBSCRIBE, REFER or NOTIFY (12.1.1). extra: further (name, value) pairs.
+        """
+        if reason is None:
+            reason = REASON_PHRASES.get(status, "Unknown")
+        wanted = _DIALOG_COPIED if 100 < status < 300 and request.method in _DIALOG_FORMING else _COPIED
+        lines: list[str] = []
+        keys: list[str] = []
+        for line, key in zip(request.headers.lines, request.headers.keys, strict=True):
+            if key in wanted:
+                if key == "to" and to_tag and status > 100 and request.to_tag is None:
+                    line = f"{line};tag={to_tag}"
+                lines.append(line)
+                keys.append(key)
+        for name, value in extra:
+            lines.append(f"{name}: {value}")
+            keys.append(key_of(name))
+        if content_type is not None:
+            lines.append(f"Content-Type: {content_type}")
+            keys.append("content-type")
+        return cls(status, reason, Headers(lines, keys), body)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.start_line!r}>"
+
+
+_COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
+_DIALOG_COPIED = _COPIED | {"record-route"}
+_DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
+
+
+def _says(line: str, length: int) -> bool:
+    value = line[line.index(":") + 1 :].strip()
+    return value.isdigit() and value.isascii() and len(value) < 20 and int(value) == length
+
+
+def _check_line_ends(start_line: str, lines: list[str]) -> None:
+    if "\r" in start_line or "\n" in start_line:
+        raise LocalProtocolError("a line end in a start line")
+    for line in lines:
+        bare = line.replace("\r\n ", "").replace("\r\n\t", "")
+        if "\r" in bare or "\n" in bare:
+            raise LocalProtocolError(f"a line end in the header {line.partition(':')[0]}")
