@@ -1,0 +1,58 @@
+"""What the interop tests share: peers and our own product started by a test end with it; long tests are asked for."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+
+from .peers import inventory
+from .processes import Program
+
+HERE = Path(__file__).parent
+
+
+class HasProgram(Protocol):
+    """A peer, or our own product, with the process that it is."""
+
+    @property
+    def program(self) -> Program: ...
+
+
+T = TypeVar("T", bound=HasProgram)
+
+
+class Start:
+    """Keeps hold of what a test has started: `uas = start(Sipp(…))`."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def __call__(self, run: T) -> T:
+        self._stack.enter_context(run.program)
+        return run
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Hand it what you start; after the test everything is ended, the newest first."""
+    with ExitStack() as stack:
+        yield Start(stack)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: minutes long; runs only when asked for with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out of a run that says nothing about them."""
+    if not config.option.markexpr:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
+
+
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> str | list[str]:
+    """The versions of the peers, when a test of this folder runs."""
+    return inventory() if any(HERE in item.path.parents for item in items) else []

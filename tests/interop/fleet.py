@@ -1,0 +1,148 @@
+"""Our own product as a user starts it: `sipswarm answer` and `sipswarm load` as processes, read through /metrics."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from .processes import LOOPBACK, Program, free_port, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Metrics(NamedTuple):
+    """One reading of /metrics."""
+
+    samples: list[tuple[str, dict[str, str], float]]
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of a metric over all series that have these labels.
+
+        Raises:
+            KeyError: no series of that name at all, so that a misspelt name is no zero.
+        """
+        values = [value for sample, have, value in self.samples if sample == name and labels.items() <= have.items()]
+        if not values and not any(sample == name for sample, _, _ in self.samples):
+            raise KeyError(name)
+        return sum(values)
+
+    def states(self, name: str, label: str) -> dict[str, float]:
+        """A metric's values by one of its labels."""
+        return {have[label]: value for sample, have, value in self.samples if sample == name}
+
+
+def command(verb: str, arguments: Sequence[str], folder: Path, name: str) -> Program:
+    """Start `sipswarm VERB …` from this checkout, with a folder of the test as its current one."""
+    argv = [sys.executable, "-m", "actors.cli", verb, *arguments]
+    return Program(argv, folder, name, {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"})
+
+
+class Fleet:
+    """A long-running verb, its /metrics on a port of its own and its run directory in the test's folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        verb: str,
+        arguments: Sequence[str],
+        name: str = "",
+        *,
+        run_dir: Path | None = None,
+        metrics_port: int = 0,
+    ) -> None:
+        name = name or verb
+        self.run_dir = run_dir or folder / f"{name}.run"
+        self.metrics_port = metrics_port or free_port()
+        places = ["--metrics", f"{LOOPBACK}:{self.metrics_port}", "--run-dir", str(self.run_dir)]
+        self.program = command(verb, [*arguments, *places], folder, name)
+
+    def metrics(self) -> Metrics:
+        """Read /metrics now."""
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+        return Metrics(
+            [
+                (sample.name, dict(sample.labels), float(sample.value))
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+            ]
+        )
+
+    def ready(self) -> None:
+        """Wait until every process of it says on /metrics that it is up: supervisor, dispatcher, calls and media."""
+
+        def up() -> bool:
+            if self.program.exit_code is not None:
+                return True
+            try:
+                states = self.metrics().states("sipswarm_process_up", "process")
+            except (urllib.error.URLError, OSError):
+                return False
+            kinds = {name.partition("-")[0] for name, value in states.items() if value == 1}
+            return {"dispatcher", "call", "media"} <= kinds and all(states.values())
+
+        wait_until(up, 30, lambda: f"a fleet with all processes up\n{self.program.account()}")
+        assert self.program.exit_code is None, self.program.account()
+
+    def counted(self, name: str, least: float, seconds: float = 15, **labels: str) -> Metrics:
+        """Wait until a counter has at least a value (processes report about once a second), and all are read."""
+        last = self.metrics()
+
+        def enough() -> bool:
+            nonlocal last
+            last = self.metrics()
+            return last.total(name, **labels) >= least
+
+        wait_until(
+            enough, seconds, lambda: f"{name}{labels} >= {least:g}, is {last.total(name, **labels):g}\n"
+            f"{self.program.account()}",
+        )  # fmt: skip
+        return last
+
+
+class Answer(Fleet):
+    """`sipswarm answer`, listening on one port."""
+
+    def __init__(
+        self,
+        folder: Path,
+        arguments: Sequence[str] = (),
+        *,
+        transport: str = "udp",
+        host: str = LOOPBACK,
+        name: str = "answer",
+    ) -> None:
+        self.host = host
+        self.port = free_port(host)
+        listen = ["--listen", f"{transport}:{self.address}"]
+        workers = ["--call-workers", "1", "--media-workers", "1"]
+        super().__init__(folder, "answer", [*listen, *workers, *arguments], name)
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as it stands in a SIP URI."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class LoadResult(NamedTuple):
+    """What `sipswarm load` left behind."""
+
+    exit_code: int
+    summary: dict[str, Any]
+    account: str
+
+
+def load(folder: Path, target: str, arguments: Sequence[str], seconds: float, name: str = "load") -> LoadResult:
+    """Run `sipswarm load TARGET …` to its end."""
+    out = folder / f"{name}.results"
+    workers = ["--call-workers", "1", "--media-workers", "1", "--run-dir", str(folder / f"{name}.run")]
+    with command("load", [target, *arguments, *workers, "--out", str(out)], folder, name) as program:
+        exit_code = program.wait(seconds)
+        account = program.account()
+    summary = out / "summary.json"
+    return LoadResult(exit_code, json.loads(summary.read_text()) if summary.exists() else {}, account)

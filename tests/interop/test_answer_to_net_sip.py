@@ -1,0 +1,69 @@
+"""`sipswarm answer` under a call of Perl's Net::SIP: what its callbacks saw, and the audio and digits it got back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Start
+from .fleet import Answer
+from .net_sip import NetSip
+from .processes import LOOPBACK, free_port
+
+
+def called_by_net_sip(
+    folder: Path, start: Start, options: list[str], *, transport: str = "udp", host: str = LOOPBACK, **arguments: object
+) -> tuple[dict[str, Any], Answer]:
+    answer = start(Answer(folder, options, transport=transport, host=host))
+    answer.ready()
+    leg_host = f"[{host}]" if ":" in host else host
+    suffix = "" if transport == "udp" else f";transport={transport}"
+    caller = NetSip(
+        folder,
+        "uac.pl",
+        40,
+        to=f"sip:robot@{answer.address}{suffix}",
+        local=f"sip:{leg_host}:{free_port(host)}{suffix}",
+        **arguments,
+    )
+    said = start(caller).report()
+    assert said["final"] == "OK", said
+    assert said["code"] == "200"
+    return said, answer
+
+
+def echoed(said: dict[str, Any], answer: Answer) -> None:
+    """All frames but the last ones in flight came back, in order and octet for octet, and both sides counted them."""
+    numbers = said["numbers"]
+    assert said["bye"] == 1, said
+    assert said["whole"] == len(numbers), "a payload came back changed"
+    assert numbers == sorted(set(numbers)), "frames came back twice or out of order"
+    assert set(range(100)) <= set(numbers), f"missing: {sorted(set(range(100)) - set(numbers))}"
+    assert len(numbers) >= said["sent"] - 1
+    metrics = answer.counted("sipswarm_calls_completed_total", 1, role="uas", ended_by="remote")
+    assert metrics.total("sipswarm_calls_finished_total", role="uas", outcome="answered") == 1
+    metrics = answer.counted("sipswarm_rtp_packets_total", len(numbers), direction="sent")
+    assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= len(numbers)
+    assert metrics.total("sipswarm_rtp_packets_lost_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("transport", "host"),
+    [("udp", LOOPBACK), ("udp", "::1"), ("tcp", LOOPBACK)],
+    ids=["udp", "udp6", "tcp"],
+)
+def test_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Start, transport: str, host: str) -> None:
+    echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], transport=transport, host=host, frames=100))
+
+
+def test_a_call_without_an_offer_gets_ours_and_its_media_works(tmp_path: Path, start: Start) -> None:
+    echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], frames=100, sdp_on_ack=1))
+
+
+def test_digits_of_net_sip_are_counted_and_sent_back(tmp_path: Path, start: Start) -> None:
+    options = ["--media", "silence", "--dtmf-echo"]
+    said, answer = called_by_net_sip(tmp_path, start, options, frames=10, dtmf="12D#", linger=3)
+    assert "".join(event for event, _ in said["digits"]) == "12D#"
+    metrics = answer.counted("sipswarm_dtmf_events_total", 4, direction="received", mode="rfc4733")
+    assert metrics.total("sipswarm_dtmf_events_total", direction="received") == 4
+    assert metrics.total("sipswarm_dtmf_events_total", direction="sent", mode="rfc4733") == 4

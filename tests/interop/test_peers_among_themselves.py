@@ -1,0 +1,42 @@
+"""The harness without us: peers call themselves, so that a red test elsewhere means our product."""
+
+from pathlib import Path
+
+from .conftest import Start
+from .net_sip import NetSip
+from .processes import LOOPBACK, free_port
+from .sipp import Sipp
+
+
+def test_sipp_calls_sipp_and_both_files_tell_the_same(tmp_path: Path, start: Start) -> None:
+    callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=20, seconds=20))
+    callee.ready()
+    options = ["-r", "50"]
+    caller = start(Sipp(tmp_path, "uac", remote=callee.address, scenario="uac", calls=20, seconds=20, options=options))
+    placed, taken = caller.verdict(), callee.verdict()
+    assert (placed.exit_code, taken.exit_code) == (0, 0), placed.account + taken.account
+    assert placed.calls("SuccessfulCall(C)") == taken.calls("SuccessfulCall(C)") == 20
+    assert placed.total("INVITE", "Sent") == taken.total("INVITE", "Recv") == 20
+    assert placed.total("200", "Recv") == taken.total("200", "Sent") == 40
+
+
+def test_a_call_that_nobody_answers_is_a_failure_for_sipp(tmp_path: Path, start: Start) -> None:
+    remote = f"{LOOPBACK}:{free_port()}"
+    options = ["-max_retrans", "1"]
+    caller = start(Sipp(tmp_path, "uac", remote=remote, scenario="uac", calls=1, seconds=15, options=options))
+    verdict = caller.verdict()
+    assert verdict.exit_code != 0, verdict.account
+
+
+def test_net_sip_calls_net_sip_and_hears_itself(tmp_path: Path, start: Start) -> None:
+    address = f"{LOOPBACK}:{free_port()}"
+    callee = start(NetSip(tmp_path, "uas.pl", 20, local=f"sip:{address}"))
+    callee.ready()
+    local = f"sip:{LOOPBACK}:{free_port()}"
+    caller = start(NetSip(tmp_path, "uac.pl", 20, to=f"sip:bob@{address}", local=local, frames=50, dtmf="1#"))
+    said, heard = caller.report(), callee.report()
+    assert said["final"] == "OK"
+    assert said["bye"] == 1
+    assert said["whole"] == len(said["numbers"]) >= 50
+    assert heard["ended"] == heard["established"] == 1
+    assert heard["digits"] == ["1", "#"]
