@@ -206,6 +206,20 @@ class Via(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
+    def stamped(self, host: str, port: int) -> "Via":
+        """Return this Via with where its request really came from (18.2.1, RFC 3581 section 4).
+
+        received is written when the source differs from sent-by or rport was asked for; a forged one is overwritten.
+        """
+        wants_port = "rport" in self.params
+        if host == self.host and not wants_port and "received" not in self.params:
+            return self
+        params = dict(self.params)
+        params["received"] = host
+        if wants_port:
+            params["rport"] = str(port)
+        return self._replace(params=params)
+
     def __str__(self) -> str:
         return f"SIP/2.0/{self.transport} {self.sent_by}{format_parameters(self.params)}"
 

@@ -274,14 +274,9 @@ class Request(Message):
         host: address of the packet's source, IPv6 without brackets. port: its port.
         """
         via = self.via
-        wants_port = "rport" in via.params
-        if host == via.host and not wants_port:
+        stamped = via.stamped(host, port)
+        if stamped is via:
             return
-        params = dict(via.params)
-        params["received"] = host
-        if wants_port:
-            params["rport"] = str(port)
-        stamped = via._replace(params=params)
         headers = self.headers
         at = headers.index("via")
         rest = split_values(value_of(headers.lines[at]))[1:]

@@ -1,0 +1,96 @@
+"""A few fields of a message read from its octets by scanning, without parsing it.
+
+What the dispatcher needs: the Call-ID (RFC 3261 20.8) to find the owner, the method and the To tag to tell what may
+be refused under load. Whenever parser.parse accepts a message, what is found here is what it finds. Checks nothing.
+"""
+
+import re
+
+from .errors import ParseError
+from .fields import tag_of
+from .grammar import number
+
+_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
+_TO = re.compile(rb"\r\n(?:to|t)[ \t]*:", re.IGNORECASE)
+_CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:", re.IGNORECASE)
+_DIALOG_STARTERS = (b"INVITE", b"SUBSCRIBE", b"REFER")
+
+
+def _start(data: bytes) -> int:
+    """Return where the start line is: behind the empty lines that may come first (7.5)."""
+    return len(data) - len(data.lstrip(b"\r\n")) if data[:1] == b"\r" else 0
+
+
+def _value(data: bytes, start: int, end: int) -> bytes:
+    """Return the unfolded, trimmed header value that starts there; `end` is where the headers end."""
+    stop = data.find(b"\r\n", start, end)
+    while stop >= 0 and data[stop + 2 : stop + 3] in (b" ", b"\t"):
+        stop = data.find(b"\r\n", stop + 2, end)
+    value = data[start : end if stop < 0 else stop]
+    if b"\n" in value:
+        return b" ".join([part for piece in value.split(b"\r\n") if (part := piece.strip(b" \t"))])
+    return value.strip(b" \t")
+
+
+def _end(data: bytes, start: int) -> int:
+    end = data.find(b"\r\n\r\n", start)
+    return len(data) if end < 0 else end
+
+
+def call_id(data: bytes) -> bytes | None:
+    """Return the Call-ID of a message, or None when there is none (20.8)."""
+    start = _start(data)
+    end = _end(data, start)
+    at = data.find(b"\r\nCall-ID:", start, end)
+    if at >= 0:
+        at += 10
+    else:
+        found = _CALL_ID.search(data, start, end)
+        if found is None:
+            return None
+        at = found.end()
+    return _value(data, at, end) or None
+
+
+def is_request(data: bytes) -> bool:
+    """Say whether the start line is that of a request."""
+    start = _start(data)
+    return data[start : start + 4].upper() != b"SIP/"
+
+
+def method(data: bytes) -> bytes:
+    """Return the method of a request; what comes first in a response is its version."""
+    start = _start(data)
+    end = data.find(b" ", start, start + 256)
+    return data[start:end] if end >= 0 else b""
+
+
+def has_to_tag(data: bytes) -> bool:
+    """Say whether To carries a tag, which is whether the message belongs to a dialog (12.2)."""
+    start = _start(data)
+    end = _end(data, start)
+    found = _TO.search(data, start, end)
+    if found is None:
+        return False
+    try:
+        return tag_of(_value(data, found.end(), end).decode("utf-8", "surrogateescape")) is not None
+    except ParseError:
+        return False
+
+
+def starts_dialog(data: bytes) -> bool:
+    """Say whether this is a request that asks for a new dialog: the first thing to refuse under load."""
+    return method(data) in _DIALOG_STARTERS and not has_to_tag(data)
+
+
+def content_length(data: bytes) -> int | None:
+    """Return the Content-Length, None when there is none (20.14). Raises ParseError when malformed or there twice."""
+    start = _start(data)
+    end = _end(data, start)
+    found = _CONTENT_LENGTH.search(data, start, end)
+    if found is None:
+        return None
+    if _CONTENT_LENGTH.search(data, found.end(), end):
+        raise ParseError("content-length is there twice")
+    text = _value(data, found.end(), end).decode("latin-1")
+    return number(text, 2**31 - 1, "Content-Length")
