@@ -5,7 +5,7 @@ Sample rate, packet size and RTP are not known here.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,8 @@ def _ulaw_encode_table() -> NDArray[np.uint8]:
     magnitude = np.minimum(np.abs(linear), 8158) + 33
     exponent = _exponent(magnitude, 5)
     octets = (exponent << 4) | ((magnitude >> (exponent + 1)) & 0x0F)
-    return (octets ^ np.where(linear < 0, 0x7F, 0xFF)).astype(np.uint8)
+    table: NDArray[np.int32] = octets ^ np.where(linear < 0, 0x7F, 0xFF)
+    return table.astype(np.uint8)
 
 
 def _alaw_encode_table() -> NDArray[np.uint8]:
@@ -61,7 +62,8 @@ def _alaw_encode_table() -> NDArray[np.uint8]:
     magnitude = np.where(linear < 0, -linear - 1, linear)
     exponent = _exponent(magnitude, 4)
     octets = (exponent << 4) | ((magnitude >> np.maximum(exponent, 1)) & 0x0F)
-    return (octets ^ np.where(linear < 0, 0x55, 0xD5)).astype(np.uint8)
+    table: NDArray[np.int32] = octets ^ np.where(linear < 0, 0x55, 0xD5)
+    return table.astype(np.uint8)
 
 
 ULAW_TO_LINEAR = _ulaw_decode_table()
@@ -94,8 +96,9 @@ def alaw_encode(samples: Samples) -> bytes:
     return LINEAR_TO_ALAW[samples.view(np.uint16)].tobytes()
 
 
-class Law(NamedTuple):
-    """One of the two laws with all that a stream needs of it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Law:
+    """One of the two laws with all that a stream needs of it; compared by identity."""
 
     name: str
     """Encoding name in SDP: PCMU or PCMA (RFC 3551 4.5.14)."""
