@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from .errors import ParseError
 from .grammar import end_of_quotes, quote, unquote
-from .message import Request, Response
+from .message import Response
 from .tokens import Tokens
 
 MAX_PARAMETERS: Final = 64
@@ -289,42 +289,43 @@ class DigestClient:
             if where == host
         ]
 
-    def answer(self, request: Request, response: Response, *, host: str) -> list[tuple[str, str]] | None:
-        """Credentials for repeating a challenged request: name and value of each header to put in, old ones dropped.
+    def answer(
+        self,
+        response: Response,
+        *,
+        method: str,
+        uri: str,
+        body: bytes = b"",
+        host: str,
+        sent: Sequence[tuple[str, str]] = (),
+    ) -> list[tuple[str, str]] | None:
+        """Credentials for repeating a request that was challenged by 401 or 407: headers to put in, instead of `sent`.
 
-        host: where the request was sent: domain or address of registrar, proxy or peer. Returns None when the request
-        is not to be repeated: no challenge that can be read and computed, nothing for its realm at this host,
-        credentials of ours already refused, or stale twice in a row (RFC 3261 section 22.2, RELIABILITY B6).
+        method, uri, body: of the request, the Request-URI as written. host: where the request was sent: domain or
+        address of registrar, proxy or peer. sent: the credentials it carried, name and value of each header.
+        Returns None when the request is not to be repeated: no challenge that can be read and computed, nothing
+        for its realm at this host, credentials of ours refused, or stale twice in a row (RFC 3261 section 22.2,
+        RELIABILITY B6).
         """
-        sent = {}
-        for name in (_USER, _PROXY):
-            for value in request.headers.get_all(name):
-                try:
-                    credentials = parse_credentials(value)
-                except ParseError:
-                    continue
-                if credentials is not None:
-                    sent[name, credentials.realm] = credentials
         if not self.learn(response, host=host, sent=sent):
             return None
-        return self.headers(request.method, request.uri, request.body, host=host)
+        return self.headers(method, uri, body, host=host)
 
-    def learn(
-        self, response: Response, *, host: str, sent: Mapping[tuple[str, str], Credentials] | None = None
-    ) -> bool:
+    def learn(self, response: Response, *, host: str, sent: Sequence[tuple[str, str]] = ()) -> bool:
         """Take the challenges of a 401 or 407 without repeating anything (man page: `resp40x`).
 
-        sent: credentials that the challenged request carried, by header name and realm. True when at least one new
-        challenge can be answered and none was a plain refusal of ours.
+        host, sent: as in `answer`. True when at least one challenge can be answered and none refused credentials of
+        ours.
         """
         name, header = (_PROXY, "Proxy-Authenticate") if response.status == 407 else (_USER, "WWW-Authenticate")
+        used = _credentials_in(name, sent)
         learned: set[str] = set()
         for challenge in self._challenges(response.headers.get_all(header)):
             # RFC 8760 section 2.4: of several algorithms for a realm the first that we can compute.
             if challenge.realm in learned:
                 continue
             key = (name, host.lower(), challenge.realm)
-            old = sent.get((name, challenge.realm)) if sent else None
+            old = used.get(challenge.realm)
             if old is not None and not self._may_repeat(key, old, challenge):
                 return False
             found = self._lookup(challenge.realm, host)
@@ -384,6 +385,19 @@ class DigestClient:
                 continue
             found += [each for each in challenges if is_supported(each.algorithm) and each.usable_qop() is not None]
         return found
+
+
+def _credentials_in(name: str, sent: Sequence[tuple[str, str]]) -> dict[str, Credentials]:
+    found = {}
+    for header, value in sent:
+        if header.lower() == name.lower():
+            try:
+                credentials = parse_credentials(value)
+            except ParseError:
+                continue
+            if credentials is not None:
+                found[credentials.realm] = credentials
+    return found
 
 
 def _canonical(algorithm: str) -> str:
