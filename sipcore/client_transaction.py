@@ -154,9 +154,7 @@ class ClientTransaction:
         self._end_at = now + 64.0 * t1
 
     @classmethod
-    def for_request(
-        cls, request: Request, *, reliable: bool, timers: TimerSettings, now: float
-    ) -> ClientTransaction:
+    def for_request(cls, request: Request, *, reliable: bool, timers: TimerSettings, now: float) -> ClientTransaction:
         """Make the transaction of a request object; arguments and source as for the class."""
         return cls(
             request.to_bytes(),

@@ -167,9 +167,7 @@ class ServerTransaction:
         "timers",
     )
 
-    def __init__(
-        self, key: TransactionKey, method: str, *, reliable: bool, timers: TimerSettings, now: float
-    ) -> None:
+    def __init__(self, key: TransactionKey, method: str, *, reliable: bool, timers: TimerSettings, now: float) -> None:
         self.key = key
         self.method = method
         self.reliable = reliable

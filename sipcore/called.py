@@ -1,0 +1,430 @@
+"""CalledSide: an INVITE or re-INVITE as the called side lives through it (RFC 3261 9.2, 13.3, 14.2, RFC 3262).
+
+Provisional and final answers, the 2xx that is repeated until its ACK, reliable 1xx until their PRACK, the peer's
+CANCEL. What the caller does is in `calling`; what follows within the dialog is in `session`.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from .calling import SDP, CallingSide, merged
+from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .errors import LocalProtocolError
+from .events import (
+    AnswerReceived,
+    By,
+    CancelReceived,
+    Cause,
+    Ended,
+    Established,
+    Event,
+    InviteReceived,
+    ReinviteReceived,
+)
+from .hop import Hop, Transmit
+from .message import Request
+from .reliable import OPTION_TAG, PendingProvisional, ReliableSender
+from .reply import Reply
+from .server_transaction import ServerAction, ServerTransaction, transaction_key
+from .session_config import HeaderPairs, SessionConfig
+from .session_state import SessionInput, SessionState
+from .tokens import Tokens
+from .transaction_user import ServerRequest, lines_of
+
+
+class HeldAccept(NamedTuple):
+    """A 2xx that waits for a PRACK (RFC 3262 section 3)."""
+
+    description: bytes | None
+    extra: str
+    content_type: str
+    status: int
+
+
+class IncomingInvite(ServerRequest):
+    """An INVITE of the peer: its dialog, what was sent reliably, and the 2xx that waits for its ACK."""
+
+    __slots__ = (
+        "dialog",
+        "give_up_at",
+        "held",
+        "interval",
+        "negotiated",
+        "reinvite",
+        "reliable",
+        "repeat_at",
+        "success",
+    )
+
+    def __init__(
+        self,
+        request_id: int,
+        request: Request,
+        reply: Reply,
+        transaction: ServerTransaction,
+        dialog: Dialog,
+        reinvite: bool,
+    ) -> None:
+        super().__init__(request_id, request, reply, transaction)
+        self.dialog = dialog
+        self.reinvite = reinvite
+        self.negotiated = False
+        """True once offer and answer are complete within this INVITE, in a reliable 1xx."""
+        self.reliable: ReliableSender | None = None
+        self.held: HeldAccept | None = None
+        self.success: Transmit | None = None
+        """Our 2xx, kept for sending again."""
+        self.interval = 0.0
+        self.repeat_at = inf
+        self.give_up_at = inf
+
+
+class CalledSide(CallingSide):
+    """The part of a session that receives INVITEs. Arguments as for CallingSide."""
+
+    __slots__ = ("_accepted", "_bye_held", "_incoming")
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        tokens: Tokens,
+        call_id: str,
+        local_tag: str,
+        from_: str,
+        to: str,
+        uri: str,
+        hop: Hop,
+    ) -> None:
+        super().__init__(config, tokens, call_id, local_tag, from_, to, uri, hop)
+        self._incoming: IncomingInvite | None = None
+        """The peer's INVITE that waits for our final response."""
+        self._accepted: list[IncomingInvite] = []
+        """Those whose 2xx waits for its ACK."""
+        self._bye_held: str | None = None
+        """Header lines of the BYE that waits for the ACK (RFC 3261 section 15)."""
+
+    # Commands
+
+    def ring(
+        self,
+        now: float,
+        status: int = 180,
+        description: bytes | None = None,
+        *,
+        reliable: bool = False,
+        reason: str = "",
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> None:
+        """Send a 101-199 to the INVITE that waits (RFC 3261 13.3.1.1, RFC 3262 section 3).
+
+        Arguments: `description` early media; `reliable` ask for a PRACK, done in any case when the caller
+        requires it; one reliable response is out at a time, further ones queue. Raises LocalProtocolError
+        when no INVITE waits, the caller does not know 100rel, or a description is out of turn.
+        """
+        incoming = self._pending_invite("ring")
+        if not 100 < status < 200:
+            raise LocalProtocolError(f"{status} is no provisional status of ours")
+        extra = incoming.reply.record_route + merged(self.config.reply_tail, lines_of(headers)) + lines_of(headers)
+        required = OPTION_TAG in incoming.request.require
+        if not reliable and not required:
+            self._respond(
+                incoming,
+                status,
+                now,
+                reason=reason,
+                extra=extra,
+                body=description or b"",
+                content_type=content_type,
+            )
+            return
+        if not required and OPTION_TAG not in incoming.request.supported:
+            raise LocalProtocolError("the caller does not support reliable provisional responses (RFC 3262)")
+        if incoming.reliable is None:
+            incoming.reliable = ReliableSender(self.tokens.integer(30) + 1, self.config.timers.t1)
+        incoming.reliable.queue.append(PendingProvisional(status, reason, extra, description or b"", content_type))
+        self._send_reliable(incoming, now)
+
+    def accept(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+        status: int = 200,
+    ) -> None:
+        """Answer the INVITE or re-INVITE that waits with 2xx, repeated until its ACK (RFC 3261 13.3.1.4).
+
+        Arguments: `description` the answer, or the offer when the INVITE had none; not sent when a reliable
+        1xx has settled the matter. Raises LocalProtocolError when no INVITE waits or a description is owed.
+        """
+        incoming = self._pending_invite("accept")
+        held = HeldAccept(description, lines_of(headers), content_type, status)
+        reliable = incoming.reliable
+        if reliable is not None and (reliable.queue or (reliable.unacked and reliable.has_description)):
+            incoming.held = held
+            return
+        self._send_success(incoming, held, now)
+
+    def reject(self, now: float, status: int = 486, reason: str = "", *, headers: HeaderPairs = ()) -> None:
+        """Refuse the INVITE or re-INVITE that waits with 300-699 (RFC 3261 13.3.1.2, 13.3.1.3, 14.2).
+
+        The first INVITE takes the call with it. Raises LocalProtocolError when none waits.
+        """
+        incoming = self._pending_invite("reject")
+        if status < 300:
+            raise LocalProtocolError(f"{status} is no refusal")
+        self._refuse(incoming, status, now, reason, lines_of(headers))
+        if not incoming.reinvite:
+            self._finish_called(Ended(Cause.REJECTED, By.LOCAL, None))
+
+    # Answers
+
+    def _pending_invite(self, name: str) -> IncomingInvite:
+        incoming = self._incoming
+        if incoming is None or incoming.held is not None:
+            raise LocalProtocolError(f"{name} is not possible: no INVITE of the peer waits for an answer")
+        return incoming
+
+    def _finish_called(self, ended: Event) -> None:
+        """The call is over before it was answered."""
+        if self._move(SessionInput.REJECT):
+            if self.dialog is not None:
+                self.dialog.state = DialogState.TERMINATED
+            self._events.append(ended)
+
+    def _refuse(self, incoming: IncomingInvite, status: int, now: float, reason: str = "", extra: str = "") -> None:
+        """Send a final failure, and forget what waited for it."""
+        self._incoming = None
+        incoming.held = None
+        if incoming.reliable is not None:
+            incoming.reliable.stop()
+            incoming.reliable.queue.clear()
+        if incoming.dialog.offer is not OfferState.IDLE:
+            incoming.dialog.negotiate(OfferInput.REJECT)
+        self._respond(incoming, status, now, reason=reason, extra=extra)
+
+    def _send_reliable(self, incoming: IncomingInvite, now: float) -> None:
+        """Send the next reliable 1xx when none is out (RFC 3262 section 3)."""
+        sender = incoming.reliable
+        if sender is None or sender.unacked is not None or not sender.queue:
+            return
+        pending = sender.queue[0]
+        has_description = self._offer_in_provisional(incoming, pending.body)
+        sender.queue.popleft()
+        data = self._respond(
+            incoming,
+            pending.status,
+            now,
+            reason=pending.reason,
+            extra=f"Require: {OPTION_TAG}\r\nRSeq: {sender.rseq}\r\n{pending.extra}",
+            body=pending.body,
+            content_type=pending.content_type,
+        )
+        sender.sent(Transmit(data, incoming.reply.hop, incoming.reply.flow), has_description, now)
+
+    def _offer_in_provisional(self, incoming: IncomingInvite, body: bytes) -> bool:
+        """Count the description of a reliable 1xx as answer or offer (RFC 3262 section 5)."""
+        if not body or incoming.negotiated:
+            return False
+        dialog = incoming.dialog
+        if dialog.offer is OfferState.REMOTE_OFFER:
+            dialog.negotiate(OfferInput.SEND_ANSWER)
+            incoming.negotiated = True
+        else:
+            dialog.negotiate(OfferInput.SEND_OFFER)
+        return True
+
+    def _send_success(self, incoming: IncomingInvite, held: HeldAccept, now: float) -> None:
+        """Send the 2xx and begin to repeat it, on all transports (RFC 3261 13.3.1.4)."""
+        dialog = incoming.dialog
+        description = held.description
+        if incoming.negotiated:
+            description = None
+        elif dialog.offer is OfferState.REMOTE_OFFER:
+            if description is None:
+                raise LocalProtocolError("a 2xx to an INVITE with an offer carries the answer (RFC 3261 13.2.1)")
+            dialog.negotiate(OfferInput.SEND_ANSWER)
+        elif description is None:
+            raise LocalProtocolError("a 2xx to an INVITE without offer carries one (RFC 3261 13.2.1)")
+        else:
+            dialog.negotiate(OfferInput.SEND_OFFER)
+        if not incoming.reinvite:
+            self._command(SessionInput.ACCEPT, "accept")
+        self._incoming = None
+        incoming.held = None
+        dialog.state = DialogState.CONFIRMED
+        if incoming.reliable is not None:
+            incoming.reliable.stop()
+        config = self.config
+        extra = incoming.reply.record_route + merged(config.reply_tail, held.extra) + held.extra
+        data = self._respond(
+            incoming,
+            held.status,
+            now,
+            extra=extra + self._answer_session_timer(incoming, now),
+            body=description or b"",
+            content_type=held.content_type,
+        )
+        incoming.success = Transmit(data, incoming.reply.hop, incoming.reply.flow)
+        t1 = config.timers.t1
+        incoming.interval = t1
+        incoming.repeat_at = now + t1
+        incoming.give_up_at = now + 64.0 * t1
+        self._accepted.append(incoming)
+
+    def _answer_session_timer(self, incoming: IncomingInvite, now: float) -> str:
+        """Session-Expires and Require lines for a 2xx (RFC 4028 section 9)."""
+        return ""
+
+    # The peer's messages
+
+    def _take_invite(
+        self, request: Request, reply: Reply, dialog: Dialog, now: float, *, reinvite: bool
+    ) -> IncomingInvite:
+        """File an INVITE, answer 100, and tell of it."""
+        transaction = ServerTransaction(
+            transaction_key(request),
+            "INVITE",
+            reliable=reply.hop.transport != "udp",
+            timers=self.config.timers,
+            now=now,
+        )
+        incoming = IncomingInvite(self._next_id(), request, reply, transaction, dialog, reinvite)
+        self._servers.append(incoming)
+        self._incoming = incoming
+        trying = reply.trying()
+        transaction.respond(100, trying, now)
+        self._transmits.append(Transmit(trying, reply.hop, reply.flow))
+        offer = request.body or None
+        if offer is not None:
+            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+        if reinvite:
+            self._events.append(ReinviteReceived(request, offer))
+        else:
+            self._events.append(InviteReceived(request, offer))
+        return incoming
+
+    def _receive_ack(self, request: Request, now: float) -> None:
+        """An ACK: of a failure it belongs to the transaction, of a 2xx to us (RFC 3261 13.3.1.4, 17.2.1)."""
+        server = self._server_of(request)
+        if server is not None and self._repeat(server, request, now) is not ServerAction.DELIVER_ACK:
+            return
+        number = request.cseq.number
+        for incoming in self._accepted:
+            if incoming.request.cseq.number == number and incoming.dialog.has_peer(request):
+                self._accepted.remove(incoming)
+                incoming.success = None
+                incoming.repeat_at = incoming.give_up_at = inf
+                self._take_ack(incoming, request, now)
+                return
+        self.ignored += 1
+
+    def _take_ack(self, incoming: IncomingInvite, request: Request, now: float) -> None:
+        """The first ACK of a 2xx: the answer of a delayed offer, the news, and the BYE that waited for it."""
+        dialog = incoming.dialog
+        answer_missing = False
+        if dialog.offer is OfferState.LOCAL_OFFER and not incoming.negotiated:
+            answer_missing = not request.body
+            dialog.negotiate(OfferInput.REJECT if answer_missing else OfferInput.RECEIVE_ANSWER)
+        ended = self.state not in (SessionState.ACCEPTED, SessionState.CONFIRMED)
+        if not incoming.reinvite:
+            self._move(SessionInput.ACK)
+        if self._bye_held is not None:
+            extra, self._bye_held = self._bye_held, None
+            self._send_bye(dialog, extra, now)
+        if ended:
+            return
+        if answer_missing:
+            self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, request, now)
+            return
+        self._events.append(Established(request, incoming.reinvite))
+        if request.body and not incoming.request.body and not incoming.negotiated:
+            self._events.append(AnswerReceived(request.body, "ACK", True))
+
+    def _receive_cancel(self, request: Request, reply: Reply, now: float) -> None:
+        """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
+        key = transaction_key(request)
+        named = (*key[:-1], "INVITE")
+        cancel = self._open_server(request, key, reply, now)
+        invite = next((server for server in self._servers if server.transaction.key == named), None)
+        if not isinstance(invite, IncomingInvite):
+            self._respond(cancel, 481, now)
+            return
+        cancel.reply = Reply(request, reply.hop, reply.flow, invite.reply.to_tag)
+        self._respond(cancel, 200, now)
+        if invite is not self._incoming:
+            return
+        self._refuse(invite, 487, now)
+        self._events.append(CancelReceived(request))
+        if not invite.reinvite:
+            self._finish_called(Ended(Cause.CANCELLED, By.REMOTE, request))
+
+    def _open_server(self, request: Request, key: tuple[str, ...], reply: Reply, now: float) -> ServerRequest:
+        """File a request of the peer that is not INVITE."""
+        transaction = ServerTransaction(
+            key,
+            request.method,
+            reliable=reply.hop.transport != "udp",
+            timers=self.config.timers,
+            now=now,
+        )
+        server = ServerRequest(self._next_id(), request, reply, transaction)
+        self._servers.append(server)
+        return server
+
+    # Time
+
+    def _called_due(self) -> float:
+        """Time of the next repetition of a 2xx or a reliable 1xx, or of giving up on one."""
+        due = inf
+        for incoming in self._accepted:
+            due = min(due, incoming.repeat_at, incoming.give_up_at)
+        if self._incoming is not None and self._incoming.reliable is not None:
+            due = min(due, self._incoming.reliable.due)
+        return due
+
+    def _handle_called(self, now: float) -> None:
+        """Repeat what is due, and give up on what was never acknowledged (13.3.1.4, RFC 3262 section 3)."""
+        for incoming in self._accepted[:]:
+            if incoming.give_up_at <= now:
+                self._accepted.remove(incoming)
+                incoming.repeat_at = incoming.give_up_at = inf
+                incoming.success = None
+                self._on_no_ack(incoming, now)
+            elif incoming.repeat_at <= now and incoming.success is not None:
+                incoming.interval = min(2.0 * incoming.interval, self.config.timers.t2)
+                planned = incoming.repeat_at + incoming.interval
+                incoming.repeat_at = planned if planned > now else now + incoming.interval
+                self.retransmissions += 1
+                self._transmits.append(incoming.success)
+        incoming_now = self._incoming
+        sender = incoming_now.reliable if incoming_now is not None else None
+        if incoming_now is None or sender is None or sender.due > now:
+            return
+        if sender.give_up_at <= now:
+            self._refuse(incoming_now, 504, now)
+            self.timeouts += 1
+            if not incoming_now.reinvite:
+                self._finish_called(Ended(Cause.NO_PRACK, By.EXPIRED, None))
+        elif sender.unacked is not None:
+            sender.repeated(now)
+            self.retransmissions += 1
+            self._transmits.append(sender.unacked)
+
+    def _on_no_ack(self, incoming: IncomingInvite, now: float) -> None:
+        """Nobody acknowledged our 2xx for 64*T1: hang up (RFC 3261 13.3.1.4)."""
+        self.timeouts += 1
+        if self._bye_held is not None:
+            extra, self._bye_held = self._bye_held, None
+            self._send_bye(incoming.dialog, extra, now)
+            return
+        if self.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
+            self._end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
+
+    def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
+        """Send a BYE; returns its number."""
+        raise NotImplementedError

@@ -1,0 +1,506 @@
+"""CallingSide: an INVITE or re-INVITE as the caller lives through it (RFC 3261 sections 9.1, 13.2, 14.1, 8.1.3.4).
+
+Provisional responses and early dialogs, forks, the 2xx and its ACK, CANCEL, redirection, repetition after 401,
+407, 422 and 491. What the called side does is in `called`; what follows within the dialog is in `session`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+
+from .client_transaction import ClientState, cancel_request
+from .dialog import Dialog, DialogState, OfferInput, OfferState, hop_of
+from .errors import LocalProtocolError, ParseError
+from .events import (
+    Answered,
+    AnswerReceived,
+    By,
+    Cause,
+    Ended,
+    Failed,
+    ForkEnded,
+    OfferReceived,
+    Provisional,
+    Redirected,
+    RequestFinished,
+)
+from .fields import NameAddr
+from .hop import Hop, Transmit
+from .message import Request, Response
+from .session_config import HeaderPairs, SessionConfig
+from .session_state import SESSION_TABLE, SessionInput, SessionState
+from .tokens import Tokens
+from .transaction_user import ClientRequest, TransactionUser, lines_of
+from .uri import Uri
+
+SDP = "application/sdp"
+
+
+class CancelState(Enum):
+    """How far the cancelling of an INVITE has come (RFC 3261 9.1)."""
+
+    NONE = 0
+    WANTED = 1
+    """Decided, but no 1xx has come that would allow the CANCEL."""
+    SENT = 2
+
+
+class OutgoingInvite(ClientRequest):
+    """An INVITE of ours: the request, its forks, and what was decided about it."""
+
+    __slots__ = (
+        "acks",
+        "cancel",
+        "cancel_id",
+        "cause",
+        "dialogs",
+        "final",
+        "has_offer",
+        "redirects",
+        "reinvite",
+        "ring_at",
+        "visited",
+    )
+
+    def __init__(self, request_id: int, uri: str, dialog: Dialog | None, hop: Hop) -> None:
+        super().__init__(request_id, "INVITE", uri, dialog, hop)
+        self.reinvite = dialog is not None
+        self.has_offer = False
+        self.final = False
+        """True once a final response was told, or the INVITE is sent again in another record."""
+        self.cancel = CancelState.NONE
+        self.cancel_id = 0
+        self.cause = Cause.CANCELLED
+        """Why it was cancelled."""
+        self.dialogs: dict[str, Dialog] = {}
+        """The forks, by their To tag."""
+        self.acks: dict[str, Transmit] = {}
+        """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
+        self.ring_at = inf
+        self.redirects = 0
+        self.visited: tuple[str, ...] = ()
+
+    def again(self) -> OutgoingInvite:
+        """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""
+        new = OutgoingInvite(self.request_id, self.uri, self.dialog, self.hop)
+        new.flow = self.flow
+        new.extra = self.extra
+        new.body = self.body
+        new.content_type = self.content_type
+        new.tries = self.tries
+        new.has_offer = self.has_offer
+        new.cancel = self.cancel
+        new.cancel_id = self.cancel_id
+        new.cause = self.cause
+        new.ring_at = self.ring_at
+        new.redirects = self.redirects
+        new.visited = self.visited
+        self.final = True
+        return new
+
+
+class CallingSide(TransactionUser):
+    """The part of a session that sends INVITEs.
+
+    Arguments as for TransactionUser, and `from_`, `to` the header values without tags, `uri` the Request-URI,
+    `hop` where the first INVITE goes.
+    """
+
+    __slots__ = ("_from", "_headers", "_hop", "_invite", "_last_cseq", "_to", "_unacked", "_uri", "state")
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        tokens: Tokens,
+        call_id: str,
+        local_tag: str,
+        from_: str,
+        to: str,
+        uri: str,
+        hop: Hop,
+    ) -> None:
+        super().__init__(config, tokens, call_id, local_tag)
+        self.state = SessionState.IDLE
+        """Where the call stands."""
+        self._from = from_
+        self._to = to
+        self._uri = uri
+        self._hop = hop
+        self._headers = ""
+        self._last_cseq = 0
+        self._invite: OutgoingInvite | None = None
+        self._unacked: tuple[OutgoingInvite, Dialog, Response] | None = None
+
+    # Commands
+
+    def invite(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Send the INVITE that sets the call up (RFC 3261 13.2.1).
+
+        Arguments: `now` in seconds; `description` the offer, None for a delayed one (CALL.md C3); further
+        `headers`, repeated in later attempts. Returns the request's number. Raises LocalProtocolError when
+        the session has one already.
+        """
+        self._command(SessionInput.INVITE, "invite")
+        client = OutgoingInvite(self._next_id(), self._uri, None, self._hop)
+        client.body = description or b""
+        client.content_type = content_type
+        client.has_offer = description is not None
+        client.extra = lines_of(headers)
+        client.visited = (self._uri,)
+        timeout = self.config.ring_timeout
+        client.ring_at = now + timeout if timeout else inf
+        self._send_invite(client, now)
+        return client.request_id
+
+    def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
+        """Give up the pending INVITE; the CANCEL itself is held until a 1xx came (RFC 3261 9.1).
+
+        Returns False, and sends nothing, when no INVITE of ours waits for its final response. The result
+        comes as RequestFinished for CANCEL and Failed for the INVITE; a 2xx in the race gets ACK and BYE.
+        """
+        return self._cancel(now, Cause.CANCELLED, lines_of(headers))
+
+    def ack(self, now: float, description: bytes, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
+        """Answer the offer of a 2xx in its ACK (delayed offer, RFC 3261 13.2.1).
+
+        Raises LocalProtocolError when no ACK is owed.
+        """
+        if self._unacked is None:
+            raise LocalProtocolError("no 2xx with an offer waits for its ACK")
+        client, dialog, response = self._unacked
+        dialog.negotiate(OfferInput.SEND_ANSWER)
+        self._unacked = None
+        self._send_ack(client, dialog, response, lines_of(headers), description, content_type)
+
+    # Sending
+
+    def _command(self, what: SessionInput, name: str) -> None:
+        """Move by a command of our user. Raises LocalProtocolError when the state forbids it."""
+        entered = SESSION_TABLE.get((self.state, what))
+        if entered is None:
+            raise LocalProtocolError(f"{name} is not possible in state {self.state.name}")
+        self.state = entered
+
+    def _move(self, what: SessionInput) -> bool:
+        """Move by what happened; False when it changes nothing in this state."""
+        entered = SESSION_TABLE.get((self.state, what))
+        if entered is None:
+            return False
+        self.state = entered
+        return True
+
+    def _send_invite(self, client: OutgoingInvite, now: float) -> None:
+        """Write the INVITE with a new CSeq number and branch, and send it."""
+        self._invite = client
+        config = self.config
+        branch = self.tokens.branch()
+        tail = client.extra + self._credentials_for(client) + self._session_timer_lines(client)
+        tail = merged(config.invite_tail, client.extra) + tail
+        dialog = client.dialog
+        if dialog is not None:
+            client.cseq = dialog.next_cseq()
+            client.uri = dialog.request_uri
+            data = dialog.write(
+                "INVITE", client.cseq, config.via_start + branch, tail, client.body, client.content_type
+            )
+        else:
+            client.cseq = self._last_cseq = self._last_cseq + 1
+            routes = "".join([f"Route: {route}\r\n" for route in config.route]) if config.route else ""
+            kind = f"Content-Type: {client.content_type}\r\n" if client.body else ""
+            data = (
+                f"INVITE {client.uri} SIP/2.0\r\n{config.via_start}{branch}\r\n"
+                f"Max-Forwards: {config.max_forwards}\r\n{routes}From: {self._from};tag={self.local_tag}\r\n"
+                f"To: {self._to}\r\nCall-ID: {self.call_id}\r\nCSeq: {client.cseq} INVITE\r\n{tail}{kind}"
+                f"Content-Length: {len(client.body)}\r\n\r\n"
+            ).encode("utf-8", "surrogateescape") + client.body
+        self._send(client, data, branch, now)
+
+    def _session_timer_lines(self, client: OutgoingInvite) -> str:
+        """Session-Expires and Min-SE lines for an INVITE (RFC 4028 7.1)."""
+        return ""
+
+    def _send_ack(
+        self,
+        client: OutgoingInvite,
+        dialog: Dialog,
+        response: Response,
+        extra: str = "",
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> None:
+        """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 13.2.2.4, 17.1)."""
+        data = dialog.write(
+            "ACK",
+            client.cseq,
+            self.config.via_start + self.tokens.branch(),
+            extra + self._ack_credentials(client),
+            body,
+            content_type,
+        )
+        hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        transmit = Transmit(data, hop, self._flow_to(hop, dialog))
+        client.acks[dialog.remote_tag] = transmit
+        self._transmits.append(transmit)
+
+    def _ack_credentials(self, client: OutgoingInvite) -> str:
+        """The credentials of the INVITE again, for its ACK (RFC 3261 22.1)."""
+        return ""
+
+    def _cancel(self, now: float, cause: Cause, extra: str = "") -> bool:
+        client = self._invite
+        if client is None or client.final or client.cancel is not CancelState.NONE:
+            return False
+        client.cause = cause
+        client.ring_at = inf
+        client.cancel_id = self._next_id()
+        if not client.reinvite:
+            self._move(SessionInput.CANCEL)
+        if client.transaction.state is ClientState.PROCEEDING:
+            self._send_cancel(client, now, extra)
+        else:
+            client.cancel = CancelState.WANTED
+        return True
+
+    def _send_cancel(self, client: OutgoingInvite, now: float, extra: str = "") -> None:
+        """Send the CANCEL, and bound the wait for the INVITE's own final response (RFC 3261 9.1)."""
+        client.cancel = CancelState.SENT
+        transaction = client.transaction
+        cancel = ClientRequest(client.cancel_id, "CANCEL", client.uri, client.dialog, client.hop)
+        cancel.flow = client.flow
+        self._send(cancel, cancel_request(transaction.data, extra), transaction.branch, now)
+        transaction.give_up_at(now + 64.0 * self.config.timers.t1)
+
+    # Responses
+
+    def _on_invite_response(self, client: OutgoingInvite, response: Response, now: float) -> None:
+        status = response.status
+        if 200 <= status < 300:
+            self._on_success(client, response, now)
+        elif client.final:
+            self.ignored += 1
+        elif status < 200:
+            self._on_provisional(client, response, now)
+        else:
+            self._on_failure(client, response, now)
+
+    def _on_provisional(self, client: OutgoingInvite, response: Response, now: float) -> None:
+        """A 1xx: an early dialog, perhaps a description; the CANCEL that waited may go (13.2.2.1, 9.1)."""
+        to_tag = response.to_tag
+        if not client.reinvite:
+            self._move(SessionInput.RING if response.status > 100 else SessionInput.TRYING)
+        if client.cancel is CancelState.WANTED:
+            self._send_cancel(client, now)
+        if client.cancel is not CancelState.NONE:
+            return
+        if response.status == 100 or to_tag is None:
+            self._events.append(Provisional(response, False))
+            return
+        dialog = self._fork(client, response, to_tag)
+        self._on_ringing(client, dialog, response, now)
+
+    def _on_ringing(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
+        """A 101-199 with its dialog; reliable ones are the business of the layer above (RFC 3262)."""
+        self._events.append(Provisional(response, False))
+        if response.body and client.has_offer and dialog.offer is OfferState.LOCAL_OFFER:
+            self._events.append(AnswerReceived(response.body, "1xx", False))
+
+    def _fork(self, client: OutgoingInvite, response: Response, to_tag: str) -> Dialog:
+        """Return the dialog of a response, made at its first one (RFC 3261 12.1.2, 13.2.2.4)."""
+        if client.dialog is not None:
+            return client.dialog
+        dialog = client.dialogs.get(to_tag)
+        if dialog is None:
+            local = f"{self._from};tag={self.local_tag}"
+            dialog = Dialog.of_response(response, local, self.local_tag, self.config.max_forwards)
+            if client.has_offer:
+                dialog.offer = OfferState.LOCAL_OFFER
+            client.dialogs[to_tag] = dialog
+            if self.dialog is None:
+                self.dialog = dialog
+        return dialog
+
+    def _on_success(self, client: OutgoingInvite, response: Response, now: float) -> None:
+        """A 2xx: ACK each and every one; the first makes the call, further forks are hung up (13.2.2.4)."""
+        to_tag = response.to_tag or ""
+        known = client.acks.get(to_tag)
+        if known is not None:
+            self.retransmissions += 1
+            self._transmits.append(known)
+            return
+        if self._unacked is not None and self._unacked[1].remote_tag == to_tag:
+            self.ignored += 1
+            return
+        dialog = self._fork(client, response, to_tag)
+        dialog.confirm(response)
+        if client.final:
+            self._send_ack(client, dialog, response)
+            self._hang_up_fork(dialog, now)
+            self._events.append(ForkEnded(response))
+            return
+        client.final = True
+        client.ring_at = inf
+        self._invite = None
+        self.dialog = dialog
+        if not client.reinvite:
+            self._move(SessionInput.ANSWER)
+        if client.cancel is not CancelState.NONE and not client.reinvite:
+            self._send_ack(client, dialog, response)
+            self._give_up(client, response, now)
+            return
+        self._take_success(client, dialog, response, now)
+
+    def _take_success(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
+        """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4)."""
+        body = response.body
+        if dialog.offer is OfferState.LOCAL_OFFER:
+            if not body:
+                self._send_ack(client, dialog, response)
+                dialog.negotiate(OfferInput.REJECT)
+                self._events.append(
+                    Failed(response.status, response.reason, response, Cause.BAD_DESCRIPTION, client.reinvite)
+                )
+                self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
+                return
+            dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+            self._send_ack(client, dialog, response)
+            self._events.append(Answered(response, client.reinvite))
+            self._events.append(AnswerReceived(body, "2xx", True))
+        elif body and not client.has_offer and dialog.offer is OfferState.IDLE and not client.body:
+            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+            self._unacked = (client, dialog, response)
+            self._events.append(Answered(response, client.reinvite))
+            self._events.append(OfferReceived(body, "2xx", 0))
+        else:
+            self._send_ack(client, dialog, response)
+            self._events.append(Answered(response, client.reinvite))
+
+    def _on_failure(self, client: OutgoingInvite, response: Response, now: float) -> None:
+        """A 300-699: try again where a rule says so, else the INVITE has failed (RFC 3261 13.2.2.2, 13.2.2.3)."""
+        if client.cancel is CancelState.NONE and self._try_again(client, response, now):
+            return
+        status = response.status
+        if client.cancel is not CancelState.NONE:
+            cause, by = client.cause, By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
+        elif status in (401, 407):
+            cause, by = Cause.UNAUTHORIZED, By.REMOTE
+        elif status < 400:
+            cause, by = Cause.REDIRECTED, By.REMOTE
+        elif status == 491 and client.reinvite:
+            cause, by = Cause.GLARE, By.REMOTE
+        else:
+            cause, by = Cause.REJECTED, By.REMOTE
+        self._fail(client, status, response.reason, response, cause, by, now)
+
+    def _fail(
+        self,
+        client: OutgoingInvite,
+        status: int,
+        reason: str,
+        response: Response | None,
+        cause: Cause,
+        by: By,
+        now: float,
+    ) -> None:
+        """Tell that an INVITE failed; the first one takes the call with it."""
+        client.final = True
+        client.ring_at = inf
+        self._invite = None
+        if client.cancel is CancelState.WANTED:
+            self._events.append(RequestFinished(client.cancel_id, "CANCEL", response, status))
+            client.cancel = CancelState.NONE
+        if client.dialog is not None and client.has_offer and client.dialog.offer is OfferState.LOCAL_OFFER:
+            client.dialog.negotiate(OfferInput.REJECT)
+        self._events.append(Failed(status, reason, response, cause, client.reinvite))
+        if not client.reinvite:
+            for dialog in client.dialogs.values():
+                dialog.state = DialogState.TERMINATED
+            if self._move(SessionInput.FAILURE):
+                self._events.append(Ended(cause, by, response))
+        elif status in (408, 481):
+            # 12.2.1.2: the dialog is gone for the peer, or the peer is gone.
+            self._end_by_bye(Cause.DIALOG_GONE, By.REMOTE if response else By.EXPIRED, response, now)
+
+    def _try_again(self, client: OutgoingInvite, response: Response, now: float) -> bool:
+        """Send the INVITE again where a 3xx, 401, 407, 422 or 491 asks for it; False when it does not."""
+        status = response.status
+        if 300 <= status < 400 and not client.reinvite:
+            return self._redirect(client, response, now)
+        return False
+
+    def _redirect(self, client: OutgoingInvite, response: Response, now: float) -> bool:
+        """Follow a 3xx by the policy: limited in number, best q first, no target twice (RFC 3261 8.1.3.4)."""
+        if client.redirects >= self.config.redirects:
+            return False
+        try:
+            contacts = sorted(response.contacts, key=_preference)
+        except ParseError:
+            return False
+        for contact in contacts:
+            target = str(contact.uri)
+            if contact.is_wildcard or any(contact.uri.equivalent(Uri.parse(seen)) for seen in client.visited):
+                continue
+            try:
+                hop = self.config.outgoing_proxy or hop_of(target, self.config.local.transport)
+            except ParseError:
+                continue
+            again = client.again()
+            again.redirects += 1
+            again.visited = (*client.visited, target)
+            again.uri = target
+            again.hop = hop
+            again.tries = 0
+            self._events.append(Redirected(target, response))
+            self._send_invite(again, now)
+            return True
+        return False
+
+    def _on_no_invite_response(self, client: OutgoingInvite, status: int, now: float) -> None:
+        """Timer B, the end of the wait after CANCEL, or a transport failure (RFC 3261 8.1.3.1)."""
+        if client.final:
+            return
+        if client.cancel is not CancelState.NONE:
+            cause, by = client.cause, By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
+        elif status == 408:
+            cause, by = Cause.TIMEOUT, By.EXPIRED
+        else:
+            cause, by = Cause.TRANSPORT, By.TRANSPORT
+        reason = "Request Timeout" if status == 408 else "Service Unavailable"
+        self._fail(client, status, reason, None, cause, by, now)
+
+    # What the layers above fill in
+
+    def _give_up(self, client: OutgoingInvite, response: Response, now: float) -> None:
+        """A 2xx won the race against our CANCEL: hang up (RFC 3261 9.1)."""
+        self._events.append(Failed(487, "Request Terminated", response, client.cause, False))
+        by = By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
+        self._end_by_bye(client.cause, by, response, now)
+
+    def _hang_up_fork(self, dialog: Dialog, now: float) -> None:
+        """Send a BYE on a fork that nobody wants (RFC 3261 13.2.2.4)."""
+        dialog.state = DialogState.TERMINATED
+        self._request(now, "BYE", dialog).request_id = 0
+
+    def _end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
+        """End the call, with a BYE where there is a dialog."""
+        raise NotImplementedError
+
+
+def merged(tail: str, extra: str) -> str:
+    """Return the usual header lines without those that the user's own lines replace."""
+    if not extra:
+        return tail
+    given = {line.partition(":")[0].strip().lower() for line in extra.split("\r\n") if line}
+    lines = [line for line in tail.split("\r\n") if line and line.partition(":")[0].lower() not in given]
+    return "".join([f"{line}\r\n" for line in lines])
+
+
+def _preference(contact: NameAddr) -> float:
+    return -contact.q

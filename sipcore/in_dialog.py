@@ -1,0 +1,409 @@
+"""DialogSide: all requests within the dialog but INVITE, ours and the peer's (RFC 3261 12.2, 15; RFC 3262, 3311).
+
+BYE, UPDATE and PRACK are understood here; INFO, MESSAGE, NOTIFY, OPTIONS and whatever else the configuration
+allows are carried. INVITE is in `calling` and `called`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .called import CalledSide, IncomingInvite
+from .calling import SDP, OutgoingInvite, merged
+from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .errors import LocalProtocolError
+from .events import (
+    AnswerReceived,
+    By,
+    Cause,
+    Ended,
+    OfferReceived,
+    RequestFinished,
+    RequestReceived,
+)
+from .hop import Hop
+from .message import Request, Response
+from .reply import Reply
+from .server_transaction import transaction_key
+from .session_config import HeaderPairs
+from .session_state import SessionInput, SessionState
+from .transaction_user import ClientRequest, ServerRequest, lines_of
+
+KNOWN_METHODS: Final = frozenset(
+    (
+        *("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "OPTIONS", "INFO", "MESSAGE"),
+        *("NOTIFY", "SUBSCRIBE", "REFER", "REGISTER", "PUBLISH"),
+    )
+)
+"""Methods that get 405 when they are not allowed; others get 501 (RFC 3261 8.2.1, 21.5.2)."""
+
+_OVER = (SessionState.TERMINATING, SessionState.TERMINATED)
+
+
+class DialogSide(CalledSide):
+    """The part of a session that sends and receives requests within the dialog. Arguments as for CallingSide."""
+
+    __slots__ = ()
+
+    # Commands
+
+    def bye(self, now: float, headers: HeaderPairs = ()) -> int:
+        """Hang up an established call (RFC 3261 15.1.1); Ended is told at once, so that media stops.
+
+        Where our 2xx waits for its ACK the BYE waits too. Returns the number under which RequestFinished
+        comes, 0 when it waits or the call is over already. Raises LocalProtocolError before the answer.
+        """
+        if self.state in _OVER:
+            return 0
+        dialog = self.dialog
+        waits = self.state is SessionState.ACCEPTED
+        self._command(SessionInput.BYE, "bye")
+        if dialog is None:
+            raise LocalProtocolError("bye needs a dialog")
+        self._events.append(Ended(Cause.BYE, By.LOCAL, None))
+        if waits:
+            self._bye_held = lines_of(headers)
+            return 0
+        return self._send_bye(dialog, lines_of(headers), now)
+
+    def request(
+        self,
+        now: float,
+        method: str,
+        body: bytes = b"",
+        content_type: str = "",
+        *,
+        headers: HeaderPairs = (),
+    ) -> int:
+        """Send any other request within the dialog: INFO, MESSAGE, OPTIONS, NOTIFY … (RFC 3261 12.2.1).
+
+        Returns the number under which RequestFinished comes. Raises LocalProtocolError without a dialog, and
+        for methods that have a command of their own.
+        """
+        if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK"):
+            raise LocalProtocolError(f"{method} has a command of its own")
+        dialog = self._live_dialog(method)
+        return self._request(
+            now, method, dialog, extra=self._extra(headers), body=body, content_type=content_type
+        ).request_id
+
+    def update(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Send an UPDATE, with an offer or as a mere refresh (RFC 3311 5.1).
+
+        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open.
+        """
+        dialog = self._live_dialog("UPDATE")
+        if description is not None:
+            dialog.negotiate(OfferInput.SEND_OFFER)
+        extra = merged(self.config.invite_tail, lines_of(headers)) + lines_of(headers)
+        return self._request(
+            now, "UPDATE", dialog, extra=extra, body=description or b"", content_type=content_type
+        ).request_id
+
+    def respond(
+        self,
+        now: float,
+        request_id: int,
+        status: int,
+        reason: str = "",
+        *,
+        headers: HeaderPairs = (),
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> None:
+        """Answer a request of the peer that waits: RequestReceived, OfferReceived, TransferRequested.
+
+        For an offer in UPDATE or PRACK the body of a 2xx is the answer. Raises LocalProtocolError when no
+        such request waits, or the answer is missing.
+        """
+        server = self._waiting(request_id)
+        method = server.request.method
+        if status >= 200 and method in ("UPDATE", "PRACK") and server.request.body:
+            dialog = self._dialog_of(server.request)
+            if dialog is not None and dialog.offer is OfferState.REMOTE_OFFER:
+                if status < 300 and not body:
+                    raise LocalProtocolError(f"a 2xx to {method} with an offer carries the answer (RFC 3311 5.2)")
+                dialog.negotiate(OfferInput.SEND_ANSWER if status < 300 else OfferInput.REJECT)
+        own = lines_of(headers)
+        extra = merged(self.config.reply_tail, own) + own if 200 <= status < 300 else own
+        kind = content_type or (SDP if body and method in ("UPDATE", "PRACK") else "")
+        self._respond(server, status, now, reason=reason, extra=extra, body=body, content_type=kind)
+
+    # Sending
+
+    def _live_dialog(self, method: str) -> Dialog:
+        dialog = self.dialog
+        if dialog is None or self.state in _OVER:
+            raise LocalProtocolError(f"{method} needs a dialog; the call is in state {self.state.name}")
+        return dialog
+
+    def _extra(self, headers: HeaderPairs) -> str:
+        own = lines_of(headers)
+        return merged(self.config.tail, own) + own
+
+    def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
+        dialog.state = DialogState.TERMINATED
+        self._drop_waiting(now)
+        return self._request(now, "BYE", dialog, extra=extra).request_id
+
+    def _end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
+        """End the call and tell so; a BYE goes out unless the dialog is gone for the peer."""
+        dialog = self.dialog
+        told = self.state in _OVER
+        gone = isinstance(message, Response) and message.status == 481
+        if gone:
+            self._move(SessionInput.PEER_BYE)
+        else:
+            self._move(SessionInput.BYE)
+        if not told or cause in (Cause.CANCELLED, Cause.NO_ANSWER):
+            self._events.append(Ended(cause, by, message))
+        if dialog is not None and not gone:
+            self._send_bye(dialog, "", now)
+
+    def _drop_waiting(self, now: float) -> None:
+        """Answer 487 to what the peer still waits for, as the dialog ends (RFC 3261 15.1.2)."""
+        if self._incoming is not None:
+            self._refuse(self._incoming, 487, now)
+        for server in self._servers:
+            if not server.transaction.answered and not isinstance(server, IncomingInvite):
+                self._respond(server, 487, now)
+
+    # Responses
+
+    def _on_response(self, client: ClientRequest, response: Response, now: float) -> None:
+        if isinstance(client, OutgoingInvite):
+            self._on_invite_response(client, response, now)
+        elif response.status >= 200:
+            self._on_final(client, response, now)
+
+    def _on_final(self, client: ClientRequest, response: Response, now: float) -> None:
+        """The final response to a request that is not INVITE."""
+        status = response.status
+        method = client.method
+        if method == "UPDATE":
+            self._on_update_answered(client, response)
+        elif method == "PRACK":
+            self._on_prack_answered(client, response)
+        self._finish(client, response, status, now)
+
+    def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:
+        if isinstance(client, OutgoingInvite):
+            self._on_no_invite_response(client, status, now)
+            return
+        if client.method in ("UPDATE", "PRACK") and client.body and client.dialog is not None:
+            client.dialog.negotiate(OfferInput.REJECT)
+        self._finish(client, None, status, now)
+
+    def _finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
+        """Tell that a request of ours is done; 481 and 408 end the dialog (RFC 3261 12.2.1.2)."""
+        if client.request_id:
+            self._events.append(RequestFinished(client.request_id, client.method, response, status))
+        if client.method == "BYE":
+            if client.dialog is self.dialog:
+                self._move(SessionInput.DONE)
+        elif status in (408, 481) and client.dialog is self.dialog and self.state is SessionState.CONFIRMED:
+            by = By.EXPIRED if response is None else By.REMOTE
+            self._end_by_bye(Cause.DIALOG_GONE, by, response, now)
+
+    def _on_update_answered(self, client: ClientRequest, response: Response) -> None:
+        """The end of our UPDATE: its answer, and the peer's new target (RFC 3311 5.1)."""
+        dialog = client.dialog
+        if dialog is None:
+            return
+        if response.status < 300:
+            dialog.refresh_target(response)
+        if client.body and dialog.offer is OfferState.LOCAL_OFFER:
+            if response.status < 300 and response.body:
+                dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+                self._events.append(AnswerReceived(response.body, "UPDATE", True))
+            else:
+                dialog.negotiate(OfferInput.REJECT)
+
+    def _on_prack_answered(self, client: ClientRequest, response: Response) -> None:
+        """The end of our PRACK, with the answer to an offer in it (RFC 3262 section 5)."""
+
+    # Requests of the peer
+
+    def _dialog_of(self, request: Request) -> Dialog | None:
+        """Find the dialog of a request, forks included (RFC 3261 12.2.2)."""
+        dialog = self.dialog
+        if dialog is not None and dialog.has_peer(request):
+            return dialog
+        for client in self._clients:
+            if isinstance(client, OutgoingInvite):
+                fork = client.dialogs.get(request.from_tag or "")
+                if fork is not None and fork.has_peer(request):
+                    return fork
+        return None
+
+    def _waiting(self, request_id: int) -> ServerRequest:
+        for server in self._servers:
+            if server.request_id == request_id and not server.transaction.answered:
+                return server
+        raise LocalProtocolError(f"no request {request_id} of the peer waits for an answer")
+
+    def _receive_request(self, request: Request, source: Hop, flow: int, now: float) -> None:
+        method = request.method
+        if method == "ACK":
+            self._receive_ack(request, now)
+            return
+        server = self._server_of(request)
+        if server is not None:
+            self._repeat(server, request, now)
+            return
+        reply = Reply(request, source, flow, self.local_tag)
+        if method == "CANCEL":
+            self._receive_cancel(request, reply, now)
+            return
+        dialog = self._dialog_of(request)
+        if method == "INVITE" and dialog is not None:
+            self._receive_reinvite(request, reply, dialog, now)
+            return
+        server = self._open_server(request, transaction_key(request), reply, now)
+        if dialog is None:
+            # 8.2.2.2: an INVITE that took two ways here; else 12.2.2: no such dialog.
+            merged_request = request.to_tag is None and method == "INVITE"
+            self._respond(server, 482 if merged_request else 481, now)
+            return
+        refusal = self._screen(request)
+        if refusal is not None:
+            self._respond(server, refusal[0], now, extra=refusal[1])
+            return
+        if dialog.state is DialogState.TERMINATED and method != "BYE":
+            self._respond(server, 481, now)
+            return
+        if not dialog.accepts(request):
+            self._respond(server, 500, now)
+            return
+        if reply.hop.transport != "udp":
+            self.flow = reply.flow
+        if method == "BYE":
+            self._receive_bye(server, dialog, now)
+        elif method == "UPDATE":
+            self._receive_update(server, dialog, now)
+        elif method == "PRACK":
+            self._receive_prack(server, dialog, now)
+        elif method == "OPTIONS":
+            accept = f"Accept: {', '.join(self.config.accept)}\r\n"
+            self._respond(server, 200, now, extra=accept + self.config.reply_tail)
+        elif method == "NOTIFY":
+            self._receive_notify(server, dialog, now)
+        elif method == "REFER":
+            self._receive_refer(server, dialog, now)
+        else:
+            self._events.append(RequestReceived(server.request_id, request))
+
+    def _screen(self, request: Request) -> tuple[int, str] | None:
+        """Check method and required extensions; returns status and header lines of a refusal (RFC 3261 8.2)."""
+        config = self.config
+        method = request.method
+        if method not in config.allow:
+            allow = f"Allow: {', '.join(config.allow)}\r\n"
+            return (405 if method in KNOWN_METHODS else 501), allow
+        if "Require" in request.headers:
+            unknown = [tag for tag in request.require if tag not in config.supported]
+            if unknown:
+                return 420, f"Unsupported: {', '.join(unknown)}\r\n"
+        kind = request.content_type
+        if method in ("INVITE", "UPDATE", "PRACK") and request.body and kind not in config.accept:
+            return 415, f"Accept: {', '.join(config.accept)}\r\n"
+        return None
+
+    def _receive_bye(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """The peer hangs up: 200, and 487 to what still waits (RFC 3261 15.1.2)."""
+        self._respond(server, 200, now)
+        if dialog is not self.dialog:
+            dialog.state = DialogState.TERMINATED
+            return
+        pending = self.state not in _OVER
+        dialog.state = DialogState.TERMINATED
+        self._drop_waiting(now)
+        for incoming in self._accepted:
+            # RFC 5407 3.1.4: after the BYE nobody waits for the 2xx any more.
+            incoming.success = None
+        self._accepted.clear()
+        self._bye_held = None
+        self._move(SessionInput.PEER_BYE)
+        if pending:
+            self._events.append(Ended(Cause.BYE, By.REMOTE, server.request))
+
+    def _receive_reinvite(self, request: Request, reply: Reply, dialog: Dialog, now: float) -> None:
+        """An INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5)."""
+        refusal = self._screen(request)
+        if self.state in _OVER or dialog is not self.dialog:
+            refusal = (481, "")
+        elif not dialog.accepts(request):
+            refusal = (500, "")
+        elif self._incoming is not None or dialog.offer is OfferState.REMOTE_OFFER:
+            refusal = (500, f"Retry-After: {self.tokens.integer(16) % 11}\r\n")
+        elif self._invite is not None or dialog.offer is OfferState.LOCAL_OFFER:
+            refusal = (491, "")
+        if refusal is not None:
+            server = self._open_server(request, transaction_key(request), reply, now)
+            self._respond(server, refusal[0], now, extra=refusal[1])
+            return
+        if reply.hop.transport != "udp":
+            self.flow = reply.flow
+        self._take_invite(request, reply, dialog, now, reinvite=True)
+
+    def _receive_update(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """An UPDATE: new target, perhaps an offer that our user answers (RFC 3311 5.2)."""
+        request = server.request
+        if request.body:
+            if dialog.offer is OfferState.REMOTE_OFFER:
+                retry = f"Retry-After: {self.tokens.integer(16) % 11}\r\n"
+                self._respond(server, 500, now, extra=retry)
+                return
+            if dialog.offer is OfferState.LOCAL_OFFER:
+                self._respond(server, 491, now)
+                return
+        dialog.refresh_target(request)
+        if request.body:
+            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+            self._events.append(OfferReceived(request.body, "UPDATE", server.request_id))
+        else:
+            self._respond(server, 200, now, extra=self.config.reply_tail)
+
+    def _receive_prack(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """A PRACK for a reliable 1xx of ours (RFC 3262 section 3)."""
+        incoming = self._incoming
+        rack = server.request.rack
+        sender = incoming.reliable if incoming is not None else None
+        if incoming is None or sender is None or rack is None:
+            self._respond(server, 481, now)
+            return
+        if not sender.acknowledge(rack, incoming.request.cseq.number):
+            self._respond(server, 481, now)
+            return
+        body = server.request.body
+        if dialog.offer is OfferState.LOCAL_OFFER:
+            if body:
+                dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+                incoming.negotiated = True
+                self._events.append(AnswerReceived(body, "PRACK", True))
+            self._respond(server, 200, now)
+        elif body:
+            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+            self._events.append(OfferReceived(body, "PRACK", server.request_id))
+        else:
+            self._respond(server, 200, now)
+        self._send_reliable(incoming, now)
+        if incoming.held is not None and not sender.queue and sender.unacked is None:
+            held, incoming.held = incoming.held, None
+            self._send_success(incoming, held, now)
+
+    def _receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """A NOTIFY is answered 200 and told (CALL.md C20)."""
+        self._respond(server, 200, now, extra=self.config.reply_tail)
+        self._events.append(RequestReceived(0, server.request))
+
+    def _receive_refer(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """A REFER waits for our user."""
+        self._events.append(RequestReceived(server.request_id, server.request))

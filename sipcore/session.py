@@ -1,0 +1,193 @@
+"""InviteSession: one call from its first INVITE to its last timer, caller or called side (RFC 3261 and extensions).
+
+The face of the engine: commands and messages in with the time, messages and events out at `drain`. Its layers:
+`transaction_user` (transactions), `calling` and `called` (INVITE), `in_dialog` (all other requests). Opens no
+socket, reads no clock, resolves no name, and never touches a session description but by carrying it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from .calling import SDP
+from .dialog import Dialog, hop_of
+from .errors import LocalProtocolError, ParseError
+from .events import By, Cause, Ended
+from .hop import Hop, Transmit
+from .in_dialog import DialogSide
+from .message import Request, Response
+from .reply import Reply
+from .server_transaction import transaction_key
+from .session_config import HeaderPairs, Reliability, SessionConfig
+from .session_state import SessionInput, SessionState
+from .tokens import Tokens
+
+__all__ = [
+    "SDP",
+    "Hop",
+    "InviteSession",
+    "Reliability",
+    "SessionConfig",
+    "SessionState",
+    "Transmit",
+]
+
+
+class InviteSession(DialogSide):
+    """One call. Make it with `outgoing` or `incoming`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def outgoing(
+        cls,
+        config: SessionConfig,
+        tokens: Tokens,
+        to: str,
+        *,
+        call_id: str | None = None,
+        from_: str | None = None,
+        hop: Hop | None = None,
+    ) -> InviteSession:
+        """Prepare a call to somebody; `invite` sends it off.
+
+        Arguments: `to` URI or name-addr; `call_id` and `from_` (without tag) where they are not to be made
+        or taken from the configuration; `hop` where the INVITE goes, else outgoing proxy, first preloaded
+        route, or the URI itself. Raises ParseError for a `to` that cannot be called.
+        """
+        start = to.find("<")
+        uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
+        if hop is None:
+            hop = config.outgoing_proxy or hop_of(uri, config.local.transport)
+        return cls(
+            config,
+            tokens,
+            call_id or tokens.call_id(),
+            tokens.tag(),
+            from_ or config.from_,
+            to if start >= 0 else f"<{to}>",
+            uri,
+            hop,
+        )
+
+    @classmethod
+    def incoming(
+        cls,
+        config: SessionConfig,
+        tokens: Tokens,
+        request: Request,
+        source: Hop,
+        now: float,
+        *,
+        flow: int = 0,
+    ) -> InviteSession:
+        """Take a new INVITE: 100 and InviteReceived are waiting to be drained.
+
+        Arguments: the INVITE without To tag; `source` where it came from; `now` in seconds; `flow` the number
+        of the inbound connection, 0 for none. Raises ParseError when it is not fit to start a call.
+        """
+        tag = tokens.tag()
+        reply = Reply(request, source, flow, tag)
+        dialog = Dialog.of_request(request, reply.to, tag, config.max_forwards)
+        session = cls(config, tokens, request.call_id, tag, "", "", "", source)
+        session.dialog = dialog
+        session.flow = flow
+        refusal = session._screen(request)
+        session._move(SessionInput.INVITED)
+        if refusal is not None:
+            server = session._open_server(request, transaction_key(request), reply, now)
+            session._respond(server, refusal[0], now, extra=refusal[1])
+            session._finish_called(Ended(Cause.REJECTED, By.LOCAL, None))
+            return session
+        session._take_invite(request, reply, dialog, now, reinvite=False)
+        return session
+
+    # Commands beyond those of the layers
+
+    def hang_up(self, now: float, headers: HeaderPairs = (), *, status: int = 480) -> None:
+        """End the call by what its state asks for: CANCEL, a refusal with `status`, or BYE; harmless when over."""
+        state = self.state
+        if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
+            self.cancel(now, headers)
+        elif state is SessionState.RINGING:
+            self.reject(now, status, headers=headers)
+        elif state is SessionState.ACCEPTED or state is SessionState.CONFIRMED:
+            self.bye(now, headers)
+
+    # What comes in
+
+    def receive(self, message: Request | Response, source: Hop, now: float, flow: int = 0) -> None:
+        """Take a message of this call.
+
+        Arguments: the message; `source` where it came from; `now` in seconds; `flow` the number of the inbound
+        connection, 0 for none. What is malformed in it is answered 400, or ignored in a response.
+        """
+        if isinstance(message, Response):
+            try:
+                self._receive_response(message, now)
+            except ParseError:
+                self.ignored += 1
+            return
+        try:
+            self._receive_request(message, source, flow, now)
+        except ParseError as error:
+            self._refuse_malformed(message, error, now)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at `now`, in seconds; call it at `deadline`, being late does no harm."""
+        self._handle_transactions(now)
+        self._handle_called(now)
+        invite = self._invite
+        if invite is not None and invite.ring_at <= now:
+            self._cancel(now, Cause.NO_ANSWER)
+
+    def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
+        """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 17.1.4).
+
+        Arguments: `branch` of a request of ours; `hop` as in Transmit.
+        """
+        for client in self._clients[:]:
+            if client.transaction.branch == branch or client.hop == hop:
+                self._carry_out(client, client.transaction.transport_failed(now), now)
+
+    # What can be read
+
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called, None when nothing waits."""
+        due = self._due()
+        if self._accepted or self._incoming is not None:
+            due = min(due, self._called_due())
+        if self._invite is not None and self._invite.ring_at < due:
+            due = self._invite.ring_at
+        return None if due == inf else due
+
+    @property
+    def remote_tag(self) -> str:
+        """The peer's tag, empty before it is known."""
+        return self.dialog.remote_tag if self.dialog is not None else ""
+
+    @property
+    def ended(self) -> bool:
+        """True once the call is over or on its way to be."""
+        return self.state in (SessionState.TERMINATING, SessionState.TERMINATED)
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing needs this session any more: no transaction, no timer, no call."""
+        return self.state is SessionState.TERMINATED and not self._clients and not self._servers and not self._accepted
+
+    def _refuse_malformed(self, request: Request, error: ParseError, now: float) -> None:
+        """Answer a request whose details cannot be read (RFC 3261 21.4.1)."""
+        self.ignored += 1
+        if request.method == "ACK":
+            return
+        for server in self._servers:
+            if server.request is request and not server.transaction.answered:
+                if server is self._incoming:
+                    self._incoming = None
+                try:
+                    self._respond(server, error.status_hint, now, reason="")
+                except LocalProtocolError:
+                    self.ignored += 1
+                return

@@ -1,0 +1,330 @@
+"""TransactionUser: the requests and replies of one call, carried by their transactions (RFC 3261 section 5, "TU").
+
+Sends requests, repeats them by their timers and with credentials after a challenge, answers requests, and keeps
+what is to go out and what has happened until it is drained. What requests mean is the business of the layers
+built on it: `calling` and `called` for INVITE, `session` for the rest.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final
+
+from .client_transaction import ClientAction, ClientTransaction
+from .dialog import Dialog
+from .errors import LocalProtocolError
+from .events import Event, RequestFinished
+from .hop import Hop, Transmit
+from .message import Request, Response
+from .reply import Reply
+from .server_transaction import ServerAction, ServerTransaction, transaction_key
+from .session_config import HeaderPairs, SessionConfig
+from .tokens import Tokens
+
+MAX_TRIES: Final = 3
+"""How often one request is sent with different credentials or intervals (first try included)."""
+
+
+class ClientRequest:
+    """A request of ours on its way: its transaction, and what is needed to send it again with other headers."""
+
+    __slots__ = (
+        "body",
+        "content_type",
+        "cseq",
+        "dialog",
+        "extra",
+        "flow",
+        "hop",
+        "method",
+        "request_id",
+        "transaction",
+        "tries",
+        "uri",
+    )
+
+    def __init__(self, request_id: int, method: str, uri: str, dialog: Dialog | None, hop: Hop) -> None:
+        self.request_id = request_id
+        self.method = method
+        self.uri = uri
+        self.dialog = dialog
+        self.hop = hop
+        self.flow = 0
+        self.extra = ""
+        self.body = b""
+        self.content_type = ""
+        self.cseq = 0
+        self.tries = 0
+        self.transaction: ClientTransaction
+
+
+class ServerRequest:
+    """A request of the peer: its transaction and the reply that its responses share."""
+
+    __slots__ = ("reply", "request", "request_id", "transaction")
+
+    def __init__(self, request_id: int, request: Request, reply: Reply, transaction: ServerTransaction) -> None:
+        self.request_id = request_id
+        self.request = request
+        self.reply = reply
+        self.transaction = transaction
+
+
+class TransactionUser:
+    """What carries the requests of one call.
+
+    Arguments: `config` shared by many calls; `tokens` the source of branches and tags; `call_id`; `local_tag`.
+    """
+
+    __slots__ = (
+        "_clients",
+        "_events",
+        "_last_id",
+        "_servers",
+        "_transmits",
+        "call_id",
+        "config",
+        "dialog",
+        "flow",
+        "ignored",
+        "local_tag",
+        "retransmissions",
+        "timeouts",
+        "tokens",
+    )
+
+    def __init__(self, config: SessionConfig, tokens: Tokens, call_id: str, local_tag: str) -> None:
+        self.config = config
+        self.tokens = tokens
+        self.call_id = call_id
+        self.local_tag = local_tag
+        self.dialog: Dialog | None = None
+        """The dialog of the call once it is known; of several forks the one that was answered first."""
+        self.flow = 0
+        """Inbound connection of the peer, 0 for none."""
+        self.retransmissions = 0
+        """Messages sent again by timers, requests and responses."""
+        self.timeouts = 0
+        """Transactions that ended by timer B, F or H."""
+        self.ignored = 0
+        """Messages of the peer that were out of place or repeated."""
+        self._transmits: list[Transmit] = []
+        self._events: list[Event] = []
+        self._clients: list[ClientRequest] = []
+        self._servers: list[ServerRequest] = []
+        self._last_id = 0
+
+    def drain(self) -> tuple[list[Transmit], list[Event]]:
+        """Hand out, and forget, what is to be sent and what has happened since the last time."""
+        out = (self._transmits, self._events)
+        self._transmits = []
+        self._events = []
+        return out
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    # Requests of ours
+
+    def _send(self, client: ClientRequest, data: bytes, branch: str, now: float) -> None:
+        """Put a request on the wire with a transaction of its own."""
+        client.tries += 1
+        hop = client.hop
+        client.transaction = ClientTransaction(
+            data, client.method, branch, reliable=hop.transport != "udp", timers=self.config.timers, now=now
+        )
+        self._clients.append(client)
+        self._transmits.append(Transmit(data, hop, client.flow))
+
+    def _request(
+        self,
+        now: float,
+        method: str,
+        dialog: Dialog,
+        *,
+        extra: str = "",
+        body: bytes = b"",
+        content_type: str = "",
+        request_id: int = 0,
+    ) -> ClientRequest:
+        """Send a request other than INVITE and ACK within a dialog."""
+        hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        client = ClientRequest(request_id or self._next_id(), method, dialog.request_uri, dialog, hop)
+        client.flow = self._flow_to(hop, dialog)
+        client.extra = extra
+        client.body = body
+        client.content_type = content_type
+        self._send_in_dialog(client, now)
+        return client
+
+    def _send_in_dialog(self, client: ClientRequest, now: float) -> None:
+        """Write a request of a dialog with a new CSeq number and branch, and send it."""
+        dialog = client.dialog
+        if dialog is None:
+            raise LocalProtocolError(f"{client.method} needs a dialog")
+        branch = self.tokens.branch()
+        client.cseq = dialog.next_cseq()
+        data = dialog.write(
+            client.method,
+            client.cseq,
+            self.config.via_start + branch,
+            self._credentials_for(client) + client.extra,
+            client.body,
+            client.content_type,
+        )
+        self._send(client, data, branch, now)
+
+    def _credentials_for(self, client: ClientRequest) -> str:
+        """Header lines with credentials for a request, empty while nobody has challenged us (RFC 3261 22)."""
+        return ""
+
+    def _flow_to(self, hop: Hop, dialog: Dialog) -> int:
+        """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
+        return self.flow if hop.transport != "udp" and not dialog.route_set else 0
+
+    def _client_of(self, response: Response) -> ClientRequest | None:
+        """Find the request a response belongs to (RFC 3261 17.1.3)."""
+        branch = response.via.branch
+        method = response.cseq.method
+        for client in self._clients:
+            if client.transaction.branch == branch and client.method == method:
+                return client
+        return None
+
+    def _receive_response(self, response: Response, now: float) -> None:
+        client = self._client_of(response)
+        if client is None:
+            self.ignored += 1
+            return
+        transaction = client.transaction
+        action = transaction.receive(response, now)
+        if action is ClientAction.IGNORE:
+            self.ignored += 1
+            return
+        if action is ClientAction.ACK or action is ClientAction.DELIVER_AND_ACK:
+            self._transmits.append(Transmit(transaction.ack, client.hop, client.flow))
+            if action is ClientAction.ACK:
+                return
+        self._on_response(client, response, now)
+
+    # Requests of the peer
+
+    def _server_of(self, request: Request) -> ServerRequest | None:
+        """Find the transaction that a repeated request or an ACK belongs to (RFC 3261 17.2.3)."""
+        if not self._servers:
+            return None
+        key = transaction_key(request)
+        for server in self._servers:
+            if server.transaction.key == key:
+                return server
+        return None
+
+    def _respond(
+        self,
+        server: ServerRequest,
+        status: int,
+        now: float,
+        *,
+        reason: str = "",
+        extra: str = "",
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> bytes:
+        """Answer a request of the peer; returns the response as written."""
+        data = server.reply.to_bytes(status, reason, extra, body, content_type)
+        if server.transaction.respond(status, data, now) is ServerAction.SEND:
+            self._transmits.append(Transmit(data, server.reply.hop, server.reply.flow))
+        return data
+
+    def _repeat(self, server: ServerRequest, request: Request, now: float) -> ServerAction:
+        """Let the transaction take a repeated request or an ACK."""
+        action = server.transaction.receive(request, now)
+        if action is ServerAction.SEND:
+            self.retransmissions += 1
+            self._transmits.append(Transmit(server.transaction.last, server.reply.hop, server.reply.flow))
+        elif action is ServerAction.IGNORE:
+            self.ignored += 1
+        return action
+
+    # Time
+
+    def _due(self) -> float:
+        """Time of the next transaction timer, infinite when none runs."""
+        due = inf
+        for client in self._clients:
+            at = client.transaction.due
+            if at < due:
+                due = at
+        for server in self._servers:
+            at = server.transaction.due
+            if at < due:
+                due = at
+        return due
+
+    def _handle_transactions(self, now: float) -> None:
+        """Let all transaction timers that are due fire, and forget what is over."""
+        for client in self._clients[:]:
+            while client.transaction.due <= now:
+                self._carry_out(client, client.transaction.handle_timer(now), now)
+        for server in self._servers[:]:
+            transaction = server.transaction
+            while transaction.due <= now:
+                action = transaction.handle_timer(now)
+                if action is ServerAction.SEND:
+                    self.retransmissions += 1
+                    self._transmits.append(Transmit(transaction.last, server.reply.hop, server.reply.flow))
+                elif action is ServerAction.SEND_TRYING:
+                    self._respond_trying(server, now)
+                else:
+                    if action is ServerAction.TIME_OUT:
+                        self.timeouts += 1
+                    self._servers.remove(server)
+                    self._on_server_over(server, now)
+                    break
+
+    def _respond_trying(self, server: ServerRequest, now: float) -> None:
+        data = server.reply.trying()
+        if server.transaction.respond(100, data, now) is ServerAction.SEND:
+            self._transmits.append(Transmit(data, server.reply.hop, server.reply.flow))
+
+    def _carry_out(self, client: ClientRequest, action: ClientAction, now: float) -> None:
+        """Do what a client transaction's timer or transport failure asks for."""
+        if action is ClientAction.SEND:
+            self.retransmissions += 1
+            self._transmits.append(Transmit(client.transaction.data, client.hop, client.flow))
+        elif action is ClientAction.END:
+            self._clients.remove(client)
+            self._on_client_over(client, now)
+        elif action is ClientAction.TIME_OUT or action is ClientAction.FAIL:
+            self._clients.remove(client)
+            if action is ClientAction.TIME_OUT:
+                self.timeouts += 1
+            self._on_no_response(client, 408 if action is ClientAction.TIME_OUT else 503, now)
+
+    # What the layers above fill in
+
+    def _on_response(self, client: ClientRequest, response: Response, now: float) -> None:
+        """A response to a request of ours that is not INVITE."""
+        if response.status >= 200:
+            self._events.append(RequestFinished(client.request_id, client.method, response, response.status))
+
+    def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:
+        """A request of ours ended by timeout (408) or transport failure (503)."""
+        self._events.append(RequestFinished(client.request_id, client.method, None, status))
+
+    def _on_client_over(self, client: ClientRequest, now: float) -> None:
+        """The transaction of a request of ours is over after its final response."""
+
+    def _on_server_over(self, server: ServerRequest, now: float) -> None:
+        """The transaction of a request of the peer is over."""
+
+
+def lines_of(headers: HeaderPairs) -> str:
+    """Write header pairs as whole lines. Raises LocalProtocolError for line ends in a name or value."""
+    if not headers:
+        return ""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
+        raise LocalProtocolError("a header of ours holds a line end")
+    return text
