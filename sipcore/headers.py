@@ -60,45 +60,47 @@ def key_of(name: str) -> str:
     return key
 
 
-def value_of(line: str) -> str:
-    """Return the value of a raw line, unfolded and trimmed (7.3.1)."""
-    value = line[line.index(":") + 1 :]
+def unfold(value: str) -> str:
+    """Return a raw value on one line and trimmed (7.3.1)."""
     if "\n" in value:
         return " ".join([part for piece in value.split("\r\n") if (part := piece.strip(" \t"))])
     return value.strip(" \t")
 
 
+def value_of(line: str) -> str:
+    """Return the value of a raw line, unfolded and trimmed (7.3.1)."""
+    return unfold(line.split(":", 1)[1])
+
+
 class Headers:
     """The header lines of a message, in order.
 
-    lines: raw lines without their line ends, `Name: value`. Names are taken in any case and in compact form.
-    Typed values that the message derived are kept in `typed` and forgotten with every change.
+    lines: raw lines without their line ends, `Name: value`; keys: the key of each (key_of). Names are taken in any
+    case and in compact form. What the message derived from them is kept in `typed` and forgotten with every change.
     """
 
-    __slots__ = ("_keys", "lines", "typed")
+    __slots__ = ("keys", "lines", "typed")
 
-    def __init__(self, lines: list[str], keys: list[str] | None = None) -> None:
+    def __init__(self, lines: list[str], keys: list[str]) -> None:
         self.lines = lines
-        self._keys = keys
+        self.keys = keys
         self.typed: dict[str, Any] = {}
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> "Headers":
         """Make headers from (name, value) pairs, written as given."""
-        return cls([f"{name}: {value}" for name, value in pairs])
-
-    @property
-    def keys(self) -> list[str]:
-        """The key of every line, in order."""
-        keys = self._keys
-        if keys is None:
-            keys = self._keys = [key_of(line.partition(":")[0]) for line in self.lines]
-        return keys
+        known = _KEYS.get
+        lines = []
+        keys = []
+        for name, value in pairs:
+            lines.append(f"{name}: {value}")
+            keys.append(known(name) or _own_key(name))
+        return cls(lines, keys)
 
     def get(self, name: str) -> str | None:
         """Return the first line's value, unfolded and trimmed, or None."""
         key = _KEYS.get(name) or key_of(name)
-        keys = self._keys or self.keys
+        keys = self.keys
         return value_of(self.lines[keys.index(key)]) if key in keys else None
 
     def get_all(self, name: str) -> list[str]:
@@ -162,7 +164,7 @@ class Headers:
         key = _own_key(name)
         keep = [index for index, other in enumerate(self.keys) if other != key]
         self.lines = [self.lines[index] for index in keep]
-        self._keys = [self.keys[index] for index in keep]
+        self.keys = [self.keys[index] for index in keep]
         self.typed.clear()
 
     def replace_line(self, index: int, line: str) -> None:
@@ -178,7 +180,7 @@ class Headers:
 
     def copy(self) -> "Headers":
         """Return headers of their own that start with the same lines."""
-        return Headers(self.lines.copy(), None if self._keys is None else self._keys.copy())
+        return Headers(self.lines.copy(), self.keys.copy())
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Go through (name as written, value) of every line, in order."""

@@ -132,16 +132,16 @@ class Message:
         headers = self.headers
         lines = headers.lines
         length = len(self.body)
-        at = headers.index("content-length")
-        if at < 0:
-            head = "\r\n".join((self.start_line, *lines, f"Content-Length: {length}", "", ""))
-            expected = len(lines) + 3
-        else:
+        if "content-length" in headers.keys:
+            at = headers.index("content-length")
             if not _says(lines[at], length):
                 headers.replace_line(at, f"Content-Length: {length}")
             head = "\r\n".join((self.start_line, *lines, "", ""))
-            expected = len(lines) + 2
-        if head.count("\n") != expected or head.count("\r") != expected:
+            ends = len(lines) + 2
+        else:
+            head = "\r\n".join((self.start_line, *lines, f"Content-Length: {length}\r\n\r\n"))
+            ends = len(lines) + 3
+        if head.count("\n") != ends or head.count("\r") != ends:
             _check_line_ends(self.start_line, lines)
         return head.encode("utf-8", "surrogateescape") + self.body
 
@@ -189,6 +189,14 @@ class Message:
             return cast(Via, typed["via"])
         value = typed["via"] = _top_via(self.headers)
         return value
+
+    @property
+    def branch(self) -> str:
+        """The branch of the topmost Via, empty from a peer of RFC 2543 (20.42)."""
+        typed = self.headers.typed
+        if "branch" in typed:
+            return cast(str, typed["branch"])
+        return self.via.branch
 
     from_ = _Typed(lambda headers: NameAddr.parse(_required(headers, "from")))
     """From (20.20)."""
@@ -281,8 +289,9 @@ class Request(Message):
         at = headers.index("via")
         rest = split_values(value_of(headers.lines[at]))[1:]
         headers.lines[at] = ", ".join(("Via: " + str(stamped), *rest))
+        for name in ("vias", "copied to answers", "copied to dialog answers"):
+            headers.typed.pop(name, None)
         headers.typed["via"] = stamped
-        headers.typed.pop("vias", None)
 
     def __repr__(self) -> str:
         return f"<Request {self.start_line!r}>"
@@ -327,15 +336,10 @@ class Response(Message):
         """
         if reason is None:
             reason = REASON_PHRASES.get(status, "Unknown")
-        wanted = _DIALOG_COPIED if 100 < status < 300 and request.method in _DIALOG_FORMING else _COPIED
-        lines: list[str] = []
-        keys: list[str] = []
-        for line, key in zip(request.headers.lines, request.headers.keys, strict=True):
-            if key in wanted:
-                if key == "to" and to_tag and status > 100 and request.to_tag is None:
-                    line = f"{line};tag={to_tag}"
-                lines.append(line)
-                keys.append(key)
+        dialog = 100 < status < 300 and request.method in _DIALOG_FORMING
+        lines, keys, to_at = _copied(request.headers, dialog)
+        if to_tag and to_at >= 0 and status > 100 and request.to_tag is None:
+            lines[to_at] += f";tag={to_tag}"
         for name, value in extra:
             lines.append(f"{name}: {value}")
             keys.append(key_of(name))
@@ -351,6 +355,20 @@ class Response(Message):
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _DIALOG_COPIED = _COPIED | {"record-route"}
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
+
+
+def _copied(headers: Headers, dialog: bool) -> tuple[list[str], list[str], int]:
+    """Return lines and keys that an answer copies, lists of their own, and where To is among them (or -1)."""
+    name = "copied to dialog answers" if dialog else "copied to answers"
+    found = headers.typed.get(name)
+    if found is None:
+        wanted = _DIALOG_COPIED if dialog else _COPIED
+        pairs = [pair for pair in zip(headers.lines, headers.keys, strict=True) if pair[1] in wanted]
+        lines = [line for line, _ in pairs]
+        keys = [key for _, key in pairs]
+        found = headers.typed[name] = lines, keys, keys.index("to") if "to" in keys else -1
+    lines, keys, at = found
+    return lines.copy(), keys.copy(), at
 
 
 def _says(line: str, length: int) -> bool:

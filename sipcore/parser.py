@@ -6,23 +6,41 @@ is read when somebody asks for it. Knows no transport: one datagram or one frame
 """
 
 import re
+from functools import lru_cache
 
 from .errors import ParseError
 from .fields import CSeq, Via, tag_of
-from .grammar import is_token, number, split_values
-from .headers import _KEYS, Headers, key_of, value_of
-from .message import Message, Request, Response
+from .grammar import TOKEN, is_token, number, split_values
+from .headers import _KEYS, Headers, key_of, unfold
+from .message import Request, Response
+from .uri import MAX_URI
 
 MAX_MESSAGE = 65535
+"""Longest message, in octets (513 beyond)."""
 MAX_LINE = 8192
+"""Longest start line or header with its folded lines, in characters."""
 MAX_HEADERS = 256
+"""Most header lines."""
 MAX_VIAS = 64
+"""Most Via lines; a torture message of RFC 4475 has 34."""
 MAX_BODY = 65535
-MAX_URI = 2048
+"""Longest body, in octets (413 beyond)."""
 
 _SINGLE = ("call-id", "cseq", "from", "to", "content-length", "max-forwards", "content-type")
 _MANDATORY = ("via", "from", "to", "call-id", "cseq")
+_METHODS = frozenset(
+    ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY",
+     "SUBSCRIBE", "MESSAGE", "PUBLISH")
+)  # fmt: skip
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+
+# The spellings that nearly every peer uses, recognised in one step each; whatever they miss takes the long way,
+# with the same result.
+_USUAL_VIA = re.compile(
+    rf" ?SIP/2\.0/[A-Z]+ [A-Za-z0-9.\-]+(?::(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?;branch=([{re.escape(TOKEN)}]+)"
+    rf"(?:;rport(?:=(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?)?(?:;received=[0-9.]+)?"
+)
+_USUAL_ADDRESS = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?')
 
 
 def parse(data: bytes) -> Request | Response:
@@ -31,77 +49,170 @@ def parse(data: bytes) -> Request | Response:
     data: a datagram, or what framing cut out of a stream; octets behind Content-Length are ignored (18.3).
     Raises ParseError, whose status_hint says how a request is to be answered.
     """
+    end = data.find(b"\r\n\r\n")
+    if end <= 0 or data[0] == 13:
+        data = data.lstrip(b"\r\n")  # empty lines before a start line are let pass (7.5)
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            raise ParseError("no blank line after the headers")
     if len(data) > MAX_MESSAGE:
         raise ParseError("message is too long", 513)
-    end = data.find(b"\r\n\r\n")
-    while not end or data[:2] == b"\r\n":
-        data = data.lstrip(b"\r\n")
-        end = data.find(b"\r\n\r\n")
-    if end < 0:
-        raise ParseError("no blank line after the headers")
     head = str(data[:end], "utf-8", "surrogateescape")
+    lines = head.splitlines()
+    if sum(map(len, lines)) + 2 * len(lines) - 2 != len(head):
+        lines = _split_lines(head)
+    start_line = lines.pop(0)
+    try:
+        keys, values = _index(lines)
+    except ValueError:
+        lines = _join_folded(lines)
+        keys, values = _index_folded(lines)
+    if end > MAX_LINE:
+        _check_lengths(start_line, lines)
+    if len(keys) > MAX_HEADERS:
+        raise ParseError("too many headers")
+    if len(values) != len(keys):
+        _check_repeated(keys)
+        values = {key: lines[keys.index(key)].split(":", 1)[1] for key in values}
+    headers = Headers(lines, keys)
+
+    message: Request | Response
+    method = ""
+    if start_line[:4].upper() == "SIP/":
+        status, reason = _status_line(start_line)
+        message = Response(status, reason, headers, b"", start_line)
+    else:
+        method, uri = _request_line(start_line)
+        message = Request(method, uri, headers, b"", start_line)
+
+    try:
+        via, from_, to = values["via"], values["from"], values["to"]
+        call_id, cseq = values["call-id"].strip(" \t"), _cseq(values["cseq"])
+    except KeyError:
+        missing = next(key for key in _MANDATORY if key not in values)
+        raise ParseError(f"no {missing} header") from None
+    if method and cseq.method != method:
+        raise ParseError("CSeq names another method than the request line")
+    if not call_id or " " in call_id or "\t" in call_id:
+        call_id = _odd_call_id(call_id)
+    found = _USUAL_ADDRESS.fullmatch(from_)
+    from_tag = found[1] if found else tag_of(unfold(from_))
+    found = _USUAL_ADDRESS.fullmatch(to)
+    to_tag = found[1] if found else tag_of(unfold(to))
+    found = _USUAL_VIA.fullmatch(via)
+    branch = found[1] if found else _odd_branch(via)
+    headers.typed = {"call_id": call_id, "cseq": cseq, "from_tag": from_tag, "to_tag": to_tag, "branch": branch}
+    if "max-forwards" in values:
+        number(unfold(values["max-forwards"]), 2**31 - 1, "Max-Forwards")
+
+    start = end + 4
+    if "content-length" in values:
+        length = number(unfold(values["content-length"]), 2**31 - 1, "Content-Length")
+        if length:
+            if length > MAX_BODY:
+                raise ParseError("the body is too long", 413)
+            if length > len(data) - start:
+                raise ParseError("Content-Length is larger than the message")
+            message.body = data[start : start + length]
+    else:
+        message.body = data[start:]
+    return message
+
+
+def _index(lines: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the key of every line, and a raw value by key; ValueError for a line that is no header by itself."""
+    known = _KEYS.get
+    keys = []
+    values = {}
+    for line in lines:
+        name, value = line.split(":", 1)
+        key = known(name) or _unusual_key(name)
+        keys.append(key)
+        values[key] = value
+    return keys, values
+
+
+def _unusual_key(name: str) -> str:
+    try:
+        return key_of(name)
+    except ParseError as error:
+        raise ValueError from error
+
+
+def _split_lines(head: str) -> list[str]:
+    """Split at CRLF alone, where some other line end, or what Unicode takes for one, is in the headers."""
     lines = head.split("\r\n")
     breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks:
         raise ParseError("a bare line end in the headers")
-    start_line = lines.pop(0)
-    if "\r\n " in head or "\r\n\t" in head:
-        lines = _join_folded(lines)
-    if len(lines) > MAX_HEADERS:
-        raise ParseError("too many headers")
-    if end > MAX_LINE:
-        if len(start_line) > MAX_LINE:
-            raise ParseError("start line is too long", 414)
-        if max(map(len, lines), default=0) > MAX_LINE:
-            raise ParseError("a header is too long")
-    known = _KEYS.get
+    return lines
+
+
+def _join_folded(lines: list[str]) -> list[str]:
+    """Put the lines that start with a blank behind the line that they continue (7.3.1)."""
+    joined: list[str] = []
+    pieces: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t"):
+            if not pieces:
+                raise ParseError("the first header starts with a blank")
+        elif pieces:
+            joined.append("\r\n".join(pieces))
+            pieces = []
+        pieces.append(line)
+    if pieces:
+        joined.append("\r\n".join(pieces))
+    return joined
+
+
+def _index_folded(lines: list[str]) -> tuple[list[str], dict[str, str]]:
     keys = []
     for line in lines:
         name, colon, _ = line.partition(":")
         if not colon:
             raise ParseError("a header line without a colon")
-        keys.append(known(name) or key_of(name))
-    headers = Headers(lines, keys)
-    message = _start(start_line, headers)
-    _check(message, headers, keys)
-    _cut_body(message, data, end + 4)
-    return message
+        keys.append(key_of(name))
+    return keys, {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
 
 
-def _join_folded(lines: list[str]) -> list[str]:
-    joined: list[list[str]] = []
-    for line in lines:
-        if line[:1] in (" ", "\t"):
-            if not joined:
-                raise ParseError("the first header starts with a blank")
-            joined[-1].append(line)
-        else:
-            joined.append([line])
-    return ["\r\n".join(pieces) for pieces in joined]
+def _check_lengths(start_line: str, lines: list[str]) -> None:
+    """Hold what only a long message can break."""
+    if len(start_line) > MAX_LINE:
+        raise ParseError("the start line is too long", 414)
+    if max(map(len, lines), default=0) > MAX_LINE:
+        raise ParseError("a header is too long")
 
 
-def _start(line: str, headers: Headers) -> Request | Response:
-    first, _, rest = line.partition(" ")
-    if first[:4].upper() == "SIP/":
-        return _status_line(line, first, rest, headers)
-    parts = rest.split(" ")
-    if len(parts) != 2:
-        raise ParseError("the request line is not a method, a URI and a version")
-    uri, version = parts
-    if not is_token(first):
-        raise ParseError("the method is not a token")
-    if version.upper() != "SIP/2.0":
+def _check_repeated(keys: list[str]) -> None:
+    """Hold what only a message with several headers of one name can break."""
+    for key in _SINGLE:
+        if keys.count(key) > 1:
+            raise ParseError(f"{key} is there twice")
+    if keys.count("via") > MAX_VIAS:
+        raise ParseError("too many Via headers")
+
+
+def _request_line(line: str) -> tuple[str, str]:
+    try:
+        method, uri, version = line.split(" ")
+    except ValueError:
+        raise ParseError("the request line is not a method, a URI and a version") from None
+    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         if version[:4].upper() == "SIP/":
             raise ParseError("the version is not SIP/2.0", 505)
         raise ParseError("the request line has no version")
+    if method not in _METHODS and not is_token(method):
+        raise ParseError("the method is not a token")
     if len(uri) > MAX_URI:
         raise ParseError("the Request-URI is too long", 414)
     if uri[:4] != "sip:" and not _SCHEME.match(uri):
         raise ParseError("the Request-URI has no scheme")
-    return Request(first, uri, headers, b"", line)
+    return method, uri
 
 
-def _status_line(line: str, version: str, rest: str, headers: Headers) -> Response:
+@lru_cache(maxsize=256)
+def _status_line(line: str) -> tuple[int, str]:
+    version, _, rest = line.partition(" ")
     if version.upper() != "SIP/2.0":
         raise ParseError("the version is not SIP/2.0", 505)
     code, _, reason = rest.partition(" ")
@@ -110,47 +221,23 @@ def _status_line(line: str, version: str, rest: str, headers: Headers) -> Respon
     status = number(code, 699, "status code")
     if status < 100:
         raise ParseError("the status code is out of range")
-    return Response(status, reason, headers, b"", line)
+    return status, reason
 
 
-def _check(message: Message, headers: Headers, keys: list[str]) -> None:
-    for key in _MANDATORY:
-        if key not in keys:
-            raise ParseError(f"no {key} header")
-    if len(set(keys)) != len(keys):
-        for key in _SINGLE:
-            if keys.count(key) > 1:
-                raise ParseError(f"{key} is there twice")
-    if keys.count("via") > MAX_VIAS:
-        raise ParseError("too many Via headers")
-    lines = headers.lines
-    typed = headers.typed
-    call_id = value_of(lines[keys.index("call-id")])
+@lru_cache(maxsize=1024)
+def _cseq(value: str) -> CSeq:
+    return CSeq.parse(unfold(value))
+
+
+def _odd_call_id(value: str) -> str:
+    call_id = unfold(value)
     if not call_id or " " in call_id or "\t" in call_id:
         raise ParseError("Call-ID is not one word")
-    cseq = CSeq.parse(value_of(lines[keys.index("cseq")]))
-    if isinstance(message, Request) and cseq.method != message.method:
-        raise ParseError("CSeq names another method than the request line")
-    typed["call_id"] = call_id
-    typed["cseq"] = cseq
-    typed["from_tag"] = tag_of(value_of(lines[keys.index("from")]))
-    typed["to_tag"] = tag_of(value_of(lines[keys.index("to")]))
-    vias = split_values(value_of(lines[keys.index("via")]))
+    return call_id
+
+
+def _odd_branch(value: str) -> str:
+    vias = split_values(unfold(value))
     if not vias:
         raise ParseError("Via is empty")
-    typed["via"] = Via.parse(vias[0])
-    if "max-forwards" in keys:
-        typed["max_forwards"] = number(value_of(lines[keys.index("max-forwards")]), 2**31 - 1, "Max-Forwards")
-
-
-def _cut_body(message: Message, data: bytes, start: int) -> None:
-    text = message.headers.get("content-length")
-    if text is None:
-        message.body = data[start:]
-        return
-    length = number(text, 2**31 - 1, "Content-Length")
-    if length > MAX_BODY:
-        raise ParseError("the body is too long", 413)
-    if length > len(data) - start:
-        raise ParseError("Content-Length is larger than the message")
-    message.body = data[start : start + length]
+    return Via.parse(vias[0]).branch
