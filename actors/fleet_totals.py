@@ -25,6 +25,8 @@ KEPT_ENDED: Final = 2
 """incarnations of a process that ended and are not yet folded, because a late snapshot of theirs may still come"""
 MAX_SCENARIOS: Final = 50
 MAX_REMEMBERED: Final = 10_000
+CPU: Final = "sipswarm_process_cpu_seconds_total"
+RESIDENT: Final = "sipswarm_process_resident_memory_bytes"
 
 Values = tuple[float, ...]
 Rows = Mapping[tuple[str, tuple[str, ...]], Values]
@@ -43,15 +45,12 @@ class _Incarnation(NamedTuple):
     rows: Rows
     missed: int
     """snapshots that never came"""
-    cpu: float
-    """seconds, as the monitor read them"""
-    resident: float
-    """bytes, as the monitor read them"""
     resident_max: float
+    """bytes"""
     ended: bool
 
 
-_UNHEARD: Final = _Incarnation(0, 0.0, 0, {}, 0, 0.0, 0.0, 0.0, False)
+_UNHEARD: Final = _Incarnation(0, 0.0, 0, {}, 0, 0.0, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,19 @@ class _Process:
     folded_through: int
     """highest incarnation that was folded; what still comes from it is too late"""
     folded_missed: int
-    folded_cpu: float
     resident_max: float
 
     @property
     def newest(self) -> _Incarnation:
         """The highest incarnation heard of."""
-        return self.incarnations[max(self.incarnations)] if self.incarnations else _UNHEARD
+        return self.incarnations[max(self.incarnations)]
+
+    def counted(self, name: str) -> float:
+        """A counter without own labels, over all incarnations."""
+        key = (name, ())
+        return sum(
+            rows.get(key, (0.0,))[0] for rows in (self.folded, *(one.rows for one in self.incarnations.values()))
+        )
 
 
 class ProcessFigures(NamedTuple):
@@ -86,20 +91,18 @@ class ProcessFigures(NamedTuple):
 class View:
     """All figures of a fleet at one time; nothing changes it."""
 
-    __slots__ = ("_known", "_own", "_processes", "_restarts", "prefix")
+    __slots__ = ("_known", "_own", "_prefix", "_processes")
 
     def __init__(
         self,
         prefix: str,
         processes: Mapping[str, _Process],
         own: Rows,
-        restarts: Mapping[str, int],
         known: Mapping[str, Sequence[str]],
     ) -> None:
-        self.prefix = prefix
+        self._prefix = prefix
         self._processes = processes
         self._own = own
-        self._restarts = restarts
         self._known = known
 
     def live(self) -> int:
@@ -112,16 +115,16 @@ class View:
 
     def stale(self, now: float) -> list[str]:
         """Names of the processes without a fresh beat."""
-        return [self.prefix + name for name, each in self._processes.items() if not _is_up(each.newest, now)]
+        return [self._prefix + name for name, each in self._processes.items() if not _is_up(each.newest, now)]
 
     def processes(self) -> list[ProcessFigures]:
         """CPU, memory and restarts of every process, by name."""
         return [
             ProcessFigures(
-                self.prefix + name,
-                _cpu(each),
-                int(max([each.resident_max, *(one.resident_max for one in each.incarnations.values())])),
-                self._restarts.get(name, 0),
+                self._prefix + name,
+                each.counted(CPU),
+                int(max(each.resident_max, *(one.resident_max for one in each.incarnations.values()))),
+                max(each.incarnations) - 1,
             )
             for name, each in sorted(self._processes.items())
         ]
@@ -134,13 +137,13 @@ class View:
         result: dict[tuple[str, tuple[str, ...]], Values] = {}
         for metric in METRICS:
             owners: Iterable[str] = self._processes if metric.of_process else [""]
-            if metric.name not in _OF_MONITOR:
+            if metric.name not in _OF_FLEET:
                 for owner in owners:
                     for labels in metric.children(self._known):
-                        result[metric.name, _owned(metric, self.prefix + owner, labels)] = metric.zeros()
+                        result[metric.name, _owned(metric, self._prefix + owner, labels)] = metric.zeros()
         _merge(result, self._own)
         for name, process in self._processes.items():
-            self._add_process(result, self.prefix + name, process, now, unix_now)
+            self._add_process(result, self._prefix + name, process, now, unix_now)
         return result
 
     def _add_process(
@@ -165,25 +168,19 @@ class View:
                 },
             )
         result["sipswarm_process_up", (name, process.kind)] = (float(up),)
-        result["sipswarm_process_cpu_seconds_total", (name,)] = (_cpu(process),)
         missed = process.folded_missed + sum(one.missed for one in process.incarnations.values())
         result["sipswarm_stats_snapshots_missed_total", (name,)] = (float(missed),)
-        if newest.number:
-            result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
-        if up and newest.resident:
-            result["sipswarm_process_resident_memory_bytes", (name,)] = (newest.resident,)
+        result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
 
 
-_OF_MONITOR: Final = frozenset(
+_OF_FLEET: Final = frozenset(
     {
         "sipswarm_process_up",
         "sipswarm_process_heartbeat_timestamp_seconds",
-        "sipswarm_process_cpu_seconds_total",
-        "sipswarm_process_resident_memory_bytes",
         "sipswarm_stats_snapshots_missed_total",
     }
 )
-"""metrics that this file makes itself; nobody else may count them"""
+"""metrics that this file makes from the snapshots' coming; no process counts them"""
 
 
 class FleetTotals:
@@ -208,7 +205,6 @@ class FleetTotals:
         self.clock = clock
         self._processes: dict[str, _Process] = {}
         self._own: dict[tuple[str, tuple[str, ...]], Values] = {}
-        self._restarts: dict[str, int] = {}
         self._scenarios = set(scenarios)
         self._known = {"scenario": tuple(scenarios)}
         self._bounded: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
@@ -216,15 +212,9 @@ class FleetTotals:
 
     def view(self) -> View:
         """The figures as they are now."""
-        return View(self._prefix, dict(self._processes), dict(self._own), dict(self._restarts), self._known)
+        return View(self._prefix, dict(self._processes), dict(self._own), self._known)
 
     # ---- what the supervisor tells
-
-    def expect(self, process: str, incarnation: int) -> None:
-        """A process was started; it is shown as not up until its first beat."""
-        slot = self._slot(process)
-        if incarnation not in slot.incarnations and incarnation > slot.folded_through:
-            self._keep(process, slot, incarnation, _UNHEARD)
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
         """A snapshot came. An older one than is known, or one of an incarnation that was folded, changes nothing."""
@@ -234,6 +224,7 @@ class FleetTotals:
             return
         if self._watch is not None:
             self._watch(process, incarnation, snapshot)
+        rows = self._read(snapshot)
         self._keep(
             process,
             slot,
@@ -241,26 +232,10 @@ class FleetTotals:
             known._replace(
                 number=snapshot.number,
                 at=snapshot.at,
-                live=snapshot.live_calls,
-                rows=self._read(snapshot),
+                live=0 if known.ended else snapshot.live_calls,
+                rows=rows,
                 missed=known.missed + snapshot.number - known.number - 1,
-            ),
-        )
-
-    def observe(self, process: str, incarnation: int, *, cpu_seconds: float, resident_bytes: int) -> None:
-        """What the monitor read of a process: CPU time since its start, and resident memory."""
-        slot = self._slot(process)
-        if incarnation <= slot.folded_through:
-            return
-        known = slot.incarnations.get(incarnation, _UNHEARD)
-        self._keep(
-            process,
-            slot,
-            incarnation,
-            known._replace(
-                cpu=max(known.cpu, cpu_seconds),
-                resident=float(resident_bytes),
-                resident_max=max(known.resident_max, resident_bytes),
+                resident_max=max(known.resident_max, rows.get((RESIDENT, ()), (0.0,))[0]),
             ),
         )
 
@@ -276,42 +251,14 @@ class FleetTotals:
         for number in ended[:-KEPT_ENDED]:
             self._fold(process, number)
 
-    def restarted(self, process: str, reason: str) -> None:
-        """A process is replaced.
-
-        reason: crash, hang, oom or reload.
-        """
-        self._restarts[process] = self._restarts.get(process, 0) + 1
-        self.count("sipswarm_process_restarts_total", kind_of(process), reason)
-
-    def count(self, name: str, *labels: str, amount: float = 1.0) -> None:
-        """Count something that the fleet's side itself sees."""
-        key = (name, BY_NAME[name].bound(labels))
-        self._own[key] = (self._own.get(key, (0.0,))[0] + amount,)
-
     def set_gauge(self, name: str, *labels: str, value: float) -> None:
         """Set a gauge of the fleet's side, such as sipswarm_build_info."""
         self._own[name, BY_NAME[name].bound(labels)] = (value,)
 
-    def removed(self, process: str) -> None:
-        """A slot is no more: what it counted stays, its liveness is shown no longer."""
-        slot = self._processes.pop(process, None)
-        if slot is None:
-            return
-        for rows in (slot.folded, *(each.rows for each in slot.incarnations.values())):
-            _merge(
-                self._own,
-                {
-                    (name, _owned(BY_NAME[name], self._prefix + process, labels)): values
-                    for (name, labels), values in rows.items()
-                    if BY_NAME[name].kind != "gauge"
-                },
-            )
-
     # ---- inside
 
     def _slot(self, process: str) -> _Process:
-        return self._processes.get(process) or _Process(kind_of(process), {}, {}, 0, 0, 0.0, 0.0)
+        return self._processes.get(process) or _Process(kind_of(process), {}, {}, 0, 0, 0.0)
 
     def _keep(self, process: str, slot: _Process, incarnation: int, known: _Incarnation) -> None:
         self._processes[process] = replace(slot, incarnations={**slot.incarnations, incarnation: known})
@@ -327,7 +274,6 @@ class FleetTotals:
             folded=folded,
             folded_through=max(slot.folded_through, incarnation),
             folded_missed=slot.folded_missed + gone.missed,
-            folded_cpu=slot.folded_cpu + gone.cpu,
             resident_max=max(slot.resident_max, gone.resident_max),
         )
 
@@ -339,7 +285,7 @@ class FleetTotals:
             bounded = self._bounded.get(key)
             if bounded is None:
                 metric = BY_NAME.get(name)
-                if metric is None or name in _OF_MONITOR or len(labels) != len(metric.own_labels):
+                if metric is None or name in _OF_FLEET or len(labels) != len(metric.own_labels):
                     self._say_once(name, f"{name}{labels} is not in the table of metrics")
                     continue
                 bounded = self._bound(metric, labels)
@@ -383,11 +329,7 @@ def kind_of(process: str) -> str:
 
 
 def _is_up(newest: _Incarnation, now: float) -> bool:
-    return newest.number > 0 and not newest.ended and now - newest.at <= FRESH
-
-
-def _cpu(process: _Process) -> float:
-    return process.folded_cpu + sum(one.cpu for one in process.incarnations.values())
+    return not newest.ended and now - newest.at <= FRESH
 
 
 def _owned(metric: Metric, process: str, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -89,7 +89,18 @@ OUTCOMES: Final = (
     "cancelled",
     "transport_error",
 )
-FAILURES: Final = ("one_way", "silent", "loss", "mos", "audio", "digits", "code", "ended_early", "scenario_error")
+FAILURES: Final = (
+    "one_way",
+    "silent",
+    "loss",
+    "mos",
+    "audio",
+    "digits",
+    "code",
+    "ended_early",
+    "scenario_error",
+    "internal_error",
+)
 ENDED_BY: Final = ("local", "remote", "expired")
 CALL_STATES: Final = ("setup", "early", "established", "terminating")
 METHODS: Final = (
@@ -201,6 +212,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         _LATENESS,
     ),
     Metric(
+        "sipswarm_first_response_seconds",
+        "histogram",
+        ("scenario",),
+        "INVITE to the first 1xx of any kind, or the final response.",
+        _TRANSACTION,
+    ),
+    Metric(
         "sipswarm_post_dial_delay_seconds",
         "histogram",
         ("scenario", "result"),
@@ -262,7 +280,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("reason",),
         "What came and could not be read.",
-        closed={"reason": ("message", "header", "sdp", "framing")},
+        closed={"reason": ("malformed", "sdp", "framing")},
+    ),
+    Metric(
+        "sipswarm_sip_unexpected_messages_total",
+        "counter",
+        ("scenario", "kind"),
+        "Messages that belong to no call.",
+        closed={"kind": ("request", "response")},
     ),
     Metric(
         "sipswarm_sip_refused_total",
@@ -482,3 +507,5 @@ METRICS: Final[tuple[Metric, ...]] = (
 )
 
 BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
+EDGES: Final[Mapping[str, tuple[float, ...]]] = {metric.name: metric.buckets for metric in METRICS if metric.buckets}
+"""name -> upper edges of its buckets"""

@@ -75,8 +75,6 @@ def test_a_late_snapshot_of_an_ended_incarnation_still_counts_but_not_of_a_folde
     fleet.update("call-0", 3, snapshot(2, attempts(12)))
     assert total(fleet) == 32
     fleet.update("call-0", 1, snapshot(2, attempts(99)))
-    fleet.observe("call-0", 1, cpu_seconds=9, resident_bytes=9)
-    fleet.expect("call-0", 1)
     assert total(fleet) == 32
 
 
@@ -84,7 +82,6 @@ def test_counters_never_go_down_over_kills() -> None:
     fleet = FleetTotals()
     before = 0.0
     for incarnation in range(1, 7):
-        fleet.expect("call-0", incarnation)
         for number in (1, 3, 2, 4):
             fleet.update("call-0", incarnation, snapshot(number, attempts(number)))
             now = total(fleet)
@@ -119,54 +116,43 @@ def test_gauges_come_from_the_newest_incarnation_only_while_its_beat_is_fresh() 
     assert value(fleet, ACTIVE, *labels, now=FRESH + 1) == 0
 
 
-def test_liveness_stays_until_the_slot_is_removed() -> None:
+def test_liveness_is_shown_after_the_end_of_a_process() -> None:
     fleet = FleetTotals()
     up, beat = "sipswarm_process_up", "sipswarm_process_heartbeat_timestamp_seconds"
-    fleet.expect("media-0", 1)
-    assert (value(fleet, up, "media-0", "media"), value(fleet, beat, "media-0")) == (0, None)
     fleet.update("media-0", 1, snapshot(1, at=2.0))
     assert value(fleet, up, "media-0", "media", now=3.0) == 1
     assert value(fleet, beat, "media-0", now=3.0) == UNIX + 2.0
+    assert value(fleet, up, "media-0", "media", now=3.0 + FRESH) == 0
     fleet.ended("media-0", 1)
-    assert value(fleet, up, "media-0", "media", now=99.0) == 0
+    assert value(fleet, up, "media-0", "media", now=3.0) == 0
     assert value(fleet, beat, "media-0", now=99.0) == UNIX + 2.0
-    fleet.removed("media-0")
-    assert (value(fleet, up, "media-0", "media"), value(fleet, beat, "media-0")) == (None, None)
 
 
-def test_a_removed_slot_leaves_its_counters() -> None:
-    fleet = FleetTotals()
-    fleet.update("call-0", 1, snapshot(1, attempts(4), active(2)))
-    fleet.update("call-0", 1, snapshot(2, attempts(5), active(2), ("sipswarm_bus_dropped_total", ("hwm",), (3.0,))))
-    fleet.removed("call-0")
-    fleet.removed("call-0")
-    assert total(fleet) == 5
-    assert value(fleet, "sipswarm_bus_dropped_total", "call-0", "hwm") == 3
-    assert value(fleet, ACTIVE, "load", "uac", "established") is None
-
-
-def test_the_monitors_figures_add_up_over_incarnations() -> None:
+def test_the_report_gets_cpu_time_of_all_incarnations_and_the_most_memory() -> None:
     fleet = FleetTotals(prefix="load-")
     for incarnation, cpu in [(1, 2.0), (2, 0.5), (3, 0.25), (4, 1.0)]:
-        fleet.update("call-0", incarnation, snapshot(1))
-        fleet.observe("call-0", incarnation, cpu_seconds=cpu / 2, resident_bytes=40_000_000 + incarnation)
-        fleet.observe("call-0", incarnation, cpu_seconds=cpu, resident_bytes=30_000_000)
-        fleet.observe("call-0", incarnation, cpu_seconds=cpu / 4, resident_bytes=30_000_000)  # read out of order
+        for number, share in [(1, 2), (2, 1)]:
+            fleet.update(
+                "call-0",
+                incarnation,
+                snapshot(
+                    number,
+                    ("sipswarm_process_cpu_seconds_total", (), (cpu / share,)),
+                    ("sipswarm_process_resident_memory_bytes", (), (40e6 * share + incarnation,)),
+                ),
+            )
+        assert value(fleet, "sipswarm_process_resident_memory_bytes", "load-call-0") == 40e6 + incarnation
         fleet.ended("call-0", incarnation)
-        fleet.restarted("call-0", "crash")
-    assert fleet.view().processes() == [ProcessFigures("load-call-0", 3.75, 40_000_004, 4)]
+    assert fleet.view().processes() == [ProcessFigures("load-call-0", 3.75, 80_000_004, 3)]
     assert value(fleet, "sipswarm_process_cpu_seconds_total", "load-call-0") == 3.75
-    assert value(fleet, "sipswarm_process_restarts_total", "call", "crash") == 4
-    fleet.observe("call-0", 5, cpu_seconds=0, resident_bytes=11)
-    fleet.update("call-0", 5, snapshot(1))
-    assert value(fleet, "sipswarm_process_resident_memory_bytes", "load-call-0") == 11
 
 
-def test_a_restart_of_an_expected_process_keeps_what_is_known() -> None:
+def test_live_calls_of_a_late_snapshot_of_an_ended_process_do_not_count() -> None:
     fleet = FleetTotals()
-    fleet.update("call-0", 1, snapshot(1, attempts(4)))
-    fleet.expect("call-0", 1)
-    assert total(fleet) == 4
+    fleet.update("call-0", 1, snapshot(1, live=3))
+    fleet.ended("call-0", 1)
+    fleet.update("call-0", 1, snapshot(2, attempts(2), live=3))
+    assert (fleet.view().live(), total(fleet)) == (0, 2)
 
 
 def test_ending_what_was_never_heard_of_changes_nothing() -> None:
@@ -180,7 +166,6 @@ def test_a_view_does_not_change_any_more() -> None:
     fleet.update("call-0", 1, snapshot(1, attempts(1)))
     view = fleet.view()
     fleet.update("call-0", 1, snapshot(2, attempts(2)))
-    fleet.removed("call-0")
     assert view.rows(0.0, UNIX)[ATTEMPTS, ("load", "uac")] == (1,)
 
 
@@ -262,7 +247,7 @@ def test_series_of_closed_sets_exist_from_the_start_with_0() -> None:
         assert key in rows
     of_process = ("sipswarm_bus_messages_total", ("call-0", "sent", "sip"))
     assert of_process not in rows
-    fleet.expect("call-0", 1)
+    fleet.update("call-0", 1, snapshot(1))
     assert of_process in fleet.view().rows(0.0, UNIX)
 
 
@@ -296,19 +281,17 @@ def filled() -> FleetTotals:
     """A fleet in which every metric of the table has a series with a figure."""
     totals = Totals()
     for metric in METRICS:
-        if metric.name in ("sipswarm_process_up", "sipswarm_build_info", "sipswarm_process_restarts_total"):
+        if metric.name in ("sipswarm_process_up", "sipswarm_build_info"):
             continue
         labels = [(metric.closed.get(label) or ("load",))[0] for label in metric.own_labels]
         if metric.kind == "histogram":
             distribution = totals.distribution(metric.name, metric.buckets, *labels)
             distribution.add(metric.buckets[0])
             distribution.add(metric.buckets[-1] * 2)
-        elif "process_" not in metric.name and "snapshots" not in metric.name:
+        elif "heartbeat" not in metric.name and "snapshots" not in metric.name:
             totals.cell(metric.name, *labels).value = 3
     fleet = FleetTotals(scenarios=["load"], clock=lambda: 1.0)
     fleet.update("call-0", 1, Snapshot(1, 1.0, 2, totals.snapshot()))
-    fleet.observe("call-0", 1, cpu_seconds=1.5, resident_bytes=1000)
-    fleet.restarted("call-0", "hang")
     fleet.set_gauge("sipswarm_build_info", "0.1", "3.11", "pure", value=1.0)
     return fleet
 
@@ -418,7 +401,7 @@ def test_healthz_names_the_processes_without_a_beat() -> None:
     with MetricsServer("127.0.0.1", 0, [fleet]) as server:
         fleet.update("call-0", 1, snapshot(1, at=9.0))
         assert get(server, "/healthz")[::2] == (200, "ok\n")
-        fleet.expect("media-0", 1)
+        fleet.update("media-0", 1, snapshot(1, at=1.0))
         assert get(server, "/healthz")[::2] == (503, "no fresh beat from load-media-0\n")
 
 
