@@ -1,0 +1,87 @@
+"""Calls that we place against callees that do one thing each: the peer's verdict, then our summary."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import Start
+from .fleet import command, load
+from .net_sip import NetSip
+from .processes import LOOPBACK, free_port
+from .sipp import Sipp
+
+
+class Flow(NamedTuple):
+    """One callee, how we call it, and what our summary must say of every call."""
+
+    scenario: str
+    options: tuple[str, ...] = ()
+    outcome: str = "answered"
+    exit_code: int = 0
+    peer_options: tuple[str, ...] = ()
+
+
+FLOWS = [
+    Flow("uas_busy.xml", outcome="busy", exit_code=1),
+    Flow("uas_repeats_200.xml", ("-d", "2s"), peer_options=("-pause_msg_ign",)),
+    Flow("uas_hangs_up.xml", ("-d", "20s"), exit_code=1),
+]
+
+
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.scenario.removesuffix(".xml"))
+def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow) -> None:
+    options = flow.peer_options
+    callee = start(Sipp(tmp_path, "callee", scenario=flow.scenario, calls=5, seconds=40, options=options))
+    callee.ready()
+    arguments = ["-r", "5", "-m", "5", "--media", "none", *flow.options]
+    result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 60)
+    verdict = callee.verdict()
+    assert verdict.exit_code == 0, verdict.account + result.account
+    assert verdict.calls("SuccessfulCall(C)") == 5
+    assert result.summary["calls"]["outcomes"] == {flow.outcome: 5}
+    assert result.exit_code == flow.exit_code, result.account
+
+
+def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start) -> None:
+    callee = start(Sipp(tmp_path, "callee", scenario="uas_challenges.xml", calls=5, seconds=40))
+    callee.ready()
+    password = tmp_path / "password"
+    password.write_text("open-sesame\n")
+    arguments = ["-r", "5", "-m", "5", "-d", "0.2s", "--media", "none", "--auth-user", "alice"]
+    arguments += ["--auth-password-file", str(password)]
+    result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 60)
+    verdict = callee.verdict()
+    assert verdict.exit_code == 0, verdict.account + result.account
+    assert result.exit_code == 0, result.account
+    # An attempt is a call, not an INVITE: the challenged one is counted once.
+    assert result.summary["calls"]["attempted"] == result.summary["calls"]["answered"] == 5
+
+
+def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start: Start) -> None:
+    callee = start(Sipp(tmp_path, "callee", scenario="uas_rings_forever.xml", calls=1, seconds=40))
+    callee.ready()
+    arguments = [f"sip:peer@{callee.address}", "--ring-time", "1"]
+    caller = command("call", arguments, tmp_path, "call")
+    with caller:
+        assert caller.wait(30) == 1, caller.account()
+    verdict = callee.verdict()
+    assert verdict.exit_code == 0, verdict.account + caller.account()
+    assert verdict.total("CANCEL", "Recv") == 1
+
+
+def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start) -> None:
+    address = f"{LOOPBACK}:{free_port()}"
+    callee = start(NetSip(tmp_path, "uas.pl", 60, local=f"sip:{address}", calls=3))
+    callee.ready()
+    arguments = ["-r", "1", "-m", "3", "-d", "2s", "--media", "tone", "--dtmf", "12D#"]
+    arguments += ["--expect-media", "--expect-dtmf", "12D#"]
+    result = load(tmp_path, f"sip:bob@{address}", arguments, 60)
+    assert result.exit_code == 0, result.account
+    heard = callee.report()
+    assert heard["invites"] == heard["established"] == heard["ended"] == 3
+    assert sorted(heard["digits"]) == sorted("12D#" * 3)
+    assert heard["packets"]["0"] >= 3 * 60
+    assert result.summary["dtmf"]["missed"] == result.summary["dtmf"]["wrong"] == 0
+    assert result.summary["media"]["one_way_calls"] == 0
+    assert result.summary["media"]["rtp_received"] >= heard["packets"]["0"] - 3

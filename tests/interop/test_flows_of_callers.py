@@ -1,0 +1,126 @@
+"""`sipswarm answer` under callers that do one thing each: the peer's verdict, then what we counted.
+
+The flows stand in tests/interop/sipp/*.xml, each with its RFC paragraph.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from .conftest import Start
+from .fleet import Answer
+from .net_sip import NetSip
+from .processes import LOOPBACK, free_port
+from .sipp import Sipp
+
+
+class Flow(NamedTuple):
+    """One caller, how we are started for it, and what we must have counted of each call."""
+
+    scenario: str
+    options: tuple[str, ...] = ()
+    outcome: str = "answered"
+    """empty: no call of ours came of it"""
+    ended_by: str = ""
+    """empty: not answered"""
+
+
+FLOWS = [
+    Flow("uac_late_ack.xml", ended_by="remote"),
+    Flow("uac_holds.xml", ended_by="remote"),
+    Flow("uac_waits_for_bye.xml", ("--hangup-after", "0.5"), ended_by="local"),
+    Flow("uac_cancels.xml", ("--ring-time", "5"), outcome="cancelled"),
+    Flow("uac_is_refused.xml", ("--status", "486"), outcome="busy"),
+    Flow("uac_offers_nothing_usable.xml", outcome="refused"),
+    Flow("uac_requires.xml", outcome=""),
+    Flow("uac_options.xml", outcome=""),
+    Flow("uac_strays.xml", outcome=""),
+]
+
+
+# SIPp does not know a 200 that comes again over TCP (RFC 3261 13.3.1.4) for a repeat: that flow runs over UDP only.
+OVER = [
+    (flow, word) for flow in FLOWS for word in ("udp", "tcp") if (flow.scenario, word) != ("uac_late_ack.xml", "tcp")
+]
+
+
+@pytest.mark.parametrize(
+    ("flow", "transport"), OVER, ids=[f"{flow.scenario.removesuffix('.xml')}-{word}" for flow, word in OVER]
+)
+def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow, transport: str) -> None:
+    answer = start(Answer(tmp_path, flow.options, transport=transport))
+    answer.ready()
+    caller = Sipp(
+        tmp_path,
+        "caller",
+        remote=answer.address,
+        scenario=flow.scenario,
+        calls=5,
+        seconds=30,
+        options=["-r", "5", "-trace_logs"],
+        transport="u1" if transport == "udp" else "t1",
+    )
+    verdict = start(caller).verdict()
+    assert verdict.exit_code == 0, verdict.account + answer.program.account()
+    assert verdict.calls("SuccessfulCall(C)") == 5
+    if not flow.outcome:
+        assert answer.metrics().total("sipswarm_calls_finished_total", outcome="answered") == 0
+        return
+    metrics = answer.counted("sipswarm_calls_finished_total", 5, role="uas", outcome=flow.outcome)
+    assert metrics.total("sipswarm_calls_finished_total") == 5
+    if flow.ended_by:
+        answer.counted("sipswarm_calls_completed_total", 5, role="uas", ended_by=flow.ended_by)
+
+
+def test_a_200_without_ack_is_sent_again(tmp_path: Path, start: Start) -> None:
+    answer = start(Answer(tmp_path))
+    answer.ready()
+    scenario = "uac_late_ack.xml"
+    caller = start(Sipp(tmp_path, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=30))
+    verdict = caller.verdict()
+    assert verdict.exit_code == 0, verdict.account
+    # 0.5 s and 1.5 s after the first: two repeats before the ACK at 1.8 s (RFC 3261 13.3.1.4).
+    assert verdict.messages["4_200_Retrans"] == 2, verdict.messages
+    metrics = answer.counted("sipswarm_sip_retransmissions_total", 2, direction="sent", method="INVITE")
+    assert metrics.total("sipswarm_sip_retransmissions_total", direction="sent", method="INVITE") == 2
+
+
+def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, start: Start) -> None:
+    answer = start(Answer(tmp_path, ["--media", "echo"]))
+    answer.ready()
+    local = f"sip:{LOOPBACK}:{free_port()}"
+    caller = start(NetSip(tmp_path, "uac_hold.pl", 40, to=f"sip:robot@{answer.address}", local=local))
+    said = caller.report()
+    assert said["outcomes"] == ["OK", "OK", "OK"]
+    assert said["received"]["talk"] >= 60
+    assert said["received"]["hold"] == 0
+    assert said["received"]["resumed"] >= 60
+    assert said["bye"] == 1
+
+
+def test_net_sip_cancels_while_we_ring(tmp_path: Path, start: Start) -> None:
+    answer = start(Answer(tmp_path, ["--ring-time", "10"]))
+    answer.ready()
+    local = f"sip:{LOOPBACK}:{free_port()}"
+    caller = start(NetSip(tmp_path, "uac_cancel.pl", 30, to=f"sip:robot@{answer.address}", local=local))
+    said = caller.report()
+    assert (said["final"], said["code"]) == ("FAIL", 487), said
+    assert said["cancelled"] == 1
+    assert 180 in said["preliminary"]
+    answer.counted("sipswarm_calls_finished_total", 1, role="uas", outcome="cancelled")
+
+
+def test_a_registration_is_made_with_the_password_and_taken_back_at_the_end(tmp_path: Path, start: Start) -> None:
+    registrar = start(Sipp(tmp_path, "registrar", scenario="uas_registrar.xml", calls=1, seconds=60))
+    registrar.ready()
+    password = tmp_path / "password"
+    password.write_text("open-sesame\n")
+    options = ["--register", f"sip:alice@{registrar.address}", "--auth-user", "alice"]
+    answer = start(Answer(tmp_path, [*options, "--auth-password-file", str(password)]))
+    answer.ready()
+    answer.counted("sipswarm_registrations_total", 1, result="ok")
+    answer.program.end()
+    assert answer.program.exit_code == 0, answer.program.account()
+    verdict = registrar.verdict()
+    assert verdict.exit_code == 0, verdict.account + answer.program.account()
