@@ -5,11 +5,13 @@ RFC 6665 (Event, Subscription-State). Every value is made from one header value,
 itself back with `str`. Knows no message.
 """
 
+import re
 from typing import NamedTuple
 
 from .errors import ParseError
 from .grammar import (
     BLANK,
+    TOKEN,
     Parameters,
     end_of_quotes,
     format_parameters,
@@ -20,6 +22,14 @@ from .grammar import (
     unquote,
 )
 from .uri import Uri, parse_host_port, port_number
+
+# The usual spellings, read in one step each; whatever they miss takes the long way, with the same result.
+_USUAL_ADDRESS = re.compile(rf'(?:"([^"\\]*)" ?|([A-Za-z0-9]*) ?)<([^<>"]*)>(?:;tag=([{re.escape(TOKEN)}]+))?')
+_PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}"
+_USUAL_VIA = re.compile(
+    rf"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::({_PORT}))?;branch=([{re.escape(TOKEN)}]+)"
+    rf"(;rport(?:=({_PORT}))?)?(?:;received=([0-9.]+))?"
+)
 
 MAX_CSEQ = 2**31 - 1
 """Highest CSeq number (8.1.1.5)."""
@@ -77,6 +87,10 @@ class NameAddr(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "NameAddr":
         """Read one value. Raises ParseError, also for an addr-spec that holds a comma or question mark (20.10)."""
+        found = _USUAL_ADDRESS.fullmatch(text)
+        if found:
+            quoted, plain, address, tag = found.groups()
+            return cls(quoted or plain or "", Uri.parse(address), {"tag": tag} if tag else {})
         if text[:1] == "<":
             name, at = "", 0
         elif text[:1] == '"':
@@ -166,6 +180,15 @@ class Via(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Via":
         """Read one Via value, blanks around its slashes allowed. Raises ParseError."""
+        found = _USUAL_VIA.fullmatch(text)
+        if found:
+            transport, host, port_text, branch, rport, rport_value, received = found.groups()
+            params: Parameters = {"branch": branch}
+            if rport:
+                params["rport"] = rport_value
+            if received:
+                params["received"] = received
+            return cls(transport, host, int(port_text) if port_text else None, params)
         semicolon = text.find(";")
         head, tail = (text, "") if semicolon < 0 else (text[:semicolon], text[semicolon:])
         name, _, rest = head.partition("/")

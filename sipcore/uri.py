@@ -15,6 +15,11 @@ MAX_URI = 2048
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 _HOSTNAME = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
 _IPV6 = "0123456789abcdefABCDEF:."
+# The usual spelling, read in one step; whatever it misses takes the long way, with the same result.
+_USUAL = re.compile(
+    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,]+)@)?([A-Za-z0-9.\-_]+)(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+    r"(?:;([A-Za-z0-9\-_.;=]*))?"
+)
 _FORBIDDEN = re.compile(r'[\x00-\x20\x7f"<>]')
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _USER_FREE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
@@ -106,7 +111,7 @@ class Uri:
         self.host = host
         self.port = port
         self.params: UriParameters = {} if params is None else params
-        self.headers = tuple(headers)
+        self.headers = tuple(headers) if headers else ()
         self.opaque = opaque
         self._text = ""
 
@@ -115,6 +120,14 @@ class Uri:
         """Read a URI; what it was read from is what `str` gives back. Raises ParseError (414 when too long)."""
         if len(text) > MAX_URI:
             raise ParseError("URI is too long", 414)
+        found = _USUAL.fullmatch(text)
+        if found:
+            scheme, user, host, port, params = found.groups()
+            uri = cls(scheme, user, host, int(port) if port else None)
+            if params is not None:
+                uri.params = _parse_params(params)
+            uri._text = text
+            return uri
         if _FORBIDDEN.search(text):
             raise ParseError("a URI holds a character it must not")
         scheme, colon, rest = text.partition(":")
