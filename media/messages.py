@@ -183,9 +183,7 @@ class CloseStream(NamedTuple):
     """An open stream of the same owner."""
 
 
-Command = (
-    OpenStream | ConfigureStream | SetSource | SetSink | SendDigits | StopDigits | ProvideFrames | CloseStream
-)
+Command = OpenStream | ConfigureStream | SetSource | SetSink | SendDigits | StopDigits | ProvideFrames | CloseStream
 """Whatever `MediaEngine.handle` takes."""
 
 

@@ -1,0 +1,561 @@
+"""The media engine of one process: every stream's sockets in one epoll, every stream's packets on one tick.
+
+Use it inside an event loop (its descriptor is readable when there is something to read, `deadline` says when to tick)
+or in a plain loop. The schedule is absolute; streams are spread over the packet interval; a frame that is late by a
+whole interval is skipped and counted, never sent in a burst. While packets are few they are read as they come; above
+a rate they are read on the tick, many to one wake-up. Knows nothing of links, event loops or calls.
+"""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import sources
+from .line import BUFFER, Line
+from .messages import (
+    CloseStream,
+    Command,
+    CommandRefused,
+    ConfigureStream,
+    DigitsSent,
+    Event,
+    OpenStream,
+    ProvideFrames,
+    SendDigits,
+    SetSink,
+    SetSource,
+    Sink,
+    Source,
+    StopDigits,
+    StreamClosed,
+    StreamRefused,
+)
+from .ports import PortPool
+from .reports import RtcpSession
+from .sinks import CallbackSink, RawFileSink, SinkError
+from .sinks import Sink as NoSink
+from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical
+from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, FramesSource, SourceError
+from .statistics import statistics_of
+from .stream import Stream, StreamContext
+from .totals import MediaTotals
+
+_WHEEL = 64
+"""Buckets of the wheel of paced streams; the longest packet interval is this many ticks."""
+_CHORES = 64
+"""Every stream is looked after once in so many ticks."""
+_EVENTS = 4096
+_CLOCK_EVERY = 32
+"""Packets sent between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """Settings of one media engine."""
+
+    port_first: int = 10000
+    """First port of the range that RTP and RTCP ports are drawn from."""
+    port_last: int = 32767
+    """Last port of the range; below the kernel's own ephemeral ports."""
+    tick: float = 0.005
+    """Seconds between two ticks."""
+    coalesce_above: float = 1000.0
+    """Datagrams per second above which sockets are read on the tick, not as they become readable."""
+    quarantine: float = 5.0
+    """Seconds that a closed port must be silent before its reuse."""
+    quarantine_longest: float = 600.0
+    """Seconds after which a port is free again even if its peer still sends."""
+    max_streams: int = 8192
+    """Streams open at a time; more are refused."""
+    rtcp_minimum: float = 5.0
+    """Seconds between two RTCP reports at least, before randomisation (RFC 3550 6.2)."""
+
+
+class MediaEngine:
+    """All streams of one media process."""
+
+    __slots__ = (
+        "_buffer",
+        "_chores",
+        "_clock",
+        "_coalescing",
+        "_context",
+        "_epoch",
+        "_files",
+        "_lines",
+        "_next",
+        "_outer",
+        "_poll",
+        "_pool",
+        "_quarantine",
+        "_rate_count",
+        "_rate_from",
+        "_readers",
+        "_settings",
+        "_tick",
+        "_ticked",
+        "_wheel",
+    )
+
+    def __init__(
+        self,
+        settings: MediaSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Begin without streams. clock: monotonic seconds. random_bytes: gives so many random octets."""
+        self._settings = settings or MediaSettings()
+        self._clock = clock
+        self._context = StreamContext(random_bytes, time.time() - time.monotonic())
+        self._lines: dict[tuple[int, int], Line] = {}
+        self._pool = PortPool(self._settings.port_first, self._settings.port_last, random_bytes)
+        self._quarantine = Quarantine(self._pool, self._settings.quarantine, self._settings.quarantine_longest)
+        self._files = FileFrames()
+        self._buffer = bytearray(BUFFER)
+        self._poll = select.epoll()
+        self._outer = select.epoll()
+        self._outer.register(self._poll.fileno(), select.EPOLLIN)
+        self._readers: dict[int, Callable[[float], None]] = {}
+        self._tick = self._settings.tick
+        self._epoch = clock()
+        self._ticked = 0  # number of the tick that was done last
+        self._wheel: list[list[Line]] = [[] for _ in range(_WHEEL)]
+        self._chores: list[list[Line]] = [[] for _ in range(_CHORES)]
+        self._next: float | None = None
+        self._coalescing = False
+        self._rate_from = self._epoch
+        self._rate_count = 0
+
+    # what the shell calls
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when `on_readable` has something to do."""
+        return self._outer.fileno()
+
+    @property
+    def totals(self) -> MediaTotals:
+        """Cumulative counters of this process, with its gauges brought up to date."""
+        counted = self._context.totals
+        active = counted.streams_active
+        for index in range(len(active)):
+            active[index] = 0
+        for line in self._lines.values():
+            self._fold(line)
+            active[line.stream.codec_index_out] += 1
+        counted.quarantined = self._quarantine.sockets
+        counted.ports_in_use = 2 * (self._pool.size - self._pool.free)
+        return counted
+
+    def deadline(self) -> float | None:
+        """When to call `on_tick` next (the engine's clock); None when nothing is to be done by time."""
+        return self._next
+
+    def drain(self) -> list[tuple[int, Event]]:
+        """Everything that happened since the last call, as (owner, event), in order."""
+        context = self._context
+        if context.gathering:
+            for stream in context.gathering:
+                stream.take_frames()
+            context.gathering.clear()
+        events = context.events
+        if not events:
+            return []
+        drained = events[:]
+        events.clear()
+        return drained
+
+    def handle(self, owner: int, command: Command, now: float) -> None:
+        """Do a command; what comes of it is in `drain`.
+
+        owner: who sent it; events carry it back. now: seconds of the engine's clock.
+        """
+        if isinstance(command, OpenStream):
+            self._open(owner, command, now)
+            return
+        line = self._lines.get((owner, command.stream_id))
+        if line is None:
+            self._unknown(owner, command)
+            return
+        try:
+            self._do(line, command, now)
+        except (ValueError, OSError) as error:
+            reason = str(error)
+            if not reason.startswith(("bad_value", "no_file", "bad_file", "no_srtp", "unknown_stream")):
+                reason = f"bad_value: {reason}"
+            self._emit(owner, CommandRefused(command.stream_id, type(command).__name__, reason))
+        self._arm(now)
+
+    def close_owner(self, owner: int, now: float) -> None:
+        """Close every stream of an owner that is gone."""
+        for line in [line for line in self._lines.values() if line.owner == owner]:
+            self._close(line, now)
+        self._arm(now)
+
+    def close(self) -> None:
+        """Close every stream and descriptor."""
+        now = self._clock()
+        for line in list(self._lines.values()):
+            self._close(line, now)
+        self._quarantine.close()
+        self._outer.close()
+        self._poll.close()
+        self._next = None
+
+    def on_readable(self, now: float) -> None:
+        """Read what has come; call it when the descriptor is readable."""
+        self._read(now)
+        self._measure_rate(now)
+
+    def on_tick(self, now: float) -> None:
+        """Send what is due and do what is due by time; call it at `deadline` or later."""
+        tick = int((now - self._epoch) / self._tick + 1e-6)
+        if tick > self._ticked:
+            first = max(self._ticked + 1, tick - _WHEEL + 1)
+            self._ticked = tick
+            for number in range(first, tick + 1):
+                bucket = self._wheel[number % _WHEEL]
+                if bucket:
+                    self._wheel[number % _WHEEL] = []
+                    self._send_due(bucket, number, now)
+            self._context.totals.ticks += 1
+            if self._coalescing:
+                self._read(now)
+            for number in range(max(first, tick - _CHORES + 1), tick + 1):
+                for line in self._chores[number % _CHORES]:
+                    self._look_after(line, now)
+            self._hear(now)
+        if self._coalescing:
+            self._measure_rate(now)
+        self._quarantine.expire(now)
+        self._arm(now)
+
+    # commands
+
+    def _open(self, owner: int, command: OpenStream, now: float) -> None:
+        key = (owner, command.stream_id)
+        opened: list[socket.socket] = []
+        try:
+            if key in self._lines:
+                raise ValueError("duplicate")
+            if len(self._lines) >= self._settings.max_streams:
+                raise ValueError("limit")
+            line = self._bound(owner, command, opened, now)
+        except (ValueError, OSError, NoPort, NoDescriptor) as error:
+            for each in opened:
+                each.close()
+            self._context.totals.streams_refused += 1
+            self._emit(owner, StreamRefused(command.stream_id, _why(error)))
+            return
+        self._lines[key] = line
+        self._context.totals.streams_opened += 1
+        self._register(line.rtp_socket, line.read_rtp)
+        if line.rtcp_socket is not None:
+            self._register(line.rtcp_socket, line.read_rtcp)
+        chores = min(self._chores, key=len)
+        chores.append(line)
+        self._emit(owner, line.opened())
+        self._arm(now)
+
+    def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> Line:
+        """The line with its sockets; they are listed in `opened` as they come."""
+        address = canonical(command.local_address)
+        pool_port = 0
+        rtcp: socket.socket | None = None
+        if command.rtp_fd >= 0:
+            rtp = adopt(command.rtp_fd)
+            opened.append(rtp)
+            if command.rtcp_fd >= 0:
+                rtcp = adopt(command.rtcp_fd)
+                opened.append(rtcp)
+        else:
+            rtp, rtcp = bind_pair(address, self._pool)
+            pool_port = rtp.getsockname()[1]
+            opened += (rtp, rtcp)
+        sender: socket.socket | None = None
+        if command.asymmetric:
+            try:
+                sender = bind(address, 0)
+            except OSError:
+                if pool_port:
+                    self._pool.give_back(pool_port)
+                raise
+            opened.append(sender)
+        context = self._context
+        stream = Stream(command.stream_id, owner, context, now)
+        session = RtcpSession(
+            stream.ssrc,
+            context.random_bytes(12).hex().encode(),
+            context.random_bytes,
+            context.wall_offset,
+            self._settings.rtcp_minimum,
+        )
+        return Line(stream, rtp, rtcp, sender, pool_port, session, self._buffer)
+
+    def _register(self, sock: socket.socket, reader: Callable[[float], None]) -> None:
+        self._readers[sock.fileno()] = reader
+        self._poll.register(sock.fileno(), select.EPOLLIN)
+
+    def _unknown(self, owner: int, command: Command) -> None:
+        if isinstance(command, SendDigits):
+            self._emit(owner, DigitsSent(command.stream_id, command.request_id, "FAIL", "unknown_stream"))
+        else:
+            name = type(command).__name__
+            self._emit(owner, CommandRefused(command.stream_id, name, "unknown_stream"))
+
+    def _do(self, line: Line, command: Command, now: float) -> None:
+        stream = line.stream
+        if isinstance(command, ConfigureStream):
+            sender = None
+            if command.send_through >= 0:
+                other = self._lines.get((line.owner, command.send_through))
+                if other is None:
+                    raise ValueError("unknown_stream: send_through")
+                sender = other.rtp_socket
+            if command.packet_interval > (_WHEEL - 1) * self._tick:
+                raise ValueError(f"bad_value: a packet interval of {command.packet_interval} s is too long")
+            line.configure(command, sender, now)
+            if command.source:
+                stream.set_source(self._source(command.source, stream))
+            if command.sink:
+                stream.set_sink(self._sink(command.sink))
+            self._pace(line, now)
+        elif isinstance(command, SetSource):
+            stream.set_source(self._source(command.source, stream))
+            self._pace(line, now)
+        elif isinstance(command, SetSink):
+            stream.set_sink(self._sink(command.sink))
+        elif isinstance(command, SendDigits):
+            stream.send_digits(command)
+            stream.answer_digits()
+            self._pace(line, now)
+        elif isinstance(command, StopDigits):
+            stream.stop_digits()
+        elif isinstance(command, ProvideFrames):
+            if not stream.provide(command):
+                raise ValueError("bad_value: the source is no callback")
+        elif isinstance(command, CloseStream):
+            self._close(line, now)
+
+    def _source(self, wanted: Source, stream: Stream) -> sources.Source:
+        """The source that these plain values mean, in the stream's codec. Raises SourceError."""
+        match wanted:
+            case ("none",):
+                return sources.Source()
+            case ("silence",):
+                return ConstantSource(sources.silence(stream.codec, stream.payload_size))
+            case ("tone", int() | float() as hz):
+                return sources.tone(hz, stream.codec, stream.clock_rate, stream.payload_size)
+            case ("file", str() as path, int() as repeat):
+                frames = self._files.frames(path, stream.codec, stream.clock_rate, stream.payload_size)
+                return FramesSource(frames, repeat)
+            case ("echo", int() as delay):
+                return EchoSource(delay)
+            case ("callback",):
+                return CallbackSource(stream.packet_interval)
+        raise SourceError(f"bad_value: no such source: {wanted!r}")
+
+    def _sink(self, wanted: Sink) -> NoSink:
+        """The sink that these plain values mean. Raises SinkError."""
+        match wanted:
+            case ("none",):
+                return NoSink()
+            case ("file", str() as path):
+                return RawFileSink(path)
+            case ("callback",):
+                return CallbackSink()
+        raise SinkError(f"bad_value: no such sink: {wanted!r}")
+
+    def _close(self, line: Line, now: float, reason: str = "closed") -> None:
+        """Take a line out of everything and let its ports rest."""
+        stream = line.stream
+        del self._lines[(line.owner, stream.stream_id)]
+        for each in (line.rtp_socket, line.rtcp_socket):
+            if each is not None:
+                self._poll.unregister(each.fileno())
+                del self._readers[each.fileno()]
+        for bucket in self._chores:
+            if line in bucket:
+                bucket.remove(line)
+        line.bucket = -1
+        sockets = line.close(now)
+        self._hear(now)
+        self._fold(line)
+        final = statistics_of(line, now)
+        counted = self._context.totals
+        counted.streams_closed += 1
+        if final.packets_received:
+            index = stream.codec_index_in
+            counted.loss_ratio[index].add(final.loss_ratio)
+            counted.packets_lost[index] += final.packets_lost
+            if final.mos:
+                counted.mos[index].add(final.mos)
+        if final.one_way:
+            counted.streams_one_way[final.one_way == "local"] += 1
+        self._emit(line.owner, StreamClosed(stream.stream_id, reason, tuple(final)))
+        self._quarantine.add(sockets, line.pool_port, now)
+
+    # pacing
+
+    def _pace(self, line: Line, now: float) -> None:
+        """Put a stream that has something to send on the wheel, where the fewest others are."""
+        stream = line.stream
+        if line.bucket >= 0 or not stream.paced:
+            return
+        stream.ask_for_frames()
+        wheel = self._wheel
+        start = self._ticked + 1
+        ticks = max(1, min(int(stream.packet_interval / self._tick + 1e-6), _WHEEL - 1))
+        number = min(range(start, start + ticks), key=lambda each: len(wheel[each % _WHEEL]))
+        line.due = self._epoch + number * self._tick
+        line.bucket = number % _WHEEL
+        wheel[line.bucket].append(line)
+
+    def _send_due(self, bucket: list[Line], number: int, now: float) -> None:
+        """Send one packet of every stream in a bucket and put each where its next one belongs."""
+        wheel = self._wheel
+        tick = self._tick
+        epoch = self._epoch
+        counted = self._context.totals
+        scheduled = epoch + number * tick
+        late = now - scheduled
+        left = _CLOCK_EVERY
+        for line in bucket:
+            if line.bucket < 0:
+                continue
+            stream = line.stream
+            interval = stream.packet_interval
+            due = line.due
+            missed = now - due
+            if missed >= interval:
+                frames = int(missed / interval)
+                stream.skip(frames)
+                counted.frames_skipped += frames
+                due += frames * interval
+            packet = stream.next_packet()
+            if packet is not None:
+                stream.send(packet)
+                if late > line.late_max:
+                    line.late_max = late
+                left -= 1
+                if not left:
+                    left = _CLOCK_EVERY
+                    counted.lateness.add(max(late, 0.0), _CLOCK_EVERY)
+                    late = self._clock() - scheduled
+            elif not stream.paced:
+                line.bucket = -1
+                continue
+            due += interval
+            line.due = due
+            following = int((due - epoch) / tick + 0.999)
+            if following <= self._ticked:
+                following = self._ticked + 1
+            line.bucket = following % _WHEEL
+            wheel[line.bucket].append(line)
+        if left < _CLOCK_EVERY:
+            counted.lateness.add(max(late, 0.0), _CLOCK_EVERY - left)
+
+    def _arm(self, now: float) -> None:
+        """Find the time of the next tick on which anything is to be done."""
+        rest = self._quarantine.deadline()
+        if not self._lines:
+            self._next = rest
+            return
+        ahead = 1
+        if not self._coalescing and not self._context.sounding and not self._context.listening:
+            after = self._ticked + 1
+            while ahead < _CHORES and not (
+                self._wheel[(after + ahead - 1) % _WHEEL] or self._chores[(after + ahead - 1) % _CHORES]
+            ):
+                ahead += 1
+        following = self._epoch + (self._ticked + ahead) * self._tick
+        self._next = following if rest is None else min(following, max(rest, now))
+
+    # reading
+
+    def _read(self, now: float) -> None:
+        readers = self._readers
+        ready = self._poll.poll(0, _EVENTS)
+        self._rate_count += len(ready)
+        for descriptor, _ in ready:
+            reader = readers.get(descriptor)
+            if reader is not None:
+                reader(now)
+
+    def _measure_rate(self, now: float) -> None:
+        """Read on the tick while packets are many, at once while they are few."""
+        elapsed = now - self._rate_from
+        if elapsed < 0.05:
+            return
+        rate = self._rate_count / elapsed
+        self._rate_from = now
+        self._rate_count = 0
+        if self._coalescing:
+            if rate < self._settings.coalesce_above / 2 or not self._lines:
+                self._coalescing = False
+                self._outer.register(self._poll.fileno(), select.EPOLLIN)
+        elif rate > self._settings.coalesce_above and self._lines:
+            self._coalescing = True
+            self._outer.unregister(self._poll.fileno())
+            self._arm(now)
+
+    def _hear(self, now: float) -> None:
+        """Digits whose end was lost, and tones in what came since the last tick."""
+        context = self._context
+        if context.sounding:
+            for stream in list(context.sounding):
+                stream.expire_digit(now)
+
+    # what is due from time to time
+
+    def _look_after(self, line: Line, now: float) -> None:
+        stream = line.stream
+        line.report(now)
+        silent = line.watch(now)
+        if silent is not None:
+            self._emit(line.owner, silent)
+        stream.ask_for_frames()
+        if line.bucket < 0:
+            self._pace(line, now)
+        interval = line.settings.statistics_interval
+        if interval and now >= line.report_due:
+            line.report_due = now + interval
+            self._emit(line.owner, statistics_of(line, now))
+        self._fold(line)
+
+    def _fold(self, line: Line) -> None:
+        """Add what a stream counted since the last time to the totals."""
+        stream = line.stream
+        counted = self._context.totals
+        received = stream.earlier[0] + (stream.reception.received if stream.reception is not None else 0)
+        new = [
+            stream.packets_sent,
+            stream.bytes_sent,
+            received,
+            stream.bytes_received,
+            line.send_errors,
+        ]
+        sent, sent_bytes, came, came_bytes, errors = (a - b for a, b in zip(new, line.folded, strict=True))
+        line.folded = new
+        counted.packets_sent[stream.codec_index_out] += sent
+        counted.bytes_sent[stream.codec_index_out] += sent_bytes
+        counted.packets_received[stream.codec_index_in] += came
+        counted.bytes_received[stream.codec_index_in] += came_bytes
+        counted.send_errors += errors
+
+    def _emit(self, owner: int, event: Event) -> None:
+        self._context.events.append((owner, event))
+
+
+def _why(error: Exception) -> str:
+    """The reason of a `StreamRefused`."""
+    if isinstance(error, NoPort):
+        return "no_port"
+    if isinstance(error, NoDescriptor):
+        return "no_descriptor"
+    if isinstance(error, ValueError) and str(error) in ("duplicate", "limit"):
+        return str(error)
+    return "bad_address"

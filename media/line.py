@@ -1,0 +1,304 @@
+"""One open stream with its sockets: reading, the source lock, connecting, RTCP in and out, silence.
+
+Joins the sans-IO `Stream`, `SourceLock` and `RtcpSession` to two UDP sockets. Once the source is locked and is also
+where we send to, the RTP socket is connected, so that the kernel drops strangers and spares us addresses
+(RELIABILITY S4). The tick and the poll set belong to the engine.
+"""
+
+import contextlib
+import socket
+
+from . import totals
+from .lock import Address, SourceLock
+from .messages import ConfigureStream, StreamOpened, StreamSilent
+from .reports import RtcpSession
+from .rtp import RtpError
+from .sockets import canonical, disconnect, is_multicast, is_null
+from .stream import Stream
+
+BUFFER = 2048
+"""Octets read of a datagram; RTP of that size or more is dropped as oversize."""
+_DRAIN = 256
+
+
+class Line:
+    """One media line on the network."""
+
+    __slots__ = (
+        "_buffer",
+        "_configured",
+        "_connected",
+        "_destination",
+        "_lock",
+        "_rtcp_destination",
+        "_sender",
+        "_silence_from",
+        "_silence_told",
+        "bucket",
+        "due",
+        "folded",
+        "late_max",
+        "owner",
+        "pool_port",
+        "report_due",
+        "rtcp",
+        "rtcp_socket",
+        "rtp_socket",
+        "send_errors",
+        "send_socket",
+        "settings",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        rtp_socket: socket.socket,
+        rtcp_socket: socket.socket | None,
+        send_socket: socket.socket | None,
+        pool_port: int,
+        rtcp: RtcpSession,
+        buffer: bytearray,
+    ) -> None:
+        """Take the sockets; `send_socket` is one of its own for asymmetric RTP. buffer: shared, of BUFFER octets."""
+        self.stream = stream
+        self.owner = stream.owner
+        self.rtp_socket = rtp_socket
+        self.rtcp_socket = rtcp_socket
+        self.send_socket = send_socket
+        self.pool_port = pool_port
+        self.rtcp = rtcp
+        self.settings = ConfigureStream(stream.stream_id)
+        """The newest configuration."""
+        self.due = 0.0
+        """When the next packet of a paced stream is due."""
+        self.bucket = -1
+        """Where the engine's wheel holds the line; -1 = nowhere."""
+        self.late_max = 0.0
+        self.send_errors = 0
+        self.report_due = 0.0
+        self.folded = [0] * 5
+        """What was added to the totals already."""
+        self._buffer = buffer
+        self._lock = SourceLock()
+        self._connected = False
+        self._configured = False
+        self._sender = send_socket or rtp_socket
+        self._destination: Address | None = None
+        self._rtcp_destination: Address | None = None
+        self._silence_from = stream.opened_at
+        self._silence_told = 0
+        stream.send = self._send_to
+        stream.source_address = self.remote
+
+    def opened(self) -> StreamOpened:
+        """The event that tells the ports."""
+        address, port = self.rtp_socket.getsockname()[:2]
+        rtcp_port = self.rtcp_socket.getsockname()[1] if self.rtcp_socket is not None else 0
+        return StreamOpened(self.stream.stream_id, address, port, rtcp_port, self._sender.getsockname()[1])
+
+    def remote(self) -> Address:
+        """The source that is taken, or the announced one."""
+        return self._lock.locked or self._lock.announced or ("", 0)
+
+    # signalling
+
+    def configure(self, command: ConfigureStream, sender: socket.socket | None, now: float) -> None:
+        """Take what signalling decided. sender: another stream's socket to send from. Raises ValueError."""
+        null = is_null(command.remote_address) or command.remote_port == 0
+        remote: Address | None = None
+        if not null:
+            if not 0 < command.remote_port < 65536 or not 0 <= command.remote_rtcp_port < 65536:
+                raise ValueError(f"bad_value: port {command.remote_port} or {command.remote_rtcp_port}")
+            remote = (canonical(command.remote_address), command.remote_port)
+            own = self.rtp_socket.family == socket.AF_INET6
+            if (":" in remote[0]) != own or is_multicast(remote[0]):
+                raise ValueError(f"bad_value: this stream cannot send to {remote[0]}")
+        latch = canonical(command.latch_address) if command.latching and command.latch_address else ""
+        self.stream.configure(command, remote is not None)
+        new_sender = sender or self.send_socket or self.rtp_socket
+        moved = remote is not None and self._lock.announce(remote, latch)
+        if remote is not None and (moved or new_sender is not self._sender):
+            self._disconnect()
+            self._sender = new_sender
+            self._destination = remote
+        if remote is not None:
+            port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
+            self._rtcp_destination = (remote[0], port)
+            self.rtcp.start(now)
+        self.settings = command
+        self._silence_from = now
+        self._silence_told = 0
+        self._configured = True
+
+    # sending
+
+    def _send_to(self, data: bytes | bytearray) -> object:
+        """Send RTP while the socket is not connected."""
+        destination = self._destination
+        if destination is None:
+            return None
+        try:
+            return self._sender.sendto(data, destination)
+        except OSError:
+            self.send_errors += 1
+            return None
+
+    def _send_connected(self, data: bytes | bytearray) -> object:
+        """Send RTP through the connected socket."""
+        try:
+            return self.rtp_socket.send(data)
+        except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
+            self.send_errors += 1
+            return None
+
+    def _connect(self, now: float) -> None:
+        """Let the kernel do the source check from now on, where sending allows it."""
+        locked = self._lock.locked
+        if locked is None or (self._sender is self.rtp_socket and self._destination != locked):
+            return
+        with contextlib.suppress(OSError):
+            self.rtp_socket.connect(locked)
+            # What strangers sent before is still queued: it is checked by address until the queue is dry.
+            for _ in range(_DRAIN):
+                try:
+                    size, source = self.rtp_socket.recvfrom_into(self._buffer)
+                except BlockingIOError:
+                    self._connected = True
+                    if self._sender is self.rtp_socket:
+                        self.stream.send = self._send_connected
+                    return
+                self._take(size, source[:2], now)
+            disconnect(self.rtp_socket)  # a flood: try again with the next packet
+
+    def _disconnect(self) -> None:
+        if self._connected:
+            disconnect(self.rtp_socket)
+            self._connected = False
+        self.stream.send = self._send_to
+
+    # receiving
+
+    def read_rtp(self, now: float) -> None:
+        """Take one datagram from the RTP socket."""
+        try:
+            if self._connected:
+                size = self.rtp_socket.recv_into(self._buffer)
+            else:
+                size, source = self.rtp_socket.recvfrom_into(self._buffer)
+                self._take(size, source[:2], now)
+                if self._lock.locked is not None and not self._connected:
+                    self._connect(now)
+                return
+        except OSError:  # nothing there, or an ICMP error of an earlier packet
+            return
+        if size >= BUFFER:
+            self.stream.discards[totals.OVERSIZE] += 1
+        elif not self.stream.receive(self._buffer, size, now):
+            self._receive_rtcp(bytes(self._buffer[:size]), now)
+
+    def _take(self, size: int, source: Address, now: float) -> None:
+        """A datagram whose source is still to be checked."""
+        discards = self.stream.discards
+        buffer = self._buffer
+        if size >= BUFFER:
+            discards[totals.OVERSIZE] += 1
+        elif self._lock.locked is None and (size < 12 or buffer[0] >> 6 != 2):
+            discards[totals.MALFORMED] += 1  # it must not decide the lock
+        elif not self._lock.admit(source, buffer[2] << 8 | buffer[3], now):
+            discards[totals.BAD_SOURCE] += 1
+        else:
+            if self._destination is not None and self.settings.latching and source != self._destination:
+                self._destination = source
+            if not self.stream.receive(buffer, size, now):
+                self._receive_rtcp(bytes(buffer[:size]), now)
+
+    def read_rtcp(self, now: float) -> None:
+        """Take one datagram from the RTCP socket."""
+        assert self.rtcp_socket is not None
+        try:
+            data, source = self.rtcp_socket.recvfrom(BUFFER)
+        except OSError:
+            return
+        if source[0] != self.remote()[0]:
+            self.stream.discards[totals.BAD_SOURCE] += 1
+            return
+        self._receive_rtcp(data, now)
+
+    def _receive_rtcp(self, data: bytes, now: float) -> None:
+        counted = self.stream.context.totals
+        before = self.rtcp.round_trip
+        try:
+            belongs = self.rtcp.receive(data, self.stream.reception, now)
+        except RtpError:
+            counted.rtcp_invalid += 1
+            return
+        if not belongs:
+            self.stream.discards[totals.BAD_SSRC] += 1
+            return
+        counted.rtcp_received += 1
+        self._silence_from = now
+        if self.rtcp.round_trip != before and self.rtcp.round_trip >= 0:
+            counted.round_trip.add(self.rtcp.round_trip)
+
+    # RTCP out, and what is due by time
+
+    def _send_rtcp(self, data: bytes) -> None:
+        destination = self._rtcp_destination
+        if destination is None:
+            return
+        self.stream.context.totals.rtcp_sent += 1
+        try:
+            if self.settings.rtcp_mux or self.rtcp_socket is None:
+                if self._connected and self._sender is self.rtp_socket:
+                    self.rtp_socket.send(data)
+                else:
+                    self._sender.sendto(data, destination)
+            else:
+                self.rtcp_socket.sendto(data, destination)
+        except OSError:
+            self.send_errors += 1
+
+    def report(self, now: float) -> None:
+        """Send an RTCP report if one is due."""
+        if now < self.rtcp.due:
+            return
+        stream = self.stream
+        report = self.rtcp.compound(now, stream.packets_sent, stream.bytes_sent, stream.timestamp, stream.reception)
+        if report is not None:
+            self._send_rtcp(report)
+
+    def watch(self, now: float) -> StreamSilent | None:
+        """Whether the peer has been silent for too long (direction- and RTCP-aware; B4, W21)."""
+        stream = self.stream
+        settings = self.settings
+        heard = max(self._silence_from, stream.last_at)
+        if not (self._configured and stream.can_receive):
+            self._silence_from = now
+            return None
+        silent = now - heard
+        if settings.silence_warning and silent < settings.silence_warning:
+            self._silence_told = 0
+            if not settings.inactivity_limit or silent < settings.inactivity_limit:
+                return None
+        if settings.inactivity_limit and silent >= settings.inactivity_limit:
+            if self._silence_told < 2:
+                self._silence_told = 2
+                return StreamSilent(stream.stream_id, "limit", silent)
+        elif settings.silence_warning and silent >= settings.silence_warning and self._silence_told < 1:
+            self._silence_told = 1
+            return StreamSilent(stream.stream_id, "warning", silent)
+        return None
+
+    def close(self, now: float) -> tuple[socket.socket, ...]:
+        """Say goodbye and stop; returns the sockets, which go into quarantine."""
+        stream = self.stream
+        goodbye = self.rtcp.goodbye(now, stream.packets_sent, stream.bytes_sent, stream.timestamp, stream.reception)
+        if goodbye is not None:
+            self._send_rtcp(goodbye)
+        self._disconnect()
+        stream.close()
+        stream.forget_wire()
+        if self.send_socket is not None:
+            self.send_socket.close()
+        return tuple(each for each in (self.rtp_socket, self.rtcp_socket) if each is not None)

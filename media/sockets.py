@@ -1,0 +1,195 @@
+"""UDP sockets of media: binding a pair, canonical addresses, connecting and disconnecting, and quarantine after close.
+
+A port that was closed rests with its socket open until its peer has been silent for some seconds, so that late RTP
+never reaches the next stream on that port (RELIABILITY B9). Knows nothing of RTP.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+from collections import deque
+
+from .ports import PortPool
+
+Address = tuple[str, int]
+"""Canonical IP literal and port."""
+
+_BIND_TRIES = 64
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_UNSPECIFIED = bytes(16)  # a sockaddr of family AF_UNSPEC dissolves a connection (connect(2))
+_DRAIN_AT_ONCE = 64
+
+
+class NoPort(Exception):
+    """No pair of the pool could be bound."""
+
+
+class NoDescriptor(Exception):
+    """The process has no file descriptor left."""
+
+
+def canonical(address: str) -> str:
+    """An IP literal in the form that the kernel reports sources in. Raises ValueError for anything else."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.inet_ntop(family, socket.inet_pton(family, address))
+    except OSError as error:
+        raise ValueError(f"{address!r} is no IP address") from error
+
+
+def is_null(address: str) -> bool:
+    """Whether an address means "do not send": empty, 0.0.0.0 or :: (RFC 3264 8.4)."""
+    return address in ("", "0.0.0.0", "::")
+
+
+def is_multicast(address: str) -> bool:
+    """Whether a canonical address is multicast or broadcast, which one stream never sends to (RELIABILITY S2)."""
+    if ":" in address:
+        return address.lower().startswith("ff")
+    return int(address.split(".", 1)[0]) >= 224
+
+
+def bind(address: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket bound to an IP literal and a port. Raises OSError."""
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        bound.setblocking(False)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socket]:
+    """RTP on a random even port of the pool, and RTCP on the port above it. Raises NoPort, NoDescriptor, OSError."""
+    busy: list[int] = []
+    try:
+        for _ in range(_BIND_TRIES):
+            port = pool.take()
+            if port is None:
+                raise NoPort
+            rtp = None
+            try:
+                rtp = bind(address, port)
+                return rtp, bind(address, port + 1)
+            except OSError as error:
+                busy.append(port)
+                if rtp is not None:
+                    rtp.close()
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise NoDescriptor from error
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise NoPort
+    finally:
+        for port in busy:
+            pool.give_back(port)
+
+
+def adopt(descriptor: int) -> socket.socket:
+    """A socket of our own for somebody else's bound UDP descriptor, which is duplicated. Raises OSError."""
+    adopted = socket.socket(fileno=os.dup(descriptor))
+    if adopted.type != socket.SOCK_DGRAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
+        adopted.close()
+        raise OSError(errno.EPROTOTYPE, "not a UDP socket")
+    adopted.setblocking(False)
+    return adopted
+
+
+def disconnect(connected: socket.socket) -> None:
+    """Dissolve a UDP connection; the binding stays. The socket module has no way to say AF_UNSPEC."""
+    _LIBC.connect(connected.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))
+
+
+def drain(sock: socket.socket) -> int:
+    """Throw away what waits, at most 64 datagrams; returns how many it was."""
+    for count in range(_DRAIN_AT_ONCE):
+        try:
+            sock.recv(1)
+        except BlockingIOError:
+            return count
+        except OSError:
+            continue  # a pending ICMP error: reading it clears it
+    return _DRAIN_AT_ONCE
+
+
+class _Resting:
+    """One pair in quarantine."""
+
+    __slots__ = ("check_at", "last_packet", "port", "since", "sockets")
+
+    def __init__(self, sockets: tuple[socket.socket, ...], port: int, now: float) -> None:
+        self.sockets = sockets
+        self.port = port
+        self.since = now
+        self.last_packet = now
+        self.check_at = now
+
+
+class Quarantine:
+    """Closed ports, each kept until its peer was quiet long enough."""
+
+    __slots__ = ("_period", "_resting", "longest", "pool", "quiet")
+
+    def __init__(self, pool: PortPool, quiet: float = 5.0, longest: float = 600.0) -> None:
+        """Begin empty.
+
+        pool: where ports go back to. quiet: seconds without a packet. longest: seconds after which a port is given
+        back even if its peer still sends.
+        """
+        self.pool = pool
+        self.quiet = quiet
+        self.longest = longest
+        self._period = min(1.0, quiet / 4) or 0.05
+        self._resting: deque[_Resting] = deque()
+
+    def __len__(self) -> int:
+        """Pairs that rest."""
+        return len(self._resting)
+
+    @property
+    def sockets(self) -> int:
+        """Descriptors that rest."""
+        return sum(len(pair.sockets) for pair in self._resting)
+
+    def add(self, sockets: tuple[socket.socket, ...], port: int, now: float) -> None:
+        """Take a pair's open sockets. port: the even port to give back, 0 = none of the pool."""
+        pair = _Resting(sockets, port, now)
+        for each in sockets:
+            drain(each)
+        pair.check_at = now + self._period
+        self._resting.append(pair)
+
+    def deadline(self) -> float | None:
+        """When to call `expire` next; None when nothing rests."""
+        return self._resting[0].check_at if self._resting else None
+
+    def expire(self, now: float, most: int = 256) -> None:
+        """Look at the pairs whose turn it is, at most so many, and release those that were quiet."""
+        resting = self._resting
+        for _ in range(min(most, len(resting))):
+            if resting[0].check_at > now:
+                return
+            pair = resting.popleft()
+            if sum(drain(each) for each in pair.sockets):
+                pair.last_packet = now
+            if now - pair.last_packet >= self.quiet or now - pair.since >= self.longest:
+                self._release(pair)
+            else:
+                pair.check_at = now + self._period
+                resting.append(pair)
+
+    def close(self) -> None:
+        """Release everything at once."""
+        while self._resting:
+            self._release(self._resting.popleft())
+
+    def _release(self, pair: _Resting) -> None:
+        for each in pair.sockets:
+            each.close()
+        if pair.port:
+            self.pool.give_back(pair.port)

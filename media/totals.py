@@ -1,0 +1,213 @@
+"""What one media process counts: plain integers and fixed arrays that merge by addition, and their metric names.
+
+Hot code adds to attributes and list items; `rows` turns all of it into (metric name, label values, numbers). Values
+are cumulative since the start of the process. Knows nothing of Prometheus or links.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+DISCARD_REASONS = (
+    "duplicate",
+    "late",
+    "reordered",
+    "bad_ssrc",
+    "bad_payload",
+    "srtp_auth",
+    "srtp_replay",
+    "bad_source",
+    "malformed",
+    "oversize",
+    "direction",
+)
+"""Why a packet is dropped, in the order of `StreamStatistics.discards`."""
+(
+    DUPLICATE,
+    LATE,
+    REORDERED,
+    BAD_SSRC,
+    BAD_PAYLOAD,
+    SRTP_AUTH,
+    SRTP_REPLAY,
+    BAD_SOURCE,
+    MALFORMED,
+    OVERSIZE,
+    DIRECTION,
+) = range(len(DISCARD_REASONS))
+
+CODECS = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN", "other")
+"""Codec labels: a closed set."""
+_CODEC_INDEX = {name.lower(): index for index, name in enumerate(CODECS)}
+
+LATENESS_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2)
+JITTER_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
+LOSS_EDGES = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
+ROUND_TRIP_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+MOS_EDGES = (1.0, 2.0, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34, 4.4)
+
+Row = tuple[str, tuple[str, ...], tuple[float, ...]]
+"""Metric name, label values in the metric's order, one number; or for a histogram: sum, then counts per bucket."""
+
+
+def codec_index(name: str) -> int:
+    """Place of an encoding name in CODECS; unknown names are "other"."""
+    return _CODEC_INDEX.get(name.lower(), len(CODECS) - 1)
+
+
+class Distribution:
+    """A histogram: counts per bucket, the last one for all above the highest edge, and the sum."""
+
+    __slots__ = ("counts", "edges", "total")
+
+    def __init__(self, edges: tuple[float, ...]) -> None:
+        self.edges = edges
+        self.counts = [0] * (len(edges) + 1)
+        self.total = 0.0
+
+    def add(self, value: float, times: int = 1) -> None:
+        """Count a value; an edge belongs to the bucket below it."""
+        self.counts[bisect_left(self.edges, value)] += times
+        self.total += value * times
+
+    def merge(self, other: "Distribution") -> None:
+        """Add another one of the same edges."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
+    @property
+    def count(self) -> int:
+        """Values counted."""
+        return sum(self.counts)
+
+
+def _per_codec() -> list[int]:
+    return [0] * len(CODECS)
+
+
+class MediaTotals:
+    """Everything a media engine counts; gauges are at the end and are not merged by time."""
+
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "digits_dropped",
+        "digits_received",
+        "digits_refused",
+        "digits_sent",
+        "discards",
+        "frames_dropped",
+        "frames_skipped",
+        "jitter",
+        "lateness",
+        "loss_ratio",
+        "mos",
+        "packets_lost",
+        "packets_received",
+        "packets_sent",
+        "ports_in_use",
+        "quarantined",
+        "round_trip",
+        "rtcp_invalid",
+        "rtcp_received",
+        "rtcp_sent",
+        "send_errors",
+        "streams_active",
+        "streams_closed",
+        "streams_one_way",
+        "streams_opened",
+        "streams_refused",
+        "ticks",
+        "underruns",
+    )
+
+    def __init__(self) -> None:
+        self.packets_sent = _per_codec()
+        """RTP packets by codec (index into CODECS)."""
+        self.bytes_sent = _per_codec()
+        """Their payload octets."""
+        self.packets_received = _per_codec()
+        """RTP packets accepted, by codec."""
+        self.bytes_received = _per_codec()
+        """Their payload octets."""
+        self.packets_lost = _per_codec()
+        """RFC 3550 losses of streams, by codec."""
+        self.discards = [0] * len(DISCARD_REASONS)
+        """Packets dropped, by reason."""
+        self.frames_skipped = 0
+        """Frames too late to send."""
+        self.frames_dropped = 0
+        """Frames of callback sources and sinks beyond their bounds."""
+        self.underruns = 0
+        """Intervals in which a callback source had nothing."""
+        self.send_errors = 0
+        """Datagrams that the kernel did not take."""
+        self.digits_sent = [0, 0]
+        """rfc4733, inband."""
+        self.digits_received = [0, 0]
+        """rfc4733, inband."""
+        self.digits_refused = 0
+        """Digit requests that could not be queued or sent."""
+        self.digits_dropped = 0
+        """Received digits beyond the bound of a stream."""
+        self.rtcp_sent = 0
+        self.rtcp_received = 0
+        self.rtcp_invalid = 0
+        self.streams_opened = 0
+        self.streams_closed = 0
+        self.streams_refused = 0
+        self.streams_one_way = [0, 0]
+        """Finished streams whose peer, or whose local side, was silent."""
+        self.ticks = 0
+        self.lateness = Distribution(LATENESS_EDGES)
+        """Seconds by which packets left after their schedule."""
+        self.jitter = [Distribution(JITTER_EDGES) for _ in CODECS]
+        self.loss_ratio = [Distribution(LOSS_EDGES) for _ in CODECS]
+        self.round_trip = Distribution(ROUND_TRIP_EDGES)
+        self.mos = [Distribution(MOS_EDGES) for _ in CODECS]
+        self.streams_active = _per_codec()
+        """Gauge: open streams by the codec they send."""
+        self.ports_in_use = 0
+        """Gauge: ports of open streams, those in quarantine included."""
+        self.quarantined = 0
+        """Gauge: sockets in quarantine."""
+
+    def merge(self, other: "MediaTotals") -> None:
+        """Add another process's totals (or those of its earlier incarnation)."""
+        for name in self.__slots__:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, Distribution):
+                mine.merge(theirs)
+            elif isinstance(mine, int):
+                setattr(self, name, mine + theirs)
+            elif isinstance(mine[0], int):
+                setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
+            else:
+                for a, b in zip(mine, theirs, strict=True):
+                    a.merge(b)
+
+    def rows(self) -> Iterator[Row]:
+        """All of it under the names of the metrics; the label `process` is the caller's to add."""
+        for index, codec in enumerate(CODECS):
+            for direction, packets, size in (
+                ("sent", self.packets_sent, self.bytes_sent),
+                ("received", self.packets_received, self.bytes_received),
+            ):
+                yield "sipswarm_rtp_packets_total", (direction, codec), (packets[index],)
+                yield "sipswarm_rtp_bytes_total", (direction, codec), (size[index],)
+            yield "sipswarm_rtp_packets_lost_total", (codec,), (self.packets_lost[index],)
+            yield "sipswarm_rtp_streams_active", (codec,), (self.streams_active[index],)
+            for name, distribution in (
+                ("sipswarm_rtp_jitter_seconds", self.jitter[index]),
+                ("sipswarm_rtp_loss_ratio", self.loss_ratio[index]),
+                ("sipswarm_rtp_mos", self.mos[index]),
+            ):
+                yield name, (codec,), (distribution.total, *distribution.counts)
+        for reason, value in zip(DISCARD_REASONS, self.discards, strict=True):
+            yield "sipswarm_rtp_packets_discarded_total", (reason,), (value,)
+        yield "sipswarm_rtp_send_lateness_seconds", (), (self.lateness.total, *self.lateness.counts)
+        yield "sipswarm_rtp_round_trip_seconds", (), (self.round_trip.total, *self.round_trip.counts)
+        for index, mode in enumerate(("rfc4733", "inband")):
+            yield "sipswarm_dtmf_events_total", ("sent", mode), (self.digits_sent[index],)
+            yield "sipswarm_dtmf_events_total", ("received", mode), (self.digits_received[index],)
+        yield "sipswarm_rtp_frames_skipped_total", (), (self.frames_skipped,)
+        yield "sipswarm_rtp_ports_in_use", (), (self.ports_in_use,)
