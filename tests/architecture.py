@@ -5,8 +5,9 @@ nothing of what it reads, and knows the folders of this project only through the
 """
 
 import ast
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +39,7 @@ PURE_STDLIB = frozenset(
         "contextlib",
         "copy",
         "dataclasses",
+        "datetime",
         "decimal",
         "enum",
         "fractions",
@@ -70,8 +72,11 @@ PURE_STDLIB = frozenset(
 )
 """Modules of the standard library without I/O, clock, randomness, threads or logging."""
 
-MEDIA_IO = {"media/engine.py", "media/sockets.py"}
-"""Files of media that may touch sockets and clocks."""
+SEEDED = "random.Random"
+"""A pure file of actors may draw from this with a seed that it is given: the same numbers every time."""
+
+MEDIA_IO = {"media/engine.py", "media/line.py", "media/sockets.py"}
+"""The socket and engine files of media: they may touch sockets and clocks."""
 MEDIA_FILES = {"media/sources.py", "media/sinks.py"}
 """Files of media that may open files, and nothing more."""
 FILE_STDLIB = PURE_STDLIB | {"io", "os", "pathlib", "wave", "contextlib", "mmap", "os.path"}
@@ -259,18 +264,28 @@ def pure_stdlib(source: Source) -> Iterator[str]:
     else:
         return
     for item in source.imports:
+        if item.module == SEEDED and source.package == "actors":
+            continue
         if _is_stdlib(item.module) and not _listed(item.module, allowed):
             yield _at(source, item.line, f"{item.module} is I/O, clock, chance, thread or log: not in this file")
     if source.path in MEDIA_FILES:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id == "Random" and not node.args:
+                yield _at(source, node.lineno, "Random() without a seed is chance")
             if node.func.id in {"open", "print", "input", "breakpoint", "__import__", "exec", "eval"}:
                 yield _at(source, node.lineno, f"{node.func.id}() in a file without I/O")
+        elif isinstance(node, ast.Attribute) and node.attr in {"now", "utcnow", "today"} and _is_date(node.value):
+            yield _at(source, node.lineno, f"{node.attr} reads the clock: time is an argument here")
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
             chance = node.value.attr == "random" and isinstance(node.value.value, ast.Name)
             if chance and node.attr not in {"Generator", "BitGenerator"}:
                 yield _at(source, node.lineno, f"random.{node.attr}: chance is an argument here")
+
+
+def _is_date(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).rpartition(".")[2] in {"datetime", "date"}
 
 
 def pure_leans_on_pure(source: Source) -> Iterator[str]:
@@ -330,65 +345,36 @@ def lean_init(source: Source) -> Iterator[str]:
         yield _at(source, getattr(node, "lineno", 1), "more than a docstring and a lazy re-export")
 
 
-def linear_patterns(source: Source) -> Iterator[str]:
-    """Regular expressions over what a peer sent are fixed, anchored, and have no repeat inside a repeat."""
-    if source.package not in {"sipcore", "media"} and source.path not in ACTORS_PURE:
+def fixed_patterns(source: Source) -> Iterator[str]:
+    """Regular expressions over what a peer sent are compiled once, at the top of a file, under a name."""
+    if source.package not in {"sipcore", "media"}:
         return
-    aliases = {"re"} if any(item.module == "re" for item in source.imports) else set()
+    top = {id(node.value) for node in source.tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value}
     for item in source.imports:
         if item.module.startswith("re."):
             yield _at(source, item.line, "write `import re`, so that patterns can be found")
     for node in ast.walk(source.tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        owner = node.func.value
-        if not (isinstance(owner, ast.Name) and owner.id in aliases) or node.func.attr == "escape":
-            continue
-        pattern = _literal(node.args[0]) if node.args else None
-        if pattern is None:
-            yield _at(source, node.lineno, "a pattern that is not a literal cannot be judged")
-            continue
-        parsed = pattern_parser.parse(pattern)
-        if _nested_repeat(parsed, inside=False):
-            yield _at(source, node.lineno, f"a repeat inside a repeat: {pattern!r}")
-        if node.func.attr in {"search", "findall", "finditer", "split", "sub", "subn"} and _unanchored(parsed):
-            yield _at(source, node.lineno, f"re.{node.func.attr} with an unanchored, unbounded pattern: {pattern!r}")
-    yield from _scanning_uses(source)
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=verb)):
+                if verb != "escape" and not (verb == "compile" and id(node) in top):
+                    yield _at(source, node.lineno, f"re.{verb} in passing: compile the pattern at the top of the file")
 
 
-def _scanning_uses(source: Source) -> Iterator[str]:
-    """Compiled patterns of this file that are searched with, not matched: they must be unable to backtrack far."""
-    compiled: dict[str, str | bytes] = {}
+SCANS = {"search", "findall", "finditer", "split", "sub", "subn"}
+
+
+def linear_patterns(source: Source, patterns: Mapping[str, re.Pattern[Any]]) -> Iterator[str]:
+    """The compiled patterns of a file take linear time: no repeat inside a repeat, and scans that cannot overlap."""
+    for name, pattern in patterns.items():
+        if _nested_repeat(pattern_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE), inside=False):
+            yield f"{source.path}: {name} has a repeat inside a repeat: {pattern.pattern!r}"
     for node in ast.walk(source.tree):
         match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Attribute(value=ast.Name(id="re"))))
-                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=ast.Attribute(value=ast.Name(id="re"))))
-            ):
-                assert isinstance(node.value, ast.Call)
-                pattern = _literal(node.value.args[0]) if node.value.args else None
-                if pattern is not None:
-                    compiled[name] = pattern
-    for node in ast.walk(source.tree):
-        match node:
-            case ast.Attribute(
-                value=ast.Name(id=name), attr="search" | "findall" | "finditer" | "split" | "sub" | "subn"
-            ):
-                if name in compiled and _unanchored(pattern_parser.parse(compiled[name])):
-                    yield _at(source, node.lineno, f"{name}.{node.attr}: unanchored and unbounded, match it instead")
-
-
-def _literal(node: ast.expr) -> str | bytes | None:
-    """The value of a string literal, of literals in a sum, or None."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-        return node.value
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _literal(node.left), _literal(node.right)
-        if isinstance(left, str) and isinstance(right, str):
-            return left + right
-        if isinstance(left, bytes) and isinstance(right, bytes):
-            return left + right
-    return None
+            case ast.Attribute(value=ast.Name(id=name), attr=verb) if verb in SCANS and name in patterns:
+                pattern = patterns[name]
+                if _overlaps(list(pattern_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))):
+                    text = f"{name}.{verb} may read the same text again and again: {pattern.pattern!r}"
+                    yield _at(source, node.lineno, text)
 
 
 def _repeats(parsed: Any) -> Iterator[tuple[int, Any]]:
@@ -420,20 +406,41 @@ def _nested_repeat(parsed: Any, *, inside: bool) -> bool:
     return False
 
 
-def _unanchored(parsed: Any) -> bool:
-    """Whether a search may begin at every place and run far from each: quadratic time on hostile input.
+def _overlaps(items: list[Any]) -> bool:
+    """Whether a scan may begin inside what it has just read: quadratic time on hostile input.
 
-    Harmless are patterns that begin with an anchor, have no unbounded repeat, or end with their only one.
+    It cannot where the pattern is anchored, has no unbounded repeat or ends with its only one, or where it begins with
+    a character that no unbounded repeat takes.
     """
-    items = list(parsed)
     if items and items[0][0] == opcodes.AT and items[0][1] in {opcodes.AT_BEGINNING, opcodes.AT_BEGINNING_STRING}:
         return False
-    unbounded = [index for index, item in enumerate(items) if _has_unbounded([item])]
-    return bool(unbounded) and unbounded != [len(items) - 1]
+    bodies = [(index, body) for index, item in enumerate(items) for most, body in _repeats([item])
+              if most >= opcodes.MAXREPEAT]  # fmt: skip
+    if not bodies or [index for index, _ in bodies] == [len(items) - 1]:
+        return False
+    operation, argument = items[0]
+    return operation != opcodes.LITERAL or any(_takes(body, argument) for _, body in bodies)
 
 
-def _has_unbounded(items: Any) -> bool:
-    return any(most >= opcodes.MAXREPEAT for most, _ in _repeats(items))
+def _takes(body: Any, code: int) -> bool:
+    """Whether a repeat's body may take this character; in doubt yes."""
+    if len(body) != 1:
+        return True
+    operation, argument = body[0]
+    if operation == opcodes.LITERAL:
+        return bool(argument == code)
+    if operation == opcodes.NOT_LITERAL:
+        return bool(argument != code)
+    if operation != opcodes.IN:
+        return True
+    negated = bool(argument[0][0] == opcodes.NEGATE)
+    inside: bool = any(
+        (kind == opcodes.LITERAL and value == code)
+        or (kind == opcodes.RANGE and value[0] <= code <= value[1])
+        or kind == opcodes.CATEGORY
+        for kind, value in argument
+    )
+    return inside != negated
 
 
 def frozen_records(source: Source) -> Iterator[str]:
@@ -497,6 +504,6 @@ RULES: tuple[Rule, ...] = (
     short_enough,
     telling_name,
     lean_init,
-    linear_patterns,
+    fixed_patterns,
 )
 """What holds for every file of the packages."""
