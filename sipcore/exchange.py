@@ -106,6 +106,10 @@ class Exchange:
         self._tries = 0
         self._send(self._digest.headers(method, uri, body, host=self._host), now)
 
+    def abandon(self) -> None:
+        """Forget the open request, if any: its answer no longer matters."""
+        self._transaction = None
+
     def is_answer(self, response: Response) -> bool:
         """Whether a response belongs to the open request (RFC 3261 17.1.3)."""
         return self._transaction is not None and self._transaction.matches(response)

@@ -60,7 +60,7 @@ class RegistrationSettings:
     """Preloaded Route values."""
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers."""
-    supported: str = "path, outbound, gruu"
+    supported: str = "path"
     """Supported header, empty for none."""
     user_agent: str = ""
     """User-Agent header, empty for none."""
