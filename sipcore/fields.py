@@ -20,11 +20,13 @@ from .grammar import (
     parse_parameters,
     quote,
     unquote,
+    words,
 )
 from .uri import Uri, parse_host_port, port_number
 
 # The usual spellings, read in one step each; whatever they miss takes the long way, with the same result.
 _USUAL_ADDRESS = re.compile(rf'(?:"([^"\\]*)" ?|([A-Za-z0-9]*) ?)<([^<>"]*)>(?:;tag=([{re.escape(TOKEN)}]+))?')
+_Q = re.compile(r"[0-9]?\.[0-9]{1,3}|[0-9]\.?")
 _PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}"
 _USUAL_VIA = re.compile(
     rf"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::({_PORT}))?;branch=([{re.escape(TOKEN)}]+)"
@@ -46,7 +48,7 @@ class CSeq(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "CSeq":
         """Read a CSeq value. Raises ParseError."""
-        parts = text.split(None, 2)
+        parts = words(text)
         if len(parts) != 2 or not is_token(parts[1]):
             raise ParseError("CSeq is not a number and a method")
         return cls(number(parts[0], MAX_CSEQ, "CSeq"), parts[1])
@@ -65,7 +67,7 @@ class RAck(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "RAck":
         """Read a RAck value. Raises ParseError."""
-        parts = text.split(None, 3)
+        parts = words(text)
         if len(parts) != 3 or not is_token(parts[2]):
             raise ParseError("RAck is not two numbers and a method")
         return cls(number(parts[0], 2**32 - 1, "RAck"), number(parts[1], MAX_CSEQ, "RAck CSeq"), parts[2])
@@ -104,11 +106,10 @@ class NameAddr(NamedTuple):
             at = text.find("<")
             if at < 0 or ";" in text[:at]:
                 return cls._parse_bare(text)
-            words = text[:at].split()
-            name = " ".join(words)
-            for word in words:
-                if not is_token(word):
-                    raise ParseError("a display name holds a character that needs quotes")
+            name_words = words(text[:at])
+            if not all(map(is_token, name_words)):
+                raise ParseError("a display name holds a character that needs quotes")
+            name = " ".join(name_words)
         end = text.find(">", at)
         if end < 0:
             raise ParseError("an angle bracket does not close")
@@ -149,9 +150,7 @@ class NameAddr(NamedTuple):
     def q(self) -> float:
         """The preference of a Contact, 0 to 1; 1 when absent or malformed (20.10)."""
         text = self.params.get("q")
-        if text is None or len(text) > 5 or text.strip("0123456789.") or text.count(".") > 1 or text == ".":
-            return 1.0
-        return min(float(text), 1.0)
+        return 1.0 if text is None or not _Q.fullmatch(text) else min(float(text), 1.0)
 
     def address(self) -> str:
         """Return the name-addr alone, without tag or other header parameters."""
@@ -195,14 +194,11 @@ class Via(NamedTuple):
         version, _, rest = rest.partition("/")
         if name.strip(BLANK).upper() != "SIP" or version.strip(BLANK) != "2.0":
             raise ParseError("a Via is not of SIP/2.0")
-        words = rest.split(None, 1)
-        if len(words) != 2 or not is_token(words[0]):
-            raise ParseError("a Via has no transport or no host")
-        sent_by = words[1].strip(BLANK)
-        if " " in sent_by or "\t" in sent_by:
-            sent_by = ":".join(part.strip(BLANK) for part in sent_by.split(":"))
-        host, port = parse_host_port(sent_by)
-        return cls(words[0].upper(), host, port, parse_parameters(tail))
+        transport, _, sent_by = rest.replace("\t", " ").strip(" ").partition(" ")
+        if not is_token(transport):
+            raise ParseError("a Via has no transport")
+        host, port = parse_host_port(":".join([part.strip(BLANK) for part in sent_by.split(":")]))
+        return cls(transport.upper(), host, port, parse_parameters(tail))
 
     @property
     def branch(self) -> str:
@@ -440,7 +436,7 @@ def tag_of(text: str) -> str | None:
             raise ParseError("no address after a display name")
     else:
         at = text.find("<")
-        if at < 0 or not (text[:at].isspace() or is_token(text[:at].strip(BLANK))):
+        if at < 0 or not is_token(text[:at].strip(BLANK)):
             return NameAddr.parse(text).tag
     end = text.find(">", at)
     if end < 0:

@@ -53,6 +53,11 @@ def end_of_quotes(text: str, start: int) -> int:
     return found.end()
 
 
+def words(text: str) -> list[str]:
+    """Return what stands between blanks and tabs; other Unicode blanks are no separators in SIP (25.1, LWS)."""
+    return [word for word in text.replace("\t", " ").split(" ") if word]
+
+
 def unquote(text: str) -> str:
     """Return what a quoted string (with its quotes) says (25.1)."""
     text = text[1:-1]

@@ -12,6 +12,17 @@ from .errors import LocalProtocolError, ParseError
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
 from .grammar import number, split_values
 from .headers import Headers, key_of, value_of
+from .multipart import BodyPart, split_body
+from .rare_fields import (
+    Authentication,
+    MediaType,
+    Preference,
+    Timestamp,
+    WarningValue,
+    parse_authentication_parameters,
+    parse_date,
+    parse_seconds,
+)
 from .uri import Uri
 
 REASON_PHRASES = {
@@ -104,7 +115,7 @@ def _top_via(headers: Headers) -> Via:
 
 
 def _content_type(headers: Headers) -> str:
-    return (headers.get("content-type") or "").partition(";")[0].strip().lower()
+    return (headers.get("content-type") or "").partition(";")[0].strip(" \t").lower()
 
 
 def _call_id(headers: Headers) -> str:
@@ -198,6 +209,11 @@ class Message:
             return cast(str, typed["branch"])
         return self.via.branch
 
+    @property
+    def parts(self) -> tuple[BodyPart, ...]:
+        """The parts of a multipart body, empty for any other (RFC 5621). Raises ParseError."""
+        return split_body(self.media_type, self.body) if self.media_type else ()
+
     from_ = _Typed(lambda headers: NameAddr.parse(_required(headers, "from")))
     """From (20.20)."""
     to = _Typed(lambda headers: NameAddr.parse(_required(headers, "to")))
@@ -248,6 +264,70 @@ class Message:
     """Replaces, or None (RFC 3891 6.1)."""
     reason_header = _Typed(_all("reason", Reason.parse))
     """Reason values (RFC 3326)."""
+    paths = _Typed(_all("path", NameAddr.parse))
+    """Path values, topmost first (RFC 3327)."""
+    service_routes = _Typed(_all("service-route", NameAddr.parse))
+    """Service-Route values (RFC 3608)."""
+    flow_timer = _Typed(_optional("flow-timer", parse_seconds))
+    """Flow-Timer in seconds, or None (RFC 5626 section 10)."""
+    allow_events = _Typed(_words("allow-events"))
+    """Event packages of Allow-Events (RFC 6665 8.2.2)."""
+    accept = _Typed(_all("accept", MediaType.parse))
+    """Ranges of Accept; empty both when absent and when nothing is accepted (20.1)."""
+    accept_encoding = _Typed(_all("accept-encoding", Preference.parse))
+    """Accept-Encoding values (20.2)."""
+    accept_language = _Typed(_all("accept-language", Preference.parse))
+    """Accept-Language values (20.3)."""
+    alert_info = _Typed(_all("alert-info", NameAddr.parse))
+    """Alert-Info values (20.4)."""
+    call_info = _Typed(_all("call-info", NameAddr.parse))
+    """Call-Info values (20.9)."""
+    error_info = _Typed(_all("error-info", NameAddr.parse))
+    """Error-Info values (20.18)."""
+    authentication_info = _Typed(_optional("authentication-info", parse_authentication_parameters))
+    """Parameters of Authentication-Info, or None (20.6)."""
+    authorization = _Typed(_all("authorization", Authentication.parse))
+    """Authorization values (20.7)."""
+    proxy_authorization = _Typed(_all("proxy-authorization", Authentication.parse))
+    """Proxy-Authorization values (20.28)."""
+    www_authenticate = _Typed(_all("www-authenticate", Authentication.parse))
+    """WWW-Authenticate challenges (20.44)."""
+    proxy_authenticate = _Typed(_all("proxy-authenticate", Authentication.parse))
+    """Proxy-Authenticate challenges (20.27)."""
+    content_disposition = _Typed(_optional("content-disposition", Preference.parse))
+    """Content-Disposition, or None (20.11)."""
+    content_encoding = _Typed(_words("content-encoding"))
+    """Content-Encoding values (20.12)."""
+    content_language = _Typed(_words("content-language"))
+    """Content-Language values (20.13)."""
+    content_length = _Typed(_whole("content-length", 2**31 - 1))
+    """Content-Length as it came, or None (20.14)."""
+    media_type = _Typed(_optional("content-type", MediaType.parse))
+    """Content-Type with its parameters, or None (20.15)."""
+    date = _Typed(_optional("date", parse_date))
+    """Date, or None (20.17)."""
+    in_reply_to = _Typed(_words("in-reply-to"))
+    """Call-IDs of In-Reply-To (20.21)."""
+    mime_version = _Typed(_optional("mime-version", str))
+    """MIME-Version, or None (20.24)."""
+    organization = _Typed(_optional("organization", str))
+    """Organization, or None (20.25)."""
+    priority = _Typed(_optional("priority", str.lower))
+    """Priority in lower case, or None (20.26)."""
+    proxy_require = _Typed(_words("proxy-require"))
+    """Option tags of Proxy-Require (20.29)."""
+    reply_to = _Typed(_optional("reply-to", NameAddr.parse))
+    """Reply-To, or None (20.31)."""
+    server = _Typed(_optional("server", str))
+    """Server, or None (20.35)."""
+    subject = _Typed(_optional("subject", str))
+    """Subject, or None (20.36)."""
+    timestamp = _Typed(_optional("timestamp", Timestamp.parse))
+    """Timestamp, or None (20.38)."""
+    user_agent = _Typed(_optional("user-agent", str))
+    """User-Agent, or None (20.41)."""
+    warnings = _Typed(_all("warning", WarningValue.parse))
+    """Warning values (20.43)."""
 
 
 class Request(Message):
@@ -372,7 +452,7 @@ def _copied(headers: Headers, dialog: bool) -> tuple[list[str], list[str], int]:
 
 
 def _says(line: str, length: int) -> bool:
-    value = line[line.index(":") + 1 :].strip()
+    value = line[line.index(":") + 1 :].strip(" \t")
     return value.isdigit() and value.isascii() and len(value) < 20 and int(value) == length
 
 

@@ -111,7 +111,7 @@ def _refuse_content(request: Request, capabilities: Capabilities) -> Response | 
 def _accepts(request: Request, capabilities: Capabilities) -> bool:
     ours = capabilities.answer_types
     for value in request.headers.values("accept"):
-        wanted = value.partition(";")[0].strip().lower()
+        wanted = value.partition(";")[0].strip(" \t").lower()
         if wanted == "*/*" or wanted in ours:
             return True
         if wanted.endswith("/*") and any(name.startswith(wanted[:-1]) for name in ours):

@@ -1,0 +1,65 @@
+"""Bodies of several parts: multipart/* cut at its boundary and nowhere else.
+
+RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. Knows nothing of what a part means.
+"""
+
+from typing import NamedTuple
+
+from .errors import ParseError
+from .headers import key_of, value_of
+from .rare_fields import MediaType
+
+MAX_PARTS = 16
+MAX_DEPTH = 2
+_PLAIN_TEXT = MediaType("text", "plain", {})
+
+
+class BodyPart(NamedTuple):
+    """One part of a body: its headers by key, its content type, its octets, and its own parts if it has some."""
+
+    headers: dict[str, str]
+    content_type: MediaType
+    body: bytes
+    parts: tuple["BodyPart", ...]
+
+
+def split_body(content_type: MediaType, body: bytes, depth: int = 1) -> tuple[BodyPart, ...]:
+    """Return the parts of a multipart body, an empty tuple for any other. Raises ParseError."""
+    if content_type.type != "multipart":
+        return ()
+    boundary = content_type.params.get("boundary")
+    if not boundary or len(boundary) > 70:
+        raise ParseError("a multipart body without a proper boundary")
+    if depth > MAX_DEPTH:
+        raise ParseError("multipart bodies are nested too deep")
+    delimiter = b"\r\n--" + boundary.encode("utf-8", "surrogateescape")
+    pieces = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)[1:]
+    parts: list[BodyPart] = []
+    for piece in pieces:
+        if piece[:2] == b"--":
+            return tuple(parts)
+        if len(parts) == MAX_PARTS:
+            raise ParseError("a multipart body has too many parts")
+        parts.append(_read_part(piece, depth))
+    raise ParseError("a multipart body does not end")
+
+
+def _read_part(piece: bytes, depth: int) -> BodyPart:
+    padding, line_end, rest = piece.partition(b"\r\n")
+    if not line_end or padding.strip(b" \t"):
+        raise ParseError("a multipart boundary does not end its line")
+    headers: dict[str, str] = {}
+    if rest[:2] == b"\r\n":
+        body = rest[2:]
+    else:
+        head, blank, body = rest.partition(b"\r\n\r\n")
+        if not blank:
+            raise ParseError("a body part has no blank line")
+        text = str(head, "utf-8", "surrogateescape").replace("\r\n ", " ").replace("\r\n\t", " ")
+        for line in text.split("\r\n", 64):
+            name, colon, _ = line.partition(":")
+            if not colon:
+                raise ParseError("a body part's header has no colon")
+            headers.setdefault(key_of(name), value_of(line))
+    content_type = MediaType.parse(headers["content-type"]) if headers.get("content-type") else _PLAIN_TEXT
+    return BodyPart(headers, content_type, body, split_body(content_type, body, depth + 1))
