@@ -32,7 +32,7 @@ class Listener:
         Raises:
             ConfigurationError: not of that form; the message names the part.
         """
-        transport, colon, rest = text.partition(":")
+        transport, _, rest = text.partition(":")
         if transport not in TRANSPORTS:
             transport, rest = "udp", text
         host, port = split_host_port(rest, 5060)
@@ -40,7 +40,8 @@ class Listener:
             ipaddress.ip_address(host)
         except ValueError:
             raise ConfigurationError(
-                f"listen address {text!r}: {host!r} is not an IP address; write for example udp:127.0.0.1:5070 or udp:[::1]:5070"
+                f"listen address {text!r}: {host!r} is not an IP address; "
+                "write for example udp:127.0.0.1:5070 or udp:[::1]:5070"
             ) from None
         return cls(transport, host, port)
 
@@ -138,7 +139,7 @@ class NodeConfig:
     """Everything the processes of one node share."""
 
     run_dir: str
-    """private directory (0700) of the sockets between the processes"""
+    """private directory (0700) of the sockets between the processes; empty = all roles in one loop (embedded)"""
     listeners: tuple[Listener, ...]
     """bound addresses; a message names its listener by index"""
     call_id_key: int
@@ -157,6 +158,10 @@ class NodeConfig:
     """seconds without a beat before a process is replaced; 0 = off"""
     max_calls: int = 20000
     """live calls per call worker; a further INVITE gets 503"""
+
+    def endpoint(self, name: str) -> str:
+        """Where a link is: a socket file in the run directory, or inside this process when there is none."""
+        return f"ipc://{self.run_dir}/{name}.sock" if self.run_dir else f"inproc://{name}"
 
     def to_json(self) -> str:
         """One line for the standard input of a process."""

@@ -5,7 +5,9 @@ Values are cumulative since the start of the process. What a name means stands i
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from .metric_table import BY_NAME
 
 
 class Cell:
@@ -34,16 +36,18 @@ class Distribution:
 
 
 SeriesRow = tuple[str, tuple[str, ...], tuple[float, ...]]
+"""Metric name, own label values, one number or the sum and the counts of a histogram."""
 
 
 class Totals:
     """All cells and distributions of one process, by name and label values in the order of the metric's labels."""
 
-    __slots__ = ("_cells", "_distributions")
+    __slots__ = ("_cells", "_distributions", "_more")
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, tuple[str, ...]], Cell] = {}
         self._distributions: dict[tuple[str, tuple[str, ...]], Distribution] = {}
+        self._more: list[Callable[[], Iterable[SeriesRow]]] = []
 
     def cell(self, name: str, *labels: str) -> Cell:
         """The counter or gauge of this name and these label values; made on first use."""
@@ -53,20 +57,26 @@ class Totals:
             cell = self._cells[key] = Cell()
         return cell
 
-    def distribution(self, name: str, edges: Sequence[float], *labels: str) -> Distribution:
-        """The histogram of this name and these label values; made on first use."""
+    def distribution(self, name: str, *labels: str) -> Distribution:
+        """The histogram of this name and these label values, with the table's buckets; made on first use."""
         key = (name, labels)
         found = self._distributions.get(key)
         if found is None:
-            found = self._distributions[key] = Distribution(edges)
+            found = self._distributions[key] = Distribution(BY_NAME[name].buckets)
         return found
+
+    def include(self, rows: Callable[[], Iterable[SeriesRow]]) -> None:
+        """Have each snapshot also hold the rows of something that counts on its own, such as a media engine."""
+        self._more.append(rows)
+
+    def cells(self, name: str) -> Iterator[Cell]:
+        """Every cell of one name."""
+        return (cell for (each, _), cell in self._cells.items() if each == name)
 
     def snapshot(self) -> tuple[SeriesRow, ...]:
         """Every value as plain tuples: one number for a cell; sum, then counts per bucket for a distribution."""
-        rows: list[SeriesRow] = [
-            (name, labels, (cell.value,)) for (name, labels), cell in self._cells.items()
-        ]
-        rows += [
-            (name, labels, (each.total, *each.counts)) for (name, labels), each in self._distributions.items()
-        ]
+        rows: list[SeriesRow] = [(name, labels, (cell.value,)) for (name, labels), cell in self._cells.items()]
+        rows += [(name, labels, (each.total, *each.counts)) for (name, labels), each in self._distributions.items()]
+        for more in self._more:
+            rows += more()
         return tuple(rows)

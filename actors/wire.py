@@ -5,6 +5,7 @@ A frame is the array (version, incarnation, sequence, acknowledged, sent_at, rec
 A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, get_origin, get_type_hints
 
 import msgpack
@@ -60,6 +61,9 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     87: media_messages.StreamSilent,
     88: media_messages.StreamStatistics,
     89: media_messages.StreamClosed,
+    90: media_messages.CommandRefused,
+    91: media_messages.StreamStarted,
+    92: media_messages.SinkFailed,
 }
 
 
@@ -89,7 +93,7 @@ class Frame(NamedTuple):
     records: list[Any]
 
 
-def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: list[Any]) -> bytes:
+def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: Sequence[Any]) -> bytes:
     """A frame as octets.
 
     Raises:
@@ -114,10 +118,7 @@ def decode(data: bytes) -> Frame:
     if version != VERSION:
         raise WireError(f"link version {version!r}, ours is {VERSION}: restart every process of the node")
     if not (
-        type(incarnation) is int
-        and type(sequence) is int
-        and type(acknowledged) is int
-        and type(sent_at) is float
+        type(incarnation) is int and type(sequence) is int and type(acknowledged) is int and type(sent_at) is float
     ):
         raise WireError("frame header of other types")
     records = []

@@ -1,0 +1,534 @@
+"""A call worker: one slot of the node, owner of everything about its calls.
+
+Links and one timer on the outside, `CallActor`s inside. Every batch of inputs is handled first and flushed once: UDP
+goes out on the inherited listen sockets at once, media commands as one link message per media worker, notices to the
+users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `_guarded`.
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sipcore import stateless
+from sipcore.dialog import session_key
+from sipcore.errors import ParseError, SipError
+from sipcore.hop import Hop
+from sipcore.message import Request, Response
+from sipcore.parser import parse
+from sipcore.session import InviteSession
+from sipcore.session_config import SessionConfig
+from sipcore.tokens import Tokens
+
+from .call import Call
+from .call_actor import CallActor, MediaDemand, Outbox
+from .call_book import CallBook
+from .config import NodeConfig
+from .deadlines import Deadlines
+from .errors import ConfigurationError, Overloaded
+from .link import Channel, DealerLink, Surroundings
+from .messages import Drained, LoadFinished, SipReceived
+from .routing import mint_call_id, slot_of
+from .sip_counters import SipCounters
+
+SIP_WINDOW: Final = 1024
+MEDIA_WINDOW: Final = 4096
+MEDIA_BATCH: Final = 1024
+HANG_UP_WAIT: Final = 5.0
+"""seconds that a drain waits for the answers to our BYEs"""
+TIMER_SLACK: Final = 0.001
+RETRY_AFTER: Final = ("Retry-After", "10")
+_logger = logging.getLogger(__name__)
+
+OnCall = Callable[[Call, Request], None]
+"""What takes a call that came in; it (or the task it starts) answers or rejects."""
+
+
+class CallWorker:
+    """One slot. See the module's text.
+
+    sockets: the bound listen sockets in the order of `config.listeners`; owned by whoever made them.
+    on_ready: called once, when the dispatcher and every media worker are linked.
+    tell: sends a record to the supervisor; absent in embedded mode.
+    random_bytes: source of tags, branches and Call-IDs.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        slot: int,
+        sockets: Sequence[socket.socket],
+        *,
+        surroundings: Surroundings,
+        on_ready: Callable[[], None],
+        tell: Callable[[Any], bool] | None,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        totals = surroundings.totals
+        self.config = config
+        self.slot = slot
+        self.totals = totals
+        self.tokens = Tokens(random_bytes)
+        self.on_call: OnCall | None = None
+        self.incoming: dict[str, Any] = {}
+        """wishes for the media of calls that come in, as for `demand_for`"""
+        self.now = time.monotonic
+        self.loop = surroundings.loop
+        self.tell = tell
+        self.book = CallBook(totals)
+        self.draining = False
+        self._sockets = list(sockets)
+        self._on_ready = on_ready
+        self._started: Callable[[float], None] | None = None
+        self._sip = SipCounters(totals)
+        self._parse_errors = totals.cell("sipswarm_sip_parse_errors_total", "malformed")
+        self._send_dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
+        self._media_refused = totals.cell("sipswarm_queue_dropped_total", "media_commands")
+        self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
+        self._actors: dict[tuple[Any, ...], CallActor] = {}
+        self._by_number: dict[int, CallActor] = {}
+        self._live: dict[int, Call] = {}
+        self._touched: list[CallActor] = []
+        self._deadlines: Deadlines[CallActor] = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._flush_scheduled = False
+        self._number = 0
+        self._drained_sent = False
+        self._configs: dict[tuple[int, str, str], SessionConfig] = {}
+        self._outbox = Outbox(config.media_workers)
+        self._listeners = [Hop(each.transport, each.host, each.port) for each in config.listeners]
+        self._listener_of = {(hop.transport, ":" in hop.host): index for index, hop in enumerate(self._listeners)}
+        self._capabilities = stateless.Capabilities(
+            methods=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE"),
+            tag_key=random_bytes(16),
+        )
+        self._parked = _parked_sockets({each.host for each in config.listeners})
+        self._sip_link = DealerLink(
+            surroundings,
+            config.endpoint("sip"),
+            role="call",
+            slot=slot,
+            name="sip",
+            window=SIP_WINDOW,
+            on_records=self._on_sip,
+            on_welcome=self._check_ready,
+            on_drained=self.flush,
+        )
+        self._media_links = [
+            DealerLink(
+                surroundings,
+                config.endpoint(f"media-{worker}"),
+                role="call",
+                slot=slot,
+                name="media",
+                window=MEDIA_WINDOW,
+                on_records=self._on_media,
+                on_welcome=self._check_ready,
+                on_drained=self.flush,
+            )
+            for worker in range(config.media_workers)
+        ]
+
+    # ---- life
+
+    def on_start(self, started: Callable[[float], None]) -> None:
+        """Have `started` called with the start time of the schedule once every process is linked."""
+        self._started = started
+
+    def start(self, at: float) -> None:
+        """Every process is linked."""
+        if self._started is None:
+            from .robots import install
+
+            install(self)
+        if self._started is not None:
+            self._started(at)
+
+    def drain(self, within: float) -> None:
+        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        self.draining = True
+        if within > 0 and self._live:
+            self.loop.call_later(within, self._hang_up_all)
+        else:
+            self._hang_up_all()
+        self._check_drained()
+
+    def worker_down(self, role: str, slot: int) -> None:
+        """Another process died: its link starts anew, calls whose media it held end by name."""
+        if role == "dispatcher":
+            self._sip_link.reconnect()
+        elif role == "media":
+            self._media_links[slot].reconnect()
+            now = self.now()
+            for actor in list(self._by_number.values()):
+                if actor.demand.worker == slot:
+                    self._guarded(actor, actor.media_lost, "media_worker_lost", now)
+            self.flush()
+
+    def update_gauges(self) -> int:
+        """Bring gauges up to date; the number of live calls."""
+        self.book.set_active(self._live.values())
+        return len(self._live)
+
+    def on_record(self, record: Any) -> None:
+        """Records of the supervisor that only a call worker knows (none yet)."""
+
+    def close(self) -> None:
+        """Let go of links and timers; calls that are still live are lost to us."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._sip_link.close()
+        for each in self._media_links:
+            each.close()
+        for parked in self._parked.values():
+            parked.close()
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are not over."""
+        return len(self._live)
+
+    def _check_ready(self) -> None:
+        if self._sip_link.welcome and all(each.welcome for each in self._media_links):
+            self._on_ready()
+
+    # ---- calls of ours
+
+    def place_call(
+        self,
+        to: str,
+        hop: Hop,
+        *,
+        from_: str,
+        demand: MediaDemand | None = None,
+        scenario: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        ring_time: float = 0.0,
+        planned: float | None = None,
+        call_id: str = "",
+    ) -> Call:
+        """Start a call; it goes on by itself, `Call.established` waits for it.
+
+        to: the SIP URI that is called. hop: where the INVITE goes. from_: our URI. demand: the media wanted, None
+        for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
+        planned: monotonic time at which it should have started. call_id: must belong to this slot.
+
+        Raises:
+            Overloaded: `max_calls` is reached.
+            ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
+        """
+        config = self.config
+        if len(self._live) >= config.max_calls:
+            raise Overloaded(f"{len(self._live)} calls are live in this worker; raise --max-calls or --call-workers")
+        if not call_id:
+            call_id = mint_call_id(self.tokens.call_id, self.slot, config.call_id_key, config.call_workers)
+        elif slot_of(call_id.encode(), config.call_id_key, config.call_workers) != self.slot:
+            raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
+        listener = self._listener_of.get((hop.transport, ":" in hop.host))
+        if listener is None:
+            family = "IPv6" if ":" in hop.host else "IPv4"
+            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
+        session = InviteSession.outgoing(
+            self._session_config(listener, from_, ring_time), self.tokens, to, call_id=call_id, hop=hop
+        )
+        call = self._new_call(session, demand or self.demand_for(listener), True, scenario)
+        call.planned = planned
+        self._actors[session.call_id, session.local_tag] = call.actor
+        self.book.attempt(scenario, "uac")
+        now = self.now()
+        self._guarded(call.actor, call.actor.invite, tuple(headers), now)
+        self._touched.append(call.actor)
+        self.flush_soon()
+        return call
+
+    def demand_for(self, listener: int, **wishes: Any) -> MediaDemand:
+        """The media of a call on a listener: its address, and the media worker whose turn it is."""
+        host = self._listeners[listener].host
+        return MediaDemand(
+            wanted=wishes.pop("wanted", True),
+            address=host,
+            worker=self._number % max(1, self.config.media_workers),
+            parked_port=self._parked[host].getsockname()[1],
+            **wishes,
+        )
+
+    def listener_for(self, hop: Hop) -> int:
+        """Index of the listener from which a hop is reached; 0 when none fits (placing the call then says so)."""
+        return self._listener_of.get((hop.transport, ":" in hop.host), 0)
+
+    def _new_call(self, session: InviteSession, demand: MediaDemand, is_uac: bool, scenario: str) -> Call:
+        self._number += 1
+        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
+        call = Call(self, actor, scenario)
+        actor.user = call
+        self._by_number[self._number] = actor
+        self._live[self._number] = call
+        return call
+
+    def _session_config(self, listener: int, from_: str, ring_time: float = 0.0) -> SessionConfig:
+        key = (listener, from_, str(ring_time))
+        found = self._configs.get(key)
+        if found is None:
+            wishes: dict[str, Any] = {"ring_timeout": ring_time} if ring_time else {}
+            found = self._configs[key] = SessionConfig(
+                local=self._listeners[listener], from_=from_, user_agent="sipswarm", **wishes
+            )
+        return found
+
+    # ---- SIP in
+
+    def _on_sip(self, channel: Channel, records: list[Any]) -> None:
+        now = self.now()
+        for record in records:
+            if record.__class__ is not SipReceived:
+                continue
+            try:
+                message = parse(record.data)
+                key = session_key(message)
+            except ParseError as error:
+                self._refuse_unreadable(record, error)
+                continue
+            transport = self._listeners[record.listener].transport
+            self._sip.received(message, transport)
+            actor = self._actors.get(key)
+            source = Hop(transport, record.host, record.port)
+            if actor is not None:
+                self._guarded(actor, actor.receive, message, source, record.flow, now)
+                self._touched.append(actor)
+            elif isinstance(message, Request):
+                self._on_new_request(message, source, record, now)
+            else:
+                self.totals.cell("sipswarm_sip_unexpected_messages_total", "", "response").value += 1
+
+    def _refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
+        self._parse_errors.value += 1
+        reply = stateless.refuse_unreadable(record.data, error, source=(record.host, record.port))
+        if reply is not None:
+            self._transmit(reply, record.listener, record.host, record.port)
+
+    def _on_new_request(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
+        """A request that belongs to no call of ours: a new call, or an answer without state."""
+        if request.method == "ACK":
+            return
+        if self.on_call is not None and not self.is_welcome(source.host):
+            self.totals.cell("sipswarm_sip_refused_total", "stranger").value += 1
+            return
+        reply = self._stateless_reply(request)
+        if reply is not None:
+            request.note_source(source.host, source.port)
+            self._transmit(reply.to_bytes(), record.listener, source.host, source.port)
+            return
+        self._on_invite(request, source, record, now)
+
+    def is_welcome(self, host: str) -> bool:
+        """Whether a source may call us; replaced by the application's allow list."""
+        return True
+
+    def _stateless_reply(self, request: Request) -> Response | None:
+        """The final answer to a request outside of any dialog; None for an INVITE that may become a call."""
+        tag = stateless.stateless_tag(request, self._capabilities.tag_key)
+        if request.to_tag is not None or request.method == "CANCEL":
+            return Response.to_request(request, 481, to_tag=request.to_tag or tag)
+        refused = stateless.inspect(request, self._capabilities)
+        if refused is not None:
+            return refused
+        if request.method == "OPTIONS":
+            allow = ("Allow", ", ".join(self._capabilities.methods))
+            accept = ("Accept", "application/sdp")
+            return Response.to_request(request, 200, to_tag=tag, extra=(allow, accept))
+        if request.method != "INVITE":
+            return Response.to_request(request, 481, to_tag=tag)
+        if self.on_call is None:
+            return Response.to_request(request, 480, to_tag=tag)
+        reason = "draining" if self.draining else "max_calls" if len(self._live) >= self.config.max_calls else ""
+        if reason:
+            self.totals.cell("sipswarm_sip_refused_total", reason).value += 1
+            return Response.to_request(request, 503, to_tag=tag, extra=(RETRY_AFTER,))
+        return None
+
+    def _on_invite(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
+        config = self._session_config(
+            record.listener, f"sip:{self.config.user}@{self._listeners[record.listener].host}"
+        )
+        try:
+            session = InviteSession.incoming(config, self.tokens, request, source, now, flow=record.flow)
+        except SipError as error:
+            self._refuse_unreadable(record, ParseError(str(error)))
+            return
+        call = self._new_call(session, self.demand_for(record.listener, **self.incoming), False, "")
+        actor = call.actor
+        self._actors[session_key(request)] = actor
+        self._actors[session.call_id, session.local_tag] = actor
+        self.book.attempt(call.scenario, "uas")
+        self._guarded(actor, actor.pump, now)
+        self._touched.append(actor)
+
+    # ---- media in
+
+    def _on_media(self, channel: Channel, records: list[Any]) -> None:
+        now = self.now()
+        for record in records:
+            actor = self._by_number.get(record.stream_id)
+            if actor is not None:
+                self._guarded(actor, actor.media_event, record, now)
+                self._touched.append(actor)
+
+    # ---- time
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.now()
+        for actor in self._deadlines.due(now):
+            self._guarded(actor, actor.handle_timer, now)
+            self._touched.append(actor)
+        self.flush()
+
+    def _arm(self) -> None:
+        at = self._deadlines.next()
+        if at is None:
+            return
+        if self._timer is not None:
+            if at >= self._timer_at - TIMER_SLACK:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self.loop.call_later(max(0.0, at - self.now()) + TIMER_SLACK, self._on_timer)
+
+    # ---- out
+
+    def flush_soon(self) -> None:
+        """Flush when the code that runs now has returned to the event loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Put out everything the last inputs produced, tell users, look at deadlines, forget what is finished."""
+        self._flush_scheduled = False
+        outbox = self._outbox
+        while outbox.transmits or outbox.notices or any(outbox.media):
+            transmits, outbox.transmits = outbox.transmits, []
+            for data, hop, _ in transmits:
+                self._transmit(data, self._listener_of.get((hop.transport, ":" in hop.host), 0), hop.host, hop.port)
+            self._flush_media()
+            notices, outbox.notices = outbox.notices, []
+            for actor, notice in notices:
+                self._guarded(actor, actor.user.on_notice, notice)
+        touched, self._touched = self._touched, []
+        for actor in touched:
+            if actor.finished:
+                self._forget(actor)
+            else:
+                self._deadlines.watch(actor)
+        self._arm()
+
+    def _transmit(self, data: bytes, listener: int, host: str, port: int) -> None:
+        try:
+            self._sockets[listener].sendto(data, (host, port))
+        except OSError:
+            self._send_dropped.value += 1  # its transaction repeats it, or times out
+            return
+        self._sip.sent(data, "udp")
+
+    def _flush_media(self) -> None:
+        for worker, commands in enumerate(self._outbox.media):
+            if not commands:
+                continue
+            self._outbox.media[worker] = []
+            for start in range(0, len(commands), MEDIA_BATCH):
+                batch = commands[start : start + MEDIA_BATCH]
+                if not self._media_links[worker].send(batch):
+                    self._media_refused.value += len(batch)
+                    for command in batch:
+                        actor = self._by_number.get(command.stream_id)
+                        if actor is not None:
+                            self._guarded(actor, actor.media_lost, "media_overload", self.now())
+
+    def _forget(self, actor: CallActor) -> None:
+        if self._by_number.pop(actor.number, None) is None:
+            return
+        session = actor.session
+        self._actors.pop((session.call_id, session.local_tag), None)
+        if not actor.is_uac:
+            request = actor.user.request
+            if request is not None:
+                self._actors.pop(session_key(request), None)
+        self.book.session_done(session)
+
+    # ---- the crash boundary
+
+    def _guarded(self, actor: CallActor, action: Callable[..., None], *arguments: Any) -> None:
+        """Run one call's code; whatever it raises ends that call only."""
+        try:
+            action(*arguments)
+        except Exception:
+            _logger.exception("call %s failed in our own code and is ended", actor.session.call_id)
+            self.totals.cell("sipswarm_call_failures_total", actor.user.scenario, "uac", "internal_error").value += 1
+            actor.user.failure = "internal_error"
+            try:
+                actor.hang_up(self.now())
+            except Exception:
+                _logger.exception("call %s could not even be hung up", actor.session.call_id)
+
+    # ---- accounting
+
+    def call_over(self, call: Call) -> None:
+        """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
+        if self._live.pop(call.actor.number, None) is None:
+            return
+        row = self.book.finished(call, self.now())
+        if self.tell is not None and call.is_uac:
+            self.tell(row)
+        self._touched.append(call.actor)
+        self._check_drained()
+
+    def plan_finished(self, planned: int, attempted: int, held_back: int) -> None:
+        """The load generator of this slot is through with its share."""
+        if self.tell is not None:
+            self.tell(LoadFinished(planned, attempted, held_back))
+
+    def on_silent(self, call: Call) -> None:
+        """No media for the inactivity limit: a robot hangs up, a load only reports (its expectation judges)."""
+        if self.config.load is None:
+            call.hang_up()
+
+    def count_unread_dropped(self) -> None:
+        """A call's user does not read its digits."""
+        self._unread_dropped.value += 1
+
+    def _hang_up_all(self) -> None:
+        now = self.now()
+        for call in list(self._live.values()):
+            self._guarded(call.actor, call.actor.hang_up, now)
+            self._touched.append(call.actor)
+        self.flush()
+        self.loop.call_later(HANG_UP_WAIT, self._give_up)
+        self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self.draining and not self._live:
+            self._say_drained()
+
+    def _give_up(self) -> None:
+        if self.draining:
+            self._say_drained()
+
+    def _say_drained(self) -> None:
+        if not self._drained_sent and self.tell is not None:
+            self._drained_sent = True
+            self.flush()
+            self.tell(Drained(self.book.unclosed(self._live.values())))
+
+
+def _parked_sockets(hosts: set[str]) -> dict[str, socket.socket]:
+    """One bound and never read UDP socket per address: the SDP of calls without media names it, and no ICMP answers."""
+    parked = {}
+    for host in hosts:
+        opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        opened.bind((host, 0))
+        parked[host] = opened
+    return parked

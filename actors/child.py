@@ -1,0 +1,113 @@
+"""The control side of a worker process: introduces itself, beats, says what it counted, obeys the supervisor.
+
+A beat comes from inside the event loop, because a process that spins still answers ZeroMQ's own heartbeats. The loop's
+lag is measured by how late a short timer fires. Knows no role: roles give it their `Totals` and a few callables.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .config import NodeConfig
+from .link import Channel, DealerLink, Surroundings
+from .messages import Ready, Snapshot
+
+BEAT = 0.5
+"""seconds between two snapshots"""
+LAG_PROBE = 0.1
+WINDOW = 4096
+
+
+class Child:
+    """One process's line to its supervisor.
+
+    before_snapshot: called before each beat, to bring gauges up to date; gives the number of live calls.
+    on_record: called with each record of the supervisor.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        role: str,
+        slot: int,
+        *,
+        surroundings: Surroundings,
+        before_snapshot: Callable[[], int],
+        on_record: Callable[[Any], None],
+    ) -> None:
+        loop, totals = surroundings.loop, surroundings.totals
+        self._loop = loop
+        self._totals = totals
+        self._before_snapshot = before_snapshot
+        self._on_record = on_record
+        self._role, self._slot = role, slot
+        self._number = 0
+        self._ready = False
+        self._probe_at = 0.0
+        self._gc_started = 0.0
+        self._lag = totals.distribution("sipswarm_event_loop_lag_seconds")
+        self._pause = totals.distribution("sipswarm_gc_pause_seconds")
+        self._link = DealerLink(
+            surroundings,
+            config.endpoint("control"),
+            role=role,
+            slot=slot,
+            name="control",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_welcome=self._on_welcome,
+            linger_ms=500,
+        )
+        gc.callbacks.append(self._on_gc)
+        self._beat_timer = loop.call_later(BEAT, self._beat)
+        self._arm_probe()
+
+    def ready(self) -> None:
+        """The role is linked to everything it needs."""
+        self._ready = True
+        if self._link.welcome:
+            self._link.send((Ready(self._role, self._slot),))
+
+    def send(self, records: Sequence[Any]) -> bool:
+        """Tell the supervisor something."""
+        return self._link.send(records)
+
+    def close(self) -> None:
+        """Send the last snapshot and stop."""
+        self._snapshot()
+        self._beat_timer.cancel()
+        self._probe_timer.cancel()
+        gc.callbacks.remove(self._on_gc)
+        self._link.close()
+
+    def _on_welcome(self) -> None:
+        if self._ready:
+            self.ready()
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        for record in records:
+            self._on_record(record)
+
+    def _beat(self) -> None:
+        self._snapshot()
+        self._beat_timer = self._loop.call_later(BEAT, self._beat)
+
+    def _snapshot(self) -> None:
+        live = self._before_snapshot()
+        self._number += 1
+        self._link.send((Snapshot(self._number, time.monotonic(), live, self._totals.snapshot()),))
+
+    def _arm_probe(self) -> None:
+        self._probe_at = time.monotonic() + LAG_PROBE
+        self._probe_timer = self._loop.call_later(LAG_PROBE, self._probe)
+
+    def _probe(self) -> None:
+        self._lag.add(max(0.0, time.monotonic() - self._probe_at))
+        self._arm_probe()
+
+    def _on_gc(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._gc_started = time.monotonic()
+        else:
+            self._pause.add(time.monotonic() - self._gc_started)

@@ -1,0 +1,221 @@
+"""The dispatcher: SIP transports on one side, call workers on the other, and no call state between.
+
+It never parses SIP: it peeks the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet
+it forwards at once; above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a
+tick, and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on
+it. RFC 3261 section 18; the reply of an overloaded slot is `sipcore.stateless`'s (503 with Retry-After).
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from sipcore import peek, stateless
+
+from . import kernel
+from .config import NodeConfig
+from .link import Channel, RouterLink, Surroundings
+from .messages import SipReceived
+from .routing import slot_of
+
+WINDOW = 1024
+"""records a slot may leave unacknowledged"""
+TICK = 0.002
+BUSY_RATE = 200
+"""datagrams a second above which sockets are read on the tick"""
+QUIET_TICKS = 50
+"""empty ticks in a row after which a datagram wakes the loop again"""
+READS_PER_TURN = 512
+FLUSH_OCTETS = 256 * 1024
+SHORTEST_MESSAGE = 20
+"""octets; what is shorter is a keep-alive (RFC 5626 section 3.5.1) or noise"""
+RECEIVE_BUFFER = 65535
+RETRY_AFTER = (5, 30)
+"""seconds, drawn at random so that the refused do not come back together"""
+
+
+class Dispatcher:
+    """One per node.
+
+    sockets: the bound listen sockets, in the order of `config.listeners`; owned by whoever made them.
+    on_ready: called once, when every call worker is linked; only then is anything read.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        sockets: Sequence[socket.socket],
+        *,
+        surroundings: Surroundings,
+        on_ready: Callable[[], None],
+        random: Random,
+    ) -> None:
+        totals = surroundings.totals
+        self._config = config
+        self._sockets = list(sockets)
+        self._loop = surroundings.loop
+        self._random = random
+        self._on_ready = on_ready
+        self._slots = config.call_workers
+        self._key = config.call_id_key
+        self._pending: list[list[SipReceived]] = [[] for _ in range(self._slots)]
+        self._pending_octets = [0] * self._slots
+        self._ready = False
+        self._ticking: asyncio.TimerHandle | None = None
+        self._empty_ticks = 0
+        self._window_started = 0.0
+        self._window_count = 0
+        self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
+        self._inodes = [kernel.inode(each.fileno()) for each in sockets]
+        self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
+        self._overloaded = totals.cell("sipswarm_sip_refused_total", "overload")
+        self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
+        self._link = RouterLink(
+            surroundings,
+            config.endpoint("sip"),
+            role="dispatcher",
+            name="sip",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_peer=self._on_peer,
+        )
+
+    def close(self) -> None:
+        """Stop reading; the listen sockets stay open, they are not ours."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        elif self._ready:
+            self._unwatch()
+        self._link.close()
+
+    def start(self, at: float) -> None:
+        """Nothing to do: reading began when the last call worker was linked."""
+
+    def drain(self, within: float) -> None:
+        """Nothing to do: refusing new calls is the call workers' business."""
+
+    def on_record(self, record: Any) -> None:
+        """No record of the supervisor is for a dispatcher alone."""
+
+    def update_gauges(self) -> int:
+        """Ask the kernel what it dropped at our sockets; a dispatcher has no calls."""
+        self._kernel_drops.value = kernel.udp_drops(self._inodes)
+        return 0
+
+    def worker_down(self, role: str, slot: int) -> None:
+        """A call worker died: what waits for it would only be stale when its replacement comes."""
+        if role == "call":
+            self._link.forget("call", slot)
+            self._dropped.value += len(self._pending[slot])
+            self._clear(slot)
+
+    def _on_peer(self, channel: Channel) -> None:
+        if not self._ready and all(("call", slot) in self._link.channels for slot in range(self._slots)):
+            self._ready = True
+            self._window_started = self._loop.time()
+            self._watch()
+            self._on_ready()
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        """SendSip for stream transports; no listener of that kind exists yet, so nothing can ask for it."""
+        self._dropped.value += len(records)
+
+    # ---- reading
+
+    def _watch(self) -> None:
+        for index, each in enumerate(self._sockets):
+            self._loop.add_reader(each.fileno(), self._on_readable, index)
+
+    def _unwatch(self) -> None:
+        for each in self._sockets:
+            self._loop.remove_reader(each.fileno())
+
+    def _on_readable(self, index: int) -> None:
+        count = self._read(index)
+        self._flush()
+        self._window_count += count
+        now = self._loop.time()
+        elapsed = now - self._window_started
+        if self._window_count > BUSY_RATE * 0.1 and elapsed < 0.1:
+            self._unwatch()
+            self._empty_ticks = 0
+            self._ticking = self._loop.call_later(TICK, self._on_tick)
+        if elapsed >= 0.1:
+            self._window_started = now
+            self._window_count = 0
+
+    def _on_tick(self) -> None:
+        count = 0
+        for index in range(len(self._sockets)):
+            count += self._read(index)
+        self._flush()
+        self._empty_ticks = 0 if count else self._empty_ticks + 1
+        if self._empty_ticks < QUIET_TICKS:
+            self._ticking = self._loop.call_later(TICK, self._on_tick)
+        else:
+            self._ticking = None
+            self._window_started = self._loop.time()
+            self._window_count = 0
+            self._watch()
+
+    def _read(self, index: int) -> int:
+        """Read one socket dry within the turn's budget; how many datagrams came."""
+        receive = self._sockets[index].recvfrom
+        pending, octets, slots, key = self._pending, self._pending_octets, self._slots, self._key
+        for count in range(READS_PER_TURN):
+            try:
+                data, source = receive(RECEIVE_BUFFER)
+            except BlockingIOError:
+                return count
+            except OSError:
+                continue  # an ICMP error of an earlier send, told on this socket (RFC 1122 section 4.1.3.3)
+            size = len(data)
+            if size < SHORTEST_MESSAGE:
+                continue
+            slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
+            pending[slot].append(SipReceived(index, 0, source[0], source[1], data))
+            octets[slot] += size
+            if octets[slot] > FLUSH_OCTETS:
+                self._flush_slot(slot)
+        return READS_PER_TURN
+
+    # ---- forwarding
+
+    def _flush(self) -> None:
+        for slot, records in enumerate(self._pending):
+            if records:
+                self._flush_slot(slot)
+
+    def _flush_slot(self, slot: int) -> None:
+        records = self._pending[slot]
+        channel = self._link.channels.get(("call", slot))
+        if channel is None or channel.room < len(records):
+            records = self._admit(records, channel.room if channel is not None else 0)
+        if records and channel is not None and self._link.send(channel, records):
+            self._batch.add(len(records))
+        else:
+            self._dropped.value += len(records)
+        self._clear(slot)
+
+    def _clear(self, slot: int) -> None:
+        self._pending[slot] = []
+        self._pending_octets[slot] = 0
+
+    def _admit(self, records: list[SipReceived], room: int) -> list[SipReceived]:
+        """A slot has less room than records wait: calls that exist go first, new ones get 503 without being parsed."""
+        kept: list[SipReceived] = []
+        for record in records:
+            if not peek.starts_dialog(record.data):
+                kept.append(record)
+                continue
+            reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
+            if reply is not None:
+                self._overloaded.value += 1
+                try:
+                    self._sockets[record.listener].sendto(reply, (record.host, record.port))
+                except OSError:
+                    self._dropped.value += 1  # the caller repeats
+        self._dropped.value += max(0, len(kept) - room)
+        return kept[:room]

@@ -1,0 +1,69 @@
+"""The SIP listen sockets of a node: bound by the supervisor, inherited by the others.
+
+They outlive the dispatcher, so that datagrams wait in the kernel while it is replaced; call workers send on them, so
+that what we send comes from the port we listen on (RFC 3581 section 4).
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .config import Listener
+from .errors import ConfigurationError
+
+RECEIVE_BUFFER = 4 * 1024 * 1024
+
+
+def bind_all(listeners: Sequence[Listener]) -> tuple[list[socket.socket], tuple[Listener, ...]]:
+    """Bind every listener; the sockets, and the listeners with the ports they really have.
+
+    Raises:
+        ConfigurationError: an address is busy, not ours, or not permitted; nothing stays bound.
+    """
+    sockets: list[socket.socket] = []
+    bound: list[Listener] = []
+    try:
+        for each in listeners:
+            sockets.append(_bind(each))
+            bound.append(replace(each, port=sockets[-1].getsockname()[1]))
+    except ConfigurationError:
+        for opened in sockets:
+            opened.close()
+        raise
+    return sockets, tuple(bound)
+
+
+def _bind(listener: Listener) -> socket.socket:
+    if listener.transport != "udp":
+        raise ConfigurationError(f"{listener}: this release listens on udp only; write udp:{listener.host}:PORT")
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        opened.setblocking(False)
+        _enlarge(opened)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind((listener.host, listener.port))
+    except OSError as error:
+        opened.close()
+        raise ConfigurationError(f"cannot listen on {listener}: {_explain(error, listener)}") from error
+    return opened
+
+
+def _enlarge(opened: socket.socket) -> None:
+    """The largest receive buffer we may have: with CAP_NET_ADMIN all of it, else up to net.core.rmem_max."""
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), RECEIVE_BUFFER)
+    except PermissionError:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+
+def _explain(error: OSError, listener: Listener) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {listener.port} is busy; stop what uses it (ss -lnup) or choose another port (0 = any free one)"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{listener.host} is no address of this host; see ip addr"
+    if error.errno == errno.EACCES:
+        return f"ports below 1024 need CAP_NET_BIND_SERVICE; choose another port than {listener.port}"
+    return str(error.strerror)

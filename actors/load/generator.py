@@ -1,0 +1,146 @@
+"""The load generator of one call worker: starts its share of the calls by the schedule and judges each one.
+
+Open model: a call starts when the schedule says so, not when another one ended; how late it really started is booked
+(no coordinated omission). Arrivals beyond `max_concurrent` are held back and counted. Plain calls run on callbacks; a
+call that sends or expects digits has a task of its own.
+"""
+
+from collections.abc import Iterator
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from sipcore.hop import Hop
+
+from .. import robots
+from ..call import Call
+from ..config import LoadConfig
+from ..errors import CallTimeout, Overloaded
+from ..targets import hop_of
+from .schedule import Plan
+
+if TYPE_CHECKING:
+    from ..call_worker import CallWorker
+
+SCENARIO: Final = "call"
+"""the scenario label of calls without a scenario file"""
+DIGIT_GRACE: Final = 2.0
+"""seconds beyond the digits' own length that the expected ones may take"""
+
+
+class LoadGenerator:
+    """One shard of a load test; starts when the worker does, says `plan_finished` when its last call is over."""
+
+    def __init__(self, worker: "CallWorker", config: LoadConfig) -> None:
+        self._worker = worker
+        self._config = config
+        self._random = Random(config.seed * 1_000_003 + worker.slot)
+        shards = config.shards * worker.config.call_workers
+        self._limit = -(-config.max_concurrent // shards) if config.max_concurrent else 0
+        self._arrivals: Iterator[tuple[int, float]] = Plan.of(config).arrivals(
+            config.shard * worker.config.call_workers + worker.slot, shards
+        )
+        self._next: tuple[int, float] | None = None
+        self._start = 0.0
+        self._planned = self._attempted = self._held_back = self._live = 0
+        self._through = self._said = False
+        self._hop: Hop = hop_of(config.target)
+        self._from = f"sip:{worker.config.user}@{worker.config.listeners[0].host}"
+        self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
+        self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", SCENARIO)
+        worker.on_start(self._on_start)
+
+    def _on_start(self, at: float) -> None:
+        self._start = at
+        self._next = next(self._arrivals, None)
+        self._on_time()
+
+    def _on_time(self) -> None:
+        """Start every call whose time has come and wait for the next."""
+        worker = self._worker
+        while self._next is not None and not worker.draining:
+            at = self._start + self._next[1]
+            ahead = at - worker.now()
+            if ahead > 0:
+                worker.loop.call_later(ahead, self._on_time)
+                return
+            self._begin(at)
+            self._next = next(self._arrivals, None)
+        self._through = True
+        self._check_end()
+
+    def _begin(self, planned: float) -> None:
+        worker, config = self._worker, self._config
+        self._planned += 1
+        if self._limit and self._live >= self._limit:
+            self._held_back += 1
+            worker.book.dropped(SCENARIO, "limit")
+            return
+        try:
+            call = worker.place_call(
+                config.target,
+                self._hop,
+                from_=self._from,
+                demand=worker.demand_for(worker.listener_for(self._hop), **self._wishes),
+                scenario=SCENARIO,
+                ring_time=config.ring_time,
+                planned=planned,
+            )
+        except Overloaded:
+            self._held_back += 1
+            worker.book.dropped(SCENARIO, "overload")
+            return
+        self._attempted += 1
+        self._live += 1
+        self._lateness.add(max(0.0, worker.now() - planned))
+        call.judge = self._judge
+        call.on_over = self._on_over
+        call.expected_digits = config.expect_dtmf
+        if config.dtmf or config.expect_dtmf:
+            robots.run(worker, call, self._with_digits)
+        else:
+            call.on_up = self._on_up
+
+    def _on_up(self, call: Call) -> None:
+        if self._config.hold > 0:
+            self._worker.loop.call_later(self._config.hold, call.hang_up)
+        else:
+            call.hang_up()
+
+    async def _with_digits(self, call: Call) -> None:
+        config = self._config
+        await call.established()
+        hold_until = self._worker.now() + config.hold
+        digits = "".join(self._random.choice("0123456789") if each == "?" else each for each in config.dtmf)
+        if config.expect_dtmf == "=":
+            call.expected_digits = digits
+        if digits:
+            await call.dtmf(digits)
+        if call.expected_digits:
+            await call.digits(len(call.expected_digits), DIGIT_GRACE + 0.3 * len(call.expected_digits))
+        await call.digits(1, max(0.0, hold_until - self._worker.now()) or 0.05)  # and one more would be one too many
+
+    def _on_over(self, call: Call) -> None:
+        self._live -= 1
+        self._check_end()
+
+    def _judge(self, call: Call) -> str:
+        """The expectation that this call missed, by name; empty = none."""
+        config = self._config
+        if not call.times.answered:
+            return "timeout" if isinstance(call.error, CallTimeout) else "code"
+        if call.by == "remote" and call.times.ended - call.times.answered < config.hold - 0.5:
+            return "ended_early"
+        if call.expected_digits and call.digits_received != call.expected_digits:
+            return "digits"
+        if config.expect_media:
+            figures = call.statistics
+            if figures is None or not figures.packets_received:
+                return "one_way"
+            if figures.one_way:
+                return "one_way"
+        return ""
+
+    def _check_end(self) -> None:
+        if self._through and not self._live and not self._said:
+            self._said = True
+            self._worker.plan_finished(self._planned, self._attempted, self._held_back)

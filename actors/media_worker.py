@@ -1,0 +1,156 @@
+"""The media worker: a `media.MediaEngine` in an event loop, commanded over its link.
+
+Carries only: commands in, events out, one reader for all of the engine's sockets, one timer for its tick. Which
+streams a call worker owns dies with that worker's incarnation.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from media.engine import MediaEngine, MediaSettings
+from media.messages import StreamStatistics
+
+from .config import NodeConfig
+from .link import Channel, RouterLink, Surroundings
+from .totals import SeriesRow
+
+WINDOW = 4096
+"""records a call worker may leave unacknowledged"""
+BACKLOG = 4096
+"""events kept for a call worker that does not read"""
+EVENTS_PER_FRAME = 512
+
+
+class MediaWorker:
+    """One of the node's media workers.
+
+    slot: which one, 0 … media_workers - 1.
+    totals: of the process; the engine's own are read at each snapshot.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        slot: int,
+        *,
+        surroundings: Surroundings,
+    ) -> None:
+        totals, self._loop = surroundings.totals, surroundings.loop
+        self._dropped = totals.cell("sipswarm_queue_dropped_total", "media_events")
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed: float | None = None
+        self._backlog: dict[int, deque[Any]] = {}
+        self.engine = MediaEngine(_settings(config, slot))
+        totals.include(self._rows)
+        self._loop.add_reader(self.engine.fileno(), self._on_readable)
+        self._link = RouterLink(
+            surroundings,
+            config.endpoint(f"media-{slot}"),
+            role="media",
+            slot=slot,
+            name="media",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_peer=self._on_peer,
+            on_drained=self._flush,
+        )
+
+    def close(self) -> None:
+        """Close every stream and socket."""
+        self._loop.remove_reader(self.engine.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+        self.engine.close()
+        self._link.close()
+
+    def start(self, at: float) -> None:
+        """Nothing to do: streams are opened by call workers."""
+
+    def drain(self, within: float) -> None:
+        """Nothing to do: streams end with their calls."""
+
+    def on_record(self, record: Any) -> None:
+        """No record of the supervisor is for a media worker alone."""
+
+    def update_gauges(self) -> int:
+        """The number of open streams."""
+        return sum(self.engine.totals.streams_active)
+
+    def _rows(self) -> Iterable[SeriesRow]:
+        return self.engine.totals.rows()
+
+    def worker_down(self, role: str, slot: int) -> None:
+        """The owner of streams is gone: nobody will ever close them."""
+        if role == "call":
+            self._link.forget("call", slot)
+            self._backlog.pop(slot, None)
+            self.engine.close_owner(slot, time.monotonic())
+            self._flush()
+
+    def _on_peer(self, channel: Channel) -> None:
+        self.engine.close_owner(channel.slot, time.monotonic())
+        self._backlog[channel.slot] = deque()
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        now = time.monotonic()
+        handle, owner = self.engine.handle, channel.slot
+        for record in records:
+            handle(owner, record, now)
+
+    def _on_readable(self) -> None:
+        self.engine.on_readable(time.monotonic())
+        self._flush()
+
+    def _on_tick(self) -> None:
+        self._timer = self._armed = None
+        self.engine.on_tick(time.monotonic())
+        self._flush()
+
+    def _flush(self) -> None:
+        """Hand out what the engine produced and arm the one timer."""
+        for owner, event in self.engine.drain():
+            waiting = self._backlog.get(owner)
+            if waiting is None:
+                continue  # its owner is gone
+            if len(waiting) >= BACKLOG:
+                self._drop_one(waiting)
+            waiting.append(event)
+        for owner, waiting in self._backlog.items():
+            while waiting:
+                channel = self._link.channels.get(("call", owner))
+                batch = [waiting.popleft() for _ in range(min(EVENTS_PER_FRAME, len(waiting)))]
+                if channel is None or channel.room < len(batch) or not self._link.send(channel, batch):
+                    waiting.extendleft(reversed(batch))  # they wait a tick
+                    break
+        self._arm()
+
+    def _drop_one(self, waiting: deque[Any]) -> None:
+        """Make room: running statistics first (newer ones follow), else the oldest event."""
+        self._dropped.value += 1
+        for index, event in enumerate(waiting):
+            if event.__class__ is StreamStatistics:
+                del waiting[index]
+                return
+        waiting.popleft()
+
+    def _arm(self) -> None:
+        deadline = self.engine.deadline()
+        if deadline == self._armed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = deadline
+        self._timer = (
+            None if deadline is None else self._loop.call_later(max(0.0, deadline - time.monotonic()), self._on_tick)
+        )
+
+
+def _settings(config: NodeConfig, slot: int) -> MediaSettings:
+    """This worker's share of the node's RTP ports: contiguous, even at both ends."""
+    low, high = config.rtp_ports
+    share = (high - low + 2) // 2 // config.media_workers
+    first = low + 2 * share * slot
+    return MediaSettings(port_first=first, port_last=first + 2 * share - 1)

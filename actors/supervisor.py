@@ -1,0 +1,380 @@
+"""The supervisor: starts the processes of a node, watches their beats, replaces the dead, gathers what they counted.
+
+It holds no protocol code and allocates nothing in proportion to traffic. Children are started with exec, never fork:
+ZeroMQ contexts and threads do not survive a fork. A child that dies is replaced within a budget (RESTARTS); a child
+whose beat is late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from . import kernel, link, listeners
+from .config import Listener, NodeConfig
+from .errors import ConfigurationError
+from .link import Channel, RouterLink
+from .messages import CallFinished, Drain, Drained, LoadFinished, Ready, Snapshot, Start, Stop, WorkerDown
+from .run_dir import RunDirectory
+from .totals import Totals
+
+WINDOW = 4096
+START_TIMEOUT = 20.0
+START_LEAD = 0.2
+"""seconds between "all are ready" and the first planned call, so that every shard hears of it before"""
+HANG_UP_GRACE = 6.0
+"""seconds after the drain for the answers to our BYEs"""
+STOP_GRACE = 3.0
+RESTARTS = 5
+RESTART_WINDOW = 30.0
+BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8)
+ROLES = ("media", "dispatcher", "call")
+"""in the order of their start; the dispatcher is stopped last"""
+_logger = logging.getLogger(__name__)
+
+
+class Fleet(Protocol):
+    """Where snapshots go: `metrics.FleetTotals`."""
+
+    def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
+
+    def ended(self, process: str, incarnation: int) -> None: ...
+
+
+class ChildProcess:
+    """One slot of one role: the process that fills it now, and its history."""
+
+    __slots__ = (
+        "abort_sent",
+        "drained",
+        "incarnation",
+        "last_beat",
+        "live_calls",
+        "load",
+        "pidfd",
+        "popen",
+        "ready",
+        "restarts",
+        "role",
+        "slot",
+        "started",
+        "unclosed",
+        "warned",
+    )
+
+    def __init__(self, role: str, slot: int) -> None:
+        self.role = role
+        self.slot = slot
+        self.incarnation = 0
+        self.popen: subprocess.Popen[bytes] | None = None
+        self.pidfd = -1
+        self.ready = self.drained = self.warned = self.abort_sent = False
+        self.started = self.last_beat = 0.0
+        self.live_calls = self.unclosed = 0
+        self.load: LoadFinished | None = None
+        self.restarts: list[float] = []
+
+    @property
+    def name(self) -> str:
+        """The slot's name in logs and metrics."""
+        return self.role if self.role == "dispatcher" else f"{self.role}-{self.slot}"
+
+
+class Supervisor:
+    """A node of real processes.
+
+    config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
+    run_dir: path of the run directory, empty = a fresh one.
+    fleet: takes the snapshots.
+    on_call_finished: takes each `CallFinished`.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        run_dir: str = "",
+        fleet: Fleet,
+        on_call_finished: Callable[[CallFinished], None] | None = None,
+    ) -> None:
+        self._asked = config
+        self._run_dir_path = run_dir
+        self._fleet = fleet
+        self._on_call_finished = on_call_finished
+        self._totals = Totals()
+        self._children: dict[tuple[str, int], ChildProcess] = {}
+        self._snapshot_number = 0
+        self._draining = False
+        self._closing = False
+        self.failure = ""
+        """why the node cannot go on; empty = all is well"""
+        self.load_finished = asyncio.Event()
+        self.ended = asyncio.Event()
+        """the plan is done, the drain is over, or the node failed"""
+        self._all_ready = asyncio.Event()
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Bind, start every process and wait until all are linked; then calls may come and go.
+
+        Raises:
+            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._run_dir = RunDirectory(self._run_dir_path)
+        try:
+            self._sockets, bound = listeners.bind_all(self._asked.listeners)
+        except ConfigurationError:
+            self._run_dir.close()
+            raise
+        self.config = dataclasses.replace(
+            self._asked,
+            run_dir=self._run_dir.path,
+            listeners=bound,
+            call_id_key=self._asked.call_id_key or secrets.randbits(32),
+        )
+        self._context = link.new_context()
+        self._link = RouterLink(
+            link.Surroundings(1, self._context, self._totals, self._loop),
+            self.config.endpoint("control"),
+            role="supervisor",
+            name="control",
+            window=WINDOW,
+            on_records=self._on_records,
+            linger_ms=200,
+        )
+        counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
+        for role in ROLES:
+            for slot in range(counts[role]):
+                child = self._children[role, slot] = ChildProcess(role, slot)
+                self._spawn(child)
+        self._watch = self._loop.call_later(0.5, self._on_watch)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await self._all_ready.wait()
+        except TimeoutError:
+            missing = ", ".join(child.name for child in self._children.values() if not child.ready)
+            self.failure = self.failure or f"did not come up within {START_TIMEOUT:.0f} s: {missing}"
+        if self.failure:
+            await self.close()
+            raise ConfigurationError(f"the node did not start: {self.failure}; the lines above say why")
+        self._link.broadcast((Start(time.monotonic() + START_LEAD),))
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The addresses bound, with their real ports."""
+        return self.config.listeners
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are not over, as of the last beats."""
+        return sum(child.live_calls for child in self._children.values() if child.role == "call")
+
+    @property
+    def processes(self) -> list[tuple[str, int, int]]:
+        """Name, pid and number of restarts of each process that runs."""
+        return [
+            (child.name, child.popen.pid, child.incarnation - 1)
+            for child in self._children.values()
+            if child.popen is not None
+        ]
+
+    @property
+    def load_counts(self) -> tuple[int, int, int]:
+        """Planned, attempted and held-back calls over all shards that finished."""
+        done = [child.load for child in self._children.values() if child.load is not None]
+        return sum(d.planned for d in done), sum(d.attempted for d in done), sum(d.held_back for d in done)
+
+    async def wait(self) -> None:
+        """Until the load is done, a drain is over, or the node failed."""
+        await self.ended.wait()
+
+    def drain(self, within: float) -> None:
+        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        self._draining = True
+        self._link.broadcast((Drain(within),))
+        self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
+
+    async def close(self) -> int:
+        """Stop every process, the dispatcher last; how many calls were left unclosed."""
+        self._closing = True
+        for roles in (("call",), ("media", "dispatcher")):
+            await self._stop_roles(roles)
+        self._watch.cancel()
+        self._link.close()
+        self._context.term()
+        for each in self._sockets:
+            each.close()
+        self._run_dir.close()
+        return sum(child.unclosed for child in self._children.values())
+
+    async def _stop_roles(self, roles: tuple[str, ...]) -> None:
+        running = [child for child in self._children.values() if child.role in roles and child.popen is not None]
+        for child in running:
+            channel = self._link.channels.get((child.role, child.slot))
+            if channel is None or not self._link.send(channel, (Stop(),)):
+                self._signal(child, signal.SIGKILL)
+        deadline = self._loop.time() + STOP_GRACE
+        while any(child.popen is not None for child in running) and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        for child in running:
+            if child.popen is not None:
+                _logger.warning("%s did not stop in %.0f s; killed", child.name, STOP_GRACE)
+                self._signal(child, signal.SIGKILL)
+                child.popen.wait()
+                self._forget(child)
+
+    # ---- children
+
+    def _spawn(self, child: ChildProcess) -> None:
+        child.incarnation += 1
+        child.ready = child.drained = child.warned = child.abort_sent = False
+        descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
+        order = {
+            "role": child.role,
+            "slot": child.slot,
+            "incarnation": child.incarnation,
+            "descriptors": descriptors,
+            "config": json.loads(self.config.to_json()),
+        }
+        child.popen = subprocess.Popen(
+            [sys.executable, "-m", "actors.process"],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        assert child.popen.stdin is not None
+        child.popen.stdin.write(json.dumps(order).encode() + b"\n")
+        child.popen.stdin.flush()
+        child.started = child.last_beat = time.monotonic()
+        child.pidfd = os.pidfd_open(child.popen.pid)
+        self._loop.add_reader(child.pidfd, self._on_exit, child)
+
+    def _forget(self, child: ChildProcess) -> None:
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        assert child.popen is not None
+        assert child.popen.stdin is not None
+        child.popen.stdin.close()
+        child.popen = None
+        child.live_calls = 0
+        self._link.forget(child.role, child.slot)
+        self._fleet.ended(child.name, child.incarnation)
+
+    def _on_exit(self, child: ChildProcess) -> None:
+        assert child.popen is not None
+        status = child.popen.wait()
+        self._forget(child)
+        if self._closing:
+            return
+        reason = "hang" if child.abort_sent else "crash"
+        _logger.error("%s ended with status %d (%s)", child.name, status, reason)
+        self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
+        self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
+        now = time.monotonic()
+        child.restarts = [at for at in child.restarts if now - at < RESTART_WINDOW]
+        if len(child.restarts) >= RESTARTS:
+            self._fail(f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s")
+        elif not self._all_ready.is_set():
+            self._fail(f"{child.name} ended with status {status} while starting")
+        elif child.role == "call" and self.config.load is not None:
+            self._fail(f"{child.name} died and took its share of the load plan with it")
+        else:
+            self._loop.call_later(BACK_OFF[min(len(child.restarts), len(BACK_OFF) - 1)], self._respawn, child)
+            child.restarts.append(now)
+
+    def _respawn(self, child: ChildProcess) -> None:
+        if not self._closing:
+            self._spawn(child)
+
+    def _fail(self, reason: str) -> None:
+        self.failure = self.failure or reason
+        self._all_ready.set()
+        self.ended.set()
+
+    def _signal(self, child: ChildProcess, number: int) -> None:
+        if child.popen is not None:
+            child.popen.send_signal(number)
+
+    def _on_watch(self) -> None:
+        """Look at every beat; a child that is late is warned about, then dumped and killed."""
+        self._watch = self._loop.call_later(0.5, self._on_watch)
+        now = time.monotonic()
+        limit = self.config.hang_timeout
+        for child in self._children.values():
+            if child.popen is None or not child.ready:
+                continue
+            late = now - child.last_beat
+            if late < 1.5:
+                child.warned = False
+            elif not child.warned:
+                child.warned = True
+                _logger.warning("%s: no beat for %.1f s; its stack follows", child.name, late)
+                self._signal(child, signal.SIGUSR2)
+            if limit and late > limit and not child.abort_sent:
+                child.abort_sent = True
+                self._signal(child, signal.SIGABRT)
+                self._signal(child, signal.SIGCONT)
+                self._loop.call_later(0.3, self._signal, child, signal.SIGKILL)
+        self._snapshot_number += 1
+        self._fleet.update("supervisor", 1, Snapshot(self._snapshot_number, now, 0, self._totals.snapshot()))
+
+    # ---- records
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        child = self._children[channel.role, channel.slot]
+        for record in records:
+            kind = record.__class__
+            if kind is CallFinished:
+                if self._on_call_finished is not None:
+                    self._on_call_finished(record)
+            elif kind is Snapshot:
+                child.last_beat = time.monotonic()
+                child.live_calls = record.live_calls
+                self._fleet.update(child.name, channel.incarnation, self._with_usage(child, record))
+            elif kind is Ready:
+                self._on_ready(child)
+            elif kind is LoadFinished:
+                child.load = record
+                self._check_plan()
+            elif kind is Drained:
+                child.drained = True
+                child.unclosed = record.unclosed
+                if all(each.drained for each in self._children.values() if each.role == "call"):
+                    self.ended.set()
+
+    def _with_usage(self, child: ChildProcess, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with the kernel's view of the process added."""
+        usage = kernel.process_usage(child.popen.pid) if child.popen is not None else None
+        if usage is None:
+            return snapshot
+        rows = (
+            ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
+            ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
+        )
+        return snapshot._replace(series=(*snapshot.series, *rows))
+
+    def _on_ready(self, child: ChildProcess) -> None:
+        child.ready = True
+        child.last_beat = time.monotonic()
+        if self._all_ready.is_set():
+            channel = self._link.channels[child.role, child.slot]
+            self._link.send(channel, (Start(time.monotonic()),))
+            if self._draining:
+                self._link.send(channel, (Drain(0.0),))
+        elif all(each.ready for each in self._children.values()):
+            self._all_ready.set()
+
+    def _check_plan(self) -> None:
+        if all(each.load is not None for each in self._children.values() if each.role == "call"):
+            self.load_finished.set()
+            self.ended.set()
