@@ -285,7 +285,7 @@ def filled() -> FleetTotals:
             continue
         labels = [(metric.closed.get(label) or ("load",))[0] for label in metric.own_labels]
         if metric.kind == "histogram":
-            distribution = totals.distribution(metric.name, metric.buckets, *labels)
+            distribution = totals.distribution(metric.name, *labels)
             distribution.add(metric.buckets[0])
             distribution.add(metric.buckets[-1] * 2)
         elif "heartbeat" not in metric.name and "snapshots" not in metric.name:

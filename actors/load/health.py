@@ -1,0 +1,163 @@
+"""Whether the generator itself was able to do what was asked: a run measured with a sick one says nothing.
+
+Fed with every snapshot of every process and with the lateness of every call. Unhealthy is, over any 10 s: more than 1 %
+of the calls, packets or loop timers later than their limit (their 99th percentile is above it), any datagram dropped at
+a socket of ours, a gap of more than 3 s in the statistics. Pure.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from ..messages import Snapshot
+from ..metric_table import EDGES
+
+WINDOW: Final = 10.0
+LATENESS_LIMIT: Final = 0.05
+SEND_LATENESS_LIMIT: Final = 0.01
+LOOP_LAG_LIMIT: Final = 0.05
+LONGEST_GAP: Final = 3.0
+TOLERATED: Final = 0.01
+"""the share that may be above a limit while the 99th percentile is not"""
+
+LOOP_LAG: Final = "sipswarm_event_loop_lag_seconds"
+SEND_LATENESS: Final = "sipswarm_rtp_send_lateness_seconds"
+DROPS: Final = "sipswarm_udp_socket_drops_total"
+_LIMITS: Final = {LOOP_LAG: LOOP_LAG_LIMIT, SEND_LATENESS: SEND_LATENESS_LIMIT}
+_WORDS: Final = {LOOP_LAG: "loop lag", SEND_LATENESS: "RTP send lateness"}
+
+
+class HealthFigures(NamedTuple):
+    """The `generator` part of a run's summary."""
+
+    healthy: bool
+    schedule_lateness_p99: float | None
+    send_lateness_p99: float | None
+    """of the worst process, estimated within its histogram bucket; None = nothing was sent"""
+    loop_lag_p99: float | None
+    """of the worst process, as above"""
+    udp_drops: int
+    reasons: tuple[str, ...]
+
+
+class _Beat(NamedTuple):
+    at: float
+    counts: dict[str, tuple[float, ...]]
+    drops: float
+
+
+class Health:
+    """Watches one run. Snapshots before `begin` only set the point from which is counted."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._beats: dict[tuple[str, int], deque[_Beat]] = {}
+        self._first: dict[tuple[str, int], _Beat] = {}
+        self._reasons: dict[str, None] = {}
+        self._starts: dict[int, list[int]] = {}
+
+    def begin(self) -> None:
+        """The processes are up and the plan starts: from here on it counts."""
+        self._begun = True
+
+    def observe(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
+        """A snapshot of a process."""
+        key = (process, incarnation)
+        beat = _beat(snapshot)
+        if not self._begun or key not in self._beats:
+            self._first[key] = beat
+            self._beats[key] = deque([beat])
+            return
+        beats = self._beats[key]
+        gap = beat.at - beats[-1].at
+        if gap > LONGEST_GAP:
+            self._blame(f"{process}: no statistics for more than {LONGEST_GAP:.0f} s")
+        if beat.drops > beats[-1].drops:
+            self._blame(f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max")
+        beats.append(beat)
+        while len(beats) > 2 and beats[1].at <= beat.at - WINDOW:
+            beats.popleft()
+        if beat.at - beats[0].at >= WINDOW:
+            self._judge(process, beats[0], beat)
+
+    def add_start(self, started: float, lateness: float) -> None:
+        """A call of the plan started, so late.
+
+        started: monotonic seconds. lateness: seconds.
+        """
+        second = self._starts.setdefault(int(started), [0, 0])
+        second[0] += 1
+        second[1] += lateness > LATENESS_LIMIT
+
+    def figures(self, schedule_lateness_p99: float | None) -> HealthFigures:
+        """The verdict at the end of the run; what ran for less than 10 s is judged as a whole."""
+        for (process, _), beats in self._beats.items():
+            if beats[-1].at - beats[0].at < WINDOW:
+                self._judge(process, beats[0], beats[-1])
+        if self._late_starts():
+            self._blame(f"calls started late: the 99th percentile over 10 s was above {LATENESS_LIMIT * 1000:.0f} ms")
+        return HealthFigures(
+            healthy=not self._reasons,
+            schedule_lateness_p99=schedule_lateness_p99,
+            send_lateness_p99=self._worst(SEND_LATENESS),
+            loop_lag_p99=self._worst(LOOP_LAG),
+            udp_drops=int(sum(beats[-1].drops - self._first[key].drops for key, beats in self._beats.items())),
+            reasons=tuple(self._reasons),
+        )
+
+    def _judge(self, process: str, before: _Beat, after: _Beat) -> None:
+        for name, limit in _LIMITS.items():
+            counts = _difference(before, after, name)
+            above = sum(counts[EDGES[name].index(limit) + 1 :])
+            if above > TOLERATED * sum(counts):
+                self._blame(f"{process}: {_WORDS[name]} p99 over 10 s was above {limit * 1000:.0f} ms")
+
+    def _late_starts(self) -> bool:
+        """Whether in any 10 successive seconds more than 1 % of the calls were late."""
+        for second in self._starts:
+            window = [self._starts.get(each, (0, 0)) for each in range(second, second + int(WINDOW))]
+            if sum(late for _, late in window) > TOLERATED * sum(count for count, _ in window):
+                return True
+        return False
+
+    def _worst(self, name: str) -> float | None:
+        estimates = (
+            quantile(0.99, EDGES[name], _difference(self._first[key], beats[-1], name))
+            for key, beats in self._beats.items()
+        )
+        return max((each for each in estimates if each is not None), default=None)
+
+    def _blame(self, reason: str) -> None:
+        self._reasons[reason] = None
+
+
+def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> float | None:
+    """A quantile estimated from a histogram's counts: linear within a bucket; the highest edge when above it."""
+    rank = share * sum(counts)
+    if not rank:
+        return None
+    below = 0.0
+    lower = 0.0
+    for edge, count in zip(edges, counts, strict=False):
+        if below + count >= rank:
+            return lower + (edge - lower) * (rank - below) / count
+        below += count
+        lower = edge
+    return edges[-1]
+
+
+def _beat(snapshot: Snapshot) -> _Beat:
+    counts: dict[str, tuple[float, ...]] = {}
+    drops = 0.0
+    for name, _, values in snapshot.series:
+        if name in _LIMITS:
+            counts[name] = values[1:]
+        elif name == DROPS:
+            drops += values[0]
+    return _Beat(snapshot.at, counts, drops)
+
+
+def _difference(before: _Beat, after: _Beat, name: str) -> list[float]:
+    now = after.counts.get(name, ())
+    then = before.counts.get(name) or (0.0,) * len(now)
+    return [later - earlier for earlier, later in zip(then, now, strict=True)]

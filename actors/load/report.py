@@ -1,0 +1,248 @@
+"""The verdict of a load test and its summary: what passed, what did not, and whether the figures can be trusted.
+
+The first reason in the order of `Verdict` decides. No false green: an expectation or a threshold for which nothing was
+counted has failed, and so has a call that was planned and of which nobody knows what became.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from ..config import LoadConfig
+from ..fleet_totals import ProcessFigures
+from ..histogram import Histogram
+from ..messages import CallFinished
+from .health import Health, HealthFigures
+from .tally import Tally
+from .thresholds import RATIOS, Judged, Threshold
+
+SCHEMA: Final = "sipswarm.summary/1"
+
+
+class Verdict(Enum):
+    """What a run came to, with the exit code of the process; the first that applies."""
+
+    INTERNAL_FAILURE = ("internal_failure", 1)
+    INTERRUPTED = ("interrupted", 105)
+    UNTRUSTWORTHY = ("untrustworthy", 98)
+    NOTHING_SENT = ("nothing_sent", 97)
+    THRESHOLDS_FAILED = ("thresholds_failed", 99)
+    CALLS_FAILED = ("calls_failed", 1)
+    NOT_CLOSED = ("not_closed", 3)
+    PASSED = ("passed", 0)
+
+    @property
+    def text(self) -> str:
+        """The word in summary.json."""
+        return self.value[0]
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status of the process."""
+        return self.value[1]
+
+
+class Ending(NamedTuple):
+    """How a run ended and what is known besides its calls."""
+
+    started: str
+    """wall-clock time of the start, ISO 8601"""
+    seconds: float
+    planned: int | None
+    """calls of the plan over all shards of this node; None = the plan had no end, or was ended early on purpose"""
+    attempted: int
+    """calls that the workers began"""
+    held_back: int
+    """planned calls that the user's own limit kept from starting"""
+    unclosed: int = 0
+    """calls whose end no peer confirmed"""
+    interrupted: bool = False
+    """SIGINT or SIGTERM cut the plan short"""
+    failure: str = ""
+    """an internal failure; empty = none"""
+    processes: tuple[ProcessFigures, ...] = ()
+
+
+class Result(NamedTuple):
+    """A judged run."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """why it is not passed, in words; empty when it is"""
+    summary: dict[str, Any]
+    """what summary.json holds"""
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status of the process."""
+        return self.verdict.exit_code
+
+
+class Report:
+    """Takes the calls of a run as they finish and judges it at the end.
+
+    thresholds: conditions on the figures; with any of them, failed calls alone do not decide.
+    fail_on_error: failed calls decide even then.
+    """
+
+    def __init__(self, load: LoadConfig, *, thresholds: Sequence[Threshold] = (), fail_on_error: bool = False) -> None:
+        self.load = load
+        self.tally = Tally(load)
+        self.health = Health()
+        self._thresholds = tuple(thresholds)
+        self._failed_calls_decide = fail_on_error or not thresholds
+
+    def add(self, row: CallFinished) -> str:
+        """A call finished; the name of the expectation it missed, empty = none."""
+        self.health.add_start(row.started, row.lateness)
+        return self.tally.add(row)
+
+    def judge(self, ending: Ending) -> Result:
+        """The verdict on what was added until now."""
+        generator = self.health.figures(self.tally.distributions["schedule_lateness"].percentile(99))
+        judged = tuple(each.judge(self.figure(each, ending)) for each in self._thresholds)
+        verdict, reasons = self._decide(ending, generator, judged)
+        return Result(verdict, reasons, self._summary(ending, verdict, generator, judged))
+
+    def failed(self, ending: Ending) -> int:
+        """Calls that missed an expectation, or were planned and never came to an end that anybody knows of."""
+        return self.tally.failed + _lost(ending) + max(0, ending.attempted - self.tally.rows)
+
+    def figure(self, threshold: Threshold, ending: Ending) -> float | None:
+        """The value that a threshold asks for; None = nothing was counted for it."""
+        if threshold.name in RATIOS:
+            return self._ratio(threshold.name, ending)
+        histogram = self.tally.distributions[threshold.name]
+        if threshold.percent is not None:
+            return histogram.percentile(threshold.percent)
+        value: float | None = getattr(histogram, threshold.statistic)
+        return value
+
+    def _ratio(self, name: str, ending: Ending) -> float | None:
+        tally = self.tally
+        attempted = ending.attempted
+        if name == "dropped":
+            planned = attempted + ending.held_back + _lost(ending)
+            return (planned - attempted) / planned if planned else None
+        count = {
+            "answered": tally.answered,
+            "completed": tally.completed,
+            "failed": self.failed(ending),
+            "one_way": tally.one_way,
+        }[name]
+        return count / attempted if attempted else None
+
+    def _decide(
+        self, ending: Ending, generator: HealthFigures, judged: tuple[Judged, ...]
+    ) -> tuple[Verdict, tuple[str, ...]]:
+        if ending.failure:
+            return Verdict.INTERNAL_FAILURE, (ending.failure,)
+        if ending.interrupted:
+            return Verdict.INTERRUPTED, ("the plan was cut short by a signal",)
+        if not generator.healthy:
+            return Verdict.UNTRUSTWORTHY, generator.reasons
+        if not ending.attempted:
+            return Verdict.NOTHING_SENT, ("no call was started",)
+        if self.tally.outcomes["transport_error"] >= ending.attempted:
+            return Verdict.NOTHING_SENT, ("no INVITE could be sent, or none was answered by anything but an error",)
+        missed = tuple(_words(each) for each in judged if not each.passed)
+        if missed:
+            return Verdict.THRESHOLDS_FAILED, missed
+        failed = self.failed(ending)
+        if failed and self._failed_calls_decide:
+            return Verdict.CALLS_FAILED, self._failure_words(ending, failed)
+        if ending.unclosed:
+            return Verdict.NOT_CLOSED, (f"{ending.unclosed} calls were not closed when the drain ended",)
+        return Verdict.PASSED, ()
+
+    def _failure_words(self, ending: Ending, failed: int) -> tuple[str, ...]:
+        words = [f"{failed} calls failed"]
+        words += [f"{count} missed: {name}" for name, count in self.tally.failures.most_common()]
+        if _lost(ending):
+            words.append(f"{_lost(ending)} of the plan were never started")
+        if ending.attempted > self.tally.rows:
+            words.append(f"{ending.attempted - self.tally.rows} were started and never reported")
+        return tuple(words)
+
+    # ---- summary.json
+
+    def _summary(
+        self, ending: Ending, verdict: Verdict, generator: HealthFigures, judged: tuple[Judged, ...]
+    ) -> dict[str, Any]:
+        load, tally = self.load, self.tally
+        return {
+            "schema": SCHEMA,
+            "verdict": verdict.text,
+            "exit_code": verdict.exit_code,
+            "run": {
+                "seed": load.seed,
+                "started": ending.started,
+                "seconds": round(ending.seconds, 3),
+                "target": load.target,
+            },
+            "calls": {
+                "planned": ending.attempted + ending.held_back if ending.planned is None else ending.planned,
+                "attempted": ending.attempted,
+                "answered": tally.answered,
+                "completed": tally.completed,
+                "failed": self.failed(ending),
+                "dropped": ending.held_back,
+                "max_concurrent": tally.max_concurrent,
+                "outcomes": dict(tally.outcomes.most_common()),
+            },
+            "rate": {"target": load.rate, "achieved": _rounded(tally.rate)},
+            "delays": {
+                name: _digest(tally.distributions[f"{name}_{suffix}"])
+                for name, suffix in (("post_dial", "delay"), ("answer", "delay"), ("disconnect", "delay"))
+            },
+            "media": {
+                "streams": tally.streams,
+                "rtp_sent": tally.rtp_sent,
+                "rtp_received": tally.rtp_received,
+                "lost": tally.rtp_lost,
+                "loss_ratio_max": _rounded(tally.distributions["loss"].max),
+                "jitter_p95": _rounded(tally.distributions["jitter"].percentile(95)),
+                "mos_cqe_p5": _rounded(tally.distributions["mos"].percentile(5)),
+                "one_way_calls": tally.one_way,
+            },
+            "dtmf": {
+                "sent": tally.digits_sent,
+                "received": tally.digits_received,
+                "missed": tally.digits_missed,
+                "wrong": tally.digits_wrong,
+            },
+            "generator": {
+                "healthy": generator.healthy,
+                "schedule_lateness_p99": _rounded(generator.schedule_lateness_p99),
+                "send_lateness_p99": _rounded(generator.send_lateness_p99),
+                "loop_lag_p99": _rounded(generator.loop_lag_p99),
+                "udp_drops": generator.udp_drops,
+                "reasons": list(generator.reasons),
+            },
+            "processes": [each._asdict() for each in ending.processes],
+            "thresholds": [each._asdict() for each in judged],
+        }
+
+
+def _lost(ending: Ending) -> int:
+    """Calls of the plan that were neither attempted nor held back by the user's own limit."""
+    return 0 if ending.planned is None else max(0, ending.planned - ending.attempted - ending.held_back)
+
+
+def _words(judged: Judged) -> str:
+    value = "nothing was counted for it" if judged.value is None else f"it was {judged.value:.6g}"
+    return f"threshold {judged.expression} failed: {value}"
+
+
+def _digest(histogram: Histogram) -> dict[str, float | int | None]:
+    return {
+        "count": histogram.count,
+        "mean": _rounded(histogram.mean),
+        **{f"p{percent}": _rounded(histogram.percentile(percent)) for percent in (50, 90, 95, 99)},
+        "max": _rounded(histogram.max),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    """To the microsecond, which is finer than anything we measure."""
+    return None if value is None else round(value, 6)

@@ -1,0 +1,151 @@
+"""The files of a run: summary.json and calls.csv, written so that a reader never sees half of one.
+
+Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; summary.json is replaced as a
+whole. A full disk ends the writing of rows, never the run; `error` says so and the verdict must tell.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from ..errors import ConfigurationError
+from ..messages import CallFinished
+
+COLUMNS: Final = (
+    "id",
+    "scenario",
+    "start",
+    "outcome",
+    "code",
+    "post_dial_delay",
+    "answer_delay",
+    "disconnect_delay",
+    "duration",
+    "ended_by",
+    "lateness",
+    "rtp_sent",
+    "rtp_received",
+    "rtp_lost",
+    "jitter",
+    "mos",
+    "digits_sent",
+    "digits_received",
+    "digits_missed",
+    "digits_wrong",
+    "failure",
+)
+"""of calls.csv; times in seconds, `start` from the start of the run; empty = there was none"""
+
+
+class Results:
+    """The folder of one run.
+
+    folder: made when it does not exist.
+    Raises:
+        ConfigurationError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.error = ""
+        """why rows are missing in calls.csv; empty = none is"""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] | None = (folder / "calls.csv.partial").open("w", encoding="utf-8", newline="")
+        except OSError as error:
+            raise ConfigurationError(
+                f"--out {folder}: {error.strerror}; give a folder that can be written to"
+            ) from error
+        self._write_row(COLUMNS)
+
+    @property
+    def summary_path(self) -> Path:
+        """Where the summary is."""
+        return self.folder / "summary.json"
+
+    @property
+    def calls_path(self) -> Path:
+        """Where the calls are, once they are complete."""
+        return self.folder / "calls.csv"
+
+    def add(self, row: CallFinished, failure: str, run_started: float) -> None:
+        """One more call.
+
+        failure: the expectation it missed. run_started: monotonic time of the start of the run.
+        """
+        self._write_row(
+            (
+                row.call_id,
+                row.scenario,
+                f"{row.started - run_started:.6f}",
+                row.outcome,
+                row.code or "",
+                _known(row.post_dial_delay),
+                _known(row.answer_delay),
+                _known(row.disconnect_delay),
+                f"{row.duration:.6f}",
+                row.ended_by,
+                f"{row.lateness:.6f}",
+                row.rtp_sent,
+                row.rtp_received,
+                row.rtp_lost,
+                _known(row.jitter),
+                _known(row.mos),
+                row.digits_sent,
+                row.digits_received,
+                row.digits_missed,
+                row.digits_wrong,
+                failure,
+            )
+        )
+
+    def flush(self) -> None:
+        """Put the rows so far on disk."""
+        if self._file is not None:
+            try:
+                self._file.flush()
+            except OSError as error:
+                self._give_up(error)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Replace summary.json.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        temporary = self.folder / "summary.json.partial"
+        temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, self.summary_path)
+
+    def close_calls(self) -> None:
+        """Give calls.csv its name; after an error the partial file keeps its own."""
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+            os.replace(self.folder / "calls.csv.partial", self.calls_path)
+        except OSError as error:
+            self._give_up(error)
+        self._file = None
+
+    def _write_row(self, row: tuple[object, ...]) -> None:
+        if self._file is not None:
+            try:
+                csv.writer(self._file, lineterminator="\n").writerow(row)
+            except OSError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.error = f"{self.calls_path} is not complete: {error.strerror}"
+        file, self._file = self._file, None
+        with suppress(OSError):  # what is still in its buffer cannot be written either
+            cast(IO[str], file).close()
+
+
+def _known(value: float) -> str:
+    """A figure, or nothing for the -1.0 that stands for none."""
+    return "" if value < 0 else f"{value:.6f}"

@@ -1,0 +1,114 @@
+"""Adds up the finished calls of a run: outcomes, delays, media, digits, and which calls failed. Pure.
+
+Each call is judged twice: the worker that held it says which expectation it missed, and its figures are held here
+against what the load expects, so that an expectation nobody looked at is a failure and never a pass.
+"""
+
+from collections import Counter
+from typing import Final
+
+from ..config import LoadConfig
+from ..histogram import Histogram
+from ..messages import CallFinished
+from .thresholds import DISTRIBUTIONS
+
+SLOTS_PER_SECOND: Final = 10
+"""how finely calls that overlap are counted"""
+
+
+class Tally:
+    """Everything a report needs of any number of calls; memory grows with the time of the run, not with its calls."""
+
+    def __init__(self, load: LoadConfig) -> None:
+        self._load = load
+        self.rows = 0
+        self.outcomes: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        """failed calls by the expectation that was missed"""
+        self.answered = self.completed = self.one_way = 0
+        self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = 0
+        self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
+        self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
+        self._first_start = float("inf")
+        self._last_start = float("-inf")
+        self._begins: Counter[int] = Counter()
+        self._ends: Counter[int] = Counter()
+
+    @property
+    def failed(self) -> int:
+        """Finished calls that missed an expectation."""
+        return self.failures.total()
+
+    @property
+    def rate(self) -> float | None:
+        """Calls started per second, over the time between the first and the last start; None with fewer than two."""
+        span = self._last_start - self._first_start
+        return (self.rows - 1) / span if self.rows > 1 and span > 0 else None
+
+    @property
+    def max_concurrent(self) -> int:
+        """The most calls that were live within the same tenth of a second."""
+        live = most = 0
+        for slot in sorted(self._begins.keys() | self._ends.keys()):
+            live += self._begins[slot]
+            most = max(most, live)
+            live -= self._ends[slot]
+        return most
+
+    def add(self, row: CallFinished) -> str:
+        """Count a call; the name of the expectation it missed, empty = it passed."""
+        self.rows += 1
+        self.outcomes[row.outcome] += 1
+        failure = self._failure(row)
+        if failure:
+            self.failures[failure] += 1
+        if row.outcome == "answered":
+            self.answered += 1
+            self.completed += row.ended_by == "remote" or (row.ended_by == "local" and row.disconnect_delay >= 0)
+            self.distributions["duration"].add(row.duration)
+            self.one_way += failure == "one_way" or bool(row.rtp_sent) != bool(row.rtp_received)
+        self._add_times(row)
+        self._add_media(row)
+        self.digits_sent += row.digits_sent
+        self.digits_received += row.digits_received
+        self.digits_missed += row.digits_missed
+        self.digits_wrong += row.digits_wrong
+        return failure
+
+    def _failure(self, row: CallFinished) -> str:
+        if row.failure:
+            return row.failure
+        if row.outcome != "answered":
+            return "code"
+        if self._load.expect_media and not (row.rtp_sent and row.rtp_received):
+            return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+        if self._load.expect_dtmf and (row.digits_missed or row.digits_wrong or not row.digits_received):
+            return "digits"
+        return ""
+
+    def _add_times(self, row: CallFinished) -> None:
+        for name, value in (
+            ("post_dial_delay", row.post_dial_delay),
+            ("answer_delay", row.answer_delay),
+            ("disconnect_delay", row.disconnect_delay),
+        ):
+            if value >= 0:
+                self.distributions[name].add(value)
+        self.distributions["schedule_lateness"].add(row.lateness)
+        self._first_start = min(self._first_start, row.started)
+        self._last_start = max(self._last_start, row.started)
+        ended = row.started + max(row.answer_delay, row.post_dial_delay, 0.0) + row.duration
+        self._begins[int(row.started * SLOTS_PER_SECOND)] += 1
+        self._ends[int(ended * SLOTS_PER_SECOND)] += 1
+
+    def _add_media(self, row: CallFinished) -> None:
+        self.rtp_sent += row.rtp_sent
+        self.rtp_received += row.rtp_received
+        self.rtp_lost += row.rtp_lost
+        if row.rtp_received:
+            self.streams += 1
+            self.distributions["loss"].add(row.rtp_lost / (row.rtp_lost + row.rtp_received))
+            if row.jitter >= 0:
+                self.distributions["jitter"].add(row.jitter)
+            if row.mos >= 0:
+                self.distributions["mos"].add(row.mos)

@@ -1,0 +1,456 @@
+"""The verdict of a load test, its order, its files, and the generator's own health."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.config import LoadConfig
+from actors.errors import ConfigurationError
+from actors.fleet_totals import ProcessFigures
+from actors.load.health import DROPS, LOOP_LAG, SEND_LATENESS, Health, quantile
+from actors.load.report import Ending, Report, Verdict
+from actors.load.results import COLUMNS, Results
+from actors.load.thresholds import Threshold
+from actors.messages import CallFinished, Snapshot
+from actors.metric_table import EDGES
+
+LOAD = LoadConfig("sip:echo@127.0.0.1:5070", rate=50.0, seed=3)
+ROW = CallFinished(
+    call_id="c0ffee",
+    scenario="call",
+    role="uac",
+    started=100.0,
+    lateness=0.001,
+    outcome="answered",
+    code=200,
+    post_dial_delay=0.004,
+    answer_delay=0.01,
+    disconnect_delay=0.002,
+    duration=2.0,
+    ended_by="local",
+    rtp_sent=100,
+    rtp_received=99,
+    rtp_lost=1,
+    jitter=0.0004,
+    mos=4.4,
+    digits_sent=4,
+    digits_received=4,
+    digits_missed=0,
+    digits_wrong=0,
+    failure="",
+)
+REFUSED = ROW._replace(
+    outcome="busy",
+    code=486,
+    answer_delay=-1.0,
+    disconnect_delay=-1.0,
+    duration=0.0,
+    ended_by="",
+    rtp_sent=0,
+    rtp_received=0,
+    rtp_lost=0,
+    jitter=-1.0,
+    mos=-1.0,
+    digits_sent=0,
+    digits_received=0,
+)
+UNSENT = REFUSED._replace(outcome="transport_error", code=0, post_dial_delay=-1.0)
+
+
+def report(*rows: CallFinished, thresholds: str = "", fail_on_error: bool = False, load: LoadConfig = LOAD) -> Report:
+    made = Report(load, thresholds=[Threshold.parse(each) for each in thresholds.split()], fail_on_error=fail_on_error)
+    for row in rows:
+        made.add(row)
+    return made
+
+
+def ending(attempted: int, **changes: Any) -> Ending:
+    return Ending("2026-01-01T00:00:00+00:00", 5.0, attempted, attempted, 0)._replace(**changes)
+
+
+def beat(
+    number: int, at: float, *, late: float = 0, total: float = 100, name: str = LOOP_LAG, drops: int = 0
+) -> Snapshot:
+    """A snapshot whose histogram has counted `total` values, `late` of them above every edge."""
+    counts = [0.0] * (len(EDGES[name]) + 1)
+    counts[0], counts[-1] = total - late, late
+    return Snapshot(number, at, 0, ((name, (), (0.0, *counts)), (DROPS, (), (float(drops),))))
+
+
+# ---- verdicts
+
+
+@pytest.mark.parametrize(
+    ("made", "end", "verdict", "why"),
+    [
+        (report(ROW, ROW), ending(2), Verdict.PASSED, ""),
+        (report(ROW, REFUSED), ending(2), Verdict.CALLS_FAILED, "1 missed: code"),
+        (report(ROW._replace(failure="digits")), ending(1), Verdict.CALLS_FAILED, "1 missed: digits"),
+        (report(ROW), ending(1, planned=3), Verdict.CALLS_FAILED, "2 of the plan were never started"),
+        (report(ROW), ending(1, planned=3, held_back=2), Verdict.PASSED, ""),
+        (report(ROW), ending(2), Verdict.CALLS_FAILED, "1 were started and never reported"),
+        (report(ROW), ending(1, planned=None), Verdict.PASSED, ""),
+        (report(), ending(0), Verdict.NOTHING_SENT, "no call was started"),
+        (report(UNSENT, UNSENT), ending(2), Verdict.NOTHING_SENT, "no INVITE could be sent"),
+        (report(ROW, UNSENT), ending(2), Verdict.CALLS_FAILED, "1 calls failed"),
+        (report(ROW), ending(1, unclosed=1), Verdict.NOT_CLOSED, "1 calls were not closed"),
+        (report(ROW), ending(1, interrupted=True), Verdict.INTERRUPTED, "cut short"),
+        (report(ROW), ending(1, failure="call-0 died"), Verdict.INTERNAL_FAILURE, "call-0 died"),
+        (report(ROW, REFUSED, thresholds="answered>=0.5"), ending(2), Verdict.PASSED, ""),
+        (report(ROW, REFUSED, thresholds="answered>0.5"), ending(2), Verdict.THRESHOLDS_FAILED, "it was 0.5"),
+        (report(ROW, REFUSED, thresholds="answered>=0.5", fail_on_error=True), ending(2), Verdict.CALLS_FAILED, "1 "),
+        (report(REFUSED, thresholds="mos.p5>3"), ending(1), Verdict.THRESHOLDS_FAILED, "nothing was counted for it"),
+        (report(*[ROW._replace(lateness=0.06)] * 2), ending(2), Verdict.UNTRUSTWORTHY, "calls started late"),
+    ],
+)
+def test_the_verdict_and_its_reason(made: Report, end: Ending, verdict: Verdict, why: str) -> None:
+    result = made.judge(end)
+    assert result.verdict is verdict
+    assert result.exit_code == verdict.exit_code == result.summary["exit_code"]
+    assert why in "; ".join(result.reasons)
+    assert bool(result.reasons) == (verdict is not Verdict.PASSED)
+
+
+def test_the_first_verdict_that_applies_decides() -> None:
+    """Everything that can go wrong at once, then one cause less each time, in the order of the exit codes."""
+    made = report(UNSENT._replace(lateness=0.06), thresholds="answered>=1", fail_on_error=True)
+    all_wrong = ending(1, failure="broken", interrupted=True, unclosed=1)
+    assert made.judge(all_wrong).exit_code == 1
+    assert made.judge(all_wrong._replace(failure="")).exit_code == 105
+    assert made.judge(all_wrong._replace(failure="", interrupted=False)).exit_code == 98
+    rest = ending(1, unclosed=1)
+    assert report(UNSENT, thresholds="answered>=1").judge(rest).exit_code == 97
+    assert report(REFUSED, thresholds="answered>=1", fail_on_error=True).judge(rest).exit_code == 99
+    assert report(REFUSED).judge(rest).exit_code == 1
+    assert report(ROW).judge(rest).exit_code == 3
+    assert report(ROW).judge(ending(1)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "failure"),
+    [
+        ({}, {"expect_media": True, "expect_dtmf": "1234"}, ""),
+        ({"rtp_received": 0}, {"expect_media": True}, "one_way"),
+        ({"rtp_sent": 0}, {"expect_media": True}, "one_way"),
+        ({"rtp_sent": 0, "rtp_received": 0}, {"expect_media": True}, "silent"),
+        ({"rtp_sent": 0, "rtp_received": 0}, {}, ""),
+        ({"digits_received": 0}, {"expect_dtmf": "1234"}, "digits"),
+        ({"digits_missed": 1}, {"expect_dtmf": "1234"}, "digits"),
+        ({"digits_wrong": 1}, {"expect_dtmf": "="}, "digits"),
+        ({"digits_received": 0}, {}, ""),
+        ({"failure": "loss"}, {"expect_media": True}, "loss"),
+        ({"outcome": "timeout"}, {}, "code"),
+    ],
+)
+def test_an_expectation_nobody_looked_at_is_a_failure(
+    changes: dict[str, Any], expected: dict[str, Any], failure: str
+) -> None:
+    made = Report(LoadConfig("sip:127.0.0.1", **expected))
+    assert made.add(ROW._replace(**changes)) == failure
+
+
+# ---- figures
+
+
+def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> None:
+    rows = [ROW._replace(started=100 + index / 50, post_dial_delay=index / 1000) for index in range(100)]
+    made = report(*rows, REFUSED._replace(started=102.0), thresholds="answered>=0.99 mos.p5>3.6")
+    figures = (ProcessFigures("call-0", 1.2, 41_000_000, 0),)
+    summary = made.judge(ending(101, planned=102, held_back=1, processes=figures)).summary
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["schema"] == "sipswarm.summary/1"
+    assert summary["run"] == {"seed": 3, "started": "2026-01-01T00:00:00+00:00", "seconds": 5.0, "target": LOAD.target}
+    assert summary["calls"] == {
+        "planned": 102,
+        "attempted": 101,
+        "answered": 100,
+        "completed": 100,
+        "failed": 1,
+        "dropped": 1,
+        "max_concurrent": 101,
+        "outcomes": {"answered": 100, "busy": 1},
+    }
+    assert summary["rate"] == {"target": 50.0, "achieved": pytest.approx(50.0)}
+    assert set(summary["delays"]) == {"post_dial", "answer", "disconnect"}
+    post_dial = summary["delays"]["post_dial"]
+    assert set(post_dial) == {"count", "mean", "p50", "p90", "p95", "p99", "max"}
+    assert post_dial["count"] == 101
+    assert post_dial["p50"] == pytest.approx(0.049, abs=0.001)
+    assert post_dial["max"] == 0.099
+    assert summary["media"] == {
+        "streams": 100,
+        "rtp_sent": 10000,
+        "rtp_received": 9900,
+        "lost": 100,
+        "loss_ratio_max": 0.01,
+        "jitter_p95": pytest.approx(0.0004, rel=0.01),
+        "mos_cqe_p5": pytest.approx(4.4, rel=0.01),
+        "one_way_calls": 0,
+    }
+    assert summary["dtmf"] == {"sent": 400, "received": 400, "missed": 0, "wrong": 0}
+    assert set(summary["generator"]) == {
+        "healthy",
+        "schedule_lateness_p99",
+        "send_lateness_p99",
+        "loop_lag_p99",
+        "udp_drops",
+        "reasons",
+    }
+    assert summary["processes"] == [{"name": "call-0", "cpu_seconds": 1.2, "max_rss_bytes": 41_000_000, "restarts": 0}]
+    assert summary["thresholds"] == [
+        {"expression": "answered>=0.99", "value": pytest.approx(100 / 101), "passed": True},
+        {"expression": "mos.p5>3.6", "value": pytest.approx(4.4, rel=0.01), "passed": True},
+    ]
+
+
+def test_a_run_without_calls_has_figures_of_none() -> None:
+    summary = report().judge(ending(0)).summary
+    assert summary["rate"]["achieved"] is None
+    assert summary["delays"]["answer"] == {
+        "count": 0,
+        "mean": None,
+        "p50": None,
+        "p90": None,
+        "p95": None,
+        "p99": None,
+        "max": None,
+    }
+    assert summary["calls"]["max_concurrent"] == 0
+
+
+def test_the_most_calls_at_a_time() -> None:
+    lengths = [(0, 1), (0.5, 1), (1.0, 3), (5, 1)]
+    made = report(
+        *(
+            ROW._replace(started=10 + start, answer_delay=0.0, post_dial_delay=0.0, duration=length)
+            for start, length in lengths
+        )
+    )
+    assert made.tally.max_concurrent == 3  # the first one ends in the tenth in which the third begins
+
+
+@pytest.mark.parametrize(
+    ("changes", "completed"),
+    [
+        ({}, 1),
+        ({"ended_by": "remote", "disconnect_delay": -1.0}, 1),
+        ({"disconnect_delay": -1.0}, 0),
+        ({"ended_by": "expired"}, 0),
+    ],
+)
+def test_a_call_is_completed_when_its_end_was_confirmed(changes: dict[str, Any], completed: int) -> None:
+    assert report(ROW._replace(**changes)).tally.completed == completed
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("answered>0", 0.5),
+        ("completed>0", 0.5),
+        ("failed<1", 0.5),
+        ("one_way<1", 0.0),
+        ("dropped<1", 0.5),
+        ("duration.min>0", 2.0),
+        ("duration.max>0", 2.0),
+        ("duration.mean>0", 2.0),
+        ("loss.p99.9<1", 0.01),
+        ("answer_delay.p50<1", 0.01),
+    ],
+)
+def test_the_figure_of_a_threshold(expression: str, value: float) -> None:
+    made = report(ROW, REFUSED)
+    assert made.figure(Threshold.parse(expression), ending(2, planned=4, held_back=2)) == value
+    assert report().figure(Threshold.parse(expression), ending(0)) is None
+
+
+def test_calls_that_were_dropped_are_a_share_of_the_plan() -> None:
+    made = report(ROW)
+    assert made.figure(Threshold.parse("dropped<1"), ending(1, planned=4, held_back=1)) == 0.75
+
+
+# ---- thresholds
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "passed"),
+    [
+        ("answered>=0.99", 0.99, True),
+        ("answered > 0.99", 0.99, False),
+        ("failed<=0", 0.0, True),
+        ("one_way==0", 0.0, True),
+        ("post_dial_delay.p95<1.5", 1.5, False),
+        ("mos.p5>3.6", 3.7, True),
+        ("jitter.max<0.02", None, False),
+    ],
+)
+def test_a_threshold_passes_or_not(text: str, value: float | None, passed: bool) -> None:
+    judged = Threshold.parse(text).judge(value)
+    assert judged == (text, value, passed)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("answered", "write for example answered>=0.99"),
+        ("answered=>1", "is not NAME"),
+        ("answered>=x", "is not NAME"),
+        ("answered.p5>1", "answered is a ratio"),
+        ("mos>3.6", r"mos needs a statistic.*mos\.p95>3\.6"),
+        ("mos.p101>3", "needs a statistic"),
+        ("mos.median>3", "needs a statistic"),
+        ("pdd.p95<1", "there is no pdd; there are answered"),
+    ],
+)
+def test_a_threshold_that_cannot_be_is_refused_with_the_fix(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Threshold.parse(text)
+
+
+# ---- the generator's health
+
+
+def watched(*beats: Snapshot, name: str = "call-0") -> Health:
+    health = Health()
+    for number, each in enumerate(beats):
+        health.observe(name, 1, each)
+        if number == 0:
+            health.begin()
+    return health
+
+
+@pytest.mark.parametrize(
+    ("beats", "reason"),
+    [
+        ([beat(1, 0), beat(2, 1, total=200)], ""),
+        ([beat(1, 0), beat(2, 1, total=200, late=1)], ""),  # 1 of 100 is not above the 99th percentile
+        ([beat(1, 0), beat(2, 1, total=200, late=2)], "call-0: loop lag p99 over 10 s was above 50 ms"),
+        ([beat(1, 0, late=90), beat(2, 1, total=200, late=90)], ""),  # late before the plan began
+        ([beat(1, 0), beat(2, 1, total=200, drops=1)], "call-0: the kernel dropped datagrams"),
+        ([beat(1, 0, drops=5), beat(2, 1, total=200, drops=5)], ""),
+        ([beat(1, 0), beat(2, 2.9), beat(3, 6)], "call-0: no statistics for more than 3 s"),
+        (
+            [beat(1, 0, name=SEND_LATENESS), beat(2, 1, name=SEND_LATENESS, total=1000, late=10)],
+            "call-0: RTP send lateness p99 over 10 s was above 10 ms",
+        ),
+    ],
+)
+def test_what_makes_a_generator_unhealthy(beats: list[Snapshot], reason: str) -> None:
+    figures = watched(*beats).figures(0.001)
+    assert figures.healthy == (not reason)
+    assert reason in "".join(figures.reasons)
+
+
+def test_a_bad_stretch_of_ten_seconds_is_seen_in_a_long_good_run() -> None:
+    def run(bad: int) -> Health:
+        """100 values a second for 60 s, `bad` of them late between 30 s and 31 s."""
+        beats = [beat(1 + at, at, total=100 * at, late=bad if at > 30 else 0) for at in range(61)]
+        return watched(*beats)
+
+    assert run(10).figures(None).healthy
+    assert not run(11).figures(None).healthy
+
+
+def test_limits_hold_at_an_edge_of_the_histograms() -> None:
+    for name, limit in [(LOOP_LAG, 0.05), (SEND_LATENESS, 0.01)]:
+        assert limit in EDGES[name]
+
+
+def test_each_process_is_judged_alone() -> None:
+    health = watched(beat(1, 0), beat(2, 1, total=100_000))
+    health.observe("media-0", 1, beat(1, 0))
+    health.observe("media-0", 1, beat(2, 1, total=150, late=1))
+    figures = health.figures(None)
+    assert not figures.healthy
+    assert figures.loop_lag_p99 == EDGES[LOOP_LAG][-1]
+    assert "media-0" in figures.reasons[0]
+
+
+def test_the_drops_of_all_processes_add_up_from_the_beginning() -> None:
+    health = watched(beat(1, 0, drops=5), beat(2, 1, drops=7))
+    health.observe("call-1", 1, beat(1, 0, drops=1))
+    health.observe("call-1", 1, beat(2, 1, drops=2))
+    assert health.figures(None).udp_drops == 3
+
+
+@pytest.mark.parametrize(
+    ("starts", "healthy"),
+    [
+        ([(second, 0.0) for second in range(100)], True),
+        ([(second / 10, 0.06 if second == 500 else 0.0) for second in range(1000)], True),
+        ([(second / 10, 0.06 if second in (500, 599) else 0.0) for second in range(1000)], False),
+        ([(second / 10, 0.06 if second in (500, 600) else 0.0) for second in range(1000)], True),
+        ([(0, 0.05)], True),
+        ([(0, 0.051)], False),
+    ],
+)
+def test_lateness_is_judged_over_any_ten_seconds(starts: list[tuple[float, float]], healthy: bool) -> None:
+    health = Health()
+    for started, lateness in starts:
+        health.add_start(started, lateness)
+    assert health.figures(None).healthy == healthy
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([0, 0, 0], None),
+        ([100, 0, 0], 0.99),
+        ([0, 100, 0], 1.99),
+        ([98, 2, 0], 1.5),
+        ([0, 0, 5], 2.0),
+    ],
+)
+def test_a_quantile_is_estimated_within_its_bucket(counts: list[float], expected: float | None) -> None:
+    found = quantile(0.99, (1.0, 2.0), counts)
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+# ---- files
+
+
+def test_calls_and_summary_are_written(tmp_path: Path) -> None:
+    results = Results(tmp_path / "a" / "run")
+    results.add(ROW, "", run_started=99.5)
+    results.add(REFUSED._replace(call_id='a,"b"'), "code", run_started=99.5)
+    results.flush()
+    partial = (tmp_path / "a" / "run" / "calls.csv.partial").read_text()
+    assert partial.count("\n") == 3
+    assert not results.calls_path.exists()
+    results.close_calls()
+    results.close_calls()
+    with results.calls_path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert results.calls_path.read_text() == partial
+    assert tuple(rows[0]) == COLUMNS
+    assert (rows[0]["id"], rows[0]["start"], rows[0]["mos"]) == ("c0ffee", "0.500000", "4.400000")
+    assert (rows[1]["id"], rows[1]["answer_delay"], rows[1]["failure"]) == ('a,"b"', "", "code")
+    for verdict in ("running", "passed"):
+        results.write_summary({"verdict": verdict})
+        assert json.loads(results.summary_path.read_text()) == {"verdict": verdict}
+    assert sorted(each.name for each in results.folder.iterdir()) == ["calls.csv", "summary.json"]
+    assert not results.error
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"--out .*file/run: .*give a folder"):
+        Results(tmp_path / "file" / "run")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("found_by", ["add", "flush", "close"])
+def test_a_full_disk_ends_the_rows_and_not_the_run(tmp_path: Path, found_by: str) -> None:
+    (tmp_path / "calls.csv.partial").symlink_to("/dev/full")
+    results = Results(tmp_path)
+    for _ in range(10_000 if found_by == "add" else 1):
+        results.add(ROW, "", 0.0)
+    if found_by == "flush":
+        results.flush()
+    assert bool(results.error) == (found_by != "close")
+    results.close_calls()
+    results.add(ROW, "", 0.0)
+    results.flush()
+    assert results.error == f"{tmp_path}/calls.csv is not complete: No space left on device"
