@@ -76,13 +76,13 @@ _WINDOW = 2 * HOP
 
 _LEVEL = -30.0
 """dBm0 that each tone must have; Q.24 asks that -25 is heard."""
-_FREQUENCY = 0.024
+_FREQUENCY = 0.02
 """Largest relative deviation; Q.24: 1.5 % (AT&T) and 1.8 % (NTT) are heard, 3 % and 3.5 % are not."""
 _HIGH_OVER_LOW = 10 ** (6.0 / 10)
 """Largest power of the column's tone over the row's; Q.24: 4 dB (AT&T) to 6 dB (Denmark) are heard."""
 _LOW_OVER_HIGH = 10 ** (10.0 / 10)
 """Largest power of the row's tone over the column's; Q.24: 8 dB (AT&T) to 10 dB (Australia) are heard."""
-_PURITY = 0.9
+_PURITY = 0.95
 """Share of the energy that the two tones must have for a digit to begin: speech has more than two."""
 _STEADY = 0.65
 """Least ratio of the energies of three hops where a digit begins, so a tone under 23 ms does not reach three."""
