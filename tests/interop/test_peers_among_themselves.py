@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from .conftest import Start
+from .kamailio import Proxy
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp
@@ -40,3 +43,37 @@ def test_net_sip_calls_net_sip_and_hears_itself(tmp_path: Path, start: Start) ->
     assert said["whole"] == len(said["numbers"]) >= 50
     assert heard["ended"] == heard["established"] == 1
     assert heard["digits"] == ["1", "#"]
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"], ids=["udp", "tcp-to-udp"])
+def test_sipp_calls_sipp_through_kamailio_along_the_route(tmp_path: Path, start: Start, transport: str) -> None:
+    callee = start(Sipp(tmp_path, "callee", scenario="uas_records_routes.xml", calls=3, seconds=20))
+    callee.ready()
+    proxy = start(Proxy(tmp_path, callee.address))
+    proxy.ready()
+    scenario = "uac_follows_routes.xml"
+    caller = Sipp(tmp_path, "caller", remote=proxy.address, scenario=scenario, calls=3, seconds=20, transport=transport)
+    placed = start(caller).verdict()
+    taken = callee.verdict()
+    assert (placed.exit_code, taken.exit_code) == (0, 0), placed.account + taken.account
+
+
+PAIRS = [
+    ("uas_rings_forever.xml", "uac_cancels.xml", ()),
+    ("uas_busy.xml", "uac_is_refused.xml", ()),
+    ("uas", "uac_late_ack.xml", ()),
+    ("uas_hangs_up.xml", "uac_waits_for_bye.xml", ()),
+    ("uas_repeats_200.xml", "uac", ("-pause_msg_ign",)),
+]
+
+
+@pytest.mark.parametrize(("waiting", "calling", "options"), PAIRS, ids=[pair[0] for pair in PAIRS])
+def test_our_scenarios_fit_each_other(
+    tmp_path: Path, start: Start, waiting: str, calling: str, options: tuple[str, ...]
+) -> None:
+    callee = start(Sipp(tmp_path, "callee", scenario=waiting, calls=2, seconds=20, options=options))
+    callee.ready()
+    hold = ["-d", "1500"]
+    caller = start(Sipp(tmp_path, "caller", remote=callee.address, scenario=calling, calls=2, seconds=20, options=hold))
+    placed, taken = caller.verdict(), callee.verdict()
+    assert (placed.exit_code, taken.exit_code) == (0, 0), placed.account + taken.account
