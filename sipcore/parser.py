@@ -28,10 +28,12 @@ MAX_BODY = 65535
 
 _SINGLE = ("call-id", "cseq", "from", "to", "content-length", "max-forwards", "content-type")
 _MANDATORY = ("via", "from", "to", "call-id", "cseq")
-_METHODS = frozenset(
+METHODS = frozenset(
     ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO", "REFER", "NOTIFY",
      "SUBSCRIBE", "MESSAGE", "PUBLISH")
 )  # fmt: skip
+"""The methods that we recognise: any other is 501 (21.5.2)."""
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 # The spellings that nearly every peer uses, recognised in one step each; whatever they miss takes the long way,
@@ -92,7 +94,7 @@ def parse(data: bytes) -> Request | Response:
         missing = next(key for key in _MANDATORY if key not in values)
         raise ParseError(f"no {missing} header") from None
     if method and cseq.method != method:
-        raise ParseError("CSeq names another method than the request line")
+        raise ParseError("CSeq names another method than the request line", 400 if method in METHODS else 501)
     if not call_id or " " in call_id or "\t" in call_id:
         call_id = _odd_call_id(call_id)
     found = _USUAL_ADDRESS.fullmatch(from_)
@@ -201,7 +203,7 @@ def _request_line(line: str) -> tuple[str, str]:
         if version[:4].upper() == "SIP/":
             raise ParseError("the version is not SIP/2.0", 505)
         raise ParseError("the request line has no version")
-    if method not in _METHODS and not is_token(method):
+    if method not in METHODS and not is_token(method):
         raise ParseError("the method is not a token")
     if len(uri) > MAX_URI:
         raise ParseError("the Request-URI is too long", 414)

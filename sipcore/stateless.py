@@ -14,6 +14,7 @@ from .fields import Via, tag_of
 from .grammar import split_values
 from .headers import key_of, value_of
 from .message import REASON_PHRASES, Request, Response
+from .parser import METHODS
 from .tokens import MAGIC_COOKIE
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
@@ -25,12 +26,7 @@ class Capabilities:
     """What we can do, as far as it decides whether a request is refused before anybody looks at it."""
 
     methods: tuple[str, ...] = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
-    """The methods served, in the order in which Allow names them."""
-    known_methods: frozenset[str] = frozenset(
-        ("REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH", "INFO", "PRACK", "UPDATE", "OPTIONS",
-         "INVITE", "ACK", "CANCEL", "BYE")
-    )  # fmt: skip
-    """Methods that we recognise: one that is not served gets 405, every other 501 (21.5.2)."""
+    """The methods served, in the order in which Allow names them; others get 405, or 501 when nobody knows them."""
     schemes: tuple[str, ...] = ("sip", "sips")
     """URI schemes served in a Request-URI (8.2.2.1)."""
     extensions: tuple[str, ...] = ("100rel", "timer", "replaces", "norefersub")
@@ -61,7 +57,7 @@ def inspect(request: Request, capabilities: Capabilities) -> Response | None:
 def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
     method = request.method
     if method not in capabilities.methods:
-        status = 405 if method in capabilities.known_methods else 501
+        status = 405 if method in METHODS else 501
         return _answer(request, capabilities, status, [("Allow", ", ".join(capabilities.methods))])
     if request.via.branch == MAGIC_COOKIE:
         raise ParseError("branch names no transaction")
@@ -181,10 +177,12 @@ def refuse(
 
 
 def refuse_unreadable(
-    data: bytes, error: ParseError, *, source: tuple[str, int] | None = None, key: bytes = b""
+    data: bytes, error: ParseError, capabilities: Capabilities, *, source: tuple[str, int] | None = None
 ) -> bytes | None:
     """Answer octets that parser.parse refused with the status its error names; None as in `refuse` (21.4.1)."""
-    return refuse(data, status=error.status_hint, reason=_phrase(error), source=source, key=key)
+    extra = [("Allow", ", ".join(capabilities.methods))] if error.status_hint == 501 else ()
+    key = capabilities.tag_key
+    return refuse(data, status=error.status_hint, reason=_phrase(error), extra=extra, source=source, key=key)
 
 
 def overload_reply(
