@@ -6,8 +6,8 @@ CANCEL. What the caller does is in `calling`; what follows within the dialog is 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import inf
-from typing import NamedTuple
 
 from .calling import SDP, CallingSide, merged
 from .dialog import Dialog, DialogState, OfferInput, OfferState
@@ -17,14 +17,15 @@ from .events import (
     By,
     CancelReceived,
     Cause,
-    Ended,
     Established,
-    Event,
     InviteReceived,
+    Refreshed,
     ReinviteReceived,
 )
 from .hop import Hop, Transmit
+from .incoming_invite import HeldAccept, IncomingInvite
 from .message import Request
+from .refresh import SessionTimer, answer
 from .reliable import OPTION_TAG, PendingProvisional, ReliableSender
 from .reply import Reply
 from .server_transaction import ServerAction, ServerTransaction, transaction_key
@@ -32,53 +33,6 @@ from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionInput, SessionState
 from .tokens import Tokens
 from .transaction_user import ServerRequest, lines_of
-
-
-class HeldAccept(NamedTuple):
-    """A 2xx that waits for a PRACK (RFC 3262 section 3)."""
-
-    description: bytes | None
-    extra: str
-    content_type: str
-    status: int
-
-
-class IncomingInvite(ServerRequest):
-    """An INVITE of the peer: its dialog, what was sent reliably, and the 2xx that waits for its ACK."""
-
-    __slots__ = (
-        "dialog",
-        "give_up_at",
-        "held",
-        "interval",
-        "negotiated",
-        "reinvite",
-        "reliable",
-        "repeat_at",
-        "success",
-    )
-
-    def __init__(
-        self,
-        request_id: int,
-        request: Request,
-        reply: Reply,
-        transaction: ServerTransaction,
-        dialog: Dialog,
-        reinvite: bool,
-    ) -> None:
-        super().__init__(request_id, request, reply, transaction)
-        self.dialog = dialog
-        self.reinvite = reinvite
-        self.negotiated = False
-        """True once offer and answer are complete within this INVITE, in a reliable 1xx."""
-        self.reliable: ReliableSender | None = None
-        self.held: HeldAccept | None = None
-        self.success: Transmit | None = None
-        """Our 2xx, kept for sending again."""
-        self.interval = 0.0
-        self.repeat_at = inf
-        self.give_up_at = inf
 
 
 class CalledSide(CallingSide):
@@ -179,7 +133,7 @@ class CalledSide(CallingSide):
             raise LocalProtocolError(f"{status} is no refusal")
         self._refuse(incoming, status, now, reason, lines_of(headers))
         if not incoming.reinvite:
-            self._finish_called(Ended(Cause.REJECTED, By.LOCAL, None))
+            self._finish_called(Cause.REJECTED, By.LOCAL, None)
 
     # Answers
 
@@ -189,12 +143,12 @@ class CalledSide(CallingSide):
             raise LocalProtocolError(f"{name} is not possible: no INVITE of the peer waits for an answer")
         return incoming
 
-    def _finish_called(self, ended: Event) -> None:
+    def _finish_called(self, cause: Cause, by: By, message: Request | None) -> None:
         """The call is over before it was answered."""
         if self._move(SessionInput.REJECT):
             if self.dialog is not None:
                 self.dialog.state = DialogState.TERMINATED
-            self._events.append(ended)
+            self._tell_end(cause, by, message)
 
     def _refuse(self, incoming: IncomingInvite, status: int, now: float, reason: str = "", extra: str = "") -> None:
         """Send a final failure, and forget what waited for it."""
@@ -252,8 +206,13 @@ class CalledSide(CallingSide):
             raise LocalProtocolError("a 2xx to an INVITE without offer carries one (RFC 3261 13.2.1)")
         else:
             dialog.negotiate(OfferInput.SEND_OFFER)
-        if not incoming.reinvite:
+        if incoming.reinvite:
+            # RFC 6141 section 4: the new target holds with the 2xx.
+            dialog.refresh_target(incoming.request)
+        else:
             self._command(SessionInput.ACCEPT, "accept")
+        if description:
+            self._description = description
         self._incoming = None
         incoming.held = None
         dialog.state = DialogState.CONFIRMED
@@ -265,7 +224,7 @@ class CalledSide(CallingSide):
             incoming,
             held.status,
             now,
-            extra=extra + self._answer_session_timer(incoming, now),
+            extra=extra + self._answer_session_timer(incoming.request, now),
             body=description or b"",
             content_type=held.content_type,
         )
@@ -276,9 +235,18 @@ class CalledSide(CallingSide):
         incoming.give_up_at = now + 64.0 * t1
         self._accepted.append(incoming)
 
-    def _answer_session_timer(self, incoming: IncomingInvite, now: float) -> str:
-        """Session-Expires and Require lines for a 2xx (RFC 4028 section 9)."""
-        return ""
+    def _answer_session_timer(self, request: Request, now: float) -> str:
+        """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9)."""
+        if self._timer is None:
+            if not self.config.session_expires and "Session-Expires" not in request.headers:
+                return ""
+            self._timer = SessionTimer(self.config.min_se)
+        agreed, lines = answer(request, self.config)
+        self._timer.start(agreed, now)
+        if self.dialog is not None and "Allow" in request.headers:
+            self.dialog.peer_updates = "UPDATE" in request.allow
+        self._events.append(Refreshed(agreed.interval))
+        return lines
 
     # The peer's messages
 
@@ -361,7 +329,7 @@ class CalledSide(CallingSide):
         self._refuse(invite, 487, now)
         self._events.append(CancelReceived(request))
         if not invite.reinvite:
-            self._finish_called(Ended(Cause.CANCELLED, By.REMOTE, request))
+            self._finish_called(Cause.CANCELLED, By.REMOTE, request)
 
     def _open_server(self, request: Request, key: tuple[str, ...], reply: Reply, now: float) -> ServerRequest:
         """File a request of the peer that is not INVITE."""
@@ -409,7 +377,7 @@ class CalledSide(CallingSide):
             self._refuse(incoming_now, 504, now)
             self.timeouts += 1
             if not incoming_now.reinvite:
-                self._finish_called(Ended(Cause.NO_PRACK, By.EXPIRED, None))
+                self._finish_called(Cause.NO_PRACK, By.EXPIRED, None)
         elif sender.unacked is not None:
             sender.repeated(now)
             self.retransmissions += 1
@@ -425,6 +393,6 @@ class CalledSide(CallingSide):
         if self.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
             self._end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
 
+    @abstractmethod
     def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
         """Send a BYE; returns its number."""
-        raise NotImplementedError

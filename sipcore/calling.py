@@ -6,7 +6,7 @@ Provisional responses and early dialogs, forks, the 2xx and its ACK, CANCEL, red
 
 from __future__ import annotations
 
-from enum import Enum
+from abc import abstractmethod
 from math import inf
 
 from .client_transaction import ClientState, cancel_request
@@ -23,81 +23,23 @@ from .events import (
     OfferReceived,
     Provisional,
     Redirected,
+    Refreshed,
     RequestFinished,
 )
 from .fields import NameAddr
 from .hop import Hop, Transmit
 from .message import Request, Response
+from .outgoing_invite import CancelState, OutgoingInvite
+from .refresh import SessionTimer, settled
+from .reliable import OPTION_TAG, in_order
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
 from .tokens import Tokens
-from .transaction_user import ClientRequest, TransactionUser, lines_of
+from .transaction_user import MAX_TRIES, ClientRequest, TransactionUser, lines_of
+from .transfer import plain_uri
 from .uri import Uri
 
 SDP = "application/sdp"
-
-
-class CancelState(Enum):
-    """How far the cancelling of an INVITE has come (RFC 3261 9.1)."""
-
-    NONE = 0
-    WANTED = 1
-    """Decided, but no 1xx has come that would allow the CANCEL."""
-    SENT = 2
-
-
-class OutgoingInvite(ClientRequest):
-    """An INVITE of ours: the request, its forks, and what was decided about it."""
-
-    __slots__ = (
-        "acks",
-        "cancel",
-        "cancel_id",
-        "cause",
-        "dialogs",
-        "final",
-        "has_offer",
-        "redirects",
-        "reinvite",
-        "ring_at",
-        "visited",
-    )
-
-    def __init__(self, request_id: int, uri: str, dialog: Dialog | None, hop: Hop) -> None:
-        super().__init__(request_id, "INVITE", uri, dialog, hop)
-        self.reinvite = dialog is not None
-        self.has_offer = False
-        self.final = False
-        """True once a final response was told, or the INVITE is sent again in another record."""
-        self.cancel = CancelState.NONE
-        self.cancel_id = 0
-        self.cause = Cause.CANCELLED
-        """Why it was cancelled."""
-        self.dialogs: dict[str, Dialog] = {}
-        """The forks, by their To tag."""
-        self.acks: dict[str, Transmit] = {}
-        """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
-        self.ring_at = inf
-        self.redirects = 0
-        self.visited: tuple[str, ...] = ()
-
-    def again(self) -> OutgoingInvite:
-        """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""
-        new = OutgoingInvite(self.request_id, self.uri, self.dialog, self.hop)
-        new.flow = self.flow
-        new.extra = self.extra
-        new.body = self.body
-        new.content_type = self.content_type
-        new.tries = self.tries
-        new.has_offer = self.has_offer
-        new.cancel = self.cancel
-        new.cancel_id = self.cancel_id
-        new.cause = self.cause
-        new.ring_at = self.ring_at
-        new.redirects = self.redirects
-        new.visited = self.visited
-        self.final = True
-        return new
 
 
 class CallingSide(TransactionUser):
@@ -107,7 +49,21 @@ class CallingSide(TransactionUser):
     `hop` where the first INVITE goes.
     """
 
-    __slots__ = ("_from", "_headers", "_hop", "_invite", "_last_cseq", "_to", "_unacked", "_uri", "state")
+    __slots__ = (
+        "_answer_seen",
+        "_description",
+        "_from",
+        "_hop",
+        "_invite",
+        "_last_cseq",
+        "_timer",
+        "_to",
+        "_told",
+        "_unacked",
+        "_unpracked",
+        "_uri",
+        "state",
+    )
 
     def __init__(
         self,
@@ -127,10 +83,21 @@ class CallingSide(TransactionUser):
         self._to = to
         self._uri = uri
         self._hop = hop
-        self._headers = ""
         self._last_cseq = 0
         self._invite: OutgoingInvite | None = None
+        """Our INVITE that waits for its final response."""
         self._unacked: tuple[OutgoingInvite, Dialog, Response] | None = None
+        """The 2xx with an offer that waits for `ack`."""
+        self._unpracked: tuple[Dialog, str] | None = None
+        """The reliable 1xx with an offer that waits for `prack`, by its RAck line."""
+        self._told = False
+        """True once Ended was told."""
+        self._timer: SessionTimer | None = None
+        """The session timer, None while nobody has asked for one."""
+        self._description = b""
+        """The description that we sent last, for a refresh by re-INVITE."""
+        self._answer_seen = b""
+        """The description that the peer sent last as an answer."""
 
     # Commands
 
@@ -149,6 +116,8 @@ class CallingSide(TransactionUser):
         the session has one already.
         """
         self._command(SessionInput.INVITE, "invite")
+        if self.config.session_expires:
+            self._timer = SessionTimer(self.config.min_se)
         client = OutgoingInvite(self._next_id(), self._uri, None, self._hop)
         client.body = description or b""
         client.content_type = content_type
@@ -178,7 +147,22 @@ class CallingSide(TransactionUser):
         client, dialog, response = self._unacked
         dialog.negotiate(OfferInput.SEND_ANSWER)
         self._unacked = None
+        self._description = description
         self._send_ack(client, dialog, response, lines_of(headers), description, content_type)
+
+    def prack(self, now: float, description: bytes, *, headers: HeaderPairs = (), content_type: str = SDP) -> int:
+        """Answer the offer of a reliable 1xx in its PRACK (RFC 3262 section 5).
+
+        Returns the request's number. Raises LocalProtocolError when no such PRACK is owed.
+        """
+        if self._unpracked is None:
+            raise LocalProtocolError("no reliable 1xx with an offer waits for its PRACK")
+        dialog, rack = self._unpracked
+        dialog.negotiate(OfferInput.SEND_ANSWER)
+        self._unpracked = None
+        self._description = description
+        extra = rack + lines_of(headers)
+        return self._request(now, "PRACK", dialog, extra=extra, body=description, content_type=content_type).request_id
 
     # Sending
 
@@ -197,17 +181,30 @@ class CallingSide(TransactionUser):
         self.state = entered
         return True
 
+    def _tell_end(self, cause: Cause, by: By, message: Request | Response | None) -> None:
+        """Tell that the call is over, once."""
+        if not self._told:
+            self._told = True
+            self._events.append(Ended(cause, by, message))
+
     def _send_invite(self, client: OutgoingInvite, now: float) -> None:
         """Write the INVITE with a new CSeq number and branch, and send it."""
         self._invite = client
         config = self.config
         branch = self.tokens.branch()
-        tail = client.extra + self._credentials_for(client) + self._session_timer_lines(client)
-        tail = merged(config.invite_tail, client.extra) + tail
         dialog = client.dialog
         if dialog is not None:
-            client.cseq = dialog.next_cseq()
             client.uri = dialog.request_uri
+        if client.body:
+            self._description = client.body
+        own = client.extra
+        tail = (merged(config.invite_tail, own) if own else config.invite_tail) + own
+        if self._timer is not None:
+            tail += self._timer.request_lines(config)
+        if self._digest is not None:
+            tail += self._credentials_for(client)
+        if dialog is not None:
+            client.cseq = dialog.next_cseq()
             data = dialog.write(
                 "INVITE", client.cseq, config.via_start + branch, tail, client.body, client.content_type
             )
@@ -223,10 +220,6 @@ class CallingSide(TransactionUser):
             ).encode("utf-8", "surrogateescape") + client.body
         self._send(client, data, branch, now)
 
-    def _session_timer_lines(self, client: OutgoingInvite) -> str:
-        """Session-Expires and Min-SE lines for an INVITE (RFC 4028 7.1)."""
-        return ""
-
     def _send_ack(
         self,
         client: OutgoingInvite,
@@ -241,7 +234,8 @@ class CallingSide(TransactionUser):
             "ACK",
             client.cseq,
             self.config.via_start + self.tokens.branch(),
-            extra + self._ack_credentials(client),
+            # 22.1: the ACK carries the credentials of its INVITE.
+            extra + lines_of(client.credentials) if client.credentials else extra,
             body,
             content_type,
         )
@@ -249,10 +243,6 @@ class CallingSide(TransactionUser):
         transmit = Transmit(data, hop, self._flow_to(hop, dialog))
         client.acks[dialog.remote_tag] = transmit
         self._transmits.append(transmit)
-
-    def _ack_credentials(self, client: OutgoingInvite) -> str:
-        """The credentials of the INVITE again, for its ACK (RFC 3261 22.1)."""
-        return ""
 
     def _cancel(self, now: float, cause: Cause, extra: str = "") -> bool:
         client = self._invite
@@ -307,10 +297,32 @@ class CallingSide(TransactionUser):
         self._on_ringing(client, dialog, response, now)
 
     def _on_ringing(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
-        """A 101-199 with its dialog; reliable ones are the business of the layer above (RFC 3262)."""
-        self._events.append(Provisional(response, False))
-        if response.body and client.has_offer and dialog.offer is OfferState.LOCAL_OFFER:
-            self._events.append(AnswerReceived(response.body, "1xx", False))
+        """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
+        body = response.body
+        headers = response.headers
+        rseq = response.rseq if "Require" in headers and OPTION_TAG in response.require else None
+        if rseq is None:
+            self._events.append(Provisional(response, False))
+            if body and client.has_offer and dialog.offer is OfferState.LOCAL_OFFER:
+                self._events.append(AnswerReceived(body, "1xx", False))
+            return
+        if not in_order(dialog.remote_rseq, rseq):
+            self.ignored += 1
+            return
+        dialog.remote_rseq = rseq
+        dialog.refresh_target(response)
+        self._events.append(Provisional(response, True))
+        rack = f"RAck: {rseq} {client.cseq} INVITE\r\n"
+        if body and dialog.offer is OfferState.IDLE and not client.has_offer:
+            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+            self._unpracked = (dialog, rack)
+            self._events.append(OfferReceived(body, "1xx", 0))
+            return
+        if body and dialog.offer is OfferState.LOCAL_OFFER:
+            dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+            self._answer_seen = body
+            self._events.append(AnswerReceived(body, "1xx", True))
+        self._request(now, "PRACK", dialog, extra=rack).request_id = 0
 
     def _fork(self, client: OutgoingInvite, response: Response, to_tag: str) -> Dialog:
         """Return the dialog of a response, made at its first one (RFC 3261 12.1.2, 13.2.2.4)."""
@@ -355,32 +367,53 @@ class CallingSide(TransactionUser):
             self._send_ack(client, dialog, response)
             self._give_up(client, response, now)
             return
+        if self.state is not SessionState.CONFIRMED:
+            # Our BYE has overtaken the answer to our re-INVITE.
+            self._send_ack(client, dialog, response)
+            return
+        self._settle_timer(response, now)
         self._take_success(client, dialog, response, now)
 
     def _take_success(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
         """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4)."""
         body = response.body
-        if dialog.offer is OfferState.LOCAL_OFFER:
+        events = self._events
+        if dialog.offer is OfferState.LOCAL_OFFER and client.has_offer:
+            self._send_ack(client, dialog, response)
             if not body:
-                self._send_ack(client, dialog, response)
                 dialog.negotiate(OfferInput.REJECT)
-                self._events.append(
-                    Failed(response.status, response.reason, response, Cause.BAD_DESCRIPTION, client.reinvite)
-                )
+                reason, cause = response.reason, Cause.BAD_DESCRIPTION
+                events.append(Failed(response.status, reason, response, cause, client.reinvite))
                 self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
                 return
             dialog.negotiate(OfferInput.RECEIVE_ANSWER)
-            self._send_ack(client, dialog, response)
-            self._events.append(Answered(response, client.reinvite))
-            self._events.append(AnswerReceived(body, "2xx", True))
-        elif body and not client.has_offer and dialog.offer is OfferState.IDLE and not client.body:
+            changed = body != self._answer_seen
+            self._answer_seen = body
+            if not client.refresh:
+                events.append(Answered(response, client.reinvite))
+            if changed or not client.refresh:
+                events.append(AnswerReceived(body, "2xx", True))
+            return
+        if body and not client.has_offer and dialog.offer is OfferState.IDLE and not dialog.remote_rseq:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
             self._unacked = (client, dialog, response)
-            self._events.append(Answered(response, client.reinvite))
-            self._events.append(OfferReceived(body, "2xx", 0))
-        else:
-            self._send_ack(client, dialog, response)
-            self._events.append(Answered(response, client.reinvite))
+            events.append(Answered(response, client.reinvite))
+            events.append(OfferReceived(body, "2xx", 0))
+            return
+        self._send_ack(client, dialog, response)
+        events.append(Answered(response, client.reinvite))
+
+    def _settle_timer(self, response: Response, now: float) -> None:
+        """Start the session timer by what a 2xx says (RFC 4028 7.2)."""
+        timer = self._timer
+        if timer is None:
+            if "Session-Expires" not in response.headers:
+                return
+            timer = self._timer = SessionTimer(self.config.min_se)
+        timer.start(settled(response), now)
+        if self.dialog is not None:
+            self.dialog.peer_updates = "UPDATE" in response.allow
+        self._events.append(Refreshed(timer.agreed.interval))
 
     def _on_failure(self, client: OutgoingInvite, response: Response, now: float) -> None:
         """A 300-699: try again where a rule says so, else the INVITE has failed (RFC 3261 13.2.2.2, 13.2.2.3)."""
@@ -418,22 +451,36 @@ class CallingSide(TransactionUser):
             client.cancel = CancelState.NONE
         if client.dialog is not None and client.has_offer and client.dialog.offer is OfferState.LOCAL_OFFER:
             client.dialog.negotiate(OfferInput.REJECT)
-        self._events.append(Failed(status, reason, response, cause, client.reinvite))
         if not client.reinvite:
             for dialog in client.dialogs.values():
                 dialog.state = DialogState.TERMINATED
+            self._events.append(Failed(status, reason, response, cause, False))
             if self._move(SessionInput.FAILURE):
-                self._events.append(Ended(cause, by, response))
-        elif status in (408, 481):
+                self._tell_end(cause, by, response)
+            return
+        if self.state is not SessionState.CONFIRMED:
+            return
+        if not client.refresh:
+            self._events.append(Failed(status, reason, response, cause, True))
+        if status in (408, 481):
             # 12.2.1.2: the dialog is gone for the peer, or the peer is gone.
             self._end_by_bye(Cause.DIALOG_GONE, By.REMOTE if response else By.EXPIRED, response, now)
 
     def _try_again(self, client: OutgoingInvite, response: Response, now: float) -> bool:
         """Send the INVITE again where a 3xx, 401, 407, 422 or 491 asks for it; False when it does not."""
         status = response.status
-        if 300 <= status < 400 and not client.reinvite:
+        if status in (401, 407):
+            repeat = self._challenged(client, response)
+        elif status == 422:
+            timer = self._timer
+            repeat = timer is not None and client.tries < MAX_TRIES and timer.raise_minimum(response)
+        elif 300 <= status < 400 and not client.reinvite:
             return self._redirect(client, response, now)
-        return False
+        else:
+            return client.reinvite and self._back_off(client, response, now)
+        if repeat:
+            self._send_invite(client.again(), now)
+        return repeat
 
     def _redirect(self, client: OutgoingInvite, response: Response, now: float) -> bool:
         """Follow a 3xx by the policy: limited in number, best q first, no target twice (RFC 3261 8.1.3.4)."""
@@ -454,7 +501,7 @@ class CallingSide(TransactionUser):
             again = client.again()
             again.redirects += 1
             again.visited = (*client.visited, target)
-            again.uri = target
+            again.uri = plain_uri(contact.uri)
             again.hop = hop
             again.tries = 0
             self._events.append(Redirected(target, response))
@@ -488,9 +535,13 @@ class CallingSide(TransactionUser):
         dialog.state = DialogState.TERMINATED
         self._request(now, "BYE", dialog).request_id = 0
 
+    @abstractmethod
     def _end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
         """End the call, with a BYE where there is a dialog."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
+        """A request within the dialog met one of the peer's: True when it will be sent again (14.1)."""
 
 
 def merged(tail: str, extra: str) -> str:

@@ -92,8 +92,10 @@ class Dialog:
         "local_tag",
         "max_forwards",
         "offer",
+        "peer_updates",
         "remote",
         "remote_cseq",
+        "remote_rseq",
         "remote_tag",
         "remote_target",
         "route_set",
@@ -124,6 +126,10 @@ class Dialog:
         """Number of our last request, 0 before the first."""
         self.remote_cseq = -1
         """Number of the peer's last request, -1 before the first."""
+        self.remote_rseq = 0
+        """RSeq of the peer's last reliable 1xx, 0 before the first (RFC 3262 section 4)."""
+        self.peer_updates = False
+        """True when the peer is known to take UPDATE (RFC 3311 section 4); read with the session timer."""
         self.state = DialogState.EARLY
         self.offer = OfferState.IDLE
         self._head = ""
@@ -208,7 +214,7 @@ class Dialog:
     def next_hop(self, transport: str, proxy: Hop | None) -> Hop:
         """Return where our requests go: first route, else the proxy given, else the target (RFC 3261 8.1.2)."""
         if self.route_set:
-            return hop_of(_uri_of(self.route_set[0]), transport)
+            return hop_of(uri_of(self.route_set[0]), transport)
         if proxy is not None:
             return proxy
         return hop_of(self.remote_target, transport)
@@ -240,7 +246,7 @@ class Dialog:
         """Make the lines that all our requests share; strict routers get what RFC 2543 wants (12.2.1.1)."""
         uri, routes = self.remote_target, self.route_set
         if routes and not is_loose(routes[0]):
-            uri, routes = _uri_of(routes[0]), (*routes[1:], f"<{uri}>")
+            uri, routes = uri_of(routes[0]), (*routes[1:], f"<{uri}>")
         self._request_uri = uri
         lines = "".join([f"Route: {route}\r\n" for route in routes])
         self._head = (
@@ -254,7 +260,7 @@ def contact_uri(message: Message) -> str:
     text = message.headers.get("Contact")
     if text is None:
         return ""
-    return _uri_of(text)
+    return uri_of(text)
 
 
 @lru_cache(maxsize=4096)
@@ -272,13 +278,19 @@ def hop_of(uri: str, transport: str) -> Hop:
 
 
 @lru_cache(maxsize=4096)
-def is_loose(route: str) -> bool:
-    """True when a Route value has the lr parameter (RFC 3261 16.12)."""
-    return Uri.parse(_uri_of(route)).lr
+def domain_of(uri: str) -> str:
+    """Return the host of a URI, under which credentials are looked up."""
+    return Uri.parse(uri).host
 
 
 @lru_cache(maxsize=4096)
-def _uri_of(address: str) -> str:
+def is_loose(route: str) -> bool:
+    """True when a Route value has the lr parameter (RFC 3261 16.12)."""
+    return Uri.parse(uri_of(route)).lr
+
+
+@lru_cache(maxsize=4096)
+def uri_of(address: str) -> str:
     """Return the URI of a name-addr or addr-spec as text, empty when it is not one."""
     try:
         return str(NameAddr.parse(address).uri)

@@ -6,23 +6,26 @@ allows are carried. INVITE is in `calling` and `called`.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Final
 
-from .called import CalledSide, IncomingInvite
-from .calling import SDP, OutgoingInvite, merged
+from .called import CalledSide
+from .calling import SDP, merged
 from .dialog import Dialog, DialogState, OfferInput, OfferState
 from .errors import LocalProtocolError
 from .events import (
     AnswerReceived,
     By,
     Cause,
-    Ended,
     OfferReceived,
     RequestFinished,
     RequestReceived,
 )
 from .hop import Hop
+from .incoming_invite import IncomingInvite
 from .message import Request, Response
+from .outgoing_invite import OutgoingInvite
+from .refresh import too_small
 from .reply import Reply
 from .server_transaction import transaction_key
 from .session_config import HeaderPairs
@@ -60,7 +63,7 @@ class DialogSide(CalledSide):
         self._command(SessionInput.BYE, "bye")
         if dialog is None:
             raise LocalProtocolError("bye needs a dialog")
-        self._events.append(Ended(Cause.BYE, By.LOCAL, None))
+        self._tell_end(Cause.BYE, By.LOCAL, None)
         if waits:
             self._bye_held = lines_of(headers)
             return 0
@@ -103,6 +106,8 @@ class DialogSide(CalledSide):
         if description is not None:
             dialog.negotiate(OfferInput.SEND_OFFER)
         extra = merged(self.config.invite_tail, lines_of(headers)) + lines_of(headers)
+        if self._timer is not None:
+            extra += self._timer.request_lines(self.config)
         return self._request(
             now, "UPDATE", dialog, extra=extra, body=description or b"", content_type=content_type
         ).request_id
@@ -133,6 +138,8 @@ class DialogSide(CalledSide):
                 dialog.negotiate(OfferInput.SEND_ANSWER if status < 300 else OfferInput.REJECT)
         own = lines_of(headers)
         extra = merged(self.config.reply_tail, own) + own if 200 <= status < 300 else own
+        if method == "UPDATE" and 200 <= status < 300:
+            extra += self._answer_session_timer(server.request, now)
         kind = content_type or (SDP if body and method in ("UPDATE", "PRACK") else "")
         self._respond(server, status, now, reason=reason, extra=extra, body=body, content_type=kind)
 
@@ -151,19 +158,23 @@ class DialogSide(CalledSide):
     def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
         dialog.state = DialogState.TERMINATED
         self._drop_waiting(now)
+        if self._unacked is not None:
+            client, fork, response = self._unacked
+            self._unacked = None
+            self._send_ack(client, fork, response)
+        if self._timer is not None:
+            self._timer.stop()
         return self._request(now, "BYE", dialog, extra=extra).request_id
 
     def _end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
         """End the call and tell so; a BYE goes out unless the dialog is gone for the peer."""
         dialog = self.dialog
-        told = self.state in _OVER
         gone = isinstance(message, Response) and message.status == 481
         if gone:
             self._move(SessionInput.PEER_BYE)
         else:
             self._move(SessionInput.BYE)
-        if not told or cause in (Cause.CANCELLED, Cause.NO_ANSWER):
-            self._events.append(Ended(cause, by, message))
+        self._tell_end(cause, by, message)
         if dialog is not None and not gone:
             self._send_bye(dialog, "", now)
 
@@ -187,6 +198,11 @@ class DialogSide(CalledSide):
         """The final response to a request that is not INVITE."""
         status = response.status
         method = client.method
+        if status in (401, 407) and self._challenged(client, response):
+            self._send_in_dialog(client.again(), now)
+            return
+        if method == "UPDATE" and status in (491, 500) and self._back_off(client, response, now):
+            return
         if method == "UPDATE":
             self._on_update_answered(client, response)
         elif method == "PRACK":
@@ -276,7 +292,7 @@ class DialogSide(CalledSide):
         if refusal is not None:
             self._respond(server, refusal[0], now, extra=refusal[1])
             return
-        if dialog.state is DialogState.TERMINATED and method != "BYE":
+        if dialog.state is DialogState.TERMINATED and method != "BYE" and not self._outlives_call(request):
             self._respond(server, 481, now)
             return
         if not dialog.accepts(request):
@@ -296,7 +312,7 @@ class DialogSide(CalledSide):
         elif method == "NOTIFY":
             self._receive_notify(server, dialog, now)
         elif method == "REFER":
-            self._receive_refer(server, dialog, now)
+            self._receive_refer(server, now)
         else:
             self._events.append(RequestReceived(server.request_id, request))
 
@@ -311,7 +327,9 @@ class DialogSide(CalledSide):
             unknown = [tag for tag in request.require if tag not in config.supported]
             if unknown:
                 return 420, f"Unsupported: {', '.join(unknown)}\r\n"
-        kind = request.content_type
+        if "Session-Expires" in request.headers and too_small(request, config):
+            return 422, f"Min-SE: {config.min_se}\r\n"
+        kind = request.content_type if request.body else ""
         if method in ("INVITE", "UPDATE", "PRACK") and request.body and kind not in config.accept:
             return 415, f"Accept: {', '.join(config.accept)}\r\n"
         return None
@@ -319,10 +337,10 @@ class DialogSide(CalledSide):
     def _receive_bye(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """The peer hangs up: 200, and 487 to what still waits (RFC 3261 15.1.2)."""
         self._respond(server, 200, now)
-        if dialog is not self.dialog:
+        if dialog is not self.dialog or (self._invite is not None and not self._invite.reinvite):
+            # One fork of our INVITE; the others, or its own 487, settle the call.
             dialog.state = DialogState.TERMINATED
             return
-        pending = self.state not in _OVER
         dialog.state = DialogState.TERMINATED
         self._drop_waiting(now)
         for incoming in self._accepted:
@@ -330,9 +348,10 @@ class DialogSide(CalledSide):
             incoming.success = None
         self._accepted.clear()
         self._bye_held = None
+        if self._timer is not None:
+            self._timer.stop()
         self._move(SessionInput.PEER_BYE)
-        if pending:
-            self._events.append(Ended(Cause.BYE, By.REMOTE, server.request))
+        self._tell_end(Cause.BYE, By.REMOTE, server.request)
 
     def _receive_reinvite(self, request: Request, reply: Reply, dialog: Dialog, now: float) -> None:
         """An INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5)."""
@@ -369,7 +388,8 @@ class DialogSide(CalledSide):
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
             self._events.append(OfferReceived(request.body, "UPDATE", server.request_id))
         else:
-            self._respond(server, 200, now, extra=self.config.reply_tail)
+            timer = self._answer_session_timer(request, now)
+            self._respond(server, 200, now, extra=self.config.reply_tail + timer)
 
     def _receive_prack(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """A PRACK for a reliable 1xx of ours (RFC 3262 section 3)."""
@@ -399,11 +419,14 @@ class DialogSide(CalledSide):
             held, incoming.held = incoming.held, None
             self._send_success(incoming, held, now)
 
+    @abstractmethod
     def _receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """A NOTIFY is answered 200 and told (CALL.md C20)."""
-        self._respond(server, 200, now, extra=self.config.reply_tail)
-        self._events.append(RequestReceived(0, server.request))
+        """A NOTIFY of the peer."""
 
-    def _receive_refer(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """A REFER waits for our user."""
-        self._events.append(RequestReceived(server.request_id, server.request))
+    @abstractmethod
+    def _receive_refer(self, server: ServerRequest, now: float) -> None:
+        """A REFER of the peer."""
+
+    @abstractmethod
+    def _outlives_call(self, request: Request) -> bool:
+        """True for a request that belongs to a subscription which goes on after the call (RFC 5057)."""

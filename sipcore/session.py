@@ -1,8 +1,9 @@
 """InviteSession: one call from its first INVITE to its last timer, caller or called side (RFC 3261 and extensions).
 
-The face of the engine: commands and messages in with the time, messages and events out at `drain`. Its layers:
-`transaction_user` (transactions), `calling` and `called` (INVITE), `in_dialog` (all other requests). Opens no
-socket, reads no clock, resolves no name, and never touches a session description but by carrying it.
+The face of the engine: commands and messages in with the time, messages and events out at `drain`. Its layers,
+lowest first: `transaction_user` (transactions), `calling` and `called` (INVITE), `in_dialog` (all other requests),
+`renegotiation` (re-INVITE, session timer), `transferring` (REFER, Replaces). Opens no socket, reads no clock,
+resolves no name, and never looks into a session description.
 """
 
 from __future__ import annotations
@@ -10,17 +11,19 @@ from __future__ import annotations
 from math import inf
 
 from .calling import SDP
-from .dialog import Dialog, hop_of
+from .dialog import Dialog, domain_of, hop_of, uri_of
 from .errors import LocalProtocolError, ParseError
-from .events import By, Cause, Ended
+from .events import By, Cause
 from .hop import Hop, Transmit
-from .in_dialog import DialogSide
 from .message import Request, Response
 from .reply import Reply
 from .server_transaction import transaction_key
 from .session_config import HeaderPairs, Reliability, SessionConfig
 from .session_state import SessionInput, SessionState
 from .tokens import Tokens
+from .transfer import plain_uri
+from .transferring import TransferSide
+from .uri import Uri
 
 __all__ = [
     "SDP",
@@ -33,7 +36,7 @@ __all__ = [
 ]
 
 
-class InviteSession(DialogSide):
+class InviteSession(TransferSide):
     """One call. Make it with `outgoing` or `incoming`."""
 
     __slots__ = ()
@@ -57,9 +60,15 @@ class InviteSession(DialogSide):
         """
         start = to.find("<")
         uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
+        if "?" in uri or ";method=" in uri:
+            # 19.1.1: neither To nor Request-URI holds headers or a method.
+            uri = plain_uri(Uri.parse(uri))
+            to = uri
+            start = -1
         if hop is None:
-            hop = config.outgoing_proxy or hop_of(uri, config.local.transport)
-        return cls(
+            first = uri_of(config.route[0]) if config.route else uri
+            hop = config.outgoing_proxy or hop_of(first, config.local.transport)
+        session = cls(
             config,
             tokens,
             call_id or tokens.call_id(),
@@ -68,7 +77,11 @@ class InviteSession(DialogSide):
             to if start >= 0 else f"<{to}>",
             uri,
             hop,
+            is_caller=True,
         )
+        session._home = hop.host
+        session._domain = hop.host if config.outgoing_proxy or config.route else domain_of(uri)
+        return session
 
     @classmethod
     def incoming(
@@ -89,7 +102,7 @@ class InviteSession(DialogSide):
         tag = tokens.tag()
         reply = Reply(request, source, flow, tag)
         dialog = Dialog.of_request(request, reply.to, tag, config.max_forwards)
-        session = cls(config, tokens, request.call_id, tag, "", "", "", source)
+        session = cls(config, tokens, request.call_id, tag, "", "", "", source, is_caller=False)
         session.dialog = dialog
         session.flow = flow
         refusal = session._screen(request)
@@ -97,7 +110,7 @@ class InviteSession(DialogSide):
         if refusal is not None:
             server = session._open_server(request, transaction_key(request), reply, now)
             session._respond(server, refusal[0], now, extra=refusal[1])
-            session._finish_called(Ended(Cause.REJECTED, By.LOCAL, None))
+            session._finish_called(Cause.REJECTED, By.LOCAL, None)
             return session
         session._take_invite(request, reply, dialog, now, reinvite=False)
         return session
@@ -127,11 +140,13 @@ class InviteSession(DialogSide):
                 self._receive_response(message, now)
             except ParseError:
                 self.ignored += 1
-            return
-        try:
-            self._receive_request(message, source, flow, now)
-        except ParseError as error:
-            self._refuse_malformed(message, error, now)
+        else:
+            try:
+                self._receive_request(message, source, flow, now)
+            except ParseError as error:
+                self._refuse_malformed(message, error, now)
+        if self._queued:
+            self._pump(now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`, in seconds; call it at `deadline`, being late does no harm."""
@@ -140,6 +155,14 @@ class InviteSession(DialogSide):
         invite = self._invite
         if invite is not None and invite.ring_at <= now:
             self._cancel(now, Cause.NO_ANSWER)
+        if self._timer is not None:
+            self._handle_refresh(now)
+        if self._backing_off:
+            self._handle_back_off(now)
+        if self._transferring or self._transferred:
+            self._handle_transfers(now)
+        if self._queued:
+            self._pump(now)
 
     def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
         """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 17.1.4).
@@ -160,6 +183,12 @@ class InviteSession(DialogSide):
             due = min(due, self._called_due())
         if self._invite is not None and self._invite.ring_at < due:
             due = self._invite.ring_at
+        if self._timer is not None and self._timer.due < due:
+            due = self._timer.due
+        if self._backing_off:
+            due = min(due, min([at for at, _ in self._backing_off]))
+        if self._transferring or self._transferred:
+            due = min(due, self._transfers_due())
         return None if due == inf else due
 
     @property

@@ -5,11 +5,12 @@ Knows no call. The text fragments are made when the configuration is made, becau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from .digest import CredentialsLookup
 from .hop import Hop, bracketed
 from .timers import TimerSettings
 
@@ -41,10 +42,6 @@ class Reliability(Enum):
     """Supported: 100rel."""
     REQUIRED = "required"
     """Require: 100rel."""
-
-
-CredentialsLookup = Callable[[str, str], "tuple[str, str] | None"]
-"""Called with realm and host of the challenger; returns (user, password), None when there is nothing for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,6 @@ SESSION_TABLE: Final[dict[tuple[SessionState, SessionInput], SessionState]] = {
     (_S.EARLY, _I.ANSWER): _S.CONFIRMED,  # 13.2.2.4
     (_S.EARLY, _I.FAILURE): _S.TERMINATED,  # 13.2.2.3
     (_S.EARLY, _I.CANCEL): _S.TERMINATING,  # 9.1
-    (_S.EARLY, _I.PEER_BYE): _S.TERMINATED,  # 15.1.2: BYE in an early dialog; its 487 follows
     (_S.RINGING, _I.ACCEPT): _S.ACCEPTED,  # 13.3.1.4
     (_S.RINGING, _I.REJECT): _S.TERMINATED,  # 13.3.1.2, 13.3.1.3, 9.2
     (_S.RINGING, _I.PEER_BYE): _S.TERMINATED,  # 15.1.2: the pending INVITE gets 487

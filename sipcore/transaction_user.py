@@ -7,13 +7,15 @@ built on it: `calling` and `called` for INVITE, `session` for the rest.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
 from .client_transaction import ClientAction, ClientTransaction
 from .dialog import Dialog
+from .digest import DigestClient
 from .errors import LocalProtocolError
-from .events import Event, RequestFinished
+from .events import Event
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .reply import Reply
@@ -31,6 +33,7 @@ class ClientRequest:
     __slots__ = (
         "body",
         "content_type",
+        "credentials",
         "cseq",
         "dialog",
         "extra",
@@ -55,7 +58,25 @@ class ClientRequest:
         self.content_type = ""
         self.cseq = 0
         self.tries = 0
+        """How often it was sent with other credentials or another interval."""
+        self.credentials: list[tuple[str, str]] = []
+        """The credentials that it carries, as header names and values."""
         self.transaction: ClientTransaction
+
+    def again(self) -> ClientRequest:
+        """Make the record for sending the same request once more; this one stays to absorb repeated responses."""
+        return self._copy_to(ClientRequest(self.request_id, self.method, self.uri, self.dialog, self.hop))
+
+    def _copy_to(self, new: _Client) -> _Client:
+        new.flow = self.flow
+        new.extra = self.extra
+        new.body = self.body
+        new.content_type = self.content_type
+        new.tries = self.tries
+        return new
+
+
+_Client = TypeVar("_Client", bound=ClientRequest)
 
 
 class ServerRequest:
@@ -70,7 +91,7 @@ class ServerRequest:
         self.transaction = transaction
 
 
-class TransactionUser:
+class TransactionUser(ABC):
     """What carries the requests of one call.
 
     Arguments: `config` shared by many calls; `tokens` the source of branches and tags; `call_id`; `local_tag`.
@@ -78,7 +99,10 @@ class TransactionUser:
 
     __slots__ = (
         "_clients",
+        "_digest",
+        "_domain",
         "_events",
+        "_home",
         "_last_id",
         "_servers",
         "_transmits",
@@ -113,6 +137,11 @@ class TransactionUser:
         self._clients: list[ClientRequest] = []
         self._servers: list[ServerRequest] = []
         self._last_id = 0
+        self._digest: DigestClient | None = None
+        self._home = ""
+        """Host that our first INVITE went to, empty when the call came in."""
+        self._domain = ""
+        """Host that its credentials are looked up under."""
 
     def drain(self) -> tuple[list[Transmit], list[Event]]:
         """Hand out, and forget, what is to be sent and what has happened since the last time."""
@@ -176,8 +205,25 @@ class TransactionUser:
         self._send(client, data, branch, now)
 
     def _credentials_for(self, client: ClientRequest) -> str:
-        """Header lines with credentials for a request, empty while nobody has challenged us (RFC 3261 22)."""
-        return ""
+        """Header lines with credentials for a request, empty while nobody has challenged us (RFC 3261 22.1)."""
+        if self._digest is None:
+            return ""
+        host = self._auth_host(client)
+        client.credentials = self._digest.headers(client.method, client.uri, client.body, host=host)
+        return lines_of(client.credentials)
+
+    def _auth_host(self, client: ClientRequest) -> str:
+        """Whom a request is shown to: credentials of one host are never given to another (RELIABILITY S8)."""
+        return self._domain if client.hop.host == self._home else client.hop.host
+
+    def _challenged(self, client: ClientRequest, response: Response) -> bool:
+        """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 22.2, 22.3)."""
+        lookup = self.config.credentials
+        if lookup is None or client.tries >= MAX_TRIES:
+            return False
+        if self._digest is None:
+            self._digest = DigestClient(lookup, self.tokens)
+        return self._digest.learn(response, host=self._auth_host(client), sent=client.credentials)
 
     def _flow_to(self, hop: Hop, dialog: Dialog) -> int:
         """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
@@ -280,7 +326,6 @@ class TransactionUser:
                     if action is ServerAction.TIME_OUT:
                         self.timeouts += 1
                     self._servers.remove(server)
-                    self._on_server_over(server, now)
                     break
 
     def _respond_trying(self, server: ServerRequest, now: float) -> None:
@@ -295,7 +340,6 @@ class TransactionUser:
             self._transmits.append(Transmit(client.transaction.data, client.hop, client.flow))
         elif action is ClientAction.END:
             self._clients.remove(client)
-            self._on_client_over(client, now)
         elif action is ClientAction.TIME_OUT or action is ClientAction.FAIL:
             self._clients.remove(client)
             if action is ClientAction.TIME_OUT:
@@ -304,20 +348,13 @@ class TransactionUser:
 
     # What the layers above fill in
 
+    @abstractmethod
     def _on_response(self, client: ClientRequest, response: Response, now: float) -> None:
-        """A response to a request of ours that is not INVITE."""
-        if response.status >= 200:
-            self._events.append(RequestFinished(client.request_id, client.method, response, response.status))
+        """A response to a request of ours."""
 
+    @abstractmethod
     def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:
         """A request of ours ended by timeout (408) or transport failure (503)."""
-        self._events.append(RequestFinished(client.request_id, client.method, None, status))
-
-    def _on_client_over(self, client: ClientRequest, now: float) -> None:
-        """The transaction of a request of ours is over after its final response."""
-
-    def _on_server_over(self, server: ServerRequest, now: float) -> None:
-        """The transaction of a request of the peer is over."""
 
 
 def lines_of(headers: HeaderPairs) -> str:

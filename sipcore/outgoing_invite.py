@@ -1,0 +1,76 @@
+"""OutgoingInvite: the record of one INVITE or re-INVITE of ours and its forks (RFC 3261 9.1, 13.2).
+
+Decides nothing; `calling` does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import inf
+
+from .dialog import Dialog
+from .events import Cause
+from .hop import Hop, Transmit
+from .transaction_user import ClientRequest
+
+
+class CancelState(Enum):
+    """How far the cancelling of an INVITE has come (RFC 3261 9.1)."""
+
+    NONE = 0
+    WANTED = 1
+    """Decided, but no 1xx has come that would allow the CANCEL."""
+    SENT = 2
+
+
+class OutgoingInvite(ClientRequest):
+    """An INVITE of ours: the request, its forks, and what was decided about it."""
+
+    __slots__ = (
+        "acks",
+        "cancel",
+        "cancel_id",
+        "cause",
+        "dialogs",
+        "final",
+        "has_offer",
+        "redirects",
+        "refresh",
+        "reinvite",
+        "ring_at",
+        "visited",
+    )
+
+    def __init__(self, request_id: int, uri: str, dialog: Dialog | None, hop: Hop) -> None:
+        super().__init__(request_id, "INVITE", uri, dialog, hop)
+        self.reinvite = dialog is not None
+        self.refresh = False
+        """True for a re-INVITE that only keeps the session alive; our user is not troubled with it."""
+        self.has_offer = False
+        self.final = False
+        """True once a final response was told, or the INVITE is sent again in another record."""
+        self.cancel = CancelState.NONE
+        self.cancel_id = 0
+        self.cause = Cause.CANCELLED
+        """Why it was cancelled."""
+        self.dialogs: dict[str, Dialog] = {}
+        """The forks, by their To tag."""
+        self.acks: dict[str, Transmit] = {}
+        """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
+        self.ring_at = inf
+        self.redirects = 0
+        self.visited: tuple[str, ...] = ()
+
+    def again(self) -> OutgoingInvite:
+        """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""
+        new = self._copy_to(OutgoingInvite(self.request_id, self.uri, self.dialog, self.hop))
+        new.has_offer = self.has_offer
+        new.cancel = self.cancel
+        new.cancel_id = self.cancel_id
+        new.cause = self.cause
+        new.ring_at = self.ring_at
+        new.redirects = self.redirects
+        new.visited = self.visited
+        new.refresh = self.refresh
+        self.final = True
+        return new
