@@ -1,60 +1,29 @@
-"""One media line of a session description: the m= line and the lines below it, read when somebody asks.
+"""One media line of a session description: the m= line and the lines below it.
 
-RFC 8866 sections 5.7, 5.14 and 6, RFC 3551 (static payload types), RFC 3605 (rtcp), RFC 4568 (crypto), RFC 5761
-(rtcp-mux). This file knows nothing of sessions, offers, answers or the codecs that we have.
+RFC 8866 sections 5.7 and 5.14. What the attributes say is read by `media_attributes` when somebody asks. This file
+knows nothing of sessions, offers, answers or the codecs that we have.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from .errors import ParseError
-
-MAX_WORD: Final = 255
+from .media_attributes import (
+    MAX_WORD,
+    Crypto,
+    Direction,
+    Encoding,
+    MediaAttributes,
+    is_number,
+    is_payload_type,
+    parse_number,
+    read_attributes,
+    read_media_attributes,
+)
 
 _STATUS = 400
-
-
-class Direction(Enum):
-    """The four directions of RFC 3264 section 5.1, seen from the side that wrote the description."""
-
-    SENDRECV = "sendrecv"
-    SENDONLY = "sendonly"
-    RECVONLY = "recvonly"
-    INACTIVE = "inactive"
-
-    @property
-    def sends(self) -> bool:
-        """Whether this side sends media."""
-        return self is Direction.SENDRECV or self is Direction.SENDONLY
-
-    @property
-    def receives(self) -> bool:
-        """Whether this side wants media."""
-        return self is Direction.SENDRECV or self is Direction.RECVONLY
-
-    @property
-    def reversed(self) -> "Direction":
-        """The same flow of media as the other side would write it."""
-        return _REVERSED[self]
-
-    @staticmethod
-    def of(sends: bool, receives: bool) -> "Direction":
-        """The direction with these two halves."""
-        if sends:
-            return Direction.SENDRECV if receives else Direction.SENDONLY
-        return Direction.RECVONLY if receives else Direction.INACTIVE
-
-
-_REVERSED: Final = {
-    Direction.SENDRECV: Direction.SENDRECV,
-    Direction.SENDONLY: Direction.RECVONLY,
-    Direction.RECVONLY: Direction.SENDONLY,
-    Direction.INACTIVE: Direction.INACTIVE,
-}
-DIRECTION_LINES: Final = {f"a={direction.value}": direction for direction in Direction}
 
 
 class Connection(NamedTuple):
@@ -86,73 +55,6 @@ def connection_for(address: str) -> Connection:
     return parse_connection(f"IN {'IP6' if ':' in address else 'IP4'} {address}")
 
 
-class Encoding(NamedTuple):
-    """What a payload type means: the value of an rtpmap attribute (RFC 8866 section 6.6)."""
-
-    name: str
-    clock_rate: int
-    channels: int
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        """Equal for equal encodings: names are compared without case (RFC 4855 section 3)."""
-        return self.name.lower(), self.clock_rate, self.channels
-
-    def __str__(self) -> str:
-        text = f"{self.name}/{self.clock_rate}"
-        return text if self.channels == 1 else f"{text}/{self.channels}"
-
-
-STATIC_ENCODINGS: Final[Mapping[str, Encoding]] = {
-    # RFC 3551 tables 4 and 5; 16 and 17 are DVI4 at 11025 and 22050 Hz.
-    str(number): Encoding(name, clock_rate, channels)
-    for number, name, clock_rate, channels in (
-        (0, "PCMU", 8000, 1),
-        (3, "GSM", 8000, 1),
-        (4, "G723", 8000, 1),
-        (5, "DVI4", 8000, 1),
-        (6, "DVI4", 16000, 1),
-        (7, "LPC", 8000, 1),
-        (8, "PCMA", 8000, 1),
-        (9, "G722", 8000, 1),
-        (10, "L16", 44100, 2),
-        (11, "L16", 44100, 1),
-        (12, "QCELP", 8000, 1),
-        (13, "CN", 8000, 1),
-        (14, "MPA", 90000, 1),
-        (15, "G728", 8000, 1),
-        (16, "DVI4", 11025, 1),
-        (17, "DVI4", 22050, 1),
-        (18, "G729", 8000, 1),
-        (25, "CelB", 90000, 1),
-        (26, "JPEG", 90000, 1),
-        (28, "nv", 90000, 1),
-        (31, "H261", 90000, 1),
-        (32, "MPV", 90000, 1),
-        (33, "MP2T", 90000, 1),
-        (34, "H263", 90000, 1),
-    )
-}
-
-
-class Crypto(NamedTuple):
-    """An a=crypto line (RFC 4568 section 9.1). The key is a secret: never log one."""
-
-    tag: int
-    suite: str
-    key: str
-    """Key parameters as written, `inline:…`."""
-    parameters: str
-    """Session parameters as written, else empty."""
-
-    def __repr__(self) -> str:
-        return f"Crypto(tag={self.tag}, suite={self.suite!r}, key='…')"
-
-    def __str__(self) -> str:
-        text = f"{self.tag} {self.suite} {self.key}"
-        return f"{text} {self.parameters}" if self.parameters else text
-
-
 class MediaLine:
     """One m= line with the lines below it.
 
@@ -161,15 +63,7 @@ class MediaLine:
     """
 
     __slots__ = (
-        "_attributes",
-        "_cryptos",
-        "_direction",
-        "_fmtps",
-        "_maxptime",
-        "_ptime",
-        "_rtcp",
-        "_rtcp_mux",
-        "_rtpmaps",
+        "_read",
         "_session_connection",
         "_session_direction",
         "connection",
@@ -185,18 +79,46 @@ class MediaLine:
     def __init__(
         self,
         text: str,
+        media: str,
+        port: int,
+        protocol: str,
+        formats: tuple[str, ...],
         lines: Sequence[str] = (),
+        connection: Connection | None = None,
         session_connection: Connection | None = None,
         session_direction: Direction | None = None,
+        port_count: int = 1,
     ) -> None:
-        """Read `text`, the value of the m= line, and take `lines` ("a=…", "c=…") as what stands below it.
+        """Hold parts that agree with each other; callers outside of this package use `parse` or `build`."""
+        self.text = text
+        self.media = media
+        self.port = port
+        self.port_count = port_count
+        self.protocol = protocol
+        self.formats = formats
+        self.lines = lines
+        self.connection = connection
+        self._session_connection = session_connection
+        self._session_direction = session_direction
+        self._read: MediaAttributes | None = None
 
-        Raises ParseError when the m= line or a c= line below it is malformed.
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        lines: Sequence[str] = (),
+        connection: Connection | None = None,
+        session_connection: Connection | None = None,
+        session_direction: Direction | None = None,
+    ) -> "MediaLine":
+        """Read `text`, the value of the m= line; `connection` is what the first c= line among `lines` says.
+
+        Raises ParseError when the m= line is malformed.
         """
         fields = text.split()
         if len(fields) < 4:
             raise ParseError("m= line has fewer than four fields", _STATUS)
-        media, port, protocol = fields[0], fields[1], fields[2]
+        media, port, protocol, *formats = fields
         if len(media) > MAX_WORD or len(protocol) > MAX_WORD:
             raise ParseError("m= line has an overlong word", _STATUS)
         count = 1
@@ -205,22 +127,18 @@ class MediaLine:
             count = parse_number(ports, 5, 65535, "number of ports")
             if count == 0:
                 raise ParseError("m= line with a range of no ports", _STATUS)
-        self.text = text
-        self.media = media
-        self.port = parse_number(port, 5, 65535, "port")
-        self.port_count = count
-        self.protocol = protocol
-        self.formats = tuple(fields[3:])
-        self.lines = lines
-        self.connection: Connection | None = None
-        for line in lines:
-            if line.startswith("c="):
-                self.connection = parse_connection(line[2:])
-                break
-        self._session_connection = session_connection
-        self._session_direction = session_direction
-        self._rtpmaps: dict[str, str] | None = None
-        self._attributes: tuple[tuple[str, str | None], ...] | None = None
+        return cls(
+            text,
+            media,
+            parse_number(port, 5, 65535, "port"),
+            protocol,
+            tuple(formats),
+            lines,
+            connection,
+            session_connection,
+            session_direction,
+            count,
+        )
 
     @classmethod
     def build(
@@ -235,7 +153,8 @@ class MediaLine:
     ) -> "MediaLine":
         """A media line from its fields; `lines` are whole lines such as "a=ptime:20". Raises ParseError on nonsense."""
         ports = f"{port}/{port_count}" if port_count != 1 else str(port)
-        return cls(f"{media} {ports} {protocol} {' '.join(map(str, formats))}", lines)
+        own = next((parse_connection(line[2:]) for line in lines if line.startswith("c=")), None)
+        return cls.parse(f"{media} {ports} {protocol} {' '.join(map(str, formats))}", lines, own)
 
     def replace(
         self,
@@ -258,53 +177,17 @@ class MediaLine:
     def __repr__(self) -> str:
         return f"MediaLine({self.text!r}, {len(self.lines)} lines)"
 
-    # Reading below the m= line. One pass fills all of the usual attributes, because whoever wants one wants most.
-
-    def _read(self) -> dict[str, str]:
-        rtpmaps: dict[str, str] = {}
-        fmtps: dict[str, str] = {}
-        cryptos: list[str] = []
-        direction: Direction | None = None
-        ptime = maxptime = rtcp = ""
-        mux = False
-        for line in self.lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                if direction is None and line in DIRECTION_LINES:
-                    direction = DIRECTION_LINES[line]
-                elif line == "a=rtcp-mux":
-                    mux = True
-            elif name == "a=rtpmap":
-                number, _, text = value.partition(" ")
-                # A number that is mapped twice keeps its first meaning.
-                rtpmaps.setdefault(number, text)
-            elif name == "a=fmtp":
-                number, _, text = value.partition(" ")
-                fmtps.setdefault(number, text)
-            elif name == "a=ptime":
-                ptime = ptime or value
-            elif name == "a=maxptime":
-                maxptime = maxptime or value
-            elif name == "a=rtcp":
-                rtcp = rtcp or value
-            elif name == "a=crypto":
-                cryptos.append(value)
-        self._fmtps = fmtps
-        self._cryptos = cryptos
-        self._direction = direction
-        self._ptime = ptime
-        self._maxptime = maxptime
-        self._rtcp = rtcp
-        self._rtcp_mux = mux
-        self._rtpmaps = rtpmaps
-        return rtpmaps
+    @property
+    def read(self) -> MediaAttributes:
+        """The usual attributes, read."""
+        if self._read is None:
+            self._read = read_media_attributes(self.lines)
+        return self._read
 
     @property
     def attributes(self) -> tuple[tuple[str, str | None], ...]:
         """All attributes in order as (name, value); the value of a flag such as `a=rtcp-mux` is None."""
-        if self._attributes is None:
-            self._attributes = read_attributes(self.lines)
-        return self._attributes
+        return read_attributes(self.lines)
 
     def attribute(self, name: str) -> str | None:
         """The value of the first attribute of this name, empty for a flag, None when it is absent."""
@@ -312,18 +195,11 @@ class MediaLine:
 
     def rtpmap(self, payload_type: int | str) -> Encoding | None:
         """What a payload type of this line means: its first rtpmap, else the static table of RFC 3551, else None."""
-        maps = self._rtpmaps if self._rtpmaps is not None else self._read()
-        number = payload_type if isinstance(payload_type, str) else str(payload_type)
-        text = maps.get(number)
-        if text is None:
-            return STATIC_ENCODINGS.get(number)
-        return _parse_encoding(text) if len(text) <= MAX_WORD else None
+        return self.read.encoding(str(payload_type))
 
     def fmtp(self, payload_type: int | str) -> str | None:
         """The format parameters of a payload type as written, or None."""
-        if self._rtpmaps is None:
-            self._read()
-        return self._fmtps.get(payload_type if isinstance(payload_type, str) else str(payload_type))
+        return self.read.fmtps.get(str(payload_type))
 
     def payload_type_of(self, encoding_name: str) -> int | None:
         """The first payload type of this line with that encoding name (compared without case), or None.
@@ -340,71 +216,53 @@ class MediaLine:
     @property
     def ptime(self) -> float | None:
         """Packet time in ms that the writer likes to receive, or None (RFC 8866 section 6.4)."""
-        if self._rtpmaps is None:
-            self._read()
-        return _decimal(self._ptime) if self._ptime else None
+        return self.read.ptime
 
     @property
     def maxptime(self) -> float | None:
         """The longest packet in ms that the writer can take, or None (RFC 8866 section 6.5)."""
-        if self._rtpmaps is None:
-            self._read()
-        return _decimal(self._maxptime) if self._maxptime else None
+        return self.read.maxptime
 
     @property
     def written_direction(self) -> Direction | None:
         """The direction as written on this line or for the session, None where nothing is written."""
-        if self._rtpmaps is None:
-            self._read()
-        return self._direction or self._session_direction
+        return self.read.direction or self._session_direction
 
     @property
     def direction(self) -> Direction:
         """The direction as its writer sees it; nothing written means sendrecv (RFC 3264 section 5.1)."""
-        return self.written_direction or Direction.SENDRECV
+        return self.read.direction or self._session_direction or Direction.SENDRECV
 
     @property
     def rtcp_mux(self) -> bool:
         """Whether RTP and RTCP may share the port (RFC 5761)."""
-        if self._rtpmaps is None:
-            self._read()
-        return self._rtcp_mux
+        return self.read.rtcp_mux
 
     @property
     def rtcp_port(self) -> int:
         """Port for RTCP: the rtcp attribute (RFC 3605), else one above RTP; 0 when the stream is refused."""
-        if self._rtpmaps is None:
-            self._read()
-        if self._rtcp:
-            port = self._rtcp.partition(" ")[0]
-            if _is_number(port, 5) and int(port) <= 65535:
+        if written := self.read.rtcp:
+            port = written.partition(" ")[0]
+            if is_number(port, 5) and int(port) <= 65535:
                 return int(port)
         return self.port + 1 if 0 < self.port < 65535 else 0
 
     @property
     def rtcp_address(self) -> str:
         """Address for RTCP: the rtcp attribute's if it names one, else `address`."""
-        if self._rtpmaps is None:
-            self._read()
-        _, _, text = self._rtcp.partition(" ")
-        if text:
-            try:
-                return parse_connection(text).address
-            except ParseError:
-                return self.address
+        if written := self.read.rtcp:
+            _, _, text = written.partition(" ")
+            if text:
+                try:
+                    return parse_connection(text).address
+                except ParseError:
+                    return self.address
         return self.address
 
     @property
     def crypto(self) -> tuple[Crypto, ...]:
         """The crypto attributes that can be read, in order (RFC 4568)."""
-        if self._rtpmaps is None:
-            self._read()
-        found = []
-        for text in self._cryptos:
-            fields = text.split(None, 3)
-            if len(fields) >= 3 and _is_number(fields[0], 9):
-                found.append(Crypto(int(fields[0]), fields[1], fields[2], fields[3] if len(fields) > 3 else ""))
-        return tuple(found)
+        return self.read.crypto()
 
     @property
     def effective_connection(self) -> Connection | None:
@@ -418,41 +276,7 @@ class MediaLine:
         return connection.address if connection is not None else ""
 
 
-def is_payload_type(text: str) -> bool:
-    """Whether a format of an m= line is an RTP payload type, 0 to 127."""
-    return _is_number(text, 3) and int(text) <= 127
-
-
-def _is_number(text: str, digits: int) -> bool:
-    return len(text) <= digits and text.isascii() and text.isdigit()
-
-
-def parse_number(text: str, digits: int, highest: int, what: str) -> int:
-    if len(text) > digits or not text.isascii() or not text.isdigit():
-        raise ParseError(f"{what} is not a number", _STATUS)
-    value = int(text)
-    if value > highest:
-        raise ParseError(f"{what} is too large", _STATUS)
-    return value
-
-
-def _decimal(text: str) -> float | None:
-    whole, dot, fraction = text.strip().partition(".")
-    if not _is_number(whole, 6) or (dot and not _is_number(fraction, 6)):
-        return None
-    return float(f"{whole}.{fraction or 0}") or None
-
-
-def read_attributes(lines: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    found: list[tuple[str, str | None]] = []
-    for line in lines:
-        if line.startswith("a="):
-            name, colon, value = line[2:].partition(":")
-            found.append((name, value if colon else None))
-    return tuple(found)
-
-
-# The same few addresses and encodings come again and again; texts are short and the tables bounded.
+# The same few addresses come again and again; their texts are short and the table bounded.
 
 
 @lru_cache(maxsize=1024)
@@ -465,7 +289,7 @@ def parse_connection(text: str) -> Connection:
         # Other networks are legal and of no use here: kept, and answered with a refused stream.
         return Connection(nettype, addrtype, address, "")
     address, _, suffix = address.partition("/")
-    if suffix and not all(_is_number(part, 5) for part in suffix.split("/")):
+    if suffix and not all(is_number(part, 5) for part in suffix.split("/")):
         raise ParseError("c= line with a malformed TTL", _STATUS)
     if not _is_address(address, addrtype):
         raise ParseError("c= line with a malformed address", _STATUS)
@@ -483,16 +307,3 @@ def _is_address(text: str, addrtype: str) -> bool:
     except AddressValueError:
         return False
     return text.replace("-", "").replace(".", "").replace("_", "").isalnum()
-
-
-@lru_cache(maxsize=1024)
-def _parse_encoding(text: str) -> Encoding | None:
-    fields = text.strip().split("/")
-    if not fields[0] or len(fields) not in (2, 3) or not _is_number(fields[1], 9):
-        return None
-    channels = 1
-    if len(fields) == 3:
-        if not _is_number(fields[2], 3) or int(fields[2]) == 0:
-            return None
-        channels = int(fields[2])
-    return Encoding(fields[0], int(fields[1]), channels)

@@ -10,17 +10,17 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from .errors import LocalProtocolError, SipError
-from .media_line import DIRECTION_LINES, STATIC_ENCODINGS, is_payload_type
-from .sdp import (
-    Connection,
+from .media_attributes import (
+    DIRECTION_LINES,
+    STATIC_ENCODINGS,
     Crypto,
     Direction,
     Encoding,
-    MediaLine,
-    Origin,
-    SessionDescription,
-    connection_for,
+    EncodingKey,
+    is_payload_type,
 )
+from .media_line import Connection, MediaLine, connection_for
+from .sdp import SessionDescription
 
 Hold = Literal["", "address", "direction", "both"]
 """How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
@@ -174,16 +174,16 @@ def make_offer(
             lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
             continue
         own: list[str] = []
-        if local.address:
-            own.append(f"c={connection_for(_address(local.address, hold))}")
+        mine = _own_connection(local, hold, own)
         for codec in local.codecs:
             _describe(codec, codec.payload_type, own)
         _finish(local, _held(local.direction, hold), local.rtcp_mux, own)
         if _is_secure(local.protocol):
             own += [f"a=crypto:{crypto}" for crypto in local.crypto]
         own += local.attributes
-        text = f"{local.media} {local.port} {local.protocol} {' '.join(_payload_types(local.codecs))}"
-        lines.append(MediaLine(text, own, connection))
+        lines.append(
+            _line(local.media, local.port, local.protocol, _payload_types(local.codecs), own, mine, connection)
+        )
     if previous is not None:
         lines += [_refusal(old.media, old.protocol, old.formats) for old in previous.media[len(lines) :]]
     return _assemble(lines, connection, address, session_id, previous, username, session_name)
@@ -361,8 +361,7 @@ def _accept(
     if not chosen:
         return None
     lines: list[str] = []
-    if local.address:
-        lines.append(f"c={connection_for(_address(local.address, hold))}")
+    mine = _own_connection(local, hold, lines)
     for number, codec in chosen:
         _describe(codec, number, lines)
     there = offered.effective_connection
@@ -378,8 +377,29 @@ def _accept(
         assert pair is not None
         lines.append(f"a=crypto:{pair}")
     lines += local.attributes
-    text = f"{offered.media} {local.port} {offered.protocol} {' '.join(number for number, _ in chosen)}"
-    return MediaLine(text, lines, connection)
+    numbers = tuple([number for number, _ in chosen])
+    return _line(offered.media, local.port, offered.protocol, numbers, lines, mine, connection)
+
+
+def _line(
+    media: str,
+    port: int,
+    protocol: str,
+    formats: tuple[str, ...],
+    lines: Sequence[str],
+    connection: Connection | None,
+    session: Connection | None,
+) -> MediaLine:
+    text = f"{media} {port} {protocol} {' '.join(formats)}"
+    return MediaLine(text, media, port, protocol, formats, lines, connection, session)
+
+
+def _own_connection(local: LocalMedia, hold: Hold, lines: list[str]) -> Connection | None:
+    if not local.address:
+        return None
+    connection = connection_for(_address(local.address, hold))
+    lines.append(f"c={connection}")
+    return connection
 
 
 def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
@@ -407,18 +427,18 @@ def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
 def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Codec]]:
     # The offered formats that we have; none at all when there is nothing but digits or noise among them.
     have = _by_key(codecs)
+    key_of = offered.read.key
     found = []
     speech = False
     for number in offered.formats:
-        encoding = offered.rtpmap(number)
-        codec = have.get(encoding.key) if encoding is not None else None
+        key = key_of(number)
+        codec = have.get(key) if key is not None else None
         if codec is None:
             codec = have.get(("", int(number), 0)) if is_payload_type(number) else None
             if codec is None:
                 continue
         found.append((number, codec))
-        if codec.name.lower() not in _COMPANIONS:
-            speech = True
+        speech = speech or codec.name.lower() not in _COMPANIONS
     return found if speech else []
 
 
@@ -426,8 +446,8 @@ _COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
 
 
 @lru_cache(maxsize=256)
-def _by_key(codecs: tuple[Codec, ...]) -> Mapping[tuple[str, int, int], Codec]:
-    table: dict[tuple[str, int, int], Codec] = {}
+def _by_key(codecs: tuple[Codec, ...]) -> Mapping[EncodingKey, Codec]:
+    table: dict[EncodingKey, Codec] = {}
     for codec in codecs:
         table.setdefault(codec.key, codec)
     return table
@@ -451,15 +471,15 @@ def _finish(local: LocalMedia, direction: Direction, mux: bool, lines: list[str]
         lines.append(f"a=rtcp:{local.rtcp_port}")
 
 
-def _payload_types(codecs: tuple[Codec, ...]) -> list[str]:
+def _payload_types(codecs: tuple[Codec, ...]) -> tuple[str, ...]:
     if not codecs:
         raise LocalProtocolError("a media line needs at least one codec")
-    return [str(codec.payload_type) for codec in codecs]
+    return tuple([str(codec.payload_type) for codec in codecs])
 
 
 def _refusal(media: str, protocol: str, formats: Sequence[str]) -> MediaLine:
     # RFC 3264 section 6: same media, same protocol, port 0; the formats say nothing but must be there.
-    return MediaLine(f"{media} 0 {protocol} {' '.join(formats)}")
+    return _line(media, 0, protocol, tuple(formats), (), None, None)
 
 
 def _assemble(
@@ -472,11 +492,11 @@ def _assemble(
     session_name: str,
 ) -> SessionDescription:
     if previous is None:
-        origin = Origin(username, str(session_id), 1, "IN", "IP6" if ":" in address else "IP4", address)
+        origin = (username, str(session_id), "1", "IN", "IP6" if ":" in address else "IP4", address)
     else:
         old = previous.origin
-        origin = old._replace(version=old.version + 1)
-    head = ("v=0", f"o={origin}", f"s={session_name}", f"c={connection}", "t=0 0")
+        origin = (old.username, old.session_id, str(old.version + 1), *old[3:])
+    head = ("v=0", f"o={' '.join(origin)}", f"s={session_name}", f"c={connection}", "t=0 0")
     made = SessionDescription(head, tuple(lines), connection=connection, direction=None, origin=origin)
     if previous is not None and made.same_as(previous):
         return previous

@@ -9,19 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from .errors import ParseError
-from .media_line import (
+from .media_attributes import (
     DIRECTION_LINES,
     MAX_WORD,
-    Connection,
     Crypto,
     Direction,
     Encoding,
-    MediaLine,
-    connection_for,
-    parse_connection,
-    parse_number,
+    is_number,
     read_attributes,
 )
+from .media_line import Connection, MediaLine, connection_for, parse_connection
 
 __all__ = [
     "CONTENT_TYPE",
@@ -73,7 +70,7 @@ class SessionDescription:
         *,
         connection: Connection | None,
         direction: Direction | None,
-        origin: Origin | None,
+        origin: Sequence[str],
         newline: str = "\r\n",
         ending: str = "\r\n",
     ) -> None:
@@ -114,8 +111,9 @@ class SessionDescription:
             raise ParseError("session description does not start with v=0", _STATUS)
         connection: Connection | None = None
         direction: Direction | None = None
-        origin: Origin | None = None
+        origin: list[str] | None = None
         starts: list[int] = []
+        owned: dict[int, Connection] = {}
         for index, line in enumerate(lines):
             kind = line[:2]
             if kind == "a=":
@@ -127,15 +125,17 @@ class SessionDescription:
                 if not starts and connection is None:
                     connection = parse_connection(line[2:])
                 else:
-                    parse_connection(line[2:])
+                    own = parse_connection(line[2:])
+                    if starts:
+                        owned.setdefault(starts[-1], own)
             elif kind == "o=":
                 if origin is None:
-                    origin = _parse_origin(line[2:])
+                    origin = _check_origin(line[2:])
             elif kind[1:] != "=" or not "a" <= kind[0] <= "z":
                 raise ParseError(f"line {index + 1} of a session description is not of the form x=…", _STATUS)
         if origin is None:
             raise ParseError("session description without o= line", _STATUS)
-        if "\r" in text and any("\r" in line for line in lines):
+        if "\r" in body and body.count("\r") != body.count("\r\n"):
             raise ParseError("bare CR in a session description", _STATUS)
         if not starts:
             media: list[MediaLine] = []
@@ -148,7 +148,9 @@ class SessionDescription:
             starts.append(len(lines))
             start = starts[0]
             for end in starts[1:]:
-                media.append(MediaLine(lines[start][2:], lines[start + 1 : end], connection, direction))
+                media.append(
+                    MediaLine.parse(lines[start][2:], lines[start + 1 : end], owned.get(start), connection, direction)
+                )
                 start = end
         return cls(
             tuple(head),
@@ -205,8 +207,8 @@ class SessionDescription:
     @property
     def origin(self) -> Origin:
         """The o= line."""
-        assert self._origin is not None
-        return self._origin
+        username, session_id, version, nettype, addrtype, address = self._origin
+        return Origin(username, session_id, int(version), nettype, addrtype, address)
 
     @property
     def session_name(self) -> str:
@@ -306,13 +308,10 @@ def _sequence(value: object) -> Iterable[object]:
     raise ValueError(f"a part of a session description must be text, a number or a sequence, not {value!r}")
 
 
-def _parse_origin(text: str) -> Origin:
+def _check_origin(text: str) -> list[str]:
     fields = text.split()
-    if len(fields) != 6:
-        raise ParseError("o= line does not have six fields", _STATUS)
-    username, session_id, version, nettype, addrtype, address = fields
-    if len(text) > 2 * MAX_WORD:
-        raise ParseError("o= line is too long", _STATUS)
-    return Origin(
-        username, session_id, parse_number(version, 20, 2**64 - 1, "version of the o= line"), nettype, addrtype, address
-    )
+    if len(fields) != 6 or len(text) > 2 * MAX_WORD:
+        raise ParseError("o= line does not have six fields of reasonable length", _STATUS)
+    if not is_number(fields[2], 20):
+        raise ParseError("version of the o= line is not a number", _STATUS)
+    return fields

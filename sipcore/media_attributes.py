@@ -1,0 +1,267 @@
+"""What the attributes of one media line say: payload types, direction, packet times, RTCP and keys.
+
+RFC 8866 section 6, RFC 3551 (static payload types), RFC 3605 (rtcp), RFC 4568 (crypto), RFC 5761 (rtcp-mux). One pass
+reads them all, because whoever wants one wants most; peers of a kind write the same lines for every call, so what was
+read is shared. This file knows no m= line, no offers and not which codecs we have.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from .errors import ParseError
+
+MAX_WORD: Final = 255
+
+_STATUS = 400
+_SHARED_LINES: Final = 64
+_SHARED_LENGTH: Final = 4096
+
+
+class Direction(Enum):
+    """The four directions of RFC 3264 section 5.1, seen from the side that wrote the description."""
+
+    SENDRECV = "sendrecv"
+    SENDONLY = "sendonly"
+    RECVONLY = "recvonly"
+    INACTIVE = "inactive"
+
+    sends: bool
+    """Whether this side sends media."""
+    receives: bool
+    """Whether this side wants media."""
+
+    def __init__(self, value: str) -> None:
+        self.sends = value in ("sendrecv", "sendonly")
+        self.receives = value in ("sendrecv", "recvonly")
+
+    @property
+    def reversed(self) -> "Direction":
+        """The same flow of media as the other side would write it."""
+        return _BY_HALVES[self.receives, self.sends]
+
+    @staticmethod
+    def of(sends: bool, receives: bool) -> "Direction":
+        """The direction with these two halves."""
+        return _BY_HALVES[sends, receives]
+
+
+_BY_HALVES: Final = {(direction.sends, direction.receives): direction for direction in Direction}
+DIRECTION_LINES: Final = {f"a={direction.value}": direction for direction in Direction}
+
+
+class Encoding(NamedTuple):
+    """What a payload type means: the value of an rtpmap attribute (RFC 8866 section 6.6)."""
+
+    name: str
+    clock_rate: int
+    channels: int
+
+    @property
+    def key(self) -> "EncodingKey":
+        """Equal for equal encodings: names are compared without case (RFC 4855 section 3)."""
+        return self.name.lower(), self.clock_rate, self.channels
+
+    def __str__(self) -> str:
+        text = f"{self.name}/{self.clock_rate}"
+        return text if self.channels == 1 else f"{text}/{self.channels}"
+
+
+EncodingKey = tuple[str, int, int]
+"""Name in lower case, clock rate, channels."""
+
+STATIC_ENCODINGS: Final[Mapping[str, Encoding]] = {
+    # RFC 3551 tables 4 and 5; 16 and 17 are DVI4 at 11025 and 22050 Hz.
+    str(number): Encoding(name, clock_rate, channels)
+    for number, name, clock_rate, channels in (
+        (0, "PCMU", 8000, 1),
+        (3, "GSM", 8000, 1),
+        (4, "G723", 8000, 1),
+        (5, "DVI4", 8000, 1),
+        (6, "DVI4", 16000, 1),
+        (7, "LPC", 8000, 1),
+        (8, "PCMA", 8000, 1),
+        (9, "G722", 8000, 1),
+        (10, "L16", 44100, 2),
+        (11, "L16", 44100, 1),
+        (12, "QCELP", 8000, 1),
+        (13, "CN", 8000, 1),
+        (14, "MPA", 90000, 1),
+        (15, "G728", 8000, 1),
+        (16, "DVI4", 11025, 1),
+        (17, "DVI4", 22050, 1),
+        (18, "G729", 8000, 1),
+        (25, "CelB", 90000, 1),
+        (26, "JPEG", 90000, 1),
+        (28, "nv", 90000, 1),
+        (31, "H261", 90000, 1),
+        (32, "MPV", 90000, 1),
+        (33, "MP2T", 90000, 1),
+        (34, "H263", 90000, 1),
+    )
+}
+
+
+class Crypto(NamedTuple):
+    """An a=crypto line (RFC 4568 section 9.1). The key is a secret: never log one."""
+
+    tag: int
+    suite: str
+    key: str
+    """Key parameters as written, `inline:…`."""
+    parameters: str
+    """Session parameters as written, else empty."""
+
+    def __repr__(self) -> str:
+        return f"Crypto(tag={self.tag}, suite={self.suite!r}, key='…')"
+
+    def __str__(self) -> str:
+        text = f"{self.tag} {self.suite} {self.key}"
+        return f"{text} {self.parameters}" if self.parameters else text
+
+
+class MediaAttributes:
+    """The usual attributes of a media line, read. Shared between descriptions: nobody changes one.
+
+    `rtpmaps` and `fmtps` give the text behind a payload type, of the first line for that type; `direction` is None
+    where none is written; `rtcp` is the value of the rtcp attribute or empty; `cryptos` are the values of crypto
+    attributes.
+    """
+
+    __slots__ = (
+        "_encodings",
+        "_keys",
+        "cryptos",
+        "direction",
+        "fmtps",
+        "maxptime",
+        "ptime",
+        "rtcp",
+        "rtcp_mux",
+        "rtpmaps",
+    )
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        """Read lines such as "a=ptime:20"; whatever is malformed counts as not written."""
+        rtpmaps: dict[str, str] = {}
+        fmtps: dict[str, str] = {}
+        cryptos: list[str] = []
+        self.direction: Direction | None = None
+        self.rtcp_mux = False
+        ptime = maxptime = rtcp = ""
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon:
+                if line in DIRECTION_LINES:
+                    self.direction = self.direction or DIRECTION_LINES[line]
+                elif line == "a=rtcp-mux":
+                    self.rtcp_mux = True
+            elif name == "a=rtpmap":
+                number, _, text = value.partition(" ")
+                # A number that is mapped twice keeps its first meaning.
+                rtpmaps.setdefault(number, text)
+            elif name == "a=fmtp":
+                number, _, text = value.partition(" ")
+                fmtps.setdefault(number, text)
+            elif name == "a=ptime":
+                ptime = ptime or value
+            elif name == "a=maxptime":
+                maxptime = maxptime or value
+            elif name == "a=rtcp":
+                rtcp = rtcp or value
+            elif name == "a=crypto":
+                cryptos.append(value)
+        self.rtpmaps = rtpmaps
+        self.fmtps = fmtps
+        self.ptime = _decimal(ptime)
+        """ms, or None."""
+        self.maxptime = _decimal(maxptime)
+        """ms, or None."""
+        self.rtcp = rtcp
+        self.cryptos = cryptos
+        self._encodings: dict[str, Encoding | None] = {}
+        self._keys: dict[str, EncodingKey | None] = {}
+
+    def encoding(self, number: str) -> Encoding | None:
+        """What a payload type means: its first rtpmap, else the static table of RFC 3551, else None."""
+        if number not in self._encodings:
+            text = self.rtpmaps.get(number)
+            self._encodings[number] = STATIC_ENCODINGS.get(number) if text is None else _parse_encoding(text)
+        return self._encodings[number]
+
+    def key(self, number: str) -> "EncodingKey | None":
+        """The key of `encoding`."""
+        if number not in self._keys:
+            encoding = self.encoding(number)
+            self._keys[number] = None if encoding is None else encoding.key
+        return self._keys[number]
+
+    def crypto(self) -> tuple[Crypto, ...]:
+        """The crypto attributes that can be read, in order (RFC 4568)."""
+        found = []
+        for text in self.cryptos:
+            fields = text.split(None, 3)
+            if len(fields) >= 3 and is_number(fields[0], 9):
+                found.append(Crypto(int(fields[0]), fields[1], fields[2], fields[3] if len(fields) > 3 else ""))
+        return tuple(found)
+
+
+def read_media_attributes(lines: Sequence[str]) -> MediaAttributes:
+    """The attributes of these lines, read now or before."""
+    if len(lines) > _SHARED_LINES or sum(map(len, lines)) > _SHARED_LENGTH:
+        return MediaAttributes(lines)
+    return _shared(tuple(lines))
+
+
+@lru_cache(maxsize=512)
+def _shared(lines: tuple[str, ...]) -> MediaAttributes:
+    return MediaAttributes(lines)
+
+
+def read_attributes(lines: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    found: list[tuple[str, str | None]] = []
+    for line in lines:
+        if line.startswith("a="):
+            name, colon, value = line[2:].partition(":")
+            found.append((name, value if colon else None))
+    return tuple(found)
+
+
+def is_payload_type(text: str) -> bool:
+    """Whether a format of an m= line is an RTP payload type, 0 to 127."""
+    return is_number(text, 3) and int(text) <= 127
+
+
+def is_number(text: str, digits: int) -> bool:
+    return len(text) <= digits and text.isascii() and text.isdigit()
+
+
+def parse_number(text: str, digits: int, highest: int, what: str) -> int:
+    if len(text) > digits or not text.isascii() or not text.isdigit():
+        raise ParseError(f"{what} is not a number", _STATUS)
+    value = int(text)
+    if value > highest:
+        raise ParseError(f"{what} is too large", _STATUS)
+    return value
+
+
+def _decimal(text: str) -> float | None:
+    if not text:
+        return None
+    whole, dot, fraction = text.strip().partition(".")
+    if not is_number(whole, 6) or (dot and not is_number(fraction, 6)):
+        return None
+    return float(f"{whole}.{fraction or 0}") or None
+
+
+def _parse_encoding(text: str) -> Encoding | None:
+    fields = text.strip().split("/")
+    if not fields[0] or len(text) > MAX_WORD or len(fields) not in (2, 3) or not is_number(fields[1], 9):
+        return None
+    channels = 1
+    if len(fields) == 3:
+        if not is_number(fields[2], 3) or int(fields[2]) == 0:
+            return None
+        channels = int(fields[2])
+    return Encoding(fields[0], int(fields[1]), channels)
