@@ -12,8 +12,10 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add, sub
 
 from . import sources
+from .context import LAWS, StreamContext
 from .line import BUFFER, Line
 from .messages import (
     CloseStream,
@@ -35,18 +37,23 @@ from .messages import (
 )
 from .ports import PortPool
 from .reports import RtcpSession
+from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, SinkError
 from .sinks import Sink as NoSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical
 from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, FramesSource, SourceError
 from .statistics import statistics_of
-from .stream import Stream, StreamContext
+from .stream import Stream
 from .totals import MediaTotals
 
 _WHEEL = 64
 """Buckets of the wheel of paced streams; the longest packet interval is this many ticks."""
 _CHORES = 64
 """Every stream is looked after once in so many ticks."""
+_SAMPLE_VISITS = 3
+"""The level of one packet is measured every so many looks."""
+_JITTER_VISITS = 15
+"""And the jitter goes into the histogram every so many: about 5 s, an RTCP report interval."""
 _EVENTS = 4096
 _CLOCK_EVERY = 32
 """Packets sent between two looks at the clock."""
@@ -145,7 +152,7 @@ class MediaEngine:
             active[index] = 0
         for line in self._lines.values():
             self._fold(line)
-            active[line.stream.codec_index_out] += 1
+            active[line.sender.codec_index] += 1
         counted.quarantined = self._quarantine.sockets
         counted.ports_in_use = 2 * (self._pool.size - self._pool.free)
         return counted
@@ -158,8 +165,8 @@ class MediaEngine:
         """Everything that happened since the last call, as (owner, event), in order."""
         context = self._context
         if context.gathering:
-            for stream in context.gathering:
-                stream.take_frames()
+            for receiver in context.gathering:
+                receiver.take_frames()
             context.gathering.clear()
         events = context.events
         if not events:
@@ -255,8 +262,8 @@ class MediaEngine:
         self._register(line.rtp_socket, line.read_rtp)
         if line.rtcp_socket is not None:
             self._register(line.rtcp_socket, line.read_rtcp)
-        chores = min(self._chores, key=len)
-        chores.append(line)
+        line.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
+        self._chores[line.chore].append(line)
         self._emit(owner, line.opened())
         self._arm(now)
 
@@ -287,13 +294,13 @@ class MediaEngine:
         context = self._context
         stream = Stream(command.stream_id, owner, context, now)
         session = RtcpSession(
-            stream.ssrc,
+            stream.sender.ssrc,
             context.random_bytes(12).hex().encode(),
             context.random_bytes,
             context.wall_offset,
             self._settings.rtcp_minimum,
         )
-        return Line(stream, rtp, rtcp, sender, pool_port, session, self._buffer)
+        return Line(stream, rtp, rtcp, sender, pool_port, session, context.totals, self._buffer)
 
     def _register(self, sock: socket.socket, reader: Callable[[float], None]) -> None:
         self._readers[sock.fileno()] = reader
@@ -319,43 +326,43 @@ class MediaEngine:
                 raise ValueError(f"bad_value: a packet interval of {command.packet_interval} s is too long")
             line.configure(command, sender, now)
             if command.source:
-                stream.set_source(self._source(command.source, stream))
+                stream.set_source(self._source(command.source, stream.sender))
             if command.sink:
                 stream.set_sink(self._sink(command.sink))
             self._pace(line, now)
         elif isinstance(command, SetSource):
-            stream.set_source(self._source(command.source, stream))
+            stream.set_source(self._source(command.source, stream.sender))
             self._pace(line, now)
         elif isinstance(command, SetSink):
             stream.set_sink(self._sink(command.sink))
         elif isinstance(command, SendDigits):
-            stream.send_digits(command)
-            stream.answer_digits()
+            stream.sender.send_digits(command)
+            stream.sender.answer_digits()
             self._pace(line, now)
         elif isinstance(command, StopDigits):
-            stream.stop_digits()
+            stream.sender.stop_digits()
         elif isinstance(command, ProvideFrames):
-            if not stream.provide(command):
+            if not stream.sender.provide(command):
                 raise ValueError("bad_value: the source is no callback")
         elif isinstance(command, CloseStream):
             self._close(line, now)
 
-    def _source(self, wanted: Source, stream: Stream) -> sources.Source:
+    def _source(self, wanted: Source, sender: Sender) -> sources.Source:
         """The source that these plain values mean, in the stream's codec. Raises SourceError."""
         match wanted:
             case ("none",):
                 return sources.Source()
             case ("silence",):
-                return ConstantSource(sources.silence(stream.codec, stream.payload_size))
+                return ConstantSource(sources.silence(sender.codec, sender.payload_size))
             case ("tone", int() | float() as hz):
-                return sources.tone(hz, stream.codec, stream.clock_rate, stream.payload_size)
+                return sources.tone(hz, sender.codec, sender.clock_rate, sender.payload_size)
             case ("file", str() as path, int() as repeat):
-                frames = self._files.frames(path, stream.codec, stream.clock_rate, stream.payload_size)
+                frames = self._files.frames(path, sender.codec, sender.clock_rate, sender.payload_size)
                 return FramesSource(frames, repeat)
             case ("echo", int() as delay):
                 return EchoSource(delay)
             case ("callback",):
-                return CallbackSource(stream.packet_interval)
+                return CallbackSource(sender.packet_interval)
         raise SourceError(f"bad_value: no such source: {wanted!r}")
 
     def _sink(self, wanted: Sink) -> NoSink:
@@ -377,9 +384,7 @@ class MediaEngine:
             if each is not None:
                 self._poll.unregister(each.fileno())
                 del self._readers[each.fileno()]
-        for bucket in self._chores:
-            if line in bucket:
-                bucket.remove(line)
+        self._chores[line.chore].remove(line)
         line.bucket = -1
         sockets = line.close(now)
         self._hear(now)
@@ -388,7 +393,7 @@ class MediaEngine:
         counted = self._context.totals
         counted.streams_closed += 1
         if final.packets_received:
-            index = stream.codec_index_in
+            index = stream.receiver.codec_index
             counted.loss_ratio[index].add(final.loss_ratio)
             counted.packets_lost[index] += final.packets_lost
             if final.mos:
@@ -402,15 +407,18 @@ class MediaEngine:
 
     def _pace(self, line: Line, now: float) -> None:
         """Put a stream that has something to send on the wheel, where the fewest others are."""
-        stream = line.stream
-        if line.bucket >= 0 or not stream.paced:
+        sender = line.sender
+        if line.bucket >= 0 or not sender.paced:
             return
-        stream.ask_for_frames()
+        sender.ask_for_frames()
         wheel = self._wheel
         start = self._ticked + 1
-        ticks = max(1, min(int(stream.packet_interval / self._tick + 1e-6), _WHEEL - 1))
+        ticks = max(1, min(int(sender.packet_interval / self._tick + 1e-6), _WHEEL - 1))
         number = min(range(start, start + ticks), key=lambda each: len(wheel[each % _WHEEL]))
-        line.due = self._epoch + number * self._tick
+        due = self._epoch + number * self._tick
+        if line.due:
+            sender.resume(due - line.due)
+        line.due = due
         line.bucket = number % _WHEEL
         wheel[line.bucket].append(line)
 
@@ -426,18 +434,18 @@ class MediaEngine:
         for line in bucket:
             if line.bucket < 0:
                 continue
-            stream = line.stream
-            interval = stream.packet_interval
+            sender = line.sender
+            interval = sender.packet_interval
             due = line.due
             missed = now - due
             if missed >= interval:
                 frames = int(missed / interval)
-                stream.skip(frames)
+                sender.skip(frames)
                 counted.frames_skipped += frames
                 due += frames * interval
-            packet = stream.next_packet()
+            packet = sender.next_packet()
             if packet is not None:
-                stream.send(packet)
+                sender.send(packet)
                 if late > line.late_max:
                     line.late_max = late
                 left -= 1
@@ -445,7 +453,7 @@ class MediaEngine:
                     left = _CLOCK_EVERY
                     counted.lateness.add(max(late, 0.0), _CLOCK_EVERY)
                     late = self._clock() - scheduled
-            elif not stream.paced:
+            elif not sender.paced:
                 line.bucket = -1
                 continue
             due += interval
@@ -506,20 +514,27 @@ class MediaEngine:
         """Digits whose end was lost, and tones in what came since the last tick."""
         context = self._context
         if context.sounding:
-            for stream in list(context.sounding):
-                stream.expire_digit(now)
+            for receiver in list(context.sounding):
+                receiver.expire_digit(now)
+        if context.listening:
+            context.detect(now)
 
     # what is due from time to time
 
     def _look_after(self, line: Line, now: float) -> None:
-        stream = line.stream
         line.report(now)
         silent = line.watch(now)
         if silent is not None:
             self._emit(line.owner, silent)
-        stream.ask_for_frames()
         if line.bucket < 0:
             self._pace(line, now)
+        receiver = line.stream.receiver
+        line.visits += 1
+        if line.visits % _SAMPLE_VISITS == 0 and receiver.codec in LAWS:
+            receiver.sample_soon()
+            if receiver.reception is not None and line.visits % _JITTER_VISITS == 0:
+                jitter = receiver.reception.jitter16 / 16 / receiver.reception.clock_rate
+                self._context.totals.jitter[receiver.codec_index].add(jitter)
         interval = line.settings.statistics_interval
         if interval and now >= line.report_due:
             line.report_due = now + interval
@@ -528,23 +543,28 @@ class MediaEngine:
 
     def _fold(self, line: Line) -> None:
         """Add what a stream counted since the last time to the totals."""
-        stream = line.stream
+        sender = line.sender
+        receiver = line.stream.receiver
         counted = self._context.totals
-        received = stream.earlier[0] + (stream.reception.received if stream.reception is not None else 0)
         new = [
-            stream.packets_sent,
-            stream.bytes_sent,
-            received,
-            stream.bytes_received,
+            sender.packets_sent,
+            sender.bytes_sent,
+            receiver.received,
+            receiver.bytes_received,
             line.send_errors,
+            *receiver.discards,
         ]
-        sent, sent_bytes, came, came_bytes, errors = (a - b for a, b in zip(new, line.folded, strict=True))
+        if new == line.folded:
+            return
+        sent, sent_bytes, came, came_bytes, errors, *dropped = map(sub, new, line.folded)
         line.folded = new
-        counted.packets_sent[stream.codec_index_out] += sent
-        counted.bytes_sent[stream.codec_index_out] += sent_bytes
-        counted.packets_received[stream.codec_index_in] += came
-        counted.bytes_received[stream.codec_index_in] += came_bytes
+        counted.packets_sent[sender.codec_index] += sent
+        counted.bytes_sent[sender.codec_index] += sent_bytes
+        counted.packets_received[receiver.codec_index] += came
+        counted.bytes_received[receiver.codec_index] += came_bytes
         counted.send_errors += errors
+        if any(dropped):
+            counted.discards[:] = map(add, counted.discards, dropped)
 
     def _emit(self, owner: int, event: Event) -> None:
         self._context.events.append((owner, event))

@@ -15,6 +15,7 @@ from .reports import RtcpSession
 from .rtp import RtpError
 from .sockets import canonical, disconnect, is_multicast, is_null
 from .stream import Stream
+from .totals import MediaTotals
 
 BUFFER = 2048
 """Octets read of a datagram; RTP of that size or more is dropped as oversize."""
@@ -28,13 +29,16 @@ class Line:
         "_buffer",
         "_configured",
         "_connected",
+        "_counted",
         "_destination",
         "_lock",
+        "_receiver",
         "_rtcp_destination",
-        "_sender",
+        "_send_from",
         "_silence_from",
         "_silence_told",
         "bucket",
+        "chore",
         "due",
         "folded",
         "late_max",
@@ -46,8 +50,10 @@ class Line:
         "rtp_socket",
         "send_errors",
         "send_socket",
+        "sender",
         "settings",
         "stream",
+        "visits",
     )
 
     def __init__(
@@ -58,9 +64,11 @@ class Line:
         send_socket: socket.socket | None,
         pool_port: int,
         rtcp: RtcpSession,
+        counted: MediaTotals,
         buffer: bytearray,
     ) -> None:
         """Take the sockets; `send_socket` is one of its own for asymmetric RTP. buffer: shared, of BUFFER octets."""
+        self._counted = counted
         self.stream = stream
         self.owner = stream.owner
         self.rtp_socket = rtp_socket
@@ -74,28 +82,34 @@ class Line:
         """When the next packet of a paced stream is due."""
         self.bucket = -1
         """Where the engine's wheel holds the line; -1 = nowhere."""
+        self.chore = -1
+        """In which bucket of its chores the engine holds the line."""
+        self.visits = 0
+        """How often the engine looked after it."""
         self.late_max = 0.0
         self.send_errors = 0
         self.report_due = 0.0
-        self.folded = [0] * 5
+        self.folded = [0] * (5 + len(totals.DISCARD_REASONS))
         """What was added to the totals already."""
         self._buffer = buffer
         self._lock = SourceLock()
         self._connected = False
         self._configured = False
-        self._sender = send_socket or rtp_socket
+        self._send_from = send_socket or rtp_socket
         self._destination: Address | None = None
         self._rtcp_destination: Address | None = None
         self._silence_from = stream.opened_at
         self._silence_told = 0
-        stream.send = self._send_to
-        stream.source_address = self.remote
+        self.sender = stream.sender
+        self._receiver = stream.receiver
+        self.sender.send = self._send_to
+        self._receiver.remote = self.remote
 
     def opened(self) -> StreamOpened:
         """The event that tells the ports."""
         address, port = self.rtp_socket.getsockname()[:2]
         rtcp_port = self.rtcp_socket.getsockname()[1] if self.rtcp_socket is not None else 0
-        return StreamOpened(self.stream.stream_id, address, port, rtcp_port, self._sender.getsockname()[1])
+        return StreamOpened(self.stream.stream_id, address, port, rtcp_port, self._send_from.getsockname()[1])
 
     def remote(self) -> Address:
         """The source that is taken, or the announced one."""
@@ -118,9 +132,9 @@ class Line:
         self.stream.configure(command, remote is not None)
         new_sender = sender or self.send_socket or self.rtp_socket
         moved = remote is not None and self._lock.announce(remote, latch)
-        if remote is not None and (moved or new_sender is not self._sender):
+        if remote is not None and (moved or new_sender is not self._send_from):
             self._disconnect()
-            self._sender = new_sender
+            self._send_from = new_sender
             self._destination = remote
         if remote is not None:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
@@ -139,7 +153,7 @@ class Line:
         if destination is None:
             return None
         try:
-            return self._sender.sendto(data, destination)
+            return self._send_from.sendto(data, destination)
         except OSError:
             self.send_errors += 1
             return None
@@ -155,7 +169,7 @@ class Line:
     def _connect(self, now: float) -> None:
         """Let the kernel do the source check from now on, where sending allows it."""
         locked = self._lock.locked
-        if locked is None or (self._sender is self.rtp_socket and self._destination != locked):
+        if locked is None or (self._send_from is self.rtp_socket and self._destination != locked):
             return
         with contextlib.suppress(OSError):
             self.rtp_socket.connect(locked)
@@ -165,8 +179,8 @@ class Line:
                     size, source = self.rtp_socket.recvfrom_into(self._buffer)
                 except BlockingIOError:
                     self._connected = True
-                    if self._sender is self.rtp_socket:
-                        self.stream.send = self._send_connected
+                    if self._send_from is self.rtp_socket:
+                        self.sender.send = self._send_connected
                     return
                 self._take(size, source[:2], now)
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
@@ -175,7 +189,7 @@ class Line:
         if self._connected:
             disconnect(self.rtp_socket)
             self._connected = False
-        self.stream.send = self._send_to
+        self.sender.send = self._send_to
 
     # receiving
 
@@ -193,13 +207,13 @@ class Line:
         except OSError:  # nothing there, or an ICMP error of an earlier packet
             return
         if size >= BUFFER:
-            self.stream.discards[totals.OVERSIZE] += 1
-        elif not self.stream.receive(self._buffer, size, now):
+            self._receiver.discards[totals.OVERSIZE] += 1
+        elif not self._receiver.receive(self._buffer, size, now):
             self._receive_rtcp(bytes(self._buffer[:size]), now)
 
     def _take(self, size: int, source: Address, now: float) -> None:
         """A datagram whose source is still to be checked."""
-        discards = self.stream.discards
+        discards = self._receiver.discards
         buffer = self._buffer
         if size >= BUFFER:
             discards[totals.OVERSIZE] += 1
@@ -210,7 +224,7 @@ class Line:
         else:
             if self._destination is not None and self.settings.latching and source != self._destination:
                 self._destination = source
-            if not self.stream.receive(buffer, size, now):
+            if not self._receiver.receive(buffer, size, now):
                 self._receive_rtcp(bytes(buffer[:size]), now)
 
     def read_rtcp(self, now: float) -> None:
@@ -221,20 +235,20 @@ class Line:
         except OSError:
             return
         if source[0] != self.remote()[0]:
-            self.stream.discards[totals.BAD_SOURCE] += 1
+            self._receiver.discards[totals.BAD_SOURCE] += 1
             return
         self._receive_rtcp(data, now)
 
     def _receive_rtcp(self, data: bytes, now: float) -> None:
-        counted = self.stream.context.totals
+        counted = self._counted
         before = self.rtcp.round_trip
         try:
-            belongs = self.rtcp.receive(data, self.stream.reception, now)
+            belongs = self.rtcp.receive(data, self._receiver.reception, now)
         except RtpError:
             counted.rtcp_invalid += 1
             return
         if not belongs:
-            self.stream.discards[totals.BAD_SSRC] += 1
+            self._receiver.discards[totals.BAD_SSRC] += 1
             return
         counted.rtcp_received += 1
         self._silence_from = now
@@ -247,13 +261,13 @@ class Line:
         destination = self._rtcp_destination
         if destination is None:
             return
-        self.stream.context.totals.rtcp_sent += 1
+        self._counted.rtcp_sent += 1
         try:
             if self.settings.rtcp_mux or self.rtcp_socket is None:
-                if self._connected and self._sender is self.rtp_socket:
+                if self._connected and self._send_from is self.rtp_socket:
                     self.rtp_socket.send(data)
                 else:
-                    self._sender.sendto(data, destination)
+                    self._send_from.sendto(data, destination)
             else:
                 self.rtcp_socket.sendto(data, destination)
         except OSError:
@@ -263,8 +277,10 @@ class Line:
         """Send an RTCP report if one is due."""
         if now < self.rtcp.due:
             return
-        stream = self.stream
-        report = self.rtcp.compound(now, stream.packets_sent, stream.bytes_sent, stream.timestamp, stream.reception)
+        sender = self.sender
+        report = self.rtcp.compound(
+            now, sender.packets_sent, sender.bytes_sent, sender.timestamp, self._receiver.reception
+        )
         if report is not None:
             self._send_rtcp(report)
 
@@ -272,8 +288,8 @@ class Line:
         """Whether the peer has been silent for too long (direction- and RTCP-aware; B4, W21)."""
         stream = self.stream
         settings = self.settings
-        heard = max(self._silence_from, stream.last_at)
-        if not (self._configured and stream.can_receive):
+        heard = max(self._silence_from, self._receiver.last_at)
+        if not (self._configured and self._receiver.can_receive):
             self._silence_from = now
             return None
         silent = now - heard
@@ -293,12 +309,14 @@ class Line:
     def close(self, now: float) -> tuple[socket.socket, ...]:
         """Say goodbye and stop; returns the sockets, which go into quarantine."""
         stream = self.stream
-        goodbye = self.rtcp.goodbye(now, stream.packets_sent, stream.bytes_sent, stream.timestamp, stream.reception)
+        sender = self.sender
+        goodbye = self.rtcp.goodbye(
+            now, sender.packets_sent, sender.bytes_sent, sender.timestamp, self._receiver.reception
+        )
         if goodbye is not None:
             self._send_rtcp(goodbye)
         self._disconnect()
         stream.close()
-        stream.forget_wire()
         if self.send_socket is not None:
             self.send_socket.close()
         return tuple(each for each in (self.rtp_socket, self.rtcp_socket) if each is not None)

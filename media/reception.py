@@ -10,7 +10,7 @@ _M32 = 0xFFFFFFFF
 
 
 class Reception(SequenceTracker):
-    """One SSRC as we receive it; created with its first packet."""
+    """One SSRC as we receive it."""
 
     __slots__ = (
         "_expected_before",
@@ -25,9 +25,9 @@ class Reception(SequenceTracker):
     )
 
     def __init__(self, ssrc: int, sequence_number: int, clock_rate: int = 8000) -> None:
-        """Begin with a source's first packet, which counts as received.
+        """Begin before a source's first packet, which is to be received like any other.
 
-        ssrc: 32 bit. sequence_number: 0 to 65535. clock_rate: RTP clock in Hz.
+        ssrc: 32 bit. sequence_number: of that packet. clock_rate: RTP clock in Hz.
         """
         super().__init__(sequence_number)
         self.ssrc = ssrc

@@ -56,15 +56,15 @@ class SequenceTracker:
     )
 
     def __init__(self, sequence_number: int) -> None:
-        """Begin with the source's first packet, which counts as received.
+        """Begin before the source's first packet, which is to be counted like any other.
 
-        sequence_number: 0 to 65535.
+        sequence_number: of that packet, 0 to 65535.
         """
         self.base = sequence_number
         """Extended sequence number of the first packet of this count."""
-        self.highest = sequence_number
+        self.highest = sequence_number - 1
         """Extended highest sequence number: cycles * 65536 + sequence number."""
-        self.received = 1
+        self.received = 0
         """Packets since the source was first heard, duplicates and restarts included."""
         self.duplicates = 0
         """Packets that had been received before."""

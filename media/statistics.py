@@ -8,7 +8,7 @@ import math
 from . import quality, totals
 from .line import Line
 from .messages import StreamStatistics
-from .stream import FULL_SCALE_DBM0, Stream
+from .receiver import FULL_SCALE_DBM0, Receiver
 
 JITTER_BUFFER = 0.06
 """Seconds that a playout buffer is taken to add where audio is not decoded."""
@@ -19,10 +19,12 @@ PACKETS_TO_JUDGE = 25
 def statistics_of(line: Line, now: float) -> StreamStatistics:
     """Everything counted on one stream. now: seconds, monotonic."""
     stream = line.stream
-    reception = stream.reception
-    received, expected, unique, reordered, loss_runs = stream.earlier
+    sender = stream.sender
+    receiver = stream.receiver
+    reception = receiver.reception
+    received, expected, unique, reordered, loss_runs = receiver.earlier
     jitter = 0.0
-    jitter_max = stream.jitter_max
+    jitter_max = receiver.jitter_max
     if reception is not None:
         received += reception.received
         expected += reception.expected
@@ -35,23 +37,23 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
     ratio = lost / expected if expected else 0.0
     bursts = quality.burst_ratio(lost, loss_runs, expected)
     rtcp = line.rtcp
-    late = stream.late
-    remote_expected = stream.packets_sent
+    late = receiver.late
+    remote_expected = sender.packets_sent
     mos = 0.0
-    codec = stream.codec_in or stream.codec
+    codec = receiver.codec or sender.codec
     if received:
         delay = max(rtcp.round_trip, 0.0) / 2 + JITTER_BUFFER
         heard_loss = min(1.0, (lost + late) / expected) if expected else 0.0
         mos = quality.mos_cqe(codec, heard_loss, bursts, delay) or 0.0
-    address, port = line.remote() if stream.last_at >= 0 else ("", 0)
+    address, port = line.remote() if receiver.last_at >= 0 else ("", 0)
     return StreamStatistics(
         stream_id=stream.stream_id,
         seconds=now - stream.opened_at,
         codec=codec,
-        packets_sent=stream.packets_sent,
-        bytes_sent=stream.bytes_sent,
+        packets_sent=sender.packets_sent,
+        bytes_sent=sender.bytes_sent,
         packets_received=received,
-        bytes_received=stream.bytes_received,
+        bytes_received=receiver.bytes_received,
         packets_expected=expected,
         packets_lost=lost,
         loss_ratio=ratio,
@@ -59,39 +61,39 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         packets_duplicate=received - unique,
         packets_reordered=reordered,
         packets_late=late,
-        packets_discarded=sum(stream.discards) - stream.discards[totals.DUPLICATE],
-        discards=tuple(stream.discards),
+        packets_discarded=sum(receiver.discards) - receiver.discards[totals.DUPLICATE],
+        discards=tuple(receiver.discards),
         jitter_ms=jitter * 1000,
         jitter_max_ms=jitter_max * 1000,
         round_trip_ms=rtcp.round_trip * 1000 if rtcp.round_trip >= 0 else -1.0,
         remote_loss_ratio=(
             min(1.0, rtcp.remote_lost / remote_expected) if rtcp.remote_lost >= 0 and remote_expected else -1.0
         ),
-        remote_jitter_ms=rtcp.remote_jitter * 1000 / stream.clock_rate if rtcp.remote_jitter >= 0 else -1.0,
+        remote_jitter_ms=rtcp.remote_jitter * 1000 / sender.clock_rate if rtcp.remote_jitter >= 0 else -1.0,
         mos=mos,
-        level_dbm0=_level(stream),
-        audible_ratio=stream.level_samples[2] / stream.level_samples[0] if stream.level_samples[0] else -1.0,
-        frames_skipped=stream.frames_skipped,
+        level_dbm0=_level(receiver),
+        audible_ratio=receiver.level_samples[2] / receiver.level_samples[0] if receiver.level_samples[0] else -1.0,
+        frames_skipped=sender.frames_skipped,
         send_errors=line.send_errors,
         late_max_ms=line.late_max * 1000,
-        digits_sent=stream.digits_sent,
-        digits_received=stream.digits_received,
+        digits_sent=sender.digits_sent,
+        digits_received=receiver.digits_received,
         rtcp_sent=rtcp.sent,
         rtcp_received=rtcp.received,
         remote_address=address,
         remote_port=port,
-        ssrc=stream.ssrc,
+        ssrc=sender.ssrc,
         remote_ssrc=reception.ssrc if reception is not None else 0,
-        ssrc_changes=stream.ssrc_changes,
-        received_first=stream.first_at - stream.opened_at if stream.first_at >= 0 else -1.0,
-        received_last=stream.last_at - stream.opened_at if stream.last_at >= 0 else -1.0,
-        one_way=one_way(line.settings.direction, stream.packets_sent, received),
+        ssrc_changes=receiver.ssrc_changes,
+        received_first=receiver.first_at - stream.opened_at if receiver.first_at >= 0 else -1.0,
+        received_last=receiver.last_at - stream.opened_at if receiver.last_at >= 0 else -1.0,
+        one_way=one_way(line.settings.direction, sender.packets_sent, received),
     )
 
 
-def _level(stream: Stream) -> float:
+def _level(receiver: Receiver) -> float:
     """Mean level of the sampled packets in dBm0."""
-    samples, total, _ = stream.level_samples
+    samples, total, _ = receiver.level_samples
     if not samples or total <= 0:
         return -127.0
     return max(-127.0, FULL_SCALE_DBM0 + 10 * math.log10(total / samples / (32768.0**2 / 2)))

@@ -1,0 +1,306 @@
+"""The sending half of a stream, sans-IO: RTP out of a source, digits in place of it (RFC 3550 5.1, RFC 4733).
+
+Asked once per packet interval; what it hands out leaves by `send`, which whoever owns the socket sets. Pacing,
+addresses and sockets are not known here.
+"""
+
+from collections.abc import Callable
+
+from . import dtmf, inband
+from .context import LAWS, StreamContext
+from .messages import (
+    ConfigureStream,
+    DigitsSent,
+    Event,
+    Frame,
+    FramesWanted,
+    ProvideFrames,
+    SendDigits,
+    SourceFinished,
+)
+from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
+from .sources import CallbackSource, Source, silence
+from .totals import codec_index
+
+_M32 = 0xFFFFFFFF
+_PACK = SEQUENCE_AND_TIMESTAMP.pack_into
+
+
+class Sender:
+    """What one stream sends."""
+
+    __slots__ = (
+        "_context",
+        "_digits_on",
+        "_dtmf_payload_type",
+        "_marker",
+        "_owner",
+        "_packet",
+        "_payload",
+        "_stream_id",
+        "_tone_sounding",
+        "bytes_sent",
+        "can_send",
+        "clock_rate",
+        "codec",
+        "codec_index",
+        "digits",
+        "digits_sent",
+        "frames_skipped",
+        "packet_interval",
+        "packets_sent",
+        "payload_size",
+        "payload_type",
+        "protect",
+        "send",
+        "sequence_number",
+        "source",
+        "ssrc",
+        "step",
+        "timestamp",
+    )
+
+    def __init__(self, stream_id: int, owner: int, context: StreamContext) -> None:
+        """Begin with nothing to send, a random SSRC, and random start values (RFC 3550 5.1, 8.1)."""
+        self._stream_id = stream_id
+        self._owner = owner
+        self._context = context
+        random = context.random_bytes(10)
+        self.ssrc = int.from_bytes(random[:4], "big")
+        self.sequence_number = int.from_bytes(random[4:6], "big")
+        self.timestamp = int.from_bytes(random[6:], "big")
+        self.send: Callable[[bytes | bytearray], object] = discard
+        """Puts a packet on the wire; errors are its own matter."""
+        self.protect: Callable[[bytes], bytes] | None = None
+        """SRTP for what goes out; None = plain."""
+        self.can_send = False
+        self.codec = "PCMU"
+        self.codec_index = 0
+        self.payload_type = 0
+        self.clock_rate = 8000
+        self.payload_size = 160
+        self.packet_interval = 0.02
+        self.step = 160
+        self.source = Source()
+        self.digits: dtmf.EventSender | None = None
+        self.packets_sent = 0
+        self.bytes_sent = 0
+        self.frames_skipped = 0
+        self.digits_sent = 0
+        self._packet = bytearray(HEADER_SIZE)
+        self._payload: bytes | None = None  # what `_packet` carries now
+        self._marker = True  # the next audio packet begins a talk spurt (RFC 3551 4.1)
+        self._dtmf_payload_type = -1
+        self._tone_sounding = False
+        self._digits_on = False  # digits, and not the source, say what goes out next
+
+    def configure(self, command: ConfigureStream, can_send: bool) -> None:
+        """Take what signalling decided. can_send: direction and remote address let us send. Raises ValueError."""
+        if not (0.001 <= command.packet_interval <= 1.0 and 1 <= command.payload_size <= 1400):
+            raise ValueError(
+                f"bad_value: {command.payload_size} octets every {command.packet_interval} s cannot be sent"
+            )
+        if not 1 <= command.clock_rate <= 1_000_000 or not 0 <= command.payload_type <= 127:
+            raise ValueError(f"bad_value: payload type {command.payload_type} at {command.clock_rate} Hz")
+        changed = (command.codec, command.payload_type, command.payload_size) != (
+            self.codec,
+            self.payload_type,
+            self.payload_size,
+        )
+        self.can_send = can_send
+        self.codec = command.codec
+        self.codec_index = codec_index(command.codec)
+        self.payload_type = command.payload_type
+        self.clock_rate = command.clock_rate
+        self.payload_size = command.payload_size
+        self.packet_interval = command.packet_interval
+        self.step = round(command.clock_rate * command.packet_interval)
+        self._dtmf_payload_type = command.dtmf_payload_type
+        if changed or len(self._packet) == HEADER_SIZE:
+            self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
+            self._payload = None
+            self._marker = True
+
+    def set_source(self, source: Source) -> None:
+        """Send from another source from the next packet on."""
+        self.source = source
+        self._marker = True
+
+    @property
+    def paced(self) -> bool:
+        """Whether the tick has to ask for packets."""
+        return self.can_send and (self.source.paced or self._digits_on)
+
+    def resume(self, idle: float) -> None:
+        """Let the RTP clock run on after a time in which nothing was asked for. idle: seconds."""
+        self.timestamp = (self.timestamp + max(0, round(idle * self.clock_rate) - self.step)) & _M32
+
+    def skip(self, frames: int) -> None:
+        """Pass over intervals that were too late to send: time goes on, sequence numbers do not."""
+        self.timestamp = (self.timestamp + frames * self.step) & _M32
+        self.frames_skipped += frames
+        self.source.skip(frames)
+
+    def next_packet(self) -> bytes | bytearray | None:
+        """The RTP packet of the next interval, valid until the next call; None = nothing goes out."""
+        timestamp = self.timestamp = (self.timestamp + self.step) & _M32
+        if self._digits_on:
+            replaced = self._next_digit(timestamp)
+            if replaced is not None:
+                return self._digit_packet(replaced, timestamp)
+        source = self.source
+        payload = source.next_payload()
+        if payload is None:
+            self._marker = True
+            if source.finished:
+                self._source_over(source)
+            else:
+                self.ask_for_frames()
+            return None
+        if isinstance(source, CallbackSource):
+            self.ask_for_frames()
+            return self._build(source.override, timestamp)
+        if self._marker or self.protect is not None:
+            return self._build((payload, -1, 0, -1), timestamp)
+        packet = self._packet
+        if payload is not self._payload:
+            packet[HEADER_SIZE:] = payload
+            self._payload = payload
+        sequence_number = self.sequence_number = (self.sequence_number + 1) & 0xFFFF
+        _PACK(packet, 2, sequence_number, timestamp)
+        self.packets_sent += 1
+        self.bytes_sent += len(payload)
+        return packet
+
+    def _build(self, frame: Frame, timestamp: int) -> bytes:
+        """A packet that is not like the one before it. timestamp: for a frame that brings none."""
+        payload, payload_type, marker, own_timestamp = frame
+        if payload_type < 0:
+            payload_type = self.payload_type
+            marker = marker or self._marker
+            self._marker = False
+        if own_timestamp < 0:
+            own_timestamp = timestamp
+        self.sequence_number = (self.sequence_number + 1) & 0xFFFF
+        self.packets_sent += 1
+        self.bytes_sent += len(payload)
+        second = payload_type & 0x7F | (0x80 if marker else 0)
+        packet = HEADER.pack(PLAIN, second, self.sequence_number, own_timestamp & _M32, self.ssrc) + payload
+        return packet if self.protect is None else self.protect(packet)
+
+    def _digit_packet(self, digit: dtmf.DigitPacket, timestamp: int) -> bytes | None:
+        if digit.kind is dtmf.DigitKind.EVENT:
+            self._tone_sounding = False
+            if digit.marker:
+                self._count_digit(0)
+            return self._build((digit.payload, self._dtmf_payload_type, int(digit.marker), digit.timestamp), timestamp)
+        if digit.kind is dtmf.DigitKind.TONE:
+            if not self._tone_sounding:
+                self._tone_sounding = True
+                self._count_digit(1)
+            return self._build((digit.payload, -1, 0, -1), timestamp)
+        self._tone_sounding = False
+        if not self.source.paced:
+            return None
+        return self._build((silence(self.codec, self.payload_size), -1, 0, -1), timestamp)
+
+    def _count_digit(self, mode: int) -> None:
+        self.digits_sent += 1
+        self._context.totals.digits_sent[mode] += 1
+
+    def _source_over(self, source: Source) -> None:
+        self.set_source(Source())
+        self._emit(SourceFinished(self._stream_id, source.finished))
+
+    def send_digits(self, command: SendDigits) -> None:
+        """Queue digits; refuse them by event when they cannot be sent (C38)."""
+        tones = None
+        refusal = ""
+        if command.mode == "inband":
+            law = LAWS.get(self.codec.upper())
+            if law is None:
+                refusal = "no_tone_codec"
+            else:
+                tones = inband.ToneGenerator(law)
+        elif command.mode != "rfc4733":
+            refusal = "bad_value"
+        elif self._dtmf_payload_type < 0:
+            refusal = "not_negotiated"
+        if not refusal:
+            if self.digits is None:
+                self.digits = dtmf.EventSender(self.clock_rate)
+            try:
+                self.digits.send(command.digits, command.duration_ms, command.request_id, tones)
+            except dtmf.DigitQueueFull:
+                refusal = "queue_full"
+            except ValueError:
+                refusal = "bad_value"
+            else:
+                self._digits_on = self.digits.active
+        if refusal:
+            self._context.totals.digits_refused += 1
+            self._emit(DigitsSent(self._stream_id, command.request_id, "FAIL", refusal))
+
+    def stop_digits(self, reason: str = "stopped") -> None:
+        """Forget the digits that wait; each request is answered."""
+        if self.digits is not None:
+            for request_id in self.digits.stop():
+                self._emit(DigitsSent(self._stream_id, request_id, "FAIL", reason))
+
+    def _next_digit(self, timestamp: int) -> dtmf.DigitPacket | None:
+        """What replaces the audio of this interval; None = the digits are over."""
+        digits = self.digits
+        assert digits is not None
+        packet = digits.next_packet(timestamp, self.step)
+        self.answer_digits()
+        self._digits_on = digits.active
+        return packet
+
+    def answer_digits(self) -> None:
+        """Say which requests are done."""
+        if self.digits is not None:
+            for request_id in self.digits.take_finished():
+                self._emit(DigitsSent(self._stream_id, request_id, "OK"))
+
+    def provide(self, command: ProvideFrames) -> bool:
+        """Frames for a callback source; False when the source is another."""
+        source = self.source
+        if not isinstance(source, CallbackSource):
+            return False
+        dropped = source.dropped
+        source.provide(command.frames, command.end)
+        self._context.totals.frames_dropped += source.dropped - dropped
+        return True
+
+    def ask_for_frames(self) -> None:
+        """Say when a callback source will soon run out."""
+        source = self.source
+        if isinstance(source, CallbackSource):
+            wanted = source.wanted()
+            if wanted:
+                first = (self.sequence_number + 1 + source.waiting) & 0xFFFF
+                self._emit(FramesWanted(self._stream_id, first, wanted))
+
+    def echo(self, frame: Frame) -> None:
+        """Send a received frame back with its own payload type, marker and timestamp; digits go before it."""
+        if self.can_send and not self._digits_on:
+            self.timestamp = frame[3]
+            self.send(self._build(frame, frame[3]))
+
+    def close(self) -> None:
+        """Send nothing more; digits that waited are answered."""
+        self.can_send = False
+        self.answer_digits()
+        self.stop_digits("closed")
+        self.digits = None
+        self._digits_on = False
+        self.send = discard
+        self.source = Source()
+
+    def _emit(self, event: Event) -> None:
+        self._context.events.append((self._owner, event))
+
+
+def discard(data: bytes | bytearray) -> object:
+    """The wire that leads nowhere."""
+    return None
