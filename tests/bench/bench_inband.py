@@ -1,0 +1,69 @@
+"""Cost of in-band digit detection per stream and frame of 20 ms, in microseconds of process CPU.
+
+Run as `python -m tests.bench.bench_inband`. Prints a table and the same figures as one line of JSON. Two kinds of
+audio: speech-like noise, where nearly every window is dismissed in the batch, and digits of 100 ms on every stream
+at once, where each stream is followed on its own. CPU counts all threads; each figure is the best of several rounds,
+so that a busy machine does not count.
+"""
+
+import json
+import time
+
+import numpy as np
+
+from media.g711 import PCMU
+from media.inband import KEYPAD, Detector, ToneGenerator
+
+FRAME = 160
+SECONDS = 2
+
+
+def noise(streams: int) -> list[bytes]:
+    """Low-pass noise that swells and fades like speech, for each stream its own."""
+    rng = np.random.default_rng(1)
+    white = rng.standard_normal((streams, SECONDS * 8000 + 8))
+    smooth = sum(white[:, shift : shift + SECONDS * 8000] for shift in range(8)) / 8**0.5
+    swell = 1 + np.sin(2 * np.pi * np.arange(SECONDS * 8000) / 2000 + rng.uniform(0, 6, (streams, 1)))
+    return [PCMU.encode((row * 2500).astype(np.int16)) for row in smooth * swell]
+
+
+def digits(streams: int) -> list[bytes]:
+    """Digits of 100 ms with 100 ms between, all streams at once."""
+    generator = ToneGenerator(PCMU)
+    press = {digit: generator.frame(digit, 0, 1600, 800) for digit in KEYPAD}
+    count = SECONDS * 5
+    return [b"".join(press[KEYPAD[(stream + n) % 16]] for n in range(count)) for stream in range(streams)]
+
+
+def cost(audio: list[bytes]) -> tuple[float, int]:
+    """Microseconds per stream and frame, and digits found."""
+    best = float("inf")
+    found = 0
+    for _ in range(5):
+        detector = Detector()
+        slots = [detector.add() for _ in audio]
+        found = 0
+        frames = [[stream[start : start + FRAME] for stream in audio] for start in range(0, SECONDS * 8000, FRAME)]
+        began = time.process_time()
+        for number, payloads in enumerate(frames):
+            stamps = [number * FRAME] * len(slots)
+            found += len(detector.process(PCMU, slots, payloads, stamps, number / 50))
+        best = min(best, time.process_time() - began)
+    return best / len(frames) / len(slots) * 1e6, found
+
+
+def main() -> None:
+    figures: dict[str, dict[str, float]] = {}
+    print(f"{'streams':>8}{'noise':>10}{'digits':>10}   us per stream and 20 ms frame")
+    for streams in (1, 100, 1000):
+        quiet, none = cost(noise(streams))
+        busy, found = cost(digits(streams))
+        if none or found != streams * SECONDS * 5:
+            raise SystemExit(f"{none} digits in noise, {found} of {streams * SECONDS * 5} digits found")
+        figures[str(streams)] = {"noise_us": round(quiet, 2), "digits_us": round(busy, 2)}
+        print(f"{streams:>8}{quiet:>10.2f}{busy:>10.2f}")
+    print(json.dumps({"inband": figures}))
+
+
+if __name__ == "__main__":
+    main()
