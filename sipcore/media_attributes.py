@@ -17,6 +17,9 @@ MAX_WORD: Final = 255
 _STATUS = 400
 _SHARED_LINES: Final = 64
 _SHARED_LENGTH: Final = 4096
+_SHARED_FORMATS: Final = 8
+
+TELEPHONE_EVENT: Final = "telephone-event"
 
 
 class Direction(Enum):
@@ -51,6 +54,10 @@ _BY_HALVES: Final = {(direction.sends, direction.receives): direction for direct
 DIRECTION_LINES: Final = {f"a={direction.value}": direction for direction in Direction}
 
 
+EncodingKey = tuple[str, int, int]
+"""Name in lower case, clock rate, channels."""
+
+
 class Encoding(NamedTuple):
     """What a payload type means: the value of an rtpmap attribute (RFC 8866 section 6.6)."""
 
@@ -59,7 +66,7 @@ class Encoding(NamedTuple):
     channels: int
 
     @property
-    def key(self) -> "EncodingKey":
+    def key(self) -> EncodingKey:
         """Equal for equal encodings: names are compared without case (RFC 4855 section 3)."""
         return self.name.lower(), self.clock_rate, self.channels
 
@@ -67,9 +74,6 @@ class Encoding(NamedTuple):
         text = f"{self.name}/{self.clock_rate}"
         return text if self.channels == 1 else f"{text}/{self.channels}"
 
-
-EncodingKey = tuple[str, int, int]
-"""Name in lower case, clock rate, channels."""
 
 STATIC_ENCODINGS: Final[Mapping[str, Encoding]] = {
     # RFC 3551 tables 4 and 5; 16 and 17 are DVI4 at 11025 and 22050 Hz.
@@ -121,6 +125,40 @@ class Crypto(NamedTuple):
         return f"{text} {self.parameters}" if self.parameters else text
 
 
+class Codec(NamedTuple):
+    """One payload type and what it means."""
+
+    name: str
+    """Encoding name such as PCMU; empty when only the number is known."""
+    payload_type: int
+    """0 to 127."""
+    clock_rate: int = 8000
+    """Hz."""
+    channels: int = 1
+    fmtp: str = ""
+    """Format parameters as written after the payload type, may be empty."""
+
+    @property
+    def key(self) -> EncodingKey:
+        """Equal for the same encoding under any number; a codec without a name is known by its number only."""
+        if self.name:
+            return self.name.lower(), self.clock_rate, self.channels
+        return "", self.payload_type, 0
+
+
+class Formats(NamedTuple):
+    """The formats of an m= line that are payload types, each once, in order."""
+
+    numbered: tuple[tuple[str, EncodingKey], ...]
+    """All of them: number as written and key of the codec."""
+    speech: tuple[Codec, ...]
+    """Without telephone-event."""
+    events: tuple[Codec, ...]
+    """telephone-event only, one for each clock rate (RFC 4733 section 2.1)."""
+    keys: frozenset[EncodingKey]
+    """Those of `speech`."""
+
+
 class MediaAttributes:
     """The usual attributes of a media line, read. Shared between descriptions: nobody changes one.
 
@@ -130,8 +168,7 @@ class MediaAttributes:
     """
 
     __slots__ = (
-        "_encodings",
-        "_keys",
+        "_formats",
         "cryptos",
         "direction",
         "fmtps",
@@ -180,22 +217,38 @@ class MediaAttributes:
         """ms, or None."""
         self.rtcp = rtcp
         self.cryptos = cryptos
-        self._encodings: dict[str, Encoding | None] = {}
-        self._keys: dict[str, EncodingKey | None] = {}
+        self._formats: dict[tuple[str, ...], Formats] = {}
 
     def encoding(self, number: str) -> Encoding | None:
         """What a payload type means: its first rtpmap, else the static table of RFC 3551, else None."""
-        if number not in self._encodings:
-            text = self.rtpmaps.get(number)
-            self._encodings[number] = STATIC_ENCODINGS.get(number) if text is None else _parse_encoding(text)
-        return self._encodings[number]
+        text = self.rtpmaps.get(number)
+        return STATIC_ENCODINGS.get(number) if text is None else _parse_encoding(text)
 
-    def key(self, number: str) -> "EncodingKey | None":
-        """The key of `encoding`."""
-        if number not in self._keys:
+    def formats(self, numbers: tuple[str, ...]) -> Formats:
+        """What the formats of an m= line mean."""
+        found = self._formats.get(numbers)
+        if found is None:
+            if len(self._formats) >= _SHARED_FORMATS:
+                self._formats.clear()
+            found = self._formats[numbers] = self._read_formats(numbers)
+        return found
+
+    def _read_formats(self, numbers: tuple[str, ...]) -> Formats:
+        numbered = []
+        speech: list[Codec] = []
+        events: list[Codec] = []
+        for number in dict.fromkeys(numbers):
+            if not is_payload_type(number):
+                continue
             encoding = self.encoding(number)
-            self._keys[number] = None if encoding is None else encoding.key
-        return self._keys[number]
+            fmtp = self.fmtps.get(number, "")
+            if encoding is None:
+                codec = Codec("", int(number), fmtp=fmtp)
+            else:
+                codec = Codec(encoding.name, int(number), encoding.clock_rate, encoding.channels, fmtp)
+            numbered.append((number, codec.key))
+            (events if codec.key[0] == TELEPHONE_EVENT else speech).append(codec)
+        return Formats(tuple(numbered), tuple(speech), tuple(events), frozenset(codec.key for codec in speech))
 
     def crypto(self) -> tuple[Crypto, ...]:
         """The crypto attributes that can be read, in order (RFC 4568)."""
@@ -230,7 +283,7 @@ def read_attributes(lines: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
 
 def is_payload_type(text: str) -> bool:
     """Whether a format of an m= line is an RTP payload type, 0 to 127."""
-    return is_number(text, 3) and int(text) <= 127
+    return is_number(text, 3) and int(text) <= 127 and (text[0] != "0" or text == "0")
 
 
 def is_number(text: str, digits: int) -> bool:

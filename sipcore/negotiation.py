@@ -13,19 +13,18 @@ from .errors import LocalProtocolError, SipError
 from .media_attributes import (
     DIRECTION_LINES,
     STATIC_ENCODINGS,
+    TELEPHONE_EVENT,
+    Codec,
     Crypto,
     Direction,
     Encoding,
     EncodingKey,
-    is_payload_type,
 )
 from .media_line import Connection, MediaLine, connection_for
 from .sdp import SessionDescription
 
 Hold = Literal["", "address", "direction", "both"]
 """How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
-
-TELEPHONE_EVENT: Final = "telephone-event"
 
 
 class NothingFits(SipError):
@@ -36,27 +35,6 @@ class NothingFits(SipError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-class Codec(NamedTuple):
-    """One payload type and what it means."""
-
-    name: str
-    """Encoding name such as PCMU; empty when only the number is known."""
-    payload_type: int
-    """0 to 127."""
-    clock_rate: int = 8000
-    """Hz."""
-    channels: int = 1
-    fmtp: str = ""
-    """Format parameters as written after the payload type, may be empty."""
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        """Equal for the same encoding under any number; a codec without a name is known by its number only."""
-        if self.name:
-            return self.name.lower(), self.clock_rate, self.channels
-        return "", self.payload_type, 0
 
 
 PCMU: Final = Codec("PCMU", 0)
@@ -276,28 +254,28 @@ def negotiated(local: SessionDescription, remote: SessionDescription) -> tuple[N
 
 
 def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
-    send: list[Codec] = []
-    receive: list[Codec] = []
-    their_events: list[Codec] = []
-    our_events: list[Codec] = []
-    local_crypto = remote_crypto = None
+    send: tuple[Codec, ...] = ()
+    receive: tuple[Codec, ...] = ()
+    local_crypto = remote_crypto = event_send = event_receive = None
     active = ours.port != 0 and theirs.port != 0 and ours.media.lower() == theirs.media.lower()
-    if active and _is_secure(ours.protocol) != _is_secure(theirs.protocol):
+    secure = _is_secure(ours.protocol)
+    if active and secure != _is_secure(theirs.protocol):
         active = False
     if active and _is_rtp(ours.protocol):
-        mine = _formats(ours, our_events)
-        their = _formats(theirs, their_events)
-        keys = {codec.key for codec in mine}
-        send = [codec for codec in their if codec.key in keys]
-        keys = {codec.key for codec in their}
-        receive = [codec for codec in mine if codec.key in keys]
+        mine = ours.read.formats(ours.formats)
+        their = theirs.read.formats(theirs.formats)
+        send = tuple([codec for codec in their.speech if codec.key in mine.keys])
+        receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
         active = bool(send)
-        if _is_secure(ours.protocol):
+        if secure:
             for remote_crypto in theirs.crypto:
                 local_crypto = next((key for key in ours.crypto if key[:2] == remote_crypto[:2]), None)
                 if local_crypto is not None:
                     break
             active = active and local_crypto is not None
+        if active:
+            event_send = _event(their.events, send[0].clock_rate)
+            event_receive = _event(mine.events, send[0].clock_rate)
     there = theirs.effective_connection
     here = ours.effective_connection
     wants = theirs.direction.receives and not (there is not None and there.is_unspecified)
@@ -307,7 +285,6 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
             ours.direction.sends and wants,
             ours.direction.receives and theirs.direction.sends and not (here is not None and here.is_unspecified),
         )
-    rate = send[0].clock_rate if send else 0
     return NegotiatedLine(
         number,
         ours.media,
@@ -320,29 +297,22 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         theirs.rtcp_address,
         theirs.rtcp_port,
         active and ours.rtcp_mux and theirs.rtcp_mux,
-        tuple(send),
-        tuple(receive),
-        next((codec.payload_type for codec in their_events if codec.clock_rate == rate), None),
-        next((codec.payload_type for codec in our_events if codec.clock_rate == rate), None),
+        send,
+        receive,
+        event_send,
+        event_receive,
         _packet_time(theirs),
         local_crypto if active else None,
         remote_crypto if active else None,
     )
 
 
-def _formats(line: MediaLine, events: list[Codec]) -> list[Codec]:
-    # The formats of a line in order; telephone-event goes into `events` because it is no codec to talk with.
-    found = []
-    for number in line.formats:
-        if not is_payload_type(number):
-            continue
-        encoding = line.rtpmap(number)
-        if encoding is None:
-            found.append(Codec("", int(number), fmtp=line.fmtp(number) or ""))
-            continue
-        codec = Codec(encoding.name, int(number), encoding.clock_rate, encoding.channels, line.fmtp(number) or "")
-        (events if encoding.name.lower() == TELEPHONE_EVENT else found).append(codec)
-    return found
+def _event(events: tuple[Codec, ...], clock_rate: int) -> int | None:
+    # RFC 4733 section 2.1: events run on the clock of the audio that they replace.
+    for codec in events:
+        if codec.clock_rate == clock_rate:
+            return codec.payload_type
+    return None
 
 
 def _packet_time(line: MediaLine) -> float | None:
@@ -427,18 +397,13 @@ def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
 def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Codec]]:
     # The offered formats that we have; none at all when there is nothing but digits or noise among them.
     have = _by_key(codecs)
-    key_of = offered.read.key
     found = []
     speech = False
-    for number in offered.formats:
-        key = key_of(number)
-        codec = have.get(key) if key is not None else None
-        if codec is None:
-            codec = have.get(("", int(number), 0)) if is_payload_type(number) else None
-            if codec is None:
-                continue
-        found.append((number, codec))
-        speech = speech or codec.name.lower() not in _COMPANIONS
+    for number, key in offered.read.formats(offered.formats).numbered:
+        codec = have.get(key) or have.get(("", int(number), 0))
+        if codec is not None:
+            found.append((number, codec))
+            speech = speech or key[0] not in _COMPANIONS
     return found if speech else []
 
 

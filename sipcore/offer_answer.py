@@ -10,12 +10,12 @@ from enum import Enum, auto
 from typing import Final
 
 from .errors import LocalProtocolError, RemoteProtocolError
+from .media_attributes import Codec
 from .negotiation import (
     DEFAULT_CODECS,
     EVENTS,
     PCMA,
     PCMU,
-    Codec,
     Hold,
     LocalMedia,
     NegotiatedLine,
