@@ -1,0 +1,216 @@
+"""SRTP with SDES keys: the crypto attribute, a published packet, and packets that must not get through."""
+
+import base64
+import random
+import subprocess
+import sys
+
+import pytest
+
+from media.srtp import MAX_LIFETIME, SUITES, CryptoAttribute, CryptoError, SrtpSession, new_key
+
+KEY_30 = bytes(range(30))
+KEY_28 = bytes(range(28))
+INLINE_30 = base64.b64encode(KEY_30).decode()
+INLINE_28 = base64.b64encode(KEY_28).decode()
+CM_80 = "AES_CM_128_HMAC_SHA1_80"
+
+RTP = bytes.fromhex("800f1234decafbadcafebabe") + b"\xab" * 16
+RTCP = bytes.fromhex("80c90001cafebabe")
+
+# The packet that libsrtp validates itself with (its test/srtp_driver.c), AES_CM_128_HMAC_SHA1_80.
+VECTOR_KEY = bytes.fromhex("e1f97a0d3e018be0d64fa32c06de41390ec675ad498afeebb6960b3aabe6")
+VECTOR_SRTP = bytes.fromhex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb")
+
+
+def sessions(suite: str, seed: int = 1) -> tuple[SrtpSession, SrtpSession]:
+    """Both ends of a stream."""
+    random_bytes = random.Random(seed).randbytes
+    here, there = new_key(suite, random_bytes), new_key(suite, random_bytes)
+    return SrtpSession(suite, here, there), SrtpSession(suite, there, here)
+
+
+def numbered(sequence_number: int, payload: bytes = b"\xab" * 160) -> bytes:
+    return b"\x80\x00" + (sequence_number & 0xFFFF).to_bytes(2) + RTP[4:12] + payload
+
+
+# --- the crypto attribute --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (f"1 {CM_80} inline:{INLINE_30}", CryptoAttribute(1, CM_80, KEY_30)),
+        (f"1 {CM_80} inline:{INLINE_30}|2^20", CryptoAttribute(1, CM_80, KEY_30, 2**20)),
+        (f"2 {CM_80} INLINE:{INLINE_30}|1000000 WSH=64", CryptoAttribute(2, CM_80, KEY_30, 1_000_000)),
+        (
+            f"7 AES_CM_128_HMAC_SHA1_32 inline:{INLINE_30} -what=ever",
+            CryptoAttribute(7, "AES_CM_128_HMAC_SHA1_32", KEY_30),
+        ),
+        (f"3 AEAD_AES_128_GCM inline:{INLINE_28}|2^48", CryptoAttribute(3, "AEAD_AES_128_GCM", KEY_28)),
+        # RFC 4568 4: the example of its first offer, without the key identifier.
+        (
+            f"1 {CM_80} inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20",
+            CryptoAttribute(1, CM_80, b"YS___semctl () {\t220;}\n}\nunles", 2**20),
+        ),
+    ],
+)
+def test_a_crypto_attribute_is_read(value: str, expected: CryptoAttribute) -> None:
+    assert CryptoAttribute.parse(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("", "tag, suite and key"),
+        (f"1 {CM_80}", "tag, suite and key"),
+        (f"x {CM_80} inline:{INLINE_30}", "the tag"),
+        (f"1234567890 {CM_80} inline:{INLINE_30}", "the tag"),
+        (f"² {CM_80} inline:{INLINE_30}", "the tag"),
+        (f"1 F8_128_HMAC_SHA1_80 inline:{INLINE_30}", "this suite"),
+        (f"1 {CM_80} outline:{INLINE_30}", "one inline key"),
+        (f"1 {CM_80} inline:{INLINE_30};inline:{INLINE_30}", "one inline key"),
+        (f"1 {CM_80} inline:{INLINE_30[:-1]}", "base64"),
+        (f"1 {CM_80} inline:{INLINE_30[:-1]}é", "base64"),
+        (f"1 {CM_80} inline:", "30 octets"),
+        (f"1 {CM_80} inline:{INLINE_28}", "30 octets"),
+        (f"1 AEAD_AES_128_GCM inline:{INLINE_30}", "28 octets"),
+        (f"1 {CM_80} inline:{INLINE_30}|2^20|1:32", "identifier"),
+        (f"1 {CM_80} inline:{INLINE_30}|1:4", "identifier"),
+        (f"1 {CM_80} inline:{INLINE_30}|2^20|5", "identifier"),
+        (f"1 {CM_80} inline:{INLINE_30}|2^", "number of packets"),
+        (f"1 {CM_80} inline:{INLINE_30}|-1", "number of packets"),
+        (f"1 {CM_80} inline:{INLINE_30}|0", "2^48"),
+        (f"1 {CM_80} inline:{INLINE_30}|2^49", "2^48"),
+        (f"1 {CM_80} inline:{INLINE_30}|2^999999999999999", "2^48"),
+        (f"1 {CM_80} inline:{INLINE_30} UNENCRYPTED_SRTP", "session parameter"),
+        (f"1 {CM_80} inline:{INLINE_30} KDR=1", "session parameter"),
+    ],
+)
+def test_a_crypto_attribute_that_cannot_be_used_says_why_without_the_key(value: str, reason: str) -> None:
+    with pytest.raises(CryptoError) as caught:
+        CryptoAttribute.parse(value)
+    assert reason in str(caught.value)
+    assert INLINE_30[:10] not in str(caught.value)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_is_written_is_read_again(suite: str) -> None:
+    attribute = CryptoAttribute(1, suite, new_key(suite, random.Random(2).randbytes))
+    assert CryptoAttribute.parse(str(attribute)) == attribute
+    assert attribute.lifetime == MAX_LIFETIME
+
+
+def test_the_repr_of_an_attribute_masks_the_key() -> None:
+    shown = repr(CryptoAttribute(1, CM_80, KEY_30))
+    assert shown == f"CryptoAttribute(tag=1, suite='{CM_80}', key=<masked>, lifetime={MAX_LIFETIME})"
+
+
+def test_reading_an_attribute_needs_no_library() -> None:
+    check = "import sys, media.srtp; sys.exit('pylibsrtp' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+# --- packets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_library_is_named_with_the_extra() -> None:
+    script = (
+        "import sys; sys.modules['pylibsrtp'] = None\n"
+        "from media.srtp import SrtpSession, SrtpUnavailable\n"
+        f"try: SrtpSession('{CM_80}', bytes(30), bytes(30))\n"
+        "except SrtpUnavailable as error: print(error)"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert "pip install sipswarm[srtp]" in shown
+
+
+@pytest.mark.parametrize(
+    ("suite", "send", "receive"),
+    [("NULL", 30, 30), (CM_80, 30, 28), (CM_80, 46, 46), ("AEAD_AES_128_GCM", 30, 30)],
+)
+def test_a_wrong_suite_or_key_is_refused(suite: str, send: int, receive: int) -> None:
+    with pytest.raises(CryptoError):
+        SrtpSession(suite, bytes(send), bytes(receive))
+
+
+def test_the_published_packet_comes_out() -> None:
+    pytest.importorskip("pylibsrtp", reason="pylibsrtp is in the extra srtp")
+    session = SrtpSession(CM_80, VECTOR_KEY, VECTOR_KEY)
+    assert session.protect(RTP) == VECTOR_SRTP
+    assert session.unprotect(VECTOR_SRTP) == RTP
+
+
+@pytest.mark.parametrize(
+    ("suite", "tag"),
+    [("AEAD_AES_128_GCM", 16), ("AES_CM_128_HMAC_SHA1_80", 10), ("AES_CM_128_HMAC_SHA1_32", 4)],
+)
+def test_packets_go_through_and_hide_their_payload(suite: str, tag: int) -> None:
+    here, there = sessions(suite)
+    for sequence_number in range(65_500, 65_600):  # over the wrap of the sequence number
+        packet = numbered(sequence_number)
+        protected = here.protect(packet)
+        assert len(protected) == len(packet) + tag
+        assert protected[:12] == packet[:12]
+        assert packet[12:20] not in protected
+        assert there.unprotect(protected) == packet
+    assert there.unprotect_rtcp(here.protect_rtcp(RTCP)) == RTCP
+    assert (there.invalid, there.replayed) == (0, 0)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_reordered_and_lost_packets_do_not_matter_but_repeated_ones_are_dropped(suite: str) -> None:
+    here, there = sessions(suite)
+    protected = [here.protect(numbered(n)) for n in range(10)]
+    for index in (0, 2, 1, 5, 4):
+        assert there.unprotect(protected[index]) == numbered(index)
+    assert there.unprotect(protected[1]) is None
+    assert there.unprotect(protected[5]) is None
+    report = here.protect_rtcp(RTCP)
+    assert there.unprotect_rtcp(report) == RTCP
+    assert there.unprotect_rtcp(report) is None
+    assert (there.replayed, there.invalid) == (3, 0)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_packet_older_than_the_window_is_dropped(suite: str) -> None:
+    here, there = sessions(suite)
+    protected = [here.protect(numbered(n)) for n in range(1000)]
+    assert there.unprotect(protected[999]) == numbered(999)
+    assert there.unprotect(protected[0]) is None
+    assert there.replayed == 1
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_wrong_key_and_a_changed_octet_are_dropped(suite: str) -> None:
+    here, there = sessions(suite)
+    stranger, _ = sessions(suite, seed=2)
+    assert there.unprotect(stranger.protect(RTP)) is None
+    assert there.unprotect_rtcp(stranger.protect_rtcp(RTCP)) is None
+    protected = here.protect(RTP)
+    for index in range(len(protected)):
+        changed = protected[:index] + bytes([protected[index] ^ 1]) + protected[index + 1 :]
+        assert there.unprotect(changed) is None
+    assert there.unprotect(protected) == RTP
+    assert there.invalid >= len(protected)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_bytes_of_a_peer_never_raise(suite: str) -> None:
+    _, there = sessions(suite)
+    chance = random.Random(3)
+    packets = [b"", b"\x80", bytes(1600), RTP, RTCP]
+    packets += [b"\x80" + chance.randbytes(chance.randrange(60)) for _ in range(500)]
+    for packet in packets:
+        assert there.unprotect(packet) is None
+        assert there.unprotect_rtcp(packet) is None
+    assert there.invalid + there.replayed == 2 * len(packets)
+
+
+@pytest.mark.parametrize("packet", [b"", b"\x80", RTP + bytes(1400)])
+def test_what_is_no_packet_or_too_long_is_not_protected(packet: bytes) -> None:
+    here, _ = sessions(CM_80)
+    with pytest.raises(ValueError, match=r"too long|cannot protect"):
+        here.protect(packet)
+    with pytest.raises(ValueError, match=r"too long|cannot protect"):
+        here.protect_rtcp(packet)
