@@ -284,6 +284,7 @@ class Call:
         elif kind is Incoming:
             assert isinstance(notice, Incoming)
             self.request = notice.request
+            self._worker.call_came_in(self, notice.request)
         elif kind is MediaSilent:
             self.failure = self.failure or "silent"
             self._worker.on_silent(self)

@@ -366,6 +366,11 @@ class CallWorker:
         self._guarded(actor, actor.pump, now)
         self._touched.append(actor)
 
+    def call_came_in(self, call: Call, request: Request) -> None:
+        """A new call waits for its answer: the application's turn."""
+        if self.on_call is not None:
+            self.on_call(call, request)
+
     # ---- media in
 
     def _on_media(self, channel: Channel, records: list[Any]) -> None:
