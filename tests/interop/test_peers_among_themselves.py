@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from .baresip import TONE_HZ, TONE_RMS, Phone
 from .conftest import Start
 from .kamailio import Proxy
 from .net_sip import NetSip
@@ -77,3 +78,13 @@ def test_our_scenarios_fit_each_other(
     caller = start(Sipp(tmp_path, "caller", remote=callee.address, scenario=calling, calls=2, seconds=20, options=hold))
     placed, taken = caller.verdict(), callee.verdict()
     assert (placed.exit_code, taken.exit_code) == (0, 0), placed.account + taken.account
+
+
+def test_baresip_hears_itself_from_net_sip(tmp_path: Path, start: Start) -> None:
+    address = f"{LOOPBACK}:{free_port()}"
+    start(NetSip(tmp_path, "uas.pl", 30, local=f"sip:{address}")).ready()
+    heard = start(Phone(tmp_path, f"sip:bob@{address}", 5)).heard()
+    assert heard.established, heard.account
+    assert heard.packets_received >= heard.packets_sent - 2 > 200
+    assert heard.hertz == pytest.approx(TONE_HZ, rel=0.01)
+    assert heard.rms == pytest.approx(TONE_RMS, rel=0.05)
