@@ -1,0 +1,31 @@
+"""`sipswarm answer` under media that other phones have sent, played by SIPp from the recordings of its package."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .fleet import Answer
+from .sipp import Sipp
+
+RECORDINGS = Path("/usr/share/sip-tester")
+SPEECH_PACKETS = 236
+"""of g711a.pcap, as tshark counts them"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="SIPp plays recordings through raw sockets: root only")
+def test_recorded_digits_are_told_once_each_and_every_packet_of_speech_is_counted(tmp_path: Path, start: Start) -> None:
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"{RECORDINGS} is not there: this SIPp is not Debian's; run: make peers")
+    answer = start(Answer(tmp_path, ["--media", "silence"]))
+    answer.ready()
+    scenario = "uac_plays_recordings.xml"
+    caller = start(Sipp(tmp_path, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=40))
+    verdict = caller.verdict()
+    assert verdict.exit_code == 0, verdict.account + answer.program.account()
+    metrics = answer.counted("sipswarm_calls_completed_total", 1, role="uas", ended_by="remote")
+    # Each end came three times under one sequence number: one digit each time.
+    assert metrics.total("sipswarm_dtmf_events_total", direction="received", mode="rfc4733") == 2
+    speech = metrics.total("sipswarm_rtp_packets_total", direction="received", codec="PCMA")
+    assert speech == SPEECH_PACKETS
