@@ -108,7 +108,7 @@ def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
 
 
 def _top_via(headers: Headers) -> Via:
-    values = headers.values("via")
+    values = split_values(_required(headers, "via"))
     if not values:
         raise ParseError("no via header")
     return Via.parse(values[0])

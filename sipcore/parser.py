@@ -21,6 +21,8 @@ MAX_LINE = 8192
 """Longest start line or header with its folded lines, in characters."""
 MAX_HEADERS = 256
 """Most header lines."""
+MAX_LINES = 1024
+"""Most lines of a long head, folded ones counted each."""
 MAX_VIAS = 64
 """Most Via lines; a torture message of RFC 4475 has 34."""
 MAX_BODY = 65535
@@ -59,6 +61,8 @@ def parse(data: bytes) -> Request | Response:
             raise ParseError("no blank line after the headers")
     if len(data) > MAX_MESSAGE:
         raise ParseError("message is too long", 513)
+    if end > MAX_LINE and data.count(b"\n", 0, end) > MAX_LINES:
+        raise ParseError("too many header lines")
     head = str(data[:end], "utf-8", "surrogateescape")
     lines = head.splitlines()
     if sum(map(len, lines)) + 2 * len(lines) - 2 != len(head):
@@ -95,7 +99,7 @@ def parse(data: bytes) -> Request | Response:
         raise ParseError(f"no {missing} header") from None
     if method and cseq.method != method:
         raise ParseError("CSeq names another method than the request line", 400 if method in METHODS else 501)
-    if not call_id or " " in call_id or "\t" in call_id:
+    if not call_id or " " in call_id or "\t" in call_id or "\n" in call_id:
         call_id = _odd_call_id(call_id)
     found = _USUAL_ADDRESS.fullmatch(from_)
     from_tag = found[1] if found else tag_of(unfold(from_))

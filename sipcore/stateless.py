@@ -19,6 +19,7 @@ from .tokens import MAGIC_COOKIE
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _MAX_COPIED = 16384
+_MAX_LINES = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
     if method not in capabilities.methods:
         status = 405 if method in METHODS else 501
         return _answer(request, capabilities, status, [("Allow", ", ".join(capabilities.methods))])
-    if request.via.branch == MAGIC_COOKIE:
+    if request.branch == MAGIC_COOKIE:
         raise ParseError("branch names no transaction")
     uri = request.request_uri
     if uri.scheme not in capabilities.schemes:
@@ -134,7 +135,7 @@ def stateless_tag(request: Request | bytes, key: bytes = b"") -> str:
     if isinstance(request, bytes):
         identity = request
     else:
-        parts = (request.via.branch, request.call_id, request.from_tag or "", str(request.cseq.number))
+        parts = (request.branch, request.call_id, request.from_tag or "", str(request.cseq.number))
         identity = "\0".join(parts).encode("utf-8", "surrogateescape")
     return blake2s(identity, digest_size=10, key=key).hexdigest()
 
@@ -204,7 +205,7 @@ def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> l
     text = text.replace("\r\n ", " ").replace("\r\n\t", " ")
     copied: list[str] = []
     seen: set[str] = set()
-    for line in text.split("\r\n")[1:]:
+    for line in text.split("\r\n", _MAX_LINES)[1:_MAX_LINES]:
         name, colon, _ = line.partition(":")
         try:
             key = key_of(name)

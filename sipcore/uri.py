@@ -5,6 +5,7 @@ RFC 3261 section 19.1 (with the comparison of 19.1.4), RFC 3966 (tel), RFC 5118 
 
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import IPv6Address
 
 from .errors import ParseError
 from .grammar import MAX_PARAMETERS, number
@@ -24,7 +25,7 @@ _FORBIDDEN = re.compile(r'[\x00-\x20\x7f"<>]')
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _USER_FREE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
 _PARAM_FREE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()[]/:&+$"
-_RESERVED = frozenset(";/?:@&=+$,%")
+_RESERVED = b";/?:@&=+$,%"
 _MUST_MATCH = ("transport", "user", "ttl", "method", "maddr")
 
 UriParameters = Mapping[str, str | None]
@@ -235,7 +236,7 @@ class Uri:
             return self.opaque == other.opaque
         if self.user != other.user or self.password != other.password or self.port != other.port:
             return False
-        if self.host.lower() != other.host.lower():
+        if _host_key(self.host) != _host_key(other.host) or _user_key(self) != _user_key(other):
             return False
         mine, theirs = self.params, other.params
         for name in _MUST_MATCH:
@@ -245,6 +246,26 @@ class Uri:
             if name in theirs and (value or "").lower() != (theirs[name] or "").lower():
                 return False
         return _header_key(self) == _header_key(other)
+
+
+def _host_key(host: str) -> str:
+    if ":" in host:
+        try:
+            return str(IPv6Address(host))
+        except ValueError:
+            pass  # three colons, as RFC 5118 section 4.10 has us let through
+    return host.lower()
+
+
+def _user_key(uri: Uri) -> bytes:
+    """Return user and password with escapes decoded, but for those of reserved characters (19.1.4)."""
+    text = str(uri).partition(":")[2].rpartition("@")[0]
+    return _ESCAPE.sub(_unreserved, text.encode("utf-8", "surrogateescape"))
+
+
+def _unreserved(found: re.Match[bytes]) -> bytes:
+    octet = _octet(found)
+    return found[0].upper() if octet in _RESERVED else octet
 
 
 def _header_key(uri: Uri) -> list[tuple[str, str]]:
