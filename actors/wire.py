@@ -93,6 +93,25 @@ class Frame(NamedTuple):
     records: list[Any]
 
 
+def _widened(code: int, fields: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The fields with each int that stands for a float made one, as the type checker lets senders write them.
+
+    Raises:
+        WireError: any other difference from the schema.
+    """
+    wanted = _TYPES[code]
+    fields = (
+        tuple(
+            float(value) if type(value) is int and kind is float else value
+            for value, kind in zip(fields, wanted, strict=False)
+        )
+        + fields[len(wanted) :]
+    )
+    if tuple(map(type, fields)) != wanted:
+        raise WireError(f"record {code}: fields of other number or types")
+    return fields
+
+
 def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: Sequence[Any]) -> bytes:
     """A frame as octets.
 
@@ -127,7 +146,7 @@ def decode(data: bytes) -> Frame:
             code = row[0]
             fields = row[1:]
             if tuple(map(type, fields)) != _TYPES[code]:
-                raise WireError(f"record {code}: fields of other number or types")
+                fields = _widened(code, fields)
             records.append(SCHEMA[code]._make(fields))  # type: ignore[attr-defined]  # as above
     except (TypeError, KeyError, IndexError) as error:
         raise WireError(f"not a record: {type(error).__name__}") from error
