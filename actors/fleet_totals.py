@@ -129,6 +129,18 @@ class View:
             for name, each in sorted(self._processes.items())
         ]
 
+    def sum(self, name: str, **labels: str) -> float:
+        """A counter added up over all processes and all its series with these values of own labels."""
+        metric = BY_NAME[name]
+        wanted = [(metric.own_labels.index(label), value) for label, value in labels.items()]
+        return sum(
+            values[0]
+            for process in self._processes.values()
+            for rows in (process.folded, *(one.rows for one in process.incarnations.values()))
+            for (row, own), values in rows.items()
+            if row == name and all(own[index] == value for index, value in wanted)
+        )
+
     def rows(self, now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
         """Every series with all its labels, `process` among them.
 

@@ -1,1 +1,16 @@
-"""The command line."""
+"""The command line: `sipswarm`, also `python -m actors.cli`. click and rich are imported nowhere else."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .app import main as main
+
+__all__ = ["main"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "main":
+        from .app import main
+
+        return main
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,6 +54,7 @@ class Health:
         self._beats: dict[tuple[str, int], deque[_Beat]] = {}
         self._first: dict[tuple[str, int], _Beat] = {}
         self._reasons: dict[str, None] = {}
+        """in words, each once, in the order in which they were found"""
         self._starts: dict[int, list[int]] = {}
 
     def begin(self) -> None:
@@ -71,14 +72,14 @@ class Health:
         beats = self._beats[key]
         gap = beat.at - beats[-1].at
         if gap > LONGEST_GAP:
-            self._blame(f"{process}: no statistics for more than {LONGEST_GAP:.0f} s")
+            self._reasons[f"{process}: no statistics for more than {LONGEST_GAP:.0f} s"] = None
         if beat.drops > beats[-1].drops:
-            self._blame(f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max")
+            self._reasons[f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max"] = None
         beats.append(beat)
         while len(beats) > 2 and beats[1].at <= beat.at - WINDOW:
             beats.popleft()
         if beat.at - beats[0].at >= WINDOW:
-            self._judge(process, beats[0], beat)
+            self._reasons.update(_late(process, beats[0], beat))
 
     def add_start(self, started: float, lateness: float) -> None:
         """A call of the plan started, so late.
@@ -91,26 +92,22 @@ class Health:
 
     def figures(self, schedule_lateness_p99: float | None) -> HealthFigures:
         """The verdict at the end of the run; what ran for less than 10 s is judged as a whole."""
+        reasons = dict(self._reasons)
         for (process, _), beats in self._beats.items():
             if beats[-1].at - beats[0].at < WINDOW:
-                self._judge(process, beats[0], beats[-1])
+                reasons.update(_late(process, beats[0], beats[-1]))
         if self._late_starts():
-            self._blame(f"calls started late: the 99th percentile over 10 s was above {LATENESS_LIMIT * 1000:.0f} ms")
+            reasons[f"calls started late: the 99th percentile over 10 s was above {LATENESS_LIMIT * 1000:.0f} ms"] = (
+                None
+            )
         return HealthFigures(
-            healthy=not self._reasons,
+            healthy=not reasons,
             schedule_lateness_p99=schedule_lateness_p99,
             send_lateness_p99=self._worst(SEND_LATENESS),
             loop_lag_p99=self._worst(LOOP_LAG),
             udp_drops=int(sum(beats[-1].drops - self._first[key].drops for key, beats in self._beats.items())),
-            reasons=tuple(self._reasons),
+            reasons=tuple(reasons),
         )
-
-    def _judge(self, process: str, before: _Beat, after: _Beat) -> None:
-        for name, limit in _LIMITS.items():
-            counts = _difference(before, after, name)
-            above = sum(counts[EDGES[name].index(limit) + 1 :])
-            if above > TOLERATED * sum(counts):
-                self._blame(f"{process}: {_WORDS[name]} p99 over 10 s was above {limit * 1000:.0f} ms")
 
     def _late_starts(self) -> bool:
         """Whether in any 10 successive seconds more than 1 % of the calls were late."""
@@ -126,9 +123,6 @@ class Health:
             for key, beats in self._beats.items()
         )
         return max((each for each in estimates if each is not None), default=None)
-
-    def _blame(self, reason: str) -> None:
-        self._reasons[reason] = None
 
 
 def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> float | None:
@@ -155,6 +149,17 @@ def _beat(snapshot: Snapshot) -> _Beat:
         elif name == DROPS:
             drops += values[0]
     return _Beat(snapshot.at, counts, drops)
+
+
+def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
+    """What was later than its limit for more than 1 % between two snapshots of a process, in words."""
+    words: dict[str, None] = {}
+    for name, limit in _LIMITS.items():
+        counts = _difference(before, after, name)
+        above = sum(counts[EDGES[name].index(limit) + 1 :])
+        if above > TOLERATED * sum(counts):
+            words[f"{process}: {_WORDS[name]} p99 over 10 s was above {limit * 1000:.0f} ms"] = None
+    return words
 
 
 def _difference(before: _Beat, after: _Beat, name: str) -> list[float]:

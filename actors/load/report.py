@@ -104,6 +104,12 @@ class Report:
         verdict, reasons = self._decide(ending, generator, judged)
         return Result(verdict, reasons, self._summary(ending, verdict, generator, judged))
 
+    def running(self, ending: Ending) -> dict[str, Any]:
+        """What summary.json holds while the run goes on: the figures so far and no verdict."""
+        summary = self.judge(ending).summary
+        summary["calls"]["failed"] = self.tally.failed  # what is not over yet has not failed
+        return {**summary, "verdict": "running", "exit_code": None}
+
     def failed(self, ending: Ending) -> int:
         """Calls that missed an expectation, or were planned and never came to an end that anybody knows of."""
         return self.tally.failed + _lost(ending) + max(0, ending.attempted - self.tally.rows)

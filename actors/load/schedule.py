@@ -126,12 +126,12 @@ class Plan:
                 if index % shards == shard:
                     yield index, time
 
-    def planned(self) -> int | None:
-        """How many calls start over all shards; None = there is no end."""
+    def planned(self, shard: int = 0, shards: int = 1) -> int | None:
+        """How many calls of a shard start (by default of all); None = there is no end."""
         last = self.profile.segments[-1] if self.profile.segments else None
         if not self.calls and self.duration == inf and last is not None and last.seconds == inf and last.end_rate:
             return None
-        return sum(1 for _ in self.arrivals())
+        return sum(1 for _ in self.arrivals(shard, shards))
 
     def _indexes(self, first: int, step: int) -> Iterator[int]:
         index = first

@@ -155,6 +155,18 @@ def test_live_calls_of_a_late_snapshot_of_an_ended_process_do_not_count() -> Non
     assert (fleet.view().live(), total(fleet)) == (0, 2)
 
 
+def test_a_counter_is_added_up_over_processes_incarnations_and_labels() -> None:
+    fleet = FleetTotals()
+    for incarnation in (1, 2, 3, 4):
+        for process in ("call-0", "call-1"):
+            answered: Row = (ATTEMPTS, ("", "uas"), (100.0,))
+            fleet.update(process, incarnation, snapshot(1, attempts(2), answered))
+            fleet.ended(process, incarnation)
+    assert fleet.view().sum(ATTEMPTS) == 816
+    assert fleet.view().sum(ATTEMPTS, role="uac") == 16
+    assert fleet.view().sum(ATTEMPTS, role="uac", scenario="") == 0
+
+
 def test_ending_what_was_never_heard_of_changes_nothing() -> None:
     fleet = FleetTotals()
     fleet.ended("call-0", 1)

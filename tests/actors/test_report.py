@@ -206,6 +206,18 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
     ]
 
 
+def test_the_figures_of_a_run_that_goes_on_have_no_verdict_and_do_not_change_it() -> None:
+    made = report(ROW, REFUSED)
+    made.health.observe("call-0", 1, beat(1, 0))
+    made.health.begin()
+    made.health.observe("call-0", 1, beat(2, 1, total=110, late=1))  # too early to say that it is more than 1 %
+    running = made.running(ending(10, planned=100))
+    assert (running["verdict"], running["exit_code"]) == ("running", None)
+    assert (running["calls"]["planned"], running["calls"]["failed"]) == (100, 1)
+    made.health.observe("call-0", 1, beat(3, 2, total=500, late=1))
+    assert made.judge(ending(2)).verdict is Verdict.CALLS_FAILED
+
+
 def test_a_run_without_calls_has_figures_of_none() -> None:
     summary = report().judge(ending(0)).summary
     assert summary["rate"]["achieved"] is None

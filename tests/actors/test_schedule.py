@@ -30,6 +30,7 @@ def test_the_union_over_the_shards_is_one_and_the_same_stream(plan: Plan, shards
     union = sorted(arrival for shard in range(shards) for arrival in plan.arrivals(shard, shards))
     assert union == list(plan.arrivals())
     assert plan.planned() == len(union) > 0
+    assert sum(plan.planned(shard, shards) or 0 for shard in range(shards)) == len(union)
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)

@@ -1,0 +1,66 @@
+"""The command `sipswarm` and its verbs; every error of the user's leaves as one line and exit code 2."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from sipswarm.version import VERSION
+
+from ..errors import ConfigurationError
+from .answer import answer
+from .demo import demo
+from .info import metrics, version
+from .load import load
+
+NAME = "sipswarm"
+
+
+@click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(VERSION, prog_name=NAME)
+def cli() -> None:
+    """Thousands of SIP calls, with their audio and digits, from a few processes.
+
+    \b
+    Try:
+      sipswarm demo
+      sipswarm answer --listen udp:127.0.0.1:5070
+      sipswarm load sip:echo@127.0.0.1:5070 -r 50 -m 1000 -d 5s --media silence --expect-media
+    """
+
+
+for verb in (demo, answer, load, metrics, version):
+    cli.add_command(verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code.
+
+    arguments: without the program's name; those of this process when not given.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format=f"%(asctime)s %(levelname)s {NAME} %(message)s"
+    )
+    try:
+        status = cli.main(arguments, prog_name=NAME, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else NAME
+        click.echo(f"{path}: {_one_line(error.format_message())} (see {path} --help)", err=True)
+        return 2
+    except click.ClickException as error:
+        click.echo(f"{NAME}: {_one_line(error.format_message())}", err=True)
+        return 2
+    except ConfigurationError as error:
+        click.echo(f"{NAME}: {error}", err=True)
+        return 2
+    except click.Abort:
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

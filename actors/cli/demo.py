@@ -1,0 +1,122 @@
+"""`sipswarm demo`: an answering fleet and a load fleet against it on loopback, judged; no arguments needed."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ..config import AnswerConfig, Listener, LoadConfig
+from ..messages import Snapshot
+from .load import default_folder
+from .options import DEFAULT_METRICS, FleetOptions, fleet_options, out_option
+
+if TYPE_CHECKING:
+    from .run import Fleet
+
+LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
+HOLD: Final = 4.0
+"""seconds from answer to our BYE; four digits to the robot and back take less"""
+
+
+@click.command()
+@click.option("-m", "--calls", type=click.IntRange(1), default=600, show_default=True, help="So many calls.")
+@click.option(
+    "-r",
+    "--rate",
+    type=click.FloatRange(0, 10_000, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Calls per second.",
+)
+@out_option
+@fleet_options(metrics=DEFAULT_METRICS)
+def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
+    """Show the whole product on loopback and judge it.
+
+    One fleet answers as an IVR robot: it collects four digits and sends them back as digits. Another one calls it, each
+    call with audio both ways and four random digits, and expects the same digits back and audio from both sides.
+
+    \b
+    Examples:
+      sipswarm demo
+      sipswarm demo -m 50 -r 10 --out /tmp/demo
+    """
+    from . import run
+    from .load_run import LoadRun
+    from .verdict import say_result
+
+    low, high = fleet.rtp_ports
+    middle = low + (high - low) // 4 * 2
+    folder = out or default_folder("demo")
+    tests: list[LoadRun] = []
+
+    def watch(process: str, incarnation: int, snapshot: Snapshot) -> None:
+        for test in tests:
+            test.report.health.observe(f"answer-{process}", incarnation, snapshot)
+
+    answering_options = dataclasses.replace(fleet, rtp_ports=(low, middle))
+    answering = run.Fleet(
+        run.node_config(answering_options, (LOOPBACK,), answer=AnswerConfig(media="ivr"), user="ivr"),
+        prefix="answer-",
+        watch=watch,
+    )
+
+    async def body(signals: run.Signals) -> int:
+        await answering.start()
+        try:
+            robot = answering.listeners[0]
+            test = LoadRun(
+                dataclasses.replace(fleet, rtp_ports=(middle + 2, high)),
+                (LOOPBACK,),
+                _load(f"sip:ivr@{robot.host}:{robot.port}", calls, rate),
+                user="caller",
+                out=folder,
+                prefix="load-",
+                beside=(answering,),
+            )
+            tests.append(test)
+            with run.metrics_server(fleet, (answering, test.fleet)) as server:
+                await test.start()
+                signals.started()
+                run.say_ready(answering.listeners, server)
+                result = await test.finish(signals, "sipswarm demo")
+        finally:
+            await answering.close()
+        say_result(result, test.results, tuple(_answering_lines(answering)))
+        return result.exit_code
+
+    def drain(within: float) -> None:
+        for test in tests:
+            test.fleet.drain(within)
+
+    return run.run(body, drain=drain, within=fleet.drain, cancelled=105)
+
+
+def _load(target: str, calls: int, rate: float) -> LoadConfig:
+    return LoadConfig(
+        target,
+        rate=rate,
+        calls=calls,
+        hold=HOLD,
+        media="tone:440",
+        dtmf="????",
+        expect_dtmf="=",
+        expect_media=True,
+    )
+
+
+def _answering_lines(answering: "Fleet") -> Iterator[str]:
+    """What the other side saw, by its own counters."""
+
+    def count(name: str, **labels: str) -> int:
+        return int(answering.counted(name, **labels))
+
+    rtp, digits = "sipswarm_rtp_packets_total", "sipswarm_dtmf_events_total"
+    yield (
+        f"the answering side: calls {count('sipswarm_call_attempts_total', role='uas')}, "
+        f"RTP sent {count(rtp, direction='sent')}, received {count(rtp, direction='received')}, "
+        f"lost {count('sipswarm_rtp_packets_lost_total')}, "
+        f"digits received {count(digits, direction='received')}, sent back {count(digits, direction='sent')}"
+    )

@@ -1,0 +1,53 @@
+"""The verbs that only tell: `version` and `metrics`."""
+
+import platform
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+
+import click
+
+from sipswarm.version import VERSION
+
+from ..metric_table import METRICS, Metric
+
+
+@click.command()
+def version() -> int:
+    """Show the versions of sipswarm and of what it stands on."""
+    from ..link import versions
+
+    libzmq, pyzmq = versions()
+    click.echo(f"sipswarm {VERSION}")
+    click.echo(f"Python {platform.python_version()}")
+    click.echo(f"libzmq {libzmq} (pyzmq {pyzmq})")
+    click.echo(f"uvloop {_installed('uvloop')}")
+    return 0
+
+
+@click.command()
+def metrics() -> int:
+    """List every metric on /metrics with its labels and meaning."""
+    for metric in METRICS:
+        click.echo(f"{metric.name} ({metric.kind})")
+        click.echo(f"    {metric.help}")
+        for label in metric.labels:
+            click.echo(f"    {label}: {_values(metric, label)}")
+        if metric.buckets:
+            click.echo(f"    buckets: {' '.join(f'{edge:g}' for edge in metric.buckets)}")
+    return 0
+
+
+def _values(metric: Metric, label: str) -> str:
+    if label == "process":
+        return "a slot's name, such as dispatcher, call-0 or media-1"
+    values = metric.closed.get(label)
+    if values is None:
+        return "as configured"
+    return " ".join((*values, "OTHER" if label == "method" else "other"))
+
+
+def _installed(name: str) -> str:
+    try:
+        return version_of(name)
+    except PackageNotFoundError:
+        return "not installed"

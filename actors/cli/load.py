@@ -1,0 +1,181 @@
+"""`sipswarm load TARGET`: calls by a schedule, each judged."""
+
+import datetime
+from pathlib import Path
+
+import click
+
+from ..config import Listener, LoadConfig, format_host
+from ..load.thresholds import Threshold
+from .options import NO_METRICS, FleetOptions, fleet_options, out_option
+from .values import Condition, Digits, Duration, Media, Shard
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "-r",
+    "--rate",
+    type=click.FloatRange(0, 100_000, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Calls per second.",
+)
+@click.option(
+    "--arrival",
+    type=click.Choice(["fixed", "poisson"]),
+    default="fixed",
+    show_default=True,
+    help="Evenly spaced, or as independent callers come.",
+)
+@click.option("-m", "--calls", type=click.IntRange(1), default=None, help="So many calls in all.")
+@click.option(
+    "--duration", type=Duration(), default="0s", help="Start calls for so long; with -m, whatever ends first."
+)
+@click.option(
+    "-l",
+    "--max-concurrent",
+    type=click.IntRange(1),
+    default=None,
+    help="At most so many live calls; further ones are held back and counted.",
+)
+@click.option(
+    "-d",
+    "--hold",
+    type=Duration(unit_needed=True),
+    default="0s",
+    help="Hold a call so long; with its unit: 5s, 5000ms.",
+)
+@click.option(
+    "--media", type=Media(), default="none", show_default=True, help="echo, silence, play:FILE, tone:HZ or none."
+)
+@click.option("--dtmf", type=Digits(), default="", help="Send these digits once a call is up; ? is a random one.")
+@click.option(
+    "--expect-dtmf", type=Digits(same="="), default="", help="Expect these digits; = is the same that were sent."
+)
+@click.option("--expect-media", is_flag=True, help="Expect audio in both directions.")
+@click.option(
+    "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
+)
+@click.option("-s", "--user", default="", help="Call this user, where TARGET names none.")
+@click.option("-i", "--local-ip", default="", show_default="by route", help="Our address.")
+@click.option(
+    "-p", "--local-port", type=click.IntRange(0, 65535), default=0, show_default="any free", help="Our SIP port."
+)
+@click.option(
+    "--threshold",
+    "thresholds",
+    type=Condition(),
+    multiple=True,
+    help="What must hold, such as 'answered>=0.99' or 'post_dial_delay.p95<1.5' or 'mos.p5>3.6'; repeatable.",
+)
+@click.option("--fail-on-error", is_flag=True, help="Failed calls fail the run even with thresholds.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of poisson arrivals and random digits.")
+@click.option("--shard", type=Shard(), default="1/1", help="This node's share, such as 1/3.")
+@click.option(
+    "--allow-public", is_flag=True, help="TARGET may be outside of loopback, link-local and private networks."
+)
+@out_option
+@fleet_options(metrics=NO_METRICS)
+def load(
+    fleet: FleetOptions,
+    target: str,
+    rate: float,
+    arrival: str,
+    calls: int | None,
+    duration: float,
+    max_concurrent: int | None,
+    hold: float,
+    media: str,
+    dtmf: str,
+    expect_dtmf: str,
+    expect_media: bool,
+    ring_time: float,
+    user: str,
+    local_ip: str,
+    local_port: int,
+    thresholds: tuple[Threshold, ...],
+    fail_on_error: bool,
+    seed: int,
+    shard: tuple[int, int],
+    allow_public: bool,
+    out: Path | None,
+) -> int:
+    """Call TARGET by a schedule and judge every call.
+
+    TARGET is a SIP URI; sip: may be left out.
+
+    \b
+    Examples:
+      sipswarm load sip:echo@127.0.0.1:5070 -r 50 -m 1000 -d 5s
+      sipswarm load 192.168.1.5 -s 1234 -r 10 --duration 60s --media tone:440 --expect-media
+      sipswarm load ivr@127.0.0.1:5070 -m 100 --media silence --dtmf '????' --expect-dtmf =
+      sipswarm load 10.0.0.7 -m 500 --threshold 'answered>=0.99' --threshold 'post_dial_delay.p95<1.5'
+
+    Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
+    99 thresholds failed, 105 cut short.
+    """
+    from .target import checked_hop, complete, local_address
+
+    if calls is None and not duration:
+        raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
+    if media == "none" and (expect_media or dtmf or expect_dtmf):
+        raise click.UsageError("media and digits need media; say for example --media silence")
+    if expect_dtmf == "=" and not dtmf:
+        raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
+    uri = complete(target, user)
+    hop = checked_hop(uri, allow_public=allow_public, rate=rate)
+    listener = Listener("udp", local_ip or local_address(hop), local_port)
+    Listener.parse(f"udp:{format_host(listener.host)}:{listener.port}")
+    config = LoadConfig(
+        target=uri,
+        rate=rate,
+        arrival=arrival,
+        calls=calls or 0,
+        duration=duration,
+        max_concurrent=max_concurrent or 0,
+        hold=hold,
+        media=media,
+        dtmf=dtmf,
+        expect_dtmf=expect_dtmf,
+        expect_media=expect_media,
+        ring_time=ring_time,
+        seed=seed,
+        shard=shard[0],
+        shards=shard[1],
+    )
+    return run_load(fleet, listener, config, out or default_folder("load"), thresholds, fail_on_error)
+
+
+def run_load(
+    options: FleetOptions,
+    listener: Listener,
+    config: LoadConfig,
+    out: Path,
+    thresholds: tuple[Threshold, ...],
+    fail_on_error: bool,
+) -> int:
+    """Run a load and say what came of it; the exit code of its verdict."""
+    from . import run
+    from .load_run import LoadRun
+    from .verdict import say_result
+
+    test = LoadRun(
+        options, (listener,), config, user="sipswarm", out=out, thresholds=thresholds, fail_on_error=fail_on_error
+    )
+
+    async def body(signals: run.Signals) -> int:
+        with run.metrics_server(options, (test.fleet,)) as server:
+            await test.start()
+            signals.started()
+            run.say_ready((), server)
+            result = await test.finish(signals, f"sipswarm load {config.target}")
+        say_result(result, test.results)
+        return result.exit_code
+
+    return run.run(body, drain=test.fleet.drain, within=options.drain, cancelled=105)
+
+
+def default_folder(verb: str) -> Path:
+    """Where the results of a run go when nobody says."""
+    return Path("sipswarm-out") / f"{verb}-{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}"

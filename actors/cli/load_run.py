@@ -1,0 +1,126 @@
+"""One load against a target: its fleet, its report, its files and what it shows; used by `load` and `demo`."""
+
+import datetime
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..config import Listener, LoadConfig
+from ..load.report import Ending, Report, Result
+from ..load.results import Results
+from ..load.schedule import Plan
+from ..load.thresholds import Threshold
+from ..messages import CallFinished
+from . import run
+from .options import FleetOptions
+from .progress import Figures, choose_progress
+
+PARTIAL_EVERY: Final = 10.0
+"""seconds between two writings of what is known so far"""
+
+
+class LoadRun:
+    """A load test from its start to its verdict.
+
+    out: folder for the results.
+    beside: fleets whose health and failures count for this run too, such as the answering side of the demo.
+    """
+
+    def __init__(
+        self,
+        options: FleetOptions,
+        listeners: Sequence[Listener],
+        load: LoadConfig,
+        *,
+        user: str,
+        out: Path,
+        thresholds: Sequence[Threshold] = (),
+        fail_on_error: bool = False,
+        prefix: str = "",
+        beside: Sequence[run.Fleet] = (),
+    ) -> None:
+        self.options = options
+        self.load = load
+        self.report = Report(load, thresholds=thresholds, fail_on_error=fail_on_error)
+        self.results = Results(out)
+        self.fleet = run.Fleet(
+            run.node_config(options, listeners, load=load, user=user),
+            run_dir=options.run_dir,
+            prefix=prefix,
+            on_call_finished=self._on_call_finished,
+            watch=lambda process, incarnation, snapshot: self.report.health.observe(
+                prefix + process, incarnation, snapshot
+            ),
+        )
+        self._beside = tuple(beside)
+        shard, shards = load.shard, load.shards
+        self._planned = Plan.of(load).planned(shard, shards)
+        self._begun = 0.0
+        self._started = ""
+        self._written = 0.0
+
+    async def start(self) -> None:
+        """Start the fleet; the plan begins.
+
+        Raises:
+            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+        """
+        await self.fleet.start()
+        self._begun = self._written = time.monotonic()
+        self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.report.health.begin()
+
+    async def finish(self, signals: run.Signals, title: str) -> Result:
+        """Wait for the end of the plan, stop every fleet and judge."""
+        progress = choose_progress(title, quiet=self.options.quiet)
+        try:
+            await run.tick_until_done(self.fleet, lambda: self._tick(signals, progress.show))
+        finally:
+            progress.close()
+            seconds = time.monotonic() - self._begun
+            for fleet in (self.fleet, *self._beside):
+                await fleet.close()
+        self.results.close_calls()
+        result = self.report.judge(self._ending(signals, seconds))
+        self.results.write_summary(result.summary)
+        return result
+
+    def _on_call_finished(self, row: CallFinished) -> None:
+        self.results.add(row, self.report.add(row), self._begun)
+
+    def _ending(self, signals: run.Signals, seconds: float) -> Ending:
+        fleets = (self.fleet, *self._beside)
+        failures = [each.failure for each in fleets if each.failure]
+        return Ending(
+            started=self._started,
+            seconds=seconds,
+            planned=None if signals.ended_early else self._planned,
+            attempted=max(self.fleet.attempted, self.report.tally.rows),
+            held_back=self.fleet.held_back,
+            unclosed=sum(each.unclosed for each in fleets),
+            interrupted=signals.interrupted,
+            failure="; ".join([*failures, self.results.error] if self.results.error else failures),
+            processes=tuple(figures for each in fleets for figures in each.totals.view().processes()),
+        )
+
+    def _tick(self, signals: run.Signals, show: Callable[[Figures], None]) -> None:
+        now = time.monotonic()
+        show(self._figures(now - self._begun))
+        if now - self._written >= PARTIAL_EVERY:
+            self._written = now
+            self.results.flush()
+            self.results.write_summary(self.report.running(self._ending(signals, now - self._begun)))
+
+    def _figures(self, seconds: float) -> dict[str, object]:
+        tally = self.report.tally
+        planned = "" if self._planned is None else f"/{self._planned}"
+        return {
+            "time": f"{seconds:.0f}s",
+            "calls": f"{self.fleet.attempted}{planned}",
+            "live": self.fleet.live_calls,
+            "done": tally.rows,
+            "failed": tally.failed,
+            "digits": f"{tally.digits_received}/{tally.digits_sent}",
+            "rtp": f"{tally.rtp_received}/{tally.rtp_sent}",
+        }

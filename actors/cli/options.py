@@ -1,0 +1,125 @@
+"""Options that every verb with a fleet has, read into one `FleetOptions`."""
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .values import Duration, MetricsAddress, MetricsPlace, PortRange
+
+DEFAULT_METRICS = MetricsAddress("127.0.0.1", 9464, given=False)
+NO_METRICS = MetricsAddress("", -1, given=False)
+MAX_WORKERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOptions:
+    """How the processes of a node are set up; the fields are the long options."""
+
+    call_workers: int
+    media_workers: int
+    metrics: MetricsAddress
+    rtp_ports: tuple[int, int]
+    rtp_timeout: float
+    hang_timeout: float
+    drain: float
+    max_calls: int
+    run_dir: str
+    quiet: bool
+
+
+def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a verb the fleet's options; its function gets them as the first argument, a `FleetOptions`.
+
+    metrics: where /metrics is served when the user says nothing.
+    """
+    cores = len(os.sched_getaffinity(0))
+    shown = "off" if metrics.port < 0 else f"{metrics.host}:{metrics.port} or the next free port"
+    options = (
+        click.option(
+            "--call-workers",
+            type=click.IntRange(1, MAX_WORKERS),
+            default=max(1, cores - 1),
+            show_default="cores - 1",
+            help="Processes that hold the calls.",
+        ),
+        click.option(
+            "--media-workers",
+            type=click.IntRange(1, MAX_WORKERS),
+            default=max(1, cores // 2),
+            show_default="cores / 2",
+            help="Processes that send and receive RTP.",
+        ),
+        click.option(
+            "--metrics", type=MetricsPlace(), default=metrics, show_default=shown, help="Serve /metrics here, or off."
+        ),
+        click.option(
+            "--rtp-ports",
+            type=PortRange(),
+            default="20000-32766",
+            show_default=True,
+            help="First and last RTP port; each call with media needs two.",
+        ),
+        click.option(
+            "--rtp-timeout",
+            type=Duration(),
+            default="30s",
+            show_default=True,
+            help="No RTP for so long, where some is due, ends a call; 0 = never.",
+        ),
+        click.option(
+            "--hang-timeout",
+            type=Duration(),
+            default="5s",
+            show_default=True,
+            help="A process without a beat for so long is replaced; 0 = never.",
+        ),
+        click.option(
+            "--drain",
+            type=Duration(),
+            default="30s",
+            show_default=True,
+            help="After the first SIGINT or SIGTERM live calls may go on for so long.",
+        ),
+        click.option(
+            "--max-calls",
+            type=click.IntRange(1),
+            default=20000,
+            show_default=True,
+            help="Live calls per call worker; beyond, new ones get 503.",
+        ),
+        click.option(
+            "--run-dir",
+            type=click.Path(file_okay=False),
+            default="",
+            show_default="a fresh private one",
+            help="Folder of the sockets between the processes.",
+        ),
+        click.option("--quiet", is_flag=True, help="No progress on stderr."),
+    )
+    names = tuple(field.name for field in fields(FleetOptions))
+
+    def decorate(verb: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(verb)
+        def call(**values: Any) -> int:
+            fleet = FleetOptions(**{name: values.pop(name) for name in names})
+            return verb(fleet, **values)
+
+        for option in reversed(options):
+            call = option(call)
+        return call
+
+    return decorate
+
+
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    show_default="./sipswarm-out/VERB-TIME",
+    help="Folder for summary.json and calls.csv.",
+)

@@ -1,0 +1,81 @@
+"""What a run shows while it goes on, on stderr: a live table on a terminal, else a plain line a second, or nothing."""
+
+import sys
+from collections.abc import Mapping
+from typing import IO, Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+Figures = Mapping[str, object]
+"""name -> figure, in the order in which they are shown"""
+
+
+class Progress(Protocol):
+    """Somewhere to show figures."""
+
+    def show(self, figures: Figures) -> None:
+        """Show the figures of now."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class NoProgress:
+    """For --quiet."""
+
+    def show(self, figures: Figures) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class PlainProgress:
+    """One line each time something changed."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._last = ""
+
+    def show(self, figures: Figures) -> None:
+        """Write a line unless it would be the one before."""
+        line = "  ".join(f"{name} {figure}" for name, figure in figures.items())
+        if line != self._last:
+            self._last = line
+            print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class TerminalProgress:
+    """A table that is drawn again in its place."""
+
+    def __init__(self, title: str, stream: IO[str]) -> None:
+        self._title = title
+        self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
+        self._live.start()
+
+    def show(self, figures: Figures) -> None:
+        """Draw the figures."""
+        table = Table(title=self._title, show_header=False)
+        for name, figure in figures.items():
+            table.add_row(name, str(figure))
+        self._live.update(table, refresh=True)
+
+    def close(self) -> None:
+        """Remove the table."""
+        self._live.stop()
+
+
+def choose_progress(title: str, *, quiet: bool, stream: IO[str] | None = None) -> Progress:
+    """The progress that fits.
+
+    stream: where it goes; stderr when not given.
+    """
+    stream = sys.stderr if stream is None else stream
+    if quiet:
+        return NoProgress()
+    return TerminalProgress(title, stream) if stream.isatty() else PlainProgress(stream)

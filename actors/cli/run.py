@@ -1,0 +1,235 @@
+"""Runs fleets from the command line: starts their supervisors, serves /metrics, obeys signals, ends in order.
+
+The only place of the command line that knows the supervisor. What the verbs decide is in their own files.
+"""
+
+import asyncio
+import os
+import platform
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final
+
+import click
+
+from sipswarm.version import VERSION
+
+from ..config import Listener, NodeConfig
+from ..fleet_totals import FleetTotals
+from ..messages import CallFinished, Snapshot
+from ..metrics import MetricsServer
+from ..process import new_event_loop
+from ..supervisor import Supervisor
+from .options import FleetOptions
+
+SCENARIO: Final = "call"
+TICK: Final = 1.0
+
+
+class Fleet:
+    """One node: its supervisor and what its processes counted.
+
+    prefix: put before the names of its processes, when there is more than one fleet.
+    on_call_finished, watch: see `Supervisor` and `FleetTotals`.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        run_dir: str = "",
+        prefix: str = "",
+        on_call_finished: Callable[[CallFinished], None] | None = None,
+        watch: Callable[[str, int, Snapshot], None] | None = None,
+    ) -> None:
+        self.prefix = prefix
+        self.totals = FleetTotals(prefix=prefix, scenarios=(SCENARIO,), watch=watch)
+        self.totals.set_gauge("sipswarm_build_info", VERSION, platform.python_version(), "python", value=1.0)
+        self._supervisor = Supervisor(config, run_dir=run_dir, fleet=self.totals, on_call_finished=on_call_finished)
+        self._running = False
+        self.unclosed = 0
+        """calls whose end no peer confirmed, known after `close`"""
+
+    async def start(self) -> None:
+        """Start every process; calls may come from now on.
+
+        Raises:
+            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+        """
+        try:
+            await self._supervisor.start()
+        except asyncio.CancelledError:
+            await self._supervisor.close()
+            raise
+        self._running = True
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The bound addresses."""
+        return self._supervisor.listeners
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are not over, as of the last beats."""
+        return self._supervisor.live_calls
+
+    @property
+    def failure(self) -> str:
+        """Why the fleet cannot go on; empty = all is well."""
+        return f"{self.prefix}{self._supervisor.failure}" if self._supervisor.failure else ""
+
+    @property
+    def attempted(self) -> int:
+        """Calls that the workers say they began to place."""
+        return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_call_attempts_total", role="uac")))
+
+    @property
+    def held_back(self) -> int:
+        """Planned calls that the limit of concurrent calls kept from starting (and nothing else)."""
+        overload = self.counted("sipswarm_calls_dropped_total", reason="overload")
+        return max(0, self._supervisor.load_counts[2] - int(overload))
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The sum of a counter over all its series with these label values."""
+        return self.totals.view().sum(name, **labels)
+
+    async def wait(self) -> None:
+        """Until the plan is done, a drain is over, or the fleet failed."""
+        await self._supervisor.wait()
+
+    def drain(self, within: float) -> None:
+        """No new calls; live ones may go on for `within` seconds, then they are hung up."""
+        self._supervisor.drain(within)
+
+    async def close(self) -> None:
+        """Stop every process, once."""
+        if self._running:
+            self._running = False
+            self.unclosed = await self._supervisor.close()
+
+
+class Signals:
+    """SIGINT and SIGTERM: first drain, then hang up, then exit at once. SIGUSR1 drains (as SIPp's does).
+
+    drain: called with the seconds that live calls may still go on.
+    within: those seconds for the first signal.
+    """
+
+    def __init__(self, drain: Callable[[float], None], within: float, cancel: Callable[[], object]) -> None:
+        self._drain = drain
+        self._within = within
+        self._cancel = cancel
+        self._count = 0
+        self._started = False
+        self.interrupted = False
+        """a signal asked for the end"""
+        self.ended_early = False
+        """SIGUSR1 ended the plan, which is judged as if that had been planned"""
+
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the signals over."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGUSR1, self.end_early)
+
+    def remove(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give the signals back."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            loop.remove_signal_handler(number)
+
+    def started(self) -> None:
+        """There is something to drain now; before, the first signal ends the start."""
+        self._started = True
+
+    def stop(self) -> None:
+        """One more SIGINT or SIGTERM."""
+        self._count += 1
+        self.interrupted = True
+        if self._count > 2:
+            os._exit(1)  # the processes get SIGTERM from the kernel and hang up by themselves
+        elif not self._started:
+            self._cancel()
+        else:
+            self._drain(self._within if self._count == 1 else 0.0)
+
+    def end_early(self) -> None:
+        """SIGUSR1."""
+        self.ended_early = True
+        if self._started:
+            self._drain(self._within)
+        else:
+            self._cancel()
+
+
+Body = Callable[[Signals], Coroutine[Any, Any, int]]
+
+
+def run(body: Body, *, drain: Callable[[float], None], within: float, cancelled: int) -> int:
+    """Run a verb in an event loop with its signals; the exit code.
+
+    body: the verb; it calls `Signals.started` when calls can come.
+    drain: drains whatever the verb started.
+    within: seconds that live calls may go on after the first signal.
+    cancelled: the exit code when a signal comes before anything started.
+    """
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    cancels: list[Callable[[], object]] = []
+    signals = Signals(drain, within, lambda: [cancel() for cancel in cancels])
+    task = loop.create_task(body(signals))
+    cancels.append(task.cancel)
+    signals.install(loop)
+    try:
+        return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        return cancelled
+    finally:
+        signals.remove(loop)
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def tick_until_done(fleet: Fleet, tick: Callable[[], None], every: float = TICK) -> None:
+    """Call `tick` again and again until the fleet is done."""
+    done = asyncio.ensure_future(fleet.wait())
+    while not done.done():
+        await asyncio.wait((done,), timeout=every)
+        tick()
+
+
+def metrics_server(options: FleetOptions, fleets: Sequence[Fleet]) -> AbstractContextManager[MetricsServer | None]:
+    """Serves the fleets' figures where the user wants them; None = nowhere.
+
+    Raises:
+        ConfigurationError: the address that the user gave cannot be bound.
+    """
+    address = options.metrics
+    if address.port < 0:
+        return nullcontext()
+    totals = [fleet.totals for fleet in fleets]
+    return MetricsServer(address.host, address.port, totals, moves=not address.given)
+
+
+def say_ready(listeners: Sequence[Listener], server: MetricsServer | None) -> None:
+    """The lines on stdout that tell a person or a script that calls may come."""
+    for each in listeners:
+        click.echo(f"listening on {each}")
+    if server is not None:
+        click.echo(f"metrics on {server.url}")
+
+
+def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes: Any) -> NodeConfig:
+    """The configuration of a node from the fleet's options.
+
+    changes: further fields of `NodeConfig`, such as `load`.
+    """
+    fields = {
+        "call_workers": options.call_workers,
+        "media_workers": options.media_workers,
+        "rtp_ports": options.rtp_ports,
+        "rtp_timeout": options.rtp_timeout,
+        "hang_timeout": options.hang_timeout,
+        "max_calls": options.max_calls,
+    }
+    return NodeConfig(run_dir="", listeners=tuple(listeners), call_id_key=0, **{**fields, **changes})

@@ -1,0 +1,98 @@
+"""Where a load may go: only to networks that nobody is surprised by, unless the user says so."""
+
+import ipaddress
+import socket
+from typing import Final
+
+from sipcore.errors import ParseError
+from sipcore.hop import Hop
+from sipcore.uri import Uri
+
+from ..errors import ConfigurationError
+from ..targets import hop_of
+
+QUIET_NETWORKS: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "127.0.0.0/8",
+        "::1/128",
+        "169.254.0.0/16",
+        "fe80::/10",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+    )
+)
+"""loopback, link-local and private (RFC 1122, 3927, 4291, 1918, 4193)"""
+PUBLIC_RATE: Final = 10.0
+"""calls per second that a public target may get"""
+
+
+def complete(target: str, user: str) -> str:
+    """The SIP URI that was meant: `sip:` may be left out, and `-s USER` names the user as SIPp's does.
+
+    Raises:
+        ConfigurationError: not a SIP URI, or a user in both places.
+    """
+    text = target if target.lower().startswith(("sip:", "sips:")) else f"sip:{target}"
+    try:
+        uri = Uri.parse(text)
+    except ParseError as error:
+        raise ConfigurationError(
+            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060 or 192.0.2.1:5060"
+        ) from error
+    if not user:
+        return text
+    if uri.user:
+        raise ConfigurationError(f"target {target!r} names the user {uri.user!r} already; drop -s {user}")
+    return str(uri.replace(user=user))
+
+
+def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
+    """Where a target's calls are sent, once it is clear that they may be.
+
+    Raises:
+        ConfigurationError: a public address without --allow-public, or with too many calls per second; or a transport
+            that does not exist yet.
+    """
+    hop = hop_of(target)
+    if hop.transport != "udp":
+        raise ConfigurationError(
+            f"target {target!r}: this release sends over udp only; drop ;transport={hop.transport} or write sip:"
+        )
+    if any(_address(hop.host) in network for network in QUIET_NETWORKS):
+        return hop
+    if not allow_public:
+        raise ConfigurationError(
+            f"target {target!r} is {hop.host}, outside of loopback, link-local and private networks; "
+            "if you may call it, say --allow-public"
+        )
+    if rate > PUBLIC_RATE:
+        raise ConfigurationError(
+            f"target {target!r} is public, which allows {PUBLIC_RATE:.0f} calls per second and not {rate:g}; lower -r"
+        )
+    return hop
+
+
+def local_address(hop: Hop) -> str:
+    """The address of ours from which a hop is reached, as the routing table has it; nothing is sent.
+
+    Raises:
+        ConfigurationError: there is no route.
+    """
+    family = socket.AF_INET6 if ":" in hop.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((hop.host, hop.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"no route to {hop.host}: {error.strerror}; give a local address with -i"
+            ) from error
+        return str(probe.getsockname()[0])
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

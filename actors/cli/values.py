@@ -1,0 +1,184 @@
+"""The kinds of values that options take, each read in one place, with errors that say the fix."""
+
+import ipaddress
+import re
+from typing import Final, NamedTuple
+
+import click
+
+from ..config import Listener, split_host_port
+from ..errors import ConfigurationError
+from ..load.thresholds import Threshold
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9A-D*#?]{0,64}", re.ASCII)
+_MEDIA: Final = re.compile(r"echo|silence|none|play:.+|tone(:\d{2,4})?", re.ASCII)
+
+
+class MetricsAddress(NamedTuple):
+    """Where /metrics is served."""
+
+    host: str
+    port: int
+    given: bool
+    """the user named it, so a busy port is an error; a default one gives way to the next"""
+
+
+class Duration(click.ParamType[float]):
+    """Seconds from `5s`, `5000ms`, `2m` or `1h`; a bare number is seconds unless the unit is needed."""
+
+    name = "time"
+
+    def __init__(self, *, unit_needed: bool = False) -> None:
+        self._unit_needed = unit_needed
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The value in seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a time; write for example 5s, 5000ms or 2m", param, ctx)
+        number, unit = match.groups()
+        if unit is None and self._unit_needed and float(number):
+            self.fail(
+                f"{value!r} has no unit: SIPp's -d means milliseconds, seconds are as likely meant; "
+                f"write {number}s or {number}ms",
+                param,
+                ctx,
+            )
+        return float(number) * _UNITS[unit or "s"]
+
+
+class PortRange(click.ParamType[tuple[int, int]]):
+    """RTP ports as `20000-32766`: even numbers, the first and the last RTP port."""
+
+    name = "low-high"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """The two ports."""
+        match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", str(value), re.ASCII)
+        low, high = (int(match[1]), int(match[2])) if match else (0, 0)
+        if low % 2 or high % 2 or not 1024 <= low <= high <= 65534:
+            self.fail(
+                f"{value!r} is not a range of even ports from 1024 to 65534; write for example 20000-32766", param, ctx
+            )
+        return low, high
+
+
+class MetricsPlace(click.ParamType[MetricsAddress]):
+    """`9464`, `127.0.0.1:9464`, `[::1]:9464` or `off`."""
+
+    name = "[addr:]port"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> MetricsAddress:
+        """The address; port -1 = off."""
+        text = str(value)
+        if text == "off":
+            return MetricsAddress("", -1, given=True)
+        try:
+            host, port = split_host_port(f"127.0.0.1:{text}" if text.isdigit() else text, -1)
+            ipaddress.ip_address(host)
+        except (ConfigurationError, ValueError):
+            port = -1
+        if port < 0:
+            self.fail(f"{value!r} is not [ADDR:]PORT; write for example 9464, 127.0.0.1:9464 or off", param, ctx)
+        return MetricsAddress(host, port, given=True)
+
+
+class ListenAddress(click.ParamType[Listener]):
+    """`udp:127.0.0.1:5070`."""
+
+    name = "transport:addr:port"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Listener:
+        """The listener."""
+        try:
+            return Listener.parse(str(value))
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Condition(click.ParamType[Threshold]):
+    """`answered>=0.99`."""
+
+    name = "name>=number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
+        """The threshold."""
+        try:
+            return Threshold.parse(str(value))
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Digits(click.ParamType[str]):
+    """DTMF digits `0-9 A-D * #`; `?` stands for a random one in each call.
+
+    same: text that is taken as it is, such as `=` for "the same that were sent".
+    """
+
+    name = "digits"
+
+    def __init__(self, *, same: str = "") -> None:
+        self._same = same
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The digits, in upper case."""
+        text = str(value).upper()
+        if text == self._same:
+            return text
+        if self._same and "?" in text:
+            self.fail(f"{value!r}: what is expected cannot be random; write {self._same} for the same", param, ctx)
+        if not _DIGITS.fullmatch(text):
+            self.fail(f"{value!r} are not at most 64 of the digits 0-9 A-D * #", param, ctx)
+        return text
+
+
+class Media(click.ParamType[str]):
+    """What a call sends.
+
+    more: further words that are taken.
+    """
+
+    name = "media"
+
+    def __init__(self, *more: str) -> None:
+        self._more = more
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word as it was written."""
+        text = str(value)
+        if text not in self._more and not _MEDIA.fullmatch(text):
+            words = ", ".join(("echo", "silence", "play:FILE", "tone:HZ", *self._more, "none"))
+            self.fail(f"{value!r} is not one of {words}", param, ctx)
+        return text
+
+
+class Network(click.ParamType[str]):
+    """A network as `192.0.2.0/24`."""
+
+    name = "cidr"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The network as it was written."""
+        try:
+            ipaddress.ip_network(str(value), strict=False)
+        except ValueError:
+            self.fail(f"{value!r} is not a network; write for example 192.0.2.0/24 or 2001:db8::/32", param, ctx)
+        return str(value)
+
+
+class Shard(click.ParamType[tuple[int, int]]):
+    """This node's share as `1/3`: the first of three."""
+
+    name = "i/n"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Which shard, counted from 0, and of how many."""
+        match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", str(value), re.ASCII)
+        shard, shards = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not 1 <= shard <= shards:
+            self.fail(f"{value!r} is not a share such as 1/3, the first of three", param, ctx)
+        return shard - 1, shards

@@ -1,0 +1,73 @@
+"""The end of a run in words: every checked figure, the verdict and why, and where the files are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ..load.report import Result, Verdict
+from ..load.results import Results
+
+
+def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> None:
+    """Print a judged run on stdout.
+
+    more: further lines of figures.
+    """
+    for line in (*result_lines(result.summary), *more):
+        click.echo(line)
+    passed = result.verdict is Verdict.PASSED
+    click.secho(
+        f"{'PASSED' if passed else 'FAILED'} ({result.verdict.text}, exit code {result.exit_code})",
+        fg="green" if passed else "red",
+        bold=True,
+    )
+    for reason in result.reasons:
+        click.echo(f"  {reason}")
+    click.echo(f"summary: {results.summary_path}")
+    click.echo(f"calls: {results.calls_path}")
+
+
+def result_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """The figures of a summary, one line each."""
+    calls, rate, media, dtmf = (summary[part] for part in ("calls", "rate", "media", "dtmf"))
+    outcomes = ", ".join(f"{name} {count}" for name, count in calls["outcomes"].items())
+    yield (
+        f"calls: planned {calls['planned']}, attempted {calls['attempted']}, answered {calls['answered']}, "
+        f"completed {calls['completed']}, failed {calls['failed']}, dropped {calls['dropped']}, "
+        f"at most {calls['max_concurrent']} at a time"
+    )
+    yield f"outcomes: {outcomes or 'none'}"
+    yield f"rate: {_number(rate['achieved'])} calls/s of {_number(rate['target'])}"
+    for name, digest in summary["delays"].items():
+        if digest["count"]:
+            figures = ", ".join(f"{each} {digest[each] * 1000:.1f}" for each in ("p50", "p95", "p99", "max"))
+            yield f"{name.replace('_', ' ')} delay in ms: {figures}"
+    yield (
+        f"media: {media['streams']} streams received, RTP sent {media['rtp_sent']}, received {media['rtp_received']}, "
+        f"lost {media['lost']}, one-way calls {media['one_way_calls']}, "
+        f"jitter p95 {_milliseconds(media['jitter_p95'])}, MOS p5 {_number(media['mos_cqe_p5'])}"
+    )
+    yield (f"digits: sent {dtmf['sent']}, received {dtmf['received']}, missed {dtmf['missed']}, wrong {dtmf['wrong']}")
+    generator = summary["generator"]
+    yield (
+        f"generator: {'healthy' if generator['healthy'] else 'NOT healthy'}, p99 of schedule lateness "
+        f"{_milliseconds(generator['schedule_lateness_p99'])}, of send lateness "
+        f"{_milliseconds(generator['send_lateness_p99'])}, of loop lag {_milliseconds(generator['loop_lag_p99'])}, "
+        f"socket drops {generator['udp_drops']}"
+    )
+    for each in summary["processes"]:
+        yield (
+            f"process {each['name']}: {each['cpu_seconds']:.1f} s of CPU, {each['max_rss_bytes'] / 1e6:.0f} MB, "
+            f"{each['restarts']} restarts"
+        )
+    for each in summary["thresholds"]:
+        yield f"threshold {each['expression']}: {_number(each['value'])} {'passed' if each['passed'] else 'FAILED'}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "none" if value is None else f"{value * 1000:.1f} ms"
