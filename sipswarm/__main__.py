@@ -1,0 +1,5 @@
+"""`python -m sipswarm` is the command line."""
+
+from actors.cli import main
+
+main()
