@@ -118,7 +118,7 @@ class View:
         return [self._prefix + name for name, each in self._processes.items() if not _is_up(each.newest, now)]
 
     def processes(self) -> list[ProcessFigures]:
-        """CPU, memory and restarts of every process, by name."""
+        """CPU, memory and restarts of every process of which they are known, by name."""
         return [
             ProcessFigures(
                 self._prefix + name,
@@ -127,6 +127,7 @@ class View:
                 max(each.incarnations) - 1,
             )
             for name, each in sorted(self._processes.items())
+            if any((RESIDENT, ()) in one.rows for one in each.incarnations.values())
         ]
 
     def sum(self, name: str, **labels: str) -> float:
@@ -306,6 +307,8 @@ class FleetTotals:
             if len(values) != BY_NAME[name].width:
                 self._say_once(name, f"{name}: {len(values)} numbers, the table says {BY_NAME[name].width}")
                 continue
+            if not any(values) and BY_NAME[name].kind != "gauge":
+                continue  # series of closed sets exist without it, and the others begin with their first event
             before = rows.get((name, bounded))
             rows[name, bounded] = values if before is None else tuple(map(add, before, values))
         return rows

@@ -131,7 +131,7 @@ _USUAL_CODES = "100 180 183 200 302 400 404 408 480 481 486 487 488 491 500 503 
 USUAL_CODES: Final = tuple(_USUAL_CODES.split())
 """of these and the usual methods, series exist from the start"""
 TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
-CODECS: Final = ("PCMU", "PCMA", "G722", "opus", "telephone-event", "CN")
+CODECS: Final = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN")
 DTMF_MODES: Final = ("rfc4733", "inband", "info")
 ROLE_KINDS: Final = ("supervisor", "dispatcher", "call", "media")
 
@@ -302,9 +302,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "sipswarm_rtp_streams_active",
         "gauge",
-        ("direction", "codec"),
-        "RTP streams in use.",
-        closed={"direction": DIRECTIONS, "codec": CODECS},
+        ("codec",),
+        "RTP streams in use, by the codec that they send.",
+        closed={"codec": CODECS},
         at_start={"codec": _AUDIO},
     ),
     Metric("sipswarm_rtp_ports_in_use", "gauge", ("process",), "RTP ports that are bound."),
@@ -346,6 +346,8 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "bad_payload",
                 "bad_source",
                 "malformed",
+                "oversize",
+                "direction",
                 "srtp_auth",
                 "srtp_replay",
             ),
@@ -381,6 +383,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
         closed={"codec": CODECS},
         at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_round_trip_seconds",
+        "histogram",
+        (),
+        "Round trip by RTCP (RFC 3550 section 6.4.1, LSR and DLSR).",
+        _TRANSACTION,
     ),
     Metric(
         "sipswarm_rtp_mos",

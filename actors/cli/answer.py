@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..config import AnswerConfig, Listener
-from .options import DEFAULT_METRICS, FleetOptions, fleet_options
+from .options import FleetOptions, fleet_options
 from .progress import choose_progress
-from .values import Duration, ListenAddress, Media, Network
+from .values import DEFAULT_METRICS, Duration, ListenAddress, Media, Network
 
 if TYPE_CHECKING:
     from .run import Fleet

@@ -10,7 +10,8 @@ import click
 from ..config import AnswerConfig, Listener, LoadConfig
 from ..messages import Snapshot
 from .load import default_folder
-from .options import DEFAULT_METRICS, FleetOptions, fleet_options, out_option
+from .options import FleetOptions, fleet_options, out_option
+from .values import DEFAULT_METRICS
 
 if TYPE_CHECKING:
     from .run import Fleet

@@ -7,8 +7,8 @@ import click
 
 from ..config import Listener, LoadConfig, format_host
 from ..load.thresholds import Threshold
-from .options import NO_METRICS, FleetOptions, fleet_options, out_option
-from .values import Condition, Digits, Duration, Media, Shard
+from .options import FleetOptions, fleet_options, out_option
+from .values import NO_METRICS, Condition, Digits, Duration, Media, Shard
 
 
 @click.command()
@@ -57,6 +57,14 @@ from .values import Condition, Digits, Duration, Media, Shard
 @click.option(
     "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
 )
+@click.option(
+    "-t",
+    "--transport",
+    type=click.Choice(["udp", "tcp", "tls"]),
+    default="udp",
+    show_default=True,
+    help="How to reach TARGET, where it does not say so itself.",
+)
 @click.option("-s", "--user", default="", help="Call this user, where TARGET names none.")
 @click.option("-i", "--local-ip", default="", show_default="by route", help="Our address.")
 @click.option(
@@ -91,6 +99,7 @@ def load(
     expect_dtmf: str,
     expect_media: bool,
     ring_time: float,
+    transport: str,
     user: str,
     local_ip: str,
     local_port: int,
@@ -123,7 +132,7 @@ def load(
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
-    uri = complete(target, user)
+    uri = complete(target, user, transport)
     hop = checked_hop(uri, allow_public=allow_public, rate=rate)
     listener = Listener("udp", local_ip or local_address(hop), local_port)
     Listener.parse(f"udp:{format_host(listener.host)}:{listener.port}")

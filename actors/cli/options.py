@@ -11,8 +11,6 @@ import click
 
 from .values import Duration, MetricsAddress, MetricsPlace, PortRange
 
-DEFAULT_METRICS = MetricsAddress("127.0.0.1", 9464, given=False)
-NO_METRICS = MetricsAddress("", -1, given=False)
 MAX_WORKERS = 256
 
 

@@ -29,8 +29,8 @@ PUBLIC_RATE: Final = 10.0
 """calls per second that a public target may get"""
 
 
-def complete(target: str, user: str) -> str:
-    """The SIP URI that was meant: `sip:` may be left out, and `-s USER` names the user as SIPp's does.
+def complete(target: str, user: str = "", transport: str = "udp") -> str:
+    """The SIP URI that was meant: `sip:` may be left out, and `-s USER` and `-t TRANSPORT` add what it does not say.
 
     Raises:
         ConfigurationError: not a SIP URI, or a user in both places.
@@ -42,11 +42,13 @@ def complete(target: str, user: str) -> str:
         raise ConfigurationError(
             f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060 or 192.0.2.1:5060"
         ) from error
-    if not user:
-        return text
-    if uri.user:
+    if user and uri.user:
         raise ConfigurationError(f"target {target!r} names the user {uri.user!r} already; drop -s {user}")
-    return str(uri.replace(user=user))
+    if user:
+        uri = uri.replace(user=user)
+    if transport != "udp" and not uri.transport:
+        uri = uri.replace(params={**uri.params, "transport": transport})
+    return str(uri) if user or transport != "udp" else text
 
 
 def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
@@ -59,7 +61,7 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
     hop = hop_of(target)
     if hop.transport != "udp":
         raise ConfigurationError(
-            f"target {target!r}: this release sends over udp only; drop ;transport={hop.transport} or write sip:"
+            f"target {target!r}: this release sends over udp only and not {hop.transport}; write sip: without a transport"
         )
     if any(_address(hop.host) in network for network in QUIET_NETWORKS):
         return hop

@@ -22,7 +22,11 @@ class MetricsAddress(NamedTuple):
     host: str
     port: int
     given: bool
-    """the user named it, so a busy port is an error; a default one gives way to the next"""
+    """the user named it, so a busy port is an error; a default one gives way to the next free one"""
+
+
+DEFAULT_METRICS: Final = MetricsAddress("127.0.0.1", 9464, given=False)
+NO_METRICS: Final = MetricsAddress("", -1, given=True)
 
 
 class Duration(click.ParamType[float]):
@@ -74,9 +78,11 @@ class MetricsPlace(click.ParamType[MetricsAddress]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> MetricsAddress:
         """The address; port -1 = off."""
+        if isinstance(value, MetricsAddress):
+            return value
         text = str(value)
         if text == "off":
-            return MetricsAddress("", -1, given=True)
+            return NO_METRICS
         try:
             host, port = split_host_port(f"127.0.0.1:{text}" if text.isdigit() else text, -1)
             ipaddress.ip_address(host)

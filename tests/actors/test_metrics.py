@@ -17,6 +17,7 @@ from actors.messages import Snapshot
 from actors.metric_table import BY_NAME, METRICS
 from actors.metrics import FleetCollector, MetricsServer
 from actors.totals import Totals
+from media.totals import MediaTotals
 
 ATTEMPTS = "sipswarm_call_attempts_total"
 ACTIVE = "sipswarm_calls_active"
@@ -284,6 +285,21 @@ def test_every_row_of_the_table_is_well_formed() -> None:
         assert set(metric.closed) | set(metric.at_start) <= set(metric.labels)
         for label, values in metric.at_start.items():
             assert set(values) <= set(metric.closed[label])
+
+
+def test_every_row_of_the_media_engine_is_in_the_table_with_its_labels_and_edges() -> None:
+    for name, labels, values in MediaTotals().rows():
+        assert BY_NAME[name].bound(labels) == labels
+        assert len(values) == BY_NAME[name].width
+    totals = MediaTotals()
+    for name, distribution in [
+        ("sipswarm_rtp_send_lateness_seconds", totals.lateness),
+        ("sipswarm_rtp_round_trip_seconds", totals.round_trip),
+        ("sipswarm_rtp_jitter_seconds", totals.jitter[0]),
+        ("sipswarm_rtp_loss_ratio", totals.loss_ratio[0]),
+        ("sipswarm_rtp_mos", totals.mos[0]),
+    ]:
+        assert distribution.edges == BY_NAME[name].buckets
 
 
 # ---- exposition
