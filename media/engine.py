@@ -35,6 +35,7 @@ from .messages import (
     StreamClosed,
     StreamRefused,
 )
+from .pacing import Pacer
 from .ports import PortPool
 from .reports import RtcpSession
 from .sender import Sender
@@ -46,8 +47,6 @@ from .statistics import statistics_of
 from .stream import Stream
 from .totals import MediaTotals
 
-_WHEEL = 64
-"""Buckets of the wheel of paced streams; the longest packet interval is this many ticks."""
 _CHORES = 64
 """Every stream is looked after once in so many ticks."""
 _SAMPLE_VISITS = 3
@@ -55,8 +54,6 @@ _SAMPLE_VISITS = 3
 _JITTER_VISITS = 15
 """And the jitter goes into the histogram every so many: about 5 s, an RTCP report interval."""
 _EVENTS = 4096
-_CLOCK_EVERY = 32
-"""Packets sent between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +87,11 @@ class MediaEngine:
         "_clock",
         "_coalescing",
         "_context",
-        "_epoch",
         "_files",
         "_lines",
         "_next",
         "_outer",
+        "_pacer",
         "_poll",
         "_pool",
         "_quarantine",
@@ -102,9 +99,6 @@ class MediaEngine:
         "_rate_from",
         "_readers",
         "_settings",
-        "_tick",
-        "_ticked",
-        "_wheel",
     )
 
     def __init__(
@@ -127,14 +121,12 @@ class MediaEngine:
         self._outer = select.epoll()
         self._outer.register(self._poll.fileno(), select.EPOLLIN)
         self._readers: dict[int, Callable[[float], None]] = {}
-        self._tick = self._settings.tick
-        self._epoch = clock()
-        self._ticked = 0  # number of the tick that was done last
-        self._wheel: list[list[Line]] = [[] for _ in range(_WHEEL)]
+        epoch = clock()
+        self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals)
         self._chores: list[list[Line]] = [[] for _ in range(_CHORES)]
         self._next: float | None = None
         self._coalescing = False
-        self._rate_from = self._epoch
+        self._rate_from = epoch
         self._rate_count = 0
 
     # what the shell calls
@@ -219,19 +211,15 @@ class MediaEngine:
 
     def on_tick(self, now: float) -> None:
         """Send what is due and do what is due by time; call it at `deadline` or later."""
-        tick = int((now - self._epoch) / self._tick + 1e-6)
-        if tick > self._ticked:
-            first = max(self._ticked + 1, tick - _WHEEL + 1)
-            self._ticked = tick
-            for number in range(first, tick + 1):
-                bucket = self._wheel[number % _WHEEL]
-                if bucket:
-                    self._wheel[number % _WHEEL] = []
-                    self._send_due(bucket, number, now)
+        pacer = self._pacer
+        tick = pacer.number_at(now)
+        if tick > pacer.done:
+            first = max(pacer.done, tick - _CHORES) + 1
+            pacer.run(tick, now)
             self._context.totals.ticks += 1
             if self._coalescing:
                 self._read(now)
-            for number in range(max(first, tick - _CHORES + 1), tick + 1):
+            for number in range(first, tick + 1):
                 for line in self._chores[number % _CHORES]:
                     self._look_after(line, now)
             self._hear(now)
@@ -322,23 +310,21 @@ class MediaEngine:
                 if other is None:
                     raise ValueError("unknown_stream: send_through")
                 sender = other.rtp_socket
-            if command.packet_interval > (_WHEEL - 1) * self._tick:
-                raise ValueError(f"bad_value: a packet interval of {command.packet_interval} s is too long")
             line.configure(command, sender, now)
             if command.source:
                 stream.set_source(self._source(command.source, stream.sender))
             if command.sink:
                 stream.set_sink(self._sink(command.sink))
-            self._pace(line, now)
+            self._pace(line.sender)
         elif isinstance(command, SetSource):
             stream.set_source(self._source(command.source, stream.sender))
-            self._pace(line, now)
+            self._pace(line.sender)
         elif isinstance(command, SetSink):
             stream.set_sink(self._sink(command.sink))
         elif isinstance(command, SendDigits):
             stream.sender.send_digits(command)
             stream.sender.answer_digits()
-            self._pace(line, now)
+            self._pace(line.sender)
         elif isinstance(command, StopDigits):
             stream.sender.stop_digits()
         elif isinstance(command, ProvideFrames):
@@ -385,7 +371,7 @@ class MediaEngine:
                 self._poll.unregister(each.fileno())
                 del self._readers[each.fileno()]
         self._chores[line.chore].remove(line)
-        line.bucket = -1
+        self._pacer.remove(line.sender)
         sockets = line.close(now)
         self._hear(now)
         self._fold(line)
@@ -403,68 +389,16 @@ class MediaEngine:
         self._emit(line.owner, StreamClosed(stream.stream_id, reason, tuple(final)))
         self._quarantine.add(sockets, line.pool_port, now)
 
-    # pacing
+    # ticks
 
-    def _pace(self, line: Line, now: float) -> None:
-        """Put a stream that has something to send on the wheel, where the fewest others are."""
-        sender = line.sender
-        if line.bucket >= 0 or not sender.paced:
-            return
-        sender.ask_for_frames()
-        wheel = self._wheel
-        start = self._ticked + 1
-        ticks = max(1, min(int(sender.packet_interval / self._tick + 1e-6), _WHEEL - 1))
-        number = min(range(start, start + ticks), key=lambda each: len(wheel[each % _WHEEL]))
-        due = self._epoch + number * self._tick
-        if line.due:
-            sender.resume(due - line.due)
-        line.due = due
-        line.bucket = number % _WHEEL
-        wheel[line.bucket].append(line)
-
-    def _send_due(self, bucket: list[Line], number: int, now: float) -> None:
-        """Send one packet of every stream in a bucket and put each where its next one belongs."""
-        wheel = self._wheel
-        tick = self._tick
-        epoch = self._epoch
-        counted = self._context.totals
-        scheduled = epoch + number * tick
-        late = now - scheduled
-        left = _CLOCK_EVERY
-        for line in bucket:
-            if line.bucket < 0:
-                continue
-            sender = line.sender
-            interval = sender.packet_interval
-            due = line.due
-            missed = now - due
-            if missed >= interval:
-                frames = int(missed / interval)
-                sender.skip(frames)
-                counted.frames_skipped += frames
-                due += frames * interval
-            packet = sender.next_packet()
-            if packet is not None:
-                sender.send(packet)
-                if late > line.late_max:
-                    line.late_max = late
-                left -= 1
-                if not left:
-                    left = _CLOCK_EVERY
-                    counted.lateness.add(max(late, 0.0), _CLOCK_EVERY)
-                    late = self._clock() - scheduled
-            elif not sender.paced:
-                line.bucket = -1
-                continue
-            due += interval
-            line.due = due
-            following = int((due - epoch) / tick + 0.999)
-            if following <= self._ticked:
-                following = self._ticked + 1
-            line.bucket = following % _WHEEL
-            wheel[line.bucket].append(line)
-        if left < _CLOCK_EVERY:
-            counted.lateness.add(max(late, 0.0), _CLOCK_EVERY - left)
+    def _pace(self, sender: Sender) -> None:
+        """Put a stream on the schedule that has something to send by time, and take one off that has not."""
+        if sender.group is not None and (not sender.paced or sender.packet_interval != sender.paced_interval):
+            self._pacer.remove(sender)
+        if sender.group is None and sender.paced:
+            sender.ask_for_frames()
+            sender.paced_interval = sender.packet_interval
+            self._pacer.add(sender)
 
     def _arm(self, now: float) -> None:
         """Find the time of the next tick on which anything is to be done."""
@@ -472,15 +406,17 @@ class MediaEngine:
         if not self._lines:
             self._next = rest
             return
-        ahead = 1
+        done = self._pacer.done
+        following = done + 1
         if not self._coalescing and not self._context.sounding and not self._context.listening:
-            after = self._ticked + 1
-            while ahead < _CHORES and not (
-                self._wheel[(after + ahead - 1) % _WHEEL] or self._chores[(after + ahead - 1) % _CHORES]
-            ):
-                ahead += 1
-        following = self._epoch + (self._ticked + ahead) * self._tick
-        self._next = following if rest is None else min(following, max(rest, now))
+            chores = self._chores
+            while not chores[following % _CHORES]:
+                following += 1
+            sending = self._pacer.next_number()
+            if sending is not None and sending < following:
+                following = sending
+        due = self._pacer.time_of(following)
+        self._next = due if rest is None else min(due, max(rest, now))
 
     # reading
 
@@ -489,9 +425,7 @@ class MediaEngine:
         ready = self._poll.poll(0, _EVENTS)
         self._rate_count += len(ready)
         for descriptor, _ in ready:
-            reader = readers.get(descriptor)
-            if reader is not None:
-                reader(now)
+            readers[descriptor](now)
 
     def _measure_rate(self, now: float) -> None:
         """Read on the tick while packets are many, at once while they are few."""
@@ -526,8 +460,7 @@ class MediaEngine:
         silent = line.watch(now)
         if silent is not None:
             self._emit(line.owner, silent)
-        if line.bucket < 0:
-            self._pace(line, now)
+        self._pace(line.sender)
         receiver = line.stream.receiver
         line.visits += 1
         if line.visits % _SAMPLE_VISITS == 0 and receiver.codec in LAWS:
@@ -551,7 +484,7 @@ class MediaEngine:
             sender.bytes_sent,
             receiver.received,
             receiver.bytes_received,
-            line.send_errors,
+            sender.send_errors,
             *receiver.discards,
         ]
         if new == line.folded:

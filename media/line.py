@@ -14,6 +14,7 @@ from .messages import ConfigureStream, StreamOpened, StreamSilent
 from .reports import RtcpSession
 from .rtp import RtpError
 from .sockets import canonical, disconnect, is_multicast, is_null
+from .srtp import SrtpSession, SrtpUnavailable
 from .stream import Stream
 from .totals import MediaTotals
 
@@ -37,18 +38,15 @@ class Line:
         "_send_from",
         "_silence_from",
         "_silence_told",
-        "bucket",
+        "_srtp",
         "chore",
-        "due",
         "folded",
-        "late_max",
         "owner",
         "pool_port",
         "report_due",
         "rtcp",
         "rtcp_socket",
         "rtp_socket",
-        "send_errors",
         "send_socket",
         "sender",
         "settings",
@@ -78,16 +76,10 @@ class Line:
         self.rtcp = rtcp
         self.settings = ConfigureStream(stream.stream_id)
         """The newest configuration."""
-        self.due = 0.0
-        """When the next packet of a paced stream is due."""
-        self.bucket = -1
-        """Where the engine's wheel holds the line; -1 = nowhere."""
         self.chore = -1
         """In which bucket of its chores the engine holds the line."""
         self.visits = 0
         """How often the engine looked after it."""
-        self.late_max = 0.0
-        self.send_errors = 0
         self.report_due = 0.0
         self.folded = [0] * (5 + len(totals.DISCARD_REASONS))
         """What was added to the totals already."""
@@ -100,6 +92,7 @@ class Line:
         self._rtcp_destination: Address | None = None
         self._silence_from = stream.opened_at
         self._silence_told = 0
+        self._srtp: SrtpSession | None = None
         self.sender = stream.sender
         self._receiver = stream.receiver
         self.sender.send = self._send_to
@@ -129,7 +122,16 @@ class Line:
             if (":" in remote[0]) != own or is_multicast(remote[0]):
                 raise ValueError(f"bad_value: this stream cannot send to {remote[0]}")
         latch = canonical(command.latch_address) if command.latching and command.latch_address else ""
+        srtp = self._srtp
+        keys = (command.srtp_suite, command.srtp_send_key, command.srtp_receive_key)
+        if keys != (self.settings.srtp_suite, self.settings.srtp_send_key, self.settings.srtp_receive_key):
+            try:
+                srtp = SrtpSession(*keys) if command.srtp_suite else None
+            except SrtpUnavailable as error:
+                raise ValueError(f"no_srtp: {error}") from error
         self.stream.configure(command, remote is not None)
+        self._srtp = srtp
+        self.stream.secure(srtp)
         new_sender = sender or self.send_socket or self.rtp_socket
         moved = remote is not None and self._lock.announce(remote, latch)
         if remote is not None and (moved or new_sender is not self._send_from):
@@ -148,23 +150,9 @@ class Line:
     # sending
 
     def _send_to(self, data: bytes | bytearray) -> object:
-        """Send RTP while the socket is not connected."""
+        """Send RTP while the socket is not connected. May raise OSError."""
         destination = self._destination
-        if destination is None:
-            return None
-        try:
-            return self._send_from.sendto(data, destination)
-        except OSError:
-            self.send_errors += 1
-            return None
-
-    def _send_connected(self, data: bytes | bytearray) -> object:
-        """Send RTP through the connected socket."""
-        try:
-            return self.rtp_socket.send(data)
-        except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
-            self.send_errors += 1
-            return None
+        return None if destination is None else self._send_from.sendto(data, destination)
 
     def _connect(self, now: float) -> None:
         """Let the kernel do the source check from now on, where sending allows it."""
@@ -180,7 +168,7 @@ class Line:
                 except BlockingIOError:
                     self._connected = True
                     if self._send_from is self.rtp_socket:
-                        self.sender.send = self._send_connected
+                        self.sender.send = self.rtp_socket.send
                     return
                 self._take(size, source[:2], now)
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
@@ -242,6 +230,12 @@ class Line:
     def _receive_rtcp(self, data: bytes, now: float) -> None:
         counted = self._counted
         before = self.rtcp.round_trip
+        if self._srtp is not None:
+            plain = self._srtp.unprotect_rtcp(data)
+            if plain is None:
+                self._receiver.discards[totals.SRTP_AUTH] += 1
+                return
+            data = plain
         try:
             belongs = self.rtcp.receive(data, self._receiver.reception, now)
         except RtpError:
@@ -262,6 +256,8 @@ class Line:
         if destination is None:
             return
         self._counted.rtcp_sent += 1
+        if self._srtp is not None:
+            data = self._srtp.protect_rtcp(data)
         try:
             if self.settings.rtcp_mux or self.rtcp_socket is None:
                 if self._connected and self._send_from is self.rtp_socket:
@@ -271,7 +267,7 @@ class Line:
             else:
                 self.rtcp_socket.sendto(data, destination)
         except OSError:
-            self.send_errors += 1
+            self.sender.send_errors += 1
 
     def report(self, now: float) -> None:
         """Send an RTCP report if one is due."""

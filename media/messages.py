@@ -120,7 +120,7 @@ class ConfigureStream(NamedTuple):
 
     def __repr__(self) -> str:
         """As text without the SRTP keys (RELIABILITY S13)."""
-        shown = self._replace(srtp_send_key=b"***" * bool(self.srtp_send_key), srtp_receive_key=b"")
+        shown = self._replace(srtp_send_key=b"<masked>", srtp_receive_key=b"<masked>") if self.srtp_suite else self
         return f"ConfigureStream{tuple(shown)!r}"
 
 
@@ -156,6 +156,10 @@ class SendDigits(NamedTuple):
     """Milliseconds per digit."""
     mode: str = "rfc4733"
     """"rfc4733" (needs a negotiated payload type) or "inband" (needs PCMU or PCMA)."""
+
+    def __repr__(self) -> str:
+        """As text without the digits, which may be a PIN (RELIABILITY S6)."""
+        return f"SendDigits({self.stream_id}, {self.request_id}, <{len(self.digits)} digits>, {self.mode!r})"
 
 
 class StopDigits(NamedTuple):
@@ -261,6 +265,10 @@ class DtmfReceived(NamedTuple):
     """How long it lasted, by its own RTP duration or its tone."""
     mode: str
     """"rfc4733" or "inband"."""
+
+    def __repr__(self) -> str:
+        """As text without the digit, which may be of a PIN (RELIABILITY S6)."""
+        return f"DtmfReceived({self.stream_id}, <digit>, {self.duration_ms}, {self.mode!r})"
 
 
 class DigitsSent(NamedTuple):

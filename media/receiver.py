@@ -14,6 +14,7 @@ from .rtp import HEADER, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
 from .sequence import DUPLICATE, NEW, OUTSIDE
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
+from .srtp import SrtpSession
 
 _UNPACK = HEADER.unpack_from
 COMFORT_NOISE = 13
@@ -85,8 +86,8 @@ class Receiver:
         "remote",
         "rtcp_mux",
         "sink",
+        "srtp",
         "ssrc_changes",
-        "unprotect",
     )
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, echo_to: Callable[[Frame], None]) -> None:
@@ -98,7 +99,7 @@ class Receiver:
         self._echo_source: EchoSource | None = None
         self.remote: Callable[[], tuple[str, int]] = nowhere
         """Tells the source of what is received."""
-        self.unprotect: Callable[[bytes], bytes] | None = None
+        self.srtp: SrtpSession | None = None
         """SRTP for what comes in; None = plain."""
         self.can_receive = False
         self.rtcp_mux = False
@@ -232,10 +233,16 @@ class Receiver:
             self.discards[totals.DIRECTION] += 1
             return True
         try:
-            if self.unprotect is not None:
-                data = self.unprotect(bytes(data[:size]))
-                size = len(data)
             start, end = payload_bounds(data, size)
+            if self.srtp is not None:
+                replayed = self.srtp.replayed
+                plain = self.srtp.unprotect(bytes(data[:size]))
+                if plain is None:
+                    replay = self.srtp.replayed != replayed
+                    self.discards[totals.SRTP_REPLAY if replay else totals.SRTP_AUTH] += 1
+                    return True
+                data, size = plain, len(plain)
+                start, end = payload_bounds(data, size)
         except RtpError:
             self.discards[totals.MALFORMED] += 1
             return True
@@ -329,7 +336,7 @@ class Receiver:
             if clock != self._clock:
                 self._clock = reception.clock_rate = clock
             verdict = reception.receive(sequence_number, timestamp, int(now * clock))
-            self._plain_second = second & 0x7F if self.unprotect is None and self.can_receive else -1
+            self._plain_second = second & 0x7F if self.srtp is None and self.can_receive else -1
         self._judge(verdict, data, start, end, second, sequence_number, timestamp, now)
 
     def _judge(

@@ -33,27 +33,34 @@ class Sender:
         "_context",
         "_digits_on",
         "_dtmf_payload_type",
+        "_first_number",
         "_marker",
+        "_number",
+        "_other_bytes",
+        "_other_packets",
         "_owner",
         "_packet",
         "_payload",
+        "_special",
         "_stream_id",
         "_tone_sounding",
-        "bytes_sent",
         "can_send",
         "clock_rate",
         "codec",
         "codec_index",
         "digits",
         "digits_sent",
+        "due",
         "frames_skipped",
+        "group",
+        "late_max",
+        "paced_interval",
         "packet_interval",
-        "packets_sent",
         "payload_size",
         "payload_type",
         "protect",
         "send",
-        "sequence_number",
+        "send_errors",
         "source",
         "ssrc",
         "step",
@@ -67,7 +74,7 @@ class Sender:
         self._context = context
         random = context.random_bytes(10)
         self.ssrc = int.from_bytes(random[:4], "big")
-        self.sequence_number = int.from_bytes(random[4:6], "big")
+        self._number = self._first_number = int.from_bytes(random[4:6], "big")
         self.timestamp = int.from_bytes(random[6:], "big")
         self.send: Callable[[bytes | bytearray], object] = discard
         """Puts a packet on the wire; errors are its own matter."""
@@ -83,8 +90,17 @@ class Sender:
         self.step = 160
         self.source = Source()
         self.digits: dtmf.EventSender | None = None
-        self.packets_sent = 0
-        self.bytes_sent = 0
+        self._other_packets = 0  # packets that were built one by one, and their octets
+        self._other_bytes = 0
+        self.send_errors = 0
+        """Packets that the kernel did not take."""
+        self.group: list[Sender] | None = None
+        """Where the pacer holds the sender; None = nowhere."""
+        self.due = 0.0
+        """When the next interval begins that nobody asked for yet; 0 = unknown."""
+        self.paced_interval = 0.0
+        """The packet interval that the pacer knows."""
+        self.late_max = 0.0
         self.frames_skipped = 0
         self.digits_sent = 0
         self._packet = bytearray(HEADER_SIZE)
@@ -92,6 +108,7 @@ class Sender:
         self._marker = True  # the next audio packet begins a talk spurt (RFC 3551 4.1)
         self._dtmf_payload_type = -1
         self._tone_sounding = False
+        self._special = True
         self._digits_on = False  # digits, and not the source, say what goes out next
 
     def configure(self, command: ConfigureStream, can_send: bool) -> None:
@@ -102,6 +119,8 @@ class Sender:
             )
         if not 1 <= command.clock_rate <= 1_000_000 or not 0 <= command.payload_type <= 127:
             raise ValueError(f"bad_value: payload type {command.payload_type} at {command.clock_rate} Hz")
+        self._other_bytes = self.bytes_sent
+        self._other_packets = self.packets_sent
         changed = (command.codec, command.payload_type, command.payload_size) != (
             self.codec,
             self.payload_type,
@@ -120,11 +139,17 @@ class Sender:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
             self._payload = None
             self._marker = True
+        self._note_special()
+
+    def set_protection(self, protect: Callable[[bytes], bytes] | None) -> None:
+        """Send SRTP; None = plain RTP."""
+        self.protect = protect
+        self._note_special()
 
     def set_source(self, source: Source) -> None:
         """Send from another source from the next packet on."""
         self.source = source
-        self._marker = True
+        self._marker = self._special = True
 
     @property
     def paced(self) -> bool:
@@ -133,7 +158,7 @@ class Sender:
 
     def resume(self, idle: float) -> None:
         """Let the RTP clock run on after a time in which nothing was asked for. idle: seconds."""
-        self.timestamp = (self.timestamp + max(0, round(idle * self.clock_rate) - self.step)) & _M32
+        self.timestamp = (self.timestamp + max(0, round(idle * self.clock_rate))) & _M32
 
     def skip(self, frames: int) -> None:
         """Pass over intervals that were too late to send: time goes on, sequence numbers do not."""
@@ -144,6 +169,22 @@ class Sender:
     def next_packet(self) -> bytes | bytearray | None:
         """The RTP packet of the next interval, valid until the next call; None = nothing goes out."""
         timestamp = self.timestamp = (self.timestamp + self.step) & _M32
+        if self._special:
+            return self._next_special(timestamp)
+        payload = self.source.next_payload()
+        packet = self._packet
+        if payload is not self._payload:
+            if payload is None:
+                self._nothing()
+                return None
+            packet[HEADER_SIZE:] = payload
+            self._payload = payload
+        number = self._number = self._number + 1
+        _PACK(packet, 2, number & 0xFFFF, timestamp)
+        return packet
+
+    def _next_special(self, timestamp: int) -> bytes | None:
+        """The packet of an interval that is not like the one before it."""
         if self._digits_on:
             replaced = self._next_digit(timestamp)
             if replaced is not None:
@@ -151,29 +192,33 @@ class Sender:
         source = self.source
         payload = source.next_payload()
         if payload is None:
-            self._marker = True
-            if source.finished:
-                self._source_over(source)
-            else:
-                self.ask_for_frames()
+            self._nothing()
             return None
         if isinstance(source, CallbackSource):
             self.ask_for_frames()
             return self._build(source.override, timestamp)
-        if self._marker or self.protect is not None:
-            return self._build((payload, -1, 0, -1), timestamp)
-        packet = self._packet
-        if payload is not self._payload:
-            packet[HEADER_SIZE:] = payload
-            self._payload = payload
-        sequence_number = self.sequence_number = (self.sequence_number + 1) & 0xFFFF
-        _PACK(packet, 2, sequence_number, timestamp)
-        self.packets_sent += 1
-        self.bytes_sent += len(payload)
+        packet = self._build((payload, -1, 0, -1), timestamp)
+        self._note_special()
         return packet
 
+    def _nothing(self) -> None:
+        """The source gives nothing now: what it gives next begins a talk spurt."""
+        self._marker = self._special = True
+        if self.source.finished:
+            finished = self.source.finished
+            self.set_source(Source())
+            self._emit(SourceFinished(self._stream_id, finished))
+        else:
+            self.ask_for_frames()
+
+    def _note_special(self) -> None:
+        """Whether the next packet may differ from the one before in more than number, time and payload."""
+        self._special = (
+            self._digits_on or self._marker or self.protect is not None or isinstance(self.source, CallbackSource)
+        )
+
     def _build(self, frame: Frame, timestamp: int) -> bytes:
-        """A packet that is not like the one before it. timestamp: for a frame that brings none."""
+        """A packet with a header of its own. timestamp: for a frame that brings none."""
         payload, payload_type, marker, own_timestamp = frame
         if payload_type < 0:
             payload_type = self.payload_type
@@ -181,12 +226,27 @@ class Sender:
             self._marker = False
         if own_timestamp < 0:
             own_timestamp = timestamp
-        self.sequence_number = (self.sequence_number + 1) & 0xFFFF
-        self.packets_sent += 1
-        self.bytes_sent += len(payload)
+        self._number += 1
+        self._other_packets += 1
+        self._other_bytes += len(payload)
         second = payload_type & 0x7F | (0x80 if marker else 0)
-        packet = HEADER.pack(PLAIN, second, self.sequence_number, own_timestamp & _M32, self.ssrc) + payload
+        packet = HEADER.pack(PLAIN, second, self._number & 0xFFFF, own_timestamp & _M32, self.ssrc) + payload
         return packet if self.protect is None else self.protect(packet)
+
+    @property
+    def packets_sent(self) -> int:
+        """RTP packets so far."""
+        return self._number - self._first_number
+
+    @property
+    def bytes_sent(self) -> int:
+        """Their payload octets: those of plain packets follow from their number."""
+        return self._other_bytes + (self.packets_sent - self._other_packets) * self.payload_size
+
+    @property
+    def next_sequence_number(self) -> int:
+        """Of the next packet, whatever it is."""
+        return (self._number + 1) & 0xFFFF
 
     def _digit_packet(self, digit: dtmf.DigitPacket, timestamp: int) -> bytes | None:
         if digit.kind is dtmf.DigitKind.EVENT:
@@ -207,10 +267,6 @@ class Sender:
     def _count_digit(self, mode: int) -> None:
         self.digits_sent += 1
         self._context.totals.digits_sent[mode] += 1
-
-    def _source_over(self, source: Source) -> None:
-        self.set_source(Source())
-        self._emit(SourceFinished(self._stream_id, source.finished))
 
     def send_digits(self, command: SendDigits) -> None:
         """Queue digits; refuse them by event when they cannot be sent (C38)."""
@@ -237,6 +293,7 @@ class Sender:
                 refusal = "bad_value"
             else:
                 self._digits_on = self.digits.active
+                self._special = True
         if refusal:
             self._context.totals.digits_refused += 1
             self._emit(DigitsSent(self._stream_id, command.request_id, "FAIL", refusal))
@@ -278,13 +335,14 @@ class Sender:
         if isinstance(source, CallbackSource):
             wanted = source.wanted()
             if wanted:
-                first = (self.sequence_number + 1 + source.waiting) & 0xFFFF
+                first = (self._number + 1 + source.waiting) & 0xFFFF
                 self._emit(FramesWanted(self._stream_id, first, wanted))
 
     def echo(self, frame: Frame) -> None:
         """Send a received frame back with its own payload type, marker and timestamp; digits go before it."""
         if self.can_send and not self._digits_on:
             self.timestamp = frame[3]
+            self.due = 0.0
             self.send(self._build(frame, frame[3]))
 
     def close(self) -> None:

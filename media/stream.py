@@ -9,6 +9,7 @@ from .receiver import Receiver
 from .sender import Sender
 from .sinks import Sink
 from .sources import EchoSource, Source
+from .srtp import SrtpSession
 
 
 class Stream:
@@ -33,6 +34,11 @@ class Stream:
             raise ValueError(f"bad_value: no such direction: {command.direction}")
         self.sender.configure(command, reachable and command.direction in ("sendrecv", "sendonly"))
         self.receiver.configure(command, command.direction in ("sendrecv", "recvonly"))
+
+    def secure(self, session: SrtpSession | None) -> None:
+        """Send and receive SRTP with this session; None = plain RTP."""
+        self.sender.set_protection(session.protect if session is not None else None)
+        self.receiver.srtp = session
 
     def set_source(self, source: Source) -> None:
         """Send from another source from the next packet on."""

@@ -1,0 +1,163 @@
+"""When each stream sends: one absolute schedule of ticks, streams spread over their packet interval.
+
+Streams of one interval form a ring of groups, one for each tick of the interval; a tick sends one group. What is
+late by a whole interval is skipped and counted, never sent in a burst. An interval that is no whole number of ticks
+is kept exactly on average, each packet on the first tick after its time. Knows senders; not sockets or sources.
+"""
+
+from collections.abc import Callable
+
+from .sender import Sender
+from .totals import MediaTotals
+
+_CLOCK_EVERY = 32
+"""Packets sent between two looks at the clock."""
+_WORTH_NOTING = 0.001
+"""Seconds of lateness below which a stream's worst value is not kept up."""
+
+
+class Pacer:
+    """The schedule of all streams that send by time."""
+
+    __slots__ = ("_clock", "_counted", "_epoch", "_irregular", "_rings", "_tick", "done")
+
+    def __init__(self, tick: float, epoch: float, clock: Callable[[], float], counted: MediaTotals) -> None:
+        """Begin without streams. tick: seconds. epoch: time of tick 0. clock: monotonic seconds."""
+        self._tick = tick
+        self._epoch = epoch
+        self._clock = clock
+        self._counted = counted
+        self._rings: dict[int, list[list[Sender]]] = {}  # by ticks of the interval
+        self._irregular: list[Sender] = []
+        self.done = 0
+        """Number of the tick that was done last."""
+
+    def time_of(self, number: int) -> float:
+        """When a tick is due."""
+        return self._epoch + number * self._tick
+
+    def number_at(self, now: float) -> int:
+        """The newest tick that is due at a time."""
+        return int((now - self._epoch) / self._tick + 1e-6)
+
+    def add(self, sender: Sender) -> None:
+        """Send from the next tick on whose group is the smallest of the interval."""
+        interval = sender.packet_interval
+        ticks = round(interval / self._tick)
+        if ticks < 1 or abs(ticks * self._tick - interval) > 1e-6:
+            due = self.time_of(self.done + 1)
+            self._irregular.append(sender)
+            sender.group = self._irregular
+        else:
+            ring = self._rings.get(ticks)
+            if ring is None:
+                ring = self._rings[ticks] = [[] for _ in range(ticks)]
+            number = min(range(self.done + 1, self.done + ticks + 1), key=lambda each: len(ring[each % ticks]))
+            sender.group = ring[number % ticks]
+            sender.group.append(sender)
+            due = self.time_of(number)
+        if sender.due:
+            sender.resume(due - sender.due)
+        sender.due = due
+
+    def remove(self, sender: Sender) -> None:
+        """Send no more; a sender that is not here is none of our business."""
+        group = sender.group
+        if group is None:
+            return
+        group.remove(sender)
+        sender.group = None
+        if group is not self._irregular:
+            ticks = round(sender.paced_interval / self._tick)
+            place = next(index for index, each in enumerate(self._rings[ticks]) if each is group)
+            sender.due = self.time_of(self.done + 1 + (place - self.done - 1) % ticks)
+
+    def next_number(self) -> int | None:
+        """The next tick on which anything is sent; None = on none."""
+        after = self.done + 1
+        soonest: int | None = None
+        for ticks, ring in self._rings.items():
+            for number in range(after, after + ticks):
+                if ring[number % ticks]:
+                    soonest = number if soonest is None else min(soonest, number)
+                    break
+        for sender in self._irregular:
+            number = max(after, self.number_at(sender.due - 1e-6) + 1)
+            soonest = number if soonest is None else min(soonest, number)
+        return soonest
+
+    def run(self, last: int, now: float) -> None:
+        """Send what is due up to and including a tick, in the order of the ticks."""
+        first = self.done + 1
+        self.done = last
+        for ticks, ring in self._rings.items():
+            if first == last:
+                group = ring[last % ticks]
+                if group:
+                    self._send(group, last, 0, now)
+                continue
+            for number in range(max(first, last - ticks + 1), last + 1):
+                group = ring[number % ticks]
+                if group:
+                    missed = (number - first) // ticks
+                    self._send(group, number, missed, now)
+        if self._irregular:
+            self._send_irregular(now)
+
+    def _send(self, group: list[Sender], number: int, missed: int, now: float) -> None:
+        """Send one packet of each sender of a group. missed: whole intervals to skip before."""
+        counted = self._counted
+        scheduled = self.time_of(number)
+        late = now - scheduled
+        left = _CLOCK_EVERY
+        over: list[Sender] = []
+        for sender in group:
+            if missed:
+                sender.skip(missed)
+                counted.frames_skipped += missed
+            packet = sender.next_packet()
+            if packet is None:
+                if not sender.paced:
+                    over.append(sender)
+                continue
+            try:
+                sender.send(packet)
+            except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
+                sender.send_errors += 1
+            if late > _WORTH_NOTING and late > sender.late_max:
+                sender.late_max = late
+            left -= 1
+            if not left:
+                left = _CLOCK_EVERY
+                counted.lateness.add(max(late, 0.0), _CLOCK_EVERY)
+                late = self._clock() - scheduled
+        if left < _CLOCK_EVERY:
+            counted.lateness.add(max(late, 0.0), _CLOCK_EVERY - left)
+        for sender in over:
+            group.remove(sender)
+            sender.group = None
+            sender.due = scheduled + sender.packet_interval
+
+    def _send_irregular(self, now: float) -> None:
+        for sender in self._irregular[:]:
+            if sender.due > now + 1e-6:
+                continue
+            interval = sender.packet_interval
+            missed = max(0, int((now - sender.due) / interval))
+            if missed:
+                sender.skip(missed)
+                self._counted.frames_skipped += missed
+            packet = sender.next_packet()
+            late = now - sender.due - missed * interval
+            sender.due += (missed + 1) * interval
+            if packet is None:
+                if not sender.paced:
+                    self._irregular.remove(sender)
+                    sender.group = None
+                continue
+            try:
+                sender.send(packet)
+            except OSError:
+                sender.send_errors += 1
+            sender.late_max = max(sender.late_max, late)
+            self._counted.lateness.add(late)
