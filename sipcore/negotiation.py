@@ -266,16 +266,17 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         their = theirs.read.formats(theirs.formats)
         send = tuple([codec for codec in their.speech if codec.key in mine.keys])
         receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
-        active = bool(send)
+        clock_rate = send[0].clock_rate if send else mine.events[0].clock_rate if mine.events else 0
+        event_send = _event(their.events, clock_rate)
+        event_receive = _event(mine.events, clock_rate)
+        only_events = not mine.speech and not their.speech and event_send is not None
+        active = bool(send) or only_events
         if secure:
             for remote_crypto in theirs.crypto:
                 local_crypto = next((key for key in ours.crypto if key[:2] == remote_crypto[:2]), None)
                 if local_crypto is not None:
                     break
             active = active and local_crypto is not None
-        if active:
-            event_send = _event(their.events, send[0].clock_rate)
-            event_receive = _event(mine.events, send[0].clock_rate)
     there = theirs.effective_connection
     here = ours.effective_connection
     wants = theirs.direction.receives and not (there is not None and there.is_unspecified)
@@ -299,8 +300,8 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         active and ours.rtcp_mux and theirs.rtcp_mux,
         send,
         receive,
-        event_send,
-        event_receive,
+        event_send if active else None,
+        event_receive if active else None,
         _packet_time(theirs),
         local_crypto if active else None,
         remote_crypto if active else None,
@@ -334,11 +335,9 @@ def _accept(
     mine = _own_connection(local, hold, lines)
     for number, codec in chosen:
         _describe(codec, number, lines)
-    there = offered.effective_connection
-    theirs = offered.direction
-    wants = theirs.receives and not (there is not None and there.is_unspecified)
+    # An unspecified address is answered like any other (RFC 4317 section 5.2); `negotiated` knows what it means.
     ours = _held(local.direction, hold)
-    direction = Direction.of(ours.sends and wants, ours.receives and theirs.sends)
+    direction = Direction.of(ours.sends and offered.direction.receives, ours.receives and offered.direction.sends)
     _finish(local, direction, local.rtcp_mux and offered.rtcp_mux, lines)
     if direction is Direction.SENDRECV and offered.written_direction is None:
         lines.remove("a=sendrecv")
@@ -395,7 +394,7 @@ def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
 
 
 def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Codec]]:
-    # The offered formats that we have; none at all when there is nothing but digits or noise among them.
+    # The offered formats that we have; none at all when only digits or noise are left of a line for speech.
     have = _by_key(codecs)
     found = []
     speech = False
@@ -404,7 +403,8 @@ def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Co
         if codec is not None:
             found.append((number, codec))
             speech = speech or key[0] not in _COMPANIONS
-    return found if speech else []
+    # A line for digits alone is as good as any (RFC 4317 section 2.4).
+    return found if speech or not offered.read.formats(offered.formats).speech else []
 
 
 _COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
