@@ -172,6 +172,7 @@ class CallActor:
     """
 
     __slots__ = (
+        "_bye_open",
         "_command_after_open",
         "_demand",
         "_headers",
@@ -219,6 +220,7 @@ class CallActor:
         self._sdp_id = sdp_id
         self._headers: tuple[tuple[str, str], ...] = ()
         self._open = False
+        self._bye_open = False
         self._stream_port = 0
         self._command_after_open = ""
         self._local: SessionDescription | None = None
@@ -329,7 +331,7 @@ class CallActor:
         if was_open or self._command_after_open:
             self._fail(reason, now)
         if self.state is State.OVER:
-            self._notify(Closed())
+            self._close_if_settled()
 
     # ---- media events
 
@@ -358,7 +360,7 @@ class CallActor:
         self._open = False
         self._statistics = event.statistics
         if self.state is State.OVER:
-            self._notify(Closed())
+            self._close_if_settled()
         else:
             self._fail(event.reason, now)
 
@@ -460,10 +462,16 @@ class CallActor:
         self.session.respond(now, event.request_id, 200)
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
-        if event.method == "BYE" and not self.times.bye_answered and event.response is not None:
+        if event.method != "BYE":
+            return
+        if event.response is not None and not self.times.bye_answered:
             self.times.bye_answered = now
+        if self._bye_open:
+            self._bye_open = False
+            self._close_if_settled()
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
+        self._bye_open = event.cause is sip.Cause.BYE and event.by is sip.By.LOCAL and not self.times.bye_answered
         self._end(event.cause.value, event.by.value, now)
 
     # ---- media and descriptions
@@ -578,6 +586,11 @@ class CallActor:
         if self._open:
             self._media(media.CloseStream(self.number))
         else:
+            self._close_if_settled()
+
+    def _close_if_settled(self) -> None:
+        """Every figure is final once the stream is closed and our BYE has its answer, or never gets one."""
+        if not self._open and not self._bye_open:
             self._notify(Closed())
 
     def _notify(self, notice: Notice) -> None:

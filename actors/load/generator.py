@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SCENARIO: Final = "call"
 """the scenario label of calls without a scenario file"""
+TICK: Final = 0.002
+"""seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
 DIGIT_GRACE: Final = 2.0
 """seconds beyond the digits' own length that the expected ones may take"""
 
@@ -61,7 +63,7 @@ class LoadGenerator:
             at = self._start + self._next[1]
             ahead = at - worker.now()
             if ahead > 0:
-                worker.loop.call_later(ahead, self._on_time)
+                worker.loop.call_later(max(ahead, TICK), self._on_time)
                 return
             self._begin(at)
             self._next = next(self._arrivals, None)
