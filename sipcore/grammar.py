@@ -119,7 +119,7 @@ def parse_parameters(text: str) -> Parameters:
     if not text:
         return {}
     if '"' in text:
-        parts = _cut(text, _SEMICOLON_MARK, MAX_PARAMETERS)
+        parts = _cut(text, _SEMICOLON_MARK, MAX_PARAMETERS + 1)
     else:
         parts = text.split(";", MAX_PARAMETERS + 1)
     if len(parts) > MAX_PARAMETERS + 1:

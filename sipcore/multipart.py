@@ -10,7 +10,10 @@ from .headers import key_of, value_of
 from .rare_fields import MediaType
 
 MAX_PARTS = 16
+"""Most parts of one body."""
 MAX_DEPTH = 2
+"""How deep multipart bodies may stand in each other."""
+_MAX_PIECES = 64
 _PLAIN_TEXT = MediaType("text", "plain", {})
 
 
@@ -33,21 +36,21 @@ def split_body(content_type: MediaType, body: bytes, depth: int = 1) -> tuple[Bo
     if depth > MAX_DEPTH:
         raise ParseError("multipart bodies are nested too deep")
     delimiter = b"\r\n--" + boundary.encode("utf-8", "surrogateescape")
-    pieces = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)[1:]
-    parts: list[BodyPart] = []
-    for piece in pieces:
+    raw_parts: list[bytes] = []
+    for piece in (b"\r\n" + body).split(delimiter, _MAX_PIECES)[1:]:
         if piece[:2] == b"--":
-            return tuple(parts)
-        if len(parts) == MAX_PARTS:
+            return tuple(_read_part(part, depth) for part in raw_parts)
+        padding, line_end, rest = piece.partition(b"\r\n")
+        if line_end and not padding.strip(b" \t"):
+            raw_parts.append(rest)
+        elif raw_parts:  # a longer line that only starts like the boundary belongs to the part
+            raw_parts[-1] += delimiter + piece
+        if len(raw_parts) > MAX_PARTS:
             raise ParseError("a multipart body has too many parts")
-        parts.append(_read_part(piece, depth))
     raise ParseError("a multipart body does not end")
 
 
-def _read_part(piece: bytes, depth: int) -> BodyPart:
-    padding, line_end, rest = piece.partition(b"\r\n")
-    if not line_end or padding.strip(b" \t"):
-        raise ParseError("a multipart boundary does not end its line")
+def _read_part(rest: bytes, depth: int) -> BodyPart:
     headers: dict[str, str] = {}
     if rest[:2] == b"\r\n":
         body = rest[2:]
@@ -56,7 +59,7 @@ def _read_part(piece: bytes, depth: int) -> BodyPart:
         if not blank:
             raise ParseError("a body part has no blank line")
         text = str(head, "utf-8", "surrogateescape").replace("\r\n ", " ").replace("\r\n\t", " ")
-        for line in text.split("\r\n", 64):
+        for line in text.split("\r\n", _MAX_PIECES):
             name, colon, _ = line.partition(":")
             if not colon:
                 raise ParseError("a body part's header has no colon")

@@ -145,7 +145,7 @@ class Authentication(NamedTuple):
         if not is_token(scheme):
             raise ParseError("an authentication scheme is not a token")
         rest = rest.strip(BLANK)
-        if rest and not _AUTH_PARAMETER.match(rest):
+        if scheme.lower() == "basic" or (rest and not _AUTH_PARAMETER.match(rest)):
             return cls(scheme.lower(), {}, rest)
         return cls(scheme.lower(), parse_authentication_parameters(rest))
 

@@ -26,10 +26,12 @@ class Tokens:
         self._position = 0
 
     def hexadecimal(self, digits: int) -> str:
-        """Return that many random hexadecimal digits (at most 2048)."""
+        """Return that many random hexadecimal digits. Raises ValueError for more than 2048."""
         position = self._position
         end = position + digits
         if end > len(self._block):
+            if digits > 2 * _BLOCK:
+                raise ValueError(f"at most {2 * _BLOCK} digits at once")
             self._block = self._draw(_BLOCK).hex()
             position, end = 0, digits
         self._position = end

@@ -45,11 +45,9 @@ def sample_response(status: int = 200, *extra: str, body: bytes = b"") -> bytes:
 
 def properties_of(kind: type[Message]) -> tuple[str, ...]:
     """The names of all values that a message of this kind derives from its headers and body."""
-    return tuple(
-        name
-        for name in dir(kind)
-        if not name.startswith("_") and not callable(getattr(kind, name)) and name not in kind.__slots__
-    )
+    stored = Message.__slots__ + kind.__slots__
+    names = (name for name in dir(kind) if not name.startswith("_") and name not in stored)
+    return tuple(name for name in names if not callable(getattr(kind, name)))
 
 
 PROPERTIES: dict[type[Message], tuple[str, ...]] = {kind: properties_of(kind) for kind in (Request, Response)}
