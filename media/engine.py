@@ -39,7 +39,7 @@ from .pacing import Pacer
 from .ports import PortPool
 from .reports import RtcpSession
 from .sender import Sender
-from .sinks import CallbackSink, RawFileSink, SinkError
+from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
 from .sinks import Sink as NoSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical
 from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, FramesSource, SourceError
@@ -339,12 +339,11 @@ class MediaEngine:
             case ("none",):
                 return sources.Source()
             case ("silence",):
-                return ConstantSource(sources.silence(sender.codec, sender.payload_size))
+                return ConstantSource(sender.format.silence())
             case ("tone", int() | float() as hz):
-                return sources.tone(hz, sender.codec, sender.clock_rate, sender.payload_size)
+                return sources.tone(hz, sender.format)
             case ("file", str() as path, int() as repeat):
-                frames = self._files.frames(path, sender.codec, sender.clock_rate, sender.payload_size)
-                return FramesSource(frames, repeat)
+                return FramesSource(self._files.frames(path, sender.format), repeat)
             case ("echo", int() as delay):
                 return EchoSource(delay)
             case ("callback",):
@@ -357,7 +356,7 @@ class MediaEngine:
             case ("none",):
                 return NoSink()
             case ("file", str() as path):
-                return RawFileSink(path)
+                return WavSink(path) if path.lower().endswith(".wav") else RawFileSink(path)
             case ("callback",):
                 return CallbackSink()
         raise SinkError(f"bad_value: no such sink: {wanted!r}")

@@ -63,6 +63,7 @@ class Receiver:
         "_echo_to",
         "_inband_slot",
         "_last_digit",
+        "_late",
         "_owner",
         "_plain_second",
         "_sampling",
@@ -80,7 +81,6 @@ class Receiver:
         "first_at",
         "jitter_max",
         "last_at",
-        "late",
         "level_samples",
         "reception",
         "remote",
@@ -116,8 +116,7 @@ class Receiver:
         self.bytes_received = 0
         self.digits_received = 0
         self.discards = [0] * len(totals.DISCARD_REASONS)
-        self.late = 0
-        """Packets too late for the playout buffer."""
+        self._late = 0
         self.ssrc_changes = 0
         self.first_at = -1.0
         self.last_at = -1.0
@@ -149,7 +148,7 @@ class Receiver:
             self.event_receiver = dtmf.EventReceiver(command.dtmf_clock_rate)
         if command.receive_codecs != self._codecs_known:
             self._codecs_known = command.receive_codecs
-            self._codecs = {pt: (name, rate) for pt, name, rate in command.receive_codecs}
+            self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs}
         self._dtmf_methods = command.dtmf_methods
         self._listen("inband" in command.dtmf_methods)
         self._plain_second = -1
@@ -162,8 +161,14 @@ class Receiver:
     def set_sink(self, sink: Sink) -> None:
         """Put what comes in elsewhere; the old sink is closed."""
         old, self.sink = self.sink, sink
+        self._late += old.late
         self._close_sink(old)
         self._tap()
+
+    @property
+    def late(self) -> int:
+        """Packets too late for the playout buffer."""
+        return self._late + self.sink.late
 
     @property
     def received(self) -> int:
@@ -217,7 +222,7 @@ class Receiver:
                     self.last_at = now
                     if self._tapped:
                         frame = (bytes(data[HEADER_SIZE:size]), sequence_number, timestamp, second, 0)
-                        self._deliver(frame, True, now)
+                        self._deliver(frame, self.codec, now)
                     return True
                 self._judge(verdict, data, HEADER_SIZE, size, second, sequence_number, timestamp, now)
                 return True
@@ -292,6 +297,7 @@ class Receiver:
         if self.reception is not None:
             self._retire(self.reception)
             self.ssrc_changes += 1
+            self.sink.restart()
         self._ssrc = ssrc
         self._plain_second = -1
         _, self._clock = self._codecs.get(payload_type, ("", 8000))
@@ -364,9 +370,11 @@ class Receiver:
             self.discards[totals.DUPLICATE] += 1
             return
         if self._tapped or payload_type == self._dtmf_payload_type:
-            audio = payload_type in self._codecs and payload_type != self._dtmf_payload_type
+            codec = ""
+            if payload_type != self._dtmf_payload_type:
+                codec = self.codec if payload_type in self._codecs else "CN"
             frame = (bytes(data[start:end]), sequence_number, timestamp, payload_type, second >> 7)
-            self._deliver(frame, audio, now)
+            self._deliver(frame, codec, now)
 
     def _receive_event(self, payload: bytes, sequence_number: int, timestamp: int, now: float) -> None:
         if "rfc4733" not in self._dtmf_methods:
@@ -377,8 +385,8 @@ class Receiver:
         if receiver.active:
             self._context.sounding.add(self)
 
-    def _deliver(self, frame: tuple[bytes, int, int, int, int], audio: bool, now: float) -> None:
-        """Everything that wants payloads."""
+    def _deliver(self, frame: tuple[bytes, int, int, int, int], codec: str, now: float) -> None:
+        """Everything that wants payloads. codec: as in `Sink.write`."""
         payload, _, timestamp, payload_type, marker = frame
         if self._echo_source is not None:
             back = self._echo_source.echo((payload, payload_type, marker, timestamp))
@@ -387,14 +395,14 @@ class Receiver:
         sink = self.sink
         if type(sink) is not Sink:
             try:
-                sink.write(frame, audio, now)
+                sink.write(frame, codec, now)
             except OSError as error:
                 self._sink_failed(error)
             if isinstance(sink, CallbackSink):
                 self._context.gathering.add(self)
-        if audio and self.codec in LAWS:
+        if codec in LAWS:
             if self._inband_slot >= 0:
-                slots, payloads, timestamps = self._context.heard[self.codec]
+                slots, payloads, timestamps = self._context.heard[codec]
                 slots.append(self._inband_slot)
                 payloads.append(payload)
                 timestamps.append(timestamp)
@@ -466,3 +474,8 @@ class Receiver:
 def nowhere() -> tuple[str, int]:
     """The address of nobody."""
     return "", 0
+
+
+def _known(name: str) -> str:
+    """Encoding names are compared without regard to case (RFC 4855 3); those that we decode are upper case here."""
+    return name.upper() if name.upper() in LAWS else name

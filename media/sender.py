@@ -19,7 +19,7 @@ from .messages import (
     SourceFinished,
 )
 from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
-from .sources import CallbackSource, Source, silence
+from .sources import CallbackSource, Format, Source
 from .totals import codec_index
 
 _M32 = 0xFFFFFFFF
@@ -152,6 +152,11 @@ class Sender:
         self._marker = self._special = True
 
     @property
+    def format(self) -> Format:
+        """What one packet is made of."""
+        return Format(self.codec, self.clock_rate, self.payload_size, self.step)
+
+    @property
     def paced(self) -> bool:
         """Whether the tick has to ask for packets."""
         return self.can_send and (self.source.paced or self._digits_on)
@@ -262,7 +267,7 @@ class Sender:
         self._tone_sounding = False
         if not self.source.paced:
             return None
-        return self._build((silence(self.codec, self.payload_size), -1, 0, -1), timestamp)
+        return self._build((self.format.silence(), -1, 0, -1), timestamp)
 
     def _count_digit(self, mode: int) -> None:
         self.digits_sent += 1

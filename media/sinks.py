@@ -5,11 +5,18 @@ A sink takes payloads that were accepted, once each. Headers, sockets and statis
 
 from typing import BinaryIO
 
+from .codecs import CodecUnavailable, CodecUnknown, open_codec
+from .jitter import Player
 from .messages import ReceivedFrame
 
 FRAMES_PER_EVENT = 32
 """Frames that a callback sink holds until they are taken; more are dropped and counted."""
 _BUFFER = 1 << 14
+_WAV_HEADER = 44
+_CHUNK = 0.02
+"""Seconds of audio that are played at a time."""
+_LONGEST_GAP = 600.0
+"""Seconds of a pause in the reception that are written out at the most."""
 
 
 class SinkError(ValueError):
@@ -21,11 +28,16 @@ class Sink:
 
     __slots__ = ()
 
-    def write(self, frame: ReceivedFrame, audio: bool, now: float) -> None:
-        """Take a frame. audio: it is of a voice codec, not a telephone-event or comfort noise. May raise OSError."""
+    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+        """Take a frame. codec: encoding name of voice, "CN", or "" for telephone-event. May raise OSError."""
 
-    def poll(self, now: float) -> None:
-        """Do what is due by time. May raise OSError."""
+    @property
+    def late(self) -> int:
+        """Packets that were too late to be played."""
+        return 0
+
+    def restart(self) -> None:
+        """The peer's source changed: what comes next has nothing to do with what came."""
 
     def close(self) -> None:
         """Write out what is held. May raise OSError."""
@@ -40,12 +52,85 @@ class RawFileSink(Sink):
         """Create or empty the file. Raises SinkError."""
         self._file = open_for_writing(path)
 
-    def write(self, frame: ReceivedFrame, audio: bool, now: float) -> None:
-        if audio:
+    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+        if codec not in ("", "CN"):
             self._file.write(frame[0])
 
     def close(self) -> None:
         self._file.close()
+
+
+class WavSink(Sink):
+    """Decoded audio as a WAV file, through the playout buffer: in order, at a steady pace, losses concealed."""
+
+    __slots__ = ("_codec", "_file", "_late", "_next_at", "_octets", "_player", "_rate")
+
+    def __init__(self, path: str) -> None:
+        """Create or empty the file. Raises SinkError."""
+        self._file = open_for_writing(path)
+        self._file.write(bytes(_WAV_HEADER))
+        self._player: Player | None = None
+        self._codec = ""
+        self._rate = 8000
+        self._octets = 0
+        self._next_at = 0.0
+        self._late = 0
+
+    @property
+    def late(self) -> int:
+        return self._late + (self._player.buffer.late if self._player is not None else 0)
+
+    def restart(self) -> None:
+        if self._player is not None:
+            self._player.buffer.reset()
+
+    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+        if not codec:
+            return
+        if codec not in ("CN", self._codec) and not self._open(codec, now):
+            return
+        player = self._player
+        if player is None:
+            return
+        self._play(player, now)
+        payload, sequence_number, timestamp, _, _ = frame
+        player.buffer.put(sequence_number, timestamp, payload, now, noise=codec == "CN")
+
+    def _open(self, codec: str, now: float) -> bool:
+        """Decode another codec from now on; one that cannot be decoded leaves a gap."""
+        self._late = self.late
+        self._codec = codec
+        try:
+            decoder = open_codec(codec)
+        except (CodecUnknown, CodecUnavailable):
+            self._player = None
+            return False
+        self._player = Player(decoder, decoder.clock_rate // 50)
+        if not self._next_at:
+            self._rate = decoder.sample_rate
+            self._next_at = now
+        return True
+
+    def _play(self, player: Player, now: float) -> None:
+        """Write what was to be played until now, interval by interval."""
+        size = self._rate // 50
+        if now - self._next_at > _LONGEST_GAP:
+            self._next_at = now - _LONGEST_GAP
+        while self._next_at + _CHUNK <= now:
+            self._next_at += _CHUNK
+            samples = player.read(size, self._next_at).astype("<i2").tobytes()
+            self._file.write(samples)
+            self._octets += len(samples)
+
+    def close(self) -> None:
+        player = self._player
+        if player is not None:
+            self._play(player, self._next_at + player.buffer.delay + 2 * _CHUNK)
+        try:
+            self._file.seek(0)
+            self._file.write(wav_header(self._rate, self._octets))
+        finally:
+            self._file.close()
 
 
 class CallbackSink(Sink):
@@ -59,7 +144,7 @@ class CallbackSink(Sink):
         self.dropped = 0
         """Frames beyond the bound, ever."""
 
-    def write(self, frame: ReceivedFrame, audio: bool, now: float) -> None:
+    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
         if len(self._frames) < FRAMES_PER_EVENT:
             self._frames.append(frame)
         else:
@@ -72,6 +157,24 @@ class CallbackSink(Sink):
         self._frames.clear()
         self._dropped = 0
         return taken
+
+
+def wav_header(rate: int, octets: int) -> bytes:
+    """The header of a mono WAV file of 16 bit PCM. rate: samples per second. octets: of the samples."""
+    return (
+        b"RIFF"
+        + (36 + octets).to_bytes(4, "little")
+        + b"WAVEfmt "
+        + (16).to_bytes(4, "little")
+        + (1).to_bytes(2, "little")
+        + (1).to_bytes(2, "little")
+        + rate.to_bytes(4, "little")
+        + (2 * rate).to_bytes(4, "little")
+        + (2).to_bytes(2, "little")
+        + (16).to_bytes(2, "little")
+        + b"data"
+        + octets.to_bytes(4, "little")
+    )
 
 
 def open_for_writing(path: str) -> BinaryIO:

@@ -4,20 +4,25 @@ A source hands out one payload per packet interval. WAV and raw files are cut in
 streams that play them. Headers, digits, pacing and sockets are not known here.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import g711
+from .codecs import Codec, CodecUnavailable, CodecUnknown, open_codec
 from .messages import Frame
 
 Samples = NDArray[np.int16]
 
-TONE_LEVEL = 10 ** (-16 / 20) * 22_809
-"""Peak of a sine at -16 dBm0 in int16 samples; full scale of G.711 is +3.14 dBm0."""
+TONE_PEAK = 10 ** (-16 / 20) * 22_748
+"""Peak of a sine of -16 dBm0 in int16 samples: the highest code is +3.17 dBm0 (ITU-T G.711 table 5)."""
+_LONGEST_TONE = 10
+"""Seconds of tone that are computed at the most."""
 CALLBACK_BOUND = 64
 """Frames that may wait in a callback source."""
 AHEAD = 0.1
@@ -37,6 +42,8 @@ class Source:
 
     paced = False
     """Whether the engine's tick asks for payloads."""
+    uniform = 0
+    """Octets of every payload; 0 = they differ."""
 
     def __init__(self) -> None:
         self.finished = ""
@@ -53,13 +60,14 @@ class Source:
 class ConstantSource(Source):
     """The same payload in every packet: silence."""
 
-    __slots__ = ("_payload",)
+    __slots__ = ("_payload", "uniform")
 
     paced = True
 
     def __init__(self, payload: bytes) -> None:
         super().__init__()
         self._payload = payload
+        self.uniform = len(payload)
 
     def next_payload(self) -> bytes | None:
         return self._payload
@@ -68,7 +76,7 @@ class ConstantSource(Source):
 class FramesSource(Source):
     """Frames in a row, once, several times or endlessly: a file or a tone."""
 
-    __slots__ = ("_frames", "_left", "_position")
+    __slots__ = ("_frames", "_left", "_position", "uniform")
 
     paced = True
 
@@ -76,6 +84,8 @@ class FramesSource(Source):
         """Begin at the first frame. frames: at least one. repeat: how often; < 0 endless, 0 and 1 once."""
         super().__init__()
         self._frames = frames
+        sizes = {len(frames[0]), len(frames[-1]), max(map(len, frames[:50]))}
+        self.uniform = sizes.pop() if len(sizes) == 1 else 0
         self._position = 0
         self._left = repeat if repeat < 0 else max(repeat, 1)
 
@@ -175,25 +185,36 @@ class CallbackSource(Source):
             self._waiting.popleft()
 
 
-def silence(codec: str, payload_size: int) -> bytes:
-    """One packet of silence in a codec; zeros for codecs that are passed through."""
-    name = codec.upper()
-    if name == "PCMU":
-        return g711.ULAW_SILENCE * payload_size
-    if name == "PCMA":
-        return g711.ALAW_SILENCE * payload_size
-    return bytes(payload_size)
+class Format(NamedTuple):
+    """What one packet of a stream is made of."""
 
+    codec: str
+    """Encoding name."""
+    clock_rate: int
+    """RTP clock in Hz."""
+    payload_size: int
+    """Octets per packet; for codecs that we cannot encode, and for raw files."""
+    step: int
+    """RTP clock units per packet."""
 
-def _encoded(samples: Samples, codec: str) -> bytes:
-    name = codec.upper()
-    if name == "PCMU":
-        return g711.ulaw_encode(samples)
-    if name == "PCMA":
-        return g711.alaw_encode(samples)
-    if name == "L16":
-        return samples.astype(">i2").tobytes()
-    raise SourceError(f"bad_value: audio cannot be encoded as {codec}; use a raw file")
+    def open(self) -> Codec:
+        """An encoder. Raises SourceError."""
+        try:
+            return open_codec(self.codec, self.clock_rate)
+        except (CodecUnknown, CodecUnavailable) as error:
+            raise SourceError(f"bad_value: audio cannot be encoded as {self.codec}; use a raw file") from error
+
+    def silence(self) -> bytes:
+        """One packet of silence; zeros for codecs that are passed through."""
+        try:
+            return self.open().silence(self.step)
+        except SourceError:
+            return bytes(self.payload_size)
+
+    def frames(self, samples: Samples, codec: Codec) -> tuple[bytes, ...]:
+        """Samples at the codec's rate as packets; a short tail is dropped."""
+        size = self.step * codec.sample_rate // codec.clock_rate
+        return tuple(codec.encode(samples[at : at + size]) for at in range(0, len(samples) - size + 1, size))
 
 
 def _cut(payload: bytes, size: int) -> tuple[bytes, ...]:
@@ -201,16 +222,17 @@ def _cut(payload: bytes, size: int) -> tuple[bytes, ...]:
     return tuple(payload[start : start + size] for start in range(0, len(payload) - size + 1, size))
 
 
-def tone(hz: float, codec: str, clock_rate: int, payload_size: int) -> FramesSource:
-    """An endless sine of -16 dBm0. hz: 1 to half the clock rate. Raises SourceError."""
-    if not 1 <= hz <= clock_rate / 2:
-        raise SourceError(f"bad_value: a tone of {hz} Hz does not fit a clock of {clock_rate} Hz")
-    hz = round(hz)  # whole cycles in a second, so that a second repeats without a click
-    one_second = np.arange(clock_rate) * (2 * np.pi * hz / clock_rate)
-    samples = np.round(np.sin(one_second) * TONE_LEVEL).astype(np.int16)
-    payload = _encoded(samples, codec)
-    turns = payload_size // np.gcd(payload_size, len(payload))
-    return FramesSource(_cut(payload * int(turns), payload_size), -1)
+def tone(hz: float, form: Format) -> FramesSource:
+    """An endless sine of -16 dBm0. hz: 1 to half the sample rate. Raises SourceError."""
+    codec = form.open()
+    rate = codec.sample_rate
+    if not 1 <= hz <= rate / 2:
+        raise SourceError(f"bad_value: a tone of {hz} Hz does not fit {rate} samples a second")
+    # Whole cycles in a second, and whole seconds in whole packets, so that it repeats without a click.
+    size = form.step * rate // codec.clock_rate
+    seconds = size // math.gcd(size, rate)
+    time = np.arange(rate * min(seconds, _LONGEST_TONE)) * (2 * np.pi * round(hz) / rate)
+    return FramesSource(form.frames(np.round(np.sin(time) * TONE_PEAK).astype(np.int16), codec), -1)
 
 
 class FileFrames:
@@ -219,17 +241,17 @@ class FileFrames:
     __slots__ = ("_kept", "_octets")
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, int, int, str, int, int], tuple[bytes, ...]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int, int, Format], tuple[bytes, ...]] = OrderedDict()
         self._octets = 0
 
-    def frames(self, path: str, codec: str, clock_rate: int, payload_size: int) -> tuple[bytes, ...]:
+    def frames(self, path: str, form: Format) -> tuple[bytes, ...]:
         """A WAV file (any rate, channels mixed, 8 or 16 bit PCM or G.711) or raw payload, as packets.
 
         Raises SourceError when the file is missing, unreadable, or shorter than one packet.
         """
         try:
             status = Path(path).stat()
-            key = (path, status.st_mtime_ns, status.st_size, codec, clock_rate, payload_size)
+            key = (path, status.st_mtime_ns, status.st_size, form)
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
@@ -239,12 +261,15 @@ class FileFrames:
             data = Path(path).read_bytes()
         except OSError as error:
             raise SourceError(f"no_file: {path}: {error.strerror}") from error
-        payload = _encoded(read_wav(data, clock_rate, path), codec) if data[:4] == b"RIFF" else data
-        frames = _cut(payload, payload_size)
+        if data[:4] == b"RIFF":
+            codec = form.open()
+            frames = form.frames(read_wav(data, codec.sample_rate, path), codec)
+        else:
+            frames = _cut(data, form.payload_size)
         if not frames:
-            raise SourceError(f"bad_file: {path} is shorter than one packet of {payload_size} octets")
+            raise SourceError(f"bad_file: {path} is shorter than one packet")
         self._kept[key] = frames
-        self._octets += len(payload)
+        self._octets += sum(map(len, frames))
         while self._octets > _CACHE_OCTETS and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._octets -= sum(map(len, dropped))
