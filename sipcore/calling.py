@@ -206,14 +206,14 @@ class CallingSide(TransactionUser):
         if dialog is not None:
             client.cseq = dialog.next_cseq()
             data = dialog.write(
-                "INVITE", client.cseq, config.via_start + branch, tail, client.body, client.content_type
+                "INVITE", client.cseq, f"{config.via_start}{branch};rport", tail, client.body, client.content_type
             )
         else:
             client.cseq = self._last_cseq = self._last_cseq + 1
             routes = "".join([f"Route: {route}\r\n" for route in config.route]) if config.route else ""
             kind = f"Content-Type: {client.content_type}\r\n" if client.body else ""
             data = (
-                f"INVITE {client.uri} SIP/2.0\r\n{config.via_start}{branch}\r\n"
+                f"INVITE {client.uri} SIP/2.0\r\n{config.via_start}{branch};rport\r\n"
                 f"Max-Forwards: {config.max_forwards}\r\n{routes}From: {self._from};tag={self.local_tag}\r\n"
                 f"To: {self._to}\r\nCall-ID: {self.call_id}\r\nCSeq: {client.cseq} INVITE\r\n{tail}{kind}"
                 f"Content-Length: {len(client.body)}\r\n\r\n"
@@ -233,7 +233,7 @@ class CallingSide(TransactionUser):
         data = dialog.write(
             "ACK",
             client.cseq,
-            self.config.via_start + self.tokens.branch(),
+            f"{self.config.via_start}{self.tokens.branch()};rport",
             # 22.1: the ACK carries the credentials of its INVITE.
             extra + lines_of(client.credentials) if client.credentials else extra,
             body,

@@ -76,6 +76,7 @@ INVITE_TABLE: Final[dict[tuple[ClientState, ClientInput], tuple[ClientState, Cli
     (_S.PROCEEDING, _I.PROVISIONAL): (_S.PROCEEDING, _A.DELIVER),  # 3261 17.1.1.2 ¶5
     (_S.PROCEEDING, _I.SUCCESS): (_S.ACCEPTED, _A.DELIVER),  # 6026 7.2, 8.4
     (_S.PROCEEDING, _I.FAILURE): (_S.COMPLETED, _A.DELIVER_AND_ACK),  # 3261 17.1.1.2 ¶6
+    (_S.PROCEEDING, _I.TIMEOUT): (_S.TERMINATED, _A.TIME_OUT),  # 3261 9.1: 64*T1 after a CANCEL
     (_S.COMPLETED, _I.FAILURE): (_S.COMPLETED, _A.ACK),  # 3261 17.1.1.2 ¶7
     (_S.COMPLETED, _I.EXPIRY): (_S.TERMINATED, _A.END),  # 3261 17.1.1.2 ¶8, timer D
     (_S.COMPLETED, _I.TRANSPORT_ERROR): (_S.TERMINATED, _A.END),  # 3261 17.1.1.2 ¶9: the response is known
@@ -159,7 +160,7 @@ class ClientTransaction:
         return cls(
             request.to_bytes(),
             request.method,
-            request.via.branch or "",
+            request.branch,
             reliable=reliable,
             timers=timers,
             now=now,
@@ -188,7 +189,7 @@ class ClientTransaction:
 
     def matches(self, response: Response) -> bool:
         """Tell whether a response belongs to this transaction (RFC 3261 17.1.3)."""
-        return response.via.branch == self.branch and response.cseq.method == self.method
+        return response.branch == self.branch and response.cseq.method == self.method
 
     def receive(self, response: Response, now: float) -> ClientAction:
         """Take a response that matches; returns what the owner does with it (RFC 3261 17.1.1.2, 17.1.2.2)."""

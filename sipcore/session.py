@@ -204,7 +204,14 @@ class InviteSession(TransferSide):
     @property
     def finished(self) -> bool:
         """True when nothing needs this session any more: no transaction, no timer, no call."""
-        return self.state is SessionState.TERMINATED and not self._clients and not self._servers and not self._accepted
+        return (
+            self.state is SessionState.TERMINATED
+            and not self._clients
+            and not self._servers
+            and not self._accepted
+            and not self._transferring
+            and not self._transferred
+        )
 
     def _refuse_malformed(self, request: Request, error: ParseError, now: float) -> None:
         """Answer a request whose details cannot be read (RFC 3261 21.4.1)."""

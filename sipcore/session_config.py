@@ -86,7 +86,7 @@ class SessionConfig:
     """Max-Forwards."""
 
     via_start: str = field(init=False, repr=False, compare=False, default="")
-    """The Via line up to the branch."""
+    """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""
     tail: str = field(init=False, repr=False, compare=False, default="")
     """Contact and User-Agent lines for requests."""
     invite_tail: str = field(init=False, repr=False, compare=False, default="")
@@ -97,7 +97,7 @@ class SessionConfig:
     def __post_init__(self) -> None:
         host = bracketed(self.local.host)
         put = object.__setattr__
-        via = f"Via: SIP/2.0/{self.local.transport.upper()} {host}:{self.local.port};rport;branch="
+        via = f"Via: SIP/2.0/{self.local.transport.upper()} {host}:{self.local.port};branch="
         put(self, "via_start", via)
         contact = self.contact
         if not contact:

@@ -197,7 +197,7 @@ class TransactionUser(ABC):
         data = dialog.write(
             client.method,
             client.cseq,
-            self.config.via_start + branch,
+            f"{self.config.via_start}{branch};rport",
             self._credentials_for(client) + client.extra,
             client.body,
             client.content_type,
@@ -231,7 +231,7 @@ class TransactionUser(ABC):
 
     def _client_of(self, response: Response) -> ClientRequest | None:
         """Find the request a response belongs to (RFC 3261 17.1.3)."""
-        branch = response.via.branch
+        branch = response.branch
         method = response.cseq.method
         for client in self._clients:
             if client.transaction.branch == branch and client.method == method:
