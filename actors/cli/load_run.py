@@ -66,7 +66,11 @@ class LoadRun:
         Raises:
             ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
         """
-        await self.fleet.start()
+        try:
+            await self.fleet.start()
+        except BaseException:
+            self.results.discard()
+            raise
         self._begun = self._written = time.monotonic()
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.health.begin()

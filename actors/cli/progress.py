@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import IO, Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
@@ -60,10 +60,10 @@ class TerminalProgress:
 
     def show(self, figures: Figures) -> None:
         """Draw the figures."""
-        table = Table(title=self._title, show_header=False)
+        table = Table(show_header=False)
         for name, figure in figures.items():
             table.add_row(name, str(figure))
-        self._live.update(table, refresh=True)
+        self._live.update(Group(self._title, table), refresh=True)
 
     def close(self) -> None:
         """Remove the table."""

@@ -61,7 +61,8 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
     hop = hop_of(target)
     if hop.transport != "udp":
         raise ConfigurationError(
-            f"target {target!r}: this release sends over udp only and not {hop.transport}; write sip: without a transport"
+            f"target {target!r}: this release sends over udp and not over {hop.transport}; "
+            "write sip: without a transport"
         )
     if any(_address(hop.host) in network for network in QUIET_NETWORKS):
         return hop

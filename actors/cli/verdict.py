@@ -1,5 +1,6 @@
 """The end of a run in words: every checked figure, the verdict and why, and where the files are."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> 
         f"{'PASSED' if passed else 'FAILED'} ({result.verdict.text}, exit code {result.exit_code})",
         fg="green" if passed else "red",
         bold=True,
+        color=False if os.environ.get("NO_COLOR") else None,  # None = on a terminal
     )
     for reason in result.reasons:
         click.echo(f"  {reason}")

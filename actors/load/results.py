@@ -132,6 +132,15 @@ class Results:
             self._give_up(error)
         self._file = None
 
+    def discard(self) -> None:
+        """Nothing was run: leave nothing behind but what was there before."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            (self.folder / "calls.csv.partial").unlink()
+            with suppress(OSError):  # there is something else in it
+                self.folder.rmdir()
+
     def _write_row(self, row: tuple[object, ...]) -> None:
         if self._file is not None:
             try:

@@ -446,6 +446,16 @@ def test_calls_and_summary_are_written(tmp_path: Path) -> None:
     assert not results.error
 
 
+def test_a_run_that_never_started_leaves_nothing_behind(tmp_path: Path) -> None:
+    Results(tmp_path / "new").discard()
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "notes.txt").write_text("mine")
+    results = Results(tmp_path)
+    results.discard()
+    results.discard()
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"--out .*file/run: .*give a folder"):

@@ -1,0 +1,394 @@
+"""The command line without any process: help, errors, values, what is shown, what signals do."""
+
+import asyncio
+import io
+import os
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from actors.cli import main
+from actors.cli.app import cli
+from actors.cli.options import FleetOptions, fleet_options
+from actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
+from actors.cli.run import Signals, node_config, run
+from actors.cli.target import checked_hop, complete, local_address
+from actors.cli.values import (
+    DEFAULT_METRICS,
+    NO_METRICS,
+    Condition,
+    Digits,
+    Duration,
+    ListenAddress,
+    Media,
+    MetricsAddress,
+    MetricsPlace,
+    Network,
+    PortRange,
+    Shard,
+)
+from actors.cli.verdict import result_lines, say_result
+from actors.config import Listener, LoadConfig
+from actors.errors import ConfigurationError
+from actors.fleet_totals import ProcessFigures
+from actors.load.report import Ending, Report
+from actors.load.results import Results
+from actors.load.thresholds import Threshold
+from actors.metric_table import METRICS
+from sipcore.hop import Hop
+from sipswarm.version import VERSION
+
+LOAD = ["load", "127.0.0.1"]
+
+
+# ---- help, errors, exit codes
+
+
+@pytest.mark.parametrize("verb", [[], ["answer"], ["load"], ["demo"], ["metrics"], ["version"]], ids=str)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, flag]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"Usage: sipswarm {' '.join(verb)}".strip())
+    assert not shown.err
+
+
+@pytest.mark.parametrize("verb", ["answer", "load", "demo"])
+def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    text = capsys.readouterr().out
+    examples = [line.split() for line in re.findall(rf"^ +sipswarm ({verb}.*)$", text, re.MULTILINE)]
+    assert examples
+    for _, *arguments in examples:
+        command = cli.commands[verb]
+        with command.make_context(verb, [each.strip("'") for each in arguments]):
+            pass
+
+
+def test_nothing_said_is_answered_with_the_help_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("Usage: sipswarm")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["load"], "Missing argument 'TARGET'"),
+        ([*LOAD, "-m", "1", "-d", "5"], "'5' has no unit: SIPp's -d means milliseconds.*write 5s or 5ms"),
+        ([*LOAD, "-m", "1", "-d", "x"], "'x' is not a time; write for example 5s"),
+        (LOAD, "there is no end to this load; say -m CALLS or --duration TIME"),
+        ([*LOAD, "-m", "0"], "0 is not in the range"),
+        ([*LOAD, "-m", "1", "-r", "0"], "is not in the range"),
+        ([*LOAD, "-m", "1", "--expect-media"], "media and digits need media"),
+        ([*LOAD, "-m", "1", "--dtmf", "12"], "media and digits need media"),
+        ([*LOAD, "-m", "1", "--media", "silence", "--expect-dtmf", "="], "say --dtmf DIGITS too"),
+        ([*LOAD, "-m", "1", "--media", "ivr"], "'ivr' is not one of echo, silence"),
+        ([*LOAD, "-m", "1", "--dtmf", "12x"], "are not at most 64 of the digits"),
+        ([*LOAD, "-m", "1", "--expect-dtmf", "??"], "cannot be random; write ="),
+        ([*LOAD, "-m", "1", "--threshold", "pdd<1"], "there is no pdd"),
+        ([*LOAD, "-m", "1", "--shard", "3/2"], "is not a share"),
+        ([*LOAD, "-m", "1", "-i", "localhost"], "'localhost' is not an IP address"),
+        (["load", "192.0.2.1", "-m", "1"], "outside of loopback.*say --allow-public"),
+        (["load", "192.0.2.1", "-m", "1", "-r", "11", "--allow-public"], "is public, which allows 10 calls per second"),
+        (["load", "127.0.0.1:99999", "-m", "1"], "target '127.0.0.1:99999'.*write for example sip:user@"),
+        (["load", "sip:a@127.0.0.1", "-s", "b", "-m", "1"], "names the user 'a' already; drop -s b"),
+        ([*LOAD, "-t", "tcp", "-m", "1"], "over udp and not over tcp"),
+        (["load", "127.0.0.1;transport=tls", "-m", "1"], "over udp and not over tls"),
+        ([*LOAD, "-m", "1", "--rtp-ports", "20001-30000"], "is not a range of even ports"),
+        ([*LOAD, "-m", "1", "--rtp-ports", "20000"], "is not a range of even ports"),
+        ([*LOAD, "-m", "1", "--metrics", "localhost:1"], "is not .ADDR:.PORT"),
+        ([*LOAD, "-m", "1", "--metrics", "127.0.0.1"], "is not .ADDR:.PORT"),
+        ([*LOAD, "-m", "1", "--out", "/dev/null/x"], "--out /dev/null/x: .*give a folder"),
+        (["answer", "--listen", "udp:localhost:5070"], "'localhost' is not an IP address; write for example udp:"),
+        (["answer", "--listen", "udp:127.0.0.1:0", "-p", "5070"], "give only --listen"),
+        (["answer", "--media", "play:"], "is not one of"),
+        (["answer", "--status", "204"], "a call is answered with 200"),
+        (["answer", "--allow", "10.0.0.0/33"], "is not a network"),
+        (["demo", "--calls", "x"], "'x' is not a valid integer"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_error_is_one_line_with_the_fix_and_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith("sipswarm")
+    assert re.search(said, shown.err), shown.err
+
+
+def test_version_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    shown = capsys.readouterr().out
+    assert re.fullmatch(rf"sipswarm {VERSION}\nPython 3\.\S+\nlibzmq \S+ \(pyzmq \S+\)\nuvloop \S+\n", shown)
+
+
+def test_metrics_lists_every_metric_with_labels_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics"]) == 0
+    shown = capsys.readouterr().out
+    for metric in METRICS:
+        assert f"{metric.name} ({metric.kind})\n    {metric.help}\n" in shown
+    assert "    outcome: answered busy" in shown
+    assert "    process: a slot's name" in shown
+    assert "    scenario: as configured" in shown
+    assert "PUBLISH OTHER\n" in shown
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Duration(), "5s", 5.0),
+        (Duration(), "5000ms", 5.0),
+        (Duration(), "1.5m", 90.0),
+        (Duration(), "2h", 7200.0),
+        (Duration(), "5", 5.0),
+        (Duration(), 5.0, 5.0),
+        (Duration(unit_needed=True), "0", 0.0),
+        (Duration(unit_needed=True), "250ms", 0.25),
+        (PortRange(), "20000-32766", (20000, 32766)),
+        (MetricsPlace(), "9464", MetricsAddress("127.0.0.1", 9464, given=True)),
+        (MetricsPlace(), "0.0.0.0:1", MetricsAddress("0.0.0.0", 1, given=True)),
+        (MetricsPlace(), "[::1]:9464", MetricsAddress("::1", 9464, given=True)),
+        (MetricsPlace(), "off", NO_METRICS),
+        (MetricsPlace(), DEFAULT_METRICS, DEFAULT_METRICS),
+        (ListenAddress(), "tcp:[::1]:5070", Listener("tcp", "::1", 5070)),
+        (Condition(), "mos.p5>3", Threshold("mos.p5>3", "mos", "p5", ">", 3.0)),
+        (Digits(), "12ab*#?", "12AB*#?"),
+        (Digits(same="="), "=", "="),
+        (Media("ivr"), "ivr", "ivr"),
+        (Media(), "tone:440", "tone:440"),
+        (Media(), "play:/tmp/x.wav", "play:/tmp/x.wav"),
+        (Network(), "2001:db8::/32", "2001:db8::/32"),
+        (Shard(), "2/3", (1, 3)),
+    ],
+)
+def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object) -> None:
+    assert kind.convert(text, None, None) == value
+
+
+def test_fleet_options_become_the_configuration_of_a_node() -> None:
+    seen: list[FleetOptions] = []
+
+    @click.command()
+    @fleet_options(metrics=DEFAULT_METRICS)
+    def verb(fleet: FleetOptions) -> int:
+        seen.append(fleet)
+        return 0
+
+    verb.main([], standalone_mode=False)
+    workers = ["--call-workers", "3", "--media-workers", "2", "--max-calls", "7", "--run-dir", "/tmp/x", "--quiet"]
+    times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s"]
+    verb.main([*workers, *times, "--metrics", "off", "--rtp-ports", "30000-30010"], standalone_mode=False)
+    default, given = seen
+    assert (default.metrics, default.drain, default.run_dir, default.quiet) == (DEFAULT_METRICS, 30.0, "", False)
+    assert default.call_workers >= 1 <= default.media_workers
+    assert given == FleetOptions(3, 2, NO_METRICS, (30000, 30010), 60.0, 0.0, 5.0, 7, "/tmp/x", quiet=True)
+    config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
+    assert (config.call_workers, config.media_workers, config.rtp_ports) == (3, 2, (30000, 30010))
+    assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
+
+
+# ---- targets
+
+
+@pytest.mark.parametrize(
+    ("target", "user", "transport", "uri"),
+    [
+        ("127.0.0.1", "", "udp", "sip:127.0.0.1"),
+        ("127.0.0.1:5070", "1234", "udp", "sip:1234@127.0.0.1:5070"),
+        ("echo@127.0.0.1", "", "udp", "sip:echo@127.0.0.1"),
+        ("sip:echo@[::1]:5070;x=1", "", "udp", "sip:echo@[::1]:5070;x=1"),
+        ("SIPS:a@b.example", "", "udp", "SIPS:a@b.example"),
+        ("a@127.0.0.1", "", "tcp", "sip:a@127.0.0.1;transport=tcp"),
+        ("a@127.0.0.1;transport=udp", "", "tcp", "sip:a@127.0.0.1;transport=udp"),
+    ],
+)
+def test_a_target_is_completed(target: str, user: str, transport: str, uri: str) -> None:
+    assert complete(target, user, transport) == uri
+
+
+@pytest.mark.parametrize(
+    ("host", "quiet"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("10.1.2.3", True),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("192.168.0.9", True),
+        ("169.254.1.1", True),
+        ("[::1]", True),
+        ("[fe80::1]", True),
+        ("[fd00::1]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("[::ffff:192.0.2.1]", False),
+        ("[2001:db8::1]", False),
+        ("192.0.2.1", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_only_networks_that_surprise_nobody_are_called_without_more_words(host: str, quiet: bool) -> None:
+    uri = f"sip:a@{host}:5070"
+    if quiet:
+        assert checked_hop(uri, allow_public=False, rate=1000).port == 5070
+    else:
+        with pytest.raises(ConfigurationError, match="--allow-public"):
+            checked_hop(uri, allow_public=False, rate=1)
+        assert checked_hop(uri, allow_public=True, rate=10).port == 5070
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_local_address_is_the_one_that_reaches_the_target(host: str) -> None:
+    assert local_address(Hop("udp", host, 5060)) == host
+
+
+def test_a_target_without_a_route_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"no route to .*give a local address with -i"):
+        local_address(Hop("udp", "255.255.255.255", 5060))
+
+
+# ---- what is shown
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_progress_is_a_line_each_time_something_changed() -> None:
+    stream = io.StringIO()
+    progress = choose_progress("title", quiet=False, stream=stream)
+    for live in (1, 1, 2):
+        progress.show({"calls": 5, "live": live})
+    progress.close()
+    assert isinstance(progress, PlainProgress)
+    assert stream.getvalue() == "calls 5  live 1\ncalls 5  live 2\n"
+
+
+def test_progress_on_a_terminal_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    progress = choose_progress("sipswarm load x", quiet=False, stream=stream)
+    progress.show({"calls": 5, "live": 1})
+    progress.close()
+    assert isinstance(progress, TerminalProgress)
+    assert "sipswarm load x" in stream.getvalue()
+    assert re.search(r"calls.*5", stream.getvalue())
+    assert "\x1b[3" not in stream.getvalue()  # no colours
+
+
+def test_quiet_shows_nothing() -> None:
+    stream = Terminal()
+    progress = choose_progress("title", quiet=True, stream=stream)
+    progress.show({"calls": 5})
+    progress.close()
+    assert isinstance(progress, NoProgress)
+    assert not stream.getvalue()
+
+
+def judged(thresholds: Sequence[str] = ()) -> tuple[Report, Ending]:
+    figures = (ProcessFigures("call-0", 1.25, 41_000_000, 2),)
+    ending = Ending("2026-01-01T00:00:00+00:00", 5.0, 2, 0, 0, processes=figures)
+    return Report(LoadConfig("sip:127.0.0.1"), thresholds=[Threshold.parse(each) for each in thresholds]), ending
+
+
+def test_the_result_names_every_figure_the_verdict_and_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, ending = judged(["answered>=0.9"])
+    results = Results(tmp_path)
+    results.close_calls()
+    say_result(report.judge(ending), results, more=("and more",))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("calls: planned 2, attempted 0, answered 0, completed 0, failed 2, dropped 0")
+    assert "outcomes: none" in lines
+    assert "digits: sent 0, received 0, missed 0, wrong 0" in lines
+    assert "process call-0: 1.2 s of CPU, 41 MB, 2 restarts" in lines
+    assert "threshold answered>=0.9: none FAILED" in lines
+    assert lines[-5:] == [
+        "and more",
+        "FAILED (nothing_sent, exit code 97)",
+        "  no call was started",
+        f"summary: {tmp_path / 'summary.json'}",
+        f"calls: {tmp_path / 'calls.csv'}",
+    ]
+
+
+def test_delays_are_shown_in_milliseconds() -> None:
+    report, ending = judged()
+    summary = report.judge(ending).summary
+    summary["delays"]["answer"] = {"count": 2, "p50": 0.0015, "p95": 0.002, "p99": 0.0021, "max": 0.1}
+    summary["generator"] |= {"healthy": False, "loop_lag_p99": 0.05}
+    lines = list(result_lines(summary))
+    assert "answer delay in ms: p50 1.5, p95 2.0, p99 2.1, max 100.0" in lines
+    assert not any(line.startswith("post dial") for line in lines)
+    assert any("NOT healthy" in line and "loop lag 50.0 ms" in line for line in lines)
+
+
+# ---- signals
+
+
+def signalled(*numbers: signal.Signals, start: bool = True) -> tuple[int, Signals, list[float]]:
+    """Run a body that gets these signals one after the other; its exit code, what they did and what was drained."""
+    drained: list[float] = []
+    seen: list[Signals] = []
+
+    async def body(signals: Signals) -> int:
+        seen.append(signals)
+        if start:
+            signals.started()
+        for number in numbers:
+            os.kill(os.getpid(), number)
+            for _ in range(1000):  # the loop reads signals from a pipe of its own
+                await asyncio.sleep(0)
+        return 0
+
+    code = run(body, drain=drained.append, within=30.0, cancelled=105)
+    return code, seen[0], drained
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_the_second_hangs_up(number: signal.Signals) -> None:
+    code, signals, drained = signalled(number, signal.SIGTERM)
+    assert (code, drained) == (0, [30.0, 0.0])
+    assert signals.interrupted
+    assert not signals.ended_early
+
+
+def test_sigusr1_ends_the_plan_early_without_an_interruption() -> None:
+    _, signals, drained = signalled(signal.SIGUSR1)
+    assert drained == [30.0]
+    assert signals.ended_early
+    assert not signals.interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_before_anything_started_ends_the_start(number: signal.Signals) -> None:
+    code, _, drained = signalled(number, start=False)
+    assert (code, drained) == (105, [])
+
+
+def test_the_third_signal_exits_at_once() -> None:
+    child = os.fork()
+    if not child:
+        signals = Signals(lambda within: None, 30.0, lambda: None)
+        signals.started()
+        for _ in range(3):
+            signals.stop()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

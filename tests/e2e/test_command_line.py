@@ -1,0 +1,235 @@
+"""The command line with real processes on loopback: as a user starts, scrapes and ends them.
+
+In this process where possible, so that what it prints and returns is seen as it is; signals go to processes of their
+own.
+"""
+
+import csv
+import json
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.cli import main
+
+WORKERS = ["--call-workers", "1", "--media-workers", "1"]
+SECONDS = 30.0
+
+
+class Running:
+    """`sipswarm VERB …` as a process; lines of its standard output as they come."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "actors.cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        assert self.process.stdout is not None
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def line(self) -> str:
+        """The next line of its standard output."""
+        return self._lines.get(timeout=SECONDS)
+
+    def end(self, *numbers: signal.Signals) -> tuple[int, str]:
+        """Send signals and wait; the exit code and what it wrote on standard error."""
+        for number in numbers:
+            self.process.send_signal(number)
+            time.sleep(0.3)
+        code = self.process.wait(SECONDS)
+        self._reader.join()
+        assert self.process.stderr is not None
+        return code, self.process.stderr.read()
+
+    def close(self) -> None:
+        """Whatever happened, nothing is left."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+@pytest.fixture
+def answering(request: pytest.FixtureRequest) -> Iterator[tuple[Running, str, str]]:
+    """`sipswarm answer` with the arguments of the test's parameter, its address and its metrics' URL."""
+    arguments: Sequence[str] = getattr(request, "param", [])
+    running = Running("answer", "--listen", "udp:127.0.0.1:0", "--metrics", "0", *WORKERS, *arguments)
+    try:
+        address = running.line().removeprefix("listening on udp:")
+        url = running.line().removeprefix("metrics on ")
+        yield running, address, url
+    finally:
+        running.close()
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return summary
+
+
+def scraped(url: str) -> dict[tuple[str, ...], float]:
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_a_load_against_answer_passes_and_both_sides_count_the_same(
+    answering: tuple[Running, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running, address, url = answering
+    arguments = "-m 20 -r 20 -d 1s --media silence --expect-media --dtmf 12 --threshold answered>=1 --fail-on-error"
+    code = main(["load", f"echo@{address}", *arguments.split(), *WORKERS, "--out", str(tmp_path), "--metrics", "0"])
+    shown = capsys.readouterr()
+    assert code == 0, shown
+    assert re.match(r"metrics on http://127\.0\.0\.1:\d+/metrics\ncalls: planned 20, attempted 20, ", shown.out)
+    assert "PASSED (passed, exit code 0)" in shown.out
+    assert re.search(r"^time 1s  calls \d+/20 ", shown.err, re.MULTILINE)
+    summary = summary_of(tmp_path)
+    assert summary["calls"]["answered"] == summary["calls"]["planned"] == 20
+    assert summary["media"]["streams"] == 20
+    assert summary["dtmf"]["sent"] == 40
+    assert summary["rate"]["achieved"] == pytest.approx(20, rel=0.05)
+    assert {each["name"] for each in summary["processes"]} >= {"dispatcher", "call-0", "media-0"}
+    with (tmp_path / "calls.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["id"] for row in rows}) == 20
+    assert {(row["outcome"], row["code"], row["failure"]) for row in rows} == {("answered", "200", "")}
+    deadline = time.monotonic() + 5
+    attempts = ("sipswarm_call_attempts_total", "uas")
+    while time.monotonic() < deadline:
+        samples = scraped(url)
+        digits = samples["sipswarm_dtmf_events_total", "received", "rfc4733"]
+        calls = sum(value for key, value in samples.items() if key[:2] == attempts)
+        if (calls, digits) == (20, 40):
+            break
+        time.sleep(0.2)
+    assert (calls, digits) == (20, 40)
+    assert samples["sipswarm_process_up", "call", "call-0"] == 1
+    code, errors = running.end(signal.SIGTERM)
+    assert code == 0, errors
+
+
+@pytest.mark.parametrize("answering", [["--status", "486"]], indirect=True)
+def test_refused_calls_fail_the_run_and_a_threshold_decides_instead(
+    answering: tuple[Running, str, str], tmp_path: Path
+) -> None:
+    load = ["load", answering[1], "-m", "5", "-r", "50", *WORKERS, "--out", str(tmp_path), "--quiet"]
+    assert main(load) == 1
+    summary = summary_of(tmp_path)
+    assert (summary["verdict"], summary["calls"]["outcomes"]) == ("calls_failed", {"busy": 5})
+    assert main([*load, "--threshold", "answered<0.1"]) == 0
+    assert main([*load, "--threshold", "answered>0.9"]) == 99
+    assert summary_of(tmp_path)["thresholds"] == [{"expression": "answered>0.9", "value": 0.0, "passed": False}]
+
+
+def test_the_demo_checks_every_digit_and_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["demo", "-m", "6", "-r", "6", *WORKERS, "--out", str(tmp_path), "--quiet"])
+    shown = capsys.readouterr()
+    assert code == 0, shown
+    assert "digits: sent 24, received 24, missed 0, wrong 0" in shown.out
+    assert re.search(r"the answering side: calls 6, .* digits received 24, sent back 24", shown.out)
+    assert not shown.err
+    summary = summary_of(tmp_path)
+    assert summary["verdict"] == "passed"
+    assert summary["media"]["streams"] == 6
+    assert summary["media"]["one_way_calls"] == 0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [([signal.SIGINT], 105), ([signal.SIGUSR1], 0), ([signal.SIGINT, signal.SIGTERM], 105)],
+    ids=["SIGINT", "SIGUSR1", "SIGINT and SIGTERM"],
+)
+def test_a_signal_ends_a_load_in_order(
+    answering: tuple[Running, str, str], tmp_path: Path, numbers: list[signal.Signals], expected: int
+) -> None:
+    hold = "1s" if len(numbers) == 1 else "60s"
+    load = Running(
+        "load",
+        answering[1],
+        "-r",
+        "10",
+        "--duration",
+        "1h",
+        "-d",
+        hold,
+        *WORKERS,
+        "--out",
+        str(tmp_path),
+        "--metrics",
+        "0",
+    )
+    try:
+        url = load.line().removeprefix("metrics on ")
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            if scraped(url)["sipswarm_call_attempts_total", "uac", "call"] >= 5:
+                break
+            time.sleep(0.2)
+        code, errors = load.end(*numbers)
+    finally:
+        load.close()
+    assert code == expected, errors
+    summary = summary_of(tmp_path)
+    assert summary["exit_code"] == expected
+    assert summary["calls"]["attempted"] >= 5
+    assert sum(summary["calls"]["outcomes"].values()) == summary["calls"]["attempted"]
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGUSR1]], ids=str)
+def test_answer_ends_with_0_on_a_signal(answering: tuple[Running, str, str], numbers: list[signal.Signals]) -> None:
+    code, errors = answering[0].end(*numbers)
+    assert code == 0, errors
+
+
+def test_busy_ports_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip, socket.socket() as web:
+        sip.bind(("127.0.0.1", 0))
+        web.bind(("127.0.0.1", 0))
+        web.listen()
+        sip_port, web_port = sip.getsockname()[1], web.getsockname()[1]
+        assert main(["answer", "-p", str(sip_port), "--metrics", "off", *WORKERS]) == 2
+        assert f"udp:127.0.0.1:{sip_port}" in capsys.readouterr().err
+        assert main(["answer", "-p", "0", "--metrics", str(web_port), *WORKERS]) == 2
+        assert f"127.0.0.1:{web_port} cannot be used" in capsys.readouterr().err
+        out = tmp_path / "out"
+        load = ["load", "127.0.0.1", "-m", "1", "-p", str(sip_port), *WORKERS, "--out", str(out)]
+        assert main(load) == 2
+        assert not out.exists()
+
+
+def test_no_process_is_left_behind() -> None:
+    children = [int(pid) for each in Path("/proc/self/task").glob("*/children") for pid in each.read_text().split()]
+    ours = [pid for pid in children if b"actors." in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not ours
