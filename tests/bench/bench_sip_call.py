@@ -16,8 +16,8 @@ import pstats
 import time
 
 from sipcore.events import AnswerReceived, InviteReceived
-from sipcore.message import Request
 from sipcore.media_attributes import Codec
+from sipcore.message import Request
 from sipcore.negotiation import LocalMedia, make_answer, make_offer, negotiated
 from sipcore.parser import parse
 from sipcore.sdp import SessionDescription

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from sipcore.dialog import session_key
-from sipcore.events import Event
+from sipcore.events import Event, ReinviteReceived
 from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.session import Hop, InviteSession, SessionConfig
@@ -246,3 +246,55 @@ def restart(wire: Wire) -> None:
     wire.sent = 0
     for side in wire.sides.values():
         side.events.clear()
+
+
+def ringing(
+    caller: dict[str, object] | None = None, called: dict[str, object] | None = None
+) -> tuple[Side, Side, Wire]:
+    """A call that rings at time 0."""
+    alice, bob, wire = pair(caller, called)
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    bob.session.ring(0.0)
+    wire.flush()
+    return alice, bob, wire
+
+
+def edited(data: bytes, *changes: tuple[bytes, bytes]) -> bytes:
+    """A message with some octets replaced; each must be there."""
+    for old, new in changes:
+        assert old in data
+        data = data.replace(old, new, 1)
+    return data
+
+
+def in_dialog(wire: Wire, bob: Side, method: str, number: int, extra: str = "", body: bytes = b"") -> bytes:
+    """A request of A within B's dialog, as an outsider would forge it with the right identity."""
+    dialog = bob.session.dialog
+    assert dialog is not None
+    return (
+        f"{method} sip:bob@192.0.2.2 SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKforged{method}{number};rport\r\n"
+        f"From: {dialog.remote}\r\nTo: {dialog.local}\r\nCall-ID: {dialog.call_id}\r\n"
+        f"CSeq: {number} {method}\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def request_of(data: bytes) -> Request:
+    """Octets that are known to be a request, parsed."""
+    message = parse(data)
+    assert isinstance(message, Request)
+    return message
+
+
+def response_of(data: bytes) -> Response:
+    """Octets that are known to be a response, parsed."""
+    message = parse(data)
+    assert isinstance(message, Response)
+    return message
+
+
+def accept_reinvites(side: Side, event: Event, now: float) -> None:
+    """Answers every re-INVITE."""
+    if isinstance(event, ReinviteReceived) and side.speaking is not None:
+        side.speaking.accept(now, ANSWER)

@@ -235,7 +235,7 @@ def test_the_wait_after_a_cancel_is_bounded_but_not_after_the_final_response() -
     made = brought_to(S.PROCEEDING, "INVITE")
     assert made.deadline is None
     made.give_up_at(32.0)
-    assert made.deadline == 32.0
+    assert made.due == 32.0
     assert made.handle_timer(32.0) is A.TIME_OUT
     done = brought_to(S.COMPLETED, "INVITE")
     done.give_up_at(1.0)
