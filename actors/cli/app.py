@@ -6,19 +6,17 @@ from collections.abc import Sequence
 
 import click
 
-from sipswarm.version import VERSION
-
 from ..errors import ConfigurationError
 from .answer import answer
 from .demo import demo
-from .info import metrics, version
+from .info import installed, metrics, version
 from .load import load
 
 NAME = "sipswarm"
 
 
 @click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(VERSION, prog_name=NAME)
+@click.version_option(installed(NAME), prog_name=NAME)
 def cli() -> None:
     """Thousands of SIP calls, with their audio and digits, from a few processes.
 

@@ -6,8 +6,6 @@ from importlib.metadata import version as version_of
 
 import click
 
-from sipswarm.version import VERSION
-
 from ..metric_table import METRICS, Metric
 
 
@@ -17,10 +15,10 @@ def version() -> int:
     from ..link import versions
 
     libzmq, pyzmq = versions()
-    click.echo(f"sipswarm {VERSION}")
+    click.echo(f"sipswarm {installed('sipswarm')}")
     click.echo(f"Python {platform.python_version()}")
     click.echo(f"libzmq {libzmq} (pyzmq {pyzmq})")
-    click.echo(f"uvloop {_installed('uvloop')}")
+    click.echo(f"uvloop {installed('uvloop')}")
     return 0
 
 
@@ -46,8 +44,9 @@ def _values(metric: Metric, label: str) -> str:
     return " ".join((*values, "OTHER" if label == "method" else "other"))
 
 
-def _installed(name: str) -> str:
+def installed(package: str) -> str:
+    """The version of an installed package; our own is not installed when it runs from its source folder."""
     try:
-        return version_of(name)
+        return version_of(package)
     except PackageNotFoundError:
         return "not installed"

@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import click
 
-from sipswarm.version import VERSION
-
 from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
 from ..messages import CallFinished, Snapshot
 from ..metrics import MetricsServer
 from ..process import new_event_loop
 from ..supervisor import Supervisor
+from .info import installed
 from .options import FleetOptions
 
 SCENARIO: Final = "call"
@@ -45,7 +44,9 @@ class Fleet:
     ) -> None:
         self.prefix = prefix
         self.totals = FleetTotals(prefix=prefix, scenarios=(SCENARIO,), watch=watch)
-        self.totals.set_gauge("sipswarm_build_info", VERSION, platform.python_version(), "python", value=1.0)
+        self.totals.set_gauge(
+            "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
+        )
         self._supervisor = Supervisor(config, run_dir=run_dir, fleet=self.totals, on_call_finished=on_call_finished)
         self._running = False
         self.unclosed = 0

@@ -1,6 +1,7 @@
 """The command line without any process: help, errors, values, what is shown, what signals do."""
 
 import asyncio
+import importlib.metadata
 import io
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 
 from actors.cli import main
 from actors.cli.app import cli
+from actors.cli.info import installed
 from actors.cli.options import FleetOptions, fleet_options
 from actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
 from actors.cli.run import Signals, node_config, run
@@ -41,7 +43,6 @@ from actors.load.results import Results
 from actors.load.thresholds import Threshold
 from actors.metric_table import METRICS
 from sipcore.hop import Hop
-from sipswarm.version import VERSION
 
 LOAD = ["load", "127.0.0.1"]
 
@@ -128,7 +129,11 @@ def test_an_error_is_one_line_with_the_fix_and_2(
 def test_version_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     shown = capsys.readouterr().out
-    assert re.fullmatch(rf"sipswarm {VERSION}\nPython 3\.\S+\nlibzmq \S+ \(pyzmq \S+\)\nuvloop \S+\n", shown)
+    assert installed("click") == importlib.metadata.version("click")
+    assert installed("no-such-package") == "not installed"
+    assert re.fullmatch(
+        r"sipswarm (\d+\.\S+|not installed)\nPython 3\.\S+\nlibzmq \S+ \(pyzmq \S+\)\nuvloop \S+\n", shown
+    )
 
 
 def test_metrics_lists_every_metric_with_labels_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
