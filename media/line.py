@@ -157,7 +157,9 @@ class Line:
     def _connect(self, now: float) -> None:
         """Let the kernel do the source check from now on, where sending allows it."""
         locked = self._lock.locked
-        if locked is None or (self._send_from is self.rtp_socket and self._destination != locked):
+        if locked is None or not self.pool_port:  # a given socket might lose its port in `disconnect`
+            return
+        if self._send_from is self.rtp_socket and self._destination != locked:
             return
         with contextlib.suppress(OSError):
             self.rtp_socket.connect(locked)
@@ -289,18 +291,12 @@ class Line:
             self._silence_from = now
             return None
         silent = now - heard
-        if settings.silence_warning and silent < settings.silence_warning:
-            self._silence_told = 0
-            if not settings.inactivity_limit or silent < settings.inactivity_limit:
-                return None
-        if settings.inactivity_limit and silent >= settings.inactivity_limit:
-            if self._silence_told < 2:
-                self._silence_told = 2
-                return StreamSilent(stream.stream_id, "limit", silent)
-        elif settings.silence_warning and silent >= settings.silence_warning and self._silence_told < 1:
-            self._silence_told = 1
-            return StreamSilent(stream.stream_id, "warning", silent)
-        return None
+        limit, warning = settings.inactivity_limit, settings.silence_warning
+        level = 2 if limit and silent >= limit else 1 if warning and silent >= warning else 0
+        told, self._silence_told = self._silence_told, level
+        if level <= told:
+            return None
+        return StreamSilent(stream.stream_id, ("", "warning", "limit")[level], silent)
 
     def close(self, now: float) -> tuple[socket.socket, ...]:
         """Say goodbye and stop; returns the sockets, which go into quarantine."""

@@ -34,7 +34,7 @@ def canonical(address: str) -> str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, address))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{address!r} is no IP address") from error
 
 
@@ -101,7 +101,10 @@ def adopt(descriptor: int) -> socket.socket:
 
 
 def disconnect(connected: socket.socket) -> None:
-    """Dissolve a UDP connection; the binding stays. The socket module has no way to say AF_UNSPEC."""
+    """Dissolve a UDP connection; the socket module has no way to say AF_UNSPEC.
+
+    The binding stays if the port was named in `bind`; a port that the kernel chose would be lost.
+    """
     _LIBC.connect(connected.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))
 
 

@@ -28,7 +28,6 @@ CALLBACK_BOUND = 64
 AHEAD = 0.1
 """Seconds that a callback source is asked ahead at most."""
 MAX_FILE_OCTETS = 256 << 20
-_CACHE_OCTETS = 64 << 20
 
 
 class SourceError(ValueError):
@@ -94,9 +93,9 @@ class FramesSource(Source):
         if position == len(self._frames):
             if self._left > 0:
                 self._left -= 1
-                if not self._left:
-                    self.finished = "end"
-                    return None
+            if self._left == 0:
+                self.finished = "end"
+                return None
             position = 0
         self._position = position + 1
         return self._frames[position]
@@ -238,9 +237,11 @@ def tone(hz: float, form: Format) -> FramesSource:
 class FileFrames:
     """Files cut into frames, kept while they are unchanged; the least used go first."""
 
-    __slots__ = ("_kept", "_octets")
+    __slots__ = ("_kept", "_most", "_octets")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 64 << 20) -> None:
+        """most: octets kept, unless one file alone is larger."""
+        self._most = most
         self._kept: OrderedDict[tuple[str, int, int, Format], tuple[bytes, ...]] = OrderedDict()
         self._octets = 0
 
@@ -270,7 +271,7 @@ class FileFrames:
             raise SourceError(f"bad_file: {path} is shorter than one packet")
         self._kept[key] = frames
         self._octets += sum(map(len, frames))
-        while self._octets > _CACHE_OCTETS and len(self._kept) > 1:
+        while self._octets > self._most and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._octets -= sum(map(len, dropped))
         return frames

@@ -1,0 +1,93 @@
+"""Whose packets are taken (RELIABILITY S4): rows of (time, source, sequence number, taken)."""
+
+import pytest
+
+from media.lock import Address, SourceLock
+
+ANNOUNCED = ("192.0.2.1", 4000)
+OTHER_PORT = ("192.0.2.1", 4002)
+STRANGER = ("192.0.2.9", 4000)
+SIGNALLING = ("192.0.2.7", 9000)
+
+Row = tuple[float, Address, int, bool]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([(0.0, ANNOUNCED, 1, True), (0.1, ANNOUNCED, 2, True)], id="the announced port wins at once"),
+        pytest.param([(0.0, STRANGER, 1, False), (0.5, STRANGER, 2, False)], id="another address never"),
+        pytest.param(
+            [(0.0, ANNOUNCED, 1, True), (0.5, OTHER_PORT, 2, False), (0.9, OTHER_PORT, 3, False)],
+            id="locked is locked",
+        ),
+        pytest.param(
+            [(0.0, OTHER_PORT, 1, False), (0.1, OTHER_PORT, 2, False), (0.2, OTHER_PORT, 3, True)],
+            id="another port after 200 ms of silence of the announced one",
+        ),
+        pytest.param(
+            [(0.0, OTHER_PORT, 1, False), (0.3, OTHER_PORT, 9, False), (0.4, OTHER_PORT, 10, True)],
+            id="another port needs two in sequence",
+        ),
+        pytest.param(
+            [(0.0, OTHER_PORT, 1, False), (0.1, ANNOUNCED, 7, True), (0.3, OTHER_PORT, 2, False)],
+            id="the announced port comes first",
+        ),
+        pytest.param(
+            [(0.0, OTHER_PORT, 65535, False), (0.3, OTHER_PORT, 0, True)],
+            id="sequence numbers wrap",
+        ),
+        pytest.param(
+            [(0.0, ("192.0.2.1", port), 1, False) for port in range(5000, 5005)]
+            + [(0.3, ("192.0.2.1", 5004), 2, False), (0.4, ("192.0.2.1", 5000), 2, True)],
+            id="only four ports are watched",
+        ),
+    ],
+)
+def test_the_strict_rule(rows: list[Row]) -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    assert [lock.admit(source, number, now) for now, source, number, _ in rows] == [row[3] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("rows", "locked"),
+    [
+        pytest.param(
+            [(0.0, SIGNALLING, 1, False), (0.02, SIGNALLING, 2, True), (0.04, ANNOUNCED, 1, False)],
+            SIGNALLING,
+            id="the signalling address may be latched to",
+        ),
+        pytest.param(
+            [(0.0, STRANGER, 1, False), (0.0, STRANGER, 2, False), (0.0, ANNOUNCED, 1, False)],
+            None,
+            id="no other address while latching",
+        ),
+        pytest.param(
+            [(0.0, SIGNALLING, number, False) for number in (1, 3, 5, 7, 9)]
+            + [(0.1, SIGNALLING, 10, False), (0.1, ANNOUNCED, 4, True)],
+            ANNOUNCED,
+            id="after five packets the strict rule holds",
+        ),
+    ],
+)
+def test_latching_is_decided_within_five_packets(rows: list[Row], locked: Address | None) -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED, SIGNALLING[0])
+    assert [lock.admit(source, number, now) for now, source, number, _ in rows] == [row[3] for row in rows]
+    assert lock.locked == locked
+
+
+def test_nothing_is_taken_before_signalling_said_from_where() -> None:
+    assert not SourceLock().admit(ANNOUNCED, 1, 0.0)
+
+
+def test_only_a_new_address_opens_the_lock() -> None:
+    lock = SourceLock()
+    assert lock.announce(ANNOUNCED)
+    assert lock.admit(ANNOUNCED, 1, 0.0)
+    assert not lock.announce(ANNOUNCED)
+    assert not lock.admit(STRANGER, 1, 0.0)
+    assert lock.announce(STRANGER)
+    assert lock.admit(STRANGER, 1, 0.0)
+    assert not lock.admit(ANNOUNCED, 1, 0.0)
