@@ -28,7 +28,7 @@ from .message import Request
 from .refresh import SessionTimer, answer
 from .reliable import OPTION_TAG, PendingProvisional, ReliableSender
 from .reply import Reply
-from .server_transaction import ServerAction, ServerTransaction, transaction_key
+from .server_transaction import ServerAction, ServerTransaction, TransactionKey, transaction_key
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionInput, SessionState
 from .tokens import Tokens
@@ -81,8 +81,9 @@ class CalledSide(CallingSide):
         incoming = self._pending_invite("ring")
         if not 100 < status < 200:
             raise LocalProtocolError(f"{status} is no provisional status of ours")
-        extra = incoming.reply.record_route + merged(self.config.reply_tail, lines_of(headers)) + lines_of(headers)
-        required = OPTION_TAG in incoming.request.require
+        own = lines_of(headers)
+        extra = incoming.reply.record_route + merged(self.config.reply_tail, own) + own
+        required = "require" in incoming.request.headers.keys and OPTION_TAG in incoming.request.require
         if not reliable and not required:
             self._respond(
                 incoming,
@@ -238,7 +239,7 @@ class CalledSide(CallingSide):
     def _answer_session_timer(self, request: Request, now: float) -> str:
         """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9)."""
         if self._timer is None:
-            if not self.config.session_expires and "Session-Expires" not in request.headers:
+            if not self.config.session_expires and "session-expires" not in request.headers.keys:
                 return ""
             self._timer = SessionTimer(self.config.min_se)
         agreed, lines = answer(request, self.config)
@@ -251,11 +252,18 @@ class CalledSide(CallingSide):
     # The peer's messages
 
     def _take_invite(
-        self, request: Request, reply: Reply, dialog: Dialog, now: float, *, reinvite: bool
+        self,
+        request: Request,
+        key: TransactionKey,
+        reply: Reply,
+        dialog: Dialog,
+        now: float,
+        *,
+        reinvite: bool,
     ) -> IncomingInvite:
         """File an INVITE, answer 100, and tell of it."""
         transaction = ServerTransaction(
-            transaction_key(request),
+            key,
             "INVITE",
             reliable=reply.hop.transport != "udp",
             timers=self.config.timers,
@@ -278,7 +286,7 @@ class CalledSide(CallingSide):
 
     def _receive_ack(self, request: Request, now: float) -> None:
         """An ACK: of a failure it belongs to the transaction, of a 2xx to us (RFC 3261 13.3.1.4, 17.2.1)."""
-        server = self._server_of(request)
+        server = self._server_of(transaction_key(request))
         if server is not None and self._repeat(server, request, now) is not ServerAction.DELIVER_ACK:
             return
         number = request.cseq.number
@@ -313,9 +321,8 @@ class CalledSide(CallingSide):
         if request.body and not incoming.request.body and not incoming.negotiated:
             self._events.append(AnswerReceived(request.body, "ACK", True))
 
-    def _receive_cancel(self, request: Request, reply: Reply, now: float) -> None:
+    def _receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
         """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
-        key = transaction_key(request)
         named = (*key[:-1], "INVITE")
         cancel = self._open_server(request, key, reply, now)
         invite = next((server for server in self._servers if server.transaction.key == named), None)
@@ -331,7 +338,7 @@ class CalledSide(CallingSide):
         if not invite.reinvite:
             self._finish_called(Cause.CANCELLED, By.REMOTE, request)
 
-    def _open_server(self, request: Request, key: tuple[str, ...], reply: Reply, now: float) -> ServerRequest:
+    def _open_server(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> ServerRequest:
         """File a request of the peer that is not INVITE."""
         transaction = ServerTransaction(
             key,

@@ -299,8 +299,7 @@ class CallingSide(TransactionUser):
     def _on_ringing(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
         """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
         body = response.body
-        headers = response.headers
-        rseq = response.rseq if "Require" in headers and OPTION_TAG in response.require else None
+        rseq = response.rseq if "rseq" in response.headers.keys and OPTION_TAG in response.require else None
         if rseq is None:
             self._events.append(Provisional(response, False))
             if body and client.has_offer and dialog.offer is OfferState.LOCAL_OFFER:
@@ -407,7 +406,7 @@ class CallingSide(TransactionUser):
         """Start the session timer by what a 2xx says (RFC 4028 7.2)."""
         timer = self._timer
         if timer is None:
-            if "Session-Expires" not in response.headers:
+            if "session-expires" not in response.headers.keys:
                 return
             timer = self._timer = SessionTimer(self.config.min_se)
         timer.start(settled(response), now)

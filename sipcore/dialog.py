@@ -138,7 +138,7 @@ class Dialog:
     @classmethod
     def of_response(cls, response: Response, local: str, local_tag: str, max_forwards: int = 70) -> Dialog:
         """Make the caller's dialog from a 1xx or 2xx to its INVITE (RFC 3261 12.1.2)."""
-        routes = response.headers.values("Record-Route") if "Record-Route" in response.headers else ()
+        routes = response.headers.values("Record-Route") if "record-route" in response.headers.keys else ()
         dialog = cls(
             response.call_id,
             local,
@@ -155,7 +155,7 @@ class Dialog:
     @classmethod
     def of_request(cls, request: Request, local: str, local_tag: str, max_forwards: int = 70) -> Dialog:
         """Make the called side's dialog from an INVITE; `local` is its To with our tag (RFC 3261 12.1.1)."""
-        routes = request.headers.values("Record-Route") if "Record-Route" in request.headers else ()
+        routes = request.headers.values("Record-Route") if "record-route" in request.headers.keys else ()
         dialog = cls(
             request.call_id,
             local,
@@ -180,7 +180,7 @@ class Dialog:
         """Take route set and target from the 2xx that confirms an early dialog (RFC 3261 13.2.2.4)."""
         if self.state is DialogState.EARLY:
             self.state = DialogState.CONFIRMED
-            routes = response.headers.values("Record-Route") if "Record-Route" in response.headers else ()
+            routes = response.headers.values("Record-Route") if "record-route" in response.headers.keys else ()
             self.route_set = tuple(reversed(routes))
             self._head = ""
         self.refresh_target(response)

@@ -27,7 +27,7 @@ from .message import Request, Response
 from .outgoing_invite import OutgoingInvite
 from .refresh import too_small
 from .reply import Reply
-from .server_transaction import transaction_key
+from .server_transaction import TransactionKey, transaction_key
 from .session_config import HeaderPairs
 from .session_state import SessionInput, SessionState
 from .transaction_user import ClientRequest, ServerRequest, lines_of
@@ -270,19 +270,20 @@ class DialogSide(CalledSide):
         if method == "ACK":
             self._receive_ack(request, now)
             return
-        server = self._server_of(request)
+        key = transaction_key(request)
+        server = self._server_of(key)
         if server is not None:
             self._repeat(server, request, now)
             return
         reply = Reply(request, source, flow, self.local_tag)
         if method == "CANCEL":
-            self._receive_cancel(request, reply, now)
+            self._receive_cancel(request, key, reply, now)
             return
         dialog = self._dialog_of(request)
         if method == "INVITE" and dialog is not None:
-            self._receive_reinvite(request, reply, dialog, now)
+            self._receive_reinvite(request, key, reply, dialog, now)
             return
-        server = self._open_server(request, transaction_key(request), reply, now)
+        server = self._open_server(request, key, reply, now)
         if dialog is None:
             # 8.2.2.2: an INVITE that took two ways here; else 12.2.2: no such dialog.
             merged_request = request.to_tag is None and method == "INVITE"
@@ -323,11 +324,12 @@ class DialogSide(CalledSide):
         if method not in config.allow:
             allow = f"Allow: {', '.join(config.allow)}\r\n"
             return (405 if method in KNOWN_METHODS else 501), allow
-        if "Require" in request.headers:
+        keys = request.headers.keys
+        if "require" in keys:
             unknown = [tag for tag in request.require if tag not in config.supported]
             if unknown:
                 return 420, f"Unsupported: {', '.join(unknown)}\r\n"
-        if "Session-Expires" in request.headers and too_small(request, config):
+        if "session-expires" in keys and too_small(request, config):
             return 422, f"Min-SE: {config.min_se}\r\n"
         kind = request.content_type if request.body else ""
         if method in ("INVITE", "UPDATE", "PRACK") and request.body and kind not in config.accept:
@@ -353,7 +355,9 @@ class DialogSide(CalledSide):
         self._move(SessionInput.PEER_BYE)
         self._tell_end(Cause.BYE, By.REMOTE, server.request)
 
-    def _receive_reinvite(self, request: Request, reply: Reply, dialog: Dialog, now: float) -> None:
+    def _receive_reinvite(
+        self, request: Request, key: TransactionKey, reply: Reply, dialog: Dialog, now: float
+    ) -> None:
         """An INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5)."""
         refusal = self._screen(request)
         if self.state in _OVER or dialog is not self.dialog:
@@ -365,12 +369,12 @@ class DialogSide(CalledSide):
         elif self._invite is not None or dialog.offer is OfferState.LOCAL_OFFER:
             refusal = (491, "")
         if refusal is not None:
-            server = self._open_server(request, transaction_key(request), reply, now)
+            server = self._open_server(request, key, reply, now)
             self._respond(server, refusal[0], now, extra=refusal[1])
             return
         if reply.hop.transport != "udp":
             self.flow = reply.flow
-        self._take_invite(request, reply, dialog, now, reinvite=True)
+        self._take_invite(request, key, reply, dialog, now, reinvite=True)
 
     def _receive_update(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """An UPDATE: new target, perhaps an offer that our user answers (RFC 3311 5.2)."""

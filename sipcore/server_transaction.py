@@ -129,13 +129,15 @@ def transaction_key(request: Request) -> TransactionKey:
     Request-URI, From tag, Call-ID, CSeq number and the whole top Via. To tags are left out there, because the
     ACK of a failure has one and its INVITE has none.
     """
-    via = request.via
     method = request.method
     if method == "ACK":
         method = "INVITE"
-    branch = via.branch
-    if branch is not None and branch.startswith(MAGIC_COOKIE):
-        return (branch, via.host.lower(), str(via.port or 0), method)
+    branch = request.branch
+    if branch.startswith(MAGIC_COOKIE):
+        # The sent-by as written, up to the first parameter: a client writes its own the same way every time.
+        headers = request.headers
+        line = headers.lines[headers.keys.index("via")]
+        return (branch, line.partition(";")[0].rpartition(" ")[2].lower(), method)
     return (
         request.uri,
         request.from_tag or "",

@@ -14,6 +14,7 @@ from .calling import SDP
 from .dialog import Dialog, domain_of, hop_of, uri_of
 from .errors import LocalProtocolError, ParseError
 from .events import By, Cause
+from .headers import value_of
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .reply import Reply
@@ -101,7 +102,7 @@ class InviteSession(TransferSide):
         """
         tag = tokens.tag()
         reply = Reply(request, source, flow, tag)
-        dialog = Dialog.of_request(request, reply.to, tag, config.max_forwards)
+        dialog = Dialog.of_request(request, value_of(reply.to), tag, config.max_forwards)
         session = cls(config, tokens, request.call_id, tag, "", "", "", source, is_caller=False)
         session.dialog = dialog
         session.flow = flow
@@ -112,7 +113,7 @@ class InviteSession(TransferSide):
             session._respond(server, refusal[0], now, extra=refusal[1])
             session._finish_called(Cause.REJECTED, By.LOCAL, None)
             return session
-        session._take_invite(request, reply, dialog, now, reinvite=False)
+        session._take_invite(request, transaction_key(request), reply, dialog, now, reinvite=False)
         return session
 
     # Commands beyond those of the layers

@@ -19,7 +19,7 @@ from .events import Event
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .reply import Reply
-from .server_transaction import ServerAction, ServerTransaction, transaction_key
+from .server_transaction import ServerAction, ServerTransaction, TransactionKey
 from .session_config import HeaderPairs, SessionConfig
 from .tokens import Tokens
 
@@ -256,11 +256,8 @@ class TransactionUser(ABC):
 
     # Requests of the peer
 
-    def _server_of(self, request: Request) -> ServerRequest | None:
+    def _server_of(self, key: TransactionKey) -> ServerRequest | None:
         """Find the transaction that a repeated request or an ACK belongs to (RFC 3261 17.2.3)."""
-        if not self._servers:
-            return None
-        key = transaction_key(request)
         for server in self._servers:
             if server.transaction.key == key:
                 return server
