@@ -119,10 +119,11 @@ class LoadRun:
     def _figures(self, seconds: float) -> dict[str, object]:
         tally = self.report.tally
         planned = "" if self._planned is None else f"/{self._planned}"
+        attempted = max(self.fleet.attempted, tally.rows)
         return {
             "time": f"{seconds:.0f}s",
-            "calls": f"{self.fleet.attempted}{planned}",
-            "live": self.fleet.live_calls,
+            "calls": f"{attempted}{planned}",
+            "live": attempted - tally.rows,
             "done": tally.rows,
             "failed": tally.failed,
             "digits": f"{tally.digits_received}/{tally.digits_sent}",
