@@ -151,6 +151,7 @@ class Receiver:
             self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs}
         self._dtmf_methods = command.dtmf_methods
         self._listen("inband" in command.dtmf_methods)
+        self._tap()
         self._plain_second = -1
 
     def set_echo(self, source: EchoSource | None) -> None:

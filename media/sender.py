@@ -24,6 +24,7 @@ from .totals import codec_index
 
 _M32 = 0xFFFFFFFF
 _PACK = SEQUENCE_AND_TIMESTAMP.pack_into
+_NO_PAYLOAD = bytes(bytearray(b"none"))  # an object that is no source's payload
 
 
 class Sender:
@@ -104,7 +105,7 @@ class Sender:
         self.frames_skipped = 0
         self.digits_sent = 0
         self._packet = bytearray(HEADER_SIZE)
-        self._payload: bytes | None = None  # what `_packet` carries now
+        self._payload = _NO_PAYLOAD  # what `_packet` carries now
         self._marker = True  # the next audio packet begins a talk spurt (RFC 3551 4.1)
         self._dtmf_payload_type = -1
         self._tone_sounding = False
@@ -137,7 +138,7 @@ class Sender:
         self._dtmf_payload_type = command.dtmf_payload_type
         if changed or len(self._packet) == HEADER_SIZE:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
-            self._payload = None
+            self._payload = _NO_PAYLOAD
             self._marker = True
         self._note_special()
 
@@ -219,7 +220,7 @@ class Sender:
     def _note_special(self) -> None:
         """Whether the next packet may differ from the one before in more than number, time and payload."""
         self._special = (
-            self._digits_on or self._marker or self.protect is not None or isinstance(self.source, CallbackSource)
+            self._digits_on or self._marker or self.protect is not None or self.source.uniform != self.payload_size
         )
 
     def _build(self, frame: Frame, timestamp: int) -> bytes:

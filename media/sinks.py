@@ -124,9 +124,9 @@ class WavSink(Sink):
 
     def close(self) -> None:
         player = self._player
-        if player is not None:
-            self._play(player, self._next_at + player.buffer.delay + 2 * _CHUNK)
         try:
+            if player is not None:
+                self._play(player, self._next_at + player.buffer.delay + 2 * _CHUNK)
             self._file.seek(0)
             self._file.write(wav_header(self._rate, self._octets))
         finally:
