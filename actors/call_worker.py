@@ -156,7 +156,7 @@ class CallWorker:
             self._hang_up_all()
         self._check_drained()
 
-    def worker_down(self, role: str, slot: int) -> None:
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """Another process died: its link starts anew, calls whose media it held end by name."""
         if role == "dispatcher":
             self._sip_link.reconnect()

@@ -49,8 +49,13 @@ class Deadlines(Generic[Owner]):
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: float) -> Iterator[Owner]:
-        """Owners whose deadline has come; entries that moved are put back at their new time."""
+        """Owners whose deadline has come, each once; entries that moved are put back at their new time.
+
+        An owner that is due again when it was handled waits for the next turn, so that one that never moves its
+        deadline cannot hold up the others.
+        """
         heap, armed = self._heap, self._armed
+        again: list[Owner] = []
         while heap and heap[0][0] <= now:
             at, _, owner = heappop(heap)
             key = id(owner)
@@ -62,4 +67,10 @@ class Deadlines(Generic[Owner]):
                 continue
             if deadline <= now:
                 yield owner
+                deadline = owner.deadline
+                if deadline is not None and deadline <= now:
+                    again.append(owner)
+                    continue
+            self.watch(owner)
+        for owner in again:
             self.watch(owner)

@@ -104,10 +104,9 @@ class Dispatcher:
         self._kernel_drops.value = kernel.udp_drops(self._inodes)
         return 0
 
-    def worker_down(self, role: str, slot: int) -> None:
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """A call worker died: what waits for it would only be stale when its replacement comes."""
-        if role == "call":
-            self._link.forget("call", slot)
+        if role == "call" and self._link.forget("call", slot, incarnation):
             self._dropped.value += len(self._pending[slot])
             self._clear(slot)
 

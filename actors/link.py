@@ -146,17 +146,21 @@ class _Link:
 
     def _drain(self) -> None:
         self._drain_scheduled = False
-        for _ in range(FRAMES_PER_TURN):
-            if self._closed:
-                return
-            try:
-                parts = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                break
-            self._receive(parts)
+        try:
+            for _ in range(FRAMES_PER_TURN):
+                if self._closed:
+                    return
+                try:
+                    parts = self._socket.recv_multipart(zmq.DONTWAIT)
+                except zmq.Again:
+                    break
+                self._receive(parts)
+        finally:  # a handler that failed must not keep later frames waiting: their edge may be swallowed already
+            if not self._closed:
+                self._schedule_drain_if_readable()
         if self._on_drained is not None:
             self._on_drained()
-        self._schedule_drain_if_readable()
+            self._schedule_drain_if_readable()
 
     def _receive(self, parts: list[bytes]) -> None:
         raise NotImplementedError
@@ -235,11 +239,16 @@ class RouterLink(_Link):
         for channel in list(self.channels.values()):
             self.send(channel, records)
 
-    def forget(self, role: str, slot: int) -> None:
-        """A peer is known to be gone."""
-        channel = self.channels.pop((role, slot), None)
-        if channel is not None:
-            self._by_identity.pop(channel.identity, None)
+    def forget(self, role: str, slot: int, incarnation: int) -> bool:
+        """A peer is known to be gone; False when a newer incarnation has taken its place already, and stays."""
+        channel = self.channels.get((role, slot))
+        if channel is None:
+            return True
+        if channel.incarnation > incarnation:
+            return False
+        del self.channels[role, slot]
+        self._by_identity.pop(channel.identity, None)
+        return True
 
     def _receive(self, parts: list[bytes]) -> None:
         identity, data = parts[0], parts[-1]
@@ -265,7 +274,7 @@ class RouterLink(_Link):
             return
         if known is not None and known.identity == identity:
             return  # said again before our welcome was read
-        self.forget(hello.role, hello.slot)
+        self.forget(hello.role, hello.slot, frame.incarnation)
         known = Channel(identity, self._window)
         known.role, known.slot = hello.role, hello.slot
         self.channels[hello.role, hello.slot] = self._by_identity[identity] = known

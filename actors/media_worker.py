@@ -82,10 +82,9 @@ class MediaWorker:
     def _rows(self) -> Iterable[SeriesRow]:
         return self.engine.totals.rows()
 
-    def worker_down(self, role: str, slot: int) -> None:
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """The owner of streams is gone: nobody will ever close them."""
-        if role == "call":
-            self._link.forget("call", slot)
+        if role == "call" and self._link.forget("call", slot, incarnation):
             self._backlog.pop(slot, None)
             self.engine.close_owner(slot, time.monotonic())
             self._flush()

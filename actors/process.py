@@ -45,7 +45,7 @@ class Role(Protocol):
     def drain(self, within: float) -> None:
         """Take no new work."""
 
-    def worker_down(self, role: str, slot: int) -> None:
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """Another process is gone."""
 
     def update_gauges(self) -> int:
@@ -137,7 +137,7 @@ class Process:
         elif kind is Stop:
             self.loop.stop()
         elif kind is WorkerDown:
-            self._role.worker_down(record.role, record.slot)
+            self._role.worker_down(record.role, record.slot, record.incarnation)
         elif kind is not Ready:
             self._role.on_record(record)
 

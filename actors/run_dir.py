@@ -36,6 +36,8 @@ class RunDirectory:
         self.path = os.path.abspath(path)
         length = len(os.fsencode(self.path + _LONGEST_NAME))
         if length > LONGEST_SOCKET_PATH:
+            if self._fresh:
+                os.rmdir(self.path)
             raise ConfigurationError(
                 f"run directory {self.path}: its socket paths would have {length} octets, the system allows "
                 f"{LONGEST_SOCKET_PATH}; choose a shorter --run-dir"

@@ -40,8 +40,13 @@ class SipCounters:
     def sent(self, data: bytes, transport: str) -> None:
         """Count a message of ours, by its first octets and its CSeq."""
         if data.startswith(b"SIP/2.0 "):
-            start = data.find(b"\r\nCSeq: ") + 8
-            key = (data[8:11], data[data.find(b" ", start) + 1 : data.find(b"\r", start)])
+            found = data.find(b"\r\nCSeq: ")
+            if found >= 0:
+                key = (data[8:11], data[data.find(b" ", found + 8) + 1 : data.find(b"\r", found + 2)])
+            else:  # a header copied from the peer, who writes its name in another way
+                start = data.lower().find(b"\r\ncseq") + 2
+                words = data[start : data.find(b"\r", start)].split()
+                key = (data[8:11], words[-1] if words else b"")
         else:
             key = (b"", data[: data.find(b" ")])
         cell = self._sent.get(key)

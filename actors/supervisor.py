@@ -267,7 +267,7 @@ class Supervisor:
         child.popen.stdin.close()
         child.popen = None
         child.live_calls = 0
-        self._link.forget(child.role, child.slot)
+        self._link.forget(child.role, child.slot, child.incarnation)
         self._fleet.ended(child.name, child.incarnation)
 
     def _on_exit(self, child: ChildProcess) -> None:
@@ -305,6 +305,11 @@ class Supervisor:
         if child.popen is not None:
             child.popen.send_signal(number)
 
+    def _kill(self, child: ChildProcess, incarnation: int) -> None:
+        """End a process that hangs, unless its replacement has started already."""
+        if child.incarnation == incarnation:
+            self._signal(child, signal.SIGKILL)
+
     def _on_watch(self) -> None:
         """Look at every beat; a child that is late is warned about, then dumped and killed."""
         self._watch = self._loop.call_later(0.5, self._on_watch)
@@ -324,7 +329,7 @@ class Supervisor:
                 child.abort_sent = True
                 self._signal(child, signal.SIGABRT)
                 self._signal(child, signal.SIGCONT)
-                self._loop.call_later(0.3, self._signal, child, signal.SIGKILL)
+                self._loop.call_later(0.3, self._kill, child, child.incarnation)
         self._snapshot_number += 1
         self._fleet.update("supervisor", 1, Snapshot(self._snapshot_number, now, 0, self._totals.snapshot()))
 

@@ -7,6 +7,7 @@ from sipcore.errors import ParseError
 from sipcore.hop import Hop
 from sipcore.uri import Uri
 
+from .config import TRANSPORTS
 from .errors import ConfigurationError
 
 
@@ -22,7 +23,11 @@ def hop_of(target: str) -> Hop:
         raise ConfigurationError(
             f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
         ) from error
+    if uri.scheme not in ("sip", "sips"):
+        raise ConfigurationError(f"target {target!r} is no SIP URI; write for example sip:user@192.0.2.1:5060")
     transport = (uri.transport or ("tls" if uri.scheme == "sips" else "udp")).lower()
+    if transport not in TRANSPORTS:
+        raise ConfigurationError(f"target {target!r}: transport {transport!r} is not known; write udp, tcp or tls")
     host = uri.maddr or uri.host
     port = uri.port or (5061 if transport == "tls" else 5060)
     try:
@@ -30,7 +35,7 @@ def hop_of(target: str) -> Hop:
     except ValueError:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63
             raise ConfigurationError(f"target {target!r}: the name {host!r} has no address ({error})") from error
         host = str(found[0][4][0])
     return Hop(transport, host, port)
