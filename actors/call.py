@@ -1,35 +1,26 @@
-"""The call as its user holds it: awaiting forms over a `CallActor`.
+"""The call as its user holds it: the methods of the man page `Net::SIP::Simple::Call`, awaiting and callback forms.
 
-A live call is owned by its worker: dropping the handle loses nothing. When the call is over, every pending and later
-await on it raises `CallEnded`. Commands act at once; what they put out leaves with the worker's next flush.
+A live call is owned by its worker: dropping the handle loses nothing. Commands act at once; what they put out leaves
+with the worker's next flush. When the call is over, every pending and later await on it raises `CallEnded`. What its
+notices mean for callbacks is in `call_callbacks`.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from media.messages import Source, StreamStatistics
-from sipcore.events import Cause
-from sipcore.message import Request
+from sipcore.message import Request, Response
 
-from .call_actor import (
-    CallActor,
-    CallTimes,
-    Closed,
-    Digit,
-    DigitsDone,
-    Incoming,
-    MediaSilent,
-    Notice,
-    Over,
-    Progress,
-    Refused,
-    State,
-    Up,
-)
-from .errors import CallEnded, CallError, CallRejected, CallTimeout
+from .call_actor import CallActor
+from .call_state import CallTimes, State
+from .callbacks import Callback, invoke
+from .errors import CallEnded, CallError
+from .info_digits import DTMF_RELAY, relay_body
+from .media_handlers import MediaHandler
+from .parameters import CallParameters
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -37,23 +28,45 @@ if TYPE_CHECKING:
 DIGITS: Final = frozenset("0123456789ABCD*#")
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
-METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband"}
+METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband", "info": "info"}
+_INFO_SPACING: Final = 0.05
+"""seconds between two digits sent by SIP INFO"""
+
+
+def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
+    """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
+
+    Raises:
+        CallError: an unknown name.
+    """
+    names = methods.split(",") if isinstance(methods, str) else methods
+    modes = []
+    for name in (each.strip() for each in names):
+        if name not in METHODS:
+            raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
+        modes.append(METHODS[name])
+    return tuple(modes)
 
 
 class Call:
-    """One call. Made by `UserAgent.invite` or handed to a robot; not constructed by users.
+    """One call. Made by `UserAgent.invite` or handed to a robot.
 
     Attributes:
-        digits_sent, digits_received: strings of the digits of this call, in order.
+        param: the connection parameters (man page C1).
+        digits_sent, digits_received: the digits of this call, in order.
         error: the exception that ended the set-up, if any.
     """
 
-    def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str) -> None:
-        self._worker = worker
+    def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
+        self.param = param
         self.actor = actor
         """the call's decisions; not for users"""
+        self.worker = worker
+        """who owns the call; not for users"""
         self.scenario = scenario
-        self.request: Request | None = None
+        self.to = ""
+        """who was called, for a call that we placed"""
+        self.invite_request: Request | None = None
         """the INVITE of a call that came in"""
         self.error: CallError | None = None
         self.failure = ""
@@ -64,19 +77,26 @@ class Call:
         """what the peer should send, for the judgement"""
         self.on_up: Callable[[Call], None] | None = None
         """called when the call is established"""
+        self.on_over: Callable[[Call], None] | None = None
+        """called once, when every figure of the call is final"""
         self.judge: Callable[[Call], str] | None = None
         """asked for the missed expectation, by name, when every figure of the call is final"""
         self.planned: float | None = None
         """monotonic time at which a load wanted this call to start"""
-        self.on_over: Callable[[Call], None] | None = None
-        """called once, when every figure of the call is final"""
-        self._unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
+        self.handler: MediaHandler | None = None
+        """what runs on the media now"""
+        self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
+        self.closed = False
+        self.up: asyncio.Future[None] | None = None
+        self.digit_waiter: asyncio.Future[None] | None = None
+        self.sending: dict[int, asyncio.Future[None]] = {}
+        self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
+        self.over_waiters: list[asyncio.Future[None]] = []
+        self.bye_arguments: dict[str, Any] = {}
+        self.cancel_arguments: dict[str, Any] = {}
+        self.no_answer = False
+        """`ring_time` passed and CANCEL was sent"""
         self._waiters: set[asyncio.Future[Any]] = set()
-        self._over_waiters: list[asyncio.Future[None]] = []
-        self._digit_waiter: asyncio.Future[None] | None = None
-        self._up: asyncio.Future[None] | None = None
-        self._sending: dict[int, asyncio.Future[None]] = {}
-        self._closed = False
         self._request_number = 0
 
     # ---- reading
@@ -123,15 +143,43 @@ class Call:
 
     @property
     def statistics(self) -> StreamStatistics | None:
-        """Final figures of the media; None before the end of the call, or when it had none."""
-        return self.actor.statistics
+        """Final figures of the first media line; None before its end, or when there was none."""
+        found = self.actor.media.statistics
+        return found[0] if found else None
+
+    @property
+    def all_statistics(self) -> tuple[StreamStatistics, ...]:
+        """Final figures of every media line that is closed."""
+        return self.actor.media.statistics
+
+    def get_peer(self) -> str:
+        """Name and address of the peer, without tags and parameters (C26)."""
+        if self.invite_request is not None:
+            return self.invite_request.from_.address()
+        return self.to
+
+    def get_param(self, *keys: str) -> Any:
+        """The value of one key, or a list of the values of several (C42)."""
+        if len(keys) == 1:
+            return self.param.get(keys[0])
+        return [self.param.get(key) for key in keys]
+
+    def set_param(self, **values: Any) -> "Call":
+        """Change parameters; they count from the next INVITE or start of media on (C41)."""
+        self.param.update(values)
+        return self
 
     # ---- a call that came in
 
-    def ring(self, status: int = 180) -> None:
+    def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
-        self.actor.ring(status, self._worker.now())
-        self._worker.flush_soon()
+        self.actor.ring(status, tuple(headers), self.worker.now())
+        self.worker.flush_soon()
+
+    def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send a provisional response with our answer, so that the caller hears us before the call is up."""
+        self.actor.ring(status, tuple(headers), self.worker.now(), early_media=True)
+        self.worker.flush_soon()
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call: 200 with our answer; returns when the ACK is there.
@@ -139,20 +187,21 @@ class Call:
         Raises:
             CallEnded: the caller gave up, or the offer could not be taken.
         """
-        self._raise_if_over()
-        self._up = self._future()
+        self.raise_if_over()
+        self.up = self.future()
         self.accept(headers)
-        await self._up
+        await self.up
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Take the call without waiting; `on_up` is called when the ACK is there."""
-        self.actor.answer(tuple(headers), self._worker.now())
-        self._worker.flush_soon()
+        """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there."""
+        hold, self.param.call_on_hold = self.param.call_on_hold, False
+        self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
+        self.worker.flush_soon()
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
-        self.actor.reject(status, reason, tuple(headers), self._worker.now())
-        self._worker.flush_soon()
+        self.actor.reject(status, reason, tuple(headers), self.worker.now())
+        self.worker.flush_soon()
 
     # ---- both directions
 
@@ -166,52 +215,171 @@ class Call:
         """
         if self.actor.state is State.UP:
             return
-        self._raise_if_over()
-        if self._up is None:
-            self._up = self._future()
-        await self._up
+        self.raise_if_over()
+        if self.up is None:
+            self.up = self.future()
+        await self.up
 
-    async def bye(self) -> None:
-        """End the call by what fits (BYE, CANCEL, refusal) and wait until its media figures are final."""
+    async def reinvite(self, **param: Any) -> "Call":
+        """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
+
+        Without `cb_final` it returns when the answer is there; with it, at once.
+
+        Raises:
+            CallRejected: the peer refused; the call stays up.
+            CallTimeout: no answer came.
+        """
+        self.raise_if_over()
+        clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
+        self.param.update(param)
+        done = self.up = self.future()
+        self.send_invite(clear=clear)
+        if self.param.cb_final is None:
+            await done
+        return self
+
+    def send_invite(self, *, clear: bool = False) -> None:
+        """Send the INVITE that the parameters describe, the first one or a later one."""
+        param, actor = self.param, self.actor
+        if clear and actor.state is not State.IDLE:
+            actor.media.renew()
+        hold, param.call_on_hold = param.call_on_hold, False
+        lines = self.worker.lines_of(param)
+        actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold, lines=lines)
+        self.worker.touch(actor)
+
+    async def hold(self) -> None:
+        """Ask the peer to send nothing, by a re-INVITE (C22)."""
+        await self.reinvite(call_on_hold=True)
+
+    async def resume(self) -> None:
+        """End the hold by a re-INVITE with our real address and direction."""
+        await self.reinvite()
+
+    def cancel(self, cb_final: Callback = None, **more: Any) -> bool:
+        """Give up the INVITE of ours that is pending (C32); False when there is none.
+
+        cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
+        """
+        self.cancel_arguments = {"cb_final": cb_final, **more}
+        cancelled = self.actor.cancel(self.worker.now())
+        self.worker.flush_soon()
+        return cancelled
+
+    def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
+        """End the call by what fits (BYE, CANCEL, refusal) at once; awaiting it waits until every figure is final.
+
+        cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
+        without it `send_bye` is (C33).
+        """
+        self.bye_arguments = {"cb_final": cb_final, **more}
         self.hang_up()
-        await self.over()
+        return self.over()
 
     def hang_up(self) -> None:
         """End the call without waiting; harmless when it is over."""
-        self.actor.hang_up(self._worker.now())
-        self._worker.flush_soon()
+        self.actor.hang_up(self.worker.now())
+        self.worker.flush_soon()
 
     async def over(self) -> None:
-        """Wait until the call is over and its media figures are final; never raises `CallEnded`."""
-        if not self._closed:
+        """Wait until the call is over and its figures are final; never raises `CallEnded`."""
+        if not self.closed:
             waiter = asyncio.get_running_loop().create_future()
-            self._over_waiters.append(waiter)
+            self.over_waiters.append(waiter)
             await waiter
 
-    async def dtmf(self, events: str, duration: int = 100, methods: str = "rfc2833,audio") -> None:
-        """Send digits and return when all are out (man page `dtmf`, C35 to C38).
+    def request(
+        self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str
+    ) -> "asyncio.Future[Response]":
+        """Send any other request within the dialog (C34); awaiting it gives the final response.
 
-        events: 0-9 A-D * #; any other character is a pause of `duration`.
-        duration: milliseconds per digit.
-        methods: in order of preference, of rfc2833 (RTP events, RFC 4733) and audio (tones).
+        headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body. cb_final:
+        called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final response or timeout.
+
+        Raises:
+            CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
+        """
+        self.raise_if_over()
+        content_type = headers.pop("content_type", headers.pop("Content_Type", ""))
+        pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        octets = body.encode() if isinstance(body, str) else body
+        request_id = self.actor.request(method, octets, content_type, pairs, self.worker.now())
+        future: asyncio.Future[Response] = self.future()
+        if cb_final is not None:
+            future.cancel()
+        self.requests[request_id] = (cb_final, None if cb_final is not None else future)
+        self.worker.touch(self.actor)
+        return future
+
+    async def transfer(self, target: "str | Call") -> None:
+        """Have the peer call somebody else (RFC 3515), or talk to the peer of another call of ours (RFC 5589).
+
+        Returns when the peer reports that the new call is up; then ours can be hung up.
+
+        Raises:
+            CallRejected: the peer refused, or its call to the target failed.
+        """
+        self.raise_if_over()
+        replaces = None
+        if isinstance(target, Call):
+            replaces = target.actor.session.replaces_of()
+            dialog = target.actor.session.dialog
+            if replaces is None or dialog is None:
+                raise CallError("the other call is not up, so nobody can take it over")
+            address = dialog.remote_target
+        else:
+            address = target
+        done: asyncio.Future[Response] = self.future()
+        request_id = self.actor.refer(address, replaces, "", self.worker.now())
+        self.requests[request_id] = (None, done)
+        self.worker.touch(self.actor)
+        await done
+
+    # ---- digits
+
+    async def dtmf(
+        self,
+        events: str,
+        duration: int = 100,
+        methods: str | Sequence[str] = "rfc2833,audio",
+        cb_final: Callback = None,
+    ) -> None:
+        """Send digits and return when all are out, or with `cb_final` at once (C35 to C38).
+
+        events: 0-9 A-D * #; any other character is a pause of `duration`. duration: milliseconds per digit.
+        methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO). cb_final: called with
+        "OK" when all are out, with "FAIL" when not.
 
         Raises:
             CallError: no media runs, or no method can be used; nothing was sent.
             CallEnded: the call ended before all digits were out.
         """
-        self._raise_if_over()
-        modes = []
-        for name in methods.split(","):
-            if name.strip() not in METHODS:
-                raise CallError(f"unknown DTMF method {name.strip()!r}; known are {', '.join(METHODS)}")
-            modes.append(METHODS[name.strip()])
+        self.raise_if_over()
+        modes = dtmf_modes(methods)
+        if cb_final is not None:
+            self.worker.spawn(self._dtmf_with_callback(events, duration, modes, cb_final))
+            return
+        await self._send_digits(events, duration, modes)
+
+    async def _dtmf_with_callback(self, events: str, duration: int, modes: tuple[str, ...], callback: Callback) -> None:
+        try:
+            await self._send_digits(events, duration, modes)
+        except CallError:
+            self.call_back(callback, "FAIL")
+        else:
+            self.call_back(callback, "OK")
+
+    async def _send_digits(self, events: str, duration: int, modes: tuple[str, ...]) -> None:
         refused = "no method given"
         for mode in modes:
-            done: asyncio.Future[None] = self._future()
+            if mode == "info":
+                await self._send_info_digits(events, duration)
+                return
+            done: asyncio.Future[None] = self.future()
             self._request_number += 1
-            self._sending[self._request_number] = done
+            self.sending[self._request_number] = done
             self.actor.send_digits(self._request_number, events, duration, mode)
-            self._worker.flush_soon()
+            self.worker.flush_soon()
             try:
                 await done
             except CallEnded:
@@ -222,6 +390,13 @@ class Call:
             self.digits_sent += "".join(each for each in events if each in DIGITS)
             return
         raise CallError(f"digits were not sent: {refused}")
+
+    async def _send_info_digits(self, events: str, duration: int) -> None:
+        for each in events:
+            if each in DIGITS:
+                await self.request("INFO", relay_body(each, duration), content_type=DTMF_RELAY)
+                self.digits_sent += each
+            await asyncio.sleep(duration / 1000 + _INFO_SPACING)
 
     async def digits(self, count: int, timeout: float | None = None) -> str:
         """The next `count` digits that come in; fewer when `timeout` seconds pass first.
@@ -247,10 +422,12 @@ class Call:
                 return
             yield digit
 
-    def play(self, source: Source) -> None:
-        """Replace what is sent: see `media.messages` for the forms of a source."""
-        self.actor.set_source(source)
-        self._worker.flush_soon()
+    async def _next_digit(self) -> str:
+        while not self.unread:
+            self.raise_if_over()
+            self.digit_waiter = self.future()
+            await self.digit_waiter
+        return self.unread.popleft()
 
     def digits_missed_and_wrong(self) -> tuple[int, int]:
         """Expected digits that did not come in order, and digits that came and were not expected there."""
@@ -260,100 +437,54 @@ class Call:
         right = sum(block.size for block in SequenceMatcher(None, expected, received).get_matching_blocks())
         return len(expected) - right, len(received) - right
 
-    # ---- notices of the actor
+    # ---- media
 
-    def on_notice(self, notice: Notice) -> None:
-        """Take a notice of the actor; called by the worker."""
-        kind = notice.__class__
-        if kind is Digit:
-            self._on_digit(notice.event)  # type: ignore[union-attr]  # a Digit by its class
-        elif kind is Up:
-            self._resolve(self._up)
-            if self.on_up is not None:
-                self.on_up(self)
-        elif kind is Refused:
-            assert isinstance(notice, Refused)
-            self._on_refused(notice)
-        elif kind is DigitsDone:
-            assert isinstance(notice, DigitsDone)
-            self._on_digits_done(notice)
-        elif kind is Over:
-            self._on_over()
-        elif kind is Closed:
-            self._on_closed()
-        elif kind is Incoming:
-            assert isinstance(notice, Incoming)
-            self.request = notice.request
-            self._worker.call_came_in(self, notice.request)
-        elif kind is MediaSilent:
-            self.failure = self.failure or "silent"
-            self._worker.on_silent(self)
-        elif kind is Progress:
-            pass
+    def start_media(self, handler: MediaHandler) -> None:
+        """Run a handler on every line of the call, in place of what ran before."""
+        self.handler = handler
+        self.actor.media.set_sink(handler.sink)
+        self.actor.media.set_source(handler.source)
+        self.worker.flush_soon()
 
-    def _on_digit(self, digit: str) -> None:
-        self.digits_received += digit
-        if len(self._unread) == UNREAD_DIGITS:
-            self._worker.count_unread_dropped()
-        self._unread.append(digit)
-        self._resolve(self._digit_waiter)
+    def play(self, source: str | Source, repeat: int = 1) -> None:
+        """Send a file, or another source (see `media.messages`), in place of what is sent now."""
+        self.actor.media.set_source(("file", source, repeat) if isinstance(source, str) else source)
+        self.worker.flush_soon()
 
-    def _on_refused(self, notice: Refused) -> None:
-        if notice.cause is Cause.TIMEOUT or notice.cause is Cause.NO_ANSWER:
-            self.error = CallTimeout(f"no final answer ({notice.cause.value})")
-        elif notice.cause is Cause.CANCELLED:
-            self.error = None
-        else:
-            self.error = CallRejected(notice.status, notice.reason)
-        if self.error is not None and self._up is not None and not self._up.done():
-            self._up.set_exception(self.error)
+    def record(self, file: str) -> None:
+        """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received."""
+        self.actor.media.set_sink(("file", file))
+        self.worker.flush_soon()
 
-    def _on_digits_done(self, notice: DigitsDone) -> None:
-        done = self._sending.pop(notice.request_id, None)
-        if done is None or done.done():
-            return
-        if notice.status == "OK":
-            done.set_result(None)
-        else:
-            done.set_exception(CallError(notice.reason))
+    def rtp_cleanup(self) -> None:
+        """Stop the running media only; signalling stays, the next INVITE starts it again (C25)."""
+        self.start_media(MediaHandler(("none",), ("none",)))
 
-    def _on_over(self) -> None:
-        ended = CallEnded(self.actor.cause)
-        for waiter in list(self._waiters):
-            if not waiter.done():
-                waiter.set_exception(ended)
-        self._sending.clear()
+    def cleanup(self) -> None:
+        """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
+        if not self.closed:
+            self.worker.abandon(self)
 
-    def _on_closed(self) -> None:
-        self._closed = True
-        if self.judge is not None and not self.failure:
-            self.failure = self.judge(self)
-        self._worker.call_over(self)
-        for waiter in self._over_waiters:
-            self._resolve(waiter)
-        if self.on_over is not None:
-            self.on_over(self)
+    # ---- waiting and calling back, for the parts of a call
 
-    # ---- waiting
-
-    async def _next_digit(self) -> str:
-        while not self._unread:
-            self._raise_if_over()
-            self._digit_waiter = self._future()
-            await self._digit_waiter
-        return self._unread.popleft()
-
-    def _future(self) -> asyncio.Future[Any]:
+    def future(self) -> "asyncio.Future[Any]":
         """A future that fails with `CallEnded` when the call ends first."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiters.add(future)
         future.add_done_callback(self._waiters.discard)
         return future
 
-    def _resolve(self, future: "asyncio.Future[None] | None") -> None:
-        if future is not None and not future.done():
-            future.set_result(None)
+    def fail_waiters(self, error: CallError) -> None:
+        """The call is over: everything that waits on it fails."""
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_exception(error)
 
-    def _raise_if_over(self) -> None:
+    def raise_if_over(self) -> None:
+        """Raise what ended the call, if it is over."""
         if self.actor.state is State.OVER:
             raise self.error or CallEnded(self.actor.cause)
+
+    def call_back(self, callback: Callback, *arguments: Any) -> Any:
+        """Invoke a callback of any form; a coroutine runs as a task of the worker."""
+        return invoke(callback, *arguments, spawn=self.worker.spawn)

@@ -1,192 +1,70 @@
-"""One call's decisions: its SIP session, its media streams and what its user wants, joined without any I/O.
+"""One call's decisions: its SIP session, its media and what its user wants, joined without any I/O.
 
-Input are SIP messages, media events, commands of the user and time; output are messages to transmit, media commands and
-notices for the user, all put into the `Outbox` that the call worker empties once per batch. The session knows SIP but
-no media worker; the media worker knows streams but no SDP; what one means for the other is decided here: a stream is
-opened before an offer or answer is made (RFC 3264 section 5), configured when both descriptions are known, and closed
-in the moment the call ends (RFC 3261 section 15.1.1).
+Inputs are SIP messages, media events, commands of the user and time; outputs are messages to transmit, media commands
+and notices for the user, all put into the `Outbox` that the call worker empties once per batch. A stream is opened
+before an offer or answer is made (RFC 3264 section 5), configured when both descriptions are known, and closed in the
+moment the call ends (RFC 3261 section 15.1.1). What is right in SIP is the session's business, what a description means
+is `call_media`'s.
 """
 
-from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from media import messages as media
 from sipcore import events as sip
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
-from sipcore.hop import Hop, Transmit
+from sipcore.fields import Replaces
+from sipcore.hop import Hop
 from sipcore.message import Request, Response
-from sipcore.negotiation import (
-    DEFAULT_CODECS,
-    Codec,
-    LocalMedia,
-    NegotiatedLine,
-    NothingFits,
-    make_answer,
-    make_offer,
-    negotiated,
-)
-from sipcore.sdp import SessionDescription
+from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
-PARKED_PORT: Final = 9
-"""port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+from .call_media import CallMedia, Line, MediaDemand
+from .call_state import CallTimes, Pending, State
+from .info_digits import DTMF_RELAY, relayed_digit
+from .notices import (
+    Acknowledged,
+    Answered,
+    Closed,
+    DigitsDone,
+    Incoming,
+    Notice,
+    Over,
+    PeerRequest,
+    Progress,
+    Refused,
+    RequestDone,
+    TransferAsked,
+    TransferNews,
+    notice_of,
+)
+from .outbox import Outbox
+
 SDP_TYPE: Final = "application/sdp"
-DTMF_RELAY: Final = "application/dtmf-relay"
-OPUS_INTERVAL: Final = 0.02
-
-
-class MediaDemand(NamedTuple):
-    """What a call wants of its media."""
-
-    wanted: bool
-    """False: no stream is opened, the SDP names the parked port"""
-    address: str
-    """local IP of the media, as written into the SDP"""
-    worker: int
-    """which media worker"""
-    parked_port: int = PARKED_PORT
-    source: media.Source = ("silence",)
-    sink: media.Sink = ("none",)
-    codecs: tuple[Codec, ...] = DEFAULT_CODECS
-    inactivity_limit: float = 30.0
-    """seconds without any RTP, where some is due, until the stream says so"""
-
-
-class State(Enum):
-    """How far a call has come, as its user sees it."""
-
-    IDLE = "idle"
-    """nothing was sent or received yet"""
-    CALLING = "calling"
-    """our INVITE is out, or waits for its media port"""
-    INCOMING = "incoming"
-    """an INVITE waits for an answer"""
-    ANSWERING = "answering"
-    """our answer waits for its media port, or for the ACK"""
-    UP = "up"
-    """established"""
-    OVER = "over"
-    """ended, refused or failed"""
-
-
-class Incoming(NamedTuple):
-    """A call came in and wants `answer`, `ring` or `reject`."""
-
-    request: Request
-
-
-class Progress(NamedTuple):
-    """A provisional response to our INVITE."""
-
-    response: Response
-
-
-class Up(NamedTuple):
-    """The call is established: our ACK is sent, or the peer's arrived."""
-
-    message: Request | Response
-
-
-class Refused(NamedTuple):
-    """Our INVITE did not lead to a call; `Over` follows."""
-
-    status: int
-    """408 and 503 also when nothing came (RFC 3261 section 8.1.3.1)"""
-    reason: str
-    response: Response | None
-    cause: sip.Cause
-
-
-class Digit(NamedTuple):
-    """A digit came to its end."""
-
-    event: str
-    duration_ms: int
-    mode: str
-    """rfc4733, inband or info"""
-
-
-class DigitsDone(NamedTuple):
-    """All digits of a request are out, or never will be."""
-
-    request_id: int
-    status: str
-    """OK or FAIL"""
-    reason: str
-
-
-class SourceDone(NamedTuple):
-    """The source of the stream has no more (man page cb_rtp_done)."""
-
-
-class MediaSilent(NamedTuple):
-    """No RTP came for the inactivity limit though some was due."""
-
-    seconds: float
-
-
-class Over(NamedTuple):
-    """The call is over; media is being stopped."""
-
-    cause: str
-    """value of `sipcore.events.Cause`, or the name of what failed on our side"""
-    by: str
-    """local, remote, expired or transport"""
-
-
-class Closed(NamedTuple):
-    """The call is over and its media too: every figure is final. The last notice."""
-
-
-Notice = Incoming | Progress | Up | Refused | Digit | DigitsDone | SourceDone | MediaSilent | Over | Closed
-
-
-class Outbox:
-    """What a batch of inputs produced, for all calls of a worker."""
-
-    __slots__ = ("media", "notices", "transmits")
-
-    def __init__(self, media_workers: int) -> None:
-        self.transmits: list[Transmit] = []
-        self.media: list[list[media.Command]] = [[] for _ in range(media_workers)]
-        self.notices: list[tuple[CallActor, Notice]] = []
-
-
-class CallTimes:
-    """When things happened, in monotonic seconds; 0.0 = not yet."""
-
-    __slots__ = ("alerted", "answered", "bye_answered", "bye_sent", "ended", "first_response", "invited")
-
-    def __init__(self) -> None:
-        self.invited = self.first_response = self.alerted = self.answered = 0.0
-        self.bye_sent = self.bye_answered = self.ended = 0.0
+HOLD_STYLE: Final[Hold] = "both"
+Headers = tuple[tuple[str, str], ...]
 
 
 class CallActor:
     """One call, from its first message until nothing of it is left.
 
-    number: unique in the worker; also the id of its media stream.
-    session: the SIP side, made by the worker.
-    demand: what is wanted of the media.
-    user: whoever gets the notices, opaque here.
+    number: unique in the worker. session: the SIP side, made by the worker. demand: what is wanted of the media.
+    sdp_id: session id of our descriptions. user: whoever gets the notices, opaque here.
     """
 
     __slots__ = (
+        "_abandoned",
         "_bye_open",
-        "_command_after_open",
-        "_demand",
+        "_early_status",
         "_headers",
-        "_local",
-        "_open",
+        "_held",
+        "_hold",
         "_outbox",
-        "_remote",
-        "_sdp_id",
-        "_statistics",
-        "_stream_port",
+        "_pending",
         "answer_status",
         "by",
         "cause",
         "is_uac",
+        "media",
         "number",
         "session",
         "state",
@@ -214,103 +92,177 @@ class CallActor:
         self.cause = ""
         self.by = ""
         self.answer_status = 0
-        """final status of the INVITE; 0 = none yet"""
-        self._demand = demand
+        """final status of the first INVITE; 0 = none yet"""
+        self.media = CallMedia(demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id)
         self._outbox = outbox
-        self._sdp_id = sdp_id
-        self._headers: tuple[tuple[str, str], ...] = ()
-        self._open = False
+        self._headers: Headers = ()
+        self._hold: Hold = ""
+        self._early_status = 183
+        self._pending = Pending.NOTHING
         self._bye_open = False
-        self._stream_port = 0
-        self._command_after_open = ""
-        self._local: SessionDescription | None = None
-        self._remote: SessionDescription | None = None
-        self._statistics: media.StreamStatistics | None = None
+        self._abandoned = False
+        self._held: Answered | None = None
 
     # ---- reading
 
     @property
     def deadline(self) -> float | None:
         """When the session next wants to be woken."""
-        return self.session.deadline
+        return None if self._abandoned else self.session.deadline
 
     @property
     def finished(self) -> bool:
         """Nothing needs this call any more: no transaction, no timer, no stream."""
-        return self.state is State.OVER and not self._open and self.session.finished
+        over = self.state is State.OVER and not self.media.running
+        return over and (self._abandoned or self.session.finished)
 
     @property
-    def statistics(self) -> media.StreamStatistics | None:
-        """Final figures of the media stream; None before the end or without media."""
-        return self._statistics
-
-    @property
-    def demand(self) -> MediaDemand:
-        """What is wanted of the media."""
-        return self._demand
+    def media_worker(self) -> int:
+        """Which media worker has the streams."""
+        return self.media.demand.worker
 
     # ---- commands of the user
 
-    def invite(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Place the call: first a media port, then the INVITE with the offer."""
-        self.state = State.CALLING
-        self._headers = headers
-        self._open_stream("invite", now)
+    def invite(
+        self, headers: Headers, now: float, *, delayed: bool = False, hold: bool = False, lines: tuple[Line, ...] = ()
+    ) -> None:
+        """Place the call, or negotiate anew when it is up: first the media ports, then the INVITE with the offer.
 
-    def ring(self, status: int, now: float) -> None:
-        """Send a provisional response to the call that came in."""
-        if self.state is State.INCOMING:
-            self.session.ring(now, status)
-            self.pump(now)
-
-    def answer(self, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Take the call that came in: first a media port, then the 200 with the answer.
+        delayed: no offer in the INVITE, the answer goes into the ACK (man page `sdp_on_ack`). hold: this description
+        asks for no media (`call_on_hold`). lines: streams opened beforehand.
 
         Raises:
-            LocalProtocolError: no call waits for an answer.
+            LocalProtocolError: the state forbids it.
         """
-        if self.state is not State.INCOMING:
-            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
-        self.state = State.ANSWERING
-        self._headers = headers
-        self._open_stream("accept", now)
+        if self.state is State.IDLE:
+            self.state = State.CALLING
+            then = Pending.INVITE
+        elif self.state is State.UP and self._pending is Pending.NOTHING:
+            then = Pending.REINVITE
+        else:
+            raise LocalProtocolError(f"no INVITE can be sent now (the call is {self.state.value})")
+        self._headers, self._hold = headers, HOLD_STYLE if hold else ""
+        if lines:
+            self.media.adopt(lines)
+            self._outbox.streams.update((line.stream_id, self) for line in lines)
+        if delayed:
+            self._pending = Pending.NOTHING
+            self._send_invite(then, None, now)
+        else:
+            given = self.media.given
+            self._require(self.media.require(len(given.media) if given is not None else 1), then, now)
 
-    def reject(self, status: int, reason: str, headers: tuple[tuple[str, str], ...], now: float) -> None:
-        """Refuse the call that came in."""
+    def ring(self, status: int, headers: Headers, now: float, *, early_media: bool = False) -> None:
+        """Send a provisional response to the call that came in; with `early_media` it carries our answer."""
+        if self.state is not State.INCOMING:
+            return
+        if early_media and self.media.exchange.pending is not None:
+            self._headers, self._early_status = headers, status
+            self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
+        else:
+            self.session.ring(now, status, headers=headers)
+            self.pump(now)
+
+    def answer(self, headers: Headers, now: float, *, hold: bool = False) -> None:
+        """Take the INVITE that waits: first the media ports, then the 200 with the answer.
+
+        Raises:
+            LocalProtocolError: no INVITE waits for an answer.
+        """
+        if self.state is State.INCOMING:
+            self.state = State.ANSWERING
+        elif self.state is not State.UP:
+            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
+        self._headers, self._hold = headers, HOLD_STYLE if hold else ""
+        self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
+
+    def reject(self, status: int, reason: str, headers: Headers, now: float) -> None:
+        """Refuse the INVITE that waits; a refused re-INVITE leaves the call up."""
         if self.state in (State.INCOMING, State.ANSWERING):
             self.answer_status = status
-            self.session.reject(now, status, reason, headers=headers)
-            self.pump(now)
+        elif self.state is not State.UP:
+            return
+        if self.media.exchange.pending is not None:
+            self.media.exchange.reject()
+        self.session.reject(now, status, reason, headers=headers)
+        self.pump(now)
+
+    def cancel(self, now: float, headers: Headers = ()) -> bool:
+        """Give up the INVITE of ours that is pending; False when there is none."""
+        if self._pending is Pending.INVITE:
+            self._pending = Pending.NOTHING
+            self._end("cancelled", "local", None, now)  # nothing was sent yet
+            return True
+        cancelled = self.session.cancel(now, headers)
+        self.pump(now)
+        return cancelled
+
+    def bye(self, now: float, headers: Headers = ()) -> int:
+        """Hang up an established call; the number under which `RequestDone` comes, 0 when it has none."""
+        if not self.times.bye_sent:
+            self.times.bye_sent = now
+        request_id = self.session.bye(now, headers)
+        self.pump(now)
+        return request_id
 
     def hang_up(self, now: float) -> None:
         """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over."""
         if self.state is State.OVER:
             return
-        if self.state is State.CALLING and self._command_after_open:
-            self._end("cancelled", "local", now)  # nothing was sent yet
+        if self._pending is Pending.INVITE:
+            self.cancel(now)
             return
         if self.state is State.UP and not self.times.bye_sent:
             self.times.bye_sent = now
         self.session.hang_up(now)
         self.pump(now)
 
+    def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
+        """Send any other request within the dialog; the number under which `RequestDone` comes."""
+        request_id = self.session.request(now, method, body, content_type, headers=headers)
+        self.pump(now)
+        return request_id
+
+    def respond(self, request_id: int, status: int, headers: Headers, now: float) -> None:
+        """Answer a `PeerRequest` or `TransferAsked` that waits."""
+        self.session.respond(now, request_id, status, headers=headers)
+        self.pump(now)
+
+    def refer(self, target: str, replaces: Replaces | None, referred_by: str, now: float) -> int:
+        """Ask the peer to call somebody else; the number under which `RequestDone` and `TransferNews` come."""
+        request_id = self.session.refer(now, target, replaces=replaces, referred_by=referred_by)
+        self.pump(now)
+        return request_id
+
+    def accept_transfer(self, request_id: int, now: float) -> None:
+        """Take on the transfer that the peer asked for; the call to its target is the user's business."""
+        self.session.accept_transfer(now, request_id)
+        self.pump(now)
+
+    def report_transfer(self, request_id: int, status: int, reason: str, now: float) -> None:
+        """Tell the peer how the call to the target of its transfer goes."""
+        self.session.notify_transfer(now, request_id, status, reason)
+        self.pump(now)
+
     def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> None:
         """Queue digits; answered by one `DigitsDone`."""
-        if not self._open:
+        if not self.media.send_digits(request_id, digits, duration_ms, mode):
             self._notify(DigitsDone(request_id, "FAIL", "the call has no media stream"))
-            return
-        self._media(media.SendDigits(self.number, request_id, digits, duration_ms, mode))
 
-    def set_source(self, source: media.Source) -> None:
-        """Replace what the stream sends."""
-        self._demand = self._demand._replace(source=source)
-        if self._open:
-            self._media(media.SetSource(self.number, source))
+    def abandon(self, now: float) -> None:
+        """Give the call up without a word to the peer (man page `cleanup`): streams are closed, timers stop."""
+        if self.state is not State.OVER:
+            self._end("abandoned", "local", None, now)
+        self._abandoned = True
+        self._bye_open = False
+        self._close_if_settled()
 
     # ---- inputs
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
         """A SIP message of this call."""
+        if self._abandoned:
+            return
         self.session.receive(message, source, now, flow)
         self.pump(now)
 
@@ -320,48 +272,47 @@ class CallActor:
         self.pump(now)
 
     def media_event(self, event: Any, now: float) -> None:
-        """An event of this call's stream."""
+        """An event of one of this call's streams."""
         handler = _MEDIA_HANDLERS.get(event.__class__)
         if handler is not None:
             handler(self, event, now)
 
     def media_lost(self, reason: str, now: float) -> None:
         """The media worker is gone, or took no command: the call cannot go on."""
-        was_open, self._open = self._open, False
-        if was_open or self._command_after_open:
-            self._fail(reason, now)
+        if not self.media.running:
+            return
+        self.media.lost()
         if self.state is State.OVER:
             self._close_if_settled()
+        else:
+            self._fail(reason, now)
 
     # ---- media events
 
     def _on_opened(self, event: media.StreamOpened, now: float) -> None:
-        self._stream_port = event.rtp_port
-        self._continue(now)
+        self.media.opened(event)
+        if self.media.ready:
+            self._go_on(now)
 
-    def _on_refused(self, event: media.StreamRefused, now: float) -> None:
-        self._open = False
-        self._fail(event.reason, now)
-
-    def _on_digit(self, event: media.DtmfReceived, now: float) -> None:
-        self._notify(Digit(event.event, event.duration_ms, event.mode))
-
-    def _on_digits_sent(self, event: media.DigitsSent, now: float) -> None:
-        self._notify(DigitsDone(event.request_id, event.status, event.reason))
-
-    def _on_source_finished(self, event: media.SourceFinished, now: float) -> None:
-        self._notify(SourceDone())
-
-    def _on_silent(self, event: media.StreamSilent, now: float) -> None:
-        if event.level == "limit":
-            self._notify(MediaSilent(event.seconds))
-
-    def _on_closed(self, event: media.StreamClosed, now: float) -> None:
-        self._open = False
-        self._statistics = event.statistics
+    def _on_stream_refused(self, event: media.StreamRefused, now: float) -> None:
+        self._outbox.streams.pop(event.stream_id, None)
+        self.media.refused(event.stream_id)
         if self.state is State.OVER:
             self._close_if_settled()
         else:
+            self._fail(event.reason, now)
+
+    def _on_news(self, event: Any, now: float) -> None:
+        notice = notice_of(event, self.media.number_of(event.stream_id))
+        if notice is not None:
+            self._notify(notice)
+
+    def _on_closed(self, event: media.StreamClosed, now: float) -> None:
+        self._outbox.streams.pop(event.stream_id, None)
+        in_use = self.media.closed(event)
+        if self.state is State.OVER:
+            self._close_if_settled()
+        elif in_use:
             self._fail(event.reason, now)
 
     # ---- the session's events
@@ -376,13 +327,36 @@ class CallActor:
                 if handler is not None:
                     handler(self, event, now)
             transmits, events = self.session.drain()
+        held = self._held
+        if held is not None and self._pending is not Pending.ACK:
+            self._held = None
+            self._notify(held)
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         self.state = State.INCOMING
         self.times.invited = now
-        if event.offer is not None and not self._take_offer(event.offer, now):
-            return
-        self._notify(Incoming(event.request))
+        if self._take_offer(event.offer, now):
+            self._notify(Incoming(event.request))
+
+    def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
+        if self._take_offer(event.offer, now):
+            self._notify(Incoming(event.request, reinvite=True))
+
+    def _take_offer(self, offer: bytes | None, now: float) -> bool:
+        """Keep the peer's offer; what is none, or does not fit, is refused (RFC 3261 section 13.3.1.3)."""
+        if offer is None:
+            return True
+        try:
+            self.media.take_offer(offer)
+        except ParseError:
+            self.session.reject(now, 488)
+        except RemoteProtocolError as error:
+            self.session.reject(now, error.status_hint)
+        else:
+            return True
+        if self.state is State.INCOMING:
+            self.answer_status = 488
+        return False
 
     def _on_provisional(self, event: sip.Provisional, now: float) -> None:
         times = self.times
@@ -394,171 +368,166 @@ class CallActor:
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
         try:
-            self._remote = SessionDescription.parse(event.description)
-            self._configure()
+            lines = self.media.take_answer(event.description, final=event.final)
         except (ParseError, RemoteProtocolError):
             if event.final:
-                self._fail("bad_description", now)
+                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            return
+        self.media.configure(lines)
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
-        if event.reinvite:
-            return
-        times = self.times
-        times.answered = now
-        times.first_response = times.first_response or now
-        times.alerted = times.alerted or now
-        self.answer_status = event.response.status
-        if self.state is State.CALLING:
-            self.state = State.UP
-            self._notify(Up(event.response))
+        if not event.reinvite:
+            times = self.times
+            times.answered = now
+            times.first_response = times.first_response or now
+            times.alerted = times.alerted or now
+            self.answer_status = event.response.status
+            if self.state is State.CALLING:
+                self.state = State.UP
+        if self.state is State.UP:
+            self._held = Answered(event.response, event.reinvite)  # told when its description is dealt with
 
     def _on_established(self, event: sip.Established, now: float) -> None:
-        if not event.reinvite and self.state is State.ANSWERING:
+        if self.state is State.ANSWERING and not event.reinvite:
             self.state = State.UP
-            self._notify(Up(event.request))
-
-    def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
-        if event.offer is None:
-            if self._local is not None:
-                self._local = self._offer()
-                self.session.accept(now, self._local.to_bytes())
-            return
-        answer = self._answer_to(event.offer)
-        if answer is None:
-            self.session.reject(now, 488, "Not Acceptable Here")
-        else:
-            self.session.accept(now, answer)
-            self._configure()
+        if self.state is State.UP:
+            self._notify(Acknowledged(event.request, event.reinvite))
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
-        if event.in_ != "UPDATE":
+        """An offer outside of INVITE: in a 2xx (delayed offer), or in UPDATE or PRACK."""
+        if event.in_ in ("INVITE", "1xx"):
             return
-        answer = self._answer_to(event.description)
-        if answer is None:
-            self.session.respond(now, event.request_id, 488)
-        else:
-            self.session.respond(now, event.request_id, 200, body=answer, content_type=SDP_TYPE)
-            self._configure()
+        try:
+            self.media.take_offer(event.description)
+            if event.in_ == "2xx":
+                self._require(self.media.require_for_offer(), Pending.ACK, now)
+                return
+            answer = self.media.answer()
+        except (ParseError, RemoteProtocolError, NothingFits) as error:
+            if event.in_ == "2xx":
+                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            else:
+                status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
+                self.session.respond(now, event.request_id, status)
+            return
+        self.session.respond(now, event.request_id, 200, body=answer, content_type=SDP_TYPE)
+        self.media.configure(self.media.exchange.agreed())
 
     def _on_failed(self, event: sip.Failed, now: float) -> None:
         if event.reinvite:
-            return
-        times = self.times
-        times.first_response = times.first_response or now
-        times.alerted = times.alerted or now
-        self.answer_status = event.status
-        self._notify(Refused(event.status, event.reason, event.response, event.cause))
+            if self.media.exchange.pending is not None:
+                self.media.exchange.reject()
+        else:
+            times = self.times
+            times.first_response = times.first_response or now
+            times.alerted = times.alerted or now
+            self.answer_status = event.status
+        self._notify(Refused(event.status, event.reason, event.response, event.cause, event.reinvite))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
-        if not event.request_id:
-            return
         request = event.request
-        if request.method == "INFO" and request.content_type == DTMF_RELAY:
-            digit = _relayed_digit(request.body)
+        if event.request_id and request.method == "INFO" and request.content_type == DTMF_RELAY:
+            digit = relayed_digit(request.body)
             self.session.respond(now, event.request_id, 200 if digit is not None else 400)
             if digit is not None:
                 self._notify(digit)
             return
-        self.session.respond(now, event.request_id, 200)
+        if event.request_id and request.method in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
+            self.session.respond(now, event.request_id, 200)
+            event = event._replace(request_id=0)
+        self._notify(PeerRequest(event.request_id, request))
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
-        if event.method != "BYE":
-            return
-        if event.response is not None and not self.times.bye_answered:
-            self.times.bye_answered = now
-        if self._bye_open:
+        if event.method == "BYE":
+            if event.response is not None and not self.times.bye_answered:
+                self.times.bye_answered = now
             self._bye_open = False
+        self._notify(RequestDone(event.request_id, event.method, event.response, event.status))
+        if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
+
+    def _on_transfer(self, event: sip.TransferRequested, now: float) -> None:
+        self._notify(TransferAsked(event.request_id, event.request))
+
+    def _on_transfer_progress(self, event: sip.TransferProgress, now: float) -> None:
+        self._notify(TransferNews(event.request_id, event.status, event.reason, event.final))
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
         self._bye_open = event.cause is sip.Cause.BYE and event.by is sip.By.LOCAL and not self.times.bye_answered
-        self._end(event.cause.value, event.by.value, now)
+        self._end(event.cause.value, event.by.value, event.message, now)
 
-    # ---- media and descriptions
+    # ---- ports first, then the message
 
-    def _open_stream(self, then: str, now: float) -> None:
-        """Ask for a media port and go on when it is there; without media at once."""
-        self._command_after_open = then
-        if self._demand.wanted:
-            self._open = True
-            self._media(media.OpenStream(self.number, self._demand.address))
-        else:
-            self._stream_port = self._demand.parked_port
-            self._continue(now)
+    def _require(self, opened: list[int], then: Pending, now: float) -> None:
+        """Go on with `then` when every stream has its port; at once when none is missing."""
+        streams = self._outbox.streams
+        for stream_id in opened:
+            streams[stream_id] = self
+        self._pending = then
+        if self.media.ready:
+            self._go_on(now)
 
-    def _continue(self, now: float) -> None:
-        then, self._command_after_open = self._command_after_open, ""
-        if self.state is State.OVER:
-            return  # given up while the port was on its way; the close is already behind it
-        if then == "invite":
-            self.times.invited = now
-            self._local = self._offer()
-            self.session.invite(now, self._local.to_bytes(), headers=self._headers)
-        elif then == "accept":
+    def _go_on(self, now: float) -> None:
+        then, self._pending = self._pending, Pending.NOTHING
+        if self.state is State.OVER or then is Pending.NOTHING:
+            return
+        if then is Pending.ACCEPT:
             self._accept(now)
+        elif then is Pending.EARLY_MEDIA:
+            self._send_early_media(now)
+        elif then is Pending.ACK:
+            self._acknowledge(now)
+        else:
+            hold, self._hold = self._hold, ""
+            self._send_invite(then, self.media.offer(hold), now)
+        self.pump(now)
+
+    def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
+        if then is Pending.INVITE:
+            self.times.invited = now
+            self.session.invite(now, offer, headers=self._headers)
+        else:
+            self.session.reinvite(now, offer, headers=self._headers)
         self.pump(now)
 
     def _accept(self, now: float) -> None:
-        if self._remote is None:
-            self._local = self._offer()
-        else:
-            try:
-                self._local = make_answer(
-                    self._remote, (self._local_media(),), address=self._demand.address, session_id=self._sdp_id
-                )
-            except NothingFits:
-                self.reject(488, "Not Acceptable Here", (), now)
-                return
-            self._configure()
-        self.answer_status = 200
-        self.times.answered = now
-        self.session.accept(now, self._local.to_bytes(), headers=self._headers)
-
-    def _take_offer(self, offer: bytes, now: float) -> bool:
-        """Keep the peer's offer; a body that is no description is refused (RFC 3261 section 13.3.1.3)."""
+        hold, self._hold = self._hold, ""
+        exchange = self.media.exchange
         try:
-            self._remote = SessionDescription.parse(offer)
-        except ParseError:
-            self.reject(488, "Not Acceptable Here", (), now)
-            return False
-        return True
-
-    def _local_media(self) -> LocalMedia:
-        return LocalMedia(self._stream_port, self._demand.codecs)
-
-    def _offer(self) -> SessionDescription:
-        return make_offer(
-            (self._local_media(),), address=self._demand.address, session_id=self._sdp_id, previous=self._local
-        )
-
-    def _answer_to(self, offer: bytes) -> bytes | None:
-        """The answer to a later offer of the peer; None when it cannot be taken (488)."""
-        try:
-            remote = SessionDescription.parse(offer)
-            local = make_answer(
-                remote,
-                (self._local_media(),),
-                address=self._demand.address,
-                session_id=self._sdp_id,
-                previous=self._local,
-            )
-        except (ParseError, NothingFits):
-            return None
-        self._remote, self._local = remote, local
-        return local.to_bytes()
-
-    def _configure(self) -> None:
-        """Tell the stream what both descriptions agree on."""
-        if not self._open or self._local is None or self._remote is None:
+            if exchange.pending is not None:
+                body: bytes | None = self.media.answer(hold)
+                self.media.configure(exchange.agreed())
+            elif self.state is State.ANSWERING and exchange.local is not None:
+                body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
+            else:
+                body = self.media.offer(hold)
+        except NothingFits:
+            self.reject(488, "", (), now)
             return
-        lines = negotiated(self._local, self._remote)
-        if lines:
-            self._media(_configure_stream(self.number, lines[0], self._demand))
-            # Later negotiations change addresses and formats, not what the user is playing.
-            self._demand = self._demand._replace(source=(), sink=())
+        if self.state is State.ANSWERING:
+            self.answer_status = 200
+            self.times.answered = now
+        self.session.accept(now, body, headers=self._headers)
 
-    def _media(self, command: media.Command) -> None:
-        self._outbox.media[self._demand.worker].append(command)
+    def _send_early_media(self, now: float) -> None:
+        try:
+            body = self.media.answer()
+        except NothingFits:
+            self.reject(488, "", (), now)
+            return
+        self.media.configure(self.media.exchange.agreed())
+        self.session.ring(now, self._early_status, body, headers=self._headers)
+
+    def _acknowledge(self, now: float) -> None:
+        try:
+            body = self.media.answer(self._hold)
+        except NothingFits:
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            return
+        self._hold = ""
+        self.media.configure(self.media.exchange.agreed())
+        self.session.ack(now, body, headers=())
+        self.pump(now)
 
     # ---- the end
 
@@ -567,82 +536,47 @@ class CallActor:
         if self.state is State.OVER:
             return
         if self.state is State.CALLING and not self.times.invited:
+            self._pending = Pending.NOTHING
             self._notify(Refused(503, reason, None, sip.Cause.TRANSPORT))
-            self._end(reason, "local", now)
+            self._end(reason, "local", None, now)
             return
         self.cause, self.by = reason, "local"
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-            self.reject(503, "Service Unavailable", (("Retry-After", "5"),), now)
+            self.reject(503, "", (("Retry-After", "5"),), now)
         else:
             self.hang_up(now)
 
-    def _end(self, cause: str, by: str, now: float) -> None:
+    def _end(self, cause: str, by: str, message: Request | Response | None, now: float) -> None:
         if self.state is State.OVER:
             return
         self.state = State.OVER
         self.cause, self.by = self.cause or cause, self.by or by
         self.times.ended = now
-        self._notify(Over(self.cause, self.by))
-        if self._open:
-            self._media(media.CloseStream(self.number))
-        else:
-            self._close_if_settled()
+        self.media.close()
+        self._notify(Over(self.cause, self.by, message))
+        self._close_if_settled()
 
     def _close_if_settled(self) -> None:
-        """Every figure is final once the stream is closed and our BYE has its answer, or never gets one."""
-        if not self._open and not self._bye_open:
+        """Every figure is final once the streams are closed and our BYE has its answer, or never gets one."""
+        if not self.media.running and not self._bye_open:
             self._notify(Closed())
 
     def _notify(self, notice: Notice) -> None:
         self._outbox.notices.append((self, notice))
 
 
-def _configure_stream(number: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
-    """A negotiated media line as a command to its stream."""
-    codec = line.send[0] if line.send else DEFAULT_CODECS[0]
-    interval = (line.ptime or 20.0) / 1000
-    return media.ConfigureStream(
-        stream_id=number,
-        direction=line.direction.value,
-        remote_address=line.remote_address,
-        remote_port=line.remote_port if line.active else 0,
-        remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
-        rtcp_mux=line.rtcp_mux,
-        codec=codec.name,
-        payload_type=codec.payload_type,
-        clock_rate=codec.clock_rate,
-        payload_size=round(codec.clock_rate * interval),
-        packet_interval=interval,
-        receive_codecs=tuple((each.payload_type, each.name, each.clock_rate) for each in line.receive),
-        dtmf_payload_type=-1 if line.telephone_event_send is None else line.telephone_event_send,
-        dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
-        dtmf_clock_rate=codec.clock_rate,
-        inactivity_limit=demand.inactivity_limit,
-        source=demand.source,
-        sink=demand.sink,
-    )
-
-
-def _relayed_digit(body: bytes) -> Digit | None:
-    """The digit of an `application/dtmf-relay` body: lines `Signal=5` and `Duration=160`."""
-    values = {}
-    for line in body.decode("ascii", "replace").splitlines():
-        name, _, value = line.partition("=")
-        values[name.strip().lower()] = value.strip()
-    signal = values.get("signal", "").upper()
-    duration = values.get("duration", "100")
-    if len(signal) != 1 or signal not in "0123456789ABCD*#" or not (duration.isascii() and duration.isdigit()):
-        return None
-    return Digit(signal, int(duration[:5]), "info")
-
-
 _MEDIA_HANDLERS: Final[dict[type, Any]] = {
     media.StreamOpened: CallActor._on_opened,
-    media.StreamRefused: CallActor._on_refused,
-    media.DtmfReceived: CallActor._on_digit,
-    media.DigitsSent: CallActor._on_digits_sent,
-    media.SourceFinished: CallActor._on_source_finished,
-    media.StreamSilent: CallActor._on_silent,
+    media.StreamRefused: CallActor._on_stream_refused,
+    media.DtmfReceived: CallActor._on_news,
+    media.DigitsSent: CallActor._on_news,
+    media.SourceFinished: CallActor._on_news,
+    media.StreamSilent: CallActor._on_news,
+    media.FramesWanted: CallActor._on_news,
+    media.FramesReceived: CallActor._on_news,
     media.StreamClosed: CallActor._on_closed,
 }
 
@@ -657,5 +591,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,
     sip.RequestFinished: CallActor._on_request_finished,
+    sip.TransferRequested: CallActor._on_transfer,
+    sip.TransferProgress: CallActor._on_transfer_progress,
     sip.Ended: CallActor._on_ended,
 }

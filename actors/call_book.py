@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sipcore.events import Cause
 from sipcore.session import InviteSession
 
-from .call_actor import State
+from .call_state import State
 from .messages import CallFinished
 from .totals import Totals
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from sipcore import stateless
@@ -22,14 +22,18 @@ from sipcore.session import InviteSession
 from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
 
+from . import call_callbacks, listeners
 from .call import Call
-from .call_actor import CallActor, MediaDemand, Outbox
+from .call_actor import CallActor
 from .call_book import CallBook
+from .call_media import Line, MediaDemand
 from .config import NodeConfig
 from .deadlines import Deadlines
-from .errors import ConfigurationError, Overloaded
+from .errors import CallError, ConfigurationError, Overloaded
 from .link import Channel, DealerLink, Surroundings
 from .messages import Drained, LoadFinished, SipReceived
+from .outbox import Outbox
+from .parameters import CallParameters
 from .routing import mint_call_id, slot_of
 from .sip_counters import SipCounters
 
@@ -44,6 +48,10 @@ _logger = logging.getLogger(__name__)
 
 OnCall = Callable[[Call, Request], None]
 """What takes a call that came in; it (or the task it starts) answers or rejects."""
+
+
+OnTransfer = Callable[[Call, int, Request], None]
+"""What takes a transfer that the peer of a call asks for; without one it is declined."""
 
 
 class CallWorker:
@@ -74,6 +82,9 @@ class CallWorker:
         self.on_call: OnCall | None = None
         self.incoming: dict[str, Any] = {}
         """wishes for the media of calls that come in, as for `demand_for`"""
+        self.incoming_param: dict[str, Any] = {}
+        """parameters of calls that come in"""
+        self.on_transfer: OnTransfer | None = None
         self.now = time.monotonic
         self.loop = surroundings.loop
         self.tell = tell
@@ -96,6 +107,7 @@ class CallWorker:
         self._timer_at = 0.0
         self._flush_scheduled = False
         self._number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._drained_sent = False
         self._configs: dict[tuple[int, str, str], SessionConfig] = {}
         self._outbox = Outbox(config.media_workers)
@@ -105,7 +117,7 @@ class CallWorker:
             methods=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE"),
             tag_key=random_bytes(16),
         )
-        self._parked = _parked_sockets({each.host for each in config.listeners})
+        self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
             config.endpoint("sip"),
@@ -164,7 +176,7 @@ class CallWorker:
             self._media_links[slot].reconnect()
             now = self.now()
             for actor in list(self._by_number.values()):
-                if actor.demand.worker == slot:
+                if actor.media_worker == slot:
                     self._guarded(actor, actor.media_lost, "media_worker_lost", now)
             self.flush()
 
@@ -209,12 +221,15 @@ class CallWorker:
         ring_time: float = 0.0,
         planned: float | None = None,
         call_id: str = "",
+        param: CallParameters | None = None,
+        listener: int | None = None,
     ) -> Call:
         """Start a call; it goes on by itself, `Call.established` waits for it.
 
         to: the SIP URI that is called. hop: where the INVITE goes. from_: our URI. demand: the media wanted, None
         for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
-        planned: monotonic time at which it should have started. call_id: must belong to this slot.
+        planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
+        listener: index of the leg, None = the one that reaches the hop.
 
         Raises:
             Overloaded: `max_calls` is reached.
@@ -227,22 +242,35 @@ class CallWorker:
             call_id = mint_call_id(self.tokens.call_id, self.slot, config.call_id_key, config.call_workers)
         elif slot_of(call_id.encode(), config.call_id_key, config.call_workers) != self.slot:
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
-        listener = self._listener_of.get((hop.transport, ":" in hop.host))
+        if listener is None:
+            listener = self._listener_of.get((hop.transport, ":" in hop.host))
         if listener is None:
             family = "IPv6" if ":" in hop.host else "IPv4"
             raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
         session = InviteSession.outgoing(
             self._session_config(listener, from_, ring_time), self.tokens, to, call_id=call_id, hop=hop
         )
-        call = self._new_call(session, demand or self.demand_for(listener), True, scenario)
+        param = param or CallParameters()
+        call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param)
         call.planned = planned
+        call.to = to
         self._actors[session.call_id, session.local_tag] = call.actor
         self.book.attempt(scenario, "uac")
-        now = self.now()
-        self._guarded(call.actor, call.actor.invite, tuple(headers), now)
-        self._touched.append(call.actor)
-        self.flush_soon()
+        lines = self.lines_of(param)
+        delayed, hold = param.sdp_on_ack, param.call_on_hold
+        param.call_on_hold = False
+        call.actor.invite(tuple(headers), self.now(), delayed=delayed, hold=hold, lines=lines)
+        self.touch(call.actor)
         return call
+
+    def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
+        """The media lines of `media_lsocks`."""
+        return tuple(lease.line for lease in param.media_lsocks)
+
+    def touch(self, actor: CallActor) -> None:
+        """Something was asked of a call: flush soon and look at its deadline."""
+        self._touched.append(actor)
+        self.flush_soon()
 
     def demand_for(self, listener: int, **wishes: Any) -> MediaDemand:
         """The media of a call on a listener: its address, and the media worker whose turn it is."""
@@ -259,10 +287,12 @@ class CallWorker:
         """Index of the listener from which a hop is reached; 0 when none fits (placing the call then says so)."""
         return self._listener_of.get((hop.transport, ":" in hop.host), 0)
 
-    def _new_call(self, session: InviteSession, demand: MediaDemand, is_uac: bool, scenario: str) -> Call:
+    def _new_call(
+        self, session: InviteSession, demand: MediaDemand, is_uac: bool, scenario: str, param: CallParameters
+    ) -> Call:
         self._number += 1
         actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
-        call = Call(self, actor, scenario)
+        call = Call(self, actor, scenario, param)
         actor.user = call
         self._by_number[self._number] = actor
         self._live[self._number] = call
@@ -305,7 +335,7 @@ class CallWorker:
 
     def _refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
         self._parse_errors.value += 1
-        reply = stateless.refuse_unreadable(record.data, error, source=(record.host, record.port))
+        reply = stateless.refuse_unreadable(record.data, error, self._capabilities, source=(record.host, record.port))
         if reply is not None:
             self._transmit(reply, record.listener, record.host, record.port)
 
@@ -358,7 +388,8 @@ class CallWorker:
         except SipError as error:
             self._refuse_unreadable(record, ParseError(str(error)))
             return
-        call = self._new_call(session, self.demand_for(record.listener, **self.incoming), False, "")
+        demand = self.demand_for(record.listener, **self.incoming)
+        call = self._new_call(session, demand, False, "", CallParameters(**self.incoming_param))
         actor = call.actor
         self._actors[session_key(request)] = actor
         self._actors[session.call_id, session.local_tag] = actor
@@ -371,12 +402,19 @@ class CallWorker:
         if self.on_call is not None:
             self.on_call(call, request)
 
+    def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
+        """The peer of a call wants it transferred; declined unless the application takes transfers."""
+        if self.on_transfer is not None:
+            self.on_transfer(call, request_id, request)
+        else:
+            call.actor.respond(request_id, 603, (), self.now())
+
     # ---- media in
 
     def _on_media(self, channel: Channel, records: list[Any]) -> None:
         now = self.now()
         for record in records:
-            actor = self._by_number.get(record.stream_id)
+            actor = self._outbox.streams.get(record.stream_id)
             if actor is not None:
                 self._guarded(actor, actor.media_event, record, now)
                 self._touched.append(actor)
@@ -421,7 +459,7 @@ class CallWorker:
             self._flush_media()
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
-                self._guarded(actor, actor.user.on_notice, notice)
+                self._guarded(actor, call_callbacks.take, actor.user, notice)
         touched, self._touched = self._touched, []
         for actor in touched:
             if actor.finished:
@@ -442,13 +480,14 @@ class CallWorker:
         for worker, commands in enumerate(self._outbox.media):
             if not commands:
                 continue
-            self._outbox.media[worker] = []
-            for start in range(0, len(commands), MEDIA_BATCH):
-                batch = commands[start : start + MEDIA_BATCH]
+            waiting = commands[:]
+            commands.clear()
+            for start in range(0, len(waiting), MEDIA_BATCH):
+                batch = waiting[start : start + MEDIA_BATCH]
                 if not self._media_links[worker].send(batch):
                     self._media_refused.value += len(batch)
                     for command in batch:
-                        actor = self._by_number.get(command.stream_id)
+                        actor = self._outbox.streams.get(command.stream_id)
                         if actor is not None:
                             self._guarded(actor, actor.media_lost, "media_overload", self.now())
 
@@ -458,7 +497,7 @@ class CallWorker:
         session = actor.session
         self._actors.pop((session.call_id, session.local_tag), None)
         if not actor.is_uac:
-            request = actor.user.request
+            request = actor.user.invite_request
             if request is not None:
                 self._actors.pop(session_key(request), None)
         self.book.session_done(session)
@@ -489,6 +528,17 @@ class CallWorker:
             self.tell(row)
         self._touched.append(call.actor)
         self._check_drained()
+
+    def abandon(self, call: Call) -> None:
+        """Let go of a call without a word to its peer."""
+        call.actor.abandon(self.now())
+        self.touch(call.actor)
+
+    def spawn(self, awaitable: Awaitable[Any]) -> None:
+        """Run a callback's coroutine; its failure is logged and ends nothing else."""
+        task = self.loop.create_task(_carry_through(awaitable))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def plan_finished(self, planned: int, attempted: int, held_back: int) -> None:
         """The load generator of this slot is through with its share."""
@@ -528,12 +578,10 @@ class CallWorker:
             self.tell(Drained(self.book.unclosed(self._live.values())))
 
 
-def _parked_sockets(hosts: set[str]) -> dict[str, socket.socket]:
-    """One bound and never read UDP socket per address: the SDP of calls without media names it, and no ICMP answers."""
-    parked = {}
-    for host in hosts:
-        opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        opened.bind((host, 0))
-        parked[host] = opened
-    return parked
+async def _carry_through(awaitable: Awaitable[Any]) -> None:
+    try:
+        await awaitable
+    except CallError:
+        pass  # the call ended first; its own callbacks say so
+    except Exception:
+        _logger.exception("a callback failed")

@@ -67,3 +67,14 @@ def _explain(error: OSError, listener: Listener) -> str:
     if error.errno == errno.EACCES:
         return f"ports below 1024 need CAP_NET_BIND_SERVICE; choose another port than {listener.port}"
     return str(error.strerror)
+
+
+def park(hosts: set[str]) -> dict[str, socket.socket]:
+    """One bound and never read UDP socket per address: the SDP of calls without media names it, and no ICMP answers."""
+    parked = {}
+    for host in hosts:
+        opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        opened.bind((host, 0))
+        parked[host] = opened
+    return parked

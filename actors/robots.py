@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sipcore.message import Request
 
 from .call import Call
-from .call_actor import State
+from .call_state import State
 from .config import AnswerConfig
 from .errors import CallError, ConfigurationError
 

@@ -1,0 +1,320 @@
+"""What each notice of a call's actor means for its user: futures resolved and callbacks invoked, in the stated order.
+
+The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is held here and nowhere else.
+"""
+
+import errno
+from typing import TYPE_CHECKING, Any, Final
+
+from sipcore.events import Cause
+from sipcore.message import Response
+
+from .call import UNREAD_DIGITS
+from .call_state import State
+from .errors import CallEnded, CallError, CallRejected, CallTimeout
+from .notices import (
+    Acknowledged,
+    Answered,
+    Closed,
+    Digit,
+    DigitsDone,
+    FramesAsked,
+    FramesCame,
+    Incoming,
+    MediaSilent,
+    Notice,
+    Over,
+    PeerRequest,
+    Progress,
+    Refused,
+    RequestDone,
+    SourceDone,
+    TransferAsked,
+    TransferNews,
+)
+
+if TYPE_CHECKING:
+    from .call import Call
+
+_TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
+
+
+def take(call: "Call", notice: Notice) -> None:
+    """Deal with one notice of the call's actor."""
+    _HANDLERS[notice.__class__](call, notice)
+
+
+def _resolve(future: Any, result: Any = None) -> None:
+    if future is not None and not future.done():
+        future.set_result(result)
+
+
+# ---- set-up
+
+
+def _on_incoming(call: "Call", notice: Incoming) -> None:
+    param = call.param
+    param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
+    if not notice.reinvite:
+        call.invite_request = notice.request
+        call.worker.call_came_in(call, notice.request)
+        return
+    if param.clear_sdp:
+        call.actor.media.renew()
+    answer_invite(call, notice)
+
+
+def answer_invite(call: "Call", notice: Incoming) -> None:
+    """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18)."""
+    param = call.param
+    reply = call.call_back(param.cb_invite, call, notice.request) if param.cb_invite is not None else None
+    if isinstance(reply, Response):
+        headers = tuple(pair for pair in reply.headers.items() if pair[0].lower().startswith("x-"))
+        if reply.status < 200:
+            call.ring(reply.status, headers)
+        elif reply.status < 300:
+            call.accept(headers)
+        else:
+            call.reject(reply.status, reply.reason, headers)
+    elif notice.reinvite or call.state is State.INCOMING:
+        call.accept()
+
+
+def _on_progress(call: "Call", notice: Progress) -> None:
+    if call.param.cb_preliminary is not None:
+        call.call_back(call.param.cb_preliminary, call, notice.response.status, notice.response)
+
+
+def _on_answered(call: "Call", notice: Answered) -> None:
+    param = call.param
+    param.sdp_peer = call.actor.media.exchange.remote
+    if param.cb_final is not None:
+        call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
+    _start_media(call)
+    _resolve(call.up)
+    if not notice.reinvite and call.on_up is not None:
+        call.on_up(call)
+
+
+def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
+    param = call.param
+    param.sdp_peer = call.actor.media.exchange.remote or param.sdp_peer
+    if param.cb_established is not None:
+        call.call_back(param.cb_established, "OK", call)
+    _start_media(call)
+    if not notice.reinvite:
+        _resolve(call.up)
+        if call.on_up is not None:
+            call.on_up(call)
+
+
+def _start_media(call: "Call") -> None:
+    if call.param.init_media is not None:
+        call.call_back(call.param.init_media, call, call.param)
+
+
+def _on_refused(call: "Call", notice: Refused) -> None:
+    param, cause = call.param, notice.cause
+    if cause in _TIMEOUTS:
+        error: CallTimeout | CallRejected | CallEnded = CallTimeout(f"no final answer ({cause.value})")
+    elif cause is Cause.CANCELLED:
+        error = CallEnded("cancelled")
+    else:
+        error = CallRejected(notice.status, notice.reason)
+    if not notice.reinvite:
+        call.error = error
+    if param.cb_final is not None:
+        call.call_back(param.cb_final, "FAIL", call, _failure_info(notice))
+    if cause is Cause.NO_ANSWER and param.cb_noanswer is not None:
+        call.call_back(param.cb_noanswer, "NOANSWER", call, _failure_info(notice))
+    if call.up is not None and not call.up.done():
+        call.up.set_exception(error)
+
+
+def _failure_info(notice: Refused) -> dict[str, Any]:
+    """The `%INFO` of the man page's FAIL: code and packet with a response, errno in any case (C15)."""
+    if notice.response is None:
+        number = errno.ETIMEDOUT if notice.cause in _TIMEOUTS else errno.EHOSTUNREACH
+        return {"errno": number}
+    if notice.cause is Cause.BAD_DESCRIPTION:
+        return {}
+    number = errno.EPERM if notice.cause is Cause.UNAUTHORIZED else errno.EINVAL
+    if notice.cause is Cause.REDIRECTED:
+        number = errno.EFAULT
+    return {"code": notice.status, "packet": notice.response, "errno": number}
+
+
+# ---- within the call
+
+
+def _on_peer_request(call: "Call", notice: PeerRequest) -> None:
+    request = notice.request
+    if request.method == "NOTIFY" and call.param.cb_notify is not None:
+        call.call_back(call.param.cb_notify, call, request)
+    if notice.request_id:
+        call.actor.respond(notice.request_id, 200, (), call.worker.now())
+
+
+def _on_request_done(call: "Call", notice: RequestDone) -> None:
+    if notice.method in ("BYE", "CANCEL"):
+        arguments = call.bye_arguments if notice.method == "BYE" else call.cancel_arguments
+        _tell_end(call, notice.method, arguments)
+        return
+    callback, future = call.requests.pop(notice.request_id, (None, None))
+    good = notice.response is not None and notice.status < 300
+    if notice.method == "REFER" and good and future is not None:
+        call.requests[notice.request_id] = (callback, future)  # the peer's reports decide
+        return
+    if callback is not None:
+        info = {"code": notice.status, "packet": notice.response} if notice.response else {"errno": errno.ETIMEDOUT}
+        call.call_back(callback, "OK" if good else "FAIL", call, info)
+    if future is None or future.done():
+        return
+    if notice.response is None:
+        future.set_exception(CallTimeout(f"no answer to {notice.method}"))
+    elif good:
+        future.set_result(notice.response)
+    else:
+        future.set_exception(CallRejected(notice.status, notice.response.reason))
+
+
+def _tell_end(call: "Call", method: str, arguments: dict[str, Any]) -> None:
+    """Our BYE or CANCEL has its final response, or never gets one (C13, C32, C33)."""
+    param = call.param
+    default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel
+    more = {name: value for name, value in arguments.items() if name != "cb_final"}
+    callback = arguments.get("cb_final") or default
+    if callback is not None:
+        call.call_back(callback, param.merged(more))
+
+
+def _on_transfer_asked(call: "Call", notice: TransferAsked) -> None:
+    call.worker.transfer_asked(call, notice.request_id, notice.request)
+
+
+def _on_transfer_news(call: "Call", notice: TransferNews) -> None:
+    if not notice.final:
+        return
+    _, future = call.requests.pop(notice.request_id, (None, None))
+    if future is None or future.done():
+        return
+    if notice.status < 300:
+        future.set_result(Response.build(notice.status, notice.reason, ()))
+    else:
+        future.set_exception(CallRejected(notice.status, notice.reason))
+
+
+def _on_digit(call: "Call", notice: Digit) -> None:
+    call.digits_received += notice.event
+    if len(call.unread) == UNREAD_DIGITS:
+        call.worker.count_unread_dropped()
+    call.unread.append(notice.event)
+    if call.param.cb_dtmf is not None:
+        call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
+    _resolve(call.digit_waiter)
+
+
+def _on_digits_done(call: "Call", notice: DigitsDone) -> None:
+    done = call.sending.pop(notice.request_id, None)
+    if done is None or done.done():
+        return
+    if notice.status == "OK":
+        done.set_result(None)
+    else:
+        done.set_exception(CallError(notice.reason))
+
+
+def _on_source_done(call: "Call", notice: SourceDone) -> None:
+    if call.param.cb_rtp_done is not None:
+        call.call_back(call.param.cb_rtp_done, call)
+    elif call.handler is not None:
+        call.hang_up()
+
+
+def _on_frames_asked(call: "Call", notice: FramesAsked) -> None:
+    """Ask a callback source for frames, in order, up to what is wanted."""
+    read = call.handler.read if call.handler is not None else None
+    frames = []
+    end = read is None
+    for index in range(notice.wanted if read is not None else 0):
+        assert read is not None
+        frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line)
+        if not frame:
+            end = True
+            break
+        if isinstance(frame, bytes):
+            frames.append((frame, -1, 0, -1))
+        else:
+            payload, payload_type, marker, timestamp = (*frame, -1, 0, -1)[:4] if len(frame) < 4 else frame[:4]
+            stamp = -1 if timestamp is None else timestamp
+            frames.append((payload, -1 if payload_type is None else payload_type, int(marker or 0), stamp))
+    call.actor.media.provide(notice.line, tuple(frames), end)
+    call.worker.flush_soon()
+
+
+def _on_frames_came(call: "Call", notice: FramesCame) -> None:
+    write = call.handler.write if call.handler is not None else None
+    if write is not None:
+        for payload, sequence_number, timestamp, payload_type, _ in notice.frames:
+            write(payload, sequence_number, timestamp, notice.line, payload_type)
+
+
+def _on_silent(call: "Call", notice: MediaSilent) -> None:
+    call.failure = call.failure or "silent"
+    call.worker.on_silent(call)
+
+
+# ---- the end
+
+
+def _on_over(call: "Call", notice: Over) -> None:
+    call.fail_waiters(CallEnded(call.actor.cause))
+    call.sending.clear()
+    if notice.by == "remote":
+        _clean_up(call)
+        if (call.param.recv_bye is not None and call.times.answered) or (
+            call.param.recv_bye is not None and not call.is_uac
+        ):
+            call.call_back(call.param.recv_bye, call.param)
+
+
+def _on_closed(call: "Call", notice: Closed) -> None:
+    if call.closed:
+        return
+    call.closed = True
+    if call.judge is not None and not call.failure:
+        call.failure = call.judge(call)
+    _clean_up(call)
+    call.worker.call_over(call)
+    for waiter in call.over_waiters:
+        _resolve(waiter)
+    if call.on_over is not None:
+        call.on_over(call)
+
+
+def _clean_up(call: "Call") -> None:
+    """Run `cb_cleanup`, once."""
+    callback, call.param.cb_cleanup = call.param.cb_cleanup, None
+    if callback is not None:
+        call.call_back(callback, call)
+
+
+_HANDLERS: Final[dict[type, Any]] = {
+    Incoming: _on_incoming,
+    Progress: _on_progress,
+    Answered: _on_answered,
+    Acknowledged: _on_acknowledged,
+    Refused: _on_refused,
+    PeerRequest: _on_peer_request,
+    RequestDone: _on_request_done,
+    TransferAsked: _on_transfer_asked,
+    TransferNews: _on_transfer_news,
+    Digit: _on_digit,
+    DigitsDone: _on_digits_done,
+    SourceDone: _on_source_done,
+    FramesAsked: _on_frames_asked,
+    FramesCame: _on_frames_came,
+    MediaSilent: _on_silent,
+    Over: _on_over,
+    Closed: _on_closed,
+}

@@ -1,0 +1,313 @@
+"""The media of one call: its lines, the descriptions both sides agreed on, and the streams that carry them.
+
+Turns SDP into commands for a media worker and back (RFC 3264): ports before offers, configuration after agreement.
+Pure: commands are appended to a list of the caller's. Whose turn it is to offer is the business of
+`sipcore.offer_answer`, when a message may carry a description that of the session.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from media import messages as media
+from sipcore.errors import LocalProtocolError
+from sipcore.media_attributes import Direction
+from sipcore.offer_answer import (
+    DEFAULT_CODECS,
+    Codec,
+    Hold,
+    LocalMedia,
+    NegotiatedLine,
+    OfferAnswer,
+    make_answer,
+    make_offer,
+    negotiated,
+    put_on_hold,
+    revise,
+    wanted_lines,
+)
+from sipcore.sdp import SessionDescription
+
+PARKED_PORT: Final = 9
+"""port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+INTERVAL: Final = 0.02
+"""seconds between two packets where the peer names no packet time"""
+
+
+class MediaDemand(NamedTuple):
+    """What a call wants of its media."""
+
+    wanted: bool
+    """False: no stream is opened, the SDP names the parked port"""
+    address: str
+    """local IP of the media, as written into the SDP"""
+    worker: int
+    """which media worker"""
+    parked_port: int = PARKED_PORT
+    source: media.Source = ("silence",)
+    sink: media.Sink = ("none",)
+    codecs: tuple[Codec, ...] = DEFAULT_CODECS
+    inactivity_limit: float = 30.0
+    """seconds without any RTP, where some is due, until the stream says so"""
+    asymmetric: bool = False
+    """send from another port than the announced one (man page `asymetric_rtp`)"""
+    payload_size: int = 0
+    """octets per packet that we send (`rtp_param[1]`); 0 = by the codec's clock and the packet time"""
+    interval: float = 0.0
+    """seconds between two packets that we send (`rtp_param[2]`); 0.0 = what the peer asks for, or 20 ms"""
+    dtmf_methods: tuple[str, ...] = ("rfc4733",)
+    """which digits are reported: rfc4733, inband"""
+
+
+class Line:
+    """One media line of ours."""
+
+    __slots__ = ("closed", "port", "rtcp_port", "statistics", "stream_id")
+
+    def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
+        self.stream_id = stream_id
+        """0 = no stream behind it"""
+        self.port = port
+        """0 = not known yet, or not used"""
+        self.rtcp_port = rtcp_port
+        self.closed = False
+        self.statistics: media.StreamStatistics | None = None
+
+
+class CallMedia:
+    """The media lines of one call.
+
+    demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
+    that are unique in the worker. sdp_id: session id of our o= lines.
+    """
+
+    __slots__ = ("_commands", "_left", "_new_stream_id", "_sdp_id", "demand", "exchange", "given", "lines")
+
+    def __init__(
+        self, demand: MediaDemand, commands: list[media.Command], new_stream_id: Callable[[], int], sdp_id: int
+    ) -> None:
+        self.demand = demand
+        self.exchange = OfferAnswer()
+        """the descriptions that hold, and the offer that waits"""
+        self.lines: list[Line] = []
+        self.given: SessionDescription | None = None
+        """a description of the user's own, in place of those that are made here (man page `sdp`)"""
+        self._commands = commands
+        self._new_stream_id = new_stream_id
+        self._sdp_id = sdp_id
+        self._left: list[Line] = []
+
+    # ---- streams
+
+    def require(self, count: int) -> list[int]:
+        """Have at least `count` lines; the ids of the streams that were newly asked for."""
+        opened = []
+        for _ in range(count - len(self.lines)):
+            if not self.demand.wanted:
+                self.lines.append(Line(0, self.demand.parked_port))
+                continue
+            line = Line(self._new_stream_id())
+            self.lines.append(line)
+            opened.append(line.stream_id)
+            self._commands.append(media.OpenStream(line.stream_id, self.demand.address, self.demand.asymmetric))
+        return opened
+
+    def require_for_offer(self) -> list[int]:
+        """Have the lines that the pending offer of the peer wants, as `require`."""
+        offer = self.exchange.pending
+        if offer is None:
+            return self.require(1)
+        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        return self.require(max((index + 1 for index, each in enumerate(wanted) if each), default=0))
+
+    def adopt(self, lines: Sequence[Line]) -> None:
+        """Use streams that were opened beforehand (man page `media_lsocks`)."""
+        self.lines = list(lines)
+
+    @property
+    def ready(self) -> bool:
+        """Every line has its port."""
+        return all(line.port for line in self.lines)
+
+    @property
+    def running(self) -> bool:
+        """Some stream is open."""
+        return any(line.stream_id and not line.closed for line in (*self.lines, *self._left))
+
+    @property
+    def statistics(self) -> tuple[media.StreamStatistics, ...]:
+        """Final figures of the streams that are closed, in the order of the lines, earlier ones first."""
+        return tuple(line.statistics for line in (*self._left, *self.lines) if line.statistics is not None)
+
+    def opened(self, event: media.StreamOpened) -> None:
+        """A port is there."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.port, line.rtcp_port = event.rtp_port, event.rtcp_port
+
+    def closed(self, event: media.StreamClosed) -> bool:
+        """A stream is gone; True when it was one of the lines in use."""
+        for line in (*self.lines, *self._left):
+            if line.stream_id == event.stream_id:
+                line.closed = True
+                line.statistics = event.statistics
+        return any(line.stream_id == event.stream_id for line in self.lines)
+
+    def refused(self, stream_id: int) -> None:
+        """A stream could not be opened."""
+        for line in self.lines:
+            if line.stream_id == stream_id:
+                line.closed = True
+
+    def lost(self) -> None:
+        """The media worker is gone, and all streams with it."""
+        for line in (*self.lines, *self._left):
+            line.closed = True
+
+    def close(self) -> None:
+        """Close every stream that is open."""
+        for line in self.lines:
+            if line.stream_id and not line.closed:
+                self._commands.append(media.CloseStream(line.stream_id))
+
+    def renew(self) -> None:
+        """Give up all ports and descriptions for new ones (man page `clear_sdp`)."""
+        self.close()
+        self._left += self.lines
+        self.lines = []
+        self.given = None
+
+    # ---- descriptions
+
+    def offer(self, hold: Hold = "") -> bytes:
+        """Our offer, kept as pending (RFC 3264 section 5, later ones section 8)."""
+        previous = self.exchange.local
+        if self.given is not None:
+            description = revise(put_on_hold(self.given, hold) if hold else self.given, previous)
+        else:
+            # A line that the peer refused stays in the session as a refused one (RFC 3264 section 8.2).
+            description = make_offer(
+                [self._local_media(line) for line in self.lines],
+                address=self.demand.address,
+                session_id=self._sdp_id,
+                previous=previous,
+                hold=hold,
+            )
+        self.exchange.local_offer(description)
+        return description.to_bytes()
+
+    def take_offer(self, body: bytes) -> None:
+        """Keep an offer of the peer as pending.
+
+        Raises:
+            ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
+        """
+        self.exchange.remote_offer(SessionDescription.parse(body))
+
+    def answer(self, hold: Hold = "") -> bytes:
+        """Our answer to the pending offer.
+
+        Raises:
+            NothingFits: no line of the offer can be accepted (488); the offer is no longer pending.
+        """
+        exchange = self.exchange
+        pending = exchange.pending
+        if pending is None:
+            raise LocalProtocolError("no offer waits for an answer")
+        try:
+            if self.given is not None:
+                description = revise(put_on_hold(self.given, hold) if hold else self.given, exchange.local)
+            else:
+                description = make_answer(
+                    pending,
+                    [self._local_media(line) for line in self.lines],
+                    address=self.demand.address,
+                    session_id=self._sdp_id,
+                    previous=exchange.local,
+                    hold=hold,
+                )
+            exchange.local_answer(description)
+        except Exception:
+            exchange.reject()
+            raise
+        return description.to_bytes()
+
+    def take_answer(self, body: bytes, *, final: bool) -> tuple[NegotiatedLine, ...]:
+        """The peer's answer; what is agreed now. A preview (not final) is read, and our offer stays pending.
+
+        Raises:
+            ParseError: no description. RemoteProtocolError: it does not fit the offer.
+        """
+        description = SessionDescription.parse(body)
+        if final:
+            self.exchange.remote_answer(description)
+            return self.exchange.agreed()
+        assert self.exchange.pending is not None
+        return negotiated(self.exchange.pending, description)
+
+    def configure(self, lines: Sequence[NegotiatedLine]) -> None:
+        """Tell every stream what is agreed; the user's source and sink go with the first configuration."""
+        for line, agreed in zip(self.lines, lines, strict=False):
+            if line.stream_id and not line.closed:
+                self._commands.append(_configuration(line.stream_id, agreed, self.demand))
+        self.demand = self.demand._replace(source=(), sink=())
+
+    def set_source(self, source: media.Source, line: int = -1) -> None:
+        """Replace what one line, or with -1 every line, sends."""
+        for each in self._open_lines(line):
+            self._commands.append(media.SetSource(each.stream_id, source))
+
+    def set_sink(self, sink: media.Sink, line: int = -1) -> None:
+        """Replace where one line, or with -1 every line, puts what it receives."""
+        for each in self._open_lines(line):
+            self._commands.append(media.SetSink(each.stream_id, sink))
+
+    def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> bool:
+        """Queue digits on the first open line; False when there is none."""
+        for line in self._open_lines(-1):
+            self._commands.append(media.SendDigits(line.stream_id, request_id, digits, duration_ms, mode))
+            return True
+        return False
+
+    def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
+        """Give frames to a line's callback source."""
+        for each in self._open_lines(line):
+            self._commands.append(media.ProvideFrames(each.stream_id, frames, end))
+
+    def number_of(self, stream_id: int) -> int:
+        """The index of the line that a stream belongs to; -1 for none in use."""
+        return next((index for index, line in enumerate(self.lines) if line.stream_id == stream_id), -1)
+
+    def _open_lines(self, number: int) -> list[Line]:
+        lines = self.lines if number < 0 else self.lines[number : number + 1]
+        return [line for line in lines if line.stream_id and line.port and not line.closed]
+
+    def _local_media(self, line: Line) -> LocalMedia:
+        ptime = self.demand.interval * 1000 if self.demand.interval and self.demand.codecs != DEFAULT_CODECS else None
+        return LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
+
+
+def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
+    """A negotiated media line as a command to its stream."""
+    codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    interval = demand.interval or (line.ptime / 1000 if line.ptime else INTERVAL)
+    return media.ConfigureStream(
+        stream_id=stream_id,
+        direction=line.direction.value,
+        remote_address=line.remote_address,
+        remote_port=line.remote_port if line.active else 0,
+        remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
+        rtcp_mux=line.rtcp_mux,
+        codec=codec.name,
+        payload_type=codec.payload_type,
+        clock_rate=codec.clock_rate,
+        payload_size=demand.payload_size or round(codec.clock_rate * interval),
+        packet_interval=interval,
+        receive_codecs=tuple((each.payload_type, each.name, each.clock_rate) for each in line.receive),
+        dtmf_payload_type=-1 if line.telephone_event_send is None else line.telephone_event_send,
+        dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
+        dtmf_clock_rate=codec.clock_rate,
+        dtmf_methods=demand.dtmf_methods,
+        inactivity_limit=demand.inactivity_limit,
+        source=demand.source,
+        sink=demand.sink,
+    )

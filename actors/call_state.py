@@ -1,0 +1,43 @@
+"""How far a call has come, what it waits for, and when things happened to it."""
+
+from enum import Enum
+
+
+class State(Enum):
+    """How far a call has come, as its user sees it."""
+
+    IDLE = "idle"
+    """nothing was sent or received yet"""
+    CALLING = "calling"
+    """our INVITE is out, or waits for its media port"""
+    INCOMING = "incoming"
+    """an INVITE waits for an answer"""
+    ANSWERING = "answering"
+    """our answer waits for its media port, or for the ACK"""
+    UP = "up"
+    """established"""
+    OVER = "over"
+    """ended, refused or failed"""
+
+
+class Pending(Enum):
+    """What goes on as soon as every stream has its port."""
+
+    NOTHING = "nothing"
+    INVITE = "invite"
+    REINVITE = "reinvite"
+    ACCEPT = "accept"
+    """the first INVITE of the peer, or a later one"""
+    EARLY_MEDIA = "early media"
+    ACK = "ack"
+    """the answer to an offer in a 2xx"""
+
+
+class CallTimes:
+    """When things happened, in monotonic seconds; 0.0 = not yet."""
+
+    __slots__ = ("alerted", "answered", "bye_answered", "bye_sent", "ended", "first_response", "invited")
+
+    def __init__(self) -> None:
+        self.invited = self.first_response = self.alerted = self.answered = 0.0
+        self.bye_sent = self.bye_answered = self.ended = 0.0

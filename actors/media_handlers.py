@@ -1,0 +1,112 @@
+"""What a call does with its media: the man page's `media_recv_echo` and `media_send_recv`, and shorter names for them.
+
+A handler is a callback for `init_media`: called as (call, param), it starts itself on the call's streams. Files are
+read and written by the media worker; callbacks run in the process of the call, with frames in batches between them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from media.messages import Sink, Source
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .call import Call
+
+FrameWriter = Callable[[bytes, int, int, int, int], object]
+"""called as (payload, sequence number, timestamp, channel, payload type) for each frame received"""
+FrameReader = Callable[[int, int], Any]
+"""called as (sequence number, channel); gives a payload, (payload, payload type, marker, timestamp), or None at the
+end"""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHandler:
+    """What is sent and where what is received goes."""
+
+    source: Source = ("silence",)
+    sink: Sink = ("none",)
+    read: FrameReader | None = None
+    """asked for frames, with source ("callback",)"""
+    write: FrameWriter | None = None
+    """given frames, with sink ("callback",)"""
+
+    def __call__(self, call: "Call", param: object) -> None:
+        """Start on a call, as `init_media`."""
+        call.start_media(self)
+
+
+def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter | None]:
+    if output is None:
+        return ("none",), None
+    if isinstance(output, str | Path):
+        return ("file", str(output)), None
+    return ("callback",), output
+
+
+def echo(output: str | Path | FrameWriter | None = None, delay: int = 0) -> MediaHandler:
+    """Send back what comes in, `delay` packets later; less than 0 only receives (man page `media_recv_echo`).
+
+    output: a file (".wav": decoded, any other: payload as received), or a `FrameWriter`.
+    """
+    sink, write = _sink_of(output)
+    return MediaHandler(("echo", delay), sink, None, write)
+
+
+def send_recv(
+    source: str | Path | FrameReader, repeat: int = 1, output: str | Path | FrameWriter | None = None
+) -> MediaHandler:
+    """Send a file or what a callback gives, and receive (man page `media_send_recv`).
+
+    source: a WAV file, a file of raw payload, or a `FrameReader`. repeat: how often the file; less than 0 = endless.
+    """
+    sink, write = _sink_of(output)
+    if isinstance(source, str | Path):
+        return MediaHandler(("file", str(source), repeat), sink, None, write)
+    return MediaHandler(("callback",), sink, source, write)
+
+
+def play(file: str | Path, repeat: int = 1) -> MediaHandler:
+    """Play a file, drop what comes in."""
+    return send_recv(file, repeat)
+
+
+def record(file: str | Path) -> MediaHandler:
+    """Record what comes in, send silence."""
+    return MediaHandler(("silence",), ("file", str(file)))
+
+
+def silence() -> MediaHandler:
+    """Send silence, drop what comes in."""
+    return MediaHandler()
+
+
+def tone(hz: float = 440.0) -> MediaHandler:
+    """Send a tone, drop what comes in."""
+    return MediaHandler(("tone", float(hz)))
+
+
+_BY_NAME: dict[str, Callable[..., MediaHandler]] = {
+    "recv_echo": echo,
+    "send_recv": send_recv,
+    "echo": echo,
+    "play": play,
+    "record": record,
+    "silence": silence,
+    "tone": tone,
+}
+
+
+def by_name(name: str, *arguments: Any, **options: Any) -> MediaHandler:
+    """A handler by the man page's name, with or without `media_`.
+
+    Raises:
+        ConfigurationError: no such handler.
+    """
+    builder = _BY_NAME.get(name.removeprefix("media_"))
+    if builder is None:
+        raise ConfigurationError(f"no media handler is called {name!r}; there are {', '.join(sorted(_BY_NAME))}")
+    return builder(*arguments, **options)

@@ -1,0 +1,180 @@
+"""What a call tells its user: one small record for each thing that has happened, in the order in which it happened."""
+
+from typing import NamedTuple
+
+from media import messages as media
+from sipcore.events import Cause
+from sipcore.message import Request, Response
+
+
+class Incoming(NamedTuple):
+    """A call came in, or the peer re-INVITEs; `answer` or `reject` is expected."""
+
+    request: Request
+    reinvite: bool = False
+
+
+class Progress(NamedTuple):
+    """A provisional response to our INVITE."""
+
+    response: Response
+
+
+class Answered(NamedTuple):
+    """Our INVITE or re-INVITE was accepted; the ACK is sent, the streams are configured."""
+
+    response: Response
+    reinvite: bool
+
+
+class Acknowledged(NamedTuple):
+    """The ACK to our 2xx arrived; the streams are configured."""
+
+    request: Request
+    reinvite: bool
+
+
+class Refused(NamedTuple):
+    """Our INVITE or re-INVITE failed; after the first INVITE `Over` follows, after a re-INVITE the call goes on."""
+
+    status: int
+    """408 and 503 also when nothing came (RFC 3261 section 8.1.3.1)"""
+    reason: str
+    response: Response | None
+    cause: Cause
+    reinvite: bool = False
+
+
+class PeerRequest(NamedTuple):
+    """The peer sent a request within the dialog. `request_id` is for `respond`; 0 = it is answered already."""
+
+    request_id: int
+    request: Request
+
+
+class RequestDone(NamedTuple):
+    """A request of ours other than INVITE came to its end; BYE and CANCEL included."""
+
+    request_id: int
+    method: str
+    response: Response | None
+    status: int
+    """408 and 503 also when nothing came"""
+
+
+class TransferAsked(NamedTuple):
+    """The peer asks us to call somebody else (REFER); `accept_transfer` or `respond` is expected."""
+
+    request_id: int
+    request: Request
+
+
+class TransferNews(NamedTuple):
+    """How a transfer that we asked for goes."""
+
+    request_id: int
+    status: int
+    reason: str
+    final: bool
+
+
+class Digit(NamedTuple):
+    """A digit came to its end."""
+
+    event: str
+    duration_ms: int
+    mode: str
+    """rfc4733, inband or info"""
+
+    def __repr__(self) -> str:
+        """As text without the digit, which may be part of a secret (RELIABILITY S6)."""
+        return f"Digit({self.duration_ms} ms, {self.mode})"
+
+
+class DigitsDone(NamedTuple):
+    """All digits of a request are out, or never will be."""
+
+    request_id: int
+    status: str
+    """OK or FAIL"""
+    reason: str
+
+
+class SourceDone(NamedTuple):
+    """The source of a stream has no more (man page cb_rtp_done)."""
+
+
+class FramesAsked(NamedTuple):
+    """A callback source wants frames."""
+
+    line: int
+    first_sequence_number: int
+    wanted: int
+
+
+class FramesCame(NamedTuple):
+    """A callback sink took frames in: (payload, sequence number, timestamp, payload type, marker) each."""
+
+    line: int
+    frames: tuple[tuple[bytes, int, int, int, int], ...]
+
+
+class MediaSilent(NamedTuple):
+    """No RTP came for the inactivity limit though some was due."""
+
+    seconds: float
+
+
+class Over(NamedTuple):
+    """The call is over; media is being stopped."""
+
+    cause: str
+    """value of `sipcore.events.Cause`, or the name of what failed on our side"""
+    by: str
+    """local, remote, expired or transport"""
+    message: Request | Response | None
+
+
+class Closed(NamedTuple):
+    """The call is over, its BYE is answered and its streams are closed: every figure is final. The last notice."""
+
+
+Notice = (
+    Incoming
+    | Progress
+    | Answered
+    | Acknowledged
+    | Refused
+    | PeerRequest
+    | RequestDone
+    | TransferAsked
+    | TransferNews
+    | Digit
+    | DigitsDone
+    | SourceDone
+    | FramesAsked
+    | FramesCame
+    | MediaSilent
+    | Over
+    | Closed
+)
+
+
+def notice_of(event: media.Event, line: int) -> Notice | None:
+    """What an event of a stream tells the call's user; None for those that are not for him.
+
+    line: index of the media line that the stream belongs to.
+    """
+    if isinstance(event, media.DtmfReceived):
+        return Digit(event.event, event.duration_ms, event.mode)
+    if isinstance(event, media.DigitsSent):
+        return DigitsDone(event.request_id, event.status, event.reason)
+    if isinstance(event, media.SourceFinished):
+        return SourceDone()
+    if isinstance(event, media.FramesWanted):
+        return FramesAsked(line, event.first_sequence_number, event.wanted)
+    if isinstance(event, media.FramesReceived):
+        return FramesCame(line, event.frames)
+    if isinstance(event, media.StreamSilent) and event.level == "limit":
+        return MediaSilent(event.seconds)
+    return None

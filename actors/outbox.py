@@ -1,0 +1,31 @@
+"""What a batch of inputs produced, for all calls of a worker: messages, media commands, notices."""
+
+from typing import TYPE_CHECKING
+
+from media import messages as media
+from sipcore.hop import Transmit
+
+from .notices import Notice
+
+if TYPE_CHECKING:
+    from .call_actor import CallActor
+
+
+class Outbox:
+    """What a batch of inputs produced, for all calls of a worker."""
+
+    __slots__ = ("_last_stream", "media", "notices", "streams", "transmits")
+
+    def __init__(self, media_workers: int) -> None:
+        self.transmits: list[Transmit] = []
+        self.media: list[list[media.Command]] = [[] for _ in range(max(1, media_workers))]
+        """commands by media worker; emptied in place"""
+        self.notices: list[tuple[CallActor, Notice]] = []
+        self.streams: dict[int, CallActor] = {}
+        """the call of each open stream"""
+        self._last_stream = 0
+
+    def new_stream_id(self) -> int:
+        """An id that no stream of this worker had before."""
+        self._last_stream += 1
+        return self._last_stream
