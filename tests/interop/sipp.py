@@ -79,7 +79,7 @@ class Sipp:
         argv = [program, *([remote] if remote else []), *which]
         argv += ["-i", bracketed, "-p", str(self.port), "-mi", bracketed, "-mp", str(free_port(host))]
         argv += ["-cp", str(free_port()), "-t", transport, "-m", str(calls), "-nostdin"]
-        argv += ["-timeout", f"{seconds:g}s", "-timeout_error"]
+        argv += ["-timeout", f"{seconds:g}s", "-timeout_error", "-max_socket", "500"]
         argv += ["-trace_stat", "-stf", str(self._statistics), "-fd", "1", "-trace_counts"]
         argv += ["-trace_screen", "-screen_file", str(self._screen)]
         argv += ["-trace_err", "-error_file", str(self._complaints)]

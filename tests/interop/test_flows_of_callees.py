@@ -61,7 +61,7 @@ def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start)
 def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start: Start) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_rings_forever.xml", calls=1, seconds=40))
     callee.ready()
-    arguments = [f"sip:peer@{callee.address}", "--ring-time", "1"]
+    arguments = [f"sip:peer@{callee.address}", "--ring-time", "1s"]
     caller = command("call", arguments, tmp_path, "call")
     with caller:
         assert caller.wait(30) == 1, caller.account()

@@ -29,8 +29,8 @@ class Flow(NamedTuple):
 FLOWS = [
     Flow("uac_late_ack.xml", ended_by="remote"),
     Flow("uac_holds.xml", ended_by="remote"),
-    Flow("uac_waits_for_bye.xml", ("--hangup-after", "0.5"), ended_by="local"),
-    Flow("uac_cancels.xml", ("--ring-time", "5"), outcome="cancelled"),
+    Flow("uac_waits_for_bye.xml", ("--hangup-after", "0.5s"), ended_by="local"),
+    Flow("uac_cancels.xml", ("--ring-time", "5s"), outcome="cancelled"),
     Flow("uac_is_refused.xml", ("--status", "486"), outcome="busy"),
     Flow("uac_offers_nothing_usable.xml", outcome="refused"),
     Flow("uac_requires.xml", outcome=""),
@@ -100,7 +100,7 @@ def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, star
 
 
 def test_net_sip_cancels_while_we_ring(tmp_path: Path, start: Start) -> None:
-    answer = start(Answer(tmp_path, ["--ring-time", "10"]))
+    answer = start(Answer(tmp_path, ["--ring-time", "10s"]))
     answer.ready()
     local = f"sip:{LOOPBACK}:{free_port()}"
     caller = start(NetSip(tmp_path, "uac_cancel.pl", 30, to=f"sip:robot@{answer.address}", local=local))

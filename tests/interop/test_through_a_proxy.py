@@ -37,7 +37,7 @@ def test_a_proxied_caller_reaches_us_and_we_answer_along_the_route(
 
 
 def test_our_bye_to_a_proxied_caller_follows_the_route(tmp_path: Path, start: Start) -> None:
-    answer = start(Answer(tmp_path, ["--hangup-after", "0.5"]))
+    answer = start(Answer(tmp_path, ["--hangup-after", "0.5s"]))
     answer.ready()
     proxy = start(Proxy(tmp_path, answer.address))
     proxy.ready()
