@@ -53,7 +53,6 @@ class CallingSide(TransactionUser):
         "_answer_seen",
         "_description",
         "_from",
-        "_hop",
         "_invite",
         "_last_cseq",
         "_timer",
@@ -76,13 +75,12 @@ class CallingSide(TransactionUser):
         uri: str,
         hop: Hop,
     ) -> None:
-        super().__init__(config, tokens, call_id, local_tag)
+        super().__init__(config, tokens, call_id, local_tag, hop)
         self.state = SessionState.IDLE
         """Where the call stands."""
         self._from = from_
         self._to = to
         self._uri = uri
-        self._hop = hop
         self._last_cseq = 0
         self._invite: OutgoingInvite | None = None
         """Our INVITE that waits for its final response."""
@@ -239,7 +237,7 @@ class CallingSide(TransactionUser):
             body,
             content_type,
         )
-        hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        hop = self._next_hop(dialog)
         transmit = Transmit(data, hop, self._flow_to(hop, dialog))
         client.acks[dialog.remote_tag] = transmit
         self._transmits.append(transmit)
@@ -331,6 +329,8 @@ class CallingSide(TransactionUser):
         if dialog is None:
             local = f"{self._from};tag={self.local_tag}"
             dialog = Dialog.of_response(response, local, self.local_tag, self.config.max_forwards)
+            if not dialog.remote_target:
+                dialog.remote_target = client.uri
             if client.has_offer:
                 dialog.offer = OfferState.LOCAL_OFFER
             client.dialogs[to_tag] = dialog
@@ -501,7 +501,7 @@ class CallingSide(TransactionUser):
             again.redirects += 1
             again.visited = (*client.visited, target)
             again.uri = plain_uri(contact.uri)
-            again.hop = hop
+            again.hop = self._hop = hop
             again.tries = 0
             self._events.append(Redirected(target, response))
             self._send_invite(again, now)

@@ -162,7 +162,8 @@ class Dialog:
             local_tag,
             request.headers.get("From") or "",
             request.from_tag or "",
-            contact_uri(request),
+            # A caller without Contact is still found by its From.
+            contact_uri(request) or uri_of(request.headers.get("From") or ""),
             tuple(routes),
             max_forwards=max_forwards,
         )
@@ -260,7 +261,7 @@ def contact_uri(message: Message) -> str:
     text = message.headers.get("Contact")
     if text is None:
         return ""
-    return uri_of(text)
+    return uri_of(text) or uri_of(message.headers.values("Contact")[0] if "," in text else "")
 
 
 @lru_cache(maxsize=4096)
@@ -285,8 +286,9 @@ def domain_of(uri: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_loose(route: str) -> bool:
-    """True when a Route value has the lr parameter (RFC 3261 16.12)."""
-    return Uri.parse(uri_of(route)).lr
+    """True when a Route value has the lr parameter, or cannot be read (RFC 3261 16.12)."""
+    uri = uri_of(route)
+    return not uri or Uri.parse(uri).lr
 
 
 @lru_cache(maxsize=4096)

@@ -218,13 +218,18 @@ class DialogSide(CalledSide):
         self._finish(client, None, status, now)
 
     def _finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
-        """Tell that a request of ours is done; 481 and 408 end the dialog (RFC 3261 12.2.1.2)."""
+        """Tell that a request of ours is done; a 481, and a refresh without answer, end the call (12.2.1.2).
+
+        Silence about INFO and its like does not (RFC 5057 section 5.1): many peers never answer them.
+        """
         if client.request_id:
             self._events.append(RequestFinished(client.request_id, client.method, response, status))
         if client.method == "BYE":
             if client.dialog is self.dialog:
                 self._move(SessionInput.DONE)
-        elif status in (408, 481) and client.dialog is self.dialog and self.state is SessionState.CONFIRMED:
+            return
+        gone = client.method != "NOTIFY" if status == 481 else status == 408 and client.method == "UPDATE"
+        if gone and client.dialog is self.dialog and self.state is SessionState.CONFIRMED:
             by = By.EXPIRED if response is None else By.REMOTE
             self._end_by_bye(Cause.DIALOG_GONE, by, response, now)
 

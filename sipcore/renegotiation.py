@@ -79,7 +79,7 @@ class RenegotiatingSide(DialogSide):
         return client.request_id
 
     def _new_reinvite(self, dialog: Dialog, description: bytes | None, extra: str, content_type: str) -> OutgoingInvite:
-        hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        hop = self._next_hop(dialog)
         client = OutgoingInvite(self._next_id(), dialog.request_uri, dialog, hop)
         client.body = description or b""
         client.has_offer = description is not None
@@ -112,7 +112,7 @@ class RenegotiatingSide(DialogSide):
             return
         if client.has_offer:
             dialog.negotiate(OfferInput.SEND_OFFER)
-        client.hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        client.hop = self._next_hop(dialog)
         client.flow = self._flow_to(client.hop, dialog)
         timeout = self.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf

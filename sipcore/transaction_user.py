@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from .client_transaction import ClientAction, ClientTransaction
 from .dialog import Dialog
 from .digest import DigestClient
-from .errors import LocalProtocolError
+from .errors import LocalProtocolError, ParseError
 from .events import Event
 from .hop import Hop, Transmit
 from .message import Request, Response
@@ -94,7 +94,8 @@ class ServerRequest:
 class TransactionUser(ABC):
     """What carries the requests of one call.
 
-    Arguments: `config` shared by many calls; `tokens` the source of branches and tags; `call_id`; `local_tag`.
+    Arguments: `config` shared by many calls; `tokens` the source of branches and tags; `call_id`; `local_tag`;
+    `hop` where the first INVITE goes, or came from.
     """
 
     __slots__ = (
@@ -103,6 +104,7 @@ class TransactionUser(ABC):
         "_domain",
         "_events",
         "_home",
+        "_hop",
         "_last_id",
         "_servers",
         "_transmits",
@@ -117,8 +119,9 @@ class TransactionUser(ABC):
         "tokens",
     )
 
-    def __init__(self, config: SessionConfig, tokens: Tokens, call_id: str, local_tag: str) -> None:
+    def __init__(self, config: SessionConfig, tokens: Tokens, call_id: str, local_tag: str, hop: Hop) -> None:
         self.config = config
+        self._hop = hop
         self.tokens = tokens
         self.call_id = call_id
         self.local_tag = local_tag
@@ -178,7 +181,7 @@ class TransactionUser(ABC):
         request_id: int = 0,
     ) -> ClientRequest:
         """Send a request other than INVITE and ACK within a dialog."""
-        hop = dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        hop = self._next_hop(dialog)
         client = ClientRequest(request_id or self._next_id(), method, dialog.request_uri, dialog, hop)
         client.flow = self._flow_to(hop, dialog)
         client.extra = extra
@@ -224,6 +227,13 @@ class TransactionUser(ABC):
         if self._digest is None:
             self._digest = DigestClient(lookup, self.tokens)
         return self._digest.learn(response, host=self._auth_host(client), sent=client.credentials)
+
+    def _next_hop(self, dialog: Dialog) -> Hop:
+        """Where requests of a dialog go; when its target cannot be read, where the first INVITE went or came from."""
+        try:
+            return dialog.next_hop(self.config.local.transport, self.config.outgoing_proxy)
+        except ParseError:
+            return self._hop
 
     def _flow_to(self, hop: Hop, dialog: Dialog) -> int:
         """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""

@@ -38,6 +38,11 @@ def play(seed: int, loss: float) -> tuple[str, float]:
     for each in (session, *bob.sessions):
         assert each.finished, (seed, each.state)
         assert each.deadline is None
+    first: dict[bytes, float] = {}
+    for (when, _, _), data in zip(wire.ladder, wire.raw, strict=True):
+        first.setdefault(data, when)
+    # Every call is quiet within 2*64*T1 + 1 s of its last new message.
+    assert wire.ladder[-1][0] <= max(first.values()) + 2 * 64 * T1 + 1.0, seed
     last = wire.ladder[-1][0]
     both = [event.cause for side in (alice, bob) for event in side.told(Ended)]
     assert len(both) == 1 + len(bob.sessions), seed

@@ -406,8 +406,8 @@ def test_a_transfer_that_cannot_be_asked_for_is_forgotten() -> None:
     alice.session.refer(0.0, "sip:c@c")
     wire.finish()
     assert alice.told(RequestFinished)[0].status == 408
-    assert alice.told(Ended)[0].cause is Cause.DIALOG_GONE
-    assert alice.session.finished
+    assert alice.session.state is SessionState.CONFIRMED
+    assert alice.session.deadline is None
     with pytest.raises(LocalProtocolError):
         bob.session.accept_transfer(0.0, 1)
 
@@ -451,3 +451,79 @@ def test_a_100_without_tag_and_a_late_180_change_nothing_after_the_answer() -> N
     wire.inject(ring, BOB, ALICE)
     assert alice.told(Provisional) == []
     assert alice.session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize("contact", [b"", b"Contact: <tel:+1234>\r\n", b"Contact: <broken\r\n"])
+def test_a_200_whose_contact_leads_nowhere_is_acknowledged_where_the_invite_went(contact: bytes) -> None:
+    alice, bob, wire = pair()
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    bob.session.accept(0.0, ANSWER)
+    ok = bob.session.drain()[0][0].data
+    restart(wire)
+    wire.inject(edited(ok, (b"Contact: <sip:user@192.0.2.2:5060>\r\n", contact)), BOB, ALICE)
+    assert wire.names() == ["A>B ACK"]
+    assert alice.told(Answered)
+
+
+def test_an_invite_without_contact_is_answered_and_hung_up_at_its_from() -> None:
+    alice, bob, wire = pair()
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    invite = alice.session.drain()[0][0].data
+    wire.inject(edited(invite, (b"Contact: <sip:user@192.0.2.1:5060>\r\n", b"")), ALICE, BOB)
+    bob.session.accept(0.0, ANSWER)
+    wire.flush()
+    bob.session.bye(0.0)
+    wire.flush()
+    assert wire.last_request("BYE").uri == "sip:user@192.0.2.1"
+    assert bob.session.state is SessionState.TERMINATED
+
+
+def test_of_several_contacts_the_first_is_the_target() -> None:
+    alice, bob, wire = established()
+    alice.session.reinvite(0.0, OFFER)
+    wire.flush()
+    bob.session.accept(0.0, ANSWER, headers=[("Contact", "<sip:one@192.0.2.2>, <sip:two@192.0.2.3>")])
+    wire.flush()
+    assert wire.last_request("ACK").uri == "sip:one@192.0.2.2"
+
+
+def test_a_peer_that_does_not_answer_an_info_keeps_the_call() -> None:
+    alice, _, wire = established()
+    wire.drop = frozenset(range(1000))
+    alice.session.request(0.0, "INFO")
+    wire.finish()
+    assert alice.told(RequestFinished) == [RequestFinished(1 + 1, "INFO", None, 408)]
+    assert alice.told(Ended) == []
+
+
+def test_a_refresh_that_is_not_answered_ends_the_call() -> None:
+    alice, _, wire = established({"session_expires": 900, "refresher": "uac"})
+    wire.drop = frozenset(range(1000))
+    wire.run(483.0)
+    assert wire.times("A>B", "UPDATE")[0] == 450.0
+    assert wire.times("A>B", "BYE")[0] == 482.0
+    assert alice.told(Ended)[0][:2] == (Cause.DIALOG_GONE, By.EXPIRED)
+
+
+def test_an_update_refused_as_unknown_is_replaced_by_a_reinvite() -> None:
+    alice, bob, wire = established({"session_expires": 90, "refresher": "uac"})
+    bob.reacts = accept_reinvites
+    wire.run(44.0)
+    bob.session.config = config(BOB, allow=("INVITE", "ACK", "BYE", "CANCEL"))
+    wire.run(46.0)
+    assert wire.names()[:3] == ["A>B UPDATE", "B>A 405 UPDATE", "A>B INVITE"]
+    assert alice.told(Answered) == []
+    wire.run(100.0)
+    assert wire.times("A>B", "INVITE") == [45.0, 90.0]
+
+
+def test_an_update_answered_422_is_repeated_with_the_longer_interval() -> None:
+    alice, bob, wire = established({"session_expires": 90, "refresher": "uac"})
+    bob.session.config = config(BOB, min_se=400)
+    wire.run(46.0)
+    assert wire.names() == ["A>B UPDATE", "B>A 422 UPDATE", "A>B UPDATE", "B>A 200 UPDATE"]
+    again = wire.last_request("UPDATE").session_expires
+    assert again is not None
+    assert again.seconds == 400
+    assert alice.told(Ended) == []
