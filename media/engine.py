@@ -208,6 +208,8 @@ class MediaEngine:
         """Read what has come; call it when the descriptor is readable."""
         self._read(now)
         self._measure_rate(now)
+        if self._context.sounding or self._context.listening:
+            self._arm(now)  # a digit may end by time
 
     def on_tick(self, now: float) -> None:
         """Send what is due and do what is due by time; call it at `deadline` or later."""

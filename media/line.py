@@ -194,7 +194,10 @@ class Line:
                 if self._lock.locked is not None and not self._connected:
                     self._connect(now)
                 return
-        except OSError:  # nothing there, or an ICMP error of an earlier packet
+        except BlockingIOError:
+            return
+        except OSError:  # what ICMP said about an earlier packet of ours (RELIABILITY N8)
+            self.sender.send_errors += 1
             return
         if size >= BUFFER:
             self._receiver.discards[totals.OVERSIZE] += 1
@@ -231,7 +234,7 @@ class Line:
 
     def _receive_rtcp(self, data: bytes, now: float) -> None:
         counted = self._counted
-        before = self.rtcp.round_trip
+        before = self.rtcp.round_trips
         if self._srtp is not None:
             plain = self._srtp.unprotect_rtcp(data)
             if plain is None:
@@ -248,7 +251,7 @@ class Line:
             return
         counted.rtcp_received += 1
         self._silence_from = now
-        if self.rtcp.round_trip != before and self.rtcp.round_trip >= 0:
+        if self.rtcp.round_trips != before:
             counted.round_trip.add(self.rtcp.round_trip)
 
     # RTCP out, and what is due by time

