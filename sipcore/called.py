@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from math import inf
 
-from .calling import SDP, CallingSide, merged
+from .calling import SDP, CallingSide
 from .dialog import Dialog, DialogState, OfferInput, OfferState
 from .errors import LocalProtocolError
 from .events import (
@@ -22,6 +22,7 @@ from .events import (
     Refreshed,
     ReinviteReceived,
 )
+from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .incoming_invite import HeldAccept, IncomingInvite
 from .message import Request
@@ -32,7 +33,7 @@ from .server_transaction import ServerAction, ServerTransaction, TransactionKey,
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionInput, SessionState
 from .tokens import Tokens
-from .transaction_user import ServerRequest, lines_of
+from .transaction_user import ServerRequest
 
 
 class CalledSide(CallingSide):

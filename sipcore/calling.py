@@ -10,8 +10,8 @@ from abc import abstractmethod
 from math import inf
 
 from .client_transaction import ClientState, cancel_request
-from .dialog import Dialog, DialogState, OfferInput, OfferState, hop_of
-from .errors import LocalProtocolError, ParseError
+from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .errors import LocalProtocolError
 from .events import (
     Answered,
     AnswerReceived,
@@ -26,18 +26,17 @@ from .events import (
     Refreshed,
     RequestFinished,
 )
-from .fields import NameAddr
+from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .outgoing_invite import CancelState, OutgoingInvite
+from .redirection import next_target
 from .refresh import SessionTimer, settled
 from .reliable import OPTION_TAG, in_order
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
 from .tokens import Tokens
-from .transaction_user import MAX_TRIES, ClientRequest, TransactionUser, lines_of
-from .transfer import plain_uri
-from .uri import Uri
+from .transaction_user import MAX_TRIES, ClientRequest, TransactionUser
 
 SDP = "application/sdp"
 
@@ -482,31 +481,21 @@ class CallingSide(TransactionUser):
         return repeat
 
     def _redirect(self, client: OutgoingInvite, response: Response, now: float) -> bool:
-        """Follow a 3xx by the policy: limited in number, best q first, no target twice (RFC 3261 8.1.3.4)."""
+        """Follow a 3xx as far as the policy allows (RFC 3261 8.1.3.4)."""
         if client.redirects >= self.config.redirects:
             return False
-        try:
-            contacts = sorted(response.contacts, key=_preference)
-        except ParseError:
+        target = next_target(response, client.visited, self.config)
+        if target is None:
             return False
-        for contact in contacts:
-            target = str(contact.uri)
-            if contact.is_wildcard or any(contact.uri.equivalent(Uri.parse(seen)) for seen in client.visited):
-                continue
-            try:
-                hop = self.config.outgoing_proxy or hop_of(target, self.config.local.transport)
-            except ParseError:
-                continue
-            again = client.again()
-            again.redirects += 1
-            again.visited = (*client.visited, target)
-            again.uri = plain_uri(contact.uri)
-            again.hop = self._hop = hop
-            again.tries = 0
-            self._events.append(Redirected(target, response))
-            self._send_invite(again, now)
-            return True
-        return False
+        again = client.again()
+        again.redirects += 1
+        again.visited = (*client.visited, target.uri)
+        again.uri = target.uri
+        again.hop = self._hop = target.hop
+        again.tries = 0
+        self._events.append(Redirected(target.uri, response))
+        self._send_invite(again, now)
+        return True
 
     def _on_no_invite_response(self, client: OutgoingInvite, status: int, now: float) -> None:
         """Timer B, the end of the wait after CANCEL, or a transport failure (RFC 3261 8.1.3.1)."""
@@ -541,16 +530,3 @@ class CallingSide(TransactionUser):
     @abstractmethod
     def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
         """A request within the dialog met one of the peer's: True when it will be sent again (14.1)."""
-
-
-def merged(tail: str, extra: str) -> str:
-    """Return the usual header lines without those that the user's own lines replace."""
-    if not extra:
-        return tail
-    given = {line.partition(":")[0].strip().lower() for line in extra.split("\r\n") if line}
-    lines = [line for line in tail.split("\r\n") if line and line.partition(":")[0].lower() not in given]
-    return "".join([f"{line}\r\n" for line in lines])
-
-
-def _preference(contact: NameAddr) -> float:
-    return -contact.q

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from typing import Final
 
 from .called import CalledSide
-from .calling import SDP, merged
+from .calling import SDP
 from .dialog import Dialog, DialogState, OfferInput, OfferState
 from .errors import LocalProtocolError
 from .events import (
@@ -21,6 +21,7 @@ from .events import (
     RequestFinished,
     RequestReceived,
 )
+from .header_lines import lines_of, merged
 from .hop import Hop
 from .incoming_invite import IncomingInvite
 from .message import Request, Response
@@ -30,7 +31,7 @@ from .reply import Reply
 from .server_transaction import TransactionKey, transaction_key
 from .session_config import HeaderPairs
 from .session_state import SessionInput, SessionState
-from .transaction_user import ClientRequest, ServerRequest, lines_of
+from .transaction_user import ClientRequest, ServerRequest
 
 KNOWN_METHODS: Final = frozenset(
     (

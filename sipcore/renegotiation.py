@@ -12,6 +12,7 @@ from math import inf
 from .calling import SDP
 from .dialog import Dialog, OfferInput, OfferState
 from .events import By, Cause, Refreshed
+from .header_lines import lines_of
 from .hop import Hop
 from .in_dialog import DialogSide
 from .message import Response
@@ -20,7 +21,7 @@ from .refresh import settled
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionState
 from .tokens import Tokens
-from .transaction_user import MAX_TRIES, ClientRequest, lines_of
+from .transaction_user import MAX_TRIES, ClientRequest
 
 MAX_GLARES = 7
 """How often a request is repeated after 491 before it counts as failed."""

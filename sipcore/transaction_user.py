@@ -16,11 +16,12 @@ from .dialog import Dialog
 from .digest import DigestClient
 from .errors import LocalProtocolError, ParseError
 from .events import Event
+from .header_lines import lines_of
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .reply import Reply
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey
-from .session_config import HeaderPairs, SessionConfig
+from .session_config import SessionConfig
 from .tokens import Tokens
 
 MAX_TRIES: Final = 3
@@ -362,13 +363,3 @@ class TransactionUser(ABC):
     @abstractmethod
     def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:
         """A request of ours ended by timeout (408) or transport failure (503)."""
-
-
-def lines_of(headers: HeaderPairs) -> str:
-    """Write header pairs as whole lines. Raises LocalProtocolError for line ends in a name or value."""
-    if not headers:
-        return ""
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
-        raise LocalProtocolError("a header of ours holds a line end")
-    return text

@@ -17,13 +17,14 @@ from .events import (
     TransferRequested,
 )
 from .fields import Replaces
+from .header_lines import lines_of
 from .hop import Hop
 from .message import Request, Response
 from .renegotiation import RenegotiatingSide
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionInput, SessionState
 from .tokens import Tokens
-from .transaction_user import ClientRequest, ServerRequest, lines_of
+from .transaction_user import ClientRequest, ServerRequest
 from .transfer import (
     SIPFRAG,
     SUBSCRIPTION_SECONDS,

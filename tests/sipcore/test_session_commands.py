@@ -20,10 +20,10 @@ from sipcore.events import (
     RequestReceived,
     TransferRequested,
 )
+from sipcore.header_lines import lines_of
 from sipcore.message import Request
 from sipcore.reply import Reply
 from sipcore.session import Hop, InviteSession, SessionState
-from sipcore.transaction_user import lines_of
 
 from .call_wire import (
     ALICE,
