@@ -21,6 +21,7 @@ from .totals import MediaTotals
 BUFFER = 2048
 """Octets read of a datagram; RTP of that size or more is dropped as oversize."""
 _DRAIN = 256
+_READ_AT_ONCE = 128
 
 
 class Line:
@@ -184,16 +185,13 @@ class Line:
     # receiving
 
     def read_rtp(self, now: float) -> None:
-        """Take one datagram from the RTP socket."""
+        """Take one datagram from the RTP socket; several while strangers may be among them."""
+        if not self._connected:
+            self._read_unconnected(now)
+            return
+        buffer = self._buffer
         try:
-            if self._connected:
-                size = self.rtp_socket.recv_into(self._buffer)
-            else:
-                size, source = self.rtp_socket.recvfrom_into(self._buffer)
-                self._take(size, source[:2], now)
-                if self._lock.locked is not None and not self._connected:
-                    self._connect(now)
-                return
+            size = self.rtp_socket.recv_into(buffer)
         except BlockingIOError:
             return
         except OSError:  # what ICMP said about an earlier packet of ours (RELIABILITY N8)
@@ -201,8 +199,24 @@ class Line:
             return
         if size >= BUFFER:
             self._receiver.discards[totals.OVERSIZE] += 1
-        elif not self._receiver.receive(self._buffer, size, now):
-            self._receive_rtcp(bytes(self._buffer[:size]), now)
+        elif not self._receiver.receive(buffer, size, now):
+            self._receive_rtcp(bytes(buffer[:size]), now)
+
+    def _read_unconnected(self, now: float) -> None:
+        """Read until nothing waits, so that a flood of strangers does not crowd out the peer; a bounded number."""
+        for _ in range(_READ_AT_ONCE):
+            try:
+                size, source = self.rtp_socket.recvfrom_into(self._buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.sender.send_errors += 1
+                return
+            self._take(size, source[:2], now)
+            if self._lock.locked is not None:
+                self._connect(now)
+                if self._connected:
+                    return
 
     def _take(self, size: int, source: Address, now: float) -> None:
         """A datagram whose source is still to be checked."""

@@ -678,3 +678,64 @@ def test_an_engine_closes_everything() -> None:
     engine.handle(1, CloseStream(2), 0.0)
     engine.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_twenty_thousand_foreign_packets_a_second_disturb_no_running_stream(world: World) -> None:
+    """100 calls, and five seconds of rubbish at 20,000/s: at their ports, at ports that are not locked, and at RTCP."""
+    one, other = world.engine(), world.engine()
+    targets: list[tuple[str, int]] = []
+    for stream_id in range(100):
+        here, there = world.open(one, stream_id), world.open(other, stream_id)
+        world.do(one, to(there, stream_id=stream_id, source=("silence",)))
+        world.do(other, to(here, stream_id=stream_id, source=("silence",)))
+        targets.append((HOME, here.rtp_port))
+        targets.append((HOME, here.rtcp_port))
+    for stream_id in range(100, 110):
+        waiting = world.open(one, stream_id)
+        world.do(one, ConfigureStream(stream_id, remote_address=HOME, remote_port=9))
+        targets.append((HOME, waiting.rtp_port))
+    good = RtpPacket(0, 1, 160, 5, bytes(160)).to_bytes()
+    rubbish = [
+        good,
+        good[:7],
+        b"",
+        b"\x00" + good[1:],
+        bytes((0x8F,)) + good[1:20],
+        good + bytes(3000),
+        os.urandom(200),
+    ]
+    with bind("127.0.0.2", 0) as stranger:
+        sent = 0
+        for _ in range(1000):
+            for _ in range(100):
+                stranger.sendto(rubbish[sent % len(rubbish)], targets[sent % len(targets)])
+                sent += 1
+            world.run(TICK)
+    assert sent == 100_000
+    assert one.totals.frames_skipped == 0
+    assert sum(one.totals.discards) > 4000
+    for stream_id in range(100):
+        world.close(other, stream_id)
+        final = world.close(one, stream_id)
+        assert final.packets_lost == 0
+        assert final.packets_received == pytest.approx(250, abs=4)
+        assert (final.ssrc_changes, final.digits_received) == (0, 0)
+        assert final.jitter_max_ms <= 5.0
+
+
+def test_a_flood_before_the_lock_does_not_keep_the_peer_out(world: World) -> None:
+    engine = world.engine()
+    opened = world.open(engine)
+    target = (HOME, opened.rtp_port)
+    with bind(HOME, 0) as peer, bind("127.0.0.2", 0) as stranger:
+        world.do(engine, ConfigureStream(1, remote_address=HOME, remote_port=peer.getsockname()[1]))
+        number = 0
+        for tick in range(400):
+            for _ in range(100):
+                stranger.sendto(b"\x80" * 172, target)
+            if tick % 4 == 0:
+                number += 1
+                peer.sendto(RtpPacket(0, number, 160 * number, 5, bytes(160)).to_bytes(), target)
+            world.run(TICK)
+    final = world.close(engine)
+    assert (final.packets_received, final.packets_lost) == (100, 0)
