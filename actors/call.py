@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from media.messages import Source, StreamStatistics
+from sipcore.hop import Hop
 from sipcore.message import Request, Response
 
 from .call_actor import CallActor
@@ -83,6 +84,8 @@ class Call:
         """asked for the missed expectation, by name, when every figure of the call is final"""
         self.planned: float | None = None
         """monotonic time at which a load wanted this call to start"""
+        self.receiver: Callable[[Request | Response, Hop], None] | None = None
+        """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
         self.handler: MediaHandler | None = None
         """what runs on the media now"""
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
@@ -168,6 +171,11 @@ class Call:
         """Change parameters; they count from the next INVITE or start of media on (C41)."""
         self.param.update(values)
         return self
+
+    def receive(self, message: Request | Response, source: Hop) -> None:
+        """Take a message of this call; what a `receiver` delegates to (C40)."""
+        self.actor.receive(message, source, 0, self.worker.now())
+        self.worker.touch(self.actor)
 
     # ---- a call that came in
 

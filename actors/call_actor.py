@@ -54,6 +54,7 @@ class CallActor:
     __slots__ = (
         "_abandoned",
         "_bye_open",
+        "_closed",
         "_early_status",
         "_headers",
         "_held",
@@ -100,6 +101,7 @@ class CallActor:
         self._early_status = 183
         self._pending = Pending.NOTHING
         self._bye_open = False
+        self._closed = False
         self._abandoned = False
         self._held: Answered | None = None
 
@@ -114,7 +116,13 @@ class CallActor:
     def finished(self) -> bool:
         """Nothing needs this call any more: no transaction, no timer, no stream."""
         over = self.state is State.OVER and not self.media.running
-        return over and (self._abandoned or self.session.finished)
+        silent = self._abandoned or (self.is_uac and not self.times.invited)
+        return over and (silent or self.session.finished)
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return f"call {self.session.call_id}"
 
     @property
     def media_worker(self) -> int:
@@ -256,6 +264,11 @@ class CallActor:
         self._abandoned = True
         self._bye_open = False
         self._close_if_settled()
+
+    def crashed(self, now: float) -> None:
+        """Our own code failed on this call: end it."""
+        self.user.failure = "internal_error"
+        self.hang_up(now)
 
     # ---- inputs
 
@@ -561,7 +574,8 @@ class CallActor:
 
     def _close_if_settled(self) -> None:
         """Every figure is final once the streams are closed and our BYE has its answer, or never gets one."""
-        if not self.media.running and not self._bye_open:
+        if not self.media.running and not self._bye_open and not self._closed:
+            self._closed = True
             self._notify(Closed())
 
     def _notify(self, notice: Notice) -> None:

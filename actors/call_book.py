@@ -80,10 +80,6 @@ class CallBook:
         if session.retransmissions:
             self._totals.cell("sipswarm_sip_retransmissions_total", "sent", "INVITE").value += session.retransmissions
 
-    def unclosed(self, calls: "Iterable[Call]") -> int:
-        """Of these live calls, those whose end no peer has confirmed."""
-        return sum(1 for _ in calls)
-
     def finished(self, call: "Call", now: float) -> CallFinished:
         """Book the end of a call; its row."""
         times, totals = call.times, self._totals

@@ -18,32 +18,40 @@ from sipcore.errors import ParseError, SipError
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.parser import parse
+from sipcore.registration import Registration, RegistrationEvent, RegistrationSettings
+from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
 from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
 
 from . import call_callbacks, listeners
+from .admission import Admission
 from .call import Call
 from .call_actor import CallActor
 from .call_book import CallBook
 from .call_media import Line, MediaDemand
-from .config import NodeConfig
+from .callbacks import carry_through
+from .config import NodeConfig, format_host
 from .deadlines import Deadlines
-from .errors import CallError, ConfigurationError, Overloaded
+from .draining import Draining
+from .errors import ConfigurationError, Overloaded
+from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
-from .messages import Drained, LoadFinished, SipReceived
+from .media_lease import MediaLease
+from .messages import LoadFinished, SendSip, SipReceived
 from .outbox import Outbox
 from .parameters import CallParameters
+from .registration_actor import RegistrationActor
 from .routing import mint_call_id, slot_of
 from .sip_counters import SipCounters
+from .sip_output import SipOutput
 
 SIP_WINDOW: Final = 1024
 MEDIA_WINDOW: Final = 4096
 MEDIA_BATCH: Final = 1024
-HANG_UP_WAIT: Final = 5.0
-"""seconds that a drain waits for the answers to our BYEs"""
 TIMER_SLACK: Final = 0.001
-RETRY_AFTER: Final = ("Retry-After", "10")
+RING_TIME: Final = 180.0
+"""seconds that we let the peer ring, unless a call says otherwise"""
 _logger = logging.getLogger(__name__)
 
 OnCall = Callable[[Call, Request], None]
@@ -85,38 +93,34 @@ class CallWorker:
         self.incoming_param: dict[str, Any] = {}
         """parameters of calls that come in"""
         self.on_transfer: OnTransfer | None = None
+        self.identity: Identity | None = None
+        """who takes the calls that come in; None = `default_identity`"""
+        self.admission = Admission(totals, random_bytes(16))
         self.now = time.monotonic
         self.loop = surroundings.loop
         self.tell = tell
         self.book = CallBook(totals)
-        self.draining = False
-        self._sockets = list(sockets)
+        self.draining = Draining(self)
         self._on_ready = on_ready
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
         self._parse_errors = totals.cell("sipswarm_sip_parse_errors_total", "malformed")
-        self._send_dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
         self._media_refused = totals.cell("sipswarm_queue_dropped_total", "media_commands")
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
-        self._actors: dict[tuple[Any, ...], CallActor] = {}
+        self._actors: dict[tuple[Any, ...], CallActor | RegistrationActor] = {}
         self._by_number: dict[int, CallActor] = {}
-        self._live: dict[int, Call] = {}
-        self._touched: list[CallActor] = []
-        self._deadlines: Deadlines[CallActor] = Deadlines()
+        self.live: dict[int, Call] = {}
+        self._touched: list[CallActor | RegistrationActor] = []
+        self._deadlines: Deadlines[CallActor | RegistrationActor] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._flush_scheduled = False
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._drained_sent = False
-        self._configs: dict[tuple[int, str, str], SessionConfig] = {}
+        self._configs: dict[tuple[int, Identity, float], SessionConfig] = {}
         self._outbox = Outbox(config.media_workers)
-        self._listeners = [Hop(each.transport, each.host, each.port) for each in config.listeners]
-        self._listener_of = {(hop.transport, ":" in hop.host): index for index, hop in enumerate(self._listeners)}
-        self._capabilities = stateless.Capabilities(
-            methods=("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE"),
-            tag_key=random_bytes(16),
-        )
+        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._hand_on)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
@@ -161,12 +165,7 @@ class CallWorker:
 
     def drain(self, within: float) -> None:
         """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
-        self.draining = True
-        if within > 0 and self._live:
-            self.loop.call_later(within, self._hang_up_all)
-        else:
-            self._hang_up_all()
-        self._check_drained()
+        self.draining.begin(within)
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """Another process died: its link starts anew, calls whose media it held end by name."""
@@ -177,13 +176,13 @@ class CallWorker:
             now = self.now()
             for actor in list(self._by_number.values()):
                 if actor.media_worker == slot:
-                    self._guarded(actor, actor.media_lost, "media_worker_lost", now)
+                    self.guarded(actor, actor.media_lost, "media_worker_lost", now)
             self.flush()
 
     def update_gauges(self) -> int:
         """Bring gauges up to date; the number of live calls."""
-        self.book.set_active(self._live.values())
-        return len(self._live)
+        self.book.set_active(self.live.values())
+        return len(self.live)
 
     def on_record(self, record: Any) -> None:
         """Records of the supervisor that only a call worker knows (none yet)."""
@@ -201,7 +200,7 @@ class CallWorker:
     @property
     def live_calls(self) -> int:
         """Calls that are not over."""
-        return len(self._live)
+        return len(self.live)
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and all(each.welcome for each in self._media_links):
@@ -214,7 +213,7 @@ class CallWorker:
         to: str,
         hop: Hop,
         *,
-        from_: str,
+        identity: Identity,
         demand: MediaDemand | None = None,
         scenario: str = "",
         headers: Sequence[tuple[str, str]] = (),
@@ -223,37 +222,36 @@ class CallWorker:
         call_id: str = "",
         param: CallParameters | None = None,
         listener: int | None = None,
+        given: SessionDescription | None = None,
     ) -> Call:
         """Start a call; it goes on by itself, `Call.established` waits for it.
 
-        to: the SIP URI that is called. hop: where the INVITE goes. from_: our URI. demand: the media wanted, None
+        to: the SIP URI that is called. hop: where the INVITE goes. identity: who calls. demand: the media wanted, None
         for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
         planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
-        listener: index of the leg, None = the one that reaches the hop.
+        listener: index of the leg, None = the one that reaches the hop. given: the user's own description.
 
         Raises:
             Overloaded: `max_calls` is reached.
             ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
         """
         config = self.config
-        if len(self._live) >= config.max_calls:
-            raise Overloaded(f"{len(self._live)} calls are live in this worker; raise --max-calls or --call-workers")
+        if len(self.live) >= config.max_calls:
+            raise Overloaded(f"{len(self.live)} calls are live in this worker; raise --max-calls or --call-workers")
         if not call_id:
-            call_id = mint_call_id(self.tokens.call_id, self.slot, config.call_id_key, config.call_workers)
+            call_id = self.new_call_id()
         elif slot_of(call_id.encode(), config.call_id_key, config.call_workers) != self.slot:
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
         if listener is None:
-            listener = self._listener_of.get((hop.transport, ":" in hop.host))
-        if listener is None:
-            family = "IPv6" if ":" in hop.host else "IPv4"
-            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
+            listener = self.listener_for(hop)
         session = InviteSession.outgoing(
-            self._session_config(listener, from_, ring_time), self.tokens, to, call_id=call_id, hop=hop
+            self._session_config(listener, identity, ring_time), self.tokens, to, call_id=call_id, hop=hop
         )
         param = param or CallParameters()
         call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param)
         call.planned = planned
         call.to = to
+        call.actor.media.given = given
         self._actors[session.call_id, session.local_tag] = call.actor
         self.book.attempt(scenario, "uac")
         lines = self.lines_of(param)
@@ -267,14 +265,14 @@ class CallWorker:
         """The media lines of `media_lsocks`."""
         return tuple(lease.line for lease in param.media_lsocks)
 
-    def touch(self, actor: CallActor) -> None:
+    def touch(self, actor: CallActor | RegistrationActor) -> None:
         """Something was asked of a call: flush soon and look at its deadline."""
         self._touched.append(actor)
         self.flush_soon()
 
     def demand_for(self, listener: int, **wishes: Any) -> MediaDemand:
         """The media of a call on a listener: its address, and the media worker whose turn it is."""
-        host = self._listeners[listener].host
+        host = self.output.hops[listener].host
         return MediaDemand(
             wanted=wishes.pop("wanted", True),
             address=host,
@@ -284,8 +282,16 @@ class CallWorker:
         )
 
     def listener_for(self, hop: Hop) -> int:
-        """Index of the listener from which a hop is reached; 0 when none fits (placing the call then says so)."""
-        return self._listener_of.get((hop.transport, ":" in hop.host), 0)
+        """Index of the listener from which a hop is reached.
+
+        Raises:
+            ConfigurationError: no listener has its transport and address family.
+        """
+        listener = self.output.listener_for(hop)
+        if listener is None:
+            family = "IPv6" if ":" in hop.host else "IPv4"
+            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
+        return listener
 
     def _new_call(
         self, session: InviteSession, demand: MediaDemand, is_uac: bool, scenario: str, param: CallParameters
@@ -295,18 +301,52 @@ class CallWorker:
         call = Call(self, actor, scenario, param)
         actor.user = call
         self._by_number[self._number] = actor
-        self._live[self._number] = call
+        self.live[self._number] = call
         return call
 
-    def _session_config(self, listener: int, from_: str, ring_time: float = 0.0) -> SessionConfig:
-        key = (listener, from_, str(ring_time))
+    def _session_config(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
+        key = (listener, identity, ring_time)
         found = self._configs.get(key)
         if found is None:
-            wishes: dict[str, Any] = {"ring_timeout": ring_time} if ring_time else {}
             found = self._configs[key] = SessionConfig(
-                local=self._listeners[listener], from_=from_, user_agent="sipswarm", **wishes
+                local=self.output.hops[listener],
+                from_=identity.from_,
+                contact=identity.contact,
+                user_agent="sipswarm",
+                ring_timeout=ring_time or RING_TIME,
+                credentials=identity.credentials,
+                outgoing_proxy=identity.outgoing_proxy,
+                route=identity.route,
+                session_expires=identity.session_expires,
             )
         return found
+
+    # ---- registrations and ports without a call
+
+    def register(
+        self, settings: RegistrationSettings, on_event: Callable[[RegistrationEvent], None]
+    ) -> RegistrationActor:
+        """Bind contacts and keep them bound; `on_event` hears of it."""
+        self._number += 1
+        registration = Registration(settings, self.tokens, call_id=self.new_call_id())
+        actor = RegistrationActor(self._number, registration, self._outbox, on_event)
+        self._actors[actor.key] = actor
+        actor.register(self.now())
+        self.touch(actor)
+        return actor
+
+    def new_call_id(self) -> str:
+        """A Call-ID that belongs to this slot."""
+        return mint_call_id(self.tokens.call_id, self.slot, self.config.call_id_key, self.config.call_workers)
+
+    def lease(self, listener: int) -> MediaLease:
+        """Take a media port before there is a call for it."""
+        self._number += 1
+        lease = MediaLease(
+            self._outbox, self._number % max(1, self.config.media_workers), self.output.hops[listener].host
+        )
+        self.flush_soon()
+        return lease
 
     # ---- SIP in
 
@@ -321,68 +361,58 @@ class CallWorker:
             except ParseError as error:
                 self._refuse_unreadable(record, error)
                 continue
-            transport = self._listeners[record.listener].transport
+            transport = self.output.hops[record.listener].transport
             self._sip.received(message, transport)
             actor = self._actors.get(key)
             source = Hop(transport, record.host, record.port)
             if actor is not None:
-                self._guarded(actor, actor.receive, message, source, record.flow, now)
+                self.guarded(actor, self._deliver, actor, message, source, record.flow, now)
                 self._touched.append(actor)
             elif isinstance(message, Request):
                 self._on_new_request(message, source, record, now)
             else:
                 self.totals.cell("sipswarm_sip_unexpected_messages_total", "", "response").value += 1
 
+    def _deliver(
+        self,
+        actor: "CallActor | RegistrationActor",
+        message: Request | Response,
+        source: Hop,
+        flow: int,
+        now: float,
+    ) -> None:
+        """Hand a message to its owner, or to the handler that a user has put in front of it (man page `receive`)."""
+        receiver = actor.user.receiver if isinstance(actor, CallActor) else None
+        if receiver is None:
+            actor.receive(message, source, flow, now)
+        else:
+            receiver(message, source)
+
     def _refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
         self._parse_errors.value += 1
-        reply = stateless.refuse_unreadable(record.data, error, self._capabilities, source=(record.host, record.port))
+        reply = stateless.refuse_unreadable(
+            record.data, error, self.admission.capabilities, source=(record.host, record.port)
+        )
         if reply is not None:
-            self._transmit(reply, record.listener, record.host, record.port)
+            self.output.send_from(record.listener, reply, record.host, record.port, record.flow)
 
     def _on_new_request(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """A request that belongs to no call of ours: a new call, or an answer without state."""
         if request.method == "ACK":
             return
-        if self.on_call is not None and not self.is_welcome(source.host):
-            self.totals.cell("sipswarm_sip_refused_total", "stranger").value += 1
+        if self.on_call is not None and self.admission.refuses(source.host):
             return
-        reply = self._stateless_reply(request)
+        full = len(self.live) >= self.config.max_calls
+        takes_calls = self.on_call is not None
+        reply = self.admission.answer(request, takes_calls=takes_calls, draining=self.draining.begun, full=full)
         if reply is not None:
             request.note_source(source.host, source.port)
-            self._transmit(reply.to_bytes(), record.listener, source.host, source.port)
+            self.output.send_from(record.listener, reply.to_bytes(), source.host, source.port, record.flow)
             return
         self._on_invite(request, source, record, now)
 
-    def is_welcome(self, host: str) -> bool:
-        """Whether a source may call us; replaced by the application's allow list."""
-        return True
-
-    def _stateless_reply(self, request: Request) -> Response | None:
-        """The final answer to a request outside of any dialog; None for an INVITE that may become a call."""
-        tag = stateless.stateless_tag(request, self._capabilities.tag_key)
-        if request.to_tag is not None or request.method == "CANCEL":
-            return Response.to_request(request, 481, to_tag=request.to_tag or tag)
-        refused = stateless.inspect(request, self._capabilities)
-        if refused is not None:
-            return refused
-        if request.method == "OPTIONS":
-            allow = ("Allow", ", ".join(self._capabilities.methods))
-            accept = ("Accept", "application/sdp")
-            return Response.to_request(request, 200, to_tag=tag, extra=(allow, accept))
-        if request.method != "INVITE":
-            return Response.to_request(request, 481, to_tag=tag)
-        if self.on_call is None:
-            return Response.to_request(request, 480, to_tag=tag)
-        reason = "draining" if self.draining else "max_calls" if len(self._live) >= self.config.max_calls else ""
-        if reason:
-            self.totals.cell("sipswarm_sip_refused_total", reason).value += 1
-            return Response.to_request(request, 503, to_tag=tag, extra=(RETRY_AFTER,))
-        return None
-
     def _on_invite(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
-        config = self._session_config(
-            record.listener, f"sip:{self.config.user}@{self._listeners[record.listener].host}"
-        )
+        config = self._session_config(record.listener, self.identity or self.default_identity(record.listener))
         try:
             session = InviteSession.incoming(config, self.tokens, request, source, now, flow=record.flow)
         except SipError as error:
@@ -394,13 +424,17 @@ class CallWorker:
         self._actors[session_key(request)] = actor
         self._actors[session.call_id, session.local_tag] = actor
         self.book.attempt(call.scenario, "uas")
-        self._guarded(actor, actor.pump, now)
+        self.guarded(actor, actor.pump, now)
         self._touched.append(actor)
 
     def call_came_in(self, call: Call, request: Request) -> None:
         """A new call waits for its answer: the application's turn."""
         if self.on_call is not None:
             self.on_call(call, request)
+
+    def default_identity(self, listener: int) -> Identity:
+        """Who we are when nobody says: the configured user at the listener's address."""
+        return Identity(f"sip:{self.config.user}@{format_host(self.output.hops[listener].host)}")
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
@@ -416,17 +450,18 @@ class CallWorker:
         for record in records:
             actor = self._outbox.streams.get(record.stream_id)
             if actor is not None:
-                self._guarded(actor, actor.media_event, record, now)
-                self._touched.append(actor)
+                self.guarded(actor, actor.media_event, record, now)
+                if isinstance(actor, CallActor):
+                    self._touched.append(actor)
 
     # ---- time
 
     def _on_timer(self) -> None:
         self._timer = None
         now = self.now()
-        for actor in self._deadlines.due(now):
-            self._guarded(actor, actor.handle_timer, now)
-            self._touched.append(actor)
+        for due in self._deadlines.due(now):
+            self.guarded(due, due.handle_timer, now)
+            self._touched.append(due)
         self.flush()
 
     def _arm(self) -> None:
@@ -454,27 +489,22 @@ class CallWorker:
         outbox = self._outbox
         while outbox.transmits or outbox.notices or any(outbox.media):
             transmits, outbox.transmits = outbox.transmits, []
-            for data, hop, _ in transmits:
-                self._transmit(data, self._listener_of.get((hop.transport, ":" in hop.host), 0), hop.host, hop.port)
+            for transmit in transmits:
+                self.output.send(transmit)
             self._flush_media()
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
-                self._guarded(actor, call_callbacks.take, actor.user, notice)
+                self.guarded(actor, call_callbacks.take, actor.user, notice)
         touched, self._touched = self._touched, []
-        for actor in touched:
-            if actor.finished:
-                self._forget(actor)
+        for each in touched:
+            if each.finished:
+                self._forget(each)
             else:
-                self._deadlines.watch(actor)
+                self._deadlines.watch(each)
         self._arm()
 
-    def _transmit(self, data: bytes, listener: int, host: str, port: int) -> None:
-        try:
-            self._sockets[listener].sendto(data, (host, port))
-        except OSError:
-            self._send_dropped.value += 1  # its transaction repeats it, or times out
-            return
-        self._sip.sent(data, "udp")
+    def _hand_on(self, record: SendSip) -> bool:
+        return self._sip_link.send((record,))
 
     def _flush_media(self) -> None:
         for worker, commands in enumerate(self._outbox.media):
@@ -487,47 +517,49 @@ class CallWorker:
                 if not self._media_links[worker].send(batch):
                     self._media_refused.value += len(batch)
                     for command in batch:
-                        actor = self._outbox.streams.get(command.stream_id)
-                        if actor is not None:
-                            self._guarded(actor, actor.media_lost, "media_overload", self.now())
+                        owner = self._outbox.streams.get(command.stream_id)
+                        if owner is not None:
+                            self.guarded(owner, owner.media_lost, "media_overload", self.now())
 
-    def _forget(self, actor: CallActor) -> None:
+    def _forget(self, actor: CallActor | RegistrationActor) -> None:
+        if isinstance(actor, RegistrationActor):
+            self._actors.pop(actor.key, None)
+            return
         if self._by_number.pop(actor.number, None) is None:
             return
         session = actor.session
         self._actors.pop((session.call_id, session.local_tag), None)
-        if not actor.is_uac:
-            request = actor.user.invite_request
-            if request is not None:
-                self._actors.pop(session_key(request), None)
+        request = actor.user.invite_request
+        if request is not None:
+            self._actors.pop(session_key(request), None)
         self.book.session_done(session)
 
     # ---- the crash boundary
 
-    def _guarded(self, actor: CallActor, action: Callable[..., None], *arguments: Any) -> None:
+    def guarded(
+        self, actor: "CallActor | RegistrationActor | MediaLease", action: Callable[..., None], *arguments: Any
+    ) -> None:
         """Run one call's code; whatever it raises ends that call only."""
         try:
             action(*arguments)
         except Exception:
-            _logger.exception("call %s failed in our own code and is ended", actor.session.call_id)
-            self.totals.cell("sipswarm_call_failures_total", actor.user.scenario, "uac", "internal_error").value += 1
-            actor.user.failure = "internal_error"
+            _logger.exception("%s failed in our own code and is ended", actor.name)
             try:
-                actor.hang_up(self.now())
+                actor.crashed(self.now())
             except Exception:
-                _logger.exception("call %s could not even be hung up", actor.session.call_id)
+                _logger.exception("%s could not even be ended", actor.name)
 
     # ---- accounting
 
     def call_over(self, call: Call) -> None:
         """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
-        if self._live.pop(call.actor.number, None) is None:
+        if self.live.pop(call.actor.number, None) is None:
             return
         row = self.book.finished(call, self.now())
         if self.tell is not None and call.is_uac:
             self.tell(row)
         self._touched.append(call.actor)
-        self._check_drained()
+        self.draining.check()
 
     def abandon(self, call: Call) -> None:
         """Let go of a call without a word to its peer."""
@@ -536,7 +568,7 @@ class CallWorker:
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""
-        task = self.loop.create_task(_carry_through(awaitable))
+        task = self.loop.create_task(carry_through(awaitable))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -554,34 +586,8 @@ class CallWorker:
         """A call's user does not read its digits."""
         self._unread_dropped.value += 1
 
-    def _hang_up_all(self) -> None:
-        now = self.now()
-        for call in list(self._live.values()):
-            self._guarded(call.actor, call.actor.hang_up, now)
-            self._touched.append(call.actor)
-        self.flush()
-        self.loop.call_later(HANG_UP_WAIT, self._give_up)
-        self._check_drained()
-
-    def _check_drained(self) -> None:
-        if self.draining and not self._live:
-            self._say_drained()
-
-    def _give_up(self) -> None:
-        if self.draining:
-            self._say_drained()
-
-    def _say_drained(self) -> None:
-        if not self._drained_sent and self.tell is not None:
-            self._drained_sent = True
-            self.flush()
-            self.tell(Drained(self.book.unclosed(self._live.values())))
-
-
-async def _carry_through(awaitable: Awaitable[Any]) -> None:
-    try:
-        await awaitable
-    except CallError:
-        pass  # the call ended first; its own callbacks say so
-    except Exception:
-        _logger.exception("a callback failed")
+    def unregister_all(self) -> None:
+        """Remove every binding that this worker holds."""
+        for actor in {id(each): each for each in self._actors.values() if isinstance(each, RegistrationActor)}.values():
+            self.guarded(actor, actor.unregister, self.now())
+            self.touch(actor)

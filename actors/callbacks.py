@@ -5,9 +5,14 @@ come first; a `StopVariable`, `asyncio.Event` or future, which is set; a compile
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from .errors import CallError
+
+_logger = logging.getLogger(__name__)
 
 
 class StopVariable:
@@ -60,3 +65,13 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
         spawn(result)
         return None
     return result
+
+
+async def carry_through(awaitable: Awaitable[Any]) -> None:
+    """Await a callback's coroutine; its failure is logged and ends nothing else."""
+    try:
+        await awaitable
+    except CallError:
+        pass  # the call ended first; its own callbacks say so
+    except Exception:
+        _logger.exception("a callback failed")

@@ -9,6 +9,7 @@ from .notices import Notice
 
 if TYPE_CHECKING:
     from .call_actor import CallActor
+    from .media_lease import MediaLease
 
 
 class Outbox:
@@ -21,8 +22,8 @@ class Outbox:
         self.media: list[list[media.Command]] = [[] for _ in range(max(1, media_workers))]
         """commands by media worker; emptied in place"""
         self.notices: list[tuple[CallActor, Notice]] = []
-        self.streams: dict[int, CallActor] = {}
-        """the call of each open stream"""
+        self.streams: dict[int, CallActor | MediaLease] = {}
+        """whose each open stream is"""
         self._last_stream = 0
 
     def new_stream_id(self) -> int:

@@ -96,7 +96,7 @@ class AnsweringRobot:
         self._networks = tuple(ipaddress.ip_network(each, strict=False) for each in config.allow)
         self._needs_task = config.ring_time > 0 or config.media == "ivr" or config.dtmf_echo
         worker.incoming = media_wishes(config.media, worker.config.rtp_timeout)
-        worker.is_welcome = lru_cache(4096)(self._is_welcome)  # type: ignore[method-assign]  # the hook it is made for
+        worker.admission.is_welcome = lru_cache(4096)(self._is_welcome)
         worker.on_call = self._on_call
 
     def _is_welcome(self, host: str) -> bool:

@@ -1,29 +1,47 @@
-"""The user agent: who calls and is called, in a script or in a call worker.
+"""The user agent: who calls and is called, in a script (man page `Net::SIP::Simple`, CALL.md sections 0 and 2).
 
-In a script it brings its own embedded node and is an async context manager; the call API is that of the man page's
-`Net::SIP::Simple`, in Python's idiom.
+In a script it brings its own embedded node and is an async context manager. Several may run in one event loop, each on
+its own sockets. What calls do is `Call`'s; how the wire is served is the node's.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
-from sipcore.message import Request
+from sipcore.fields import NameAddr
+from sipcore.hop import Hop
+from sipcore.message import Request, Response
+from sipcore.registration import Registered, RegistrationEvent, RegistrationFailed, RegistrationSettings, Unregistered
+from sipcore.uri import Uri
 
-from . import robots
+from . import call_callbacks, media_handlers, robots
 from .call import Call
-from .config import Listener, NodeConfig
+from .call_demand import demand_wishes, given_description
+from .callbacks import Callback, invoke
+from .config import Listener, NodeConfig, format_host
+from .errors import CallRejected, CallTimeout, ConfigurationError
+from .identity import Auth, Identity, Keyring
+from .media_handlers import MediaHandler
+from .media_lease import MediaLease
 from .node import EmbeddedNode
+from .notices import Incoming
+from .parameters import CallParameters
 from .robots import Robot
 from .targets import hop_of
+
+REFUSED: Final = 403
+"""status for a call that the filter or `cb_create` does not want"""
 
 
 class UserAgent:
     """A SIP user agent on its own sockets.
 
-    from_: our SIP URI, such as "sip:alice@192.0.2.1" (man page `from`).
-    legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 = any free one (man page `legs`).
-    rtp_ports: lowest and highest RTP port, even numbers.
+    from_: our SIP URI, or a bare user with `domain`. legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 =
+    any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or
+    a function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of
+    what is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
+    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -34,14 +52,42 @@ class UserAgent:
         from_: str = "sip:sipswarm@127.0.0.1",
         *,
         legs: Sequence[str] = ("udp:127.0.0.1:0",),
+        outgoing_proxy: str = "",
+        registrar: str = "",
+        auth: Auth | None = None,
+        domain: str = "",
+        contact: str = "",
+        route: Sequence[str] = (),
+        options: Mapping[str, str] | None = None,
+        domain2proxy: Mapping[str, str] | None = None,
+        session_expires: int = 0,
         rtp_ports: tuple[int, int] = (20000, 32766),
     ) -> None:
-        self.from_ = from_
+        self.domain = domain
+        self.from_ = from_ if ":" in from_ else f"sip:{from_}@{domain}"
+        self.registrar = registrar
+        self._keyring = Keyring(auth) if auth is not None else None
+        self._proxy = _hop_of_proxy(outgoing_proxy) if outgoing_proxy else None
+        self._domain2proxy = {name.lower(): _hop_of_proxy(proxy) for name, proxy in (domain2proxy or {}).items()}
+        self._options = options
+        self._identity = Identity(
+            self.from_,
+            contact,
+            tuple(route),
+            self._proxy,
+            self._keyring,
+            session_expires,
+        )
+        self._trust(outgoing_proxy, registrar)
         config = NodeConfig("", tuple(Listener.parse(leg) for leg in legs), 0, rtp_ports=rtp_ports)
         self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
         await self._node.start()
+        worker = self._node.worker
+        worker.identity = self._identity
+        if self._options is not None:
+            worker.admission.options = tuple(self._options.items())
         return self
 
     async def __aexit__(
@@ -49,56 +95,225 @@ class UserAgent:
     ) -> None:
         await self._node.close()
 
+    # ---- reading
+
     @property
     def legs(self) -> tuple[Listener, ...]:
         """The addresses we listen on, with their real ports."""
         return self._node.config.listeners
 
-    async def invite(
-        self,
-        to: str,
-        *,
-        media: str = "silence",
-        sip_header: Sequence[tuple[str, str]] = (),
-        ring_time: float = 0.0,
-    ) -> Call:
-        """Call somebody; the established call.
+    def new_call_id(self) -> str:
+        """A Call-ID that this user agent may use for a call of its own."""
+        return self._node.worker.new_call_id()
 
-        to: SIP URI. media: what we send: silence, echo, tone:HZ, play:FILE or none. sip_header: further headers of
-        the INVITE (C21). ring_time: seconds without a final answer before CANCEL (C30), 0 = 180.
+    def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
+        """A media handler by the man page's name: `media_recv_echo`, `media_send_recv`, with or without `media_`."""
+        return media_handlers.by_name(name, *arguments, **options)
+
+    # ---- calls that we place
+
+    async def invite(self, to: str, **param: Any) -> Call:
+        """Call somebody. Without `cb_final` the established call; with it the call at once.
+
+        to: SIP URI, name-addr, or a bare user with `domain`. param: see `CallParameters`; besides: media ("silence",
+        "echo", "tone:HZ", "play:FILE", "none") in place of `init_media`, and call_id.
 
         Raises:
             CallRejected: the peer answered 300 to 699.
             CallTimeout: no final answer came in time.
-            ConfigurationError: `to` or `media` cannot be understood, or no leg leads there.
+            ConfigurationError: something in `to` or the parameters cannot be.
         """
         worker = self._node.worker
-        hop = hop_of(to)
-        wishes = robots.media_wishes(media, self._node.config.rtp_timeout)
+        target = self._complete(to)
+        uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
+        hop = self._hop_for(uri, target)
+        self._trust(target)
+        media, call_id = param.pop("media", None), param.pop("call_id", "")
+        own_hop = param.pop("hop", None)
+        parameters = CallParameters(**param)
+        if media is None and parameters.init_media is None:
+            parameters.init_media = media_handlers.echo()
+        listener = self._leg(parameters.leg, own_hop or hop)
+        wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
+        demand = worker.demand_for(listener, **{**demand_wishes(parameters), **wishes})
         call = worker.place_call(
-            to,
-            hop,
-            from_=self.from_,
-            demand=worker.demand_for(worker.listener_for(hop), **wishes),
-            headers=sip_header,
-            ring_time=ring_time,
+            target,
+            own_hop or hop,
+            identity=self._identity,
+            demand=demand,
+            headers=parameters.header_pairs(),
+            ring_time=parameters.ring_time,
+            call_id=call_id,
+            param=parameters,
+            listener=listener,
+            given=given_description(parameters),
         )
-        await call.established()
+        if parameters.cb_final is None:
+            await call.established()
         return call
 
-    def listen(self, robot: Robot, *, media: str = "silence") -> None:
-        """Have every call that comes in run a robot, a coroutine function of the call (man page `listen`).
+    def _complete(self, to: str) -> str:
+        if ":" in to:
+            return to
+        if not self.domain:
+            raise ConfigurationError(f"{to!r} is no SIP URI; write sip:{to}@HOST or give the user agent a domain")
+        return f"sip:{to}@{self.domain}"
 
-        media: what answered calls send, as for `invite`.
+    def _hop_for(self, uri: Uri, target: str) -> Hop:
+        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, then the URI itself."""
+        if uri.maddr:
+            return hop_of(str(uri))
+        host = uri.host.lower()
+        for pattern, hop in self._domain2proxy.items():
+            if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
+                return hop
+        if "*" in self._domain2proxy:
+            return self._domain2proxy["*"]
+        return self._proxy or hop_of(str(uri))
+
+    def _leg(self, leg: int | str | None, hop: Hop) -> int:
+        """The index of the leg that a call uses (C2)."""
+        if leg is None:
+            return self._node.worker.listener_for(hop)
+        for index, listener in enumerate(self.legs):
+            if leg == index or leg == str(listener):
+                return index
+        raise ConfigurationError(f"no leg is {leg!r}; there are {', '.join(map(str, self.legs))}")
+
+    async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
+        """Take media ports before a call, to be written into `sdp` and given as `media_lsocks` (C8).
+
+        Raises:
+            Overloaded: no port is free.
+        """
+        leases = [self._node.worker.lease(leg) for _ in range(count)]
+        for lease in leases:
+            await lease.ready
+        return leases
+
+    # ---- calls that come in
+
+    def listen(
+        self,
+        robot: Robot | None = None,
+        *,
+        filter: "Callable[[str, Request], Any] | re.Pattern[str] | None" = None,  # noqa: A002 - the man page's name
+        cb_create: Callback = None,
+        media: str | None = None,
+        refuse_status: int = REFUSED,
+        **param: Any,
+    ) -> None:
+        """Take calls (man page `listen`).
+
+        robot: a coroutine function that is run for each call; without it each is answered as `cb_invite` says.
+        filter: called as (from, request), or a pattern for From; false refuses. cb_create: called as (call, request);
+        false refuses, a callable it returns takes the call's messages in place of `Call.receive`. media: what answered
+        calls send, as for `invite`. refuse_status: for calls that are refused. param: parameters of each call.
         """
         worker = self._node.worker
-        worker.incoming = robots.media_wishes(media, self._node.config.rtp_timeout)
+        if media is None and robot is None and "init_media" not in param:
+            param["init_media"] = media_handlers.echo()
+        worker.incoming_param = param
+        wishes = demand_wishes(CallParameters(**param))
+        if media is not None or robot is not None:
+            wishes |= robots.media_wishes(media or "silence", self._node.config.rtp_timeout)
+        worker.incoming = wishes
 
         def on_call(call: Call, request: Request) -> None:
-            robots.run(worker, call, robot)
+            sender = str(request.from_.uri)
+            if filter is not None and not invoke(filter, sender, request, spawn=worker.spawn):
+                call.reject(refuse_status)
+                return
+            if cb_create is not None:
+                made = invoke(cb_create, call, request, spawn=worker.spawn)
+                if not made:
+                    call.reject(refuse_status)
+                    return
+                if callable(made):
+                    call.receiver = made
+                    return
+            if robot is not None:
+                robots.run(worker, call, robot)
+            else:
+                call_callbacks.answer_invite(call, Incoming(request))
 
         worker.on_call = on_call
 
-    def new_call_id(self) -> str:
-        """A Call-ID that this user agent may use for a call of its own."""
-        return self._node.worker.tokens.call_id()
+    # ---- registration
+
+    async def register(
+        self,
+        registrar: str = "",
+        *,
+        contact: str = "",
+        expires: int = 900,
+        refresh: bool = False,
+        leg: int = 0,
+        cb_final: Callback = None,
+        **headers: str,
+    ) -> int:
+        """Register our address; the seconds granted (man page `register`).
+
+        registrar: SIP URI, default the user agent's. contact: default our address on the leg. expires: seconds asked
+        for, 0 removes the binding. refresh: keep it bound until the user agent is left. cb_final: called as ("OK",
+        expires, response) or ("FAIL", {code, …}, response) on each result.
+
+        Raises:
+            CallRejected: the registrar refused. CallTimeout: it did not answer.
+        """
+        worker = self._node.worker
+        uri = registrar or self.registrar
+        if not uri:
+            raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
+        uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
+        self._trust(uri)
+        listener = self.legs[leg]
+        hop = self._proxy or hop_of(uri)
+        local = Hop(listener.transport, listener.host, listener.port)
+        user = Uri.parse(self.from_).user or ""
+        own = contact or self._identity.contact or f"<sip:{user}@{format_host(listener.host)}:{listener.port}>"
+        settings = RegistrationSettings(
+            uri, f"<{self.from_}>", (own,), local, hop, expires or 900, retry=refresh, credentials=self._keyring,
+            headers=tuple((name.replace("_", "-"), value) for name, value in headers.items()), user_agent="sipswarm",
+        )  # fmt: skip
+        done = worker.loop.create_future()
+
+        def on_event(event: RegistrationEvent) -> None:
+            if cb_final is not None:
+                _report(cb_final, event, worker.spawn)
+            if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
+                done.set_result(event)
+
+        actor = worker.register(settings, on_event)
+        if not expires:
+            actor.unregister(worker.now())
+        event = await done
+        if isinstance(event, RegistrationFailed):
+            if event.response is None:
+                raise CallTimeout(f"the registrar {uri} did not answer")
+            raise CallRejected(event.status, event.response.reason)
+        return event.expires if isinstance(event, Registered) else 0
+
+    def _trust(self, *uris: str) -> None:
+        """Credentials may be given to the hosts of these URIs."""
+        if self._keyring is None:
+            return
+        for uri in uris:
+            if uri:
+                inner = uri.partition("<")[2].partition(">")[0] or uri
+                parsed = Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
+                self._keyring.trust(parsed.host)
+
+
+def _hop_of_proxy(proxy: str) -> Hop:
+    return hop_of(proxy if proxy.startswith(("sip:", "sips:")) else f"sip:{proxy}")
+
+
+def _report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
+    if isinstance(event, Registered):
+        invoke(callback, "OK", event.expires, event.response, spawn=spawn)
+    elif isinstance(event, Unregistered):
+        invoke(callback, "OK", 0, event.response, spawn=spawn)
+    elif isinstance(event, RegistrationFailed):
+        response: Response | None = event.response
+        invoke(callback, "FAIL", {"code": event.status} if response else {}, response, spawn=spawn)

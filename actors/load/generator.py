@@ -46,7 +46,7 @@ class LoadGenerator:
         self._planned = self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
         self._hop: Hop = hop_of(config.target)
-        self._from = f"sip:{worker.config.user}@{worker.config.listeners[0].host}"
+        self._identity = worker.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", SCENARIO)
         worker.on_start(self._on_start)
@@ -59,7 +59,7 @@ class LoadGenerator:
     def _on_time(self) -> None:
         """Start every call whose time has come and wait for the next."""
         worker = self._worker
-        while self._next is not None and not worker.draining:
+        while self._next is not None and not worker.draining.begun:
             at = self._start + self._next[1]
             ahead = at - worker.now()
             if ahead > 0:
@@ -81,7 +81,7 @@ class LoadGenerator:
             call = worker.place_call(
                 config.target,
                 self._hop,
-                from_=self._from,
+                identity=self._identity,
                 demand=worker.demand_for(worker.listener_for(self._hop), **self._wishes),
                 scenario=SCENARIO,
                 ring_time=config.ring_time,

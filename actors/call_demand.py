@@ -1,0 +1,65 @@
+"""What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sipcore.errors import ParseError
+from sipcore.offer_answer import EVENTS, codec_for
+from sipcore.sdp import SessionDescription
+
+from .call import dtmf_modes
+from .errors import ConfigurationError
+from .parameters import CallParameters
+
+
+def demand_wishes(param: CallParameters) -> dict[str, Any]:
+    """The fields of `MediaDemand` that parameters decide.
+
+    Raises:
+        ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
+    """
+    wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp}
+    if param.init_media is not None:
+        wishes["source"] = ("none",)  # what runs is the handler's to say
+    modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode != "info")
+    wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
+    given = param.rtp_param
+    if given is None:
+        return wishes
+    try:
+        payload_type, size, interval, *name = given
+        codec = codec_for(int(payload_type), str(name[0]) if name else "")
+        wishes["payload_size"], wishes["interval"] = int(size), float(interval)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"rtp_param {given!r}: {error}; write [payload type, octets, seconds] or [97, 50, 0.03, 'iLBC/8000']"
+        ) from error
+    wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
+    return wishes
+
+
+def given_description(param: CallParameters) -> SessionDescription | None:
+    """The user's own description, from an object, octets, text or a mapping of parts; None when there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read, or `media_lsocks` does not go with it.
+    """
+    if param.sdp is None:
+        return None
+    if not param.media_lsocks:
+        raise ConfigurationError("sdp needs media_lsocks, one lease of reserve_media per media line")
+    sdp = param.sdp
+    try:
+        if isinstance(sdp, SessionDescription):
+            description = sdp
+        elif isinstance(sdp, Mapping):
+            description = SessionDescription.from_parts(sdp)
+        else:
+            description = SessionDescription.parse(sdp)
+    except (ParseError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"sdp cannot be read: {error}") from error
+    if len(param.media_lsocks) != len(description.media):
+        raise ConfigurationError(
+            f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)} leases"
+        )
+    return description

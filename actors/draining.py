@@ -1,0 +1,51 @@
+"""How a call worker comes to its end: no new calls, time for live ones, then BYE for all."""
+
+from typing import TYPE_CHECKING, Final
+
+from .messages import Drained
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
+
+HANG_UP_WAIT: Final = 5.0
+"""seconds that a drain waits for the answers to our BYEs"""
+
+
+class Draining:
+    """The drain of one worker; begun at most once, said to be over at most once."""
+
+    def __init__(self, worker: "CallWorker") -> None:
+        self._worker = worker
+        self.begun = False
+        self._said = False
+
+    def begin(self, within: float) -> None:
+        """Take no new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        self.begun = True
+        if within > 0 and self._worker.live:
+            self._worker.loop.call_later(within, self._hang_up_all)
+        else:
+            self._hang_up_all()
+        self.check()
+
+    def check(self) -> None:
+        """Say so when the last call is over."""
+        if self.begun and not self._worker.live:
+            self._say()
+
+    def _hang_up_all(self) -> None:
+        worker = self._worker
+        worker.unregister_all()
+        for call in list(worker.live.values()):
+            worker.guarded(call.actor, call.actor.hang_up, worker.now())
+            worker.touch(call.actor)
+        worker.flush()
+        worker.loop.call_later(HANG_UP_WAIT, self._say)
+        self.check()
+
+    def _say(self) -> None:
+        worker = self._worker
+        if not self._said and worker.tell is not None:
+            self._said = True
+            worker.flush()
+            worker.tell(Drained(len(worker.live)))
