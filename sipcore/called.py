@@ -10,7 +10,7 @@ from abc import abstractmethod
 from math import inf
 
 from .calling import SDP, CallingSide
-from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
 from .errors import LocalProtocolError
 from .events import (
     AnswerReceived,
@@ -26,7 +26,7 @@ from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .incoming_invite import HeldAccept, IncomingInvite
 from .message import Request
-from .refresh import SessionTimer, answer
+from .refresh import SessionTimer, answer, supports
 from .reliable import OPTION_TAG, PendingProvisional, ReliableSender
 from .reply import Reply
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey, transaction_key
@@ -96,7 +96,7 @@ class CalledSide(CallingSide):
                 content_type=content_type,
             )
             return
-        if not required and OPTION_TAG not in incoming.request.supported:
+        if not required and not supports(incoming.request, OPTION_TAG):
             raise LocalProtocolError("the caller does not support reliable provisional responses (RFC 3262)")
         if incoming.reliable is None:
             incoming.reliable = ReliableSender(self.tokens.integer(30) + 1, self.config.timers.t1)
@@ -245,8 +245,8 @@ class CalledSide(CallingSide):
             self._timer = SessionTimer(self.config.min_se)
         agreed, lines = answer(request, self.config)
         self._timer.start(agreed, now)
-        if self.dialog is not None and "Allow" in request.headers:
-            self.dialog.peer_updates = "UPDATE" in request.allow
+        if self.dialog is not None and "allow" in request.headers.keys:
+            self.dialog.peer_updates = takes_update(request)
         self._events.append(Refreshed(agreed.interval))
         return lines
 

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from math import inf
 
 from .client_transaction import ClientState, cancel_request
-from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
 from .errors import LocalProtocolError
 from .events import (
     Answered,
@@ -409,8 +409,8 @@ class CallingSide(TransactionUser):
                 return
             timer = self._timer = SessionTimer(self.config.min_se)
         timer.start(settled(response), now)
-        if self.dialog is not None:
-            self.dialog.peer_updates = "UPDATE" in response.allow
+        if self.dialog is not None and "allow" in response.headers.keys:
+            self.dialog.peer_updates = takes_update(response)
         self._events.append(Refreshed(timer.agreed.interval))
 
     def _on_failure(self, client: OutgoingInvite, response: Response, now: float) -> None:
@@ -509,6 +509,11 @@ class CallingSide(TransactionUser):
             cause, by = Cause.TRANSPORT, By.TRANSPORT
         reason = "Request Timeout" if status == 408 else "Service Unavailable"
         self._fail(client, status, reason, None, cause, by, now)
+
+    def _on_over(self, client: ClientRequest, now: float) -> None:
+        """The transaction is over: an INVITE whose 2xx could not be read was never answered for us."""
+        if client is self._invite:
+            self._on_no_invite_response(self._invite, 408, now)
 
     # What the layers above fill in
 

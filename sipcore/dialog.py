@@ -264,6 +264,11 @@ def contact_uri(message: Message) -> str:
     return uri_of(text) or uri_of(message.headers.values("Contact")[0] if "," in text else "")
 
 
+def takes_update(message: Message) -> bool:
+    """True when Allow names UPDATE (RFC 3311 section 4)."""
+    return any("UPDATE" in value.upper() for value in message.headers.get_all("Allow"))
+
+
 @lru_cache(maxsize=4096)
 def hop_of(uri: str, transport: str) -> Hop:
     """Return where a request for a URI goes before any look-up in DNS (RFC 3263 section 4).

@@ -9,7 +9,8 @@ from __future__ import annotations
 from math import inf
 from typing import NamedTuple
 
-from .message import Request, Response
+from .errors import ParseError
+from .message import Message, Request, Response
 from .session_config import SessionConfig
 
 OPTION_TAG = "timer"
@@ -81,21 +82,30 @@ class SessionTimer:
         return True
 
 
+def supports(message: Message, tag: str) -> bool:
+    """True when Supported names an option tag; a Supported that cannot be read names none."""
+    if "supported" not in message.headers.keys:
+        return False
+    try:
+        return tag in message.supported
+    except ParseError:
+        return False
+
+
 def too_small(request: Request, config: SessionConfig) -> bool:
     """True when a request asks for a shorter interval than we accept, and understands 422 (section 9)."""
     if "Session-Expires" not in request.headers or OPTION_TAG not in config.supported:
         return False
     asked = request.session_expires
-    return asked is not None and asked.seconds < config.min_se and OPTION_TAG in request.supported
+    return asked is not None and asked.seconds < config.min_se and supports(request, OPTION_TAG)
 
 
 def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
     """Settle the timer as called side; returns the agreement and the header lines of the 2xx (section 9, table 2)."""
     if OPTION_TAG not in config.supported:
         return Agreed(0, False), ""
-    headers = request.headers
-    peer_knows = OPTION_TAG in request.supported if "Supported" in headers else False
-    asked = request.session_expires if "Session-Expires" in headers else None
+    peer_knows = supports(request, OPTION_TAG)
+    asked = request.session_expires if "session-expires" in request.headers.keys else None
     if asked is None:
         if not config.session_expires or not peer_knows:
             return Agreed(0, False), ""
@@ -105,7 +115,7 @@ def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
         interval, wanted = asked.seconds, asked.refresher
         if config.session_expires:
             interval = min(interval, config.session_expires)
-    interval = max(interval, config.min_se, request.min_se or 0)
+    interval = max(interval, config.min_se, _minimum(request))
     refresher = wanted or config.refresher or "uac"
     if not peer_knows:
         refresher = "uas"
@@ -114,11 +124,20 @@ def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
     return Agreed(interval, refresher == "uas"), lines
 
 
+def _minimum(request: Request) -> int:
+    """Read Min-SE; one that cannot be read demands nothing."""
+    try:
+        return request.min_se or 0
+    except ParseError:
+        return 0
+
+
 def settled(response: Response) -> Agreed:
-    """Read the agreement from the 2xx to a request of ours (section 7.2)."""
-    if "Session-Expires" not in response.headers:
+    """Read the agreement from the 2xx to a request of ours (section 7.2); what cannot be read agrees to nothing."""
+    try:
+        given = response.session_expires
+    except ParseError:
         return Agreed(0, False)
-    given = response.session_expires
     if given is None or given.seconds <= 0:
         return Agreed(0, False)
     return Agreed(given.seconds, given.refresher != "uas")

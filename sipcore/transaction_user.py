@@ -348,6 +348,7 @@ class TransactionUser(ABC):
             self._transmits.append(Transmit(client.transaction.data, client.hop, client.flow))
         elif action is ClientAction.END:
             self._clients.remove(client)
+            self._on_over(client, now)
         elif action is ClientAction.TIME_OUT or action is ClientAction.FAIL:
             self._clients.remove(client)
             if action is ClientAction.TIME_OUT:
@@ -359,6 +360,10 @@ class TransactionUser(ABC):
     @abstractmethod
     def _on_response(self, client: ClientRequest, response: Response, now: float) -> None:
         """A response to a request of ours."""
+
+    @abstractmethod
+    def _on_over(self, client: ClientRequest, now: float) -> None:
+        """The transaction of a request of ours is over after its final response."""
 
     @abstractmethod
     def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:

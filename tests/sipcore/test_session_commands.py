@@ -527,3 +527,40 @@ def test_an_update_answered_422_is_repeated_with_the_longer_interval() -> None:
     assert again is not None
     assert again.seconds == 400
     assert alice.told(Ended) == []
+
+
+def test_odd_session_timer_headers_hurt_nobody() -> None:
+    alice, bob, wire = pair()
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    invite = alice.session.drain()[0][0].data
+    odd = b"Session-Expires: 1800\r\nMin-SE: x\r\nMax-Forwards"
+    supported = b"Supported: 100rel, timer"
+    wire.inject(edited(invite, (b"Max-Forwards", odd), (supported, b'Supported: "open')), ALICE, BOB)
+    bob.session.accept(0.0, ANSWER)
+    ok = bob.session.drain()[0][-1].data
+    wire.inject(edited(ok, (b"Session-Expires: 1800;refresher=uas", b"Session-Expires: what")), BOB, ALICE)
+    assert wire.names()[-1] == "A>B ACK"
+    assert alice.session.state is SessionState.CONFIRMED
+
+
+def test_a_200_that_cannot_be_read_ends_as_no_answer() -> None:
+    alice, bob, wire = pair()
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    bob.session.accept(0.0, ANSWER)
+    ok = bob.session.drain()[0][0].data
+    wire.drop = frozenset(range(1000))
+    wire.inject(edited(ok, (b"Contact:", b'Record-Route: "open\r\nContact:')), BOB, ALICE)
+    wire.finish()
+    assert alice.told(Failed)[0].cause is Cause.TIMEOUT
+    assert alice.session.finished
+
+
+def test_of_a_redirect_only_targets_that_can_be_called_are_followed() -> None:
+    for contact in ("<sip:x@y", "<tel:+1>", "*"):
+        alice, bob, wire = pair({"redirects": 2})
+        alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+        wire.flush()
+        bob.session.reject(0.0, 302, headers=[("Contact", contact)])
+        wire.flush()
+        assert alice.told(Failed)[0].cause is Cause.REDIRECTED
