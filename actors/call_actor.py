@@ -205,14 +205,6 @@ class CallActor:
         self.pump(now)
         return cancelled
 
-    def bye(self, now: float, headers: Headers = ()) -> int:
-        """Hang up an established call; the number under which `RequestDone` comes, 0 when it has none."""
-        if not self.times.bye_sent:
-            self.times.bye_sent = now
-        request_id = self.session.bye(now, headers)
-        self.pump(now)
-        return request_id
-
     def hang_up(self, now: float) -> None:
         """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over."""
         if self.state is State.OVER:
@@ -431,9 +423,10 @@ class CallActor:
             if self.media.exchange.pending is not None:
                 self.media.exchange.reject()
         else:
-            times = self.times
-            times.first_response = times.first_response or now
-            times.alerted = times.alerted or now
+            if event.response is not None:
+                times = self.times
+                times.first_response = times.first_response or now
+                times.alerted = times.alerted or now
             self.answer_status = event.status
         self._notify(Refused(event.status, event.reason, event.response, event.cause, event.reinvite))
 
@@ -459,11 +452,9 @@ class CallActor:
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
 
-    def _on_transfer(self, event: sip.TransferRequested, now: float) -> None:
-        self._notify(TransferAsked(event.request_id, event.request))
-
-    def _on_transfer_progress(self, event: sip.TransferProgress, now: float) -> None:
-        self._notify(TransferNews(event.request_id, event.status, event.reason, event.final))
+    def _on_transfer(self, event: sip.TransferRequested | sip.TransferProgress, now: float) -> None:
+        asked = isinstance(event, sip.TransferRequested)
+        self._notify(TransferAsked(*event) if asked else TransferNews(*event))
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
         self._bye_open = event.cause is sip.Cause.BYE and event.by is sip.By.LOCAL and not self.times.bye_answered
@@ -606,6 +597,6 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.RequestReceived: CallActor._on_request,
     sip.RequestFinished: CallActor._on_request_finished,
     sip.TransferRequested: CallActor._on_transfer,
-    sip.TransferProgress: CallActor._on_transfer_progress,
+    sip.TransferProgress: CallActor._on_transfer,
     sip.Ended: CallActor._on_ended,
 }

@@ -92,7 +92,8 @@ class CallBook:
         duration = (times.ended or now) - times.answered if times.answered else 0.0
         ended_by = ENDED_BY.get(call.by, "local") if times.answered else ""
         if call.is_uac:
-            self._observe_uac(scenario, outcome, times.first_response - times.invited, post_dial, answer)
+            first = times.first_response - times.invited if times.first_response else -1.0
+            self._observe_uac(scenario, outcome, first, post_dial, answer)
         if times.answered:
             totals.cell("sipswarm_calls_completed_total", scenario, role, ended_by).value += 1
             totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(duration)
@@ -142,7 +143,7 @@ class CallBook:
             rtp_sent=statistics.packets_sent if statistics else 0,
             rtp_received=statistics.packets_received if statistics else 0,
             rtp_lost=statistics.packets_lost if statistics else 0,
-            jitter=statistics.jitter_ms / 1000 if statistics else -1.0,
+            jitter=statistics.jitter_ms / 1000 if statistics and statistics.packets_received else -1.0,
             mos=statistics.mos if statistics and statistics.packets_received else -1.0,
             digits_sent=len(call.digits_sent),
             digits_received=len(call.digits_received),

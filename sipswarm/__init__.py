@@ -3,10 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from . import version
-
 if TYPE_CHECKING:
     from actors.call import Call
+    from actors.callbacks import StopVariable
     from actors.config import Listener
     from actors.errors import (
         CallEnded,
@@ -17,7 +16,10 @@ if TYPE_CHECKING:
         Overloaded,
         SwarmError,
     )
+    from actors.media_handlers import echo, play, record, send_recv, silence, tone
     from actors.user_agent import UserAgent
+
+    from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
 _HOMES = {
     "Call": "actors.call",
@@ -29,10 +31,15 @@ _HOMES = {
     "Listener": "actors.config",
     "Overloaded": "actors.errors",
     "SwarmError": "actors.errors",
+    "StopVariable": "actors.callbacks",
+    "tone": "actors.media_handlers",
+    "silence": "actors.media_handlers",
+    "send_recv": "actors.media_handlers",
+    "record": "actors.media_handlers",
+    "play": "actors.media_handlers",
+    "echo": "actors.media_handlers",
     "UserAgent": "actors.user_agent",
 }
-
-__version__ = version.VERSION
 
 __all__ = [
     "Call",
@@ -46,11 +53,14 @@ __all__ = [
     "SwarmError",
     "UserAgent",
     "__version__",
+    "echo",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for, so that `import sipswarm` opens and loads nothing."""
+    if name == "__version__":
+        return import_module(".version", __name__).VERSION
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'sipswarm' has no attribute {name!r}")
