@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import command, load
+from .fleet import load
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp
@@ -43,6 +43,7 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert result.exit_code == flow.exit_code, result.account
 
 
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="sipswarm load has no --auth-user yet")
 def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_challenges.xml", calls=5, seconds=40))
     callee.ready()
@@ -59,15 +60,16 @@ def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start)
 
 
 def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start: Start) -> None:
-    callee = start(Sipp(tmp_path, "callee", scenario="uas_rings_forever.xml", calls=1, seconds=40))
+    callee = start(Sipp(tmp_path, "callee", scenario="uas_rings_forever.xml", calls=3, seconds=40))
     callee.ready()
-    arguments = [f"sip:peer@{callee.address}", "--ring-time", "1s"]
-    caller = command("call", arguments, tmp_path, "call")
-    with caller:
-        assert caller.wait(30) == 1, caller.account()
+    arguments = ["-r", "5", "-m", "3", "--media", "none", "--ring-time", "1s"]
+    result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 30)
     verdict = callee.verdict()
-    assert verdict.exit_code == 0, verdict.account + caller.account()
-    assert verdict.total("CANCEL", "Recv") == 1
+    assert verdict.exit_code == 0, verdict.account + result.account
+    assert verdict.total("CANCEL", "Recv") == 3
+    assert result.exit_code == 1, result.account
+    # Our own timer ended it: the table of metrics calls that a timeout, also when CANCEL and 487 followed.
+    assert result.summary["calls"]["outcomes"] == {"timeout": 3}
 
 
 def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start) -> None:
