@@ -550,7 +550,7 @@ def test_a_200_that_cannot_be_read_ends_as_no_answer() -> None:
     bob.session.accept(0.0, ANSWER)
     ok = bob.session.drain()[0][0].data
     wire.drop = frozenset(range(1000))
-    wire.inject(edited(ok, (b"Contact:", b'Record-Route: "open\r\nContact:')), BOB, ALICE)
+    wire.inject(edited(ok, (b"Contact:", b'Record-Route: "open, x\r\nContact:')), BOB, ALICE)
     wire.finish()
     assert alice.told(Failed)[0].cause is Cause.TIMEOUT
     assert alice.session.finished
