@@ -39,7 +39,6 @@ from .notices import (
 )
 from .outbox import Outbox
 
-SDP_TYPE: Final = "application/sdp"
 HOLD_STYLE: Final[Hold] = "both"
 Headers = tuple[tuple[str, str], ...]
 
@@ -266,10 +265,9 @@ class CallActor:
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
         """A SIP message of this call."""
-        if self._abandoned:
-            return
-        self.session.receive(message, source, now, flow)
-        self.pump(now)
+        if not self._abandoned:
+            self.session.receive(message, source, now, flow)
+            self.pump(now)
 
     def handle_timer(self, now: float) -> None:
         """The session's deadline has come."""
@@ -415,7 +413,7 @@ class CallActor:
                 status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
                 self.session.respond(now, event.request_id, status)
             return
-        self.session.respond(now, event.request_id, 200, body=answer, content_type=SDP_TYPE)
+        self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
         self.media.configure(self.media.exchange.agreed())
 
     def _on_failed(self, event: sip.Failed, now: float) -> None:
@@ -473,7 +471,7 @@ class CallActor:
 
     def _go_on(self, now: float) -> None:
         then, self._pending = self._pending, Pending.NOTHING
-        if self.state is State.OVER or then is Pending.NOTHING:
+        if self.state is State.OVER:
             return
         if then is Pending.ACCEPT:
             self._accept(now)
@@ -481,7 +479,7 @@ class CallActor:
             self._send_early_media(now)
         elif then is Pending.ACK:
             self._acknowledge(now)
-        else:
+        elif then is not Pending.NOTHING:
             hold, self._hold = self._hold, ""
             self._send_invite(then, self.media.offer(hold), now)
         self.pump(now)

@@ -50,10 +50,16 @@ __all__ = [
     "ConfigurationError",
     "Listener",
     "Overloaded",
+    "StopVariable",
     "SwarmError",
     "UserAgent",
     "__version__",
     "echo",
+    "play",
+    "record",
+    "send_recv",
+    "silence",
+    "tone",
 ]
 
 
