@@ -10,13 +10,14 @@ from . import dtmf, totals
 from .context import LAWS, StreamContext
 from .messages import ConfigureStream, DtmfReceived, Event, Frame, FramesReceived, SinkFailed, StreamStarted
 from .reception import Reception
-from .rtp import HEADER, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
+from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
 from .sequence import DUPLICATE, NEW, OUTSIDE
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
 from .srtp import SrtpSession
 
 _UNPACK = HEADER.unpack_from
+_UNPACK_WORDS = HEADER_IN_WORDS.unpack_from
 COMFORT_NOISE = 13
 """Static payload type of comfort noise (RFC 3389)."""
 SSRC_QUIET = 0.2
@@ -65,7 +66,7 @@ class Receiver:
         "_last_digit",
         "_late",
         "_owner",
-        "_plain_second",
+        "_plain_head",
         "_sampling",
         "_ssrc",
         "_stream_id",
@@ -124,7 +125,7 @@ class Receiver:
         """Packets sampled, sum of their mean squares, and how many were audible."""
         self.event_receiver = dtmf.EventReceiver()
         self._ssrc = -1
-        self._plain_second = -1  # second octet of packets that need nothing but counting; -1 = none do
+        self._plain_head = -1  # first two octets of packets that need nothing but counting; -1 = none do
         self._clock = 8000
         self._codecs: dict[int, tuple[str, int]] = {}
         self._codecs_known: tuple[tuple[int, str, int], ...] = ()
@@ -152,7 +153,7 @@ class Receiver:
         self._dtmf_methods = command.dtmf_methods
         self._listen("inband" in command.dtmf_methods)
         self._tap()
-        self._plain_second = -1
+        self._plain_head = -1
 
     def set_echo(self, source: EchoSource | None) -> None:
         """Send back what comes in, or no longer."""
@@ -212,9 +213,9 @@ class Receiver:
         data: a buffer that begins with it. size: its octets. now: seconds, monotonic. Returns False for a datagram
         that is RTCP on the RTP port, which the caller handles (RFC 5761).
         """
-        if size > HEADER_SIZE and data[0] == PLAIN:
-            _, second, sequence_number, timestamp, ssrc = _UNPACK(data)
-            if second == self._plain_second and ssrc == self._ssrc:
+        if size > HEADER_SIZE:
+            head, sequence_number, timestamp, ssrc = _UNPACK_WORDS(data)
+            if head == self._plain_head and ssrc == self._ssrc:
                 reception = self.reception
                 assert reception is not None
                 verdict = reception.receive(sequence_number, timestamp, int(now * self._clock))
@@ -222,10 +223,10 @@ class Receiver:
                     self.bytes_received += size - HEADER_SIZE
                     self.last_at = now
                     if self._tapped:
-                        frame = (bytes(data[HEADER_SIZE:size]), sequence_number, timestamp, second, 0)
+                        frame = (bytes(data[HEADER_SIZE:size]), sequence_number, timestamp, head & 0x7F, 0)
                         self._deliver(frame, self.codec, now)
                     return True
-                self._judge(verdict, data, HEADER_SIZE, size, second, sequence_number, timestamp, now)
+                self._judge(verdict, data, HEADER_SIZE, size, head & 0x7F, sequence_number, timestamp, now)
                 return True
         return self._receive_irregular(data, size, now)
 
@@ -300,7 +301,7 @@ class Receiver:
             self.ssrc_changes += 1
             self.sink.restart()
         self._ssrc = ssrc
-        self._plain_second = -1
+        self._plain_head = -1
         _, self._clock = self._codecs.get(payload_type, ("", 8000))
         self.reception = Reception(ssrc, sequence_number, self._clock)
         if self.first_at < 0:
@@ -343,7 +344,7 @@ class Receiver:
             if clock != self._clock:
                 self._clock = reception.clock_rate = clock
             verdict = reception.receive(sequence_number, timestamp, int(now * clock))
-            self._plain_second = second & 0x7F if self.srtp is None and self.can_receive else -1
+            self._plain_head = PLAIN << 8 | second & 0x7F if self.srtp is None and self.can_receive else -1
         self._judge(verdict, data, start, end, second, sequence_number, timestamp, now)
 
     def _judge(
@@ -458,7 +459,7 @@ class Receiver:
     def close(self) -> None:
         """Take nothing more; what sounded and what was held is handed out."""
         self.can_receive = False
-        self._plain_second = -1
+        self._plain_head = -1
         self._listen(False)
         for digit in self.event_receiver.expire(float("inf")):
             self.report(digit, "rfc4733", self.last_at)

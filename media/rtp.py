@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 HEADER = Struct("!BBHII")
 """First octet, marker and payload type, sequence number, timestamp, SSRC."""
+HEADER_IN_WORDS = Struct("!HHII")
+"""The same with the first two octets as one number: `PLAIN << 8 | payload type` for most packets."""
 SEQUENCE_AND_TIMESTAMP = Struct("!HI")
 """The two fields at octet 2 that differ from packet to packet."""
 HEADER_SIZE = 12

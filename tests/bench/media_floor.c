@@ -2,7 +2,7 @@
  *
  * usage: media_floor send|echo STREAMS SECONDS BASE_PORT PEER_BASE_PORT TICK_MS
  *
- * As many UDP sockets as streams, each bound to its own port (BASE_PORT + 2 * i) of 127.0.0.1, one epoll, one absolute
+ * As many UDP sockets as streams, each bound to its own port (BASE_PORT + 2 * i) of 127.0.0.77, one epoll, one absolute
  * tick. "send": 50 packets of 172 octets a second and stream, spread over the interval, and everything that comes is
  * received (sendto, recvfrom). "echo": everything that comes is sent back. Prints one line of JSON:
  * packets sent and received, CPU seconds (user + system).
@@ -31,7 +31,7 @@ static double now(void) {
 
 static struct sockaddr_in address(int port) {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 76); /* an address of its own: no port is taken */
     return a;
 }
 
