@@ -1,7 +1,7 @@
 """baresip as a peer: a phone without sound card that calls, plays a tone, records what it hears and counts its packets.
 
-Debian's baresip 1.0.0 leaves loopback out of its addresses: signalling stays on 127.0.0.1, the address in its SDP is
-that of another interface of this machine. So it also stands for phones whose media does not come from where they say.
+Debian's baresip 1.0.0 leaves the loopback interface out of its addresses, but takes 127.0.0.1 when it is told to: the
+address in its SDP is then where its media comes from, which our strict rule for sources asks for.
 """
 
 import itertools
@@ -55,6 +55,7 @@ class Phone:
         lines = [
             "module_path /usr/lib/baresip/modules",
             f"sip_listen {LOOPBACK}:{port}",
+            f"net_interface {LOOPBACK}",
             f"audio_source aufile,{tone}",
             "audio_player aubridge,nil",
             "audio_alert aubridge,nil",

@@ -12,7 +12,7 @@ from .conftest import Start
 from .fleet import NO_TCP, Answer
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
-from .sipp import Sipp
+from .sipp import Sipp, Verdict
 
 
 class Flow(NamedTuple):
@@ -74,17 +74,29 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
         answer.counted("sipswarm_calls_completed_total", 5, role="uas", ended_by=flow.ended_by)
 
 
-def test_a_200_without_ack_is_sent_again(tmp_path: Path, start: Start) -> None:
-    answer = start(Answer(tmp_path))
+def late_ack(folder: Path, start: Start) -> tuple[Answer, Verdict]:
+    answer = start(Answer(folder))
     answer.ready()
     scenario = "uac_late_ack.xml"
-    caller = start(Sipp(tmp_path, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=30))
-    verdict = caller.verdict()
+    caller = start(Sipp(folder, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=30))
+    return answer, caller.verdict()
+
+
+def test_a_200_without_ack_is_sent_again(tmp_path: Path, start: Start) -> None:
+    _, verdict = late_ack(tmp_path, start)
     assert verdict.exit_code == 0, verdict.account
     # 0.5 s and 1.5 s after the first: two repeats before the ACK at 1.8 s (RFC 3261 13.3.1.4).
     assert verdict.messages["4_200_Retrans"] == 2, verdict.messages
-    metrics = answer.counted("sipswarm_sip_retransmissions_total", 2, direction="sent", method="INVITE")
-    assert metrics.total("sipswarm_sip_retransmissions_total", direction="sent", method="INVITE") == 2
+
+
+@pytest.mark.slow
+def test_a_200_that_is_sent_again_is_counted_when_its_session_is_forgotten(tmp_path: Path, start: Start) -> None:
+    answer, verdict = late_ack(tmp_path, start)
+    assert verdict.messages["4_200_Retrans"] == 2, verdict.messages
+    # Counted 32 s after the BYE, when timer J lets go of the session.
+    labels = {"direction": "sent", "method": "INVITE"}
+    metrics = answer.counted("sipswarm_sip_retransmissions_total", 2, seconds=45, **labels)
+    assert metrics.total("sipswarm_sip_retransmissions_total") == 2
 
 
 def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, start: Start) -> None:
