@@ -83,8 +83,9 @@ class CalledSide(CallingSide):
         if not 100 < status < 200:
             raise LocalProtocolError(f"{status} is no provisional status of ours")
         own = lines_of(headers)
-        extra = incoming.reply.record_route + merged(self.config.reply_tail, own) + own
         required = "require" in incoming.request.headers.keys and OPTION_TAG in incoming.request.require
+        tail = self.config.reply_tail if reliable or required else self.config.ring_tail
+        extra = incoming.reply.record_route + merged(tail, own) + own
         if not reliable and not required:
             self._respond(
                 incoming,

@@ -92,7 +92,9 @@ class SessionConfig:
     invite_tail: str = field(init=False, repr=False, compare=False, default="")
     """The same with Allow and Supported or Require, for INVITE and UPDATE."""
     reply_tail: str = field(init=False, repr=False, compare=False, default="")
-    """Contact, Server, Allow and Supported for 2xx and 1xx to INVITE."""
+    """Contact, Server, Allow and Supported for 2xx, and for reliable 1xx (RFC 3311 section 4)."""
+    ring_tail: str = field(init=False, repr=False, compare=False, default="")
+    """Contact and Server, which is all that an unreliable 1xx needs."""
 
     def __post_init__(self) -> None:
         host = bracketed(self.local.host)
@@ -116,6 +118,7 @@ class SessionConfig:
         allow = f"Allow: {', '.join(self.allow)}\r\n"
         put(self, "tail", f"Contact: {contact}\r\n{agent}")
         put(self, "invite_tail", f"Contact: {contact}\r\n{agent}{allow}{supported}{require}")
+        put(self, "ring_tail", f"Contact: {contact}\r\n{server}")
         put(self, "reply_tail", f"Contact: {contact}\r\n{server}{allow}{supported}")
 
 

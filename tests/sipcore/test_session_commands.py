@@ -12,6 +12,7 @@ from sipcore.events import (
     By,
     Cause,
     Ended,
+    Established,
     Event,
     Failed,
     OfferReceived,
@@ -564,3 +565,17 @@ def test_of_a_redirect_only_targets_that_can_be_called_are_followed() -> None:
         bob.session.reject(0.0, 302, headers=[("Contact", contact)])
         wire.flush()
         assert alice.told(Failed)[0].cause is Cause.REDIRECTED
+
+
+def test_a_reinvite_before_the_ack_is_taken_when_offer_and_answer_are_complete() -> None:
+    # RFC 5407 3.1.5: the ACK is lost, and the caller's re-INVITE comes first.
+    alice, bob, wire = ringing()
+    bob.session.accept(0.0, ANSWER)
+    wire.drop = frozenset((wire.sent + 1,))
+    wire.flush()
+    alice.session.reinvite(0.1, OFFER)
+    bob.reacts = accept_reinvites
+    wire.run(5.0)
+    assert bob.session.state is SessionState.CONFIRMED
+    assert [event.reinvite for event in bob.told(Established)] == [True, False]
+    assert len(alice.told(Answered)) == 2
