@@ -5,6 +5,7 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 """
 
 import re
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -149,7 +150,11 @@ class UserAgent:
             given=given_description(parameters),
         )
         if parameters.cb_final is None:
-            await call.established()
+            try:
+                await call.established()
+            except asyncio.CancelledError:
+                call.hang_up()  # nobody has its handle
+                raise
         return call
 
     def _complete(self, to: str) -> str:
