@@ -147,6 +147,9 @@ class CallWorker:
             )
             for worker in range(config.media_workers)
         ]
+        from .robots import install
+
+        install(self)  # before anything can come in: a call must not meet a worker without its application
 
     # ---- life
 
@@ -156,10 +159,6 @@ class CallWorker:
 
     def start(self, at: float) -> None:
         """Every process is linked."""
-        if self._started is None:
-            from .robots import install
-
-            install(self)
         if self._started is not None:
             self._started(at)
 

@@ -4,8 +4,8 @@ In a script it brings its own embedded node and is an async context manager. Sev
 its own sockets. What calls do is `Call`'s; how the wire is served is the node's.
 """
 
-import re
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
