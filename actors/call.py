@@ -7,8 +7,9 @@ notices mean for callbacks is in `call_callbacks`.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from media.messages import Source, StreamStatistics
@@ -58,6 +59,36 @@ class Call:
         error: the exception that ended the set-up, if any.
     """
 
+    to = ""
+    """who was called, for a call that we placed"""
+    invite_request: Request | None = None
+    """the INVITE of a call that came in"""
+    error: CallError | None = None
+    failure = ""
+    """the expectation that was missed, by name"""
+    digits_sent = ""
+    digits_received = ""
+    expected_digits = ""
+    """what the peer should send, for the judgement"""
+    on_up: "Callable[[Call], None] | None" = None
+    """called when the call is established"""
+    on_over: "Callable[[Call], None] | None" = None
+    """called once, when every figure of the call is final"""
+    judge: "Callable[[Call], str] | None" = None
+    """asked for the missed expectation, by name, when every figure of the call is final"""
+    planned: float | None = None
+    """monotonic time at which a load wanted this call to start"""
+    receiver: Callable[[Request | Response, Hop], None] | None = None
+    """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
+    handler: MediaHandler | None = None
+    """what runs on the media now"""
+    closed = False
+    up: asyncio.Future[None] | None = None
+    digit_waiter: asyncio.Future[None] | None = None
+    bye_arguments: Mapping[str, Any] = MappingProxyType({})
+    cancel_arguments: Mapping[str, Any] = MappingProxyType({})
+    _request_number = 0
+
     def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
         self.param = param
         self.actor = actor
@@ -65,42 +96,11 @@ class Call:
         self.worker = worker
         """who owns the call; not for users"""
         self.scenario = scenario
-        self.to = ""
-        """who was called, for a call that we placed"""
-        self.invite_request: Request | None = None
-        """the INVITE of a call that came in"""
-        self.error: CallError | None = None
-        self.failure = ""
-        """the expectation that was missed, by name"""
-        self.digits_sent = ""
-        self.digits_received = ""
-        self.expected_digits = ""
-        """what the peer should send, for the judgement"""
-        self.on_up: Callable[[Call], None] | None = None
-        """called when the call is established"""
-        self.on_over: Callable[[Call], None] | None = None
-        """called once, when every figure of the call is final"""
-        self.judge: Callable[[Call], str] | None = None
-        """asked for the missed expectation, by name, when every figure of the call is final"""
-        self.planned: float | None = None
-        """monotonic time at which a load wanted this call to start"""
-        self.receiver: Callable[[Request | Response, Hop], None] | None = None
-        """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
-        self.handler: MediaHandler | None = None
-        """what runs on the media now"""
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
-        self.closed = False
-        self.up: asyncio.Future[None] | None = None
-        self.digit_waiter: asyncio.Future[None] | None = None
         self.sending: dict[int, asyncio.Future[None]] = {}
         self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
         self.over_waiters: list[asyncio.Future[None]] = []
-        self.bye_arguments: dict[str, Any] = {}
-        self.cancel_arguments: dict[str, Any] = {}
-        self.no_answer = False
-        """`ring_time` passed and CANCEL was sent"""
         self._waiters: set[asyncio.Future[Any]] = set()
-        self._request_number = 0
 
     # ---- reading
 

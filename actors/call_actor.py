@@ -414,7 +414,7 @@ class CallActor:
                 self.session.respond(now, event.request_id, status)
             return
         self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
-        self.media.configure(self.media.exchange.agreed())
+        self.media.configure(self.media.agreed())
 
     def _on_failed(self, event: sip.Failed, now: float) -> None:
         if event.reinvite:
@@ -498,7 +498,7 @@ class CallActor:
         try:
             if exchange.pending is not None:
                 body: bytes | None = self.media.answer(hold)
-                self.media.configure(exchange.agreed())
+                self.media.configure(self.media.agreed())
             elif self.state is State.ANSWERING and exchange.local is not None:
                 body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
             else:
@@ -517,7 +517,7 @@ class CallActor:
         except NothingFits:
             self.reject(488, "", (), now)
             return
-        self.media.configure(self.media.exchange.agreed())
+        self.media.configure(self.media.agreed())
         self.session.ring(now, self._early_status, body, headers=self._headers)
 
     def _acknowledge(self, now: float) -> None:
@@ -527,7 +527,7 @@ class CallActor:
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
             return
         self._hold = ""
-        self.media.configure(self.media.exchange.agreed())
+        self.media.configure(self.media.agreed())
         self.session.ack(now, body, headers=())
         self.pump(now)
 

@@ -4,6 +4,7 @@ The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is
 """
 
 import errno
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.events import Cause
@@ -178,7 +179,7 @@ def _on_request_done(call: "Call", notice: RequestDone) -> None:
         future.set_exception(CallRejected(notice.status, notice.response.reason))
 
 
-def _tell_end(call: "Call", method: str, arguments: dict[str, Any]) -> None:
+def _tell_end(call: "Call", method: str, arguments: Mapping[str, Any]) -> None:
     """Our BYE or CANCEL has its final response, or never gets one (C13, C32, C33)."""
     param = call.param
     default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel

@@ -240,9 +240,13 @@ class CallMedia:
         description = SessionDescription.parse(body)
         if final:
             self.exchange.remote_answer(description)
-            return self.exchange.agreed()
+            return self.agreed()
         assert self.exchange.pending is not None
         return negotiated(self.exchange.pending, description)
+
+    def agreed(self) -> tuple[NegotiatedLine, ...]:
+        """What both descriptions agree on; nothing where no stream would hear of it."""
+        return self.exchange.agreed() if self.demand.wanted else ()
 
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
         """Tell every stream what is agreed; the user's source and sink go with the first configuration."""
