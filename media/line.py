@@ -143,6 +143,10 @@ class Line:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
             self._rtcp_destination = (remote[0], port)
             self.rtcp.start(now)
+        if self._connected and self._lock.locked is None:
+            self._disconnect()
+        if command.direction == "sendonly":
+            self._connect_to_send()
         self.settings = command
         self._silence_from = now
         self._silence_told = 0
@@ -175,6 +179,17 @@ class Line:
                     return
                 self._take(size, source[:2], now)
             disconnect(self.rtp_socket)  # a flood: try again with the next packet
+
+    def _connect_to_send(self) -> None:
+        """Who takes nothing has no source to learn: the kernel may drop all but the peer from the start."""
+        destination = self._destination
+        if self._connected or destination is None or not self.pool_port:
+            return
+        if self._send_from is self.rtp_socket:
+            with contextlib.suppress(OSError):
+                self.rtp_socket.connect(destination)
+                self._connected = True
+                self.sender.send = self.rtp_socket.send
 
     def _disconnect(self) -> None:
         if self._connected:

@@ -36,7 +36,7 @@ Counted = dict[str, Any]
 # our side: one process with an engine
 
 
-def run_engine(source: Source, streams: int, seconds: float, first_port: int) -> None:
+def run_engine(source: Source, direction: str, streams: int, seconds: float, first_port: int) -> None:
     """The body of a process: open, tell the ports, read the peer's, run, print the counters as JSON."""
     settings = MediaSettings(port_first=first_port, port_last=first_port + 9999, max_streams=streams)
     engine = MediaEngine(settings)
@@ -48,7 +48,7 @@ def run_engine(source: Source, streams: int, seconds: float, first_port: int) ->
     peers: list[int] = json.loads(sys.stdin.readline())
     now = time.monotonic()
     for stream_id, port in enumerate(peers):
-        command = ConfigureStream(stream_id, remote_address=HOME, remote_port=port, source=source)
+        command = ConfigureStream(stream_id, direction, HOME, port, source=source)
         engine.handle(1, command, now)
     gc.collect()
     gc.freeze()
@@ -160,6 +160,13 @@ def floor(program: str, kinds: tuple[str, str], streams: int, seconds: float) ->
     return [json.loads(line(child)) for child in reversed(children)]
 
 
+def free_port() -> str:
+    """A UDP port that nobody has now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((HOME, 0))
+        return str(probe.getsockname()[1])
+
+
 # SIPp
 
 SIPP_CALLER = """<?xml version="1.0" encoding="ISO-8859-1" ?>
@@ -227,8 +234,9 @@ def sipp(streams: int, seconds: float, folder: str) -> tuple[Peer, Peer]:
     audio.write_bytes(b"\xff" * 160 * 100)
     scenario = Path(folder) / "caller.xml"
     scenario.write_text(SIPP_CALLER.replace("FILE", str(audio)).replace("MILLISECONDS", str(round(seconds * 1000))))
+    port, own_port = free_port(), free_port()
     echo = subprocess.Popen(
-        ["sipp", "-sn", "uas", "-i", HOME, "-mi", HOME, "-p", "5099", "-rtp_echo", "-mp", "36000", "-nostdin"],
+        ["sipp", "-sn", "uas", "-i", HOME, "-mi", HOME, "-p", port, "-rtp_echo", "-mp", "36000", "-nostdin"],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -237,7 +245,7 @@ def sipp(streams: int, seconds: float, folder: str) -> tuple[Peer, Peer]:
     time.sleep(0.5)
     caller = subprocess.Popen(
         [
-            *("sipp", f"{HOME}:5099", "-sf", str(scenario), "-i", HOME, "-mi", HOME, "-p", "5098", "-nostdin"),
+            *("sipp", f"{HOME}:{port}", "-sf", str(scenario), "-i", HOME, "-mi", HOME, "-p", own_port, "-nostdin"),
             *("-m", str(streams), "-r", str(streams), "-l", str(streams)),
         ],
         cwd=folder,
@@ -265,9 +273,7 @@ def sipp(streams: int, seconds: float, folder: str) -> tuple[Peer, Peer]:
 def net_sip(calls: int, seconds: float) -> list[Counted]:
     """Net::SIP sending and receiving, and Net::SIP echoing, in processes of their own."""
     script = str(HERE / "media_net_sip.pl")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOME, 0))
-        port = str(probe.getsockname()[1])
+    port = free_port()
     echo = subprocess.Popen(["perl", script, "echo", port], stdout=subprocess.PIPE, text=True)
     line(echo)
     caller = subprocess.Popen(
@@ -317,7 +323,7 @@ def measure(streams: int, seconds: float) -> tuple[list[Row], Counted]:
         rows.append(Row("pair, duplex", per_pair(both), "floor in C", per_pair(bare), 2.0))
         sending, echoing = ours(("silence", "echo"), streams, seconds)
         raw["ours send and echo"] = [sending, echoing]
-        (alone, _) = ours(("silence", "none"), streams, seconds)
+        (alone, _) = ours(("silence:sendonly", "none"), streams, seconds)
         raw["ours send only"] = alone
         send_only = alone["cpu"] / alone["sent"] * 1e6
         echo_only = echoing["cpu"] / echoing["received"] * 1e6
@@ -366,8 +372,9 @@ def main() -> None:
     parser.add_argument("--first-port", type=int, default=10000, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.engine:
-        kind: Source = ("echo", 0) if given.engine == "echo" else (given.engine,)
-        run_engine(kind, given.streams, given.seconds, given.first_port)
+        name, _, direction = given.engine.partition(":")
+        source: Source = ("echo", 0) if name == "echo" else (name,)
+        run_engine(source, direction or "sendrecv", given.streams, given.seconds, given.first_port)
         return
     rows, raw = measure(given.streams, given.seconds)
     print(f"{'CPU per':18} {'ours µs':>8}  {'peer':20} {'µs':>8}  {'ratio':>6}  target")

@@ -318,3 +318,16 @@ def test_statistics_come_at_their_interval(world: World) -> None:
     reports = world.said(one, StreamStatistics)
     assert 3 <= len(reports) <= 5
     assert [each.packets_sent for each in reports] == sorted(each.packets_sent for each in reports)
+
+
+def test_a_stream_that_only_sends_is_connected_at_once_and_opens_again_for_both(world: World) -> None:
+    one, other = world.engine(), world.engine()
+    at_one, at_other = world.open(one), world.open(other, asymmetric=True)
+    world.do(one, to(at_other, direction="sendonly", source=("silence",)))
+    world.do(other, to(at_one, source=("silence",)))
+    world.run(1.0)
+    assert one.totals.packets_received[0] == 0
+    world.do(one, to(at_other, source=("silence",)))
+    world.run(1.0)
+    assert world.close(other).packets_received == pytest.approx(100, abs=3)
+    assert world.close(one).packets_received == pytest.approx(40, abs=4)
