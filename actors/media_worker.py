@@ -21,7 +21,8 @@ WINDOW = 4096
 """records a call worker may leave unacknowledged"""
 BACKLOG = 4096
 """events kept for a call worker that does not read"""
-EVENTS_PER_FRAME = 512
+EVENTS_PER_FRAME = 64
+"""so that even events full of received audio stay below `wire.MAX_FRAME`"""
 
 
 class MediaWorker:

@@ -56,7 +56,7 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
         source = ("silence",)
     elif kind == "ivr":
         source = ("tone", 440.0)
-    elif kind == "tone" and (not argument or argument.isdigit()):
+    elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
         source = ("tone", float(argument or 440))
     elif kind == "play" and argument:
         source = ("file", argument, -1)

@@ -1,4 +1,4 @@
-"""The dispatcher between real UDP sockets and real links: which slot, how fast, and what it does when a slot is full."""
+"""The dispatcher between real UDP sockets and real links: which slot, how fast, and what a full slot means."""
 
 import asyncio
 import socket

@@ -1,0 +1,155 @@
+"""A media worker over its link: commands in, events out, nothing lost of what must not be, and streams that die with
+their owner."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from actors.config import NodeConfig
+from actors.link import DealerLink, Surroundings, new_context
+from actors.media_worker import MediaWorker, _settings
+from actors.totals import Totals
+from media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened, StreamRefused
+
+CONFIG = NodeConfig("", (), 1, rtp_ports=(35000, 35998))
+WINDOW = 4096
+
+
+async def until(condition: Callable[[], object], turn: Callable[[], None] = lambda: None) -> None:
+    """Let the loop run until a condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        turn()
+        await asyncio.sleep(0)
+
+
+class Stage:
+    """A media worker, and call workers of a kind."""
+
+    def __init__(self) -> None:
+        self.context = new_context()
+        self.totals = Totals()
+        self.worker = MediaWorker(CONFIG, 0, surroundings=self.surroundings(1, self.totals))
+        self.links: list[DealerLink] = []
+        self.events: list[Any] = []
+
+    def surroundings(self, incarnation: int, totals: Totals) -> Surroundings:
+        return Surroundings(incarnation, self.context, totals, asyncio.get_running_loop())
+
+    async def owner(self, slot: int, incarnation: int = 1) -> DealerLink:
+        link = DealerLink(
+            self.surroundings(incarnation, Totals()),
+            CONFIG.endpoint("media-0"),
+            role="call",
+            slot=slot,
+            name="media",
+            window=WINDOW,
+            on_records=lambda channel, records: self.events.extend(records),
+        )
+        self.links.append(link)
+        await until(lambda: link.welcome)
+        return link
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def close(self) -> None:
+        self.worker.close()
+        for link in self.links:
+            link.close()
+        self.context.term()
+
+
+def run(scene: Callable[[Stage], Awaitable[None]]) -> None:
+    async def main() -> None:
+        stage = Stage()
+        try:
+            await scene(stage)
+        finally:
+            stage.close()
+
+    asyncio.run(main())
+
+
+def test_a_stream_is_opened_counted_and_closed() -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send((OpenStream(1, "127.0.0.1"), OpenStream(1, "127.0.0.1"), OpenStream(2, "nowhere")))
+        await until(lambda: len(stage.events) == 3)
+        opened = stage.of(StreamOpened)[0]
+        assert 35000 <= opened.rtp_port <= 35998
+        assert opened.rtp_port % 2 == 0
+        assert {event.reason for event in stage.of(StreamRefused)} == {"duplicate", "bad_address"}
+        assert stage.worker.update_gauges() == 1
+        assert any(name == "sipswarm_rtp_streams_active" for name, _, _ in stage.totals.snapshot())
+        assert owner.send((CloseStream(1),))
+        await until(lambda: stage.of(StreamClosed))
+        assert stage.worker.update_gauges() == 0
+
+    run(scene)
+
+
+def test_two_owners_may_use_the_same_stream_id() -> None:
+    async def scene(stage: Stage) -> None:
+        for slot in (0, 1):
+            link = await stage.owner(slot)
+            assert link.send((OpenStream(1, "127.0.0.1"),))
+        await until(lambda: len(stage.of(StreamOpened)) == 2)
+        assert len({event.rtp_port for event in stage.of(StreamOpened)}) == 2
+
+    run(scene)
+
+
+@pytest.mark.parametrize("how", ["its replacement says hello", "the supervisor says so"])
+def test_streams_die_with_the_incarnation_that_owned_them(how: str) -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send([OpenStream(number, "127.0.0.1") for number in range(5)])
+        await until(lambda: stage.worker.update_gauges() == 5)
+        if how == "its replacement says hello":
+            replacement = await stage.owner(0, 2)
+            assert stage.worker.update_gauges() == 0
+            assert replacement.send((OpenStream(9, "127.0.0.1"),))
+            await until(lambda: stage.worker.update_gauges() == 1)
+            stage.worker.worker_down("call", 0, 1)  # the news comes late
+            assert stage.worker.update_gauges() == 1
+        else:
+            stage.worker.worker_down("dispatcher", 0, 1)
+            assert stage.worker.update_gauges() == 5
+            stage.worker.worker_down("call", 0, 1)
+            assert stage.worker.update_gauges() == 0
+
+    run(scene)
+
+
+def test_a_stream_that_is_configured_sends_on_the_tick() -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send((OpenStream(1, "127.0.0.1"), OpenStream(2, "127.0.0.1")))
+        await until(lambda: len(stage.of(StreamOpened)) == 2)
+        ports = {event.stream_id: event.rtp_port for event in stage.of(StreamOpened)}
+        for one, other in ((1, 2), (2, 1)):
+            command = ConfigureStream(one, remote_address="127.0.0.1", remote_port=ports[other], source=("silence",))
+            assert owner.send((command,))
+        deadline = asyncio.get_running_loop().time() + 0.3
+        await until(lambda: asyncio.get_running_loop().time() > deadline)
+        assert owner.send((CloseStream(1), CloseStream(2)))
+        await until(lambda: len(stage.of(StreamClosed)) == 2)
+        assert all(event.statistics.packets_received > 0 for event in stage.of(StreamClosed))
+
+    run(scene)
+
+
+def test_media_workers_share_the_ports_without_overlap() -> None:
+    config = NodeConfig("", (), 1, media_workers=3, rtp_ports=(20000, 32766))
+    ranges = [(_settings(config, slot).port_first, _settings(config, slot).port_last) for slot in range(3)]
+    assert ranges[0][0] == 20000
+    assert ranges[-1][1] <= 32767
+    for (_, last), (first, _) in pairwise(ranges):
+        assert first == last + 1
+        assert first % 2 == 0
