@@ -38,16 +38,9 @@ def test_a_busy_port_is_named_and_nothing_stays_bound() -> None:
     sockets[0].close()
 
 
-@pytest.mark.parametrize(
-    ("listener", "part"),
-    [
-        (Listener("udp", "192.0.2.1", 0), "192.0.2.1 is no address of this host"),
-        (Listener("tcp", "127.0.0.1", 0), "this release listens on udp only"),
-    ],
-)
-def test_what_cannot_be_bound_is_refused_with_the_reason(listener: Listener, part: str) -> None:
-    with pytest.raises(ConfigurationError, match=part):
-        bind_all([ANY, listener])
+def test_an_address_of_another_host_is_refused_with_the_reason() -> None:
+    with pytest.raises(ConfigurationError, match="192.0.2.1 is no address of this host"):
+        bind_all([ANY, Listener("udp", "192.0.2.1", 0)])
 
 
 @pytest.mark.parametrize(
