@@ -39,7 +39,7 @@ def test_a_busy_port_is_named_and_nothing_stays_bound() -> None:
 
 
 def test_an_address_of_another_host_is_refused_with_the_reason() -> None:
-    with pytest.raises(ConfigurationError, match="192.0.2.1 is no address of this host"):
+    with pytest.raises(ConfigurationError, match=r"192\.0\.2\.1 is no address of this host"):
         bind_all([ANY, Listener("udp", "192.0.2.1", 0)])
 
 
