@@ -65,15 +65,6 @@ class Encoding(NamedTuple):
     clock_rate: int
     channels: int
 
-    @property
-    def key(self) -> EncodingKey:
-        """Equal for equal encodings: names are compared without case (RFC 4855 section 3)."""
-        return self.name.lower(), self.clock_rate, self.channels
-
-    def __str__(self) -> str:
-        text = f"{self.name}/{self.clock_rate}"
-        return text if self.channels == 1 else f"{text}/{self.channels}"
-
 
 STATIC_ENCODINGS: Final[Mapping[str, Encoding]] = {
     # RFC 3551 tables 4 and 5; 16 and 17 are DVI4 at 11025 and 22050 Hz.
@@ -237,18 +228,20 @@ class MediaAttributes:
         numbered = []
         speech: list[Codec] = []
         events: list[Codec] = []
+        keys: list[EncodingKey] = []
         for number in dict.fromkeys(numbers):
-            if not is_payload_type(number):
+            text, fmtp = self.rtpmaps.get(number), self.fmtps.get(number, "")
+            read = _codec if len(fmtp) + len(text or "") <= MAX_WORD else _codec.__wrapped__
+            codec, key = read(number, text, fmtp)
+            if codec is None:
                 continue
-            encoding = self.encoding(number)
-            fmtp = self.fmtps.get(number, "")
-            if encoding is None:
-                codec = Codec("", int(number), fmtp=fmtp)
+            numbered.append((number, key))
+            if key[0] == TELEPHONE_EVENT:
+                events.append(codec)
             else:
-                codec = Codec(encoding.name, int(number), encoding.clock_rate, encoding.channels, fmtp)
-            numbered.append((number, codec.key))
-            (events if codec.key[0] == TELEPHONE_EVENT else speech).append(codec)
-        return Formats(tuple(numbered), tuple(speech), tuple(events), frozenset(codec.key for codec in speech))
+                speech.append(codec)
+                keys.append(key)
+        return Formats(tuple(numbered), tuple(speech), tuple(events), frozenset(keys))
 
     def crypto(self) -> tuple[Crypto, ...]:
         """The crypto attributes that can be read, in order (RFC 4568)."""
@@ -306,6 +299,22 @@ def _decimal(text: str) -> float | None:
     if not is_number(whole, 6) or (dot and not is_number(fraction, 6)):
         return None
     return float(f"{whole}.{fraction or 0}") or None
+
+
+@lru_cache(maxsize=1024)
+def _codec(number: str, text: str | None, fmtp: str) -> tuple[Codec | None, EncodingKey]:
+    # A format, what its rtpmap says if it has one, and its format parameters; None for what is no payload type.
+    if not is_payload_type(number):
+        return None, _NO_KEY
+    encoding = STATIC_ENCODINGS.get(number) if text is None else _parse_encoding(text)
+    if encoding is None:
+        codec = Codec("", int(number), fmtp=fmtp)
+    else:
+        codec = Codec(encoding.name, int(number), encoding.clock_rate, encoding.channels, fmtp)
+    return codec, codec.key
+
+
+_NO_KEY: Final = ("", -1, 0)
 
 
 def _parse_encoding(text: str) -> Encoding | None:
