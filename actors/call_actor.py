@@ -324,7 +324,7 @@ class CallActor:
         """Take over what the session produced: messages to the outbox, events to their handlers."""
         transmits, events = self.session.drain()
         while transmits or events:
-            self._outbox.transmits += transmits
+            self._outbox.send(transmits, self.session.config.local)
             for event in events:
                 handler = _SIP_HANDLERS.get(event.__class__)
                 if handler is not None:

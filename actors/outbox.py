@@ -1,9 +1,10 @@
 """What a batch of inputs produced, for all calls of a worker: messages, media commands, notices."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from media import messages as media
-from sipcore.hop import Transmit
+from sipcore.hop import Hop, Transmit
 
 from .notices import Notice
 
@@ -12,19 +13,33 @@ if TYPE_CHECKING:
     from .media_lease import MediaLease
 
 
+class Departure(NamedTuple):
+    """One message on its way out, as `sipcore.hop.Transmit`, with the listener that it leaves from."""
+
+    data: bytes
+    hop: Hop
+    flow: int
+    local: Hop
+    """our own address in its Via or Contact; another listener is taken where this one cannot reach the hop"""
+
+
 class Outbox:
     """What a batch of inputs produced, for all calls of a worker."""
 
     __slots__ = ("_last_stream", "media", "notices", "streams", "transmits")
 
     def __init__(self, media_workers: int) -> None:
-        self.transmits: list[Transmit] = []
+        self.transmits: list[Departure] = []
         self.media: list[list[media.Command]] = [[] for _ in range(max(1, media_workers))]
         """commands by media worker; emptied in place"""
         self.notices: list[tuple[CallActor, Notice]] = []
         self.streams: dict[int, CallActor | MediaLease] = {}
         """whose each open stream is"""
         self._last_stream = 0
+
+    def send(self, transmits: Iterable[Transmit], local: Hop) -> None:
+        """Put messages on their way from the listener whose address is `local`."""
+        self.transmits += [Departure(data, hop, flow, local) for data, hop, flow in transmits]
 
     def new_stream_id(self) -> int:
         """An id that no stream of this worker had before."""

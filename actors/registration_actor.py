@@ -79,6 +79,6 @@ class RegistrationActor:
     def pump(self, now: float) -> None:
         """Take over what it produced."""
         transmits, events = self.registration.drain()
-        self._outbox.transmits += transmits
+        self._outbox.send(transmits, self.registration.settings.local)
         for event in events:
             self._on_event(event)

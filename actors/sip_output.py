@@ -7,10 +7,11 @@ belong to the dispatcher: their messages go to it over the sip link.
 import socket
 from collections.abc import Callable, Sequence
 
-from sipcore.hop import Hop, Transmit
+from sipcore.hop import Hop
 
 from .config import Listener
 from .messages import SendSip
+from .outbox import Departure
 from .sip_counters import SipCounters
 from .totals import Totals
 
@@ -34,6 +35,7 @@ class SipOutput:
         """our own addresses, one per listener"""
         self._sockets = list(sockets)
         self._index = {(hop.transport, ":" in hop.host): index for index, hop in reversed(list(enumerate(self.hops)))}
+        self._own = {hop: index for index, hop in enumerate(self.hops)}
         self._counters = counters
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
         self._hand_on = hand_on
@@ -42,10 +44,15 @@ class SipOutput:
         """Index of the first listener of the hop's transport and address family; None when there is none."""
         return self._index.get((hop.transport, ":" in hop.host))
 
-    def send(self, transmit: Transmit) -> None:
-        """Put a message of a call on the wire."""
-        data, hop, flow = transmit
-        self.send_from(self._index.get((hop.transport, ":" in hop.host), 0), data, hop.host, hop.port, flow)
+    def send(self, departure: Departure) -> None:
+        """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
+        data, hop, flow, local = departure
+        family = ":" in hop.host
+        if local.transport == hop.transport and (":" in local.host) == family and local in self._own:
+            listener = self._own[local]
+        else:
+            listener = self._index.get((hop.transport, family), 0)
+        self.send_from(listener, data, hop.host, hop.port, flow)
 
     def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0) -> None:
         """Put a message on the wire from one listener."""

@@ -342,7 +342,6 @@ class RawPeer:
                     return data, source[1]
 
 
-@pytest.mark.xfail(strict=True, reason="with two legs of one family everything leaves from the first of them")
 def test_an_answer_leaves_from_the_leg_that_the_request_came_to() -> None:
     async def main() -> None:
         async with agent("udp:127.0.0.1:0", "udp:127.0.0.1:0") as bob:
