@@ -26,6 +26,7 @@ HIGH_WATER_MARK = 1000
 MAX_AGE = 4.0
 """seconds: an older frame is refused, its sender has long repeated or given up"""
 HELLO_INTERVAL = 0.05
+RETRY_INTERVAL = 0.05
 
 
 def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
@@ -187,6 +188,11 @@ class _Link:
             self._acknowledge(channel)
 
     def _acknowledge(self, channel: Channel) -> None:
+        """Tell the other end how far we are; again a little later when it could not be told."""
+        if not self._closed and channel.handled > channel.reported and not self._send_acknowledgement(channel):
+            self._loop.call_later(RETRY_INTERVAL, self._acknowledge, channel)
+
+    def _send_acknowledgement(self, channel: Channel) -> bool:
         raise NotImplementedError
 
 
@@ -263,6 +269,8 @@ class RouterLink(_Link):
         channel = self._by_identity.get(identity)
         if channel is None or channel.incarnation != frame.incarnation:
             self._count("stale")
+            if channel is None:  # somebody who knew our predecessor: our incarnation tells it to say hello again
+                self._send_to(Channel(identity, 0), (identity,), ())
             return
         self._take(channel, frame)
 
@@ -283,8 +291,8 @@ class RouterLink(_Link):
         if self.send(known, (Welcome(self._role, self._slot),)) and self._on_peer is not None:
             self._on_peer(known)
 
-    def _acknowledge(self, channel: Channel) -> None:
-        self._send_to(channel, (channel.identity,), ())
+    def _send_acknowledgement(self, channel: Channel) -> bool:
+        return self._send_to(channel, (channel.identity,), ())
 
 
 class DealerLink(_Link):
@@ -373,11 +381,13 @@ class DealerLink(_Link):
             return
         if not self.welcome or frame.incarnation != channel.incarnation:
             self._count("stale")
+            if frame.incarnation > channel.incarnation:
+                self.reconnect()
             return
         self._take(channel, frame)
 
-    def _acknowledge(self, channel: Channel) -> None:
-        self._send_to(channel, (), ())
+    def _send_acknowledgement(self, channel: Channel) -> bool:
+        return self._send_to(channel, (), ())
 
 
 def _set_bounds(socket: "zmq.Socket[bytes]", linger_ms: int) -> None:

@@ -68,12 +68,10 @@ class RunDirectory:
         self._remove_sockets()
 
     def close(self) -> None:
-        """Remove the socket files and the lock; a fresh directory goes too."""
+        """Remove the socket files; a fresh directory goes too, in one that was given the lock file stays."""
         self._remove_sockets()
         if self._fresh:
             shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            Path(self.path, "lock").unlink(missing_ok=True)
         os.close(self._lock)
 
     def _remove_sockets(self) -> None:
