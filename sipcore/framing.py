@@ -79,15 +79,12 @@ class StreamFramer:
     @property
     def deadline(self) -> float | None:
         """When the peer has taken too long and the connection is to be closed; None after a fault."""
-        match self.phase:
-            case Phase.IDLE:
-                return self._since + self._limits.idle_time
-            case Phase.HEAD:
-                return self._since + self._limits.head_time
-            case Phase.BODY:
-                return self._since + self._limits.body_time
-            case Phase.FAILED:
-                return None
+        limits = self._limits
+        if self.phase is Phase.IDLE:
+            return self._since + limits.idle_time
+        if self.phase is Phase.HEAD:
+            return self._since + limits.head_time
+        return self._since + limits.body_time if self.phase is Phase.BODY else None
 
     @property
     def pending(self) -> int:

@@ -156,19 +156,15 @@ def _split_lines(head: str) -> list[str]:
 
 def _join_folded(lines: list[str]) -> list[str]:
     """Put the lines that start with a blank behind the line that they continue (7.3.1)."""
-    joined: list[str] = []
-    pieces: list[str] = []
+    joined: list[list[str]] = []
     for line in lines:
-        if line[:1] in (" ", "\t"):
-            if not pieces:
-                raise ParseError("the first header starts with a blank")
-        elif pieces:
-            joined.append("\r\n".join(pieces))
-            pieces = []
-        pieces.append(line)
-    if pieces:
-        joined.append("\r\n".join(pieces))
-    return joined
+        if line[:1] not in (" ", "\t"):
+            joined.append([line])
+        elif joined:
+            joined[-1].append(line)
+        else:
+            raise ParseError("the first header starts with a blank")
+    return ["\r\n".join(pieces) for pieces in joined]
 
 
 def _index_folded(lines: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -110,6 +110,9 @@ def test_too_many_values_are_refused() -> None:
     message = parse(sample_response(200, "Contact: " + '"a"<b>' * 600))
     with pytest.raises(ParseError):
         _ = message.contacts
+    message = parse(sample_response(200, "Contact: <sip:a@b>, <sip:c@d"))
+    with pytest.raises(ParseError, match="does not close"):
+        _ = message.contacts
     message = parse(sample_response(200, "Contact: <sip:a@b>," + '"a"<b>' * 600))
     with pytest.raises(ParseError, match="separators"):
         _ = message.contacts

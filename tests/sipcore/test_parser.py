@@ -156,6 +156,11 @@ def test_odd_lines_are_kept_octet_by_octet(line: str) -> None:
     read_everything(message)
 
 
+def test_leading_zeros_do_not_make_a_number_large() -> None:
+    message = parse(sample().replace(b"Max-Forwards: 70", b"Max-Forwards: " + b"0" * 3000 + b"70"))
+    assert message.max_forwards == 70
+
+
 def test_folding_before_the_first_header_is_refused() -> None:
     with pytest.raises(ParseError, match="first header"):
         parse(sample().replace(b"\r\nVia", b"\r\n x\r\nVia", 1))

@@ -192,25 +192,24 @@ def test_a_body_is_cut_at_its_boundary() -> None:
     assert split_body(MediaType.parse("text/plain"), body) == ()
 
 
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        ("multipart/mixed", b""),
-        ("multipart/mixed;boundary=" + "x" * 71, b""),
-        ("multipart/mixed;boundary=b", b""),
-        ("multipart/mixed;boundary=b", b"--b\r\n\r\nx"),
-        ("multipart/mixed;boundary=b", b"--b\r\nX: y\r\n--b--"),
-        ("multipart/mixed;boundary=b", b"--b\r\nX\r\n\r\n--b--"),
-        ("multipart/mixed;boundary=b", b"--b\r\nX Y: z\r\n\r\n--b--"),
-        ("multipart/mixed;boundary=b", b"--b\r\n\r\nx\r\n" * 17 + b"--b--"),
-        (
-            "multipart/mixed;boundary=b",
-            b"--b\r\nc: multipart/a;boundary=i\r\n\r\n--i\r\nc: multipart/a;boundary=j\r\n\r\n--i--\r\n--b--",
-        ),
-    ],
-)
-def test_a_malformed_body_of_parts_is_refused(content_type: str, body: bytes) -> None:
-    with pytest.raises(ParseError):
+BAD_BODIES = [
+    ("boundary", "multipart/mixed", b""),
+    ("boundary", "multipart/mixed;boundary=" + "x" * 71, b""),
+    ("does not end", "multipart/mixed;boundary=b", b""),
+    ("does not end", "multipart/mixed;boundary=b", b"--b\r\n\r\nx"),
+    ("does not end", "multipart/mixed;boundary=b", b"--bx\r\n\r\n--b\r\n\r\nx\r\n"),
+    ("no blank line", "multipart/mixed;boundary=b", b"--b\r\nX: y\r\n--b--"),
+    ("no colon", "multipart/mixed;boundary=b", b"--b\r\nX\r\n\r\n\r\n--b--"),
+    ("proper name", "multipart/mixed;boundary=b", b"--b\r\nX Y: z\r\n\r\n\r\n--b--"),
+    ("too many parts", "multipart/mixed;boundary=b", b"--b\r\n\r\nx\r\n" * 17 + b"--b--"),
+    ("nested too deep", "multipart/mixed;boundary=b",
+     b"--b\r\nc: multipart/a;boundary=i\r\n\r\n--i\r\nc: multipart/a;boundary=j\r\n\r\nx\r\n--i--\r\n--b--"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "content_type", "body"), BAD_BODIES)
+def test_a_malformed_body_of_parts_is_refused(reason: str, content_type: str, body: bytes) -> None:
+    with pytest.raises(ParseError, match=reason):
         split_body(MediaType.parse(content_type), body)
 
 
