@@ -20,9 +20,7 @@ ALL_OCTETS = bytes(range(256))
         (g711.PCMA, "alaw_to_linear16", "sha256_encode_all_int16_alaw"),
     ],
 )
-def test_all_decodes_and_all_encodes_are_bit_exact(
-    shared_data: Path, law: g711.Law, decoded: str, digest: str
-) -> None:
+def test_all_decodes_and_all_encodes_are_bit_exact(shared_data: Path, law: g711.Law, decoded: str, digest: str) -> None:
     expected = json.loads((shared_data / "g711_tables.json").read_text())
     assert law.decode(ALL_OCTETS).tolist() == expected[decoded]
     assert hashlib.sha256(law.encode(ALL_INT16)).hexdigest() == expected[digest]
