@@ -106,7 +106,9 @@ class LoadConfig:
     target: str
     """SIP URI that is called"""
     rate: float = 10.0
-    """calls per second over all shards"""
+    """calls per second over all shards; with a profile, its greatest"""
+    profile: tuple[tuple[float, float, float], ...] = ()
+    """in place of a constant rate: (calls per second at the start, at the end, seconds; 0 = from here on for ever)"""
     arrival: str = "fixed"
     """fixed or poisson"""
     calls: int = 0
@@ -135,6 +137,22 @@ class LoadConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Files and rules of TLS connections; keys stay in their files, only the dispatcher opens them."""
+
+    ca: str = ""
+    """PEM file of the certificates that are trusted; empty = the system's"""
+    certificate: str = ""
+    """PEM file of our certificate chain; a tls listener needs one"""
+    key: str = ""
+    """PEM file of its key, without password; empty = in the certificate's file"""
+    client_certificates: bool = False
+    """whether who connects to us must show a certificate that `ca` trusts"""
+    verify: bool = True
+    """whether certificate and name of who we connect to are checked"""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Everything the processes of one node share."""
 
@@ -158,6 +176,8 @@ class NodeConfig:
     """seconds without a beat before a process is replaced; 0 = off"""
     max_calls: int = 20000
     """live calls per call worker; a further INVITE gets 503"""
+    tls: TlsConfig = TlsConfig()
+    """of tls listeners"""
 
     def endpoint(self, name: str) -> str:
         """Where a link is: a socket file in the run directory, or inside this process when there is none."""
@@ -177,5 +197,7 @@ class NodeConfig:
             raw["answer"]["allow"] = tuple(raw["answer"]["allow"])
             raw["answer"] = AnswerConfig(**raw["answer"])
         if raw["load"] is not None:
+            raw["load"]["profile"] = tuple(tuple(each) for each in raw["load"]["profile"])
             raw["load"] = LoadConfig(**raw["load"])
+        raw["tls"] = TlsConfig(**raw["tls"])
         return cls(**raw)

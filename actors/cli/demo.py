@@ -22,12 +22,12 @@ HOLD: Final = 4.0
 
 
 @click.command()
-@click.option("-m", "--calls", type=click.IntRange(1), default=600, show_default=True, help="So many calls.")
+@click.option("-m", "--calls", type=click.IntRange(1), default=1000, show_default=True, help="So many calls.")
 @click.option(
     "-r",
     "--rate",
     type=click.FloatRange(0, 10_000, min_open=True),
-    default=30.0,
+    default=25.0,
     show_default=True,
     help="Calls per second.",
 )

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from ..config import Listener, LoadConfig, format_host
+from ..errors import ConfigurationError
 from ..load.thresholds import Threshold
 from .options import FleetOptions, fleet_options, out_option
-from .values import NO_METRICS, Condition, Digits, Duration, Media, Shard
+from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 
 
 @click.command()
@@ -27,6 +28,19 @@ from .values import NO_METRICS, Condition, Digits, Duration, Media, Shard
     default="fixed",
     show_default=True,
     help="Evenly spaced, or as independent callers come.",
+)
+@click.option(
+    "--ramp",
+    "ramps",
+    type=Ramp(),
+    multiple=True,
+    help="Instead of -r: from one rate to another, such as 10:200/60s; repeatable, then on at the last rate.",
+)
+@click.option(
+    "--profile",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    help="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
 )
 @click.option("-m", "--calls", type=click.IntRange(1), default=None, help="So many calls in all.")
 @click.option(
@@ -90,6 +104,8 @@ def load(
     target: str,
     rate: float,
     arrival: str,
+    ramps: tuple[tuple[float, float, float], ...],
+    profile: Path | None,
     calls: int | None,
     duration: float,
     max_concurrent: int | None,
@@ -126,19 +142,27 @@ def load(
     """
     from .target import checked_hop, complete, local_address
 
-    if calls is None and not duration:
+    if ramps and profile is not None:
+        raise click.UsageError("--ramp and --profile say the same; give one of them")
+    if calls is None and not duration and profile is None:
         raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
     if media == "none" and (expect_media or dtmf or expect_dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
     uri = complete(target, user, transport)
+    segments = (
+        read_profile(profile) if profile is not None else (*ramps, *((each[1], each[1], 0.0) for each in ramps[-1:]))
+    )
+    if segments:
+        rate = max(max(start, end) for start, end, _ in segments)
     hop = checked_hop(uri, allow_public=allow_public, rate=rate)
     listener = Listener("udp", local_ip or local_address(hop), local_port)
     Listener.parse(f"udp:{format_host(listener.host)}:{listener.port}")
     config = LoadConfig(
         target=uri,
         rate=rate,
+        profile=segments,
         arrival=arrival,
         calls=calls or 0,
         duration=duration,
@@ -154,6 +178,29 @@ def load(
         shards=shard[1],
     )
     return run_load(fleet, listener, config, out or default_folder("load"), thresholds, fail_on_error)
+
+
+def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
+    """The segments of a profile: lines such as `50/30s` (a step) or `10:200/60s` (a ramp), `#` begins a comment.
+
+    Raises:
+        ConfigurationError: with the number of the line that is neither.
+    """
+    segments = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        rates, _, time = text.partition("/")
+        try:
+            segments.append(Ramp(zero=True).convert(text if ":" in rates else f"{rates}:{rates}/{time}", None, None))
+        except click.UsageError as error:
+            raise ConfigurationError(
+                f"{file}:{number}: {text!r} is neither a step such as 50/30s nor a ramp such as 10:200/60s"
+            ) from error
+    if not any(start or end for start, end, _ in segments):
+        raise ConfigurationError(f"{file}: there is no step or ramp in it; write for example 50/30s")
+    return tuple(segments)
 
 
 def run_load(

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from ..config import Listener, LoadConfig
+from ..load.junit import junit_of
+from ..load.page import page_of
 from ..load.report import Ending, Report, Result
 from ..load.results import Results
 from ..load.schedule import Plan
@@ -73,6 +75,7 @@ class LoadRun:
             raise
         self._begun = self._written = time.monotonic()
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.report.timeline.begun = self._begun
         self.report.health.begin()
 
     async def finish(self, signals: run.Signals, title: str) -> Result:
@@ -87,7 +90,7 @@ class LoadRun:
                 await fleet.close()
         self.results.close_calls()
         result = self.report.judge(self._ending(signals, seconds))
-        self.results.write_summary(result.summary)
+        self._write(result)
         return result
 
     def _on_call_finished(self, row: CallFinished) -> None:
@@ -114,7 +117,17 @@ class LoadRun:
         if now - self._written >= PARTIAL_EVERY:
             self._written = now
             self.results.flush()
-            self.results.write_summary(self.report.running(self._ending(signals, now - self._begun)))
+            ending = self._ending(signals, now - self._begun)
+            self._write(self.report.judge(ending)._replace(reasons=(), summary=self.report.running(ending)))
+
+    def _write(self, result: Result) -> None:
+        """Every file that is made from the figures as they are."""
+        rows, failures = tuple(self.report.timeline.rows()), dict(self.report.tally.failures.most_common())
+        self.results.write_timeline(rows)
+        self.results.write("report.html", page_of(result.summary, result.reasons, rows, failures))
+        if result.summary["exit_code"] is not None:
+            self.results.write("junit.xml", junit_of(result.summary, result.reasons, failures))
+        self.results.write_summary(result.summary)
 
     def _figures(self, seconds: float) -> dict[str, object]:
         tally = self.report.tally

@@ -119,5 +119,5 @@ out_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     show_default="./sipswarm-out/VERB-TIME",
-    help="Folder for summary.json and calls.csv.",
+    help="Folder for report.html, summary.json, timeline.csv, calls.csv and junit.xml.",
 )

@@ -12,6 +12,7 @@ from ..load.thresholds import Threshold
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?", re.ASCII)
+_RAMP: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?):(\d{1,6}(?:\.\d{1,6})?)/(\S{1,20})", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9A-D*#?]{0,64}", re.ASCII)
 _MEDIA: Final = re.compile(r"echo|silence|none|play:.+|tone(:\d{2,4})?", re.ASCII)
 
@@ -53,6 +54,28 @@ class Duration(click.ParamType[float]):
                 ctx,
             )
         return float(number) * _UNITS[unit or "s"]
+
+
+class Ramp(click.ParamType[tuple[float, float, float]]):
+    """`10:200/60s`: from 10 to 200 calls per second within 60 s.
+
+    zero: both rates may be 0, a pause.
+    """
+
+    name = "from:to/time"
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self._zero = zero
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float, float]:
+        """Both rates and the seconds."""
+        match = _RAMP.fullmatch(str(value))
+        seconds = Duration(unit_needed=True).convert(match[3], param, ctx) if match else 0.0
+        if match is None or not seconds or not (self._zero or float(match[1]) or float(match[2])):
+            self.fail(f"{value!r} is not a ramp; write for example 10:200/60s", param, ctx)
+        return float(match[1]), float(match[2]), seconds
 
 
 class PortRange(click.ParamType[tuple[int, int]]):

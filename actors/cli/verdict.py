@@ -28,6 +28,7 @@ def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> 
         click.echo(f"  {reason}")
     click.echo(f"summary: {results.summary_path}")
     click.echo(f"calls: {results.calls_path}")
+    click.echo(f"report: {results.report_path}")
 
 
 def result_lines(summary: dict[str, Any]) -> Iterator[str]:

@@ -13,8 +13,10 @@ from ..fleet_totals import ProcessFigures
 from ..histogram import Histogram
 from ..messages import CallFinished
 from .health import Health, HealthFigures
+from .schedule import Plan
 from .tally import Tally
 from .thresholds import RATIOS, Judged, Threshold
+from .timeline import Timeline
 
 SCHEMA: Final = "sipswarm.summary/1"
 
@@ -89,13 +91,16 @@ class Report:
         self.load = load
         self.tally = Tally(load)
         self.health = Health()
+        self.timeline = Timeline(Plan.of(load).rate_at)
         self._thresholds = tuple(thresholds)
         self._failed_calls_decide = fail_on_error or not thresholds
 
     def add(self, row: CallFinished) -> str:
         """A call finished; the name of the expectation it missed, empty = none."""
         self.health.add_start(row.started, row.lateness)
-        return self.tally.add(row)
+        failure = self.tally.add(row)
+        self.timeline.add(row, failure)
+        return failure
 
     def judge(self, ending: Ending) -> Result:
         """The verdict on what was added until now."""

@@ -1,19 +1,22 @@
-"""The files of a run: summary.json and calls.csv, written so that a reader never sees half of one.
+"""The files of a run, written so that a reader never sees half of one.
 
-Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; summary.json is replaced as a
-whole. A full disk ends the writing of rows, never the run; `error` says so and the verdict must tell.
+Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; summary.json, timeline.csv,
+junit.xml and report.html are replaced as a whole. A full disk ends the writing of rows, never the run; `error` says so
+and the verdict must tell.
 """
 
 import csv
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from ..errors import ConfigurationError
 from ..messages import CallFinished
+from .timeline import Row
 
 COLUMNS: Final = (
     "id",
@@ -68,6 +71,11 @@ class Results:
         return self.folder / "summary.json"
 
     @property
+    def report_path(self) -> Path:
+        """Where the report for people is."""
+        return self.folder / "report.html"
+
+    @property
     def calls_path(self) -> Path:
         """Where the calls are, once they are complete."""
         return self.folder / "calls.csv"
@@ -117,9 +125,30 @@ class Results:
         Raises:
             OSError: it cannot be written.
         """
-        temporary = self.folder / "summary.json.partial"
-        temporary.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, self.summary_path)
+        self.write("summary.json", json.dumps(summary, indent=1) + "\n")
+
+    def write_timeline(self, rows: Iterable[Row]) -> None:
+        """Replace timeline.csv: a row per second, empty where there was nothing.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(Row._fields)
+        for row in rows:
+            writer.writerow(["" if each is None else round(each, 6) for each in row])
+        self.write("timeline.csv", text.getvalue())
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a file of the folder.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        temporary = self.folder / f"{name}.partial"
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.folder / name)
 
     def close_calls(self) -> None:
         """Give calls.csv its name; after an error the partial file keeps its own."""

@@ -103,7 +103,39 @@ class Plan:
     @classmethod
     def of(cls, load: LoadConfig) -> "Plan":
         """The plan of a load test's configuration."""
-        return cls(Profile.fixed(load.rate), load.arrival, load.seed, load.calls, load.duration or inf)
+        segments = tuple(Segment(start, end, seconds or inf) for start, end, seconds in load.profile)
+        profile = Profile(segments) if segments else Profile.fixed(load.rate)
+        return cls(profile, load.arrival, load.seed, load.calls, load.duration or inf)
+
+    @property
+    def end(self) -> float:
+        """Seconds after the start at which the last call is due, on average with poisson; may be infinite."""
+        last = next(self.profile.times(iter((float(self.calls),))), None) if self.calls else None
+        if last is None:
+            last = sum(segment.seconds for segment in self.profile.segments)
+        return min(last, self.duration)
+
+    def rate_at(self, time: float) -> float:
+        """Commanded calls per second over all shards at a time; 0.0 after the end."""
+        return self.profile.rate_at(time) if time < self.end else 0.0
+
+    def continued(
+        self, rate: float, at: float, index: int, shard: int = 0, shards: int = 1
+    ) -> Iterator[tuple[int, float]]:
+        """The rest of one shard's arrivals, when from now on another rate is commanded; 0 = none.
+
+        at: seconds from the start. index: of the shard's next call over all shards.
+        """
+        if rate <= 0:
+            return
+        random = Random((self.seed << 40) ^ (index << 8) ^ shard).random
+        time = at if self.arrival == "poisson" else at - (shards - shard) / rate
+        while not self.calls or index < self.calls:
+            time += (-log(1.0 - random()) if self.arrival == "poisson" else 1.0) * shards / rate
+            if time >= self.duration:
+                return
+            yield index, max(at, time)
+            index += shards
 
     def arrivals(self, shard: int = 0, shards: int = 1) -> Iterator[tuple[int, float]]:
         """Arrivals of one shard: (index over all shards, seconds from the start), by time.

@@ -16,6 +16,7 @@ import pytest
 from actors.cli import main
 from actors.cli.app import cli
 from actors.cli.info import installed
+from actors.cli.load import read_profile
 from actors.cli.options import FleetOptions, fleet_options
 from actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
 from actors.cli.run import Signals, node_config, run
@@ -32,6 +33,7 @@ from actors.cli.values import (
     MetricsPlace,
     Network,
     PortRange,
+    Ramp,
     Shard,
 )
 from actors.cli.verdict import result_lines, say_result
@@ -94,6 +96,11 @@ def test_nothing_said_is_answered_with_the_help_and_2(capsys: pytest.CaptureFixt
         ([*LOAD, "-m", "1", "--expect-dtmf", "??"], "cannot be random; write ="),
         ([*LOAD, "-m", "1", "--threshold", "pdd<1"], "there is no pdd"),
         ([*LOAD, "-m", "1", "--shard", "3/2"], "is not a share"),
+        ([*LOAD, "-m", "1", "--ramp", "10:200"], "'10:200' is not a ramp; write for example 10:200/60s"),
+        ([*LOAD, "-m", "1", "--ramp", "10:200/60"], "'60' has no unit"),
+        ([*LOAD, "-m", "1", "--ramp", "0:0/60s"], "is not a ramp"),
+        ([*LOAD, "--ramp", "1:2/60s"], "there is no end to this load"),
+        ([*LOAD, "--profile", "/nowhere"], "'/nowhere' does not exist"),
         ([*LOAD, "-m", "1", "-i", "localhost"], "'localhost' is not an IP address"),
         (["load", "192.0.2.1", "-m", "1"], "outside of loopback.*say --allow-public"),
         (["load", "192.0.2.1", "-m", "1", "-r", "11", "--allow-public"], "is public, which allows 10 calls per second"),
@@ -176,6 +183,8 @@ def test_metrics_lists_every_metric_with_labels_and_meaning(capsys: pytest.Captu
         (Media(), "play:/tmp/x.wav", "play:/tmp/x.wav"),
         (Network(), "2001:db8::/32", "2001:db8::/32"),
         (Shard(), "2/3", (1, 3)),
+        (Ramp(), "10:200/60s", (10.0, 200.0, 60.0)),
+        (Ramp(), "0:2.5/1m", (0.0, 2.5, 60.0)),
     ],
 )
 def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object) -> None:
@@ -202,6 +211,23 @@ def test_fleet_options_become_the_configuration_of_a_node() -> None:
     config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
     assert (config.call_workers, config.media_workers, config.rtp_ports) == (3, 2, (30000, 30010))
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
+
+
+# ---- profiles
+
+
+def test_a_profile_is_steps_and_ramps(tmp_path: Path) -> None:
+    file = tmp_path / "profile"
+    file.write_text("# warm up\n10/30s\n\n10:200/1m  # up\n0/500ms\n")
+    assert read_profile(file) == ((10.0, 10.0, 30.0), (10.0, 200.0, 60.0), (0.0, 0.0, 0.5))
+
+
+@pytest.mark.parametrize(("text", "said"), [("1/1s\nfast", ":2: 'fast' is neither a step"), ("# no", "no step")])
+def test_a_bad_profile_is_an_error_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "profile"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        read_profile(file)
 
 
 # ---- targets
@@ -325,12 +351,13 @@ def test_the_result_names_every_figure_the_verdict_and_the_files(
     assert "digits: sent 0, received 0, missed 0, wrong 0" in lines
     assert "process call-0: 1.2 s of CPU, 41 MB, 2 restarts" in lines
     assert "threshold answered>=0.9: none FAILED" in lines
-    assert lines[-5:] == [
+    assert lines[-6:] == [
         "and more",
         "FAILED (nothing_sent, exit code 97)",
         "  no call was started",
         f"summary: {tmp_path / 'summary.json'}",
         f"calls: {tmp_path / 'calls.csv'}",
+        f"report: {tmp_path / 'report.html'}",
     ]
 
 

@@ -137,3 +137,42 @@ def test_an_unknown_arrival_or_shard_is_refused() -> None:
         Plan(Profile.fixed(1), "random")
     with pytest.raises(ValueError, match="shard 2"):
         next(Plan(Profile.fixed(1)).arrivals(2, 2))
+
+
+def test_a_load_with_a_profile_has_its_segments_and_its_last_rate_goes_on() -> None:
+    load = LoadConfig("sip:a@127.0.0.1", profile=((0.0, 20.0, 10.0), (20.0, 20.0, 0.0)), calls=300)
+    plan = Plan.of(load)
+    assert plan.planned() == 300
+    assert plan.end == pytest.approx(20.0)
+    assert [plan.rate_at(each) for each in (5.0, 15.0, 20.5)] == [10.0, 20.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("plan", "end"),
+    [
+        (Plan(Profile.fixed(10), calls=50), 5.0),
+        (Plan(Profile.fixed(10), calls=50, duration=3.0), 3.0),
+        (Plan(Profile.steps((10, 2), (5, 3))), 5.0),
+        (Plan(Profile.steps((10, 2)), calls=1000), 2.0),
+    ],
+)
+def test_a_plan_ends_with_its_calls_its_duration_or_its_profile(plan: Plan, end: float) -> None:
+    assert plan.end == pytest.approx(end)
+
+
+@pytest.mark.parametrize("arrival", ["fixed", "poisson"])
+def test_a_changed_rate_goes_on_with_the_indexes_of_each_shard(arrival: str) -> None:
+    plan = Plan(Profile.fixed(10), arrival, calls=1000, duration=40.0)
+    shares = [list(plan.continued(50.0, 20.0, 200 + shard, shard, 3)) for shard in range(3)]
+    assert all(index % 3 == (200 + shard) % 3 for shard, share in enumerate(shares) for index, _ in share)
+    every = sorted(time for share in shares for _, time in share)
+    assert every[0] >= 20.0
+    assert every[-1] < 40.0
+    assert len(every) == pytest.approx(800, abs=60)
+    assert sum(20.0 <= time < 30.0 for time in every) == pytest.approx(500, abs=2 if arrival == "fixed" else 80)
+
+
+def test_no_rate_is_a_pause_and_the_duration_still_ends_the_plan() -> None:
+    plan = Plan(Profile.fixed(10), duration=5.0)
+    assert list(plan.continued(0.0, 1.0, 10)) == []
+    assert [time for _, time in plan.continued(2.0, 4.0, 10)] == [4.0, 4.5]

@@ -1,0 +1,42 @@
+"""junit.xml of a run, so that any CI shows which expectation failed: a test case for each. Pure."""
+
+from collections.abc import Iterator
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+
+def junit_of(summary: dict[str, Any], reasons: tuple[str, ...], failures: dict[str, int]) -> str:
+    """The document for a judged run.
+
+    summary: what summary.json holds. reasons: why it is not passed. failures: failed calls by missed expectation.
+    """
+    run = summary["run"]
+    cases = list(_cases(summary, failures))
+    broken = sum(text is not None for _, text in cases)
+    if not broken and summary["exit_code"]:
+        cases.append(("verdict", "; ".join(reasons) or summary["verdict"]))
+        broken = 1
+    suite = Element("testsuite", name=f"sipswarm {run['target']}", timestamp=run["started"], time=str(run["seconds"]))
+    suite.set("tests", str(len(cases)))
+    suite.set("failures", str(broken))
+    suite.set("errors", "0")
+    for name, text in cases:
+        case = SubElement(suite, "testcase", classname="sipswarm", name=name, time="0")
+        if text is not None:
+            SubElement(case, "failure", message=text).text = "\n".join(reasons) or text
+    indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
+
+
+def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[str, str | None]]:
+    """(name, why it failed); None = it passed."""
+    calls, generator = summary["calls"], summary["generator"]
+    yield "generator is healthy", None if generator["healthy"] else "; ".join(generator["reasons"])
+    thresholds = summary["thresholds"]
+    for each in thresholds:
+        value = "nothing was counted" if each["value"] is None else f"it was {each['value']:.6g}"
+        yield each["expression"], None if each["passed"] else value
+    if not thresholds or summary["verdict"] == "calls_failed":
+        parts = [f"{count} missed: {name}" for name, count in failures.items()]
+        text = "; ".join([f"{calls['failed']} of {calls['planned']} calls failed", *parts])
+        yield "every call meets its expectations", text if calls["failed"] else None
