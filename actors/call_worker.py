@@ -24,7 +24,7 @@ from sipcore.session import InviteSession
 from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
 
-from . import call_callbacks, listeners
+from . import call_callbacks, listeners, sip_failures
 from .admission import Admission
 from .call import Call
 from .call_actor import CallActor
@@ -38,7 +38,7 @@ from .errors import ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
 from .media_lease import MediaLease
-from .messages import LoadFinished, SendSip, SipReceived
+from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
 from .parameters import CallParameters
 from .registration_actor import RegistrationActor
@@ -120,7 +120,7 @@ class CallWorker:
         self._drained_sent = False
         self._configs: dict[tuple[int, Identity, float], SessionConfig] = {}
         self._outbox = Outbox(config.media_workers)
-        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._hand_on)
+        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
@@ -133,6 +133,7 @@ class CallWorker:
             on_welcome=self._check_ready,
             on_drained=self.flush,
         )
+        self.output.hand_on = self._sip_link.send
         self._media_links = [
             DealerLink(
                 surroundings,
@@ -353,6 +354,7 @@ class CallWorker:
         now = self.now()
         for record in records:
             if record.__class__ is not SipReceived:
+                self._on_lost(record)
                 continue
             try:
                 message = parse(record.data)
@@ -371,6 +373,13 @@ class CallWorker:
                 self._on_new_request(message, source, record, now)
             else:
                 self.totals.cell("sipswarm_sip_unexpected_messages_total", "", "response").value += 1
+
+    def _on_lost(self, failed: SendFailed) -> None:
+        """A request of ours did not get out."""
+        actor, branch = sip_failures.owner_of(failed.data, self._actors)
+        if actor is not None and not self.output.fall_back(failed):
+            self.guarded(actor, sip_failures.tell, actor, branch, failed.reason, self.now())
+            self.touch(actor)
 
     def _deliver(
         self,
@@ -494,6 +503,7 @@ class CallWorker:
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
                 self.guarded(actor, call_callbacks.take, actor.user, notice)
+        self.output.flush()
         touched, self._touched = self._touched, []
         for each in touched:
             if each.finished:
@@ -501,9 +511,6 @@ class CallWorker:
             else:
                 self._deadlines.watch(each)
         self._arm()
-
-    def _hand_on(self, record: SendSip) -> bool:
-        return self._sip_link.send((record,))
 
     def _flush_media(self) -> None:
         for worker, commands in enumerate(self._outbox.media):

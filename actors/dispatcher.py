@@ -3,7 +3,8 @@
 It never parses SIP: it peeks the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet
 it forwards at once; above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a
 tick, and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on
-it. RFC 3261 section 18; the reply of an overloaded slot is `sipcore.stateless`'s (503 with Retry-After).
+it. Messages of connections (`streams`) join the same batches. RFC 3261 section 18; the reply of an overloaded slot is
+`sipcore.stateless`'s (503 with Retry-After).
 """
 
 import asyncio
@@ -17,8 +18,9 @@ from sipcore import peek, stateless
 from . import kernel
 from .config import NodeConfig
 from .link import Channel, RouterLink, Surroundings
-from .messages import SipReceived
+from .messages import SendFailed, SendSip, SipReceived
 from .routing import slot_of
+from .streams import Streams
 
 WINDOW = 1024
 """records a slot may leave unacknowledged"""
@@ -32,6 +34,11 @@ FLUSH_OCTETS = 256 * 1024
 SHORTEST_MESSAGE = 20
 """octets; what is shorter is a keep-alive (RFC 5626 section 3.5.1) or noise"""
 RECEIVE_BUFFER = 65535
+HELD = 256
+"""messages of connections per slot that wait for room on its link: nobody repeats them"""
+HOLD_TIME = 2.0
+HOLD_TICK = 0.05
+FLOWS_PER_INCARNATION = 1 << 32
 RETRY_AFTER = (5, 30)
 """seconds, drawn at random so that the refused do not come back together"""
 
@@ -62,16 +69,31 @@ class Dispatcher:
         self._key = config.call_id_key
         self._pending: list[list[SipReceived]] = [[] for _ in range(self._slots)]
         self._pending_octets = [0] * self._slots
+        self._held: list[list[SipReceived]] = [[] for _ in range(self._slots)]
+        self._held_until = [0.0] * self._slots
+        self._holding: asyncio.TimerHandle | None = None
+        self._flush_scheduled = False
         self._ready = False
         self._ticking: asyncio.TimerHandle | None = None
         self._empty_ticks = 0
         self._window_started = 0.0
         self._window_count = 0
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
-        self._inodes = [kernel.inode(each.fileno()) for each in sockets]
+        self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
+        self._inodes = [kernel.inode(self._sockets[index].fileno()) for index in self._udp]
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._overloaded = totals.cell("sipswarm_sip_refused_total", "overload")
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
+        self._streams = Streams(
+            config.listeners,
+            self._sockets,
+            config.tls,
+            loop=self._loop,
+            totals=totals,
+            first_flow=surroundings.incarnation * FLOWS_PER_INCARNATION,
+            received=self._on_message,
+            failed=self._on_failed,
+        )
         self._link = RouterLink(
             surroundings,
             config.endpoint("sip"),
@@ -83,7 +105,10 @@ class Dispatcher:
         )
 
     def close(self) -> None:
-        """Stop reading; the listen sockets stay open, they are not ours."""
+        """Stop reading and close every connection; the listen sockets stay open, they are not ours."""
+        self._streams.close()
+        if self._holding is not None:
+            self._holding.cancel()
         if self._ticking is not None:
             self._ticking.cancel()
         elif self._ready:
@@ -115,21 +140,25 @@ class Dispatcher:
             self._ready = True
             self._window_started = self._loop.time()
             self._watch()
+            self._streams.watch()
             self._on_ready()
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
-        """SendSip for stream transports; no listener of that kind exists yet, so nothing can ask for it."""
-        self._dropped.value += len(records)
+        """A call worker sends over connections."""
+        for record in records:
+            if record.__class__ is SendSip:
+                self._streams.send(channel.slot, record)
+        self._streams.flush()
 
     # ---- reading
 
     def _watch(self) -> None:
-        for index, each in enumerate(self._sockets):
-            self._loop.add_reader(each.fileno(), self._on_readable, index)
+        for index in self._udp:
+            self._loop.add_reader(self._sockets[index].fileno(), self._on_readable, index)
 
     def _unwatch(self) -> None:
-        for each in self._sockets:
-            self._loop.remove_reader(each.fileno())
+        for index in self._udp:
+            self._loop.remove_reader(self._sockets[index].fileno())
 
     def _on_readable(self, index: int) -> None:
         count = self._read(index)
@@ -147,7 +176,7 @@ class Dispatcher:
 
     def _on_tick(self) -> None:
         count = 0
-        for index in range(len(self._sockets)):
+        for index in self._udp:
             count += self._read(index)
         self._flush()
         self._empty_ticks = 0 if count else self._empty_ticks + 1
@@ -180,9 +209,55 @@ class Dispatcher:
                 self._flush_slot(slot)
         return READS_PER_TURN
 
+    # ---- connections
+
+    def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes) -> None:
+        """A message came on a connection: it goes with what else this turn of the loop or the tick brings."""
+        slot = slot_of(peek.call_id(data), self._key, self._slots) if self._slots > 1 else 0
+        self._pending[slot].append(SipReceived(listener, flow, host, port, data))
+        self._pending_octets[slot] += len(data)
+        if self._pending_octets[slot] > FLUSH_OCTETS:
+            self._flush_slot(slot)
+        else:
+            self._flush_soon()
+
+    def _on_failed(self, slot: int, failed: SendFailed) -> None:
+        """A request of a slot was lost with its connection; the transaction has to hear of it (RFC 3261 17.1.4)."""
+        channel = self._link.channels.get(("call", slot))
+        if channel is None or not self._link.send(channel, (failed,)):
+            self._dropped.value += 1
+
+    def _flush_soon(self) -> None:
+        if not self._flush_scheduled and self._ticking is None:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _on_hold(self) -> None:
+        """Try again to hand on what waits for room; what has waited too long is dropped."""
+        self._holding = None
+        now = self._loop.time()
+        for slot, records in enumerate(self._held):
+            if not records:
+                continue
+            if now > self._held_until[slot]:
+                self._dropped.value += len(records)
+                self._held[slot] = []
+                continue
+            channel = self._link.channels.get(("call", slot))
+            if channel is not None and channel.room:
+                self._held[slot] = []
+                self._pending[slot][:0] = records
+                self._flush_slot(slot)
+        self._hold_on()
+
+    def _hold_on(self) -> None:
+        if self._holding is None and any(self._held):
+            self._holding = self._loop.call_later(HOLD_TICK, self._on_hold)
+
     # ---- forwarding
 
     def _flush(self) -> None:
+        self._flush_scheduled = False
         for slot, records in enumerate(self._pending):
             if records:
                 self._flush_slot(slot)
@@ -191,7 +266,7 @@ class Dispatcher:
         records = self._pending[slot]
         channel = self._link.channels.get(("call", slot))
         if channel is None or channel.room < len(records):
-            records = self._admit(records, channel.room if channel is not None else 0)
+            records = self._admit(slot, records, channel.room if channel is not None else 0)
         if records and channel is not None and self._link.send(channel, records):
             self._batch.add(len(records))
         else:
@@ -202,7 +277,7 @@ class Dispatcher:
         self._pending[slot] = []
         self._pending_octets[slot] = 0
 
-    def _admit(self, records: list[SipReceived], room: int) -> list[SipReceived]:
+    def _admit(self, slot: int, records: list[SipReceived], room: int) -> list[SipReceived]:
         """A slot has less room than records wait: calls that exist go first, new ones get 503 without being parsed."""
         kept: list[SipReceived] = []
         for record in records:
@@ -212,9 +287,23 @@ class Dispatcher:
             reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
             if reply is not None:
                 self._overloaded.value += 1
-                try:
-                    self._sockets[record.listener].sendto(reply, (record.host, record.port))
-                except OSError:
-                    self._dropped.value += 1  # the caller repeats
-        self._dropped.value += max(0, len(kept) - room)
+                self._refuse(slot, record, reply)
+        for record in kept[room:]:
+            if record.flow and len(self._held[slot]) < HELD:
+                if not self._held[slot]:
+                    self._held_until[slot] = self._loop.time() + HOLD_TIME
+                self._held[slot].append(record)
+            else:
+                self._dropped.value += 1  # the peer repeats
+        self._hold_on()
         return kept[:room]
+
+    def _refuse(self, slot: int, record: SipReceived, reply: bytes) -> None:
+        if record.flow:
+            self._streams.send(slot, SendSip(record.listener, record.flow, record.host, record.port, "", reply))
+            self._streams.flush()
+            return
+        try:
+            self._sockets[record.listener].sendto(reply, (record.host, record.port))
+        except OSError:
+            self._dropped.value += 1  # the caller repeats

@@ -1,7 +1,7 @@
 """The SIP listen sockets of a node: bound by the supervisor, inherited by the others.
 
-They outlive the dispatcher, so that datagrams wait in the kernel while it is replaced; call workers send on them, so
-that what we send comes from the port we listen on (RFC 3581 section 4).
+They outlive the dispatcher, so that datagrams and new connections wait in the kernel while it is replaced; call
+workers send on those of UDP, so that what we send comes from the port we listen on (RFC 3581 section 4).
 """
 
 import errno
@@ -13,6 +13,8 @@ from .config import Listener
 from .errors import ConfigurationError
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
+BACKLOG = 1024
+"""connections that wait in the kernel to be taken"""
 
 
 def bind_all(listeners: Sequence[Listener]) -> tuple[list[socket.socket], tuple[Listener, ...]]:
@@ -35,16 +37,20 @@ def bind_all(listeners: Sequence[Listener]) -> tuple[list[socket.socket], tuple[
 
 
 def _bind(listener: Listener) -> socket.socket:
-    if listener.transport != "udp":
-        raise ConfigurationError(f"{listener}: this release listens on udp only; write udp:{listener.host}:PORT")
     family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened = socket.socket(family, socket.SOCK_DGRAM if listener.transport == "udp" else socket.SOCK_STREAM)
     try:
         opened.setblocking(False)
-        _enlarge(opened)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.bind((listener.host, listener.port))
+        if listener.transport == "udp":
+            _enlarge(opened)
+            opened.bind((listener.host, listener.port))
+        else:
+            # connections of an earlier run that wait in TIME_WAIT are no reason to refuse (tcp(7))
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.bind((listener.host, listener.port))
+            opened.listen(BACKLOG)
     except OSError as error:
         opened.close()
         raise ConfigurationError(f"cannot listen on {listener}: {_explain(error, listener)}") from error
@@ -61,7 +67,7 @@ def _enlarge(opened: socket.socket) -> None:
 
 def _explain(error: OSError, listener: Listener) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {listener.port} is busy; stop what uses it (ss -lnup) or choose another port (0 = any free one)"
+        return f"port {listener.port} is busy; stop what uses it (ss -lntup) or choose another port (0 = any free one)"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{listener.host} is no address of this host; see ip addr"
     if error.errno == errno.EACCES:

@@ -42,11 +42,14 @@ class SipReceived(NamedTuple):
     data: bytes
 
 
-class FlowClosed(NamedTuple):
-    """A connection is gone; what was sent on it may be lost."""
+class SendFailed(NamedTuple):
+    """A request of ours did not get out, or its connection closed while an answer may have been awaited."""
 
     listener: int
-    flow: int
+    host: str
+    port: int
+    data: bytes
+    """the request; at least its headers up to Call-ID"""
     reason: str
 
 
@@ -61,6 +64,8 @@ class SendSip(NamedTuple):
     """the connection to answer on; 0 = the one to host and port, opened when there is none"""
     host: str
     port: int
+    name: str
+    """whose certificate a new TLS connection must show; empty = the host itself"""
     data: bytes
 
 

@@ -1,26 +1,34 @@
 """The way out for SIP messages of a call worker: which of the node's listeners, and how.
 
 UDP goes out at once on the inherited listen sockets, so that it comes from the port we listen on (RFC 3581). Streams
-belong to the dispatcher: their messages go to it over the sip link.
+belong to the dispatcher: their messages go to it over the sip link, together once per flush. Requests that are too
+long for UDP go over TCP where the node has it (`LargeRequests`).
 """
 
 import socket
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sipcore.hop import Hop
 
 from .config import Listener
-from .messages import SendSip
+from .large_requests import LONGEST_DATAGRAM, LargeRequests
+from .messages import SendFailed, SendSip
 from .outbox import Departure
 from .sip_counters import SipCounters
 from .totals import Totals
+
+BATCH: Final = 256
+"""records in one link message"""
+NAMES: Final = 4096
+"""hops whose names are remembered, for the certificates that they must show"""
 
 
 class SipOutput:
     """One per call worker.
 
-    listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. hand_on: sends a
-    record to the dispatcher, False when it does not take it.
+    listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. lost: is told of
+    each request that the dispatcher did not take.
     """
 
     def __init__(
@@ -29,7 +37,7 @@ class SipOutput:
         sockets: Sequence[socket.socket],
         counters: SipCounters,
         totals: Totals,
-        hand_on: Callable[[SendSip], bool],
+        lost: Callable[[SendFailed], None],
     ) -> None:
         self.hops = [Hop(each.transport, each.host, each.port) for each in listeners]
         """our own addresses, one per listener"""
@@ -38,11 +46,23 @@ class SipOutput:
         self._own = {hop: index for index, hop in enumerate(self.hops)}
         self._counters = counters
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
-        self._hand_on = hand_on
+        self.hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False
+        """sends records to the dispatcher, False when it does not take them"""
+        self._lost = lost
+        self._for_streams: list[SendSip] = []
+        self._names: dict[Hop, str] = {}
+        self.large = LargeRequests(self.hops)
 
     def listener_for(self, hop: Hop) -> int | None:
         """Index of the first listener of the hop's transport and address family; None when there is none."""
         return self._index.get((hop.transport, ":" in hop.host))
+
+    def name(self, hop: Hop, name: str) -> None:
+        """Remember the name that a hop's address was found by: its certificate must show it (RFC 5922 section 4)."""
+        if hop.transport == "tls" and hop.host != name:
+            if len(self._names) >= NAMES:
+                del self._names[next(iter(self._names))]
+            self._names[hop] = name
 
     def send(self, departure: Departure) -> None:
         """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
@@ -57,14 +77,52 @@ class SipOutput:
     def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0) -> None:
         """Put a message on the wire from one listener."""
         transport = self.hops[listener].transport
-        if transport != "udp":
-            if not self._hand_on(SendSip(listener, flow, host, port, data)):
-                self._dropped.value += 1
-                return
+        if transport == "udp":
+            if len(data) > LONGEST_DATAGRAM or self.large.switched:
+                switched = self.large.switch(listener, data, host, port)
+                if switched is not None:
+                    if switched[1]:
+                        self._queue(switched[0], switched[1], host, port, 0)
+                    return
+            self._send_datagram(listener, data, host, port)
         else:
-            try:
-                self._sockets[listener].sendto(data, (host, port))
-            except OSError:
-                self._dropped.value += 1  # its transaction repeats it, or times out
-                return
-        self._counters.sent(data, transport)
+            self._queue(listener, data, host, port, flow)
+
+    def _send_datagram(self, listener: int, data: bytes, host: str, port: int) -> None:
+        try:
+            self._sockets[listener].sendto(data, (host, port))
+        except OSError:
+            self._dropped.value += 1  # its transaction repeats it, or times out
+        else:
+            self._counters.sent(data, "udp")
+
+    def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
+        hop = self.hops[listener]
+        name = self._names.get(Hop(hop.transport, host, port), "") if self._names else ""
+        self._for_streams.append(SendSip(listener, flow, host, port, name, data))
+
+    def flush(self) -> None:
+        """Hand the messages for connections to the dispatcher."""
+        waiting = self._for_streams
+        if not waiting:
+            return
+        self._for_streams = []
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            if self.hand_on(batch):
+                for record in batch:
+                    self._counters.sent(record.data, self.hops[record.listener].transport)
+            else:
+                self._dropped.value += len(batch)
+                for record in batch:
+                    if not record.data.startswith((b"SIP/2.0 ", b"ACK ")):
+                        reason = "the dispatcher takes no more"
+                        self._lost(SendFailed(record.listener, record.host, record.port, record.data, reason))
+
+    def fall_back(self, failed: SendFailed) -> bool:
+        """Send a long request by UDP after all, when it could not go over TCP; False when it was none of those."""
+        datagram = self.large.restore(failed.data, failed.host, failed.port)
+        if datagram is None:
+            return False
+        self._send_datagram(*datagram, failed.host, failed.port)
+        return True

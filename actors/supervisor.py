@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import kernel, link, listeners
+from . import kernel, link, listeners, tls
 from .config import Listener, NodeConfig
 from .errors import ConfigurationError
 from .link import Channel, RouterLink
@@ -132,6 +132,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._run_dir = RunDirectory(self._run_dir_path)
         try:
+            tls.check(self._asked.tls, self._asked.listeners)
             self._sockets, bound = listeners.bind_all(self._asked.listeners)
         except ConfigurationError:
             self._run_dir.close()

@@ -29,8 +29,8 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     2: messages.Welcome,
     # sip link
     10: messages.SipReceived,
-    11: messages.FlowClosed,
     12: messages.SendSip,
+    13: messages.SendFailed,
     # control link
     30: messages.Start,
     31: messages.Drain,

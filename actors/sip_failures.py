@@ -1,0 +1,56 @@
+"""Requests of ours that did not get out: whose they are, and telling it so (RFC 3261 section 17.1.4)."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .call_actor import CallActor
+from .registration_actor import RegistrationActor
+
+_logger = logging.getLogger(__name__)
+
+
+class Sent(NamedTuple):
+    """What identifies a request of ours."""
+
+    call_id: str
+    from_tag: str
+    branch: str
+
+
+def identity(data: bytes) -> Sent | None:
+    """Read back what we have written, also from its first part only; None when it is not ours."""
+    call_id = _value(data, b"\r\nCall-ID: ")
+    from_tag = _value(data, b"\r\nFrom: ").rpartition(b";tag=")[2].partition(b";")[0]
+    branch = _value(data, b"\r\nVia: ").partition(b";branch=")[2].partition(b";")[0]
+    if not (call_id and from_tag and branch):
+        return None
+    return Sent(
+        call_id.decode("utf-8", "replace"), from_tag.decode("utf-8", "replace"), branch.decode("ascii", "replace")
+    )
+
+
+def _value(data: bytes, name: bytes) -> bytes:
+    start = data.find(name)
+    if start < 0:
+        return b""
+    start += len(name)
+    end = data.find(b"\r\n", start)
+    return data[start:end] if end >= 0 else b""
+
+
+def owner_of(data: bytes, actors: Mapping[tuple[Any, ...], CallActor | RegistrationActor]) -> tuple[Any, str]:
+    """Whose request it is and its branch; None and nothing when nobody waits for it any more."""
+    sent = identity(data)
+    actor = actors.get((sent.call_id, sent.from_tag)) if sent is not None else None
+    return (actor, sent.branch) if sent is not None and actor is not None else (None, "")
+
+
+def tell(actor: CallActor | RegistrationActor, branch: str, reason: str, now: float) -> None:
+    """Let a call or registration know that one of its requests is lost, and why."""
+    _logger.info("%s: a request is lost: %s", actor.name, reason)
+    if isinstance(actor, CallActor):
+        actor.session.transport_failed(now, branch=branch)
+    else:
+        actor.registration.transport_failed(branch, now)
+    actor.pump(now)
