@@ -28,6 +28,9 @@ MAX_VIAS = 64
 MAX_BODY = 65535
 """Longest body, in octets (413 beyond)."""
 
+_SHORT = 32
+_USUAL_HOPS = frozenset(f" {hops}" for hops in range(256))
+
 _SINGLE = ("call-id", "cseq", "from", "to", "content-length", "max-forwards", "content-type")
 _MANDATORY = ("via", "from", "to", "call-id", "cseq")
 METHODS = frozenset(
@@ -68,9 +71,16 @@ def parse(data: bytes) -> Request | Response:
     if sum(map(len, lines)) + 2 * len(lines) - 2 != len(head):
         lines = _split_lines(head)
     start_line = lines.pop(0)
+    known = _KEYS.get
+    keys: list[str] = []
+    values: dict[str, str] = {}
     try:
-        keys, values = _index(lines)
-    except ValueError:
+        for line in lines:
+            name, value = line.split(":", 1)
+            key = known(name) or _unusual_key(name)
+            keys.append(key)
+            values[key] = value
+    except ValueError:  # no colon, or no proper name: a folded line, unless the head is malformed
         lines = _join_folded(lines)
         keys, values = _index_folded(lines)
     if end > MAX_LINE:
@@ -84,7 +94,7 @@ def parse(data: bytes) -> Request | Response:
 
     message: Request | Response
     method = ""
-    if start_line[:4].upper() == "SIP/":
+    if start_line.startswith("SIP/") or start_line[:4].upper() == "SIP/":
         status, reason = _status_line(start_line)
         message = Response(status, reason, headers, b"", start_line)
     else:
@@ -93,10 +103,11 @@ def parse(data: bytes) -> Request | Response:
 
     try:
         via, from_, to = values["via"], values["from"], values["to"]
-        call_id, cseq = values["call-id"].strip(" \t"), _cseq(values["cseq"])
+        call_id, cseq_value = values["call-id"].strip(" \t"), values["cseq"]
     except KeyError:
         missing = next(key for key in _MANDATORY if key not in values)
         raise ParseError(f"no {missing} header") from None
+    cseq = _cseq(cseq_value) if len(cseq_value) < _SHORT else CSeq.parse(unfold(cseq_value))
     if method and cseq.method != method:
         raise ParseError("CSeq names another method than the request line", 400 if method in METHODS else 501)
     if not call_id or " " in call_id or "\t" in call_id or "\n" in call_id:
@@ -109,12 +120,15 @@ def parse(data: bytes) -> Request | Response:
     branch = found[1] if found else _odd_branch(via)
     headers.typed = {"call_id": call_id, "cseq": cseq, "from_tag": from_tag, "to_tag": to_tag, "branch": branch}
     if "max-forwards" in values:
-        number(unfold(values["max-forwards"]), 2**31 - 1, "Max-Forwards")
+        value = values["max-forwards"]
+        if value not in _USUAL_HOPS:
+            number(unfold(value), 2**31 - 1, "Max-Forwards")
 
     start = end + 4
     if "content-length" in values:
-        length = number(unfold(values["content-length"]), 2**31 - 1, "Content-Length")
-        if length:
+        value = values["content-length"]
+        if value != " 0":
+            length = number(unfold(value), 2**31 - 1, "Content-Length")
             if length > MAX_BODY:
                 raise ParseError("the body is too long", 413)
             if length > len(data) - start:
@@ -123,19 +137,6 @@ def parse(data: bytes) -> Request | Response:
     else:
         message.body = data[start:]
     return message
-
-
-def _index(lines: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the key of every line, and a raw value by key; ValueError for a line that is no header by itself."""
-    known = _KEYS.get
-    keys = []
-    values = {}
-    for line in lines:
-        name, value = line.split(":", 1)
-        key = known(name) or _unusual_key(name)
-        keys.append(key)
-        values[key] = value
-    return keys, values
 
 
 def _unusual_key(name: str) -> str:
@@ -212,7 +213,7 @@ def _request_line(line: str) -> tuple[str, str]:
     return method, uri
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _status_line(line: str) -> tuple[int, str]:
     version, _, rest = line.partition(" ")
     if version.upper() != "SIP/2.0":
