@@ -95,7 +95,8 @@ class Streams:
         if not self._watching and not self._closed:
             self._watching = True
             for index, each in self._sockets.items():
-                self._loop.add_reader(each.fileno(), self._on_connection, index)
+                if self._listeners[index].transport == "tcp" or self._server_context is not None:
+                    self._loop.add_reader(each.fileno(), self._on_connection, index)
 
     def _unwatch(self) -> None:
         if self._watching:

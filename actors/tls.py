@@ -12,27 +12,33 @@ from .errors import ConfigurationError
 
 
 def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
-    """See before anything starts that the files are there and fit together.
+    """See before anything is bound that the files are there and fit together.
 
     Raises:
-        ConfigurationError: a TLS listener without certificate, or a file that cannot be used.
+        ConfigurationError: a TLS listener without certificate, unless its port may be any: nobody would look for it
+            there, and it is only for connections that we open; or a file that cannot be used.
     """
-    if not any(each.transport == "tls" for each in listeners):
+    secure = [each for each in listeners if each.transport == "tls"]
+    if not secure:
         return
+    if not config.certificate and any(each.port for each in secure):
+        raise ConfigurationError("a tls listener needs a certificate; say --tls-cert FILE and --tls-key FILE")
     server_context(config)
     client_context(config)
 
 
-def server_context(config: TlsConfig) -> ssl.SSLContext:
+def server_context(config: TlsConfig) -> ssl.SSLContext | None:
     """What connections are taken with; a client's certificate is checked when it shows one, or demanded.
 
+    Returns None without a certificate: then none are taken.
+
     Raises:
-        ConfigurationError: no certificate, or a file that cannot be used.
+        ConfigurationError: a file that cannot be used.
     """
+    if not config.certificate:
+        return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not config.certificate:
-        raise ConfigurationError("a tls listener needs a certificate; say --tls-cert FILE and --tls-key FILE")
     _load_certificate(context, config)
     if config.ca:
         _load_ca(context, config)

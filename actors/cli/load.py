@@ -157,8 +157,8 @@ def load(
     if segments:
         rate = max(max(start, end) for start, end, _ in segments)
     hop = checked_hop(uri, allow_public=allow_public, rate=rate)
-    listener = Listener("udp", local_ip or local_address(hop), local_port)
-    Listener.parse(f"udp:{format_host(listener.host)}:{listener.port}")
+    listener = Listener(hop.transport, local_ip or local_address(hop), local_port)
+    Listener.parse(f"{hop.transport}:{format_host(listener.host)}:{listener.port}")
     config = LoadConfig(
         target=uri,
         rate=rate,

@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from ..config import TlsConfig
 from .values import Duration, MetricsAddress, MetricsPlace, PortRange
 
 MAX_WORKERS = 256
+_PEM = click.Path(dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,14 @@ class FleetOptions:
     max_calls: int
     run_dir: str
     quiet: bool
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+
+    @property
+    def tls(self) -> TlsConfig:
+        """The TLS options as the node takes them."""
+        return TlsConfig(self.tls_ca, self.tls_cert, self.tls_key)
 
 
 def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -97,6 +107,15 @@ def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], 
             show_default="a fresh private one",
             help="Folder of the sockets between the processes.",
         ),
+        click.option(
+            "--tls-ca",
+            type=_PEM,
+            default="",
+            show_default="the system's",
+            help="Certificates that are trusted; clients that show one are checked against it too.",
+        ),
+        click.option("--tls-cert", type=_PEM, default="", help="Our certificate, with its chain."),
+        click.option("--tls-key", type=_PEM, default="", help="Its key, without password."),
         click.option("--quiet", is_flag=True, help="No progress on stderr."),
     )
     names = tuple(field.name for field in fields(FleetOptions))

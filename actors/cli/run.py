@@ -232,5 +232,6 @@ def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes:
         "rtp_timeout": options.rtp_timeout,
         "hang_timeout": options.hang_timeout,
         "max_calls": options.max_calls,
+        "tls": options.tls,
     }
     return NodeConfig(run_dir="", listeners=tuple(listeners), call_id_key=0, **{**fields, **changes})

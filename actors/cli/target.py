@@ -55,15 +55,9 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
     """Where a target's calls are sent, once it is clear that they may be.
 
     Raises:
-        ConfigurationError: a public address without --allow-public, or with too many calls per second; or a transport
-            that does not exist yet.
+        ConfigurationError: a public address without --allow-public, or with too many calls per second.
     """
     hop = hop_of(target)
-    if hop.transport != "udp":
-        raise ConfigurationError(
-            f"target {target!r}: this release sends over udp and not over {hop.transport}; "
-            "write sip: without a transport"
-        )
     if any(_address(hop.host) in network for network in QUIET_NETWORKS):
         return hop
     if not allow_public:
