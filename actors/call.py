@@ -6,6 +6,7 @@ notices mean for callbacks is in `call_callbacks`.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -26,13 +27,18 @@ from .parameters import CallParameters
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
+    from .messages import CallFinished
 
 DIGITS: Final = frozenset("0123456789ABCD*#")
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
 METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband", "info": "info"}
+GRACE: Final = 30.0
+"""seconds that the coroutines of a call have for their own clean-up after its end"""
 _INFO_SPACING: Final = 0.05
 """seconds between two digits sent by SIP INFO"""
+
+_logger = logging.getLogger(__name__)
 
 
 def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
@@ -64,6 +70,7 @@ class Call:
     invite_request: Request | None = None
     """the INVITE of a call that came in"""
     error: CallError | None = None
+    """what the last INVITE of ours failed with"""
     failure = ""
     """the expectation that was missed, by name"""
     digits_sent = ""
@@ -76,6 +83,8 @@ class Call:
     """called once, when every figure of the call is final"""
     judge: "Callable[[Call], str] | None" = None
     """asked for the missed expectation, by name, when every figure of the call is final"""
+    report: "Callable[[CallFinished], None] | None" = None
+    """takes the row of this call in place of the supervisor"""
     planned: float | None = None
     """monotonic time at which a load wanted this call to start"""
     receiver: Callable[[Request | Response, Hop], None] | None = None
@@ -83,11 +92,16 @@ class Call:
     handler: MediaHandler | None = None
     """what runs on the media now"""
     closed = False
+    grace = GRACE
+    """seconds after the end until coroutines that still run for the call are cancelled"""
+    tasks: "frozenset[asyncio.Task[None]] | set[asyncio.Task[None]]" = frozenset()
+    """robots and callbacks that run for this call"""
     up: asyncio.Future[None] | None = None
     digit_waiter: asyncio.Future[None] | None = None
     bye_arguments: Mapping[str, Any] = MappingProxyType({})
     cancel_arguments: Mapping[str, Any] = MappingProxyType({})
     _request_number = 0
+    _grace_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
         self.param = param
@@ -240,10 +254,10 @@ class Call:
         self.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
         self.param.update(param)
-        done = self.up = self.future()
+        self.up = self.future() if self.param.cb_final is None else None
         self.send_invite(clear=clear)
-        if self.param.cb_final is None:
-            await done
+        if self.up is not None:
+            await self.up
         return self
 
     def send_invite(self, *, clear: bool = False) -> None:
@@ -365,7 +379,7 @@ class Call:
         self.raise_if_over()
         modes = dtmf_modes(methods)
         if cb_final is not None:
-            self.worker.spawn(self._dtmf_with_callback(events, duration, modes, cb_final))
+            self.spawn(self._dtmf_with_callback(events, duration, modes, cb_final))
             return
         await self._send_digits(events, duration, modes)
 
@@ -479,8 +493,13 @@ class Call:
         """A future that fails with `CallEnded` when the call ends first."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiters.add(future)
-        future.add_done_callback(self._waiters.discard)
+        future.add_done_callback(self._settled)
         return future
+
+    def _settled(self, future: "asyncio.Future[Any]") -> None:
+        self._waiters.discard(future)
+        if not future.cancelled():
+            future.exception()  # nobody has to wait: then nothing is reported as forgotten
 
     def fail_waiters(self, error: CallError) -> None:
         """The call is over: everything that waits on it fails."""
@@ -491,8 +510,46 @@ class Call:
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""
         if self.actor.state is State.OVER:
-            raise self.error or CallEnded(self.actor.cause)
+            was_up = self.times.answered > 0  # then an error is that of a re-INVITE
+            raise CallEnded(self.actor.cause) if was_up or self.error is None else self.error
 
     def call_back(self, callback: Callback, *arguments: Any) -> Any:
-        """Invoke a callback of any form; a coroutine runs as a task of the worker."""
-        return invoke(callback, *arguments, spawn=self.worker.spawn)
+        """Invoke a callback of any form; a coroutine runs as a task of the call."""
+        return invoke(callback, *arguments, spawn=self.spawn)
+
+    def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
+        """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
+        task = self.worker.loop.create_task(self._carry_through(awaitable))
+        if not isinstance(self.tasks, set):
+            self.tasks = set()
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+        if self.actor.state is State.OVER:
+            self.bound_tasks()
+        return task
+
+    async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
+        try:
+            await awaitable
+        except CallError:
+            pass  # an outcome of a call
+        except Exception:
+            _logger.exception("a coroutine of call %s failed and the call is ended", self.call_id)
+            self.failure = self.failure or "scenario_error"
+            self.hang_up()
+
+    def bound_tasks(self) -> None:
+        """The call is over: what runs for it has `grace` seconds left."""
+        if self.tasks and self._grace_timer is None:
+            self._grace_timer = self.worker.loop.call_later(self.grace, self._cancel_tasks)
+
+    def _task_done(self, task: "asyncio.Task[None]") -> None:
+        if isinstance(self.tasks, set):
+            self.tasks.discard(task)
+        if not self.tasks and self._grace_timer is not None:
+            self._grace_timer.cancel()  # or it would hold the call until then
+            self._grace_timer = None
+
+    def _cancel_tasks(self) -> None:
+        for task in list(self.tasks):
+            task.cancel()

@@ -33,6 +33,7 @@ from .notices import (
     TransferAsked,
     TransferNews,
 )
+from .transfers import take_over
 
 if TYPE_CHECKING:
     from .call import Call
@@ -58,6 +59,8 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
     param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
     if not notice.reinvite:
         call.invite_request = notice.request
+        if notice.request.replaces is not None and take_over(call, notice.request):
+            return
         call.worker.call_came_in(call, notice.request)
         return
     if param.clear_sdp:
@@ -89,6 +92,7 @@ def _on_progress(call: "Call", notice: Progress) -> None:
 def _on_answered(call: "Call", notice: Answered) -> None:
     param = call.param
     param.sdp_peer = call.actor.media.exchange.remote
+    call.error = None
     if param.cb_final is not None:
         call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
     _start_media(call)
@@ -122,8 +126,7 @@ def _on_refused(call: "Call", notice: Refused) -> None:
         error = CallEnded("cancelled")
     else:
         error = CallRejected(notice.status, notice.reason)
-    if not notice.reinvite:
-        call.error = error
+    call.error = error
     if param.cb_final is not None:
         call.call_back(param.cb_final, "FAIL", call, _failure_info(notice))
     if cause is Cause.NO_ANSWER and param.cb_noanswer is not None:
@@ -271,11 +274,10 @@ def _on_silent(call: "Call", notice: MediaSilent) -> None:
 def _on_over(call: "Call", notice: Over) -> None:
     call.fail_waiters(CallEnded(call.actor.cause))
     call.sending.clear()
+    call.bound_tasks()
     if notice.by == "remote":
         _clean_up(call)
-        if (call.param.recv_bye is not None and call.times.answered) or (
-            call.param.recv_bye is not None and not call.is_uac
-        ):
+        if call.param.recv_bye is not None and (call.times.answered or not call.is_uac):
             call.call_back(call.param.recv_bye, call.param)
 
 

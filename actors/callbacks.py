@@ -31,7 +31,7 @@ Callback = Any
 """Anything that `invoke` takes."""
 
 
-def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], None]) -> Any:
+def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
     """Call it; what it returns (for a regular expression: whether it matches any argument, as text).
 
     spawn: is given the awaitable of a coroutine function, to run it on the call.

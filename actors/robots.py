@@ -67,7 +67,7 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
 
 def run(worker: "CallWorker", call: Call, robot: Robot) -> "asyncio.Task[None]":
     """Run a robot for a call inside the crash boundary."""
-    return worker.loop.create_task(_run(worker, call, robot))
+    return call.spawn(_run(worker, call, robot))
 
 
 async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:

@@ -6,17 +6,19 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from sipcore.fields import NameAddr
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.registration import Registered, RegistrationEvent, RegistrationFailed, RegistrationSettings, Unregistered
+from sipcore.transfer import TransferTarget
 from sipcore.uri import Uri
 
-from . import call_callbacks, media_handlers, robots
+from . import call_callbacks, media_handlers, robots, transfers
+from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description
 from .callbacks import Callback, invoke
@@ -29,7 +31,12 @@ from .node import EmbeddedNode
 from .notices import Incoming
 from .parameters import CallParameters
 from .robots import Robot
+from .routing import slot_of
 from .targets import hop_of
+from .transfers import Consent
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
 
 REFUSED: Final = 403
 """status for a call that the filter or `cb_create` does not want"""
@@ -42,7 +49,9 @@ class UserAgent:
     any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or
     a function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of
     what is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
-    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers.
+    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers. worker: stand on this
+    call worker of a running node, in place of a node of our own; then `legs` and `rtp_ports` are the node's, and the
+    user agent works without being entered.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -63,6 +72,7 @@ class UserAgent:
         domain2proxy: Mapping[str, str] | None = None,
         session_expires: int = 0,
         rtp_ports: tuple[int, int] = (20000, 32766),
+        worker: "CallWorker | None" = None,
     ) -> None:
         self.domain = domain
         self.from_ = from_ if ":" in from_ else f"sip:{from_}@{domain}"
@@ -80,12 +90,28 @@ class UserAgent:
             session_expires,
         )
         self._trust(outgoing_proxy, registrar)
-        config = NodeConfig("", tuple(Listener.parse(leg) for leg in legs), 0, rtp_ports=rtp_ports)
-        self._node = EmbeddedNode(config)
+        self.scenario = ""
+        """label of the calls that it places"""
+        self.target = ""
+        """who a load calls"""
+        self.media: str | None = None
+        """what calls send that say neither `media` nor `init_media`; None = echo"""
+        self.ring_time = 0.0
+        """seconds without a final answer before CANCEL, for calls that do not say; 0 = 180"""
+        self.on_placed: Callable[[Call], None] | None = None
+        """called with each call of `invite` before its INVITE leaves"""
+        self._node: EmbeddedNode | BoundNode
+        if worker is not None:
+            self._node = BoundNode(worker)
+        else:
+            config = NodeConfig("", tuple(Listener.parse(leg) for leg in legs), 0, rtp_ports=rtp_ports)
+            self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
         await self._node.start()
         worker = self._node.worker
+        if isinstance(self._node, BoundNode):
+            return self
         worker.identity = self._identity
         if self._options is not None:
             worker.admission.options = tuple(self._options.items())
@@ -95,6 +121,32 @@ class UserAgent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._node.close()
+
+    # ---- inside a call worker
+
+    def another(self, from_: str, **options: Any) -> "UserAgent":
+        """A further user agent on the same call worker or, in a script, with sockets of its own.
+
+        from_, options: as for the constructor.
+        """
+        worker = self._node.worker if isinstance(self._node, BoundNode) else None
+        return UserAgent(from_, worker=worker, **options)
+
+    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
+        """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
+
+        every_worker: in each call worker of the node; otherwise in the first only.
+        """
+        worker = self._node.worker
+        if worker.slot and not every_worker:
+            return
+
+        async def repeat() -> None:
+            while not worker.draining.begun:
+                await asyncio.sleep(seconds)
+                invoke(function, spawn=worker.spawn)
+
+        worker.spawn(repeat())
 
     # ---- reading
 
@@ -113,23 +165,33 @@ class UserAgent:
 
     # ---- calls that we place
 
-    async def invite(self, to: str, **param: Any) -> Call:
+    async def invite(self, to: str | Mapping[str, Any] | Call, **param: Any) -> Call:
         """Call somebody. Without `cb_final` the established call; with it the call at once.
 
-        to: SIP URI, name-addr, or a bare user with `domain`. param: see `CallParameters`; besides: media ("silence",
-        "echo", "tone:HZ", "play:FILE", "none") in place of `init_media`, and call_id.
+        to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and in place of the user agent's own
+        `from`, `contact`, `route`, `auth` and `callid`; or a call that is up, to negotiate it anew (C1). param: see
+        `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") in place of `init_media`,
+        and call_id.
 
         Raises:
             CallRejected: the peer answered 300 to 699.
             CallTimeout: no final answer came in time.
             ConfigurationError: something in `to` or the parameters cannot be.
         """
+        if isinstance(to, Call):
+            return await to.reinvite(**param)
+        identity = self._identity
+        if isinstance(to, Mapping):
+            identity = self._identity_of(to)
+            param.setdefault("call_id", to.get("callid", ""))
+            to = str(to["to"])
         worker = self._node.worker
         target = self._complete(to)
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
         hop = self._hop_for(uri, target)
         self._trust(target)
-        media, call_id = param.pop("media", None), param.pop("call_id", "")
+        media = param.pop("media", None if "init_media" in param else self.media)
+        call_id = param.pop("call_id", "")
         own_hop = param.pop("hop", None)
         parameters = CallParameters(**param)
         if media is None and parameters.init_media is None:
@@ -140,15 +202,18 @@ class UserAgent:
         call = worker.place_call(
             target,
             own_hop or hop,
-            identity=self._identity,
+            identity=identity,
             demand=demand,
             headers=parameters.header_pairs(),
-            ring_time=parameters.ring_time,
+            ring_time=parameters.ring_time or self.ring_time,
+            scenario=self.scenario,
             call_id=call_id,
             param=parameters,
             listener=listener,
             given=given_description(parameters),
         )
+        if self.on_placed is not None:
+            self.on_placed(call)
         if parameters.cb_final is None:
             try:
                 await call.established()
@@ -156,6 +221,26 @@ class UserAgent:
                 call.hang_up()  # nobody has its handle
                 raise
         return call
+
+    def _identity_of(self, context: Mapping[str, Any]) -> Identity:
+        """Who we are in one call, by the fields of its context.
+
+        Raises:
+            ConfigurationError: a field that is not known, or no `to`.
+        """
+        unknown = context.keys() - {"to", "from", "contact", "route", "auth", "callid"}
+        if unknown or "to" not in context:
+            raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
+        keyring = self._keyring
+        if "auth" in context:
+            keyring = Keyring(context["auth"])
+            keyring.trust(uri_in(str(context["to"])).host)
+        return self._identity._replace(
+            from_=context.get("from", self._identity.from_),
+            contact=context.get("contact", self._identity.contact),
+            route=tuple(context.get("route", self._identity.route)),
+            credentials=keyring,
+        )
 
     def _complete(self, to: str) -> str:
         if ":" in to:
@@ -244,6 +329,20 @@ class UserAgent:
 
         worker.on_call = on_call
 
+    def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
+        """Call whom a peer of ours refers us to (RFC 3515, 5589), and tell it how that goes.
+
+        consent: called as (call, URI of the target); false declines. The new call has the parameters of `listen`.
+        Without this method every transfer is declined.
+        """
+        worker = self._node.worker
+
+        def place(target: TransferTarget) -> Awaitable[Call]:
+            param = {**worker.incoming_param, "sip_header": target.headers, "cb_final": None}
+            return self.invite(target.uri, **param)
+
+        transfers.take_on(worker, place, consent)
+
     # ---- registration
 
     async def register(
@@ -261,7 +360,8 @@ class UserAgent:
 
         registrar: SIP URI, default the user agent's. contact: default our address on the leg. expires: seconds asked
         for, 0 removes the binding. refresh: keep it bound until the user agent is left. cb_final: called as ("OK",
-        expires, response) or ("FAIL", {code, …}, response) on each result.
+        expires, response) or ("FAIL", {code, …}, response) on each result. Of several call workers that register the
+        same address only the one that owns it does; the others return 0 at once.
 
         Raises:
             CallRejected: the registrar refused. CallTimeout: it did not answer.
@@ -271,6 +371,9 @@ class UserAgent:
         if not uri:
             raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
         uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
+        config = self._node.config
+        if slot_of(self.from_.encode(), config.call_id_key, config.call_workers) != worker.slot:
+            return 0
         self._trust(uri)
         listener = self.legs[leg]
         hop = self._proxy or hop_of(uri)
@@ -305,9 +408,13 @@ class UserAgent:
             return
         for uri in uris:
             if uri:
-                inner = uri.partition("<")[2].partition(">")[0] or uri
-                parsed = Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
-                self._keyring.trust(parsed.host)
+                self._keyring.trust(uri_in(uri).host)
+
+
+def uri_in(text: str) -> Uri:
+    """The URI of a name-addr, of a SIP URI, or of one whose scheme was left out."""
+    inner = text.partition("<")[2].partition(">")[0] or text
+    return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
 
 
 def _hop_of_proxy(proxy: str) -> Hop:
