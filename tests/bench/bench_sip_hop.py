@@ -114,7 +114,7 @@ def process_cpu(pid: int) -> float:
 
 
 def carry(port: int, rate: int, seconds: float) -> tuple[int, int]:
-    """Send on an absolute schedule, spread over calls as they would come; (datagrams sent, datagrams that came back)."""
+    """Send on an absolute schedule, spread over calls as they would come; (sent, came back) in datagrams."""
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     client.connect(("127.0.0.1", port))

@@ -1,4 +1,6 @@
-"""Cost of reading and writing one SIP message, in microseconds of thread CPU; run as `python -m tests.bench.bench_sip_parse`.
+"""Cost of reading and writing one SIP message, in microseconds of thread CPU.
+
+Run as `python -m tests.bench.bench_sip_parse`.
 
 Prints a table and then the same figures as one line of JSON. The messages are the seven of a plain call between two
 user agents with one audio line, written here; sizes are printed beside the costs. Each figure is the best of several
