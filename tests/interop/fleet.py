@@ -8,15 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from .processes import LOOPBACK, Program, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-
-NO_TCP = pytest.mark.xfail(strict=True, raises=AssertionError, reason="this release listens and calls on UDP only")
-"""for the tests over TCP: red as soon as they pass, so that nobody forgets to take it away"""
 
 
 class Metrics(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from .conftest import Start
-from .fleet import NO_TCP, Answer
+from .fleet import Answer
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 
@@ -54,7 +54,7 @@ def echoed(said: dict[str, Any], answer: Answer, allowed_to_miss: int = 0) -> No
     [
         pytest.param("udp", LOOPBACK, id="udp"),
         pytest.param("udp", "::1", id="udp6"),
-        pytest.param("tcp", LOOPBACK, id="tcp", marks=NO_TCP),
+        pytest.param("tcp", LOOPBACK, id="tcp"),
     ],
 )
 def test_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Start, transport: str, host: str) -> None:

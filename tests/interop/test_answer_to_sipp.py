@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import NO_TCP, Answer, Metrics
+from .fleet import Answer, Metrics
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
 
@@ -65,9 +65,9 @@ def test_500_calls_of_sipp_at_100_a_second_succeed_and_are_counted_alike(tmp_pat
     [
         pytest.param("u1", "::1", id="udp6"),
         pytest.param("un", LOOPBACK, id="a-udp-socket-per-call"),
-        pytest.param("t1", LOOPBACK, id="tcp", marks=NO_TCP),
-        pytest.param("tn", LOOPBACK, id="a-tcp-connection-per-call", marks=NO_TCP),
-        pytest.param("t1", "::1", id="tcp6", marks=NO_TCP),
+        pytest.param("t1", LOOPBACK, id="tcp"),
+        pytest.param("tn", LOOPBACK, id="a-tcp-connection-per-call"),
+        pytest.param("t1", "::1", id="tcp6"),
     ],
 )
 def test_sipp_succeeds_over_every_transport(tmp_path: Path, start: Start, transport: str, host: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import NO_TCP, Answer
+from .fleet import Answer
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
@@ -42,7 +42,7 @@ FLOWS = [
 OVER_UDP = [pytest.param(flow, "udp", id=flow.scenario.removesuffix(".xml")) for flow in FLOWS]
 # SIPp does not know a 200 that comes again over TCP (RFC 3261 13.3.1.4) for a repeat: that flow is for UDP only.
 OVER_TCP = [
-    pytest.param(flow, "tcp", id=flow.scenario.replace(".xml", "-tcp"), marks=NO_TCP)
+    pytest.param(flow, "tcp", id=flow.scenario.replace(".xml", "-tcp"))
     for flow in FLOWS
     if flow.scenario != "uac_late_ack.xml"
 ]

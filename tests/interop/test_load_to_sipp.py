@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import NO_TCP, LoadResult, load
+from .fleet import LoadResult, load
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
 
@@ -47,8 +47,8 @@ def test_250_calls_at_a_fixed_50_a_second_are_taken_by_sipp(tmp_path: Path, star
     ("transport", "host"),
     [
         pytest.param("u1", "::1", id="udp6"),
-        pytest.param("t1", LOOPBACK, id="tcp", marks=NO_TCP),
-        pytest.param("t1", "::1", id="tcp6", marks=NO_TCP),
+        pytest.param("t1", LOOPBACK, id="tcp"),
+        pytest.param("t1", "::1", id="tcp6"),
     ],
 )
 def test_sipp_takes_our_calls_over_every_transport(tmp_path: Path, start: Start, transport: str, host: str) -> None:
