@@ -43,11 +43,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 # The spellings that nearly every peer uses, recognised in one step each; whatever they miss takes the long way,
 # with the same result.
-_USUAL_VIA = re.compile(
+_usual_via = re.compile(
     rf" ?SIP/2\.0/[A-Z]+ [A-Za-z0-9.\-]+(?::(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?;branch=([{re.escape(TOKEN)}]+)"
     rf"(?:;rport(?:=(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?)?(?:;received=[0-9.]+)?"
-)
-_USUAL_ADDRESS = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?')
+).fullmatch
+_usual_address = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?').fullmatch
 
 
 def parse(data: bytes) -> Request | Response:
@@ -68,7 +68,7 @@ def parse(data: bytes) -> Request | Response:
         raise ParseError("too many header lines")
     head = str(data[:end], "utf-8", "surrogateescape")
     lines = head.splitlines()
-    if sum(map(len, lines)) + 2 * len(lines) - 2 != len(head):
+    if "\r\n".join(lines) != head:
         lines = _split_lines(head)
     start_line = lines.pop(0)
     known = _KEYS.get
@@ -112,11 +112,11 @@ def parse(data: bytes) -> Request | Response:
         raise ParseError("CSeq names another method than the request line", 400 if method in METHODS else 501)
     if not call_id or " " in call_id or "\t" in call_id or "\n" in call_id:
         call_id = _odd_call_id(call_id)
-    found = _USUAL_ADDRESS.fullmatch(from_)
+    found = _usual_address(from_)
     from_tag = found[1] if found else tag_of(unfold(from_))
-    found = _USUAL_ADDRESS.fullmatch(to)
+    found = _usual_address(to)
     to_tag = found[1] if found else tag_of(unfold(to))
-    found = _USUAL_VIA.fullmatch(via)
+    found = _usual_via(via)
     branch = found[1] if found else _odd_branch(via)
     headers.typed = {"call_id": call_id, "cseq": cseq, "from_tag": from_tag, "to_tag": to_tag, "branch": branch}
     if "max-forwards" in values:

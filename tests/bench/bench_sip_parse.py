@@ -4,7 +4,16 @@ Run as `python -m tests.bench.bench_sip_parse`.
 
 Prints a table and then the same figures as one line of JSON. The messages are the seven of a plain call between two
 user agents with one audio line, written here; sizes are printed beside the costs. Each figure is the best of several
-rounds, so that a busy machine does not count.
+rounds, so that a busy machine counts little.
+
+What helped, in microseconds of one 326-octet response (13.8 at first): one anchored pattern each for the usual Via
+and the usual From and To instead of the general readers (5); one dictionary look-up for every spelling of a header
+name (1.5); splitlines, checked by joining again, instead of split and two counts (0.5); remembering status lines and
+CSeq values, which repeat in every call (0.8); no function calls for the usual Max-Forwards and Content-Length (0.4).
+What did not: splitting all lines first and zipping names with lines, reading header lines with one pattern, finding
+the headers one by one in the head (the lines have to be classified anyway, or a second Call-ID goes unseen), and
+remembering whole header lines (many calls at once have too many different ones).
+The aim of 4 us is missed: what is left is a fifth each for splitting, naming the lines, and the three patterns.
 """
 
 import json
