@@ -22,7 +22,7 @@ from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description
 from .callbacks import Callback, invoke
-from .config import Listener, NodeConfig, format_host
+from .config import Listener, NodeConfig, TlsConfig, format_host
 from .errors import CallRejected, CallTimeout, ConfigurationError
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler
@@ -49,9 +49,10 @@ class UserAgent:
     any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or
     a function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of
     what is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
-    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers. worker: stand on this
-    call worker of a running node, in place of a node of our own; then `legs` and `rtp_ports` are the node's, and the
-    user agent works without being entered.
+    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
+    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. worker: stand on this
+    call worker of a running node, in place of a node of our own; then `legs`, `rtp_ports` and `tls` are the node's, and
+    the user agent works without being entered.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -72,6 +73,7 @@ class UserAgent:
         domain2proxy: Mapping[str, str] | None = None,
         session_expires: int = 0,
         rtp_ports: tuple[int, int] = (20000, 32766),
+        tls: TlsConfig | None = None,
         worker: "CallWorker | None" = None,
     ) -> None:
         self.domain = domain
@@ -104,7 +106,8 @@ class UserAgent:
         if worker is not None:
             self._node = BoundNode(worker)
         else:
-            config = NodeConfig("", tuple(Listener.parse(leg) for leg in legs), 0, rtp_ports=rtp_ports)
+            listeners = tuple(Listener.parse(leg) for leg in legs)
+            config = NodeConfig("", listeners, 0, rtp_ports=rtp_ports, tls=tls or TlsConfig())
             self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
@@ -379,7 +382,11 @@ class UserAgent:
         hop = self._proxy or hop_of(uri)
         local = Hop(listener.transport, listener.host, listener.port)
         user = Uri.parse(self.from_).user or ""
-        own = contact or self._identity.contact or f"<sip:{user}@{format_host(listener.host)}:{listener.port}>"
+        own = (
+            contact
+            or self._identity.contact
+            or f"<sip:{user}@{format_host(listener.host)}:{listener.port}{_transport(listener)}>"
+        )
         settings = RegistrationSettings(
             uri, f"<{self.from_}>", (own,), local, hop, expires or 900, retry=refresh, credentials=self._keyring,
             headers=tuple((name.replace("_", "-"), value) for name, value in headers.items()), user_agent="sipswarm",
@@ -415,6 +422,10 @@ def uri_in(text: str) -> Uri:
     """The URI of a name-addr, of a SIP URI, or of one whose scheme was left out."""
     inner = text.partition("<")[2].partition(">")[0] or text
     return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
+
+
+def _transport(listener: Listener) -> str:
+    return "" if listener.transport == "udp" else f";transport={listener.transport}"
 
 
 def _hop_of_proxy(proxy: str) -> Hop:
