@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from actors.call import Call
-from actors.errors import CallRejected
+from actors.config import TlsConfig
+from actors.errors import CallRejected, ConfigurationError
 from actors.user_agent import UserAgent
+from tests.certificates import Authority
 
 PORTS = count(32000, 200)
 """a range of RTP ports for each user agent, because ports rest after use"""
 
 
-def agent(*legs: str) -> UserAgent:
+def agent(*legs: str, tls: TlsConfig | None = None) -> UserAgent:
     low = 32000 + (next(PORTS) - 32000) % 20000
-    return UserAgent("sip:alice@127.0.0.1", legs=legs, rtp_ports=(low, low + 198))
+    return UserAgent("sip:alice@127.0.0.1", legs=legs, rtp_ports=(low, low + 198), tls=tls)
 
 
 def address(ua: UserAgent, leg: int = 0) -> str:
@@ -63,5 +66,59 @@ def test_a_refused_connection_ends_the_call_at_once() -> None:
                 await alice.invite(nobody)
             assert caught.value.status == 503
             assert asyncio.get_running_loop().time() - started < 2
+
+    run(main)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+def certified(authority: Authority, name: str, *alternatives: str, client_certificates: bool = False) -> TlsConfig:
+    certificate, key = authority.issue(name, *alternatives)
+    return TlsConfig(authority.ca, certificate, key, client_certificates)
+
+
+@pytest.mark.parametrize("leg", ["tls:127.0.0.1:0", "tls:[::1]:0"])
+@pytest.mark.parametrize("mutual", [False, True])
+def test_a_call_over_tls_is_set_up_renegotiated_and_hung_up(authority: Authority, leg: str, mutual: bool) -> None:
+    async def main() -> None:
+        names = ("IP:127.0.0.1", "IP:::1")
+        theirs = certified(authority, "bob", *names, client_certificates=mutual)
+        ours = certified(authority, "alice", *names) if mutual else TlsConfig(authority.ca)
+        async with agent(leg, tls=ours) as alice, agent(leg, tls=theirs) as bob:
+            bob.listen(answers)
+            call = await alice.invite(address(bob), media="silence")
+            await call.reinvite()
+            await call.bye()
+            assert (call.cause, call.by) == ("bye", "local")
+
+    run(main)
+
+
+@pytest.mark.parametrize("fault", ["another CA", "another name", "no client certificate"])
+def test_whoever_cannot_show_who_he_is_gets_no_call_and_none_goes_over_udp(
+    authority: Authority, tmp_path: Path, fault: str
+) -> None:
+    async def main() -> None:
+        name = "IP:127.0.0.2" if fault == "another name" else "IP:127.0.0.1"
+        theirs = certified(authority, "bob", name, client_certificates=fault == "no client certificate")
+        trusted = Authority(tmp_path / "other").ca if fault == "another CA" else authority.ca
+        legs = ("tls:127.0.0.1:0", "udp:127.0.0.1:0")
+        async with agent(*legs, tls=TlsConfig(trusted)) as alice, agent(*legs, tls=theirs) as bob:
+            bob.listen(answers)
+            with pytest.raises(CallRejected) as caught:
+                await alice.invite(address(bob))
+            assert caught.value.status == 503
+
+    run(main)
+
+
+def test_a_tls_leg_without_a_certificate_is_refused_by_name() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigurationError, match="needs a certificate"):
+            async with agent("tls:127.0.0.1:5061"):
+                raise AssertionError
 
     run(main)

@@ -1,0 +1,43 @@
+"""A CA of the test's own and certificates that it signed, by the `openssl` command. Not a test."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+class Authority:
+    """A CA in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if shutil.which("openssl") is None:
+            if os.environ.get("CI") == "true":
+                pytest.fail("the openssl command is missing")
+            pytest.skip("the openssl command is missing")
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ca = str(folder / "ca.pem")
+        extensions = ["-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign"]
+        self._openssl("req", "-x509", *self._key("ca"), "-out", self.ca, "-subj", "/CN=test CA", *extensions)
+
+    def issue(self, name: str, *alternatives: str) -> tuple[str, str]:
+        """Certificate and key for subject alternative names such as "IP:127.0.0.1"; the paths of both."""
+        certificate, request = self._folder / f"{name}.pem", self._folder / f"{name}.csr"
+        extensions = self._folder / f"{name}.ext"
+        extensions.write_text(f"subjectAltName={','.join(alternatives)}\n")
+        self._openssl("req", *self._key(name), "-out", str(request), "-subj", f"/CN={name}")
+        self._openssl(
+            *("x509", "-req", "-in", str(request), "-CA", self.ca, "-CAkey", str(self._folder / "ca.key")),
+            *("-CAcreateserial", "-out", str(certificate), "-days", "2", "-extfile", str(extensions)),
+        )
+        return str(certificate), str(self._folder / f"{name}.key")
+
+    def _key(self, name: str) -> list[str]:
+        kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        return [*kind, "-keyout", str(self._folder / f"{name}.key")]
+
+    def _openssl(self, *words: str) -> None:
+        done = subprocess.run(["openssl", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
