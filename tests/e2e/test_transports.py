@@ -11,6 +11,8 @@ from actors.call import Call
 from actors.config import TlsConfig
 from actors.errors import CallRejected, ConfigurationError
 from actors.user_agent import UserAgent
+from sipcore.message import Request, Response
+from sipcore.parser import parse
 from tests.certificates import Authority
 
 PORTS = count(32000, 200)
@@ -120,5 +122,111 @@ def test_a_tls_leg_without_a_certificate_is_refused_by_name() -> None:
         with pytest.raises(ConfigurationError, match="needs a certificate"):
             async with agent("tls:127.0.0.1:5061"):
                 raise AssertionError
+
+    run(main)
+
+
+class ForgetfulPeer:
+    """A callee over TCP that answers each request and closes the connection right after."""
+
+    def __init__(self) -> None:
+        self.methods: list[list[str]] = []
+        self.port = 0
+
+    async def serve(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._on_connection, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen: list[str] = []
+        self.methods.append(seen)
+        while not seen or seen[-1] == "INVITE":
+            head = await reader.readuntil(b"\r\n\r\n")
+            request = parse(head.replace(b"Content-Length: ", b"X-Length: "))
+            assert isinstance(request, Request)
+            body = await reader.readexactly(int(request.headers.get("X-Length") or 0))
+            seen.append(request.method)
+            if request.method == "ACK":
+                continue
+            contact = [("Contact", f"<sip:bob@127.0.0.1:{self.port};transport=tcp>")]
+            invite = request.method == "INVITE"
+            answer = body if invite else b""
+            kind = "application/sdp" if invite else None
+            reply = Response.to_request(request, 200, to_tag="bob", extra=contact, body=answer, content_type=kind)
+            writer.write(reply.to_bytes())
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_a_peer_that_closes_the_connection_gets_the_next_request_on_a_new_one() -> None:
+    async def main() -> None:
+        peer = ForgetfulPeer()
+        async with await peer.serve(), agent("tcp:127.0.0.1:0") as alice:
+            call = await alice.invite(f"sip:bob@127.0.0.1:{peer.port};transport=tcp", media="silence")
+            while peer.methods != [["INVITE", "ACK"]]:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            await call.bye()
+            assert (call.cause, call.by) == ("bye", "local")
+            assert peer.methods == [["INVITE", "ACK"], ["BYE"]]
+
+    run(main)
+
+
+LONG = {"sip_header": {"X-Long": "x" * 1400}}
+
+
+def test_a_request_too_long_for_udp_goes_over_tcp_and_the_call_goes_on_over_udp() -> None:
+    async def main() -> None:
+        legs = ("udp:127.0.0.1:0", "tcp:127.0.0.1:0")
+        async with agent(*legs) as alice:
+            port = 0
+            for _ in range(20):  # the same number for UDP and TCP, as a real peer has it
+                bob = agent("udp:127.0.0.1:0")
+                async with bob:
+                    port = bob.legs[0].port
+                bob = agent(f"udp:127.0.0.1:{port}", f"tcp:127.0.0.1:{port}")
+                try:
+                    await bob.__aenter__()
+                except ConfigurationError:
+                    continue
+                break
+            try:
+                vias: list[str] = []
+
+                async def robot(call: Call) -> None:
+                    assert call.invite_request is not None
+                    vias.append(call.invite_request.via.transport)
+                    await answers(call)
+
+                bob.listen(robot)
+                call = await alice.invite(f"sip:bob@127.0.0.1:{port}", media="silence", **LONG)
+                await call.bye()
+                assert (call.cause, call.by) == ("bye", "local")
+                assert vias == ["TCP"]
+            finally:
+                await bob.__aexit__(None, None, None)
+
+    run(main)
+
+
+def test_a_long_request_to_a_peer_without_tcp_goes_over_udp_after_all() -> None:
+    async def main() -> None:
+        async with agent("udp:127.0.0.1:0", "tcp:127.0.0.1:0") as alice, agent("udp:127.0.0.1:0") as bob:
+            vias: list[str] = []
+
+            async def robot(call: Call) -> None:
+                assert call.invite_request is not None
+                vias.append(call.invite_request.via.transport)
+                await answers(call)
+
+            bob.listen(robot)
+            for _ in range(2):
+                call = await alice.invite(f"sip:bob@127.0.0.1:{bob.legs[0].port}", media="silence", **LONG)
+                await call.bye()
+                assert (call.cause, call.by) == ("bye", "local")
+            assert vias == ["UDP", "UDP"]
 
     run(main)
