@@ -26,6 +26,7 @@ from sipcore.tokens import Tokens
 
 from . import call_callbacks, listeners, sip_failures
 from .admission import Admission
+from .application import Application
 from .call import Call
 from .call_actor import CallActor
 from .call_book import CallBook
@@ -92,6 +93,7 @@ class CallWorker:
         """wishes for the media of calls that come in, as for `demand_for`"""
         self.incoming_param: dict[str, Any] = {}
         """parameters of calls that come in"""
+        self.application = Application()
         self.on_transfer: OnTransfer | None = None
         self.identity: Identity | None = None
         """who takes the calls that come in; None = `default_identity`"""
@@ -185,7 +187,8 @@ class CallWorker:
         return len(self.live)
 
     def on_record(self, record: Any) -> None:
-        """Records of the supervisor that only a call worker knows (none yet)."""
+        """A record of the supervisor that only the application knows."""
+        self.application.on_record(record)
 
     def close(self) -> None:
         """Let go of links and timers; calls that are still live are lost to us."""
@@ -427,7 +430,7 @@ class CallWorker:
             self._refuse_unreadable(record, ParseError(str(error)))
             return
         demand = self.demand_for(record.listener, **self.incoming)
-        call = self._new_call(session, demand, False, "", CallParameters(**self.incoming_param))
+        call = self._new_call(session, demand, False, self.application.scenario, CallParameters(**self.incoming_param))
         actor = call.actor
         self._actors[session_key(request)] = actor
         self._actors[session.call_id, session.local_tag] = actor
@@ -562,8 +565,9 @@ class CallWorker:
         if self.live.pop(call.actor.number, None) is None:
             return
         row = self.book.finished(call, self.now())
-        if self.tell is not None and call.is_uac:
-            self.tell(row)
+        report = call.report or self.tell
+        if report is not None and call.is_uac:
+            report(row)
         self._touched.append(call.actor)
         self.draining.check()
 

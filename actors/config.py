@@ -100,6 +100,18 @@ class AnswerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RobotConfig:
+    """A user's robot: a coroutine function of a file, run for each call that comes in."""
+
+    file: str
+    name: str = "robot"
+    media: str = "silence"
+    """what calls send until the robot says something else, as for `AnswerConfig`"""
+    allow: tuple[str, ...] = AnswerConfig().allow
+    """networks whose calls are taken; the rest gets no answer at all"""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadConfig:
     """A load test: which calls, when, and what is expected of each."""
 
@@ -129,6 +141,10 @@ class LoadConfig:
     """audio must have arrived on both sides"""
     ring_time: float = 180.0
     """seconds without a final answer before CANCEL"""
+    scenario: str = ""
+    """Python file and function as FILE:NAME that are run for each arrival, in place of a plain call"""
+    data: str = ""
+    """CSV file of the scenario's rows"""
     seed: int = 1
     """of the arrival times"""
     shard: int = 0
@@ -178,6 +194,7 @@ class NodeConfig:
     """live calls per call worker; a further INVITE gets 503"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
+    robot: RobotConfig | None = None
 
     def endpoint(self, name: str) -> str:
         """Where a link is: a socket file in the run directory, or inside this process when there is none."""
@@ -196,6 +213,9 @@ class NodeConfig:
         if raw["answer"] is not None:
             raw["answer"]["allow"] = tuple(raw["answer"]["allow"])
             raw["answer"] = AnswerConfig(**raw["answer"])
+        if raw["robot"] is not None:
+            raw["robot"]["allow"] = tuple(raw["robot"]["allow"])
+            raw["robot"] = RobotConfig(**raw["robot"])
         if raw["load"] is not None:
             raw["load"]["profile"] = tuple(tuple(each) for each in raw["load"]["profile"])
             raw["load"] = LoadConfig(**raw["load"])

@@ -30,12 +30,13 @@ class Draining:
 
     def check(self) -> None:
         """Say so when the last call is over."""
-        if self.begun and not self._worker.live:
+        if self.begun and not self._worker.live and not self._worker.application.pending():
             self._say()
 
     def _hang_up_all(self) -> None:
         worker = self._worker
         worker.unregister_all()
+        worker.application.end_pending()
         for call in list(worker.live.values()):
             worker.guarded(call.actor, call.actor.hang_up, worker.now())
             worker.touch(call.actor)
@@ -48,4 +49,7 @@ class Draining:
         if not self._said and worker.tell is not None:
             self._said = True
             worker.flush()
-            worker.tell(Drained(len(worker.live)))
+            unclosed = list(worker.live.values())
+            for call in unclosed:
+                worker.call_over(call)  # its figures are what they are; without its row nobody would know of it
+            worker.tell(Drained(len(unclosed)))

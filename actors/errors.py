@@ -9,6 +9,10 @@ class ConfigurationError(SwarmError):
     """Something was asked for that cannot be: the message says what, where and the fix. Exit code 2."""
 
 
+class StartFailed(SwarmError):
+    """A process of the node did not come up, through no fault of the configuration. Exit code 1."""
+
+
 class CallError(SwarmError):
     """A call did not go as asked."""
 

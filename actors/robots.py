@@ -1,4 +1,4 @@
-"""Robots: what answers the calls that come in. Here the built-in answering robot, and how robots are run.
+"""Robots: what answers the calls that come in. The built-in answering robot, a user's own, and how robots are run.
 
 A robot is a coroutine function of a call. What leaves it decides: return = hang up; `CallEnded` and the other call
 errors = outcomes of calls, not errors; anything else is logged once and counted, and ends that call only. The plain
@@ -8,7 +8,8 @@ answering robot has no coroutine at all, because a task per call costs more than
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,9 @@ from sipcore.message import Request
 
 from .call import Call
 from .call_state import State
-from .config import AnswerConfig
+from .config import AnswerConfig, RobotConfig
 from .errors import CallError, ConfigurationError
+from .load import user_file
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -34,6 +36,8 @@ def install(worker: "CallWorker") -> None:
     config = worker.config
     if config.answer is not None:
         AnsweringRobot(worker, config.answer)
+    if config.robot is not None:
+        FileRobot(worker, config.robot)
     if config.load is not None:
         from .load.generator import LoadGenerator
 
@@ -87,21 +91,74 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
         call.hang_up()
 
 
+def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
+    """Whether an address is in one of the networks; remembers what it said."""
+    allowed = tuple(ipaddress.ip_network(each, strict=False) for each in networks)
+
+    @lru_cache(4096)
+    def is_welcome(host: str) -> bool:
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return any(address in network for network in allowed)
+
+    return is_welcome
+
+
+class FileRobot:
+    """Runs the coroutine function of a user's file for every call; SIGHUP reads the file again.
+
+    Raises:
+        ConfigurationError: the file cannot be taken; with file and line.
+    """
+
+    def __init__(self, worker: "CallWorker", config: RobotConfig) -> None:
+        self._worker = worker
+        self._config = config
+        self._file = user_file.load(config.file, config.name)
+        worker.incoming = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.admission.is_welcome = welcome(config.allow)
+        worker.application.scenario = config.name
+        worker.on_call = self._on_call
+        worker.on_start(self._on_start)
+
+    def _on_start(self, at: float) -> None:
+        self._worker.loop.add_signal_handler(signal.SIGHUP, self.reload)
+        if self._file.setup is not None:
+            self._worker.spawn(self._set_up(self._file.setup))
+
+    async def _set_up(self, setup: Callable[[Any], Any]) -> None:
+        from .user_agent import UserAgent
+
+        agent = UserAgent(self._worker.default_identity(0).from_, worker=self._worker)
+        agent.scenario = self._config.name
+        try:
+            result = setup(agent)
+            if result is not None:
+                await result
+        except Exception:
+            _logger.exception("setup() of %s failed; calls are taken nevertheless", self._config.file)
+
+    def reload(self) -> None:
+        """Read the file again: further calls run the new function; a bad file keeps the old one."""
+        try:
+            self._file = user_file.load(self._config.file, self._config.name)
+        except ConfigurationError as error:
+            _logger.error("%s; the old robot stays", error)
+
+    def _on_call(self, call: Call, request: Request) -> None:
+        run(self._worker, call, self._file.function)
+
+
 class AnsweringRobot:
     """Answers every call that comes from an allowed network, by one `AnswerConfig`."""
 
     def __init__(self, worker: "CallWorker", config: AnswerConfig) -> None:
         self._worker = worker
         self._config = config
-        self._networks = tuple(ipaddress.ip_network(each, strict=False) for each in config.allow)
         self._needs_task = config.ring_time > 0 or config.media == "ivr" or config.dtmf_echo
         worker.incoming = media_wishes(config.media, worker.config.rtp_timeout)
-        worker.admission.is_welcome = lru_cache(4096)(self._is_welcome)
+        worker.admission.is_welcome = welcome(config.allow)
+        worker.application.scenario = "answer"
         worker.on_call = self._on_call
-
-    def _is_welcome(self, host: str) -> bool:
-        address = ipaddress.ip_address(host.partition("%")[0])
-        return any(address in network for network in self._networks)
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config

@@ -20,9 +20,9 @@ from typing import Any, Protocol
 
 from . import kernel, link, listeners, tls
 from .config import Listener, NodeConfig
-from .errors import ConfigurationError
+from .errors import ConfigurationError, StartFailed
 from .link import Channel, RouterLink
-from .messages import CallFinished, Drain, Drained, LoadFinished, Ready, Snapshot, Start, Stop, WorkerDown
+from .messages import CallFinished, Drain, Drained, LoadFinished, Ready, SetRate, Snapshot, Start, Stop, WorkerDown
 from .run_dir import RunDirectory
 from .totals import Totals
 
@@ -127,7 +127,8 @@ class Supervisor:
         """Bind, start every process and wait until all are linked; then calls may come and go.
 
         Raises:
-            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+            ConfigurationError: a busy port, or a run directory in use.
+            StartFailed: a process that does not come up.
         """
         self._loop = asyncio.get_running_loop()
         self._run_dir = RunDirectory(self._run_dir_path)
@@ -167,7 +168,7 @@ class Supervisor:
             self.failure = self.failure or f"did not come up within {START_TIMEOUT:.0f} s: {missing}"
         if self.failure:
             await self.close()
-            raise ConfigurationError(f"the node did not start: {self.failure}; the lines above say why")
+            raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
         self._link.broadcast((Start(time.monotonic() + START_LEAD),))
 
     @property
@@ -204,6 +205,16 @@ class Supervisor:
         self._draining = True
         self._link.broadcast((Drain(within),))
         self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
+
+    def set_rate(self, rate: float) -> None:
+        """Command another rate of a running load, in calls per second over all shards; 0 pauses."""
+        self._link.broadcast((SetRate(rate),))
+
+    def reload(self) -> None:
+        """Have every call worker read its user's file again."""
+        for child in self._children.values():
+            if child.role == "call" and child.ready:
+                self._signal(child, signal.SIGHUP)
 
     async def close(self) -> int:
         """Stop every process, the dispatcher last; how many calls were left unclosed."""
@@ -332,7 +343,8 @@ class Supervisor:
                 self._signal(child, signal.SIGCONT)
                 self._loop.call_later(0.3, self._kill, child, child.incarnation)
         self._snapshot_number += 1
-        self._fleet.update("supervisor", 1, Snapshot(self._snapshot_number, now, 0, self._totals.snapshot()))
+        snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
+        self._fleet.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
 
     # ---- records
 
@@ -346,7 +358,9 @@ class Supervisor:
             elif kind is Snapshot:
                 child.last_beat = time.monotonic()
                 child.live_calls = record.live_calls
-                self._fleet.update(child.name, channel.incarnation, self._with_usage(child, record))
+                if child.popen is not None:
+                    record = _with_usage(child.popen.pid, record)
+                self._fleet.update(child.name, channel.incarnation, record)
             elif kind is Ready:
                 self._on_ready(child)
             elif kind is LoadFinished:
@@ -357,17 +371,6 @@ class Supervisor:
                 child.unclosed = record.unclosed
                 if all(each.drained for each in self._children.values() if each.role == "call"):
                     self.ended.set()
-
-    def _with_usage(self, child: ChildProcess, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with the kernel's view of the process added."""
-        usage = kernel.process_usage(child.popen.pid) if child.popen is not None else None
-        if usage is None:
-            return snapshot
-        rows = (
-            ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
-            ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
-        )
-        return snapshot._replace(series=(*snapshot.series, *rows))
 
     def _on_ready(self, child: ChildProcess) -> None:
         child.ready = True
@@ -384,3 +387,15 @@ class Supervisor:
         if all(each.load is not None for each in self._children.values() if each.role == "call"):
             self.load_finished.set()
             self.ended.set()
+
+
+def _with_usage(pid: int, snapshot: Snapshot) -> Snapshot:
+    """A process's snapshot with the kernel's view of it added."""
+    usage = kernel.process_usage(pid)
+    if usage is None:
+        return snapshot
+    rows = (
+        ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
+        ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
+    )
+    return snapshot._replace(series=(*snapshot.series, *rows))

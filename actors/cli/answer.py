@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..config import AnswerConfig, Listener
+from ..config import AnswerConfig, Listener, RobotConfig
+from .configuration import Verb
 from .options import FleetOptions, fleet_options
 from .progress import choose_progress
 from .values import DEFAULT_METRICS, Duration, ListenAddress, Media, Network
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_LISTENER = Listener("udp", "127.0.0.1", 5070)
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option(
     "--listen",
     type=ListenAddress(),
@@ -89,32 +90,43 @@ def answer(
         hangup_after=hangup_after,
         allow=allow or AnswerConfig().allow,
     )
-    return run_answer(fleet, _listeners(listen, local_ip, local_port), answering, user)
+    return run_answer("answer", fleet, listeners_of(listen, local_ip, local_port), user, answer=answering)
 
 
-def run_answer(options: FleetOptions, listeners: tuple[Listener, ...], answering: AnswerConfig, user: str) -> int:
-    """Answer until a signal; 0 = every call was closed, 1 = the fleet failed, 3 = calls were left."""
-    from . import run
+def run_answer(
+    verb: str,
+    options: FleetOptions,
+    listeners: tuple[Listener, ...],
+    user: str,
+    **application: AnswerConfig | RobotConfig,
+) -> int:
+    """Answer until a signal; 0 = every call was closed, 1 = the fleet failed, 3 = calls were left.
 
-    fleet = run.Fleet(run.node_config(options, listeners, answer=answering, user=user), run_dir=options.run_dir)
+    application: `answer` or `robot` of the node's configuration.
+    """
+    from . import check, run
+
+    if check.asked():
+        return check.answering(options, listeners)
+    fleet = run.Fleet(run.node_config(options, listeners, user=user, **application), run_dir=options.run_dir)
 
     async def body(signals: run.Signals) -> int:
         with run.metrics_server(options, (fleet,)) as server:
             await fleet.start()
             signals.started()
             run.say_ready(fleet.listeners, server)
-            progress = choose_progress("sipswarm answer", quiet=options.quiet)
+            progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
                 await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet)))
             finally:
                 progress.close()
                 await fleet.close()
         if fleet.failure:
-            click.echo(f"sipswarm answer: {fleet.failure}", err=True)
+            click.echo(f"sipswarm {verb}: {fleet.failure}", err=True)
             return 1
         return 3 if fleet.unclosed else 0
 
-    return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0)
+    return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0, reload=fleet.reload)
 
 
 def _figures(fleet: "Fleet") -> dict[str, object]:
@@ -125,7 +137,8 @@ def _figures(fleet: "Fleet") -> dict[str, object]:
     }
 
 
-def _listeners(listen: tuple[Listener, ...], local_ip: str, local_port: int | None) -> tuple[Listener, ...]:
+def listeners_of(listen: tuple[Listener, ...], local_ip: str, local_port: int | None) -> tuple[Listener, ...]:
+    """The addresses of --listen, or of -i and -p in its place."""
     if not local_ip and local_port is None:
         return listen or (DEFAULT_LISTENER,)
     if listen:

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import click
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, StartFailed
 from .answer import answer
+from .call import call
+from .check import check
 from .demo import demo
+from .doctor import doctor
 from .info import installed, metrics, version
 from .load import load
+from .robot import robot
 
 NAME = "sipswarm"
 
@@ -28,7 +32,7 @@ def cli() -> None:
     """
 
 
-for verb in (demo, answer, load, metrics, version):
+for verb in (demo, answer, robot, call, load, check, doctor, metrics, version):
     cli.add_command(verb)
 
 
@@ -52,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         click.echo(f"{NAME}: {_one_line(error.format_message())}", err=True)
         return 2
+    except StartFailed as error:
+        click.echo(f"{NAME}: {error}", err=True)
+        return 1
     except ConfigurationError as error:
         click.echo(f"{NAME}: {error}", err=True)
         return 2

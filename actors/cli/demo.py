@@ -9,6 +9,7 @@ import click
 
 from ..config import AnswerConfig, Listener, LoadConfig
 from ..messages import Snapshot
+from .configuration import Verb
 from .load import default_folder
 from .options import FleetOptions, fleet_options, out_option
 from .values import DEFAULT_METRICS
@@ -21,7 +22,7 @@ HOLD: Final = 4.0
 """seconds from answer to our BYE; four digits to the robot and back take less"""
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("-m", "--calls", type=click.IntRange(1), default=1000, show_default=True, help="So many calls.")
 @click.option(
     "-r",

@@ -7,12 +7,15 @@ import click
 
 from ..config import Listener, LoadConfig, format_host
 from ..errors import ConfigurationError
+from ..load import user_file
+from ..load.data import Data
 from ..load.thresholds import Threshold
+from .configuration import Verb, given_in_file
 from .options import FleetOptions, fleet_options, out_option
 from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("target")
 @click.option(
     "-r",
@@ -67,6 +70,15 @@ from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 @click.option(
     "--expect-dtmf", type=Digits(same="="), default="", help="Expect these digits; = is the same that were sent."
 )
+@click.option(
+    "--scenario", default="", help="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival, not a plain call."
+)
+@click.option(
+    "-inf",
+    "--data",
+    default="",
+    help="CSV file of the scenario's rows, with a header or in SIPp's form.",
+)
 @click.option("--expect-media", is_flag=True, help="Expect audio in both directions.")
 @click.option(
     "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
@@ -113,6 +125,8 @@ def load(
     media: str,
     dtmf: str,
     expect_dtmf: str,
+    scenario: str,
+    data: str,
     expect_media: bool,
     ring_time: float,
     transport: str,
@@ -135,17 +149,30 @@ def load(
       sipswarm load sip:echo@127.0.0.1:5070 -r 50 -m 1000 -d 5s
       sipswarm load 192.168.1.5 -s 1234 -r 10 --duration 60s --media tone:440 --expect-media
       sipswarm load ivr@127.0.0.1:5070 -m 100 --media silence --dtmf '????' --expect-dtmf =
+      sipswarm load 127.0.0.1:5070 --ramp 10:200/60s --duration 90s -d 5s -l 500
       sipswarm load 10.0.0.7 -m 500 --threshold 'answered>=0.99' --threshold 'post_dial_delay.p95<1.5'
 
     Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
     99 thresholds failed, 105 cut short.
     """
+    from . import check
     from .target import checked_hop, complete, local_address
 
     if ramps and profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
     if calls is None and not duration and profile is None:
         raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
+    if scenario:
+        if dtmf or expect_dtmf or hold:
+            raise click.UsageError("--scenario decides about --hold, --dtmf and --expect-dtmf itself; drop them")
+        path, name = user_file.split(scenario, "scenario")
+        user_file.try_out(path, name)
+        scenario = f"{path}:{name}"
+        media = "silence" if media == "none" else media
+    elif data:
+        raise click.UsageError("--data is for a scenario; say --scenario FILE too")
+    if data:
+        Data.read(data)
     if media == "none" and (expect_media or dtmf or expect_dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expect_dtmf == "=" and not dtmf:
@@ -156,7 +183,8 @@ def load(
     )
     if segments:
         rate = max(max(start, end) for start, end, _ in segments)
-    hop = checked_hop(uri, allow_public=allow_public, rate=rate)
+    capped = 0.0 if given_in_file("rate") or given_in_file("ramps") else rate
+    hop = checked_hop(uri, allow_public=allow_public, rate=capped)
     listener = Listener(hop.transport, local_ip or local_address(hop), local_port)
     Listener.parse(f"{hop.transport}:{format_host(listener.host)}:{listener.port}")
     config = LoadConfig(
@@ -172,11 +200,15 @@ def load(
         dtmf=dtmf,
         expect_dtmf=expect_dtmf,
         expect_media=expect_media,
+        scenario=scenario,
+        data=data,
         ring_time=ring_time,
         seed=seed,
         shard=shard[0],
         shards=shard[1],
     )
+    if check.asked():
+        return check.loading(fleet, listener, hop, config)
     return run_load(fleet, listener, config, out or default_folder("load"), thresholds, fail_on_error)
 
 

@@ -2,11 +2,12 @@
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from ..config import Listener, LoadConfig
+from ..fleet_totals import ProcessFigures
 from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
@@ -15,6 +16,7 @@ from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..messages import CallFinished
 from . import run
+from .keys import Keyboard, Keys
 from .options import FleetOptions
 from .progress import Figures, choose_progress
 
@@ -61,6 +63,8 @@ class LoadRun:
         self._begun = 0.0
         self._started = ""
         self._written = 0.0
+        self._said = ""
+        """the answer to the last key"""
 
     async def start(self) -> None:
         """Start the fleet; the plan begins.
@@ -81,9 +85,16 @@ class LoadRun:
     async def finish(self, signals: run.Signals, title: str) -> Result:
         """Wait for the end of the plan, stop every fleet and judge."""
         progress = choose_progress(title, quiet=self.options.quiet)
+        keys = Keys(
+            self.load.rate, set_rate=self._command, drain=signals.end_early, stop=signals.stop_now, say=self._say
+        )
+        keyboard = Keyboard(keys.press)
+        if keyboard.open():
+            self._say("? shows the keys")
         try:
             await run.tick_until_done(self.fleet, lambda: self._tick(signals, progress.show))
         finally:
+            keyboard.close()
             progress.close()
             seconds = time.monotonic() - self._begun
             for fleet in (self.fleet, *self._beside):
@@ -108,8 +119,16 @@ class LoadRun:
             unclosed=sum(each.unclosed for each in fleets),
             interrupted=signals.interrupted,
             failure="; ".join([*failures, self.results.error] if self.results.error else failures),
-            processes=tuple(figures for each in fleets for figures in each.totals.view().processes()),
+            processes=tuple(self._processes()),
         )
+
+    def _processes(self) -> Iterator[ProcessFigures]:
+        """Of every fleet; the supervisors of all of them are this one process."""
+        yield from self.fleet.totals.view().processes()
+        for each in self._beside:
+            for figures in each.totals.view().processes():
+                if not figures.name.endswith("supervisor"):
+                    yield figures
 
     def _tick(self, signals: run.Signals, show: Callable[[Figures], None]) -> None:
         now = time.monotonic()
@@ -119,6 +138,16 @@ class LoadRun:
             self.results.flush()
             ending = self._ending(signals, now - self._begun)
             self._write(self.report.judge(ending)._replace(reasons=(), summary=self.report.running(ending)))
+
+    def _command(self, rate: float) -> None:
+        """A person wants another rate; with a duration, nobody knows any more how many calls that will be."""
+        self.fleet.set_rate(rate)
+        self.report.timeline.command(time.monotonic() - self._begun, rate)
+        if self.load.duration:
+            self._planned = None
+
+    def _say(self, text: str) -> None:
+        self._said = text
 
     def _write(self, result: Result) -> None:
         """Every file that is made from the figures as they are."""
@@ -141,4 +170,5 @@ class LoadRun:
             "failed": tally.failed,
             "digits": f"{tally.digits_received}/{tally.digits_sent}",
             "rtp": f"{tally.rtp_received}/{tally.rtp_sent}",
+            **({"keys": self._said} if self._said else {}),
         }

@@ -15,6 +15,7 @@ import click
 
 from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
+from ..load.scenario import name_of
 from ..messages import CallFinished, Snapshot
 from ..metrics import MetricsServer
 from ..process import new_event_loop
@@ -22,7 +23,6 @@ from ..supervisor import Supervisor
 from .info import installed
 from .options import FleetOptions
 
-SCENARIO: Final = "call"
 TICK: Final = 1.0
 
 
@@ -43,7 +43,7 @@ class Fleet:
         watch: Callable[[str, int, Snapshot], None] | None = None,
     ) -> None:
         self.prefix = prefix
-        self.totals = FleetTotals(prefix=prefix, scenarios=(SCENARIO,), watch=watch)
+        self.totals = FleetTotals(prefix=prefix, scenarios=_scenarios(config), watch=watch)
         self.totals.set_gauge(
             "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
         )
@@ -103,6 +103,16 @@ class Fleet:
         """No new calls; live ones may go on for `within` seconds, then they are hung up."""
         self._supervisor.drain(within)
 
+    def set_rate(self, rate: float) -> None:
+        """Command another rate of a running load; 0 pauses."""
+        if self._running:
+            self._supervisor.set_rate(rate)
+
+    def reload(self) -> None:
+        """Have the call workers read the user's file again."""
+        if self._running:
+            self._supervisor.reload()
+
     async def close(self) -> None:
         """Stop every process, once."""
         if self._running:
@@ -110,14 +120,29 @@ class Fleet:
             self.unclosed = await self._supervisor.close()
 
 
+def _scenarios(config: NodeConfig) -> tuple[str, ...]:
+    """The labels that this node's calls will have, so that their series exist from the start."""
+    if config.load is not None:
+        return (name_of(config.load),)
+    return (config.robot.name if config.robot is not None else "answer",)
+
+
 class Signals:
     """SIGINT and SIGTERM: first drain, then hang up, then exit at once. SIGUSR1 drains (as SIPp's does).
 
     drain: called with the seconds that live calls may still go on.
     within: those seconds for the first signal.
+    reload: called on SIGHUP; None = it means nothing to this verb, and ends it as it does any program.
     """
 
-    def __init__(self, drain: Callable[[float], None], within: float, cancel: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        drain: Callable[[float], None],
+        within: float,
+        cancel: Callable[[], object],
+        reload: Callable[[], None] | None = None,
+    ) -> None:
+        self._reload = reload
         self._drain = drain
         self._within = within
         self._cancel = cancel
@@ -133,10 +158,12 @@ class Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGUSR1, self.end_early)
+        if self._reload is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the signals back."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
     def started(self) -> None:
@@ -154,6 +181,11 @@ class Signals:
         else:
             self._drain(self._within if self._count == 1 else 0.0)
 
+    def stop_now(self) -> None:
+        """Hang up now, as a second signal does."""
+        self._count = max(self._count, 1)
+        self.stop()
+
     def end_early(self) -> None:
         """SIGUSR1."""
         self.ended_early = True
@@ -166,18 +198,25 @@ class Signals:
 Body = Callable[[Signals], Coroutine[Any, Any, int]]
 
 
-def run(body: Body, *, drain: Callable[[float], None], within: float, cancelled: int) -> int:
+def run(
+    body: Body,
+    *,
+    drain: Callable[[float], None],
+    within: float,
+    cancelled: int,
+    reload: Callable[[], None] | None = None,
+) -> int:
     """Run a verb in an event loop with its signals; the exit code.
 
     body: the verb; it calls `Signals.started` when calls can come.
     drain: drains whatever the verb started.
     within: seconds that live calls may go on after the first signal.
-    cancelled: the exit code when a signal comes before anything started.
+    cancelled: the exit code when a signal comes before anything started. reload: what SIGHUP does.
     """
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     cancels: list[Callable[[], object]] = []
-    signals = Signals(drain, within, lambda: [cancel() for cancel in cancels])
+    signals = Signals(drain, within, lambda: [cancel() for cancel in cancels], reload)
     task = loop.create_task(body(signals))
     cancels.append(task.cancel)
     signals.install(loop)

@@ -5,9 +5,10 @@ Open model: a call starts when the schedule says so, not when another one ended;
 call that sends or expects digits has a task of its own.
 """
 
+import asyncio
 from collections.abc import Iterator
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
 
@@ -15,14 +16,14 @@ from .. import robots
 from ..call import Call
 from ..config import LoadConfig
 from ..errors import CallTimeout, Overloaded
+from ..messages import SetRate
 from ..targets import hop_of
+from .scenario import Scenario, name_of
 from .schedule import Plan
 
 if TYPE_CHECKING:
     from ..call_worker import CallWorker
 
-SCENARIO: Final = "call"
-"""the scenario label of calls without a scenario file"""
 TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
 DIGIT_GRACE: Final = 2.0
@@ -36,11 +37,11 @@ class LoadGenerator:
         self._worker = worker
         self._config = config
         self._random = Random(config.seed * 1_000_003 + worker.slot)
-        shards = config.shards * worker.config.call_workers
+        shards = self._shards = config.shards * worker.config.call_workers
+        self._index = config.shard * worker.config.call_workers + worker.slot
+        """of the next call of this shard over all shards"""
         self._limit = -(-config.max_concurrent // shards) if config.max_concurrent else 0
-        self._arrivals: Iterator[tuple[int, float]] = Plan.of(config).arrivals(
-            config.shard * worker.config.call_workers + worker.slot, shards
-        )
+        self._arrivals: Iterator[tuple[int, float]] = Plan.of(config).arrivals(self._index, shards)
         self._next: tuple[int, float] | None = None
         self._start = 0.0
         self._planned = self._attempted = self._held_back = self._live = 0
@@ -48,34 +49,72 @@ class LoadGenerator:
         self._hop: Hop = hop_of(config.target)
         self._identity = worker.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
-        self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", SCENARIO)
+        self._label = name_of(config)
+        self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
+        self._scenario = Scenario(worker, config, self._on_run_done) if config.scenario else None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._paused = False
+        worker.application.on_record = self._on_record
         worker.on_start(self._on_start)
 
     def _on_start(self, at: float) -> None:
         self._start = at
+        self._next = next(self._arrivals, None)
+        if self._scenario is not None:
+            self._worker.spawn(self._set_up(self._scenario))
+        else:
+            self._on_time()
+
+    async def _set_up(self, scenario: Scenario) -> None:
+        """What the file prepares comes first; calls that were due by then start late, and are booked as late."""
+        await scenario.set_up()
+        self._on_time()
+
+    def _on_record(self, record: Any) -> None:
+        """Another rate is commanded: the rest of the plan goes on with it."""
+        if not isinstance(record, SetRate) or self._through or not self._start:
+            return
+        worker, config = self._worker, self._config
+        shard = config.shard * worker.config.call_workers + worker.slot
+        self._paused = record.rate <= 0
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        at = max(0.0, worker.now() - self._start)
+        self._arrivals = Plan.of(config).continued(record.rate, at, self._index, shard, self._shards)
         self._next = next(self._arrivals, None)
         self._on_time()
 
     def _on_time(self) -> None:
         """Start every call whose time has come and wait for the next."""
         worker = self._worker
+        self._waiting = None
         while self._next is not None and not worker.draining.begun:
             at = self._start + self._next[1]
             ahead = at - worker.now()
             if ahead > 0:
-                worker.loop.call_later(max(ahead, TICK), self._on_time)
+                self._waiting = worker.loop.call_later(max(ahead, TICK), self._on_time)
                 return
-            self._begin(at)
+            self._index = self._next[0] + self._shards
+            self._begin(self._next[0], at)
             self._next = next(self._arrivals, None)
+        if self._paused and not worker.draining.begun:
+            return
         self._through = True
         self._check_end()
 
-    def _begin(self, planned: float) -> None:
+    def _begin(self, index: int, planned: float) -> None:
         worker, config = self._worker, self._config
         self._planned += 1
-        if self._limit and self._live >= self._limit:
+        full = bool(self._limit) and self._live >= self._limit
+        if full or (self._scenario is not None and not self._scenario.begin(index, planned)):
             self._held_back += 1
-            worker.book.dropped(SCENARIO, "limit")
+            worker.book.dropped(self._label, "limit")
+            return
+        if self._scenario is not None:
+            self._attempted += 1
+            self._live += 1
+            self._lateness.add(max(0.0, worker.now() - planned))
             return
         try:
             call = worker.place_call(
@@ -83,13 +122,13 @@ class LoadGenerator:
                 self._hop,
                 identity=self._identity,
                 demand=worker.demand_for(worker.listener_for(self._hop), **self._wishes),
-                scenario=SCENARIO,
+                scenario=self._label,
                 ring_time=config.ring_time,
                 planned=planned,
             )
         except Overloaded:
             self._held_back += 1
-            worker.book.dropped(SCENARIO, "overload")
+            worker.book.dropped(self._label, "overload")
             return
         self._attempted += 1
         self._live += 1
@@ -122,6 +161,14 @@ class LoadGenerator:
         await call.digits(1, max(0.0, hold_until - self._worker.now()) or 0.05)  # and one more would be one too many
 
     def _on_over(self, call: Call) -> None:
+        self._live -= 1
+        self._check_end()
+
+    def _on_run_done(self, held_back: bool) -> None:
+        if held_back:
+            self._attempted -= 1
+            self._held_back += 1
+            self._worker.book.dropped(self._label, "overload")
         self._live -= 1
         self._check_end()
 

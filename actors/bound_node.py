@@ -1,0 +1,26 @@
+"""A node that is there already: what a `UserAgent` inside a call worker stands on in place of a node of its own."""
+
+from typing import TYPE_CHECKING
+
+from .config import NodeConfig
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
+
+
+class BoundNode:
+    """One call worker of a running node; neither started nor closed by who uses it."""
+
+    def __init__(self, worker: "CallWorker") -> None:
+        self.worker = worker
+
+    @property
+    def config(self) -> NodeConfig:
+        """The node's configuration."""
+        return self.worker.config
+
+    async def start(self) -> None:
+        """It runs."""
+
+    async def close(self) -> None:
+        """It stays."""

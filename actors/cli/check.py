@@ -1,0 +1,152 @@
+"""`sipswarm check VERB …`: everything that can be known before anything is sent."""
+
+import os
+import resource
+import secrets
+import socket
+from pathlib import Path
+from typing import Final
+
+import click
+
+from sipcore.hop import Hop
+from sipcore.negotiation import LocalMedia, make_offer
+from sipcore.session import InviteSession
+from sipcore.session_config import SessionConfig
+from sipcore.tokens import Tokens
+
+from ..config import Listener, LoadConfig, format_host
+from ..load.schedule import Plan
+from .options import FleetOptions
+
+MARK: Final = "sipswarm.check"
+PORT_REST: Final = 5.0
+"""seconds that a port rests before it is used again"""
+CALL_OCTETS: Final = 100_000
+"""memory of a live call with media in all processes together, rounded up"""
+PROCESS_OCTETS: Final = 60_000_000
+DESCRIPTORS: Final = 64
+"""that a process needs besides its media"""
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("verb", type=click.Choice(["load", "answer", "robot"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
+    """Send nothing: read all arguments of load, answer or robot, and show what they would need and do.
+
+    \b
+    Examples:
+      sipswarm check load 127.0.0.1:5070 -r 50 -m 1000 -d 5s --media silence
+      sipswarm check answer --listen udp:127.0.0.1:0
+    """
+    from .configuration import Verb
+
+    command = Verb.known[verb]
+    ctx.meta[MARK] = True
+    with command.make_context(verb, list(arguments), parent=ctx) as inner:
+        status: int = command.invoke(inner)
+    return status
+
+
+def asked() -> bool:
+    """Whether the verb that runs is only to be checked."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(MARK))
+
+
+def loading(options: FleetOptions, listener: Listener, hop: Hop, load: LoadConfig) -> int:
+    """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
+    plan = Plan.of(load)
+    planned = plan.planned(load.shard, load.shards)
+    rate = load.rate / load.shards
+    unheld = rate * (load.hold + 1.0)  # a call without a hold is up for less than a second
+    peak = min(unheld, planned or unheld)
+    if load.max_concurrent:
+        peak = min(peak, load.max_concurrent / load.shards)
+    most = load.max_concurrent or ("unknown: the scenario decides" if load.scenario else f"about {peak:.0f}")
+    click.echo(f"target: {load.target} over {hop.transport} to {format_host(hop.host)}:{hop.port}")
+    click.echo(f"from: {listener}")
+    click.echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {load.rate:g} calls/s")
+    for start, end, seconds in load.profile:
+        click.echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
+    click.echo(f"live calls at the peak: {most}")
+    enough = _resources(options, peak, rate if load.media != "none" else 0.0)
+    enough &= _bindable(listener)
+    click.echo("the first INVITE:")
+    for line in first_invite(listener, hop, load).decode().splitlines():
+        click.echo(f"  {line}")
+    return 0 if enough else 2
+
+
+def answering(options: FleetOptions, listeners: tuple[Listener, ...]) -> int:
+    """Show what an answering fleet would need; 2 when something is not there."""
+    enough = True
+    for each in listeners:
+        click.echo(f"listen on: {each}")
+        enough &= _bindable(each)
+    low, high = options.rtp_ports
+    click.echo(f"RTP ports: {(high - low) // 2 + 1} media lines per address, so as many calls at a time")
+    return 0 if _resources(options, 0.0, 0.0) and enough else 2
+
+
+def first_invite(listener: Listener, hop: Hop, load: LoadConfig) -> bytes:
+    """The INVITE of a plain call; tags, ports and identifiers are those of a later call's likes."""
+    host = format_host(listener.host)
+    local = Hop(listener.transport, listener.host, listener.port or 5060)
+    config = SessionConfig(local=local, from_=f"sip:sipswarm@{host}", contact="", user_agent="sipswarm")
+    tokens = Tokens(secrets.token_bytes)
+    offer = make_offer([LocalMedia(20000)], address=listener.host, session_id=tokens.integer(31))
+    session = InviteSession.outgoing(config, tokens, load.target, hop=hop)
+    session.invite(0.0, offer.to_bytes())
+    transmits, _ = session.drain()
+    return transmits[0].data
+
+
+def _resources(options: FleetOptions, peak: float, rate: float) -> bool:
+    low, high = options.rtp_ports
+    processes = options.call_workers + options.media_workers + 2
+    there = (high - low) // 2 + 1
+    _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    available = _memory_available()
+    lines = peak if rate else 0.0
+    rows = (
+        ("RTP port pairs", lines + PORT_REST * rate, float(there), "widen --rtp-ports"),
+        (
+            "descriptors per media worker",
+            2 * lines / options.media_workers + DESCRIPTORS,
+            float(descriptors),
+            "raise ulimit -n",
+        ),
+        (
+            "memory in MB",
+            (processes * PROCESS_OCTETS + peak * CALL_OCTETS) / 1e6,
+            available / 1e6,
+            "use fewer calls at a time (-l)",
+        ),
+        ("live calls per call worker", peak / options.call_workers, float(options.max_calls), "raise --max-calls"),
+    )
+    for name, needed, has, fix in rows:
+        short = needed > has
+        click.echo(f"{name}: {needed:.0f} needed, {has:.0f} available{f'; NOT ENOUGH: {fix}' if short else ''}")
+    return all(needed <= has for _, needed, has, _ in rows)
+
+
+def _bindable(listener: Listener) -> bool:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    kind = socket.SOCK_DGRAM if listener.transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        try:
+            probe.bind((listener.host, listener.port))
+        except OSError as error:
+            click.echo(f"  {listener} cannot be bound: {os.strerror(error.errno or 0)}; choose another port or address")
+            return False
+    return True
+
+
+def _memory_available() -> float:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return float(line.split()[1]) * 1024
+    return 0.0

@@ -1,0 +1,158 @@
+"""Where the value of an option comes from: flag, then environment, then configuration file, then default.
+
+`Verb` is the command class of every verb that does something: it gives each option its `SIPSWARM_…` variable, reads
+`sipswarm.toml` (or `--config FILE`), and shows with `--print-config` what is in force and where it came from.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import click
+from click.core import ParameterSource
+
+from ..errors import ConfigurationError
+
+PREFIX: Final = "SIPSWARM_"
+DEFAULT_FILE: Final = Path("sipswarm.toml")
+OWN: Final = ("config", "print-config", "help")
+SOURCES: Final = {
+    ParameterSource.COMMANDLINE: "flag",
+    ParameterSource.ENVIRONMENT: "environment",
+    ParameterSource.DEFAULT_MAP: "file",
+    ParameterSource.DEFAULT: "default",
+}
+_PRINT: Final = "sipswarm.print_config"
+_FILE: Final = "sipswarm.config_file"
+
+
+class Verb(click.Command):
+    """A command whose options come from four places."""
+
+    known: ClassVar[dict[str, "Verb"]] = {}
+    """all of them by name"""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for option in _options(self):
+            option.envvar = f"{PREFIX}{_long(option).upper().replace('-', '_')}"
+        self.params += [
+            click.Option(
+                ["--config"],
+                type=click.Path(dir_okay=False, path_type=Path),
+                is_eager=True,
+                expose_value=False,
+                callback=_read,
+                help="TOML file of option values.  [default: sipswarm.toml where it exists]",
+            ),
+            click.Option(
+                ["--print-config"],
+                is_flag=True,
+                expose_value=False,
+                callback=_note,
+                help="Show each value in force and where it comes from, and do nothing.",
+            ),
+        ]
+        if self.name is not None:
+            Verb.known[self.name] = self
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb, or show its configuration."""
+        if not ctx.meta.get(_PRINT):
+            return super().invoke(ctx)
+        for line in shown(ctx):
+            click.echo(line)
+        return 0
+
+
+def shown(ctx: click.Context) -> Iterator[str]:
+    """A line for each option: name, value, source."""
+    for option in _options(ctx.command):
+        where = SOURCES[ctx.get_parameter_source(option.name or "") or ParameterSource.DEFAULT]
+        if where == "environment":
+            where = f"environment {option.envvar}"
+        elif where == "file":
+            where = f"file {ctx.meta[_FILE]}"
+        yield f"{_long(option)} = {_text(ctx.params.get(option.name or ''))}  ({where})"
+
+
+def given_in_file(name: str) -> bool:
+    """Whether the option of the running verb has its value from the configuration file."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+        return " ".join(_text(each) for each in value) or "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(getattr(value, "expression", value))
+
+
+def _note(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    ctx.meta[_PRINT] = value
+
+
+def _read(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    """Make the file's values the defaults of this verb."""
+    named = value or (Path(os.environ[f"{PREFIX}CONFIG"]) if os.environ.get(f"{PREFIX}CONFIG") else None)
+    if named is None and not DEFAULT_FILE.exists():
+        return
+    file = named or DEFAULT_FILE
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror}; give a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: {error}") from error
+    ctx.meta[_FILE] = file
+    ctx.default_map = _defaults(ctx.command, found, file)
+
+
+def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """The values for a verb: those at the top that it has, and those of its own table.
+
+    Raises:
+        ConfigurationError: a name that no verb has, or one that this verb does not have in its table.
+    """
+    everywhere = {name for each in Verb.known.values() for name in _names(each)}
+    names = _names(verb)
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        if isinstance(value, Mapping):
+            if key not in Verb.known:
+                raise ConfigurationError(f"{file}: there is no verb {key!r}; tables are {', '.join(Verb.known)}")
+        elif key.replace("_", "-") not in everywhere:
+            raise ConfigurationError(f"{file}: no verb has an option {key!r}; write the long option without --")
+        elif key.replace("_", "-") in names:
+            values[names[key.replace("_", "-")]] = _plain(value)
+    for key, value in found.get(verb.name or "", {}).items():
+        name = names.get(key.replace("_", "-"))
+        if name is None:
+            raise ConfigurationError(f"{file}: {verb.name} has no option {key!r}; see sipswarm {verb.name} --help")
+        values[name] = _plain(value)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """As it would stand on the command line, so that both are read by the same code."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool) else str(value)
+
+
+def _options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option) and _long(each) not in OWN]
+
+
+def _names(command: click.Command) -> dict[str, str]:
+    """Long option without dashes -> name of its parameter."""
+    return {_long(each): each.name or "" for each in _options(command)}
+
+
+def _long(option: click.Option) -> str:
+    return max(option.opts, key=len).lstrip("-")

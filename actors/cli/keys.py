@@ -1,0 +1,93 @@
+"""Keys on a terminal while a load runs: `+ - * /` rate, `p` pause, `q` drain, `Q` stop, `?` help, as SIPp has them."""
+
+import asyncio
+import os
+import sys
+import termios
+import tty
+from collections.abc import Callable
+from typing import Any, Final
+
+HELP: Final = "keys: + - one call/s more or less, * / ten times or a tenth, p pause or go on, q drain, Q stop, ? this"
+
+
+class Keys:
+    """What each key does.
+
+    rate: calls per second at the start. set_rate: commands another, 0 pauses. drain, stop: as SIGUSR1 and SIGINT do.
+    say: shows a line.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        *,
+        set_rate: Callable[[float], None],
+        drain: Callable[[], None],
+        stop: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.rate = rate
+        self.paused = False
+        self._set_rate = set_rate
+        self._drain = drain
+        self._stop = stop
+        self._say = say
+
+    def press(self, key: str) -> None:
+        """A key was pressed; one that means nothing does nothing."""
+        if key in "+-*/":
+            changed = {"+": self.rate + 1, "-": self.rate - 1, "*": self.rate * 10, "/": self.rate / 10}[key]
+            self.rate = min(100_000.0, max(0.1, changed))
+            if self.paused:
+                self._say(f"rate {self.rate:g} calls/s once p goes on")
+            else:
+                self._say(f"rate {self.rate:g} calls/s")
+                self._set_rate(self.rate)
+        elif key == "p":
+            self.paused = not self.paused
+            self._say("paused; p goes on" if self.paused else f"going on with {self.rate:g} calls/s")
+            self._set_rate(0.0 if self.paused else self.rate)
+        elif key == "q":
+            self._say("no new calls; waiting for live ones")
+            self._drain()
+        elif key == "Q":
+            self._say("stopping")
+            self._stop()
+        elif key == "?":
+            self._say(HELP)
+
+
+class Keyboard:
+    """Reads single keys of a terminal within an event loop, and gives it back as it was.
+
+    descriptor: of the terminal; standard input when not given. Anything but a terminal is left alone.
+    """
+
+    def __init__(self, press: Callable[[str], None], descriptor: int | None = None) -> None:
+        self._press = press
+        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        self._before: list[Any] | None = None
+
+    def open(self) -> bool:
+        """Begin to read; False when there is no terminal, or it is not ours to read."""
+        if not os.isatty(self._descriptor) or os.tcgetpgrp(self._descriptor) != os.getpgrp():
+            return False
+        self._before = termios.tcgetattr(self._descriptor)
+        tty.setcbreak(self._descriptor)  # Ctrl-C is a signal as ever
+        asyncio.get_running_loop().add_reader(self._descriptor, self._read)
+        return True
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._before is not None:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            self._before = None
+
+    def _read(self) -> None:
+        octets = os.read(self._descriptor, 64)
+        if not octets:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+        for key in octets.decode("ascii", "ignore"):
+            self._press(key)

@@ -1,0 +1,168 @@
+"""Runs of a user's scenario: `async def NAME(ua, row)`, a run for each arrival of the schedule, each judged.
+
+A run is passed when its function returns, and failed when anything leaves it: an AssertionError by its text, an error
+of a call by what became of the call. Its calls are hung up when it ends, and their rows are told when both are over,
+because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own.
+"""
+
+import asyncio
+import copy
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ..call import Call
+from ..config import LoadConfig
+from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
+from ..messages import CallFinished
+from . import user_file
+from .data import Data, DataRow
+
+if TYPE_CHECKING:
+    from ..call_worker import CallWorker
+    from ..user_agent import UserAgent
+
+DEFAULT_NAME: Final = "scenario"
+_logger = logging.getLogger(__name__)
+
+
+def name_of(config: LoadConfig) -> str:
+    """The scenario label of a load's calls."""
+    return user_file.split(config.scenario, DEFAULT_NAME)[1] if config.scenario else "call"
+
+
+class Run:
+    """One execution of the function, with the calls that it placed."""
+
+    __slots__ = ("calls", "done", "failure", "planned", "row", "rows", "task")
+
+    def __init__(self, planned: float, row: DataRow) -> None:
+        self.planned = planned
+        self.row = row
+        self.calls: list[Call] = []
+        self.rows: list[CallFinished] = []
+        self.failure = ""
+        self.done = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class Scenario:
+    """The scenario of one worker.
+
+    on_done: called when a run and all its calls are over; True = it was held back by a bound of ours.
+    """
+
+    def __init__(self, worker: "CallWorker", config: LoadConfig, on_done: Callable[[bool], None]) -> None:
+        from ..user_agent import UserAgent
+
+        self._worker = worker
+        self._config = config
+        self._on_done = on_done
+        self._path, name = user_file.split(config.scenario, DEFAULT_NAME)
+        self._file = user_file.load(self._path, name)
+        self._data = Data.read(config.data, config.seed) if config.data else None
+        if self._data is not None:
+            self._data.share(
+                config.shard * worker.config.call_workers + worker.slot, config.shards * worker.config.call_workers
+            )
+        self._runs: set[Run] = set()
+        self._agent: UserAgent = UserAgent(worker.default_identity(0).from_, worker=worker)
+        self._agent.target = config.target
+        self._agent.scenario = name
+        self._agent.media = config.media
+        self._agent.ring_time = config.ring_time
+        worker.application.pending = lambda: len(self._runs)
+        worker.application.end_pending = self._cancel
+        self._said: set[str] = set()
+
+    async def set_up(self) -> None:
+        """Run the file's `setup(ua)`, once."""
+        if self._file.setup is not None:
+            result = self._file.setup(self._agent)
+            if result is not None:
+                await result
+
+    def begin(self, index: int, planned: float) -> bool:
+        """Start a run; False = every row of the data serves a live one.
+
+        index: number of the arrival over all shards. planned: monotonic time at which it should start.
+        """
+        row = self._data.take(index) if self._data is not None else DataRow((), [])
+        if row is None:
+            return False
+        run = Run(planned, row)
+        self._runs.add(run)
+        agent = copy.copy(self._agent)
+        agent.on_placed = lambda call: self._placed(run, call)
+        run.task = self._worker.loop.create_task(self._execute(run, agent))
+        return True
+
+    def _placed(self, run: Run, call: Call) -> None:
+        if not run.calls:
+            call.planned = run.planned
+        run.calls.append(call)
+        call.report = lambda row: self._reported(run, row)
+
+    async def _execute(self, run: Run, agent: "UserAgent") -> None:
+        held_back = False
+        try:
+            await self._file.function(agent, run.row)
+        except Overloaded:
+            held_back = not run.calls
+            run.failure = "overload"
+        except (AssertionError, CallError) as error:
+            run.failure = self._name(error)
+        except asyncio.CancelledError:
+            run.failure = "drained"
+        except Exception as error:
+            run.failure = "scenario_error"
+            where = f"{self._path}:{user_file.line_of(error, self._path)}"
+            if where not in self._said:
+                self._said.add(where)
+                data = f" (data line {run.row.line})" if run.row.line else ""
+                _logger.exception("the scenario failed at %s%s", where, data)
+        run.done = True
+        for call in run.calls:
+            call.hang_up()
+        self._check(run, held_back)
+
+    def _name(self, error: AssertionError | CallError) -> str:
+        """The expectation that was missed, by name."""
+        if isinstance(error, AssertionError):
+            return user_file.expectation(error, self._path)
+        if isinstance(error, CallTimeout):
+            return "timeout"
+        if isinstance(error, CallRejected):
+            return "code"
+        return "ended_early" if isinstance(error, CallEnded) else " ".join(str(error).split())[:200]
+
+    def _reported(self, run: Run, row: CallFinished) -> None:
+        run.rows.append(row)
+        self._check(run, held_back=False)
+
+    def _check(self, run: Run, held_back: bool) -> None:
+        if not run.done or len(run.rows) < len(run.calls) or run not in self._runs:
+            return
+        self._runs.discard(run)
+        if self._data is not None:
+            self._data.give_back(run.row)
+        rows = run.rows or ([] if held_back else [self._row_without_call(run)])
+        if rows and run.failure and not rows[0].failure:
+            rows[0] = rows[0]._replace(failure=run.failure)
+        if self._worker.tell is not None:
+            for row in rows:
+                self._worker.tell(row)
+        self._on_done(held_back)
+        self._worker.draining.check()
+
+    def _row_without_call(self, run: Run) -> CallFinished:
+        """A run that placed no call was not able to send anything, whatever it thinks."""
+        return CallFinished(
+            *("", self._file.name, "uac", run.planned, 0.0, "transport_error", 0, -1.0, -1.0, -1.0, 0.0, ""),
+            *(0, 0, 0, -1.0, -1.0, 0, 0, 0, 0, run.failure or "no_call"),
+        )
+
+    def _cancel(self) -> None:
+        for run in tuple(self._runs):
+            if run.task is not None:
+                run.task.cancel()
