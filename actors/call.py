@@ -8,7 +8,7 @@ notices mean for callbacks is in `call_callbacks`.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +18,10 @@ from sipcore.hop import Hop
 from sipcore.message import Request, Response
 
 from .call_actor import CallActor
+from .call_demand import given_description
 from .call_state import CallTimes, State
 from .callbacks import Callback, invoke
+from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
 from .info_digits import DTMF_RELAY, relay_body
 from .media_handlers import MediaHandler
@@ -32,28 +34,12 @@ if TYPE_CHECKING:
 DIGITS: Final = frozenset("0123456789ABCD*#")
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
-METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband", "info": "info"}
 GRACE: Final = 30.0
 """seconds that the coroutines of a call have for their own clean-up after its end"""
 _INFO_SPACING: Final = 0.05
 """seconds between two digits sent by SIP INFO"""
 
 _logger = logging.getLogger(__name__)
-
-
-def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
-    """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
-
-    Raises:
-        CallError: an unknown name.
-    """
-    names = methods.split(",") if isinstance(methods, str) else methods
-    modes = []
-    for name in (each.strip() for each in names):
-        if name not in METHODS:
-            raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
-        modes.append(METHODS[name])
-    return tuple(modes)
 
 
 class Call:
@@ -101,6 +87,8 @@ class Call:
     bye_arguments: Mapping[str, Any] = MappingProxyType({})
     cancel_arguments: Mapping[str, Any] = MappingProxyType({})
     _request_number = 0
+    _described: Any = None
+    """the parameter `sdp` that is in use"""
     _grace_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
@@ -216,6 +204,7 @@ class Call:
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there."""
+        self._describe()
         hold, self.param.call_on_hold = self.param.call_on_hold, False
         self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
         self.worker.flush_soon()
@@ -263,12 +252,28 @@ class Call:
     def send_invite(self, *, clear: bool = False) -> None:
         """Send the INVITE that the parameters describe, the first one or a later one."""
         param, actor = self.param, self.actor
-        if clear and actor.state is not State.IDLE:
-            actor.media.renew()
+        if clear:
+            self.clear_sdp()
+        self._describe()
         hold, param.call_on_hold = param.call_on_hold, False
-        lines = self.worker.lines_of(param)
-        actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold, lines=lines)
+        actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
         self.worker.touch(actor)
+
+    def clear_sdp(self) -> None:
+        """Drop ports and descriptions: the next ones are new (C14)."""
+        self.actor.media.renew()
+        self.param.update({"sdp": None, "media_lsocks": ()})
+
+    def _describe(self) -> None:
+        """Take over a description of the user's own, and the ports that go with it (C6, C8)."""
+        param, actor = self.param, self.actor
+        given = given_description(param)
+        if given is not None and param.sdp is not self._described:
+            self._described = param.sdp
+            actor.media.given = given
+            for lease in param.media_lsocks:
+                lease.give_to(actor)
+            actor.media.adopt(self.worker.lines_of(param))
 
     async def hold(self) -> None:
         """Ask the peer to send nothing, by a re-INVITE (C22)."""
@@ -294,9 +299,10 @@ class Call:
         cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
         without it `send_bye` is (C33).
         """
-        self.bye_arguments = {"cb_final": cb_final, **more}
+        if self.actor.state is not State.OVER and not self.times.bye_sent:  # a second one changes nothing
+            self.bye_arguments = {"cb_final": cb_final, **more}
         self.hang_up()
-        return self.over()
+        return self._end_awaited()
 
     def hang_up(self) -> None:
         """End the call without waiting; harmless when it is over."""
@@ -305,10 +311,15 @@ class Call:
 
     async def over(self) -> None:
         """Wait until the call is over and its figures are final; never raises `CallEnded`."""
-        if not self.closed:
-            waiter = asyncio.get_running_loop().create_future()
+        await self._end_awaited()
+
+    def _end_awaited(self) -> "asyncio.Future[None]":
+        waiter: asyncio.Future[None] = self.worker.loop.create_future()
+        if self.closed:
+            waiter.set_result(None)
+        else:
             self.over_waiters.append(waiter)
-            await waiter
+        return waiter
 
     def request(
         self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str

@@ -64,7 +64,7 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
         call.worker.call_came_in(call, notice.request)
         return
     if param.clear_sdp:
-        call.actor.media.renew()
+        call.clear_sdp()
     answer_invite(call, notice)
 
 

@@ -7,7 +7,7 @@ from sipcore.errors import ParseError
 from sipcore.offer_answer import EVENTS, codec_for
 from sipcore.sdp import SessionDescription
 
-from .call import dtmf_modes
+from .dtmf_methods import dtmf_modes
 from .errors import ConfigurationError
 from .parameters import CallParameters
 

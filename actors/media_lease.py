@@ -10,6 +10,7 @@ from .errors import Overloaded
 from .outbox import Outbox
 
 if TYPE_CHECKING:
+    from .call_actor import CallActor
     from .call_worker import CallWorker
 
 
@@ -27,6 +28,7 @@ class MediaLease:
         self.rtcp_port = 0
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         outbox.streams[self.line.stream_id] = self
+        self._streams = outbox.streams
         self._commands = outbox.media[worker]
         self._commands.append(media.OpenStream(self.line.stream_id, address))
 
@@ -38,6 +40,10 @@ class MediaLease:
                 self.ready.set_result(None)
         elif event.__class__ is media.StreamRefused and not self.ready.done():
             self.ready.set_exception(Overloaded(f"no media port: {event.reason}; widen rtp_ports"))
+
+    def give_to(self, actor: "CallActor") -> None:
+        """A call uses it from now on, and gets its events."""
+        self._streams[self.line.stream_id] = actor
 
     @property
     def name(self) -> str:

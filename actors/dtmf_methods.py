@@ -1,0 +1,23 @@
+"""The ways in which digits are sent and received, by the man page's names and by ours (C11, C38)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from .errors import CallError
+
+METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband", "info": "info"}
+
+
+def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
+    """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
+
+    Raises:
+        CallError: an unknown name.
+    """
+    names = methods.split(",") if isinstance(methods, str) else methods
+    modes = []
+    for name in (each.strip() for each in names):
+        if name not in METHODS:
+            raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
+        modes.append(METHODS[name])
+    return tuple(modes)

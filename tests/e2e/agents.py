@@ -1,0 +1,130 @@
+"""What the tests of the man page share: two user agents of ours, and a SIP peer made of sipcore. Not a test."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+from actors.call import Call
+from actors.media_handlers import echo
+from actors.user_agent import UserAgent
+from sipcore.digest_server import DigestServer
+from sipcore.message import Request, Response
+from sipcore.parser import parse
+from sipcore.tokens import Tokens
+
+SDP = "v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+_PORTS = count(20000, 400)
+
+
+def rtp_ports() -> tuple[int, int]:
+    """A range of RTP ports of one's own, because ports rest after use."""
+    low = 20000 + (next(_PORTS) - 20000) % 12000
+    return low, low + 398
+
+
+def agent(from_: str = "sip:alice@127.0.0.1", *legs: str, **options: Any) -> UserAgent:
+    """A user agent on free ports."""
+    return UserAgent(from_, legs=legs or ("udp:127.0.0.1:0",), rtp_ports=rtp_ports(), **options)
+
+
+def address_of(ua: UserAgent, user: str = "bob", leg: int = 0) -> str:
+    """The SIP URI under which it listens."""
+    return f"sip:{user}@{str(ua.legs[leg]).partition(':')[2]}"
+
+
+def note(log: list[Any], item: Any) -> bool:
+    """Remember something; true, so that a filter or `cb_create` made of it accepts."""
+    log.append(item)
+    return True
+
+
+def start_echo(call: Call, param: object) -> bool:
+    """An `init_media` that may be joined to a note by `and`."""
+    echo()(call, param)
+    return True
+
+
+def run(scenario: Callable[[UserAgent, UserAgent], Any], *legs: str) -> None:
+    """Run a scenario with two user agents, alice and bob."""
+
+    async def main() -> None:
+        alice, bob = agent("sip:alice@127.0.0.1", *legs), agent("sip:bob@127.0.0.1", *legs)
+        async with asyncio.timeout(50), alice, bob:
+            await scenario(alice, bob)
+
+    asyncio.run(main())
+
+
+class Peer(asyncio.DatagramProtocol):
+    """A UDP peer that answers each request as a function says, and remembers what came.
+
+    answer: gives the responses to a request, or the octets of anything else to be sent back.
+    """
+
+    def __init__(self, answer: Callable[[Request], Sequence[Response]]) -> None:
+        self._answer = answer
+        self.requests: list[Request] = []
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+
+    @property
+    def port(self) -> int:
+        """Its UDP port."""
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def uri(self, user: str = "peer") -> str:
+        """Its SIP URI."""
+        return f"sip:{user}@127.0.0.1:{self.port}"
+
+    def methods(self) -> list[str]:
+        """The methods that came, in order, ACK left out."""
+        return [request.method for request in self.requests if request.method != "ACK"]
+
+    def send(self, response: Response, request: Request) -> None:
+        """Send a response later, to where a request's Via says."""
+        self._transport.sendto(response.to_bytes(), (request.via.host, request.via.port or 5060))
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Part of asyncio's protocol."""
+        message = parse(data)
+        if isinstance(message, Request):
+            self.requests.append(message)
+            for response in self._answer(message):
+                self._transport.sendto(response.to_bytes(), addr)
+
+
+def reply(request: Request, status: int, *extra: tuple[str, str], peer: Peer | None = None) -> Response:
+    """A response with a tag; a 2xx to INVITE also has a contact and a description."""
+    if request.method == "INVITE" and 200 <= status < 300 and peer is not None:
+        body = SDP.format(port=9).encode()
+        contact = ("Contact", f"<{peer.uri()}>")
+        return Response.to_request(
+            request, status, to_tag="peer", extra=(contact, *extra), body=body, content_type="application/sdp"
+        )
+    return Response.to_request(request, status, to_tag="" if status == 100 else "peer", extra=extra)
+
+
+def gate(realm: str = "test", user: str = "alice", password: str = "secret") -> Callable[[Request], Response | None]:
+    """A function that challenges: None for a request with the right password, else its 401."""
+    server = DigestServer(os.urandom(16), realm, Tokens(os.urandom), window=1)
+
+    def judge(request: Request) -> Response | None:
+        now = asyncio.get_running_loop().time()
+        verdict = server.verify(request, {user: password}.get, now)
+        if verdict.ok:
+            return None
+        status, headers = server.refusal(verdict, now)
+        return reply(request, status, *headers)
+
+    return judge
