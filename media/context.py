@@ -44,9 +44,14 @@ class StreamContext:
     detector: inband.Detector = field(default_factory=inband.Detector)
     """Listens for tones on all streams at once."""
     heard: dict[str, Heard] = field(default_factory=_nothing_heard)
-    """Audio for the detector since the last tick, by law."""
+    """Audio for the detector since it was called last, by law."""
     listening: dict[int, "Receiver"] = field(default_factory=dict)
     """Receiver of each slot of the detector."""
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait for the detector."""
+        return sum(len(slots) for slots, _, _ in self.heard.values())
 
     def detect(self, now: float) -> None:
         """Find tones in what was heard, and report the digits. now: seconds, monotonic."""

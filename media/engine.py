@@ -54,6 +54,10 @@ _SAMPLE_VISITS = 3
 _JITTER_VISITS = 15
 """And the jitter goes into the histogram every so many: about 5 s, an RTCP report interval."""
 _EVENTS = 4096
+_LISTEN_TICKS = 4
+"""The tone detector is called once in so many ticks: it is cheapest with one packet of every stream."""
+_LISTEN_AT = 512
+"""And as soon as so many packets wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +228,7 @@ class MediaEngine:
             for number in range(first, tick + 1):
                 for line in self._chores[number % _CHORES]:
                     self._look_after(line, now)
-            self._hear(now)
+            self._hear(tick // _LISTEN_TICKS > (first - 1) // _LISTEN_TICKS, now)
         if self._coalescing:
             self._measure_rate(now)
         self._quarantine.expire(now)
@@ -374,7 +378,6 @@ class MediaEngine:
         self._chores[line.chore].remove(line)
         self._pacer.remove(line.sender)
         sockets = line.close(now)
-        self._hear(now)
         self._fold(line)
         final = statistics_of(line, now)
         counted = self._context.totals
@@ -445,13 +448,13 @@ class MediaEngine:
             self._outer.unregister(self._poll.fileno())
             self._arm(now)
 
-    def _hear(self, now: float) -> None:
-        """Digits whose end was lost, and tones in what came since the last tick."""
+    def _hear(self, regular: bool, now: float) -> None:
+        """Digits whose end was lost, and tones in what came. regular: it is the detector's turn anyway."""
         context = self._context
         if context.sounding:
             for receiver in list(context.sounding):
                 receiver.expire_digit(now)
-        if context.listening:
+        if context.listening and (regular or context.waiting >= _LISTEN_AT):
             context.detect(now)
 
     # what is due from time to time

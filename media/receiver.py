@@ -184,6 +184,7 @@ class Receiver:
             self._inband_slot = context.detector.add()
             context.listening[self._inband_slot] = self
         elif not wanted and self._inband_slot >= 0:
+            context.detect(self.last_at)  # what waits is this slot's, not that of the stream that takes it next
             slot, self._inband_slot = self._inband_slot, -1
             found = context.detector.remove(slot)
             del context.listening[slot]

@@ -103,6 +103,26 @@ def test_inband_digits_arrive(world: World) -> None:
     assert other.totals.digits_received == [0, 4]
 
 
+def test_inband_digits_of_many_streams_are_told_apart(world: World) -> None:
+    """Twice as many packets at once as the detector waits for, and streams that close while a digit sounds."""
+    one, other = world.engine(), world.engine()
+    for stream_id in range(300):
+        here, there = world.open(one, stream_id), world.open(other, stream_id)
+        world.do(one, to(there, stream_id=stream_id, source=("silence",)))
+        world.do(other, to(here, stream_id=stream_id, source=("none",), dtmf_methods=("inband",)))
+    keys = "0123456789*#ABCD"
+    for stream_id in range(300):
+        world.do(one, SendDigits(stream_id, 7, keys[stream_id % 16], 100, "inband"))
+    world.run(0.1)
+    for stream_id in range(200, 300):
+        world.close(other, stream_id)
+    world.run(0.4)
+    got = {digit.stream_id: digit.event for digit in world.said(other, DtmfReceived)}
+    assert {stream_id: got[stream_id] for stream_id in range(200)} == {each: keys[each % 16] for each in range(200)}
+    assert {got.get(each, keys[each % 16]) == keys[each % 16] for each in range(200, 300)} == {True}
+    assert len(world.said(other, DtmfReceived)) == len(got)
+
+
 def test_a_digit_whose_end_is_lost_is_reported_soon(world: World) -> None:
     engine = world.engine()
     opened = world.open(engine)

@@ -216,6 +216,16 @@ def test_a_tone_still_sounding_at_the_end_is_reported() -> None:
     assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["4"]
 
 
+def test_audio_that_waits_for_the_detector_is_not_left_to_the_next_stream() -> None:
+    line = Line(DTMF._replace(dtmf_methods=("inband",)))
+    line.audio([1, 2])
+    tones(line, "4", at=0.04, first=3)
+    assert line.context.waiting == 12
+    line.stream.configure(DTMF, True)
+    assert line.context.waiting == 0
+    assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["4"]
+
+
 def test_one_key_press_in_both_modes_is_one_digit() -> None:
     line = Line(DTMF._replace(dtmf_methods=("rfc4733", "inband")))
     line.audio([1, 2])
