@@ -30,6 +30,7 @@ from .media_lease import MediaLease
 from .node import EmbeddedNode
 from .notices import Incoming
 from .parameters import CallParameters
+from .registration_actor import RegistrationActor
 from .robots import Robot
 from .routing import slot_of
 from .targets import hop_of
@@ -82,6 +83,7 @@ class UserAgent:
         self._keyring = Keyring(auth) if auth is not None else None
         self._proxy = _hop_of_proxy(outgoing_proxy) if outgoing_proxy else None
         self._domain2proxy = {name.lower(): _hop_of_proxy(proxy) for name, proxy in (domain2proxy or {}).items()}
+        self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
         self._options = options
         self._identity = Identity(
             self.from_,
@@ -362,9 +364,9 @@ class UserAgent:
         """Register our address; the seconds granted (man page `register`).
 
         registrar: SIP URI, default the user agent's. contact: default our address on the leg. expires: seconds asked
-        for, 0 removes the binding. refresh: keep it bound until the user agent is left. cb_final: called as ("OK",
-        expires, response) or ("FAIL", {code, …}, response) on each result. Of several call workers that register the
-        same address only the one that owns it does; the others return 0 at once.
+        for, 0 removes the binding. refresh: try again when a refresh fails; the binding is refreshed in any case.
+        cb_final: called as ("OK", expires, response) or ("FAIL", {code, …}, response) on each result. Of several call
+        workers that register the same address only the one that owns it does; the others return 0 at once.
 
         Raises:
             CallRejected: the registrar refused. CallTimeout: it did not answer.
@@ -399,9 +401,17 @@ class UserAgent:
             if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
                 done.set_result(event)
 
-        actor = worker.register(settings, on_event)
+        bound = self._bound.pop((uri, own), None)
+        if bound is not None and not expires:
+            actor, listeners = bound
+            listeners[:] = [on_event]
+        else:
+            listeners = [on_event]
+            actor = worker.register(settings, lambda event: listeners[0](event))
+            self._bound[uri, own] = actor, listeners
         if not expires:
             actor.unregister(worker.now())
+            worker.touch(actor)
         event = await done
         if isinstance(event, RegistrationFailed):
             if event.response is None:
