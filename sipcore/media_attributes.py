@@ -5,7 +5,7 @@ reads them all, because whoever wants one wants most; peers of a kind write the 
 read is shared. This file knows no m= line, no offers and not which codecs we have.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -15,8 +15,6 @@ from .errors import ParseError
 MAX_WORD: Final = 255
 
 _STATUS = 400
-_SHARED_LINES: Final = 64
-_SHARED_LENGTH: Final = 4096
 _SHARED_FORMATS: Final = 8
 
 TELEPHONE_EVENT: Final = "telephone-event"
@@ -29,6 +27,9 @@ class Direction(Enum):
     SENDONLY = "sendonly"
     RECVONLY = "recvonly"
     INACTIVE = "inactive"
+
+    # Members are compared by identity; the hash of Enum itself is a call in Python for each look-up.
+    __hash__ = object.__hash__
 
     sends: bool
     """Whether this side sends media."""
@@ -137,17 +138,22 @@ class Codec(NamedTuple):
         return "", self.payload_type, 0
 
 
-class Formats(NamedTuple):
-    """The formats of an m= line that are payload types, each once, in order."""
+class Formats:
+    """The formats of an m= line that are payload types, each once, in order. Compared by identity, because shared.
 
-    numbered: tuple[tuple[str, EncodingKey], ...]
-    """All of them: number as written and key of the codec."""
-    speech: tuple[Codec, ...]
-    """Without telephone-event."""
-    events: tuple[Codec, ...]
-    """telephone-event only, one for each clock rate (RFC 4733 section 2.1)."""
-    keys: frozenset[EncodingKey]
-    """Those of `speech`."""
+    `numbered` are all of them, number and key of the codec; `speech` those without telephone-event, `keys` their keys;
+    `events` telephone-event only, one for each clock rate (RFC 4733 section 2.1).
+    """
+
+    __slots__ = ("events", "keys", "numbered", "speech")
+
+    def __init__(
+        self, numbered: tuple[tuple[int, EncodingKey], ...], speech: tuple[Codec, ...], events: tuple[Codec, ...]
+    ) -> None:
+        self.numbered = numbered
+        self.speech = speech
+        self.events = events
+        self.keys = frozenset([codec.key for codec in speech])
 
 
 class MediaAttributes:
@@ -228,20 +234,18 @@ class MediaAttributes:
         numbered = []
         speech: list[Codec] = []
         events: list[Codec] = []
-        keys: list[EncodingKey] = []
         for number in dict.fromkeys(numbers):
             text, fmtp = self.rtpmaps.get(number), self.fmtps.get(number, "")
             read = _codec if len(fmtp) + len(text or "") <= MAX_WORD else _codec.__wrapped__
             codec, key = read(number, text, fmtp)
             if codec is None:
                 continue
-            numbered.append((number, key))
+            numbered.append((codec.payload_type, key))
             if key[0] == TELEPHONE_EVENT:
                 events.append(codec)
             else:
                 speech.append(codec)
-                keys.append(key)
-        return Formats(tuple(numbered), tuple(speech), tuple(events), frozenset(keys))
+        return Formats(tuple(numbered), tuple(speech), tuple(events))
 
     def crypto(self) -> tuple[Crypto, ...]:
         """The crypto attributes that can be read, in order (RFC 4568)."""
@@ -251,18 +255,6 @@ class MediaAttributes:
             if len(fields) >= 3 and is_number(fields[0], 9):
                 found.append(Crypto(int(fields[0]), fields[1], fields[2], fields[3] if len(fields) > 3 else ""))
         return tuple(found)
-
-
-def read_media_attributes(lines: Sequence[str]) -> MediaAttributes:
-    """The attributes of these lines, read now or before."""
-    if len(lines) > _SHARED_LINES or sum(map(len, lines)) > _SHARED_LENGTH:
-        return MediaAttributes(lines)
-    return _shared(tuple(lines))
-
-
-@lru_cache(maxsize=512)
-def _shared(lines: tuple[str, ...]) -> MediaAttributes:
-    return MediaAttributes(lines)
 
 
 def read_attributes(lines: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

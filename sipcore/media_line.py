@@ -5,9 +5,6 @@ knows nothing of sessions, offers, answers or the codecs that we have.
 """
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import NamedTuple
 
 from .errors import ParseError
 from .media_attributes import (
@@ -20,59 +17,28 @@ from .media_attributes import (
     is_payload_type,
     parse_number,
     read_attributes,
-    read_media_attributes,
 )
+from .sdp_section import EMPTY, Connection, Section, parse_connection, read_section
 
 _STATUS = 400
-
-
-class Connection(NamedTuple):
-    """A c= line (RFC 8866 section 5.7)."""
-
-    nettype: str
-    addrtype: str
-    """`IP4` or `IP6`."""
-    address: str
-    """Address literal without brackets, or a host name."""
-    suffix: str
-    """TTL and number of addresses of a multicast group as written after the slash, else empty."""
-
-    @property
-    def is_unspecified(self) -> bool:
-        """Whether the address says "send me nothing": 0.0.0.0 (RFC 3264 8.4), `::`, or .invalid (RFC 6157)."""
-        return not self.address.strip("0:.") or self.address.endswith(".invalid")
-
-    def __str__(self) -> str:
-        text = f"{self.nettype} {self.addrtype} {self.address}"
-        return f"{text}/{self.suffix}" if self.suffix else text
-
-
-def connection_for(address: str) -> Connection:
-    """The connection of an address literal; an address with a colon is IPv6.
-
-    Raises ParseError for what is neither an address nor a host name.
-    """
-    return parse_connection(f"IN {'IP6' if ':' in address else 'IP4'} {address}")
 
 
 class MediaLine:
     """One m= line with the lines below it.
 
-    `media`, `port`, `port_count`, `protocol` and `formats` are the fields of the m= line; `lines` are the lines below
-    it as written; `connection` is its own c= line or None. `address` and `direction` fall back to the session's.
+    `media`, `port`, `port_count`, `protocol` and `formats` are the fields of the m= line; `section` are the lines below
+    it; `connection` is its own c= line or None. `address` and `direction` fall back to the session's.
     """
 
     __slots__ = (
-        "_read",
         "_session_connection",
         "_session_direction",
-        "connection",
         "formats",
-        "lines",
         "media",
         "port",
         "port_count",
         "protocol",
+        "section",
         "text",
     )
 
@@ -83,8 +49,7 @@ class MediaLine:
         port: int,
         protocol: str,
         formats: tuple[str, ...],
-        lines: Sequence[str] = (),
-        connection: Connection | None = None,
+        section: Section = EMPTY,
         session_connection: Connection | None = None,
         session_direction: Direction | None = None,
         port_count: int = 1,
@@ -96,22 +61,19 @@ class MediaLine:
         self.port_count = port_count
         self.protocol = protocol
         self.formats = formats
-        self.lines = lines
-        self.connection = connection
+        self.section = section
         self._session_connection = session_connection
         self._session_direction = session_direction
-        self._read: MediaAttributes | None = None
 
     @classmethod
     def parse(
         cls,
         text: str,
-        lines: Sequence[str] = (),
-        connection: Connection | None = None,
+        section: Section = EMPTY,
         session_connection: Connection | None = None,
         session_direction: Direction | None = None,
     ) -> "MediaLine":
-        """Read `text`, the value of the m= line; `connection` is what the first c= line among `lines` says.
+        """Read `text`, the value of the m= line with `section` below it, and what holds for all lines of the session.
 
         Raises ParseError when the m= line is malformed.
         """
@@ -133,8 +95,7 @@ class MediaLine:
             parse_number(port, 5, 65535, "port"),
             protocol,
             tuple(formats),
-            lines,
-            connection,
+            section,
             session_connection,
             session_direction,
             count,
@@ -153,8 +114,8 @@ class MediaLine:
     ) -> "MediaLine":
         """A media line from its fields; `lines` are whole lines such as "a=ptime:20". Raises ParseError on nonsense."""
         ports = f"{port}/{port_count}" if port_count != 1 else str(port)
-        own = next((parse_connection(line[2:]) for line in lines if line.startswith("c=")), None)
-        return cls.parse(f"{media} {ports} {protocol} {' '.join(map(str, formats))}", lines, own)
+        section = read_section("\r\n".join(lines)) if lines else EMPTY
+        return cls.parse(f"{media} {ports} {protocol} {' '.join(map(str, formats))}", section)
 
     def replace(
         self,
@@ -178,11 +139,19 @@ class MediaLine:
         return f"MediaLine({self.text!r}, {len(self.lines)} lines)"
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines below the m= line as written."""
+        return self.section.lines
+
+    @property
+    def connection(self) -> Connection | None:
+        """The line's own c= line, None without one."""
+        return self.section.connection
+
+    @property
     def read(self) -> MediaAttributes:
         """The usual attributes, read."""
-        if self._read is None:
-            self._read = read_media_attributes(self.lines)
-        return self._read
+        return self.section.attributes
 
     @property
     def attributes(self) -> tuple[tuple[str, str | None], ...]:
@@ -195,11 +164,11 @@ class MediaLine:
 
     def rtpmap(self, payload_type: int | str) -> Encoding | None:
         """What a payload type of this line means: its first rtpmap, else the static table of RFC 3551, else None."""
-        return self.read.encoding(str(payload_type))
+        return self.section.attributes.encoding(str(payload_type))
 
     def fmtp(self, payload_type: int | str) -> str | None:
         """The format parameters of a payload type as written, or None."""
-        return self.read.fmtps.get(str(payload_type))
+        return self.section.attributes.fmtps.get(str(payload_type))
 
     def payload_type_of(self, encoding_name: str) -> int | None:
         """The first payload type of this line with that encoding name (compared without case), or None.
@@ -216,32 +185,32 @@ class MediaLine:
     @property
     def ptime(self) -> float | None:
         """Packet time in ms that the writer likes to receive, or None (RFC 8866 section 6.4)."""
-        return self.read.ptime
+        return self.section.attributes.ptime
 
     @property
     def maxptime(self) -> float | None:
         """The longest packet in ms that the writer can take, or None (RFC 8866 section 6.5)."""
-        return self.read.maxptime
+        return self.section.attributes.maxptime
 
     @property
     def written_direction(self) -> Direction | None:
         """The direction as written on this line or for the session, None where nothing is written."""
-        return self.read.direction or self._session_direction
+        return self.section.attributes.direction or self._session_direction
 
     @property
     def direction(self) -> Direction:
         """The direction as its writer sees it; nothing written means sendrecv (RFC 3264 section 5.1)."""
-        return self.read.direction or self._session_direction or Direction.SENDRECV
+        return self.section.attributes.direction or self._session_direction or Direction.SENDRECV
 
     @property
     def rtcp_mux(self) -> bool:
         """Whether RTP and RTCP may share the port (RFC 5761)."""
-        return self.read.rtcp_mux
+        return self.section.attributes.rtcp_mux
 
     @property
     def rtcp_port(self) -> int:
         """Port for RTCP: the rtcp attribute (RFC 3605), else one above RTP; 0 when the stream is refused."""
-        if written := self.read.rtcp:
+        if written := self.section.attributes.rtcp:
             port = written.partition(" ")[0]
             if is_number(port, 5) and int(port) <= 65535:
                 return int(port)
@@ -250,7 +219,7 @@ class MediaLine:
     @property
     def rtcp_address(self) -> str:
         """Address for RTCP: the rtcp attribute's if it names one, else `address`."""
-        if written := self.read.rtcp:
+        if written := self.section.attributes.rtcp:
             _, _, text = written.partition(" ")
             if text:
                 try:
@@ -262,48 +231,15 @@ class MediaLine:
     @property
     def crypto(self) -> tuple[Crypto, ...]:
         """The crypto attributes that can be read, in order (RFC 4568)."""
-        return self.read.crypto()
+        return self.section.attributes.crypto()
 
     @property
     def effective_connection(self) -> Connection | None:
         """The line's own c= line, else the session's (RFC 8866 section 5.7)."""
-        return self.connection or self._session_connection
+        return self.section.connection or self._session_connection
 
     @property
     def address(self) -> str:
         """Address for RTP, empty when neither the line nor the session names one."""
-        connection = self.connection or self._session_connection
+        connection = self.section.connection or self._session_connection
         return connection.address if connection is not None else ""
-
-
-# The same few addresses come again and again; their texts are short and the table bounded.
-
-
-@lru_cache(maxsize=1024)
-def parse_connection(text: str) -> Connection:
-    fields = text.split()
-    if len(fields) != 3 or len(text) > MAX_WORD:
-        raise ParseError("c= line does not have three fields", _STATUS)
-    nettype, addrtype, address = fields
-    if nettype != "IN" or addrtype not in ("IP4", "IP6"):
-        # Other networks are legal and of no use here: kept, and answered with a refused stream.
-        return Connection(nettype, addrtype, address, "")
-    address, _, suffix = address.partition("/")
-    if suffix and not all(is_number(part, 5) for part in suffix.split("/")):
-        raise ParseError("c= line with a malformed TTL", _STATUS)
-    if not _is_address(address, addrtype):
-        raise ParseError("c= line with a malformed address", _STATUS)
-    return Connection(nettype, addrtype, address, suffix)
-
-
-def _is_address(text: str, addrtype: str) -> bool:
-    if not text.isascii():
-        return False
-    try:
-        if ":" in text:
-            return addrtype == "IP6" and "%" not in text and bool(IPv6Address(text).packed)
-        if text.replace(".", "").isdigit():
-            return addrtype == "IP4" and bool(IPv4Address(text).packed)
-    except AddressValueError:
-        return False
-    return text.replace("-", "").replace(".", "").replace("_", "").isalnum()

@@ -5,7 +5,7 @@ the unspecified address of RFC 2543 and the direction of RFC 3264. This file hol
 or to answer is the business of `offer_answer`. It opens no sockets and knows no SIP message.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -19,9 +19,11 @@ from .media_attributes import (
     Direction,
     Encoding,
     EncodingKey,
+    Formats,
 )
-from .media_line import Connection, MediaLine, connection_for
+from .media_line import MediaLine
 from .sdp import SessionDescription
+from .sdp_section import EMPTY, Connection, Section, connection_for
 
 Hold = Literal["", "address", "direction", "both"]
 """How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
@@ -151,17 +153,10 @@ def make_offer(
             words = previous.media[number].formats if previous and number < len(previous.media) else ()
             lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
             continue
-        own: list[str] = []
-        mine = _own_connection(local, hold, own)
-        for codec in local.codecs:
-            _describe(codec, codec.payload_type, own)
-        _finish(local, _held(local.direction, hold), local.rtcp_mux, own)
-        if _is_secure(local.protocol):
-            own += [f"a=crypto:{crypto}" for crypto in local.crypto]
-        own += local.attributes
-        lines.append(
-            _line(local.media, local.port, local.protocol, _payload_types(local.codecs), own, mine, connection)
-        )
+        direction = _held(local.direction, hold)
+        crypto = local.crypto if _is_secure(local.protocol) else ()
+        shape = _shape(local, local.codecs, direction, local.rtcp_mux, crypto, hold)
+        lines.append(_line(local.media, local.port, local.protocol, shape, connection))
     if previous is not None:
         lines += [_refusal(old.media, old.protocol, old.formats) for old in previous.media[len(lines) :]]
     return _assemble(lines, connection, address, session_id, previous, username, session_name)
@@ -264,13 +259,7 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     if active and _is_rtp(ours.protocol):
         mine = ours.read.formats(ours.formats)
         their = theirs.read.formats(theirs.formats)
-        send = tuple([codec for codec in their.speech if codec.key in mine.keys])
-        receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
-        clock_rate = send[0].clock_rate if send else mine.events[0].clock_rate if mine.events else 0
-        event_send = _event(their.events, clock_rate)
-        event_receive = _event(mine.events, clock_rate)
-        only_events = not mine.speech and not their.speech and event_send is not None
-        active = bool(send) or only_events
+        active, send, receive, event_send, event_receive = _match(mine, their)
         if secure:
             for remote_crypto in theirs.crypto:
                 local_crypto = next((key for key in ours.crypto if key[:2] == remote_crypto[:2]), None)
@@ -308,6 +297,17 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     )
 
 
+@lru_cache(maxsize=256)
+def _match(mine: Formats, their: Formats) -> tuple[bool, tuple[Codec, ...], tuple[Codec, ...], int | None, int | None]:
+    # Whether there is a format in common; formats to send and to receive; numbers of telephone-event.
+    send = tuple([codec for codec in their.speech if codec.key in mine.keys])
+    receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
+    clock_rate = send[0].clock_rate if send else mine.events[0].clock_rate if mine.events else 0
+    event_send = _event(their.events, clock_rate)
+    only_events = not mine.speech and not their.speech and event_send is not None
+    return bool(send) or only_events, send, receive, event_send, _event(mine.events, clock_rate)
+
+
 def _event(events: tuple[Codec, ...], clock_rate: int) -> int | None:
     # RFC 4733 section 2.1: events run on the clock of the audio that they replace.
     for codec in events:
@@ -331,44 +331,80 @@ def _accept(
     chosen = _common(offered, local.codecs)
     if not chosen:
         return None
-    lines: list[str] = []
-    mine = _own_connection(local, hold, lines)
-    for number, codec in chosen:
-        _describe(codec, number, lines)
     # An unspecified address is answered like any other (RFC 4317 section 5.2); `negotiated` knows what it means.
     ours = _held(local.direction, hold)
-    direction = Direction.of(ours.sends and offered.direction.receives, ours.receives and offered.direction.sends)
-    _finish(local, direction, local.rtcp_mux and offered.rtcp_mux, lines)
-    if direction is Direction.SENDRECV and offered.written_direction is None:
-        lines.remove("a=sendrecv")
+    written = offered.written_direction
+    theirs = written or Direction.SENDRECV
+    direction = Direction.of(ours.sends and theirs.receives, ours.receives and theirs.sends)
+    said = None if written is None and direction is Direction.SENDRECV else direction
+    crypto: tuple[Crypto, ...] = ()
     if _is_secure(offered.protocol):
         pair = _agreed_crypto(offered, local)
         assert pair is not None
-        lines.append(f"a=crypto:{pair}")
-    lines += local.attributes
-    numbers = tuple([number for number, _ in chosen])
-    return _line(offered.media, local.port, offered.protocol, numbers, lines, mine, connection)
+        crypto = (pair,)
+    shape = _shape(local, chosen, said, local.rtcp_mux and offered.rtcp_mux, crypto, hold)
+    return _line(offered.media, local.port, offered.protocol, shape, connection)
 
 
-def _line(
-    media: str,
-    port: int,
-    protocol: str,
-    formats: tuple[str, ...],
-    lines: Sequence[str],
-    connection: Connection | None,
-    session: Connection | None,
-) -> MediaLine:
-    text = f"{media} {port} {protocol} {' '.join(formats)}"
-    return MediaLine(text, media, port, protocol, formats, lines, connection, session)
+class _Shape(NamedTuple):
+    """All of a media line of ours but its port."""
+
+    formats: tuple[str, ...]
+    words: str
+    """The formats with blanks between them."""
+    section: Section
 
 
-def _own_connection(local: LocalMedia, hold: Hold, lines: list[str]) -> Connection | None:
-    if not local.address:
-        return None
-    connection = connection_for(_address(local.address, hold))
-    lines.append(f"c={connection}")
-    return connection
+def _shape(
+    local: LocalMedia,
+    codecs: tuple[Codec, ...],
+    direction: Direction | None,
+    mux: bool,
+    crypto: tuple[Crypto, ...],
+    hold: Hold,
+) -> _Shape:
+    address = _address(local.address, hold) if local.address else ""
+    rtcp_port = 0 if local.rtcp_port == local.port + 1 else local.rtcp_port
+    # Keys belong to one call each: they are not kept.
+    write = _write_shape.__wrapped__ if crypto else _write_shape
+    return write(codecs, direction, address, local.ptime, mux, rtcp_port, crypto, local.attributes)
+
+
+@lru_cache(maxsize=256)
+def _write_shape(
+    codecs: tuple[Codec, ...],
+    direction: Direction | None,
+    address: str,
+    ptime: float | None,
+    mux: bool,
+    rtcp_port: int,
+    crypto: tuple[Crypto, ...],
+    attributes: tuple[str, ...],
+) -> _Shape:
+    lines = [f"c={connection_for(address)}"] if address else []
+    for codec in codecs:
+        if codec.name:
+            channels = f"/{codec.channels}" if codec.channels != 1 else ""
+            lines.append(f"a=rtpmap:{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
+        if codec.fmtp:
+            lines.append(f"a=fmtp:{codec.payload_type} {codec.fmtp}")
+    if ptime is not None:
+        lines.append(f"a=ptime:{ptime:g}")
+    if direction is not None:
+        lines.append(f"a={direction.value}")
+    if mux:
+        lines.append("a=rtcp-mux")
+    if rtcp_port:
+        lines.append(f"a=rtcp:{rtcp_port}")
+    lines += [f"a=crypto:{pair}" for pair in crypto]
+    lines += attributes
+    formats = _payload_types(codecs)
+    return _Shape(formats, " ".join(formats), Section("\r\n".join(lines), tuple(lines)))
+
+
+def _line(media: str, port: int, protocol: str, shape: _Shape, session: Connection | None) -> MediaLine:
+    formats, words, section = shape
+    return MediaLine(f"{media} {port} {protocol} {words}", media, port, protocol, formats, section, session)
 
 
 def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
@@ -393,47 +429,28 @@ def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
     return None
 
 
-def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> list[tuple[str, Codec]]:
-    # The offered formats that we have; none at all when only digits or noise are left of a line for speech.
-    have = _by_key(codecs)
-    found = []
-    speech = False
-    for number, key in offered.read.formats(offered.formats).numbered:
-        codec = have.get(key) or have.get(("", int(number), 0))
-        if codec is not None:
-            found.append((number, codec))
-            speech = speech or key[0] not in _COMPANIONS
-    # A line for digits alone is as good as any (RFC 4317 section 2.4).
-    return found if speech or not offered.read.formats(offered.formats).speech else []
-
-
-_COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
+def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    return _choose(offered.read.formats(offered.formats), codecs)
 
 
 @lru_cache(maxsize=256)
-def _by_key(codecs: tuple[Codec, ...]) -> Mapping[EncodingKey, Codec]:
-    table: dict[EncodingKey, Codec] = {}
+def _choose(formats: Formats, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    # The offered formats that we have, by the offer's numbers; none when only digits or noise are left of speech.
+    have: dict[EncodingKey, Codec] = {}
     for codec in codecs:
-        table.setdefault(codec.key, codec)
-    return table
+        have.setdefault(codec.key, codec)
+    found = []
+    speech = False
+    for number, key in formats.numbered:
+        mine = have.get(key) or have.get(("", number, 0))
+        if mine is not None:
+            found.append(mine._replace(payload_type=number))
+            speech = speech or key[0] not in _COMPANIONS
+    # A line for digits alone is as good as any (RFC 4317 section 2.4).
+    return tuple(found) if speech or not formats.speech else ()
 
 
-def _describe(codec: Codec, number: int | str, lines: list[str]) -> None:
-    if codec.name:
-        channels = f"/{codec.channels}" if codec.channels != 1 else ""
-        lines.append(f"a=rtpmap:{number} {codec.name}/{codec.clock_rate}{channels}")
-    if codec.fmtp:
-        lines.append(f"a=fmtp:{number} {codec.fmtp}")
-
-
-def _finish(local: LocalMedia, direction: Direction, mux: bool, lines: list[str]) -> None:
-    if local.ptime is not None:
-        lines.append(f"a=ptime:{local.ptime:g}")
-    lines.append(f"a={direction.value}")
-    if mux:
-        lines.append("a=rtcp-mux")
-    if local.rtcp_port not in (0, local.port + 1):
-        lines.append(f"a=rtcp:{local.rtcp_port}")
+_COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
 
 
 def _payload_types(codecs: tuple[Codec, ...]) -> tuple[str, ...]:
@@ -444,7 +461,7 @@ def _payload_types(codecs: tuple[Codec, ...]) -> tuple[str, ...]:
 
 def _refusal(media: str, protocol: str, formats: Sequence[str]) -> MediaLine:
     # RFC 3264 section 6: same media, same protocol, port 0; the formats say nothing but must be there.
-    return _line(media, 0, protocol, tuple(formats), (), None, None)
+    return _line(media, 0, protocol, _Shape(tuple(formats), " ".join(formats), EMPTY), None)
 
 
 def _assemble(
@@ -461,8 +478,8 @@ def _assemble(
     else:
         old = previous.origin
         origin = (old.username, old.session_id, str(old.version + 1), *old[3:])
-    head = ("v=0", f"o={' '.join(origin)}", f"s={session_name}", f"c={connection}", "t=0 0")
-    made = SessionDescription(head, tuple(lines), connection=connection, direction=None, origin=origin)
+    head = f"v=0\r\no={' '.join(origin)}\r\ns={session_name}\r\nc={connection}\r\nt=0 0"
+    made = SessionDescription(head, tuple(lines), origin, connection)
     if previous is not None and made.same_as(previous):
         return previous
     return made

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from .errors import ParseError
 from .media_attributes import (
-    DIRECTION_LINES,
     MAX_WORD,
     Crypto,
     Direction,
@@ -18,7 +17,8 @@ from .media_attributes import (
     is_number,
     read_attributes,
 )
-from .media_line import Connection, MediaLine, connection_for, parse_connection
+from .media_line import MediaLine
+from .sdp_section import EMPTY, Connection, Section, connection_for, read_section
 
 __all__ = [
     "CONTENT_TYPE",
@@ -61,25 +61,27 @@ class SessionDescription:
     `connection` is the session's c= line or None; `direction` the session's direction attribute or None.
     """
 
-    __slots__ = ("_ending", "_newline", "_origin", "connection", "direction", "lines", "media")
+    __slots__ = ("_ending", "_head", "_newline", "_origin", "connection", "direction", "media")
 
     def __init__(
         self,
-        lines: tuple[str, ...],
+        head: str,
         media: tuple[MediaLine, ...],
-        *,
-        connection: Connection | None,
-        direction: Direction | None,
         origin: Sequence[str],
+        connection: Connection | None,
+        direction: Direction | None = None,
         newline: str = "\r\n",
         ending: str = "\r\n",
     ) -> None:
-        """Hold parts that agree with each other; callers outside this file use `parse`, `build` or `from_parts`."""
-        self.lines = lines
+        """Hold parts that agree with each other; callers outside this file use `parse`, `build` or `from_parts`.
+
+        `head` are the session's lines with CRLF between them, `origin` the fields of the o= line among them.
+        """
+        self._head = head
         self.media = media
+        self._origin = origin
         self.connection = connection
         self.direction = direction
-        self._origin = origin
         self._newline = newline
         self._ending = ending
 
@@ -90,77 +92,29 @@ class SessionDescription:
         Checked: `v=0` first, `x=` before each line, o=, c= and m= lines, no NUL. Lines of unknown types are kept.
         Raises ParseError (400) for anything else. Takes time linear in the length.
         """
-        if isinstance(data, bytes):
-            # Octets that are no UTF-8 survive as surrogates and are written back unchanged.
-            text = data.decode("utf-8", "surrogateescape")
-        else:
-            text = data
+        # Octets that are no UTF-8 survive as surrogates and are written back unchanged.
+        text = data if isinstance(data, str) else str(data, "utf-8", "surrogateescape")
         if "\0" in text:
             raise ParseError("NUL in a session description", _STATUS)
-        newline = "\r\n" if "\r\n" in text else "\n"
         body = text.rstrip("\r\n")
         ending = text[len(body) :]
-        if newline == "\n":
-            lines = body.split("\n")
-        elif body.count("\n") == body.count("\r\n"):
-            lines = body.split("\r\n")
-        else:
-            # Both kinds of line end: read as RFC 8866 section 5 asks, and written back with CRLF.
-            lines = body.replace("\r\n", "\n").split("\n")
-        if lines[0] != "v=0":
-            raise ParseError("session description does not start with v=0", _STATUS)
-        connection: Connection | None = None
-        direction: Direction | None = None
-        origin: list[str] | None = None
-        starts: list[int] = []
-        owned: dict[int, Connection] = {}
-        for index, line in enumerate(lines):
-            kind = line[:2]
-            if kind == "a=":
-                if not starts and line in DIRECTION_LINES:
-                    direction = DIRECTION_LINES[line]
-            elif kind == "m=":
-                starts.append(index)
-            elif kind == "c=":
-                if not starts and connection is None:
-                    connection = parse_connection(line[2:])
-                else:
-                    own = parse_connection(line[2:])
-                    if starts:
-                        owned.setdefault(starts[-1], own)
-            elif kind == "o=":
-                if origin is None:
-                    origin = _check_origin(line[2:])
-            elif kind[1:] != "=" or not "a" <= kind[0] <= "z":
-                raise ParseError(f"line {index + 1} of a session description is not of the form x=…", _STATUS)
-        if origin is None:
-            raise ParseError("session description without o= line", _STATUS)
-        if "\r" in body and body.count("\r") != body.count("\r\n"):
+        newline = "\r\n" if "\r\n" in text else "\n"
+        breaks = body.count("\r\n")
+        if body.count("\r") != breaks:
             raise ParseError("bare CR in a session description", _STATUS)
-        if not starts:
-            media: list[MediaLine] = []
-            head = lines
-        else:
-            if len(starts) > MAX_MEDIA_LINES:
-                raise ParseError(f"more than {MAX_MEDIA_LINES} media lines", _STATUS)
-            head = lines[: starts[0]]
-            media = []
-            starts.append(len(lines))
-            start = starts[0]
-            for end in starts[1:]:
-                media.append(
-                    MediaLine.parse(lines[start][2:], lines[start + 1 : end], owned.get(start), connection, direction)
-                )
-                start = end
-        return cls(
-            tuple(head),
-            tuple(media),
-            connection=connection,
-            direction=direction,
-            origin=origin,
-            newline=newline,
-            ending=ending,
-        )
+        if body.count("\n") != breaks:
+            # Line ends of LF, or of both kinds: read as RFC 8866 section 5 asks; both kinds are written back as CRLF.
+            body = body.replace("\r\n", "\n").replace("\n", "\r\n")
+        head, *parts = body.split("\r\nm=")
+        if len(parts) > MAX_MEDIA_LINES:
+            raise ParseError(f"more than {MAX_MEDIA_LINES} media lines", _STATUS)
+        origin, session = _read_head(head, body)
+        connection, direction = session.connection, session.last_direction
+        media = []
+        for part in parts:
+            line, end, below = part.partition("\r\n")
+            media.append(MediaLine.parse(line, read_section(below) if end else EMPTY, connection, direction))
+        return cls(head, tuple(media), origin, connection, direction, newline, ending)
 
     @classmethod
     def build(cls, lines: Iterable[str], media: Iterable[MediaLine]) -> "SessionDescription":
@@ -168,11 +122,7 @@ class SessionDescription:
 
         Raises ParseError when the o= line is missing or a line is malformed.
         """
-        texts = ["\r\n".join(lines)]
-        for line in media:
-            texts.append(f"m={line.text}")
-            texts.extend(line.lines)
-        return cls.parse("\r\n".join(texts) + "\r\n")
+        return cls.parse(_join("\r\n".join(lines), media) + "\r\n")
 
     @classmethod
     def from_parts(
@@ -203,6 +153,11 @@ class SessionDescription:
                 rest.setdefault("c", str(connection_for(str(part["addr"]))))
             lines += _lines_of_parts(rest, _MEDIA_ORDER)
         return cls.parse("\r\n".join(lines) + "\r\n")
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines before the first m= line as written."""
+        return tuple(self._head.split("\r\n"))
 
     @property
     def origin(self) -> Origin:
@@ -264,18 +219,15 @@ class SessionDescription:
         return (
             len(self.media) == len(other.media)
             and all(
-                a.text == b.text and list(a.lines) == list(b.lines)
+                a.text == b.text and a.section.text == b.section.text
                 for a, b in zip(self.media, other.media, strict=True)
             )
             and [line for line in self.lines if line[0] != "o"] == [line for line in other.lines if line[0] != "o"]
         )
 
     def __str__(self) -> str:
-        parts = list(self.lines)
-        for line in self.media:
-            parts.append("m=" + line.text)
-            parts += line.lines
-        return self._newline.join(parts) + self._ending
+        text = _join(self._head, self.media)
+        return (text if self._newline == "\r\n" else text.replace("\r\n", "\n")) + self._ending
 
     def to_bytes(self) -> bytes:
         """The description as octets: those it was parsed from, if the line ends were all alike."""
@@ -306,6 +258,29 @@ def _sequence(value: object) -> Iterable[object]:
     if isinstance(value, Iterable):
         return value
     raise ValueError(f"a part of a session description must be text, a number or a sequence, not {value!r}")
+
+
+def _join(head: str, media: Iterable[MediaLine]) -> str:
+    parts = [head]
+    for line in media:
+        parts.append(f"m={line.text}")
+        if line.section.lines:
+            parts.append(line.section.text)
+    return "\r\n".join(parts)
+
+
+def _read_head(head: str, body: str) -> tuple[list[str], Section]:
+    # The o= line differs from call to call; what follows it seldom does.
+    first, _, rest = head.partition("\r\n")
+    if first != "v=0":
+        raise ParseError("session description does not start with v=0", _STATUS)
+    line, end, below = rest.partition("\r\n")
+    if line[:2] == "o=":
+        return _check_origin(line[2:]), read_section(below) if end else EMPTY
+    found = next((line for line in body.split("\r\n") if line.startswith("o=")), None)
+    if found is None:
+        raise ParseError("session description without o= line", _STATUS)
+    return _check_origin(found[2:]), read_section(rest) if rest else EMPTY
 
 
 def _check_origin(text: str) -> list[str]:

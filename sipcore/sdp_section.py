@@ -1,0 +1,126 @@
+"""Sections: the lines of one part of a session description, checked and read (RFC 8866 section 5).
+
+A section is what stands below an m= line, or the session's own lines below o=. It holds neither ports nor versions, so
+peers of a kind write the same sections in every call: what was read is shared, in a table that is bounded. This file
+knows no m= line, no offers and no answers.
+"""
+
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Final, NamedTuple
+
+from .errors import ParseError
+from .media_attributes import DIRECTION_LINES, MAX_WORD, Direction, MediaAttributes, is_number
+
+_STATUS = 400
+_SHARED_LENGTH: Final = 1024
+
+
+class Connection(NamedTuple):
+    """A c= line (RFC 8866 section 5.7)."""
+
+    nettype: str
+    addrtype: str
+    """`IP4` or `IP6`."""
+    address: str
+    """Address literal without brackets, or a host name."""
+    suffix: str
+    """TTL and number of addresses of a multicast group as written after the slash, else empty."""
+
+    @property
+    def is_unspecified(self) -> bool:
+        """Whether the address says "send me nothing": 0.0.0.0 (RFC 3264 8.4), `::`, or .invalid (RFC 6157)."""
+        return not self.address.strip("0:.") or self.address.endswith(".invalid")
+
+    def __str__(self) -> str:
+        text = f"{self.nettype} {self.addrtype} {self.address}"
+        return f"{text}/{self.suffix}" if self.suffix else text
+
+
+def connection_for(address: str) -> Connection:
+    """The connection of an address literal; an address with a colon is IPv6.
+
+    Raises ParseError for what is neither an address nor a host name.
+    """
+    return parse_connection(f"IN {'IP6' if ':' in address else 'IP4'} {address}")
+
+
+class Section:
+    """Some lines of a description as written, and what they say. Shared between descriptions: nobody changes one.
+
+    `text` are the lines with CRLF between them; `connection` is the first c= line or None; `last_direction` what the
+    last line about it says, None without one.
+    """
+
+    __slots__ = ("_attributes", "connection", "last_direction", "lines", "text")
+
+    def __init__(self, text: str, lines: tuple[str, ...]) -> None:
+        """Check the lines. Raises ParseError for a line that is not of the form x=…, or a malformed c= line."""
+        self.text = text
+        self.lines = lines
+        self.connection: Connection | None = None
+        self.last_direction: Direction | None = None
+        self._attributes: MediaAttributes | None = None
+        for line in lines:
+            if line[1:2] != "=" or not "a" <= line[0] <= "z":
+                raise ParseError(f"a line of a session description is not of the form x=…: {line[:8]!r}", _STATUS)
+            if line[0] == "c":
+                connection = parse_connection(line[2:])
+                self.connection = self.connection or connection
+            elif line in DIRECTION_LINES:
+                self.last_direction = DIRECTION_LINES[line]
+
+    @property
+    def attributes(self) -> MediaAttributes:
+        """The usual attributes, read."""
+        if self._attributes is None:
+            self._attributes = MediaAttributes(self.lines)
+        return self._attributes
+
+
+EMPTY: Final = Section("", ())
+"""No lines at all."""
+
+
+def read_section(text: str) -> Section:
+    """The section of these lines, CRLF between them, read now or before. Raises ParseError as Section does."""
+    return _shared(text) if len(text) <= _SHARED_LENGTH else Section(text, tuple(text.split("\r\n")))
+
+
+@lru_cache(maxsize=512)
+def _shared(text: str) -> Section:
+    return Section(text, tuple(text.split("\r\n")))
+
+
+# The same few addresses come again and again; their texts are short and the table bounded.
+
+
+@lru_cache(maxsize=1024)
+def parse_connection(text: str) -> Connection:
+    """Read the value of a c= line. Raises ParseError."""
+    fields = text.split()
+    if len(fields) != 3 or len(text) > MAX_WORD:
+        raise ParseError("c= line does not have three fields", _STATUS)
+    nettype, addrtype, address = fields
+    if nettype != "IN" or addrtype not in ("IP4", "IP6"):
+        # Other networks are legal and of no use here: kept, and answered with a refused stream.
+        return Connection(nettype, addrtype, address, "")
+    address, _, suffix = address.partition("/")
+    if suffix and not all(is_number(part, 5) for part in suffix.split("/")):
+        raise ParseError("c= line with a malformed TTL", _STATUS)
+    if not _is_address(address, addrtype):
+        raise ParseError("c= line with a malformed address", _STATUS)
+    return Connection(nettype, addrtype, address, suffix)
+
+
+def _is_address(text: str, addrtype: str) -> bool:
+    if not text.isascii():
+        return False
+    try:
+        if ":" in text:
+            return addrtype == "IP6" and "%" not in text and bool(IPv6Address(text).packed)
+        if text.replace(".", "").isdigit():
+            return addrtype == "IP4" and bool(IPv4Address(text).packed)
+    except AddressValueError:
+        return False
+    return text.replace("-", "").replace(".", "").replace("_", "").isalnum()
