@@ -35,6 +35,8 @@ class StreamContext:
     """Unix time minus monotonic time."""
     events: list[tuple[int, Event]] = field(default_factory=list)
     """What happened, with the owner of the stream."""
+    drained: int = 0
+    """How often the events were handed out."""
     totals: MediaTotals = field(default_factory=MediaTotals)
     """Counters of the process."""
     sounding: set["Receiver"] = field(default_factory=set)

@@ -169,6 +169,7 @@ class MediaEngine:
             return []
         drained = events[:]
         events.clear()
+        context.drained += 1
         return drained
 
     def handle(self, owner: int, command: Command, now: float) -> None:

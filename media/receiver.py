@@ -26,6 +26,8 @@ MAX_SSRCS = 4
 """SSRCs known per stream, those on probation included."""
 STALE = 2.0
 """Seconds after which an SSRC on probation gives its place away."""
+DIGITS_WAITING = 32
+"""Digits of one stream that may wait to be handed out; beyond, the oldest is dropped."""
 SAME_DIGIT = 0.15
 """Seconds within which the same digit in the other mode is the same key press."""
 FULL_SCALE_DBM0 = 3.17
@@ -58,6 +60,8 @@ class Receiver:
         "_codecs",
         "_codecs_known",
         "_context",
+        "_digits_drain",
+        "_digits_waiting",
         "_dtmf_methods",
         "_dtmf_payload_type",
         "_echo_source",
@@ -116,6 +120,8 @@ class Receiver:
         self.sink = Sink()
         self.bytes_received = 0
         self.digits_received = 0
+        self._digits_waiting = 0  # events of digits since the events were handed out for the `_digits_drain`th time
+        self._digits_drain = 0
         self.discards = [0] * len(totals.DISCARD_REASONS)
         self._late = 0
         self.ssrc_changes = 0
@@ -198,8 +204,25 @@ class Receiver:
             return
         self._last_digit = (digit.event, mode, now)
         self.digits_received += 1
-        self._context.totals.digits_received[mode == "inband"] += 1
+        context = self._context
+        context.totals.digits_received[mode == "inband"] += 1
+        if self._digits_drain != context.drained:
+            self._digits_drain = context.drained
+            self._digits_waiting = 0
+        if self._digits_waiting < DIGITS_WAITING:
+            self._digits_waiting += 1
+        else:
+            self._drop_oldest_digit()
         self._emit(DtmfReceived(self._stream_id, digit.event, digit.duration_ms, mode))
+
+    def _drop_oldest_digit(self) -> None:
+        """Make room for a newer one: nobody has taken the events for long."""
+        events = self._context.events
+        for place, (owner, event) in enumerate(events):
+            if isinstance(event, DtmfReceived) and event.stream_id == self._stream_id and owner == self._owner:
+                del events[place]
+                self._context.totals.digits_dropped += 1
+                return
 
     def expire_digit(self, now: float) -> None:
         """Report a digit whose end was lost."""

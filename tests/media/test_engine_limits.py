@@ -15,6 +15,7 @@ from media.messages import (
     CommandRefused,
     ConfigureStream,
     DigitsSent,
+    DtmfReceived,
     OpenStream,
     ProvideFrames,
     SendDigits,
@@ -175,6 +176,25 @@ def test_a_command_that_cannot_be_done_is_refused_by_name(world: World, command:
 def test_digits_on_an_unknown_stream_fail(world: World) -> None:
     engine = world.engine()
     assert world.do(engine, SendDigits(5, 8, "1")) == [DigitsSent(5, 8, "FAIL", "unknown_stream")]
+
+
+def test_digits_that_nobody_takes_are_bounded_and_those_that_are_taken_are_not(world: World) -> None:
+    engine = world.engine()
+    opened = world.open(engine)
+    with bind(HOME, 0) as peer:
+        port = peer.getsockname()[1]
+        command = ConfigureStream(1, remote_address=HOME, remote_port=port, dtmf_receive_payload_type=101)
+        world.do(engine, command)
+        for number in range(100):
+            payload = bytes((number % 10, 0x8A, 3, 32))
+            peer.sendto(RtpPacket(101, number, 1600 * number, 5, payload).to_bytes(), (HOME, opened.rtp_port))
+            engine.on_readable(world.now)
+            if number == 59:
+                assert len([0 for _, event in engine.drain() if isinstance(event, DtmfReceived)]) == 32
+    got = [event for _, event in engine.drain() if isinstance(event, DtmfReceived)]
+    assert [int(digit.event) for digit in got] == [number % 10 for number in range(68, 100)]
+    assert engine.totals.digits_dropped == 28 + 8
+    assert world.close(engine).digits_received == 100
 
 
 def test_streams_that_cannot_be_opened_are_refused_by_name(world: World) -> None:

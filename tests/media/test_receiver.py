@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from media import g711
+from media.dtmf import ReceivedDigit
 from media.inband import ToneGenerator
 from media.messages import (
     DtmfReceived,
@@ -13,10 +14,12 @@ from media.messages import (
     SinkFailed,
     StreamStarted,
 )
+from media.receiver import DIGITS_WAITING
 from media.rtp import RtpPacket
 from media.sinks import CallbackSink, RawFileSink, Sink, WavSink
 from media.sources import ConstantSource, EchoSource, read_wav
 from media.srtp import SrtpSession
+from media.stream import Stream
 
 from .halves import DTMF, SILENCE, Line
 
@@ -175,6 +178,29 @@ def test_a_digit_whose_end_was_lost_runs_out() -> None:
     receiver.expire_digit(1.0)
     assert line.events() == [DtmfReceived(1, "9", 40, "rfc4733")]
     assert not line.context.sounding
+
+
+def press(line: Line, digits: str, first: int) -> None:
+    """Digits of one packet each, all the end of an event."""
+    for place, digit in enumerate(digits, first):
+        payload = bytes((int(digit), 0x8A, 3, 32))
+        line.receive(RtpPacket(101, place & 0xFFFF, 1600 * place, 5, payload), place * 0.2)
+
+
+def test_only_the_newest_digits_wait_and_the_others_are_counted() -> None:
+    line = Line()
+    neighbour = Stream(2, 9, line.context, 0.0)
+    line.audio([1, 2])
+    neighbour.receiver.report(ReceivedDigit("9", 100), "rfc4733", 0.0)
+    press(line, "0123456789" * 4, 3)
+    got = [(event.stream_id, event.event) for event in line.events() if isinstance(event, DtmfReceived)]
+    assert got == [(2, "9")] + [(1, digit) for digit in ("0123456789" * 4)[-DIGITS_WAITING:]]
+    assert line.context.totals.digits_dropped == 40 - DIGITS_WAITING
+    assert line.stream.receiver.digits_received == 40
+    line.context.drained += 1
+    press(line, "0123456789" * 3, 43)
+    assert len(line.events()) == 30
+    assert line.context.totals.digits_dropped == 40 - DIGITS_WAITING
 
 
 def test_digits_by_a_method_that_is_not_wanted_are_not_reported() -> None:
