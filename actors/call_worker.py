@@ -21,7 +21,6 @@ from sipcore.parser import parse
 from sipcore.registration import Registration, RegistrationEvent, RegistrationSettings
 from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
-from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
 
 from . import call_callbacks, listeners, sip_failures
@@ -44,6 +43,7 @@ from .outbox import Outbox
 from .parameters import CallParameters
 from .registration_actor import RegistrationActor
 from .routing import mint_call_id, slot_of
+from .session_configs import SessionConfigs
 from .sip_counters import SipCounters
 from .sip_output import SipOutput
 
@@ -51,8 +51,6 @@ SIP_WINDOW: Final = 1024
 MEDIA_WINDOW: Final = 4096
 MEDIA_BATCH: Final = 1024
 TIMER_SLACK: Final = 0.001
-RING_TIME: Final = 180.0
-"""seconds that we let the peer ring, unless a call says otherwise"""
 _logger = logging.getLogger(__name__)
 
 OnCall = Callable[[Call, Request], None]
@@ -120,9 +118,9 @@ class CallWorker:
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._drained_sent = False
-        self._configs: dict[tuple[int, Identity, float], SessionConfig] = {}
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
+        self._configs = SessionConfigs(self.output)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
@@ -226,6 +224,7 @@ class CallWorker:
         param: CallParameters | None = None,
         listener: int | None = None,
         given: SessionDescription | None = None,
+        spare: Sequence[Hop] = (),
     ) -> Call:
         """Start a call; it goes on by itself, `Call.established` waits for it.
 
@@ -233,6 +232,7 @@ class CallWorker:
         for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
         planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
         listener: index of the leg, None = the one that reaches the hop. given: the user's own description.
+        spare: where the INVITE goes next when the hop before fails (RFC 3263 section 4.3).
 
         Raises:
             Overloaded: `max_calls` is reached.
@@ -247,9 +247,8 @@ class CallWorker:
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
         if listener is None:
             listener = self.listener_for(hop)
-        session = InviteSession.outgoing(
-            self._session_config(listener, identity, ring_time), self.tokens, to, call_id=call_id, hop=hop
-        )
+        hops = (hop, *spare)
+        session = self._configs.outgoing(self.tokens, to, call_id, hops, listener, identity, ring_time)
         param = param or CallParameters()
         call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param)
         call.planned = planned
@@ -306,23 +305,6 @@ class CallWorker:
         self._by_number[self._number] = actor
         self.live[self._number] = call
         return call
-
-    def _session_config(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
-        key = (listener, identity, ring_time)
-        found = self._configs.get(key)
-        if found is None:
-            found = self._configs[key] = SessionConfig(
-                local=self.output.hops[listener],
-                from_=identity.from_,
-                contact=identity.contact,
-                user_agent="sipswarm",
-                ring_timeout=ring_time or RING_TIME,
-                credentials=identity.credentials,
-                outgoing_proxy=identity.outgoing_proxy,
-                route=identity.route,
-                session_expires=identity.session_expires,
-            )
-        return found
 
     # ---- registrations and ports without a call
 
@@ -423,7 +405,7 @@ class CallWorker:
         self._on_invite(request, source, record, now)
 
     def _on_invite(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
-        config = self._session_config(record.listener, self.identity or self.default_identity(record.listener))
+        config = self._configs.of(record.listener, self.identity or self.default_identity(record.listener))
         try:
             session = InviteSession.incoming(config, self.tokens, request, source, now, flow=record.flow)
         except SipError as error:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 from sipcore.errors import ParseError
 from sipcore.hop import Hop
@@ -9,6 +10,16 @@ from sipcore.uri import Uri
 
 from .config import TRANSPORTS
 from .errors import ConfigurationError
+
+
+@lru_cache(maxsize=4096)
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def hop_of(target: str) -> Hop:
@@ -30,9 +41,7 @@ def hop_of(target: str) -> Hop:
         raise ConfigurationError(f"target {target!r}: transport {transport!r} is not known; write udp, tcp or tls")
     host = uri.maddr or uri.host
     port = uri.port or (5061 if transport == "tls" else 5060)
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
+    if not is_address(host):
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63

@@ -1,0 +1,60 @@
+"""What the calls of a worker share, by leg and identity, made once; and the sessions of outgoing calls from it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sipcore.failover import FailoverSession, Place
+from sipcore.hop import Hop
+from sipcore.session import InviteSession
+from sipcore.session_config import SessionConfig
+from sipcore.tokens import Tokens
+
+from .identity import Identity
+from .sip_output import SipOutput
+
+RING_TIME: Final = 180.0
+"""seconds that we let the peer ring, unless a call says otherwise"""
+
+
+class SessionConfigs:
+    """One per call worker."""
+
+    def __init__(self, output: SipOutput) -> None:
+        self._output = output
+        self._known: dict[tuple[int, Identity, float], SessionConfig] = {}
+
+    def of(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
+        """The configuration of calls of an identity on a listener; ring_time: seconds, 0 = the usual."""
+        key = (listener, identity, ring_time)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = SessionConfig(
+                local=self._output.hops[listener],
+                from_=identity.from_,
+                contact=identity.contact,
+                user_agent="sipswarm",
+                ring_timeout=ring_time or RING_TIME,
+                credentials=identity.credentials,
+                outgoing_proxy=identity.outgoing_proxy,
+                route=identity.route,
+                session_expires=identity.session_expires,
+            )
+        return found
+
+    def outgoing(
+        self, tokens: Tokens, to: str, call_id: str, hops: Sequence[Hop], listener: int, identity: Identity, ring: float
+    ) -> InviteSession:
+        """The session of a call: to the first hop from its listener, to the others from those that reach them.
+
+        Hops of the other IP version are left out, since the call's media has an address already. ring: as `ring_time`.
+        """
+        config = self.of(listener, identity, ring)
+        first = hops[0]
+        if len(hops) == 1:
+            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first)
+        places = [Place(first, config)]
+        for hop in hops[1:]:
+            other = listener if hop.transport == first.transport else self._output.listener_for(hop)
+            if other is not None and (":" in hop.host) == (":" in first.host):
+                places.append(Place(hop, self.of(other, identity, ring)))
+        return FailoverSession.toward(tokens, to, places, call_id=call_id)
