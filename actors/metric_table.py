@@ -302,9 +302,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "sipswarm_rtp_streams_active",
         "gauge",
-        ("codec",),
-        "RTP streams in use, by the codec that they send.",
-        closed={"codec": CODECS},
+        ("direction", "codec"),
+        "RTP streams that may send, and that may receive, by codec.",
+        closed={"direction": DIRECTIONS, "codec": CODECS},
         at_start={"codec": _AUDIO},
     ),
     Metric("sipswarm_rtp_ports_in_use", "gauge", ("process",), "RTP ports that are bound."),

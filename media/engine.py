@@ -143,12 +143,15 @@ class MediaEngine:
     def totals(self) -> MediaTotals:
         """Cumulative counters of this process, with its gauges brought up to date."""
         counted = self._context.totals
-        active = counted.streams_active
-        for index in range(len(active)):
-            active[index] = 0
+        gauges = active, sending, receiving = counted.streams_active, counted.streams_sending, counted.streams_receiving
+        for gauge in gauges:
+            gauge[:] = [0] * len(gauge)
         for line in self._lines.values():
             self._fold(line)
-            active[line.sender.codec_index] += 1
+            sender, receiver = line.sender, line.stream.receiver
+            active[sender.codec_index] += 1
+            sending[sender.codec_index] += sender.can_send
+            receiving[receiver.codec_index] += receiver.can_receive
         counted.quarantined = self._quarantine.sockets
         counted.ports_in_use = 2 * (self._pool.size - self._pool.free)
         return counted

@@ -156,6 +156,8 @@ class Receiver:
         if command.receive_codecs != self._codecs_known:
             self._codecs_known = command.receive_codecs
             self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs}
+            if not self.codec and command.receive_codecs:
+                self.codec_index = totals.codec_index(command.receive_codecs[0][1])
         self._dtmf_methods = command.dtmf_methods
         self._listen("inband" in command.dtmf_methods)
         self._tap()

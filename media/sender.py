@@ -295,6 +295,7 @@ class Sender:
                 self.digits.send(command.digits, command.duration_ms, command.request_id, tones)
             except dtmf.DigitQueueFull:
                 refusal = "queue_full"
+                self._context.totals.digits_not_queued += 1
             except ValueError:
                 refusal = "bad_value"
             else:

@@ -91,6 +91,7 @@ class MediaTotals:
         "bytes_received",
         "bytes_sent",
         "digits_dropped",
+        "digits_not_queued",
         "digits_received",
         "digits_refused",
         "digits_sent",
@@ -115,7 +116,9 @@ class MediaTotals:
         "streams_closed",
         "streams_one_way",
         "streams_opened",
+        "streams_receiving",
         "streams_refused",
+        "streams_sending",
         "ticks",
         "underruns",
     )
@@ -147,6 +150,8 @@ class MediaTotals:
         """rfc4733, inband."""
         self.digits_refused = 0
         """Digit requests that could not be queued or sent."""
+        self.digits_not_queued = 0
+        """Those of them for which the queue was full."""
         self.digits_dropped = 0
         """Received digits beyond the bound of a stream."""
         self.rtcp_sent = 0
@@ -166,6 +171,10 @@ class MediaTotals:
         self.mos = [Distribution(MOS_EDGES) for _ in CODECS]
         self.streams_active = _per_codec()
         """Gauge: open streams by the codec they send."""
+        self.streams_sending = _per_codec()
+        """Gauge: those that may send (direction and address allow it), by the codec they send."""
+        self.streams_receiving = _per_codec()
+        """Gauge: those whose direction lets them receive, by the codec received last, before that the preferred one."""
         self.ports_in_use = 0
         """Gauge: ports of open streams, those in quarantine included."""
         self.quarantined = 0
@@ -195,7 +204,8 @@ class MediaTotals:
                 yield "sipswarm_rtp_packets_total", (direction, codec), (packets[index],)
                 yield "sipswarm_rtp_bytes_total", (direction, codec), (size[index],)
             yield "sipswarm_rtp_packets_lost_total", (codec,), (self.packets_lost[index],)
-            yield "sipswarm_rtp_streams_active", (codec,), (self.streams_active[index],)
+            yield "sipswarm_rtp_streams_active", ("sent", codec), (self.streams_sending[index],)
+            yield "sipswarm_rtp_streams_active", ("received", codec), (self.streams_receiving[index],)
             for name, distribution in (
                 ("sipswarm_rtp_jitter_seconds", self.jitter[index]),
                 ("sipswarm_rtp_loss_ratio", self.loss_ratio[index]),
@@ -209,5 +219,7 @@ class MediaTotals:
         for index, mode in enumerate(("rfc4733", "inband")):
             yield "sipswarm_dtmf_events_total", ("sent", mode), (self.digits_sent[index],)
             yield "sipswarm_dtmf_events_total", ("received", mode), (self.digits_received[index],)
+        yield "sipswarm_queue_dropped_total", ("media_events",), (self.digits_dropped,)
+        yield "sipswarm_queue_dropped_total", ("digits_to_send",), (self.digits_not_queued,)
         yield "sipswarm_rtp_frames_skipped_total", (), (self.frames_skipped,)
         yield "sipswarm_rtp_ports_in_use", (), (self.ports_in_use,)

@@ -225,6 +225,32 @@ def test_the_direction_says_who_sends(world: World, direction: str, sends: bool,
     assert (totals.discards[10] > 0) == (not receives)
 
 
+def test_streams_are_counted_by_what_they_may_do_and_by_codec(world: World) -> None:
+    engine = world.engine()
+    for stream_id, (direction, codec, remote) in enumerate(
+        [("sendrecv", "PCMU", HOME), ("sendrecv", "PCMA", HOME), ("sendonly", "PCMA", HOME), ("sendrecv", "PCMA", "")]
+    ):
+        world.open(engine, stream_id)
+        codecs = ((0, "PCMU", 8000), (8, "PCMA", 8000))
+        command = ConfigureStream(stream_id, direction, remote, 9, codec=codec, receive_codecs=codecs)
+        world.do(engine, command)
+    world.open(engine, 9)
+    assert engine.totals.streams_active[:2] == [2, 3]
+    assert engine.totals.streams_sending[:2] == [1, 2]
+    assert engine.totals.streams_receiving[:2] == [3, 0]
+    with bind(HOME, 0) as peer:
+        opened = world.said(engine, StreamOpened)[1]
+        world.do(engine, to(opened, stream_id=1, remote_port=peer.getsockname()[1], receive_codecs=codecs))
+        for number in (1, 2):
+            peer.sendto(RtpPacket(8, number, 160 * number, 5, bytes(160)).to_bytes(), (HOME, opened.rtp_port))
+        world.run(0.1)
+    rows = {(name, labels): values for name, labels, values in engine.totals.rows()}
+    assert [rows["sipswarm_rtp_streams_active", ("received", codec)] for codec in ("PCMU", "PCMA")] == [(2,), (1,)]
+    for stream_id in range(4):
+        world.close(engine, stream_id)
+    assert sum(engine.totals.streams_sending + engine.totals.streams_receiving) == 0
+
+
 def test_asymmetric_streams_send_from_a_port_of_their_own_and_are_taken(world: World) -> None:
     one, other = world.engine(), world.engine()
     at_one, at_other = world.open(one, asymmetric=True), world.open(other)

@@ -192,6 +192,7 @@ def test_digits_that_cannot_be_sent_are_answered_by_name(
     line.stream.sender.send_digits(command)
     assert line.events() == [DigitsSent(1, 3, "FAIL", reason)]
     assert line.context.totals.digits_refused == 1
+    assert line.context.totals.digits_not_queued == (reason == "queue_full")
     assert not line.stream.sender.paced
 
 
