@@ -31,8 +31,7 @@ class MediaLine:
     """
 
     __slots__ = (
-        "_session_connection",
-        "_session_direction",
+        "effective_connection",
         "formats",
         "media",
         "port",
@@ -40,6 +39,7 @@ class MediaLine:
         "protocol",
         "section",
         "text",
+        "written_direction",
     )
 
     def __init__(
@@ -62,8 +62,10 @@ class MediaLine:
         self.protocol = protocol
         self.formats = formats
         self.section = section
-        self._session_connection = session_connection
-        self._session_direction = session_direction
+        self.effective_connection = section.connection or session_connection
+        """The line's own c= line, else the session's (RFC 8866 section 5.7)."""
+        self.written_direction = section.attributes.direction or session_direction
+        """The direction as written on this line or for the session, None where nothing is written."""
 
     @classmethod
     def parse(
@@ -193,14 +195,9 @@ class MediaLine:
         return self.section.attributes.maxptime
 
     @property
-    def written_direction(self) -> Direction | None:
-        """The direction as written on this line or for the session, None where nothing is written."""
-        return self.section.attributes.direction or self._session_direction
-
-    @property
     def direction(self) -> Direction:
         """The direction as its writer sees it; nothing written means sendrecv (RFC 3264 section 5.1)."""
-        return self.section.attributes.direction or self._session_direction or Direction.SENDRECV
+        return self.written_direction or Direction.SENDRECV
 
     @property
     def rtcp_mux(self) -> bool:
@@ -234,12 +231,7 @@ class MediaLine:
         return self.section.attributes.crypto()
 
     @property
-    def effective_connection(self) -> Connection | None:
-        """The line's own c= line, else the session's (RFC 8866 section 5.7)."""
-        return self.section.connection or self._session_connection
-
-    @property
     def address(self) -> str:
         """Address for RTP, empty when neither the line nor the session names one."""
-        connection = self.section.connection or self._session_connection
+        connection = self.effective_connection
         return connection.address if connection is not None else ""

@@ -268,12 +268,13 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
             active = active and local_crypto is not None
     there = theirs.effective_connection
     here = ours.effective_connection
-    wants = theirs.direction.receives and not (there is not None and there.is_unspecified)
+    our_direction, their_direction = ours.direction, theirs.direction
+    wants = their_direction.receives and not (there is not None and there.is_unspecified)
     direction = Direction.INACTIVE
     if active:
         direction = Direction.of(
-            ours.direction.sends and wants,
-            ours.direction.receives and theirs.direction.sends and not (here is not None and here.is_unspecified),
+            our_direction.sends and wants,
+            our_direction.receives and their_direction.sends and not (here is not None and here.is_unspecified),
         )
     return NegotiatedLine(
         number,

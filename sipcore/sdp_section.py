@@ -48,11 +48,11 @@ def connection_for(address: str) -> Connection:
 class Section:
     """Some lines of a description as written, and what they say. Shared between descriptions: nobody changes one.
 
-    `text` are the lines with CRLF between them; `connection` is the first c= line or None; `last_direction` what the
-    last line about it says, None without one.
+    `text` are the lines with CRLF between them; `connection` is the first c= line or None; `attributes` are the usual
+    ones, read; `last_direction` is what the last line about it says, None without one.
     """
 
-    __slots__ = ("_attributes", "connection", "last_direction", "lines", "text")
+    __slots__ = ("attributes", "connection", "last_direction", "lines", "text")
 
     def __init__(self, text: str, lines: tuple[str, ...]) -> None:
         """Check the lines. Raises ParseError for a line that is not of the form x=…, or a malformed c= line."""
@@ -60,7 +60,7 @@ class Section:
         self.lines = lines
         self.connection: Connection | None = None
         self.last_direction: Direction | None = None
-        self._attributes: MediaAttributes | None = None
+        self.attributes = MediaAttributes(lines)
         for line in lines:
             if line[1:2] != "=" or not "a" <= line[0] <= "z":
                 raise ParseError(f"a line of a session description is not of the form x=…: {line[:8]!r}", _STATUS)
@@ -69,13 +69,6 @@ class Section:
                 self.connection = self.connection or connection
             elif line in DIRECTION_LINES:
                 self.last_direction = DIRECTION_LINES[line]
-
-    @property
-    def attributes(self) -> MediaAttributes:
-        """The usual attributes, read."""
-        if self._attributes is None:
-            self._attributes = MediaAttributes(self.lines)
-        return self._attributes
 
 
 EMPTY: Final = Section("", ())
