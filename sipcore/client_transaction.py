@@ -123,14 +123,14 @@ class ClientTransaction:
 
     __slots__ = (
         "_ack",
-        "_end_at",
         "_interval",
-        "_repeat_at",
         "branch",
         "data",
+        "end_at",
         "ignored",
         "method",
         "reliable",
+        "repeat_at",
         "state",
         "timers",
         "transmissions",
@@ -151,8 +151,10 @@ class ClientTransaction:
         """How often the request was sent."""
         self._ack = b""
         self._interval = t1 = timers.t1
-        self._repeat_at = inf if reliable else now + t1
-        self._end_at = now + 64.0 * t1
+        self.repeat_at = inf if reliable else now + t1
+        """Time of timer A or E, infinite when it does not run."""
+        self.end_at = now + 64.0 * t1
+        """Time of timer B, D, F, K or M, infinite when none runs."""
 
     @classmethod
     def for_request(cls, request: Request, *, reliable: bool, timers: TimerSettings, now: float) -> ClientTransaction:
@@ -174,7 +176,7 @@ class ClientTransaction:
     @property
     def due(self) -> float:
         """Time of the next timer, infinite when none runs."""
-        return self._repeat_at if self._repeat_at < self._end_at else self._end_at
+        return self.repeat_at if self.repeat_at < self.end_at else self.end_at
 
     @property
     def deadline(self) -> float | None:
@@ -193,20 +195,26 @@ class ClientTransaction:
 
     def receive(self, response: Response, now: float) -> ClientAction:
         """Take a response that matches; returns what the owner does with it (RFC 3261 17.1.1.2, 17.1.2.2)."""
-        action = self._step(_CLASSES[response.status // 100], now)
+        invite = self.method == "INVITE"
+        row = (INVITE_TABLE if invite else NON_INVITE_TABLE).get((self.state, _CLASSES[response.status // 100]))
+        if row is None:
+            self.ignored += 1
+            return ClientAction.IGNORE
+        entered, action = row
+        if entered is not self.state:
+            self.state = entered
+            self._enter(entered, invite, now)
         if action is ClientAction.DELIVER_AND_ACK:
             self._ack = failure_ack(self.data, response)
-        elif action is ClientAction.IGNORE:
-            self.ignored += 1
         return action
 
     def handle_timer(self, now: float) -> ClientAction:
         """Let the next timer that is due fire; the owner repeats this while `due` is not after `now`."""
-        if self._end_at <= now:
+        if self.end_at <= now:
             if self.state is ClientState.COMPLETED or self.state is ClientState.ACCEPTED:
                 return self._step(ClientInput.EXPIRY, now)
             return self._step(ClientInput.TIMEOUT, now)
-        if self._repeat_at <= now:
+        if self.repeat_at <= now:
             return self._step(ClientInput.RETRANSMIT, now)
         return ClientAction.IGNORE
 
@@ -217,7 +225,7 @@ class ClientTransaction:
     def give_up_at(self, moment: float) -> None:
         """Bound the wait for a final response, as after a CANCEL (RFC 3261 9.1: 64*T1)."""
         if self.state in (ClientState.CALLING, ClientState.PROCEEDING, ClientState.TRYING):
-            self._end_at = moment
+            self.end_at = moment
 
     def _step(self, what: ClientInput, now: float) -> ClientAction:
         """Move by the table, and set the timers of the state that was entered."""
@@ -235,8 +243,8 @@ class ClientTransaction:
             else:
                 self._interval = min(2.0 * self._interval, self.timers.t2)
             # From the planned moment while that is ahead: no drift, and no burst after a stall.
-            planned = self._repeat_at + self._interval
-            self._repeat_at = planned if planned > now else now + self._interval
+            planned = self.repeat_at + self._interval
+            self.repeat_at = planned if planned > now else now + self._interval
         elif entered is not self.state:
             self.state = entered
             self._enter(entered, invite, now)
@@ -246,21 +254,21 @@ class ClientTransaction:
         """Set the timers of a state that was just entered."""
         if entered is ClientState.PROCEEDING:
             if invite:
-                self._repeat_at = self._end_at = inf
+                self.repeat_at = self.end_at = inf
             elif not self.reliable:
                 # Timer E already armed fires as planned and is reset to T2 from then on (17.1.2.2 ¶4).
                 self._interval = self.timers.t2
         elif entered is ClientState.COMPLETED:
-            self._repeat_at = inf
+            self.repeat_at = inf
             if self.reliable:
-                self._end_at = now
+                self.end_at = now
             else:
-                self._end_at = now + (self.timers.d if invite else self.timers.t4)
+                self.end_at = now + (self.timers.d if invite else self.timers.t4)
         elif entered is ClientState.ACCEPTED:
-            self._repeat_at = inf
-            self._end_at = now + 64.0 * self.timers.t1
+            self.repeat_at = inf
+            self.end_at = now + 64.0 * self.timers.t1
         else:
-            self._repeat_at = self._end_at = inf
+            self.repeat_at = self.end_at = inf
 
 
 def failure_ack(invite: bytes, response: Response) -> bytes:

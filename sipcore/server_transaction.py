@@ -156,14 +156,14 @@ class ServerTransaction:
     """
 
     __slots__ = (
-        "_end_at",
         "_interval",
-        "_repeat_at",
+        "end_at",
         "ignored",
         "key",
         "last",
         "method",
         "reliable",
+        "repeat_at",
         "state",
         "status",
         "timers",
@@ -181,18 +181,21 @@ class ServerTransaction:
         self.ignored = 0
         """Inputs of the peer that the table has no row for, or absorbs."""
         self._interval = timers.t1
+        self.repeat_at = inf
+        """Time of timer G, or when a 100 is due; infinite when neither is."""
+        self.end_at = inf
+        """Time of timer H, I, J or L, or of giving up on an answer of ours; infinite when none runs."""
         if method == "INVITE":
             self.state = ServerState.PROCEEDING
-            self._repeat_at = self._end_at = inf
         else:
             self.state = ServerState.TRYING
-            self._repeat_at = now + _until_t2(timers)
-            self._end_at = now + 64.0 * timers.t1
+            self.repeat_at = now + _until_t2(timers)
+            self.end_at = now + 64.0 * timers.t1
 
     @property
     def due(self) -> float:
         """Time of the next timer, infinite when none runs."""
-        return self._repeat_at if self._repeat_at < self._end_at else self._end_at
+        return self.repeat_at if self.repeat_at < self.end_at else self.end_at
 
     @property
     def deadline(self) -> float | None:
@@ -211,13 +214,14 @@ class ServerTransaction:
         A 408 to a non-INVITE request is kept to ourselves (RFC 4320 4.2). Raises LocalProtocolError for an
         answer the state forbids, such as a second final one, or a 1xx above 100 to a non-INVITE (RFC 4320 4.1).
         """
-        if self.method != "INVITE":
+        invite = self.method == "INVITE"
+        if not invite:
             if 100 < status < 200:
                 raise LocalProtocolError(f"only 100 may precede the answer to {self.method} (RFC 4320 4.1)")
             if status == 408 and not self.answered:
                 self.status = status
                 self.state = ServerState.TERMINATED
-                self._repeat_at = self._end_at = inf
+                self.repeat_at = self.end_at = inf
                 return ServerAction.END
         if status >= 300:
             what = ServerInput.FAILURE
@@ -225,12 +229,16 @@ class ServerTransaction:
             what = ServerInput.SUCCESS
         else:
             what = ServerInput.PROVISIONAL
-        table = INVITE_TABLE if self.method == "INVITE" else NON_INVITE_TABLE
-        if (self.state, what) not in table:
+        row = (INVITE_TABLE if invite else NON_INVITE_TABLE).get((self.state, what))
+        if row is None:
             raise LocalProtocolError(f"{status} cannot be sent to {self.method} in state {self.state.name}")
         self.last = data
         self.status = status
-        return self._step(what, now)
+        entered, action = row
+        if entered is not self.state:
+            self.state = entered
+            self._enter(entered, invite, now)
+        return action
 
     def receive(self, request: Request, now: float) -> ServerAction:
         """Take the request once more, or its ACK; returns SEND when the last response is to be repeated."""
@@ -244,14 +252,14 @@ class ServerTransaction:
 
     def handle_timer(self, now: float) -> ServerAction:
         """Let the next timer that is due fire; the owner repeats this while `due` is not after `now`."""
-        if self._end_at <= now:
+        if self.end_at <= now:
             if self.status < 200 or (self.state is ServerState.COMPLETED and self.method == "INVITE"):
                 return self._step(ServerInput.TIMEOUT, now)
             return self._step(ServerInput.EXPIRY, now)
-        if self._repeat_at <= now:
+        if self.repeat_at <= now:
             if self.method == "INVITE":
                 return self._step(ServerInput.RETRANSMIT, now)
-            self._repeat_at = inf
+            self.repeat_at = inf
             return self._step(ServerInput.SLOW, now)
         return ServerAction.IGNORE
 
@@ -268,8 +276,8 @@ class ServerTransaction:
         entered, action = row
         if what is ServerInput.RETRANSMIT:
             self._interval = min(2.0 * self._interval, self.timers.t2)
-            planned = self._repeat_at + self._interval
-            self._repeat_at = planned if planned > now else now + self._interval
+            planned = self.repeat_at + self._interval
+            self.repeat_at = planned if planned > now else now + self._interval
         elif entered is not self.state:
             self.state = entered
             self._enter(entered, invite, now)
@@ -280,21 +288,21 @@ class ServerTransaction:
         timers = self.timers
         if entered is ServerState.COMPLETED:
             if invite:
-                self._repeat_at = inf if self.reliable else now + timers.t1
-                self._end_at = now + 64.0 * timers.t1
+                self.repeat_at = inf if self.reliable else now + timers.t1
+                self.end_at = now + 64.0 * timers.t1
             else:
-                self._repeat_at = inf
-                self._end_at = now if self.reliable else now + 64.0 * timers.t1
+                self.repeat_at = inf
+                self.end_at = now if self.reliable else now + 64.0 * timers.t1
         elif entered is ServerState.CONFIRMED:
-            self._repeat_at = inf
-            self._end_at = now if self.reliable else now + timers.t4
+            self.repeat_at = inf
+            self.end_at = now if self.reliable else now + timers.t4
         elif entered is ServerState.ACCEPTED:
-            self._repeat_at = inf
-            self._end_at = now + 64.0 * timers.t1
+            self.repeat_at = inf
+            self.end_at = now + 64.0 * timers.t1
         elif entered is ServerState.PROCEEDING:
-            self._repeat_at = inf
+            self.repeat_at = inf
         else:
-            self._repeat_at = self._end_at = inf
+            self.repeat_at = self.end_at = inf
 
 
 def _until_t2(timers: TimerSettings) -> float:

@@ -240,21 +240,17 @@ class TransactionUser(ABC):
         """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
         return self.flow if hop.transport != "udp" and not dialog.route_set else 0
 
-    def _client_of(self, response: Response) -> ClientRequest | None:
-        """Find the request a response belongs to (RFC 3261 17.1.3)."""
+    def _receive_response(self, response: Response, now: float) -> None:
+        """Give a response to the request it belongs to (RFC 3261 17.1.3)."""
         branch = response.branch
         method = response.cseq.method
         for client in self._clients:
-            if client.transaction.branch == branch and client.method == method:
-                return client
-        return None
-
-    def _receive_response(self, response: Response, now: float) -> None:
-        client = self._client_of(response)
-        if client is None:
+            transaction = client.transaction
+            if transaction.branch == branch and client.method == method:
+                break
+        else:
             self.ignored += 1
             return
-        transaction = client.transaction
         action = transaction.receive(response, now)
         if action is ClientAction.IGNORE:
             self.ignored += 1
@@ -286,9 +282,10 @@ class TransactionUser(ABC):
         content_type: str = "",
     ) -> bytes:
         """Answer a request of the peer; returns the response as written."""
-        data = server.reply.to_bytes(status, reason, extra, body, content_type)
+        reply = server.reply
+        data = reply.to_bytes(status, reason, extra, body, content_type)
         if server.transaction.respond(status, data, now) is ServerAction.SEND:
-            self._transmits.append(Transmit(data, server.reply.hop, server.reply.flow))
+            self._transmits.append(Transmit(data, reply.hop, reply.flow))
         return data
 
     def _repeat(self, server: ServerRequest, request: Request, now: float) -> ServerAction:
@@ -307,13 +304,17 @@ class TransactionUser(ABC):
         """Time of the next transaction timer, infinite when none runs."""
         due = inf
         for client in self._clients:
-            at = client.transaction.due
-            if at < due:
-                due = at
+            transaction = client.transaction
+            if transaction.repeat_at < due:
+                due = transaction.repeat_at
+            if transaction.end_at < due:
+                due = transaction.end_at
         for server in self._servers:
-            at = server.transaction.due
-            if at < due:
-                due = at
+            answering = server.transaction
+            if answering.repeat_at < due:
+                due = answering.repeat_at
+            if answering.end_at < due:
+                due = answering.end_at
         return due
 
     def _handle_transactions(self, now: float) -> None:
