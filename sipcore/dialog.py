@@ -12,9 +12,13 @@ from typing import Final
 
 from .errors import LocalProtocolError, ParseError
 from .fields import NameAddr
+from .grammar import split_values
+from .headers import value_of
 from .hop import Hop
 from .message import Message, Request, Response
 from .uri import Uri
+
+_SHARED_LENGTH: Final = 256
 
 SessionKey = tuple[str, str] | tuple[str, str, int]
 
@@ -258,15 +262,23 @@ class Dialog:
 
 def contact_uri(message: Message) -> str:
     """Return the URI of the first Contact as text, empty without one."""
-    text = message.headers.get("Contact")
-    if text is None:
+    headers = message.headers
+    keys = headers.keys
+    if "contact" not in keys:
         return ""
-    return uri_of(text) or uri_of(message.headers.values("Contact")[0] if "," in text else "")
+    line = headers.lines[keys.index("contact")]
+    return _contact_in(line) if len(line) <= _SHARED_LENGTH else _contact_in.__wrapped__(line)
 
 
 def takes_update(message: Message) -> bool:
     """True when Allow names UPDATE (RFC 3311 section 4)."""
     return any("UPDATE" in value.upper() for value in message.headers.get_all("Allow"))
+
+
+@lru_cache(maxsize=1024)
+def _contact_in(line: str) -> str:
+    text = value_of(line)
+    return uri_of(text) or next(map(uri_of, split_values(text)), "")
 
 
 @lru_cache(maxsize=4096)
