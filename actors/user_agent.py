@@ -7,6 +7,7 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -33,11 +34,12 @@ from .parameters import CallParameters
 from .registration_actor import RegistrationActor
 from .robots import Robot
 from .routing import slot_of
-from .targets import hop_of
+from .targets import hop_of, is_address
 from .transfers import Consent
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
+    from .resolver import Lookup, Resolver
 
 REFUSED: Final = 403
 """status for a call that the filter or `cb_create` does not want"""
@@ -51,9 +53,10 @@ class UserAgent:
     a function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of
     what is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
     "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
-    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. worker: stand on this
-    call worker of a running node, in place of a node of our own; then `legs`, `rtp_ports` and `tls` are the node's, and
-    the user agent works without being entered.
+    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. dnsresolv: answers
+    questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of a
+    running node, in place of a node of our own; then `legs`, `rtp_ports` and `tls` are the node's, and the user agent
+    works without being entered.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -75,6 +78,7 @@ class UserAgent:
         session_expires: int = 0,
         rtp_ports: tuple[int, int] = (20000, 32766),
         tls: TlsConfig | None = None,
+        dnsresolv: "Lookup | None" = None,
         worker: "CallWorker | None" = None,
     ) -> None:
         self.domain = domain
@@ -84,6 +88,8 @@ class UserAgent:
         self._proxy = _hop_of_proxy(outgoing_proxy) if outgoing_proxy else None
         self._domain2proxy = {name.lower(): _hop_of_proxy(proxy) for name, proxy in (domain2proxy or {}).items()}
         self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
+        self._dnsresolv = dnsresolv
+        self._resolver: Resolver | None = None
         self._options = options
         self._identity = Identity(
             self.from_,
@@ -193,20 +199,21 @@ class UserAgent:
         worker = self._node.worker
         target = self._complete(to)
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
-        hop = self._hop_for(uri, target)
+        own_hop = param.pop("hop", None)
+        hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri)
         self._trust(target)
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = param.pop("call_id", "")
-        own_hop = param.pop("hop", None)
         parameters = CallParameters(**param)
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
-        listener = self._leg(parameters.leg, own_hop or hop)
+        listener = self._leg(parameters.leg, hop)
         wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
         demand = worker.demand_for(listener, **{**demand_wishes(parameters), **wishes})
         call = worker.place_call(
             target,
-            own_hop or hop,
+            hop,
+            spare=spare,
             identity=identity,
             demand=demand,
             headers=parameters.header_pairs(),
@@ -254,17 +261,32 @@ class UserAgent:
             raise ConfigurationError(f"{to!r} is no SIP URI; write sip:{to}@HOST or give the user agent a domain")
         return f"sip:{to}@{self.domain}"
 
-    def _hop_for(self, uri: Uri, target: str) -> Hop:
+    async def _hops_for(self, uri: Uri) -> tuple[Hop, ...]:
         """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, then the URI itself."""
         if uri.maddr:
-            return hop_of(str(uri))
+            return await self._resolve(uri)
         host = uri.host.lower()
         for pattern, hop in self._domain2proxy.items():
             if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
-                return hop
+                return (hop,)
         if "*" in self._domain2proxy:
-            return self._domain2proxy["*"]
-        return self._proxy or hop_of(str(uri))
+            return (self._domain2proxy["*"],)
+        return (self._proxy,) if self._proxy else await self._resolve(uri)
+
+    async def _resolve(self, uri: Uri) -> tuple[Hop, ...]:
+        """The hops of a URI, a name by DNS (RFC 3263), in the order in which they are to be tried."""
+        host = uri.maddr or uri.host
+        if is_address(host):
+            return (hop_of(str(uri)),)
+        if self._resolver is None:
+            from .resolver import Resolver  # only here: it takes a while to load, and most calls go to addresses
+
+            self._resolver = Resolver(self._dnsresolv, random=Random())
+        reachable = tuple((leg.transport, 6 if ":" in leg.host else 4) for leg in self.legs)
+        hops = await self._resolver.hops(uri, reachable)
+        for hop in hops:
+            self._node.worker.output.name(hop, host)
+        return hops
 
     def _leg(self, leg: int | str | None, hop: Hop) -> int:
         """The index of the leg that a call uses (C2)."""
@@ -381,7 +403,7 @@ class UserAgent:
             return 0
         self._trust(uri)
         listener = self.legs[leg]
-        hop = self._proxy or hop_of(uri)
+        hop = self._proxy or (await self._resolve(Uri.parse(uri)))[0]
         local = Hop(listener.transport, listener.host, listener.port)
         user = Uri.parse(self.from_).user or ""
         own = (

@@ -10,6 +10,7 @@ import pytest
 from actors.call import Call
 from actors.config import TlsConfig
 from actors.errors import CallRejected, ConfigurationError
+from actors.resolver import Answer, Lookup, Naptr, Srv
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 from sipcore.parser import parse
@@ -19,9 +20,9 @@ PORTS = count(32000, 200)
 """a range of RTP ports for each user agent, because ports rest after use"""
 
 
-def agent(*legs: str, tls: TlsConfig | None = None) -> UserAgent:
+def agent(*legs: str, tls: TlsConfig | None = None, dnsresolv: Lookup | None = None) -> UserAgent:
     low = 32000 + (next(PORTS) - 32000) % 20000
-    return UserAgent("sip:alice@127.0.0.1", legs=legs, rtp_ports=(low, low + 198), tls=tls)
+    return UserAgent("sip:alice@127.0.0.1", legs=legs, rtp_ports=(low, low + 198), tls=tls, dnsresolv=dnsresolv)
 
 
 def address(ua: UserAgent, leg: int = 0) -> str:
@@ -228,5 +229,59 @@ def test_a_long_request_to_a_peer_without_tcp_goes_over_udp_after_all() -> None:
                 await call.bye()
                 assert (call.cause, call.by) == ("bye", "local")
             assert vias == ["UDP", "UDP"]
+
+    run(main)
+
+
+def dns(table: dict[tuple[str, str], tuple[Naptr | Srv | str, ...]]) -> Lookup:
+    async def lookup(kind: str, name: str) -> Answer:
+        return Answer(table.get((kind, name), ()), 60.0)
+
+    return lookup
+
+
+def test_a_name_leads_by_naptr_and_srv_past_a_dead_host_and_a_busy_one_to_one_that_answers() -> None:
+    async def main() -> None:
+        leg = "tcp:127.0.0.1:0"
+        async with agent(leg) as gone:
+            dead = gone.legs[0].port
+        async with agent(leg) as busy, agent(leg) as bob:
+            busy.listen(answers, filter=lambda sender, request: False, refuse_status=503)
+            bob.listen(answers)
+            table: dict[tuple[str, str], tuple[Naptr | Srv | str, ...]] = {
+                ("NAPTR", "bob.test"): (Naptr(1, 1, "SIP+D2T", "_sip._tcp.bob.test."),),
+                ("SRV", "_sip._tcp.bob.test"): tuple(
+                    Srv(priority, 0, "host.test.", port)
+                    for priority, port in enumerate((dead, busy.legs[0].port, bob.legs[0].port))
+                ),
+                ("A", "host.test"): ("127.0.0.1",),
+            }
+            async with agent(leg, dnsresolv=dns(table)) as alice:
+                call = await alice.invite("sip:bob@bob.test", media="silence")
+                await call.bye()
+                assert (call.cause, call.by) == ("bye", "local")
+                with pytest.raises(ConfigurationError, match="no address"):
+                    await alice.invite("sip:bob@nobody.test")
+
+    run(main)
+
+
+@pytest.mark.parametrize("certified_name", ["bob.test", "other.test"])
+def test_over_tls_the_name_that_was_called_must_be_certified(authority: Authority, certified_name: str) -> None:
+    async def main() -> None:
+        theirs = certified(authority, "bob", f"DNS:{certified_name}", "IP:127.0.0.1")
+        ours = TlsConfig(authority.ca)
+        async with agent("tls:127.0.0.1:0", tls=theirs) as bob:
+            bob.listen(answers)
+            lookup = dns({("A", "bob.test"): ("127.0.0.1",)})
+            async with agent("tls:127.0.0.1:0", tls=ours, dnsresolv=lookup) as alice:
+                target = f"sips:bob@bob.test:{bob.legs[0].port}"
+                if certified_name != "bob.test":
+                    with pytest.raises(CallRejected):
+                        await alice.invite(target)
+                    return
+                call = await alice.invite(target, media="silence")
+                await call.bye()
+                assert (call.cause, call.by) == ("bye", "local")
 
     run(main)
