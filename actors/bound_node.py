@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .config import NodeConfig
+from .totals import Totals
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -18,6 +19,11 @@ class BoundNode:
     def config(self) -> NodeConfig:
         """The node's configuration."""
         return self.worker.config
+
+    @property
+    def totals(self) -> Totals:
+        """What its process counts."""
+        return self.worker.totals
 
     async def start(self) -> None:
         """It runs."""

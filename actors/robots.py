@@ -119,9 +119,9 @@ class FileRobot:
         worker.application.scenario = config.name
         worker.on_call = self._on_call
         worker.on_start(self._on_start)
+        worker.loop.add_signal_handler(signal.SIGHUP, self.reload)  # before anybody may know that we are there
 
     def _on_start(self, at: float) -> None:
-        self._worker.loop.add_signal_handler(signal.SIGHUP, self.reload)
         if self._file.setup is not None:
             self._worker.spawn(self._set_up(self._file.setup))
 

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import sys
 import termios
 import tty
 from collections.abc import Callable
 from typing import Any, Final
 
+STANDARD_INPUT: Final = 0
 HELP: Final = "keys: + - one call/s more or less, * / ten times or a tenth, p pause or go on, q drain, Q stop, ? this"
 
 
@@ -64,9 +64,9 @@ class Keyboard:
     descriptor: of the terminal; standard input when not given. Anything but a terminal is left alone.
     """
 
-    def __init__(self, press: Callable[[str], None], descriptor: int | None = None) -> None:
+    def __init__(self, press: Callable[[str], None], descriptor: int = STANDARD_INPUT) -> None:
         self._press = press
-        self._descriptor = sys.stdin.fileno() if descriptor is None else descriptor
+        self._descriptor = descriptor
         self._before: list[Any] | None = None
 
     def open(self) -> bool:
