@@ -187,7 +187,8 @@ def _tell_end(call: "Call", method: str, arguments: Mapping[str, Any]) -> None:
     param = call.param
     default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel
     more = {name: value for name, value in arguments.items() if name != "cb_final"}
-    callback = arguments.get("cb_final") or default
+    given = arguments.get("cb_final")
+    callback = default if given is None else given  # a variable that is not set yet is false
     if callback is not None:
         call.call_back(callback, param.merged(more))
 

@@ -61,7 +61,7 @@ class MediaDemand(NamedTuple):
 class Line:
     """One media line of ours."""
 
-    __slots__ = ("closed", "port", "rtcp_port", "statistics", "stream_id")
+    __slots__ = ("closed", "configured", "port", "rtcp_port", "statistics", "stream_id")
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
         self.stream_id = stream_id
@@ -70,6 +70,8 @@ class Line:
         """0 = not known yet, or not used"""
         self.rtcp_port = rtcp_port
         self.closed = False
+        self.configured = False
+        """it has its source and sink"""
         self.statistics: media.StreamStatistics | None = None
 
 
@@ -249,19 +251,25 @@ class CallMedia:
         return self.exchange.agreed() if self.demand.wanted else ()
 
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
-        """Tell every stream what is agreed; the user's source and sink go with the first configuration."""
+        """Tell every stream what is agreed; the user's source and sink go with its first configuration."""
+        again = self.demand._replace(source=(), sink=())
         for line, agreed in zip(self.lines, lines, strict=False):
             if line.stream_id and not line.closed:
-                self._commands.append(_configuration(line.stream_id, agreed, self.demand))
-        self.demand = self.demand._replace(source=(), sink=())
+                demand = again if line.configured else self.demand
+                line.configured = True
+                self._commands.append(_configuration(line.stream_id, agreed, demand))
 
     def set_source(self, source: media.Source, line: int = -1) -> None:
-        """Replace what one line, or with -1 every line, sends."""
+        """Replace what one line sends, or with -1 every line, those of later ports included."""
+        if line < 0:
+            self.demand = self.demand._replace(source=source)
         for each in self._open_lines(line):
             self._commands.append(media.SetSource(each.stream_id, source))
 
     def set_sink(self, sink: media.Sink, line: int = -1) -> None:
-        """Replace where one line, or with -1 every line, puts what it receives."""
+        """Replace where one line puts what it receives, or with -1 every line, those of later ports included."""
+        if line < 0:
+            self.demand = self.demand._replace(sink=sink)
         for each in self._open_lines(line):
             self._commands.append(media.SetSink(each.stream_id, sink))
 
