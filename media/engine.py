@@ -37,6 +37,7 @@ from .messages import (
 )
 from .pacing import Pacer
 from .ports import PortPool
+from .reception import Reception, take_ready
 from .reports import RtcpSession
 from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
@@ -101,8 +102,9 @@ class MediaEngine:
         "_quarantine",
         "_rate_count",
         "_rate_from",
-        "_readers",
         "_settings",
+        "_sources",
+        "_takers",
     )
 
     def __init__(
@@ -124,7 +126,8 @@ class MediaEngine:
         self._poll = select.epoll()
         self._outer = select.epoll()
         self._outer.register(self._poll.fileno(), select.EPOLLIN)
-        self._readers: dict[int, Callable[[float], None]] = {}
+        self._takers: list[Callable[[int, float], None] | None] = []  # by descriptor
+        self._sources: list[Reception | None] = []  # by descriptor, see `take_ready`
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals)
         self._chores: list[list[Line]] = [[] for _ in range(_CHORES)]
@@ -257,9 +260,9 @@ class MediaEngine:
             return
         self._lines[key] = line
         self._context.totals.streams_opened += 1
-        self._register(line.rtp_socket, line.read_rtp)
+        self._register(line.rtp_socket, line.take_rtp)
         if line.rtcp_socket is not None:
-            self._register(line.rtcp_socket, line.read_rtcp)
+            self._register(line.rtcp_socket, line.take_rtcp)
         line.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
         self._chores[line.chore].append(line)
         self._emit(owner, line.opened())
@@ -298,11 +301,16 @@ class MediaEngine:
             context.wall_offset,
             self._settings.rtcp_minimum,
         )
-        return Line(stream, rtp, rtcp, sender, pool_port, session, context.totals, self._buffer)
+        return Line(stream, rtp, rtcp, sender, pool_port, session, context.totals, self._buffer, self._sources)
 
-    def _register(self, sock: socket.socket, reader: Callable[[float], None]) -> None:
-        self._readers[sock.fileno()] = reader
-        self._poll.register(sock.fileno(), select.EPOLLIN)
+    def _register(self, sock: socket.socket, taker: Callable[[int, float], None]) -> None:
+        descriptor = sock.fileno()
+        missing = descriptor + 1 - len(self._takers)
+        if missing > 0:
+            self._takers += [None] * missing
+            self._sources += [None] * missing
+        self._takers[descriptor] = taker
+        self._poll.register(descriptor, select.EPOLLIN)
 
     def _unknown(self, owner: int, command: Command) -> None:
         if isinstance(command, SendDigits):
@@ -378,7 +386,7 @@ class MediaEngine:
         for each in (line.rtp_socket, line.rtcp_socket):
             if each is not None:
                 self._poll.unregister(each.fileno())
-                del self._readers[each.fileno()]
+                self._takers[each.fileno()] = self._sources[each.fileno()] = None
         self._chores[line.chore].remove(line)
         self._pacer.remove(line.sender)
         sockets = line.close(now)
@@ -429,11 +437,9 @@ class MediaEngine:
     # reading
 
     def _read(self, now: float) -> None:
-        readers = self._readers
         ready = self._poll.poll(0, _EVENTS)
         self._rate_count += len(ready)
-        for descriptor, _ in ready:
-            readers[descriptor](now)
+        take_ready(ready, self._sources, self._takers, self._buffer, now)
 
     def _measure_rate(self, now: float) -> None:
         """Read on the tick while packets are many, at once while they are few."""

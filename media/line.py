@@ -11,6 +11,7 @@ import socket
 from . import totals
 from .lock import Address, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
+from .reception import Reception
 from .reports import RtcpSession
 from .rtp import RtpError
 from .sockets import canonical, disconnect, is_multicast, is_null
@@ -39,6 +40,7 @@ class Line:
         "_send_from",
         "_silence_from",
         "_silence_told",
+        "_sources",
         "_srtp",
         "chore",
         "folded",
@@ -65,8 +67,13 @@ class Line:
         rtcp: RtcpSession,
         counted: MediaTotals,
         buffer: bytearray,
+        sources: list[Reception | None],
     ) -> None:
-        """Take the sockets; `send_socket` is one of its own for asymmetric RTP. buffer: shared, of BUFFER octets."""
+        """Take the sockets.
+
+        send_socket: one of its own for asymmetric RTP. buffer: shared, of BUFFER octets. sources: by descriptor, what
+        the engine's loop reads (`reception.take_ready`).
+        """
         self._counted = counted
         self.stream = stream
         self.owner = stream.owner
@@ -85,6 +92,7 @@ class Line:
         self.folded = [0] * (5 + len(totals.DISCARD_REASONS))
         """What was added to the totals already."""
         self._buffer = buffer
+        self._sources = sources
         self._lock = SourceLock()
         self._connected = False
         self._configured = False
@@ -195,27 +203,44 @@ class Line:
         if self._connected:
             disconnect(self.rtp_socket)
             self._connected = False
+            self._expose()
         self.sender.send = self._send_to
 
     # receiving
 
-    def read_rtp(self, now: float) -> None:
-        """Take one datagram from the RTP socket; several while strangers may be among them."""
+    def take_rtp(self, size: int, now: float) -> None:
+        """Take a datagram from the RTP socket; several while strangers may be among them.
+
+        size: octets that were read into the buffer; -1 = the socket had an error; -2 = nothing was read yet.
+        """
         if not self._connected:
             self._read_unconnected(now)
             return
+        receiver = self._receiver
         buffer = self._buffer
-        try:
-            size = self.rtp_socket.recv_into(buffer)
-        except BlockingIOError:
-            return
-        except OSError:  # what ICMP said about an earlier packet of ours (RELIABILITY N8)
+        if size == -2:
+            try:
+                size = self.rtp_socket.recv_into(buffer)
+            except BlockingIOError:
+                return
+            except OSError:
+                size = -1
+        if size < 0:  # what ICMP said about an earlier packet of ours (RELIABILITY N8)
             self.sender.send_errors += 1
-            return
-        if size >= BUFFER:
-            self._receiver.discards[totals.OVERSIZE] += 1
-        elif not self._receiver.receive(buffer, size, now):
+        elif size >= BUFFER:
+            receiver.discards[totals.OVERSIZE] += 1
+        elif not receiver.receive(buffer, size, now):
             self._receive_rtcp(bytes(buffer[:size]), now)
+        self._expose()
+
+    def _expose(self) -> None:
+        """Have the engine read in its own loop as long as the kernel checks the source."""
+        descriptor = self.rtp_socket.fileno()
+        reception = self._receiver.reception if self._connected else None
+        if self._sources[descriptor] is not reception:
+            self._sources[descriptor] = reception
+            if reception is not None:
+                reception.read = self.rtp_socket.recv_into
 
     def _read_unconnected(self, now: float) -> None:
         """Read until nothing waits, so that a flood of strangers does not crowd out the peer; a bounded number."""
@@ -231,6 +256,7 @@ class Line:
             if self._lock.locked is not None:
                 self._connect(now)
                 if self._connected:
+                    self._expose()
                     return
 
     def _take(self, size: int, source: Address, now: float) -> None:
@@ -249,8 +275,8 @@ class Line:
             if not self._receiver.receive(buffer, size, now):
                 self._receive_rtcp(bytes(buffer[:size]), now)
 
-    def read_rtcp(self, now: float) -> None:
-        """Take one datagram from the RTCP socket."""
+    def take_rtcp(self, size: int, now: float) -> None:
+        """Take one datagram from the RTCP socket. size: has no meaning here."""
         assert self.rtcp_socket is not None
         try:
             data, source = self.rtcp_socket.recvfrom(BUFFER)

@@ -64,6 +64,7 @@ class Receiver:
         "_digits_waiting",
         "_dtmf_methods",
         "_dtmf_payload_type",
+        "_earlier_octets",
         "_echo_source",
         "_echo_to",
         "_inband_slot",
@@ -75,7 +76,6 @@ class Receiver:
         "_ssrc",
         "_stream_id",
         "_tapped",
-        "bytes_received",
         "can_receive",
         "codec",
         "codec_index",
@@ -85,7 +85,6 @@ class Receiver:
         "event_receiver",
         "first_at",
         "jitter_max",
-        "last_at",
         "level_samples",
         "reception",
         "remote",
@@ -112,13 +111,13 @@ class Receiver:
         """The present SSRC; None = none yet."""
         self.earlier = [0, 0, 0, 0, 0]
         """Of SSRCs that were replaced: received, expected, unique, reordered, loss runs."""
+        self._earlier_octets = 0
         self.jitter_max = 0.0
         """Seconds, of SSRCs that were replaced."""
         self.codec = ""
         """Encoding name received last."""
         self.codec_index = 0
         self.sink = Sink()
-        self.bytes_received = 0
         self.digits_received = 0
         self._digits_waiting = 0  # events of digits since the events were handed out for the `_digits_drain`th time
         self._digits_drain = 0
@@ -126,12 +125,11 @@ class Receiver:
         self._late = 0
         self.ssrc_changes = 0
         self.first_at = -1.0
-        self.last_at = -1.0
         self.level_samples: list[float] = [0, 0.0, 0]
         """Packets sampled, sum of their mean squares, and how many were audible."""
         self.event_receiver = dtmf.EventReceiver()
         self._ssrc = -1
-        self._plain_head = -1  # first two octets of packets that need nothing but counting; -1 = none do
+        self._plain_head = -1  # first two octets of packets without surprises; -1 = none are
         self._clock = 8000
         self._codecs: dict[int, tuple[str, int]] = {}
         self._codecs_known: tuple[tuple[int, str, int], ...] = ()
@@ -160,8 +158,8 @@ class Receiver:
                 self.codec_index = totals.codec_index(command.receive_codecs[0][1])
         self._dtmf_methods = command.dtmf_methods
         self._listen("inband" in command.dtmf_methods)
-        self._tap()
         self._plain_head = -1
+        self._tap()
 
     def set_echo(self, source: EchoSource | None) -> None:
         """Send back what comes in, or no longer."""
@@ -184,6 +182,16 @@ class Receiver:
     def received(self) -> int:
         """RTP packets that belonged, duplicates included."""
         return self.earlier[0] + (self.reception.received if self.reception is not None else 0)
+
+    @property
+    def bytes_received(self) -> int:
+        """Their payload octets."""
+        return self._earlier_octets + (self.reception.octets if self.reception is not None else 0)
+
+    @property
+    def last_at(self) -> float:
+        """When the newest packet came; -1 = none did."""
+        return self.reception.last_at if self.reception is not None else -1.0
 
     def _listen(self, wanted: bool) -> None:
         """Take or give back a slot of the tone detector."""
@@ -246,8 +254,8 @@ class Receiver:
                 assert reception is not None
                 verdict = reception.receive(sequence_number, timestamp, int(now * self._clock))
                 if verdict is NEW:
-                    self.bytes_received += size - HEADER_SIZE
-                    self.last_at = now
+                    reception.octets += size - HEADER_SIZE
+                    reception.last_at = now
                     if self._tapped:
                         frame = (bytes(data[HEADER_SIZE:size]), sequence_number, timestamp, head & 0x7F, 0)
                         self._deliver(frame, self.codec, now)
@@ -344,6 +352,8 @@ class Receiver:
         earlier[2] += reception.unique
         earlier[3] += reception.reordered
         earlier[4] += reception.loss_runs
+        self._earlier_octets += reception.octets
+        reception.head = -1
         self.jitter_max = max(self.jitter_max, reception.jitter16_max / 16 / reception.clock_rate)
 
     def _accept(
@@ -371,6 +381,7 @@ class Receiver:
                 self._clock = reception.clock_rate = clock
             verdict = reception.receive(sequence_number, timestamp, int(now * clock))
             self._plain_head = PLAIN << 8 | second & 0x7F if self.srtp is None and self.can_receive else -1
+            reception.head = -1 if self._tapped else self._plain_head
         self._judge(verdict, data, start, end, second, sequence_number, timestamp, now)
 
     def _judge(
@@ -388,8 +399,10 @@ class Receiver:
         if verdict == OUTSIDE:
             self.discards[totals.REORDERED] += 1
             return
-        self.last_at = now
-        self.bytes_received += end - start
+        reception = self.reception
+        assert reception is not None
+        reception.last_at = now
+        reception.octets += end - start
         payload_type = second & 0x7F
         if payload_type == self._dtmf_payload_type:
             # Even with a repeated sequence number: some phones do not count while a digit lasts.
@@ -452,7 +465,8 @@ class Receiver:
 
     def sample_soon(self) -> None:
         """Measure the level of the next packet."""
-        self._sampling = self._tapped = True
+        self._sampling = True
+        self._tap()
 
     def take_frames(self) -> None:
         """Hand out what a callback sink holds."""
@@ -468,6 +482,8 @@ class Receiver:
         self._tapped = (
             self._sampling or self._inband_slot >= 0 or type(self.sink) is not Sink or self._echo_source is not None
         )
+        if self.reception is not None:
+            self.reception.head = -1 if self._tapped else self._plain_head
 
     def _close_sink(self, sink: Sink) -> None:
         try:
@@ -486,6 +502,7 @@ class Receiver:
         """Take nothing more; what sounded and what was held is handed out."""
         self.can_receive = False
         self._plain_head = -1
+        self._tap()
         self._listen(False)
         for digit in self.event_receiver.expire(float("inf")):
             self.report(digit, "rfc4733", self.last_at)

@@ -1,13 +1,14 @@
 """Reception statistics of one source (RFC 3550 A.3, A.8)."""
 
+import random
 import re
 from pathlib import Path
 
 import pytest
 
-from media.reception import Reception
-from media.rtp import RtpPacket
-from media.sequence import Verdict
+from media.reception import Reception, take_ready
+from media.rtp import HEADER_IN_WORDS, RtpPacket
+from media.sequence import OUTSIDE, SequenceTracker, Verdict
 
 from .captures import read_capture
 
@@ -115,3 +116,77 @@ def test_two_real_calls_give_the_counts_that_rtpproxy_found(shared_data: Path, n
             reception.lost,
         )
     assert found == expected
+
+
+FIELDS = [name for kind in (SequenceTracker, Reception) for name in kind.__slots__ if name not in ("head", "read")]
+
+
+class Wire:
+    """A socket that is a list of packets, and whoever takes what the loop does not."""
+
+    def __init__(self, packets: list[bytes], source: Reception) -> None:
+        self.waiting = iter(packets)
+        self.buffer = bytearray(2048)
+        self.source = source
+        self.taken: list[int] = []
+        source.read = self.read
+
+    def read(self, buffer: bytearray) -> int:
+        packet = next(self.waiting)
+        if not packet:
+            raise BlockingIOError if not self.taken else ConnectionRefusedError
+        buffer[: len(packet)] = packet
+        return len(packet)
+
+    def take(self, size: int, now: float) -> None:
+        self.taken.append(size)
+        if 12 < size < 2048:
+            _, number, timestamp, ssrc = HEADER_IN_WORDS.unpack_from(self.buffer)
+            if ssrc == self.source.ssrc and self.source.receive(number, timestamp, int(now * 8000)) != OUTSIDE:
+                self.source.octets += size - 12
+                self.source.last_at = now
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_engines_loop_counts_as_one_packet_after_the_other_does(seed: int) -> None:
+    """Loss, duplicates, disorder, restarts, jumps of the clock, wraps, arrivals at any time."""
+    chance = random.Random(seed)
+    number, timestamp, now = chance.randrange(65536), chance.randrange(1 << 32), 1000.0
+    plain, looped = Reception(7, number), Reception(7, number)
+    packets, times = [], []
+    for _ in range(3000):
+        packets.append(RtpPacket(0, number, timestamp, 7, bytes(chance.choice((80, 160)))).to_bytes())
+        times.append(now)
+        step = chance.choices((1, 0, 2, -1, 5000), (90, 3, 3, 3, 1))[0]
+        number = (number + step) & 0xFFFF
+        timestamp = (timestamp + chance.choices((160 * step, 1 << 31, -9000), (96, 2, 2))[0]) & 0xFFFFFFFF
+        now += chance.choice((0.0, 0.02, 0.015, 0.025))
+    one, other = Wire(packets, plain), Wire(packets, looped)
+    for at in times:
+        for source, wire in ((plain, one), (looped, other)):
+            take_ready([(3, 1)], [None, None, None, source], [None, None, None, wire.take], wire.buffer, at)
+        looped.head = 0x8000  # as the stream does after the first packet
+        assert [getattr(plain, name) for name in FIELDS] == [getattr(looped, name) for name in FIELDS]
+    assert len(one.taken) == 3000
+    assert len(other.taken) < 1000
+
+
+def test_what_is_not_in_order_or_not_plain_is_left_to_the_stream() -> None:
+    source = Reception(7, 1)
+    source.head = 0x8000
+    good = RtpPacket(0, 1, 160, 7, bytes(160))
+    odd = [good._replace(ssrc=8), good._replace(payload_type=8), good._replace(marker=True), good._replace(payload=b"")]
+    odd.append(good._replace(payload=bytes(2036)))
+    wire = Wire([b"", *(packet.to_bytes() for packet in odd), b"", good.to_bytes()], source)
+
+    def take(size: int, now: float) -> None:
+        wire.taken.append(size)
+
+    for _ in range(8):
+        take_ready([(0, 1)], [source], [take], wire.buffer, 1.0)
+    assert wire.taken == [172, 172, 172, 12, 2048, -1]
+    assert (source.received, source.octets, source.last_at) == (1, 160, 1.0)
+    take_ready([(0, 1), (1, 1)], [None, None], [take, None], wire.buffer, 1.0)
+    assert wire.taken[-1] == -2
+    with pytest.raises(BlockingIOError):
+        Reception(7, 1).read(bytearray())
