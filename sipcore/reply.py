@@ -5,12 +5,13 @@ Knows the request's header lines and where it came from, hence where responses g
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Final
 
 from .hop import Hop, bracketed
 from .message import REASON_PHRASES, Request
 
-_COPIED: Final = frozenset(("via", "from", "call-id", "cseq"))
+_is_copied: Final = frozenset(("via", "from", "call-id", "cseq")).__contains__
 
 
 class Reply:
@@ -30,7 +31,7 @@ class Reply:
         top = lines[at]
         first, comma, rest = top.partition(",")
         head, rport, tail = first.partition(";rport")
-        if rport and tail[:1] in ("", ";"):
+        if rport and (not tail or tail[0] == ";"):
             # RFC 3581 section 4: the usual spelling, without a look at the rest of the value.
             self.hop = source
             top = f"{head};rport={source.port}{tail};received={bracketed(source.host)}{comma}{rest}"
@@ -44,7 +45,7 @@ class Reply:
             if via.host != source.host and via.received is None:
                 top = f"{first};received={bracketed(source.host)}{comma}{rest}"
         self.flow = flow
-        copied = [line for key, line in zip(keys, lines, strict=True) if key in _COPIED]
+        copied = [*compress(lines, map(_is_copied, keys))]
         copied[copied.index(lines[at])] = top
         self.head = "\r\n".join(copied)
         to = lines[keys.index("to")]
