@@ -170,6 +170,7 @@ class MediaAttributes:
         "direction",
         "fmtps",
         "maxptime",
+        "packet_time",
         "ptime",
         "rtcp",
         "rtcp_mux",
@@ -212,6 +213,10 @@ class MediaAttributes:
         """ms, or None."""
         self.maxptime = _decimal(maxptime)
         """ms, or None."""
+        self.packet_time = self.ptime
+        """Packet time to send with in ms: `ptime`, not above `maxptime`; None where neither is written."""
+        if self.maxptime is not None and (self.ptime is None or self.ptime > self.maxptime):
+            self.packet_time = self.maxptime
         self.rtcp = rtcp
         self.cryptos = cryptos
         self._formats: dict[tuple[str, ...], Formats] = {}

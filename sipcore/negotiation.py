@@ -252,13 +252,18 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     send: tuple[Codec, ...] = ()
     receive: tuple[Codec, ...] = ()
     local_crypto = remote_crypto = event_send = event_receive = None
-    active = ours.port != 0 and theirs.port != 0 and ours.media.lower() == theirs.media.lower()
-    secure = _is_secure(ours.protocol)
-    if active and secure != _is_secure(theirs.protocol):
-        active = False
-    if active and _is_rtp(ours.protocol):
-        mine = ours.read.formats(ours.formats)
-        their = theirs.read.formats(theirs.formats)
+    said = theirs.section.attributes
+    kind = _protocol_kind(ours.protocol)
+    secure = kind == "srtp"
+    active = (
+        ours.port != 0
+        and theirs.port != 0
+        and secure == _is_secure(theirs.protocol)
+        and ours.media.lower() == theirs.media.lower()
+    )
+    if active and kind:
+        mine = ours.section.attributes.formats(ours.formats)
+        their = said.formats(theirs.formats)
         active, send, receive, event_send, event_receive = _match(mine, their)
         if secure:
             for remote_crypto in theirs.crypto:
@@ -287,12 +292,12 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         theirs.port,
         theirs.rtcp_address,
         theirs.rtcp_port,
-        active and ours.rtcp_mux and theirs.rtcp_mux,
+        active and said.rtcp_mux and ours.rtcp_mux,
         send,
         receive,
         event_send if active else None,
         event_receive if active else None,
-        _packet_time(theirs),
+        said.packet_time,
         local_crypto if active else None,
         remote_crypto if active else None,
     )
@@ -315,13 +320,6 @@ def _event(events: tuple[Codec, ...], clock_rate: int) -> int | None:
         if codec.clock_rate == clock_rate:
             return codec.payload_type
     return None
-
-
-def _packet_time(line: MediaLine) -> float | None:
-    wanted, longest = line.ptime, line.maxptime
-    if longest is None:
-        return wanted
-    return longest if wanted is None or wanted > longest else wanted
 
 
 def _accept(
