@@ -5,7 +5,8 @@ reading one that is malformed raises ParseError. Knows no transaction, no dialog
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, cast, overload
+from functools import lru_cache
+from typing import Generic, TypeVar, overload
 
 from . import fields
 from .errors import LocalProtocolError, ParseError
@@ -50,6 +51,8 @@ REASON_PHRASES = {
 }  # fmt: skip
 """The reason phrase that goes with a status code (RFC 3261 section 21 and the IANA registry)."""
 
+_SHARED_LENGTH = 256
+
 _T = TypeVar("_T")
 
 
@@ -73,11 +76,12 @@ class _Typed(Generic[_T]):
         if message is None:
             return self
         headers = message.headers
-        try:
-            return cast(_T, headers.typed[self.name])
-        except KeyError:
-            value = headers.typed[self.name] = self.read(headers)
-            return value
+        typed = headers.typed
+        name = self.name
+        if name not in typed:
+            typed[name] = self.read(headers)
+        value: _T = typed[name]
+        return value
 
 
 def _required(headers: Headers, name: str) -> str:
@@ -115,7 +119,15 @@ def _top_via(headers: Headers) -> Via:
 
 
 def _content_type(headers: Headers) -> str:
-    return (headers.get("content-type") or "").partition(";")[0].strip(" \t").lower()
+    if "content-type" not in headers.keys:
+        return ""
+    line = headers.lines[headers.keys.index("content-type")]
+    return _type_in(line) if len(line) <= _SHARED_LENGTH else _type_in.__wrapped__(line)
+
+
+@lru_cache(maxsize=256)
+def _type_in(line: str) -> str:
+    return value_of(line).partition(";")[0].strip(" \t").lower()
 
 
 def _call_id(headers: Headers) -> str:
@@ -160,54 +172,55 @@ class Message:
     def call_id(self) -> str:
         """The Call-ID (20.8)."""
         typed = self.headers.typed
-        if "call_id" in typed:
-            return cast(str, typed["call_id"])
-        value = typed["call_id"] = _call_id(self.headers)
+        if "call_id" not in typed:
+            typed["call_id"] = _call_id(self.headers)
+        value: str = typed["call_id"]
         return value
 
     @property
     def cseq(self) -> CSeq:
         """The CSeq: number and method (20.16)."""
         typed = self.headers.typed
-        if "cseq" in typed:
-            return cast(CSeq, typed["cseq"])
-        value = typed["cseq"] = CSeq.parse(_required(self.headers, "cseq"))
+        if "cseq" not in typed:
+            typed["cseq"] = CSeq.parse(_required(self.headers, "cseq"))
+        value: CSeq = typed["cseq"]
         return value
 
     @property
     def from_tag(self) -> str | None:
         """The tag of From, None from a peer of RFC 2543 (20.20)."""
         typed = self.headers.typed
-        if "from_tag" in typed:
-            return cast("str | None", typed["from_tag"])
-        value = typed["from_tag"] = fields.tag_of(_required(self.headers, "from"))
+        if "from_tag" not in typed:
+            typed["from_tag"] = fields.tag_of(_required(self.headers, "from"))
+        value: str | None = typed["from_tag"]
         return value
 
     @property
     def to_tag(self) -> str | None:
         """The tag of To, None in a request outside a dialog (20.39)."""
         typed = self.headers.typed
-        if "to_tag" in typed:
-            return cast("str | None", typed["to_tag"])
-        value = typed["to_tag"] = fields.tag_of(_required(self.headers, "to"))
+        if "to_tag" not in typed:
+            typed["to_tag"] = fields.tag_of(_required(self.headers, "to"))
+        value: str | None = typed["to_tag"]
         return value
 
     @property
     def via(self) -> Via:
         """The topmost Via value (20.42)."""
         typed = self.headers.typed
-        if "via" in typed:
-            return cast(Via, typed["via"])
-        value = typed["via"] = _top_via(self.headers)
+        if "via" not in typed:
+            typed["via"] = _top_via(self.headers)
+        value: Via = typed["via"]
         return value
 
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, empty from a peer of RFC 2543 (20.42)."""
         typed = self.headers.typed
-        if "branch" in typed:
-            return cast(str, typed["branch"])
-        return self.via.branch
+        if "branch" not in typed:
+            typed["branch"] = self.via.branch
+        value: str = typed["branch"]
+        return value
 
     @property
     def parts(self) -> tuple[BodyPart, ...]:
@@ -351,9 +364,9 @@ class Request(Message):
     def request_uri(self) -> Uri:
         """The Request-URI in parts. Raises ParseError."""
         typed = self.headers.typed
-        if "request_uri" in typed:
-            return cast(Uri, typed["request_uri"])
-        value = typed["request_uri"] = Uri.parse(self.uri)
+        if "request_uri" not in typed:
+            typed["request_uri"] = Uri.parse(self.uri)
+        value: Uri = typed["request_uri"]
         return value
 
     def note_source(self, host: str, port: int) -> None:
