@@ -192,6 +192,7 @@ class CallWorker:
         """Let go of links and timers; calls that are still live are lost to us."""
         if self._timer is not None:
             self._timer.cancel()
+        self.output.late.close()
         self._sip_link.close()
         for each in self._media_links:
             each.close()

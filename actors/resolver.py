@@ -7,6 +7,7 @@ importer of dnspython; whoever tests or runs without DNS gives another `Lookup` 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple, Protocol
@@ -189,6 +190,16 @@ class Resolver:
         self._known = {key: known for key, known in self._known.items() if known[0] > now}
         for key in list(self._known)[: len(self._known) // 2] if len(self._known) >= MOST else ():
             del self._known[key]
+
+
+def resolve_now(uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ...]:
+    """As `Resolver.hops`, for code that runs before or beside a loop: it blocks until DNS has answered."""
+
+    async def ask() -> tuple[Hop, ...]:
+        return await Resolver(random=Random()).hops(uri, reachable)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(ask())).result()
 
 
 class DnsLookup:

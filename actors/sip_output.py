@@ -13,9 +13,11 @@ from sipcore.hop import Hop
 
 from .config import Listener
 from .large_requests import LONGEST_DATAGRAM, LargeRequests
+from .late_names import LateNames
 from .messages import SendFailed, SendSip
 from .outbox import Departure
 from .sip_counters import SipCounters
+from .targets import is_address
 from .totals import Totals
 
 BATCH: Final = 256
@@ -52,6 +54,7 @@ class SipOutput:
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
         self.large = LargeRequests(self.hops)
+        self.late = LateNames(self._send_late, self._lose, self.name)
 
     def listener_for(self, hop: Hop) -> int | None:
         """Index of the first listener of the hop's transport and address family; None when there is none."""
@@ -77,7 +80,9 @@ class SipOutput:
     def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0) -> None:
         """Put a message on the wire from one listener."""
         transport = self.hops[listener].transport
-        if transport == "udp":
+        if not is_address(host):
+            self.late.send(listener, self.hops[listener], data, host, port, flow)
+        elif transport == "udp":
             if len(data) > LONGEST_DATAGRAM or self.large.switched:
                 switched = self.large.switch(listener, data, host, port)
                 if switched is not None:
@@ -113,11 +118,18 @@ class SipOutput:
                 for record in batch:
                     self._counters.sent(record.data, self.hops[record.listener].transport)
             else:
-                self._dropped.value += len(batch)
                 for record in batch:
-                    if not record.data.startswith((b"SIP/2.0 ", b"ACK ")):
-                        reason = "the dispatcher takes no more"
-                        self._lost(SendFailed(record.listener, record.host, record.port, record.data, reason))
+                    self._lose(record.listener, record.data, record.host, record.port, "the dispatcher takes no more")
+
+    def _send_late(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
+        """The host of a message is known now, outside of any flush."""
+        self.send_from(listener, data, host, port, flow)
+        self.flush()
+
+    def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str) -> None:
+        self._dropped.value += 1
+        if not data.startswith((b"SIP/2.0 ", b"ACK ")):
+            self._lost(SendFailed(listener, host, port, data, reason))
 
     def fall_back(self, failed: SendFailed) -> bool:
         """Send a long request by UDP after all, when it could not go over TCP; False when it was none of those."""

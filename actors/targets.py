@@ -1,8 +1,10 @@
-"""Where a SIP URI leads: transport, address and port (RFC 3263 section 4, for addresses and names without SRV yet)."""
+"""Where a SIP URI leads before any event loop runs: transport, address and port (RFC 3263 section 4)."""
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from sipcore.errors import ParseError
 from sipcore.hop import Hop
@@ -10,6 +12,8 @@ from sipcore.uri import Uri
 
 from .config import TRANSPORTS
 from .errors import ConfigurationError
+
+EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
 
 
 @lru_cache(maxsize=4096)
@@ -22,8 +26,10 @@ def is_address(host: str) -> bool:
     return True
 
 
-def hop_of(target: str) -> Hop:
-    """The hop of a SIP URI; a name is looked up once, here.
+def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Hop:
+    """The best hop of a SIP URI; a name is looked up once, here, and that blocks: not for code that runs in a loop.
+
+    reachable: transports and IP versions to choose from.
 
     Raises:
         ConfigurationError: no SIP URI, an unknown transport, or a name without an address.
@@ -42,6 +48,12 @@ def hop_of(target: str) -> Hop:
     host = uri.maddr or uri.host
     port = uri.port or (5061 if transport == "tls" else 5060)
     if not is_address(host):
+        from .resolver import resolve_now  # only here: it takes a while to load, and most targets are addresses
+
+        try:
+            return resolve_now(uri, reachable)[0]
+        except ConfigurationError:
+            pass  # the system may know names that DNS does not
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
+from sipcore.uri import Uri
 
 from .. import robots
 from ..call import Call
@@ -46,7 +47,9 @@ class LoadGenerator:
         self._start = 0.0
         self._planned = self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
-        self._hop: Hop = hop_of(config.target)
+        legs = worker.output.hops
+        self._hop: Hop = hop_of(config.target, [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs])
+        worker.output.name(self._hop, Uri.parse(config.target).host)
         self._identity = worker.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)

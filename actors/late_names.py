@@ -1,0 +1,90 @@
+"""Messages to hosts that are still names, as a peer's Contact may have them: looked up beside the loop, then sent.
+
+RFC 3263 for requests within a dialog; only addresses are asked for, because transport and port are chosen already. What
+waits is bounded; what finds no address is lost, and its transaction told so.
+"""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sipcore.hop import Hop, bracketed
+from sipcore.uri import Uri
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .resolver import Resolver
+
+MOST: Final = 256
+"""messages that wait for one name"""
+MOST_NAMES: Final = 256
+
+
+class Waiting(NamedTuple):
+    """A message and the connection it may go by."""
+
+    data: bytes
+    flow: int
+
+
+class LateNames:
+    """One per call worker.
+
+    send: sends a message to an address: listener, octets, host, port, flow. lost: is told what cannot be sent:
+    listener, octets, host, port, reason. found: is told of each hop and the name that led to it.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[int, bytes, str, int, int], None],
+        lost: Callable[[int, bytes, str, int, str], None],
+        found: Callable[[Hop, str], None],
+    ) -> None:
+        self._send = send
+        self._lost = lost
+        self._found = found
+        self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.resolver: Resolver | None = None
+        """made when the first name comes"""
+
+    def send(self, listener: int, local: Hop, data: bytes, host: str, port: int, flow: int) -> None:
+        """Send a message as soon as its host is known. local: our address on that listener."""
+        key = (listener, host, port)
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            if len(self._waiting) >= MOST_NAMES:
+                self._lost(listener, data, host, port, "too many names wait for DNS")
+                return
+            waiting = self._waiting[key] = []
+            task = asyncio.get_running_loop().create_task(self._look_up(key, local))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if len(waiting) < MOST:
+            waiting.append(Waiting(data, flow))
+        else:
+            self._lost(listener, data, host, port, "too many messages wait for DNS")
+
+    def close(self) -> None:
+        """Stop waiting."""
+        for each in self._tasks:
+            each.cancel()
+
+    async def _look_up(self, key: tuple[int, str, int], local: Hop) -> None:
+        listener, host, port = key
+        if self.resolver is None:
+            from .resolver import Resolver
+
+            self.resolver = Resolver(random=Random())
+        uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
+        try:
+            hops = await self.resolver.hops(uri, ((local.transport, 6 if ":" in local.host else 4),))
+        except ConfigurationError as error:
+            for each in self._waiting.pop(key):
+                self._lost(listener, each.data, host, port, str(error))
+            return
+        self._found(hops[0], host)
+        for each in self._waiting.pop(key):
+            self._send(listener, each.data, hops[0].host, port, each.flow)
