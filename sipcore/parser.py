@@ -43,11 +43,13 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 # The spellings that nearly every peer uses, recognised in one step each; whatever they miss takes the long way,
 # with the same result.
-_usual_via = re.compile(
+_USUAL_VIA = re.compile(
     rf" ?SIP/2\.0/[A-Z]+ [A-Za-z0-9.\-]+(?::(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?;branch=([{re.escape(TOKEN)}]+)"
     rf"(?:;rport(?:=(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?)?(?:;received=[0-9.]+)?"
-).fullmatch
-_usual_address = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?').fullmatch
+)
+_USUAL_ADDRESS = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?')
+_usual_via = _USUAL_VIA.fullmatch
+_usual_address = _USUAL_ADDRESS.fullmatch
 
 
 def parse(data: bytes) -> Request | Response:
