@@ -42,9 +42,9 @@ if [ "${1:-}" = lint ]; then
 fi
 
 # Absolute, because processes of the tests run in other folders.
-COVERAGE_FILE=$(mktemp -d)/coverage
-export COVERAGE_FILE
-trap 'rm -rf "$(dirname "$COVERAGE_FILE")"' EXIT
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+export COVERAGE_FILE=$scratch/coverage
 
 step "tests" "$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow"
 step "coverage data" "$python" -m coverage combine --rcfile=deploy/coverage.ini -q
