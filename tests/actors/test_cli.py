@@ -52,7 +52,7 @@ LOAD = ["load", "127.0.0.1"]
 # ---- help, errors, exit codes
 
 
-@pytest.mark.parametrize("verb", [[], ["answer"], ["load"], ["demo"], ["metrics"], ["version"]], ids=str)
+@pytest.mark.parametrize("verb", [[], *([name] for name in cli.commands)], ids=str)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*verb, flag]) == 0
@@ -61,7 +61,7 @@ def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureF
     assert not shown.err
 
 
-@pytest.mark.parametrize("verb", ["answer", "load", "demo"])
+@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "check", "demo"])
 def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     main([verb, "--help"])
     text = capsys.readouterr().out
