@@ -110,6 +110,10 @@ def run_answer(
         return check.answering(options, listeners)
     fleet = run.Fleet(run.node_config(options, listeners, user=user, **application), run_dir=options.run_dir)
 
+    def reload() -> None:
+        if "robot" in application:  # the built-in robot has nothing to read again
+            fleet.reload()
+
     async def body(signals: run.Signals) -> int:
         with run.metrics_server(options, (fleet,)) as server:
             await fleet.start()
@@ -126,7 +130,7 @@ def run_answer(
             return 1
         return 3 if fleet.unclosed else 0
 
-    return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0, reload=fleet.reload)
+    return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0, reload=reload)
 
 
 def _figures(fleet: "Fleet") -> dict[str, object]:

@@ -101,7 +101,10 @@ class LoadRun:
                 await fleet.close()
         self.results.close_calls()
         result = self.report.judge(self._ending(signals, seconds))
-        self._write(result)
+        problem = self._write(result)
+        if problem:
+            self.results.error = problem
+            result = self.report.judge(self._ending(signals, seconds))
         return result
 
     def _on_call_finished(self, row: CallFinished) -> None:
@@ -149,8 +152,15 @@ class LoadRun:
     def _say(self, text: str) -> None:
         self._said = text
 
-    def _write(self, result: Result) -> None:
-        """Every file that is made from the figures as they are."""
+    def _write(self, result: Result) -> str:
+        """Every file that is made from the figures as they are; why one could not be, empty = all are written."""
+        try:
+            self._write_files(result)
+        except OSError as error:
+            return f"{self.results.folder} cannot be written: {error.strerror}"
+        return ""
+
+    def _write_files(self, result: Result) -> None:
         rows, failures = tuple(self.report.timeline.rows()), dict(self.report.tally.failures.most_common())
         self.results.write_timeline(rows)
         self.results.write("report.html", page_of(result.summary, result.reasons, rows, failures))

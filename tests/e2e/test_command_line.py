@@ -153,6 +153,25 @@ def test_refused_calls_fail_the_run_and_a_threshold_decides_instead(
     assert summary_of(tmp_path)["thresholds"] == [{"expression": "answered>0.9", "value": 0.0, "passed": False}]
 
 
+def test_results_that_cannot_be_written_fail_the_run(
+    answering: tuple[Running, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.html").mkdir()
+    assert main(["load", answering[1], "-m", "1", *WORKERS, "--out", str(tmp_path), "--quiet"]) == 1
+    assert f"{tmp_path} cannot be written: Is a directory" in capsys.readouterr().out
+
+
+def test_sighup_leaves_the_built_in_robot_as_it_is(answering: tuple[Running, str, str], tmp_path: Path) -> None:
+    running, address, _ = answering
+    running.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    main(["load", address, "-m", "2", *WORKERS, "--out", str(tmp_path), "--quiet"])
+    assert summary_of(tmp_path)["calls"]["answered"] == 2
+    code, errors = running.end(signal.SIGTERM)
+    assert code == 0
+    assert "ended with status" not in errors
+
+
 def test_the_demo_checks_every_digit_and_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["demo", "-m", "6", "-r", "6", *WORKERS, "--out", str(tmp_path), "--quiet"])
     shown = capsys.readouterr()
@@ -161,6 +180,12 @@ def test_the_demo_checks_every_digit_and_stream(tmp_path: Path, capsys: pytest.C
     assert re.search(r"the answering side: calls 6, .* digits received 24, sent back 24", shown.out)
     assert not shown.err
     summary = summary_of(tmp_path)
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *("report.html", "summary.json", "timeline.csv", "calls.csv", "junit.xml")
+    }
+    assert re.search(r"^metrics on http://127\.0\.0\.1:\d+/metrics$", shown.out, re.MULTILINE)
+    assert f"report: {tmp_path / 'report.html'}\n" in shown.out
+    assert [each["name"] for each in summary["processes"] if "supervisor" in each["name"]] == ["load-supervisor"]
     assert summary["verdict"] == "passed"
     assert summary["media"]["streams"] == 6
     assert summary["media"]["one_way_calls"] == 0
