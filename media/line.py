@@ -162,7 +162,7 @@ class Line:
 
     # sending
 
-    def _send_to(self, data: bytes | bytearray) -> object:
+    def _send_to(self, data: bytes | bytearray | memoryview) -> object:
         """Send RTP while the socket is not connected. May raise OSError."""
         destination = self._destination
         return None if destination is None else self._send_from.sendto(data, destination)

@@ -7,7 +7,7 @@ is kept exactly on average, each packet on the first tick after its time. Knows 
 
 from collections.abc import Callable
 
-from .sender import Sender
+from .sender import Sender, packets_of
 from .totals import MediaTotals
 
 _CLOCK_EVERY = 32
@@ -115,7 +115,7 @@ class Pacer:
                 sender.skip(missed)
             counted.frames_skipped += missed * len(group)
         # All packets first, then all system calls: each half stays in the processor's cache.
-        packets = [sender.next_packet() for sender in group]
+        packets = packets_of(group)
         clock = self._clock
         idle = False
         for sender, packet in zip(group, packets, strict=True):

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from . import dtmf, totals
 from .context import LAWS, StreamContext
-from .messages import ConfigureStream, DtmfReceived, Event, Frame, FramesReceived, SinkFailed, StreamStarted
+from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, SinkFailed, StreamStarted
 from .reception import Reception
 from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
+from .sender import Sender
 from .sequence import DUPLICATE, NEW, OUTSIDE
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
@@ -65,14 +66,15 @@ class Receiver:
         "_dtmf_methods",
         "_dtmf_payload_type",
         "_earlier_octets",
+        "_echo_in_place",
         "_echo_source",
-        "_echo_to",
         "_inband_slot",
         "_last_digit",
         "_late",
         "_owner",
         "_plain_head",
         "_sampling",
+        "_sender",
         "_ssrc",
         "_stream_id",
         "_tapped",
@@ -94,12 +96,12 @@ class Receiver:
         "ssrc_changes",
     )
 
-    def __init__(self, stream_id: int, owner: int, context: StreamContext, echo_to: Callable[[Frame], None]) -> None:
-        """Begin with nothing heard. echo_to: sends a frame back."""
+    def __init__(self, stream_id: int, owner: int, context: StreamContext, sender: Sender) -> None:
+        """Begin with nothing heard. sender: the other half, which sends back what is echoed."""
         self._stream_id = stream_id
         self._owner = owner
         self._context = context
-        self._echo_to = echo_to
+        self._sender = sender
         self._echo_source: EchoSource | None = None
         self.remote: Callable[[], tuple[str, int]] = nowhere
         """Tells the source of what is received."""
@@ -137,6 +139,7 @@ class Receiver:
         self._dtmf_methods: tuple[str, ...] = ()
         self._candidates: dict[int, _Candidate] = {}
         self._tapped = False  # whether payloads are wanted, and not only counted
+        self._echo_in_place = False  # payloads go straight back and nowhere else
         self._sampling = False
         self._inband_slot = -1
         self._last_digit = ("", "", -1.0)
@@ -256,7 +259,9 @@ class Receiver:
                 if verdict is NEW:
                     reception.octets += size - HEADER_SIZE
                     reception.last_at = now
-                    if self._tapped:
+                    if self._echo_in_place and data.__class__ is bytearray:
+                        self._sender.echo_in_place(data, size, timestamp)
+                    elif self._tapped:
                         frame = (bytes(data[HEADER_SIZE:size]), sequence_number, timestamp, head & 0x7F, 0)
                         self._deliver(frame, self.codec, now)
                     return True
@@ -432,7 +437,7 @@ class Receiver:
         if self._echo_source is not None:
             back = self._echo_source.echo((payload, payload_type, marker, timestamp))
             if back is not None:
-                self._echo_to(back)
+                self._sender.echo(back)
         sink = self.sink
         if type(sink) is not Sink:
             try:
@@ -479,9 +484,10 @@ class Receiver:
 
     def _tap(self) -> None:
         """Whether payloads are needed, and not only counted."""
-        self._tapped = (
-            self._sampling or self._inband_slot >= 0 or type(self.sink) is not Sink or self._echo_source is not None
-        )
+        others = self._sampling or self._inband_slot >= 0 or type(self.sink) is not Sink
+        echo = self._echo_source
+        self._tapped = others or echo is not None
+        self._echo_in_place = not others and echo is not None and echo.immediate
         if self.reception is not None:
             self.reception.head = -1 if self._tapped else self._plain_head
 

@@ -5,6 +5,7 @@ addresses and sockets are not known here.
 """
 
 from collections.abc import Callable
+from struct import Struct
 
 from . import dtmf, inband
 from .context import LAWS, StreamContext
@@ -24,6 +25,8 @@ from .totals import codec_index
 
 _M32 = 0xFFFFFFFF
 _PACK = SEQUENCE_AND_TIMESTAMP.pack_into
+_PACK_NUMBER = Struct("!H").pack_into
+_PACK_SSRC = Struct("!I").pack_into
 _NO_PAYLOAD = bytes(bytearray(b"none"))  # an object that is no source's payload
 
 
@@ -31,6 +34,7 @@ class Sender:
     """What one stream sends."""
 
     __slots__ = (
+        "_constant",
         "_context",
         "_digits_on",
         "_dtmf_payload_type",
@@ -77,7 +81,7 @@ class Sender:
         self.ssrc = int.from_bytes(random[:4], "big")
         self._number = self._first_number = int.from_bytes(random[4:6], "big")
         self.timestamp = int.from_bytes(random[6:], "big")
-        self.send: Callable[[bytes | bytearray], object] = discard
+        self.send: Callable[[bytes | bytearray | memoryview], object] = discard
         """Puts a packet on the wire; errors are its own matter."""
         self.protect: Callable[[bytes], bytes] | None = None
         """SRTP for what goes out; None = plain."""
@@ -110,6 +114,7 @@ class Sender:
         self._dtmf_payload_type = -1
         self._tone_sounding = False
         self._special = True
+        self._constant = False  # `_packet` carries the payload that the source will always give
         self._digits_on = False  # digits, and not the source, say what goes out next
 
     def configure(self, command: ConfigureStream, can_send: bool) -> None:
@@ -151,6 +156,7 @@ class Sender:
         """Send from another source from the next packet on."""
         self.source = source
         self._marker = self._special = True
+        self._constant = False
 
     @property
     def format(self) -> Format:
@@ -185,6 +191,7 @@ class Sender:
                 return None
             packet[HEADER_SIZE:] = payload
             self._payload = payload
+            self._constant = self.source.constant
         number = self._number = self._number + 1
         _PACK(packet, 2, number & 0xFFFF, timestamp)
         return packet
@@ -219,6 +226,8 @@ class Sender:
 
     def _note_special(self) -> None:
         """Whether the next packet may differ from the one before in more than number, time and payload."""
+        self._constant = False
+        self._payload = _NO_PAYLOAD
         self._special = (
             self._digits_on or self._marker or self.protect is not None or self.source.uniform != self.payload_size
         )
@@ -350,7 +359,26 @@ class Sender:
         if self.can_send and not self._digits_on:
             self.timestamp = frame[3]
             self.due = 0.0
-            self.send(self._build(frame, frame[3]))
+            try:
+                self.send(self._build(frame, frame[3]))
+            except OSError:  # among them ECONNREFUSED, which belongs to an earlier packet (RELIABILITY N8)
+                self.send_errors += 1
+
+    def echo_in_place(self, buffer: bytearray, size: int, timestamp: int) -> None:
+        """The same for a plain packet in a buffer, whose header is rewritten. size: its octets."""
+        if not self.can_send or self._digits_on:
+            return
+        self.timestamp = timestamp
+        self.due = 0.0
+        number = self._number = self._number + 1
+        self._other_packets += 1
+        self._other_bytes += size - HEADER_SIZE
+        _PACK_NUMBER(buffer, 2, number & 0xFFFF)
+        _PACK_SSRC(buffer, 8, self.ssrc)
+        try:
+            self.send(memoryview(buffer)[:size])
+        except OSError:
+            self.send_errors += 1
 
     def close(self) -> None:
         """Send nothing more; digits that waited are answered."""
@@ -366,6 +394,23 @@ class Sender:
         self._context.events.append((self._owner, event))
 
 
-def discard(data: bytes | bytearray) -> object:
+def packets_of(group: list[Sender]) -> list[bytes | bytearray | None]:
+    """`Sender.next_packet` of each, without the call for those that send the same payload again."""
+    packets: list[bytes | bytearray | None] = []
+    append = packets.append
+    pack = _PACK
+    for sender in group:
+        if sender._constant and not sender._special:
+            timestamp = sender.timestamp = (sender.timestamp + sender.step) & _M32
+            number = sender._number = sender._number + 1
+            packet = sender._packet
+            pack(packet, 2, number & 0xFFFF, timestamp)
+            append(packet)
+        else:
+            append(sender.next_packet())
+    return packets
+
+
+def discard(data: bytes | bytearray | memoryview) -> object:
     """The wire that leads nowhere."""
     return None

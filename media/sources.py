@@ -43,6 +43,8 @@ class Source:
     """Whether the engine's tick asks for payloads."""
     uniform = 0
     """Octets of every payload; 0 = they differ."""
+    constant = False
+    """Whether it gives the same payload for ever: then nobody needs to ask twice."""
 
     def __init__(self) -> None:
         self.finished = ""
@@ -62,6 +64,7 @@ class ConstantSource(Source):
     __slots__ = ("_payload", "uniform")
 
     paced = True
+    constant = True
 
     def __init__(self, payload: bytes) -> None:
         super().__init__()
@@ -116,6 +119,11 @@ class EchoSource(Source):
         super().__init__()
         self._delay = delay
         self._waiting: deque[Frame] = deque()
+
+    @property
+    def immediate(self) -> bool:
+        """Whether what comes in goes back at once."""
+        return self._delay == 0
 
     def echo(self, frame: Frame) -> Frame | None:
         """Take a received frame and give the one that is due now."""

@@ -26,7 +26,7 @@ class Stream:
         self.owner = owner
         self.opened_at = now
         self.sender = Sender(stream_id, owner, context)
-        self.receiver = Receiver(stream_id, owner, context, self.sender.echo)
+        self.receiver = Receiver(stream_id, owner, context, self.sender)
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
         """Take what signalling decided. reachable: there is a remote address to send to. Raises ValueError."""

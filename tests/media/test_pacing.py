@@ -31,7 +31,7 @@ class Bench:
     def sender(self, number: int = 0, interval: float = 0.02, source: Source | None = None) -> Sender:
         sender = Sender(number, 0, self.context)
 
-        def send(data: bytes | bytearray) -> object:
+        def send(data: bytes | bytearray | memoryview) -> object:
             if self.fail:
                 raise ConnectionRefusedError
             self.sent.append((self.now, number, RtpPacket.parse(bytes(data))))

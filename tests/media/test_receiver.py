@@ -277,6 +277,53 @@ def test_echo_keeps_type_marker_and_timestamp_and_has_its_own_numbers() -> None:
     assert {packet.ssrc for packet in line.sent} == {line.stream.sender.ssrc}
 
 
+def test_an_echo_in_the_engines_buffer_is_the_same_as_one_of_its_own() -> None:
+    """At once with nothing else to do: the header is rewritten where the packet was read."""
+    alone, recorded = Line(), Line()
+    sent: list[list[RtpPacket]] = []
+    for line in (alone, recorded):
+        sender = line.stream.sender
+        line.stream.set_source(EchoSource(0))
+        line.audio([1, 2])
+        number = line.sent[-1].sequence_number
+        if line is recorded:
+            line.stream.set_sink(CallbackSink())
+        for place in range(3, 9):
+            packet = RtpPacket(0, place, 160 * place, 5, bytes((place,)) * 80).to_bytes()
+            buffer = bytearray(packet + bytes(900))
+            assert line.stream.receiver.receive(buffer, len(packet), place * 0.02)
+            if place == 5:
+                sender.send_digits(SendDigits(1, 1, "7", 100))
+            if place == 7:
+                sender.stop_digits()
+                line.intervals(40)
+        line.stream.receiver.sample_soon()
+        line.audio([9, 10], at=0.18)
+        sent.append(line.sent)
+        assert {packet.ssrc for packet in line.sent} == {sender.ssrc}
+        assert line.sent[2].sequence_number == (number + 1) & 0xFFFF
+        assert sender.bytes_sent >= sum(len(packet.payload) for packet in line.sent)
+        assert line.stream.receiver.level_samples[0] == 1
+    plain = [[packet._replace(ssrc=0, sequence_number=0) for packet in packets] for packets in sent]
+    assert plain[0] == plain[1]
+    assert [packet.payload[0] for packet in sent[0][2:-2]] == [3, 4, 5, 8]
+
+
+def test_an_echo_that_the_kernel_refuses_is_counted() -> None:
+    line = Line()
+    line.stream.set_source(EchoSource(0))
+    line.audio([1, 2])
+
+    def refuse(data: bytes | bytearray | memoryview) -> object:
+        raise ConnectionRefusedError
+
+    line.stream.sender.send = refuse
+    line.audio([3])
+    packet = RtpPacket(0, 4, 640, 5, SILENCE).to_bytes()
+    line.stream.receiver.receive(bytearray(packet), len(packet), 0.08)
+    assert line.stream.sender.send_errors == 2
+
+
 def test_echo_stops_while_the_peer_holds_us_and_digits_go_before_it() -> None:
     line = Line()
     line.stream.set_source(EchoSource(0))
