@@ -257,7 +257,8 @@ class Receiver:
                 assert reception is not None
                 verdict = reception.receive(sequence_number, timestamp, int(now * self._clock))
                 if verdict is NEW:
-                    reception.octets += size - HEADER_SIZE
+                    if size != reception.usual_size:
+                        reception.count_octets(size - HEADER_SIZE)
                     reception.last_at = now
                     if self._echo_in_place and data.__class__ is bytearray:
                         self._sender.echo_in_place(data, size, timestamp)
@@ -384,6 +385,7 @@ class Receiver:
                 self.codec_index = totals.codec_index(name)
             if clock != self._clock:
                 self._clock = reception.clock_rate = clock
+            reception.expect(HEADER_SIZE + end - start)
             verdict = reception.receive(sequence_number, timestamp, int(now * clock))
             self._plain_head = PLAIN << 8 | second & 0x7F if self.srtp is None and self.can_receive else -1
             reception.head = -1 if self._tapped else self._plain_head
@@ -407,7 +409,7 @@ class Receiver:
         reception = self.reception
         assert reception is not None
         reception.last_at = now
-        reception.octets += end - start
+        reception.count_octets(end - start)
         payload_type = second & 0x7F
         if payload_type == self._dtmf_payload_type:
             # Even with a repeated sequence number: some phones do not count while a digit lasts.

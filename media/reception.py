@@ -19,6 +19,7 @@ class Reception(SequenceTracker):
 
     __slots__ = (
         "_expected_before",
+        "_other_octets",
         "_received_before",
         "arrival",
         "clock_rate",
@@ -28,10 +29,10 @@ class Reception(SequenceTracker):
         "last_at",
         "last_sr",
         "last_sr_at",
-        "octets",
         "read",
         "ssrc",
         "timestamp",
+        "usual_size",
     )
 
     def __init__(self, ssrc: int, sequence_number: int, clock_rate: int = 8000) -> None:
@@ -50,8 +51,9 @@ class Reception(SequenceTracker):
         """Middle 32 bits of the NTP time of the source's last sender report; 0 = none came."""
         self.last_sr_at = 0.0
         """When that report came."""
-        self.octets = 0
-        """Payload octets received."""
+        self.usual_size = HEADER_SIZE
+        """Octets of most datagrams; see `octets`."""
+        self._other_octets = 0
         self.last_at = -1.0
         """When the newest packet came."""
         self.head = -1
@@ -73,7 +75,6 @@ class Reception(SequenceTracker):
         ahead = (sequence_number - self.highest) & 0xFFFF
         if ahead == 1:
             self.highest += 1
-            self.received += 1
             verdict = NEW
         else:
             verdict = self._count_irregular(sequence_number, ahead)
@@ -97,6 +98,25 @@ class Reception(SequenceTracker):
         if jitter > self.jitter16_max:
             self.jitter16_max = jitter
         return verdict
+
+    @property
+    def octets(self) -> int:
+        """Payload octets received: those of datagrams of the usual size follow from their number."""
+        return self._other_octets + self.received * (self.usual_size - HEADER_SIZE)
+
+    def count_octets(self, octets: int) -> None:
+        """Note the payload of a packet that was counted. octets: 0 and more."""
+        self._other_octets += octets + HEADER_SIZE - self.usual_size
+
+    def expect(self, size: int) -> None:
+        """Let datagrams of so many octets be the usual ones; not between a packet and the note of its octets."""
+        if size != self.usual_size:
+            self._other_octets += self.received * (self.usual_size - size)
+            self.usual_size = size
+
+    def _restart(self, sequence_number: int) -> None:
+        super()._restart(sequence_number)
+        self.count_octets(0)  # the packet before was dropped when it came
 
     @property
     def jitter(self) -> int:
@@ -170,8 +190,8 @@ def take_ready(
                     and HEADER_SIZE < size < full
                 ):
                     source.highest += 1
-                    source.received += 1
-                    source.octets += size - HEADER_SIZE
+                    if size != source.usual_size:
+                        source.count_octets(size - HEADER_SIZE)
                     source.last_at = now
                     if source.clock_rate != clock_rate:
                         clock_rate = source.clock_rate

@@ -44,6 +44,7 @@ class SequenceTracker:
     __slots__ = (
         "_before",
         "_run_start",
+        "_unreceived",
         "_wanted_for_restart",
         "base",
         "duplicates",
@@ -51,7 +52,6 @@ class SequenceTracker:
         "earlier_unique",
         "highest",
         "loss_runs",
-        "received",
         "reordered",
     )
 
@@ -64,8 +64,6 @@ class SequenceTracker:
         """Extended sequence number of the first packet of this count."""
         self.highest = sequence_number - 1
         """Extended highest sequence number: cycles * 65536 + sequence number."""
-        self.received = 0
-        """Packets since the source was first heard, duplicates and restarts included."""
         self.duplicates = 0
         """Packets that had been received before."""
         self.reordered = 0
@@ -77,8 +75,14 @@ class SequenceTracker:
         self.earlier_unique = 0
         """Packets received before the last restart, each once."""
         self._run_start = sequence_number  # everything from here to `highest` was received
+        self._unreceived = self.highest  # `highest` less the packets received: the next one in order leaves it as it is
         self._before = 0  # bit i: whether `_run_start - 1 - i` was received
         self._wanted_for_restart = -1
+
+    @property
+    def received(self) -> int:
+        """Packets since the source was first heard, duplicates and restarts included."""
+        return self.highest - self._unreceived
 
     @property
     def expected(self) -> int:
@@ -111,7 +115,6 @@ class SequenceTracker:
         ahead = (sequence_number - self.highest) & 0xFFFF
         if ahead == 1:
             self.highest += 1
-            self.received += 1
             return NEW
         return self._count_irregular(sequence_number, ahead)
 
@@ -119,7 +122,6 @@ class SequenceTracker:
         """Anything but the next packet in order; `ahead` is its distance modulo 65536."""
         if 0 < ahead < MAX_DROPOUT:
             self._jump(ahead)
-            self.received += 1
             return NEW
         if MAX_DROPOUT <= ahead <= 0x10000 - MAX_MISORDER:
             if sequence_number != self._wanted_for_restart:
@@ -141,11 +143,12 @@ class SequenceTracker:
             self._before = (self._before << missing) & _WINDOW_MASK if missing < _WINDOW else 0
             self.loss_runs += 1
         self.highest += ahead
+        self._unreceived += missing
         self._run_start = self.highest
 
     def _count_behind(self, back: int) -> Verdict:
         """A packet `back` places behind the highest one: late or a duplicate."""
-        self.received += 1
+        self._unreceived -= 1
         place = self._run_start - 1 - (self.highest - back)
         if place < 0 or self._before >> place & 1:
             self.duplicates += 1
@@ -170,9 +173,10 @@ class SequenceTracker:
         """Count anew from the packet before this one, which was held to be stray (RFC 3550 A.1)."""
         self.earlier_expected = self.expected
         self.earlier_unique = self.unique
+        received = self.received
         self._before = 1
         self.base = self.highest - self.highest % 0x10000 + 0x10000 + sequence_number - 1
         self.highest = self.base + 1
         self._run_start = self.highest
         self._wanted_for_restart = -1
-        self.received += 2
+        self._unreceived = self.highest - received - 2

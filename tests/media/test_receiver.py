@@ -180,6 +180,19 @@ def test_a_digit_whose_end_was_lost_runs_out() -> None:
     assert not line.context.sounding
 
 
+def test_octets_are_those_of_the_payloads() -> None:
+    line = Line()
+    sizes = [160, 160, 80, 160, 160, 240, 1, 160]
+    for number, size in enumerate(sizes):
+        line.audio([number], at=number * 0.02, payload=bytes(size))
+    assert line.stream.receiver.bytes_received == sum(sizes)
+    line.audio([7], at=0.16, payload=bytes(50))  # a duplicate counts, as it was received
+    line.audio([30_000, 30_001], at=0.18, payload=bytes(20))  # a restart: the first of its packets is lost
+    assert line.stream.receiver.bytes_received == sum(sizes) + 50 + 20
+    line.audio([1, 2, 3], ssrc=6, at=1.0, payload=bytes(33))
+    assert line.stream.receiver.bytes_received == sum(sizes) + 50 + 20 + 99
+
+
 def press(line: Line, digits: str, first: int) -> None:
     """Digits of one packet each, all the end of an event."""
     for place, digit in enumerate(digits, first):

@@ -118,7 +118,11 @@ def test_two_real_calls_give_the_counts_that_rtpproxy_found(shared_data: Path, n
     assert found == expected
 
 
-FIELDS = [name for kind in (SequenceTracker, Reception) for name in kind.__slots__ if name not in ("head", "read")]
+BOOKKEEPING = {"head", "read", "usual_size", "_other_octets"}
+FIELDS = {name for kind in (SequenceTracker, Reception) for name in kind.__slots__} - BOOKKEEPING | {
+    "octets",
+    "received",
+}
 
 
 class Wire:
@@ -140,10 +144,10 @@ class Wire:
 
     def take(self, size: int, now: float) -> None:
         self.taken.append(size)
-        if 12 < size < 2048:
+        if 12 <= size < 2048:
             _, number, timestamp, ssrc = HEADER_IN_WORDS.unpack_from(self.buffer)
             if ssrc == self.source.ssrc and self.source.receive(number, timestamp, int(now * 8000)) != OUTSIDE:
-                self.source.octets += size - 12
+                self.source.count_octets(size - 12)
                 self.source.last_at = now
 
 
@@ -154,9 +158,11 @@ def test_the_engines_loop_counts_as_one_packet_after_the_other_does(seed: int) -
     number, timestamp, now = chance.randrange(65536), chance.randrange(1 << 32), 1000.0
     plain, looped = Reception(7, number), Reception(7, number)
     packets, times = [], []
+    size = 160
     for _ in range(3000):
-        packets.append(RtpPacket(0, number, timestamp, 7, bytes(chance.choice((80, 160)))).to_bytes())
+        packets.append(RtpPacket(0, number, timestamp, 7, bytes(size)).to_bytes())
         times.append(now)
+        size = chance.choices((160, 80, 0), (8, 1, 1))[0]
         step = chance.choices((1, 0, 2, -1, 5000), (90, 3, 3, 3, 1))[0]
         number = (number + step) & 0xFFFF
         timestamp = (timestamp + chance.choices((160 * step, 1 << 31, -9000), (96, 2, 2))[0]) & 0xFFFFFFFF
@@ -166,9 +172,10 @@ def test_the_engines_loop_counts_as_one_packet_after_the_other_does(seed: int) -
         for source, wire in ((plain, one), (looped, other)):
             take_ready([(3, 1)], [None, None, None, source], [None, None, None, wire.take], wire.buffer, at)
         looped.head = 0x8000  # as the stream does after the first packet
+        looped.expect(chance.choice((92, 172)))
         assert [getattr(plain, name) for name in FIELDS] == [getattr(looped, name) for name in FIELDS]
     assert len(one.taken) == 3000
-    assert len(other.taken) < 1000
+    assert len(other.taken) < 1500
 
 
 def test_what_is_not_in_order_or_not_plain_is_left_to_the_stream() -> None:
