@@ -32,6 +32,8 @@ ANSWER_TIME: Final = 32.0
 ASKED: Final = 512
 """requests that are remembered, in case the connection closes before they are answered"""
 READ_SIZE: Final = 65536
+CONNECTING_FAILED: Final = "connecting "
+"""how the reason begins when there never was a connection"""
 LIMITS: Final = FramingLimits(head=24 * 1024, body=40 * 1024)
 """64 KB in all for what is not yet a whole message"""
 _PING: Final = KeepAlive.PING.value
@@ -208,7 +210,7 @@ class Connection:
         if self.phase is Phase.CONNECTING:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
-                self.close(f"connecting failed: {_reason(OSError(number, None))}")
+                self.close(f"{CONNECTING_FAILED}failed: {_reason(OSError(number, None))}")
             else:
                 self._connected(now)
         elif self.phase is Phase.HANDSHAKE:
@@ -327,7 +329,7 @@ class Connection:
 
     def _overdue(self) -> str:
         if self.phase is not Phase.OPEN:
-            return "ended" if self.phase is Phase.LINGERING else "connecting took too long"
+            return "ended" if self.phase is Phase.LINGERING else f"{CONNECTING_FAILED}took too long"
         if self._out:
             return "the peer reads too slowly"
         return "idle" if self._framer.phase is FramerPhase.IDLE else "a message took too long to come"

@@ -12,6 +12,7 @@ from typing import Final
 from sipcore.hop import Hop
 
 from .config import Listener
+from .connection import CONNECTING_FAILED
 from .large_requests import LONGEST_DATAGRAM, LargeRequests
 from .late_names import LateNames
 from .messages import SendFailed, SendSip
@@ -132,7 +133,12 @@ class SipOutput:
             self._lost(SendFailed(listener, host, port, data, reason))
 
     def fall_back(self, failed: SendFailed) -> bool:
-        """Send a long request by UDP after all, when it could not go over TCP; False when it was none of those."""
+        """Send a long request by UDP after all, when no connection came about; False when it was none of those.
+
+        Once there was a connection the peer may have the request already, and would take a second one for a loop.
+        """
+        if not failed.reason.startswith(CONNECTING_FAILED):
+            return False
         datagram = self.large.restore(failed.data, failed.host, failed.port)
         if datagram is None:
             return False

@@ -20,7 +20,7 @@ from sipcore.framing import FramingFault
 
 from . import tls
 from .config import Listener, TlsConfig
-from .connection import Connection, Phase
+from .connection import CONNECTING_FAILED, Connection, Phase
 from .messages import SendFailed, SendSip
 from .totals import Totals
 
@@ -205,7 +205,7 @@ class Streams:
             pass
         except OSError as error:
             opened.close()
-            return f"connecting failed: {error.strerror}", None
+            return f"{CONNECTING_FAILED}failed: {error.strerror}", None
         return "", self._add(index, opened, host, port, initiated=True, name=name)
 
     def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str) -> None:
