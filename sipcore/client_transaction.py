@@ -112,6 +112,15 @@ _CLASSES: Final = (
     _I.FAILURE,
 )
 
+# Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
+_CALLING: Final = ClientState.CALLING
+_TRYING: Final = ClientState.TRYING
+_PROCEEDING: Final = ClientState.PROCEEDING
+_COMPLETED: Final = ClientState.COMPLETED
+_ACCEPTED: Final = ClientState.ACCEPTED
+_RETRANSMIT: Final = ClientInput.RETRANSMIT
+_DELIVER_AND_ACK: Final = ClientAction.DELIVER_AND_ACK
+
 
 class ClientTransaction:
     """One request on its way to a final response.
@@ -144,7 +153,7 @@ class ClientTransaction:
         self.branch = branch
         self.reliable = reliable
         self.timers = timers
-        self.state = ClientState.CALLING if method == "INVITE" else ClientState.TRYING
+        self.state = _CALLING if method == "INVITE" else _TRYING
         self.ignored = 0
         """Responses that the table has no row for."""
         self.transmissions = 1
@@ -204,18 +213,18 @@ class ClientTransaction:
         if entered is not self.state:
             self.state = entered
             self._enter(entered, invite, now)
-        if action is ClientAction.DELIVER_AND_ACK:
+        if action is _DELIVER_AND_ACK:
             self._ack = failure_ack(self.data, response)
         return action
 
     def handle_timer(self, now: float) -> ClientAction:
         """Let the next timer that is due fire; the owner repeats this while `due` is not after `now`."""
         if self.end_at <= now:
-            if self.state is ClientState.COMPLETED or self.state is ClientState.ACCEPTED:
+            if self.state is _COMPLETED or self.state is _ACCEPTED:
                 return self._step(ClientInput.EXPIRY, now)
             return self._step(ClientInput.TIMEOUT, now)
         if self.repeat_at <= now:
-            return self._step(ClientInput.RETRANSMIT, now)
+            return self._step(_RETRANSMIT, now)
         return ClientAction.IGNORE
 
     def transport_failed(self, now: float) -> ClientAction:
@@ -224,7 +233,7 @@ class ClientTransaction:
 
     def give_up_at(self, moment: float) -> None:
         """Bound the wait for a final response, as after a CANCEL (RFC 3261 9.1: 64*T1)."""
-        if self.state in (ClientState.CALLING, ClientState.PROCEEDING, ClientState.TRYING):
+        if self.state in (_CALLING, _PROCEEDING, _TRYING):
             self.end_at = moment
 
     def _step(self, what: ClientInput, now: float) -> ClientAction:
@@ -234,11 +243,11 @@ class ClientTransaction:
         if row is None:
             return ClientAction.IGNORE
         entered, action = row
-        if what is ClientInput.RETRANSMIT:
+        if what is _RETRANSMIT:
             self.transmissions += 1
             if invite:
                 self._interval *= 2.0
-            elif entered is ClientState.PROCEEDING:
+            elif entered is _PROCEEDING:
                 self._interval = self.timers.t2
             else:
                 self._interval = min(2.0 * self._interval, self.timers.t2)
@@ -252,19 +261,19 @@ class ClientTransaction:
 
     def _enter(self, entered: ClientState, invite: bool, now: float) -> None:
         """Set the timers of a state that was just entered."""
-        if entered is ClientState.PROCEEDING:
+        if entered is _PROCEEDING:
             if invite:
                 self.repeat_at = self.end_at = inf
             elif not self.reliable:
                 # Timer E already armed fires as planned and is reset to T2 from then on (17.1.2.2 ¶4).
                 self._interval = self.timers.t2
-        elif entered is ClientState.COMPLETED:
+        elif entered is _COMPLETED:
             self.repeat_at = inf
             if self.reliable:
                 self.end_at = now
             else:
                 self.end_at = now + (self.timers.d if invite else self.timers.t4)
-        elif entered is ClientState.ACCEPTED:
+        elif entered is _ACCEPTED:
             self.repeat_at = inf
             self.end_at = now + 64.0 * self.timers.t1
         else:

@@ -121,6 +121,16 @@ NON_INVITE_TABLE: Final[dict[tuple[ServerState, ServerInput], tuple[ServerState,
 
 _ANSWERS: Final = frozenset((_I.PROVISIONAL, _I.SUCCESS, _I.FAILURE))
 
+# Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
+_TRYING: Final = ServerState.TRYING
+_PROCEEDING: Final = ServerState.PROCEEDING
+_COMPLETED: Final = ServerState.COMPLETED
+_CONFIRMED: Final = ServerState.CONFIRMED
+_ACCEPTED: Final = ServerState.ACCEPTED
+_PROVISIONAL: Final = ServerInput.PROVISIONAL
+_SUCCESS: Final = ServerInput.SUCCESS
+_FAILURE: Final = ServerInput.FAILURE
+
 
 def transaction_key(request: Request) -> TransactionKey:
     """Return what names the server transaction of a request; an ACK has the key of its INVITE.
@@ -186,10 +196,10 @@ class ServerTransaction:
         self.end_at = inf
         """Time of timer H, I, J or L, or of giving up on an answer of ours; infinite when none runs."""
         if method == "INVITE":
-            self.state = ServerState.PROCEEDING
+            self.state = _PROCEEDING
         else:
-            self.state = ServerState.TRYING
-            self.repeat_at = now + _until_t2(timers)
+            self.state = _TRYING
+            self.repeat_at = now + timers.until_t2
             self.end_at = now + 64.0 * timers.t1
 
     @property
@@ -224,11 +234,11 @@ class ServerTransaction:
                 self.repeat_at = self.end_at = inf
                 return ServerAction.END
         if status >= 300:
-            what = ServerInput.FAILURE
+            what = _FAILURE
         elif status >= 200:
-            what = ServerInput.SUCCESS
+            what = _SUCCESS
         else:
-            what = ServerInput.PROVISIONAL
+            what = _PROVISIONAL
         row = (INVITE_TABLE if invite else NON_INVITE_TABLE).get((self.state, what))
         if row is None:
             raise LocalProtocolError(f"{status} cannot be sent to {self.method} in state {self.state.name}")
@@ -253,7 +263,7 @@ class ServerTransaction:
     def handle_timer(self, now: float) -> ServerAction:
         """Let the next timer that is due fire; the owner repeats this while `due` is not after `now`."""
         if self.end_at <= now:
-            if self.status < 200 or (self.state is ServerState.COMPLETED and self.method == "INVITE"):
+            if self.status < 200 or (self.state is _COMPLETED and self.method == "INVITE"):
                 return self._step(ServerInput.TIMEOUT, now)
             return self._step(ServerInput.EXPIRY, now)
         if self.repeat_at <= now:
@@ -286,29 +296,20 @@ class ServerTransaction:
     def _enter(self, entered: ServerState, invite: bool, now: float) -> None:
         """Set the timers of a state that was just entered."""
         timers = self.timers
-        if entered is ServerState.COMPLETED:
+        if entered is _COMPLETED:
             if invite:
                 self.repeat_at = inf if self.reliable else now + timers.t1
                 self.end_at = now + 64.0 * timers.t1
             else:
                 self.repeat_at = inf
                 self.end_at = now if self.reliable else now + 64.0 * timers.t1
-        elif entered is ServerState.CONFIRMED:
+        elif entered is _CONFIRMED:
             self.repeat_at = inf
             self.end_at = now if self.reliable else now + timers.t4
-        elif entered is ServerState.ACCEPTED:
+        elif entered is _ACCEPTED:
             self.repeat_at = inf
             self.end_at = now + 64.0 * timers.t1
-        elif entered is ServerState.PROCEEDING:
+        elif entered is _PROCEEDING:
             self.repeat_at = inf
         else:
             self.repeat_at = self.end_at = inf
-
-
-def _until_t2(timers: TimerSettings) -> float:
-    """Time from the first sending of a request until the client's timer E is set to T2 (RFC 4320 4.1)."""
-    elapsed = interval = timers.t1
-    while 2.0 * interval < timers.t2:
-        interval *= 2.0
-        elapsed += interval
-    return elapsed

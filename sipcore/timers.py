@@ -3,7 +3,7 @@
 Knows no clock and starts nothing: it only says how long each lettered timer lasts, in seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,16 @@ class TimerSettings:
     """Timer D over UDP: wait for retransmitted INVITE answers; at least 32 s (17.1.1.2)."""
     c: float = 180.0
     """Longest a provisional answer keeps an INVITE alive without another one; more than 3 minutes (16.6)."""
+
+    until_t2: float = field(init=False, repr=False, compare=False, default=0.0)
+    """Time from the first sending of a non-INVITE request until timer E is set to T2 (RFC 4320 4.1)."""
+
+    def __post_init__(self) -> None:
+        elapsed = interval = self.t1
+        while 0.0 < 2.0 * interval < self.t2:
+            interval *= 2.0
+            elapsed += interval
+        object.__setattr__(self, "until_t2", elapsed)
 
     @property
     def timeout(self) -> float:
