@@ -45,13 +45,15 @@ class Direction(Enum):
         """The same flow of media as the other side would write it."""
         return _BY_HALVES[self.receives, self.sends]
 
-    @staticmethod
-    def of(sends: bool, receives: bool) -> "Direction":
-        """The direction with these two halves."""
-        return _BY_HALVES[sends, receives]
-
 
 _BY_HALVES: Final = {(direction.sends, direction.receives): direction for direction in Direction}
+
+
+def direction_of(sends: bool, receives: bool) -> Direction:
+    """The direction with these two halves."""
+    return _BY_HALVES[sends, receives]
+
+
 DIRECTION_LINES: Final = {f"a={direction.value}": direction for direction in Direction}
 
 

@@ -20,10 +20,15 @@ from .media_attributes import (
     Encoding,
     EncodingKey,
     Formats,
+    direction_of,
 )
 from .media_line import MediaLine
 from .sdp import SessionDescription
 from .sdp_section import EMPTY, Connection, Section, connection_for
+
+# Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
+_SENDRECV: Final = Direction.SENDRECV
+_INACTIVE: Final = Direction.INACTIVE
 
 Hold = Literal["", "address", "direction", "both"]
 """How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
@@ -242,10 +247,8 @@ def put_on_hold(description: SessionDescription, hold: Hold) -> SessionDescripti
 
 def negotiated(local: SessionDescription, remote: SessionDescription) -> tuple[NegotiatedLine, ...]:
     """What our and the peer's description agree on, whoever offered (RFC 3264 sections 5 to 8), line by line."""
-    return tuple(
-        _agree(number, ours, theirs)
-        for number, (ours, theirs) in enumerate(zip(local.media, remote.media, strict=False))
-    )
+    pairs = enumerate(zip(local.media, remote.media, strict=False))
+    return tuple([_agree(number, ours, theirs) for number, (ours, theirs) in pairs])
 
 
 def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
@@ -275,9 +278,9 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     here = ours.effective_connection
     our_direction, their_direction = ours.direction, theirs.direction
     wants = their_direction.receives and not (there is not None and there.is_unspecified)
-    direction = Direction.INACTIVE
+    direction = _INACTIVE
     if active:
-        direction = Direction.of(
+        direction = direction_of(
             our_direction.sends and wants,
             our_direction.receives and their_direction.sends and not (here is not None and here.is_unspecified),
         )
@@ -333,9 +336,9 @@ def _accept(
     # An unspecified address is answered like any other (RFC 4317 section 5.2); `negotiated` knows what it means.
     ours = _held(local.direction, hold)
     written = offered.written_direction
-    theirs = written or Direction.SENDRECV
-    direction = Direction.of(ours.sends and theirs.receives, ours.receives and theirs.sends)
-    said = None if written is None and direction is Direction.SENDRECV else direction
+    theirs = written or _SENDRECV
+    direction = direction_of(ours.sends and theirs.receives, ours.receives and theirs.sends)
+    said = None if written is None and direction is _SENDRECV else direction
     crypto: tuple[Crypto, ...] = ()
     if _is_secure(offered.protocol):
         pair = _agreed_crypto(offered, local)
@@ -496,7 +499,7 @@ def _unspecified(connection: str) -> Connection:
 
 def _held(direction: Direction, hold: Hold) -> Direction:
     # RFC 3264 section 8.4: sendrecv becomes sendonly, recvonly becomes inactive.
-    return Direction.of(direction.sends, False) if hold in ("direction", "both") else direction
+    return direction_of(direction.sends, False) if hold in ("direction", "both") else direction
 
 
 @lru_cache(maxsize=64)
