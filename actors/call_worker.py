@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from media.messages import CloseStream
 from sipcore import stateless
 from sipcore.dialog import session_key
 from sipcore.errors import ParseError, SipError
@@ -51,6 +52,7 @@ SIP_WINDOW: Final = 1024
 MEDIA_WINDOW: Final = 4096
 MEDIA_BATCH: Final = 1024
 TIMER_SLACK: Final = 0.001
+CLOSE_INTERVAL: Final = 0.1
 _logger = logging.getLogger(__name__)
 
 OnCall = Callable[[Call, Request], None]
@@ -104,7 +106,7 @@ class CallWorker:
         self._on_ready = on_ready
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
-        self._parse_errors = totals.cell("sipswarm_sip_parse_errors_total", "malformed")
+        self._parse_errors = totals.cell("sipswarm_sip_parse_errors_total", "message")
         self._media_refused = totals.cell("sipswarm_queue_dropped_total", "media_commands")
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
         self._actors: dict[tuple[Any, ...], CallActor | RegistrationActor] = {}
@@ -117,7 +119,6 @@ class CallWorker:
         self._flush_scheduled = False
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._drained_sent = False
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
         self._configs = SessionConfigs(self.output)
@@ -512,6 +513,17 @@ class CallWorker:
                         owner = self._outbox.streams.get(command.stream_id)
                         if owner is not None:
                             self.guarded(owner, owner.media_lost, "media_overload", self.now())
+                    self._close_later(worker, {CloseStream(command.stream_id) for command in batch})
+
+    def _close_later(self, worker: int, closes: set[CloseStream]) -> None:
+        """Streams whose commands the media worker did not take must not stay open there: close them when it does."""
+        batch = list(closes)[:MEDIA_BATCH]
+        if not self._media_links[worker].welcome:
+            return  # a new media worker knows none of them
+        if self._media_links[worker].send(batch):
+            closes.difference_update(batch)
+        if closes:
+            self.loop.call_later(CLOSE_INTERVAL, self._close_later, worker, closes)
 
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
         if isinstance(actor, RegistrationActor):
