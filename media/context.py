@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 LAWS = {"PCMU": g711.PCMU, "PCMA": g711.PCMA}
 """Codecs whose audio is listened to and measured."""
 
-Heard = tuple[list[int], list[bytes], list[int]]
-"""Slots, payloads and RTP timestamps of packets for the detector."""
+Heard = list[tuple[int, bytes, int]]
+"""Slot, payload and RTP timestamp of each packet for the detector."""
 
 
 def _nothing_heard() -> dict[str, Heard]:
-    return {name: ([], [], []) for name in LAWS}
+    return {name: [] for name in LAWS}
 
 
 @dataclass(slots=True)
@@ -53,17 +53,16 @@ class StreamContext:
     @property
     def waiting(self) -> int:
         """Packets that wait for the detector."""
-        return sum(len(slots) for slots, _, _ in self.heard.values())
+        return sum(map(len, self.heard.values()))
 
     def detect(self, now: float) -> None:
         """Find tones in what was heard, and report the digits. now: seconds, monotonic."""
         found: inband.Found = []
-        for name, (slots, payloads, timestamps) in self.heard.items():
-            if slots:
+        for name, heard in self.heard.items():
+            if heard:
+                slots, payloads, timestamps = zip(*heard, strict=True)
+                heard.clear()
                 found += self.detector.process(LAWS[name], slots, payloads, timestamps, now)
-                slots.clear()
-                payloads.clear()
-                timestamps.clear()
         found += self.detector.expire(now)
         for slot, digit in found:
             receiver = self.listening.get(slot)

@@ -388,7 +388,7 @@ class Receiver:
             reception.expect(HEADER_SIZE + end - start)
             verdict = reception.receive(sequence_number, timestamp, int(now * clock))
             self._plain_head = PLAIN << 8 | second & 0x7F if self.srtp is None and self.can_receive else -1
-            reception.head = -1 if self._tapped else self._plain_head
+            self._tap()
         self._judge(verdict, data, start, end, second, sequence_number, timestamp, now)
 
     def _judge(
@@ -450,10 +450,7 @@ class Receiver:
                 self._context.gathering.add(self)
         if codec in LAWS:
             if self._inband_slot >= 0:
-                slots, payloads, timestamps = self._context.heard[codec]
-                slots.append(self._inband_slot)
-                payloads.append(payload)
-                timestamps.append(timestamp)
+                self._context.heard[codec].append((self._inband_slot, payload, timestamp))
             if self._sampling:
                 self._sample(payload)
 
@@ -486,12 +483,20 @@ class Receiver:
 
     def _tap(self) -> None:
         """Whether payloads are needed, and not only counted."""
-        others = self._sampling or self._inband_slot >= 0 or type(self.sink) is not Sink
+        listening = self._inband_slot >= 0
+        others = self._sampling or type(self.sink) is not Sink
         echo = self._echo_source
-        self._tapped = others or echo is not None
-        self._echo_in_place = not others and echo is not None and echo.immediate
-        if self.reception is not None:
-            self.reception.head = -1 if self._tapped else self._plain_head
+        self._tapped = others or listening or echo is not None
+        self._echo_in_place = not others and not listening and echo is not None and echo.immediate
+        self._note_plain(others or echo is not None)
+
+    def _note_plain(self, wanted: bool) -> None:
+        """Say which packets the engine's loop may count by itself. wanted: somebody else needs their payloads."""
+        reception = self.reception
+        if reception is not None:
+            reception.head = -1 if wanted else self._plain_head
+            reception.slot = self._inband_slot
+            reception.heard = self._context.heard.get(self.codec) if self._inband_slot >= 0 else None
 
     def _close_sink(self, sink: Sink) -> None:
         try:

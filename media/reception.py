@@ -24,12 +24,14 @@ class Reception(SequenceTracker):
         "arrival",
         "clock_rate",
         "head",
+        "heard",
         "jitter16",
         "jitter16_max",
         "last_at",
         "last_sr",
         "last_sr_at",
         "read",
+        "slot",
         "ssrc",
         "timestamp",
         "usual_size",
@@ -60,6 +62,9 @@ class Reception(SequenceTracker):
         """First two octets of packets that need nothing but counting; -1 = none do."""
         self.read: Callable[[bytearray], int] = read_nothing
         """Puts the next datagram of the source's socket into a buffer; whoever owns the socket sets it."""
+        self.heard: list[tuple[int, bytes, int]] | None = None
+        """Where payloads go that the tone detector wants to hear, with `slot` and timestamp; None = nowhere."""
+        self.slot = -1
         self.timestamp = -1
         """Of the packet that jitter was reckoned from last, or -1; `arrival` is its time in clock units."""
         self.arrival = 0
@@ -193,6 +198,8 @@ def take_ready(
                     if size != source.usual_size:
                         source.count_octets(size - HEADER_SIZE)
                     source.last_at = now
+                    if source.heard is not None:
+                        source.heard.append((source.slot, bytes(buffer[HEADER_SIZE:size]), timestamp))
                     if source.clock_rate != clock_rate:
                         clock_rate = source.clock_rate
                         arrival = int(now * clock_rate)
