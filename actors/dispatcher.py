@@ -80,7 +80,6 @@ class Dispatcher:
         self._window_count = 0
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
         self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
-        self._inodes = [kernel.inode(self._sockets[index].fileno()) for index in self._udp]
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._overloaded = totals.cell("sipswarm_sip_refused_total", "overload")
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
@@ -126,7 +125,7 @@ class Dispatcher:
 
     def update_gauges(self) -> int:
         """Ask the kernel what it dropped at our sockets; a dispatcher has no calls."""
-        self._kernel_drops.value = kernel.udp_drops(self._inodes)
+        self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._udp)
         return 0
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
