@@ -488,13 +488,14 @@ class Receiver:
         echo = self._echo_source
         self._tapped = others or listening or echo is not None
         self._echo_in_place = not others and not listening and echo is not None and echo.immediate
-        self._note_plain(others or echo is not None)
+        self._note_plain(others or (echo is not None and not self._echo_in_place))
 
     def _note_plain(self, wanted: bool) -> None:
         """Say which packets the engine's loop may count by itself. wanted: somebody else needs their payloads."""
         reception = self.reception
         if reception is not None:
             reception.head = -1 if wanted else self._plain_head
+            reception.echo = self._sender.echo_in_place if self._echo_in_place else None
             reception.slot = self._inband_slot
             reception.heard = self._context.heard.get(self.codec) if self._inband_slot >= 0 else None
 

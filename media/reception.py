@@ -23,6 +23,7 @@ class Reception(SequenceTracker):
         "_received_before",
         "arrival",
         "clock_rate",
+        "echo",
         "head",
         "heard",
         "jitter16",
@@ -65,6 +66,8 @@ class Reception(SequenceTracker):
         self.heard: list[tuple[int, bytes, int]] | None = None
         """Where payloads go that the tone detector wants to hear, with `slot` and timestamp; None = nowhere."""
         self.slot = -1
+        self.echo: Callable[[bytearray, int, int], None] | None = None
+        """Sends a datagram back out of the buffer (which it may change), given its octets and timestamp."""
         self.timestamp = -1
         """Of the packet that jitter was reckoned from last, or -1; `arrival` is its time in clock units."""
         self.arrival = 0
@@ -210,12 +213,13 @@ def take_ready(
                         difference = -difference
                     if difference > clock_rate:
                         difference = abs(((difference + _M31) & _M32) - _M31)
-                        if difference > clock_rate:
-                            continue
-                    jitter = source.jitter16
-                    source.jitter16 = jitter = jitter + difference - ((jitter + 8) >> 4)
-                    if jitter > source.jitter16_max:
-                        source.jitter16_max = jitter
+                    if difference <= clock_rate:
+                        jitter = source.jitter16
+                        source.jitter16 = jitter = jitter + difference - ((jitter + 8) >> 4)
+                        if jitter > source.jitter16_max:
+                            source.jitter16_max = jitter
+                    if source.echo is not None:
+                        source.echo(buffer, size, timestamp)
                     continue
         other = others[descriptor]
         if other is not None:

@@ -25,8 +25,7 @@ from .totals import codec_index
 
 _M32 = 0xFFFFFFFF
 _PACK = SEQUENCE_AND_TIMESTAMP.pack_into
-_PACK_NUMBER = Struct("!H").pack_into
-_PACK_SSRC = Struct("!I").pack_into
+_PACK_REST = Struct("!HII").pack_into  # sequence number, timestamp, SSRC
 _NO_PAYLOAD = bytes(bytearray(b"none"))  # an object that is no source's payload
 
 
@@ -373,8 +372,7 @@ class Sender:
         number = self._number = self._number + 1
         self._other_packets += 1
         self._other_bytes += size - HEADER_SIZE
-        _PACK_NUMBER(buffer, 2, number & 0xFFFF)
-        _PACK_SSRC(buffer, 8, self.ssrc)
+        _PACK_REST(buffer, 2, number & 0xFFFF, timestamp, self.ssrc)
         try:
             self.send(memoryview(buffer)[:size])
         except OSError:

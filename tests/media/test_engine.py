@@ -1,6 +1,7 @@
 """Two real engines over loopback sockets: calls, digits, files, callbacks, hold, statistics."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,29 @@ def test_a_file_is_played_echoed_and_recorded_byte_for_byte(world: World, tmp_pa
     world.close(other)
     assert (tmp_path / "other.raw").read_bytes() == data * 2
     assert (tmp_path / "one.raw").read_bytes() == data * 2
+
+
+def test_an_echo_goes_on_as_it_is_put_on_hold_recorded_and_taken_away(world: World, tmp_path: Path) -> None:
+    """The shortest way, the long way, and none: what comes back is what went out, packet for packet."""
+    one, other = call(world, source=("tone", 400))
+    world.do(other, SetSource(1, ("echo", 0)))
+    world.run(1.0)
+    echoed = [sum(other.totals.packets_sent)]
+    for command in (
+        SetSink(1, ("file", str(tmp_path / "recorded.ul"))),
+        SetSink(1, ("none",)),
+        SetSource(1, ("echo", -1)),
+        SetSource(1, ("echo", 2)),
+        SetSource(1, ("echo", 0)),
+    ):
+        world.do(other, command)
+        world.run(1.0)
+        echoed.append(sum(other.totals.packets_sent))
+    steps = [after - before for before, after in pairwise(echoed)]
+    assert steps == pytest.approx([50, 50, 0, 48, 50], abs=1)
+    final = world.close(one)
+    assert (final.packets_lost, final.ssrc_changes, final.packets_discarded) == (0, 0, 0)
+    assert final.level_dbm0 == pytest.approx(-16, abs=1)
 
 
 def test_a_tone_is_heard_at_its_level_and_recorded_as_wav(world: World, tmp_path: Path) -> None:

@@ -178,6 +178,19 @@ def test_the_engines_loop_counts_as_one_packet_after_the_other_does(seed: int) -
     assert len(other.taken) < 1500
 
 
+def test_a_packet_may_be_echoed_out_of_the_buffer() -> None:
+    source = Reception(7, 1)
+    source.receive(1, 160, 160)
+    source.head = 0x8000
+    sent: list[tuple[bytes, int]] = []
+    source.echo = lambda buffer, size, timestamp: sent.append((bytes(buffer[:size]), timestamp))
+    packets = [RtpPacket(0, number, 160 * number, 7, b"x" * number).to_bytes() for number in (2, 3)]
+    wire = Wire(packets, source)
+    for _ in packets:
+        take_ready([(0, 1)], [source], [wire.take], wire.buffer, 1.0)
+    assert (sent, wire.taken) == ([(packets[0], 320), (packets[1], 480)], [])
+
+
 def test_what_is_not_in_order_or_not_plain_is_left_to_the_stream() -> None:
     source = Reception(7, 1)
     source.head = 0x8000
