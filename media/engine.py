@@ -260,9 +260,6 @@ class MediaEngine:
             return
         self._lines[key] = line
         self._context.totals.streams_opened += 1
-        self._register(line.rtp_socket, line.take_rtp)
-        if line.rtcp_socket is not None:
-            self._register(line.rtcp_socket, line.take_rtcp)
         line.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
         self._chores[line.chore].append(line)
         self._emit(owner, line.opened())
@@ -303,6 +300,13 @@ class MediaEngine:
         )
         return Line(stream, rtp, rtcp, sender, pool_port, session, context.totals, self._buffer, self._sources)
 
+    def _hear_of(self, line: Line) -> None:
+        """Read the sockets of a line from now on."""
+        line.heard = True
+        self._register(line.rtp_socket, line.take_rtp)
+        if line.rtcp_socket is not None:
+            self._register(line.rtcp_socket, line.take_rtcp)
+
     def _register(self, sock: socket.socket, taker: Callable[[int, float], None]) -> None:
         descriptor = sock.fileno()
         missing = descriptor + 1 - len(self._takers)
@@ -329,6 +333,8 @@ class MediaEngine:
                     raise ValueError("unknown_stream: send_through")
                 sender = other.rtp_socket
             line.configure(command, sender, now)
+            if not line.heard:
+                self._hear_of(line)
             if command.source:
                 stream.set_source(self._source(command.source, stream.sender))
             if command.sink:
@@ -384,7 +390,7 @@ class MediaEngine:
         stream = line.stream
         del self._lines[(line.owner, stream.stream_id)]
         for each in (line.rtp_socket, line.rtcp_socket):
-            if each is not None:
+            if each is not None and line.heard:
                 self._poll.unregister(each.fileno())
                 self._takers[each.fileno()] = self._sources[each.fileno()] = None
         self._chores[line.chore].remove(line)

@@ -44,6 +44,7 @@ class Line:
         "_srtp",
         "chore",
         "folded",
+        "heard",
         "owner",
         "pool_port",
         "report_due",
@@ -88,6 +89,9 @@ class Line:
         """In which bucket of its chores the engine holds the line."""
         self.visits = 0
         """How often the engine looked after it."""
+        self.heard = False
+        """Its sockets are read: from the first configuration on, so that what the peer sends at once, while signalling
+        still travels between our processes, waits in the kernel instead of being dropped."""
         self.report_due = 0.0
         self.folded = [0] * (5 + len(totals.DISCARD_REASONS))
         """What was added to the totals already."""
