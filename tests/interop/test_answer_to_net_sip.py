@@ -32,15 +32,16 @@ def called_by_net_sip(
     return said, answer
 
 
-def echoed(said: dict[str, Any], answer: Answer, allowed_to_miss: int = 0) -> None:
-    """All frames but the last ones in flight came back, in order and octet for octet, and both sides counted them."""
+def echoed(said: dict[str, Any], answer: Answer) -> None:
+    """All frames but the first and last ones in flight came back, in order and octet for octet, and both sides counted them."""
     numbers = said["numbers"]
     assert said["bye"] == 1, said
     assert said["whole"] == len(numbers), "a payload came back changed"
     assert numbers == sorted(set(numbers)), "frames came back twice or out of order"
-    # With the answer in the ACK the first frame is sent at once and may overtake our reading of the ACK.
+    # At least 99 of 100: Net::SIP sends its first frame with the ACK, and it may come before our media worker was told
+    # where from to take it.
     missing = set(range(100)) - set(numbers)
-    assert len(missing) <= allowed_to_miss, f"missing: {sorted(missing)}"
+    assert len(missing) <= 1, f"missing: {sorted(missing)}"
     assert len(numbers) >= said["sent"] - 1 - len(missing)
     metrics = answer.counted("sipswarm_calls_completed_total", 1, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_calls_finished_total", role="uas", outcome="answered") == 1
@@ -62,8 +63,7 @@ def test_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Star
 
 
 def test_a_call_without_an_offer_gets_ours_and_its_media_works(tmp_path: Path, start: Start) -> None:
-    said, answer = called_by_net_sip(tmp_path, start, ["--media", "echo"], frames=100, sdp_on_ack=1)
-    echoed(said, answer, allowed_to_miss=1)
+    echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], frames=100, sdp_on_ack=1))
 
 
 def test_digits_of_net_sip_are_counted_and_sent_back(tmp_path: Path, start: Start) -> None:
