@@ -46,7 +46,7 @@ from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, c
 from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, FramesSource, SourceError
 from .statistics import statistics_of
 from .stream import Stream
-from .totals import MediaTotals
+from .totals import TELEPHONE_EVENT, MediaTotals
 
 _CHORES = 64
 """Every stream is looked after once in so many ticks."""
@@ -505,16 +505,20 @@ class MediaEngine:
             receiver.received,
             receiver.bytes_received,
             sender.send_errors,
+            receiver.event_packets,
+            receiver.event_octets,
             *receiver.discards,
         ]
         if new == line.folded:
             return
-        sent, sent_bytes, came, came_bytes, errors, *dropped = map(sub, new, line.folded)
+        sent, sent_bytes, came, came_bytes, errors, events, event_bytes, *dropped = map(sub, new, line.folded)
         line.folded = new
         counted.packets_sent[sender.codec_index] += sent
         counted.bytes_sent[sender.codec_index] += sent_bytes
-        counted.packets_received[receiver.codec_index] += came
-        counted.bytes_received[receiver.codec_index] += came_bytes
+        counted.packets_received[receiver.codec_index] += came - events
+        counted.bytes_received[receiver.codec_index] += came_bytes - event_bytes
+        counted.packets_received[TELEPHONE_EVENT] += events
+        counted.bytes_received[TELEPHONE_EVENT] += event_bytes
         counted.send_errors += errors
         if any(dropped):
             counted.discards[:] = map(add, counted.discards, dropped)

@@ -93,7 +93,7 @@ class Line:
         """Its sockets are read: from the first configuration on, so that what the peer sends at once, while signalling
         still travels between our processes, waits in the kernel instead of being dropped."""
         self.report_due = 0.0
-        self.folded = [0] * (5 + len(totals.DISCARD_REASONS))
+        self.folded = [0] * (7 + len(totals.DISCARD_REASONS))
         """What was added to the totals already."""
         self._buffer = buffer
         self._sources = sources

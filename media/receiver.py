@@ -84,6 +84,8 @@ class Receiver:
         "digits_received",
         "discards",
         "earlier",
+        "event_octets",
+        "event_packets",
         "event_receiver",
         "first_at",
         "jitter_max",
@@ -120,6 +122,9 @@ class Receiver:
         """Encoding name received last."""
         self.codec_index = 0
         self.sink = Sink()
+        self.event_packets = 0
+        """Packets of telephone-event among those received, and their octets: they are of no audio codec."""
+        self.event_octets = 0
         self.digits_received = 0
         self._digits_waiting = 0  # events of digits since the events were handed out for the `_digits_drain`th time
         self._digits_drain = 0
@@ -412,6 +417,8 @@ class Receiver:
         reception.count_octets(end - start)
         payload_type = second & 0x7F
         if payload_type == self._dtmf_payload_type:
+            self.event_packets += 1
+            self.event_octets += end - start
             # Even with a repeated sequence number: some phones do not count while a digit lasts.
             self._receive_event(bytes(data[start:end]), sequence_number, timestamp, now)
         if verdict == DUPLICATE:

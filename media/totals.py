@@ -49,6 +49,9 @@ Row = tuple[str, tuple[str, ...], tuple[float, ...]]
 """Metric name, label values in the metric's order, one number; or for a histogram: sum, then counts per bucket."""
 
 
+TELEPHONE_EVENT = CODECS.index("telephone-event")
+
+
 def codec_index(name: str) -> int:
     """Place of an encoding name in CODECS; unknown names are "other"."""
     return _CODEC_INDEX.get(name.lower(), len(CODECS) - 1)
