@@ -10,9 +10,10 @@ SIPp itself says succeeded.
 import argparse
 import asyncio
 import json
+import os
 import re
-import resource
 import socket
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -35,30 +36,29 @@ def free_port() -> int:
 class Sipp:
     """One SIPp process: its exit code, its own count of successful calls, its CPU seconds."""
 
+    cpu = 0.0
+    """processor seconds, known after `finish`"""
+
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self._folder = tempfile.TemporaryDirectory(prefix="sipswarm-bench-")
 
     async def start(self) -> None:
         """Start it in a folder of its own, where it puts its statistics."""
-        self._process = await asyncio.create_subprocess_exec(
-            "sipp", *self._arguments, "-nostdin", "-trace_screen", "-i", HOST,
-            cwd=self._folder.name, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        self._process = subprocess.Popen(
+            ["sipp", *self._arguments, "-nostdin", "-trace_screen", "-i", HOST],
+            cwd=self._folder.name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
     async def finish(self) -> tuple[int, int]:
         """Exit code and successful calls."""
-        code = await self._process.wait()
+        _, status, usage = await asyncio.to_thread(os.wait4, self._process.pid, 0)
+        self._process.returncode = code = os.waitstatus_to_exitcode(status)
+        self.cpu = usage.ru_utime + usage.ru_stime
         screens = "".join(each.read_text(errors="replace") for each in Path(self._folder.name).glob("*screen*"))
         found = re.findall(r"Successful call +\| +\d+ +\| +(\d+)", screens)
         self._folder.cleanup()
         return code, int(found[-1]) if found else 0
-
-
-def children_cpu() -> float:
-    """Processor seconds of the children that have been waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def process_cpu(pid: int) -> float:
@@ -71,15 +71,12 @@ async def sipp_against_sipp(rate: int, calls: int) -> dict[str, float]:
     port = free_port()
     uas = Sipp("-sn", "uas", "-p", str(port), "-m", str(calls), "-timeout", "120")
     uac = Sipp("-sn", "uac", f"{HOST}:{port}", "-r", str(rate), "-m", str(calls), "-d", "0", "-timeout", "120")
-    start = children_cpu()
     await uas.start()
     await asyncio.sleep(0.3)
     await uac.start()
     _, good = await uac.finish()
-    uac_cpu = children_cpu() - start
     await uas.finish()
-    uas_cpu = children_cpu() - start - uac_cpu
-    return {"good": good, "uac": uac_cpu / calls * 1e6, "uas": uas_cpu / calls * 1e6}
+    return {"good": good, "uac": uac.cpu / calls * 1e6, "uas": uas.cpu / calls * 1e6}
 
 
 async def node_cpu(supervisor: Supervisor) -> float:
