@@ -362,11 +362,7 @@ class CallActor:
         return False
 
     def _on_provisional(self, event: sip.Provisional, now: float) -> None:
-        times = self.times
-        if not times.first_response:
-            times.first_response = now
-        if not times.alerted and event.response.status >= 180:
-            times.alerted = now
+        self.times.responded(event.response.status, now)
         self._notify(Progress(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
@@ -380,10 +376,8 @@ class CallActor:
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if not event.reinvite:
-            times = self.times
-            times.answered = now
-            times.first_response = times.first_response or now
-            times.alerted = times.alerted or now
+            self.times.answered = now
+            self.times.responded(event.response.status, now)
             self.answer_status = event.response.status
             if self.state is State.CALLING:
                 self.state = State.UP
@@ -422,9 +416,7 @@ class CallActor:
                 self.media.exchange.reject()
         else:
             if event.response is not None:
-                times = self.times
-                times.first_response = times.first_response or now
-                times.alerted = times.alerted or now
+                self.times.responded(event.response.status, now)
             self.answer_status = event.status
         self._notify(Refused(event.status, event.reason, event.response, event.cause, event.reinvite))
 

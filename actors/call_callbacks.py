@@ -61,7 +61,7 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
         call.invite_request = notice.request
         if notice.request.replaces is not None and take_over(call, notice.request):
             return
-        call.worker.call_came_in(call, notice.request)
+        call.worker.arrivals.announce(call, notice.request)
         return
     if param.clear_sdp:
         call.clear_sdp()

@@ -41,3 +41,10 @@ class CallTimes:
     def __init__(self) -> None:
         self.invited = self.first_response = self.alerted = self.answered = 0.0
         self.bye_sent = self.bye_answered = self.ended = 0.0
+
+    def responded(self, status: int, now: float) -> None:
+        """A response to our INVITE: a final one was the first sign of the peer when nothing came before it."""
+        if not self.first_response:
+            self.first_response = now
+        if not self.alerted and status >= 180:
+            self.alerted = now

@@ -12,10 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from media.messages import CloseStream
-from sipcore import stateless
 from sipcore.dialog import session_key
-from sipcore.errors import ParseError, SipError
+from sipcore.errors import ParseError
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.parser import parse
@@ -27,18 +25,20 @@ from sipcore.tokens import Tokens
 from . import call_callbacks, listeners, sip_failures
 from .admission import Admission
 from .application import Application
+from .arrivals import Arrivals
 from .call import Call
 from .call_actor import CallActor
 from .call_book import CallBook
 from .call_media import Line, MediaDemand
 from .callbacks import carry_through
-from .config import NodeConfig, format_host
+from .config import NodeConfig
 from .deadlines import Deadlines
 from .draining import Draining
 from .errors import ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
 from .media_lease import MediaLease
+from .media_output import MediaOutput
 from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
 from .parameters import CallParameters
@@ -50,14 +50,8 @@ from .sip_output import SipOutput
 
 SIP_WINDOW: Final = 1024
 MEDIA_WINDOW: Final = 4096
-MEDIA_BATCH: Final = 1024
 TIMER_SLACK: Final = 0.001
-CLOSE_INTERVAL: Final = 0.1
 _logger = logging.getLogger(__name__)
-
-OnCall = Callable[[Call, Request], None]
-"""What takes a call that came in; it (or the task it starts) answers or rejects."""
-
 
 OnTransfer = Callable[[Call, int, Request], None]
 """What takes a transfer that the peer of a call asks for; without one it is declined."""
@@ -88,16 +82,9 @@ class CallWorker:
         self.slot = slot
         self.totals = totals
         self.tokens = Tokens(random_bytes)
-        self.on_call: OnCall | None = None
-        self.incoming: dict[str, Any] = {}
-        """wishes for the media of calls that come in, as for `demand_for`"""
-        self.incoming_param: dict[str, Any] = {}
-        """parameters of calls that come in"""
+        self.admission = Admission(totals, random_bytes(16))
         self.application = Application()
         self.on_transfer: OnTransfer | None = None
-        self.identity: Identity | None = None
-        """who takes the calls that come in; None = `default_identity`"""
-        self.admission = Admission(totals, random_bytes(16))
         self.now = time.monotonic
         self.loop = surroundings.loop
         self.tell = tell
@@ -106,8 +93,6 @@ class CallWorker:
         self._on_ready = on_ready
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
-        self._parse_errors = totals.cell("sipswarm_sip_parse_errors_total", "message")
-        self._media_refused = totals.cell("sipswarm_queue_dropped_total", "media_commands")
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
         self._actors: dict[tuple[Any, ...], CallActor | RegistrationActor] = {}
         self._by_number: dict[int, CallActor] = {}
@@ -121,7 +106,7 @@ class CallWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
-        self._configs = SessionConfigs(self.output)
+        self.configs = SessionConfigs(self.output)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
@@ -135,7 +120,7 @@ class CallWorker:
             on_drained=self.flush,
         )
         self.output.hand_on = self._sip_link.send
-        self._media_links = [
+        media_links = [
             DealerLink(
                 surroundings,
                 config.endpoint(f"media-{worker}"),
@@ -149,6 +134,8 @@ class CallWorker:
             )
             for worker in range(config.media_workers)
         ]
+        self._media_output = MediaOutput(media_links, self._outbox, totals, self.loop, self._on_media_overload)
+        self.arrivals = Arrivals(self)
         from .robots import install
 
         install(self)  # before anything can come in: a call must not meet a worker without its application
@@ -173,7 +160,7 @@ class CallWorker:
         if role == "dispatcher":
             self._sip_link.reconnect()
         elif role == "media":
-            self._media_links[slot].reconnect()
+            self._media_output.reconnect(slot)
             now = self.now()
             for actor in list(self._by_number.values()):
                 if actor.media_worker == slot:
@@ -195,8 +182,7 @@ class CallWorker:
             self._timer.cancel()
         self.output.late.close()
         self._sip_link.close()
-        for each in self._media_links:
-            each.close()
+        self._media_output.close()
         for parked in self._parked.values():
             parked.close()
 
@@ -206,7 +192,7 @@ class CallWorker:
         return len(self.live)
 
     def _check_ready(self) -> None:
-        if self._sip_link.welcome and all(each.welcome for each in self._media_links):
+        if self._sip_link.welcome and self._media_output.welcome:
             self._on_ready()
 
     # ---- calls of ours
@@ -250,7 +236,7 @@ class CallWorker:
         if listener is None:
             listener = self.listener_for(hop)
         hops = (hop, *spare)
-        session = self._configs.outgoing(self.tokens, to, call_id, hops, listener, identity, ring_time)
+        session = self.configs.outgoing(self.tokens, to, call_id, hops, listener, identity, ring_time)
         param = param or CallParameters()
         call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param)
         call.planned = planned
@@ -308,6 +294,18 @@ class CallWorker:
         self.live[self._number] = call
         return call
 
+    def add_call(
+        self, session: InviteSession, demand: MediaDemand, request: Request, param: CallParameters, now: float
+    ) -> None:
+        """Take up a call that came in."""
+        call = self._new_call(session, demand, False, self.application.scenario, param)
+        actor = call.actor
+        self._actors[session_key(request)] = actor
+        self._actors[session.call_id, session.local_tag] = actor
+        self.book.attempt(call.scenario, "uas")
+        self.guarded(actor, actor.pump, now)
+        self._touched.append(actor)
+
     # ---- registrations and ports without a call
 
     def register(
@@ -347,7 +345,7 @@ class CallWorker:
                 message = parse(record.data)
                 key = session_key(message)
             except ParseError as error:
-                self._refuse_unreadable(record, error)
+                self.arrivals.refuse_unreadable(record, error)
                 continue
             transport = self.output.hops[record.listener].transport
             self._sip.received(message, transport)
@@ -357,7 +355,7 @@ class CallWorker:
                 self.guarded(actor, self._deliver, actor, message, source, record.flow, now)
                 self._touched.append(actor)
             elif isinstance(message, Request):
-                self._on_new_request(message, source, record, now)
+                self.arrivals.take(message, source, record, now)
             else:
                 self.totals.cell("sipswarm_sip_unexpected_messages_total", "", "response").value += 1
 
@@ -383,54 +381,6 @@ class CallWorker:
         else:
             receiver(message, source)
 
-    def _refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
-        self._parse_errors.value += 1
-        reply = stateless.refuse_unreadable(
-            record.data, error, self.admission.capabilities, source=(record.host, record.port)
-        )
-        if reply is not None:
-            self.output.send_from(record.listener, reply, record.host, record.port, record.flow)
-
-    def _on_new_request(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
-        """A request that belongs to no call of ours: a new call, or an answer without state."""
-        if request.method == "ACK":
-            return
-        if self.on_call is not None and self.admission.refuses(source.host):
-            return
-        full = len(self.live) >= self.config.max_calls
-        takes_calls = self.on_call is not None
-        reply = self.admission.answer(request, takes_calls=takes_calls, draining=self.draining.begun, full=full)
-        if reply is not None:
-            request.note_source(source.host, source.port)
-            self.output.send_from(record.listener, reply.to_bytes(), source.host, source.port, record.flow)
-            return
-        self._on_invite(request, source, record, now)
-
-    def _on_invite(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
-        config = self._configs.of(record.listener, self.identity or self.default_identity(record.listener))
-        try:
-            session = InviteSession.incoming(config, self.tokens, request, source, now, flow=record.flow)
-        except SipError as error:
-            self._refuse_unreadable(record, ParseError(str(error)))
-            return
-        demand = self.demand_for(record.listener, **self.incoming)
-        call = self._new_call(session, demand, False, self.application.scenario, CallParameters(**self.incoming_param))
-        actor = call.actor
-        self._actors[session_key(request)] = actor
-        self._actors[session.call_id, session.local_tag] = actor
-        self.book.attempt(call.scenario, "uas")
-        self.guarded(actor, actor.pump, now)
-        self._touched.append(actor)
-
-    def call_came_in(self, call: Call, request: Request) -> None:
-        """A new call waits for its answer: the application's turn."""
-        if self.on_call is not None:
-            self.on_call(call, request)
-
-    def default_identity(self, listener: int) -> Identity:
-        """Who we are when nobody says: the configured user at the listener's address."""
-        return Identity(f"sip:{self.config.user}@{format_host(self.output.hops[listener].host)}")
-
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
         if self.on_transfer is not None:
@@ -448,6 +398,12 @@ class CallWorker:
                 self.guarded(actor, actor.media_event, record, now)
                 if isinstance(actor, CallActor):
                     self._touched.append(actor)
+
+    def _on_media_overload(self, stream_id: int) -> None:
+        """The media worker did not take a command for a stream."""
+        owner = self._outbox.streams.get(stream_id)
+        if owner is not None:
+            self.guarded(owner, owner.media_lost, "media_overload", self.now())
 
     # ---- time
 
@@ -486,7 +442,7 @@ class CallWorker:
             transmits, outbox.transmits = outbox.transmits, []
             for transmit in transmits:
                 self.output.send(transmit)
-            self._flush_media()
+            self._media_output.flush()
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
                 self.guarded(actor, call_callbacks.take, actor.user, notice)
@@ -498,32 +454,6 @@ class CallWorker:
             else:
                 self._deadlines.watch(each)
         self._arm()
-
-    def _flush_media(self) -> None:
-        for worker, commands in enumerate(self._outbox.media):
-            if not commands:
-                continue
-            waiting = commands[:]
-            commands.clear()
-            for start in range(0, len(waiting), MEDIA_BATCH):
-                batch = waiting[start : start + MEDIA_BATCH]
-                if not self._media_links[worker].send(batch):
-                    self._media_refused.value += len(batch)
-                    for command in batch:
-                        owner = self._outbox.streams.get(command.stream_id)
-                        if owner is not None:
-                            self.guarded(owner, owner.media_lost, "media_overload", self.now())
-                    self._close_later(worker, {CloseStream(command.stream_id) for command in batch})
-
-    def _close_later(self, worker: int, closes: set[CloseStream]) -> None:
-        """Streams whose commands the media worker did not take must not stay open there: close them when it does."""
-        batch = list(closes)[:MEDIA_BATCH]
-        if not self._media_links[worker].welcome:
-            return  # a new media worker knows none of them
-        if self._media_links[worker].send(batch):
-            closes.difference_update(batch)
-        if closes:
-            self.loop.call_later(CLOSE_INTERVAL, self._close_later, worker, closes)
 
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
         if isinstance(actor, RegistrationActor):

@@ -114,10 +114,10 @@ class FileRobot:
         self._worker = worker
         self._config = config
         self._file = user_file.load(config.file, config.name)
-        worker.incoming = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.arrivals.wishes = media_wishes(config.media, worker.config.rtp_timeout)
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
-        worker.on_call = self._on_call
+        worker.arrivals.on_call = self._on_call
         worker.on_start(self._on_start)
         worker.loop.add_signal_handler(signal.SIGHUP, self.reload)  # before anybody may know that we are there
 
@@ -128,7 +128,7 @@ class FileRobot:
     async def _set_up(self, setup: Callable[[Any], Any]) -> None:
         from .user_agent import UserAgent
 
-        agent = UserAgent(self._worker.default_identity(0).from_, worker=self._worker)
+        agent = UserAgent(self._worker.arrivals.default_identity(0).from_, worker=self._worker)
         agent.scenario = self._config.name
         try:
             result = setup(agent)
@@ -155,10 +155,10 @@ class AnsweringRobot:
         self._worker = worker
         self._config = config
         self._needs_task = config.ring_time > 0 or config.media == "ivr" or config.dtmf_echo
-        worker.incoming = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.arrivals.wishes = media_wishes(config.media, worker.config.rtp_timeout)
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"
-        worker.on_call = self._on_call
+        worker.arrivals.on_call = self._on_call
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config

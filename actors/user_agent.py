@@ -123,7 +123,7 @@ class UserAgent:
         worker = self._node.worker
         if isinstance(self._node, BoundNode):
             return self
-        worker.identity = self._identity
+        worker.arrivals.identity = self._identity
         if self._options is not None:
             worker.admission.options = tuple(self._options.items())
         return self
@@ -330,11 +330,11 @@ class UserAgent:
         worker = self._node.worker
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
-        worker.incoming_param = param
+        worker.arrivals.param = param
         wishes = demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
             wishes |= robots.media_wishes(media or "silence", self._node.config.rtp_timeout)
-        worker.incoming = wishes
+        worker.arrivals.wishes = wishes
 
         def on_call(call: Call, request: Request) -> None:
             sender = str(request.from_.uri)
@@ -354,7 +354,7 @@ class UserAgent:
             else:
                 call_callbacks.answer_invite(call, Incoming(request))
 
-        worker.on_call = on_call
+        worker.arrivals.on_call = on_call
 
     def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
         """Call whom a peer of ours refers us to (RFC 3515, 5589), and tell it how that goes.
@@ -365,7 +365,7 @@ class UserAgent:
         worker = self._node.worker
 
         def place(target: TransferTarget) -> Awaitable[Call]:
-            param = {**worker.incoming_param, "sip_header": target.headers, "cb_final": None}
+            param = {**worker.arrivals.param, "sip_header": target.headers, "cb_final": None}
             return self.invite(target.uri, **param)
 
         transfers.take_on(worker, place, consent)

@@ -50,7 +50,7 @@ class LoadGenerator:
         legs = worker.output.hops
         self._hop: Hop = hop_of(config.target, [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs])
         worker.output.name(self._hop, Uri.parse(config.target).host)
-        self._identity = worker.default_identity(worker.listener_for(self._hop))
+        self._identity = worker.arrivals.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)

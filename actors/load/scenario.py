@@ -66,7 +66,7 @@ class Scenario:
                 config.shard * worker.config.call_workers + worker.slot, config.shards * worker.config.call_workers
             )
         self._runs: set[Run] = set()
-        self._agent: UserAgent = UserAgent(worker.default_identity(0).from_, worker=worker)
+        self._agent: UserAgent = UserAgent(worker.arrivals.default_identity(0).from_, worker=worker)
         self._agent.target = config.target
         self._agent.scenario = name
         self._agent.media = config.media
