@@ -40,7 +40,7 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert verdict.exit_code == 0, verdict.account + result.account
     assert verdict.calls("SuccessfulCall(C)") == 5
     assert result.summary["calls"]["outcomes"] == {flow.outcome: 5}
-    assert result.exit_code == flow.exit_code, result.account
+    assert result.verdict == flow.exit_code, result.account
 
 
 @pytest.mark.xfail(strict=True, raises=AssertionError, reason="sipswarm load has no --auth-user yet")
@@ -54,7 +54,7 @@ def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start)
     result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 60)
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account + result.account
-    assert result.exit_code == 0, result.account
+    assert result.verdict == 0, result.account
     # An attempt is a call, not an INVITE: the challenged one is counted once.
     assert result.summary["calls"]["attempted"] == result.summary["calls"]["answered"] == 5
 
@@ -67,7 +67,7 @@ def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start:
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account + result.account
     assert verdict.total("CANCEL", "Recv") == 3
-    assert result.exit_code == 1, result.account
+    assert result.verdict == 1, result.account
     # Our own timer ended it: the table of metrics calls that a timeout, also when CANCEL and 487 followed.
     assert result.summary["calls"]["outcomes"] == {"timeout": 3}
 
@@ -79,7 +79,7 @@ def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start) -
     arguments = ["-r", "1", "-m", "3", "-d", "2s", "--media", "tone", "--dtmf", "12D#"]
     arguments += ["--expect-media", "--expect-dtmf", "12D#"]
     result = load(tmp_path, f"sip:bob@{address}", arguments, 60)
-    assert result.exit_code == 0, result.account
+    assert result.verdict == 0, result.account
     heard = callee.report()
     assert heard["invites"] == heard["established"] == heard["ended"] == 3
     assert sorted(heard["digits"]) == sorted("12D#" * 3)

@@ -18,7 +18,7 @@ def loaded(
     word = "udp" if transport.startswith("u") else "tcp"
     arguments = ["-r", str(rate), "--arrival", "fixed", "-m", str(calls), "-d", "0.2s", "--media", media, "-t", word]
     result = load(folder, f"sip:service@{callee.address}", arguments, 80)
-    assert result.exit_code == 0, result.account
+    assert result.verdict == 0, result.account
     return result, callee.verdict()
 
 

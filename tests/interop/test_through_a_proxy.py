@@ -57,5 +57,5 @@ def test_our_calls_follow_the_route_that_a_proxy_records(tmp_path: Path, start: 
     result = load(tmp_path, f"sip:peer@{proxy.address}", arguments, 40)
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account + result.account
-    assert result.exit_code == 0, result.account
+    assert result.verdict == 0, result.account
     assert result.summary["calls"]["completed"] == verdict.calls("SuccessfulCall(C)") == 20
