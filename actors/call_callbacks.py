@@ -33,7 +33,6 @@ from .notices import (
     TransferAsked,
     TransferNews,
 )
-from .transfers import take_over
 
 if TYPE_CHECKING:
     from .call import Call
@@ -59,7 +58,7 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
     param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
     if not notice.reinvite:
         call.invite_request = notice.request
-        if notice.request.replaces is not None and take_over(call, notice.request):
+        if notice.request.replaces is not None and call.worker.replacements.take_over(call, notice.request):
             return
         call.worker.arrivals.announce(call, notice.request)
         return

@@ -43,6 +43,7 @@ from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
 from .parameters import CallParameters
 from .registration_actor import RegistrationActor
+from .replacements import Replacements
 from .routing import mint_call_id, slot_of
 from .session_configs import SessionConfigs
 from .sip_counters import SipCounters
@@ -120,6 +121,7 @@ class CallWorker:
             on_drained=self.flush,
         )
         self.output.hand_on = self._sip_link.send
+        self.replacements = Replacements(self, self._sip_link.send)
         media_links = [
             DealerLink(
                 surroundings,
@@ -181,6 +183,7 @@ class CallWorker:
         if self._timer is not None:
             self._timer.cancel()
         self.output.late.close()
+        self.replacements.close()
         self._sip_link.close()
         self._media_output.close()
         for parked in self._parked.values():
@@ -339,7 +342,10 @@ class CallWorker:
         now = self.now()
         for record in records:
             if record.__class__ is not SipReceived:
-                self._on_lost(record)
+                if record.__class__ is SendFailed:
+                    self._on_lost(record)
+                else:
+                    self.replacements.on_record(record)
                 continue
             try:
                 message = parse(record.data)

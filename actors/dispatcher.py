@@ -143,11 +143,19 @@ class Dispatcher:
             self._on_ready()
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
-        """A call worker sends over connections."""
+        """A call worker sends over connections, or has a word for another one."""
         for record in records:
             if record.__class__ is SendSip:
                 self._streams.send(channel.slot, record)
+            else:
+                self._relay(record)
         self._streams.flush()
+
+    def _relay(self, record: Any) -> None:
+        """One slot asks or tells another about a call that takes over one of its own (RFC 3891)."""
+        channel = self._link.channels.get(("call", record.slot))
+        if channel is None or not self._link.send(channel, (record,)):
+            self._dropped.value += 1
 
     # ---- reading
 

@@ -69,6 +69,45 @@ class SendSip(NamedTuple):
     data: bytes
 
 
+# ---- sip link: call worker -> dispatcher -> another call worker
+
+
+class ReplaceDialog(NamedTuple):
+    """A call wants to take over one of another slot (RFC 3891 section 3); answered by `ReplaceJudged`."""
+
+    slot: int
+    """that owns the dialog"""
+    asking: int
+    """the slot of the new call"""
+    asked_for: str
+    """local tag of the new call"""
+    call_id: str
+    to_tag: str
+    from_tag: str
+    early_only: bool
+
+
+class ReplaceJudged(NamedTuple):
+    """Whether a call may be taken over."""
+
+    slot: int
+    """that asked"""
+    asked_for: str
+    """local tag of the new call"""
+    status: int
+    """200, or the refusal of the new call: 481, 486 or 603"""
+
+
+class DialogReplaced(NamedTuple):
+    """The new call is up: the one that it takes over is to be hung up."""
+
+    slot: int
+    """that owns the dialog"""
+    call_id: str
+    to_tag: str
+    from_tag: str
+
+
 # ---- control link: supervisor -> child
 
 

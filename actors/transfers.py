@@ -1,7 +1,7 @@
-"""Transfers that a peer asks for, and calls that take over another one (RFC 3515, 3891, 5589).
+"""Transfers that a peer asks for (RFC 3515, 5589).
 
-A REFER is taken on only by a user agent that says so; an INVITE with Replaces is part of what every call worker says
-it supports. What the messages say is `sipcore.transfer`'s, who is called is decided here.
+A REFER is taken on only by a user agent that says so. What the messages say is `sipcore.transfer`'s, who is called is
+decided here; calls that take over another one are `replacements`'.
 """
 
 from collections.abc import Callable
@@ -52,24 +52,3 @@ async def _carry_out(call: "Call", request_id: int, placing: Any) -> None:
         status, reason = 503, "Service Unavailable"
     call.actor.report_transfer(request_id, status, reason, call.worker.now())
     call.worker.flush_soon()
-
-
-def take_over(call: "Call", request: Request) -> bool:
-    """Answer an INVITE with Replaces: it takes over the call that it names, or is refused (RFC 3891 section 3).
-
-    True when the INVITE has been dealt with.
-    """
-    replaces = request.replaces
-    if replaces is None:
-        return False
-    named = (replaces.call_id, replaces.to_tag)
-    found = [each for each in call.worker.live.values() if (each.call_id, each.actor.session.local_tag) == named]
-    status = found[0].actor.session.may_be_replaced(replaces) if found else 481
-    if status != 200:
-        call.reject(status)
-        return True
-    old = found[0]
-    call.param.init_media = call.param.init_media or old.param.init_media
-    call.on_up = lambda _: old.hang_up()
-    call.accept()
-    return True

@@ -31,6 +31,9 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     10: messages.SipReceived,
     12: messages.SendSip,
     13: messages.SendFailed,
+    14: messages.ReplaceDialog,
+    15: messages.ReplaceJudged,
+    16: messages.DialogReplaced,
     # control link
     30: messages.Start,
     31: messages.Drain,
