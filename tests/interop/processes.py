@@ -14,6 +14,10 @@ from typing import Self
 
 LOOPBACK = "127.0.0.1"
 
+ENDS_WITH_THE_TESTS = ("setpriv", "--pdeathsig", "TERM", "--")
+"""Before a command: the kernel ends it when the thread that started it dies, so that a run of tests that is killed, and
+gets no chance to end anything, leaves nothing behind. util-linux, which every Debian has."""
+
 # Below the kernel's ephemeral ports and our RTP ports, above the RTP ports of Net::SIP (2000-12000): a port found
 # free here is not taken by somebody's connection before the program that it is for has bound it.
 _ports: Iterator[int] = itertools.cycle(range(13000 + os.getpid() % 300 * 20, 19980, 4))
@@ -82,7 +86,10 @@ def alive(pid: int) -> bool:
 
 
 class Program:
-    """One started program in a session of its own; leaving the context ends it and everything that it started."""
+    """One started program in a session of its own; leaving the context ends it and everything that it started.
+
+    So does the end of the thread that started it, however it comes.
+    """
 
     def __init__(
         self, argv: Sequence[str], folder: Path, name: str, environment: Mapping[str, str] | None = None
@@ -92,7 +99,7 @@ class Program:
         self.errors_path = folder / f"{name}.err"
         with self.output_path.open("wb") as output, self.errors_path.open("wb") as errors:
             self._process = subprocess.Popen(
-                self.argv,
+                [*ENDS_WITH_THE_TESTS, *self.argv],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
