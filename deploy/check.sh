@@ -36,8 +36,9 @@ step "format" "$python" -m ruff format --check "${sources[@]}"
 step "lint" "$python" -m ruff check "${sources[@]}"
 step "types" "$python" -m mypy --strict
 step "architecture" "$python" -m pytest -q tests/test_architecture.py
+step "files of deploy/" env PYTHON="$python" deploy/validate.sh
 if [ "${1:-}" = lint ]; then
-  echo "gate passed: format, lint, types, architecture"
+  echo "gate passed: format, lint, types, architecture, deploy"
   exit 0
 fi
 

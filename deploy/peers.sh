@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The programs that the interop tests and the benchmarks talk to, from Debian. No service is started by their
-# installation. Does nothing when all are there; without root it prints the command instead.
+# The programs that the interop tests and the benchmarks talk to, and those that read the files of deploy/, from Debian.
+# No service is started by their installation. Does nothing when all are there; without root it prints the command.
 set -euo pipefail
 
-# baresip-core is the program without its windows; libc6-dev is what gcc needs to build anything.
+# baresip-core is the program without its windows; libc6-dev is what gcc needs to build anything; systemd is here for
+# its systemd-analyze.
 packages=(
   sip-tester libnet-sip-perl libio-socket-ssl-perl baresip-core kamailio
-  tshark prometheus espeak-ng strace gcc libc6-dev
+  tshark prometheus systemd espeak-ng strace gcc libc6-dev
 )
 install=(apt-get install --yes --no-install-recommends)
 
