@@ -377,6 +377,7 @@ class CalledSide(CallingSide):
                 planned = incoming.repeat_at + incoming.interval
                 incoming.repeat_at = planned if planned > now else now + incoming.interval
                 self.retransmissions += 1
+                self.config.counts.sent("INVITE")
                 self._transmits.append(incoming.success)
         incoming_now = self._incoming
         sender = incoming_now.reliable if incoming_now is not None else None
@@ -390,11 +391,13 @@ class CalledSide(CallingSide):
         elif sender.unacked is not None:
             sender.repeated(now)
             self.retransmissions += 1
+            self.config.counts.sent("INVITE")
             self._transmits.append(sender.unacked)
 
     def _on_no_ack(self, incoming: IncomingInvite, now: float) -> None:
         """Nobody acknowledged our 2xx for 64*T1: hang up (RFC 3261 13.3.1.4)."""
         self.timeouts += 1
+        self.config.counts.timed_out("H")
         if self._bye_held is not None:
             extra, self._bye_held = self._bye_held, None
             self._send_bye(incoming.dialog, extra, now)

@@ -350,10 +350,13 @@ class CallingSide(TransactionUser):
         known = client.acks.get(to_tag)
         if known is not None:
             self.retransmissions += 1
+            self.config.counts.received("INVITE")
+            self.config.counts.sent("ACK")
             self._transmits.append(known)
             return
         if self._unacked is not None and self._unacked[1].remote_tag == to_tag:
             self.ignored += 1
+            self.config.counts.received("INVITE")
             return
         dialog = self._fork(client, response, to_tag)
         dialog.confirm(response)

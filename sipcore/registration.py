@@ -245,6 +245,11 @@ class Registration:
         return self.call_id, self._tag
 
     @property
+    def asked_at(self) -> float:
+        """When the last request was made; the repetition with credentials belongs to it."""
+        return self._sent_at
+
+    @property
     def retransmissions(self) -> int:
         """Requests sent again by timers."""
         return self._exchange.retransmissions

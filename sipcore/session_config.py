@@ -13,6 +13,7 @@ from typing import Final
 from .digest import CredentialsLookup
 from .hop import Hop, bracketed
 from .timers import TimerSettings
+from .transaction_counts import TransactionCounts
 
 HeaderPairs = Sequence[tuple[str, str]]
 """Header names and values in order; a name may repeat."""
@@ -84,6 +85,8 @@ class SessionConfig:
     """Preloaded route set: name-addrs with ``;lr``."""
     max_forwards: int = 70
     """Max-Forwards."""
+    counts: TransactionCounts = field(default_factory=TransactionCounts, repr=False, compare=False)
+    """What the sessions count together."""
 
     via_start: str = field(init=False, repr=False, compare=False, default="")
     """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, TypeVar
 
-from .client_transaction import ClientAction, ClientTransaction
+from .client_transaction import ClientAction, ClientState, ClientTransaction
 from .dialog import Dialog
 from .digest import DigestClient
 from .errors import LocalProtocolError, ParseError
@@ -260,9 +260,13 @@ class TransactionUser(ABC):
         if action is not _DELIVER:
             if action is ClientAction.IGNORE:
                 self.ignored += 1
+                if transaction.state is ClientState.COMPLETED:
+                    self.config.counts.received(method)
                 return
             self._transmits.append(Transmit(transaction.ack, client.hop, client.flow))
             if action is ClientAction.ACK:
+                self.config.counts.received(method)
+                self.config.counts.sent("ACK")
                 return
         self._on_response(client, response, now)
 
@@ -298,9 +302,12 @@ class TransactionUser(ABC):
         action = server.transaction.receive(request, now)
         if action is _SEND:
             self.retransmissions += 1
+            self.config.counts.received(request.method)
+            self.config.counts.sent(request.method)
             self._transmits.append(Transmit(server.transaction.last, server.reply.hop, server.reply.flow))
         elif action is ServerAction.IGNORE:
             self.ignored += 1
+            self.config.counts.received(request.method)
         return action
 
     # Time
@@ -333,12 +340,14 @@ class TransactionUser(ABC):
                 action = transaction.handle_timer(now)
                 if action is _SEND:
                     self.retransmissions += 1
+                    self.config.counts.sent(transaction.method)
                     self._transmits.append(Transmit(transaction.last, server.reply.hop, server.reply.flow))
                 elif action is ServerAction.SEND_TRYING:
                     self._respond_trying(server, now)
                 else:
                     if action is ServerAction.TIME_OUT:
                         self.timeouts += 1
+                        self.config.counts.timed_out("H" if transaction.method == "INVITE" else "F")
                     self._servers.remove(server)
                     break
 
@@ -351,6 +360,7 @@ class TransactionUser(ABC):
         """Do what a client transaction's timer or transport failure asks for."""
         if action is ClientAction.SEND:
             self.retransmissions += 1
+            self.config.counts.sent(client.method)
             self._transmits.append(Transmit(client.transaction.data, client.hop, client.flow))
         elif action is ClientAction.END:
             self._clients.remove(client)
@@ -359,6 +369,7 @@ class TransactionUser(ABC):
             self._clients.remove(client)
             if action is ClientAction.TIME_OUT:
                 self.timeouts += 1
+                self.config.counts.timed_out("B" if client.method == "INVITE" else "F")
             self._on_no_response(client, 408 if action is ClientAction.TIME_OUT else 503, now)
 
     # What the layers above fill in
