@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from sipcore import stateless
 from sipcore.errors import ParseError, SipError
 from sipcore.hop import Hop
-from sipcore.message import Request
+from sipcore.message import Request, Response
 from sipcore.session import InviteSession
 
 from .call import Call
+from .call_actor import CallActor
+from .challenger import Challenger
 from .config import format_host
 from .identity import Identity
 from .messages import SipReceived
@@ -33,6 +35,8 @@ class Arrivals:
         """parameters of calls that come in"""
         self.identity: Identity | None = None
         """who takes the calls that come in; None = `default_identity`"""
+        self.challenger: Challenger | None = None
+        """asks callers who they are; None lets everybody in"""
         self._worker = worker
         self._parse_errors = worker.totals.cell("sipswarm_sip_parse_errors_total", "message")
 
@@ -61,9 +65,15 @@ class Arrivals:
             return
         full = len(worker.live) >= worker.config.max_calls
         reply = worker.admission.answer(request, takes_calls=takes_calls, draining=worker.draining.begun, full=full)
+        user = ""
+        if self.challenger is not None and request.method in ("INVITE", "OPTIONS") and request.to_tag is None:
+            judged = self.challenger.judge(request, source.host, now)  # RFC 3261 section 8.2: before all else
+            if isinstance(judged, str):
+                user = judged
+            else:
+                reply = judged
         if reply is not None:
-            request.note_source(source.host, source.port)
-            worker.output.send_from(record.listener, reply.to_bytes(), source.host, source.port, record.flow)
+            self._answer(reply, record)
             return
         config = worker.configs.of(record.listener, self.identity or self.default_identity(record.listener))
         try:
@@ -72,7 +82,28 @@ class Arrivals:
             self.refuse_unreadable(record, ParseError(str(error)))
             return
         demand = worker.demand_for(record.listener, **self.wishes)
-        worker.add_call(session, demand, request, CallParameters(**self.param), now)
+        param = CallParameters(**self.param)
+        if user:
+            param.update({"auth_user": user})
+        worker.add_call(session, demand, request, param, now)
+
+    def challenges(self, actor: object, message: Request | Response, record: SipReceived, now: float) -> bool:
+        """Whether a request of a caller within its call had to be answered with a challenge, and was."""
+        challenger = self.challenger
+        if challenger is None or not isinstance(message, Request) or not isinstance(actor, CallActor):
+            return False
+        if actor.is_uac or message.method == "ACK" or actor.session.knows(message):
+            return False
+        refused = challenger.judge(message, record.host, now)
+        if isinstance(refused, str):
+            return False
+        self._answer(refused, record)
+        return True
+
+    def _answer(self, reply: Response, record: SipReceived) -> None:
+        """Send an answer without state to where its request came from (RFC 3261 section 18.2.2, RFC 3581)."""
+        reply.note_source(record.host, record.port)
+        self._worker.output.send_from(record.listener, reply.to_bytes(), record.host, record.port, record.flow)
 
     def announce(self, call: Call, request: Request) -> None:
         """A new call waits for its answer: the application's turn."""

@@ -358,6 +358,8 @@ class CallWorker:
             actor = self._actors.get(key)
             source = Hop(transport, record.host, record.port)
             if actor is not None:
+                if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
+                    continue
                 self.guarded(actor, self._deliver, actor, message, source, record.flow, now)
                 self._touched.append(actor)
             elif isinstance(message, Request):

@@ -295,7 +295,18 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("reason",),
         "Requests refused without a call.",
         closed={
-            "reason": ("overload", "max_calls", "fds", "ports", "draining", "quarantined", "stranger", "rate"),
+            "reason": (
+                "overload",
+                "max_calls",
+                "fds",
+                "ports",
+                "draining",
+                "quarantined",
+                "stranger",
+                "rate",
+                "challenged",
+                "unauthorized",
+            ),
         },
     ),
     # ---- media

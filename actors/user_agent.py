@@ -23,6 +23,7 @@ from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description
 from .callbacks import Callback, invoke
+from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig, format_host
 from .errors import CallRejected, CallTimeout, ConfigurationError
 from .identity import Auth, Identity, Keyring
@@ -325,9 +326,13 @@ class UserAgent:
         robot: a coroutine function that is run for each call; without it each is answered as `cb_invite` says.
         filter: called as (from, request), or a pattern for From; false refuses. cb_create: called as (call, request);
         false refuses, a callable it returns takes the call's messages in place of `Call.receive`. media: what answered
-        calls send, as for `invite`. refuse_status: for calls that are refused. param: parameters of each call.
+        calls send, as for `invite`. refuse_status: for calls that are refused. param: parameters of each call; with
+        auth_user2pass (password by user, a mapping or a function of the user) or auth_user2a1 (H(user:realm:password)),
+        and auth_realm, auth_opaque, auth_algorithms, callers are challenged (`Challenger`) and `auth_user` is a
+        parameter of their calls.
         """
         worker = self._node.worker
+        worker.arrivals.challenger = Challenger.from_options(worker, self.domain or uri_in(self.from_).host, param)
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
         worker.arrivals.param = param

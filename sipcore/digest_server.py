@@ -72,7 +72,8 @@ class DigestServer:
     behind the highest nonce count a new one may come, for requests that overtake each other; 1 wants strictly rising
     counts. table: how many nonces are remembered; the oldest turns stale. proxy: 407 and the Proxy- headers instead
     of 401. require_qop: False also takes the style of RFC 2069, in which each nonce is good once. bind_uri: whether
-    the uri parameter must be the Request-URI; switch off behind a proxy that rewrites it.
+    the uri parameter must be the Request-URI; switch off behind a proxy that rewrites it. opaque: handed out with each
+    challenge; what comes back of it is not looked at, for the nonce is signed.
 
     ACK and CANCEL cannot be challenged (RFC 3261 section 22.1) and are not to be verified.
     """
@@ -82,6 +83,7 @@ class DigestServer:
         "_floor",
         "_lifetime",
         "_mac",
+        "_opaque",
         "_proxy",
         "_qop",
         "_require_qop",
@@ -109,6 +111,7 @@ class DigestServer:
         proxy: bool = False,
         require_qop: bool = True,
         bind_uri: bool = True,
+        opaque: str = "",
     ) -> None:
         """Raises ValueError for an algorithm that cannot be computed, a secret under 16 octets, and the like."""
         if unknown := [name for name in algorithms if not is_supported(name)]:
@@ -127,6 +130,7 @@ class DigestServer:
         self._proxy = proxy
         self._require_qop = require_qop
         self._bind_uri = bind_uri
+        self._opaque = f", opaque={quote(opaque)}" if opaque else ""
         self._seen: dict[str, tuple[int, int]] = {}
         self._floor = -1
 
@@ -138,7 +142,7 @@ class DigestServer:
         """
         name = "Proxy-Authenticate" if self._proxy else "WWW-Authenticate"
         nonce = self._make_nonce(now, source)
-        tail = f', qop="{",".join(self._qop)}"' + (", stale=true" if stale else "")
+        tail = f', qop="{",".join(self._qop)}"{self._opaque}' + (", stale=true" if stale else "")
         return [
             (name, f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}{tail}')
             for algorithm in self.algorithms

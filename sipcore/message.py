@@ -213,6 +213,23 @@ class Message:
         value: Via = typed["via"]
         return value
 
+    def note_source(self, host: str, port: int) -> None:
+        """Write where a request came from into its topmost Via, or into its answer's (18.2.1, RFC 3581 section 4).
+
+        host: address of the packet's source, IPv6 without brackets. port: its port.
+        """
+        via = self.via
+        stamped = via.stamped(host, port)
+        if stamped is via:
+            return
+        headers = self.headers
+        at = headers.index("via")
+        rest = split_values(value_of(headers.lines[at]))[1:]
+        headers.lines[at] = ", ".join(("Via: " + str(stamped), *rest))
+        for name in ("vias", "copied to answers", "copied to dialog answers"):
+            headers.typed.pop(name, None)
+        headers.typed["via"] = stamped
+
     @property
     def branch(self) -> str:
         """The branch of the topmost Via, empty from a peer of RFC 2543 (20.42)."""
@@ -368,23 +385,6 @@ class Request(Message):
             typed["request_uri"] = Uri.parse(self.uri)
         value: Uri = typed["request_uri"]
         return value
-
-    def note_source(self, host: str, port: int) -> None:
-        """Write where the request really came from into its topmost Via (18.2.1, RFC 3581 section 4).
-
-        host: address of the packet's source, IPv6 without brackets. port: its port.
-        """
-        via = self.via
-        stamped = via.stamped(host, port)
-        if stamped is via:
-            return
-        headers = self.headers
-        at = headers.index("via")
-        rest = split_values(value_of(headers.lines[at]))[1:]
-        headers.lines[at] = ", ".join(("Via: " + str(stamped), *rest))
-        for name in ("vias", "copied to answers", "copied to dialog answers"):
-            headers.typed.pop(name, None)
-        headers.typed["via"] = stamped
 
     def __repr__(self) -> str:
         return f"<Request {self.start_line!r}>"

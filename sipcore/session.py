@@ -176,6 +176,10 @@ class InviteSession(TransferSide):
 
     # What can be read
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request is the repetition of one that came before (RFC 3261 17.2.3)."""
+        return self._server_of(transaction_key(request)) is not None
+
     @property
     def deadline(self) -> float | None:
         """When `handle_timer` wants to be called, None when nothing waits."""

@@ -1,0 +1,164 @@
+"""Callers must say who they are: the digest challenge in front of calls that come in (man page `listen`, `auth_*`).
+
+INVITE and OPTIONS outside of a dialog, and every request of a caller within it, are let through with the right
+credentials and answered 401 without them; ACK and CANCEL cannot be challenged (RFC 3261 section 22.1). The nonces are
+`sipcore.digest_server`'s: signed, timed, named after the slot, bound to the source, each count good once (RELIABILITY
+S7). A 401 needs no state: a repeated request gets another one. What is a repetition of something already let through
+is for the caller of `judge` to know, because its nonce count would be used by then.
+"""
+
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from sipcore.digest import ALGORITHMS
+from sipcore.digest_server import DigestServer, Outcome
+from sipcore.message import Request, Response
+from sipcore.stateless import stateless_tag
+
+from .callbacks import Callback, invoke
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
+
+OFFERED: Final = ("SHA-256", "MD5")
+"""algorithms of the challenges, in this order (RFC 8760 section 2.4)"""
+_OPTIONS: Final = ("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms")
+_BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
+_logger = logging.getLogger(__name__)
+
+Users = Mapping[str, Any] | Callback
+
+
+class Challenger:
+    """The one that asks, for the calls of one worker.
+
+    worker: whose tokens, slot and counters it uses. realm: what users have their passwords for. passwords: password by
+    user, or a callback that is given the user. hashes: in place of passwords H(user:realm:password), as text (MD5 or
+    SHA-256, by its length) or as a mapping by algorithm, by user or from a callback that is given (user, realm); asked
+    before `passwords`. opaque: handed out with each challenge. algorithms: offered in this order; by default those that
+    all users can be verified with.
+
+    Raises:
+        ConfigurationError: nobody could be verified, or a lookup is a coroutine function.
+    """
+
+    def __init__(
+        self,
+        worker: "CallWorker",
+        realm: str,
+        *,
+        passwords: Users = None,
+        hashes: Users = None,
+        opaque: str = "",
+        algorithms: Sequence[str] = (),
+    ) -> None:
+        if passwords is None and hashes is None:
+            raise ConfigurationError("auth_realm alone lets nobody in; give auth_user2pass or auth_user2a1 too")
+        if inspect.iscoroutinefunction(passwords) or inspect.iscoroutinefunction(hashes):
+            raise ConfigurationError("auth_user2pass and auth_user2a1 are answered at once; give plain functions")
+        self._passwords, self._hashes, self._realm = passwords, hashes, realm
+        self._worker = worker
+        try:
+            self._server = DigestServer(
+                worker.tokens.hexadecimal(64).encode(),
+                realm,
+                worker.tokens,
+                slot=worker.slot,
+                algorithms=tuple(algorithms) or _verifiable(hashes),
+                window=1,
+                opaque=opaque,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"auth_algorithms {algorithms!r}: {error}") from error
+
+    @classmethod
+    def from_options(cls, worker: "CallWorker", realm: str, param: dict[str, Any]) -> "Challenger | None":
+        """Take the `auth_*` options out of the parameters of `listen`; None when there are none.
+
+        realm: the default. param: is changed.
+
+        Raises:
+            ConfigurationError: an option is not known, or as for the constructor.
+        """
+        options = {name: param.pop(name) for name in list(param) if name.startswith("auth_")}
+        if unknown := options.keys() - set(_OPTIONS):
+            raise ConfigurationError(f"listen knows {', '.join(_OPTIONS)}, not {', '.join(sorted(unknown))}")
+        if not options:
+            return None
+        return cls(
+            worker,
+            options.get("auth_realm") or realm,
+            passwords=options.get("auth_user2pass"),
+            hashes=options.get("auth_user2a1"),
+            opaque=options.get("auth_opaque", ""),
+            algorithms=options.get("auth_algorithms", ()),
+        )
+
+    def judge(self, request: Request, host: str, now: float) -> "str | Response":
+        """The user that sent a request, or the final response that turns it away.
+
+        host: the address that it came from. now: monotonic time in seconds.
+        """
+        if request.method in ("ACK", "CANCEL"):
+            return ""
+        try:
+            verdict = self._server.verify(request, self._lookup, now, source=host)
+        except Exception:
+            _logger.exception("the lookup of a user failed; the %s of %s is refused", request.method, host)
+            return self._answer(request, 500, ())
+        if verdict.ok:
+            return verdict.username
+        self._count("unauthorized" if verdict.outcome is Outcome.WRONG else "challenged")
+        return self._answer(request, *self._server.refusal(verdict, now, source=host))
+
+    def _answer(self, request: Request, status: int, extra: Sequence[tuple[str, str]]) -> Response:
+        tag = request.to_tag or stateless_tag(request, self._worker.admission.capabilities.tag_key)
+        return Response.to_request(request, status, to_tag=tag, extra=extra)
+
+    def _lookup(self, user: str) -> str | Mapping[str, str] | None:
+        """The password of a user, or its hashes by algorithm; None when nobody has that name."""
+        found = _ask(self._hashes, self._worker, user, self._realm)
+        if found is not None:
+            return _by_algorithm(found)
+        password = _ask(self._passwords, self._worker, user)
+        return None if password is None else str(password)
+
+    def _count(self, reason: str) -> None:
+        self._worker.totals.cell("sipswarm_sip_refused_total", reason).value += 1
+
+
+def _ask(users: Users, worker: "CallWorker", user: str, *more: str) -> Any:
+    return users.get(user) if isinstance(users, Mapping) else invoke(users, user, *more, spawn=worker.spawn)
+
+
+def _by_algorithm(given: Any) -> dict[str, str]:
+    """H(user:realm:password) by algorithm; raises ValueError for what is none."""
+    if isinstance(given, Mapping):
+        return {str(name): str(value).lower() for name, value in given.items()}
+    text = str(given).lower()
+    if len(text) not in _BY_LENGTH:
+        raise ValueError("no H(user:realm:password): neither the 32 digits of MD5 nor the 64 of SHA-256")
+    return {_BY_LENGTH[len(text)]: text}
+
+
+def _verifiable(hashes: Users) -> tuple[str, ...]:
+    """The algorithms with which every user can be verified; of a callback's hashes MD5 is what can be counted on.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if hashes is None:
+        return OFFERED
+    if not isinstance(hashes, Mapping):
+        return ("MD5",)
+    try:
+        known = [_by_algorithm(each) for each in hashes.values()]
+    except ValueError as error:
+        raise ConfigurationError(f"auth_user2a1: {error}") from error
+    common = tuple(name for name in (*OFFERED, *ALGORITHMS) if all(name in each for each in known))
+    if not common:
+        raise ConfigurationError("auth_user2a1: no algorithm is there for every user")
+    return tuple(dict.fromkeys(common))
