@@ -9,10 +9,10 @@ from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.session import InviteSession
 
+from .account import Account
 from .call import Call
 from .call_actor import CallActor
 from .challenger import Challenger
-from .config import format_host
 from .identity import Identity
 from .messages import SipReceived
 from .parameters import CallParameters
@@ -37,13 +37,14 @@ class Arrivals:
         """who takes the calls that come in; None = `default_identity`"""
         self.challenger: Challenger | None = None
         """asks callers who they are; None lets everybody in"""
+        self.account = Account(worker.config, worker.output.hops)
+        """who the node is"""
         self._worker = worker
         self._parse_errors = worker.totals.cell("sipswarm_sip_parse_errors_total", "message")
 
     def default_identity(self, listener: int) -> Identity:
-        """Who we are when nobody says: the configured user at the listener's address."""
-        worker = self._worker
-        return Identity(f"sip:{worker.config.user}@{format_host(worker.output.hops[listener].host)}")
+        """Who we are when nobody says: by the account of the node, or its user at the listener's address."""
+        return self.account.identity(self._worker.output.hops[listener].host)
 
     def refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
         """Answer what cannot be read as far as RFC 3261 section 8.2 lets us; counted."""

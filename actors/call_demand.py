@@ -1,15 +1,27 @@
 """What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sipcore.errors import ParseError
-from sipcore.offer_answer import EVENTS, codec_for
+from sipcore.media_attributes import Codec
+from sipcore.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 from sipcore.sdp import SessionDescription
 
 from .dtmf_methods import dtmf_modes
 from .errors import ConfigurationError
 from .parameters import CallParameters
+
+BY_NAME: Final[Mapping[str, Codec]] = {
+    "pcmu": codec_for(0),
+    "pcma": codec_for(8),
+    "g722": codec_for(9),
+    "l16": codec_for(96, "L16/8000"),
+    "opus": codec_for(97, "opus/48000/2"),
+}
+"""the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
+EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
+"""telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
 
 
 def demand_wishes(param: CallParameters) -> dict[str, Any]:
@@ -36,6 +48,23 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
         ) from error
     wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
     return wishes
+
+
+def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
+    """The codecs of these names in their order, and telephone-event on the clock of each; none named = the usual ones.
+
+    Raises:
+        ConfigurationError: a name that is not known, or comes twice.
+    """
+    if not names:
+        return DEFAULT_CODECS
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown or len(set(names)) < len(names):
+        reason = f"{unknown[0]!r} is not known" if unknown else "one is named twice"
+        raise ConfigurationError(f"codecs {','.join(names)}: {reason}; there are {', '.join(BY_NAME)}")
+    speech = tuple(BY_NAME[name] for name in names)
+    clock_rates = dict.fromkeys(codec.clock_rate for codec in speech)
+    return speech + tuple(EVENTS_AT[clock_rate] for clock_rate in clock_rates)
 
 
 def given_description(param: CallParameters) -> SessionDescription | None:

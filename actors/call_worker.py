@@ -29,6 +29,7 @@ from .arrivals import Arrivals
 from .call import Call
 from .call_actor import CallActor
 from .call_book import CallBook
+from .call_demand import named_codecs
 from .call_media import Line, MediaDemand
 from .callbacks import carry_through
 from .config import NodeConfig
@@ -136,6 +137,7 @@ class CallWorker:
             )
             for worker in range(config.media_workers)
         ]
+        self._codecs = named_codecs(config.codecs)
         self._media_output = MediaOutput(media_links, self._outbox, totals, self.loop, self._on_media_overload)
         self.arrivals = Arrivals(self)
         from .robots import install
@@ -250,7 +252,7 @@ class CallWorker:
         lines = self.lines_of(param)
         delayed, hold = param.sdp_on_ack, param.call_on_hold
         param.call_on_hold = False
-        call.actor.invite(tuple(headers), self.now(), delayed=delayed, hold=hold, lines=lines)
+        call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
         self.touch(call.actor)
         return call
 
@@ -268,6 +270,7 @@ class CallWorker:
         host = self.output.hops[listener].host
         return MediaDemand(
             wanted=wishes.pop("wanted", True),
+            codecs=wishes.pop("codecs", self._codecs),
             address=host,
             worker=self._number % max(1, self.config.media_workers),
             parked_port=self._parked[host].getsockname()[1],
@@ -466,6 +469,7 @@ class CallWorker:
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
         if isinstance(actor, RegistrationActor):
             self._actors.pop(actor.key, None)
+            self.draining.check()
             return
         if self._by_number.pop(actor.number, None) is None:
             return
@@ -499,7 +503,7 @@ class CallWorker:
             return
         row = self.book.finished(call, self.now())
         report = call.report or self.tell
-        if report is not None and call.is_uac:
+        if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
         self._touched.append(call.actor)
         self.draining.check()
@@ -529,8 +533,12 @@ class CallWorker:
         """A call's user does not read its digits."""
         self._unread_dropped.value += 1
 
+    def registrations(self) -> list[RegistrationActor]:
+        """What is bound, or on its way to be or not to be."""
+        return list({id(each): each for each in self._actors.values() if isinstance(each, RegistrationActor)}.values())
+
     def unregister_all(self) -> None:
         """Remove every binding that this worker holds."""
-        for actor in {id(each): each for each in self._actors.values() if isinstance(each, RegistrationActor)}.values():
+        for actor in self.registrations():
             self.guarded(actor, actor.unregister, self.now())
             self.touch(actor)

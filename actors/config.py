@@ -6,7 +6,7 @@ Filled by the command line or by `UserAgent`; checked here, in one place, with e
 import dataclasses
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import ConfigurationError
@@ -153,6 +153,26 @@ class LoadConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """Who the node is for others, and by which way its requests leave; empty = nobody in particular, the direct way."""
+
+    from_: str = ""
+    """SIP URI of our calls"""
+    proxy: str = ""
+    """SIP URI through which every request goes that has no route of its own"""
+    registrar: str = ""
+    """SIP URI of the registrar where the answering robot keeps `address` bound; empty = it registers nowhere"""
+    address: str = ""
+    """the address-of-record that is bound there"""
+    user: str = ""
+    """name for a challenge of proxy, registrar or whom we call"""
+    password: str = field(default="", repr=False)
+    """its password, read from its file by the command line; never shown (RELIABILITY S13)"""
+    headers: tuple[tuple[str, str], ...] = ()
+    """further headers of each INVITE and REGISTER"""
+
+
+@dataclass(frozen=True, slots=True)
 class TlsConfig:
     """Files and rules of TLS connections; keys stay in their files, only the dispatcher opens them."""
 
@@ -195,6 +215,12 @@ class NodeConfig:
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None
+    account: AccountConfig = AccountConfig()
+    """who we are"""
+    codecs: tuple[str, ...] = ()
+    """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
+    tells_incoming: bool = False
+    """whether the supervisor hears of each ended call that came in too, not only of those that we placed"""
 
     def endpoint(self, name: str) -> str:
         """Where a link is: a socket file in the run directory, or inside this process when there is none."""
@@ -220,4 +246,7 @@ class NodeConfig:
             raw["load"]["profile"] = tuple(tuple(each) for each in raw["load"]["profile"])
             raw["load"] = LoadConfig(**raw["load"])
         raw["tls"] = TlsConfig(**raw["tls"])
+        raw["account"]["headers"] = tuple((name, value) for name, value in raw["account"]["headers"])
+        raw["account"] = AccountConfig(**raw["account"])
+        raw["codecs"] = tuple(raw["codecs"])
         return cls(**raw)

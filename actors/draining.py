@@ -1,4 +1,4 @@
-"""How a call worker comes to its end: no new calls, time for live ones, then BYE for all."""
+"""How a call worker comes to its end: no new calls, time for live ones, then BYE for all, and no registration left."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .call_worker import CallWorker
 
 HANG_UP_WAIT: Final = 5.0
-"""seconds that a drain waits for the answers to our BYEs"""
+"""seconds that a drain waits for the answers to our BYEs, and to what takes our registrations back"""
 
 
 class Draining:
@@ -17,6 +17,7 @@ class Draining:
     def __init__(self, worker: "CallWorker") -> None:
         self._worker = worker
         self.begun = False
+        self._unregistered = False
         self._said = False
 
     def begin(self, within: float) -> None:
@@ -29,13 +30,17 @@ class Draining:
         self.check()
 
     def check(self) -> None:
-        """Say so when the last call is over."""
-        if self.begun and not self._worker.live and not self._worker.application.pending():
+        """Take registrations back when the last call is over; say so when they are."""
+        worker = self._worker
+        if not self.begun or worker.live or worker.application.pending():
+            return
+        self._unregister()
+        if not worker.registrations():
             self._say()
 
     def _hang_up_all(self) -> None:
         worker = self._worker
-        worker.unregister_all()
+        self._unregister()
         worker.application.end_pending()
         for call in list(worker.live.values()):
             worker.guarded(call.actor, call.actor.hang_up, worker.now())
@@ -43,6 +48,12 @@ class Draining:
         worker.flush()
         worker.loop.call_later(HANG_UP_WAIT, self._say)
         self.check()
+
+    def _unregister(self) -> None:
+        if not self._unregistered:
+            self._unregistered = True
+            self._worker.unregister_all()
+            self._worker.loop.call_later(HANG_UP_WAIT, self._say)
 
     def _say(self) -> None:
         worker = self._worker

@@ -19,6 +19,8 @@ class Identity(NamedTuple):
     outgoing_proxy: Hop | None = None
     credentials: Lookup | None = None
     session_expires: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    """further headers of each INVITE and REGISTER"""
 
 
 class Keyring:

@@ -126,9 +126,7 @@ class FileRobot:
             self._worker.spawn(self._set_up(self._file.setup))
 
     async def _set_up(self, setup: Callable[[Any], Any]) -> None:
-        from .user_agent import UserAgent
-
-        agent = UserAgent(self._worker.arrivals.default_identity(0).from_, worker=self._worker)
+        agent = self._worker.arrivals.account.agent(self._worker)
         agent.scenario = self._config.name
         try:
             result = setup(agent)
@@ -159,6 +157,8 @@ class AnsweringRobot:
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"
         worker.arrivals.on_call = self._on_call
+        if worker.config.account.registrar:
+            worker.on_start(lambda at: worker.spawn(worker.arrivals.account.keep_registered(worker)))
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config

@@ -50,14 +50,15 @@ class UserAgent:
     """A SIP user agent on its own sockets.
 
     from_: our SIP URI, or a bare user with `domain`. legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 =
-    any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or
-    a function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of
-    what is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
-    "example.org", "*.example.org" or "*". rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
-    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. dnsresolv: answers
-    questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of a
-    running node, in place of a node of our own; then `legs`, `rtp_ports` and `tls` are the node's, and the user agent
-    works without being entered.
+    any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a
+    function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of what
+    is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
+    "example.org", "*.example.org" or "*". headers: of each INVITE and REGISTER besides their own. codecs: names in the
+    order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
+    numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
+    only calls. dnsresolv: answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand
+    on this call worker of a running node, in place of a node of our own; then `legs`, `rtp_ports`, `codecs` and `tls`
+    are the node's, and the user agent works without being entered.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -77,6 +78,8 @@ class UserAgent:
         options: Mapping[str, str] | None = None,
         domain2proxy: Mapping[str, str] | None = None,
         session_expires: int = 0,
+        headers: Sequence[tuple[str, str]] = (),
+        codecs: Sequence[str] = (),
         rtp_ports: tuple[int, int] = (20000, 32766),
         tls: TlsConfig | None = None,
         dnsresolv: "Lookup | None" = None,
@@ -99,6 +102,7 @@ class UserAgent:
             self._proxy,
             self._keyring,
             session_expires,
+            tuple(headers),
         )
         self._trust(outgoing_proxy, registrar)
         self.scenario = ""
@@ -116,7 +120,7 @@ class UserAgent:
             self._node = BoundNode(worker)
         else:
             listeners = tuple(Listener.parse(leg) for leg in legs)
-            config = NodeConfig("", listeners, 0, rtp_ports=rtp_ports, tls=tls or TlsConfig())
+            config = NodeConfig("", listeners, 0, rtp_ports=rtp_ports, tls=tls or TlsConfig(), codecs=tuple(codecs))
             self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
@@ -418,7 +422,8 @@ class UserAgent:
         )
         settings = RegistrationSettings(
             uri, f"<{self.from_}>", (own,), local, hop, expires or 900, retry=refresh, credentials=self._keyring,
-            headers=tuple((name.replace("_", "-"), value) for name, value in headers.items()), user_agent="sipswarm",
+            headers=self._identity.headers + tuple((name.replace("_", "-"), value) for name, value in headers.items()),
+            user_agent="sipswarm",
         )  # fmt: skip
         done = worker.loop.create_future()
 

@@ -11,14 +11,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
-from sipcore.uri import Uri
 
 from .. import robots
 from ..call import Call
 from ..config import LoadConfig
 from ..errors import CallTimeout, Overloaded
 from ..messages import SetRate
-from ..targets import hop_of
 from .scenario import Scenario, name_of
 from .schedule import Plan
 
@@ -48,8 +46,9 @@ class LoadGenerator:
         self._planned = self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
         legs = worker.output.hops
-        self._hop: Hop = hop_of(config.target, [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs])
-        worker.output.name(self._hop, Uri.parse(config.target).host)
+        account = worker.arrivals.account
+        self._hop: Hop = account.hop_to(config.target, legs)
+        worker.output.name(self._hop, account.name_of(config.target))
         self._identity = worker.arrivals.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)

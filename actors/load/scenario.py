@@ -53,8 +53,6 @@ class Scenario:
     """
 
     def __init__(self, worker: "CallWorker", config: LoadConfig, on_done: Callable[[bool], None]) -> None:
-        from ..user_agent import UserAgent
-
         self._worker = worker
         self._config = config
         self._on_done = on_done
@@ -66,7 +64,7 @@ class Scenario:
                 config.shard * worker.config.call_workers + worker.slot, config.shards * worker.config.call_workers
             )
         self._runs: set[Run] = set()
-        self._agent: UserAgent = UserAgent(worker.arrivals.default_identity(0).from_, worker=worker)
+        self._agent: UserAgent = worker.arrivals.account.agent(worker)
         self._agent.target = config.target
         self._agent.scenario = name
         self._agent.media = config.media
@@ -151,9 +149,18 @@ class Scenario:
             rows[0] = rows[0]._replace(failure=run.failure)
         if self._worker.tell is not None:
             for row in rows:
+                self._tell_ladder(run, row)
                 self._worker.tell(row)
         self._on_done(held_back)
         self._worker.draining.check()
+
+    def _tell_ladder(self, run: Run, row: CallFinished) -> None:
+        """What was sent and received in a call of a failed run."""
+        worker = self._worker
+        if worker.trace is not None and row.failure:
+            for call in run.calls:
+                if call.call_id == row.call_id:
+                    worker.trace.tell(worker.tell, row.call_id, call.sip_record)
 
     def _row_without_call(self, run: Run) -> CallFinished:
         """A run that placed no call was not able to send anything, whatever it thinks."""
