@@ -108,7 +108,7 @@ class CallWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
-        self.configs = SessionConfigs(self.output)
+        self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,

@@ -212,6 +212,8 @@ class NodeConfig:
     """seconds without a beat before a process is replaced; 0 = off"""
     max_calls: int = 20000
     """live calls per call worker; a further INVITE gets 503"""
+    strict_source: bool = True
+    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None

@@ -5,7 +5,7 @@ waits is bounded; what finds no address is lost, and its transaction told so.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MOST: Final = 256
 """messages that wait for one name"""
 MOST_NAMES: Final = 256
+MOST_KNOWN: Final = 1024
+"""names whose addresses are remembered"""
 
 
 class Waiting(NamedTuple):
@@ -45,6 +47,7 @@ class LateNames:
         self._send = send
         self._lost = lost
         self._found = found
+        self._known: dict[str, frozenset[str]] = {}
         self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.resolver: Resolver | None = None
@@ -67,6 +70,17 @@ class LateNames:
         else:
             self._lost(listener, data, host, port, "too many messages wait for DNS")
 
+    def learn(self, name: str, hops: Iterable[Hop]) -> None:
+        """Remember which addresses a name led to."""
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        known = self._known.pop(name.lower(), frozenset())
+        self._known[name.lower()] = known.union(hop.host for hop in hops)
+
+    def addresses_of(self, name: str) -> frozenset[str]:
+        """The addresses that a name was found to have; none while it is not known."""
+        return self._known.get(name, frozenset())
+
     def close(self) -> None:
         """Stop waiting."""
         for each in self._tasks:
@@ -85,6 +99,7 @@ class LateNames:
             for each in self._waiting.pop(key):
                 self._lost(listener, each.data, host, port, str(error))
             return
+        self.learn(host, hops)
         self._found(hops[0], host)
         for each in self._waiting.pop(key):
             self._send(listener, each.data, hops[0].host, port, each.flow)

@@ -19,8 +19,9 @@ RING_TIME: Final = 180.0
 class SessionConfigs:
     """One per call worker."""
 
-    def __init__(self, output: SipOutput) -> None:
+    def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
         self._output = output
+        self._strict_source = strict_source
         self._known: dict[tuple[int, Identity, float], SessionConfig] = {}
 
     def of(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
@@ -38,6 +39,8 @@ class SessionConfigs:
                 outgoing_proxy=identity.outgoing_proxy,
                 route=identity.route,
                 session_expires=identity.session_expires,
+                strict_source=self._strict_source,
+                addresses_of=self._output.late.addresses_of,
             )
         return found
 

@@ -56,9 +56,10 @@ class UserAgent:
     "example.org", "*.example.org" or "*". headers: of each INVITE and REGISTER besides their own. codecs: names in the
     order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
     numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
-    only calls. dnsresolv: answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand
-    on this call worker of a running node, in place of a node of our own; then `legs`, `rtp_ports`, `codecs` and `tls`
-    are the node's, and the user agent works without being entered.
+    only calls. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). dnsresolv:
+    answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of
+    a running node, in place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`,
+    `strict_source`) is said there, and the user agent works without being entered.
 
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
@@ -82,6 +83,7 @@ class UserAgent:
         codecs: Sequence[str] = (),
         rtp_ports: tuple[int, int] = (20000, 32766),
         tls: TlsConfig | None = None,
+        strict_source: bool = True,
         dnsresolv: "Lookup | None" = None,
         worker: "CallWorker | None" = None,
     ) -> None:
@@ -120,7 +122,15 @@ class UserAgent:
             self._node = BoundNode(worker)
         else:
             listeners = tuple(Listener.parse(leg) for leg in legs)
-            config = NodeConfig("", listeners, 0, rtp_ports=rtp_ports, tls=tls or TlsConfig(), codecs=tuple(codecs))
+            config = NodeConfig(
+                "",
+                listeners,
+                0,
+                rtp_ports=rtp_ports,
+                tls=tls or TlsConfig(),
+                codecs=tuple(codecs),
+                strict_source=strict_source,
+            )
             self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
@@ -289,6 +299,7 @@ class UserAgent:
             self._resolver = Resolver(self._dnsresolv, random=Random())
         reachable = tuple((leg.transport, 6 if ":" in leg.host else 4) for leg in self.legs)
         hops = await self._resolver.hops(uri, reachable)
+        self._node.worker.output.late.learn(host, hops)
         for hop in hops:
             self._node.worker.output.name(hop, host)
         return hops

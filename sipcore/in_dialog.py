@@ -22,7 +22,7 @@ from .events import (
     RequestReceived,
 )
 from .header_lines import lines_of, merged
-from .hop import Hop
+from .hop import Hop, Transmit
 from .incoming_invite import IncomingInvite
 from .message import Request, Response
 from .outgoing_invite import OutgoingInvite
@@ -274,7 +274,10 @@ class DialogSide(CalledSide):
     def _receive_request(self, request: Request, source: Hop, flow: int, now: float) -> None:
         method = request.method
         if method == "ACK":
-            self._receive_ack(request, now)
+            if self.dialog is not None and self._is_stranger(self.dialog, source):
+                self.config.counts.strangers += 1
+            else:
+                self._receive_ack(request, now)
             return
         key = transaction_key(request)
         server = self._server_of(key)
@@ -282,10 +285,14 @@ class DialogSide(CalledSide):
             self._repeat(server, request, now)
             return
         reply = Reply(request, source, flow, self.local_tag)
+        dialog = self.dialog if method == "CANCEL" else self._dialog_of(request)
+        if dialog is not None and self._is_stranger(dialog, source):
+            self.config.counts.strangers += 1
+            self._transmits.append(Transmit(reply.to_bytes(481, ""), reply.hop, reply.flow))  # without state: 8.2.7
+            return
         if method == "CANCEL":
             self._receive_cancel(request, key, reply, now)
             return
-        dialog = self._dialog_of(request)
         if method == "INVITE" and dialog is not None:
             self._receive_reinvite(request, key, reply, dialog, now)
             return

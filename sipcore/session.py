@@ -138,7 +138,7 @@ class InviteSession(TransferSide):
         """
         if isinstance(message, Response):
             try:
-                self._receive_response(message, now)
+                self._receive_response(message, source, now)
             except ParseError:
                 self.ignored += 1
         else:

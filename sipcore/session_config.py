@@ -12,6 +12,7 @@ from typing import Final
 
 from .digest import CredentialsLookup
 from .hop import Hop, bracketed
+from .peer_set import AddressesOf
 from .timers import TimerSettings
 from .transaction_counts import TransactionCounts
 
@@ -87,6 +88,11 @@ class SessionConfig:
     """Max-Forwards."""
     counts: TransactionCounts = field(default_factory=TransactionCounts, repr=False, compare=False)
     """What the sessions count together."""
+
+    strict_source: bool = True
+    """Whether requests of a dialog must come from its peer set, any port of its hosts (RELIABILITY S3)."""
+    addresses_of: AddressesOf | None = None
+    """What is known of the names in a peer set."""
 
     via_start: str = field(init=False, repr=False, compare=False, default="")
     """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""

@@ -1,4 +1,4 @@
-"""What many sessions count together: messages that went or came again, and transactions that no answer ended.
+"""What many sessions count together: messages that went or came again, transactions that no answer ended, strangers.
 
 RFC 3261 section 17 (retransmissions, timers B, F and H). Plain numbers that only grow; knows no metrics.
 """
@@ -15,7 +15,7 @@ FURTHER: Final = "OTHER"
 class TransactionCounts:
     """Numbers of one owner of sessions; shared by all of them, so that they are there before a session ends."""
 
-    __slots__ = ("received_again", "sent_again", "timeouts")
+    __slots__ = ("received_again", "sent_again", "strangers", "timeouts")
 
     def __init__(self) -> None:
         self.sent_again: dict[str, int] = {}
@@ -24,6 +24,8 @@ class TransactionCounts:
         """Requests and final responses that came again, by the method of their CSeq."""
         self.timeouts: dict[str, int] = {"B": 0, "F": 0, "H": 0}
         """Transactions without an answer, or without the ACK to ours, by timer (RFC 3261 section 17, 13.3.1.4)."""
+        self.strangers = 0
+        """Requests within a dialog that came from outside of its peer set (RELIABILITY S3)."""
 
     def sent(self, method: str) -> None:
         """A message of ours went out once more."""

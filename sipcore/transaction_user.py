@@ -20,6 +20,7 @@ from .events import Event
 from .header_lines import lines_of
 from .hop import Hop, Transmit
 from .message import Request, Response
+from .peer_set import MOST_HEARD, admits
 from .reply import Reply
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey
 from .session_config import SessionConfig
@@ -109,6 +110,7 @@ class TransactionUser(ABC):
         "_digest",
         "_domain",
         "_events",
+        "_heard",
         "_home",
         "_hop",
         "_last_id",
@@ -151,6 +153,8 @@ class TransactionUser(ABC):
         """Host that our first INVITE went to, empty when the call came in."""
         self._domain = ""
         """Host that its credentials are looked up under."""
+        self._heard: tuple[str, ...] = ()
+        """Hosts that have answered requests of ours, other than the one that the first INVITE went to."""
 
     def drain(self) -> tuple[list[Transmit], list[Event]]:
         """Hand out, and forget, what is to be sent and what has happened since the last time."""
@@ -245,7 +249,7 @@ class TransactionUser(ABC):
         """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
         return self.flow if hop.transport != "udp" and not dialog.route_set else 0
 
-    def _receive_response(self, response: Response, now: float) -> None:
+    def _receive_response(self, response: Response, source: Hop, now: float) -> None:
         """Give a response to the request it belongs to (RFC 3261 17.1.3)."""
         branch = response.branch
         method = response.cseq.method
@@ -256,6 +260,8 @@ class TransactionUser(ABC):
         else:
             self.ignored += 1
             return
+        if source.host != self._hop.host and source.host not in self._heard:
+            self._heard = (*self._heard, source.host)[-MOST_HEARD:]
         action = transaction.receive(response, now)
         if action is not _DELIVER:
             if action is ClientAction.IGNORE:
@@ -271,6 +277,13 @@ class TransactionUser(ABC):
         self._on_response(client, response, now)
 
     # Requests of the peer
+
+    def _is_stranger(self, dialog: Dialog, source: Hop) -> bool:
+        """Whether a request of the dialog comes from outside of its peer set, where the configuration minds."""
+        host, config = source.host, self.config
+        if host == self._hop.host or not config.strict_source or host in self._heard:
+            return False
+        return not admits(dialog, host, self._hop.host, config.addresses_of)
 
     def _server_of(self, key: TransactionKey) -> ServerRequest | None:
         """Find the transaction that a repeated request or an ACK belongs to (RFC 3261 17.2.3)."""
