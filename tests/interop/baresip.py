@@ -1,104 +1,140 @@
-"""baresip as a peer: a phone without sound card that calls, plays a tone, records what it hears and counts its packets.
+"""baresip as a peer: a phone without sound card, steered over its control port on loopback.
 
-Debian's baresip 1.0.0 leaves the loopback interface out of its addresses, but takes 127.0.0.1 when it is told to: the
-address in its SDP is then where its media comes from, which our strict rule for sources asks for.
+It plays a 16 bit WAV file (aufile), gives what it hears to nobody (aubridge) and records it (sndfile). Debian's baresip
+1.0.0 leaves the loopback interface out of its addresses, but takes 127.0.0.1 when it is told to: the address in its SDP
+is then where its media comes from, which our strict rule for sources asks for.
 """
 
-import itertools
-import math
+import asyncio
+import json
 import re
-import struct
-import wave
 from pathlib import Path
-from typing import NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .peers import BARESIP, require
-from .processes import LOOPBACK, Program, free_port
+from .processes import LOOPBACK, Program, free_port, wait_until
+from .speech import RATE, read_wav, write_wav
 
-RATE = 8000
-TONE_HZ = 440
-TONE_RMS = 5657.0
-"""of a sine of amplitude 8,000"""
+MODULES = ("g711", "aufile", "aubridge", "sndfile")
+APPLICATIONS = ("account", "menu", "ctrl_tcp")
 
 
-class Heard(NamedTuple):
-    """What the phone knows at the end of its call."""
+class Packets(NamedTuple):
+    """What the phone counted of the RTP of its last call."""
 
-    established: bool
-    packets_sent: int
-    packets_received: int
+    sent: int
+    received: int
     errors: int
-    rms: float
-    """of what it decoded, start and end left out, in units of 16 bit samples"""
-    hertz: float
-    """by zero crossings, over the same part"""
-    account: str
 
 
 class Phone:
-    """One call of some seconds to a SIP URI."""
+    """A phone with one account, that plays these samples in each call."""
 
-    def __init__(self, folder: Path, to: str, seconds: int) -> None:
+    def __init__(self, folder: Path, plays: NDArray[np.int16], name: str = "phone") -> None:
         baresip = require(BARESIP)
-        self._seconds = seconds
-        self._home = folder / "baresip"
-        self._home.mkdir()
-        tone = self._home / "tone.wav"
-        with wave.open(str(tone), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            samples = [int(8000 * math.sin(2 * math.pi * TONE_HZ * n / RATE)) for n in range(RATE * (seconds + 2))]
-            file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
-        port = free_port()
-        media = free_port()
+        self.home = folder / name
+        self.home.mkdir()
+        # A file that ends ends what the phone sends: seconds of silence come after it.
+        sound = write_wav(self.home / "sound.wav", np.concatenate((plays, np.zeros(RATE * 60, np.int16))))
+        self.port, self._control, media = free_port(), free_port(), free_port()
         lines = [
             "module_path /usr/lib/baresip/modules",
-            f"sip_listen {LOOPBACK}:{port}",
+            f"sip_listen {LOOPBACK}:{self.port}",
             f"net_interface {LOOPBACK}",
-            f"audio_source aufile,{tone}",
+            f"ctrl_tcp_listen {LOOPBACK}:{self._control}",
+            f"audio_source aufile,{sound}",
             "audio_player aubridge,nil",
             "audio_alert aubridge,nil",
             "audio_channels 1",
             f"audio_srate {RATE}",
             f"rtp_ports {media}-{media + 20}",
             "rtp_stats yes",
-            f"snd_path {self._home}",
-            *(f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile")),
-            *(f"module_app {name}.so" for name in ("account", "menu")),
+            f"snd_path {self.home}",
+            *(f"module {each}.so" for each in MODULES),
+            *(f"module_app {each}.so" for each in APPLICATIONS),
             "module_tmp uuid.so",
         ]
-        (self._home / "config").write_text("\n".join(lines) + "\n")
-        (self._home / "accounts").write_text(f"<sip:phone@{LOOPBACK}:{port}>;regint=0\n")
-        (self._home / "contacts").write_text("\n")
-        argv = [baresip, "-4", "-f", str(self._home), "-e", f"/dial {to}", "-t", str(seconds)]
-        self.program = Program(argv, folder, "baresip")
+        (self.home / "config").write_text("\n".join(lines) + "\n")
+        (self.home / "accounts").write_text(f"<{self.uri}>;regint=0;answermode=manual\n")
+        (self.home / "contacts").write_text("\n")
+        self._events: list[dict[str, Any]] = []
+        self._answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.program = Program([baresip, "-4", "-f", str(self.home)], folder, name)
 
-    def heard(self) -> Heard:
-        """Wait for the end of the call."""
-        self.program.wait(self._seconds + 15)
+    @property
+    def uri(self) -> str:
+        """Its SIP URI."""
+        return f"sip:phone@{LOOPBACK}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        """Wait until it takes commands; they are taken until the end of the context."""
+        wait_until(
+            lambda: "baresip is ready" in self.program.output or self.program.exit_code is not None,
+            10,
+            lambda: f"a phone\n{self.program.account()}",
+        )
+        assert self.program.exit_code is None, self.program.account()
+        reader, self._writer = await asyncio.open_connection(LOOPBACK, self._control)
+        self._reading = asyncio.create_task(self._read(reader))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._reading.cancel()
+        await asyncio.wait([self._reading])
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        """Netstrings of JSON: answers to commands, and events."""
+        while True:
+            try:
+                size = int((await reader.readuntil(b":"))[:-1])
+                word = json.loads((await reader.readexactly(size + 1))[:-1])
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return
+            if word.get("event"):
+                self._events.append(word)
+            else:
+                self._answers.put_nowait(word)
+
+    async def command(self, name: str, parameters: str = "") -> str:
+        """Have it do something; what it says to that."""
+        text = json.dumps({"command": name, "params": parameters}).encode()
+        self._writer.write(b"%d:%s," % (len(text), text))
+        async with asyncio.timeout(5):
+            answer = await self._answers.get()
+        assert answer["ok"], f"{name} {parameters}: {answer}\n{self.program.account()}"
+        return str(answer.get("data", ""))
+
+    def events(self, kind: str) -> list[str]:
+        """The parameters of the events of one kind, in order: CALL_INCOMING, CALL_ESTABLISHED, CALL_DTMF_START …"""
+        return [str(event.get("param", "")) for event in self._events if event["type"] == kind]
+
+    async def event(self, kind: str, count: int = 1, seconds: float = 10) -> str:
+        """Wait for an event of a kind, the first or a later one; its parameter."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while len(self.events(kind)) < count:
+            kinds = [event["type"] for event in self._events]
+            assert asyncio.get_running_loop().time() < deadline, f"no {kind} in {kinds}\n{self.program.account()}"
+            await asyncio.sleep(0.02)
+        return self.events(kind)[count - 1]
+
+    def recording(self) -> NDArray[np.int16]:
+        """What it heard in its call, which is over."""
+        found = list(self.home.glob("dump-*-dec.wav"))
+        assert len(found) == 1, f"{len(found)} recordings\n{self.program.account()}"
+        return read_wav(found[0])
+
+    def packets(self) -> Packets:
+        """Its counts of its call, which is over."""
         said = self.program.output + self.program.errors
         packets = re.search(r"^packets: +(\d+) +(\d+)", said, re.MULTILINE)
         errors = re.search(r"^errors: +(\d+) +(\d+)", said, re.MULTILINE)
-        rms, hertz = self._recorded()
-        return Heard(
-            "Call established" in said,
-            int(packets[1]) if packets else 0,
-            int(packets[2]) if packets else 0,
-            int(errors[1]) + int(errors[2]) if errors else 0,
-            rms,
-            hertz,
-            self.program.account(),
-        )
-
-    def _recorded(self) -> tuple[float, float]:
-        recordings = list(self._home.glob("dump-*-dec.wav"))
-        if not recordings:
-            return 0.0, 0.0
-        octets = recordings[0].read_bytes()[44:]
-        samples = struct.unpack(f"<{len(octets) // 2}h", octets[: len(octets) // 2 * 2])[RATE:-RATE]
-        if not samples:
-            return 0.0, 0.0
-        crossings = sum(1 for a, b in itertools.pairwise(samples) if a < 0 <= b)
-        rms = math.sqrt(sum(value * value for value in samples) / len(samples))
-        return rms, crossings * RATE / len(samples)
+        assert packets, self.program.account()
+        assert errors, self.program.account()
+        return Packets(int(packets[1]), int(packets[2]), int(errors[1]) + int(errors[2]))
