@@ -18,7 +18,9 @@ from .identity import Identity, Keyring
 from .targets import hop_of
 
 if TYPE_CHECKING:
+    from .arrangement import Arrangement
     from .call_worker import CallWorker
+    from .robot_agent import RobotAgent
     from .user_agent import UserAgent
 
 REGISTRATION_TIME: Final = 900
@@ -83,6 +85,21 @@ class Account:
             auth=(own.user, own.password) if own.user else None,
             headers=own.headers,
             worker=worker,
+        )
+
+    def robot_agent(self, worker: "CallWorker", arrangement: "Arrangement") -> "RobotAgent":
+        """The user agent of a robot's `setup`, under this account."""
+        from .robot_agent import RobotAgent
+
+        own = self._own
+        return RobotAgent(
+            self.identity(worker.output.hops[0].host).from_,
+            outgoing_proxy=own.proxy,
+            registrar=own.registrar,
+            auth=(own.user, own.password) if own.user else None,
+            headers=own.headers,
+            worker=worker,
+            arrangement=arrangement,
         )
 
     async def keep_registered(self, worker: "CallWorker") -> None:

@@ -19,7 +19,7 @@ def _none() -> int:
 class Application:
     """The places where an application hangs itself in; each does nothing until then."""
 
-    __slots__ = ("end_pending", "on_record", "pending", "scenario")
+    __slots__ = ("end_pending", "on_record", "pending", "scenario", "update_gauges")
 
     def __init__(self) -> None:
         self.scenario = ""
@@ -30,3 +30,5 @@ class Application:
         """how many pieces of work are not done though no call of theirs may be live"""
         self.end_pending: Callable[[], None] = _nothing
         """ends them; the time of a drain is over"""
+        self.update_gauges: Callable[[], None] = _nothing
+        """brings its gauges up to date, before each snapshot"""

@@ -64,6 +64,8 @@ class Arrivals:
         takes_calls = self.on_call is not None
         if takes_calls and worker.admission.refuses(source.host):
             return
+        if request.to_tag is not None:
+            worker.book.unexpected(worker.application.scenario, "request")
         full = len(worker.live) >= worker.config.max_calls
         reply = worker.admission.answer(request, takes_calls=takes_calls, draining=worker.draining.begun, full=full)
         user = ""

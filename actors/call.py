@@ -63,6 +63,8 @@ class Call:
     digits_received = ""
     expected_digits = ""
     """what the peer should send, for the judgement"""
+    digit_mode = "rfc4733"
+    """how the last digit came: rfc4733, inband or info"""
     on_up: "Callable[[Call], None] | None" = None
     """called when the call is established"""
     on_over: "Callable[[Call], None] | None" = None
@@ -428,6 +430,7 @@ class Call:
         for each in events:
             if each in DIGITS:
                 await self.request("INFO", relay_body(each, duration), content_type=DTMF_RELAY)
+                self.worker.book.digit("sent", "info")
                 self.digits_sent += each
             await asyncio.sleep(duration / 1000 + _INFO_SPACING)
 

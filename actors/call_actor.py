@@ -435,6 +435,7 @@ class CallActor:
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
+            self.times.bye_done, self.times.bye_status = now, event.status
             if event.response is not None and not self.times.bye_answered:
                 self.times.bye_answered = now
             self._bye_open = False

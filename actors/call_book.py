@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from sipcore.events import Cause
-from sipcore.session import InviteSession
 
 from .call_state import State
 from .messages import CallFinished
@@ -64,21 +63,33 @@ class CallBook:
         """A planned call could not be started."""
         self._totals.cell("sipswarm_calls_dropped_total", scenario, reason).value += 1
 
-    def set_active(self, calls: "Iterable[Call]") -> None:
-        """The gauge of live calls by state."""
+    def set_active(self, calls: "Iterable[Call]", registrations: int = 0) -> None:
+        """The gauges of what lives: calls by state, what their users have not read, registrations."""
         counts: dict[tuple[str, str, str], int] = {}
+        unread = deepest = 0
         for call in calls:
             key = (call.scenario, "uac" if call.is_uac else "uas", STATE_LABELS[call.state])
             counts[key] = counts.get(key, 0) + 1
+            if call.unread:
+                unread += len(call.unread)
+                deepest = max(deepest, len(call.unread))
+        cell = self._totals.cell
+        cell("sipswarm_actors_active", "call").value = sum(counts.values())
+        cell("sipswarm_actors_active", "registration").value = registrations
+        cell("sipswarm_actor_mailbox_messages").value = unread
+        cell("sipswarm_actor_mailbox_deepest_messages").value = deepest
         for row in self._totals.cells("sipswarm_calls_active"):
             row.value = 0
         for labels, count in counts.items():
             self._totals.cell("sipswarm_calls_active", *labels).value = count
 
-    def session_done(self, session: InviteSession) -> None:
-        """A session is forgotten: take over what it counted."""
-        if session.retransmissions:
-            self._totals.cell("sipswarm_sip_retransmissions_total", "sent", "INVITE").value += session.retransmissions
+    def unexpected(self, scenario: str, kind: str) -> None:
+        """A message came that belongs to no call; kind: request or response."""
+        self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
+
+    def digit(self, direction: str, mode: str) -> None:
+        """A digit went or came as a SIP message; the others are counted where the media is."""
+        self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
 
     def finished(self, call: "Call", now: float) -> CallFinished:
         """Book the end of a call; its row."""
@@ -97,11 +108,29 @@ class CallBook:
         if times.answered:
             totals.cell("sipswarm_calls_completed_total", scenario, role, ended_by).value += 1
             totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(duration)
-        if disconnect >= 0:
-            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, "success").add(disconnect)
+        if times.bye_status and times.bye_sent:
+            result = "success" if 200 <= times.bye_status < 300 else "failure"
+            ended = times.bye_done - times.bye_sent
+            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, result).add(ended)
         if call.failure:
             totals.cell("sipswarm_call_failures_total", scenario, role, call.failure).value += 1
-        return self._row(call, outcome, post_dial, answer, disconnect, duration, ended_by)
+        row = self._row(call, outcome, post_dial, answer, disconnect, duration, ended_by)
+        self._observe_media(call, row)
+        return row
+
+    def _observe_media(self, call: "Call", row: CallFinished) -> None:
+        figures = call.statistics
+        if figures is not None and figures.one_way and row.outcome == "answered":
+            side = "local" if figures.one_way == "local" else "remote"
+            self._totals.cell("sipswarm_calls_one_way_media_total", call.scenario, side).value += 1
+        swapped = min(row.digits_missed, row.digits_wrong)
+        for kind, count in (
+            ("wrong_digit", swapped),
+            ("missed", row.digits_missed - swapped),
+            ("spurious", row.digits_wrong - swapped),
+        ):
+            if count:
+                self._totals.cell("sipswarm_dtmf_errors_total", call.digit_mode, kind).value += count
 
     def _observe_uac(self, scenario: str, outcome: str, first: float, post_dial: float, answer: float) -> None:
         totals = self._totals

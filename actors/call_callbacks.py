@@ -210,6 +210,9 @@ def _on_transfer_news(call: "Call", notice: TransferNews) -> None:
 
 def _on_digit(call: "Call", notice: Digit) -> None:
     call.digits_received += notice.event
+    call.digit_mode = notice.mode
+    if notice.mode == "info":
+        call.worker.book.digit("received", "info")
     if len(call.unread) == UNREAD_DIGITS:
         call.worker.count_unread_dropped()
     call.unread.append(notice.event)

@@ -36,11 +36,23 @@ class Pending(Enum):
 class CallTimes:
     """When things happened, in monotonic seconds; 0.0 = not yet."""
 
-    __slots__ = ("alerted", "answered", "bye_answered", "bye_sent", "ended", "first_response", "invited")
+    __slots__ = (
+        "alerted",
+        "answered",
+        "bye_answered",
+        "bye_done",
+        "bye_sent",
+        "bye_status",
+        "ended",
+        "first_response",
+        "invited",
+    )
 
     def __init__(self) -> None:
         self.invited = self.first_response = self.alerted = self.answered = 0.0
-        self.bye_sent = self.bye_answered = self.ended = 0.0
+        self.bye_sent = self.bye_answered = self.bye_done = self.ended = 0.0
+        self.bye_status = 0
+        """of the final response to our BYE; 408 and 503 also when nothing came"""
 
     def responded(self, status: int, now: float) -> None:
         """A response to our INVITE: a final one was the first sign of the peer when nothing came before it."""

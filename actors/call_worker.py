@@ -44,6 +44,7 @@ from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
 from .parameters import CallParameters
 from .registration_actor import RegistrationActor
+from .registrations import Registrations
 from .replacements import Replacements
 from .routing import mint_call_id, slot_of
 from .session_configs import SessionConfigs
@@ -92,6 +93,7 @@ class CallWorker:
         self.tell = tell
         self.book = CallBook(totals)
         self.draining = Draining(self)
+        self.registrations = Registrations(self)
         self._on_ready = on_ready
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
@@ -109,6 +111,7 @@ class CallWorker:
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
+        totals.include(self.configs.rows)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._sip_link = DealerLink(
             surroundings,
@@ -173,7 +176,8 @@ class CallWorker:
 
     def update_gauges(self) -> int:
         """Bring gauges up to date; the number of live calls."""
-        self.book.set_active(self.live.values())
+        self.book.set_active(self.live.values(), self.registrations.count)
+        self.application.update_gauges()
         return len(self.live)
 
     def on_record(self, record: Any) -> None:
@@ -320,8 +324,9 @@ class CallWorker:
         """Bind contacts and keep them bound; `on_event` hears of it."""
         self._number += 1
         registration = Registration(settings, self.tokens, call_id=self.new_call_id())
-        actor = RegistrationActor(self._number, registration, self._outbox, on_event)
+        actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
         self._actors[actor.key] = actor
+        self.registrations.add(actor)
         actor.register(self.now())
         self.touch(actor)
         return actor
@@ -368,7 +373,7 @@ class CallWorker:
             elif isinstance(message, Request):
                 self.arrivals.take(message, source, record, now)
             else:
-                self.totals.cell("sipswarm_sip_unexpected_messages_total", "", "response").value += 1
+                self.book.unexpected(self.application.scenario, "response")
 
     def _on_lost(self, failed: SendFailed) -> None:
         """A request of ours did not get out."""
@@ -469,7 +474,7 @@ class CallWorker:
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
         if isinstance(actor, RegistrationActor):
             self._actors.pop(actor.key, None)
-            self.draining.check()
+            self.registrations.forget(actor)
             return
         if self._by_number.pop(actor.number, None) is None:
             return
@@ -478,7 +483,6 @@ class CallWorker:
         request = actor.user.invite_request
         if request is not None:
             self._actors.pop(session_key(request), None)
-        self.book.session_done(session)
 
     # ---- the crash boundary
 
@@ -532,13 +536,3 @@ class CallWorker:
     def count_unread_dropped(self) -> None:
         """A call's user does not read its digits."""
         self._unread_dropped.value += 1
-
-    def registrations(self) -> list[RegistrationActor]:
-        """What is bound, or on its way to be or not to be."""
-        return list({id(each): each for each in self._actors.values() if isinstance(each, RegistrationActor)}.values())
-
-    def unregister_all(self) -> None:
-        """Remove every binding that this worker holds."""
-        for actor in self.registrations():
-            self.guarded(actor, actor.unregister, self.now())
-            self.touch(actor)

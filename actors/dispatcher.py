@@ -83,6 +83,7 @@ class Dispatcher:
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._overloaded = totals.cell("sipswarm_sip_refused_total", "overload")
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
+        self._waiting = totals.cell("sipswarm_bus_queue_messages", "sip_to_slot")
         self._streams = Streams(
             config.listeners,
             self._sockets,
@@ -124,7 +125,9 @@ class Dispatcher:
         """No record of the supervisor is for a dispatcher alone."""
 
     def update_gauges(self) -> int:
-        """Ask the kernel what it dropped at our sockets; a dispatcher has no calls."""
+        """Count connections and what waits, ask the kernel for its drops at our sockets; a dispatcher has no calls."""
+        self._streams.update_gauges()
+        self._waiting.value = sum(map(len, self._held)) + sum(map(len, self._pending))
         self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._udp)
         return 0
 

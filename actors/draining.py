@@ -35,7 +35,7 @@ class Draining:
         if not self.begun or worker.live or worker.application.pending():
             return
         self._unregister()
-        if not worker.registrations():
+        if not worker.registrations.removing:
             self._say()
 
     def _hang_up_all(self) -> None:
@@ -52,7 +52,7 @@ class Draining:
     def _unregister(self) -> None:
         if not self._unregistered:
             self._unregistered = True
-            self._worker.unregister_all()
+            self._worker.registrations.remove_all()
             self._worker.loop.call_later(HANG_UP_WAIT, self._say)
 
     def _say(self) -> None:

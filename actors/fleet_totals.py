@@ -17,7 +17,8 @@ from operator import add
 from typing import Final, NamedTuple
 
 from .messages import Snapshot
-from .metric_table import BY_NAME, METRICS, OTHER, Metric
+from .metric_labels import OTHER
+from .metric_table import BY_NAME, METRICS, Metric
 
 FRESH: Final = 5.0
 """seconds after which a beat is stale"""

@@ -41,6 +41,7 @@ class MediaWorker:
     ) -> None:
         totals, self._loop = surroundings.totals, surroundings.loop
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "media_events")
+        self._waiting = totals.cell("sipswarm_bus_queue_messages", "media_events")
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
@@ -77,7 +78,8 @@ class MediaWorker:
         """No record of the supervisor is for a media worker alone."""
 
     def update_gauges(self) -> int:
-        """The number of open streams."""
+        """Count what waits; the number of open streams."""
+        self._waiting.value = sum(map(len, self._backlog.values()))
         return sum(self.engine.totals.streams_active)
 
     def _rows(self) -> Iterable[SeriesRow]:

@@ -223,6 +223,13 @@ class LoadFinished(NamedTuple):
     held_back: int
 
 
+class Reloaded(NamedTuple):
+    """A call worker has read its user's file again, or kept what it had."""
+
+    problem: str
+    """why it kept what it had; empty = the new file holds"""
+
+
 class Drained(NamedTuple):
     """No call is live any more; the process may be ended."""
 

@@ -12,8 +12,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final, Literal, NamedTuple
 
-OTHER: Final = "other"
-"""the value that stands for every one outside a closed set"""
+from .metric_labels import (
+    ACTOR_KINDS,
+    CALL_STATES,
+    CODECS,
+    CODES,
+    CONNECTION_STATES,
+    DIRECTIONS,
+    DTMF_ERRORS,
+    DTMF_MODES,
+    ENDED_BY,
+    FAILURES,
+    LINK_QUEUES,
+    METHODS,
+    OTHER,
+    OUTCOMES,
+    REGISTRATION_RESULTS,
+    ROLE_KINDS,
+    ROLES,
+    SILENT_SIDES,
+    STREAM_TRANSPORTS,
+    TRANSPORTS,
+    USUAL_CODES,
+)
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -75,66 +96,6 @@ class Metric(NamedTuple):
         return product(*choices)
 
 
-DIRECTIONS: Final = ("sent", "received")
-ROLES: Final = ("uac", "uas")
-OUTCOMES: Final = (
-    "answered",
-    "busy",
-    "unavailable",
-    "declined",
-    "refused",
-    "redirected",
-    "server_error",
-    "timeout",
-    "cancelled",
-    "transport_error",
-)
-FAILURES: Final = (
-    "one_way",
-    "silent",
-    "loss",
-    "mos",
-    "audio",
-    "digits",
-    "code",
-    "ended_early",
-    "scenario_error",
-    "internal_error",
-)
-ENDED_BY: Final = ("local", "remote", "expired")
-CALL_STATES: Final = ("setup", "early", "established", "terminating")
-METHODS: Final = (
-    "INVITE",
-    "ACK",
-    "BYE",
-    "CANCEL",
-    "OPTIONS",
-    "REGISTER",
-    "PRACK",
-    "UPDATE",
-    "INFO",
-    "REFER",
-    "NOTIFY",
-    "SUBSCRIBE",
-    "MESSAGE",
-    "PUBLISH",
-)
-"""the IANA registry of SIP methods"""
-_IANA_CODES = """
-    100 180 181 182 183 199 200 202 204 300 301 302 305 380 400 401 402 403 404 405 406 407 408 409 410 411 412 413
-    414 415 416 417 420 421 422 423 424 425 428 429 430 433 436 437 438 439 440 469 470 480 481 482 483 484 485 486
-    487 488 489 491 493 494 500 501 502 503 504 505 513 555 580 600 603 604 606 607 608
-"""
-CODES: Final = tuple(_IANA_CODES.split())
-"""the IANA registry of SIP response codes"""
-_USUAL_CODES = "100 180 183 200 302 400 404 408 480 481 486 487 488 491 500 503 600 603"
-USUAL_CODES: Final = tuple(_USUAL_CODES.split())
-"""of these and the usual methods, series exist from the start"""
-TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
-CODECS: Final = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN")
-DTMF_MODES: Final = ("rfc4733", "inband", "info")
-ROLE_KINDS: Final = ("supervisor", "dispatcher", "call", "media")
-
 _LATENESS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2)
 _TRANSACTION = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _POST_DIAL = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0, 32.0)
@@ -161,6 +122,13 @@ _AUDIO = ("PCMU", "PCMA")
 
 METRICS: Final[tuple[Metric, ...]] = (
     Metric("sipswarm_build_info", "gauge", ("version", "python", "core"), "Versions; constant 1."),
+    Metric(
+        "sipswarm_run_info",
+        "gauge",
+        ("run_id", "scenario_file"),
+        "Which run this is; constant 1, and the only place of a run id.",
+    ),
+    Metric("sipswarm_target_call_rate", "gauge", ("scenario",), "Calls per second that the plan commands now."),
     # ---- calls
     Metric(
         "sipswarm_call_attempts_total",
@@ -243,12 +211,29 @@ METRICS: Final[tuple[Metric, ...]] = (
         _DURATION,
         closed={"role": ROLES},
     ),
+    # ---- registrations
+    Metric(
+        "sipswarm_registrations_total",
+        "counter",
+        ("result",),
+        "REGISTERs to bind an address or to refresh it, by how they ended; removals are not counted.",
+        closed={"result": REGISTRATION_RESULTS},
+    ),
+    Metric("sipswarm_registrations_active", "gauge", (), "Bindings that this node believes are live."),
+    Metric(
+        "sipswarm_registration_delay_seconds",
+        "histogram",
+        ("result",),
+        "REGISTER to its final response, the round of a challenge included (RFC 6076 RRD).",
+        _TRANSACTION,
+        closed={"result": REGISTRATION_RESULTS},
+    ),
     # ---- SIP on the wire
     Metric(
         "sipswarm_sip_requests_total",
         "counter",
         ("direction", "method", "transport"),
-        "SIP requests, retransmissions not counted.",
+        "SIP requests, each time that one passes the wire.",
         closed={"direction": DIRECTIONS, "method": METHODS, "transport": TRANSPORTS},
         at_start={"method": ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"), "transport": ("udp",)},
     ),
@@ -256,7 +241,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_sip_responses_total",
         "counter",
         ("direction", "method", "code"),
-        "SIP responses, retransmissions not counted.",
+        "SIP responses, each time that one passes the wire.",
         closed={"direction": DIRECTIONS, "method": METHODS, "code": CODES},
         at_start={"method": ("INVITE", "BYE", "CANCEL"), "code": USUAL_CODES},
     ),
@@ -264,9 +249,16 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_sip_retransmissions_total",
         "counter",
         ("direction", "method"),
-        "SIP messages sent or received again.",
+        "SIP messages sent again, and requests and final responses received again, by the method of CSeq.",
         closed={"direction": DIRECTIONS, "method": METHODS},
         at_start={"method": ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS")},
+    ),
+    Metric(
+        "sipswarm_transport_connections",
+        "gauge",
+        ("transport", "state"),
+        "Connections of both directions.",
+        closed={"transport": STREAM_TRANSPORTS, "state": CONNECTION_STATES},
     ),
     Metric(
         "sipswarm_sip_transaction_timeouts_total",
@@ -280,7 +272,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("reason",),
         "What came and could not be read.",
-        closed={"reason": ("malformed", "sdp", "framing")},
+        closed={"reason": ("message", "framing")},
     ),
     Metric(
         "sipswarm_sip_unexpected_messages_total",
@@ -418,7 +410,47 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Digits sent and received.",
         closed={"direction": DIRECTIONS, "mode": DTMF_MODES},
     ),
-    # ---- links and queues
+    Metric(
+        "sipswarm_dtmf_errors_total",
+        "counter",
+        ("mode", "kind"),
+        "Digits that were expected and did not come, came unexpectedly, or came in place of another.",
+        closed={"mode": DTMF_MODES, "kind": DTMF_ERRORS},
+    ),
+    Metric(
+        "sipswarm_calls_one_way_media_total",
+        "counter",
+        ("scenario", "silent_side"),
+        "Answered calls whose media should have flown both ways and came from one side only.",
+        closed={"silent_side": SILENT_SIDES},
+    ),
+    # ---- actors, links and queues
+    Metric(
+        "sipswarm_actors_active",
+        "gauge",
+        ("process", "kind"),
+        "Actors that live in the process.",
+        closed={"kind": ACTOR_KINDS},
+    ),
+    Metric(
+        "sipswarm_actor_mailbox_messages",
+        "gauge",
+        ("process",),
+        "Events of calls that their users have not read yet.",
+    ),
+    Metric(
+        "sipswarm_actor_mailbox_deepest_messages",
+        "gauge",
+        ("process",),
+        "The most of them that one call has.",
+    ),
+    Metric(
+        "sipswarm_bus_queue_messages",
+        "gauge",
+        ("process", "queue"),
+        "Records that wait in the process for room on a link.",
+        closed={"queue": LINK_QUEUES},
+    ),
     Metric(
         "sipswarm_bus_messages_total",
         "counter",
@@ -438,7 +470,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("process", "reason"),
         "Records between processes that were refused or lost.",
-        closed={"reason": ("hwm", "window", "no_route", "decode_error", "stale", "expired")},
+        closed={"reason": ("hwm", "window", "no_route", "decode_error", "stale", "expired", "gap", "repeated")},
     ),
     Metric(
         "sipswarm_queue_dropped_total",
@@ -454,6 +486,8 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "media_events",
                 "digits_to_send",
                 "call_events",
+                "sip_trace",
+                "reports",
             ),
         },
     ),

@@ -79,7 +79,8 @@ class EmbeddedNode:
         """Hang up what is live, wait for the answers at most `within` seconds, let go of everything."""
         self.worker.drain(0.0)
         deadline = asyncio.get_running_loop().time() + within
-        while self.worker.live_calls and asyncio.get_running_loop().time() < deadline:
+        registrations = self.worker.registrations
+        while (self.worker.live_calls or registrations.waiting) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
         self.worker.close()
         self._dispatcher.close()

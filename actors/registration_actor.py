@@ -1,7 +1,7 @@
 """A registration in a call worker: `sipcore.registration` joined to the outbox, its user told by callback."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
@@ -9,23 +9,45 @@ from sipcore.registration import Registration, RegistrationEvent
 
 from .outbox import Outbox
 
+if TYPE_CHECKING:
+    from .registrations import Registrations
+
 
 class RegistrationActor:
     """One address-of-record that is kept bound.
 
-    on_event: called with each event of the registration.
+    registrations: books it, and hears of each event before `on_event`.
     """
 
-    __slots__ = ("_on_event", "_outbox", "number", "registration", "stopped")
+    __slots__ = (
+        "_abandoned",
+        "_again",
+        "_bound",
+        "_on_event",
+        "_outbox",
+        "_registrations",
+        "number",
+        "registration",
+        "stopped",
+    )
 
     def __init__(
-        self, number: int, registration: Registration, outbox: Outbox, on_event: Callable[[RegistrationEvent], None]
+        self,
+        number: int,
+        registration: Registration,
+        outbox: Outbox,
+        registrations: "Registrations",
+        on_event: Callable[[RegistrationEvent], None],
     ) -> None:
         self.number = number
         self.registration = registration
         self.stopped = False
+        """it is to be removed, or was given up"""
         self._outbox = outbox
+        self._registrations = registrations
         self._on_event = on_event
+        self._bound = self._abandoned = False
+        self._again = 0
 
     @property
     def name(self) -> str:
@@ -40,12 +62,12 @@ class RegistrationActor:
     @property
     def deadline(self) -> float | None:
         """When it next wants to be woken."""
-        return self.registration.deadline
+        return None if self._abandoned else self.registration.deadline
 
     @property
     def finished(self) -> bool:
         """Nothing is bound and nothing is under way."""
-        return self.stopped and self.registration.deadline is None
+        return self.stopped and self.deadline is None
 
     def register(self, now: float) -> None:
         """Bind the contacts, and keep them bound."""
@@ -60,7 +82,7 @@ class RegistrationActor:
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
         """A response of the registrar."""
-        if isinstance(message, Response):
+        if isinstance(message, Response) and not self._abandoned:
             self.registration.receive(message, now)
             self.pump(now)
 
@@ -74,11 +96,28 @@ class RegistrationActor:
 
     def crashed(self, now: float) -> None:
         """Our own code failed on it: stop."""
-        self.stopped = True
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop without a word to the registrar: somebody else keeps the same binding from now on."""
+        self.stopped = self._abandoned = True
+        self._book_binding(False)
 
     def pump(self, now: float) -> None:
         """Take over what it produced."""
-        transmits, events = self.registration.drain()
-        self._outbox.send(transmits, self.registration.settings.local)
+        registration = self.registration
+        transmits, events = registration.drain()
+        self._outbox.send(transmits, registration.settings.local)
+        if registration.retransmissions != self._again:
+            self._registrations.book.repeated(registration.retransmissions - self._again)
+            self._again = registration.retransmissions
+        self._book_binding(registration.bound_until is not None)
         for event in events:
+            self._registrations.book.tried(registration, event, now)
+            self._registrations.happened(self, event)
             self._on_event(event)
+
+    def _book_binding(self, bound: bool) -> None:
+        if bound != self._bound:
+            self._bound = bound
+            self._registrations.book.bound(1 if bound else -1)

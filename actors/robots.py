@@ -11,23 +11,30 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sipcore.hop import Hop
 from sipcore.message import Request
 
+from .arrangement import Arrangement
 from .call import Call
 from .call_state import State
 from .config import AnswerConfig, RobotConfig
 from .errors import CallError, ConfigurationError
 from .load import user_file
+from .messages import Reloaded
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
+    from .robot_agent import RobotAgent
 
 Robot = Callable[[Call], Awaitable[None]]
 IVR_DIGITS: Final = 4
 IVR_TIMEOUT: Final = 15.0
 """seconds in which all digits must have come"""
+RESOLVE_AGAIN: Final = 30.0
+"""seconds until the names of registrars that could not be found are looked up again"""
 _logger = logging.getLogger(__name__)
 
 
@@ -118,32 +125,79 @@ class FileRobot:
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
         worker.arrivals.on_call = self._on_call
-        worker.on_start(self._on_start)
+        self._arrangement: Arrangement | None = None
+        """what the last `setup` that came to its end asked for"""
+        self._setting_up: asyncio.Task[None] | None = None
+        worker.on_start(lambda at: self._set_up_soon(self._file, reloads=False))
         worker.loop.add_signal_handler(signal.SIGHUP, self.reload)  # before anybody may know that we are there
 
-    def _on_start(self, at: float) -> None:
-        if self._file.setup is not None:
-            self._worker.spawn(self._set_up(self._file.setup))
+    def _set_up_soon(self, file: user_file.UserFile, *, reloads: bool) -> None:
+        """Run `setup` of a file; a run that is not over yet is given up for it."""
+        if self._setting_up is not None:
+            self._setting_up.cancel()
+        self._setting_up = self._worker.loop.create_task(self._set_up(file, reloads))
 
-    async def _set_up(self, setup: Callable[[Any], Any]) -> None:
-        agent = self._worker.arrivals.account.agent(self._worker)
+    async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
+        first = self._arrangement is None
+        arrangement = Arrangement(self._worker, Path(self._config.file).parent, at_once=first)
+        agent = self._worker.arrivals.account.robot_agent(self._worker, arrangement)
         agent.scenario = self._config.name
         try:
-            result = setup(agent)
+            result = file.setup(agent) if file.setup is not None else None
             if result is not None:
                 await result
-        except Exception:
+        except asyncio.CancelledError:
+            arrangement.give_up()
+            raise
+        except CallError as error:  # an outcome and no fault of the file: what it asked for until then holds
+            _logger.error("setup() of %s: %s", self._config.file, error)
+        except Exception as error:
+            if not first:
+                arrangement.give_up()
+                _logger.error("setup() of %s failed; the old robot stays: %s", self._config.file, _short(error, file))
+                self._say_reloaded(f"setup() of {self._config.file} failed")
+                return
+            # There is nothing older to go back to: what it had asked for until then holds.
             _logger.exception("setup() of %s failed; calls are taken nevertheless", self._config.file)
+        hops = await self._find_registrars(agent, arrangement)
+        if self._arrangement is not None:
+            self._arrangement.end()
+        self._arrangement, self._file = arrangement, file
+        arrangement.settle(hops)
+        if reloads:
+            self._say_reloaded("")
+
+    async def _find_registrars(self, agent: "RobotAgent", arrangement: Arrangement) -> dict[str, Hop]:
+        """Where the registrars of an arrangement are; tries until they are found."""
+        while True:
+            try:
+                return await agent.hops_of(arrangement)
+            except ConfigurationError as error:
+                _logger.error("%s; trying again in %.0f s", error, RESOLVE_AGAIN)
+                await asyncio.sleep(RESOLVE_AGAIN)
 
     def reload(self) -> None:
-        """Read the file again: further calls run the new function; a bad file keeps the old one."""
+        """Read the file again and run its `setup`; further calls run the new function. A bad one keeps the old."""
         try:
-            self._file = user_file.load(self._config.file, self._config.name)
+            file = user_file.load(self._config.file, self._config.name)
         except ConfigurationError as error:
             _logger.error("%s; the old robot stays", error)
+            self._say_reloaded(str(error))
+        else:
+            self._set_up_soon(file, reloads=True)
+
+    def _say_reloaded(self, problem: str) -> None:
+        if self._worker.tell is not None:
+            self._worker.tell(Reloaded(problem))
 
     def _on_call(self, call: Call, request: Request) -> None:
         run(self._worker, call, self._file.function)
+
+
+def _short(error: Exception, file: user_file.UserFile) -> str:
+    """What happened in a user's `setup`, in one line."""
+    where = file.setup.__code__.co_filename if file.setup is not None and hasattr(file.setup, "__code__") else ""
+    return f"{where}:{user_file.line_of(error, where)}: {type(error).__name__}: {error}"
 
 
 class AnsweringRobot:

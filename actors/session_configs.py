@@ -1,6 +1,6 @@
 """What the calls of a worker share, by leg and identity, made once; and the sessions of outgoing calls from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sipcore.failover import FailoverSession, Place
@@ -8,9 +8,11 @@ from sipcore.hop import Hop
 from sipcore.session import InviteSession
 from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
+from sipcore.transaction_counts import TransactionCounts
 
 from .identity import Identity
 from .sip_output import SipOutput
+from .totals import SeriesRow
 
 RING_TIME: Final = 180.0
 """seconds that we let the peer ring, unless a call says otherwise"""
@@ -22,6 +24,7 @@ class SessionConfigs:
     def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
         self._output = output
         self._strict_source = strict_source
+        self._counts = TransactionCounts()
         self._known: dict[tuple[int, Identity, float], SessionConfig] = {}
 
     def of(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
@@ -41,8 +44,18 @@ class SessionConfigs:
                 session_expires=identity.session_expires,
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,
+                counts=self._counts,
             )
         return found
+
+    def rows(self) -> Iterator[SeriesRow]:
+        """What all sessions counted together, for a snapshot."""
+        counts = self._counts
+        for direction, by_method in (("sent", counts.sent_again), ("received", counts.received_again)):
+            for method, count in by_method.items():
+                yield "sipswarm_sip_retransmissions_total", (direction, method), (count,)
+        for timer, count in counts.timeouts.items():
+            yield "sipswarm_sip_transaction_timeouts_total", (timer,), (count,)
 
     def outgoing(
         self, tokens: Tokens, to: str, call_id: str, hops: Sequence[Hop], listener: int, identity: Identity, ring: float

@@ -7,7 +7,7 @@ from typing import Final
 
 from sipcore.message import Request, Response
 
-from .metric_table import CODES, METHODS, OTHER
+from .metric_labels import CODES, METHODS, OTHER
 from .totals import Cell, Totals
 
 _METHODS: Final = frozenset(METHODS)

@@ -84,11 +84,23 @@ class Streams:
         self._watching = False
         self._closed = False
         self._framing_errors = totals.cell("sipswarm_sip_parse_errors_total", "framing")
+        self._gauges = {
+            (listener.transport, phase): totals.cell("sipswarm_transport_connections", listener.transport, phase.value)
+            for listener in self._listeners
+            for phase in Phase
+            if listener.transport in ("tcp", "tls") and phase is not Phase.CLOSED
+        }
 
     @property
     def count(self) -> int:
         """Connections of both directions."""
         return len(self._by_flow)
+
+    def update_gauges(self) -> None:
+        """Count the connections by what they are and how far they have come."""
+        counts = Counter((self._listeners[each.listener].transport, each.phase) for each in self._by_flow.values())
+        for key, cell in self._gauges.items():
+            cell.value = counts[key]
 
     def watch(self) -> None:
         """Begin to take connections."""

@@ -53,6 +53,10 @@ class LoadGenerator:
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
+        self._commanded: float | None = None
+        """calls per second that a person wants in place of the plan's"""
+        self._target = worker.totals.cell("sipswarm_target_call_rate", self._label)
+        worker.application.update_gauges = self._update_gauges
         self._scenario = Scenario(worker, config, self._on_run_done) if config.scenario else None
         self._waiting: asyncio.TimerHandle | None = None
         self._paused = False
@@ -79,6 +83,7 @@ class LoadGenerator:
         worker, config = self._worker, self._config
         shard = config.shard * worker.config.call_workers + worker.slot
         self._paused = record.rate <= 0
+        self._commanded = max(0.0, record.rate)
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
@@ -86,6 +91,14 @@ class LoadGenerator:
         self._arrivals = Plan.of(config).continued(record.rate, at, self._index, shard, self._shards)
         self._next = next(self._arrivals, None)
         self._on_time()
+
+    def _update_gauges(self) -> None:
+        """The rate that is commanded now: this shard's share, so that the sum over the shards is the whole."""
+        rate = 0.0
+        if self._start and not self._through and not self._worker.draining.begun:
+            at = max(0.0, self._worker.now() - self._start)
+            rate = Plan.of(self._config).rate_at(at) if self._commanded is None else self._commanded
+        self._target.value = rate / self._shards
 
     def _on_time(self) -> None:
         """Start every call whose time has come and wait for the next."""

@@ -1,0 +1,101 @@
+"""What one run of a robot's `setup(ua)` asks for: addresses that are to be kept registered, and timers.
+
+It takes effect as a whole when `setup` has come to its end, and not at all when it fails: so a reload with a bad file
+changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sipcore.errors import ParseError
+from sipcore.fields import NameAddr
+from sipcore.hop import Hop
+
+from .callbacks import invoke
+from .errors import ConfigurationError
+from .registration_actor import RegistrationActor
+from .registrations import MAX_BINDINGS, Binding, Key
+from .routing import slot_of
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
+
+
+class Arrangement:
+    """One run of `setup` in one call worker.
+
+    folder: where relative names of files are looked for. at_once: timers start when they are asked for, because there
+    is no earlier arrangement whose timers still run.
+    """
+
+    def __init__(self, worker: "CallWorker", folder: Path, *, at_once: bool) -> None:
+        self.folder = folder
+        self.wanted: dict[Key, Binding] = {}
+        self.made: dict[Key, RegistrationActor] = {}
+        self.rate = 0.0
+        """REGISTERs per second of the whole node; 0 = the usual"""
+        self._worker = worker
+        self._at_once = at_once
+        self._over = False
+        self._timers: list[Callable[[], Any]] = []
+
+    def owns(self, address: str) -> bool:
+        """Whether this worker is the one that registers an address."""
+        config = self._worker.config
+        return slot_of(address.encode(), config.call_id_key, config.call_workers) == self._worker.slot
+
+    def want(self, binding: Binding) -> None:
+        """Keep a binding from the end of `setup` on.
+
+        Raises:
+            ConfigurationError: it is not an address or no registrar, is there twice, or is one too many.
+        """
+        for text in (binding.address, binding.registrar, binding.contact):
+            try:
+                _ = text and NameAddr.parse(text)
+            except ParseError as error:
+                raise ConfigurationError(f"{text!r} is no SIP URI: {error}; write sip:USER@HOST") from error
+        if binding.key in self.wanted:
+            raise ConfigurationError(f"{binding.address} is to be registered twice with {binding.registrar}")
+        if len(self.wanted) >= MAX_BINDINGS:
+            raise ConfigurationError(f"more than {MAX_BINDINGS} addresses for one call worker; raise --call-workers")
+        self.wanted[binding.key] = binding
+
+    def every(self, seconds: float, function: Callable[[], Any]) -> None:
+        """Call a function again and again, as long as this arrangement holds."""
+
+        async def repeat() -> None:
+            while not self._over and not self._worker.draining.begun:
+                await asyncio.sleep(seconds)
+                if not self._over:
+                    invoke(function, spawn=self._worker.spawn)
+
+        if self._at_once:
+            self._worker.spawn(repeat())
+        else:
+            self._timers.append(repeat)
+
+    def settle(self, hops: dict[str, Hop]) -> None:
+        """`setup` came to its end: what it asked for holds from now on. hops: where each registrar is."""
+        registrations = self._worker.registrations
+        if self.rate > 0:
+            registrations.rate = self.rate / self._worker.config.call_workers
+        registrations.settle(self.wanted, self.made, hops)
+        for repeat in self._timers:
+            self._worker.spawn(repeat())
+        self._timers.clear()
+
+    def end(self) -> None:
+        """Another arrangement holds from now on."""
+        self._over = True
+        self._timers.clear()
+
+    def give_up(self) -> None:
+        """`setup` failed: nothing of it holds."""
+        self.end()
+        for actor in self.made.values():
+            if not actor.stopped:
+                self._worker.guarded(actor, actor.unregister, self._worker.now())
+                self._worker.touch(actor)

@@ -1,0 +1,248 @@
+"""The registrations of one call worker: made at a bounded rate, kept as a list wants them, removed before the end.
+
+RFC 3261 section 10.2. Thousands of addresses are bound one after the other and not at once, so that a registrar is not
+flooded by a start, a reload or an end; when each is refreshed and how long it waits after a failure is decided by
+`sipcore.registration`, at random, so that they stay spread. Knows no user's file: `Arrangement` says what is wanted.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sipcore.hop import Hop
+from sipcore.registration import (
+    Registered,
+    RegistrationEvent,
+    RegistrationFailed,
+    RegistrationLapsed,
+    RegistrationSettings,
+    RegistrationState,
+    Unregistered,
+)
+from sipcore.uri import Uri
+
+from .config import format_host
+from .identity import Auth, Keyring
+from .registration_actor import RegistrationActor
+from .registration_book import RegistrationBook
+
+if TYPE_CHECKING:
+    from .call_worker import CallWorker
+
+RATE: Final = 100.0
+"""REGISTERs per second of a whole node that begin a registration, unless its list says otherwise"""
+REMOVAL_TIME: Final = 3.0
+"""seconds within which the last removal of a drain is sent, however many there are"""
+STEP: Final = 0.01
+"""seconds between two handfuls of REGISTERs at least"""
+MAX_BINDINGS: Final = 20_000
+"""that one worker keeps"""
+SAID_EVERY: Final = 10.0
+"""seconds between two lines of the log about registrations that fail"""
+_GONE: Final = (RegistrationState.IDLE, RegistrationState.WAITING, RegistrationState.ENDED)
+_logger = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]
+"""address, registrar and contact: what two bindings may not have in common"""
+
+
+class Binding(NamedTuple):
+    """An address that is to be kept registered."""
+
+    address: str
+    """SIP URI"""
+    registrar: str
+    """SIP URI"""
+    contact: str = ""
+    """empty = the address's user at the listener from which the registrar is reached"""
+    auth: Auth | None = None
+    expires: int = 900
+    """seconds asked for"""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What names it."""
+        return self.address, self.registrar, self.contact
+
+
+class Kept(NamedTuple):
+    """A binding with what keeps it; None while it waits for its turn."""
+
+    binding: Binding
+    actor: RegistrationActor | None
+
+
+class Registrations:
+    """See the module's text; one per call worker."""
+
+    def __init__(self, worker: "CallWorker") -> None:
+        self.book = RegistrationBook(worker.totals)
+        self.rate = RATE / worker.config.call_workers
+        """REGISTERs per second of this worker that begin or remove a registration"""
+        self._worker = worker
+        self._actors: dict[tuple[str, str], RegistrationActor] = {}
+        self._kept: dict[Key, Kept] = {}
+        self._hops: dict[str, Hop] = {}
+        self._waiting: deque[Binding | RegistrationActor] = deque()
+        self._stepping = False
+        self._removing: set[tuple[str, str]] = set()
+        self._failing: set[tuple[str, str]] = set()
+        self._said_at = -SAID_EVERY
+
+    # ---- reading
+
+    @property
+    def count(self) -> int:
+        """Registrations that live, bound or not."""
+        return len(self._actors)
+
+    @property
+    def waiting(self) -> int:
+        """REGISTERs that wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def removing(self) -> int:
+        """Removals that are not answered yet, those that wait for their turn included."""
+        return len(self._removing)
+
+    def kept(self, binding: Binding) -> RegistrationActor | None:
+        """What keeps exactly this binding already."""
+        known = self._kept.get(binding.key)
+        return known.actor if known is not None and known.binding == binding else None
+
+    # ---- one registration
+
+    def add(self, actor: RegistrationActor) -> None:
+        """A registration begins."""
+        self._actors[actor.key] = actor
+
+    def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
+        """Something happened to a registration."""
+        if isinstance(event, Unregistered):
+            self._removing.discard(actor.key)
+            self._worker.draining.check()
+        elif isinstance(event, Registered):
+            self._failing.discard(actor.key)
+        elif isinstance(event, RegistrationFailed | RegistrationLapsed):
+            self._failing.add(actor.key)
+            self._say(actor, event)
+
+    def forget(self, actor: RegistrationActor) -> None:
+        """Nothing needs a registration any more."""
+        self._actors.pop(actor.key, None)
+        self._removing.discard(actor.key)
+        self._failing.discard(actor.key)
+
+    def _say(self, actor: RegistrationActor, event: RegistrationFailed | RegistrationLapsed) -> None:
+        now = self._worker.now()
+        if now - self._said_at < SAID_EVERY:
+            return
+        self._said_at = now
+        reason = "its binding ran out"
+        if isinstance(event, RegistrationFailed):
+            reason = f"{event.status} {event.response.reason}" if event.response is not None else "no answer"
+        address = actor.registration.settings.address
+        _logger.warning(
+            "%d of %d registrations fail, the last one %s: %s", len(self._failing), len(self._actors), address, reason
+        )
+
+    # ---- a list of them
+
+    def settle(
+        self, wanted: Mapping[Key, Binding], made: Mapping[Key, RegistrationActor], hops: Mapping[str, Hop]
+    ) -> None:
+        """Keep these from now on: new ones begin, those that are not wanted any more are removed, equal ones stay.
+
+        made: registrations of `wanted` that were begun already. hops: where each registrar is.
+        """
+        self._hops.update(hops)
+        before, self._kept = self._kept, {}
+        again = {key for key, old in before.items() if wanted.get(key) != old.binding}
+        self._waiting = deque(
+            each for each in self._waiting if isinstance(each, RegistrationActor) or each.key not in again
+        )
+        for key in again:
+            actor = before[key].actor
+            if key in wanted:
+                self._abandon(actor)  # its successor binds the same contact
+            elif actor is not None:
+                self._remove_soon(actor)
+        for key, binding in wanted.items():
+            actor = made.get(key)
+            if key in before and key not in again:
+                old = before[key]
+                if actor is None or actor is old.actor:
+                    self._kept[key] = old
+                    continue
+                self._abandon(old.actor)
+            self._kept[key] = Kept(binding, actor)
+            if actor is None:
+                self._waiting.append(binding)
+        self._step_soon()
+
+    def remove_all(self) -> None:
+        """Remove every binding that lives, soon enough for the end of the process."""
+        self._waiting.clear()
+        for actor in list(self._actors.values()):
+            unbound = actor.registration.bound_until is None and actor.registration.state in _GONE
+            if not unbound and not actor.stopped:
+                self._remove_soon(actor)
+        self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
+
+    def _abandon(self, actor: RegistrationActor | None) -> None:
+        if actor is not None:
+            actor.abandon()
+            self._worker.touch(actor)
+
+    def _remove_soon(self, actor: RegistrationActor) -> None:
+        self._removing.add(actor.key)
+        self._waiting.append(actor)
+        self._step_soon()
+
+    # ---- the pace
+
+    def _step_soon(self) -> None:
+        if not self._stepping and self._waiting:
+            self._stepping = True
+            self._worker.loop.call_soon(self._step)
+
+    def _step(self) -> None:
+        self._stepping = False
+        worker = self._worker
+        interval = max(STEP, 1.0 / self.rate)
+        for _ in range(min(len(self._waiting), round(interval * self.rate))):
+            next_one = self._waiting.popleft()
+            if isinstance(next_one, RegistrationActor):
+                worker.guarded(next_one, next_one.unregister, worker.now())
+                worker.touch(next_one)
+            else:
+                self._begin(next_one)
+        if self._waiting:
+            self._stepping = True
+            worker.loop.call_later(interval, self._step)
+
+    def _begin(self, binding: Binding) -> None:
+        worker = self._worker
+        hop = self._hops[binding.registrar]
+        listener = worker.output.hops[worker.listener_for(hop)]
+        user = Uri.parse(binding.address).user or ""
+        transport = "" if listener.transport == "udp" else f";transport={listener.transport}"
+        contact = binding.contact or f"<sip:{user}@{format_host(listener.host)}:{listener.port}{transport}>"
+        keyring = Keyring(binding.auth) if binding.auth is not None else None
+        if keyring is not None:
+            keyring.trust(Uri.parse(binding.registrar).host)
+        settings = RegistrationSettings(
+            binding.registrar,
+            f"<{binding.address}>",
+            (contact,),
+            listener,
+            hop,
+            binding.expires,
+            credentials=keyring,
+            headers=binding.headers,
+            user_agent="sipswarm",
+        )
+        self._kept[binding.key] = Kept(binding, worker.register(settings, lambda event: None))
