@@ -62,6 +62,7 @@ def assert_like(heard: Likeness, pieces: int) -> None:
     assert heard.found >= 0.9, heard
     assert abs(heard.gain - 1) < 0.02, heard
     assert heard.snr_db > 33, heard
+    assert heard.exact > 0.9, heard
 
 
 @DIRECTIONS
