@@ -24,12 +24,14 @@ from .callbacks import Callback, invoke
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
 from .info_digits import DTMF_RELAY, relay_body
+from .ladder import Ladder
 from .media_handlers import MediaHandler
 from .parameters import CallParameters
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
     from .messages import CallFinished
+    from .sip_trace import CallRecord
 
 DIGITS: Final = frozenset("0123456789ABCD*#")
 UNREAD_DIGITS: Final = 64
@@ -73,6 +75,8 @@ class Call:
     """asked for the missed expectation, by name, when every figure of the call is final"""
     report: "Callable[[CallFinished], None] | None" = None
     """takes the row of this call in place of the supervisor"""
+    sip_record: "CallRecord | None" = None
+    """its SIP so far; not for users, who have `ladder`"""
     planned: float | None = None
     """monotonic time at which a load wanted this call to start"""
     receiver: Callable[[Request | Response, Hop], None] | None = None
@@ -158,6 +162,11 @@ class Call:
     def all_statistics(self) -> tuple[StreamStatistics, ...]:
         """Final figures of every media line that is closed."""
         return self.actor.media.statistics
+
+    @property
+    def ladder(self) -> Ladder:
+        """The newest SIP messages of this call, secrets masked; empty unless the user agent has `trace=True`."""
+        return self.sip_record.ladder() if self.sip_record is not None else Ladder()
 
     def get_peer(self) -> str:
         """Name and address of the peer, without tags and parameters (C26)."""

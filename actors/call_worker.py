@@ -22,7 +22,7 @@ from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
 from sipcore.tokens import Tokens
 
-from . import call_callbacks, listeners, sip_failures
+from . import call_callbacks, listeners, sip_failures, sip_trace
 from .admission import Admission
 from .application import Application
 from .arrivals import Arrivals
@@ -110,6 +110,7 @@ class CallWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
+        self.trace = self.output.trace = sip_trace.of(config, self.output.hops, self.now, totals)
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
         self._parked = listeners.park({each.host for each in config.listeners})
@@ -192,6 +193,8 @@ class CallWorker:
         self.replacements.close()
         self._sip_link.close()
         self._media_output.close()
+        if self.trace is not None:
+            self.trace.close()
         for parked in self._parked.values():
             parked.close()
 
@@ -300,6 +303,8 @@ class CallWorker:
         actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
         call = Call(self, actor, scenario, param)
         actor.user = call
+        if self.trace is not None:
+            call.sip_record = self.trace.begin(session.call_id)
         self._by_number[self._number] = actor
         self.live[self._number] = call
         return call
@@ -359,8 +364,12 @@ class CallWorker:
                 message = parse(record.data)
                 key = session_key(message)
             except ParseError as error:
+                if self.trace is not None:
+                    self.trace.received("", record)
                 self.arrivals.refuse_unreadable(record, error)
                 continue
+            if self.trace is not None:
+                self.trace.received(key[0], record)
             transport = self.output.hops[record.listener].transport
             self._sip.received(message, transport)
             actor = self._actors.get(key)
@@ -483,6 +492,8 @@ class CallWorker:
         request = actor.user.invite_request
         if request is not None:
             self._actors.pop(session_key(request), None)
+        if self.trace is not None:
+            self.trace.end(session.call_id)
 
     # ---- the crash boundary
 
@@ -507,6 +518,8 @@ class CallWorker:
             return
         row = self.book.finished(call, self.now())
         report = call.report or self.tell
+        if self.trace is not None and row.failure and call.report is None:
+            self.trace.tell(self.tell, call.call_id, call.sip_record)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
         self._touched.append(call.actor)

@@ -214,6 +214,10 @@ class NodeConfig:
     """live calls per call worker; a further INVITE gets 503"""
     strict_source: bool = True
     """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
+    ladders: bool = False
+    """keep the newest SIP messages of each live call, for `Call.ladder` and the folders of failed calls"""
+    sip_trace: str = ""
+    """capture file of all SIP of the call workers; empty = none"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None

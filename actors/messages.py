@@ -215,6 +215,16 @@ class CallFinished(NamedTuple):
     """the expectation that was missed, by name; empty = none"""
 
 
+class CallTraced(NamedTuple):
+    """The SIP of a call that failed; comes before its `CallFinished`, for a few calls of a run only."""
+
+    call_id: str
+    left_out: int
+    """older messages that are not kept any more"""
+    rungs: tuple[tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes], ...]
+    """`ladder.Rung` as plain tuples, secrets masked"""
+
+
 class LoadFinished(NamedTuple):
     """This shard's plan is done: every planned call was attempted or held back, and is over."""
 

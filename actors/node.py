@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from random import Random
 
-from . import link, listeners, tls
+from . import link, listeners, tls, trace_file
 from .call_worker import CallWorker
 from .config import NodeConfig
 from .dispatcher import Dispatcher
@@ -40,6 +40,8 @@ class EmbeddedNode:
         """
         loop = asyncio.get_running_loop()
         tls.check(self._asked.tls, self._asked.listeners)
+        if self._asked.sip_trace:
+            trace_file.create(self._asked.sip_trace)
         self._sockets, bound = listeners.bind_all(self._asked.listeners)
         key = self._asked.call_id_key or int.from_bytes(self._random_bytes(4))
         self.config = dataclasses.replace(self._asked, run_dir="", listeners=bound, call_id_key=key, call_workers=1)

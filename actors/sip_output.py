@@ -7,7 +7,7 @@ long for UDP go over TCP where the node has it (`LargeRequests`).
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sipcore.hop import Hop
 
@@ -20,6 +20,9 @@ from .outbox import Departure
 from .sip_counters import SipCounters
 from .targets import is_address
 from .totals import Totals
+
+if TYPE_CHECKING:
+    from .sip_trace import SipTrace
 
 BATCH: Final = 256
 """records in one link message"""
@@ -52,6 +55,8 @@ class SipOutput:
         self.hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False
         """sends records to the dispatcher, False when it does not take them"""
         self._lost = lost
+        self.trace: SipTrace | None = None
+        """remembers what goes out"""
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
         self.large = LargeRequests(self.hops)
@@ -101,6 +106,8 @@ class SipOutput:
             self._dropped.value += 1  # its transaction repeats it, or times out
         else:
             self._counters.sent(data, "udp")
+            if self.trace is not None:
+                self.trace.sent(listener, data, (host, port))
 
     def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         hop = self.hops[listener]
@@ -118,6 +125,8 @@ class SipOutput:
             if self.hand_on(batch):
                 for record in batch:
                     self._counters.sent(record.data, self.hops[record.listener].transport)
+                    if self.trace is not None:
+                        self.trace.sent(record.listener, record.data, (record.host, record.port))
             else:
                 for record in batch:
                     self._lose(record.listener, record.data, record.host, record.port, "the dispatcher takes no more")

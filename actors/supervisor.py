@@ -18,11 +18,23 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from . import kernel, link, listeners, tls
+from . import kernel, link, listeners, tls, trace_file
 from .config import Listener, NodeConfig
 from .errors import ConfigurationError, StartFailed
 from .link import Channel, RouterLink
-from .messages import CallFinished, Drain, Drained, LoadFinished, Ready, SetRate, Snapshot, Start, Stop, WorkerDown
+from .messages import (
+    CallFinished,
+    CallTraced,
+    Drain,
+    Drained,
+    LoadFinished,
+    Ready,
+    SetRate,
+    Snapshot,
+    Start,
+    Stop,
+    WorkerDown,
+)
 from .run_dir import RunDirectory
 from .totals import Totals
 
@@ -94,7 +106,7 @@ class Supervisor:
     config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
     run_dir: path of the run directory, empty = a fresh one.
     fleet: takes the snapshots.
-    on_call_finished: takes each `CallFinished`.
+    on_call_finished, on_call_traced: take each `CallFinished` and `CallTraced`.
     """
 
     def __init__(
@@ -104,11 +116,13 @@ class Supervisor:
         run_dir: str = "",
         fleet: Fleet,
         on_call_finished: Callable[[CallFinished], None] | None = None,
+        on_call_traced: Callable[[CallTraced], None] | None = None,
     ) -> None:
         self._asked = config
         self._run_dir_path = run_dir
         self._fleet = fleet
         self._on_call_finished = on_call_finished
+        self._on_call_traced = on_call_traced
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
         self._snapshot_number = 0
@@ -134,6 +148,8 @@ class Supervisor:
         self._run_dir = RunDirectory(self._run_dir_path)
         try:
             tls.check(self._asked.tls, self._asked.listeners)
+            if self._asked.sip_trace:
+                trace_file.create(self._asked.sip_trace)
             self._sockets, bound = listeners.bind_all(self._asked.listeners)
         except ConfigurationError:
             self._run_dir.close()
@@ -355,6 +371,9 @@ class Supervisor:
             if kind is CallFinished:
                 if self._on_call_finished is not None:
                     self._on_call_finished(record)
+            elif kind is CallTraced:
+                if self._on_call_traced is not None:
+                    self._on_call_traced(record)
             elif kind is Snapshot:
                 child.last_beat = time.monotonic()
                 child.live_calls = record.live_calls

@@ -5,6 +5,7 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 """
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
@@ -35,6 +36,7 @@ from .parameters import CallParameters
 from .registration_actor import RegistrationActor
 from .robots import Robot
 from .routing import slot_of
+from .sip_trace import keep_ladders
 from .targets import hop_of, is_address
 from .transfers import Consent
 
@@ -61,6 +63,9 @@ class UserAgent:
     a running node, in place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`,
     `strict_source`) is said there, and the user agent works without being entered.
 
+    trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
+    capture file for everything, secrets masked; not on a worker, which has its node's.
+
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
     """
@@ -85,6 +90,8 @@ class UserAgent:
         tls: TlsConfig | None = None,
         strict_source: bool = True,
         dnsresolv: "Lookup | None" = None,
+        trace: bool = False,
+        sip_trace: str = "",
         worker: "CallWorker | None" = None,
     ) -> None:
         self.domain = domain
@@ -120,6 +127,8 @@ class UserAgent:
         self._node: EmbeddedNode | BoundNode
         if worker is not None:
             self._node = BoundNode(worker)
+            if trace:
+                keep_ladders(worker)
         else:
             listeners = tuple(Listener.parse(leg) for leg in legs)
             config = NodeConfig(
@@ -131,7 +140,7 @@ class UserAgent:
                 codecs=tuple(codecs),
                 strict_source=strict_source,
             )
-            self._node = EmbeddedNode(config)
+            self._node = EmbeddedNode(dataclasses.replace(config, ladders=trace, sip_trace=sip_trace))
 
     async def __aenter__(self) -> Self:
         await self._node.start()

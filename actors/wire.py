@@ -45,6 +45,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     42: messages.CallFinished,
     43: messages.LoadFinished,
     44: messages.Drained,
+    45: messages.CallTraced,
     46: messages.Reloaded,
     # media link
     60: media_messages.OpenStream,

@@ -13,6 +13,7 @@ from ..config import Listener, format_host
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
 from ..process import new_event_loop
 from .configuration import Verb
+from .options import sip_trace_option
 from .values import Digits, Duration, PortRange
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 @click.option("-p", "--local-port", type=click.IntRange(0, 65535), default=0, show_default="any free", help="SIP port.")
 @click.option("--rtp-ports", type=PortRange(), default="20000-32766", show_default=True, help="RTP ports.")
 @click.option("--allow-public", is_flag=True, help="TO may be outside of loopback, link-local and private networks.")
+@sip_trace_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def call(
     to: str,
@@ -69,6 +71,7 @@ def call(
     local_port: int,
     rtp_ports: tuple[int, int],
     allow_public: bool,
+    sip_trace: str,
     quiet: bool,
 ) -> int:
     """Call TO, say what happens, and show the digits received and the quality of the media at the end.
@@ -100,6 +103,8 @@ def call(
         outgoing_proxy=proxy,
         auth=(auth_user, password[0]) if password else None,
         rtp_ports=rtp_ports,
+        trace=True,
+        sip_trace=sip_trace,
     )
 
     def say(text: str) -> None:
@@ -134,6 +139,8 @@ async def _one_call(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    placed: list[Call] = []
+    agent.on_placed = placed.append
     async with agent:
         say(f"calling {to} from {agent.legs[0]}")
         answered = asyncio.ensure_future(
@@ -158,10 +165,12 @@ async def _one_call(
             return 1
         except CallRejected as error:
             click.echo(f"refused: {error}")
+            _say_ladders(placed, say)
             stopped.cancel()
             return 1
         except (CallTimeout, CallEnded) as error:
             click.echo(f"not answered: {error}")
+            _say_ladders(placed, say)
             stopped.cancel()
             return 1
         say("answered")
@@ -222,6 +231,12 @@ def result_lines(call: "Call") -> list[str]:
         f"media: RTP sent {figures.packets_sent}, received {figures.packets_received}, lost {figures.packets_lost}"
         + quality,
     ]
+
+
+def _say_ladders(calls: "list[Call]", say: Callable[[str], None]) -> None:
+    """What was sent and received, for who wonders why it failed."""
+    for call in calls:
+        say(str(call.ladder))
 
 
 def _line(code: int, response: Response) -> str:

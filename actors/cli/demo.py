@@ -58,7 +58,7 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
         for test in tests:
             test.report.health.observe(f"answer-{process}", incarnation, snapshot)
 
-    answering_options = dataclasses.replace(fleet, rtp_ports=(low, middle))
+    answering_options = dataclasses.replace(fleet, rtp_ports=(low, middle), sip_trace="")  # the callers trace it all
     answering = run.Fleet(
         run.node_config(answering_options, (LOOPBACK,), answer=AnswerConfig(media="ivr"), user="ivr"),
         prefix="answer-",

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..config import Listener, LoadConfig
 from ..fleet_totals import ProcessFigures
+from ..load.failures import Failures
 from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
@@ -48,11 +49,13 @@ class LoadRun:
         self.load = load
         self.report = Report(load, thresholds=thresholds, fail_on_error=fail_on_error)
         self.results = Results(out)
+        self.failures = Failures(out, time.time() - time.monotonic())
         self.fleet = run.Fleet(
             run.node_config(options, listeners, load=load, user=user),
             run_dir=options.run_dir,
             prefix=prefix,
             on_call_finished=self._on_call_finished,
+            on_call_traced=self.failures.trace,
             watch=lambda process, incarnation, snapshot: self.report.health.observe(
                 prefix + process, incarnation, snapshot
             ),
@@ -77,6 +80,7 @@ class LoadRun:
         except BaseException:
             self.results.discard()
             raise
+        self.failures.clear()
         self._begun = self._written = time.monotonic()
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.timeline.begun = self._begun
@@ -108,7 +112,10 @@ class LoadRun:
         return result
 
     def _on_call_finished(self, row: CallFinished) -> None:
-        self.results.add(row, self.report.add(row), self._begun)
+        failure = self.report.add(row)
+        self.results.add(row, failure, self._begun)
+        if failure:
+            self.failures.add(row, failure, self._begun)
 
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
         fleets = (self.fleet, *self._beside)
@@ -163,9 +170,10 @@ class LoadRun:
     def _write_files(self, result: Result) -> None:
         rows, failures = tuple(self.report.timeline.rows()), dict(self.report.tally.failures.most_common())
         self.results.write_timeline(rows)
-        self.results.write("report.html", page_of(result.summary, result.reasons, rows, failures))
+        self.results.write("report.html", page_of(result.summary, result.reasons, rows, failures, self.failures.calls))
         if result.summary["exit_code"] is not None:
-            self.results.write("junit.xml", junit_of(result.summary, result.reasons, failures))
+            document = junit_of(result.summary, result.reasons, failures, self.failures.calls)
+            self.results.write("junit.xml", document)
         self.results.write_summary(result.summary)
 
     def _figures(self, seconds: float) -> dict[str, object]:

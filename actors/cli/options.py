@@ -14,6 +14,13 @@ from .values import Duration, MetricsAddress, MetricsPlace, PortRange
 
 MAX_WORKERS = 256
 _PEM = click.Path(dir_okay=False)
+sip_trace_option = click.option(
+    "--sip-trace",
+    type=click.Path(dir_okay=False, resolve_path=False),
+    default="",
+    show_default="none",
+    help="Write all SIP to this capture file, passwords, keys and digits masked.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class FleetOptions:
     tls_ca: str = ""
     tls_cert: str = ""
     tls_key: str = ""
+    sip_trace: str = ""
 
     @property
     def tls(self) -> TlsConfig:
@@ -116,6 +124,7 @@ def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], 
         ),
         click.option("--tls-cert", type=_PEM, default="", help="Our certificate, with its chain."),
         click.option("--tls-key", type=_PEM, default="", help="Its key, without password."),
+        sip_trace_option,
         click.option("--quiet", is_flag=True, help="No progress on stderr."),
     )
     names = tuple(field.name for field in fields(FleetOptions))
@@ -138,5 +147,5 @@ out_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     show_default="./sipswarm-out/VERB-TIME",
-    help="Folder for report.html, summary.json, timeline.csv, calls.csv and junit.xml.",
+    help="Folder for report.html, summary.json, timeline.csv, calls.csv, junit.xml and failures/.",
 )

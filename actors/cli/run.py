@@ -16,7 +16,7 @@ import click
 from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
 from ..load.scenario import name_of
-from ..messages import CallFinished, Snapshot
+from ..messages import CallFinished, CallTraced, Snapshot
 from ..metrics import MetricsServer
 from ..process import new_event_loop
 from ..supervisor import Supervisor
@@ -30,7 +30,7 @@ class Fleet:
     """One node: its supervisor and what its processes counted.
 
     prefix: put before the names of its processes, when there is more than one fleet.
-    on_call_finished, watch: see `Supervisor` and `FleetTotals`.
+    on_call_finished, on_call_traced, watch: see `Supervisor` and `FleetTotals`.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class Fleet:
         run_dir: str = "",
         prefix: str = "",
         on_call_finished: Callable[[CallFinished], None] | None = None,
+        on_call_traced: Callable[[CallTraced], None] | None = None,
         watch: Callable[[str, int, Snapshot], None] | None = None,
     ) -> None:
         self.prefix = prefix
@@ -47,7 +48,13 @@ class Fleet:
         self.totals.set_gauge(
             "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
         )
-        self._supervisor = Supervisor(config, run_dir=run_dir, fleet=self.totals, on_call_finished=on_call_finished)
+        self._supervisor = Supervisor(
+            config,
+            run_dir=run_dir,
+            fleet=self.totals,
+            on_call_finished=on_call_finished,
+            on_call_traced=on_call_traced,
+        )
         self._running = False
         self.unclosed = 0
         """calls whose end no peer confirmed, known after `close`"""
@@ -272,5 +279,7 @@ def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes:
         "hang_timeout": options.hang_timeout,
         "max_calls": options.max_calls,
         "tls": options.tls,
+        "ladders": changes.get("load") is not None,
+        "sip_trace": options.sip_trace,
     }
     return NodeConfig(run_dir="", listeners=tuple(listeners), call_id_key=0, **{**fields, **changes})

@@ -1,14 +1,21 @@
 """junit.xml of a run, so that any CI shows which expectation failed: a test case for each. Pure."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from .failures import FailedCall
 
-def junit_of(summary: dict[str, Any], reasons: tuple[str, ...], failures: dict[str, int]) -> str:
+CALLS: Final = "every call meets its expectations"
+
+
+def junit_of(
+    summary: dict[str, Any], reasons: tuple[str, ...], failures: dict[str, int], calls: Sequence[FailedCall] = ()
+) -> str:
     """The document for a judged run.
 
     summary: what summary.json holds. reasons: why it is not passed. failures: failed calls by missed expectation.
+    calls: those that have a folder.
     """
     run = summary["run"]
     cases = list(_cases(summary, failures))
@@ -23,7 +30,10 @@ def junit_of(summary: dict[str, Any], reasons: tuple[str, ...], failures: dict[s
     for name, text in cases:
         case = SubElement(suite, "testcase", classname="sipswarm", name=name, time="0")
         if text is not None:
-            SubElement(case, "failure", message=text).text = "\n".join(reasons) or text
+            words = "\n".join(reasons) or text
+            if name == CALLS:
+                words = "\n".join((words, *(f"{each.folder}: {each.failure}, {each.call_id}" for each in calls)))
+            SubElement(case, "failure", message=text).text = words
     indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
 
@@ -39,4 +49,4 @@ def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[
     if not thresholds or summary["verdict"] == "calls_failed":
         parts = [f"{count} missed: {name}" for name, count in failures.items()]
         text = "; ".join([f"{calls['failed']} of {calls['planned']} calls failed", *parts])
-        yield "every call meets its expectations", text if calls["failed"] else None
+        yield CALLS, text if calls["failed"] else None

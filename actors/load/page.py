@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, Final
 
 from .charts import Line, chart
+from .failures import FailedCall
 from .timeline import Row
 
 STYLE: Final = """
@@ -39,12 +40,16 @@ th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:6
 
 
 def page_of(
-    summary: Mapping[str, Any], reasons: Sequence[str], rows: Sequence[Row], failures: Mapping[str, int]
+    summary: Mapping[str, Any],
+    reasons: Sequence[str],
+    rows: Sequence[Row],
+    failures: Mapping[str, int],
+    calls: Sequence[FailedCall] = (),
 ) -> str:
     """The page.
 
     summary: what summary.json holds. reasons: why the run is not passed. rows: the timeline. failures: failed calls by
-    missed expectation.
+    missed expectation. calls: failed calls that have a folder.
     """
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
@@ -56,7 +61,8 @@ def page_of(
         '<h2>Over time</h2><div class="charts">',
         *_charts(rows),
         "</div>",
-        *_tables(summary, failures),
+        *_failed_calls(failures, calls),
+        *_tables(summary),
         "</body></html>\n",
     ]
     return "\n".join(parts)
@@ -142,12 +148,29 @@ def _charts(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def _tables(summary: Mapping[str, Any], failures: Mapping[str, int]) -> Iterator[str]:
-    calls, media, digits, generator = (summary[part] for part in ("calls", "media", "dtmf", "generator"))
+def _failed_calls(failures: Mapping[str, int], calls: Sequence[FailedCall]) -> Iterator[str]:
     if failures:
         yield "<h2>Failed calls</h2>" + _table(
             ("missed expectation", "calls"), [(escape(name), count) for name, count in failures.items()]
         )
+    if calls:
+        yield '<p class="soft">What was sent and received in the first of them, as a ladder to read and a capture:</p>'
+        yield _table(
+            ("folder", "began at", "status", "missed"),
+            [
+                (
+                    f'<a href="{each.folder}/ladder.txt">{each.folder}</a> (<a href="{each.folder}/sip.pcap">pcap</a>)',
+                    f"{each.start:.3f} s",
+                    each.code or escape(each.outcome.replace("_", " ")),
+                    escape(each.failure),
+                )
+                for each in calls
+            ],
+        )
+
+
+def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
+    calls, media, digits, generator = (summary[part] for part in ("calls", "media", "dtmf", "generator"))
     yield "<h2>Calls</h2>" + _table(
         ("outcome", "calls"), [(escape(name), count) for name, count in calls["outcomes"].items()] or [("none", 0)]
     )

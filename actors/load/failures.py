@@ -1,0 +1,134 @@
+"""The folders of failed calls: what was sent and received in each, as a ladder to read and as a capture.
+
+At most twenty, the first ones of a run; their names are digests of the Call-ID, never its text, because that may come
+from a peer (RELIABILITY.md S16). Only their owner may read them; secrets are masked.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .. import pcap
+from ..ladder import Ladder, Rung, plain
+from ..messages import CallFinished, CallTraced
+
+MOST: Final = 20
+"""folders of one run"""
+FOLDER: Final = "failures"
+FILES: Final = ("ladder.txt", "sip.pcap")
+NAME_LENGTH: Final = 16
+_logger = logging.getLogger(__name__)
+
+
+class FailedCall(NamedTuple):
+    """One failed call that has a folder."""
+
+    folder: str
+    """relative to the folder of the run"""
+    call_id: str
+    """without what could move a terminal"""
+    failure: str
+    """the expectation that it missed"""
+    outcome: str
+    code: int
+    """final SIP status; 0 = none"""
+    start: float
+    """seconds from the start of the run"""
+
+
+class Failures:
+    """The folders of one run.
+
+    folder: of the run; exists. clock_offset: from monotonic seconds to those since 1970.
+    """
+
+    def __init__(self, folder: Path, clock_offset: float) -> None:
+        self._folder = folder
+        self._offset = clock_offset
+        self._traced: dict[str, CallTraced] = {}
+        self.calls: list[FailedCall] = []
+        """those that have a folder, in the order of their end"""
+
+    def trace(self, traced: CallTraced) -> None:
+        """What was sent and received in a call whose row comes next."""
+        if len(self.calls) + len(self._traced) < MOST:
+            self._traced[traced.call_id] = traced
+
+    def add(self, row: CallFinished, failure: str, run_started: float) -> None:
+        """A failed call: give it its folder, if it is one of the first.
+
+        failure: the expectation it missed. run_started: monotonic time of the start of the run.
+        """
+        traced = self._traced.pop(row.call_id, None)
+        if traced is None:
+            return
+        octets = row.call_id.encode("utf-8", "surrogateescape")
+        name = hashlib.sha256(octets).hexdigest()[:NAME_LENGTH]
+        start = row.started - run_started
+        call = FailedCall(f"{FOLDER}/{name}", plain(octets), failure, row.outcome, row.code, start)
+        try:
+            self._write(name, call, Ladder((Rung(*each) for each in traced.rungs), traced.left_out, self._offset))
+        except OSError as error:
+            _logger.warning("%s/%s is not complete: %s", self._folder, call.folder, error.strerror)
+        else:
+            self.calls.append(call)
+
+    def clear(self) -> None:
+        """Remove what an earlier run in the same folder has left, and nothing else."""
+        with suppress(OSError):
+            for each in (self._folder / FOLDER).iterdir():
+                if _is_name(each.name) and not each.is_symlink():
+                    for file in FILES:
+                        (each / file).unlink(missing_ok=True)
+                    each.rmdir()
+            (self._folder / FOLDER).rmdir()
+
+    def _write(self, name: str, call: FailedCall, ladder: Ladder) -> None:
+        text = f"{_head(call)}\n\n{ladder.full()}\n"
+        with suppress(FileExistsError):
+            (self._folder / FOLDER).mkdir(0o700)
+        with _opened(self._folder / FOLDER) as parent:
+            os.mkdir(name, 0o700, dir_fd=parent)
+            with _opened(Path(name), parent) as inside:
+                _put(inside, FILES[0], text.encode())
+                _put(inside, FILES[1], b"".join((pcap.HEADER, *_packets(ladder))))
+
+
+def _head(call: FailedCall) -> str:
+    status = f", final status {call.code}" if call.code else ""
+    return (
+        f"call {call.call_id}\n"
+        f"missed: {plain(call.failure.encode())}; outcome {call.outcome}{status}\n"
+        f"begun {call.start:.3f} s after the start of the run"
+    )
+
+
+def _packets(ladder: Ladder) -> Iterator[bytes]:
+    for rung in ladder.rungs:
+        ends = (rung.local, rung.remote) if rung.sent else (rung.remote, rung.local)
+        yield pcap.packet(rung.at + ladder.clock_offset, *ends, rung.data)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) == NAME_LENGTH and not name.strip("0123456789abcdef")
+
+
+@contextmanager
+def _opened(folder: Path, parent: int | None = None) -> Iterator[int]:
+    """The descriptor of a folder that is no link."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _put(folder: int, name: str, octets: bytes) -> None:
+    """Write a new file of a folder."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
+        file.write(octets)
