@@ -195,12 +195,12 @@ class Call:
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
         self.actor.ring(status, tuple(headers), self.worker.now())
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with our answer, so that the caller hears us before the call is up."""
         self.actor.ring(status, tuple(headers), self.worker.now(), early_media=True)
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call: 200 with our answer; returns when the ACK is there.
@@ -218,12 +218,12 @@ class Call:
         self._describe()
         hold, self.param.call_on_hold = self.param.call_on_hold, False
         self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
         self.actor.reject(status, reason, tuple(headers), self.worker.now())
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
 
     # ---- both directions
 
@@ -301,7 +301,7 @@ class Call:
         """
         self.cancel_arguments = {"cb_final": cb_final, **more}
         cancelled = self.actor.cancel(self.worker.now())
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
         return cancelled
 
     def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
@@ -318,7 +318,7 @@ class Call:
     def hang_up(self) -> None:
         """End the call without waiting; harmless when it is over."""
         self.actor.hang_up(self.worker.now())
-        self.worker.flush_soon()
+        self.worker.touch(self.actor)
 
     async def over(self) -> None:
         """Wait until the call is over and its figures are final; never raises `CallEnded`."""

@@ -51,4 +51,4 @@ async def _carry_out(call: "Call", request_id: int, placing: Any) -> None:
     except (CallEnded, ConfigurationError, CallError):
         status, reason = 503, "Service Unavailable"
     call.actor.report_transfer(request_id, status, reason, call.worker.now())
-    call.worker.flush_soon()
+    call.worker.touch(call.actor)

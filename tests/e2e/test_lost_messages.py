@@ -1,0 +1,74 @@
+"""Datagrams that are lost: whatever a user commands is sent again until it is answered, also in a call without media.
+
+The peer is made of sipcore; what it does not answer counts as lost.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from actors.call import Call
+from sipcore.message import Request, Response
+
+from .agents import Peer, address_of, agent, note, reply
+from .waiting import until
+
+
+def test_a_bye_that_is_lost_is_sent_again_after_half_a_second() -> None:
+    byes: list[float] = []
+
+    def answer(request: Request) -> Sequence[Response]:
+        if request.method == "BYE":
+            byes.append(asyncio.get_running_loop().time())
+            return [reply(request, 200)] if len(byes) == 3 else []
+        return [reply(request, 200, peer=peer)] if request.method == "INVITE" else []
+
+    async def main() -> None:
+        nonlocal peer
+        async with asyncio.timeout(20), agent() as alice, Peer(answer) as peer:
+            call = await alice.invite(peer.uri(), media="none")
+            await call.bye()
+            assert call.cause == "bye"
+
+    peer: Peer
+    asyncio.run(main())
+    # Timer E (RFC 3261 17.1.2.2): 0.5 s, then 1 s.
+    assert [later - earlier for earlier, later in itertools.pairwise(byes)] == pytest.approx([0.5, 1], abs=0.2)
+
+
+@pytest.mark.parametrize("status", [486, 180])
+def test_a_refusal_and_a_reliable_180_are_sent_again_until_they_are_acknowledged(status: int) -> None:
+    responses: list[int] = []
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:bob@127.0.0.1") as bob:
+
+            async def robot(call: Call) -> None:
+                if status == 180:
+                    call.ring()
+                    await call.over()
+                else:
+                    call.reject(status)
+
+            bob.listen(robot)
+            loop = asyncio.get_running_loop()
+
+            class Caller(asyncio.DatagramProtocol):
+                def datagram_received(self, data: bytes, addr: object) -> None:
+                    note(responses, int(data.split(b" ")[1]))
+
+            transport, _ = await loop.create_datagram_endpoint(Caller, remote_addr=("127.0.0.1", bob.legs[0].port))
+            port = transport.get_extra_info("sockname")[1]
+            request = (
+                f"INVITE {address_of(bob)} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKlost\r\n"
+                f"From: <sip:alice@127.0.0.1>;tag=a\r\nTo: <{address_of(bob)}>\r\nCall-ID: lost\r\nCSeq: 1 INVITE\r\n"
+                f"Contact: <sip:alice@127.0.0.1:{port}>\r\nRequire: 100rel\r\nMax-Forwards: 70\r\n"
+                "Content-Length: 0\r\n\r\n"
+            )
+            transport.sendto(request.encode())
+            await until(lambda: responses.count(status) == 3, 4)
+            transport.close()
+
+    asyncio.run(main())
