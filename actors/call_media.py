@@ -50,6 +50,8 @@ class MediaDemand(NamedTuple):
     """seconds without any RTP, where some is due, until the stream says so"""
     asymmetric: bool = False
     """send from another port than the announced one (man page `asymetric_rtp`)"""
+    send_address: str = ""
+    """the address to send from then (`rtp_addr`); empty = `address`"""
     payload_size: int = 0
     """octets per packet that we send (`rtp_param[1]`); 0 = by the codec's clock and the packet time"""
     interval: float = 0.0
@@ -82,7 +84,18 @@ class CallMedia:
     that are unique in the worker. sdp_id: session id of our o= lines.
     """
 
-    __slots__ = ("_commands", "_left", "_new_stream_id", "_sdp_id", "demand", "exchange", "given", "lines")
+    __slots__ = (
+        "_commands",
+        "_left",
+        "_left_senders",
+        "_new_stream_id",
+        "_sdp_id",
+        "_senders",
+        "demand",
+        "exchange",
+        "given",
+        "lines",
+    )
 
     def __init__(
         self, demand: MediaDemand, commands: list[media.Command], new_stream_id: Callable[[], int], sdp_id: int
@@ -97,6 +110,8 @@ class CallMedia:
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
         self._left: list[Line] = []
+        self._senders: list[Line] = []
+        self._left_senders: list[Line] = []
 
     # ---- streams
 
@@ -110,8 +125,12 @@ class CallMedia:
             line = Line(self._new_stream_id())
             self.lines.append(line)
             opened.append(line.stream_id)
-            self._commands.append(media.OpenStream(line.stream_id, self.demand.address, self.demand.asymmetric))
+            self._commands.append(self._open(line.stream_id))
         return opened
+
+    def _open(self, stream_id: int) -> media.OpenStream:
+        demand = self.demand
+        return media.OpenStream(stream_id, demand.address, demand.asymmetric, send_address=demand.send_address)
 
     def require_for_offer(self) -> list[int]:
         """Have the lines that the pending offer of the peer wants, as `require`."""
@@ -125,6 +144,20 @@ class CallMedia:
         """Use streams that were opened beforehand (man page `media_lsocks`)."""
         self.lines = list(lines)
 
+    def send_through(self, senders: Sequence[Line]) -> None:
+        """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
+        for line in self._senders:
+            if line.stream_id and not line.closed and line not in senders:
+                self._commands.append(media.CloseStream(line.stream_id))
+                self._left_senders.append(line)
+        self._senders = list(senders)
+
+    def move(self, worker: int, commands: list[media.Command]) -> None:
+        """Have the streams in another media worker, as long as there are none; commands: for that one."""
+        if worker != self.demand.worker and not self.lines:
+            self.demand = self.demand._replace(worker=worker)
+            self._commands = commands
+
     @property
     def ready(self) -> bool:
         """Every line has its port."""
@@ -133,7 +166,12 @@ class CallMedia:
     @property
     def running(self) -> bool:
         """Some stream is open."""
-        return any(line.stream_id and not line.closed for line in (*self.lines, *self._left))
+        for line in self.lines:
+            if line.stream_id and not line.closed:
+                return True
+        if not (self._left or self._senders or self._left_senders):
+            return False
+        return any(line.stream_id and not line.closed for line in (*self._left, *self._senders, *self._left_senders))
 
     @property
     def statistics(self) -> tuple[media.StreamStatistics, ...]:
@@ -148,6 +186,9 @@ class CallMedia:
 
     def closed(self, event: media.StreamClosed) -> bool:
         """A stream is gone; True when it was one of the lines in use."""
+        for line in (*self._senders, *self._left_senders):
+            if line.stream_id == event.stream_id:
+                line.closed = True
         for line in (*self.lines, *self._left):
             if line.stream_id == event.stream_id:
                 line.closed = True
@@ -156,18 +197,18 @@ class CallMedia:
 
     def refused(self, stream_id: int) -> None:
         """A stream could not be opened."""
-        for line in self.lines:
+        for line in (*self.lines, *self._senders):
             if line.stream_id == stream_id:
                 line.closed = True
 
     def lost(self) -> None:
         """The media worker is gone, and all streams with it."""
-        for line in (*self.lines, *self._left):
+        for line in (*self.lines, *self._left, *self._senders, *self._left_senders):
             line.closed = True
 
     def close(self) -> None:
         """Close every stream that is open."""
-        for line in self.lines:
+        for line in (*self.lines, *self._senders):
             if line.stream_id and not line.closed:
                 self._commands.append(media.CloseStream(line.stream_id))
 
@@ -175,7 +216,8 @@ class CallMedia:
         """Give up all ports and descriptions for new ones (man page `clear_sdp`)."""
         self.close()
         self._left += self.lines
-        self.lines = []
+        self._left_senders += self._senders
+        self.lines, self._senders = [], []
         self.given = None
 
     # ---- descriptions
@@ -253,11 +295,14 @@ class CallMedia:
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
         """Tell every stream what is agreed; the user's source and sink go with its first configuration."""
         again = self.demand._replace(source=(), sink=())
-        for line, agreed in zip(self.lines, lines, strict=False):
+        for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
             if line.stream_id and not line.closed:
                 demand = again if line.configured else self.demand
                 line.configured = True
-                self._commands.append(_configuration(line.stream_id, agreed, demand))
+                command = _configuration(line.stream_id, agreed, demand)
+                if number < len(self._senders) and self._senders[number].stream_id:
+                    command = command._replace(send_through=self._senders[number].stream_id)
+                self._commands.append(command)
 
     def set_source(self, source: media.Source, line: int = -1) -> None:
         """Replace what one line sends, or with -1 every line, those of later ports included."""

@@ -15,14 +15,14 @@ from typing import Any, Final
 from sipcore.dialog import session_key
 from sipcore.errors import ParseError
 from sipcore.hop import Hop
-from sipcore.message import Request, Response
+from sipcore.message import Request
 from sipcore.parser import parse
 from sipcore.registration import Registration, RegistrationEvent, RegistrationSettings
 from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
 from sipcore.tokens import Tokens
 
-from . import call_callbacks, listeners, sip_failures, sip_trace
+from . import call_callbacks, listeners, media_sockets, sip_failures, sip_trace
 from .admission import Admission
 from .application import Application
 from .arrivals import Arrivals
@@ -77,7 +77,7 @@ class CallWorker:
         *,
         surroundings: Surroundings,
         on_ready: Callable[[], None],
-        tell: Callable[[Any], bool] | None,
+        tell: Callable[[Any], None] | None,
         random_bytes: Callable[[int], bytes],
     ) -> None:
         totals = surroundings.totals
@@ -101,7 +101,8 @@ class CallWorker:
         self._actors: dict[tuple[Any, ...], CallActor | RegistrationActor] = {}
         self._by_number: dict[int, CallActor] = {}
         self.live: dict[int, Call] = {}
-        self._touched: list[CallActor | RegistrationActor] = []
+        self._touched: dict[CallActor | RegistrationActor, None] = {}
+        """whose deadline and end the next flush looks at"""
         self._deadlines: Deadlines[CallActor | RegistrationActor] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -114,6 +115,7 @@ class CallWorker:
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
         self._parked = listeners.park({each.host for each in config.listeners})
+        self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
         self._sip_link = DealerLink(
             surroundings,
             config.endpoint("sip"),
@@ -257,6 +259,10 @@ class CallWorker:
         self._actors[session.call_id, session.local_tag] = call.actor
         self.book.attempt(scenario, "uac")
         lines = self.lines_of(param)
+        if lines or param.media_ssocks:
+            self.bring_media(call.actor)
+            call.listening, call.described = param.media_lsocks, param.sdp
+            media_sockets.send_through(call)
         delayed, hold = param.sdp_on_ack, param.call_on_hold
         param.call_on_hold = False
         call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
@@ -265,11 +271,11 @@ class CallWorker:
 
     def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
         """The media lines of `media_lsocks`."""
-        return tuple(lease.line for lease in param.media_lsocks)
+        return tuple(lease.line for lease in media_sockets.leases(param.media_lsocks))
 
     def touch(self, actor: CallActor | RegistrationActor) -> None:
         """Something was asked of a call: flush soon and look at its deadline."""
-        self._touched.append(actor)
+        self._touched[actor] = None
         self.flush_soon()
 
     def demand_for(self, listener: int, **wishes: Any) -> MediaDemand:
@@ -280,7 +286,7 @@ class CallWorker:
             codecs=wishes.pop("codecs", self._codecs),
             address=host,
             worker=self._number % max(1, self.config.media_workers),
-            parked_port=self._parked[host].getsockname()[1],
+            parked_port=self._parked_ports[host],
             **wishes,
         )
 
@@ -319,7 +325,7 @@ class CallWorker:
         self._actors[session.call_id, session.local_tag] = actor
         self.book.attempt(call.scenario, "uas")
         self.guarded(actor, actor.pump, now)
-        self._touched.append(actor)
+        self._touched[actor] = None
 
     # ---- registrations and ports without a call
 
@@ -342,12 +348,22 @@ class CallWorker:
 
     def lease(self, listener: int) -> MediaLease:
         """Take a media port before there is a call for it."""
-        self._number += 1
-        lease = MediaLease(
-            self._outbox, self._number % max(1, self.config.media_workers), self.output.hops[listener].host
-        )
+        lease = MediaLease(self._outbox, self._lease_worker, self.output.hops[listener].host)
         self.flush_soon()
         return lease
+
+    def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
+        """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where the media worker is in this loop."""
+        self.flush_soon()
+        return MediaLease(self._outbox, self._lease_worker, sockets[0].getsockname()[0], sockets)
+
+    @property
+    def _lease_worker(self) -> int:
+        return self.slot % max(1, self.config.media_workers)  # one for all leases, so that a call can take any of them
+
+    def bring_media(self, actor: CallActor) -> None:
+        """Have the streams of a call where leases are."""
+        actor.media.move(self._lease_worker, self._outbox.media[self._lease_worker])
 
     # ---- SIP in
 
@@ -377,8 +393,12 @@ class CallWorker:
             if actor is not None:
                 if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
                     continue
-                self.guarded(actor, self._deliver, actor, message, source, record.flow, now)
-                self._touched.append(actor)
+                self._touched[actor] = None
+                receiver = actor.user.receiver if isinstance(actor, CallActor) else None
+                if receiver is None:
+                    self.guarded(actor, actor.receive, message, source, record.flow, now)
+                else:  # the handler that a user has put in front of it (man page `receive`)
+                    self.guarded(actor, receiver, message, source)
             elif isinstance(message, Request):
                 self.arrivals.take(message, source, record, now)
             else:
@@ -390,21 +410,6 @@ class CallWorker:
         if actor is not None and not self.output.fall_back(failed):
             self.guarded(actor, sip_failures.tell, actor, branch, failed.reason, self.now())
             self.touch(actor)
-
-    def _deliver(
-        self,
-        actor: "CallActor | RegistrationActor",
-        message: Request | Response,
-        source: Hop,
-        flow: int,
-        now: float,
-    ) -> None:
-        """Hand a message to its owner, or to the handler that a user has put in front of it (man page `receive`)."""
-        receiver = actor.user.receiver if isinstance(actor, CallActor) else None
-        if receiver is None:
-            actor.receive(message, source, flow, now)
-        else:
-            receiver(message, source)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
@@ -422,7 +427,7 @@ class CallWorker:
             if actor is not None:
                 self.guarded(actor, actor.media_event, record, now)
                 if isinstance(actor, CallActor):
-                    self._touched.append(actor)
+                    self._touched[actor] = None
 
     def _on_media_overload(self, stream_id: int) -> None:
         """The media worker did not take a command for a stream."""
@@ -436,8 +441,8 @@ class CallWorker:
         self._timer = None
         now = self.now()
         for due in self._deadlines.due(now):
+            self._touched[due] = None
             self.guarded(due, due.handle_timer, now)
-            self._touched.append(due)
         self.flush()
 
     def _arm(self) -> None:
@@ -465,14 +470,15 @@ class CallWorker:
         outbox = self._outbox
         while outbox.transmits or outbox.notices or any(outbox.media):
             transmits, outbox.transmits = outbox.transmits, []
+            send = self.output.send
             for transmit in transmits:
-                self.output.send(transmit)
+                send(transmit)
             self._media_output.flush()
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
                 self.guarded(actor, call_callbacks.take, actor.user, notice)
         self.output.flush()
-        touched, self._touched = self._touched, []
+        touched, self._touched = self._touched, {}
         for each in touched:
             if each.finished:
                 self._forget(each)
@@ -522,7 +528,7 @@ class CallWorker:
             self.trace.tell(self.tell, call.call_id, call.sip_record)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
-        self._touched.append(call.actor)
+        self._touched[call.actor] = None
         self.draining.check()
 
     def abandon(self, call: Call) -> None:

@@ -4,9 +4,12 @@ A beat comes from inside the event loop, because a process that spins still answ
 lag is measured by how late a short timer fires. Knows no role: roles give it their `Totals` and a few callables.
 """
 
+import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from .config import NodeConfig
@@ -17,6 +20,11 @@ BEAT = 0.5
 """seconds between two snapshots"""
 LAG_PROBE = 0.1
 WINDOW = 4096
+REPORT_INTERVAL = 0.05
+"""seconds that reports wait for others: one frame for many, because a frame costs more than a call's other books"""
+REPORTS_AT_ONCE = 256
+MOST_REPORTS = 2 * WINDOW
+"""reports that wait while the supervisor does not take them; the oldest go first, and are counted"""
 
 
 class Child:
@@ -48,6 +56,9 @@ class Child:
         self._gc_started = 0.0
         self._lag = totals.distribution("sipswarm_event_loop_lag_seconds")
         self._pause = totals.distribution("sipswarm_gc_pause_seconds")
+        self._reports: deque[Any] = deque()
+        self._reports_dropped = totals.cell("sipswarm_queue_dropped_total", "reports")
+        self._report_timer: asyncio.TimerHandle | None = None
         self._link = DealerLink(
             surroundings,
             config.endpoint("control"),
@@ -69,12 +80,22 @@ class Child:
         if self._link.welcome:
             self._link.send((Ready(self._role, self._slot),))
 
-    def send(self, records: Sequence[Any]) -> bool:
-        """Tell the supervisor something."""
-        return self._link.send(records)
+    def report(self, record: Any) -> None:
+        """Tell the supervisor something, in order, within `REPORT_INTERVAL`; the end of a call is the usual case."""
+        self._reports.append(record)
+        if len(self._reports) > MOST_REPORTS:
+            self._reports.popleft()
+            self._reports_dropped.value += 1
+        if len(self._reports) == REPORTS_AT_ONCE:
+            self._flush_reports()
+        elif self._report_timer is None:
+            self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
 
     def close(self) -> None:
-        """Send the last snapshot and stop."""
+        """Send what waits and the last snapshot, and stop."""
+        self._flush_reports()
+        if self._report_timer is not None:
+            self._report_timer.cancel()
         self._snapshot()
         self._beat_timer.cancel()
         self._probe_timer.cancel()
@@ -88,6 +109,22 @@ class Child:
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
         for record in records:
             self._on_record(record)
+
+    def _on_report_timer(self) -> None:
+        self._report_timer = None
+        self._flush_reports()
+        if self._reports:
+            self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
+
+    def _flush_reports(self) -> None:
+        """Hand over as much as the supervisor takes; the rest waits for the timer."""
+        reports = self._reports
+        while reports:
+            batch = list(islice(reports, REPORTS_AT_ONCE))
+            if not self._link.send(batch):
+                return
+            for _ in batch:
+                reports.popleft()
 
     def _beat(self) -> None:
         self._snapshot()

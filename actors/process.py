@@ -91,9 +91,9 @@ class Process:
         """The role is linked to all it needs (it may say so before the control line exists)."""
         self.loop.call_soon(lambda: self.child.ready())
 
-    def send(self, record: Any) -> bool:
-        """Tell the supervisor."""
-        return self.child.send((record,))
+    def report(self, record: Any) -> None:
+        """Tell the supervisor (the role may have something to say before the control line exists)."""
+        self.child.report(record)
 
     def watch_parent(self) -> None:
         """End in order when the supervisor dies: its end of our standard input closes, and the kernel sends SIGTERM.
@@ -166,7 +166,7 @@ def _make_role(process: Process) -> Role:
         process.sockets,
         surroundings=process.surroundings,
         on_ready=process.ready,
-        tell=process.send,
+        tell=process.report,
         random_bytes=secrets.token_bytes,
     )
 

@@ -28,6 +28,10 @@ BATCH: Final = 256
 """records in one link message"""
 NAMES: Final = 4096
 """hops whose names are remembered, for the certificates that they must show"""
+ROUTES: Final = 4096
+"""hops whose way is remembered"""
+
+Route = tuple[int, tuple[str, int] | None]
 
 
 class SipOutput:
@@ -59,6 +63,7 @@ class SipOutput:
         """remembers what goes out"""
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
+        self._routes: dict[tuple[Hop, Hop], Route] = {}
         self.large = LargeRequests(self.hops)
         self.late = LateNames(self._send_late, self._lose, self.name)
 
@@ -76,12 +81,25 @@ class SipOutput:
     def send(self, departure: Departure) -> None:
         """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
         data, hop, flow, local = departure
+        listener, address = self._routes.get((hop, local)) or self._route(hop, local)
+        if address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
+            self.send_from(listener, data, hop.host, hop.port, flow)
+        else:
+            self._send_datagram(listener, data, address)
+
+    def _route(self, hop: Hop, local: Hop) -> Route:
+        """The listener for a hop, and the address where a datagram of usual length needs nothing more; remembered."""
         family = ":" in hop.host
         if local.transport == hop.transport and (":" in local.host) == family and local in self._own:
             listener = self._own[local]
         else:
             listener = self._index.get((hop.transport, family), 0)
-        self.send_from(listener, data, hop.host, hop.port, flow)
+        simple = self.hops[listener].transport == "udp" and is_address(hop.host)
+        route = (listener, (hop.host, hop.port) if simple else None)
+        if len(self._routes) >= ROUTES:
+            self._routes.clear()
+        self._routes[hop, local] = route
+        return route
 
     def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0) -> None:
         """Put a message on the wire from one listener."""
@@ -95,19 +113,19 @@ class SipOutput:
                     if switched[1]:
                         self._queue(switched[0], switched[1], host, port, 0)
                     return
-            self._send_datagram(listener, data, host, port)
+            self._send_datagram(listener, data, (host, port))
         else:
             self._queue(listener, data, host, port, flow)
 
-    def _send_datagram(self, listener: int, data: bytes, host: str, port: int) -> None:
+    def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         try:
-            self._sockets[listener].sendto(data, (host, port))
+            self._sockets[listener].sendto(data, address)
         except OSError:
             self._dropped.value += 1  # its transaction repeats it, or times out
         else:
             self._counters.sent(data, "udp")
             if self.trace is not None:
-                self.trace.sent(listener, data, (host, port))
+                self.trace.sent(listener, data, address)
 
     def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         hop = self.hops[listener]
@@ -151,5 +169,5 @@ class SipOutput:
         datagram = self.large.restore(failed.data, failed.host, failed.port)
         if datagram is None:
             return False
-        self._send_datagram(*datagram, failed.host, failed.port)
+        self._send_datagram(*datagram, (failed.host, failed.port))
         return True

@@ -106,7 +106,12 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """Return the values of all lines of that name, one a line, uncut."""
         key = _KEYS.get(name) or key_of(name)
-        return [value_of(line) for line, other in zip(self.lines, self.keys, strict=True) if other == key]
+        keys = self.keys
+        if key not in keys:
+            return []
+        if keys.count(key) == 1:
+            return [value_of(self.lines[keys.index(key)])]
+        return [value_of(line) for line, other in zip(self.lines, keys, strict=True) if other == key]
 
     def values(self, name: str) -> list[str]:
         """Return all values of that name: a list header is cut at its commas, every other is one value a line.
@@ -115,7 +120,7 @@ class Headers:
         """
         key = _KEYS.get(name) or key_of(name)
         found = self.get_all(key)
-        if key not in LISTS:
+        if not found or key not in LISTS:
             return found
         if len(found) == 1:
             return split_values(found[0])

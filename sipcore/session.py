@@ -69,12 +69,13 @@ class InviteSession(TransferSide):
         if hop is None:
             first = uri_of(config.route[0]) if config.route else uri
             hop = config.outgoing_proxy or hop_of(first, config.local.transport)
+        sender = from_ or config.from_
         session = cls(
             config,
             tokens,
             call_id or tokens.call_id(),
             tokens.tag(),
-            from_ or config.from_,
+            sender if "<" in sender else f"<{sender}>",
             to if start >= 0 else f"<{to}>",
             uri,
             hop,
