@@ -366,6 +366,8 @@ class CallActor:
         self._notify(Progress(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
+        if event.final and self.media.exchange.local is not None and self.media.exchange.pending is None:
+            self.media.exchange.local_offer(self.media.exchange.local)  # a refresh by re-INVITE offers what holds
         try:
             lines = self.media.take_answer(event.description, final=event.final)
         except (ParseError, RemoteProtocolError):

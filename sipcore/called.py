@@ -187,6 +187,7 @@ class CalledSide(CallingSide):
         """Count the description of a reliable 1xx as answer or offer (RFC 3262 section 5)."""
         if not body or incoming.negotiated:
             return False
+        self._description = body
         dialog = incoming.dialog
         if dialog.offer is OfferState.REMOTE_OFFER:
             dialog.negotiate(OfferInput.SEND_ANSWER)

@@ -99,7 +99,7 @@ class CallingSide(TransactionUser):
         self._timer: SessionTimer | None = None
         """The session timer, None while nobody has asked for one."""
         self._description = b""
-        """The description that we sent last, for a refresh by re-INVITE."""
+        """Our description that holds, for a refresh by re-INVITE."""
         self._answer_seen = b""
         """The description that the peer sent last as an answer."""
 
@@ -199,8 +199,6 @@ class CallingSide(TransactionUser):
         dialog = client.dialog
         if dialog is not None:
             client.uri = dialog.request_uri
-        if client.body:
-            self._description = client.body
         own = client.extra
         tail = (merged(config.invite_tail, own) if own else config.invite_tail) + own
         if self._timer is not None:
@@ -323,6 +321,7 @@ class CallingSide(TransactionUser):
             return
         if body and dialog.offer is _LOCAL_OFFER:
             dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+            self._description = client.body
             self._answer_seen = body
             self._events.append(AnswerReceived(body, "1xx", True))
         self._request(now, "PRACK", dialog, extra=rack).request_id = 0
@@ -395,6 +394,7 @@ class CallingSide(TransactionUser):
                 self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
                 return
             dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+            self._description = client.body
             changed = body != self._answer_seen
             self._answer_seen = body
             if not client.refresh:

@@ -137,6 +137,7 @@ class DialogSide(CalledSide):
                 if status < 300 and not body:
                     raise LocalProtocolError(f"a 2xx to {method} with an offer carries the answer (RFC 3311 5.2)")
                 dialog.negotiate(OfferInput.SEND_ANSWER if status < 300 else OfferInput.REJECT)
+                self._description = body if status < 300 else self._description
         own = lines_of(headers)
         extra = merged(self.config.reply_tail, own) + own if 200 <= status < 300 else own
         if method == "UPDATE" and 200 <= status < 300:
@@ -244,6 +245,7 @@ class DialogSide(CalledSide):
         if client.body and dialog.offer is OfferState.LOCAL_OFFER:
             if response.status < 300 and response.body:
                 dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+                self._description = client.body
                 self._events.append(AnswerReceived(response.body, "UPDATE", True))
             else:
                 dialog.negotiate(OfferInput.REJECT)

@@ -58,6 +58,32 @@ def test_the_called_side_refreshes_when_asked_to_by_reinvite_where_update_is_unk
     assert bob.told(Answered) == []
 
 
+def test_a_refresh_by_reinvite_offers_the_description_that_holds_and_not_one_that_was_refused() -> None:
+    allow = ("INVITE", "ACK", "CANCEL", "BYE")
+    alice, bob, wire = established({"session_expires": 90, "refresher": "uac"}, {"allow": allow})
+    alice.session.reinvite(0.0, OFFER.replace(b"4000", b"4002"))
+    wire.flush()
+    bob.session.reject(0.0, 488)
+    wire.flush()
+    bob.reacts = accept_reinvites
+    wire.run(50.0)
+    numbers = [number for number, row in enumerate(wire.ladder) if row[2] == "INVITE"]
+    assert wire.message(numbers[-1]).body == OFFER
+
+
+def test_a_refresh_by_reinvite_after_a_reliable_answer_offers_that_answer() -> None:
+    settings: dict[str, object] = {"session_expires": 90, "allow": ("INVITE", "ACK", "CANCEL", "BYE", "PRACK")}
+    alice, bob, wire = ringing({**settings, "refresher": "uas"}, settings)
+    bob.session.ring(0.0, 183, ANSWER, reliable=True)
+    wire.flush()
+    bob.session.accept(0.0)
+    wire.flush()
+    alice.reacts = accept_reinvites
+    wire.run(50.0)
+    numbers = [number for number, row in enumerate(wire.ladder) if row[2] == "INVITE"]
+    assert wire.message(numbers[-1]).body == ANSWER
+
+
 def test_a_session_that_nobody_refreshes_is_hung_up_before_it_expires() -> None:
     _alice, bob, wire = established({"session_expires": 90, "refresher": "uac"})
     wire.drop = frozenset(range(1000))
