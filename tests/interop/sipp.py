@@ -46,7 +46,7 @@ class Sipp:
         name: str,
         *,
         remote: str = "",
-        scenario: str,
+        scenario: str | Path,
         calls: int,
         seconds: float,
         options: Sequence[str] = (),
@@ -58,7 +58,7 @@ class Sipp:
         Args:
             folder: where its files go; `name` tells several runs there apart
             remote: `host:port` of the other side; empty for a scenario that waits
-            scenario: built in (`uac`, `uas` …), or the name of an XML file in tests/interop/sipp
+            scenario: built in (`uac`, `uas` …), the name of an XML file in tests/interop/sipp, or the path of one
             calls: it ends after as many
             seconds: it ends by then, as failed
             options: any others
@@ -75,7 +75,7 @@ class Sipp:
         self._complaints = folder / f"{name}.complaints"
         self._folder = folder
         bracketed = f"[{host}]" if ":" in host else host
-        which = ["-sf", str(SCENARIOS / scenario)] if scenario.endswith(".xml") else ["-sn", scenario]
+        which = ["-sf", str(SCENARIOS / scenario)] if str(scenario).endswith(".xml") else ["-sn", str(scenario)]
         argv = [program, *([remote] if remote else []), *which]
         argv += ["-i", bracketed, "-p", str(self.port), "-mi", bracketed, "-mp", str(free_port(host))]
         argv += ["-cp", str(free_port()), "-t", transport, "-m", str(calls), "-nostdin"]
