@@ -486,6 +486,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "media_events",
                 "digits_to_send",
                 "call_events",
+                "cdr",
                 "sip_trace",
                 "reports",
             ),

@@ -135,6 +135,11 @@ class Supervisor:
         """the plan is done, the drain is over, or the node failed"""
         self._all_ready = asyncio.Event()
 
+    @property
+    def totals(self) -> Totals:
+        """What this process counts itself."""
+        return self._totals
+
     # ---- life
 
     async def start(self) -> None:

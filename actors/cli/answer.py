@@ -1,32 +1,29 @@
 """`sipswarm answer`: the built-in answering robot, until a signal ends it."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import click
 
-from ..config import AnswerConfig, Listener, RobotConfig
+from ..config import AnswerConfig, RobotConfig
 from .configuration import Verb
-from .options import FleetOptions, fleet_options
+from .options import (
+    AccountOptions,
+    CalleeOptions,
+    FleetOptions,
+    account_options,
+    callee_options,
+    fleet_options,
+)
 from .progress import choose_progress
-from .values import DEFAULT_METRICS, Duration, ListenAddress, Media, Network
+from .values import DEFAULT_METRICS, Duration, Media, SipUri
 
 if TYPE_CHECKING:
     from .run import Fleet
 
-DEFAULT_LISTENER = Listener("udp", "127.0.0.1", 5070)
-
 
 @click.command(cls=Verb)
-@click.option(
-    "--listen",
-    type=ListenAddress(),
-    multiple=True,
-    show_default=str(DEFAULT_LISTENER),
-    help="Where calls come; repeatable. Port 0 = any free one.",
-)
-@click.option("-i", "--local-ip", default="", help="Listen on udp at this address; instead of --listen.")
-@click.option("-p", "--local-port", type=click.IntRange(0, 65535), default=None, help="Its port.  [default: 5070]")
-@click.option("-s", "--user", default="sipswarm", show_default=True, help="User part of our Contact.")
+@callee_options()
 @click.option(
     "--media",
     type=Media("ivr"),
@@ -51,25 +48,23 @@ DEFAULT_LISTENER = Listener("udp", "127.0.0.1", 5070)
     help="Hang up so long after the answer; 0 = never.",
 )
 @click.option(
-    "--allow",
-    type=Network(),
-    multiple=True,
-    show_default="loopback and private networks",
-    help="Network whose calls are answered; repeatable. The rest hears nothing.",
+    "--register",
+    type=SipUri(),
+    default="",
+    help="Keep this SIP URI, user@registrar, registered to where we listen.",
 )
+@account_options(places=False)
 @fleet_options(metrics=DEFAULT_METRICS)
 def answer(
+    callee: CalleeOptions,
+    account: AccountOptions,
     fleet: FleetOptions,
-    listen: tuple[Listener, ...],
-    local_ip: str,
-    local_port: int | None,
-    user: str,
     media: str,
     ring_time: float,
     status: int,
     dtmf_echo: bool,
     hangup_after: float,
-    allow: tuple[str, ...],
+    register: str,
 ) -> int:
     """Answer every call, until SIGINT or SIGTERM.
 
@@ -88,31 +83,43 @@ def answer(
         status=status,
         dtmf_echo=dtmf_echo,
         hangup_after=hangup_after,
-        allow=allow or AnswerConfig().allow,
+        allow=callee.networks,
     )
-    return run_answer("answer", fleet, listeners_of(listen, local_ip, local_port), user, answer=answering)
+    if register:
+        from .target import registration_networks
+
+        networks = registration_networks(register, account.proxy, callee.listeners)
+        answering = dataclasses.replace(answering, allow=(*answering.allow, *(() if callee.allow else networks)))
+    return run_answer("answer", fleet, callee, account, register, answer=answering)
 
 
 def run_answer(
     verb: str,
     options: FleetOptions,
-    listeners: tuple[Listener, ...],
-    user: str,
+    callee: CalleeOptions,
+    account: AccountOptions,
+    address: str = "",
     **application: AnswerConfig | RobotConfig,
 ) -> int:
-    """Answer until a signal; 0 = every call was closed, 1 = the fleet failed, 3 = calls were left.
+    """Answer until a signal; 0 = every call was closed, 1 = the fleet failed or lost records, 3 = calls were left.
 
-    application: `answer` or `robot` of the node's configuration.
+    address: what is kept registered. application: `answer` or `robot` of the node's configuration.
     """
     from . import check, run
+    from .cdr import Cdr
 
     if check.asked():
-        return check.answering(options, listeners)
-    fleet = run.Fleet(run.node_config(options, listeners, user=user, **application), run_dir=options.run_dir)
+        return check.answering(options, account, callee.listeners, address)
+    more = account.of_node(address)
+    cdr = Cdr(account.cdr) if account.cdr is not None else None
+    config = run.node_config(options, callee.listeners, user=callee.user, **more, **application)
+    fleet = run.Fleet(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
         if "robot" in application:  # the built-in robot has nothing to read again
             fleet.reload()
+        if cdr is not None:
+            cdr.reopen()
 
     async def body(signals: run.Signals) -> int:
         with run.metrics_server(options, (fleet,)) as server:
@@ -125,8 +132,9 @@ def run_answer(
             finally:
                 progress.close()
                 await fleet.close()
-        if fleet.failure:
-            click.echo(f"sipswarm {verb}: {fleet.failure}", err=True)
+        failure = fleet.failure or (cdr.close() if cdr is not None else "")
+        if failure:
+            click.echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
         return 3 if fleet.unclosed else 0
 
@@ -139,13 +147,3 @@ def _figures(fleet: "Fleet") -> dict[str, object]:
         "live": fleet.live_calls,
         "digits": int(fleet.counted("sipswarm_dtmf_events_total", direction="received")),
     }
-
-
-def listeners_of(listen: tuple[Listener, ...], local_ip: str, local_port: int | None) -> tuple[Listener, ...]:
-    """The addresses of --listen, or of -i and -p in its place."""
-    if not local_ip and local_port is None:
-        return listen or (DEFAULT_LISTENER,)
-    if listen:
-        raise click.UsageError("--listen and -i or -p say the same; give only --listen")
-    port = DEFAULT_LISTENER.port if local_port is None else local_port
-    return (Listener("udp", local_ip or DEFAULT_LISTENER.host, port),)

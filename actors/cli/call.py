@@ -1,24 +1,29 @@
 """`sipswarm call TO`: one call from the terminal, in this process."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from sipcore.message import Response
 
-from ..config import Listener, format_host
-from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
+from .. import tls
+from ..config import format_host
+from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..process import new_event_loop
 from .configuration import Verb
-from .options import sip_trace_option
+from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
 from .values import Digits, Duration, PortRange
 
 if TYPE_CHECKING:
     from ..call import Call
     from ..user_agent import UserAgent
+    from .cdr import Cdr
+
+LAST_WORDS: Final = 2.0
+"""seconds for the answer to our BYE or CANCEL"""
 
 
 @click.command(cls=Verb)
@@ -39,38 +44,21 @@ if TYPE_CHECKING:
 @click.option(
     "--ring-time", type=Duration(), default="60s", show_default=True, help="CANCEL without an answer by then."
 )
-@click.option("-s", "--user", default="", help="Call this user, where TO names none.")
-@click.option("--from", "from_", default="", show_default="sip:sipswarm@our address", help="Our SIP URI.")
-@click.option("--proxy", default="", help="Send everything through this SIP URI or address.")
-@click.option("--auth-user", default="", help="User name for a 401 or 407.")
-@click.option(
-    "--auth-password-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=None,
-    help="File with the password in its first line.",
-)
-@click.option("-i", "--local-ip", default="", show_default="by route", help="Our address.")
-@click.option("-p", "--local-port", type=click.IntRange(0, 65535), default=0, show_default="any free", help="SIP port.")
 @click.option("--rtp-ports", type=PortRange(), default="20000-32766", show_default=True, help="RTP ports.")
-@click.option("--allow-public", is_flag=True, help="TO may be outside of loopback, link-local and private networks.")
+@caller_options()
+@account_options(places=True)
 @sip_trace_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def call(
+    caller: CallerOptions,
+    account: AccountOptions,
     to: str,
     play: str | None,
     record: str | None,
     dtmf: str,
     hold: float,
     ring_time: float,
-    user: str,
-    from_: str,
-    proxy: str,
-    auth_user: str,
-    auth_password_file: Path | None,
-    local_ip: str,
-    local_port: int,
     rtp_ports: tuple[int, int],
-    allow_public: bool,
     sip_trace: str,
     quiet: bool,
 ) -> int:
@@ -84,24 +72,23 @@ def call(
     Exit codes: 0 the call was answered and closed, 1 it was not, 2 usage.
     """
     from ..user_agent import UserAgent
-    from .target import checked_hop, complete, local_address
+    from .cdr import Cdr
+    from .target import checked_hop, complete
 
-    if bool(auth_user) != bool(auth_password_file):
-        raise click.UsageError("--auth-user and --auth-password-file belong together; give both")
     if "?" in dtmf:
         raise click.UsageError("--dtmf ? is a random digit of a load; write the digits")
-    uri = complete(to, user)
-    hop = checked_hop(complete(proxy) if proxy else uri, allow_public=allow_public, rate=0.0)
-    host = format_host(local_ip or local_address(hop))
-    Listener.parse(f"udp:{host}:{local_port}")
-    password = auth_password_file.read_text().splitlines()[:1] if auth_password_file is not None else []
-    if auth_password_file is not None and not password:
-        raise ConfigurationError(f"--auth-password-file {auth_password_file}: it is empty; write the password in it")
+    uri = complete(to, caller.user, caller.transport)
+    leg = caller.listener(checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=0.0))
+    own = account.account()
+    tls.check(account.tls, (leg,))
     agent = UserAgent(
-        from_ or f"sip:sipswarm@{host}",
-        legs=(f"udp:{host}:{local_port}",),
-        outgoing_proxy=proxy,
-        auth=(auth_user, password[0]) if password else None,
+        own.from_ or f"sip:sipswarm@{format_host(leg.host)}",
+        legs=(str(leg),),
+        outgoing_proxy=own.proxy,
+        auth=(own.user, own.password) if own.user else None,
+        headers=own.headers,
+        codecs=account.codec,
+        tls=account.tls,
         rtp_ports=rtp_ports,
         trace=True,
         sip_trace=sip_trace,
@@ -111,21 +98,27 @@ def call(
         if not quiet:
             click.echo(text, err=True)
 
+    cdr = Cdr(account.cdr) if account.cdr is not None else None
     loop = new_event_loop()
     try:
-        return loop.run_until_complete(
-            _one_call(agent, uri, say, play=play, record=record, dtmf=dtmf, hold=hold, ring_time=ring_time)
+        status = loop.run_until_complete(
+            _one_call(agent, uri, say, cdr, play=play, record=record, dtmf=dtmf, hold=hold, ring_time=ring_time)
         )
     except KeyboardInterrupt:
-        return 1
+        status = 1
     finally:
         loop.close()
+        lost = cdr.close() if cdr is not None else ""
+    if lost:
+        click.echo(f"sipswarm call: {lost}", err=True)
+    return 1 if lost else status
 
 
 async def _one_call(
     agent: "UserAgent",
     to: str,
     say: Callable[[str], None],
+    cdr: "Cdr | None",
     *,
     play: str | None,
     record: str | None,
@@ -140,8 +133,16 @@ async def _one_call(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     placed: list[Call] = []
-    agent.on_placed = placed.append
-    async with agent:
+
+    def on_placed(call: "Call") -> None:
+        placed.append(call)
+        if cdr is not None:
+            call.report = cdr.add
+
+    agent.on_placed = on_placed
+    if cdr is not None:
+        loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
+    async with agent, _ended(placed):
         say(f"calling {to} from {agent.legs[0]}")
         answered = asyncio.ensure_future(
             agent.invite(
@@ -180,6 +181,17 @@ async def _one_call(
         for line in result_lines(call):
             click.echo(line)
     return 0 if passed else 1
+
+
+@asynccontextmanager
+async def _ended(calls: "list[Call]") -> AsyncIterator[None]:
+    """Give calls that are on their way out the time for their last answer."""
+    try:
+        yield
+    finally:
+        waiting = [asyncio.ensure_future(call.over()) for call in calls]
+        for each in (await asyncio.wait(waiting, timeout=LAST_WORDS))[1] if waiting else ():
+            each.cancel()
 
 
 async def _talk(

@@ -5,7 +5,7 @@ import resource
 import secrets
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -15,9 +15,12 @@ from sipcore.session import InviteSession
 from sipcore.session_config import SessionConfig
 from sipcore.tokens import Tokens
 
-from ..config import Listener, LoadConfig, format_host
+from .. import tls
+from ..account import Account
+from ..call_demand import named_codecs
+from ..config import Listener, LoadConfig, NodeConfig, format_host
 from ..load.schedule import Plan
-from .options import FleetOptions
+from .options import AccountOptions, FleetOptions
 
 MARK: Final = "sipswarm.check"
 PORT_REST: Final = 5.0
@@ -56,8 +59,9 @@ def asked() -> bool:
     return context is not None and bool(context.meta.get(MARK))
 
 
-def loading(options: FleetOptions, listener: Listener, hop: Hop, load: LoadConfig) -> int:
+def loading(options: FleetOptions, account: AccountOptions, listener: Listener, hop: Hop, load: LoadConfig) -> int:
     """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
+    config = _node(options, account, (listener,), load=load)
     plan = Plan.of(load)
     planned = plan.planned(load.shard, load.shards)
     rate = load.rate / load.shards
@@ -75,31 +79,60 @@ def loading(options: FleetOptions, listener: Listener, hop: Hop, load: LoadConfi
     enough = _resources(options, peak, rate if load.media != "none" else 0.0)
     enough &= _bindable(listener)
     click.echo("the first INVITE:")
-    for line in first_invite(listener, hop, load).decode().splitlines():
+    for line in first_invite(config, hop, load).decode().splitlines():
         click.echo(f"  {line}")
     return 0 if enough else 2
 
 
-def answering(options: FleetOptions, listeners: tuple[Listener, ...]) -> int:
-    """Show what an answering fleet would need; 2 when something is not there."""
+def answering(options: FleetOptions, account: AccountOptions, listeners: tuple[Listener, ...], address: str) -> int:
+    """Show what an answering fleet would need; 2 when something is not there. address: what it would register."""
+    config = _node(options, account, listeners, address)
     enough = True
     for each in listeners:
         click.echo(f"listen on: {each}")
         enough &= _bindable(each)
     low, high = options.rtp_ports
     click.echo(f"RTP ports: {(high - low) // 2 + 1} media lines per address, so as many calls at a time")
+    if address:
+        click.echo(f"register: {address} at {config.account.registrar}")
     return 0 if _resources(options, 0.0, 0.0) and enough else 2
 
 
-def first_invite(listener: Listener, hop: Hop, load: LoadConfig) -> bytes:
+def _node(
+    options: FleetOptions, account: AccountOptions, listeners: tuple[Listener, ...], address: str = "", **more: Any
+) -> NodeConfig:
+    """The configuration that the verb would start a node with.
+
+    Raises:
+        ConfigurationError: a password or certificate that cannot be used, or a file that cannot be written.
+    """
+    from . import run
+    from .cdr import Cdr
+
+    tls.check(account.tls, listeners)
+    config = run.node_config(options, listeners, **account.of_node(address), **more)
+    if account.cdr is not None:
+        there = account.cdr.exists()
+        Cdr(account.cdr).close()
+        if not there:
+            account.cdr.unlink()
+    return config
+
+
+def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
     """The INVITE of a plain call; tags, ports and identifiers are those of a later call's likes."""
-    host = format_host(listener.host)
+    listener = config.listeners[0]
     local = Hop(listener.transport, listener.host, listener.port or 5060)
-    config = SessionConfig(local=local, from_=f"sip:sipswarm@{host}", contact="", user_agent="sipswarm")
+    identity = Account(config, (local,)).identity(listener.host)
+    session_config = SessionConfig(
+        local=local, from_=identity.from_, outgoing_proxy=identity.outgoing_proxy, user_agent="sipswarm"
+    )
     tokens = Tokens(secrets.token_bytes)
-    offer = make_offer([LocalMedia(20000)], address=listener.host, session_id=tokens.integer(31))
-    session = InviteSession.outgoing(config, tokens, load.target, hop=hop)
-    session.invite(0.0, offer.to_bytes())
+    offer = make_offer(
+        [LocalMedia(20000, named_codecs(config.codecs))], address=listener.host, session_id=tokens.integer(31)
+    )
+    session = InviteSession.outgoing(session_config, tokens, load.target, hop=hop)
+    session.invite(0.0, offer.to_bytes(), headers=identity.headers)
     transmits, _ = session.drain()
     return transmits[0].data
 

@@ -5,13 +5,21 @@ from pathlib import Path
 
 import click
 
-from ..config import Listener, LoadConfig, format_host
+from ..config import Listener, LoadConfig
 from ..errors import ConfigurationError
 from ..load import user_file
 from ..load.data import Data
 from ..load.thresholds import Threshold
 from .configuration import Verb, given_in_file
-from .options import FleetOptions, fleet_options, out_option
+from .options import (
+    AccountOptions,
+    CallerOptions,
+    FleetOptions,
+    account_options,
+    caller_options,
+    fleet_options,
+    out_option,
+)
 from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 
 
@@ -84,19 +92,6 @@ from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
     "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
 )
 @click.option(
-    "-t",
-    "--transport",
-    type=click.Choice(["udp", "tcp", "tls"]),
-    default="udp",
-    show_default=True,
-    help="How to reach TARGET, where it does not say so itself.",
-)
-@click.option("-s", "--user", default="", help="Call this user, where TARGET names none.")
-@click.option("-i", "--local-ip", default="", show_default="by route", help="Our address.")
-@click.option(
-    "-p", "--local-port", type=click.IntRange(0, 65535), default=0, show_default="any free", help="Our SIP port."
-)
-@click.option(
     "--threshold",
     "thresholds",
     type=Condition(),
@@ -106,12 +101,13 @@ from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 @click.option("--fail-on-error", is_flag=True, help="Failed calls fail the run even with thresholds.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of poisson arrivals and random digits.")
 @click.option("--shard", type=Shard(), default="1/1", help="This node's share, such as 1/3.")
-@click.option(
-    "--allow-public", is_flag=True, help="TARGET may be outside of loopback, link-local and private networks."
-)
 @out_option
+@caller_options()
+@account_options(places=True)
 @fleet_options(metrics=NO_METRICS)
 def load(
+    caller: CallerOptions,
+    account: AccountOptions,
     fleet: FleetOptions,
     target: str,
     rate: float,
@@ -129,15 +125,10 @@ def load(
     data: str,
     expect_media: bool,
     ring_time: float,
-    transport: str,
-    user: str,
-    local_ip: str,
-    local_port: int,
     thresholds: tuple[Threshold, ...],
     fail_on_error: bool,
     seed: int,
     shard: tuple[int, int],
-    allow_public: bool,
     out: Path | None,
 ) -> int:
     """Call TARGET by a schedule and judge every call.
@@ -156,7 +147,7 @@ def load(
     99 thresholds failed, 105 cut short.
     """
     from . import check
-    from .target import checked_hop, complete, local_address
+    from .target import checked_hop, complete
 
     if ramps and profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
@@ -177,16 +168,15 @@ def load(
         raise click.UsageError("media and digits need media; say for example --media silence")
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
-    uri = complete(target, user, transport)
+    uri = complete(target, caller.user, caller.transport)
     segments = (
         read_profile(profile) if profile is not None else (*ramps, *((each[1], each[1], 0.0) for each in ramps[-1:]))
     )
     if segments:
         rate = max(max(start, end) for start, end, _ in segments)
     capped = 0.0 if given_in_file("rate") or given_in_file("ramps") else rate
-    hop = checked_hop(uri, allow_public=allow_public, rate=capped)
-    listener = Listener(hop.transport, local_ip or local_address(hop), local_port)
-    Listener.parse(f"{hop.transport}:{format_host(listener.host)}:{listener.port}")
+    hop = checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=capped)
+    listener = caller.listener(hop)
     config = LoadConfig(
         target=uri,
         rate=rate,
@@ -208,8 +198,8 @@ def load(
         shards=shard[1],
     )
     if check.asked():
-        return check.loading(fleet, listener, hop, config)
-    return run_load(fleet, listener, config, out or default_folder("load"), thresholds, fail_on_error)
+        return check.loading(fleet, account, listener, hop, config)
+    return run_load(fleet, account, listener, config, out or default_folder("load"), thresholds, fail_on_error)
 
 
 def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
@@ -237,6 +227,7 @@ def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
 
 def run_load(
     options: FleetOptions,
+    account: AccountOptions,
     listener: Listener,
     config: LoadConfig,
     out: Path,
@@ -245,11 +236,22 @@ def run_load(
 ) -> int:
     """Run a load and say what came of it; the exit code of its verdict."""
     from . import run
+    from .cdr import Cdr
     from .load_run import LoadRun
     from .verdict import say_result
 
+    more = account.of_node()
+    cdr = Cdr(account.cdr) if account.cdr is not None else None
     test = LoadRun(
-        options, (listener,), config, user="sipswarm", out=out, thresholds=thresholds, fail_on_error=fail_on_error
+        options,
+        (listener,),
+        config,
+        user="sipswarm",
+        out=out,
+        thresholds=thresholds,
+        fail_on_error=fail_on_error,
+        cdr=cdr,
+        **more,
     )
 
     async def body(signals: run.Signals) -> int:
@@ -261,7 +263,8 @@ def run_load(
         say_result(result, test.results)
         return result.exit_code
 
-    return run.run(body, drain=test.fleet.drain, within=options.drain, cancelled=105)
+    reload = cdr.reopen if cdr is not None else None
+    return run.run(body, drain=test.fleet.drain, within=options.drain, cancelled=105, reload=reload)
 
 
 def default_folder(verb: str) -> Path:

@@ -4,7 +4,7 @@ import datetime
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..config import Listener, LoadConfig
 from ..fleet_totals import ProcessFigures
@@ -17,6 +17,7 @@ from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..messages import CallFinished
 from . import run
+from .cdr import Cdr
 from .keys import Keyboard, Keys
 from .options import FleetOptions
 from .progress import Figures, choose_progress
@@ -30,6 +31,7 @@ class LoadRun:
 
     out: folder for the results.
     beside: fleets whose health and failures count for this run too, such as the answering side of the demo.
+    cdr: takes a record of each call. node: further fields of the node's configuration.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class LoadRun:
         fail_on_error: bool = False,
         prefix: str = "",
         beside: Sequence[run.Fleet] = (),
+        cdr: Cdr | None = None,
+        **node: Any,
     ) -> None:
         self.options = options
         self.load = load
@@ -51,7 +55,7 @@ class LoadRun:
         self.results = Results(out)
         self.failures = Failures(out, time.time() - time.monotonic())
         self.fleet = run.Fleet(
-            run.node_config(options, listeners, load=load, user=user),
+            run.node_config(options, listeners, load=load, user=user, **node),
             run_dir=options.run_dir,
             prefix=prefix,
             on_call_finished=self._on_call_finished,
@@ -59,7 +63,9 @@ class LoadRun:
             watch=lambda process, incarnation, snapshot: self.report.health.observe(
                 prefix + process, incarnation, snapshot
             ),
+            cdr=cdr,
         )
+        self._cdr = cdr
         self._beside = tuple(beside)
         shard, shards = load.shard, load.shards
         self._planned = Plan.of(load).planned(shard, shards)
@@ -104,6 +110,8 @@ class LoadRun:
             for fleet in (self.fleet, *self._beside):
                 await fleet.close()
         self.results.close_calls()
+        if self._cdr is not None:
+            self.results.error = self.results.error or self._cdr.close()
         result = self.report.judge(self._ending(signals, seconds))
         problem = self._write(result)
         if problem:
@@ -112,7 +120,13 @@ class LoadRun:
         return result
 
     def _on_call_finished(self, row: CallFinished) -> None:
+        if row.role == "uas":  # a call that a scenario took: its caller's row is the judged one
+            if self._cdr is not None:
+                self._cdr.add(row)
+            return
         failure = self.report.add(row)
+        if self._cdr is not None:
+            self._cdr.add(row, failure)
         self.results.add(row, failure, self._begun)
         if failure:
             self.failures.add(row, failure, self._begun)

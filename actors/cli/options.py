@@ -1,19 +1,59 @@
-"""Options that every verb with a fleet has, read into one `FleetOptions`."""
+"""Options that several verbs have, in groups: what a verb's function gets is one object for each group.
+
+`FleetOptions`: how the processes of a node are set up. `AccountOptions`: who we are and what our calls carry.
+`CallerOptions`: from where calls are placed. `CalleeOptions`: where they are taken.
+"""
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..config import TlsConfig
-from .values import Duration, MetricsAddress, MetricsPlace, PortRange
+from sipcore.hop import Hop
+
+from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig
+from .password import read_password
+from .values import (
+    Codecs,
+    Duration,
+    Header,
+    ListenAddress,
+    MetricsAddress,
+    MetricsPlace,
+    Network,
+    PortRange,
+    SipUri,
+)
 
 MAX_WORKERS = 256
+DEFAULT_LISTENER = Listener("udp", "127.0.0.1", 5070)
 _PEM = click.Path(dir_okay=False)
+_TRANSPORT = click.Choice(["udp", "tcp", "tls"])
+_PORT = click.IntRange(0, 65535)
+Decorator = Callable[[Callable[..., int]], Callable[..., int]]
+
+
+def _group(kind: type[Any], options: Sequence[Decorator]) -> Decorator:
+    """Give a verb these options; its function gets them as one object, after those of the groups above it."""
+    names = tuple(field.name for field in fields(kind))
+
+    def decorate(verb: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(verb)
+        def with_group(*groups: Any, **values: Any) -> int:
+            return verb(*groups, kind(**{name: values.pop(name) for name in names if name in values}), **values)
+
+        call: Callable[..., int] = with_group
+        for option in reversed(options):
+            call = option(call)
+        return call
+
+    return decorate
+
+
 sip_trace_option = click.option(
     "--sip-trace",
     type=click.Path(dir_okay=False, resolve_path=False),
@@ -37,18 +77,10 @@ class FleetOptions:
     max_calls: int
     run_dir: str
     quiet: bool
-    tls_ca: str = ""
-    tls_cert: str = ""
-    tls_key: str = ""
     sip_trace: str = ""
 
-    @property
-    def tls(self) -> TlsConfig:
-        """The TLS options as the node takes them."""
-        return TlsConfig(self.tls_ca, self.tls_cert, self.tls_key)
 
-
-def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def fleet_options(*, metrics: MetricsAddress) -> Decorator:
     """Give a verb the fleet's options; its function gets them as the first argument, a `FleetOptions`.
 
     metrics: where /metrics is served when the user says nothing.
@@ -115,6 +147,94 @@ def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], 
             show_default="a fresh private one",
             help="Folder of the sockets between the processes.",
         ),
+        sip_trace_option,
+        click.option("--quiet", is_flag=True, help="No progress on stderr."),
+    )
+    return _group(FleetOptions, options)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOptions:
+    """Who we are for others, and what our calls carry; the fields are the long options."""
+
+    proxy: str
+    auth_user: str
+    auth_password_file: Path | None
+    headers: tuple[tuple[str, str], ...]
+    codec: tuple[str, ...]
+    tls_ca: str
+    tls_cert: str
+    tls_key: str
+    cdr: Path | None
+    from_: str = ""
+
+    @property
+    def tls(self) -> TlsConfig:
+        """The TLS options as the node takes them."""
+        return TlsConfig(self.tls_ca, self.tls_cert, self.tls_key)
+
+    def account(self, address: str = "") -> AccountConfig:
+        """The account as the node takes it, its password read from its file.
+
+        address: what the node is to keep registered.
+
+        Raises:
+            ConfigurationError: the password's file cannot be taken.
+        """
+        from .target import registrar_of
+
+        if bool(self.auth_user) != bool(self.auth_password_file):
+            raise click.UsageError("--auth-user and --auth-password-file belong together; give both")
+        return AccountConfig(
+            from_=self.from_,
+            proxy=self.proxy,
+            registrar=registrar_of(address) if address else "",
+            address=address,
+            user=self.auth_user,
+            password=read_password(self.auth_password_file) if self.auth_password_file is not None else "",
+            headers=self.headers,
+        )
+
+    def of_node(self, address: str = "") -> dict[str, Any]:
+        """The fields of `NodeConfig` that these options fill. address: as for `account`."""
+        return {
+            "account": self.account(address),
+            "codecs": self.codec,
+            "tls": self.tls,
+            "tells_incoming": self.cdr is not None,
+        }
+
+
+def account_options(*, places: bool) -> Decorator:
+    """Give a verb the account's options.
+
+    places: whether it places calls; one that only answers has no --from.
+    """
+    carries = "each INVITE and REGISTER" if places else "each REGISTER"
+    from_option = click.option(
+        "--from", "from_", type=SipUri(), default="", show_default="sip:sipswarm@our address", help="Our URI."
+    )
+    options = (
+        click.option(
+            "--proxy", type=SipUri(), default="", help="Send every request that has no route through this SIP URI."
+        ),
+        click.option("--auth-user", default="", help="User name for a challenge (401 or 407)."),
+        click.option(
+            "--auth-password-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            default=None,
+            help="File with the password in its first line, which only its owner may read.",
+        ),
+        click.option(
+            "--header", "headers", type=Header(), multiple=True, help=f"Further header of {carries}; repeatable."
+        ),
+        click.option(
+            "--codec",
+            type=Codecs(),
+            default="pcmu,pcma",
+            show_default=True,
+            help=f"Codecs in their order: {', '.join(Codecs.known())}.",
+        ),
         click.option(
             "--tls-ca",
             type=_PEM,
@@ -124,22 +244,123 @@ def fleet_options(*, metrics: MetricsAddress) -> Callable[[Callable[..., int]], 
         ),
         click.option("--tls-cert", type=_PEM, default="", help="Our certificate, with its chain."),
         click.option("--tls-key", type=_PEM, default="", help="Its key, without password."),
-        sip_trace_option,
-        click.option("--quiet", is_flag=True, help="No progress on stderr."),
+        click.option(
+            "--cdr",
+            type=click.Path(dir_okay=False, path_type=Path),
+            default=None,
+            help="Append a line of JSON for each ended call; opened anew on SIGHUP.",
+        ),
     )
-    names = tuple(field.name for field in fields(FleetOptions))
+    return _group(AccountOptions, (from_option, *options) if places else options)
 
-    def decorate(verb: Callable[..., int]) -> Callable[..., int]:
-        @functools.wraps(verb)
-        def call(**values: Any) -> int:
-            fleet = FleetOptions(**{name: values.pop(name) for name in names})
-            return verb(fleet, **values)
 
-        for option in reversed(options):
-            call = option(call)
-        return call
+@dataclass(frozen=True, slots=True)
+class CallerOptions:
+    """From where calls are placed, and how far they may go; the fields are the long options."""
 
-    return decorate
+    transport: str
+    user: str
+    local_ip: str
+    local_port: int
+    allow_public: bool
+
+    def listener(self, hop: Hop) -> Listener:
+        """Our address toward a hop.
+
+        Raises:
+            ConfigurationError: it is no address, or there is no route.
+        """
+        from .target import local_address
+
+        place = Listener(hop.transport, self.local_ip or local_address(hop), self.local_port)
+        return Listener.parse(str(place))
+
+
+def caller_options() -> Decorator:
+    """Give a verb the options of placing calls."""
+    return _group(
+        CallerOptions,
+        (
+            click.option(
+                "-t",
+                "--transport",
+                type=_TRANSPORT,
+                default="udp",
+                show_default=True,
+                help="How to reach who is called, where that does not say so itself.",
+            ),
+            click.option("-s", "--user", default="", help="Call this user, where none is named."),
+            click.option("-i", "--local-ip", default="", show_default="by route", help="Our address."),
+            click.option("-p", "--local-port", type=_PORT, default=0, show_default="any free", help="Our SIP port."),
+            click.option(
+                "--allow-public",
+                is_flag=True,
+                help="Who is called may be outside of loopback, link-local and private networks.",
+            ),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeOptions:
+    """Where calls are taken, and from whom; the fields are the long options."""
+
+    listen: tuple[Listener, ...]
+    transport: str
+    local_ip: str
+    local_port: int | None
+    user: str
+    allow: tuple[str, ...]
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The addresses of --listen, or of -i, -p and -t in its place."""
+        if not self.local_ip and self.local_port is None and self.transport == DEFAULT_LISTENER.transport:
+            return self.listen or (DEFAULT_LISTENER,)
+        if self.listen:
+            raise click.UsageError("--listen and -i, -p or -t say the same; give only --listen")
+        port = DEFAULT_LISTENER.port if self.local_port is None else self.local_port
+        place = Listener(self.transport, self.local_ip or DEFAULT_LISTENER.host, port)
+        return (Listener.parse(str(place)),)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Whose calls are taken."""
+        return self.allow or AnswerConfig().allow
+
+
+def callee_options() -> Decorator:
+    """Give a verb the options of taking calls."""
+    return _group(
+        CalleeOptions,
+        (
+            click.option(
+                "--listen",
+                type=ListenAddress(),
+                multiple=True,
+                show_default=str(DEFAULT_LISTENER),
+                help="Where calls come; repeatable. Port 0 = any free one.",
+            ),
+            click.option(
+                "-t",
+                "--transport",
+                type=_TRANSPORT,
+                default=DEFAULT_LISTENER.transport,
+                show_default=True,
+                help="Listen by this transport; instead of --listen.",
+            ),
+            click.option("-i", "--local-ip", default="", help="Listen at this address; instead of --listen."),
+            click.option("-p", "--local-port", type=_PORT, default=None, help="Its port.  [default: 5070]"),
+            click.option("-s", "--user", default="sipswarm", show_default=True, help="User part of our Contact."),
+            click.option(
+                "--allow",
+                type=Network(),
+                multiple=True,
+                show_default="loopback and private networks",
+                help="Network whose calls are taken; repeatable. The rest hears nothing.",
+            ),
+        ),
+    )
 
 
 out_option = click.option(

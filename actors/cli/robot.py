@@ -2,26 +2,17 @@
 
 import click
 
-from ..config import AnswerConfig, Listener, RobotConfig
+from ..config import RobotConfig
 from ..load import user_file
-from .answer import DEFAULT_LISTENER, listeners_of, run_answer
+from .answer import run_answer
 from .configuration import Verb
-from .options import FleetOptions, fleet_options
-from .values import DEFAULT_METRICS, ListenAddress, Media, Network
+from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
+from .values import DEFAULT_METRICS, Media
 
 
 @click.command(cls=Verb)
 @click.argument("file")
-@click.option(
-    "--listen",
-    type=ListenAddress(),
-    multiple=True,
-    show_default=str(DEFAULT_LISTENER),
-    help="Where calls come; repeatable. Port 0 = any free one.",
-)
-@click.option("-i", "--local-ip", default="", help="Listen on udp at this address; instead of --listen.")
-@click.option("-p", "--local-port", type=click.IntRange(0, 65535), default=None, help="Its port.  [default: 5070]")
-@click.option("-s", "--user", default="sipswarm", show_default=True, help="User part of our Contact.")
+@callee_options()
 @click.option(
     "--media",
     type=Media(),
@@ -29,24 +20,9 @@ from .values import DEFAULT_METRICS, ListenAddress, Media, Network
     show_default=True,
     help="What a call sends until the robot says something else.",
 )
-@click.option(
-    "--allow",
-    type=Network(),
-    multiple=True,
-    show_default="loopback and private networks",
-    help="Network whose calls are taken; repeatable. The rest hears nothing.",
-)
+@account_options(places=True)
 @fleet_options(metrics=DEFAULT_METRICS)
-def robot(
-    fleet: FleetOptions,
-    file: str,
-    listen: tuple[Listener, ...],
-    local_ip: str,
-    local_port: int | None,
-    user: str,
-    media: str,
-    allow: tuple[str, ...],
-) -> int:
+def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, file: str, media: str) -> int:
     """Run 'async def NAME(call)' of FILE for every call that comes in, until SIGINT or SIGTERM.
 
     NAME is robot when not given. FILE is imported in every call worker; its 'setup(ua)', if there is one, runs in each
@@ -59,5 +35,5 @@ def robot(
     """
     path, name = user_file.split(file, "robot")
     user_file.try_out(path, name)
-    config = RobotConfig(path, name, media, allow or AnswerConfig().allow)
-    return run_answer("robot", fleet, listeners_of(listen, local_ip, local_port), user, robot=config)
+    config = RobotConfig(path, name, media, callee.networks)
+    return run_answer("robot", fleet, callee, account, robot=config)

@@ -20,6 +20,7 @@ from ..messages import CallFinished, CallTraced, Snapshot
 from ..metrics import MetricsServer
 from ..process import new_event_loop
 from ..supervisor import Supervisor
+from .cdr import Cdr
 from .info import installed
 from .options import FleetOptions
 
@@ -30,7 +31,8 @@ class Fleet:
     """One node: its supervisor and what its processes counted.
 
     prefix: put before the names of its processes, when there is more than one fleet.
-    on_call_finished, on_call_traced, watch: see `Supervisor` and `FleetTotals`.
+    on_call_finished, on_call_traced, watch: see `Supervisor` and `FleetTotals`. cdr: records of ended calls, which it
+    counts and reminds of its disk; who judges the calls adds them.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Fleet:
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         watch: Callable[[str, int, Snapshot], None] | None = None,
+        cdr: Cdr | None = None,
     ) -> None:
         self.prefix = prefix
         self.totals = FleetTotals(prefix=prefix, scenarios=_scenarios(config), watch=watch)
@@ -55,6 +58,9 @@ class Fleet:
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
         )
+        self._cdr = cdr
+        if cdr is not None:
+            self._supervisor.totals.include(cdr.rows)
         self._running = False
         self.unclosed = 0
         """calls whose end no peer confirmed, known after `close`"""
@@ -109,6 +115,11 @@ class Fleet:
     def drain(self, within: float) -> None:
         """No new calls; live ones may go on for `within` seconds, then they are hung up."""
         self._supervisor.drain(within)
+
+    def tick(self) -> None:
+        """A second went by."""
+        if self._cdr is not None:
+            self._cdr.tick()
 
     def set_rate(self, rate: float) -> None:
         """Command another rate of a running load; 0 pauses."""
@@ -242,6 +253,7 @@ async def tick_until_done(fleet: Fleet, tick: Callable[[], None], every: float =
     done = asyncio.ensure_future(fleet.wait())
     while not done.done():
         await asyncio.wait((done,), timeout=every)
+        fleet.tick()
         tick()
 
 
@@ -278,7 +290,6 @@ def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes:
         "rtp_timeout": options.rtp_timeout,
         "hang_timeout": options.hang_timeout,
         "max_calls": options.max_calls,
-        "tls": options.tls,
         "ladders": changes.get("load") is not None,
         "sip_trace": options.sip_trace,
     }

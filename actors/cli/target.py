@@ -2,12 +2,14 @@
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 from sipcore.errors import ParseError
 from sipcore.hop import Hop
 from sipcore.uri import Uri
 
+from ..config import Listener
 from ..errors import ConfigurationError
 from ..targets import hop_of
 
@@ -70,6 +72,42 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
             f"target {target!r} is public, which allows {PUBLIC_RATE:.0f} calls per second and not {rate:g}; lower -r"
         )
     return hop
+
+
+def registrar_of(address: str) -> str:
+    """The registrar of an address-of-record: its host, by the address's transport.
+
+    Raises:
+        ConfigurationError: there is no user to be registered.
+    """
+    uri = Uri.parse(address)
+    if not uri.user:
+        raise ConfigurationError(f"--register {address!r} names no user; write sip:user@registrar")
+    return str(Uri(uri.scheme, None, uri.host, uri.port, uri.params))
+
+
+def registration_networks(address: str, proxy: str, listeners: Sequence[Listener]) -> tuple[str, ...]:
+    """The addresses from which the calls of a registered user come: its registrar's, and the proxy's.
+
+    Raises:
+        ConfigurationError: none of our listeners reaches them, or they would not reach the listener.
+    """
+    legs = [(each.transport, 6 if ":" in each.host else 4) for each in listeners]
+    hops = [hop_of(uri, legs) for uri in (registrar_of(address), proxy) if uri]
+    hop = hops[-1]  # where the REGISTER goes
+    usable = [each for each in listeners if each.transport == hop.transport and (":" in each.host) == (":" in hop.host)]
+    if not usable:
+        raise ConfigurationError(
+            f"--register {address}: no listener reaches {hop.transport}:{hop.host}; "
+            f"say --listen {hop.transport}:ADDRESS:PORT with an address of this machine"
+        )
+    own = _address(usable[0].host)
+    if own.is_unspecified or (own.is_loopback and not _address(hop.host).is_loopback):
+        raise ConfigurationError(
+            f"--register {address}: calls cannot come to {usable[0]} from {hop.host}; "
+            f"say --listen {hop.transport}:ADDRESS:PORT with the address under which that reaches us"
+        )
+    return tuple(each.host for each in hops)
 
 
 def local_address(hop: Hop) -> str:

@@ -2,10 +2,17 @@
 
 import ipaddress
 import re
+from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 import click
 
+from sipcore.errors import ParseError
+from sipcore.headers import key_of
+from sipcore.uri import Uri
+
+from ..call_demand import BY_NAME as CODEC_NAMES
+from ..call_demand import named_codecs
 from ..config import Listener, split_host_port
 from ..errors import ConfigurationError
 from ..load.thresholds import Threshold
@@ -15,6 +22,16 @@ _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)?", re.ASCII)
 _RAMP: Final = re.compile(r"(\d{1,6}(?:\.\d{1,6})?):(\d{1,6}(?:\.\d{1,6})?)/(\S{1,20})", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9A-D*#?]{0,64}", re.ASCII)
 _MEDIA: Final = re.compile(r"echo|silence|none|play:.+|tone(:\d{2,4})?", re.ASCII)
+_HEADER_NAME: Final = re.compile(r"[0-9A-Za-z.!%*_+`'~-]{1,64}", re.ASCII)
+OWN_HEADERS: Final = frozenset(
+    {
+        *("via", "from", "to", "call-id", "cseq", "max-forwards", "contact", "expires", "route", "record-route"),
+        *("content-length", "content-type", "authorization", "proxy-authorization"),
+    }
+)
+"""headers that every call or registration writes itself, by `sipcore.headers.key_of`"""
+NEED_LIBRARY: Final = ("g722", "opus")
+"""codecs that cannot be spoken without the extra `audio`"""
 
 
 class MetricsAddress(NamedTuple):
@@ -211,3 +228,64 @@ class Shard(click.ParamType[tuple[int, int]]):
         if not 1 <= shard <= shards:
             self.fail(f"{value!r} is not a share such as 1/3, the first of three", param, ctx)
         return shard - 1, shards
+
+
+class SipUri(click.ParamType[str]):
+    """A SIP URI; `sip:` may be left out."""
+
+    name = "uri"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The URI, with its scheme."""
+        text = str(value)
+        if not text:
+            return text
+        full = text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}"
+        try:
+            Uri.parse(full)
+        except ParseError as error:
+            self.fail(f"{text!r}: {error.reason}; write for example sip:user@192.0.2.1:5060", param, ctx)
+        return full
+
+
+class Header(click.ParamType[tuple[str, str]]):
+    """A header as `Name: value`, of those that a call does not write itself."""
+
+    name = "'name: value'"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, colon, rest = str(value).partition(":")
+        name, text = name.strip(), rest.strip()
+        if not colon or not _HEADER_NAME.fullmatch(name) or not text or not text.isprintable():
+            self.fail(f"{value!r} is not a header on one line; write for example 'X-Test: 1'", param, ctx)
+        if key_of(name) in OWN_HEADERS:
+            self.fail(f"{name} is a header that every call writes itself; choose another one", param, ctx)
+        return name, text
+
+
+class Codecs(click.ParamType[tuple[str, ...]]):
+    """Names of codecs in the order of preference: `pcma,pcmu`."""
+
+    name = "names"
+
+    @staticmethod
+    def known() -> tuple[str, ...]:
+        """The names."""
+        return tuple(CODEC_NAMES)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names, in small letters."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(each.strip().lower() for each in str(value).split(","))
+        try:
+            named_codecs(names)
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+        needing = [name for name in names if name in NEED_LIBRARY]
+        if needing and find_spec("av") is None:
+            self.fail(f"{needing[0]} needs PyAV, which is not installed; pip install 'sipswarm[audio]'", param, ctx)
+        return names

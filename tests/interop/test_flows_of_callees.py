@@ -43,12 +43,12 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert result.verdict == flow.exit_code, result.account
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="sipswarm load has no --auth-user yet")
 def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_challenges.xml", calls=5, seconds=40))
     callee.ready()
     password = tmp_path / "password"
     password.write_text("open-sesame\n")
+    password.chmod(0o600)
     arguments = ["-r", "5", "-m", "5", "-d", "0.2s", "--media", "none", "--auth-user", "alice"]
     arguments += ["--auth-password-file", str(password)]
     result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 60)
