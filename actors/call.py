@@ -17,13 +17,12 @@ from media.messages import Source, StreamStatistics
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 
+from . import call_digits, media_sockets
 from .call_actor import CallActor
-from .call_demand import given_description
 from .call_state import CallTimes, State
 from .callbacks import Callback, invoke
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
-from .info_digits import DTMF_RELAY, relay_body
 from .ladder import Ladder
 from .media_handlers import MediaHandler
 from .parameters import CallParameters
@@ -33,13 +32,10 @@ if TYPE_CHECKING:
     from .messages import CallFinished
     from .sip_trace import CallRecord
 
-DIGITS: Final = frozenset("0123456789ABCD*#")
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
 GRACE: Final = 30.0
 """seconds that the coroutines of a call have for their own clean-up after its end"""
-_INFO_SPACING: Final = 0.05
-"""seconds between two digits sent by SIP INFO"""
 
 _logger = logging.getLogger(__name__)
 
@@ -92,9 +88,12 @@ class Call:
     digit_waiter: asyncio.Future[None] | None = None
     bye_arguments: Mapping[str, Any] = MappingProxyType({})
     cancel_arguments: Mapping[str, Any] = MappingProxyType({})
-    _request_number = 0
-    _described: Any = None
-    """the parameter `sdp` that is in use"""
+    digits_number = 0
+    """of the last `send_digits`"""
+    described: Any = None
+    listening: Any = ()
+    sending_through: Any = ()
+    """the parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use"""
     _grace_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
@@ -176,6 +175,8 @@ class Call:
 
     def get_param(self, *keys: str) -> Any:
         """The value of one key, or a list of the values of several (C42)."""
+        if self.is_up and not media_sockets.SHOWN.isdisjoint(keys):
+            media_sockets.show(self)
         if len(keys) == 1:
             return self.param.get(keys[0])
         return [self.param.get(key) for key in keys]
@@ -183,6 +184,7 @@ class Call:
     def set_param(self, **values: Any) -> "Call":
         """Change parameters; they count from the next INVITE or start of media on (C41)."""
         self.param.update(values)
+        media_sockets.reshape(self, tuple(values))
         return self
 
     def receive(self, message: Request | Response, source: Hop) -> None:
@@ -215,7 +217,7 @@ class Call:
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there."""
-        self._describe()
+        media_sockets.take_over(self)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
         self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
         self.worker.touch(self.actor)
@@ -253,7 +255,7 @@ class Call:
         """
         self.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
-        self.param.update(param)
+        self.set_param(**param)
         self.up = self.future() if self.param.cb_final is None else None
         self.send_invite(clear=clear)
         if self.up is not None:
@@ -265,7 +267,7 @@ class Call:
         param, actor = self.param, self.actor
         if clear:
             self.clear_sdp()
-        self._describe()
+        media_sockets.take_over(self)
         hold, param.call_on_hold = param.call_on_hold, False
         actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
         self.worker.touch(actor)
@@ -273,18 +275,7 @@ class Call:
     def clear_sdp(self) -> None:
         """Drop ports and descriptions: the next ones are new (C14)."""
         self.actor.media.renew()
-        self.param.update({"sdp": None, "media_lsocks": ()})
-
-    def _describe(self) -> None:
-        """Take over a description of the user's own, and the ports that go with it (C6, C8)."""
-        param, actor = self.param, self.actor
-        given = given_description(param)
-        if given is not None and param.sdp is not self._described:
-            self._described = param.sdp
-            actor.media.given = given
-            for lease in param.media_lsocks:
-                lease.give_to(actor)
-            actor.media.adopt(self.worker.lines_of(param))
+        self.param.update({"sdp": None, "sdp_peer": None, "media_lsocks": (), "media_ssocks": ()})
 
     async def hold(self) -> None:
         """Ask the peer to send nothing, by a re-INVITE (C22)."""
@@ -401,47 +392,9 @@ class Call:
         self.raise_if_over()
         modes = dtmf_modes(methods)
         if cb_final is not None:
-            self.spawn(self._dtmf_with_callback(events, duration, modes, cb_final))
+            self.spawn(call_digits.send_with_callback(self, events, duration, modes, cb_final))
             return
-        await self._send_digits(events, duration, modes)
-
-    async def _dtmf_with_callback(self, events: str, duration: int, modes: tuple[str, ...], callback: Callback) -> None:
-        try:
-            await self._send_digits(events, duration, modes)
-        except CallError:
-            self.call_back(callback, "FAIL")
-        else:
-            self.call_back(callback, "OK")
-
-    async def _send_digits(self, events: str, duration: int, modes: tuple[str, ...]) -> None:
-        refused = "no method given"
-        for mode in modes:
-            if mode == "info":
-                await self._send_info_digits(events, duration)
-                return
-            done: asyncio.Future[None] = self.future()
-            self._request_number += 1
-            self.sending[self._request_number] = done
-            self.actor.send_digits(self._request_number, events, duration, mode)
-            self.worker.flush_soon()
-            try:
-                await done
-            except CallEnded:
-                raise
-            except CallError as error:
-                refused = str(error)
-                continue
-            self.digits_sent += "".join(each for each in events if each in DIGITS)
-            return
-        raise CallError(f"digits were not sent: {refused}")
-
-    async def _send_info_digits(self, events: str, duration: int) -> None:
-        for each in events:
-            if each in DIGITS:
-                await self.request("INFO", relay_body(each, duration), content_type=DTMF_RELAY)
-                self.worker.book.digit("sent", "info")
-                self.digits_sent += each
-            await asyncio.sleep(duration / 1000 + _INFO_SPACING)
+        await call_digits.send(self, events, duration, modes)
 
     async def digits(self, count: int, timeout: float | None = None) -> str:
         """The next `count` digits that come in; fewer when `timeout` seconds pass first.
@@ -453,7 +406,7 @@ class Call:
         try:
             async with asyncio.timeout(timeout):
                 while len(found) < count:
-                    found += await self._next_digit()
+                    found += await call_digits.next_digit(self)
         except TimeoutError:
             pass
         return found
@@ -462,17 +415,10 @@ class Call:
         """Each digit as it comes in, until the call ends."""
         while True:
             try:
-                digit = await self._next_digit()
+                digit = await call_digits.next_digit(self)
             except CallEnded:
                 return
             yield digit
-
-    async def _next_digit(self) -> str:
-        while not self.unread:
-            self.raise_if_over()
-            self.digit_waiter = self.future()
-            await self.digit_waiter
-        return self.unread.popleft()
 
     def digits_missed_and_wrong(self) -> tuple[int, int]:
         """Expected digits that did not come in order, and digits that came and were not expected there."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sipcore.events import Cause
 from sipcore.message import Response
 
+from . import media_sockets
 from .call import UNREAD_DIGITS
 from .call_state import State
 from .errors import CallEnded, CallError, CallRejected, CallTimeout
@@ -114,6 +115,7 @@ def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
 
 def _start_media(call: "Call") -> None:
     if call.param.init_media is not None:
+        media_sockets.show(call)
         call.call_back(call.param.init_media, call, call.param)
 
 

@@ -10,7 +10,7 @@ from sipcore.sdp import SessionDescription
 
 from .dtmf_methods import dtmf_modes
 from .errors import ConfigurationError
-from .parameters import CallParameters
+from .parameters import CallParameters, NegotiatedRtpParam
 
 BY_NAME: Final[Mapping[str, Codec]] = {
     "pcmu": codec_for(0),
@@ -30,13 +30,13 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     Raises:
         ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
     """
-    wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp}
+    wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
     if param.init_media is not None:
         wishes["source"] = ("none",)  # what runs is the handler's to say
     modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode != "info")
     wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
     given = param.rtp_param
-    if given is None:
+    if given is None or isinstance(given, NegotiatedRtpParam):
         return wishes
     try:
         payload_type, size, interval, *name = given
@@ -76,7 +76,7 @@ def given_description(param: CallParameters) -> SessionDescription | None:
     if param.sdp is None:
         return None
     if not param.media_lsocks:
-        raise ConfigurationError("sdp needs media_lsocks, one lease of reserve_media per media line")
+        raise ConfigurationError("sdp needs media_lsocks, a lease of reserve_media or a bound UDP socket for each line")
     sdp = param.sdp
     try:
         if isinstance(sdp, SessionDescription):
@@ -89,6 +89,6 @@ def given_description(param: CallParameters) -> SessionDescription | None:
         raise ConfigurationError(f"sdp cannot be read: {error}") from error
     if len(param.media_lsocks) != len(description.media):
         raise ConfigurationError(
-            f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)} leases"
+            f"sdp has {len(description.media)} media lines, media_lsocks has {len(param.media_lsocks)}"
         )
     return description

@@ -263,6 +263,10 @@ class CallWorker:
             self.bring_media(call.actor)
             call.listening, call.described = param.media_lsocks, param.sdp
             media_sockets.send_through(call)
+        if lines or param.media_ssocks:
+            self.bring_media(call.actor)
+            call.listening, call.described = param.media_lsocks, param.sdp
+            media_sockets.send_through(call)
         delayed, hold = param.sdp_on_ack, param.call_on_hold
         param.call_on_hold = False
         call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)

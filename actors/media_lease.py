@@ -1,6 +1,8 @@
-"""Media ports taken before a call exists, to be written into a description of the user's own (man page C6, C8)."""
+"""Media ports taken before a call exists, to be written into a description of the user's own (man page C6, C8, C9)."""
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from media import messages as media
@@ -15,29 +17,46 @@ if TYPE_CHECKING:
 
 
 class MediaLease:
-    """One open stream that no call uses yet. Give it to a call as one of `media_lsocks`.
+    """One open stream that no call uses yet. Give it to a call as one of `media_lsocks` or `media_ssocks`.
+
+    sockets: RTP and perhaps RTCP, bound by the caller, in place of ports of the pool; one loop with the media worker.
 
     Attributes:
         address, port, rtcp_port: what to write into the SDP.
     """
 
-    def __init__(self, outbox: Outbox, worker: int, address: str) -> None:
+    def __init__(self, outbox: Outbox, worker: int, address: str, sockets: Sequence[socket.socket] = ()) -> None:
         self.line = Line(outbox.new_stream_id())
         self.address = address
         self.port = 0
         self.rtcp_port = 0
+        self.sockets = tuple(sockets)
+        """kept, because the media worker takes their descriptors a moment later"""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         outbox.streams[self.line.stream_id] = self
         self._streams = outbox.streams
         self._commands = outbox.media[worker]
-        self._commands.append(media.OpenStream(self.line.stream_id, address))
+        rtp, rtcp = (*sockets, None, None)[:2]
+        if rtp is not None:
+            self._is_bound(rtp.getsockname()[1], rtcp.getsockname()[1] if rtcp is not None else 0)
+        self._commands.append(
+            media.OpenStream(
+                self.line.stream_id,
+                address,
+                rtp_fd=rtp.fileno() if rtp is not None else -1,
+                rtcp_fd=rtcp.fileno() if rtcp is not None else -1,
+            )
+        )
+
+    def _is_bound(self, port: int, rtcp_port: int) -> None:
+        self.port, self.rtcp_port = self.line.port, self.line.rtcp_port = port, rtcp_port
+        if not self.ready.done():
+            self.ready.set_result(None)
 
     def media_event(self, event: Any, now: float) -> None:
         """An event of the stream, until a call takes it over."""
         if event.__class__ is media.StreamOpened:
-            self.port, self.rtcp_port = self.line.port, self.line.rtcp_port = event.rtp_port, event.rtcp_port
-            if not self.ready.done():
-                self.ready.set_result(None)
+            self._is_bound(event.rtp_port, event.rtcp_port)
         elif event.__class__ is media.StreamRefused and not self.ready.done():
             self.ready.set_exception(Overloaded(f"no media port: {event.reason}; widen rtp_ports"))
 

@@ -14,6 +14,12 @@ from .callbacks import Callback
 Header = str | Sequence[str]
 
 
+class NegotiatedRtpParam(tuple[Any, ...]):
+    """`rtp_param` as it reads when the user gave none: what was negotiated, and no demand for the next time."""
+
+    __slots__ = ()
+
+
 class CallParameters:
     """Options of one call as attributes; unknown keys are kept and read back in the same way."""
 
@@ -30,9 +36,13 @@ class CallParameters:
     sdp_peer: SessionDescription | None = None
     """the peer's newest description (C7)"""
     media_lsocks: Sequence[Any] = ()
-    """leases of `reserve_media`, one per media line (C8)"""
+    """leases of `reserve_media` or bound UDP sockets, one per media line (C8); once media starts, what is used"""
     media_ssocks: Sequence[Any] = ()
-    """leases to send from, one per media line (C9)"""
+    """the same to send from; None in the place of a line that sends from its own port (C9)"""
+    media_raddr: Sequence[tuple[str, int] | None] = ()
+    """address and port of the peer, per media line, from the start of media on; None = the line is not used (C4)"""
+    ack_header: Mapping[str, Header] | Sequence[tuple[str, str]] = ()
+    """further headers of the ACK to a 2xx, which leaves before any callback (CALL.md section 0)"""
     asymetric_rtp: bool = False
     """send from another port than the announced one (C10; `asymmetric_rtp` is the same)"""
     dtmf_methods: str | Sequence[str] = "rfc2833,audio"
@@ -95,16 +105,18 @@ class CallParameters:
 
     def header_pairs(self) -> tuple[tuple[str, str], ...]:
         """`sip_header` as pairs; a list of values repeats the header."""
-        given = self.sip_header
-        pairs = given.items() if isinstance(given, Mapping) else given
-        return tuple(
-            (name, value)
-            for name, values in pairs
-            for value in ((values,) if isinstance(values, str) else tuple(values))
-        )
+        return pairs_of(self.sip_header)
 
     def __repr__(self) -> str:
         return f"CallParameters({', '.join(sorted(self.__dict__))})"
+
+
+def pairs_of(given: Mapping[str, Header] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Headers as pairs; a list of values repeats the header."""
+    pairs = given.items() if isinstance(given, Mapping) else given
+    return tuple(
+        (name, value) for name, values in pairs for value in ((values,) if isinstance(values, str) else tuple(values))
+    )
 
 
 KNOWN: Final = frozenset(CallParameters.__annotations__)

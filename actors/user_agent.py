@@ -19,7 +19,7 @@ from sipcore.registration import Registered, RegistrationEvent, RegistrationFail
 from sipcore.transfer import TransferTarget
 from sipcore.uri import Uri
 
-from . import call_callbacks, media_handlers, robots, transfers
+from . import call_callbacks, media_handlers, media_sockets, robots, transfers
 from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description
@@ -229,6 +229,7 @@ class UserAgent:
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = param.pop("call_id", "")
         parameters = CallParameters(**param)
+        media_sockets.convert(worker, parameters)
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)

@@ -283,8 +283,8 @@ class MediaEngine:
         sender: socket.socket | None = None
         if command.asymmetric:
             try:
-                sender = bind(address, 0)
-            except OSError:
+                sender = bind(canonical(command.send_address or command.local_address), 0)
+            except (OSError, ValueError):
                 if pool_port:
                     self._pool.give_back(pool_port)
                 raise

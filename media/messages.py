@@ -52,6 +52,8 @@ class OpenStream(NamedTuple):
     the pool."""
     rtcp_fd: int = -1
     """Embedded mode only: the same for RTCP; -1 with an `rtp_fd` = this stream has no RTCP socket."""
+    send_address: str = ""
+    """The IP literal to send from with `asymmetric` (`rtp_addr`, C10); "" = `local_address`."""
 
 
 class ConfigureStream(NamedTuple):
