@@ -114,9 +114,13 @@ class View:
             if process.kind == "call" and not process.newest.ended
         )
 
+    def up(self, now: float) -> dict[str, bool]:
+        """Each process by its name, and whether its beat is fresh."""
+        return {self._prefix + name: _is_up(each.newest, now) for name, each in self._processes.items()}
+
     def stale(self, now: float) -> list[str]:
         """Names of the processes without a fresh beat."""
-        return [self._prefix + name for name, each in self._processes.items() if not _is_up(each.newest, now)]
+        return [name for name, is_up in self.up(now).items() if not is_up]
 
     def processes(self) -> list[ProcessFigures]:
         """CPU, memory and restarts of every process of which they are known, by name."""
@@ -217,6 +221,8 @@ class FleetTotals:
         self._prefix = prefix
         self._watch = watch
         self.clock = clock
+        self.state = "running"
+        """see `set_state`"""
         self._processes: dict[str, _Process] = {}
         self._own: dict[tuple[str, tuple[str, ...]], Values] = {}
         self._scenarios = set(scenarios)
@@ -229,6 +235,10 @@ class FleetTotals:
         return View(self._prefix, dict(self._processes), dict(self._own), self._known)
 
     # ---- what the supervisor tells
+
+    def set_state(self, state: str) -> None:
+        """What the fleet does as a whole: starting, running or draining."""
+        self.state = state
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
         """A snapshot came. An older one than is known, or one of an incarnation that was folded, changes nothing."""
@@ -332,10 +342,13 @@ class FleetTotals:
 
 
 def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
-    """The series of several fleets in one: equal ones are added."""
+    """The series of several fleets in one: equal ones are added, but for those that are constant 1."""
     result: dict[tuple[str, tuple[str, ...]], Values] = {}
     for view in views:
         _merge(result, view.rows(now, unix_now))
+    for key in result:
+        if key[0].endswith("_info"):
+            result[key] = (1.0,)
     return result
 
 

@@ -4,6 +4,7 @@ A scrape takes the fleets' immutable views and does all its work in the server's
 nor an exception here delays the supervisor. The text is kept for a second, however many ask; connections are bounded.
 """
 
+import json
 import logging
 import socket
 import sys
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from .config import format_host
 from .errors import ConfigurationError
+from .fleet_health import health_of
 from .fleet_totals import FleetTotals, merged_rows
 from .metric_table import METRICS, Metric
 
@@ -211,11 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
             body, content_type = self.server.text(self.headers.get("Accept", ""))
             self._answer(200, body, content_type)
         elif path == "/healthz":
-            stale = [name for fleet in self.server.fleets for name in fleet.view().stale(fleet.clock())]
-            if stale:
-                self._answer(503, f"no fresh beat from {', '.join(stale)}\n".encode())
-            else:
-                self._answer(200, b"ok\n")
+            status, health = health_of(self.server.fleets)
+            self._answer(status, json.dumps(health).encode() + b"\n", "application/json")
         else:
             self._answer(404, b"here are /metrics and /healthz\n")
 

@@ -29,6 +29,7 @@ from .messages import (
     Drained,
     LoadFinished,
     Ready,
+    Reloaded,
     SetRate,
     Snapshot,
     Start,
@@ -36,6 +37,7 @@ from .messages import (
     WorkerDown,
 )
 from .run_dir import RunDirectory
+from .systemd import Notifier
 from .totals import Totals
 
 WINDOW = 4096
@@ -45,6 +47,10 @@ START_LEAD = 0.2
 HANG_UP_GRACE = 6.0
 """seconds after the drain for the answers to our BYEs"""
 STOP_GRACE = 3.0
+RELOAD_TIMEOUT = 60.0
+"""seconds after which a reload is taken to be over, whatever a user's `setup` still waits for"""
+STALE = 5.0
+"""seconds without a beat after which we are not well"""
 RESTARTS = 5
 RESTART_WINDOW = 30.0
 BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -107,6 +113,7 @@ class Supervisor:
     run_dir: path of the run directory, empty = a fresh one.
     fleet: takes the snapshots.
     on_call_finished, on_call_traced: take each `CallFinished` and `CallTraced`.
+    on_state: told starting, running and draining. notifier: whom to tell that we are ready, reload, stop, and live.
     """
 
     def __init__(
@@ -117,6 +124,8 @@ class Supervisor:
         fleet: Fleet,
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
+        on_state: Callable[[str], None] = lambda state: None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._asked = config
         self._run_dir_path = run_dir
@@ -126,6 +135,14 @@ class Supervisor:
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
         self._snapshot_number = 0
+        self._on_state = on_state
+        self._notifier = notifier or Notifier()
+        self._alive_due = 0.0
+        self._reloading: set[ChildProcess] = set()
+        """who has not said yet what became of the reload"""
+        self._reloaded_by = 0.0
+        self._problem = ""
+        """why the last reload kept what was there"""
         self._draining = False
         self._closing = False
         self.failure = ""
@@ -150,6 +167,7 @@ class Supervisor:
             StartFailed: a process that does not come up.
         """
         self._loop = asyncio.get_running_loop()
+        self._on_state("starting")
         self._run_dir = RunDirectory(self._run_dir_path)
         try:
             tls.check(self._asked.tls, self._asked.listeners)
@@ -191,6 +209,8 @@ class Supervisor:
             await self.close()
             raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
         self._link.broadcast((Start(time.monotonic() + START_LEAD),))
+        self._on_state("running")
+        self._notifier.ready()
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -224,6 +244,8 @@ class Supervisor:
     def drain(self, within: float) -> None:
         """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
         self._draining = True
+        self._on_state("draining")
+        self._notifier.stopping()
         self._link.broadcast((Drain(within),))
         self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
 
@@ -233,12 +255,27 @@ class Supervisor:
 
     def reload(self) -> None:
         """Have every call worker read its user's file again."""
-        for child in self._children.values():
-            if child.role == "call" and child.ready:
-                self._signal(child, signal.SIGHUP)
+        now = time.monotonic()
+        self._notifier.reloading(now)
+        self._reloading = {each for each in self._children.values() if each.role == "call" and each.ready}
+        self._reloaded_by = now + RELOAD_TIMEOUT
+        self._problem = ""
+        for child in self._reloading:
+            self._signal(child, signal.SIGHUP)
+
+    def _on_reloaded(self, child: ChildProcess, problem: str) -> None:
+        """A call worker is through with a reload, or gone; when all are, we are ready again."""
+        self._problem = self._problem or problem
+        if child in self._reloading:
+            self._reloading.discard(child)
+            if not self._reloading:
+                self._notifier.ready()
 
     async def close(self) -> int:
         """Stop every process, the dispatcher last; how many calls were left unclosed."""
+        if not self._closing and not self._draining:
+            self._on_state("draining")
+            self._notifier.stopping()
         self._closing = True
         for roles in (("call",), ("media", "dispatcher")):
             await self._stop_roles(roles)
@@ -300,6 +337,7 @@ class Supervisor:
         child.popen.stdin.close()
         child.popen = None
         child.live_calls = 0
+        self._on_reloaded(child, "")
         self._link.forget(child.role, child.slot, child.incarnation)
         self._fleet.ended(child.name, child.incarnation)
 
@@ -363,9 +401,34 @@ class Supervisor:
                 self._signal(child, signal.SIGABRT)
                 self._signal(child, signal.SIGCONT)
                 self._loop.call_later(0.3, self._kill, child, child.incarnation)
+        self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
         self._fleet.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
+
+    def _troubled(self, now: float) -> list[str]:
+        """Names of the processes that are not there, not linked, or do not beat."""
+        return [
+            child.name
+            for child in self._children.values()
+            if child.popen is None or not child.ready or now - child.last_beat > STALE
+        ]
+
+    def _tell(self, now: float) -> None:
+        """Tell the service manager how we are, and that we live: only while every process does."""
+        if not self._all_ready.is_set():
+            return
+        troubled = self._troubled(now)
+        if self._reloading and now > self._reloaded_by:
+            self._problem = self._problem or "the reload has not come to its end"
+            self._reloading.clear()
+            self._notifier.ready()
+        doing = "draining" if self._draining else f"restarting {', '.join(troubled)}" if troubled else "taking calls"
+        self._notifier.status(f"{doing}; {self.live_calls} calls" + (f"; {self._problem}" if self._problem else ""))
+        watchdog = self._notifier.watchdog
+        if watchdog and now >= self._alive_due and not troubled and not self.failure:
+            self._alive_due = now + watchdog / 2
+            self._notifier.alive()
 
     # ---- records
 
@@ -387,6 +450,8 @@ class Supervisor:
                 self._fleet.update(child.name, channel.incarnation, record)
             elif kind is Ready:
                 self._on_ready(child)
+            elif kind is Reloaded:
+                self._on_reloaded(child, record.problem)
             elif kind is LoadFinished:
                 child.load = record
                 self._check_plan()

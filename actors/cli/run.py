@@ -6,15 +6,19 @@ The only place of the command line that knows the supervisor. What the verbs dec
 import asyncio
 import os
 import platform
+import secrets
 import signal
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import click
 
+from .. import systemd
 from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
+from ..load import user_file
 from ..load.scenario import name_of
 from ..messages import CallFinished, CallTraced, Snapshot
 from ..metrics import MetricsServer
@@ -51,12 +55,17 @@ class Fleet:
         self.totals.set_gauge(
             "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
         )
+        self.run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
+        """tells this run from every other; on /metrics only as the label of sipswarm_run_info"""
+        self.totals.set_gauge("sipswarm_run_info", self.run_id, _scenario_file(config), value=1.0)
         self._supervisor = Supervisor(
             config,
             run_dir=run_dir,
             fleet=self.totals,
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
+            on_state=self.totals.set_state,
+            notifier=systemd.from_environment() if not prefix else None,
         )
         self._cdr = cdr
         if cdr is not None:
@@ -143,6 +152,14 @@ def _scenarios(config: NodeConfig) -> tuple[str, ...]:
     if config.load is not None:
         return (name_of(config.load),)
     return (config.robot.name if config.robot is not None else "answer",)
+
+
+def _scenario_file(config: NodeConfig) -> str:
+    """The name of the user's file that the node runs, without its folder; empty = none."""
+    path = config.robot.file if config.robot is not None else ""
+    if config.load is not None and config.load.scenario:
+        path = user_file.split(config.load.scenario, "")[0]
+    return os.path.basename(path)
 
 
 class Signals:

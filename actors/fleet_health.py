@@ -1,0 +1,35 @@
+"""How some fleets are, in one word, a status of HTTP and a few lines for whoever asks: the answer of `/healthz`.
+
+healthy: every process beats. degraded: one does not, because it is being replaced or hangs; calls of the others go on.
+starting and draining: no new calls are taken. Only healthy is 200, so that a probe needs no JSON. Pure.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .fleet_totals import FleetTotals
+
+OK = 200
+UNAVAILABLE = 503
+STATES = ("draining", "starting", "degraded", "healthy")
+"""the first one that applies to any fleet"""
+
+
+def health_of(fleets: Sequence[FleetTotals]) -> tuple[int, dict[str, Any]]:
+    """Status code and body: status, live_calls, and each process with up or down."""
+    up: dict[str, bool] = {}
+    states = set()
+    live = 0
+    for fleet in fleets:
+        view = fleet.view()
+        beats = view.up(fleet.clock())
+        states.add(fleet.state if fleet.state != "running" else "healthy" if all(beats.values()) else "degraded")
+        up.update(beats)
+        live += view.live()
+    status = next((each for each in STATES if each in states), "starting")
+    body = {
+        "status": status,
+        "live_calls": live,
+        "processes": {name: "up" if is_up else "down" for name, is_up in sorted(up.items())},
+    }
+    return OK if status == "healthy" else UNAVAILABLE, body
