@@ -52,8 +52,6 @@ class MediaDemand(NamedTuple):
     """send from another port than the announced one (man page `asymetric_rtp`)"""
     send_address: str = ""
     """the address to send from then (`rtp_addr`); empty = `address`"""
-    send_address: str = ""
-    """the address to send from then (`rtp_addr`); empty = `address`"""
     payload_size: int = 0
     """octets per packet that we send (`rtp_param[1]`); 0 = by the codec's clock and the packet time"""
     interval: float = 0.0
@@ -114,8 +112,6 @@ class CallMedia:
         self._left: list[Line] = []
         self._senders: list[Line] = []
         self._left_senders: list[Line] = []
-        self._senders: list[Line] = []
-        self._left_senders: list[Line] = []
 
     # ---- streams
 
@@ -136,10 +132,6 @@ class CallMedia:
         demand = self.demand
         return media.OpenStream(stream_id, demand.address, demand.asymmetric, send_address=demand.send_address)
 
-    def _open(self, stream_id: int) -> media.OpenStream:
-        demand = self.demand
-        return media.OpenStream(stream_id, demand.address, demand.asymmetric, send_address=demand.send_address)
-
     def require_for_offer(self) -> list[int]:
         """Have the lines that the pending offer of the peer wants, as `require`."""
         offer = self.exchange.pending
@@ -151,20 +143,6 @@ class CallMedia:
     def adopt(self, lines: Sequence[Line]) -> None:
         """Use streams that were opened beforehand (man page `media_lsocks`)."""
         self.lines = list(lines)
-
-    def send_through(self, senders: Sequence[Line]) -> None:
-        """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
-        for line in self._senders:
-            if line.stream_id and not line.closed and line not in senders:
-                self._commands.append(media.CloseStream(line.stream_id))
-                self._left_senders.append(line)
-        self._senders = list(senders)
-
-    def move(self, worker: int, commands: list[media.Command]) -> None:
-        """Have the streams in another media worker, as long as there are none; commands: for that one."""
-        if worker != self.demand.worker and not self.lines:
-            self.demand = self.demand._replace(worker=worker)
-            self._commands = commands
 
     def send_through(self, senders: Sequence[Line]) -> None:
         """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
@@ -208,9 +186,6 @@ class CallMedia:
 
     def closed(self, event: media.StreamClosed) -> bool:
         """A stream is gone; True when it was one of the lines in use."""
-        for line in (*self._senders, *self._left_senders):
-            if line.stream_id == event.stream_id:
-                line.closed = True
         for line in (*self._senders, *self._left_senders):
             if line.stream_id == event.stream_id:
                 line.closed = True

@@ -263,10 +263,6 @@ class CallWorker:
             self.bring_media(call.actor)
             call.listening, call.described = param.media_lsocks, param.sdp
             media_sockets.send_through(call)
-        if lines or param.media_ssocks:
-            self.bring_media(call.actor)
-            call.listening, call.described = param.media_lsocks, param.sdp
-            media_sockets.send_through(call)
         delayed, hold = param.sdp_on_ack, param.call_on_hold
         param.call_on_hold = False
         call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
@@ -528,7 +524,7 @@ class CallWorker:
             return
         row = self.book.finished(call, self.now())
         report = call.report or self.tell
-        if self.trace is not None and row.failure and call.report is None:
+        if self.trace is not None and row.failure and call.is_uac and call.report is None:
             self.trace.tell(self.tell, call.call_id, call.sip_record)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
