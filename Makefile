@@ -26,8 +26,8 @@ bench: $(VENV)/.installed-dev ## our figures as ratios to SIPp, Net::SIP and a C
 peers: ## install the programs that the interop tests talk to (Debian, root)
 	@deploy/peers.sh
 
-interop-full: $(VENV)/.installed-dev ## the long interop tests, which `make test` leaves out
-	@$(BIN)/python -m pytest tests/interop -m slow
+interop-full: $(VENV)/.installed-dev ## the long interop tests and the recipes of the docs, which `make test` leaves out
+	@$(BIN)/python -m pytest tests/interop tests/e2e -m slow
 
 faults: $(VENV)/.installed-dev ## processes killed, frozen and starved while calls are up
 	@if [ -d tests/faults ]; then $(BIN)/python -m pytest tests/faults -m slow; \

@@ -1,4 +1,4 @@
-"""What every test may ask for: the folder of test data that nobody in this project wrote."""
+"""What every test may ask for: the folder of test data that nobody in this project wrote; what `slow` means."""
 
 import os
 from pathlib import Path
@@ -18,3 +18,15 @@ def shared_data() -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: minutes long; runs only when asked for with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave slow tests out of a run that says nothing about them."""
+    if not config.option.markexpr:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]

@@ -4,7 +4,6 @@ Everything listens on 127.0.0.1 and is ended by its pid.
 """
 
 import json
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from ..interop.fleet import Answer, Fleet
-from ..interop.peers import PROMTOOL, Peer, require
+from ..interop.peers import Peer, require
 from ..interop.processes import LOOPBACK, Program, free_port, wait_until
 from .queries import DEPLOY, RULES, Query, filled_in, panels, rules, selectors, variables
 
@@ -162,24 +161,6 @@ def test_every_rule_is_evaluated_without_an_error_and_a_healthy_test_raises_no_a
 @pytest.mark.parametrize(("series", "label"), variables(), ids=[label for _, label in variables()])
 def test_a_variable_of_the_dashboard_has_values(prometheus: Prometheus, series: str, label: str) -> None:
     assert prometheus.get(f"label/{label}/values", **{"match[]": filled_in(series)})
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("check", "config", "prometheus.yml"),
-        ("check", "rules", "--lint=all", "--lint-fatal", "rules.yml"),
-        ("test", "rules", "rules_test.yml"),
-    ],
-    ids=["configuration", "rules", "alerts"],
-)
-def test_promtool_has_no_objection(arguments: tuple[str, ...]) -> None:
-    program = require(PROMTOOL)
-    done = subprocess.run(
-        [program, *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=30, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "FAILED" not in done.stdout
 
 
 def test_every_alert_is_shown_firing_and_silent() -> None:
