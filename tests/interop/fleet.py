@@ -1,5 +1,6 @@
 """Our own product as a user starts it: `sipswarm answer` and `sipswarm load` as processes, read through /metrics."""
 
+import csv
 import json
 import sys
 import urllib.error
@@ -135,6 +136,8 @@ class LoadResult(NamedTuple):
     exit_code: int
     summary: dict[str, Any]
     account: str
+    calls: list[dict[str, str]]
+    """the rows of calls.csv, by column"""
 
     @property
     def verdict(self) -> int:
@@ -153,5 +156,10 @@ def load(folder: Path, target: str, arguments: Sequence[str], seconds: float, na
     with command("load", [target, *arguments, *workers, "--out", str(out)], folder, name) as program:
         exit_code = program.wait(seconds)
         account = program.account()
-    summary = out / "summary.json"
-    return LoadResult(exit_code, json.loads(summary.read_text()) if summary.exists() else {}, account)
+    summary, rows = out / "summary.json", out / "calls.csv"
+    return LoadResult(
+        exit_code,
+        json.loads(summary.read_text()) if summary.exists() else {},
+        account,
+        list(csv.DictReader(rows.read_text().splitlines())) if rows.exists() else [],
+    )

@@ -1,5 +1,6 @@
 """`sipswarm load` against SIPp's answering side: SIPp's exit code and statistics against our summary."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,18 @@ from .sipp import Sipp, Verdict
 
 
 def loaded(
-    folder: Path, start: Start, calls: int, rate: int, *, transport: str = "u1", host: str = LOOPBACK, media: str
+    folder: Path,
+    start: Start,
+    calls: int,
+    rate: int,
+    *,
+    transport: str = "u1",
+    host: str = LOOPBACK,
+    media: str,
+    exit_codes: tuple[int, ...] = (0,),
 ) -> tuple[LoadResult, Verdict]:
-    callee = start(Sipp(folder, "uas", scenario="uas", calls=calls, seconds=60, transport=transport, host=host))
+    seconds = 60 + calls / rate
+    callee = start(Sipp(folder, "uas", scenario="uas", calls=calls, seconds=seconds, transport=transport, host=host))
     callee.ready()
     word = "udp" if transport.startswith("u") else "tcp"
     arguments = ["-r", str(rate), "--arrival", "fixed", "-m", str(calls), "-d", "0.2s", "--media", media, "-t", word]
@@ -54,3 +64,44 @@ def test_250_calls_at_a_fixed_50_a_second_are_taken_by_sipp(tmp_path: Path, star
 def test_sipp_takes_our_calls_over_every_transport(tmp_path: Path, start: Start, transport: str, host: str) -> None:
     result, verdict = loaded(tmp_path, start, 50, 25, transport=transport, host=host, media="silence")
     equal_counts(result, verdict, 50)
+
+
+@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.slow)])
+def test_200_calls_a_second_are_taken_by_sipp(tmp_path: Path, start: Start, seconds: int) -> None:
+    calls = 200 * seconds
+    # 98 when the machine was too busy to place them on time, which is right and not what this is about.
+    result, verdict = loaded(tmp_path, start, calls, 200, media="none", exit_codes=(0, 98))
+    equal_counts(result, verdict, calls)
+    assert result.summary["generator"]["healthy"] == (result.exit_code == 0), result.account
+
+
+@pytest.mark.parametrize("silent", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["rings-only", "silent"])
+def test_exactly_the_calls_that_sipp_lets_fail_are_reported_by_name(tmp_path: Path, start: Start, silent: bool) -> None:
+    options = ["-rtp_echo", *(["-set", "silent", "1"] if silent else [])]
+    scenario = "uas_fails_sometimes.xml"
+    callee = start(Sipp(tmp_path, "uas", scenario=scenario, calls=200, seconds=60, options=options))
+    callee.ready()
+    arguments = ["-r", "40", "-m", "200", "-d", "1s", "--media", "tone:440", "--expect-media", "--ring-time", "2s"]
+    result = load(tmp_path, f"sip:service@{callee.address}", arguments, 70)
+    verdict = callee.verdict()
+    assert verdict.exit_code == 0, verdict.account + result.account
+    # Each step of the scenario by its number: SIPp tells how many calls went which way.
+    counts = verdict.messages
+    well, mute, refused = counts["7_200_Sent"], counts["9_200_Sent"], counts["13_486_Sent"]
+    unanswered = counts["21_Pause_Sessions"] if silent else counts["16_180_Sent"]
+    assert (well, mute, refused, unanswered) == (160, 10, 20, 10), verdict.account
+    assert counts["17_CANCEL_Recv"] == (0 if silent else unanswered)
+
+    assert result.exit_code in (1, 98), result.account  # 98 as above
+    assert result.summary["generator"]["healthy"] == (result.exit_code == 1)
+    counted = result.summary["calls"]
+    assert counted["outcomes"] == {"answered": well + mute, "busy": refused, "timeout": unanswered}
+    assert counted["failed"] == refused + unanswered + mute
+    assert result.summary["media"]["one_way_calls"] == mute
+    named = Counter((row["outcome"], row["failure"]) for row in result.calls)
+    assert named == {
+        ("answered", ""): well,
+        ("answered", "one_way"): mute,
+        ("busy", "code"): refused,
+        ("timeout", "timeout"): unanswered,
+    }
