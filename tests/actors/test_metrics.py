@@ -1,6 +1,7 @@
 """The figures of a fleet over restarts, and what a scrape gets to read."""
 
 import http.client
+import json
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.errors import ConfigurationError
+from actors.fleet_health import health_of
 from actors.fleet_totals import FRESH, MAX_SCENARIOS, FleetTotals, ProcessFigures, merged_rows
 from actors.messages import Snapshot
 from actors.metric_table import BY_NAME, METRICS
@@ -427,10 +429,47 @@ def test_the_text_is_kept_for_a_while_for_each_form() -> None:
 def test_healthz_names_the_processes_without_a_beat() -> None:
     fleet = FleetTotals(prefix="load-", clock=lambda: 10.0)
     with MetricsServer("127.0.0.1", 0, [fleet]) as server:
-        fleet.update("call-0", 1, snapshot(1, at=9.0))
-        assert get(server, "/healthz")[::2] == (200, "ok\n")
+        fleet.update("call-0", 1, snapshot(1, at=9.0, live=3))
+        status, content_type, text = get(server, "/healthz")
+        assert (status, content_type) == (200, "application/json")
+        assert json.loads(text) == {"status": "healthy", "live_calls": 3, "processes": {"load-call-0": "up"}}
         fleet.update("media-0", 1, snapshot(1, at=1.0))
-        assert get(server, "/healthz")[::2] == (503, "no fresh beat from load-media-0\n")
+        status, _, text = get(server, "/healthz")
+        assert (status, json.loads(text)["status"]) == (503, "degraded")
+        assert json.loads(text)["processes"] == {"load-call-0": "up", "load-media-0": "down"}
+
+
+@pytest.mark.parametrize(
+    ("states", "beats", "shown"),
+    [
+        (["running"], [9.0], (200, "healthy")),
+        (["running"], [1.0], (503, "degraded")),
+        (["starting"], [9.0], (503, "starting")),
+        (["draining"], [9.0], (503, "draining")),
+        (["draining"], [1.0], (503, "draining")),
+        (["running", "running"], [9.0, 1.0], (503, "degraded")),
+        (["running", "draining"], [1.0, 9.0], (503, "draining")),
+        (["starting", "running"], [9.0, 1.0], (503, "starting")),
+    ],
+)
+def test_the_worst_state_of_any_fleet_is_told(states: list[str], beats: list[float], shown: tuple[int, str]) -> None:
+    fleets = []
+    for number, (state, beat) in enumerate(zip(states, beats, strict=True)):
+        fleet = FleetTotals(prefix=f"{number}-", clock=lambda: 10.0)
+        fleet.update("call-0", 1, snapshot(1, at=beat))
+        fleet.set_state(state)
+        fleets.append(fleet)
+    status, body = health_of(fleets)
+    assert (status, body["status"]) == shown
+    assert len(body["processes"]) == len(states)
+
+
+def test_a_run_and_its_versions_are_constant_1_for_any_number_of_fleets() -> None:
+    fleets = [FleetTotals(prefix="answer-"), FleetTotals(prefix="load-")]
+    for fleet in fleets:
+        fleet.set_gauge("sipswarm_run_info", "run", "robot.py", value=1.0)
+    rows = merged_rows([fleet.view() for fleet in fleets], 0.0, UNIX)
+    assert rows["sipswarm_run_info", ("run", "robot.py")] == (1.0,)
 
 
 def test_any_other_path_is_not_found(served: tuple[FleetTotals, MetricsServer]) -> None:
