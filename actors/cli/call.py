@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -15,7 +16,7 @@ from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..process import new_event_loop
 from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
-from .values import Digits, Duration, PortRange
+from .values import Digits, Duration, FilePath, PortRange
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -28,9 +29,17 @@ LAST_WORDS: Final = 2.0
 
 @click.command(cls=Verb)
 @click.argument("to")
-@click.option("--play", type=click.Path(exists=True, dir_okay=False), default=None, help="Send this audio file, once.")
 @click.option(
-    "--record", type=click.Path(dir_okay=False), default=None, help="Write what comes in to this file (.wav)."
+    "--play",
+    type=FilePath("give an audio file that you may read", exists=True, dir_okay=False),
+    default=None,
+    help="Send this audio file, once.",
+)
+@click.option(
+    "--record",
+    type=FilePath("give a file that can be written", dir_okay=False, readable=False, writable=True),
+    default=None,
+    help="Write what comes in to this file (.wav).",
 )
 @click.option("--dtmf", type=Digits(), default="", help="Send these digits once the call is up.")
 @click.option(
@@ -53,8 +62,8 @@ def call(
     caller: CallerOptions,
     account: AccountOptions,
     to: str,
-    play: str | None,
-    record: str | None,
+    play: Path | None,
+    record: Path | None,
     dtmf: str,
     hold: float,
     ring_time: float,
@@ -120,8 +129,8 @@ async def _one_call(
     say: Callable[[str], None],
     cdr: "Cdr | None",
     *,
-    play: str | None,
-    record: str | None,
+    play: Path | None,
+    record: Path | None,
     dtmf: str,
     hold: float,
     ring_time: float,
@@ -199,16 +208,16 @@ async def _talk(
     stop: asyncio.Event,
     say: Callable[[str], None],
     *,
-    play: str | None,
-    record: str | None,
+    play: Path | None,
+    record: Path | None,
     dtmf: str,
     hold: float,
 ) -> bool:
     """What happens while the call is up; False when the digits did not get out."""
     if record is not None:
-        call.record(record)
+        call.record(str(record))
     if play is not None:
-        call.play(play)
+        call.play(str(play))
     until = asyncio.get_running_loop().time() + hold
     passed = True
     if dtmf:

@@ -22,7 +22,6 @@ from ..totals import Cell, SeriesRow
 RING: Final = 10_000
 """records that wait for the disk at most, some 4 MB"""
 RETRY: Final = 1.0
-"""seconds between two tries to write to a disk that is full"""
 _FIGURES: Final = ("post_dial_delay", "answer_delay", "disconnect_delay", "jitter", "mos")
 """columns in which -1.0 stands for none"""
 _logger = logging.getLogger(__name__)
@@ -31,17 +30,19 @@ _logger = logging.getLogger(__name__)
 class Cdr:
     """The records of one run.
 
-    file: made when it does not exist. ring: how many records may wait.
+    file: made when it does not exist. ring: how many records may wait. retry: seconds between two tries to write to a
+    disk that is full.
 
     Raises:
         ConfigurationError: the file cannot be opened.
     """
 
-    def __init__(self, file: Path, ring: int = RING) -> None:
+    def __init__(self, file: Path, ring: int = RING, retry: float = RETRY) -> None:
         self.file = file
         self.dropped = Cell()
         """records that were lost because the disk took none and the ring was full"""
         self._ring = ring
+        self._retry = retry
         self._waiting: deque[bytes] = deque()
         self._torn = 0
         """octets of the first waiting record that are in the file already"""
@@ -90,7 +91,7 @@ class Cdr:
                 self._torn = 0
                 waiting.popleft()
         except OSError as error:
-            self._retry_at = time.monotonic() + RETRY
+            self._retry_at = time.monotonic() + self._retry
             if not self._failing:
                 self._failing = error.strerror or str(error)
                 _logger.error("--cdr %s: %s; records wait in memory, %d at most", self.file, self._failing, self._ring)

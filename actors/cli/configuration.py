@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigurationError
+from .values import FilePath
 
 PREFIX: Final = "SIPSWARM_"
 DEFAULT_FILE: Final = Path("sipswarm.toml")
@@ -41,7 +42,7 @@ class Verb(click.Command):
         self.params += [
             click.Option(
                 ["--config"],
-                type=click.Path(dir_okay=False, path_type=Path),
+                type=FilePath("give a TOML file that you may read", dir_okay=False),
                 is_eager=True,
                 expose_value=False,
                 callback=_read,

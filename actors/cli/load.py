@@ -20,7 +20,7 @@ from .options import (
     fleet_options,
     out_option,
 )
-from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
+from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ramp, Shard
 
 
 @click.command(cls=Verb)
@@ -49,7 +49,7 @@ from .values import NO_METRICS, Condition, Digits, Duration, Media, Ramp, Shard
 )
 @click.option(
     "--profile",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath("give a file of lines such as 50/30s or 10:200/60s", exists=True, dir_okay=False),
     default=None,
     help="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
 )

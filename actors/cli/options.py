@@ -20,6 +20,7 @@ from .password import read_password
 from .values import (
     Codecs,
     Duration,
+    FilePath,
     Header,
     ListenAddress,
     MetricsAddress,
@@ -221,7 +222,7 @@ def account_options(*, places: bool) -> Decorator:
         click.option("--auth-user", default="", help="User name for a challenge (401 or 407)."),
         click.option(
             "--auth-password-file",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            type=FilePath("give a file that you may read", exists=True, dir_okay=False),
             default=None,
             help="File with the password in its first line, which only its owner may read.",
         ),
@@ -246,7 +247,7 @@ def account_options(*, places: bool) -> Decorator:
         click.option("--tls-key", type=_PEM, default="", help="Its key, without password."),
         click.option(
             "--cdr",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=FilePath("give a file in a folder that can be written to", dir_okay=False, readable=False),
             default=None,
             help="Append a line of JSON for each ended call; opened anew on SIGHUP.",
         ),
@@ -365,7 +366,7 @@ def callee_options() -> Decorator:
 
 out_option = click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath("give a folder that can be written to", file_okay=False, readable=False),
     default=None,
     show_default="./sipswarm-out/VERB-TIME",
     help="Folder for report.html, summary.json, timeline.csv, calls.csv, junit.xml and failures/.",

@@ -1,9 +1,11 @@
 """The kinds of values that options take, each read in one place, with errors that say the fix."""
 
 import ipaddress
+import os
 import re
 from importlib.util import find_spec
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -228,6 +230,26 @@ class Shard(click.ParamType[tuple[int, int]]):
         if not 1 <= shard <= shards:
             self.fail(f"{value!r} is not a share such as 1/3, the first of three", param, ctx)
         return shard - 1, shards
+
+
+class FilePath(click.Path):
+    """A path of a file or folder that must be of some kind; what is wrong with it comes with the fix.
+
+    fix: what to give instead. more: as for `click.Path`.
+    """
+
+    def __init__(self, fix: str, **more: Any) -> None:
+        super().__init__(path_type=Path, **more)
+        self._fix = fix
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """The path."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message.rstrip('.')}; {self._fix}", param, ctx)
 
 
 class SipUri(click.ParamType[str]):

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
@@ -53,15 +53,17 @@ def load(path: str, name: str) -> UserFile:
     folder = os.path.dirname(os.path.abspath(path))
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec = spec_from_file_location(f"sipswarm_user_{next(_numbers)}", path)
-    assert spec is not None
-    module = module_from_spec(spec)
+    module = ModuleType(f"sipswarm_user_{next(_numbers)}")
+    module.__file__ = path
+    sys.modules[module.__name__] = module  # dataclasses look for the module of their annotations
     try:
         exec(compile(tree, path, "exec"), module.__dict__)  # not the loader: its cache misses two edits in one second
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"{path}:{line_of(error, path)}: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
+    finally:
+        del sys.modules[module.__name__]
     function = getattr(module, name, None)
     if not inspect.iscoroutinefunction(function):
         names = [each.name for each in tree.body if isinstance(each, ast.AsyncFunctionDef)]

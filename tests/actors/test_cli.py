@@ -6,8 +6,10 @@ import io
 import os
 import re
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -18,15 +20,18 @@ from actors.cli.app import cli
 from actors.cli.info import installed
 from actors.cli.load import read_profile
 from actors.cli.options import FleetOptions, fleet_options
+from actors.cli.password import read_password
 from actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
 from actors.cli.run import Signals, node_config, run
 from actors.cli.target import checked_hop, complete, local_address
 from actors.cli.values import (
     DEFAULT_METRICS,
     NO_METRICS,
+    Codecs,
     Condition,
     Digits,
     Duration,
+    Header,
     ListenAddress,
     Media,
     MetricsAddress,
@@ -35,9 +40,10 @@ from actors.cli.values import (
     PortRange,
     Ramp,
     Shard,
+    SipUri,
 )
 from actors.cli.verdict import result_lines, say_result
-from actors.config import Listener, LoadConfig
+from actors.config import AccountConfig, Listener, LoadConfig
 from actors.errors import ConfigurationError
 from actors.fleet_totals import ProcessFigures
 from actors.load.report import Ending, Report
@@ -119,6 +125,34 @@ def test_nothing_said_is_answered_with_the_help_and_2(capsys: pytest.CaptureFixt
         (["answer", "--status", "204"], "a call is answered with 200"),
         (["answer", "--allow", "10.0.0.0/33"], "is not a network"),
         (["demo", "--calls", "x"], "'x' is not a valid integer"),
+        ([*LOAD, "-m", "1", "--from", "a@"], "'a@': .*; write for example sip:user@192.0.2.1:5060"),
+        ([*LOAD, "-m", "1", "--proxy", "127.0.0.1:99999"], "write for example sip:user@192.0.2.1:5060"),
+        ([*LOAD, "-m", "1", "--proxy", "192.0.2.1"], "'sip:192.0.2.1' is 192.0.2.1, outside of loopback"),
+        ([*LOAD, "-m", "1", "--header", "X-Test"], "is not a header on one line; write for example 'X-Test: 1'"),
+        ([*LOAD, "-m", "1", "--header", "X-Test: 1\r\nVia: x"], "is not a header on one line"),
+        ([*LOAD, "-m", "1", "--header", "m: <sip:x@y>"], "m is a header that every call writes itself"),
+        ([*LOAD, "-m", "1", "--codec", "pcma,speex"], "'speex' is not known; there are pcmu, pcma"),
+        ([*LOAD, "-m", "1", "--codec", "pcma,PCMA"], "one is named twice"),
+        ([*LOAD, "-m", "1", "--auth-user", "alice"], "belong together; give both"),
+        ([*LOAD, "-m", "1", "--auth-user", "a", "--auth-password-file", "/nowhere"], "'/nowhere' does not exist"),
+        ([*LOAD, "-m", "1", "--cdr", "/dev/null/x"], "--cdr /dev/null/x: Not a directory; give a file in a folder"),
+        (["check", *LOAD, "-m", "1", "--cdr", "/dev/null/x"], "--cdr /dev/null/x: Not a directory; give a file"),
+        ([*LOAD, "-m", "1", "--run-dir", "/dev/null/x"], "/dev/null/x"),
+        ([*LOAD, "-m", "1", "--scenario", "/nowhere.py"], "/nowhere.py: No such file or directory; give a Python file"),
+        (["robot", "/nowhere.py"], "/nowhere.py: No such file or directory; give a Python file"),
+        (["robot", "/dev/null"], "/dev/null:1: there is no 'async def robot' in it"),
+        (["call", "127.0.0.1", "--auth-user", "a"], "belong together; give both"),
+        (["call", "127.0.0.1:0x"], "target '127.0.0.1:0x'.*write for example sip:user@"),
+        (["call", "127.0.0.1", "-t", "tls", "-p", "5061"], "a tls listener needs a certificate; say --tls-cert"),
+        (["call", "127.0.0.1", "--play", "/nowhere.wav"], "'/nowhere.wav' does not exist"),
+        (["call", "127.0.0.1", "--cdr", "/dev/null/x"], "--cdr /dev/null/x: Not a directory"),
+        (["answer", "--register", "127.0.0.1"], "names no user; write sip:user@registrar"),
+        (["answer", "--register", "a@127.0.0.1;transport=tcp"], "no listener reaches tcp:127.0.0.1; say --listen tcp:"),
+        (["answer", "--register", "a@10.0.0.1"], "calls cannot come to udp:127.0.0.1:5070 from 10.0.0.1; say --listen"),
+        (["answer", "-i", "0.0.0.0", "--register", "a@127.0.0.1"], "calls cannot come to udp:0.0.0.0:5070"),
+        (["answer", "-t", "tcp", "--listen", "tcp:127.0.0.1:0"], "give only --listen"),
+        (["answer", "-t", "tls"], "a tls listener needs a certificate; say --tls-cert"),
+        (["answer", "--from", "sip:a@b"], "No such option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -131,6 +165,163 @@ def test_an_error_is_one_line_with_the_fix_and_2(
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("sipswarm")
     assert re.search(said, shown.err), shown.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("data.csv", b"a,b\n1,2\n3\n", ":3: 1 fields, but there are 2 columns"),
+        ("data.csv", b"a,b\n", ":1: there are no rows in it; write a line for each call"),
+        ("data.csv", b"SEQUENTIAL\n1;2\n# c\n3\n", ":4: 1 fields, but there are 2 columns"),
+        ("data.csv", b"a\n\xff\n", ":2: this is not UTF-8; convert the file"),
+        ("scenario.py", b"async def scenario(ua, row):\n    return (\n", ":2: '.' was never closed"),
+        ("scenario.py", b"import nowhere_at_all\n", ":1: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        (
+            "scenario.py",
+            b"async def other(ua, row): ...\n",
+            ":1: there is no 'async def scenario' .*; it has other; name",
+        ),
+        ("profile", b"1/1s\nfast\n", ":2: 'fast' is neither a step such as 50/30s nor a ramp"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_bad_line_of_a_file_is_named_with_its_number_before_anything_is_made(
+    tmp_path: Path, name: str, text: bytes, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(text)
+    good = tmp_path / "good.py"
+    good.write_text("async def scenario(ua, row): ...\n")
+    option = {
+        "data.csv": ["--scenario", str(good), "--data", str(file)],
+        "scenario.py": ["--scenario", str(file)],
+        "profile": ["--profile", str(file)],
+    }[name]
+    out = tmp_path / "out"
+    assert main([*LOAD, "-m", "1", *option, "--out", str(out)]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1
+    assert re.search(re.escape(str(file)) + said, shown.err), shown.err
+    assert not out.exists()
+
+
+def as_nobody(arguments: list[str]) -> tuple[int, str]:
+    """Exit code and standard error of the command line, run by somebody who may do little."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.dup2(writing, 2)
+        if not os.getuid():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
+        os._exit(main(arguments))
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        said = stream.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--cdr", "Permission denied; give a file in a folder that can be written to"),
+        ("--profile", "is not readable; give a file of lines such as 50/30s"),
+        ("--auth-password-file", "is not readable; give a file that you may read"),
+        ("--out", "Permission denied; give a folder that can be written to"),
+        ("--config", "is not readable; give a TOML file that you may read"),
+    ],
+)
+def test_a_permission_that_is_missing_is_named_with_its_file(option: str, said: str) -> None:
+    with TemporaryDirectory() as folder:  # not the tests' own, which is closed to others as a whole
+        os.chmod(folder, 0o755)
+        place = Path(folder, "place")
+        if option == "--out":
+            place.mkdir(mode=0o555)
+            place = place / "out"
+        else:
+            place.touch(mode=0o000)
+        more = ["--auth-user", "alice"] if option == "--auth-password-file" else []
+        out = [] if option == "--out" else ["--out", "/dev/null/x"]
+        code, shown = as_nobody([*LOAD, "-m", "1", option, str(place), *more, *out])
+    assert code == 2, shown
+    assert shown.count("\n") == 1, shown
+    assert str(place) in shown
+    assert said in shown
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "said"),
+    [
+        (0o644, b"open\n", r"anybody may read it \(mode 0644\); chmod 600"),
+        (0o604, b"open\n", "anybody may read it"),
+        (0o600, b"\nopen\n", "its first line is empty; write the password in it"),
+        (0o600, b"\xff\n", "this is not UTF-8"),
+    ],
+)
+def test_a_password_file_that_is_not_good_is_refused(tmp_path: Path, mode: int, text: bytes, said: str) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(text)
+    file.chmod(mode)
+    with pytest.raises(ConfigurationError, match=said):
+        read_password(file)
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True)])
+def test_a_password_is_the_first_line_and_a_group_that_may_read_it_is_warned_about(
+    tmp_path: Path, mode: int, warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "password"
+    file.write_text(" with spaces \r\nmore\n")
+    file.chmod(mode)
+    assert read_password(file) == " with spaces "
+    assert ("chmod 600" in capsys.readouterr().err) is warned
+
+
+def test_a_password_may_come_through_a_pipe() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"secret\n")
+    os.close(writing)
+    try:
+        assert read_password(Path(f"/dev/fd/{reading}")) == "secret"
+    finally:
+        os.close(reading)
+
+
+def test_no_password_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "password"
+    file.write_text("open-sesame\n")
+    file.chmod(0o600)
+    account = ["--auth-user", "alice", "--auth-password-file", str(file)]
+    assert main(["check", *LOAD, "-m", "1", *account]) == 0
+    assert main([*LOAD, "-m", "1", *account, "--print-config"]) == 0
+    shown = capsys.readouterr()
+    assert "open-sesame" not in shown.out + shown.err
+    assert "open-sesame" not in repr(AccountConfig(user="alice", password="open-sesame"))
+
+
+def test_check_shows_the_invite_that_the_call_options_make(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--from", "alice@example.org", "--proxy", "127.0.0.1:5099", "--codec", "pcma", "--header", "X-Test: 1"]
+    assert main(["check", "load", "bob@192.0.2.7", "-m", "1", *options]) == 0
+    shown = capsys.readouterr().out
+    assert "to 127.0.0.1:5099\n" in shown
+    lines = [line.strip() for line in shown.partition("the first INVITE:")[2].splitlines()]
+    assert "INVITE sip:bob@192.0.2.7 SIP/2.0" in lines
+    assert "X-Test: 1" in lines
+    assert any(line.startswith("From: <sip:alice@example.org>;tag=") for line in lines)
+    assert any(re.fullmatch(r"m=audio \d+ RTP/AVP 8 101", line) for line in lines)
+
+
+def test_check_names_what_would_be_registered_and_leaves_no_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cdr = tmp_path / "cdr"
+    address = ["--register", "alice@127.0.0.1:5066;transport=udp"]
+    assert main(["check", "answer", "--listen", "udp:127.0.0.1:0", *address, "--cdr", str(cdr)]) == 0
+    said = "register: sip:alice@127.0.0.1:5066;transport=udp at sip:127.0.0.1:5066;transport=udp\n"
+    assert said in capsys.readouterr().out
+    assert not cdr.exists()
 
 
 def test_version_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,6 +376,11 @@ def test_metrics_lists_every_metric_with_labels_and_meaning(capsys: pytest.Captu
         (Shard(), "2/3", (1, 3)),
         (Ramp(), "10:200/60s", (10.0, 200.0, 60.0)),
         (Ramp(), "0:2.5/1m", (0.0, 2.5, 60.0)),
+        (SipUri(), "alice@example.org", "sip:alice@example.org"),
+        (SipUri(), "sips:alice@[::1]:5061", "sips:alice@[::1]:5061"),
+        (SipUri(), "", ""),
+        (Header(), "X-Test:  a: b ", ("X-Test", "a: b")),
+        (Codecs(), "PCMA, pcmu", ("pcma", "pcmu")),
     ],
 )
 def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object) -> None:

@@ -1,6 +1,7 @@
 """A user's Python file: how it is named, found, read again, and what is said of a bad one."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
         assert found.setup is not None
     file.write_text(GOOD.format(value=3))
     assert load(str(file), "robot").setup is None
+
+
+@pytest.mark.parametrize("name", ["r.py", "robot", "robot.txt"])
+def test_a_file_may_have_any_name_and_hold_dataclasses(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    start = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    file.write_text(f"{start}@dataclass\nclass Plan:\n    digits: str = '1'\n{GOOD.format(value='Plan().digits')}")
+    assert asyncio.run(load(str(file), "robot").function(None)) == "1"
+    assert not [each for each in sys.modules if each.startswith("sipswarm_user_")]
 
 
 @pytest.mark.parametrize(
