@@ -1,10 +1,14 @@
-"""`sipswarm answer` under media that other phones have sent, played by SIPp from the recordings of its package."""
+"""`sipswarm answer` under media that other phones have sent, played by SIPp from the recordings of its package.
+
+tshark reads what we send meanwhile, the digits that are sent back included.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from .capture import OURS, Capture, network
 from .conftest import Start
 from .fleet import Answer
 from .sipp import Sipp
@@ -18,14 +22,24 @@ SPEECH_PACKETS = 236
 def test_recorded_digits_are_told_once_each_and_every_packet_of_speech_is_counted(tmp_path: Path, start: Start) -> None:
     if not RECORDINGS.is_dir():
         pytest.skip(f"{RECORDINGS} is not there: this SIPp is not Debian's; run: make peers")
-    answer = start(Answer(tmp_path, ["--media", "silence"]))
+    net = network()
+    answer = start(Answer(tmp_path, ["--media", "silence", "--dtmf-echo"], host=f"{net}.1{OURS}"))
+    capture = start(Capture(tmp_path, net))
     answer.ready()
     scenario = "uac_plays_recordings.xml"
-    caller = start(Sipp(tmp_path, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=40))
+    host = f"{net}.1.2"
+    caller = start(Sipp(tmp_path, "caller", remote=answer.address, scenario=scenario, calls=1, seconds=40, host=host))
     verdict = caller.verdict()
+    capture.stop()
     assert verdict.exit_code == 0, verdict.account + answer.program.account()
     metrics = answer.counted("sipswarm_calls_completed_total", 1, role="uas", ended_by="remote")
     # Each end came three times under one sequence number: one digit each time.
     assert metrics.total("sipswarm_dtmf_events_total", direction="received", mode="rfc4733") == 2
     speech = metrics.total("sipswarm_rtp_packets_total", direction="received", codec="PCMA")
     assert speech == SPEECH_PACKETS
+
+    ours = f"ip.src == {net}.1.1"
+    digits = {number for (number,) in capture.packets(f"{ours} and rtpevent", "rtpevent.event_id")}
+    assert digits == {"1", "11"}, "1 and #, as sent back"
+    assert capture.count(f"{ours} and rtcp") >= 1
+    capture.assert_clean()

@@ -1,0 +1,123 @@
+"""tshark reads what we have sent to our peers: it knows every packet and remarks on none."""
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .capture import Capture, network
+from .conftest import Start
+from .fleet import Answer, load
+from .net_sip import NetSip
+from .processes import free_port
+from .sipp import Sipp
+from .test_flows_of_callers import FLOWS, Flow
+
+
+def test_tshark_finds_nothing_wrong_with_what_we_send(tmp_path: Path, start: Start) -> None:
+    net = network()
+    for name in ("holds", "perl", "load"):
+        (tmp_path / name).mkdir()
+    held = start(Answer(tmp_path / "holds", ["--media", "silence"], transport="tcp", host=f"{net}.2.1"))
+    talking = start(Answer(tmp_path / "perl", ["--dtmf-echo"], host=f"{net}.3.1"))
+    capture = start(Capture(tmp_path, net))
+    held.ready()
+    talking.ready()
+    scenario = "uac_holds.xml"
+    caller = Sipp(
+        tmp_path / "holds",
+        "caller",
+        remote=held.address,
+        scenario=scenario,
+        calls=1,
+        seconds=40,
+        host=f"{net}.2.2",
+        transport="t1",
+        options=["-trace_logs"],
+    )
+    start(caller)
+    leg = f"sip:{net}.3.2:{free_port(f'{net}.3.2')}"
+    perl = start(NetSip(tmp_path / "perl", "uac.pl", 40, to=f"sip:robot@{talking.address}", local=leg, dtmf="12"))
+    callee = start(Sipp(tmp_path / "load", "uas", scenario="uas", calls=3, seconds=40, host=f"{net}.4.2"))
+    callee.ready()
+    arguments = ["-r", "3", "-m", "3", "-d", "1.5s", "--media", "silence", "--dtmf", "12", "-i", f"{net}.4.1"]
+    result = load(tmp_path / "load", f"sip:service@{callee.address}", arguments, 40)
+    assert result.verdict == 0, result.account
+    assert perl.report()["bye"] == 1
+    for peer in (caller, callee):
+        verdict = peer.verdict()
+        assert verdict.exit_code == 0, verdict.account
+    capture.stop()
+
+    for number in (2, 3, 4):
+        ours = f"ip.src == {net}.{number}.1"
+        assert capture.count(f"{ours} and sip") >= 3, f"{number}: tshark knows our SIP"
+        assert capture.count(f"{ours} and sdp") >= 1, f"{number}: and our descriptions"
+        assert capture.count(f"{ours} and rtp") >= 20, f"{number}: and our RTP"
+        assert capture.count(f"{ours} and rtcp") >= 1, f"{number}: and our RTCP"
+    assert capture.count(f"ip.src == {net}.3.1 and rtpevent") >= 6, "the digits sent back"
+    capture.assert_clean()
+
+
+@pytest.mark.slow
+def test_tshark_finds_nothing_wrong_in_any_flow_of_sipp(tmp_path: Path, start: Start) -> None:
+    net = network()
+    capture = start(Capture(tmp_path, net))
+
+    def begin(number: int, flow: Flow) -> Sipp:
+        folder = tmp_path / flow.scenario
+        folder.mkdir()
+        answer = start(Answer(folder, flow.options, host=f"{net}.{number}.1"))
+        answer.ready()
+        return start(
+            Sipp(
+                folder,
+                "caller",
+                remote=answer.address,
+                scenario=flow.scenario,
+                calls=1,
+                seconds=40,
+                host=f"{net}.{number}.2",
+                options=["-trace_logs"],
+            )
+        )
+
+    callers = [begin(number, flow) for number, flow in enumerate(FLOWS, 1)]
+    for caller in callers:
+        verdict = caller.verdict()
+        assert verdict.exit_code == 0, verdict.account
+    capture.stop()
+    for number in range(1, len(FLOWS) + 1):
+        assert capture.count(f"ip.src == {net}.{number}.1 and sip") >= 1, FLOWS[number - 1].scenario
+    capture.assert_clean()
+
+
+DESCRIPTION = "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+INVITE = (
+    "INVITE sip:x@{host} SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch=z9hG4bKx\r\nMax-Forwards: 70\r\n"
+    "From: <sip:a@{host}>;tag=1\r\nTo: <sip:x@{host}>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"
+    "Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}"
+)
+
+
+def test_what_is_wrong_is_found(tmp_path: Path, start: Start) -> None:
+    net = network()
+    capture = start(Capture(tmp_path, net))
+    with ExitStack() as stack:
+        ours, peer = (stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2))
+        host = f"{net}.9.1"
+        ours.bind((host, free_port(host)))
+        peer.bind((f"{net}.9.2", free_port(f"{net}.9.2")))
+        port = ours.getsockname()[1]
+        body = DESCRIPTION.format(host=host, port=port)
+        for length in (str(len(body)), "many"):
+            ours.sendto(INVITE.format(host=host, body=body, length=length).encode(), (f"{net}.9.2", 5060))
+        peer.sendto(bytes((0x80, 0, 0, 1)), (host, port))
+        peer.sendto(bytes((0x81, 200, 0, 200)) + bytes(40), (host, port + 1))
+    capture.stop()
+    assert [(each.frame, each.says.partition(" ")[0]) for each in capture.findings()] == [
+        (2, "Invalid"),
+        (3, "Malformed"),
+        (4, "Malformed"),
+    ]
