@@ -176,10 +176,14 @@ def called_by_sipp(
     *,
     transport: str = "udp",
     seconds: float = 20,
+    media: str = "silence",
     prepare: Callable[[UserAgent], object] = lambda ua: None,
     options: Sequence[str] = (),
 ) -> Verdict:
-    """Take the call of a flow; SIPp's verdict. What our robot found wrong is an error of this function."""
+    """Take the call of a flow; SIPp's verdict. What our robot found wrong is an error of this function.
+
+    media: as for `listen`; "none" for calls of more than 30 s, because SIPp sends no RTP.
+    """
 
     async def main() -> Verdict:
         wrong: list[BaseException] = []
@@ -194,7 +198,7 @@ def called_by_sipp(
             asyncio.timeout(seconds + 10),
             agent("sip:robot@127.0.0.1", f"{transport}:127.0.0.1:0", **flow.options) as ua,
         ):
-            ua.listen(robot)
+            ua.listen(robot, media=media)
             prepare(ua)
             peer = start(
                 Sipp(
@@ -309,7 +313,7 @@ def test_an_answer_that_is_never_acknowledged_is_repeated_ten_times_and_hung_up_
         await call.over()
         causes.append(call.cause)
 
-    verdict = called_by_sipp(tmp_path, start, Flow(NEVER_ACKS, waits), seconds=45)
+    verdict = called_by_sipp(tmp_path, start, Flow(NEVER_ACKS, waits), seconds=45, media="none")
     contented(verdict)
     assert verdict.messages["4_200_Retrans"] == 10, verdict.messages
     assert causes == ["no_ack"]
@@ -340,4 +344,4 @@ def test_sessions_of_90_seconds_are_refreshed_at_45_or_hung_up_at_60(
         await call.answer()
         await call.over()
 
-    contented(called_by_sipp(tmp_path, start, Flow(ladder, waits), seconds=75))
+    contented(called_by_sipp(tmp_path, start, Flow(ladder, waits), seconds=75, media="none"))
