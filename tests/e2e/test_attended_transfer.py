@@ -11,8 +11,9 @@ from actors.call import Call
 from actors.config import AnswerConfig, Listener, NodeConfig
 from actors.errors import CallRejected
 from actors.routing import slot_of
-from actors.supervisor import Supervisor
 from tests.e2e.agents import address_of, agent
+from tests.e2e.test_processes import node
+from tests.e2e.test_processes import target as target_of
 from tests.e2e.waiting import until
 
 KEY = 20261123
@@ -27,23 +28,11 @@ CONFIG = NodeConfig(
 )
 
 
-class Fleet:
-    """Takes no figures."""
-
-    def update(self, process: str, incarnation: int, snapshot: object) -> None: ...
-
-    def ended(self, process: str, incarnation: int) -> None: ...
-
-
 @asynccontextmanager
 async def carol(folder: Path) -> AsyncIterator[str]:
     """A node with two call workers that answers; its SIP URI."""
-    supervisor = Supervisor(CONFIG, run_dir=str(folder / "run"), fleet=Fleet())
-    await supervisor.start()
-    try:
-        yield f"sip:carol@127.0.0.1:{supervisor.listeners[0].port}"
-    finally:
-        await supervisor.close()
+    async with node(folder / "run", CONFIG) as supervisor:
+        yield target_of(supervisor)
 
 
 def slot(call_id: str) -> int:
