@@ -191,8 +191,8 @@ class Uri:
 
     @property
     def maddr(self) -> str:
-        """The maddr parameter, or an empty string."""
-        return self.params.get("maddr") or ""
+        """The maddr parameter, IPv6 without brackets, or an empty string."""
+        return (self.params.get("maddr") or "").removeprefix("[").removesuffix("]")
 
     @property
     def lr(self) -> bool:

@@ -7,6 +7,9 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from tests.certificates import Authority
+
+from .net_sip import Wire
 from .peers import inventory
 from .processes import Program
 
@@ -39,6 +42,19 @@ def start() -> Iterator[Start]:
     """Hand it what you start; after the test everything is ended, the newest first."""
     with ExitStack() as stack:
         yield Start(stack)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A CA for this run."""
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """The wire of a test that is parametrised by `net_sip.over_every_wire`, certified where it has to be."""
+    chosen: Wire = request.param
+    return chosen._replace(authority=request.getfixturevalue("authority")) if chosen.transport == "tls" else chosen
 
 
 def pytest_configure(config: pytest.Config) -> None:

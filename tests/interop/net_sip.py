@@ -4,11 +4,17 @@ The script's arguments are `name=value` words. A script that waits for calls pri
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import pytest
+
+from actors.config import TlsConfig, format_host
+from tests.certificates import Authority
 
 from .peers import NET_SIP, require
-from .processes import Program, wait_until
+from .processes import LOOPBACK, Program, free_port, wait_until
 
 SCRIPTS = Path(__file__).parent / "perl"
 
@@ -42,3 +48,61 @@ class NetSip:
         assert self.program.wait(self._seconds + 5) == 0, self.program.account()
         said: dict[str, Any] = json.loads(self.program.output.splitlines()[-1])
         return said
+
+
+class Wire(NamedTuple):
+    """How the messages of a call travel, and who is certified where that is asked for."""
+
+    transport: str = "udp"
+    host: str = LOOPBACK
+    authority: Authority | None = None
+
+    @property
+    def leg(self) -> str:
+        """A leg of ours, on any port."""
+        return f"{self.transport}:{format_host(self.host)}:0"
+
+    @property
+    def tls(self) -> TlsConfig | None:
+        """The certificates of our side."""
+        return TlsConfig(self.authority.ca, *self._certified("ours")) if self.authority else None
+
+    def uri(self, user: str, port: int, *, host: str = "", more: str = "") -> str:
+        """A SIP URI that is reached over this wire, in brackets: Net::SIP takes parameters outside for the header's.
+
+        host: in place of the real one. more: further parameters.
+        """
+        transport = "" if self.transport == "udp" else f";transport={self.transport}"
+        return f"<sip:{user}@{host or format_host(self.host)}:{port}{transport}{more}>"
+
+    def of_perl(self, port: int = 0) -> dict[str, str]:
+        """The arguments by which a script has its leg on this wire."""
+        scheme = "sips" if self.transport == "tls" else "sip"
+        suffix = ";transport=tcp" if self.transport == "tcp" else ""
+        leg = {"local": f"{scheme}:{format_host(self.host)}:{port or free_port(self.host)}{suffix}"}
+        if self.authority is None:
+            return leg
+        certificate, key = self._certified("perl")
+        return {**leg, "ca": self.authority.ca, "cert": certificate, "key": key}
+
+    def _certified(self, name: str) -> tuple[str, str]:
+        assert self.authority is not None
+        return self.authority.issue(name, "IP:127.0.0.1", "IP:::1")
+
+    def __str__(self) -> str:
+        return self.transport + ("6" if ":" in self.host else "")
+
+
+WIRES = tuple(Wire(transport, host) for host in (LOOPBACK, "::1") for transport in ("udp", "tcp", "tls"))
+
+
+def over_every_wire(*, all_in_the_gate: bool = False) -> Callable[[Any], Any]:
+    """Parametrise by `wire`: UDP and IPv4 in the gate, the other five with -m slow unless they are wanted there too."""
+    return pytest.mark.parametrize(
+        "wire",
+        [
+            pytest.param(wire, id=str(wire), marks=() if all_in_the_gate or wire == WIRES[0] else pytest.mark.slow)
+            for wire in WIRES
+        ],
+        indirect=True,
+    )

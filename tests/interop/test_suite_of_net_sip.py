@@ -1,6 +1,7 @@
 """The scenarios of Net::SIP's own test suite, with our user agent in one of the two roles and Perl in the other.
 
-Each is named by its number there. What Perl's callbacks saw is the verdict; what ours saw is checked besides.
+Each is named by its number there. What Perl's callbacks saw is the verdict; what ours saw is checked besides. The gate
+runs them over UDP and IPv4, and 02 over every transport and family; `make interop-full` runs all of them over all six.
 """
 
 import asyncio
@@ -19,14 +20,14 @@ from tests.e2e.agents import SDP, note, rtp_ports
 from tests.e2e.waiting import until
 
 from .conftest import Start
-from .net_sip import NetSip
-from .processes import LOOPBACK, free_port
+from .net_sip import NetSip, Wire, over_every_wire
+from .processes import free_port
 
 FRAME = b"\xfe" * 160
 
 
-def agent(**options: Any) -> UserAgent:
-    return UserAgent("sip:alice@127.0.0.1", rtp_ports=rtp_ports(), **options)
+def agent(wire: Wire, **options: Any) -> UserAgent:
+    return UserAgent("sip:alice@127.0.0.1", legs=(wire.leg,), rtp_ports=rtp_ports(), tls=wire.tls, **options)
 
 
 def frames(got: list[int]) -> Any:
@@ -41,21 +42,22 @@ async def reported(perl: NetSip) -> dict[str, Any]:
 def call_perl(
     folder: Path,
     start: Start,
+    wire: Wire,
     scenario: Callable[[UserAgent, str], Awaitable[None]],
     *,
-    suffix: str = "",
+    host: str = "",
+    more: str = "",
     auth: tuple[str, str] | None = None,
     **arguments: object,
 ) -> dict[str, Any]:
-    """Direction A: Perl waits for our call."""
-    port = free_port()
-    perl = start(NetSip(folder, "talk.pl", 25, local=f"sip:{LOOPBACK}:{port}", **arguments))
+    """Direction A: Perl waits for our call. host, more: of the URI that we call, as for `Wire.uri`."""
+    port = free_port(wire.host)
+    perl = start(NetSip(folder, "talk.pl", 25, host=wire.host, **wire.of_perl(port), **arguments))
     perl.ready()
-    host = "nowhere.invalid" if suffix else LOOPBACK
 
     async def main() -> dict[str, Any]:
-        async with asyncio.timeout(30), agent(auth=auth) as ua:
-            await scenario(ua, f"sip:perl@{host}:{port}{suffix}")
+        async with asyncio.timeout(30), agent(wire, auth=auth) as ua:
+            await scenario(ua, wire.uri("perl", port, host=host, more=more))
             return await reported(perl)
 
     return asyncio.run(main())
@@ -64,23 +66,29 @@ def call_perl(
 def called_by_perl(
     folder: Path,
     start: Start,
+    wire: Wire,
     listen: Callable[[UserAgent], Awaitable[None]],
+    *,
+    to_host: str = "",
+    more: str = "",
     **arguments: object,
 ) -> dict[str, Any]:
-    """Direction B: Perl calls us."""
+    """Direction B: Perl calls us. to_host, more: of the URI that it calls, as for `Wire.uri`."""
 
     async def main() -> dict[str, Any]:
-        async with asyncio.timeout(30), agent() as ua:
+        async with asyncio.timeout(30), agent(wire) as ua:
             await listen(ua)
-            to = f"sip:alice@{LOOPBACK}:{ua.legs[0].port}"
-            return await reported(
-                start(NetSip(folder, "talk.pl", 25, to=to, local=f"sip:{LOOPBACK}:{free_port()}", **arguments))
-            )
+            to = wire.uri("alice", ua.legs[0].port, host=to_host, more=more)
+            words = {"to": to, "host": wire.host, **wire.of_perl(), **arguments}
+            return await reported(start(NetSip(folder, "talk.pl", 25, **words)))
 
     return asyncio.run(main())
 
 
-def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(tmp_path: Path, start: Start) -> None:
+@over_every_wire(all_in_the_gate=True)
+def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(
+    tmp_path: Path, start: Start, wire: Wire
+) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         codes: list[int] = []
         ended = StopVariable()
@@ -93,12 +101,13 @@ def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(tmp_path:
         await call.bye(ended)
         assert ended
 
-    said = call_perl(tmp_path, start, scenario)
+    said = call_perl(tmp_path, start, wire, scenario)
     assert said["ended"] == 1
     assert said["established"] == 1
 
 
-def test_02_perl_is_told_our_180_and_its_bye_ends_the_call(tmp_path: Path, start: Start) -> None:
+@over_every_wire(all_in_the_gate=True)
+def test_02_perl_is_told_our_180_and_its_bye_ends_the_call(tmp_path: Path, start: Start, wire: Wire) -> None:
     told: list[str] = []
 
     async def listen(ua: UserAgent) -> None:
@@ -108,13 +117,14 @@ def test_02_perl_is_told_our_180_and_its_bye_ends_the_call(tmp_path: Path, start
 
         ua.listen(cb_create=ring, cb_cleanup=lambda call: note(told, "cleanup"))
 
-    said = called_by_perl(tmp_path, start, listen)
+    said = called_by_perl(tmp_path, start, wire, listen)
     assert said["preliminary"] == [100, 180] or said["preliminary"] == [180]
     assert (said["final"], said["bye"]) == ("OK", 1)
     assert told == ["cleanup"]
 
 
-def test_04_numbered_frames_come_back_from_perl_in_order(tmp_path: Path, start: Start) -> None:
+@over_every_wire(all_in_the_gate=True)
+def test_04_numbered_frames_come_back_from_perl_in_order(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         sent: list[bytes] = []
         got: list[bytes] = []
@@ -133,12 +143,13 @@ def test_04_numbered_frames_come_back_from_perl_in_order(tmp_path: Path, start: 
         assert got == [each for each in sent if each in set(got)]
         await call.bye()
 
-    said = call_perl(tmp_path, start, scenario, frames=99)
+    said = call_perl(tmp_path, start, wire, scenario, frames=99)
     assert said["received"]["first"] >= 99
 
 
+@over_every_wire()
 @pytest.mark.parametrize("mode", ["renew", "hold"])
-def test_06_and_07_perl_reinvites_us(tmp_path: Path, start: Start, mode: str) -> None:
+def test_06_and_07_perl_reinvites_us(tmp_path: Path, start: Start, wire: Wire, mode: str) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         told: list[str] = []
 
@@ -153,7 +164,7 @@ def test_06_and_07_perl_reinvites_us(tmp_path: Path, start: Start, mode: str) ->
         await asyncio.sleep(2)
         await call.bye()
 
-    said = call_perl(tmp_path, start, scenario, mode=mode)
+    said = call_perl(tmp_path, start, wire, scenario, mode=mode)
     assert said["outcomes"] == (["OK"] if mode == "renew" else ["OK", "OK"])
     assert said["received"]["first"] >= 20
     if mode == "renew":
@@ -164,8 +175,9 @@ def test_06_and_07_perl_reinvites_us(tmp_path: Path, start: Start, mode: str) ->
     assert said["ended"] == 1
 
 
+@over_every_wire()
 @pytest.mark.parametrize("mode", ["renew", "hold"])
-def test_06_and_07_we_reinvite_perl(tmp_path: Path, start: Start, mode: str) -> None:
+def test_06_and_07_we_reinvite_perl(tmp_path: Path, start: Start, wire: Wire, mode: str) -> None:
     phases: list[int] = []
 
     async def listen(ua: UserAgent) -> None:
@@ -188,7 +200,7 @@ def test_06_and_07_we_reinvite_perl(tmp_path: Path, start: Start, mode: str) -> 
 
         ua.listen(robot)
 
-    said = called_by_perl(tmp_path, start, listen, mode=mode, remote=1 if mode == "renew" else 2)
+    said = called_by_perl(tmp_path, start, wire, listen, mode=mode, remote=1 if mode == "renew" else 2)
     assert said["established"] == (1 if mode == "renew" else 2)
     assert said["received"]["first"] >= 20
     assert said["received"]["second"] >= 20
@@ -196,7 +208,8 @@ def test_06_and_07_we_reinvite_perl(tmp_path: Path, start: Start, mode: str) -> 
     assert phases == ([] if mode == "renew" else [0])
 
 
-def test_11_perl_rings_for_ever_and_we_cancel(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_11_perl_rings_for_ever_and_we_cancel(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         finals: list[Any] = []
         ringing = StopVariable()
@@ -210,21 +223,42 @@ def test_11_perl_rings_for_ever_and_we_cancel(tmp_path: Path, start: Start) -> N
         await until(lambda: finals == [("FAIL", 487)])
         await call.over()
 
-    assert call_perl(tmp_path, start, scenario, mode="ring")["ended"] == 1
+    assert call_perl(tmp_path, start, wire, scenario, mode="ring")["ended"] == 1
 
 
-def test_12_maddr_leads_to_perl_whatever_the_host_is_called(tmp_path: Path, start: Start) -> None:
+def maddr(wire: Wire) -> str:
+    return f"[{wire.host}]" if ":" in wire.host else wire.host
+
+
+@over_every_wire()
+def test_12_maddr_leads_to_perl_whatever_the_host_is_called(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         got: list[int] = []
         call = await ua.invite(to, init_media=frames(got))
         await until(lambda: len(got) > 25)
         await call.bye()
 
-    # Not the other way: without Net::DNS, Net::SIP 0.835 does not place a call to a name, maddr or not.
-    assert call_perl(tmp_path, start, scenario, suffix=f";maddr={LOOPBACK}")["ended"] == 1
+    assert (
+        call_perl(tmp_path, start, wire, scenario, host="nowhere.invalid", more=f";maddr={maddr(wire)}")["ended"] == 1
+    )
 
 
-def test_17_perl_challenges_invite_reinvite_and_bye(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_12_maddr_leads_perl_to_us_whatever_the_host_is_called(tmp_path: Path, start: Start, wire: Wire) -> None:
+    invited: list[str] = []
+
+    async def listen(ua: UserAgent) -> None:
+        ua.listen(cb_create=lambda call, request: note(invited, request.uri))
+
+    host = "nowhere.invalid"
+    said = called_by_perl(tmp_path, start, wire, listen, to_host=host, more=f";maddr={maddr(wire)}")
+    assert (said["final"], said["bye"]) == ("OK", 1)
+    assert host in invited[0]
+    assert said["received"]["first"] >= 20
+
+
+@over_every_wire()
+def test_17_perl_challenges_invite_reinvite_and_bye(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         got: list[int] = []
         call = await ua.invite(to, init_media=frames(got))
@@ -233,12 +267,50 @@ def test_17_perl_challenges_invite_reinvite_and_bye(tmp_path: Path, start: Start
         await call.bye()
         assert call.cause == "bye"
 
-    said = call_perl(tmp_path, start, scenario, mode="auth", auth=("alice", "secret"))
+    said = call_perl(tmp_path, start, wire, scenario, mode="auth", auth=("alice", "secret"))
     assert said["ended"] == 1
     assert said["established"] == 2
 
 
-def test_19_perl_hears_our_digits_as_events_and_as_tones(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_17_we_challenge_invite_reinvite_and_bye_of_perl(tmp_path: Path, start: Start, wire: Wire) -> None:
+    told: list[Any] = []
+
+    async def listen(ua: UserAgent) -> None:
+        ua.listen(
+            auth_user2pass={"perl": "secret"},
+            auth_realm="ours",
+            auth_opaque="kept",
+            cb_invite=lambda call, request: note(told, (request.method, call.get_param("auth_user"))) and None,
+            recv_bye=lambda param: note(told, "BYE"),
+        )
+
+    said = called_by_perl(tmp_path, start, wire, listen, mode="again", user="perl", password="secret")
+    assert (said["final"], said["outcomes"], said["bye"]) == ("OK", ["OK"], 1)
+    assert said["received"]["first"] >= 20
+    assert said["received"]["second"] >= 20
+    assert told == [("INVITE", "perl"), ("INVITE", "perl"), "BYE"]
+
+
+def test_17_perl_with_another_password_is_refused(tmp_path: Path, start: Start) -> None:
+    told: list[Any] = []
+    wire = Wire()
+
+    async def main() -> None:
+        async with asyncio.timeout(30), agent(wire) as ua:
+            ua.listen(auth_user2pass={"perl": "secret"}, cb_create=lambda call, request: note(told, call))
+            to = wire.uri("alice", ua.legs[0].port)
+            words = {"to": to, **wire.of_perl(), "user": "perl", "password": "wrong"}
+            perl = start(NetSip(tmp_path, "talk.pl", 25, **words))
+            with pytest.raises(AssertionError, match="not established: FAIL 401"):
+                await reported(perl)
+
+    asyncio.run(main())
+    assert told == []
+
+
+@over_every_wire()
+def test_19_perl_hears_our_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         call = await ua.invite(to, media="silence")
         await call.dtmf("12D#", duration=250, methods="rfc2833")
@@ -246,51 +318,57 @@ def test_19_perl_hears_our_digits_as_events_and_as_tones(tmp_path: Path, start: 
         await asyncio.sleep(0.3)
         await call.bye()
 
-    said = call_perl(tmp_path, start, scenario, mode="dtmf")
+    said = call_perl(tmp_path, start, wire, scenario, mode="dtmf")
     assert "".join(said["digits"]) == "12D#34B*"
 
 
-def test_19_we_hear_perls_digits_as_events_and_as_tones(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_19_we_hear_perls_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire) -> None:
     digits: list[str] = []
     durations: list[int] = []
 
     async def listen(ua: UserAgent) -> None:
         ua.listen(cb_dtmf=lambda event, duration: (note(digits, event), note(durations, duration)))
 
-    said = called_by_perl(tmp_path, start, listen, mode="dtmf")
+    said = called_by_perl(tmp_path, start, wire, listen, mode="dtmf")
     assert said["bye"] == 1
     assert "".join(digits) == "12D#34B*"
     assert abs(sorted(durations)[4] - 250) <= 60, durations  # single ones depend on how busy Perl was
 
 
-async def four_lines(ua: UserAgent, open_lines: set[int]) -> dict[str, Any]:
+async def four_lines(ua: UserAgent, open_lines: set[int], wire: Wire) -> dict[str, Any]:
     leases = await ua.reserve_media(4)
     ports = [lease.port if index in open_lines else 0 for index, lease in enumerate(leases)]
     lines = "".join(f"m=audio {port} RTP/AVP 0\r\n" for port in ports)
-    return {"sdp": SDP.partition("m=")[0] + lines, "media_lsocks": leases}
+    head = SDP.partition("m=")[0]
+    if ":" in wire.host:
+        head = head.replace("IP4 127.0.0.1", f"IP6 {wire.host}")
+    return {"sdp": head + lines, "media_lsocks": leases}
 
 
-def test_20_of_four_lines_each_side_uses_those_that_both_have_open(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_20_of_four_lines_each_side_uses_those_that_both_have_open(tmp_path: Path, start: Start, wire: Wire) -> None:
     ours: list[int] = []
 
     async def scenario(ua: UserAgent, to: str) -> None:
-        call = await ua.invite(to, init_media=frames(ours), **await four_lines(ua, {0, 2, 3}))
+        call = await ua.invite(to, init_media=frames(ours), **await four_lines(ua, {0, 2, 3}, wire))
         await asyncio.sleep(1.5)
         await call.bye()
 
-    said = call_perl(tmp_path, start, scenario, mode="lines", open="0,1,3")
+    said = call_perl(tmp_path, start, wire, scenario, mode="lines", open="0,1,3")
     assert set(said["channels"]) == {"0", "3"}
     assert set(ours) == {0, 3}
     assert said["ended"] == 1
 
 
-def test_20_four_lines_of_perl_as_the_caller(tmp_path: Path, start: Start) -> None:
+@over_every_wire()
+def test_20_four_lines_of_perl_as_the_caller(tmp_path: Path, start: Start, wire: Wire) -> None:
     ours: list[int] = []
 
     async def listen(ua: UserAgent) -> None:
-        ua.listen(init_media=frames(ours), **await four_lines(ua, {0, 1, 3}))
+        ua.listen(init_media=frames(ours), **await four_lines(ua, {0, 1, 3}, wire))
 
-    said = called_by_perl(tmp_path, start, listen, mode="lines", open="0,2,3")
+    said = called_by_perl(tmp_path, start, wire, listen, mode="lines", open="0,2,3")
     assert set(said["channels"]) == {"0", "3"}
     assert set(ours) == {0, 3}
     assert said["bye"] == 1

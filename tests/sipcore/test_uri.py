@@ -130,6 +130,7 @@ def test_shortcuts_name_what_routing_asks_for() -> None:
     assert (uri.transport, uri.maddr, uri.lr, uri.is_ipv6, uri.host_port) == ("tls", "10.0.0.1", True, False, "h:5062")
     plain = uri.replace(user="u", host="::1", port=1, params={}, headers=[("a", "b")])
     assert (plain.transport, plain.maddr, plain.lr, plain.is_ipv6) == ("", "", False, True)
+    assert Uri.parse("sip:h;maddr=[::2]").maddr == "::2"  # RFC 3261 section 25.1: a host, so an IPv6reference
     assert str(plain) == "sip:u@[::1]:1?a=b"
 
 

@@ -1,16 +1,18 @@
-# What every script here shares: its arguments, its bound in time, and its one JSON object at the end.
+# What every script here shares: its arguments, its user agent, its bound in time, and its one JSON object at the end.
 package Said;
 use strict;
 use warnings;
 use JSON::PP;
+use Net::SIP;
 use base 'Exporter';
-our @EXPORT = qw(arguments ready say_and_end);
+our @EXPORT = qw(arguments agent ready say_and_end);
 
 $| = 1;
 
 # The words name=value of the command line over the defaults; ends the script after `seconds`.
+# local = our leg as a URI; ca, cert, key = files for legs of TLS; user, password = what challenges are answered with.
 sub arguments {
-    my %given = @_;
+    my %given = (local => '', ca => '', cert => '', key => '', user => '', password => '', @_);
     for my $word (@ARGV) {
         my ($name, $value) = split /=/, $word, 2;
         die "unknown argument $name" unless exists $given{$name} or $name eq 'seconds';
@@ -19,6 +21,19 @@ sub arguments {
     $SIG{ALRM} = sub { die "not done within $given{seconds} s" };
     alarm int $given{seconds};
     return %given;
+}
+
+# A user agent with one leg. Certificates are checked against the test's own CA, names are not looked at.
+sub agent {
+    my ($arg, %more) = @_;
+    my %tls = (SSL_ca_file => $arg->{ca}, SSL_cert_file => $arg->{cert}, SSL_key_file => $arg->{key});
+    return Net::SIP::Simple->new(
+        leg => $arg->{local},
+        from => 'sip:perl@example.invalid',
+        $arg->{ca} ? (tls => { %tls, SSL_verifycn_scheme => 'none' }) : (),
+        $arg->{user} ? (auth => [$arg->{user}, $arg->{password}]) : (),
+        %more,
+    );
 }
 
 sub ready { print "ready\n" }

@@ -1,15 +1,20 @@
 # One call in either role: frames of its own, re-INVITE, hold, digits, four lines, a challenge or ringing without end.
-# Arguments: to = address called (none: wait for a call), local = our address, mode = plain | renew | hold | dtmf | lines
-# | auth | ring, frames = how many are enough, remote = how often the other side re-INVITEs, open = lines open in mode lines.
+# Arguments: to = address called (none: wait for a call), mode = plain | again | renew | hold | dtmf | lines | auth | ring,
+# frames = how many are enough, remote = how often the other side re-INVITEs, open = lines open in mode lines, host = our
+# address for the lines, hang_up = 1 sends the BYE (default: who calls does), registrar, aor = register this address first.
 use strict;
 use warnings;
 use Net::SIP;
 use Net::SIP::Util qw(create_rtp_sockets);
 use Said;
 
-my %arg = arguments(to => '', local => '', mode => 'plain', frames => 20, remote => 0, open => '0,1,2,3');
+my %arg = arguments(
+    to => '', mode => 'plain', frames => 20, remote => 0, open => '0,1,2,3',
+    host => '127.0.0.1', hang_up => '', registrar => '', aor => '',
+);
+$arg{hang_up} = $arg{to} ? 1 : 0 if $arg{hang_up} eq '';
 
-my $ua = Net::SIP::Simple->new(leg => $arg{local}, from => 'sip:perl@example.invalid');
+my $ua = agent(\%arg);
 my ($call, $final, $code, $ended, $enough, $phase, $sent) = (undef, undef, undef, 0, 0, 'first', 0);
 my (%received, %channels, @digits, @preliminary, @outcomes, $established);
 $received{$_} = 0 for qw(first between second third);
@@ -28,11 +33,11 @@ if ($arg{mode} eq 'lines') {
     my %open = map { $_ => 1 } split /,/, $arg{open};
     my (@lines, @sockets);
     for my $line (0 .. 3) {
-        my ($port, @pair) = create_rtp_sockets('127.0.0.1', 2);
+        my ($port, @pair) = create_rtp_sockets($arg{host}, 2);
         push @sockets, \@pair;
         push @lines, { port => $open{$line} ? $port : 0, range => 2, proto => 'RTP/AVP', media => 'audio', fmt => 0 };
     }
-    %media = (sdp => Net::SIP::SDP->new({ addr => '127.0.0.1' }, @lines), media_lsocks => \@sockets);
+    %media = (sdp => Net::SIP::SDP->new({ addr => $arg{host} }, @lines), media_lsocks => \@sockets);
 }
 my %param = (
     %media,
@@ -44,6 +49,10 @@ my %param = (
         : $ua->rtp('recv_echo', \&got),
 );
 
+if ($arg{registrar}) {
+    my $granted = $ua->register(registrar => $arg{registrar}, from => $arg{aor}, expires => 60);
+    die 'not registered: ' . ($ua->error || '?') if !$granted;
+}
 if ($arg{to}) {
     $call = $ua->invite(
         $arg{to}, %param,
@@ -86,10 +95,11 @@ if ($arg{mode} eq 'ring') {
     $ua->loop(2);
 }
 
-if (!$arg{remote} and $arg{mode} =~ /^(renew|hold)$/) {
+if (!$arg{remote} and $arg{mode} =~ /^(again|renew|hold)$/) {
     phase('between');
     my @more = $arg{to} ? () : (init_media => $ua->rtp('send_recv', \&frame, 1, \&got));
-    my @how = $arg{mode} eq 'renew' ? (clear_sdp => 1) : (call_on_hold => 1);
+    my %how = (again => [], renew => [clear_sdp => 1], hold => [call_on_hold => 1]);
+    my @how = @{ $how{ $arg{mode} } };
     for my $next ([second => @how], $arg{mode} eq 'hold' ? [third => (clear_sdp => 1)] : ()) {
         my ($name, @change) = @$next;
         phase('between');
@@ -107,7 +117,8 @@ if (!$arg{remote} and $arg{mode} =~ /^(renew|hold)$/) {
 }
 
 my $bye;
-if ($arg{to}) {
+my %context = map { $_ => $call->{ctx}{$_} } qw(from to incoming);    # before the end of the call empties it
+if ($arg{hang_up}) {
     $call->bye(cb_final => \$bye);
     $ua->loop(10, \$bye);
 } else {
@@ -117,5 +128,5 @@ if ($arg{to}) {
 say_and_end(
     final => $final, code => $code, preliminary => \@preliminary, received => \%received, channels => \%channels,
     digits => \@digits, outcomes => \@outcomes, established => $established || 0, ended => $ended, sent => $sent,
-    bye => $bye ? 1 : 0,
+    bye => $bye ? 1 : 0, context => \%context,
 );

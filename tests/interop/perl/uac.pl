@@ -1,14 +1,14 @@
 # One call: numbered frames of 160 octets out, what comes back is kept, digits if asked for, then BYE.
-# Arguments: to = address called, local = our address, frames = how many at least, dtmf = digits to send,
+# Arguments: to = address called, frames = how many at least, dtmf = digits to send,
 # linger = seconds to listen on after the last frame or digit, sdp_on_ack = 1 offers nothing in the INVITE.
 use strict;
 use warnings;
 use Net::SIP;
 use Said;
 
-my %arg = arguments(to => '', local => '', frames => 100, dtmf => '', duration => 100, linger => 0.5, sdp_on_ack => 0);
+my %arg = arguments(to => '', frames => 100, dtmf => '', duration => 100, linger => 0.5, sdp_on_ack => 0);
 
-my $ua = Net::SIP::Simple->new(leg => $arg{local}, from => 'sip:perl@example.invalid');
+my $ua = agent(\%arg);
 
 my ($final, $code, $sent, $stopped) = (undef, undef, 0, 0);
 my (%received, @digits, @preliminary);

@@ -1,13 +1,13 @@
 # One call that is given up while it rings: what the callbacks of the INVITE and of the CANCEL saw.
-# Arguments: to = address called, local = our address.
+# Arguments: to = address called.
 use strict;
 use warnings;
 use Net::SIP;
 use Said;
 
-my %arg = arguments(to => '', local => '');
+my %arg = arguments(to => '');
 
-my $ua = Net::SIP::Simple->new(leg => $arg{local}, from => 'sip:perl@example.invalid');
+my $ua = agent(\%arg);
 
 my ($final, $code, $ringing, $cancelled, @preliminary);
 my $call = $ua->invite(

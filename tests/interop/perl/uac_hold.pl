@@ -1,13 +1,13 @@
 # One call that is put on hold and taken back: how many frames came in each phase.
-# Arguments: to = address called, local = our address, phase = seconds of each phase.
+# Arguments: to = address called, phase = seconds of each phase.
 use strict;
 use warnings;
 use Net::SIP;
 use Said;
 
-my %arg = arguments(to => '', local => '', phase => 1.5);
+my %arg = arguments(to => '', phase => 1.5);
 
-my $ua = Net::SIP::Simple->new(leg => $arg{local}, from => 'sip:perl@example.invalid');
+my $ua = agent(\%arg);
 
 my ($final, $phase, $sent) = (undef, 'talk', 0);
 my %received = (talk => 0, hold => 0, resumed => 0, between => 0);

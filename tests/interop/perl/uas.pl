@@ -6,9 +6,9 @@ use warnings;
 use Net::SIP;
 use Said;
 
-my %arg = arguments(local => '', calls => 1, code => 0, hold => 0);
+my %arg = arguments(calls => 1, code => 0, hold => 0);
 
-my $ua = Net::SIP::Simple->new(leg => $arg{local}, from => 'sip:perl@example.invalid');
+my $ua = agent(\%arg);
 
 my ($invites, $established, $ended, $all) = (0, 0, 0, 0);
 my (@digits, %packets, %payload_types);
