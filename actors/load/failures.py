@@ -79,13 +79,14 @@ class Failures:
 
     def clear(self) -> None:
         """Remove what an earlier run in the same folder has left, and nothing else."""
-        with suppress(OSError):
-            for each in (self._folder / FOLDER).iterdir():
-                if _is_name(each.name) and not each.is_symlink():
-                    for file in FILES:
-                        (each / file).unlink(missing_ok=True)
-                    each.rmdir()
-            (self._folder / FOLDER).rmdir()
+        folder = self._folder / FOLDER
+        if folder.is_symlink() or not folder.is_dir():
+            return
+        for each in (*(each for each in folder.iterdir() if _is_name(each.name) and not each.is_symlink()), folder):
+            with suppress(OSError):  # there is something else in it
+                for file in FILES if each is not folder else ():
+                    (each / file).unlink(missing_ok=True)
+                each.rmdir()
 
     def _write(self, name: str, call: FailedCall, ladder: Ladder) -> None:
         text = f"{_head(call)}\n\n{ladder.full()}\n"
