@@ -1,12 +1,15 @@
 """The deadlines of many owners in one heap, so that a process arms one timer for thousands of calls.
 
-An owner that moves its deadline later costs nothing: its old entry is looked at when it comes up and put back. Pure:
-time is an argument.
+An owner that moves its deadline later costs nothing: its old entry is looked at when it comes up and put back. An entry
+that nobody waits for any more holds no owner, and such entries are never most of the heap. Pure: time is an argument.
 """
 
 from collections.abc import Iterator
-from heapq import heappop, heappush
-from typing import Generic, Protocol, TypeVar
+from heapq import heapify, heappop, heappush
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+SWEEP: Final = 256
+"""empty entries below which the heap is not worth a sweep"""
 
 
 class HasDeadline(Protocol):
@@ -20,13 +23,17 @@ Owner = TypeVar("Owner", bound=HasDeadline)
 
 
 class Deadlines(Generic[Owner]):
-    """A heap of owners by deadline. `watch` after every input to an owner; `due` pops those whose time has come."""
+    """A heap of owners by deadline. `watch` after every input to an owner; `due` pops those whose time has come.
 
-    __slots__ = ("_armed", "_heap", "_number")
+    An owner that is done with is to be told by `forget`: else it lives until its last deadline, minutes after its end.
+    """
+
+    __slots__ = ("_armed", "_empty", "_heap", "_number")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Owner]] = []
-        self._armed: dict[int, float] = {}
+        self._heap: list[list[Any]] = []  # [deadline, number, owner or None]: the number decides before the owner
+        self._armed: dict[int, list[Any]] = {}
+        self._empty = 0
         self._number = 0
 
     def __len__(self) -> int:
@@ -39,10 +46,26 @@ class Deadlines(Generic[Owner]):
             return
         key = id(owner)
         armed = self._armed.get(key)
-        if armed is None or deadline < armed:
-            self._armed[key] = deadline
+        if armed is None or deadline < armed[0]:
+            if armed is not None:
+                self._let_go(armed)
             self._number += 1
-            heappush(self._heap, (deadline, self._number, owner))
+            self._armed[key] = entry = [deadline, self._number, owner]
+            heappush(self._heap, entry)
+
+    def forget(self, owner: Owner) -> None:
+        """The owner is done with: nothing here holds it any more."""
+        armed = self._armed.pop(id(owner), None)
+        if armed is not None:
+            self._let_go(armed)
+
+    def _let_go(self, entry: list[Any]) -> None:
+        entry[2] = None
+        self._empty += 1
+        if self._empty > SWEEP and self._empty > len(self._armed):
+            self._heap = [each for each in self._heap if each[2] is not None]
+            heapify(self._heap)
+            self._empty = 0
 
     def next(self) -> float | None:
         """When the earliest entry comes up (it may turn out to have moved later)."""
@@ -54,14 +77,13 @@ class Deadlines(Generic[Owner]):
         An owner that is due again when it was handled waits for the next turn, so that one that never moves its
         deadline cannot hold up the others.
         """
-        heap, armed = self._heap, self._armed
         again: list[Owner] = []
-        while heap and heap[0][0] <= now:
-            at, _, owner = heappop(heap)
-            key = id(owner)
-            if armed.get(key) != at:
-                continue  # an earlier entry of the same owner has spoken for it
-            del armed[key]
+        while self._heap and self._heap[0][0] <= now:  # what is done with an owner may sweep the heap
+            owner = heappop(self._heap)[2]
+            if owner is None:
+                self._empty -= 1
+                continue
+            del self._armed[id(owner)]
             deadline = owner.deadline
             if deadline is None:
                 continue

@@ -1,5 +1,7 @@
 """Many deadlines in one heap: the same owners at the same moments as a plain sorted list would give."""
 
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +125,33 @@ def test_an_owner_that_does_not_move_its_deadline_comes_up_once_a_turn_and_does_
         assert deadlines.next() == 1.0
 
 
+def test_an_owner_that_is_forgotten_is_let_go_at_once_and_does_not_come_up() -> None:
+    owner, other = Owner("a", 900.0), Owner("b", 900.0)
+    deadlines = watched(owner, other)
+    owner.deadline = 5.0
+    deadlines.watch(owner)
+    deadlines.forget(owner)
+    gone = weakref.ref(owner)
+    del owner
+    assert gone() is None, "the entry at 900 s holds nothing"
+    assert len(deadlines) == 1
+    assert due(deadlines, 1000.0) == ["b"]
+    assert deadlines.next() is None
+
+
+def test_entries_that_nobody_waits_for_are_never_most_of_a_large_heap() -> None:
+    deadlines: Deadlines[Owner] = Deadlines()
+    stays = [Owner(str(index), 5000.0 + index) for index in range(100)]
+    for each in stays:
+        deadlines.watch(each)
+    for index in range(5000):
+        passing = Owner("passing", 1000.0 + index)
+        deadlines.watch(passing)
+        deadlines.forget(passing)
+        assert len(deadlines._heap) <= 100 + 258
+    assert due(deadlines, 10000.0) == [each.name for each in stays]
+
+
 STEPS = st.lists(
     st.tuples(st.integers(0, 4), st.none() | st.integers(0, 30), st.integers(0, 3)),
     max_size=60,
@@ -136,6 +165,9 @@ def test_any_history_gives_what_a_sorted_list_gives(steps: list[tuple[int, int |
     now = 0.0
     for index, deadline, passed in steps:
         owners[index].deadline = None if deadline is None else now + deadline
+        if deadline == 30:
+            deadlines.forget(owners[index])
+            owners[index].deadline = None
         deadlines.watch(owners[index])
         now += passed
         expected = sorted(
