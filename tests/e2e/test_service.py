@@ -113,7 +113,7 @@ def test_healthz_says_draining_while_a_call_is_waited_for(tmp_path: Path) -> Non
         address = running.line().removeprefix("listening on udp:")
         url = running.line().removeprefix("metrics on ")
         call = subprocess.Popen(
-            [sys.executable, "-m", "actors.cli", "call", address, "-d", "4s"],
+            [sys.executable, "-m", "actors.cli", "call", address, "-d", "3s"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
