@@ -418,8 +418,11 @@ def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
     elif _is_secure(local.protocol):
         return False
     there = offered.effective_connection
-    # RFC 3264 section 6.1 leaves the family to c=: what we cannot send to does not fit.
-    return there is not None and there.nettype == "IN" and there.addrtype == ("IP6" if ":" in address else "IP4")
+    if there is None or there.nettype != "IN":
+        return False
+    # RFC 3264 section 6.1 leaves the family to c=: what we cannot send to does not fit. Nothing is sent to an
+    # unspecified address; Net::SIP writes IP4 0.0.0.0 to hold a call of IPv6 too.
+    return there.is_unspecified or there.addrtype == ("IP6" if ":" in address else "IP4")
 
 
 def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:

@@ -276,6 +276,7 @@ def test_an_answer_that_drops_the_encryption_or_changes_the_suite_is_not_used() 
         ("c=IN IP4 192.0.2.1\r\n", "192.0.2.2", True),
         ("c=IN IP6 2001:db8::1\r\n", "192.0.2.2", False),
         ("c=IN IP6 2001:db8::1\r\n", "2001:db8::2", True),
+        ("c=IN IP4 0.0.0.0\r\n", "2001:db8::2", True),  # a hold of Net::SIP 0.835 in a call of IPv6
         ("c=IN IP4 192.0.2.1\r\n", "2001:db8::2", False),
         ("c=TN X 1\r\n", "192.0.2.2", False),
         ("", "192.0.2.2", False),
