@@ -1,72 +1,83 @@
-"""kamailio as a peer: a proxy that stays in the path of a call, on one port for UDP and TCP; or a registrar on UDP."""
+"""kamailio as a peer: a proxy that stays in the path of a call, a registrar, or both with passwords."""
 
 import json
+import re
 import socket
+from collections import Counter
 from pathlib import Path
 
 from .peers import KAMAILIO, require
 from .processes import LOOPBACK, Program, bound, free_port, wait_until
 
-CONFIGURATION = Path(__file__).parent / "proxy.cfg"
-REGISTRAR = Path(__file__).parent / "registrar.cfg"
+HERE = Path(__file__).parent
 
 
-class Proxy:
+class Kamailio:
+    """One run of it with a configuration of this folder."""
+
+    def __init__(
+        self, folder: Path, configuration: str, *defined: str, transports: tuple[str, ...], **words: str
+    ) -> None:
+        """Start it.
+
+        defined: for its preprocessor. transports: on which it listens on its port. words: in the configuration, in
+        capitals, and what takes their place.
+        """
+        kamailio = require(KAMAILIO)
+        self.port = free_port()
+        self._transports = transports
+        text = (HERE / configuration).read_text()
+        for word, value in {"PORT": str(self.port), **words}.items():
+            text = text.replace(word, value)
+        written = folder / configuration
+        written.write_text(text)
+        name = configuration.removesuffix(".cfg")
+        places = ["-Y", str(folder), "-P", str(folder / f"{name}.pid"), *(f"-A{each}" for each in defined)]
+        # In the foreground, errors on stderr, with little memory of its own.
+        argv = [kamailio, "-f", str(written), "-DD", "-E", "-m", "32", "-M", "4", *places]
+        self.program = Program(argv, folder, name)
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    def ready(self) -> None:
+        """Wait until it listens."""
+        wait_until(
+            lambda: all(bound(self.port, each) for each in self._transports) or self.program.exit_code is not None,
+            15,
+            lambda: f"kamailio on port {self.port}\n{self.program.account()}",
+        )
+        assert self.program.exit_code is None, self.program.account()
+
+
+class Proxy(Kamailio):
     """Sends every new call to one callee, and records its route."""
 
     def __init__(self, folder: Path, callee: str) -> None:
         """Start it; `callee` is `host:port`, reached over UDP."""
-        kamailio = require(KAMAILIO)
-        self.port = free_port()
-        text = CONFIGURATION.read_text().replace("PORT", str(self.port)).replace("CALLEE", callee)
-        written = folder / "proxy.cfg"
-        written.write_text(text)
-        places = ["-Y", str(folder), "-P", str(folder / "proxy.pid")]
-        # In the foreground, errors on stderr, with little memory of its own.
-        argv = [kamailio, "-f", str(written), "-DD", "-E", "-m", "32", "-M", "4", *places]
-        self.program = Program(argv, folder, "proxy")
-
-    @property
-    def address(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
-
-    def ready(self) -> None:
-        """Wait until it listens."""
-        wait_until(
-            lambda: (bound(self.port, "udp") and bound(self.port, "tcp")) or self.program.exit_code is not None,
-            15,
-            lambda: f"kamailio on port {self.port}\n{self.program.account()}",
-        )
-        assert self.program.exit_code is None, self.program.account()
+        super().__init__(folder, "proxy.cfg", transports=("udp", "tcp"), CALLEE=callee)
 
 
-class Registrar:
+class Home(Kamailio):
+    """Registrar and proxy of its users: NAME@home.test with the password PASSWORD-NAME, or none when it is `open`."""
+
+    def __init__(self, folder: Path, *, open_: bool = False) -> None:
+        """Start it."""
+        super().__init__(folder, "home.cfg", *(("OPEN",) if open_ else ()), transports=("udp", "tcp"))
+
+    def by_route(self) -> Counter[str]:
+        """The requests within calls that came to it by its Record-Route, by method, as it says itself."""
+        return Counter(re.findall(r"by route: (\w+)", self.program.errors))
+
+
+class Registrar(Kamailio):
     """Challenges every REGISTER; the password of NAME is PASSWORD-NAME."""
 
     def __init__(self, folder: Path) -> None:
         """Start it."""
-        kamailio = require(KAMAILIO)
-        self.port = free_port()
         self._folder = folder
-        text = REGISTRAR.read_text().replace("PORT", str(self.port)).replace("FOLDER", str(folder))
-        written = folder / "registrar.cfg"
-        written.write_text(text)
-        places = ["-Y", str(folder), "-P", str(folder / "registrar.pid")]
-        argv = [kamailio, "-f", str(written), "-DD", "-E", "-m", "32", "-M", "4", *places]
-        self.program = Program(argv, folder, "registrar")
-
-    @property
-    def address(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
-
-    def ready(self) -> None:
-        """Wait until it listens."""
-        wait_until(
-            lambda: bound(self.port, "udp") or self.program.exit_code is not None,
-            15,
-            lambda: f"kamailio on port {self.port}\n{self.program.account()}",
-        )
-        assert self.program.exit_code is None, self.program.account()
+        super().__init__(folder, "registrar.cfg", transports=("udp",), FOLDER=str(folder))
 
     def users(self) -> int:
         """How many addresses are bound, as it says itself."""
