@@ -11,23 +11,25 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from media.messages import Source, StreamStatistics
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 
-from . import call_digits, media_sockets
+from . import call_digits, media_sockets, second_try
 from .call_actor import CallActor
 from .call_state import CallTimes, State
 from .callbacks import Callback, invoke
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
+from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler
 from .parameters import CallParameters
 
 if TYPE_CHECKING:
+    from .user_agent import UserAgent
     from .call_worker import CallWorker
     from .messages import CallFinished
     from .sip_trace import CallRecord
@@ -41,7 +43,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Call:
-    """One call. Made by `UserAgent.invite` or handed to a robot.
+    """One call. Made by `UserAgent.invite` or handed to a robot; or by hand, then `reinvite` sends its first INVITE.
+
+    control: the user agent, which has been entered. ctx: whom to call, as for `UserAgent.invite`; a call is that call
+    itself. param: parameters (C1).
 
     Attributes:
         param: the connection parameters (man page C1).
@@ -96,7 +101,24 @@ class Call:
     """the parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use"""
     _grace_timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> None:
+    _unplaced: "tuple[UserAgent, str | Mapping[str, Any]] | None" = None
+    """by whom and to whom its first INVITE goes, while that was not sent"""
+
+    def __new__(
+        cls, control: "UserAgent | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
+    ) -> Self:
+        """A call that is up is its own context: there is one handle for a dialog."""
+        return ctx if isinstance(ctx, cls) else super().__new__(cls)
+
+    def __init__(self, control: "UserAgent", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
+        if ctx is self:
+            self.set_param(**param)
+        elif not isinstance(ctx, Call):
+            control.make(self, ctx, CallParameters(**param))
+            self._unplaced = control, ctx
+
+    def begin(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> Self:
+        """Set up a handle, new or not placed yet; not for users."""
         self.param = param
         self.actor = actor
         """the call's decisions; not for users"""
@@ -108,6 +130,9 @@ class Call:
         self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
         self.over_waiters: list[asyncio.Future[None]] = []
         self._waiters: set[asyncio.Future[Any]] = set()
+        self._unplaced = None
+        actor.user = self
+        return self
 
     # ---- reading
 
@@ -167,11 +192,20 @@ class Call:
         """The newest SIP messages of this call, secrets masked; empty unless the user agent has `trace=True`."""
         return self.sip_record.ladder() if self.sip_record is not None else Ladder()
 
+    @property
+    def callid(self) -> str:
+        """The Call-ID, by the name that it has in the man page's context (C27)."""
+        return self.call_id
+
+    @property
+    def peer(self) -> str:
+        """As `get_peer`, by its name in the context."""
+        return self.get_peer()
+
     def get_peer(self) -> str:
-        """Name and address of the peer, without tags and parameters (C26)."""
-        if self.invite_request is not None:
-            return self.invite_request.from_.address()
-        return self.to
+        """Name and address of the peer as they came, without tags and parameters (C26)."""
+        request = self.invite_request
+        return written_address(self.to if request is None else request.headers.get("From") or "")
 
     def get_param(self, *keys: str) -> Any:
         """The value of one key, or a list of the values of several (C42)."""
@@ -247,12 +281,17 @@ class Call:
     async def reinvite(self, **param: Any) -> "Call":
         """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
 
-        Without `cb_final` it returns when the answer is there; with it, at once.
+        Without `cb_final` it returns when the answer is there; with it, at once. resp40x: the 401 or 407 that our last
+        INVITE got, auth: credentials for it; then this INVITE, the call's first one too, carries them at once (C31).
 
         Raises:
             CallRejected: the peer refused; the call stays up.
             CallTimeout: no answer came.
         """
+        if self._unplaced is not None:
+            return await self._unplaced[0].place(self._unplaced[1], self.set_param(**param).param, self)
+        if "resp40x" in param or "auth" in param:
+            second_try.prepare(self, param.pop("resp40x", None), param.pop("auth", None))
         self.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
         self.set_param(**param)
@@ -317,7 +356,7 @@ class Call:
 
     def _end_awaited(self) -> "asyncio.Future[None]":
         waiter: asyncio.Future[None] = self.worker.loop.create_future()
-        if self.closed:
+        if self.closed or self._unplaced is not None:
             waiter.set_result(None)
         else:
             self.over_waiters.append(waiter)
@@ -475,6 +514,13 @@ class Call:
         for waiter in list(self._waiters):
             if not waiter.done():
                 waiter.set_exception(error)
+
+    def reopened(self) -> None:
+        """Its first INVITE is sent once more: what was over is not."""
+        self.closed, self.error = False, None
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+            self._grace_timer = None
 
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""

@@ -123,11 +123,6 @@ class CallActor:
         """What logs call it."""
         return f"call {self.session.call_id}"
 
-    @property
-    def media_worker(self) -> int:
-        """Which media worker has the streams."""
-        return self.media.demand.worker
-
     # ---- commands of the user
 
     def invite(
@@ -255,6 +250,13 @@ class CallActor:
         self._abandoned = True
         self._bye_open = False
         self._close_if_settled()
+
+    def reopen(self) -> None:
+        """Make ready for another first INVITE, after one that was challenged (man page `resp40x`)."""
+        self.state, self.times, self.answer_status = State.IDLE, CallTimes(), 0
+        self.cause = self.by = ""
+        self._closed = self._abandoned = False
+        self.media.forget()
 
     def crashed(self, now: float) -> None:
         """Our own code failed on this call: end it."""

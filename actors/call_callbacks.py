@@ -126,7 +126,7 @@ def _on_refused(call: "Call", notice: Refused) -> None:
     elif cause is Cause.CANCELLED:
         error = CallEnded("cancelled")
     else:
-        error = CallRejected(notice.status, notice.reason)
+        error = CallRejected(notice.status, notice.reason, notice.response)
     call.error = error
     if param.cb_final is not None:
         call.call_back(param.cb_final, "FAIL", call, _failure_info(notice))
@@ -277,6 +277,8 @@ def _on_silent(call: "Call", notice: MediaSilent) -> None:
 
 
 def _on_over(call: "Call", notice: Over) -> None:
+    if call.state is not State.OVER:
+        return  # `cb_final` has sent its INVITE once more (C31)
     call.fail_waiters(CallEnded(call.actor.cause))
     call.sending.clear()
     call.bound_tasks()
@@ -287,7 +289,7 @@ def _on_over(call: "Call", notice: Over) -> None:
 
 
 def _on_closed(call: "Call", notice: Closed) -> None:
-    if call.closed:
+    if call.closed or call.state is not State.OVER:
         return
     call.closed = True
     if call.judge is not None and not call.failure:

@@ -220,6 +220,12 @@ class CallMedia:
         self.lines, self._senders = [], []
         self.given = None
 
+    def forget(self) -> None:
+        """Begin anew, after an end: nothing is agreed, and no port is there."""
+        self.lines, self._senders, self._left = [], [], []
+        self.given = None
+        self.exchange = OfferAnswer()
+
     # ---- descriptions
 
     def offer(self, hold: Hold = "") -> bytes:

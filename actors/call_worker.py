@@ -15,7 +15,7 @@ from typing import Any, Final
 from sipcore.dialog import session_key
 from sipcore.errors import ParseError
 from sipcore.hop import Hop
-from sipcore.message import Request
+from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.registration import Registration, RegistrationEvent, RegistrationSettings
 from sipcore.sdp import SessionDescription
@@ -173,7 +173,7 @@ class CallWorker:
             self._media_output.reconnect(slot)
             now = self.now()
             for actor in list(self._by_number.values()):
-                if actor.media_worker == slot:
+                if actor.media.demand.worker == slot:
                     self.guarded(actor, actor.media_lost, "media_worker_lost", now)
             self.flush()
 
@@ -227,6 +227,7 @@ class CallWorker:
         listener: int | None = None,
         given: SessionDescription | None = None,
         spare: Sequence[Hop] = (),
+        call: Call | None = None,
     ) -> Call:
         """Start a call; it goes on by itself, `Call.established` waits for it.
 
@@ -234,7 +235,8 @@ class CallWorker:
         for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
         planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
         listener: index of the leg, None = the one that reaches the hop. given: the user's own description.
-        spare: where the INVITE goes next when the hop before fails (RFC 3263 section 4.3).
+        spare: where the INVITE goes next when the hop before fails (RFC 3263 section 4.3). call: its handle, if
+        there is one already.
 
         Raises:
             Overloaded: `max_calls` is reached.
@@ -252,7 +254,7 @@ class CallWorker:
         hops = (hop, *spare)
         session = self.configs.outgoing(self.tokens, to, call_id, hops, listener, identity, ring_time)
         param = param or CallParameters()
-        call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param)
+        call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param, call)
         call.planned = planned
         call.to = to
         call.actor.media.given = given
@@ -272,6 +274,21 @@ class CallWorker:
     def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
         """The media lines of `media_lsocks`."""
         return tuple(lease.line for lease in media_sockets.leases(param.media_lsocks))
+
+    def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
+        """What a call has before its first INVITE; `place_call` puts another in its place."""
+        hop = self.output.hops[0]
+        session = self.configs.outgoing(self.tokens, to, call_id or self.new_call_id(), (hop,), 0, identity, 0.0)
+        return CallActor(0, session, self.demand_for(0, wanted=False), self._outbox, is_uac=True, sdp_id=0)
+
+    def reopen(self, call: Call) -> None:
+        """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
+        actor = call.actor
+        if actor.number not in self.live:
+            self.book.attempt(call.scenario, "uac")
+        self.live[actor.number] = call
+        self._by_number[actor.number] = self._actors[actor.session.call_id, actor.session.local_tag] = actor
+        actor.reopen()
 
     def touch(self, actor: CallActor | RegistrationActor) -> None:
         """Something was asked of a call: flush soon and look at its deadline."""
@@ -303,11 +320,17 @@ class CallWorker:
         return listener
 
     def _new_call(
-        self, session: InviteSession, demand: MediaDemand, is_uac: bool, scenario: str, param: CallParameters
+        self,
+        session: InviteSession,
+        demand: MediaDemand,
+        is_uac: bool,
+        scenario: str,
+        param: CallParameters,
+        call: Call | None = None,
     ) -> Call:
         self._number += 1
         actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
-        call = Call(self, actor, scenario, param)
+        call = (call or Call.__new__(Call)).begin(self, actor, scenario, param)
         actor.user = call
         if self.trace is not None:
             call.sip_record = self.trace.begin(session.call_id)
@@ -330,11 +353,20 @@ class CallWorker:
     # ---- registrations and ports without a call
 
     def register(
-        self, settings: RegistrationSettings, on_event: Callable[[RegistrationEvent], None]
+        self,
+        settings: RegistrationSettings,
+        on_event: Callable[[RegistrationEvent], None],
+        challenge: Response | None = None,
     ) -> RegistrationActor:
-        """Bind contacts and keep them bound; `on_event` hears of it."""
+        """Bind contacts and keep them bound; `on_event` hears of it. challenge: a 401 or 407 to be answered at once.
+
+        Raises:
+            ConfigurationError: there are no credentials for the challenge.
+        """
         self._number += 1
         registration = Registration(settings, self.tokens, call_id=self.new_call_id())
+        if challenge is not None and not registration.authorize(challenge):
+            raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
         actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
         self._actors[actor.key] = actor
         self.registrations.add(actor)

@@ -1,5 +1,10 @@
 """What users catch: a few errors that say whose fault it was and what to do."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sipcore.message import Response
+
 
 class SwarmError(Exception):
     """Every error of ours."""
@@ -20,10 +25,20 @@ class CallError(SwarmError):
 class CallRejected(CallError):
     """The peer refused: `status` and `reason` of its final response (man page: FAIL with code)."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, response: "Response | None" = None) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
+        self.response = response
+        """where there is one; a 401 or 407 may be answered by `resp40x` (man page C31)"""
+
+
+class HostUnreachable(ConfigurationError, CallError):
+    """The host that is called has no address; with `cb_final` told as FAIL and EHOSTUNREACH instead (C15)."""
+
+    def __init__(self, text: str, host: str) -> None:
+        super().__init__(text)
+        self.host = host
 
 
 class CallTimeout(CallError):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from sipcore.grammar import end_of_quotes
 from sipcore.hop import Hop
 
 Auth = tuple[str, str] | Mapping[str, tuple[str, str]] | Callable[[str], tuple[str, str] | None]
@@ -21,6 +22,16 @@ class Identity(NamedTuple):
     session_expires: int = 0
     headers: tuple[tuple[str, str], ...] = ()
     """further headers of each INVITE and REGISTER"""
+
+
+def written_address(value: str) -> str:
+    """Name and address of a From, To or Contact as they are written, without what follows (man page C26)."""
+    start = end_of_quotes(value, 0) if value.startswith('"') else 0
+    end = value.find(">", start)
+    if end >= 0:
+        return value[: end + 1]
+    bare = value.partition(";")[0].strip()
+    return f"<{bare}>" if bare else ""
 
 
 class Keyring:

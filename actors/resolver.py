@@ -19,7 +19,7 @@ import dns.resolver
 from sipcore.hop import Hop
 from sipcore.uri import Uri
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, HostUnreachable
 from .targets import is_address
 
 FAILURE_TTL: Final = 5.0
@@ -106,7 +106,7 @@ class Resolver:
         else:
             found = await self._by_service(host, wanted, reachable)
         if not found:
-            raise ConfigurationError(f"{uri}: the name {host!r} has no address that a listener of ours can reach")
+            raise HostUnreachable(f"{uri}: the name {host!r} has no address that a listener of ours can reach", host)
         return tuple(dict.fromkeys(found))[:MOST_HOPS]
 
     async def _by_service(self, name: str, wanted: str, reachable: Sequence[tuple[str, int]]) -> list[Hop]:

@@ -124,7 +124,7 @@ class RobotAgent(UserAgent):
         """
         hops = {}
         for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
-            hop = self._proxy or (await self._resolve(Uri.parse(registrar)))[0]
+            hop = (await self._registrar_hops(Uri.parse(registrar)))[0]
             self._worker.listener_for(hop)
             hops[registrar] = hop
         return hops

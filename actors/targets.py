@@ -26,6 +26,24 @@ def is_address(host: str) -> bool:
     return True
 
 
+def uri_of(target: str) -> Uri:
+    """The SIP URI of a target, whose scheme may be left out; nothing is looked up.
+
+    Raises:
+        ConfigurationError: no SIP URI, or an unknown transport.
+    """
+    text = target if target.startswith(("sip:", "sips:")) else f"sip:{target}"
+    try:
+        uri = Uri.parse(text)
+    except ParseError as error:
+        raise ConfigurationError(
+            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
+        ) from error
+    if (uri.transport or "udp").lower() not in TRANSPORTS:
+        raise ConfigurationError(f"target {target!r}: transport {uri.transport!r} is not known; write udp, tcp or tls")
+    return uri
+
+
 def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Hop:
     """The best hop of a SIP URI; a name is looked up once, here, and that blocks: not for code that runs in a loop.
 

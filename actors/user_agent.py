@@ -6,38 +6,39 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 
 import asyncio
 import dataclasses
+import errno
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from sipcore.dialog import hop_of as hop_before_dns
 from sipcore.fields import NameAddr
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
-from sipcore.registration import Registered, RegistrationEvent, RegistrationFailed, RegistrationSettings, Unregistered
+from sipcore.registration import RegistrationSettings
 from sipcore.transfer import TransferTarget
 from sipcore.uri import Uri
 
-from . import call_callbacks, media_handlers, media_sockets, robots, transfers
+from . import agent_registration, call_callbacks, media_handlers, media_sockets, robots, transfers
 from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description
 from .callbacks import Callback, invoke
 from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig, format_host
-from .errors import CallRejected, CallTimeout, ConfigurationError
+from .errors import ConfigurationError, HostUnreachable
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler
 from .media_lease import MediaLease
 from .node import EmbeddedNode
 from .notices import Incoming
 from .parameters import CallParameters
-from .registration_actor import RegistrationActor
 from .robots import Robot
 from .routing import slot_of
 from .sip_trace import keep_ladders
-from .targets import hop_of, is_address
+from .targets import hop_of, is_address, uri_of
 from .transfers import Consent
 
 if TYPE_CHECKING:
@@ -98,9 +99,9 @@ class UserAgent:
         self.from_ = from_ if ":" in from_ else f"sip:{from_}@{domain}"
         self.registrar = registrar
         self._keyring = Keyring(auth) if auth is not None else None
-        self._proxy = _hop_of_proxy(outgoing_proxy) if outgoing_proxy else None
-        self._domain2proxy = {name.lower(): _hop_of_proxy(proxy) for name, proxy in (domain2proxy or {}).items()}
-        self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
+        self._proxy = uri_of(outgoing_proxy) if outgoing_proxy else None
+        self._domain2proxy = {name.lower(): uri_of(proxy) for name, proxy in (domain2proxy or {}).items()}
+        self._bound: agent_registration.Bound = {}
         self._dnsresolv = dnsresolv
         self._resolver: Resolver | None = None
         self._options = options
@@ -108,7 +109,7 @@ class UserAgent:
             self.from_,
             contact,
             tuple(route),
-            self._proxy,
+            hop_before_dns(str(self._proxy), "udp") if self._proxy is not None else None,
             self._keyring,
             session_expires,
             tuple(headers),
@@ -211,24 +212,39 @@ class UserAgent:
         Raises:
             CallRejected: the peer answered 300 to 699.
             CallTimeout: no final answer came in time.
+            HostUnreachable: the host has no address; with `cb_final` that is told as FAIL.
             ConfigurationError: something in `to` or the parameters cannot be.
         """
         if isinstance(to, Call):
             return await to.reinvite(**param)
+        return await self.place(to, CallParameters(**param))
+
+    async def place(self, to: str | Mapping[str, Any], parameters: CallParameters, call: Call | None = None) -> Call:
+        """As `invite`; with `call` that of `Call(ua, to, …)`, whose first INVITE this is."""
         identity = self._identity
+        param = parameters.__dict__
         if isinstance(to, Mapping):
             identity = self._identity_of(to)
             param.setdefault("call_id", to.get("callid", ""))
             to = str(to["to"])
+        if call is not None:
+            param["call_id"] = call.call_id
         worker = self._node.worker
         target = self._complete(to)
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
         own_hop = param.pop("hop", None)
-        hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri)
+        try:
+            hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri)
+        except HostUnreachable as error:
+            if parameters.cb_final is None:
+                raise
+            hop, spare = self._nowhere(error.host), []
+            parameters.leg = parameters.leg or 0
         self._trust(target)
+        if identity.outgoing_proxy is not None and not is_address(identity.outgoing_proxy.host):
+            identity = identity._replace(outgoing_proxy=hop)
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = param.pop("call_id", "")
-        parameters = CallParameters(**param)
         media_sockets.convert(worker, parameters)
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
@@ -248,6 +264,7 @@ class UserAgent:
             param=parameters,
             listener=listener,
             given=given_description(parameters),
+            call=call,
         )
         if self.on_placed is not None:
             self.on_placed(call)
@@ -258,6 +275,18 @@ class UserAgent:
                 call.hang_up()  # nobody has its handle
                 raise
         return call
+
+    def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
+        """Set up a call that `place` will place (C1).
+
+        Raises:
+            ConfigurationError: something in `to` cannot be.
+        """
+        worker = self._node.worker
+        context = to if isinstance(to, Mapping) else {"to": to}
+        identity, target = self._identity_of(context), self._complete(str(context["to"]))
+        call.begin(worker, worker.unplaced(target, identity, context.get("callid", "")), self.scenario, parameters)
+        call.to = target
 
     def _identity_of(self, context: Mapping[str, Any]) -> Identity:
         """Who we are in one call, by the fields of its context.
@@ -287,16 +316,26 @@ class UserAgent:
         return f"sip:{to}@{self.domain}"
 
     async def _hops_for(self, uri: Uri) -> tuple[Hop, ...]:
-        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, then the URI itself."""
+        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, then the URI itself.
+
+        Raises:
+            HostUnreachable: a name has no address that a leg of ours reaches.
+        """
         if uri.maddr:
             return await self._resolve(uri)
         host = uri.host.lower()
-        for pattern, hop in self._domain2proxy.items():
+        for pattern, proxy in self._domain2proxy.items():
             if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
-                return (hop,)
+                return await self._resolve(proxy)
         if "*" in self._domain2proxy:
-            return (self._domain2proxy["*"],)
-        return (self._proxy,) if self._proxy else await self._resolve(uri)
+            return await self._resolve(self._domain2proxy["*"])
+        if self._proxy is None:
+            return await self._resolve(uri)
+        hops = await self._resolve(self._proxy)
+        if self._keyring is not None:
+            for hop in hops:
+                self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
+        return hops
 
     async def _resolve(self, uri: Uri) -> tuple[Hop, ...]:
         """The hops of a URI, a name by DNS (RFC 3263), in the order in which they are to be tried."""
@@ -313,6 +352,12 @@ class UserAgent:
         for hop in hops:
             self._node.worker.output.name(hop, host)
         return hops
+
+    def _nowhere(self, host: str) -> Hop:
+        """The hop of a host without an address: what is sent there is lost at once, and told so."""
+        late = self._node.worker.output.late
+        late.resolver = late.resolver or self._resolver  # which knows already
+        return Hop(self.legs[0].transport, host, 5060)
 
     def _leg(self, leg: int | str | None, hop: Hop) -> int:
         """The index of the leg that a call uses (C2)."""
@@ -409,19 +454,26 @@ class UserAgent:
         contact: str = "",
         expires: int = 900,
         refresh: bool = False,
-        leg: int = 0,
+        leg: int | str | None = None,
+        from_: str = "",
+        auth: Auth | None = None,
+        resp40x: Response | None = None,
         cb_final: Callback = None,
         **headers: str,
     ) -> int:
         """Register our address; the seconds granted (man page `register`).
 
         registrar: SIP URI, default the user agent's. contact: default our address on the leg. expires: seconds asked
-        for, 0 removes the binding. refresh: try again when a refresh fails; the binding is refreshed in any case.
-        cb_final: called as ("OK", expires, response) or ("FAIL", {code, …}, response) on each result. Of several call
-        workers that register the same address only the one that owns it does; the others return 0 at once.
+        for, 0 removes the binding. refresh: try again when a refresh fails; the binding is refreshed in any case. leg:
+        index or name, default the one that reaches the registrar. from_, auth: in place of the user agent's. resp40x: a
+        401 or 407 that an earlier `register` got, to be answered at once. cb_final: called as ("OK", expires, response)
+        or ("FAIL", {code or errno}, response) on each result. A registrar at several places is tried at each of them
+        (RFC 3263). Of several call workers that register the same address only the one that owns it does; the others
+        return 0 at once.
 
         Raises:
-            CallRejected: the registrar refused. CallTimeout: it did not answer.
+            CallRejected: the registrar refused; its `response` can be `resp40x`. CallTimeout: it did not answer.
+            HostUnreachable: it has no address. ConfigurationError: what was asked for cannot be.
         """
         worker = self._node.worker
         uri = registrar or self.registrar
@@ -429,48 +481,44 @@ class UserAgent:
             raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
         uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
         config = self._node.config
-        if slot_of(self.from_.encode(), config.call_id_key, config.call_workers) != worker.slot:
+        address = self._complete(from_) if from_ else self.from_
+        if slot_of(address.encode(), config.call_id_key, config.call_workers) != worker.slot:
             return 0
-        self._trust(uri)
-        listener = self.legs[leg]
-        hop = self._proxy or (await self._resolve(Uri.parse(uri)))[0]
-        local = Hop(listener.transport, listener.host, listener.port)
-        user = Uri.parse(self.from_).user or ""
+        keyring = Keyring(auth) if auth is not None else self._keyring
+        if keyring is not None:
+            keyring.trust(uri_in(uri).host)
+        try:
+            hops = await self._registrar_hops(Uri.parse(uri))
+        except HostUnreachable:
+            invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
+            raise
+        local = worker.output.hops[self._leg(leg, hops[0])]
+        user = uri_in(address).user or ""
         own = (
             contact
             or self._identity.contact
-            or f"<sip:{user}@{format_host(listener.host)}:{listener.port}{_transport(listener)}>"
+            or f"<sip:{user}@{format_host(local.host)}:{local.port}{_transport(local)}>"
         )
         settings = RegistrationSettings(
-            uri, f"<{self.from_}>", (own,), local, hop, expires or 900, retry=refresh, credentials=self._keyring,
+            uri,
+            address if "<" in address else f"<{address}>",
+            (own,),
+            local,
+            hops[0],
+            expires or 900,
+            retry=refresh,
+            credentials=keyring,
             headers=self._identity.headers + tuple((name.replace("_", "-"), value) for name, value in headers.items()),
             user_agent="sipswarm",
-        )  # fmt: skip
-        done = worker.loop.create_future()
+        )
+        places = agent_registration.places_from(hops, local)
+        return await agent_registration.register(
+            worker, self._bound, settings, places, expires=expires, cb_final=cb_final, challenge=resp40x
+        )
 
-        def on_event(event: RegistrationEvent) -> None:
-            if cb_final is not None:
-                _report(cb_final, event, worker.spawn)
-            if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
-                done.set_result(event)
-
-        bound = self._bound.pop((uri, own), None)
-        if bound is not None and not expires:
-            actor, listeners = bound
-            listeners[:] = [on_event]
-        else:
-            listeners = [on_event]
-            actor = worker.register(settings, lambda event: listeners[0](event))
-            self._bound[uri, own] = actor, listeners
-        if not expires:
-            actor.unregister(worker.now())
-            worker.touch(actor)
-        event = await done
-        if isinstance(event, RegistrationFailed):
-            if event.response is None:
-                raise CallTimeout(f"the registrar {uri} did not answer")
-            raise CallRejected(event.status, event.response.reason)
-        return event.expires if isinstance(event, Registered) else 0
+    async def _registrar_hops(self, registrar: Uri) -> tuple[Hop, ...]:
+        """Where REGISTER goes: the outgoing proxy, or the registrar itself."""
+        return await self._resolve(self._proxy if self._proxy is not None else registrar)
 
     def _trust(self, *uris: str) -> None:
         """Credentials may be given to the hosts of these URIs."""
@@ -487,19 +535,5 @@ def uri_in(text: str) -> Uri:
     return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
 
 
-def _transport(listener: Listener) -> str:
-    return "" if listener.transport == "udp" else f";transport={listener.transport}"
-
-
-def _hop_of_proxy(proxy: str) -> Hop:
-    return hop_of(proxy if proxy.startswith(("sip:", "sips:")) else f"sip:{proxy}")
-
-
-def _report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
-    if isinstance(event, Registered):
-        invoke(callback, "OK", event.expires, event.response, spawn=spawn)
-    elif isinstance(event, Unregistered):
-        invoke(callback, "OK", 0, event.response, spawn=spawn)
-    elif isinstance(event, RegistrationFailed):
-        response: Response | None = event.response
-        invoke(callback, "FAIL", {"code": event.status} if response else {}, response, spawn=spawn)
+def _transport(local: Hop) -> str:
+    return "" if local.transport == "udp" else f";transport={local.transport}"

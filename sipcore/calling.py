@@ -7,11 +7,13 @@ Provisional responses and early dialogs, forks, the 2xx and its ACK, CANCEL, red
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from math import inf
 from typing import Final
 
 from .client_transaction import ClientState, cancel_request
 from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
+from .digest import CredentialsLookup, DigestClient
 from .errors import LocalProtocolError
 from .events import (
     Answered,
@@ -61,6 +63,7 @@ class CallingSide(TransactionUser):
         "_from",
         "_invite",
         "_last_cseq",
+        "_refused",
         "_timer",
         "_to",
         "_told",
@@ -96,6 +99,8 @@ class CallingSide(TransactionUser):
         """The reliable 1xx with an offer that waits for `prack`, by its RAck line."""
         self._told = False
         """True once Ended was told."""
+        self._refused: OutgoingInvite | None = None
+        """The first INVITE, when it failed for want of credentials."""
         self._timer: SessionTimer | None = None
         """The session timer, None while nobody has asked for one."""
         self._description = b""
@@ -117,21 +122,50 @@ class CallingSide(TransactionUser):
 
         Arguments: `now` in seconds; `description` the offer, None for a delayed one (CALL.md C3); further
         `headers`, repeated in later attempts. Returns the request's number. Raises LocalProtocolError when
-        the session has one already.
+        the session has one already. After one that failed for want of credentials it may be sent again
+        (`authorize`, RFC 3261 22.2).
         """
-        self._command(SessionInput.INVITE, "invite")
+        refused, self._refused = self._refused, None
+        self._command(SessionInput.INVITE if refused is None else SessionInput.RETRY, "invite")
+        if refused is not None:
+            self._told = False
+            self.dialog = None
         if self.config.session_expires:
             self._timer = SessionTimer(self.config.min_se)
-        client = OutgoingInvite(self._next_id(), self._uri, None, self._hop)
+        uri, hop = (self._uri, self._hop) if refused is None else (refused.uri, refused.hop)
+        client = OutgoingInvite(self._next_id(), uri, None, hop)
         client.body = description or b""
         client.content_type = content_type
         client.has_offer = description is not None
         client.extra = lines_of(headers)
-        client.visited = (self._uri,)
+        client.visited = (uri,)
         timeout = self.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
         self._send_invite(client, now)
         return client.request_id
+
+    def authorize(self, challenge: Response | None, credentials: CredentialsLookup) -> bool:
+        """Take other credentials, and a 401 or 407 that the next request answers at once (CALL.md C31).
+
+        Returns False, and changes nothing, when they are not for the challenge.
+        """
+        digest = DigestClient(credentials, self.tokens)
+        if challenge is not None and not digest.learn(challenge, host=self.challenger):
+            return False
+        self.config = replace(self.config, credentials=credentials)
+        self._digest = digest
+        return True
+
+    @property
+    def challenger(self) -> str:
+        """The host that the credentials of our next request are for (RELIABILITY S8)."""
+        hop = self._hop if self.dialog is None or self._refused is not None else self._next_hop(self.dialog)
+        return self._domain if hop.host == self._home else hop.host
+
+    @property
+    def was_challenged(self) -> bool:
+        """True while the first INVITE has failed for want of credentials and nothing else."""
+        return self._refused is not None
 
     def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
         """Give up the pending INVITE; the CANCEL itself is held until a 1xx came (RFC 3261 9.1).
@@ -460,6 +494,7 @@ class CallingSide(TransactionUser):
         if client.dialog is not None and client.has_offer and client.dialog.offer is _LOCAL_OFFER:
             client.dialog.negotiate(OfferInput.REJECT)
         if not client.reinvite:
+            self._refused = client if cause is Cause.UNAUTHORIZED else None
             for dialog in client.dialogs.values():
                 dialog.state = DialogState.TERMINATED
             self._events.append(Failed(status, reason, response, cause, False))

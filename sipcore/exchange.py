@@ -106,6 +106,10 @@ class Exchange:
         self._tries = 0
         self._send(self._digest.headers(method, uri, body, host=self._host), now)
 
+    def authorize(self, challenge: Response) -> bool:
+        """Take a challenge that the next requests answer at once; False when there are no credentials for it."""
+        return self._digest.learn(challenge, host=self._host)
+
     def abandon(self) -> None:
         """Forget the open request, if any: its answer no longer matters."""
         self._transaction = None

@@ -275,6 +275,10 @@ class Registration:
             self._exchange.hop = hop
         self._step(RegistrationInput.REGISTER, now)
 
+    def authorize(self, challenge: Response) -> bool:
+        """Take a 401 or 407 of an earlier REGISTER beforehand (CALL.md `resp40x`); False without credentials for it."""
+        return self._exchange.authorize(challenge)
+
     def unregister(self, now: float, *, everything: bool = False) -> None:
         """Remove our contacts, or with `everything` all bindings of the address (RFC 3261 10.2.2); harmless twice."""
         self._all = everything

@@ -59,6 +59,8 @@ class SessionInput(IntEnum):
     """The peer's BYE, or news that the dialog is gone."""
     DONE = 13
     """Our BYE or CANCEL has had its effect."""
+    RETRY = 14
+    """Our command: the first INVITE once more, with the credentials that it lacked."""
 
 
 _S, _I = SessionState, SessionInput
@@ -97,5 +99,6 @@ SESSION_TABLE: Final[dict[tuple[SessionState, SessionInput], SessionState]] = {
     (_S.TERMINATING, _I.BYE): _S.TERMINATING,  # 9.1: the 2xx won the race, BYE follows
     (_S.TERMINATING, _I.PEER_BYE): _S.TERMINATED,  # RFC 5407 3.2: BYEs cross
     (_S.TERMINATING, _I.DONE): _S.TERMINATED,  # 15.1.1
+    (_S.TERMINATED, _I.RETRY): _S.CALLING,  # 22.2
 }
 """One call by turns; an absent pair is ignored, or a LocalProtocolError when it is a command of ours."""

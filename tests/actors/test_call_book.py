@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def book_of(phone: Phone) -> Call:
     """A call handle for the actor of a phone; no worker is asked for anything here."""
-    return Call(cast("CallWorker", None), phone.call, "load", CallParameters())
+    return Call.__new__(Call).begin(cast("CallWorker", None), phone.call, "load", CallParameters())
 
 
 def call_that_gets(status: int, ring_timeout: float = 180.0) -> tuple[Phone, Phone, Line]:
