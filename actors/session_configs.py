@@ -16,6 +16,8 @@ from .totals import SeriesRow
 
 RING_TIME: Final = 180.0
 """seconds that we let the peer ring, unless a call says otherwise"""
+MOST: Final = 1024
+"""configurations remembered; a script whose every call has an identity of its own makes a new one for each"""
 
 
 class SessionConfigs:
@@ -32,6 +34,8 @@ class SessionConfigs:
         key = (listener, identity, ring_time)
         found = self._known.get(key)
         if found is None:
+            if len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]
             found = self._known[key] = SessionConfig(
                 local=self._output.hops[listener],
                 from_=identity.from_,

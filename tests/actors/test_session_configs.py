@@ -1,0 +1,30 @@
+"""What calls share is made once for each leg and identity, and not remembered without bound."""
+
+from actors.config import Listener
+from actors.identity import Identity
+from actors.session_configs import MOST, SessionConfigs
+from actors.sip_counters import SipCounters
+from actors.sip_output import SipOutput
+from actors.totals import Totals
+
+
+def made() -> SessionConfigs:
+    totals = Totals()
+    listeners = (Listener("udp", "127.0.0.1", 5060),)
+    return SessionConfigs(SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None))
+
+
+def test_calls_of_one_identity_share_a_configuration() -> None:
+    configs = made()
+    first = configs.of(0, Identity("sip:a@127.0.0.1"))
+    assert configs.of(0, Identity("sip:a@127.0.0.1")) is first
+    assert configs.of(0, Identity("sip:b@127.0.0.1")) is not first
+    assert configs.of(0, Identity("sip:a@127.0.0.1"), 5.0) is not first
+
+
+def test_identities_without_end_keep_the_newest_only() -> None:
+    configs = made()
+    for number in range(2 * MOST):
+        newest = configs.of(0, Identity(f"sip:{number}@127.0.0.1"))
+    assert configs.of(0, Identity(f"sip:{2 * MOST - 1}@127.0.0.1")) is newest
+    assert len(configs._known) == MOST
