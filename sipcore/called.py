@@ -278,7 +278,7 @@ class CalledSide(CallingSide):
         trying = reply.trying()
         transaction.respond(100, trying, now)
         self._transmits.append(Transmit(trying, reply.hop, reply.flow))
-        offer = request.body or None
+        offer = request.description or None
         if offer is not None:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
         if reinvite:
@@ -307,7 +307,7 @@ class CalledSide(CallingSide):
         dialog = incoming.dialog
         answer_missing = False
         if dialog.offer is OfferState.LOCAL_OFFER and not incoming.negotiated:
-            answer_missing = not request.body
+            answer_missing = not request.description
             dialog.negotiate(OfferInput.REJECT if answer_missing else OfferInput.RECEIVE_ANSWER)
         ended = self.state not in (SessionState.ACCEPTED, SessionState.CONFIRMED)
         if not incoming.reinvite:
@@ -321,8 +321,9 @@ class CalledSide(CallingSide):
             self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, request, now)
             return
         self._events.append(Established(request, incoming.reinvite))
-        if request.body and not incoming.request.body and not incoming.negotiated:
-            self._events.append(AnswerReceived(request.body, "ACK", True))
+        answer = request.description
+        if answer and not incoming.request.description and not incoming.negotiated:
+            self._events.append(AnswerReceived(answer, "ACK", True))
 
     def _receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
         """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""

@@ -334,7 +334,7 @@ class CallingSide(TransactionUser):
 
     def _on_ringing(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
         """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
-        body = response.body
+        body = response.description
         rseq = response.rseq if "rseq" in response.headers.keys and OPTION_TAG in response.require else None
         if rseq is None:
             self._events.append(Provisional(response, False))
@@ -417,7 +417,7 @@ class CallingSide(TransactionUser):
 
     def _take_success(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
         """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4)."""
-        body = response.body
+        body = response.description
         events = self._events
         if dialog.offer is _LOCAL_OFFER and client.has_offer:
             self._send_ack(client, dialog, response)

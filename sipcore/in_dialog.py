@@ -12,7 +12,7 @@ from typing import Final
 from .called import CalledSide
 from .calling import SDP
 from .dialog import Dialog, DialogState, OfferInput, OfferState
-from .errors import LocalProtocolError
+from .errors import LocalProtocolError, ParseError
 from .events import (
     AnswerReceived,
     By,
@@ -131,7 +131,7 @@ class DialogSide(CalledSide):
         """
         server = self._waiting(request_id)
         method = server.request.method
-        if status >= 200 and method in ("UPDATE", "PRACK") and server.request.body:
+        if status >= 200 and method in ("UPDATE", "PRACK") and server.request.description:
             dialog = self._dialog_of(server.request)
             if dialog is not None and dialog.offer is OfferState.REMOTE_OFFER:
                 if status < 300 and not body:
@@ -243,10 +243,10 @@ class DialogSide(CalledSide):
         if response.status < 300:
             dialog.refresh_target(response)
         if client.body and dialog.offer is OfferState.LOCAL_OFFER:
-            if response.status < 300 and response.body:
+            if response.status < 300 and response.description:
                 dialog.negotiate(OfferInput.RECEIVE_ANSWER)
                 self._description = client.body
-                self._events.append(AnswerReceived(response.body, "UPDATE", True))
+                self._events.append(AnswerReceived(response.description, "UPDATE", True))
             else:
                 dialog.negotiate(OfferInput.REJECT)
 
@@ -333,7 +333,13 @@ class DialogSide(CalledSide):
             self._events.append(RequestReceived(server.request_id, request))
 
     def _screen(self, request: Request) -> tuple[int, str] | None:
-        """Check method and required extensions; returns status and header lines of a refusal (RFC 3261 8.2)."""
+        """Check method, required extensions and body; returns status and header lines of a refusal (RFC 3261 8.2)."""
+        try:
+            return self._refusal(request)
+        except ParseError as error:
+            return error.status_hint, ""
+
+    def _refusal(self, request: Request) -> tuple[int, str] | None:
         config = self.config
         method = request.method
         if method not in config.allow:
@@ -346,8 +352,7 @@ class DialogSide(CalledSide):
                 return 420, f"Unsupported: {', '.join(unknown)}\r\n"
         if "session-expires" in keys and too_small(request, config):
             return 422, f"Min-SE: {config.min_se}\r\n"
-        kind = request.content_type if request.body else ""
-        if method in ("INVITE", "UPDATE", "PRACK") and request.body and kind not in config.accept:
+        if method in ("INVITE", "UPDATE", "PRACK") and not request.has_only(config.accept):
             return 415, f"Accept: {', '.join(config.accept)}\r\n"
         return None
 
@@ -394,7 +399,7 @@ class DialogSide(CalledSide):
     def _receive_update(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """An UPDATE: new target, perhaps an offer that our user answers (RFC 3311 5.2)."""
         request = server.request
-        if request.body:
+        if request.description:
             if dialog.offer is OfferState.REMOTE_OFFER:
                 retry = f"Retry-After: {self.tokens.integer(16) % 11}\r\n"
                 self._respond(server, 500, now, extra=retry)
@@ -403,9 +408,9 @@ class DialogSide(CalledSide):
                 self._respond(server, 491, now)
                 return
         dialog.refresh_target(request)
-        if request.body:
+        if request.description:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
-            self._events.append(OfferReceived(request.body, "UPDATE", server.request_id))
+            self._events.append(OfferReceived(request.description, "UPDATE", server.request_id))
         else:
             timer = self._answer_session_timer(request, now)
             self._respond(server, 200, now, extra=self.config.reply_tail + timer)
@@ -421,7 +426,7 @@ class DialogSide(CalledSide):
         if not sender.acknowledge(rack, incoming.request.cseq.number):
             self._respond(server, 481, now)
             return
-        body = server.request.body
+        body = server.request.description
         if dialog.offer is OfferState.LOCAL_OFFER:
             if body:
                 dialog.negotiate(OfferInput.RECEIVE_ANSWER)

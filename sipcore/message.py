@@ -4,7 +4,7 @@ RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and r
 reading one that is malformed raises ParseError. Knows no transaction, no dialog and no socket.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar, overload
 
@@ -13,7 +13,7 @@ from .errors import LocalProtocolError, ParseError
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
 from .grammar import number, split_values
 from .headers import Headers, key_of, value_of
-from .multipart import BodyPart, split_body
+from .multipart import BodyPart, first_of, split_body, understood
 from .rare_fields import (
     Authentication,
     MediaType,
@@ -243,6 +243,27 @@ class Message:
     def parts(self) -> tuple[BodyPart, ...]:
         """The parts of a multipart body, empty for any other (RFC 5621). Raises ParseError."""
         return split_body(self.media_type, self.body) if self.media_type else ()
+
+    @property
+    def description(self) -> bytes:
+        """The session description in the body, or in a part of it; empty without one (13.2.1, RFC 5621)."""
+        body = self.body
+        if not body or not self.content_type.startswith("multipart/"):
+            return body
+        try:
+            return first_of("application/sdp", self.parts)
+        except ParseError:
+            return b""
+
+    def has_only(self, types: Container[str]) -> bool:
+        """Tell whether everything in the body that must be understood is of these types (8.2.3, RFC 5621).
+
+        Raises ParseError for a multipart body that is none.
+        """
+        if not self.body or self.content_type in types:
+            return True
+        kind = self.media_type
+        return kind is not None and kind.type == "multipart" and understood(kind, self.parts, types)
 
     from_ = _Typed(lambda headers: NameAddr.parse(_required(headers, "from")))
     """From (20.20)."""

@@ -1,8 +1,9 @@
-"""Bodies of several parts: multipart/* cut at its boundary and nowhere else.
+"""Bodies of several parts: multipart/* cut at its boundary and nowhere else, and what of them is understood.
 
 RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. Knows nothing of what a part means.
 """
 
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from .errors import ParseError
@@ -24,6 +25,34 @@ class BodyPart(NamedTuple):
     content_type: MediaType
     body: bytes
     parts: tuple["BodyPart", ...]
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left aside by who does not understand it (RFC 3261 20.11)."""
+        return "handling=optional" in self.headers.get("content-disposition", "").lower()
+
+
+def first_of(name: str, parts: Iterable[BodyPart]) -> bytes:
+    """Return the octets of the first part of a content type (`type/subtype`), nested ones included, empty for none."""
+    for part in parts:
+        found = part.body if part.content_type.name == name else first_of(name, part.parts)
+        if found:
+            return found
+    return b""
+
+
+def understood(content_type: MediaType, parts: Iterable[BodyPart], types: Container[str]) -> bool:
+    """Tell whether every part that is not optional is of one of these types; one of an alternative's is enough.
+
+    RFC 5621 sections 3.2 and 8.
+    """
+    enough = any if content_type.subtype == "alternative" else all
+    return enough(
+        part.optional
+        or part.content_type.name in types
+        or (bool(part.parts) and understood(part.content_type, part.parts, types))
+        for part in parts
+    )
 
 
 def split_body(content_type: MediaType, body: bytes, depth: int = 1) -> tuple[BodyPart, ...]:

@@ -93,7 +93,7 @@ def _read_dialog_fields(request: Request) -> None:
 def _refuse_content(request: Request, capabilities: Capabilities) -> Response | None:
     optional = "handling=optional" in (request.headers.get("content-disposition") or "").lower()
     if request.body and not optional:
-        if request.content_type not in capabilities.content_types:
+        if not request.has_only(capabilities.content_types):
             accept = [("Accept", ", ".join(capabilities.content_types))]
             return _answer(request, capabilities, 415, accept)
         encodings = [coding.lower() for coding in request.headers.values("content-encoding")]

@@ -169,7 +169,7 @@ def test_every_header_has_a_typed_value() -> None:
 
 def test_a_message_without_them_has_none() -> None:
     values = read_everything(parse(sample_response()))
-    present = {name for name, value in values.items() if value not in (None, (), [], "")}
+    present = {name for name, value in values.items() if value not in (None, (), [], "", b"")}
     assert present == {
         "branch", "call_id", "content_length", "cseq", "from_", "from_tag", "to", "to_tag", "via", "vias",
     }  # fmt: skip
