@@ -11,7 +11,7 @@ from sipcore.uri import Uri
 
 from ..config import Listener
 from ..errors import ConfigurationError
-from ..targets import hop_of
+from ..targets import hop_of, is_address
 
 QUIET_NETWORKS: Final = tuple(
     ipaddress.ip_network(each)
@@ -93,8 +93,7 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
         ConfigurationError: none of our listeners reaches them, or they would not reach the listener.
     """
     legs = [(each.transport, 6 if ":" in each.host else 4) for each in listeners]
-    hops = [hop_of(uri, legs) for uri in (registrar_of(address), proxy) if uri]
-    hop = hops[-1]  # where the REGISTER goes
+    hop = hop_of(proxy or registrar_of(address), legs)
     usable = [each for each in listeners if each.transport == hop.transport and (":" in each.host) == (":" in hop.host)]
     if not usable:
         raise ConfigurationError(
@@ -107,7 +106,8 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
             f"--register {address}: calls cannot come to {usable[0]} from {hop.host}; "
             f"say --listen {hop.transport}:ADDRESS:PORT with the address under which that reaches us"
         )
-    return tuple(each.host for each in hops)
+    registrar = Uri.parse(address).host  # when it is a name behind a proxy, calls come from the proxy
+    return tuple(dict.fromkeys([hop.host, *([registrar] if is_address(registrar) else [])]))
 
 
 def local_address(hop: Hop) -> str:
