@@ -1,0 +1,59 @@
+"""SIPp's other built-in scenarios against us: `regexp`, and third party call control with ours as the two called sides.
+
+`branchc` stands in test_at_home.py, because it wants a registrar. `branchs` is not run: it takes a REGISTER and an
+INVITE for one call only when both have the same Call-ID, which those of a user agent never have.
+"""
+
+import asyncio
+from pathlib import Path
+
+from tests.e2e.agents import SDP, address_of, agent
+
+from .conftest import Start
+from .fleet import Answer
+from .processes import LOOPBACK, free_port
+from .sipp import Sipp, Verdict
+from .test_ladders_of_callees import contented, judged
+
+
+def test_regexp_finds_address_contact_and_origin_in_our_answer(tmp_path: Path, start: Start) -> None:
+    async def main() -> Verdict:
+        async with asyncio.timeout(30), agent("sip:robot@127.0.0.1") as ua:
+            # It wants a user in o= of letters and digits. Ours is the "-" of RFC 8866 section 5.2 unless a user says.
+            (lease,) = await ua.reserve_media()
+            described = SDP.format(port=lease.port).replace("o=- ", "o=robot ")
+            ua.listen(media="silence", sdp=described, media_lsocks=[lease])
+            remote = address_of(ua).partition("@")[2]
+            return await judged(start(Sipp(tmp_path, "uac", remote=remote, scenario="regexp", calls=1, seconds=20)))
+
+    contented(asyncio.run(main()))
+
+
+# SIPp, A side           us, called twice          SIPp, B side
+#  |-- INVITE, no offer ->|                          |
+#  |<- 200, our offer ----|                          |
+#  |== our offer ================================== >|
+#  |                      |<- INVITE, that offer ----|
+#  |                      |-- 200, our answer ------>|
+#  |< ============================== our answer =====|
+#  |-- ACK, that answer ->|<-------------------- ACK |
+def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: Start) -> None:
+    answer = start(Answer(tmp_path, ["--media", "tone:440"]))
+    answer.ready()
+    between = f"{LOOPBACK}:{free_port()}"
+
+    def side(name: str) -> Sipp:
+        options = ["-3pcc", between]
+        return start(Sipp(tmp_path, name, remote=answer.address, scenario=name, calls=3, seconds=30, options=options))
+
+    # The A side connects to the B side, which has to listen first.
+    b_side = side("3pcc-C-B")
+    b_side.ready()
+    a_side = side("3pcc-C-A")
+    for run in (a_side, b_side):
+        verdict = run.verdict()
+        assert verdict.exit_code == 0, verdict.account
+        assert verdict.calls("SuccessfulCall(C)") == 3, verdict.account
+    metrics = answer.counted("sipswarm_calls_completed_total", 6, role="uas", ended_by="remote")
+    # Each call of a pair hears the other: ours talk to each other, SIPp has no part in it.
+    assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= 6 * 30
