@@ -47,9 +47,14 @@ def of_containers() -> Iterator[list[str]]:
         yield shlex.split(line)
 
 
-FOUND = [
-    (place.__name__, words) for place in (of_compose, of_kubernetes, of_systemd, of_containers) for words in place()
-]
+def of_readme() -> Iterator[list[str]]:
+    text = (ROOT / "README.md").read_text()
+    for line in re.findall(r"(?:^|`)\.venv/bin/sipswarm ([^`\n]+)", text, re.MULTILINE):
+        yield shlex.split(line)
+
+
+PLACES = (of_compose, of_kubernetes, of_systemd, of_containers, of_readme)
+FOUND = [(place.__name__, words) for place in PLACES for words in place()]
 
 
 def test_commands_are_found_in_every_place() -> None:
@@ -59,6 +64,7 @@ def test_commands_are_found_in_every_place() -> None:
         "of_kubernetes": 1,
         "of_systemd": 2,
         "of_containers": 1,
+        "of_readme": 3,
     }
 
 
@@ -67,6 +73,27 @@ def test_the_command_line_takes_it(place: str, words: list[str]) -> None:
     verb, *arguments = words
     context = VERBS[verb].make_context(verb, arguments)
     assert not context.args, place
+
+
+def test_every_target_of_make_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {
+        (page.name, name) for page in pages for name in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.M)
+    }
+    assert {("README.md", "demo"), ("testing.md", "peers")} <= named
+    assert {(page, name) for page, name in named if name not in targets} == set()
+
+
+def test_every_file_that_a_page_links_to_exists() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    links = {(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())}
+    assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_picture_of_the_readme_is_small() -> None:
+    (picture,) = re.findall(r"^!\[.+\]\((.+)\)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert (ROOT / picture).stat().st_size < 150_000
 
 
 def test_as_many_shards_as_the_job_has_pods() -> None:
