@@ -36,6 +36,8 @@ REMOVAL_TIME: Final = 3.0
 """seconds within which the last removal of a drain is sent, however many there are"""
 STEP: Final = 0.01
 """seconds between two handfuls of REGISTERs at least"""
+UNBOUND_WAIT: Final = 0.5
+"""seconds that the end waits for a registrar that has never answered"""
 MAX_BINDINGS: Final = 20_000
 """that one worker keeps"""
 SAID_EVERY: Final = 10.0
@@ -187,15 +189,22 @@ class Registrations:
         """Remove every binding that lives, soon enough for the end of the process."""
         self._waiting.clear()
         for actor in list(self._actors.values()):
-            unbound = actor.registration.bound_until is None and actor.registration.state in _GONE
-            if not unbound and not actor.stopped:
-                self._remove_soon(actor)
+            unbound = actor.registration.bound_until is None
+            if actor.stopped or (unbound and actor.registration.state in _GONE):
+                continue
+            self._remove_soon(actor)
+            if unbound:  # its first REGISTER is out: an answer would have been here soon
+                self._worker.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
         self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
 
     def _abandon(self, actor: RegistrationActor | None) -> None:
         if actor is not None:
             actor.abandon()
             self._worker.touch(actor)
+
+    def _wait_no_more(self, actor: RegistrationActor) -> None:
+        self._removing.discard(actor.key)
+        self._worker.draining.check()
 
     def _remove_soon(self, actor: RegistrationActor) -> None:
         self._removing.add(actor.key)

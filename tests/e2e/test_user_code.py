@@ -63,8 +63,10 @@ async def sleeps(ua, row):
 """
 
 
-def fill(file: Path, log: Path, name: str = "robot", digit: str = "7") -> None:
-    file.write_text(ROBOT.replace("{name}", name).replace("{digit}", digit).replace("{log}", str(log)))
+def fill(file: Path, log: Path, name: str = "robot", digit: str = "7", setup: str = "") -> None:
+    """Write a robot; setup: what its `setup` does in place of registering with nobody."""
+    text = ROBOT.replace("{name}", name).replace("{digit}", digit).replace("{log}", str(log))
+    file.write_text(text.partition("async def setup")[0] + f"def setup(ua):\n    {setup}\n" if setup else text)
 
 
 @pytest.fixture
@@ -130,22 +132,25 @@ def test_setup_runs_in_each_worker_timers_in_the_first_and_registrations_in_thei
     assert text.count("granted 0") == 1  # the worker that does not own the address; the owner waits for the registrar
 
 
-def test_sighup_reads_the_robot_again_and_a_bad_file_keeps_the_old(
+def test_sighup_reads_the_robot_again_and_a_bad_file_or_list_keeps_the_old(
     robot: tuple[Running, str, str], tmp_path: Path
 ) -> None:
     running, address, _ = robot
-    more = scenario_of(tmp_path, "what,digit\nfine,8\n")
+    fill(tmp_path / "robot.py", tmp_path / "log", digit="8", setup="pass")
+    running.process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
     (tmp_path / "robot.py").write_text("this is no robot\n")
     running.process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
-    assert [call["failure"] for call in load(address, tmp_path, *more, "-m", "2")[1]] == ["the digit is right"] * 2
-    fill(tmp_path / "robot.py", tmp_path / "log", digit="8")
+    fill(tmp_path / "robot.py", tmp_path / "log", digit="9", setup="ua.rows('no such list.csv')")
     running.process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
+    more = scenario_of(tmp_path, "what,digit\nfine,8\n")
     assert [call["failure"] for call in load(address, tmp_path, *more, "-m", "2")[1]] == ["", ""]
     code, errors = running.end(signal.SIGTERM)
     assert code == 0
     assert "invalid syntax; the old robot stays" in errors
+    assert "no such list.csv: No such file or directory; give a CSV file" in errors
 
 
 def test_a_refusal_fails_a_scenario_that_does_not_expect_it_and_passes_one_that_does(tmp_path: Path) -> None:
