@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from media.messages import Source, StreamStatistics
+from sipcore.header_lines import lines_of
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 
@@ -26,7 +27,7 @@ from .errors import CallEnded, CallError
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler
-from .parameters import CallParameters
+from .parameters import CallParameters, pairs_of
 
 if TYPE_CHECKING:
     from .user_agent import UserAgent
@@ -308,6 +309,7 @@ class Call:
             self.clear_sdp()
         media_sockets.take_over(self)
         hold, param.call_on_hold = param.call_on_hold, False
+        actor.session.ack_lines = lines_of(pairs_of(param.ack_header))
         actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
         self.worker.touch(actor)
 

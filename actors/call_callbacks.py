@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.events import Cause
+from sipcore.headers import key_of
 from sipcore.message import Response
 
 from . import media_sockets
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
     from .call import Call
 
 _TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
+_NOT_THE_USERS: Final = frozenset(
+    (
+        *("via", "from", "to", "call-id", "cseq", "record-route", "timestamp", "content-length", "content-type"),
+        *("require", "rseq", "session-expires", "max-forwards", "route"),
+    )
+)
+"""headers of a response that the transaction, the dialog or the description decides, not who answers (C18)"""
 
 
 def take(call: "Call", notice: Notice) -> None:
@@ -73,7 +81,7 @@ def answer_invite(call: "Call", notice: Incoming) -> None:
     param = call.param
     reply = call.call_back(param.cb_invite, call, notice.request) if param.cb_invite is not None else None
     if isinstance(reply, Response):
-        headers = tuple(pair for pair in reply.headers.items() if pair[0].lower().startswith("x-"))
+        headers = tuple(pair for pair in reply.headers.items() if key_of(pair[0]) not in _NOT_THE_USERS)
         if reply.status < 200:
             call.ring(reply.status, headers)
         elif reply.status < 300:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sipcore.dialog import session_key
 from sipcore.errors import ParseError
+from sipcore.header_lines import lines_of
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.parser import parse
@@ -42,7 +43,7 @@ from .media_lease import MediaLease
 from .media_output import MediaOutput
 from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
-from .parameters import CallParameters
+from .parameters import CallParameters, pairs_of
 from .registration_actor import RegistrationActor
 from .registrations import Registrations
 from .replacements import Replacements
@@ -265,6 +266,8 @@ class CallWorker:
             self.bring_media(call.actor)
             call.listening, call.described = param.media_lsocks, param.sdp
             media_sockets.send_through(call)
+        if param.ack_header:
+            session.ack_lines = lines_of(pairs_of(param.ack_header))
         delayed, hold = param.sdp_on_ack, param.call_on_hold
         param.call_on_hold = False
         call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)

@@ -70,6 +70,7 @@ class CallingSide(TransactionUser):
         "_unacked",
         "_unpracked",
         "_uri",
+        "ack_lines",
         "state",
     )
 
@@ -99,6 +100,8 @@ class CallingSide(TransactionUser):
         """The reliable 1xx with an offer that waits for `prack`, by its RAck line."""
         self._told = False
         """True once Ended was told."""
+        self.ack_lines = ""
+        """Further header lines of each ACK to a 2xx."""
         self._refused: OutgoingInvite | None = None
         """The first INVITE, when it failed for want of credentials."""
         self._timer: SessionTimer | None = None
@@ -266,6 +269,8 @@ class CallingSide(TransactionUser):
         content_type: str = SDP,
     ) -> None:
         """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 13.2.2.4, 17.1)."""
+        if self.ack_lines:
+            extra += self.ack_lines
         data = dialog.write(
             "ACK",
             client.cseq,
