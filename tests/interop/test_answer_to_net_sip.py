@@ -3,29 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from .conftest import Start
 from .fleet import Answer
-from .net_sip import NetSip
-from .processes import LOOPBACK, free_port
+from .net_sip import WIRES, NetSip, Wire, over_every_wire
 
 
 def called_by_net_sip(
-    folder: Path, start: Start, options: list[str], *, transport: str = "udp", host: str = LOOPBACK, **arguments: object
+    folder: Path, start: Start, options: list[str], wire: Wire = WIRES[0], **arguments: object
 ) -> tuple[dict[str, Any], Answer]:
-    answer = start(Answer(folder, options, transport=transport, host=host))
+    tls = wire.tls
+    certified = ["--tls-cert", tls.certificate, "--tls-key", tls.key] if tls is not None else []
+    answer = start(Answer(folder, [*options, *certified], transport=wire.transport, host=wire.host))
     answer.ready()
-    leg_host = f"[{host}]" if ":" in host else host
-    suffix = "" if transport == "udp" else f";transport={transport}"
-    caller = NetSip(
-        folder,
-        "uac.pl",
-        40,
-        to=f"sip:robot@{answer.address}{suffix}",
-        local=f"sip:{leg_host}:{free_port(host)}{suffix}",
-        **arguments,
-    )
+    caller = NetSip(folder, "uac.pl", 40, to=wire.uri("robot", answer.port), **wire.of_perl(), **arguments)
     said = start(caller).report()
     assert said["final"] == "OK", said
     assert said["code"] == "200"
@@ -50,16 +40,9 @@ def echoed(said: dict[str, Any], answer: Answer) -> None:
     assert metrics.total("sipswarm_rtp_packets_lost_total") == 0
 
 
-@pytest.mark.parametrize(
-    ("transport", "host"),
-    [
-        pytest.param("udp", LOOPBACK, id="udp"),
-        pytest.param("udp", "::1", id="udp6"),
-        pytest.param("tcp", LOOPBACK, id="tcp"),
-    ],
-)
-def test_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Start, transport: str, host: str) -> None:
-    echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], transport=transport, host=host, frames=100))
+@over_every_wire(all_in_the_gate=True)
+def test_04_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Start, wire: Wire) -> None:
+    echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], wire, frames=100))
 
 
 def test_a_call_without_an_offer_gets_ours_and_its_media_works(tmp_path: Path, start: Start) -> None:

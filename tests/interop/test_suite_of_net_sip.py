@@ -15,7 +15,8 @@ from actors.call import Call
 from actors.callbacks import StopVariable
 from actors.media_handlers import echo, send_recv
 from actors.user_agent import UserAgent
-from sipcore.message import Request
+from sipcore.hop import Hop
+from sipcore.message import Request, Response
 from tests.e2e.agents import SDP, note, rtp_ports
 from tests.e2e.waiting import until
 
@@ -224,6 +225,34 @@ def test_11_perl_rings_for_ever_and_we_cancel(tmp_path: Path, start: Start, wire
         await call.over()
 
     assert call_perl(tmp_path, start, wire, scenario, mode="ring")["ended"] == 1
+
+
+@over_every_wire()
+def test_11_we_ring_for_ever_and_perl_cancels(tmp_path: Path, start: Start, wire: Wire) -> None:
+    told: list[str] = []
+
+    async def main() -> dict[str, Any]:
+        async with asyncio.timeout(30), agent(wire) as ua:
+
+            def ring(call: Call, request: Request) -> Callable[..., None]:
+                """As the library's own test does: a receiver of the call's messages, which delegates the CANCEL."""
+                call.ring()
+
+                def receive(message: Request | Response, source: Hop) -> None:
+                    told.append(message.method if isinstance(message, Request) else str(message.status))
+                    call.receive(message, source)
+
+                return receive
+
+            ua.listen(cb_create=ring, recv_bye=lambda param: note(told, "recv_bye"))
+            words = {"to": wire.uri("alice", ua.legs[0].port), **wire.of_perl()}
+            return await reported(start(NetSip(tmp_path, "uac_cancel.pl", 25, **words)))
+
+    said = asyncio.run(main())
+    assert (said["final"], said["code"]) == ("FAIL", 487), said
+    assert (said["could"], said["cancelled"]) == (1, 1)
+    assert 180 in said["preliminary"]
+    assert told == ["CANCEL", "recv_bye", "ACK"]
 
 
 def maddr(wire: Wire) -> str:
