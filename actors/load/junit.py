@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ..ladder import plain
 from .failures import FailedCall
 
 CALLS: Final = "every call meets its expectations"
@@ -33,9 +34,14 @@ def junit_of(
             words = "\n".join(reasons) or text
             if name == CALLS:
                 words = "\n".join((words, *(f"{each.folder}: {each.failure}, {each.call_id}" for each in calls)))
-            SubElement(case, "failure", message=text).text = words
+            SubElement(case, "failure", message=_writable(text)).text = _writable(words)
     indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
+
+
+def _writable(text: str) -> str:
+    """Lines without the control characters that no XML document may have, whoever put them into a name."""
+    return "\n".join(plain(line.encode("utf-8", "surrogateescape")) for line in text.split("\n"))
 
 
 def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[str, str | None]]:

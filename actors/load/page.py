@@ -5,7 +5,7 @@ from html import escape
 from typing import Any, Final
 
 from .charts import Line, chart
-from .failures import FailedCall
+from .failures import FOLDER, FailedCall
 from .timeline import Row
 
 STYLE: Final = """
@@ -22,6 +22,7 @@ h1{font-size:22px;margin:0 0 4px}h2{font-size:17px;margin:28px 0 8px}
 .verdict.passed{background:#0a7a34}.verdict.failed{background:#b3261e}.verdict.running{background:#57606a}
 .good{color:var(--good);font-weight:600}.bad{color:var(--bad);font-weight:600}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(120px,1fr));gap:8px}
+@media(min-width:900px){.tiles{grid-template-columns:repeat(5,1fr)}}
 .tile{background:var(--card);border:1px solid var(--edge);border-radius:6px;padding:8px 10px}
 .tile b{display:block;font-size:20px;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:12px}
@@ -32,10 +33,12 @@ svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
 .key{margin-left:10px;white-space:nowrap;font-size:13px}
 .key i{display:inline-block;width:14px;height:3px;margin-right:4px;vertical-align:middle}
 .none{margin:32px 0;text-align:center}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}table.pair{max-width:620px}
 .wide{overflow-x:auto}
 th,td{text-align:right;padding:4px 8px;border-bottom:1px solid var(--edge);font-size:14px;overflow-wrap:normal}
+td{vertical-align:top}code{font-size:13px;white-space:nowrap}a{color:var(--blue)}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:600}
+@media(max-width:500px){th,td{padding:4px 3px;font-size:12px}code{font-size:11px}}
 """
 
 
@@ -154,19 +157,27 @@ def _failed_calls(failures: Mapping[str, int], calls: Sequence[FailedCall]) -> I
             ("missed expectation", "calls"), [(escape(name), count) for name, count in failures.items()]
         )
     if calls:
-        yield '<p class="soft">What was sent and received in the first of them, as a ladder to read and a capture:</p>'
+        yield (
+            f'<p class="soft">What was sent and received in the first of them: a ladder to read and a capture each, in '
+            f"{FOLDER}/</p>"
+        )
         yield _table(
-            ("folder", "began at", "status", "missed"),
+            ("missed", "status", "at s", "ladder and capture"),
             [
                 (
-                    f'<a href="{each.folder}/ladder.txt">{each.folder}</a> (<a href="{each.folder}/sip.pcap">pcap</a>)',
-                    f"{each.start:.3f} s",
-                    each.code or escape(each.outcome.replace("_", " ")),
                     escape(each.failure),
+                    each.code or escape(each.outcome.replace("_", " ")),
+                    f"{each.start:.3f}",
+                    _links(each.folder),
                 )
                 for each in calls
             ],
         )
+
+
+def _links(folder: str) -> str:
+    name = folder.rpartition("/")[2]
+    return f'<a href="{folder}/ladder.txt"><code>{name}</code></a> <a href="{folder}/sip.pcap">pcap</a>'
 
 
 def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -218,7 +229,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table; the cells are HTML."""
     head = "".join(f"<th>{escape(each)}</th>" for each in heads)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+    kind = ' class="pair"' if len(heads) == 2 else ""
+    return f'<div class="wide"><table{kind}><tr>{head}</tr>{body}</table></div>'
 
 
 def _exit(code: int | None) -> str:

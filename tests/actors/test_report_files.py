@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from actors.fleet_totals import ProcessFigures
 from actors.load.charts import HEIGHT, MOST_POINTS, WIDTH, Line, chart, nice
+from actors.load.failures import FailedCall
 from actors.load.junit import junit_of
 from actors.load.page import page_of
 from actors.load.report import Report, Verdict
@@ -101,27 +102,37 @@ def test_the_schema_knows_every_verdict() -> None:
 
 
 class Page(HTMLParser):
-    """What a page loads, and its text."""
+    """What a page loads, where it links to, and its text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.loads: list[str] = []
+        self.links: list[str | None] = []
         self.tags: list[str] = []
         self.text = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        if tag == "a":
+            self.links += [value for name, value in attributes if name == "href"]
+            return
         self.loads += [f"{tag} {name}" for name, _ in attributes if name in ("src", "href", "action", "data")]
 
     def handle_data(self, data: str) -> None:
         self.text += data + " "
 
 
-def page(made: Report) -> tuple[str, Page]:
+FAILED = (
+    FailedCall("failures/0123456789abcdef", "id-1@<host>", "code", "busy", 486, 1.25),
+    FailedCall("failures/fedcba9876543210", "id-2", "<len(digits) == 4>", "transport_error", 0, 2.5),
+)
+
+
+def page(made: Report, calls: Sequence[FailedCall] = ()) -> tuple[str, Page]:
     result = made.judge(ending(made.tally.rows, processes=PROCESSES))
     failures = dict(made.tally.failures)
-    text = page_of(result.summary, result.reasons, tuple(made.timeline.rows()), failures)
+    text = page_of(result.summary, result.reasons, tuple(made.timeline.rows()), failures, calls)
     return text, Page(text)
 
 
@@ -146,6 +157,16 @@ def test_what_a_peer_or_a_scenario_wrote_cannot_become_markup() -> None:
     text, shown = page(made)
     assert "script" not in shown.tags
     assert "&lt;script&gt;" in text
+
+
+def test_the_report_links_to_the_folder_of_each_failed_call() -> None:
+    text, shown = page(report(ROW, REFUSED), FAILED)
+    assert shown.links == [f"{each.folder}/{file}" for each in FAILED for file in ("ladder.txt", "sip.pcap")]
+    assert shown.loads == []
+    for word in ("0123456789abcdef", "486", "1.250", "transport error", "<len(digits) == 4>"):
+        assert word in shown.text, word
+    assert "&lt;len(digits)" in text
+    assert page(report(ROW, REFUSED))[1].links == []
 
 
 def test_a_run_without_calls_has_a_report_too() -> None:
@@ -209,6 +230,17 @@ def test_junit_has_a_case_for_each_expectation(made: Report, changes: dict[str, 
     assert [case.get("name") for case in cases if case.find("failure") is not None] == failed
     assert (root.get("tests"), root.get("failures")) == (str(len(cases)), str(len(failed)))
     assert bool(failed) == bool(result.exit_code)
+
+
+def test_junit_names_the_folder_of_each_failed_call() -> None:
+    result = report(ROW, REFUSED._replace(failure="a\x1bb")).judge(ending(2))
+    failure = ElementTree.fromstring(junit_of(result.summary, result.reasons, {"code": 1}, FAILED)).find(".//failure")
+    assert failure is not None
+    assert "1 missed: a\\x1bb" in str(failure.text)
+    assert str(failure.text).splitlines()[-2:] == [
+        "failures/0123456789abcdef: code, id-1@<host>",
+        "failures/fedcba9876543210: <len(digits) == 4>, id-2",
+    ]
 
 
 # ---- timeline.csv
