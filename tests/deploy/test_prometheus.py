@@ -4,16 +4,22 @@ Everything listens on 127.0.0.1 and is ended by its pid.
 """
 
 import json
+import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from sipcore.message import Request
+from sipcore.parser import parse
+
+from ..e2e.agents import reply
 from ..interop.fleet import Answer, Fleet
 from ..interop.peers import Peer, require
 from ..interop.processes import LOOPBACK, Program, free_port, wait_until
@@ -37,6 +43,17 @@ CORE = frozenset(
         "sipswarm_event_loop_lag_seconds_bucket",
         "sipswarm_process_up",
         "sipswarm_build_info",
+        "sipswarm_run_info",
+        "sipswarm_target_call_rate",
+        "sipswarm_registrations_active",
+        "sipswarm_registrations_total",
+        "sipswarm_registration_delay_seconds_bucket",
+        "sipswarm_transport_connections",
+        "sipswarm_actors_active",
+        "sipswarm_actor_mailbox_messages",
+        "sipswarm_actor_mailbox_deepest_messages",
+        "sipswarm_bus_queue_messages",
+        "sipswarm_rtp_mos_bucket",
         "up",
     }
 )
@@ -53,6 +70,39 @@ scrape_configs:
   - job_name: sipswarm-load
     static_configs: [{{targets: ["{host}:{load}"]}}]
 """
+
+
+class Registrar(threading.Thread):
+    """Binds whoever asks for 4 s, so that a binding is refreshed again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((LOOPBACK, 0))
+        self._socket.settimeout(0.2)
+        self.port: int = self._socket.getsockname()[1]
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join(5)
+        self._socket.close()
+
+    def run(self) -> None:
+        """Answer until the end."""
+        while not self._ended.is_set():
+            try:
+                data, peer = self._socket.recvfrom(65535)
+            except TimeoutError:
+                continue
+            request = parse(data)
+            assert isinstance(request, Request)
+            bound = reply(request, 200, ("Contact", str(request.contacts[0])), ("Expires", "4"))
+            self._socket.sendto(bound.to_bytes(), peer)
 
 
 class Prometheus:
@@ -110,17 +160,20 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Scrapes an answering fleet and a load on it, for as long as the load lasts."""
+    """Scrapes a registered answering fleet and a load on it over TCP, for as long as the load lasts."""
     folder = tmp_path_factory.mktemp("prometheus")
     require(PROMETHEUS)
     with ExitStack() as stack:
-        answer = Answer(folder, ["--media", "ivr"])
+        registrar = stack.enter_context(Registrar())
+        by_tcp = f"{LOOPBACK}:{free_port()}"
+        registered = ["--register", f"sip:ivr@{LOOPBACK}:{registrar.port}"]
+        answer = Answer(folder, ["--listen", f"tcp:{by_tcp}", "--media", "ivr", *registered])
         stack.enter_context(answer.program)
         answer.ready()
         test = ["-r", "4", "--duration", "60s", "-d", "0s", "--media", "silence", "--expect-media"]
         digits = ["--dtmf", "????", "--expect-dtmf", "="]
         workers = ["--call-workers", "1", "--media-workers", "1", "--drain", "0s", "--out", str(folder / "results")]
-        load = Fleet(folder, "load", [f"sip:ivr@{answer.address}", *test, *digits, *workers])
+        load = Fleet(folder, "load", [f"sip:ivr@{by_tcp};transport=tcp", *test, *digits, *workers])
         stack.enter_context(load.program)
         running = Prometheus(folder, answer, load)
         stack.enter_context(running.program)
@@ -142,6 +195,15 @@ def test_everything_that_rules_and_dashboard_ask_is_answered(prometheus: Prometh
     wait_until(lambda: not empty(), 25, lambda: f"still without a value: {empty()}")
     errors = {each.where: found for each in asked if isinstance(found := prometheus.values(each.expression), str)}
     assert errors == {}
+
+
+def test_a_registration_and_a_connection_are_counted_as_such(prometheus: Prometheus) -> None:
+    live = 'sum(sipswarm_registrations_active{job="sipswarm"}) == 1'
+    refreshed = 'sum(sipswarm_registrations_total{job="sipswarm",result="ok"}) > 1'
+    connected = 'sum by (job) (sipswarm_transport_connections{transport="tcp",state="open"} > 0)'
+    wait_until(lambda: bool(prometheus.values(live) and prometheus.values(refreshed)), 20, lambda: refreshed)
+    assert prometheus.values('sum(sipswarm_registrations_total{result!="ok"})') == [0]
+    assert len(prometheus.values(connected)) == 2
 
 
 def test_every_rule_is_evaluated_without_an_error_and_a_healthy_test_raises_no_alarm_of_its_own(
