@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.call import Call
+from actors.errors import CallRejected
 from sipcore.message import Request, Response
 from tests.interop.peers import NET_SIP, require
 
@@ -27,8 +30,8 @@ def functions() -> dict[str, Callable[..., Any]]:
 
 PAGE_DEFINES = functions()
 RUN = {
-    "alice", "register", "play", "in_callbacks", "take_calls", "ask_for_a_pin", "digits", "hold", "give_up", "frames",
-    "requests", "every_minute",
+    "alice", "register", "play", "in_callbacks", "take_calls", "ask_for_a_pin", "known_callers_only", "digits", "hold",
+    "give_up", "frames", "requests", "every_minute",
 }  # fmt: skip
 """what the tests below run"""
 
@@ -106,6 +109,20 @@ def test_calls_are_taken_and_those_of_spammers_declined() -> None:
             refused = await spammer.invite(address_of(bob), cb_final=lambda status, call, info: result.set_result(info))
             assert (await result)["code"] == 603
             await refused.over()
+
+    run(scenario)
+
+
+def test_callers_with_the_password_are_taken_and_others_are_not() -> None:
+    async def scenario(alice: Any, bob: Any) -> None:
+        PAGE_DEFINES["known_callers_only"](bob)
+        for password in ("hush", "guess"):
+            async with agent("sip:bob@127.0.0.1", auth=("bob", password)) as caller:
+                if password == "hush":
+                    await (await caller.invite(address_of(bob))).bye()
+                else:
+                    with pytest.raises(CallRejected):
+                        await caller.invite(address_of(bob))
 
     run(scenario)
 
