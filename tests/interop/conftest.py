@@ -1,4 +1,4 @@
-"""What the interop tests share: peers and our own product started by a test end with it; long tests are asked for."""
+"""What the interop tests share: peers and our own product started by a test end with it."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -55,18 +55,6 @@ def wire(request: pytest.FixtureRequest) -> Wire:
     """The wire of a test that is parametrised by `net_sip.over_every_wire`, certified where it has to be."""
     chosen: Wire = request.param
     return chosen._replace(authority=request.getfixturevalue("authority")) if chosen.transport == "tls" else chosen
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: minutes long; runs only when asked for with -m slow")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave slow tests out of a run that says nothing about them."""
-    if not config.option.markexpr:
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
 
 
 def pytest_report_collectionfinish(items: list[pytest.Item]) -> str | list[str]:
