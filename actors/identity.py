@@ -22,6 +22,7 @@ class Identity(NamedTuple):
     session_expires: int = 0
     headers: tuple[tuple[str, str], ...] = ()
     """further headers of each INVITE and REGISTER"""
+    redirects: int = 0
 
 
 def written_address(value: str) -> str:

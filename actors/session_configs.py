@@ -46,6 +46,7 @@ class SessionConfigs:
                 outgoing_proxy=identity.outgoing_proxy,
                 route=identity.route,
                 session_expires=identity.session_expires,
+                redirects=identity.redirects,
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,
                 counts=self._counts,
@@ -60,6 +61,8 @@ class SessionConfigs:
                 yield "sipswarm_sip_retransmissions_total", (direction, method), (count,)
         for timer, count in counts.timeouts.items():
             yield "sipswarm_sip_transaction_timeouts_total", (timer,), (count,)
+        if counts.strangers:
+            yield "sipswarm_sip_refused_total", ("strict_source",), (counts.strangers,)
 
     def outgoing(
         self, tokens: Tokens, to: str, call_id: str, hops: Sequence[Hop], listener: int, identity: Identity, ring: float

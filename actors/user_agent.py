@@ -56,8 +56,10 @@ class UserAgent:
     any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a
     function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of what
     is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
-    "example.org", "*.example.org" or "*". headers: of each INVITE and REGISTER besides their own. codecs: names in the
-    order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
+    "example.org", "*.example.org" or "*". session_expires: seconds after which calls end that nobody refreshes (RFC
+    4028), 0 = they do not ask for it. redirects: how many 3xx a call follows, the targets in the order of their q (RFC
+    3261 8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
+    the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
     numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
     only calls. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). dnsresolv:
     answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of
@@ -85,6 +87,7 @@ class UserAgent:
         options: Mapping[str, str] | None = None,
         domain2proxy: Mapping[str, str] | None = None,
         session_expires: int = 0,
+        redirects: int = 0,
         headers: Sequence[tuple[str, str]] = (),
         codecs: Sequence[str] = (),
         rtp_ports: tuple[int, int] = (20000, 32766),
@@ -113,6 +116,7 @@ class UserAgent:
             self._keyring,
             session_expires,
             tuple(headers),
+            redirects,
         )
         self._trust(outgoing_proxy, registrar)
         self.scenario = ""
