@@ -298,6 +298,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "rate",
                 "challenged",
                 "unauthorized",
+                "strict_source",
             ),
         },
     ),
