@@ -287,6 +287,7 @@ class CallWorker:
     def reopen(self, call: Call) -> None:
         """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
         actor = call.actor
+        actor.user = call
         if actor.number not in self.live:
             self.book.attempt(call.scenario, "uac")
         self.live[actor.number] = call
@@ -522,6 +523,7 @@ class CallWorker:
         self._arm()
 
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
+        self._deadlines.forget(actor)
         if isinstance(actor, RegistrationActor):
             self._actors.pop(actor.key, None)
             self.registrations.forget(actor)
@@ -533,6 +535,7 @@ class CallWorker:
         request = actor.user.invite_request
         if request is not None:
             self._actors.pop(session_key(request), None)
+        actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
         if self.trace is not None:
             self.trace.end(session.call_id)
 
