@@ -93,7 +93,7 @@ class CallActor:
         self.by = ""
         self.answer_status = 0
         """final status of the first INVITE; 0 = none yet"""
-        self.media = CallMedia(demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id)
+        self.media = CallMedia(demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret)
         self._outbox = outbox
         self._headers: Headers = ()
         self._hold: Hold = ""
@@ -114,9 +114,10 @@ class CallActor:
     @property
     def finished(self) -> bool:
         """Nothing needs this call any more: no transaction, no timer, no stream."""
-        over = self.state is State.OVER and not self.media.running
+        if self.state is not State.OVER or self.media.running:
+            return False
         silent = self._abandoned or (self.is_uac and not self.times.invited)
-        return over and (silent or self.session.finished)
+        return silent or self.session.finished
 
     @property
     def name(self) -> str:

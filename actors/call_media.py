@@ -5,12 +5,14 @@ Pure: commands are appended to a list of the caller's. Whose turn it is to offer
 `sipcore.offer_answer`, when a message may carry a description that of the session.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from media import messages as media
+from media.srtp import SUITES, new_key
 from sipcore.errors import LocalProtocolError
-from sipcore.media_attributes import Direction
+from sipcore.media_attributes import Crypto, Direction
 from sipcore.offer_answer import (
     DEFAULT_CODECS,
     Codec,
@@ -58,12 +60,15 @@ class MediaDemand(NamedTuple):
     """seconds between two packets that we send (`rtp_param[2]`); 0.0 = what the peer asks for, or 20 ms"""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
     """which digits are reported: rfc4733, inband"""
+    srtp: str = "off"
+    """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
+    nothing else"""
 
 
 class Line:
     """One media line of ours."""
 
-    __slots__ = ("closed", "configured", "port", "rtcp_port", "statistics", "stream_id")
+    __slots__ = ("closed", "configured", "crypto", "port", "rtcp_port", "statistics", "stream_id")
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
         self.stream_id = stream_id
@@ -74,6 +79,8 @@ class Line:
         self.closed = False
         self.configured = False
         """it has its source and sink"""
+        self.crypto: tuple[Crypto, ...] = ()
+        """our SRTP keys, one per suite; made with its first description"""
         self.statistics: media.StreamStatistics | None = None
 
 
@@ -81,7 +88,7 @@ class CallMedia:
     """The media lines of one call.
 
     demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
-    that are unique in the worker. sdp_id: session id of our o= lines.
+    that are unique in the worker. sdp_id: session id of our o= lines. secret: gives so many secret random octets.
     """
 
     __slots__ = (
@@ -90,6 +97,7 @@ class CallMedia:
         "_left_senders",
         "_new_stream_id",
         "_sdp_id",
+        "_secret",
         "_senders",
         "demand",
         "exchange",
@@ -98,7 +106,12 @@ class CallMedia:
     )
 
     def __init__(
-        self, demand: MediaDemand, commands: list[media.Command], new_stream_id: Callable[[], int], sdp_id: int
+        self,
+        demand: MediaDemand,
+        commands: list[media.Command],
+        new_stream_id: Callable[[], int],
+        sdp_id: int,
+        secret: Callable[[int], bytes],
     ) -> None:
         self.demand = demand
         self.exchange = OfferAnswer()
@@ -109,6 +122,7 @@ class CallMedia:
         self._commands = commands
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
+        self._secret = secret
         self._left: list[Line] = []
         self._senders: list[Line] = []
         self._left_senders: list[Line] = []
@@ -346,7 +360,16 @@ class CallMedia:
 
     def _local_media(self, line: Line) -> LocalMedia:
         ptime = self.demand.interval * 1000 if self.demand.interval and self.demand.codecs != DEFAULT_CODECS else None
-        return LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
+        local = LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
+        if self.demand.srtp == "off":
+            return local
+        line.crypto = line.crypto or tuple(
+            Crypto(tag, suite, f"inline:{b64encode(new_key(suite, self._secret)).decode()}", "")
+            for tag, suite in enumerate(SUITES, 1)
+        )
+        return local._replace(
+            crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
+        )
 
 
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
@@ -373,4 +396,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         inactivity_limit=demand.inactivity_limit,
         source=demand.source,
         sink=demand.sink,
+        srtp_suite=line.local_crypto.suite if line.local_crypto is not None else "",
+        srtp_send_key=line.local_crypto.master_key() if line.local_crypto is not None else b"",
+        srtp_receive_key=line.remote_crypto.master_key() if line.remote_crypto is not None else b"",
     )

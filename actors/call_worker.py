@@ -308,6 +308,7 @@ class CallWorker:
             address=host,
             worker=self._number % max(1, self.config.media_workers),
             parked_port=self._parked_ports[host],
+            srtp=wishes.pop("srtp", self.config.srtp),
             **wishes,
         )
 
@@ -562,8 +563,8 @@ class CallWorker:
             return
         row = self.book.finished(call, self.now())
         report = call.report or self.tell
-        if self.trace is not None and row.failure and call.is_uac and call.report is None:
-            self.trace.tell(self.tell, call.call_id, call.sip_record)
+        if self.trace is not None:
+            self.trace.over(call, row, self.tell)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
         self._touched[call.actor] = None

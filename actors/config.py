@@ -4,6 +4,7 @@ Filled by the command line or by `UserAgent`; checked here, in one place, with e
 """
 
 import dataclasses
+import importlib.util
 import ipaddress
 import json
 from dataclasses import dataclass, field
@@ -188,6 +189,19 @@ class TlsConfig:
     """whether certificate and name of who we connect to are checked"""
 
 
+def srtp_mode(text: str) -> str:
+    """What to do about encrypted media: off, optional or required.
+
+    Raises:
+        ConfigurationError: another word, or encryption without the library that it needs.
+    """
+    if text not in ("off", "optional", "required"):
+        raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
+    if text != "off" and importlib.util.find_spec("pylibsrtp") is None:
+        raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Everything the processes of one node share."""
@@ -212,12 +226,12 @@ class NodeConfig:
     """seconds without a beat before a process is replaced; 0 = off"""
     max_calls: int = 20000
     """live calls per call worker; a further INVITE gets 503"""
-    strict_source: bool = True
-    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
     ladders: bool = False
     """keep the newest SIP messages of each live call, for `Call.ladder` and the folders of failed calls"""
     sip_trace: str = ""
     """capture file of all SIP of the call workers; empty = none"""
+    strict_source: bool = True
+    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None
@@ -225,6 +239,8 @@ class NodeConfig:
     """who we are"""
     codecs: tuple[str, ...] = ()
     """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
+    srtp: str = "off"
+    """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
     tells_incoming: bool = False
     """whether the supervisor hears of each ended call that came in too, not only of those that we placed"""
 

@@ -27,7 +27,7 @@ from .call import Call
 from .call_demand import demand_wishes, given_description
 from .callbacks import Callback, invoke
 from .challenger import Challenger
-from .config import Listener, NodeConfig, TlsConfig, format_host
+from .config import Listener, NodeConfig, TlsConfig, format_host, srtp_mode
 from .errors import ConfigurationError, HostUnreachable
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler
@@ -61,10 +61,11 @@ class UserAgent:
     3261 8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
     the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
     numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
-    only calls. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). dnsresolv:
+    only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
+    strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). dnsresolv:
     answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of
     a running node, in place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`,
-    `strict_source`) is said there, and the user agent works without being entered.
+    `srtp`, `strict_source`) is said there, and the user agent works without being entered.
 
     trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
     capture file for everything, secrets masked; not on a worker, which has its node's.
@@ -93,6 +94,7 @@ class UserAgent:
         rtp_ports: tuple[int, int] = (20000, 32766),
         tls: TlsConfig | None = None,
         strict_source: bool = True,
+        srtp: str = "off",
         dnsresolv: "Lookup | None" = None,
         trace: bool = False,
         sip_trace: str = "",
@@ -144,6 +146,7 @@ class UserAgent:
                 tls=tls or TlsConfig(),
                 codecs=tuple(codecs),
                 strict_source=strict_source,
+                srtp=srtp_mode(srtp),
             )
             self._node = EmbeddedNode(dataclasses.replace(config, ladders=trace, sip_trace=sip_trace))
 

@@ -5,6 +5,7 @@ reads them all, because whoever wants one wants most; peers of a kind write the 
 read is shared. This file knows no m= line, no offers and not which codecs we have.
 """
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
@@ -110,6 +111,26 @@ class Crypto(NamedTuple):
     """Key parameters as written, `inline:…`."""
     parameters: str
     """Session parameters as written, else empty."""
+
+    def master_key(self) -> bytes:
+        """Master key and salt of one inline key; empty for what would have to be understood and is not.
+
+        That is several keys, a key identifier (MKI), a broken key, or a session parameter that is neither a hint
+        nor marked as one that may be ignored (RFC 4568 sections 6.1, 6.3.6 and 6.3.7).
+        """
+        method, _, info = self.key.partition(":")
+        encoded, *rest = info.split("|")
+        ignorable = all(word.startswith(("-", "WSH=")) for word in self.parameters.split())
+        if method.lower() != "inline" or ";" in info or not ignorable or len(rest) > 1 or ":" in "".join(rest):
+            return b""
+        try:
+            return b64decode(encoded, validate=True)
+        except ValueError:
+            return b""
+
+    def fits(self, other: "Crypto") -> bool:
+        """Tell whether the other side's attribute can be used with this one: same suite, a key as long as ours."""
+        return self.suite == other.suite and 0 < len(self.master_key()) == len(other.master_key())
 
     def __repr__(self) -> str:
         return f"Crypto(tag={self.tag}, suite={self.suite!r}, key='…')"

@@ -270,7 +270,9 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         active, send, receive, event_send, event_receive = _match(mine, their)
         if secure:
             for remote_crypto in theirs.crypto:
-                local_crypto = next((key for key in ours.crypto if key[:2] == remote_crypto[:2]), None)
+                local_crypto = next(
+                    (key for key in ours.crypto if key.tag == remote_crypto.tag and key.fits(remote_crypto)), None
+                )
                 if local_crypto is not None:
                     break
             active = active and local_crypto is not None
@@ -429,7 +431,7 @@ def _agreed_crypto(offered: MediaLine, local: LocalMedia) -> Crypto | None:
     # RFC 4568 section 5.1.2: the first offered suite that we have; its tag, our key.
     for theirs in offered.crypto:
         for ours in local.crypto:
-            if ours.suite == theirs.suite:
+            if ours.fits(theirs):
                 return ours._replace(tag=theirs.tag)
     return None
 

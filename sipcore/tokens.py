@@ -37,6 +37,10 @@ class Tokens:
         self._position = end
         return self._block[position:end]
 
+    def secret(self, octets: int) -> bytes:
+        """Return that many random octets, for keys."""
+        return bytes.fromhex(self.hexadecimal(2 * octets))
+
     def branch(self) -> str:
         """Return a new branch: the magic cookie and 80 random bits (RFC 3261 8.1.1.7)."""
         return MAGIC_COOKIE + self.hexadecimal(20)

@@ -271,6 +271,6 @@ def test_a_lost_ack_is_repeated_for_and_ends_the_call_after_32_seconds() -> None
 def test_a_media_side_without_an_offer_has_nothing_to_answer() -> None:
     made = established()
     with pytest.raises(LocalProtocolError):
-        CallMedia(made.alice.call.media.demand, [], lambda: 1, 1).answer()
+        CallMedia(made.alice.call.media.demand, [], lambda: 1, 1, bytes).answer()
     assert isinstance(made.line.messages[1], Response)
     assert Closed() == ()

@@ -1,18 +1,13 @@
-"""SRTP with SDES keys: the crypto attribute, a published packet, and packets that must not get through."""
+"""SRTP: a published packet, and packets that must not get through."""
 
-import base64
 import random
 import subprocess
 import sys
 
 import pytest
 
-from media.srtp import MAX_LIFETIME, SUITES, CryptoAttribute, CryptoError, SrtpSession, new_key
+from media.srtp import SUITES, CryptoError, SrtpSession, new_key
 
-KEY_30 = bytes(range(30))
-KEY_28 = bytes(range(28))
-INLINE_30 = base64.b64encode(KEY_30).decode()
-INLINE_28 = base64.b64encode(KEY_28).decode()
 CM_80 = "AES_CM_128_HMAC_SHA1_80"
 
 RTP = bytes.fromhex("800f1234decafbadcafebabe") + b"\xab" * 16
@@ -34,84 +29,9 @@ def numbered(sequence_number: int, payload: bytes = b"\xab" * 160) -> bytes:
     return b"\x80\x00" + (sequence_number & 0xFFFF).to_bytes(2) + RTP[4:12] + payload
 
 
-# --- the crypto attribute --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (f"1 {CM_80} inline:{INLINE_30}", CryptoAttribute(1, CM_80, KEY_30)),
-        (f"1 {CM_80} inline:{INLINE_30}|2^20", CryptoAttribute(1, CM_80, KEY_30, 2**20)),
-        (f"2 {CM_80} INLINE:{INLINE_30}|1000000 WSH=64", CryptoAttribute(2, CM_80, KEY_30, 1_000_000)),
-        (
-            f"7 AES_CM_128_HMAC_SHA1_32 inline:{INLINE_30} -what=ever",
-            CryptoAttribute(7, "AES_CM_128_HMAC_SHA1_32", KEY_30),
-        ),
-        (f"3 AEAD_AES_128_GCM inline:{INLINE_28}|2^48", CryptoAttribute(3, "AEAD_AES_128_GCM", KEY_28)),
-        # RFC 4568 4: the example of its first offer, without the key identifier.
-        (
-            f"1 {CM_80} inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20",
-            CryptoAttribute(1, CM_80, b"YS___semctl () {\t220;}\n}\nunles", 2**20),
-        ),
-    ],
-)
-def test_a_crypto_attribute_is_read(value: str, expected: CryptoAttribute) -> None:
-    assert CryptoAttribute.parse(value) == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        ("", "tag, suite and key"),
-        (f"1 {CM_80}", "tag, suite and key"),
-        (f"x {CM_80} inline:{INLINE_30}", "the tag"),
-        (f"1234567890 {CM_80} inline:{INLINE_30}", "the tag"),
-        (f"² {CM_80} inline:{INLINE_30}", "the tag"),
-        (f"1 F8_128_HMAC_SHA1_80 inline:{INLINE_30}", "this suite"),
-        (f"1 {CM_80} outline:{INLINE_30}", "one inline key"),
-        (f"1 {CM_80} inline:{INLINE_30};inline:{INLINE_30}", "one inline key"),
-        (f"1 {CM_80} inline:{INLINE_30[:-1]}", "base64"),
-        (f"1 {CM_80} inline:{INLINE_30[:-1]}é", "base64"),
-        (f"1 {CM_80} inline:", "30 octets"),
-        (f"1 {CM_80} inline:{INLINE_28}", "30 octets"),
-        (f"1 AEAD_AES_128_GCM inline:{INLINE_30}", "28 octets"),
-        (f"1 {CM_80} inline:{INLINE_30}|2^20|1:32", "identifier"),
-        (f"1 {CM_80} inline:{INLINE_30}|1:4", "identifier"),
-        (f"1 {CM_80} inline:{INLINE_30}|2^20|5", "identifier"),
-        (f"1 {CM_80} inline:{INLINE_30}|2^", "number of packets"),
-        (f"1 {CM_80} inline:{INLINE_30}|-1", "number of packets"),
-        (f"1 {CM_80} inline:{INLINE_30}|0", "2^48"),
-        (f"1 {CM_80} inline:{INLINE_30}|2^49", "2^48"),
-        (f"1 {CM_80} inline:{INLINE_30}|2^999999999999999", "2^48"),
-        (f"1 {CM_80} inline:{INLINE_30} UNENCRYPTED_SRTP", "session parameter"),
-        (f"1 {CM_80} inline:{INLINE_30} KDR=1", "session parameter"),
-    ],
-)
-def test_a_crypto_attribute_that_cannot_be_used_says_why_without_the_key(value: str, reason: str) -> None:
-    with pytest.raises(CryptoError) as caught:
-        CryptoAttribute.parse(value)
-    assert reason in str(caught.value)
-    assert INLINE_30[:10] not in str(caught.value)
-
-
-@pytest.mark.parametrize("suite", SUITES)
-def test_what_is_written_is_read_again(suite: str) -> None:
-    attribute = CryptoAttribute(1, suite, new_key(suite, random.Random(2).randbytes))
-    assert CryptoAttribute.parse(str(attribute)) == attribute
-    assert attribute.lifetime == MAX_LIFETIME
-
-
-def test_the_repr_of_an_attribute_masks_the_key() -> None:
-    shown = repr(CryptoAttribute(1, CM_80, KEY_30))
-    assert shown == f"CryptoAttribute(tag=1, suite='{CM_80}', key=<masked>, lifetime={MAX_LIFETIME})"
-
-
-def test_reading_an_attribute_needs_no_library() -> None:
+def test_naming_the_suites_needs_no_library() -> None:
     check = "import sys, media.srtp; sys.exit('pylibsrtp' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
-
-
-# --- packets ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_library_is_named_with_the_extra() -> None:

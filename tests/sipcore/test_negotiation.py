@@ -219,7 +219,7 @@ def test_what_is_no_codec_is_refused(number: int, name: str) -> None:
         codec_for(number, name)
 
 
-PLAIN, SECURE = ("RTP/AVP", ""), ("RTP/SAVP", "a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:theirs\r\n")
+PLAIN, SECURE = ("RTP/AVP", ""), ("RTP/SAVP", "a=crypto:7 AES_CM_128_HMAC_SHA1_80 inline:them\r\n")
 KEY = Crypto(1, "AES_CM_128_HMAC_SHA1_80", "inline:ours", "")
 
 
