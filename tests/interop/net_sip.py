@@ -4,6 +4,7 @@ The script's arguments are `name=value` words. A script that waits for calls pri
 """
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,11 @@ class NetSip:
         )
         assert self.program.exit_code is None, self.program.account()
 
+    def stop(self) -> dict[str, Any]:
+        """Ask a script that serves for ever to end, and what it saw."""
+        self.program.signal(signal.SIGTERM)
+        return self.report()
+
     def report(self) -> dict[str, Any]:
         """What it saw, once it has ended.
 
@@ -72,8 +78,15 @@ class Wire(NamedTuple):
 
         host: in place of the real one. more: further parameters.
         """
-        transport = "" if self.transport == "udp" else f";transport={self.transport}"
-        return f"<sip:{user}@{host or format_host(self.host)}:{port}{transport}{more}>"
+        return f"<{self.plain_uri(f'{user}@{host or format_host(self.host)}', port)}{more}>"
+
+    def plain_uri(self, host: str, port: int) -> str:
+        """A SIP URI over this wire without brackets. host: as it stands in a URI."""
+        return f"sip:{host}:{port}{'' if self.transport == 'udp' else f';transport={self.transport}'}"
+
+    def server(self, port: int) -> str:
+        """The SIP URI of a registrar or proxy."""
+        return self.plain_uri(format_host(self.host), port)
 
     def of_perl(self, port: int = 0) -> dict[str, str]:
         """The arguments by which a script has its leg on this wire."""

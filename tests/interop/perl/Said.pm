@@ -10,9 +10,10 @@ our @EXPORT = qw(arguments agent ready say_and_end);
 $| = 1;
 
 # The words name=value of the command line over the defaults; ends the script after `seconds`.
-# local = our leg as a URI; ca, cert, key = files for legs of TLS; user, password = what challenges are answered with.
+# local = our leg as a URI; ca, cert, key = files for legs of TLS; user, password = what challenges are answered with;
+# proxy = where all requests go.
 sub arguments {
-    my %given = (local => '', ca => '', cert => '', key => '', user => '', password => '', @_);
+    my %given = (local => '', ca => '', cert => '', key => '', user => '', password => '', proxy => '', @_);
     for my $word (@ARGV) {
         my ($name, $value) = split /=/, $word, 2;
         die "unknown argument $name" unless exists $given{$name} or $name eq 'seconds';
@@ -32,6 +33,7 @@ sub agent {
         from => 'sip:perl@example.invalid',
         $arg->{ca} ? (tls => { %tls, SSL_verifycn_scheme => 'none' }) : (),
         $arg->{user} ? (auth => [$arg->{user}, $arg->{password}]) : (),
+        $arg->{proxy} ? (outgoing_proxy => $arg->{proxy}) : (),
         %more,
     );
 }
