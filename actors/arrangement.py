@@ -52,11 +52,13 @@ class Arrangement:
         Raises:
             ConfigurationError: it is not an address or no registrar, is there twice, or is one too many.
         """
-        for text in (binding.address, binding.registrar, binding.contact):
+        for text in filter(None, (binding.address, binding.registrar, binding.contact)):
             try:
-                _ = text and NameAddr.parse(text)
+                uri = NameAddr.parse(text).uri
             except ParseError as error:
                 raise ConfigurationError(f"{text!r} is no SIP URI: {error}; write sip:USER@HOST") from error
+            if uri.scheme not in ("sip", "sips"):
+                raise ConfigurationError(f"{text!r} is no SIP URI; write sip:USER@HOST")
         if binding.key in self.wanted:
             raise ConfigurationError(f"{binding.address} is to be registered twice with {binding.registrar}")
         if len(self.wanted) >= MAX_BINDINGS:

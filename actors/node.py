@@ -84,6 +84,7 @@ class EmbeddedNode:
         registrations = self.worker.registrations
         while (self.worker.live_calls or registrations.waiting) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
+        self.worker.flush()
         self.worker.close()
         self._dispatcher.close()
         for each in self._media:

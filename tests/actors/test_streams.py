@@ -288,8 +288,13 @@ def test_one_source_gets_64_connections_and_all_together_a_bound() -> None:
         peers = [stage.connect() for _ in range(66)]
         await until(lambda: stage.streams.count == 64)
         assert await read(peers[65]) == b""
+        open_now = stage.totals.cell("sipswarm_transport_connections", "tcp", "open")
+        stage.streams.update_gauges()
+        assert open_now.value == 64
         peers[0].close()
         await until(lambda: stage.streams.count == 63)
+        stage.streams.update_gauges()
+        assert open_now.value == 63
         stage.connect().sendall(request())
         await until(lambda: stage.received)
 
