@@ -14,11 +14,12 @@ from sipcore.hop import Hop
 
 from .config import NodeConfig
 from .ladder import Ladder, Row, Rung
-from .messages import CallTraced, SipReceived
+from .messages import CallFinished, CallTraced, SipReceived
 from .totals import Totals
 from .trace_file import TraceFile
 
 if TYPE_CHECKING:
+    from .call import Call
     from .call_worker import CallWorker
 
 MOST_MESSAGES: Final = 64
@@ -60,11 +61,11 @@ class SipTrace:
     """One per call worker that traces.
 
     hops: our own addresses, by listener. now: the monotonic clock. clock_offset: from there to seconds since 1970.
-    ladders: whether messages are kept by call. failures: of how many failed calls the supervisor hears. file: gets
+    ladders: whether messages are kept by call. of_load: whether the supervisor hears of failed calls. file: gets
     every message, None = there is none.
     """
 
-    __slots__ = ("_calls", "_file", "_hops", "_left_to_tell", "_now", "_offset", "_stranger", "ladders")
+    __slots__ = ("_calls", "_file", "_hops", "_left_to_tell", "_now", "_of_load", "_offset", "_stranger", "ladders")
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class SipTrace:
         now: Callable[[], float],
         clock_offset: float,
         ladders: bool,
-        failures: int = 0,
+        of_load: bool = False,
         file: TraceFile | None = None,
     ) -> None:
         self._hops = [(hop.transport, (hop.host, hop.port)) for hop in hops]
@@ -83,7 +84,8 @@ class SipTrace:
         self._calls: dict[str, CallRecord] = {}
         self._stranger: tuple[str, Row] | None = None
         """the last message that belonged to no call: the INVITE of the one that begins next"""
-        self._left_to_tell = failures
+        self._of_load = of_load
+        self._left_to_tell = MOST_FAILURES if of_load else 0
         self.ladders = ladders
 
     # ---- calls
@@ -102,8 +104,16 @@ class SipTrace:
         self._stranger = None
         return record
 
+    def over(self, call: "Call", row: CallFinished, tell: Callable[[CallTraced], object] | None) -> None:
+        """Every figure of a call is final. What was kept of it goes, unless somebody has its handle and may look."""
+        self.end(call.call_id)
+        if self._of_load and call.report is None:
+            if row.failure and call.is_uac:
+                self.tell(tell, call.call_id, call.sip_record)
+            call.sip_record = None
+
     def end(self, call_id: str) -> None:
-        """A call is forgotten; whoever holds its record still has it."""
+        """Nothing more is added to the record of a call; whoever holds it still has it."""
         record = self._calls.get(call_id)
         if record is not None:
             record.users -= 1
@@ -157,8 +167,8 @@ def of(config: NodeConfig, hops: Sequence[Hop], now: Callable[[], float], totals
         return None
     offset = time.time() - now()
     file = TraceFile(config.sip_trace, totals, clock_offset=offset) if config.sip_trace else None
-    failures = MOST_FAILURES if config.load is not None else 0
-    return SipTrace(hops, now=now, clock_offset=offset, ladders=config.ladders, failures=failures, file=file)
+    of_load = config.load is not None
+    return SipTrace(hops, now=now, clock_offset=offset, ladders=config.ladders, of_load=of_load, file=file)
 
 
 def keep_ladders(worker: "CallWorker") -> None:

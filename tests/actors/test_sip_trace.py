@@ -27,9 +27,9 @@ def received(data: bytes, listener: int = 0) -> SipReceived:
     return SipReceived(listener, 0, *PEER, data)
 
 
-def trace(failures: int = 0) -> SipTrace:
+def trace(*, of_load: bool = False) -> SipTrace:
     clock = iter(range(10**6))
-    return SipTrace(HOPS, now=lambda: float(next(clock)), clock_offset=0.0, ladders=True, failures=failures)
+    return SipTrace(HOPS, now=lambda: float(next(clock)), clock_offset=0.0, ladders=True, of_load=of_load)
 
 
 def test_both_directions_of_a_call_are_kept_and_those_of_others_are_not() -> None:
@@ -84,7 +84,7 @@ def test_a_call_is_forgotten_when_the_last_with_its_call_id_is() -> None:
 
 
 def test_the_supervisor_hears_of_the_first_failed_calls_only_and_of_no_secret() -> None:
-    made = trace(failures=MOST_FAILURES)
+    made = trace(of_load=True)
     record = made.begin("a")
     made.sent(0, message("a", more='Authorization: Digest response="5ecre7"\r\n'), PEER)
     told: list[CallTraced] = []
