@@ -99,7 +99,7 @@ def test_10_with_a_peer_that_died_everything_is_closed_all_the_same(tmp_path: Pa
                 call = await ua.invite(to, init_media=frames(got))
                 await until(lambda: len(got) > 25)
                 perl.program.end()
-                unanswered = call.bye()
+                unanswered = asyncio.ensure_future(call.bye())
                 await asyncio.sleep(1)
                 assert not unanswered.done()
                 call.cleanup()
