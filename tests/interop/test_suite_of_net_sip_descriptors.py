@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actors.call import Call
 from actors.media_handlers import send_recv
 from actors.user_agent import UserAgent
@@ -66,6 +68,7 @@ def test_09_a_call_takes_two_descriptors_and_cleanup_gives_them_back_without_a_b
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_09_as_the_called_side_too(tmp_path: Path, start: Start) -> None:
     async def main() -> None:
         before = descriptors()
