@@ -175,6 +175,10 @@ class UserAgent:
         worker = self._node.worker if isinstance(self._node, BoundNode) else None
         return UserAgent(from_, worker=worker, **options)
 
+    def keep_ladders(self) -> None:
+        """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
+        keep_ladders(self._node.worker)
+
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
 
