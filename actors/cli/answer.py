@@ -74,6 +74,7 @@ def answer(
       sipswarm answer --listen udp:192.168.1.5:5060 --media play:prompt.wav
       sipswarm answer -p 5080 --media ivr --ring-time 2s
       sipswarm answer --status 486
+      sipswarm answer --listen udp:192.168.1.5:5060 --register robot@192.168.1.1 --media ivr
     """
     if 200 < status < 300:
         raise click.UsageError(f"--status {status}: a call is answered with 200; write 200, or 300 to 699 to refuse")

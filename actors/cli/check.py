@@ -43,6 +43,9 @@ def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
     Examples:
       sipswarm check load 127.0.0.1:5070 -r 50 -m 1000 -d 5s --media silence
       sipswarm check answer --listen udp:127.0.0.1:0
+      sipswarm check robot examples/robot.py
+
+    Exit codes: 0 all is there, 2 something is not, and what to do.
     """
     from .configuration import Verb
 

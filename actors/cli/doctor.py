@@ -32,7 +32,14 @@ class Finding(NamedTuple):
 
 @click.command()
 def doctor() -> int:
-    """Look at limits, sysctls, ports, loop, codecs and clock; each finding with its fix."""
+    """Look at limits, sysctls, ports, loop, codecs and clock; each finding with its fix.
+
+    \b
+    Examples:
+      sipswarm doctor
+
+    What it finds may be no hindrance for what you plan: 'sipswarm check load …' tells.
+    """
     troubled = 0
     for finding in findings():
         troubled += bool(finding.fix)

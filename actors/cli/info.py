@@ -11,7 +11,12 @@ from ..metric_table import METRICS, Metric
 
 @click.command()
 def version() -> int:
-    """Show the versions of sipswarm and of what it stands on."""
+    """Show the versions of sipswarm and of what it stands on.
+
+    \b
+    Examples:
+      sipswarm version
+    """
     from ..link import versions
 
     libzmq, pyzmq = versions()
@@ -24,7 +29,13 @@ def version() -> int:
 
 @click.command()
 def metrics() -> int:
-    """List every metric on /metrics with its labels and meaning."""
+    """List every metric on /metrics with its labels and meaning.
+
+    \b
+    Examples:
+      sipswarm metrics
+      sipswarm metrics | grep -A 4 registration
+    """
     for metric in METRICS:
         click.echo(f"{metric.name} ({metric.kind})")
         click.echo(f"    {metric.help}")

@@ -142,6 +142,8 @@ def load(
       sipswarm load ivr@127.0.0.1:5070 -m 100 --media silence --dtmf '????' --expect-dtmf =
       sipswarm load 127.0.0.1:5070 --ramp 10:200/60s --duration 90s -d 5s -l 500
       sipswarm load 10.0.0.7 -m 500 --threshold 'answered>=0.99' --threshold 'post_dial_delay.p95<1.5'
+      sipswarm load ivr@127.0.0.1:5070 -m 15 --scenario examples/scenario.py --data examples/users.csv
+      sipswarm load sip:bob@example.internal -m 500 --from sip:alice@example.internal --proxy 10.0.0.7
 
     Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
     99 thresholds failed, 105 cut short.
