@@ -173,7 +173,7 @@ class CallBook:
             rtp_received=statistics.packets_received if statistics else 0,
             rtp_lost=statistics.packets_lost if statistics else 0,
             jitter=statistics.jitter_ms / 1000 if statistics and statistics.packets_received else -1.0,
-            mos=statistics.mos if statistics and statistics.packets_received else -1.0,
+            mos=statistics.mos if statistics and statistics.packets_received and statistics.mos else -1.0,
             digits_sent=len(call.digits_sent),
             digits_received=len(call.digits_received),
             digits_missed=missed,

@@ -97,6 +97,7 @@ def call(
         auth=(own.user, own.password) if own.user else None,
         headers=own.headers,
         codecs=account.codec,
+        srtp=account.srtp,
         tls=account.tls,
         rtp_ports=rtp_ports,
         trace=True,
@@ -246,7 +247,8 @@ def result_lines(call: "Call") -> list[str]:
     ]
     if figures is None:
         return [*lines, "media: none"]
-    quality = f", jitter {figures.jitter_ms:.1f} ms, MOS {figures.mos:.2f}" if figures.packets_received else ", one-way"
+    mos = f"{figures.mos:.2f}" if figures.mos else "unknown"  # for codecs without a known impairment
+    quality = f", jitter {figures.jitter_ms:.1f} ms, MOS {mos}" if figures.packets_received else ", one-way"
     return [
         *lines,
         f"media: RTP sent {figures.packets_sent}, received {figures.packets_received}, lost {figures.packets_lost}"
