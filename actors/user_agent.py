@@ -70,6 +70,8 @@ class UserAgent:
     trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
     capture file for everything, secrets masked; not on a worker, which has its node's.
 
+    rtp_timeout: seconds without RTP, where some is due, until a call is hung up; 0 = never.
+
     Raises:
         ConfigurationError: on entering, for an address that is busy or not ours.
     """
@@ -92,6 +94,7 @@ class UserAgent:
         headers: Sequence[tuple[str, str]] = (),
         codecs: Sequence[str] = (),
         rtp_ports: tuple[int, int] = (20000, 32766),
+        rtp_timeout: float = 30.0,
         tls: TlsConfig | None = None,
         strict_source: bool = True,
         srtp: str = "off",
@@ -143,6 +146,7 @@ class UserAgent:
                 listeners,
                 0,
                 rtp_ports=rtp_ports,
+                rtp_timeout=rtp_timeout,
                 tls=tls or TlsConfig(),
                 codecs=tuple(codecs),
                 strict_source=strict_source,
@@ -261,7 +265,7 @@ class UserAgent:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
         wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
-        demand = worker.demand_for(listener, **{**demand_wishes(parameters), **wishes})
+        demand = worker.demand_for(listener, **{**self._silence, **demand_wishes(parameters), **wishes})
         call = worker.place_call(
             target,
             hop,
@@ -364,6 +368,10 @@ class UserAgent:
             self._node.worker.output.name(hop, host)
         return hops
 
+    @property
+    def _silence(self) -> dict[str, Any]:
+        return {"inactivity_limit": self._node.config.rtp_timeout}
+
     def _nowhere(self, host: str) -> Hop:
         """The hop of a host without an address: what is sent there is lost at once, and told so."""
         late = self._node.worker.output.late
@@ -417,7 +425,7 @@ class UserAgent:
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
         worker.arrivals.param = param
-        wishes = demand_wishes(CallParameters(**param))
+        wishes = self._silence | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
             wishes |= robots.media_wishes(media or "silence", self._node.config.rtp_timeout)
         worker.arrivals.wishes = wishes

@@ -197,3 +197,22 @@ def test_rtp_param_of_a_reinvite_is_a_demand_from_then_on() -> None:
         await call.bye()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_call_on_hold_outlives_the_time_after_which_a_silent_one_is_hung_up(held: bool) -> None:
+    async def main() -> None:
+        async with agent(rtp_timeout=0.7) as alice, agent("sip:bob@127.0.0.1", rtp_timeout=0.7) as bob:
+            bob.listen(init_media=MediaHandler(("none",)))
+            call = await alice.invite(address_of(bob), init_media=TONE)
+            began = asyncio.get_running_loop().time()
+            if held:
+                await call.hold()
+                await asyncio.sleep(2.5)
+                assert call.is_up
+                await call.resume()
+                began = asyncio.get_running_loop().time()
+            await until(lambda: not call.is_up, 5)
+            assert 0.6 < asyncio.get_running_loop().time() - began < 4
+
+    asyncio.run(main())
