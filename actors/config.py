@@ -189,13 +189,16 @@ class TlsConfig:
     """whether certificate and name of who we connect to are checked"""
 
 
+SRTP_MODES = ("off", "optional", "required")
+
+
 def srtp_mode(text: str) -> str:
     """What to do about encrypted media: off, optional or required.
 
     Raises:
         ConfigurationError: another word, or encryption without the library that it needs.
     """
-    if text not in ("off", "optional", "required"):
+    if text not in SRTP_MODES:
         raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
     if text != "off" and importlib.util.find_spec("pylibsrtp") is None:
         raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")

@@ -15,7 +15,7 @@ import click
 
 from sipcore.hop import Hop
 
-from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig
+from ..config import SRTP_MODES, AccountConfig, AnswerConfig, Listener, TlsConfig, srtp_mode
 from .password import read_password
 from .values import (
     Codecs,
@@ -163,6 +163,7 @@ class AccountOptions:
     auth_password_file: Path | None
     headers: tuple[tuple[str, str], ...]
     codec: tuple[str, ...]
+    srtp: str
     tls_ca: str
     tls_cert: str
     tls_key: str
@@ -201,6 +202,7 @@ class AccountOptions:
         return {
             "account": self.account(address),
             "codecs": self.codec,
+            "srtp": srtp_mode(self.srtp),
             "tls": self.tls,
             "tells_incoming": self.cdr is not None,
         }
@@ -235,6 +237,13 @@ def account_options(*, places: bool) -> Decorator:
             default="pcmu,pcma",
             show_default=True,
             help=f"Codecs in their order: {', '.join(Codecs.known())}.",
+        ),
+        click.option(
+            "--srtp",
+            type=click.Choice(SRTP_MODES),
+            default="off",
+            show_default=True,
+            help="Encrypted media: optional takes such offers too, required offers and takes nothing else.",
         ),
         click.option(
             "--tls-ca",

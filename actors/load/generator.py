@@ -6,6 +6,7 @@ call that sends or expects digits has a task of its own.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -173,7 +174,12 @@ class LoadGenerator:
             await call.dtmf(digits)
         if call.expected_digits:
             await call.digits(len(call.expected_digits), DIGIT_GRACE + 0.3 * len(call.expected_digits))
-        await call.digits(1, max(0.0, hold_until - self._worker.now()) or 0.05)  # and one more would be one too many
+        remaining = max(0.0, hold_until - self._worker.now())
+        if call.expected_digits:
+            await call.digits(1, remaining or 0.05)  # one more would be one too many
+        elif remaining:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(call.over(), remaining)
 
     def _on_over(self, call: Call) -> None:
         self._live -= 1

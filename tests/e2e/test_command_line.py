@@ -132,6 +132,7 @@ def test_a_load_against_answer_passes_and_both_sides_count_the_same(
         rows = list(csv.DictReader(file))
     assert len({row["id"] for row in rows}) == 20
     assert {(row["outcome"], row["code"], row["failure"]) for row in rows} == {("answered", "200", "")}
+    assert all(float(row["duration"]) >= 0.99 for row in rows), "a digit that comes back cuts no call short"
     deadline = time.monotonic() + 5
     attempts = ("sipswarm_call_attempts_total", "uas")
     while time.monotonic() < deadline:
