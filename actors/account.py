@@ -3,18 +3,16 @@
 Makes identities, and user agents that share them, from plain configuration. Knows no call and writes no message.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from sipcore.hop import Hop
-from sipcore.message import Response
 from sipcore.uri import Uri
 
 from .config import NodeConfig, format_host
-from .errors import CallRejected, CallTimeout
 from .identity import Identity, Keyring
+from .registrations import Binding
+from .routing import slot_of
 from .targets import hop_of
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 REGISTRATION_TIME: Final = 900
 """seconds for which a registration is asked"""
-_logger = logging.getLogger(__name__)
 
 
 class Account:
@@ -102,18 +99,13 @@ class Account:
             arrangement=arrangement,
         )
 
-    async def keep_registered(self, worker: "CallWorker") -> None:
-        """Bind our address at the registrar and keep it bound, by the worker that owns it; failures are logged."""
-        own = self._own
-
-        def tell(result: str, info: Mapping[str, Any] | int, response: Response | None) -> None:
-            if result != "OK":
-                why = f"{response.status} {response.reason}" if response is not None else "no answer"
-                _logger.warning("%s is not registered with %s: %s", own.address, own.registrar, why)
-
-        legs = worker.output.hops
-        leg = worker.listener_for(self.hop_to(own.registrar, legs))
-        with suppress(CallRejected, CallTimeout):  # logged; the next try is planned
-            await self.agent(worker, own.address).register(
-                expires=REGISTRATION_TIME, refresh=True, leg=leg, cb_final=tell
-            )
+    def keep_registered(self, worker: "CallWorker") -> None:
+        """Have our address bound at the registrar and kept bound, where this worker is the one that owns it."""
+        own, config = self._own, worker.config
+        if slot_of(own.address.encode(), config.call_id_key, config.call_workers) != worker.slot:
+            return
+        auth = (own.user, own.password) if own.user else None
+        binding = Binding(own.address, own.registrar, auth=auth, expires=REGISTRATION_TIME, headers=own.headers)
+        hop = self.hop_to(own.registrar, worker.output.hops)
+        worker.output.name(hop, self.name_of(own.registrar))
+        worker.registrations.settle({binding.key: binding}, {}, {own.registrar: hop})

@@ -212,7 +212,7 @@ class AnsweringRobot:
         worker.application.scenario = "answer"
         worker.arrivals.on_call = self._on_call
         if worker.config.account.registrar:
-            worker.on_start(lambda at: worker.spawn(worker.arrivals.account.keep_registered(worker)))
+            worker.on_start(lambda at: worker.arrivals.account.keep_registered(worker))
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config

@@ -65,4 +65,4 @@ def test_a_wrong_password_registers_nobody_and_says_so(tmp_path: Path, start: St
     answer.counted("sipswarm_registrations_total", 1, result="challenged_twice")
     answer.program.end()
     assert answer.program.exit_code == 0, answer.program.account()
-    assert "sip:bob@home.test is not registered with sip:home.test: " in answer.program.errors
+    assert "registrations fail, the last one <sip:bob@home.test>: 401" in answer.program.errors
