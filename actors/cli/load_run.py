@@ -142,6 +142,7 @@ class LoadRun:
             held_back=self.fleet.held_back,
             unclosed=sum(each.unclosed for each in fleets),
             interrupted=signals.interrupted,
+            run_id=run.run_id(),
             failure="; ".join([*failures, self.results.error] if self.results.error else failures),
             processes=tuple(self._processes()),
         )

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, Final
 
 import click
@@ -55,9 +56,7 @@ class Fleet:
         self.totals.set_gauge(
             "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
         )
-        self.run_id = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
-        """tells this run from every other; on /metrics only as the label of sipswarm_run_info"""
-        self.totals.set_gauge("sipswarm_run_info", self.run_id, _scenario_file(config), value=1.0)
+        self.totals.set_gauge("sipswarm_run_info", run_id(), _scenario_file(config), value=1.0)
         self._supervisor = Supervisor(
             config,
             run_dir=run_dir,
@@ -152,6 +151,12 @@ def _scenarios(config: NodeConfig) -> tuple[str, ...]:
     if config.load is not None:
         return (name_of(config.load),)
     return (config.robot.name if config.robot is not None else "answer",)
+
+
+@cache
+def run_id() -> str:
+    """What tells this run of the command line from every other; on /metrics only as the label of sipswarm_run_info."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
 def _scenario_file(config: NodeConfig) -> str:
@@ -306,6 +311,7 @@ def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes:
         "rtp_ports": options.rtp_ports,
         "rtp_timeout": options.rtp_timeout,
         "hang_timeout": options.hang_timeout,
+        "strict_source": not options.any_source,
         "max_calls": options.max_calls,
         "ladders": changes.get("load") is not None,
         "sip_trace": options.sip_trace,

@@ -60,6 +60,8 @@ class Ending(NamedTuple):
     """calls whose end no peer confirmed"""
     interrupted: bool = False
     """SIGINT or SIGTERM cut the plan short"""
+    run_id: str = ""
+    """as on sipswarm_run_info; empty = nobody gave one"""
     failure: str = ""
     """an internal failure; empty = none"""
     processes: tuple[ProcessFigures, ...] = ()
@@ -186,6 +188,7 @@ class Report:
             "verdict": verdict.text,
             "exit_code": verdict.exit_code,
             "run": {
+                "id": ending.run_id,
                 "seed": load.seed,
                 "started": ending.started,
                 "seconds": round(ending.seconds, 3),
