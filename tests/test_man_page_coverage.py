@@ -41,3 +41,10 @@ def test_what_is_missing_of_an_item_is_said_in_its_row_alone() -> None:
 
 def test_an_item_with_a_test_says_against_whom_it_was_shown() -> None:
     assert [item for item in ITEMS if NAMED.search(ROWS[item][4]) and not ROWS[item][5].strip()] == []
+
+
+def test_every_weakness_of_net_sip_has_a_test() -> None:
+    table = PAGE.partition("## Where Net::SIP is weak or wrong")[2].partition("\n## ")[0]
+    rows = {cells[1].strip(): cells for line in table.splitlines() if len(cells := line.split("|")) == 6}
+    assert [row for row in rows if row.startswith("W")] == [f"W{number}" for number in (*range(1, 17), *range(20, 27))]
+    assert [row for row in rows if row.startswith("W") and not NAMED.search(rows[row][3])] == []

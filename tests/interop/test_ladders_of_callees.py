@@ -89,7 +89,7 @@ class Flow(NamedTuple):
 
 FORKS = (
     callee("two-forks-answer")
-    .recv("INVITE", routes=True)
+    .recv("INVITE", Check("Via", ";rport"), routes=True)
     .accept()
     .recv("ACK", Check("To", "tag=[0-9]+callee"))
     .respond(200, body=description(), tag="other", to_invite=True, repeat=True)
@@ -247,3 +247,11 @@ def call_sipp(folder: Path, start: Start, flow: Flow, *, transport: str = "udp")
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.ladder.name)
 def test_sipp_is_content_with_the_calls_that_we_place(tmp_path: Path, start: Start, flow: Flow) -> None:
     contented(call_sipp(tmp_path, start, flow))
+
+
+QUICK = [flow for flow in FLOWS if flow.ladder in (FORKS, CROSSING, RELIABLE, MINIMUM, UPDATE, LATE_OFFER)]
+
+
+@pytest.mark.parametrize("flow", QUICK, ids=lambda flow: flow.ladder.name)
+def test_sipp_is_content_with_them_over_tcp_too(tmp_path: Path, start: Start, flow: Flow) -> None:
+    contented(call_sipp(tmp_path, start, flow, transport="tcp"))
