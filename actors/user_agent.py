@@ -174,10 +174,13 @@ class UserAgent:
     def another(self, from_: str, **options: Any) -> "UserAgent":
         """A further user agent on the same call worker or, in a script, with sockets of its own.
 
-        from_, options: as for the constructor.
+        from_, options: as for the constructor. In a scenario its calls belong to the run as those of this one do.
         """
         worker = self._node.worker if isinstance(self._node, BoundNode) else None
-        return UserAgent(from_, worker=worker, **options)
+        one = UserAgent(from_, worker=worker, **options)
+        one.scenario, one.target, one.media, one.ring_time = self.scenario, self.target, self.media, self.ring_time
+        one.on_placed = self.on_placed
+        return one
 
     def keep_ladders(self) -> None:
         """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
