@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from actors.metric_table import BY_NAME, METRICS
 from actors.metrics import FleetCollector, MetricsServer
 from actors.totals import Totals
 from media.totals import MediaTotals
+from tests.interop.peers import PROMTOOL, require
 
 ATTEMPTS = "sipswarm_call_attempts_total"
 ACTIVE = "sipswarm_calls_active"
@@ -358,10 +358,9 @@ def test_the_openmetrics_text_is_read_back_too() -> None:
     assert families == {metric.name.removesuffix("_total") for metric in METRICS}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_say() -> None:
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=generate_latest(collector()), capture_output=True, check=False
+        [require(PROMTOOL), "check", "metrics"], input=generate_latest(collector()), capture_output=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
