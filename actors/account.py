@@ -4,7 +4,7 @@ Makes identities, and user agents that share them, from plain configuration. Kno
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
 from sipcore.uri import Uri
@@ -70,34 +70,29 @@ class Account:
             headers=own.headers,
         )
 
-    def agent(self, worker: "CallWorker", from_: str = "") -> "UserAgent":
-        """A user agent on a worker that acts under this account; from_: its URI, that of the first listener's calls."""
+    def agent(self, worker: "CallWorker") -> "UserAgent":
+        """A user agent on a worker that acts under this account."""
         from .user_agent import UserAgent
 
-        own = self._own
-        return UserAgent(
-            from_ or self.identity(worker.output.hops[0].host).from_,
-            outgoing_proxy=own.proxy,
-            registrar=own.registrar,
-            auth=(own.user, own.password) if own.user else None,
-            headers=own.headers,
-            worker=worker,
-        )
+        return UserAgent(self._own_uri(worker), worker=worker, **self._of_agents())
 
     def robot_agent(self, worker: "CallWorker", arrangement: "Arrangement") -> "RobotAgent":
         """The user agent of a robot's `setup`, under this account."""
         from .robot_agent import RobotAgent
 
+        return RobotAgent(self._own_uri(worker), worker=worker, arrangement=arrangement, **self._of_agents())
+
+    def _own_uri(self, worker: "CallWorker") -> str:
+        return self.identity(worker.output.hops[0].host).from_
+
+    def _of_agents(self) -> dict[str, Any]:
         own = self._own
-        return RobotAgent(
-            self.identity(worker.output.hops[0].host).from_,
-            outgoing_proxy=own.proxy,
-            registrar=own.registrar,
-            auth=(own.user, own.password) if own.user else None,
-            headers=own.headers,
-            worker=worker,
-            arrangement=arrangement,
-        )
+        return {
+            "outgoing_proxy": own.proxy,
+            "registrar": own.registrar,
+            "auth": (own.user, own.password) if own.user else None,
+            "headers": own.headers,
+        }
 
     def keep_registered(self, worker: "CallWorker") -> None:
         """Have our address bound at the registrar and kept bound, where this worker is the one that owns it."""
