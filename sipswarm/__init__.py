@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         CallRejected,
         CallTimeout,
         ConfigurationError,
+        HostUnreachable,
         Overloaded,
         SwarmError,
     )
@@ -28,6 +29,7 @@ _HOMES = {
     "CallRejected": "actors.errors",
     "CallTimeout": "actors.errors",
     "ConfigurationError": "actors.errors",
+    "HostUnreachable": "actors.errors",
     "Listener": "actors.config",
     "Overloaded": "actors.errors",
     "SwarmError": "actors.errors",
@@ -48,6 +50,7 @@ __all__ = [
     "CallRejected",
     "CallTimeout",
     "ConfigurationError",
+    "HostUnreachable",
     "Listener",
     "Overloaded",
     "StopVariable",

@@ -79,6 +79,7 @@ class FleetOptions:
     run_dir: str
     quiet: bool
     sip_trace: str = ""
+    any_source: bool = False
 
 
 def fleet_options(*, metrics: MetricsAddress) -> Decorator:
@@ -119,6 +120,11 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
             default="30s",
             show_default=True,
             help="No RTP for so long, where some is due, ends a call; 0 = never.",
+        ),
+        click.option(
+            "--any-source",
+            is_flag=True,
+            help="Take requests within a call from any host, not from those of its peer only.",
         ),
         click.option(
             "--hang-timeout",
