@@ -407,7 +407,6 @@ def test_fleet_options_become_the_configuration_of_a_node() -> None:
     config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
     assert (config.call_workers, config.strict_source, config.rtp_ports) == (3, False, (30000, 30010))
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
-    assert not config.strict_source
 
 
 # ---- profiles
