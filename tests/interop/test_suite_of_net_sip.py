@@ -338,28 +338,35 @@ def test_17_perl_with_another_password_is_refused(tmp_path: Path, start: Start) 
     assert told == []
 
 
+CODECS = pytest.mark.parametrize(
+    "codec", [pytest.param(0, id="pcmu"), pytest.param(8, id="pcma", marks=pytest.mark.slow)]
+)
+
+
 @over_every_wire()
-def test_19_perl_hears_our_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire) -> None:
+@CODECS
+def test_19_perl_hears_our_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire, codec: int) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
-        call = await ua.invite(to, media="silence")
+        call = await ua.invite(to, media="silence", rtp_param=[codec, 160, 0.02])
         await call.dtmf("12D#", duration=250, methods="rfc2833")
         await call.dtmf("34B*", duration=250, methods="audio")
         await asyncio.sleep(0.3)
         await call.bye()
 
-    said = call_perl(tmp_path, start, wire, scenario, mode="dtmf")
+    said = call_perl(tmp_path, start, wire, scenario, mode="dtmf", codec=codec)
     assert "".join(said["digits"]) == "12D#34B*"
 
 
 @over_every_wire()
-def test_19_we_hear_perls_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire) -> None:
+@CODECS
+def test_19_we_hear_perls_digits_as_events_and_as_tones(tmp_path: Path, start: Start, wire: Wire, codec: int) -> None:
     digits: list[str] = []
     durations: list[int] = []
 
     async def listen(ua: UserAgent) -> None:
         ua.listen(cb_dtmf=lambda event, duration: (note(digits, event), note(durations, duration)))
 
-    said = called_by_perl(tmp_path, start, wire, listen, mode="dtmf")
+    said = called_by_perl(tmp_path, start, wire, listen, mode="dtmf", codec=codec)
     assert said["bye"] == 1
     assert "".join(digits) == "12D#34B*"
     assert abs(sorted(durations)[4] - 250) <= 60, durations  # single ones depend on how busy Perl was

@@ -1,7 +1,8 @@
 # One call in either role: frames of its own, re-INVITE, hold, digits, four lines, a challenge or ringing without end.
 # Arguments: to = address called (none: wait for a call), mode = plain | again | renew | hold | dtmf | lines | auth | ring,
 # frames = how many are enough, remote = how often the other side re-INVITEs, open = lines open in mode lines, host = our
-# address for the lines, hang_up = 1 sends the BYE (default: who calls does), registrar, aor = register this address first.
+# address for the lines, hang_up = 1 sends the BYE (default: who calls does), registrar, aor = register this address first,
+# codec = payload type.
 use strict;
 use warnings;
 use Net::SIP;
@@ -10,7 +11,7 @@ use Said;
 
 my %arg = arguments(
     to => '', mode => 'plain', frames => 20, remote => 0, open => '0,1,2,3',
-    host => '127.0.0.1', hang_up => '', registrar => '', aor => '',
+    host => '127.0.0.1', hang_up => '', registrar => '', aor => '', codec => 0,
 );
 $arg{hang_up} = $arg{to} ? 1 : 0 if $arg{hang_up} eq '';
 
@@ -22,7 +23,7 @@ $received{$_} = 0 for qw(first between second third);
 sub frame { $sent++; return pack('N', $sent) x 40 }
 sub got {
     my ($payload, $seq, $timestamp, $channel, $payload_type) = @_;
-    return if $payload_type != 0;
+    return if $payload_type != $arg{codec};
     $channels{$channel}++;
     $enough = 1 if ++$received{$phase} >= $arg{frames} and $phase ne 'between';
 }
@@ -41,6 +42,7 @@ if ($arg{mode} eq 'lines') {
 }
 my %param = (
     %media,
+    rtp_param => [$arg{codec}, 160, 0.02],
     cb_established => sub { phase('second') if ++$established == $arg{remote} },
     cb_dtmf => sub { push @digits, $_[0] },
     recv_bye => sub { $ended++ },
