@@ -11,13 +11,14 @@ import pytest
 
 from actors.arrangement import Arrangement
 from actors.errors import CallRejected, ConfigurationError
+from actors.load import user_file
 from actors.registration_book import result_of
 from actors.registrations import MAX_BINDINGS
 from actors.robot_agent import RobotAgent
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 from sipcore.registration import Registered, RegistrationFailed
-from tests.e2e.agents import Peer, agent, reply
+from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.waiting import until
 
 
@@ -253,3 +254,22 @@ def answered(status: int) -> Response:
 )
 def test_each_end_of_a_try_has_its_class(event: Registered | RegistrationFailed, result: str) -> None:
     assert result_of(event) == result
+
+
+def test_the_example_registers_its_extensions_and_says_which_one_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(__file__).parents[2] / "examples" / "extensions.py"
+
+    async def main() -> None:
+        registrar = Registrar()
+        async with Peer(registrar) as peer, agent() as alice, agent("sip:pbx@127.0.0.1") as bob:
+            monkeypatch.setenv("REGISTRAR", peer.uri())
+            found = user_file.load(str(file), "robot")
+            assert found.setup is not None
+            await Robot(bob, file.parent).set_up(found.setup)
+            await until(lambda: set(registrar.bound) == {"201", "202", "203"})
+            bob.listen(found.function)
+            call = await alice.invite(address_of(bob, "202"))
+            assert await call.digits(3, 10.0) == "202"
+            await call.bye()
+
+    asyncio.run(main())
