@@ -83,14 +83,17 @@ class Ladder:
             before = rung
 
     def full(self) -> str:
-        """The drawing and every message in full."""
+        """The drawing and every message in full; one that was sent again stands there once."""
         parts = [str(self)]
-        first = self.rungs[0] if self.rungs else None
+        numbers: dict[tuple[bool, bytes], int] = {}
         for number, rung in enumerate(self.rungs, 1):
-            assert first is not None
             ends = (_place(rung.local, rung.transport), _place(rung.remote, rung.transport))
             sender, receiver = ends if rung.sent else ends[::-1]
-            head = f"{number}. {rung.at - first.at:.4f}  {sender} -> {receiver}, {len(rung.data)} octets"
+            head = f"{number}. {rung.at - self.rungs[0].at:.4f}  {sender} -> {receiver}, {len(rung.data)} octets"
+            same = numbers.setdefault((rung.sent, rung.data), number)
+            if same != number:
+                parts.append(f"{head}, the same as {same}")
+                continue
             lines = rung.data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
             parts.append("\n".join((head, *(f"    {_escaped(line)}".rstrip() for line in lines))))
         return "\n\n".join(parts)

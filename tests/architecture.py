@@ -86,6 +86,9 @@ ACTORS_PURE = {
     "actors/routing.py",
     "actors/deadlines.py",
     "actors/messages.py",
+    "actors/ladder.py",
+    "actors/masking.py",
+    "actors/pcap.py",
     "actors/load/schedule.py",
 }
 THIRD_PARTY_HOMES = {

@@ -33,11 +33,12 @@ def test_a_ladder_tells_the_story_of_a_call() -> None:
 
 
 def test_the_messages_in_full_follow_with_secrets_masked() -> None:
-    text = Ladder([rung(0.0, True, INVITE), rung(0.1, False, BUSY)]).full()
+    text = Ladder([rung(0.0, True, INVITE), rung(0.1, False, BUSY), rung(0.5, True, INVITE)]).full()
     assert "1. 0.0000  127.0.0.1:5060 -> 127.0.0.1:5070, " in text
     assert "2. 0.1000  127.0.0.1:5070 -> 127.0.0.1:5060, " in text
     assert '    Proxy-Authorization: Digest username="a", response="xxxxxx"\n\n    v=0\n' in text
     assert "5ecre7" not in text
+    assert text.endswith(f"\n\n3. 0.5000  127.0.0.1:5060 -> 127.0.0.1:5070, {len(INVITE)} octets, the same as 1")
 
 
 @pytest.mark.parametrize(

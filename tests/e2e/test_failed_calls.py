@@ -36,7 +36,9 @@ def messages(path: Path) -> list[bytes]:
 
 
 def test_twenty_of_many_refused_calls_have_folders_that_the_reports_name(tmp_path: Path) -> None:
-    robot = Running("answer", "--listen", "udp:127.0.0.1:0", "--metrics", "off", "--status", "486", *TWO)
+    other_side = tmp_path / "robot.pcap"
+    tracing = ["--status", "486", "--sip-trace", str(other_side)]
+    robot = Running("answer", "--listen", "udp:127.0.0.1:0", "--metrics", "off", *tracing, *TWO)
     try:
         address = robot.line().removeprefix("listening on udp:")
         out, trace = tmp_path / "out", tmp_path / "all.pcap"
@@ -63,10 +65,10 @@ def test_twenty_of_many_refused_calls_have_folders_that_the_reports_name(tmp_pat
         assert f"failures/{folder.name}: code, " in str(failure.text)
         assert len(messages(folder / "sip.pcap")) == len(rungs)
     assert stat.S_IMODE(trace.stat().st_mode) == 0o600
-    written = messages(trace)
-    assert sum(each.startswith(b"INVITE ") for each in written) == 30
-    assert sum(each.startswith(b"SIP/2.0 486 ") for each in written) == 30
-    assert sum(each.startswith(b"ACK ") for each in written) == 30
+    for capture in (trace, other_side):
+        written = messages(capture)
+        for start in (b"INVITE ", b"SIP/2.0 486 ", b"ACK "):
+            assert sum(each.startswith(start) for each in written) == 30, (capture, start)
 
 
 def deaf_at_first(peer: socket.socket) -> None:
@@ -122,7 +124,27 @@ def test_a_scenario_that_fails_after_its_call_has_a_folder_too(tmp_path: Path) -
     assert all("200 OK" in story and "|-- BYE " in story for story in stories)
 
 
-# ---- in a script
+# ---- in a robot and in a script
+
+
+def test_a_robot_that_keeps_ladders_can_show_them(tmp_path: Path) -> None:
+    file = tmp_path / "robot.py"
+    file.write_text(
+        "def setup(ua):\n    ua.keep_ladders()\n\n\nasync def robot(call):\n    await call.answer()\n"
+        "    await call.over()\n    print(call.ladder, flush=True)\n"
+    )
+    robot = Running("robot", str(file), "--listen", "udp:127.0.0.1:0", "--metrics", "off", *TWO)
+    try:
+        address = robot.line().removeprefix("listening on udp:")
+        assert main(["load", f"bob@{address}", "-m", "1", *TWO, "--out", str(tmp_path / "out")]) in (0, 98)
+        shown: list[str] = []
+        while not (shown and "200 OK" in shown[-1] and shown[-1].endswith("to BYE")):
+            shown.append(robot.line())
+    finally:
+        robot.close()
+    assert "<" in shown[2]
+    assert " INVITE sip:bob@" in shown[2]
+    assert max(map(len, shown)) <= 100
 
 
 def test_a_call_has_its_ladder_when_the_user_agent_traces_also_after_its_end() -> None:
