@@ -3,8 +3,10 @@
 import re
 import tomllib
 
+import click
 import pytest
 
+from actors.cli.answer import answer
 from actors.load import health
 from sipswarm.version import VERSION
 
@@ -123,3 +125,25 @@ def test_a_gap_in_the_statistics_is_an_alert_from_the_length_on_that_is_exit_cod
     (rule,) = [rule for rule in rules() if rule.where == "SipswarmStatisticsGap"]
     a_second = 2
     assert float(rule.expression.rpartition(" > ")[2]) == health.LONGEST_GAP * a_second - 1
+
+
+def default_of(option: str) -> str:
+    """What `sipswarm answer` takes when an option is not given, as text."""
+    return str(next(each for each in answer.params if each.name == option).get_default(click.Context(answer)))
+
+
+def test_the_kernel_hands_out_no_port_that_is_for_rtp_or_listened_on() -> None:
+    sysctl = (DEPLOY / "sysctl.conf").read_text()
+    (low,) = found(r"^net\.ipv4\.ip_local_port_range = (\d+) \d+$", sysctl)
+    last_rtcp = int(default_of("rtp_ports").rpartition("-")[2]) + 1
+    assert last_rtcp < int(low)
+    (reserved,) = found(r"^net\.ipv4\.ip_local_reserved_ports = ([\d,]+)$", sysctl)
+    assert {"5060", "5061", "5070", "9464"} <= set(reserved.split(","))
+
+
+def test_every_place_allows_as_many_open_files_as_the_kernel() -> None:
+    (most,) = found(r"^fs\.nr_open = (\d+)$", (DEPLOY / "sysctl.conf").read_text())
+    assert found(r"^@sipswarm +hard +nofile +(\d+)$", (DEPLOY / "limits.conf").read_text()) == [most]
+    assert found(r"^LimitNOFILE=(\d+)$", (DEPLOY / "systemd" / "sipswarm@.service").read_text()) == [most]
+    assert found(r"^    nofile: (\d+)$", COMPOSE) == [most]
+    assert f"--ulimit nofile={most}" in (ROOT / "docs" / "deploying.md").read_text()
