@@ -75,6 +75,8 @@ def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Ho
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63
-            raise ConfigurationError(f"target {target!r}: the name {host!r} has no address ({error})") from error
+            raise ConfigurationError(
+                f"target {target!r}: the name {host!r} has no address ({error}); check the name, or write an address"
+            ) from error
         host = str(found[0][4][0])
     return Hop(transport, host, port)

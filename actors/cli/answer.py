@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..config import AnswerConfig, RobotConfig
+from .audio import check_audio
 from .configuration import Verb
 from .options import (
     AccountOptions,
@@ -78,6 +79,7 @@ def answer(
     """
     if 200 < status < 300:
         raise click.UsageError(f"--status {status}: a call is answered with 200; write 200, or 300 to 699 to refuse")
+    check_audio(media)
     answering = AnswerConfig(
         media=media,
         ring_time=ring_time,

@@ -14,6 +14,7 @@ from .. import tls
 from ..config import format_host
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..process import new_event_loop
+from .audio import check_audio
 from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
 from .values import Digits, Duration, FilePath, PortRange
@@ -37,7 +38,7 @@ LAST_WORDS: Final = 2.0
 )
 @click.option(
     "--record",
-    type=FilePath("give a file that can be written", dir_okay=False, readable=False, writable=True),
+    type=FilePath("give a file that can be written", in_folder=True, dir_okay=False, readable=False, writable=True),
     default=None,
     help="Write what comes in to this file (.wav).",
 )
@@ -86,6 +87,8 @@ def call(
 
     if "?" in dtmf:
         raise click.UsageError("--dtmf ? is a random digit of a load; write the digits")
+    if play is not None:
+        check_audio(f"play:{play}")
     uri = complete(to, caller.user, caller.transport)
     leg = caller.listener(checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=0.0))
     own = account.account()

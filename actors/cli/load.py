@@ -10,6 +10,7 @@ from ..errors import ConfigurationError
 from ..load import user_file
 from ..load.data import Data
 from ..load.thresholds import Threshold
+from .audio import check_audio
 from .configuration import Verb, given_in_file
 from .options import (
     AccountOptions,
@@ -168,6 +169,7 @@ def load(
         Data.read(data)
     if media == "none" and (expect_media or dtmf or expect_dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
+    check_audio(media)
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
     uri = complete(target, caller.user, caller.transport)

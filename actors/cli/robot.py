@@ -5,6 +5,7 @@ import click
 from ..config import RobotConfig
 from ..load import user_file
 from .answer import run_answer
+from .audio import check_audio
 from .configuration import Verb
 from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
 from .values import DEFAULT_METRICS, Media
@@ -35,5 +36,6 @@ def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, f
     """
     path, name = user_file.split(file, "robot")
     user_file.try_out(path, name)
+    check_audio(media)
     config = RobotConfig(path, name, media, callee.networks)
     return run_answer("robot", fleet, callee, account, robot=config)

@@ -235,21 +235,27 @@ class Shard(click.ParamType[tuple[int, int]]):
 class FilePath(click.Path):
     """A path of a file or folder that must be of some kind; what is wrong with it comes with the fix.
 
-    fix: what to give instead. more: as for `click.Path`.
+    fix: what to give instead. in_folder: its folder must be there and writable. more: as for `click.Path`.
     """
 
-    def __init__(self, fix: str, **more: Any) -> None:
+    def __init__(self, fix: str, *, in_folder: bool = False, **more: Any) -> None:
         super().__init__(path_type=Path, **more)
         self._fix = fix
+        self._in_folder = in_folder
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
         """The path."""
         try:
+            if self._in_folder:
+                _OPEN_FOLDER.convert(Path(value).parent, param, ctx)
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
             self.fail(f"{error.message.rstrip('.')}; {self._fix}", param, ctx)
+
+
+_OPEN_FOLDER: Final = click.Path(exists=True, file_okay=False, writable=True, executable=True)
 
 
 class SipUri(click.ParamType[str]):

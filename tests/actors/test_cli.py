@@ -153,6 +153,14 @@ def test_nothing_said_is_answered_with_the_help_and_2(capsys: pytest.CaptureFixt
         (["answer", "-t", "tcp", "--listen", "tcp:127.0.0.1:0"], "give only --listen"),
         (["answer", "-t", "tls"], "a tls listener needs a certificate; say --tls-cert"),
         (["answer", "--from", "sip:a@b"], "No such option"),
+        (["answer", "-p", "0", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory; give a WAV"),
+        (["answer", "-p", "0", "--media", "play:/dev/null"], "/dev/null is shorter than one packet; give a WAV file"),
+        ([*LOAD, "-m", "1", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory; give a WAV"),
+        (["check", *LOAD, "-m", "1", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory"),
+        (["call", "127.0.0.1", "--record", "/nowhere/x.wav"], "'/nowhere' does not exist; give a file that can be"),
+        (["call", "127.0.0.1", "--record", "/etc/passwd/x.wav"], "'/etc/passwd' is a file; give a file that can be"),
+        (["answer", "-i", "192.0.2.1"], "udp:192.0.2.1:5070: 192.0.2.1 is no address of this host"),
+        (["load", "a@nowhere.invalid", "-m", "1"], "the name 'nowhere.invalid' has no address .*; check the name, or"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -231,6 +239,7 @@ def as_nobody(arguments: list[str]) -> tuple[int, str]:
         ("--auth-password-file", "is not readable; give a file that you may read"),
         ("--out", "Permission denied; give a folder that can be written to"),
         ("--config", "is not readable; give a TOML file that you may read"),
+        ("--media", "Permission denied; give a WAV file"),
     ],
 )
 def test_a_permission_that_is_missing_is_named_with_its_file(option: str, said: str) -> None:
@@ -244,11 +253,24 @@ def test_a_permission_that_is_missing_is_named_with_its_file(option: str, said: 
             place.touch(mode=0o000)
         more = ["--auth-user", "alice"] if option == "--auth-password-file" else []
         out = [] if option == "--out" else ["--out", "/dev/null/x"]
-        code, shown = as_nobody([*LOAD, "-m", "1", option, str(place), *more, *out])
+        value = f"play:{place}" if option == "--media" else str(place)
+        code, shown = as_nobody([*LOAD, "-m", "1", option, value, *more, *out])
     assert code == 2, shown
     assert shown.count("\n") == 1, shown
     assert str(place) in shown
     assert said in shown
+
+
+@pytest.mark.skipif(
+    int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 7,
+    reason="anybody may take port 7 here: net.ipv4.ip_unprivileged_port_start",
+)
+def test_a_port_that_is_not_ours_to_take_is_named_with_the_fix() -> None:
+    code, shown = as_nobody(["answer", "-p", "7", "--metrics", "off"])
+    assert code == 2, shown
+    assert shown.count("\n") == 1, shown
+    assert "udp:127.0.0.1:7" in shown
+    assert "1024" in shown
 
 
 @pytest.mark.parametrize(
