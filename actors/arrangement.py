@@ -16,7 +16,7 @@ from sipcore.hop import Hop
 from .callbacks import invoke
 from .errors import ConfigurationError
 from .registration_actor import RegistrationActor
-from .registrations import MAX_BINDINGS, Binding, Key
+from .registrations import MAX_BINDINGS, RATE, Binding, Key
 from .routing import slot_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Arrangement:
                 raise ConfigurationError(f"{text!r} is no SIP URI: {error}; write sip:USER@HOST") from error
             if uri.scheme not in ("sip", "sips"):
                 raise ConfigurationError(f"{text!r} is no SIP URI; write sip:USER@HOST")
+        if binding.expires <= 0:
+            raise ConfigurationError(f"{binding.address} cannot be kept registered for {binding.expires} s")
         if binding.key in self.wanted:
             raise ConfigurationError(f"{binding.address} is to be registered twice with {binding.registrar}")
         if len(self.wanted) >= MAX_BINDINGS:
@@ -82,8 +84,7 @@ class Arrangement:
     def settle(self, hops: dict[str, Hop]) -> None:
         """`setup` came to its end: what it asked for holds from now on. hops: where each registrar is."""
         registrations = self._worker.registrations
-        if self.rate > 0:
-            registrations.rate = self.rate / self._worker.config.call_workers
+        registrations.rate = (self.rate if self.rate > 0 else RATE) / self._worker.config.call_workers
         registrations.settle(self.wanted, self.made, hops)
         for repeat in self._timers:
             self._worker.spawn(repeat())

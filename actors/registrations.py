@@ -160,7 +160,7 @@ class Registrations:
 
         made: registrations of `wanted` that were begun already. hops: where each registrar is.
         """
-        self._hops.update(hops)
+        self._hops = dict(hops)
         before, self._kept = self._kept, {}
         again = {key for key, old in before.items() if wanted.get(key) != old.binding}
         self._waiting = deque(
@@ -219,19 +219,19 @@ class Registrations:
             self._worker.loop.call_soon(self._step)
 
     def _step(self) -> None:
-        self._stepping = False
         worker = self._worker
         interval = max(STEP, 1.0 / self.rate)
-        for _ in range(min(len(self._waiting), round(interval * self.rate))):
+        handful = round(interval * self.rate)
+        self._stepping = len(self._waiting) > handful
+        if self._stepping:  # first of all: whatever one of them does, the others get their turn
+            worker.loop.call_later(interval, self._step)
+        for _ in range(min(len(self._waiting), handful)):
             next_one = self._waiting.popleft()
             if isinstance(next_one, RegistrationActor):
                 worker.guarded(next_one, next_one.unregister, worker.now())
                 worker.touch(next_one)
-            else:
+            elif not worker.draining.begun:
                 self._begin(next_one)
-        if self._waiting:
-            self._stepping = True
-            worker.loop.call_later(interval, self._step)
 
     def _begin(self, binding: Binding) -> None:
         worker = self._worker

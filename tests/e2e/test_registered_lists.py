@@ -215,6 +215,7 @@ def test_timers_of_a_set_up_end_with_the_next(tmp_path: Path) -> None:
     [
         (lambda ua: ua.keep_registered("sip:a@b"), "no registrar is known"),
         (lambda ua: ua.keep_registered("alice", registrar="sip:r"), "is no SIP URI"),
+        (lambda ua: ua.keep_registered("sip:a@b", registrar="sip:r", expires=0), "cannot be kept registered for 0 s"),
         (lambda ua: ua.keep_registered("http://a", registrar="sip:r"), "write sip:USER@HOST"),
         (lambda ua: ua.keep_registered("sip:a@b", registrar="sip:r", contact="<sip:a"), "write sip:USER@HOST"),
         (lambda ua: [ua.keep_registered("sip:a@b", registrar="sip:r") for _ in range(2)], "registered twice"),
