@@ -1,6 +1,7 @@
 """What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Final
 
 from sipcore.errors import ParseError
@@ -22,6 +23,7 @@ BY_NAME: Final[Mapping[str, Codec]] = {
 """the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
 EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
 """telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
+SRTP_MODES: Final = ("off", "optional", "required")
 
 
 def demand_wishes(param: CallParameters) -> dict[str, Any]:
@@ -92,3 +94,16 @@ def given_description(param: CallParameters) -> SessionDescription | None:
             f"sdp has {len(description.media)} media lines, media_lsocks has {len(param.media_lsocks)}"
         )
     return description
+
+
+def srtp_mode(text: str) -> str:
+    """What to do about encrypted media: off, optional or required.
+
+    Raises:
+        ConfigurationError: another word, or encryption without the library that it needs.
+    """
+    if text not in SRTP_MODES:
+        raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
+    if text != "off" and find_spec("pylibsrtp") is None:
+        raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
+    return text

@@ -4,7 +4,6 @@ Filled by the command line or by `UserAgent`; checked here, in one place, with e
 """
 
 import dataclasses
-import importlib.util
 import ipaddress
 import json
 from dataclasses import dataclass, field
@@ -187,22 +186,6 @@ class TlsConfig:
     """whether who connects to us must show a certificate that `ca` trusts"""
     verify: bool = True
     """whether certificate and name of who we connect to are checked"""
-
-
-SRTP_MODES = ("off", "optional", "required")
-
-
-def srtp_mode(text: str) -> str:
-    """What to do about encrypted media: off, optional or required.
-
-    Raises:
-        ConfigurationError: another word, or encryption without the library that it needs.
-    """
-    if text not in SRTP_MODES:
-        raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
-    if text != "off" and importlib.util.find_spec("pylibsrtp") is None:
-        raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
-    return text
 
 
 @dataclass(frozen=True, slots=True)

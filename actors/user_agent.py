@@ -24,10 +24,10 @@ from sipcore.uri import Uri
 from . import agent_registration, call_callbacks, media_handlers, media_sockets, robots, transfers
 from .bound_node import BoundNode
 from .call import Call
-from .call_demand import demand_wishes, given_description
+from .call_demand import demand_wishes, given_description, srtp_mode
 from .callbacks import Callback, invoke
 from .challenger import Challenger
-from .config import Listener, NodeConfig, TlsConfig, format_host, srtp_mode
+from .config import Listener, NodeConfig, TlsConfig, format_host
 from .errors import ConfigurationError, HostUnreachable
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler

@@ -15,7 +15,8 @@ import click
 
 from sipcore.hop import Hop
 
-from ..config import SRTP_MODES, AccountConfig, AnswerConfig, Listener, TlsConfig, srtp_mode
+from ..call_demand import SRTP_MODES, srtp_mode
+from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig
 from .password import read_password
 from .values import (
     Codecs,
