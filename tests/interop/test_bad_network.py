@@ -1,4 +1,4 @@
-"""`sipswarm answer` under calls of SIPp over a network that loses, doubles and reorders packets: all succeed."""
+"""Calls between SIPp and us over a network that loses, doubles and reorders packets: all succeed, each once."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import Answer
+from .fleet import Answer, load
 from .relay import Relay, Weather
 from .sipp import Sipp
 
@@ -28,7 +28,7 @@ ROWS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_every_call_succeeds_and_is_one_call(tmp_path: Path, start: Start, name: str) -> None:
+def test_every_call_of_sipp_succeeds_and_is_one_call(tmp_path: Path, start: Start, name: str) -> None:
     answer = start(Answer(tmp_path, ["--media", "none"]))
     answer.ready()
     with Relay(answer.host, answer.port, *ROWS[name], seed=1) as relay:
@@ -48,3 +48,22 @@ def test_every_call_succeeds_and_is_one_call(tmp_path: Path, start: Start, name:
     metrics = answer.counted("sipswarm_calls_completed_total", CALLS, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_call_attempts_total", role="uas") == CALLS
     assert metrics.total("sipswarm_calls_finished_total", role="uas", outcome="answered") == CALLS
+
+
+@pytest.mark.slow
+def test_every_call_of_ours_succeeds_when_five_of_a_hundred_packets_of_its_set_up_are_lost(
+    tmp_path: Path, start: Start
+) -> None:
+    callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=CALLS, seconds=100))
+    callee.ready()
+    weather = Weather(loss=0.05)
+    with Relay(callee.host, callee.port, weather, weather, seed=2) as relay:
+        # ACK and BYE go to SIPp's Contact, past the relay.
+        arguments = ["-r", "50", "-m", str(CALLS), "-d", "0.2s", "--media", "none"]
+        result = load(tmp_path, f"sip:service@{relay.address}", arguments, 90)
+    assert result.exit_code == 0, result.account
+    assert relay.lost > CALLS / 20
+    assert result.summary["calls"]["outcomes"] == {"answered": CALLS}, result.account
+    verdict = callee.verdict()
+    assert verdict.exit_code == 0, verdict.account
+    assert verdict.calls("TotalCallCreated") == verdict.calls("SuccessfulCall(C)") == CALLS, verdict.account
