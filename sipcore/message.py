@@ -209,7 +209,8 @@ class Message:
         """The topmost Via value (20.42)."""
         typed = self.headers.typed
         if "via" not in typed:
-            typed["via"] = _top_via(self.headers)
+            vias = typed.get("vias")
+            typed["via"] = vias[0] if vias else _top_via(self.headers)
         value: Via = typed["via"]
         return value
 
