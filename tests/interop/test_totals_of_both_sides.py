@@ -16,7 +16,7 @@ from .fleet import Answer
 from .processes import LOOPBACK
 from .sipp import Sipp
 
-CALLS = 100
+CALLS = 60
 SENT, RECEIVED = "sent", "received"
 
 
