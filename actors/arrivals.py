@@ -78,7 +78,8 @@ class Arrivals:
         if reply is not None:
             self._answer(reply, record)
             return
-        config = worker.configs.of(record.listener, self.identity or self.default_identity(record.listener))
+        identity = self.identity or self.default_identity(record.listener)
+        config = worker.configs.of(record.listener, identity, uri=request.uri)
         try:
             session = InviteSession.incoming(config, worker.tokens, request, source, now, flow=record.flow)
         except SipError as error:

@@ -27,11 +27,16 @@ class SessionConfigs:
         self._output = output
         self._strict_source = strict_source
         self._counts = TransactionCounts()
-        self._known: dict[tuple[int, Identity, float], SessionConfig] = {}
+        self._known: dict[tuple[int, Identity, float, bool], SessionConfig] = {}
 
-    def of(self, listener: int, identity: Identity, ring_time: float = 0.0) -> SessionConfig:
-        """The configuration of calls of an identity on a listener; ring_time: seconds, 0 = the usual."""
-        key = (listener, identity, ring_time)
+    def of(self, listener: int, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
+        """The configuration of calls of an identity on a listener.
+
+        ring_time: seconds, 0 = the usual. uri: who is called; the Contact of a call to a SIPS URI is one too (RFC 3261
+        sections 8.1.1.8 and 12.1.1).
+        """
+        secure = "sips:" in uri and self._output.hops[listener].transport == "tls"
+        key = (listener, identity, ring_time, secure)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= MOST:
@@ -39,7 +44,7 @@ class SessionConfigs:
             found = self._known[key] = SessionConfig(
                 local=self._output.hops[listener],
                 from_=identity.from_,
-                contact=identity.contact,
+                contact=_secured(self.of(listener, identity).contact) if secure else identity.contact,
                 user_agent="sipswarm",
                 ring_timeout=ring_time or RING_TIME,
                 credentials=identity.credentials,
@@ -71,7 +76,7 @@ class SessionConfigs:
 
         Hops of the other IP version are left out, since the call's media has an address already. ring: as `ring_time`.
         """
-        config = self.of(listener, identity, ring)
+        config = self.of(listener, identity, ring, to)
         first = hops[0]
         if len(hops) == 1:
             return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first)
@@ -79,5 +84,12 @@ class SessionConfigs:
         for hop in hops[1:]:
             other = listener if hop.transport == first.transport else self._output.listener_for(hop)
             if other is not None and (":" in hop.host) == (":" in first.host):
-                places.append(Place(hop, self.of(other, identity, ring)))
+                places.append(Place(hop, self.of(other, identity, ring, to)))
         return FailoverSession.toward(tokens, to, places, call_id=call_id)
+
+
+def _secured(contact: str) -> str:
+    """A Contact as SIPS URI, which says by its scheme what `transport=tls` says of a SIP URI."""
+    if "sips:" in contact:
+        return contact
+    return contact.replace("sip:", "sips:", 1).replace(";transport=tls", "", 1)

@@ -84,6 +84,10 @@ class Wire(NamedTuple):
         """A SIP URI over this wire without brackets. host: as it stands in a URI."""
         return f"sip:{host}:{port}{'' if self.transport == 'udp' else f';transport={self.transport}'}"
 
+    def sips_uri(self, user: str, port: int) -> str:
+        """The SIPS URI of a user on this wire, which has to be of TLS, in brackets."""
+        return f"<sips:{user}@{format_host(self.host)}:{port}>"
+
     def server(self, port: int) -> str:
         """The SIP URI of a registrar or proxy."""
         return self.plain_uri(format_host(self.host), port)
@@ -107,6 +111,9 @@ class Wire(NamedTuple):
 
 
 WIRES = tuple(Wire(transport, host) for host in (LOOPBACK, "::1") for transport in ("udp", "tcp", "tls"))
+
+
+over_tls = pytest.mark.parametrize("wire", [WIRES[2]], ids=str, indirect=True)
 
 
 def over_every_wire(*, all_in_the_gate: bool = False) -> Callable[[Any], Any]:

@@ -119,7 +119,7 @@ if (!$arg{remote} and $arg{mode} =~ /^(again|renew|hold)$/) {
 }
 
 my $bye;
-my %context = map { $_ => $call->{ctx}{$_} } qw(from to incoming);    # before the end of the call empties it
+my %context = map { $_ => $call->{ctx}{$_} } qw(from to incoming remote_contact);    # before the end of the call empties it
 if ($arg{hang_up}) {
     $call->bye(cb_final => \$bye);
     $ua->loop(10, \$bye);
