@@ -100,6 +100,15 @@ async def register(
     return event.expires if isinstance(event, Registered) else 0
 
 
+def service_route(bound: Bound, address: str) -> tuple[str, ...]:
+    """The route that the registrar of this address wants calls to take, as name-addrs; empty without (RFC 3608)."""
+    for actor, _ in bound.values():
+        registration = actor.registration
+        if registration.settings.address == address and registration.service_route:
+            return registration.service_route
+    return ()
+
+
 def _continues(actor: RegistrationActor, settings: RegistrationSettings, challenge: Response | None) -> bool:
     """Whether a registration that is there can go on under these settings."""
     registration = actor.registration

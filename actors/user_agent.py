@@ -250,9 +250,11 @@ class UserAgent:
         worker = self._node.worker
         target = self._complete(to)
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
+        if not identity.route and identity.from_ == self.from_:
+            identity = identity._replace(route=agent_registration.service_route(self._bound, name_addr(self.from_)))
         own_hop = param.pop("hop", None)
         try:
-            hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri)
+            hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri, identity.route)
         except HostUnreachable as error:
             if parameters.cb_final is None:
                 raise
@@ -333,13 +335,13 @@ class UserAgent:
             raise ConfigurationError(f"{to!r} is no SIP URI; write sip:{to}@HOST or give the user agent a domain")
         return f"sip:{to}@{self.domain}"
 
-    async def _hops_for(self, uri: Uri) -> tuple[Hop, ...]:
-        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, then the URI itself.
+    async def _hops_for(self, uri: Uri, route: Sequence[str] = ()) -> tuple[Hop, ...]:
+        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, first of the route, or the URI itself.
 
         Raises:
             HostUnreachable: a name has no address that a leg of ours reaches.
         """
-        if uri.maddr:
+        if uri.maddr and not route:
             return await self._resolve(uri)
         host = uri.host.lower()
         for pattern, proxy in self._domain2proxy.items():
@@ -347,10 +349,9 @@ class UserAgent:
                 return await self._resolve(proxy)
         if "*" in self._domain2proxy:
             return await self._resolve(self._domain2proxy["*"])
-        if self._proxy is None:
-            return await self._resolve(uri)
-        hops = await self._resolve(self._proxy)
-        if self._keyring is not None:
+        proxy_or_route = uri_in(route[0]) if route and self._proxy is None else self._proxy
+        hops = await self._resolve(proxy_or_route or uri)
+        if self._keyring is not None and proxy_or_route is not None:
             for hop in hops:
                 self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
         return hops
@@ -523,7 +524,7 @@ class UserAgent:
         )
         settings = RegistrationSettings(
             uri,
-            address if "<" in address else f"<{address}>",
+            name_addr(address),
             (own,),
             local,
             hops[0],
@@ -549,6 +550,11 @@ class UserAgent:
         for uri in uris:
             if uri:
                 self._keyring.trust(uri_in(uri).host)
+
+
+def name_addr(address: str) -> str:
+    """A SIP URI, or a name-addr, as a name-addr."""
+    return address if "<" in address else f"<{address}>"
 
 
 def uri_in(text: str) -> Uri:
