@@ -91,7 +91,7 @@ def given_description(param: CallParameters) -> SessionDescription | None:
         raise ConfigurationError(f"sdp cannot be read: {error}") from error
     if len(param.media_lsocks) != len(description.media):
         raise ConfigurationError(
-            f"sdp has {len(description.media)} media lines, media_lsocks has {len(param.media_lsocks)}"
+            f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)}"
         )
     return description
 
