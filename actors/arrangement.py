@@ -16,7 +16,7 @@ from sipcore.hop import Hop
 from .callbacks import invoke
 from .errors import ConfigurationError
 from .registration_actor import RegistrationActor
-from .registrations import MAX_BINDINGS, RATE, Binding, Key
+from .registrations import MAX_BINDINGS, RATE, Binding, Find, Key
 from .routing import slot_of
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class Arrangement:
         else:
             self._timers.append(repeat)
 
-    def settle(self, hops: dict[str, Hop]) -> None:
-        """`setup` came to its end: what it asked for holds from now on. hops: where each registrar is."""
+    def settle(self, hops: dict[str, Hop], find: Find) -> None:
+        """`setup` came to its end: what it asked for holds from now on. hops, find: as for `Registrations.settle`."""
         registrations = self._worker.registrations
         registrations.rate = (self.rate if self.rate > 0 else RATE) / self._worker.config.call_workers
-        registrations.settle(self.wanted, self.made, hops)
+        registrations.settle(self.wanted, self.made, hops, find)
         for repeat in self._timers:
             self._worker.spawn(repeat())
         self._timers.clear()

@@ -7,7 +7,7 @@ flooded by a start, a reload or an end; when each is refreshed and how long it w
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sipcore.hop import Hop
@@ -23,6 +23,7 @@ from sipcore.registration import (
 from sipcore.uri import Uri
 
 from .config import format_host
+from .errors import ConfigurationError
 from .identity import Auth, Keyring
 from .registration_actor import RegistrationActor
 from .registration_book import RegistrationBook
@@ -40,11 +41,15 @@ UNBOUND_WAIT: Final = 0.5
 """seconds that the end waits for a registrar that has never answered"""
 MAX_BINDINGS: Final = 20_000
 """that one worker keeps"""
+SEEK_EVERY: Final = 20.0
+"""seconds between two questions where a registrar is that does not answer"""
 SAID_EVERY: Final = 10.0
 """seconds between two lines of the log about registrations that fail"""
 _GONE: Final = (RegistrationState.IDLE, RegistrationState.WAITING, RegistrationState.ENDED)
 _logger = logging.getLogger(__name__)
 
+Find = Callable[[str], Awaitable[Sequence[Hop]]]
+"""Finds the places of a registrar, the best one first; raises ConfigurationError."""
 Key = tuple[str, str, str]
 """address, registrar and contact: what two bindings may not have in common"""
 
@@ -76,6 +81,10 @@ class Kept(NamedTuple):
     actor: RegistrationActor | None
 
 
+async def _nowhere(registrar: str) -> Sequence[Hop]:
+    return ()
+
+
 class Registrations:
     """See the module's text; one per call worker."""
 
@@ -87,6 +96,8 @@ class Registrations:
         self._actors: dict[tuple[str, str], RegistrationActor] = {}
         self._kept: dict[Key, Kept] = {}
         self._hops: dict[str, Hop] = {}
+        self._find: Find = _nowhere
+        self._sought: dict[str, float] = {}
         self._waiting: deque[Binding | RegistrationActor] = deque()
         self._stepping = False
         self._removing: set[tuple[str, str]] = set()
@@ -131,6 +142,8 @@ class Registrations:
         elif isinstance(event, RegistrationFailed | RegistrationLapsed):
             self._failing.add(actor.key)
             self._say(actor, event)
+            if isinstance(event, RegistrationFailed) and event.response is None:
+                self._look_again(actor.registration.settings.registrar)
 
     def forget(self, actor: RegistrationActor) -> None:
         """Nothing needs a registration any more."""
@@ -154,13 +167,19 @@ class Registrations:
     # ---- a list of them
 
     def settle(
-        self, wanted: Mapping[Key, Binding], made: Mapping[Key, RegistrationActor], hops: Mapping[str, Hop]
+        self,
+        wanted: Mapping[Key, Binding],
+        made: Mapping[Key, RegistrationActor],
+        hops: Mapping[str, Hop],
+        find: Find | None = None,
     ) -> None:
         """Keep these from now on: new ones begin, those that are not wanted any more are removed, equal ones stay.
 
-        made: registrations of `wanted` that were begun already. hops: where each registrar is.
+        made: registrations of `wanted` that were begun already. hops: where each registrar is. find: looks that up
+        again, when one does not answer.
         """
         self._hops = dict(hops)
+        self._find = find or _nowhere
         before, self._kept = self._kept, {}
         again = {key for key, old in before.items() if wanted.get(key) != old.binding}
         self._waiting = deque(
@@ -184,6 +203,32 @@ class Registrations:
             if actor is None:
                 self._waiting.append(binding)
         self._step_soon()
+
+    def _look_again(self, registrar: str) -> None:
+        """A registrar does not answer: look for another place of it, at most every 20 s (RFC 3263 section 4.3)."""
+        now = self._worker.now()
+        if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
+            self._sought[registrar] = now
+            self._worker.spawn(self._move(registrar))
+
+    async def _move(self, registrar: str) -> None:
+        try:
+            hops = await self._find(registrar)
+        except ConfigurationError as error:
+            _logger.warning("%s", error)
+            return
+        old = self._hops.get(registrar)
+        if old is None:
+            return  # not wanted any more
+        alike = [hop for hop in hops if hop.transport == old.transport and (":" in hop.host) == (":" in old.host)]
+        new = alike[(alike.index(old) + 1 if old in alike else 0) % len(alike)] if alike else old
+        if new == old:
+            return
+        _logger.warning("%s does not answer at %s port %d, the next is %s port %d", registrar, *old[1:], *new[1:])
+        self._hops[registrar] = new
+        for binding, actor in self._kept.values():
+            if binding.registrar == registrar and actor is not None:
+                actor.registration.move(new)
 
     def remove_all(self) -> None:
         """Remove every binding that lives, soon enough for the end of the process."""

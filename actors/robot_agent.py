@@ -3,9 +3,10 @@
 What is asked for here belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sipcore.hop import Hop
 from sipcore.uri import Uri
 
 from .arrangement import Arrangement
@@ -116,7 +117,15 @@ class RobotAgent(UserAgent):
                     arrangement.wanted[binding.key] = binding
                     arrangement.made[binding.key] = actor
 
-    async def hops_of(self, arrangement: Arrangement) -> dict[str, Any]:
+    async def find(self, registrar: str) -> Sequence[Hop]:
+        """The places of a registrar, the best one first.
+
+        Raises:
+            ConfigurationError: its name cannot be found.
+        """
+        return await self._registrar_hops(Uri.parse(registrar))
+
+    async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
         """Where the registrars of an arrangement are.
 
         Raises:
@@ -124,7 +133,7 @@ class RobotAgent(UserAgent):
         """
         hops = {}
         for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
-            hop = (await self._registrar_hops(Uri.parse(registrar)))[0]
+            hop = (await self.find(registrar))[0]
             self._worker.listener_for(hop)
             hops[registrar] = hop
         return hops

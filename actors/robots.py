@@ -163,7 +163,7 @@ class FileRobot:
         if self._arrangement is not None:
             self._arrangement.end()
         self._arrangement, self._file = arrangement, file
-        arrangement.settle(hops)
+        arrangement.settle(hops, agent.find)
         if reloads:
             self._say_reloaded("")
 

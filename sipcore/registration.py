@@ -279,6 +279,10 @@ class Registration:
         """Take a 401 or 407 of an earlier REGISTER beforehand (CALL.md `resp40x`); False without credentials for it."""
         return self._exchange.authorize(challenge)
 
+    def move(self, hop: Hop) -> None:
+        """Send to another place from the next request on; nothing is sent now. hop: of the same transport."""
+        self._exchange.hop = hop
+
     def unregister(self, now: float, *, everything: bool = False) -> None:
         """Remove our contacts, or with `everything` all bindings of the address (RFC 3261 10.2.2); harmless twice."""
         self._all = everything

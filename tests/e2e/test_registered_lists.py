@@ -13,12 +13,14 @@ from actors.arrangement import Arrangement
 from actors.errors import CallRejected, ConfigurationError
 from actors.load import user_file
 from actors.registration_book import result_of
-from actors.registrations import MAX_BINDINGS
+from actors.registrations import MAX_BINDINGS, Binding
+from actors.resolver import Srv
 from actors.robot_agent import RobotAgent
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 from sipcore.registration import Registered, RegistrationFailed
 from tests.e2e.agents import Peer, address_of, agent, reply
+from tests.e2e.test_transports import dns
 from tests.e2e.waiting import until
 
 
@@ -49,15 +51,17 @@ Setup = Callable[[RobotAgent], Any]
 class Robot:
     """Runs set-ups one after the other in the worker of a user agent, as a reload does."""
 
-    def __init__(self, alice: UserAgent, folder: Path) -> None:
+    def __init__(self, alice: UserAgent, folder: Path, **options: Any) -> None:
         self.worker = alice._node.worker
+        self._options = options
         self._folder = folder
         self._holds: Arrangement | None = None
 
     def agent(self) -> tuple[RobotAgent, Arrangement]:
         """What a set-up is given, and what it fills."""
         arrangement = Arrangement(self.worker, self._folder, at_once=self._holds is None)
-        return RobotAgent("sip:robot@127.0.0.1", worker=self.worker, arrangement=arrangement), arrangement
+        ua = RobotAgent("sip:robot@127.0.0.1", worker=self.worker, arrangement=arrangement, **self._options)
+        return ua, arrangement
 
     async def set_up(self, setup: Setup) -> None:
         ua, arrangement = self.agent()
@@ -67,7 +71,7 @@ class Robot:
         hops = await ua.hops_of(arrangement)
         if self._holds is not None:
             self._holds.end()
-        arrangement.settle(hops)
+        arrangement.settle(hops, ua.find)
         self._holds = arrangement
 
     def counted(self, name: str) -> float:
@@ -272,5 +276,41 @@ def test_the_example_registers_its_extensions_and_says_which_one_was_called(monk
             call = await alice.invite(address_of(bob, "202"))
             assert await call.digits(3, 10.0) == "202"
             await call.bye()
+
+    asyncio.run(main())
+
+
+def test_a_registrar_that_does_not_answer_is_looked_up_again_and_its_next_place_taken(tmp_path: Path) -> None:
+    async def main() -> None:
+        registrar, asked = Registrar(), []
+
+        def silent(request: Request) -> list[Response]:
+            asked.append(request)
+            return []
+
+        async with Peer(silent) as first, Peer(registrar) as second, agent() as alice:
+            ports = (first.port, second.port)
+            lookup = dns(
+                {
+                    ("SRV", "_sip._udp.pbx.test"): tuple(Srv(n, 0, "host.test.", port) for n, port in enumerate(ports)),
+                    ("A", "host.test"): ("127.0.0.1",),
+                }
+            )
+            robot = Robot(alice, tmp_path, dnsresolv=lookup)
+            await robot.set_up(keeps("sip:pbx.test", "a"))
+            await until(lambda: asked)
+            registrations = robot.worker.registrations
+            actor = registrations.kept(Binding("sip:a@example.org", "sip:pbx.test"))
+            assert actor is not None
+            # 32 s later its transaction would say so (RFC 3261 timer F); what is still out goes to the next place.
+            registrations.happened(actor, RegistrationFailed(408, None, None, False))
+            await until(lambda: registrar.bound == {"a": 900})
+            assert actor.registration.bound_until is not None
+            # The first place is tried again when the second one fails, but not at once.
+            registrations.happened(actor, RegistrationFailed(408, None, None, False))
+            await asyncio.sleep(0.1)
+            actor.register(robot.worker.now())
+            robot.worker.touch(actor)
+            await until(lambda: len(registrar.seen) == 2)
 
     asyncio.run(main())

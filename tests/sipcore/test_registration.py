@@ -340,6 +340,20 @@ def test_silence_is_repeated_by_timer_e_and_ends_by_timer_f() -> None:
     assert (event.status, event.response, event.bound) == (408, None, False)
 
 
+def test_the_next_request_goes_where_the_registration_was_moved_to() -> None:
+    line = Line()
+    line.register(0.0)
+    assert line.it.asked_at == 0.0
+    elsewhere = Hop("udp", "192.0.2.99", 5060)
+    line.it.move(elsewhere)
+    assert line.it.drain() == ([], [])
+    line.wait(32.0)
+    line.it.register(40.0)
+    ((transmit,), _) = line.it.drain()
+    assert transmit.hop == elsewhere
+    assert line.it.asked_at == 40.0
+
+
 def test_a_failed_transport_counts_as_503_for_its_own_request_only() -> None:
     line = Line()
     line.register(0.0)
