@@ -138,9 +138,6 @@ REFRESHED_BY_UPDATE = (
     .pause(1500)
     .recv("UPDATE", Check("Session-Expires", "refresher=uac"), Check("CSeq", "2 UPDATE"), within_ms=1500)
     .respond(200, "Session-Expires: 4;refresher=uac", "Require: timer")
-    .pause(1500)
-    .recv("UPDATE", within_ms=1500)
-    .respond(200, "Session-Expires: 4;refresher=uac", "Require: timer")
     .hang_up()
 )
 REFRESHED_BY_REINVITE = (
