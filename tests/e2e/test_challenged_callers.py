@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import md5, sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from sipcore.message import Response
 from sipcore.parser import parse
 from sipcore.tokens import Tokens
 from tests.e2e.agents import SDP, address_of, agent, note
+from tests.e2e.test_command_line import Running, scraped
 from tests.e2e.waiting import until
 
 REALM = "test"
@@ -344,3 +346,45 @@ def test_options_that_could_let_nobody_in_are_refused_by_name(options: dict[str,
                 alice.listen(**options)
 
     asyncio.run(main())
+
+
+ROBOT = """
+async def robot(call):
+    assert call.get_param("auth_user") == "bob"
+    await call.answer()
+    await call.over()
+
+def setup(ua):
+    ua.listen(robot, auth_user2pass={"bob": "secret"}, auth_realm="test")
+"""
+
+
+def test_every_call_worker_of_a_fleet_challenges_the_calls_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "robot.py").write_text(ROBOT)
+    workers = ["--metrics", "0", "--call-workers", "2", "--media-workers", "1"]
+    running = Running("robot", str(tmp_path / "robot.py"), "--listen", "udp:127.0.0.1:0", *workers)
+
+    async def refused_by(caller: UserAgent, target: str) -> int:
+        """The status of a call, 200 for one that was answered and hung up."""
+        try:
+            call = await caller.invite(target)
+        except CallRejected as error:
+            return error.status
+        await call.bye()
+        return 200
+
+    async def scenario(target: str, metrics: str) -> None:
+        async with asyncio.timeout(40), agent("sip:bob@127.0.0.1") as nobody:
+            told: list[int] = []
+            while told[-8:] != [401] * 8:  # by then `setup` has run in both
+                told.append(await refused_by(nobody, target))
+                await asyncio.sleep(0.02)
+            async with agent("sip:bob@127.0.0.1", auth=("bob", "secret")) as bob:
+                assert [await refused_by(bob, target) for _ in range(8)] == [200] * 8
+            await until(lambda: scraped(metrics)["sipswarm_sip_refused_total", "challenged"] >= 16, every=0.2)
+
+    try:
+        target, metrics = running.line().removeprefix("listening on udp:"), running.line().removeprefix("metrics on ")
+        asyncio.run(scenario(f"sip:robot@{target}", metrics))
+    finally:
+        running.close()
