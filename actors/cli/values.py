@@ -280,6 +280,7 @@ class Header(click.ParamType[tuple[str, str]]):
     """A header as `Name: value`, of those that a call does not write itself."""
 
     name = "'name: value'"
+    envvar_list_splitter = "\n"  # a value holds blanks
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Name and value."""

@@ -93,6 +93,17 @@ def test_a_file_that_is_named_and_not_there_is_an_error(capsys: pytest.CaptureFi
     assert "/nowhere.toml: No such file" in capsys.readouterr().err
 
 
+def test_headers_come_from_a_variable_line_by_line_and_from_a_file_as_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sipswarm.toml").write_text('header = ["X-File: a b"]\ncodec = "pcma"\n')
+    assert printed(LOAD, capsys)["header"] == ("X-File a b", "file sipswarm.toml")
+    monkeypatch.setenv("SIPSWARM_HEADER", "X-One: a b\nX-Two: c")
+    shown = printed(LOAD, capsys)
+    assert shown["header"] == ("X-One a b X-Two c", "environment SIPSWARM_HEADER")
+    assert shown["codec"] == ("pcma", "file sipswarm.toml")
+
+
 def test_a_bad_variable_is_an_error_of_its_option(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
