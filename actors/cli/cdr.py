@@ -3,12 +3,15 @@
 A record is written when its call is over, by the process that the user started, never in the path of a call. What the
 disk does not take waits in memory, at most RING records; beyond, the oldest is dropped and counted. A record is never
 torn: what a full disk took of a line is completed later, or the line is written anew to the file that was opened since.
+Once a second the disk is made to keep what was written, so that a power failure costs a second at most.
 """
 
 import datetime
+import errno
 import json
 import logging
 import os
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -48,6 +51,9 @@ class Cdr:
         """octets of the first waiting record that are in the file already"""
         self._place = (0, 0)
         """device and inode of the file that was opened last"""
+        self.unsynced = False
+        """something was written that the disk need not have kept yet"""
+        self._syncing: threading.Thread | None = None
         self._failing = ""
         self._retry_at = 0.0
         try:
@@ -89,6 +95,7 @@ class Cdr:
                     self._torn += written
                     continue
                 self._torn = 0
+                self.unsynced = True
                 waiting.popleft()
         except OSError as error:
             self._retry_at = time.monotonic() + self._retry
@@ -101,9 +108,13 @@ class Cdr:
             _logger.warning("--cdr %s can be written again", self.file)
 
     def tick(self) -> None:
-        """Time went by: try again what the disk did not take."""
+        """A second went by: try again what the disk did not take, and have it keep what it took, off this thread."""
         if self._waiting and time.monotonic() >= self._retry_at:
             self.flush()
+        if self.unsynced and self._descriptor >= 0 and not (self._syncing and self._syncing.is_alive()):
+            self.unsynced = False
+            self._syncing = threading.Thread(target=self._sync, args=(os.dup(self._descriptor),), daemon=True)
+            self._syncing.start()
 
     def reopen(self) -> None:
         """Let go of the file, which may have another name by now, and go on in one of ours (SIGHUP)."""
@@ -130,8 +141,20 @@ class Cdr:
 
     def _close(self) -> None:
         if self._descriptor >= 0:
+            if self.unsynced:
+                self._sync(os.dup(self._descriptor))
+            self.unsynced = False
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            os.fdatasync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EROFS):  # a pipe or a device, which keeps nothing
+                _logger.error("--cdr %s: %s; records that were written may be lost", self.file, error.strerror)
+        finally:
+            os.close(descriptor)
 
     def _drop_oldest(self) -> None:
         if self._torn and len(self._waiting) > 1:

@@ -7,6 +7,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,24 @@ def test_a_disk_that_has_room_again_is_written_to_by_itself(tmp_path: Path) -> N
     cdr.tick()
     assert ids(file) == ["1@1"]
     assert cdr.close() == ""
+
+
+def test_the_disk_is_made_to_keep_what_was_written_and_a_pipe_need_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for file in (tmp_path / "cdr", tmp_path / "pipe"):
+            cdr = Cdr(file)
+            seen = [cdr.unsynced]
+            for happens in (partial(cdr.add, row(1)), cdr.tick, partial(cdr.add, row(2)), cdr.close):
+                happens()
+                seen.append(cdr.unsynced)
+            assert seen == [False, True, False, True, False]
+    finally:
+        os.close(reader)
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("rotated", [False, True], ids=["completed", "written anew"])
