@@ -22,6 +22,8 @@ MOST: Final = 256
 MOST_NAMES: Final = 256
 MOST_KNOWN: Final = 1024
 """names whose addresses are remembered"""
+MOST_ADDRESSES: Final = 64
+"""addresses remembered of a name"""
 
 
 class Waiting(NamedTuple):
@@ -75,6 +77,8 @@ class LateNames:
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         known = self._known.pop(name.lower(), frozenset())
+        if len(known) >= MOST_ADDRESSES:
+            known = frozenset()  # a name whose addresses never stay the same
         self._known[name.lower()] = known.union(hop.host for hop in hops)
 
     def addresses_of(self, name: str) -> frozenset[str]:

@@ -225,7 +225,7 @@ class UserAgent:
         to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and in place of the user agent's own
         `from`, `contact`, `route`, `auth` and `callid`; or a call that is up, to negotiate it anew (C1). param: see
         `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") in place of `init_media`,
-        and call_id.
+        auth (credentials of this call) and call_id.
 
         Raises:
             CallRejected: the peer answered 300 to 699.
@@ -252,6 +252,8 @@ class UserAgent:
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
         if not identity.route and identity.from_ == self.from_:
             identity = identity._replace(route=agent_registration.service_route(self._bound, name_addr(self.from_)))
+        if param.get("auth") is not None:
+            identity = identity._replace(credentials=_keyring_for(param.pop("auth"), uri))
         own_hop = param.pop("hop", None)
         try:
             hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri, identity.route)
@@ -319,8 +321,7 @@ class UserAgent:
             raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
         keyring = self._keyring
         if "auth" in context:
-            keyring = Keyring(context["auth"])
-            keyring.trust(uri_in(str(context["to"])).host)
+            keyring = _keyring_for(context["auth"], uri_in(str(context["to"])))
         return self._identity._replace(
             from_=context.get("from", self._identity.from_),
             contact=context.get("contact", self._identity.contact),
@@ -555,6 +556,13 @@ class UserAgent:
 def name_addr(address: str) -> str:
     """A SIP URI, or a name-addr, as a name-addr."""
     return address if "<" in address else f"<{address}>"
+
+
+def _keyring_for(auth: Auth, uri: Uri) -> Keyring:
+    """Credentials for the host of a URI only."""
+    keyring = Keyring(auth)
+    keyring.trust(uri.host)
+    return keyring
 
 
 def uri_in(text: str) -> Uri:

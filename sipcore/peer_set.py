@@ -52,6 +52,6 @@ def _members(dialog: Dialog, home: str) -> Iterator[str]:
 def _canonical(host: str) -> str | None:
     """An address in its one form, None for a name."""
     try:
-        return str(ip_address(host))
+        return str(ip_address(host.partition("%")[0]))  # without the zone of a link-local address (RFC 4007)
     except ValueError:
         return None

@@ -139,7 +139,7 @@ def test_credentials_may_come_from_a_function_that_is_asked_only_when_challenged
     asyncio.run(main())
 
 
-def test_a_context_brings_its_own_credentials() -> None:
+def test_a_context_or_a_call_brings_its_own_credentials() -> None:
     async def main() -> None:
         judge = gate(user="carol")
 
@@ -147,7 +147,7 @@ def test_a_context_brings_its_own_credentials() -> None:
             return [] if request.method == "ACK" else [judge(request) or reply(request, 200, peer=peer)]
 
         async with agent() as alice, Peer(answer) as peer:
-            call = await alice.invite({"to": peer.uri(), "auth": ("carol", "secret")})
-            await call.bye()
+            await (await alice.invite({"to": peer.uri(), "auth": ("carol", "secret")})).bye()
+            await (await alice.invite(peer.uri(), auth={"test": ("carol", "secret")})).bye()
 
     asyncio.run(main())
