@@ -106,7 +106,8 @@ class CallBook:
             first = times.first_response - times.invited if times.first_response else -1.0
             self._observe_uac(scenario, outcome, first, post_dial, answer)
         if times.answered:
-            totals.cell("sipswarm_calls_completed_total", scenario, role, ended_by).value += 1
+            if ended_by != "local" or times.bye_answered:  # a BYE of ours that nobody answers is no clean end
+                totals.cell("sipswarm_calls_completed_total", scenario, role, ended_by).value += 1
             totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(duration)
         if times.bye_status and times.bye_sent:
             result = "success" if 200 <= times.bye_status < 300 else "failure"

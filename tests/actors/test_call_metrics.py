@@ -34,6 +34,7 @@ def test_the_end_of_a_bye_is_booked_by_what_became_of_it(lost: bool, result: str
     CallBook(totals).finished(book_of(alice), 60.0)
     distribution = totals.distribution(DISCONNECT, "load", result)
     assert (sum(distribution.counts), distribution.total) == (1, seconds)
+    assert totals.cell("sipswarm_calls_completed_total", "load", "uac", "local").value == (not lost)
     other = totals.distribution(DISCONNECT, "load", "failure" if result == "success" else "success")
     assert sum(other.counts) == 0
 
