@@ -148,6 +148,23 @@ def test_a_load_against_answer_passes_and_both_sides_count_the_same(
     assert code == 0, errors
 
 
+@pytest.mark.parametrize("answering", [["--codec", "opus,g722,l16,pcma"]], indirect=True)
+def test_each_codec_is_spoken_both_ways_with_digits_beside_it(
+    answering: tuple[Running, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="G.722 and Opus need the extra audio")
+    running, address, _ = answering
+    for codec in ("opus", "g722", "l16", "pcma"):
+        arguments = ["--codec", codec, "--dtmf", "42", "-d", "1s", "--quiet"]
+        assert main(["call", f"echo@{address}", *arguments]) == 0
+        found = re.search(r"^media: RTP sent (\d+), received (\d+), lost 0", capsys.readouterr().out, re.M)
+        assert found is not None, codec
+        assert min(map(int, found.groups())) >= 20, codec
+    code, errors = running.end(signal.SIGTERM)
+    assert code == 0, errors
+    assert "digits 8" in errors
+
+
 @pytest.mark.parametrize("answering", [["--status", "486"]], indirect=True)
 def test_refused_calls_fail_the_run_and_a_threshold_decides_instead(
     answering: tuple[Running, str, str], tmp_path: Path
