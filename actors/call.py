@@ -30,10 +30,10 @@ from .media_handlers import MediaHandler
 from .parameters import CallParameters, pairs_of
 
 if TYPE_CHECKING:
-    from .user_agent import UserAgent
     from .call_worker import CallWorker
     from .messages import CallFinished
     from .sip_trace import CallRecord
+    from .user_agent import UserAgent
 
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
@@ -409,7 +409,10 @@ class Call:
         request_id = self.actor.refer(address, replaces, "", self.worker.now())
         self.requests[request_id] = (None, done)
         self.worker.touch(self.actor)
-        await done
+        try:
+            await done
+        finally:
+            del done  # its error holds this frame
 
     # ---- digits
 
@@ -508,6 +511,10 @@ class Call:
 
     def _settled(self, future: "asyncio.Future[Any]") -> None:
         self._waiters.discard(future)
+        if future is self.up:
+            self.up = None  # its error holds frames that hold us
+        elif future is self.digit_waiter:
+            self.digit_waiter = None
         if not future.cancelled():
             future.exception()  # nobody has to wait: then nothing is reported as forgotten
 
@@ -528,7 +535,7 @@ class Call:
         """Raise what ended the call, if it is over."""
         if self.actor.state is State.OVER:
             was_up = self.times.answered > 0  # then an error is that of a re-INVITE
-            raise CallEnded(self.actor.cause) if was_up or self.error is None else self.error
+            raise CallEnded(self.actor.cause) if was_up or self.error is None else self.error.again()
 
     def call_back(self, callback: Callback, *arguments: Any) -> Any:
         """Invoke a callback of any form; a coroutine runs as a task of the call."""

@@ -141,7 +141,7 @@ def _on_refused(call: "Call", notice: Refused) -> None:
     if cause is Cause.NO_ANSWER and param.cb_noanswer is not None:
         call.call_back(param.cb_noanswer, "NOANSWER", call, _failure_info(notice))
     if call.up is not None and not call.up.done():
-        call.up.set_exception(error)
+        call.up.set_exception(error.again())
 
 
 def _failure_info(notice: Refused) -> dict[str, Any]:
@@ -289,6 +289,7 @@ def _on_over(call: "Call", notice: Over) -> None:
         return  # `cb_final` has sent its INVITE once more (C31)
     call.fail_waiters(CallEnded(call.actor.cause))
     call.sending.clear()
+    call.requests = {number: each for number, each in call.requests.items() if each[0] is not None}
     call.bound_tasks()
     if notice.by == "remote":
         _clean_up(call)

@@ -53,6 +53,8 @@ async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...])
         except CallError as error:
             refused = str(error)
             continue
+        finally:
+            del done  # its error holds this frame
         call.digits_sent += "".join(each for each in events if each in DIGITS)
         return
     raise CallError(f"digits were not sent: {refused}")

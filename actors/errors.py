@@ -1,6 +1,6 @@
 """What users catch: a few errors that say whose fault it was and what to do."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from sipcore.message import Response
@@ -20,6 +20,15 @@ class StartFailed(SwarmError):
 
 class CallError(SwarmError):
     """A call did not go as asked."""
+
+    def again(self) -> Self:
+        """The same error without a traceback, to be raised in place of one that a call keeps.
+
+        A traceback holds frames, and they hold the call: what holds each other is only found by the collector.
+        """
+        other = self.__class__.__new__(self.__class__, *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
 
 
 class CallRejected(CallError):

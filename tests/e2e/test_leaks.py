@@ -8,14 +8,16 @@ import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from actors.call import Call
 from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallRejected
+from actors.errors import CallRejected, CallTimeout
+from actors.robots import Robot
 from actors.supervisor import Supervisor
 from actors.user_agent import UserAgent
 from tests.e2e.agents import address_of
@@ -89,8 +91,8 @@ async def calls(ua: UserAgent, to: str, count: int) -> None:
         while True:
             try:
                 call = await ua.invite(to, media="silence")
-            except CallRejected as refused:
-                if refused.status != 503:
+            except CallRejected as error:
+                if error.status != 503:
                     raise
                 await asyncio.sleep(0.5)
             else:
@@ -112,26 +114,104 @@ def without_collector() -> Iterator[None]:
         gc.enable()
 
 
-@pytest.mark.parametrize("leave", ["cleanup", "bye"])
-def test_calls_that_are_over_leave_no_cycle_for_the_collector(leave: str) -> None:
+async def answers(call: Call) -> None:
+    await call.answer()
+    await call.over()
+
+
+async def rings(call: Call) -> None:
+    call.ring()
+    await call.over()
+
+
+async def hangs_up(call: Call) -> None:
+    await call.answer()
+
+
+async def talks(call: Call) -> None:
+    await call.answer()
+    await call.dtmf(await call.digits(1, 5), duration=40)
+    await call.over()
+
+
+async def plain(ua: UserAgent, to: str) -> None:
+    call = await ua.invite(to, media="silence")
+    await call.bye()
+
+
+async def dropped(ua: UserAgent, to: str) -> None:
+    call = await ua.invite(to, media="silence")
+    call.cleanup()
+
+
+async def heard(ua: UserAgent, to: str) -> None:
+    call = await ua.invite(to, media="silence")
+    await call.over()
+
+
+async def held_and_resumed(ua: UserAgent, to: str) -> None:
+    call = await ua.invite(to, media="silence")
+    await call.hold()
+    await call.resume()
+    await call.bye()
+
+
+async def with_digits(ua: UserAgent, to: str) -> None:
+    call = await ua.invite(to, media="silence")
+    await call.dtmf("1", duration=40)
+    await call.digits(1, 5)  # the bye comes before the other side's digit is wholly out
+    await call.bye()
+
+
+async def unanswered(ua: UserAgent, to: str) -> None:
+    with suppress(CallTimeout):
+        await ua.invite(to, media="silence", ring_time=0.2)
+
+
+async def given_up(ua: UserAgent, to: str) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await ua.invite(to, media="silence")
+
+
+async def refused(ua: UserAgent, to: str) -> None:
+    with suppress(CallRejected):
+        await ua.invite(to, media="silence")
+
+
+WAYS: dict[str, tuple[Callable[[UserAgent, str], Awaitable[None]], Robot | None]] = {
+    "bye": (plain, None),
+    "bye to a robot": (plain, answers),
+    "cleanup": (dropped, None),
+    "bye of the peer": (heard, hangs_up),
+    "re-INVITEs": (held_and_resumed, None),
+    "digits, some cut short": (with_digits, talks),
+    "nobody answers": (unanswered, rings),
+    "the caller gives up": (given_up, rings),
+    "refusal": (refused, None),
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None:
+    way, robot = WAYS[name]
+
     async def scenario() -> None:
         ports = [(35000, 35998), (36000, 36998)]
         async with (
             UserAgent("sip:alice@127.0.0.1", rtp_ports=ports[0]) as alice,
             UserAgent("sip:bob@127.0.0.1", rtp_ports=ports[1]) as bob,
         ):
-            bob.listen(media="echo")
-
-            async def one() -> None:
-                call = await alice.invite(address_of(bob), media="silence")
-                if leave == "bye":
-                    await call.bye()
-                else:
-                    call.cleanup()
+            if name == "refusal":
+                bob.listen(cb_create=lambda call, request: None, refuse_status=486)
+            else:
+                bob.listen(robot)
+            workers = [each._node.worker for each in (alice, bob)]
 
             async def some() -> None:
-                await asyncio.gather(*(one() for _ in range(AT_ONCE)))
-                workers = [each._node.worker for each in (alice, bob)]
+                await asyncio.gather(*(way(alice, address_of(bob)) for _ in range(30)))
+                if way is not dropped:
+                    await until(lambda: not any(worker.live for worker in workers))
                 for worker in workers:  # what their transactions would wait for, another 32 s, is not the point here
                     for call in [each.user for each in worker._by_number.values()]:
                         worker.abandon(call)
