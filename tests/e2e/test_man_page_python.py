@@ -108,6 +108,26 @@ def test_digits_are_awaited_by_number_and_time_or_one_by_one() -> None:
     run(scenario)
 
 
+def test_the_ack_has_left_before_cb_final_and_init_media_comes_after_it() -> None:
+    async def main() -> None:
+        order: list[str] = []
+
+        def final(status: str, call: Call, info: object) -> None:
+            order.extend(rung.start_line.partition(" ")[0] for rung in call.ladder.rungs if rung.sent)
+            order.append("cb_final")
+
+        async with agent(trace=True) as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen()
+            call = await alice.invite(
+                address_of(bob), cb_final=final, init_media=lambda call, param: note(order, "init_media")
+            )
+            await until(lambda: "init_media" in order)
+            assert order == ["INVITE", "ACK", "cb_final", "init_media"]
+            await call.bye()
+
+    asyncio.run(main())
+
+
 async def _drive(call: Call, which: str) -> None:
     waits: dict[str, Callable[[], Awaitable[Any]]] = {
         "established": call.established,
