@@ -293,6 +293,8 @@ class Call:
             return await self._unplaced[0].place(self._unplaced[1], self.set_param(**param).param, self)
         if "resp40x" in param or "auth" in param:
             second_try.prepare(self, param.pop("resp40x", None), param.pop("auth", None))
+        while param.get("cb_final", self.param.cb_final) is None and self.up is not None and not self.up.done():
+            await asyncio.wait((self.up,))  # one after the other: each waits for the answer to its own
         self.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
         self.set_param(**param)

@@ -201,6 +201,18 @@ def test_a_refused_reinvite_raises_sets_the_error_and_leaves_the_call_up() -> No
     run(scenario)
 
 
+def test_reinvites_at_the_same_time_are_answered_one_after_the_other() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        seen: list[Any] = []
+        bob.listen(cb_invite=lambda call, request: note(seen, (request.cseq.number, request.headers.get("X-Turn"))))
+        call = await alice.invite(address_of(bob))
+        await asyncio.gather(*(call.reinvite(sip_header={"X-Turn": turn}) for turn in ("one", "two", "three")))
+        assert seen == [(1, None), (2, "one"), (3, "two"), (4, "three")]
+        await call.bye()
+
+    run(scenario)
+
+
 def test_cb_invite_decides_by_the_response_that_it_returns() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         rings: list[Call] = []
