@@ -6,7 +6,6 @@ says that the supervisor is gone, and the process closes what it has and exits. 
 
 import asyncio
 import faulthandler
-import gc
 import json
 import logging
 import math
@@ -15,6 +14,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from random import Random
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ import uvloop
 
 from . import kernel, link
 from .child import Child
+from .collector import Collector
 from .config import NodeConfig
 from .messages import Drain, Ready, Start, Stop, WorkerDown
 from .totals import Totals
@@ -71,6 +72,8 @@ class Process:
         self.incarnation: int = order["incarnation"]
         self.loop = loop
         self._orphaned = False
+        self.collector: Collector | None = None
+        """made when everything else is"""
         self.totals = Totals()
         self.context = link.new_context()
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
@@ -81,11 +84,17 @@ class Process:
             self.name,
             self.slot,
             surroundings=self.surroundings,
-            before_snapshot=self._role.update_gauges,
+            before_snapshot=self._before_snapshot,
             on_record=self._on_record,
         )
         if self.name == "media":
             self.child.ready()
+
+    def _before_snapshot(self) -> int:
+        live = self._role.update_gauges()
+        if self.collector is not None:
+            self.collector.beat(live, time.monotonic())
+        return live
 
     def ready(self) -> None:
         """The role is linked to all it needs (it may say so before the control line exists)."""
@@ -171,13 +180,6 @@ def _make_role(process: Process) -> Role:
     )
 
 
-def tune_collector() -> None:
-    """Collect rarely and never what exists now: a call's objects form no cycles, and long pauses cost frames."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
 def main() -> int:
     """Run the role that the first line of standard input orders; the exit status."""
     os.umask(0o077)
@@ -202,7 +204,7 @@ def main() -> int:
     asyncio.set_event_loop(loop)
     process = Process(order, loop)
     process.watch_parent()
-    tune_collector()
+    process.collector = Collector(time.monotonic())
     try:
         loop.run_forever()
     finally:
