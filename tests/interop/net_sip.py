@@ -116,12 +116,15 @@ WIRES = tuple(Wire(transport, host) for host in (LOOPBACK, "::1") for transport 
 over_tls = pytest.mark.parametrize("wire", [WIRES[2]], ids=str, indirect=True)
 
 
-def over_every_wire(*, all_in_the_gate: bool = False) -> Callable[[Any], Any]:
-    """Parametrise by `wire`: UDP and IPv4 in the gate, the other five with -m slow unless they are wanted there too."""
+ALL = tuple(map(str, WIRES))
+
+
+def over_every_wire(*gate: str) -> Callable[[Any], Any]:
+    """Parametrise by `wire`. gate: those that run without -m slow too; by default only UDP over IPv4."""
     return pytest.mark.parametrize(
         "wire",
         [
-            pytest.param(wire, id=str(wire), marks=() if all_in_the_gate or wire == WIRES[0] else pytest.mark.slow)
+            pytest.param(wire, id=str(wire), marks=() if str(wire) in (gate or ALL[:1]) else pytest.mark.slow)
             for wire in WIRES
         ],
         indirect=True,

@@ -22,7 +22,7 @@ from tests.e2e.agents import SDP, note, rtp_ports
 from tests.e2e.waiting import until
 
 from .conftest import Start
-from .net_sip import NetSip, Wire, over_every_wire, over_tls
+from .net_sip import ALL, NetSip, Wire, over_every_wire, over_tls
 from .processes import free_port
 
 FRAME = b"\xfe" * 160
@@ -87,7 +87,7 @@ def called_by_perl(
     return asyncio.run(main())
 
 
-@over_every_wire(all_in_the_gate=True)
+@over_every_wire(*ALL)
 def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(
     tmp_path: Path, start: Start, wire: Wire
 ) -> None:
@@ -108,7 +108,7 @@ def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(
     assert said["established"] == 1
 
 
-@over_every_wire(all_in_the_gate=True)
+@over_every_wire(*ALL)
 def test_02_perl_is_told_our_180_and_its_bye_ends_the_call(tmp_path: Path, start: Start, wire: Wire) -> None:
     told: list[str] = []
 
@@ -152,7 +152,7 @@ def test_02_we_call_a_sips_uri_with_a_contact_of_that_kind(tmp_path: Path, start
     assert "sips:alice@" in said["context"]["remote_contact"], said  # RFC 3261 section 8.1.1.8
 
 
-@over_every_wire(all_in_the_gate=True)
+@over_every_wire(*ALL)
 def test_04_numbered_frames_come_back_from_perl_in_order(tmp_path: Path, start: Start, wire: Wire) -> None:
     async def scenario(ua: UserAgent, to: str) -> None:
         sent: list[bytes] = []
