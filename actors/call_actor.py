@@ -193,8 +193,10 @@ class CallActor:
     def cancel(self, now: float, headers: Headers = ()) -> bool:
         """Give up the INVITE of ours that is pending; False when there is none."""
         if self._pending is Pending.INVITE:
-            self._pending = Pending.NOTHING
-            self._end("cancelled", "local", None, now)  # nothing was sent yet
+            self._pending = Pending.NOTHING  # nothing was sent yet: told as if the peer had answered at once
+            self._notify(RequestDone(0, "CANCEL", None, 200))
+            self._notify(Refused(487, "", None, sip.Cause.CANCELLED))
+            self._end("cancelled", "local", None, now)
             return True
         cancelled = self.session.cancel(now, headers)
         self.pump(now)

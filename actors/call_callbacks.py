@@ -147,8 +147,9 @@ def _on_refused(call: "Call", notice: Refused) -> None:
 def _failure_info(notice: Refused) -> dict[str, Any]:
     """The `%INFO` of the man page's FAIL: code and packet with a response, errno in any case (C15)."""
     if notice.response is None:
-        number = errno.ETIMEDOUT if notice.cause in _TIMEOUTS else errno.EHOSTUNREACH
-        return {"errno": number}
+        if notice.cause is Cause.CANCELLED:
+            return {"errno": errno.ECANCELED}
+        return {"errno": errno.ETIMEDOUT if notice.cause in _TIMEOUTS else errno.EHOSTUNREACH}
     if notice.cause is Cause.BAD_DESCRIPTION:
         return {}
     number = errno.EPERM if notice.cause is Cause.UNAUTHORIZED else errno.EINVAL

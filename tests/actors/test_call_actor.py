@@ -162,11 +162,11 @@ def test_hanging_up_before_the_port_is_there_sends_nothing_and_closes_the_port()
     made.invite()
     made.alice.call.hang_up(1.0)
     made.alice.settle()
-    assert made.alice.told() == ["Over"]
+    assert made.alice.told() == ["RequestDone", "Refused", "Over"]
     made.alice.holds_back = False
     made.alice.release()
     made.alice.settle()
-    assert made.alice.told() == ["Over", "Closed"]
+    assert made.alice.told() == ["RequestDone", "Refused", "Over", "Closed"]
     assert made.alice.commanded() == ["OpenStream", "CloseStream"]
     assert made.line.ladder == []
     made.assert_all_over()
@@ -180,7 +180,7 @@ def test_a_port_refused_after_the_hang_up_still_ends_the_call() -> None:
     made.alice.settle()
     made.alice.release()
     made.alice.settle()
-    assert made.alice.told() == ["Over", "Closed"]
+    assert made.alice.told() == ["RequestDone", "Refused", "Over", "Closed"]
     assert made.alice.call.finished
 
 

@@ -1,6 +1,7 @@
 """How a call of the man page ends: BYE and CANCEL of either side, and what outlives it (C12, C13, C30 to C33, C43)."""
 
 import asyncio
+import errno
 import gc
 import logging
 import weakref
@@ -53,6 +54,25 @@ def test_a_cancel_is_told_in_order_on_both_sides() -> None:
         assert uac[2:] == ["cb_cleanup"]
         assert uas == ["cb_cleanup", ("recv_bye", "blue")]
         assert not call.cancel()
+
+    run(scenario)
+
+
+def test_a_cancel_before_the_invite_has_left_is_told_as_if_the_peer_had_agreed() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        asked: list[Request] = []
+        told: list[Any] = []
+        bob.listen(filter=lambda from_, request: note(asked, request))
+        call = await alice.invite(
+            address_of(bob),
+            cb_final=lambda status, call, info: note(told, (status, info)),
+            cb_cleanup=lambda call: note(told, "cb_cleanup"),
+        )
+        assert call.cancel(cb_final=lambda param: note(told, "cancelled"))
+        await call.over()
+        assert told == ["cancelled", ("FAIL", {"errno": errno.ECANCELED}), "cb_cleanup"]
+        await asyncio.sleep(0.1)
+        assert asked == []
 
     run(scenario)
 
