@@ -283,7 +283,10 @@ class MediaEngine:
         sender: socket.socket | None = None
         if command.asymmetric:
             try:
-                sender = bind(canonical(command.send_address or command.local_address), 0)
+                own = canonical(command.send_address or command.local_address)
+                if (":" in own) != (":" in address):
+                    raise ValueError(f"{own} is of another IP version than {address}")
+                sender = bind(own, 0)
             except (OSError, ValueError):
                 if pool_port:
                     self._pool.give_back(pool_port)

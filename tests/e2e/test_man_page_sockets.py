@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.call import Call
-from actors.errors import ConfigurationError
+from actors.errors import CallError, ConfigurationError
 from actors.media_handlers import MediaHandler
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
@@ -138,6 +138,20 @@ def test_asymmetric_media_leaves_from_rtp_addr_and_another_port(address: str) ->
             assert host == (address or "127.0.0.1")
             assert f"m=audio {port} ".encode() not in listener.offers[0]
             await call.bye()
+        listener.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("address", ["nowhere", "192.0.2.1", "::1"])
+def test_an_rtp_addr_that_is_not_ours_fails_the_call_and_keeps_no_port(address: str) -> None:
+    async def main() -> None:
+        listener = Listener()
+        async with agent() as alice, listener.peer as peer:
+            with pytest.raises(CallError, match="bad_address"):
+                await alice.invite(peer.uri(), asymetric_rtp=True, rtp_addr=address, init_media=TONE)
+            assert peer.requests == []
+            assert alice._node._media[0].engine.totals.ports_in_use == 0  # type: ignore[union-attr]  # it is embedded
         listener.close()
 
     asyncio.run(main())
