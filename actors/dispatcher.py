@@ -18,7 +18,7 @@ from sipcore import peek, stateless
 from . import kernel
 from .config import NodeConfig
 from .link import Channel, RouterLink, Surroundings
-from .messages import SendFailed, SendSip, SipReceived
+from .messages import Quarantined, SendFailed, SendSip, SipReceived
 from .routing import slot_of
 from .streams import Streams
 
@@ -81,7 +81,11 @@ class Dispatcher:
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
         self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
-        self._overloaded = totals.cell("sipswarm_sip_refused_total", "overload")
+        self._refused = {
+            reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
+        }
+        self._quarantined: set[int] = set()
+        """slots without a worker for good: new calls of theirs get 503"""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
         self._waiting = totals.cell("sipswarm_bus_queue_messages", "sip_to_slot")
         self._streams = Streams(
@@ -122,7 +126,10 @@ class Dispatcher:
         """Nothing to do: refusing new calls is the call workers' business."""
 
     def on_record(self, record: Any) -> None:
-        """No record of the supervisor is for a dispatcher alone."""
+        """A slot has no worker for good."""
+        if isinstance(record, Quarantined):
+            self._quarantined.add(record.slot)
+            self._check_ready()
 
     def update_gauges(self) -> int:
         """Count connections and what waits, ask the kernel for its drops at our sockets; a dispatcher has no calls."""
@@ -138,7 +145,11 @@ class Dispatcher:
             self._clear(slot)
 
     def _on_peer(self, channel: Channel) -> None:
-        if not self._ready and all(("call", slot) in self._link.channels for slot in range(self._slots)):
+        self._check_ready()
+
+    def _check_ready(self) -> None:
+        there = self._quarantined.union(slot for role, slot in self._link.channels if role == "call")
+        if not self._ready and len(there) == self._slots:
             self._ready = True
             self._window_started = self._loop.time()
             self._watch()
@@ -296,7 +307,7 @@ class Dispatcher:
                 continue
             reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
             if reply is not None:
-                self._overloaded.value += 1
+                self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
                 self._refuse(slot, record, reply)
         for record in kept[room:]:
             if record.flow and len(self._held[slot]) < HELD:

@@ -137,6 +137,12 @@ class WorkerDown(NamedTuple):
     incarnation: int
 
 
+class Quarantined(NamedTuple):
+    """A call worker died again and again and is not started any more; for the dispatcher."""
+
+    slot: int
+
+
 class SetRate(NamedTuple):
     """Change the commanded rate of a running load (calls per second over all shards; 0 pauses)."""
 

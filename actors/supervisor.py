@@ -1,8 +1,9 @@
 """The supervisor: starts the processes of a node, watches their beats, replaces the dead, gathers what they counted.
 
 It holds no protocol code and allocates nothing in proportion to traffic. Children are started with exec, never fork:
-ZeroMQ contexts and threads do not survive a fork. A child that dies is replaced within a budget (RESTARTS); a child
-whose beat is late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
+ZeroMQ contexts and threads do not survive a fork. A child that dies is replaced within a budget (RESTARTS); beyond it a
+call worker is put into quarantine while another one lives, and any other process ends the node. A child whose beat is
+late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from .messages import (
     Drain,
     Drained,
     LoadFinished,
+    Quarantined,
     Ready,
     Reloaded,
     SetRate,
@@ -79,6 +81,7 @@ class ChildProcess:
         "load",
         "pidfd",
         "popen",
+        "quarantined",
         "ready",
         "restarts",
         "role",
@@ -95,6 +98,8 @@ class ChildProcess:
         self.popen: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
         self.ready = self.drained = self.warned = self.abort_sent = False
+        self.quarantined = False
+        """it died too often and is not started any more"""
         self.started = self.last_beat = 0.0
         self.live_calls = self.unclosed = 0
         self.load: LoadFinished | None = None
@@ -143,6 +148,8 @@ class Supervisor:
         self._reloaded_by = 0.0
         self._problem = ""
         """why the last reload kept what was there"""
+        self._quarantine = ""
+        """why a process is in quarantine; empty = none is"""
         self._draining = False
         self._closing = False
         self.failure = ""
@@ -191,6 +198,7 @@ class Supervisor:
             name="control",
             window=WINDOW,
             on_records=self._on_records,
+            on_peer=self._on_peer,
             linger_ms=200,
         )
         counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
@@ -285,6 +293,7 @@ class Supervisor:
         for each in self._sockets:
             each.close()
         self._run_dir.close()
+        self.failure = self.failure or self._quarantine
         return sum(child.unclosed for child in self._children.values())
 
     async def _stop_roles(self, roles: tuple[str, ...]) -> None:
@@ -354,7 +363,7 @@ class Supervisor:
         now = time.monotonic()
         child.restarts = [at for at in child.restarts if now - at < RESTART_WINDOW]
         if len(child.restarts) >= RESTARTS:
-            self._fail(f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s")
+            self._give_up(child)
         elif not self._all_ready.is_set():
             self._fail(f"{child.name} ended with status {status} while starting")
         elif child.role == "call" and self.config.load is not None:
@@ -362,6 +371,21 @@ class Supervisor:
         else:
             self._loop.call_later(BACK_OFF[min(len(child.restarts), len(BACK_OFF) - 1)], self._respawn, child)
             child.restarts.append(now)
+
+    def _give_up(self, child: ChildProcess) -> None:
+        """A process cannot be kept alive: a call worker is put into quarantine while others go on, else all ends."""
+        reason = f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s"
+        others = any(
+            each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
+        )
+        if child.role != "call" or not others or self.config.load is not None or not self._all_ready.is_set():
+            self._fail(reason)
+            return
+        _logger.error("%s and is not started again; new calls of its slot get 503", reason)
+        child.quarantined = True
+        self._quarantine = self._quarantine or reason
+        self._link.broadcast((Quarantined(child.slot),))
+        self._check_drained()
 
     def _respawn(self, child: ChildProcess) -> None:
         if not self._closing:
@@ -411,7 +435,7 @@ class Supervisor:
         return [
             child.name
             for child in self._children.values()
-            if child.popen is None or not child.ready or now - child.last_beat > STALE
+            if not child.quarantined and (child.popen is None or not child.ready or now - child.last_beat > STALE)
         ]
 
     def _tell(self, now: float) -> None:
@@ -424,7 +448,8 @@ class Supervisor:
             self._reloading.clear()
             self._notifier.ready()
         doing = "draining" if self._draining else f"restarting {', '.join(troubled)}" if troubled else "taking calls"
-        self._notifier.status(f"{doing}; {self.live_calls} calls" + (f"; {self._problem}" if self._problem else ""))
+        problems = [each for each in (self._quarantine, self._problem) if each]
+        self._notifier.status("; ".join((doing, f"{self.live_calls} calls", *problems)))
         watchdog = self._notifier.watchdog
         if watchdog and now >= self._alive_due and not troubled and not self.failure:
             self._alive_due = now + watchdog / 2
@@ -458,8 +483,19 @@ class Supervisor:
             elif kind is Drained:
                 child.drained = True
                 child.unclosed = record.unclosed
-                if all(each.drained for each in self._children.values() if each.role == "call"):
-                    self.ended.set()
+                self._check_drained()
+
+    def _on_peer(self, channel: Channel) -> None:
+        """A new dispatcher must not wait for workers that never come."""
+        if channel.role == "dispatcher":
+            for child in self._children.values():
+                if child.quarantined:
+                    self._link.send(channel, (Quarantined(child.slot),))
+
+    def _check_drained(self) -> None:
+        calls = [each for each in self._children.values() if each.role == "call"]
+        if self._draining and all(each.drained or each.quarantined for each in calls):
+            self.ended.set()
 
     def _on_ready(self, child: ChildProcess) -> None:
         child.ready = True

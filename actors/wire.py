@@ -40,6 +40,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     32: messages.Stop,
     33: messages.WorkerDown,
     34: messages.SetRate,
+    35: messages.Quarantined,
     40: messages.Ready,
     41: messages.Snapshot,
     42: messages.CallFinished,

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from actors.supervisor import RESTARTS
+from sipcore.message import Response
+from sipcore.parser import parse
 from tests.actors.test_systemd import Manager
-from tests.e2e.test_command_line import SECONDS, WORKERS, Running
+from tests.e2e.test_command_line import SECONDS, WORKERS, Running, scraped
 from tests.interop.processes import descendants
 
 ROBOT = "async def robot(call):\n    await call.answer()\n    await call.over()\n\ndef setup(ua):\n    {body}\n"
@@ -127,5 +131,78 @@ def test_healthz_says_draining_while_a_call_is_waited_for(tmp_path: Path) -> Non
         assert (code, body["status"], body["live_calls"]) == (503, "draining", 1)
         assert call.wait(SECONDS) == 0
         assert running.end()[0] == 0
+    finally:
+        running.close()
+
+
+MORTAL = """
+import os
+
+async def robot(call):
+    call.reject(486)
+
+def setup(ua):
+    if ua._worker.slot == 1 and os.path.exists("{flag}"):
+        os._exit(5)
+"""
+
+
+def final_of(address: str, call_id: str) -> Response:
+    """The final response to an INVITE without an offer; nobody acknowledges it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(SECONDS)
+        host, port = peer.getsockname()
+        invite = (
+            f"INVITE sip:robot@{address} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call_id}\r\n"
+            f"Max-Forwards: 70\r\nFrom: <sip:a@{host}>;tag=1\r\nTo: <sip:robot@{address}>\r\nCall-ID: {call_id}\r\n"
+            f"CSeq: 1 INVITE\r\nContact: <sip:a@{host}:{port}>\r\nContent-Length: 0\r\n\r\n"
+        )
+        target, _, number = address.partition(":")
+        peer.sendto(invite.encode(), (target, int(number)))
+        while True:
+            response = parse(peer.recv(65536))
+            assert isinstance(response, Response)
+            if response.status >= 200:
+                return response
+
+
+def test_a_worker_that_dies_at_every_start_is_put_into_quarantine_and_the_others_go_on(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    (tmp_path / "robot.py").write_text(MORTAL.format(flag=flag))
+    workers = ["--call-workers", "2", "--media-workers", "1"]
+    robot = str(tmp_path / "robot.py")
+    running = Running("robot", robot, "--listen", "udp:127.0.0.1:0", "--metrics", "0", "--drain", "0s", *workers)
+    try:
+        address = running.line().removeprefix("listening on udp:")
+        url = running.line().removeprefix("metrics on ")
+        deadline = time.monotonic() + SECONDS
+        while len(health(url)[1]["processes"]) < 5 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert health(url)[1]["status"] == "healthy"
+        dispatcher = sorted(descendants(running.process.pid))[1]  # the second of those that were started
+        flag.touch()
+        running.process.send_signal(signal.SIGHUP)
+        restarts = ("sipswarm_process_restarts_total", "call", "crash")
+        while scraped(url)[restarts] < RESTARTS + 1 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert scraped(url)[restarts] == RESTARTS + 1
+        code, body = health(url)
+        assert (code, body["status"], body["processes"]["call-1"]) == (503, "degraded", "down")
+
+        finals = [final_of(address, f"call-{number}") for number in range(8)]
+        assert {response.status for response in finals} == {486, 503}
+        assert all(response.headers.get("Retry-After") for response in finals if response.status == 503)
+        refused = ("sipswarm_sip_refused_total", "quarantined")
+        while not scraped(url)[refused] and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert scraped(url)[refused] == sum(response.status == 503 for response in finals)
+
+        # A new dispatcher takes calls all the same: it does not wait for the worker that never comes.
+        os.kill(dispatcher, signal.SIGKILL)
+        assert {final_of(address, f"again-{number}").status for number in range(8)} == {486, 503}
+        code, errors = running.end(signal.SIGTERM)
+        assert code == 1, errors
+        assert "call-1 died 6 times in 30 s and is not started again" in errors
     finally:
         running.close()
