@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..user_agent import UserAgent
     from .cdr import Cdr
-
-LAST_WORDS: Final = 2.0
-"""seconds for the answer to our BYE or CANCEL"""
 
 
 @click.command(cls=Verb)
@@ -155,7 +152,7 @@ async def _one_call(
     agent.on_placed = on_placed
     if cdr is not None:
         loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
-    async with agent, _ended(placed):
+    async with _all_told(placed), agent:
         say(f"calling {to} from {agent.legs[0]}")
         answered = asyncio.ensure_future(
             agent.invite(
@@ -197,14 +194,13 @@ async def _one_call(
 
 
 @asynccontextmanager
-async def _ended(calls: "list[Call]") -> AsyncIterator[None]:
-    """Give calls that are on their way out the time for their last answer."""
+async def _all_told(calls: "list[Call]") -> AsyncIterator[None]:
+    """Have a call that nobody ever answered recorded too, once the node has let go of it."""
     try:
         yield
     finally:
-        waiting = [asyncio.ensure_future(call.over()) for call in calls]
-        for each in (await asyncio.wait(waiting, timeout=LAST_WORDS))[1] if waiting else ():
-            each.cancel()
+        for call in calls:
+            call.worker.call_over(call)  # one that is over is not told twice
 
 
 async def _talk(

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def test_a_full_disk_fails_the_run_by_name_and_no_call(
     assert code == 1
     assert f"--cdr {records}: No space left on device; records wait in memory" in errors
     assert f"sipswarm answer: --cdr {records} lacks 5 records: No space left on device" in errors
+
+
+def test_a_call_that_nobody_answers_is_a_record_when_it_is_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "call.cdr"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        nobody.settimeout(20)
+        running = Running("call", f"127.0.0.1:{nobody.getsockname()[1]}", "--cdr", str(file))
+        try:
+            assert nobody.recv(65536).startswith(b"INVITE")
+            code, errors = running.end(signal.SIGINT)
+        finally:
+            running.close()
+    assert code == 1, errors
+    assert [(each["role"], each["code"], each["ended_by"]) for each in records_in(file)] == [("uac", None, "")]
 
 
 def test_one_call_over_tls_is_one_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
