@@ -106,8 +106,11 @@ class Arrivals:
 
     def _answer(self, reply: Response, record: SipReceived) -> None:
         """Send an answer without state to where its request came from (RFC 3261 section 18.2.2, RFC 3581)."""
+        output, via, port = self._worker.output, reply.via, record.port
+        if "rport" not in via.params and output.hops[record.listener].transport == "udp":
+            port = via.port or 5060
         reply.note_source(record.host, record.port)
-        self._worker.output.send_from(record.listener, reply.to_bytes(), record.host, record.port, record.flow)
+        output.send_from(record.listener, reply.to_bytes(), record.host, port, record.flow)
 
     def announce(self, call: Call, request: Request) -> None:
         """A new call waits for its answer: the application's turn."""

@@ -54,7 +54,7 @@ class Caller(asyncio.DatagramProtocol):
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
-        self._port = self._transport.get_extra_info("sockname")[1]
+        self.port = self._transport.get_extra_info("sockname")[1]
         return self
 
     async def __aexit__(
@@ -69,18 +69,25 @@ class Caller(asyncio.DatagramProtocol):
             self.responses.append(message)
 
     def send(
-        self, method: str, cseq: int, *, credentials: Sequence[tuple[str, str]] = (), branch: str = "", body: str = ""
+        self,
+        method: str,
+        cseq: int,
+        *,
+        credentials: Sequence[tuple[str, str]] = (),
+        branch: str = "",
+        body: str = "",
+        via: str = "",
     ) -> None:
-        """Send a request; the top Via names a wrong port, so that answers come by `rport` only."""
+        """Send a request; unless `via` says host and port, the top Via names a wrong port and answers need `rport`."""
         tag = f";tag={self.remote_tag}" if self.remote_tag else ""
         headers = [
-            f"Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK{branch or f'{cseq}{method}'};rport",
+            f"Via: SIP/2.0/UDP {via or '127.0.0.1:9;rport'};branch=z9hG4bK{branch or f'{cseq}{method}'}",
             "Max-Forwards: 70",
             "From: <sip:bob@127.0.0.1>;tag=caller",
             f"To: <{self.uri}>{tag}",
-            f"Call-ID: by-hand-{self._port}",
+            f"Call-ID: by-hand-{self.port}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:bob@127.0.0.1:{self._port}>",
+            f"Contact: <sip:bob@127.0.0.1:{self.port}>",
             *(f"{name}: {value}" for name, value in credentials),
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {len(body)}",
@@ -223,7 +230,7 @@ def test_the_challenge_offers_what_can_be_verified_under_one_signed_nonce() -> N
         (nonce,) = {each.partition('nonce="')[2].partition('"')[0] for each in offers}
         assert all('qop="auth"' in each and 'opaque="kept"' in each for each in offers)
         assert int(nonce.split(".")[0], 16) == 0  # the slot
-        assert challenge.via.params["rport"] == str(caller._port)
+        assert challenge.via.params["rport"] == str(caller.port)
 
     played(scenario, auth_opaque="kept")
 
@@ -256,6 +263,18 @@ def test_a_request_outside_of_a_call_is_challenged_too() -> None:
         assert (await caller.final(2, "OPTIONS")).status == 200
         caller.send("CANCEL", 3)
         assert (await caller.final(3, "CANCEL")).status == 481
+
+    played(scenario)
+
+
+def test_answers_without_state_go_where_the_via_says_and_say_where_the_request_came_from() -> None:
+    async def scenario(alice: UserAgent, caller: Caller) -> None:
+        caller.send("CANCEL", 1)  # its Via names another port, and asks for the real one
+        assert (await caller.final(1, "CANCEL")).via.params["rport"] == str(caller.port)
+        async with Caller(alice) as other:
+            other.send("CANCEL", 2, via=f"127.0.0.1:{caller.port}")  # RFC 3261 section 18.2.2, without RFC 3581
+            assert (await caller.final(2, "CANCEL")).status == 481
+            assert other.responses == []
 
     played(scenario)
 
