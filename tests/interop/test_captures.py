@@ -1,10 +1,15 @@
 """tshark reads what we have sent to our peers: it knows every packet and remarks on none."""
 
+import asyncio
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from actors.user_agent import UserAgent
+from tests.e2e.agents import address_of, rtp_ports
+from tests.e2e.waiting import until
 
 from .capture import Capture, network
 from .conftest import Start
@@ -60,13 +65,54 @@ def test_tshark_finds_nothing_wrong_with_what_we_send(tmp_path: Path, start: Sta
     capture.assert_clean()
 
 
+def test_tshark_finds_nothing_wrong_between_user_agents_of_ours(tmp_path: Path, start: Start) -> None:
+    """What no peer above asks for: hold, delayed offer, digits by INFO, attended transfer, over UDP and TCP."""
+    net = network()
+    capture = start(Capture(tmp_path, net))
+
+    def agent(name: str, number: int, transport: str) -> UserAgent:
+        host = f"{net}.{number}.1"
+        leg = f"{transport}:{host}:{free_port(host)}"
+        legs = (leg, f"udp:{host}:{free_port(host)}")[: 1 if transport == "udp" else 2]
+        return UserAgent(f"sip:{name}@{host}", legs=legs, rtp_ports=rtp_ports())
+
+    async def scenario() -> None:
+        async with (
+            asyncio.timeout(40),
+            agent("alice", 5, "tcp") as alice,
+            agent("bob", 6, "tcp") as bob,
+            agent("carol", 7, "udp") as carol,
+        ):
+            bob.listen(media="silence")
+            bob.take_transfers()
+            carol.listen(media="tone:440")
+            to_bob = await alice.invite(f"{address_of(bob)};transport=tcp", media="tone:440")
+            await to_bob.dtmf("12#", duration=60)
+            await to_bob.dtmf("3", methods="info")
+            await to_bob.hold()
+            await to_bob.resume()
+            to_carol = await alice.invite(address_of(carol), sdp_on_ack=True, media="silence")
+            await to_bob.transfer(to_carol)
+            await until(lambda: not to_carol.is_up)
+            await asyncio.sleep(0.3)
+            await to_bob.bye()
+
+    asyncio.run(scenario())
+    capture.stop()
+    methods = {method for (method,) in capture.packets("sip.Method", "sip.Method") if "," not in method}
+    assert methods >= {"INVITE", "ACK", "BYE", "INFO", "REFER", "NOTIFY"}
+    assert capture.count("rtpevent") >= 9
+    assert capture.count("rtcp") >= 2
+    capture.assert_clean()
+
+
 @pytest.mark.slow
 def test_tshark_finds_nothing_wrong_in_any_flow_of_sipp(tmp_path: Path, start: Start) -> None:
     net = network()
     capture = start(Capture(tmp_path, net))
 
     def begin(number: int, flow: Flow) -> Sipp:
-        folder = tmp_path / flow.scenario
+        folder = tmp_path / str(number)
         folder.mkdir()
         answer = start(Answer(folder, flow.options, host=f"{net}.{number}.1"))
         answer.ready()
