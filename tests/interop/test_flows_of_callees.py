@@ -43,14 +43,23 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert result.verdict == flow.exit_code, result.account
 
 
-def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start) -> None:
+SCENARIO = """async def scenario(ua, row):
+    call = await ua.invite(ua.target)
+    await call.bye()
+"""
+
+
+@pytest.mark.parametrize("by_scenario", [False, True], ids=["plain", "scenario"])
+def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start, by_scenario: bool) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_challenges.xml", calls=5, seconds=40))
     callee.ready()
     password = tmp_path / "password"
     password.write_text("open-sesame\n")
     password.chmod(0o600)
-    arguments = ["-r", "5", "-m", "5", "-d", "0.2s", "--media", "none", "--auth-user", "alice"]
-    arguments += ["--auth-password-file", str(password)]
+    scenario = tmp_path / "scenario.py"
+    scenario.write_text(SCENARIO)
+    arguments = ["-r", "5", "-m", "5", "--auth-user", "alice", "--auth-password-file", str(password)]
+    arguments += ["--scenario", str(scenario)] if by_scenario else ["-d", "0.2s", "--media", "none"]
     result = load(tmp_path, f"sip:peer@{callee.address}", arguments, 60)
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account + result.account
