@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.collector import PASSES, WHOLE_EVERY, YOUNG, Collector
+from actors.collector import MANY, PASSES, WHOLE_EVERY, YOUNG, Collector
 
 
 @pytest.fixture(autouse=True)
@@ -30,18 +30,35 @@ def survivors(passes: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("live", "after", "collected"),
-    [(0, 1.0, True), (1, 1.0, False), (1, WHOLE_EVERY, True)],
-    ids=["no-call", "a-call", "a-call-for-too-long"],
+    ("live", "after", "passes", "collected"),
+    [(0, 1.0, PASSES, True), (1, 1.0, PASSES, False), (1, WHOLE_EVERY, PASSES, True), (1, 1.0, MANY, True)],
+    ids=["no-call", "a-call", "a-call-for-too-long", "a-call-and-too-much"],
 )
-def test_an_old_cycle_is_found_when_no_call_waits_or_the_time_is_over(live: int, after: float, collected: bool) -> None:
+def test_an_old_cycle_is_found_when_no_call_waits_or_it_has_been_too_long(
+    live: int, after: float, passes: int, collected: bool
+) -> None:
     collector = Collector(100.0)
     knot = Knot()
     gone = weakref.ref(knot)
-    kept = survivors(PASSES)  # the knot is old by now
+    kept = survivors(passes)  # the knot is old by now
     del knot
     assert collector.beat(live, 100.0 + after) is collected
     assert (gone() is None) is collected
+    del kept
+
+
+def test_what_was_looked_at_while_calls_waited_is_looked_at_again_when_none_does() -> None:
+    collector = Collector(0.0)
+    knot = Knot()
+    gone = weakref.ref(knot)
+    kept = survivors(MANY)
+    assert collector.beat(1, 1.0)
+    del knot
+    assert not collector.beat(1, 2.0)
+    assert gone() is not None
+    assert collector.beat(0, 3.0)
+    assert gone() is None
+    assert not collector.beat(0, 4.0)
     del kept
 
 
