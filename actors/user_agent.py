@@ -159,6 +159,8 @@ class UserAgent:
         worker = self._node.worker
         if isinstance(self._node, BoundNode):
             return self
+        if self._dnsresolv is not None:
+            worker.output.late.resolver = self._names()
         worker.arrivals.identity = self._identity
         if self._options is not None:
             worker.admission.options = tuple(self._options.items())
@@ -357,17 +359,20 @@ class UserAgent:
                 self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
         return hops
 
+    def _names(self) -> "Resolver":
+        if self._resolver is None:
+            from .resolver import Resolver  # only here: it takes a while to load, and most calls go to addresses
+
+            self._resolver = Resolver(self._dnsresolv, random=Random())
+        return self._resolver
+
     async def _resolve(self, uri: Uri) -> tuple[Hop, ...]:
         """The hops of a URI, a name by DNS (RFC 3263), in the order in which they are to be tried."""
         host = uri.maddr or uri.host
         if is_address(host):
             return (hop_of(str(uri)),)
-        if self._resolver is None:
-            from .resolver import Resolver  # only here: it takes a while to load, and most calls go to addresses
-
-            self._resolver = Resolver(self._dnsresolv, random=Random())
         reachable = tuple((leg.transport, 6 if ":" in leg.host else 4) for leg in self.legs)
-        hops = await self._resolver.hops(uri, reachable)
+        hops = await self._names().hops(uri, reachable)
         self._node.worker.output.late.learn(host, hops)
         for hop in hops:
             self._node.worker.output.name(hop, host)

@@ -73,6 +73,26 @@ def test_a_proxy_that_is_a_name_is_shown_credentials_and_gets_what_follows() -> 
     asyncio.run(main())
 
 
+def test_a_contact_that_is_a_name_is_looked_up_in_the_same_place() -> None:
+    async def main() -> None:
+        def answer(request: Request) -> Sequence[Response]:
+            if request.method == "ACK":
+                return []
+            response = reply(request, 200, peer=peer)
+            if request.method == "INVITE":
+                response.headers.set("Contact", f"<sip:peer@peer.test:{peer.port}>")
+            return [response]
+
+        names = Names(peer_test=("127.0.0.1",))
+        async with Peer(answer) as peer, agent(dnsresolv=names) as alice:
+            call = await alice.invite(peer.uri())
+            await call.bye()
+            assert peer.requests[-1].uri == f"sip:peer@peer.test:{peer.port}"
+            assert names.asked == ["A peer.test"]
+
+    asyncio.run(main())
+
+
 def test_a_call_whose_proxy_has_no_address_goes_nowhere_else() -> None:
     async def main() -> None:
         told: list[Any] = []
