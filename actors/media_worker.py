@@ -5,11 +5,13 @@ streams a call worker owns dies with that worker's incarnation.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from media.codecs import CodecUnavailable, open_codec
 from media.engine import MediaEngine, MediaSettings
 from media.messages import StreamStatistics
 
@@ -46,6 +48,9 @@ class MediaWorker:
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
         self.engine = MediaEngine(_settings(config, slot))
+        for name in config.codecs:
+            with contextlib.suppress(CodecUnavailable):  # its library loads now, not in the middle of calls
+                open_codec(name)
         totals.include(self._rows)
         self._loop.add_reader(self.engine.fileno(), self._on_readable)
         self._link = RouterLink(
