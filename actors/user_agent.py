@@ -27,7 +27,7 @@ from .call import Call
 from .call_demand import demand_wishes, given_description, srtp_mode
 from .callbacks import Callback, invoke
 from .challenger import Challenger
-from .config import Listener, NodeConfig, TlsConfig, format_host
+from .config import Listener, NodeConfig, TlsConfig
 from .errors import ConfigurationError, HostUnreachable
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler
@@ -522,12 +522,7 @@ class UserAgent:
             invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
             raise
         local = worker.output.hops[self._leg(leg, hops[0])]
-        user = uri_in(address).user or ""
-        own = (
-            contact
-            or self._identity.contact
-            or f"<sip:{user}@{format_host(local.host)}:{local.port}{_transport(local)}>"
-        )
+        own = contact or self._identity.contact or agent_registration.contact_at(uri_in(address).user or "", local)
         settings = RegistrationSettings(
             uri,
             name_addr(address),
@@ -574,7 +569,3 @@ def uri_in(text: str) -> Uri:
     """The URI of a name-addr, of a SIP URI, or of one whose scheme was left out."""
     inner = text.partition("<")[2].partition(">")[0] or text
     return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
-
-
-def _transport(local: Hop) -> str:
-    return "" if local.transport == "udp" else f";transport={local.transport}"
