@@ -43,6 +43,12 @@ async def rings_and_answers(call: Call) -> None:
     await answers(call)
 
 
+async def speaks_before_it_answers(call: Call) -> None:
+    call.early_media()
+    await asyncio.sleep(0.5)
+    await answers(call)
+
+
 async def answers_and_hangs_up(call: Call) -> None:
     await call.answer()
     await asyncio.sleep(0.5)
@@ -155,6 +161,47 @@ LATE_OFFER = (
     .hang_up()
 )
 
+EARLY_MEDIA = (
+    caller("hears-us-before-the-answer")
+    .invite()
+    .recv(100, optional=True)
+    .recv(183, Check("", "m=audio [1-9][0-9]* RTP/AVP 0"), Check("Require", "100rel", absent=True))
+    .recv(200, Check("", "m=audio [1-9][0-9]* RTP/AVP 0"), routes=True)
+    .send("ACK")
+    .hang_up()
+)
+RELIABLE_EARLY_MEDIA = (
+    caller("hears-us-reliably-before-the-answer")
+    .invite("Require: 100rel")
+    .recv(100, optional=True)
+    .recv(183, Check("", "m=audio [1-9][0-9]* RTP/AVP 0"), routes=True, keep="RSeq")
+    .send("PRACK", "RAck: 4294967 1 INVITE")
+    .recv(481)
+    .send("PRACK", "RAck:[$rseq] 1 INVITE")
+    .recv(200, Check("CSeq", "3 PRACK"))
+    .recv(200, Check("CSeq", "1 INVITE"), Check("Content-Length", "^ *0"), routes=True)  # all was said in the 183
+    .send("ACK", cseq=1)
+    .hang_up()
+)
+NOTHING_FITS = (
+    caller("reinvites-with-a-codec-that-nobody-has")
+    .set_up()
+    .send("INVITE", body=description(2).replace("RTP/AVP 0 101", "RTP/AVP 96").replace("rtpmap:0 PCMU", "rtpmap:96 X"))
+    .recv(100, optional=True)
+    .recv(488)
+    .send("ACK", same_branch=True)
+    .send("INFO")
+    .recv(200)
+    .hang_up()
+)
+UNWANTED_REFER = (
+    caller("refers-somebody-who-does-not-want")
+    .set_up()
+    .send("REFER", "Refer-To: <sip:carol@[local_ip]>")
+    .recv(603)
+    .hang_up()
+)
+
 FLOWS = [
     Flow(WRONG_TAG, answers_and_hangs_up),
     Flow(LATE_CANCEL),
@@ -163,6 +210,10 @@ FLOWS = [
     Flow(STRANGER),
     Flow(SHORT_SESSION),
     Flow(NO_TIMER, options={"session_expires": 1800}),
+    Flow(EARLY_MEDIA, speaks_before_it_answers),
+    Flow(RELIABLE_EARLY_MEDIA, speaks_before_it_answers),
+    Flow(NOTHING_FITS),
+    Flow(UNWANTED_REFER),
     Flow(GLARE, answers_and_reinvites),
     Flow(UPDATE),
     Flow(LATE_OFFER),
