@@ -47,7 +47,7 @@ scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 export COVERAGE_FILE=$scratch/coverage
 
-step "tests" "$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow"
+step "tests" "$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow" --durations=25
 step "coverage data" "$python" -m coverage combine --rcfile=deploy/coverage.ini -q
 step "coverage of sipcore, at least 95 %" covered sipcore 95
 step "coverage of media, at least 95 %" covered media 95
