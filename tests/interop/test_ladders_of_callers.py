@@ -276,6 +276,18 @@ def test_sipp_is_content_with_how_we_take_its_calls(tmp_path: Path, start: Start
     contented(called_by_sipp(tmp_path, start, flow))
 
 
+QUICK = [
+    flow
+    for flow in FLOWS
+    if flow.ladder in (WRONG_TAG, LATE_CANCEL, UNKNOWN, SHORT_SESSION, RELIABLE_EARLY_MEDIA, NOTHING_FITS, LATE_OFFER)
+]
+
+
+@pytest.mark.parametrize("flow", QUICK, ids=lambda flow: flow.ladder.name)
+def test_sipp_is_content_with_us_over_tcp_too(tmp_path: Path, start: Start, flow: Flow) -> None:
+    contented(called_by_sipp(tmp_path, start, flow, transport="tcp"))
+
+
 def test_a_reliable_180_is_repeated_until_its_prack(tmp_path: Path, start: Start) -> None:
     verdict = called_by_sipp(tmp_path, start, Flow(RELIABLE, rings_and_answers))
     contented(verdict)
