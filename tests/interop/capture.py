@@ -31,14 +31,22 @@ def network() -> str:
     return f"127.{100 + os.getpid() % 150}"
 
 
-class Finding(NamedTuple):
-    """One packet that tshark's expert finds wrong."""
+class Packet(NamedTuple):
+    """One packet as tshark sees it."""
 
-    frame: int
+    number: int
+    """1 for the first of the capture"""
     source: str
-    severity: str
-    """the expert's number; several, with commas, when it says several things"""
+    """IP address"""
+    protocols: frozenset[str]
+    """sip, sdp, rtp, rtpevent, rtcp …; `data` for octets of UDP that mean nothing to tshark, `_ws.malformed`"""
+    severity: int
+    """of the worst that the expert says of it; 0 = nothing"""
     says: str
+    methods: frozenset[str]
+    """of the SIP requests in it"""
+    events: frozenset[str]
+    """numbers of RFC 4733 events in it"""
 
 
 class Capture:
@@ -53,6 +61,8 @@ class Capture:
                 pytest.fail(reason)
             pytest.skip(reason)
         self._net = net
+        self.packets: list[Packet] = []
+        """what was captured, once it is stopped"""
         self.file = folder / "wire.pcapng"
         wanted = f"net {net}.0.0/16 and (udp or tcp)"
         ends = ["-a", f"duration:{MOST_SECONDS}", "-a", f"filesize:{MOST_KIB}"]
@@ -73,27 +83,42 @@ class Capture:
             last.sendto(LAST, (f"{self._net}.254.3", 9))  # discard
         wait_until(lambda: LAST in self.file.read_bytes(), 10, lambda: f"the end\n{self.program.account()}")
         self.program.end()
-
-    def packets(self, wanted: str, *fields: str) -> list[list[str]]:
-        """These fields of every packet that a display filter lets through, as tshark prints them."""
-        named = [word for field in fields for word in ("-e", field)]
-        argv = [require(TSHARK), "-n", "-r", str(self.file), "-Y", wanted, "-T", "fields", *named]
+        fields = ("frame.number", "ip.src", "frame.protocols", "_ws.expert.severity", "_ws.expert.message")
+        named = [word for field in (*fields, "sip.Method", "rtpevent.event_id") for word in ("-e", field)]
+        argv = [require(TSHARK), "-n", "-r", str(self.file), "-T", "fields", *named]
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        self.packets = [_packet(line.split("\t")) for line in done.stdout.splitlines()]
 
-    def count(self, wanted: str) -> int:
-        """How many packets a display filter lets through."""
-        return len(self.packets(wanted, "frame.number"))
+    def count(self, source: str, protocol: str) -> int:
+        """How many packets with this protocol in them came from an address; any address, if it is empty."""
+        return sum(protocol in each.protocols for each in self.packets if not source or each.source == source)
 
-    def findings(self, least: int = NOTE) -> list[Finding]:
+    def findings(self, least: int = NOTE) -> list[Packet]:
         """What the expert finds wrong in SIP, SDP, RTP and RTCP, and malformed packets of any kind."""
-        wanted = f"_ws.malformed or ((sip or rtp or rtcp) and _ws.expert.severity >= {least})"
-        rows = self.packets(wanted, "frame.number", "ip.src", "_ws.expert.severity", "_ws.expert.message")
-        return [Finding(int(number), source, severity, says) for number, source, severity, says in rows]
+        judged = {"sip", "rtp", "rtcp"}
+        return [
+            each
+            for each in self.packets
+            if "_ws.malformed" in each.protocols or (each.severity >= least and judged & each.protocols)
+        ]
 
     def assert_clean(self) -> None:
         """Every octet that we sent has a meaning to tshark, and it remarks on nothing of it."""
-        unknown = self.packets("udp and data", "ip.src", "udp.length")
-        assert [row for row in unknown if row[0].endswith(OURS)] == []
+        ours = [each for each in self.packets if each.source.endswith(OURS)]
+        assert ours, "nothing of ours was captured"
+        assert [each for each in ours if {"udp", "data"} <= each.protocols] == []
         assert [each for each in self.findings() if each.source.endswith(OURS)] == []
+
+
+def _packet(row: list[str]) -> Packet:
+    number, source, protocols, severities, says, methods, events = row
+    return Packet(
+        int(number),
+        source,
+        frozenset(protocols.split(":")),
+        max((int(each) for each in severities.split(",") if each), default=0),
+        says,
+        frozenset(each for each in methods.split(",") if each),
+        frozenset(each for each in events.split(",") if each),
+    )
