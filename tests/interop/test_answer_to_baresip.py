@@ -19,17 +19,17 @@ def test_a_phone_hears_its_own_voice(tmp_path: Path, start: Start) -> None:
         async with phone:
             await phone.command("dial", f"sip:robot@{answer.address}")
             await phone.event("CALL_ESTABLISHED")
-            await asyncio.sleep(4)
+            await asyncio.sleep(3)
             await phone.command("hangup")
 
     asyncio.run(call())
     metrics = answer.counted("sipswarm_calls_completed_total", 1, role="uas", ended_by="remote")
     packets = phone.packets()
-    assert packets.received >= packets.sent - 2 > 150, phone.program.account()
+    assert packets.received >= packets.sent - 2 > 110, phone.program.account()
     assert packets.errors == 0, phone.program.account()
     assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= packets.sent - 2
     heard = likeness(voice, phone.recording())
-    assert heard.pieces >= 8, heard
+    assert heard.pieces >= 7, heard
     assert heard.found >= 0.9, heard
     assert abs(heard.gain - 1) < 0.02, heard
     assert heard.snr_db > 33, heard
