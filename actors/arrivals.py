@@ -62,7 +62,7 @@ class Arrivals:
             return
         worker = self._worker
         takes_calls = self.on_call is not None
-        if takes_calls and worker.admission.refuses(source.host):
+        if worker.admission.refuses(source.host):
             return
         if request.to_tag is not None:
             worker.book.unexpected(worker.application.scenario, "request")

@@ -124,7 +124,6 @@ class FileRobot:
         worker.arrivals.wishes = media_wishes(config.media, worker.config.rtp_timeout)
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
-        worker.arrivals.on_call = self._on_call
         self._arrangement: Arrangement | None = None
         """what the last `setup` that came to its end asked for"""
         self._setting_up: asyncio.Task[None] | None = None
@@ -135,7 +134,14 @@ class FileRobot:
         """Run `setup` of a file; a run that is not over yet is given up for it."""
         if self._setting_up is not None:
             self._setting_up.cancel()
-        self._setting_up = self._worker.loop.create_task(self._set_up(file, reloads))
+        loop = self._worker.loop
+        self._setting_up = loop.create_task(self._set_up(file, reloads))
+        loop.call_soon(self._open)  # when `setup` has come to its first await: it may have said who is let in
+
+    def _open(self) -> None:
+        """Take calls from now on, where `setup` has not said with `listen` how."""
+        arrivals = self._worker.arrivals
+        arrivals.on_call = arrivals.on_call or self._on_call
 
     async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
         first = self._arrangement is None

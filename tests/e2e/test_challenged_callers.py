@@ -398,6 +398,7 @@ def test_every_call_worker_of_a_fleet_challenges_the_calls_of_its_own(tmp_path: 
             while told[-8:] != [401] * 8:  # by then `setup` has run in both
                 told.append(await refused_by(nobody, target))
                 await asyncio.sleep(0.02)
+            assert set(told) <= {401, 480}, "nobody is let in before `setup` has said who may"
             async with agent("sip:bob@127.0.0.1", auth=("bob", "secret")) as bob:
                 assert [await refused_by(bob, target) for _ in range(8)] == [200] * 8
             await until(lambda: scraped(metrics)["sipswarm_sip_refused_total", "challenged"] >= 16, every=0.2)
