@@ -484,6 +484,7 @@ class MediaEngine:
         if silent is not None:
             self._emit(line.owner, silent)
         self._pace(line.sender)
+        line.sender.allow_echo()
         receiver = line.stream.receiver
         line.visits += 1
         if line.visits % _SAMPLE_VISITS == 0 and receiver.codec in LAWS:

@@ -27,6 +27,11 @@ _M32 = 0xFFFFFFFF
 _PACK = SEQUENCE_AND_TIMESTAMP.pack_into
 _PACK_REST = Struct("!HII").pack_into  # sequence number, timestamp, SSRC
 _NO_PAYLOAD = bytes(bytearray(b"none"))  # an object that is no source's payload
+ECHO_SHARE = 40
+"""Packets that a stream may send back more at each look of the engine at it, every 0.32 s: 125 a second, above what any
+usual packet time needs and below what two sides that echo each other make of one packet even tick by tick."""
+ECHO_BOUND = 200
+"""How many it may save up, for a peer that was held up and sends all at once."""
 
 
 class Sender:
@@ -55,6 +60,7 @@ class Sender:
         "digits",
         "digits_sent",
         "due",
+        "echo_left",
         "frames_skipped",
         "group",
         "late_max",
@@ -115,6 +121,8 @@ class Sender:
         self._special = True
         self._constant = False  # `_packet` carries the payload that the source will always give
         self._digits_on = False  # digits, and not the source, say what goes out next
+        self.echo_left = ECHO_BOUND
+        """Packets that may be sent back now; see `allow_echo`."""
 
     def configure(self, command: ConfigureStream, can_send: bool) -> None:
         """Take what signalling decided. can_send: direction and remote address let us send. Raises ValueError."""
@@ -355,7 +363,7 @@ class Sender:
 
     def echo(self, frame: Frame) -> None:
         """Send a received frame back with its own payload type, marker and timestamp; digits go before it."""
-        if self.can_send and not self._digits_on:
+        if self.can_send and not self._digits_on and self._may_echo():
             self.timestamp = frame[3]
             self.due = 0.0
             try:
@@ -365,7 +373,7 @@ class Sender:
 
     def echo_in_place(self, buffer: bytearray, size: int, timestamp: int) -> None:
         """The same for a plain packet in a buffer, whose header is rewritten. size: its octets."""
-        if not self.can_send or self._digits_on:
+        if not self.can_send or self._digits_on or not self._may_echo():
             return
         self.timestamp = timestamp
         self.due = 0.0
@@ -377,6 +385,19 @@ class Sender:
             self.send(memoryview(buffer)[:size])
         except OSError:
             self.send_errors += 1
+
+    def allow_echo(self) -> None:
+        """Let some more packets go back, twice as many as the packet interval asks for at least."""
+        share = max(ECHO_SHARE, int(0.64 / self.packet_interval))
+        self.echo_left = min(self.echo_left + share, max(ECHO_BOUND, share))
+
+    def _may_echo(self) -> bool:
+        """Whether one more packet may go back: two sides that echo would else keep it going for ever."""
+        if self.echo_left <= 0:
+            self._context.totals.frames_dropped += 1
+            return False
+        self.echo_left -= 1
+        return True
 
     def close(self) -> None:
         """Send nothing more; digits that waited are answered."""

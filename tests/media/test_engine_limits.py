@@ -370,3 +370,15 @@ def test_a_flood_before_the_lock_does_not_keep_the_peer_out(world: World) -> Non
             world.run(TICK)
     final = world.close(engine)
     assert (final.packets_received, final.packets_lost) == (100, 0)
+
+
+def test_two_streams_that_echo_each_other_do_not_keep_a_packet_going_for_ever(world: World) -> None:
+    one, other = call(world, source=("echo", 0))
+    world.do(one, SendDigits(1, 1, "5"))
+    world.run(4.0)
+    sent = [sum(engine.totals.packets_sent) for engine in (one, other)]
+    assert world.said(other, DtmfReceived), "the digit came through"
+    world.run(2.0)
+    later = [sum(engine.totals.packets_sent) for engine in (one, other)]
+    assert later == sent, "nothing goes on"
+    assert max(sent) < 1000
