@@ -51,6 +51,7 @@ def test_a_call_ends_when_its_file_was_played(ivr: str, tmp_path: Path, capsys: 
     assert re.search(r"ended by local after 0\.[4-9] s", shown.out)
 
 
+@pytest.mark.slow
 def test_a_call_that_is_not_answered_is_1(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(("127.0.0.1", 0))

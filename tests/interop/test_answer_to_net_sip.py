@@ -40,7 +40,7 @@ def echoed(said: dict[str, Any], answer: Answer) -> None:
     assert metrics.total("sipswarm_rtp_packets_lost_total") == 0
 
 
-@over_every_wire("udp", "tcp", "tls", "udp6")
+@over_every_wire("udp", "tcp", "udp6")
 def test_04_every_frame_of_net_sip_comes_back_unchanged(tmp_path: Path, start: Start, wire: Wire) -> None:
     echoed(*called_by_net_sip(tmp_path, start, ["--media", "echo"], wire, frames=100))
 

@@ -66,7 +66,8 @@ def test_sipp_takes_our_calls_over_every_transport(tmp_path: Path, start: Start,
     equal_counts(result, verdict, 50)
 
 
-@pytest.mark.parametrize("seconds", [10, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [10, 60])
 def test_200_calls_a_second_are_taken_by_sipp(tmp_path: Path, start: Start, seconds: int) -> None:
     calls = 200 * seconds
     # 98 when the machine was too busy to place them on time, which is right and not what this is about.

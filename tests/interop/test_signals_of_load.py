@@ -38,6 +38,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=["once", "twice", "thrice"])
 def test_sigint_ends_a_load_as_often_as_it_comes(tmp_path: Path, start: Start, case: Case) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_answers_bye_late.xml", calls=CALLS, seconds=60))

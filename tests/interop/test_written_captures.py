@@ -26,7 +26,9 @@ def read(file: Path, wanted: str, *fields: str) -> list[list[str]]:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("transport", "host"), [("udp", "127.0.0.1"), ("tcp", "::1")])
+@pytest.mark.parametrize(
+    ("transport", "host"), [("udp", "127.0.0.1"), pytest.param("tcp", "::1", marks=pytest.mark.slow)]
+)
 def test_tshark_reads_what_we_write(tmp_path: Path, start: Start, transport: str, host: str) -> None:
     require(TSHARK)
     robot = start(Answer(tmp_path, ["--media", "echo"], transport=transport, host=host))
