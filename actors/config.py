@@ -139,6 +139,12 @@ class LoadConfig:
     """digits the peer must send"""
     expect_media: bool = False
     """audio must have arrived on both sides"""
+    expect_audio: bool = False
+    """what arrived must be louder than -50 dBm0 for at least half of the time"""
+    expect_mos: float = 0.0
+    """least MOS-CQE of what arrived; 0 = any"""
+    expect_code: int = 0
+    """final status that each INVITE must get; 0 = any 2xx"""
     ring_time: float = 180.0
     """seconds without a final answer before CANCEL"""
     scenario: str = ""

@@ -88,7 +88,14 @@ from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ra
     default="",
     help="CSV file of the scenario's rows, with a header or in SIPp's form.",
 )
-@click.option("--expect-media", is_flag=True, help="Expect audio in both directions.")
+@click.option("--expect-media", is_flag=True, help="Expect packets of audio in both directions.")
+@click.option("--expect-audio", is_flag=True, help="Expect to hear something: half of it louder than -50 dBm0.")
+@click.option(
+    "--expect-mos", type=click.FloatRange(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least."
+)
+@click.option(
+    "--expect-code", type=click.IntRange(200, 699), default=None, help="Expect this final answer, such as 486."
+)
 @click.option(
     "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
 )
@@ -125,6 +132,9 @@ def load(
     scenario: str,
     data: str,
     expect_media: bool,
+    expect_audio: bool,
+    expect_mos: float | None,
+    expect_code: int | None,
     ring_time: float,
     thresholds: tuple[Threshold, ...],
     fail_on_error: bool,
@@ -157,8 +167,11 @@ def load(
     if calls is None and not duration and profile is None:
         raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
     if scenario:
-        if dtmf or expect_dtmf or hold:
-            raise click.UsageError("--scenario decides about --hold, --dtmf and --expect-dtmf itself; drop them")
+        if dtmf or expect_dtmf or hold or expect_audio or expect_code:
+            raise click.UsageError(
+                "--scenario decides about --hold, --dtmf, --expect-dtmf, --expect-audio and --expect-code itself; "
+                "drop them"
+            )
         path, name = user_file.split(scenario, "scenario")
         user_file.try_out(path, name)
         scenario = f"{path}:{name}"
@@ -167,7 +180,10 @@ def load(
         raise click.UsageError("--data is for a scenario; say --scenario FILE too")
     if data:
         Data.read(data)
-    if media == "none" and (expect_media or dtmf or expect_dtmf):
+    expects_media = expect_media or expect_audio or expect_mos is not None or bool(expect_dtmf)
+    if expects_media and expect_code is not None and expect_code >= 300:
+        raise click.UsageError(f"a call that is refused with {expect_code} has no media; expect one or the other")
+    if media == "none" and (expects_media or dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
     check_audio(media)
     if expect_dtmf == "=" and not dtmf:
@@ -194,6 +210,9 @@ def load(
         dtmf=dtmf,
         expect_dtmf=expect_dtmf,
         expect_media=expect_media,
+        expect_audio=expect_audio,
+        expect_mos=expect_mos or 0.0,
+        expect_code=expect_code or 0,
         scenario=scenario,
         data=data,
         ring_time=ring_time,

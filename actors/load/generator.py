@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from media.messages import StreamStatistics
 from sipcore.hop import Hop
 
 from .. import robots
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
+AUDIBLE: Final = 0.5
+"""share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""
 DIGIT_GRACE: Final = 2.0
 """seconds beyond the digits' own length that the expected ones may take"""
 
@@ -196,18 +199,27 @@ class LoadGenerator:
     def _judge(self, call: Call) -> str:
         """The expectation that this call missed, by name; empty = none."""
         config = self._config
-        if not call.times.answered:
+        expected = call.status == config.expect_code if config.expect_code else bool(call.times.answered)
+        if not expected:
             return "timeout" if isinstance(call.error, CallTimeout) else "code"
+        if not call.times.answered:
+            return ""
         if call.by == "remote" and call.times.ended - call.times.answered < config.hold - 0.5:
             return "ended_early"
         if call.expected_digits and call.digits_received != call.expected_digits:
             return "digits"
-        if config.expect_media:
-            figures = call.statistics
-            if figures is None or not figures.packets_received:
-                return "one_way"
-            if figures.one_way:
-                return "one_way"
+        if config.expect_media or config.expect_mos or config.expect_audio:
+            return self._judge_media(call.statistics)
+        return ""
+
+    def _judge_media(self, figures: StreamStatistics | None) -> str:
+        config = self._config
+        if figures is None or not figures.packets_received or (config.expect_media and figures.one_way):
+            return "one_way"
+        if figures.mos < config.expect_mos:
+            return "mos"
+        if config.expect_audio and figures.audible_ratio < AUDIBLE:
+            return "audio"
         return ""
 
     def _check_end(self) -> None:

@@ -78,12 +78,16 @@ class Tally:
     def _failure(self, row: CallFinished) -> str:
         if row.failure:
             return row.failure
+        if row.outcome != "answered" and self._load.expect_code == row.code != 0:
+            return ""
         if row.outcome != "answered":
             return "" if self._load.scenario else "code"  # what a scenario lets pass is what it expects
         if self._load.expect_media and not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
         if self._load.expect_dtmf and (row.digits_missed or row.digits_wrong or not row.digits_received):
             return "digits"
+        if self._load.expect_mos and row.mos < self._load.expect_mos:
+            return "mos"
         return ""
 
     def _add_times(self, row: CallFinished) -> None:

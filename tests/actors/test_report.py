@@ -143,6 +143,13 @@ def test_the_first_verdict_that_applies_decides() -> None:
         ({"digits_received": 0}, {}, ""),
         ({"failure": "loss"}, {"expect_media": True}, "loss"),
         ({"outcome": "timeout"}, {}, "code"),
+        ({"mos": 4.2}, {"expect_mos": 4.0}, ""),
+        ({"mos": 3.9}, {"expect_mos": 4.0}, "mos"),
+        ({"mos": -1.0}, {"expect_mos": 4.0}, "mos"),
+        ({"mos": -1.0}, {}, ""),
+        ({"outcome": "busy", "code": 486}, {"expect_code": 486}, ""),
+        ({"outcome": "busy", "code": 486}, {"expect_code": 480}, "code"),
+        ({"outcome": "timeout", "code": 0}, {"expect_code": 486}, "code"),
     ],
 )
 def test_an_expectation_nobody_looked_at_is_a_failure(

@@ -176,6 +176,32 @@ def test_refused_calls_fail_the_run_and_a_threshold_decides_instead(
     assert main([*load, "--threshold", "answered<0.1"]) == 0
     assert main([*load, "--threshold", "answered>0.9"]) == 99
     assert summary_of(tmp_path)["thresholds"] == [{"expression": "answered>0.9", "value": 0.0, "passed": False}]
+    assert was(main([*load, "--expect-code", "486"]), 0)
+    assert was(main([*load, "--expect-code", "480"]), 1)
+
+
+@pytest.mark.parametrize("answering", [["--media", "silence"]], indirect=True)
+def test_audio_that_cannot_be_heard_or_is_not_good_enough_fails_by_name(
+    answering: tuple[Running, str, str], tmp_path: Path
+) -> None:
+    load = ["load", answering[1], "-m", "3", "-r", "10", "-d", "2s", "--media", "tone", *WORKERS, "--quiet"]
+    for expected, failures in (
+        (["--expect-media"], set()),
+        (["--expect-audio"], {"audio"}),
+        (["--expect-mos", "4.3"], set()),
+        (["--expect-mos", "4.5"], {"mos"}),
+        (["--expect-code", "200"], set()),
+    ):
+        assert was(main([*load, *expected, "--out", str(tmp_path)]), 1 if failures else 0), expected
+        with (tmp_path / "calls.csv").open(newline="") as file:
+            assert {row["failure"] for row in csv.DictReader(file)} - {""} == failures, expected
+        assert summary_of(tmp_path)["calls"]["failed"] == (3 if failures else 0)
+
+
+def test_expectations_that_exclude_each_other_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    load = ["load", "127.0.0.1:5070", "-m", "1", "--media", "tone"]
+    assert main([*load, "--expect-code", "486", "--expect-audio"]) == 2
+    assert "a call that is refused with 486 has no media" in capsys.readouterr().err
 
 
 def test_results_that_cannot_be_written_fail_the_run(
