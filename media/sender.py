@@ -363,7 +363,10 @@ class Sender:
 
     def echo(self, frame: Frame) -> None:
         """Send a received frame back with its own payload type, marker and timestamp; digits go before it."""
-        if self.can_send and not self._digits_on and self._may_echo():
+        if not self.echo_left:
+            self._context.totals.frames_dropped += 1
+        elif self.can_send and not self._digits_on:
+            self.echo_left -= 1
             self.timestamp = frame[3]
             self.due = 0.0
             try:
@@ -373,8 +376,13 @@ class Sender:
 
     def echo_in_place(self, buffer: bytearray, size: int, timestamp: int) -> None:
         """The same for a plain packet in a buffer, whose header is rewritten. size: its octets."""
-        if not self.can_send or self._digits_on or not self._may_echo():
+        if not self.can_send or self._digits_on:
             return
+        left = self.echo_left
+        if not left:
+            self._context.totals.frames_dropped += 1
+            return
+        self.echo_left = left - 1
         self.timestamp = timestamp
         self.due = 0.0
         number = self._number = self._number + 1
@@ -387,17 +395,12 @@ class Sender:
             self.send_errors += 1
 
     def allow_echo(self) -> None:
-        """Let some more packets go back, twice as many as the packet interval asks for at least."""
+        """Let some more packets go back, twice as many as the packet interval asks for at least.
+
+        Without a bound two sides that echo would keep one packet going for ever.
+        """
         share = max(ECHO_SHARE, int(0.64 / self.packet_interval))
         self.echo_left = min(self.echo_left + share, max(ECHO_BOUND, share))
-
-    def _may_echo(self) -> bool:
-        """Whether one more packet may go back: two sides that echo would else keep it going for ever."""
-        if self.echo_left <= 0:
-            self._context.totals.frames_dropped += 1
-            return False
-        self.echo_left -= 1
-        return True
 
     def close(self) -> None:
         """Send nothing more; digits that waited are answered."""
