@@ -485,6 +485,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "calls",
                 "media_commands",
                 "media_events",
+                "media_frames",
                 "digits_to_send",
                 "call_events",
                 "cdr",

@@ -223,6 +223,7 @@ class MediaTotals:
             yield "sipswarm_dtmf_events_total", ("sent", mode), (self.digits_sent[index],)
             yield "sipswarm_dtmf_events_total", ("received", mode), (self.digits_received[index],)
         yield "sipswarm_queue_dropped_total", ("media_events",), (self.digits_dropped,)
+        yield "sipswarm_queue_dropped_total", ("media_frames",), (self.frames_dropped,)
         yield "sipswarm_queue_dropped_total", ("digits_to_send",), (self.digits_not_queued,)
         yield "sipswarm_rtp_frames_skipped_total", (), (self.frames_skipped,)
         yield "sipswarm_rtp_ports_in_use", (), (self.ports_in_use,)

@@ -372,6 +372,9 @@ def test_a_flood_before_the_lock_does_not_keep_the_peer_out(world: World) -> Non
     assert (final.packets_received, final.packets_lost) == (100, 0)
 
 
+DROPPED = "sipswarm_queue_dropped_total"
+
+
 def test_two_streams_that_echo_each_other_do_not_keep_a_packet_going_for_ever(world: World) -> None:
     one, other = call(world, source=("echo", 0))
     world.do(one, SendDigits(1, 1, "5"))
@@ -382,3 +385,6 @@ def test_two_streams_that_echo_each_other_do_not_keep_a_packet_going_for_ever(wo
     later = [sum(engine.totals.packets_sent) for engine in (one, other)]
     assert later == sent, "nothing goes on"
     assert max(sent) < 1000
+    rows = [row for engine in (one, other) for row in engine.totals.rows()]
+    dropped = [values for name, labels, values in rows if (name, labels) == (DROPPED, ("media_frames",))]
+    assert sum(count for (count,) in dropped) > 0, "what was not sent back is counted"
