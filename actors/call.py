@@ -73,7 +73,7 @@ class Call:
     """called when the call is established"""
     on_over: "Callable[[Call], None] | None" = None
     """called once, when every figure of the call is final"""
-    judge: "Callable[[Call], str] | None" = None
+    judge: "Callable[[CallFinished], str] | None" = None
     """asked for the missed expectation, by name, when every figure of the call is final"""
     report: "Callable[[CallFinished], None] | None" = None
     """takes the row of this call in place of the supervisor"""

@@ -19,7 +19,7 @@ from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
 from .call_media import CallMedia, Line, MediaDemand
-from .call_state import CallTimes, Pending, State
+from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
 from .info_digits import DTMF_RELAY, relayed_digit
 from .notices import (
     Acknowledged,
@@ -38,6 +38,7 @@ from .notices import (
     notice_of,
 )
 from .outbox import Outbox
+from .request_loss import Loss
 
 HOLD_STYLE: Final[Hold] = "both"
 Headers = tuple[tuple[str, str], ...]
@@ -58,8 +59,10 @@ class CallActor:
         "_headers",
         "_held",
         "_hold",
+        "_loss",
         "_outbox",
         "_pending",
+        "answer_phrase",
         "answer_status",
         "by",
         "cause",
@@ -93,6 +96,8 @@ class CallActor:
         self.by = ""
         self.answer_status = 0
         """final status of the first INVITE; 0 = none yet"""
+        self.answer_phrase = ""
+        """its reason phrase, where the peer wrote it"""
         self.media = CallMedia(demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret)
         self._outbox = outbox
         self._headers: Headers = ()
@@ -103,6 +108,7 @@ class CallActor:
         self._closed = False
         self._abandoned = False
         self._held: Answered | None = None
+        self._loss = Loss.LOST
 
     # ---- reading
 
@@ -139,6 +145,7 @@ class CallActor:
         """
         if self.state is State.IDLE:
             self.state = State.CALLING
+            self.times.begun = now
             then = Pending.INVITE
         elif self.state is State.UP and self._pending is Pending.NOTHING:
             then = Pending.REINVITE
@@ -202,15 +209,17 @@ class CallActor:
         self.pump(now)
         return cancelled
 
-    def hang_up(self, now: float) -> None:
-        """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over."""
+    def hang_up(self, now: float, why: str = "") -> None:
+        """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over.
+
+        why: the cause, where it is not the user's wish.
+        """
         if self.state is State.OVER:
             return
+        self.cause = self.cause or why
         if self._pending is Pending.INVITE:
             self.cancel(now)
             return
-        if self.state is State.UP and not self.times.bye_sent:
-            self.times.bye_sent = now
         self.session.hang_up(now)
         self.pump(now)
 
@@ -263,8 +272,7 @@ class CallActor:
 
     def crashed(self, now: float) -> None:
         """Our own code failed on this call: end it."""
-        self.user.failure = "internal_error"
-        self.hang_up(now)
+        self.hang_up(now, "internal_error")
 
     # ---- inputs
 
@@ -273,6 +281,12 @@ class CallActor:
         if not self._abandoned:
             self.session.receive(message, source, now, flow)
             self.pump(now)
+
+    def transport_failed(self, branch: str, now: float, loss: Loss) -> None:
+        """A request of this call did not get out, or may be lost (RFC 3261 section 17.1.4)."""
+        self._loss = loss
+        self.session.transport_failed(now, branch=branch)
+        self.pump(now)
 
     def handle_timer(self, now: float) -> None:
         """The session's deadline has come."""
@@ -342,7 +356,7 @@ class CallActor:
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         self.state = State.INCOMING
-        self.times.invited = now
+        self.times.begun = self.times.invited = now
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request))
 
@@ -385,7 +399,7 @@ class CallActor:
         if not event.reinvite:
             self.times.answered = now
             self.times.responded(event.response.status, now)
-            self.answer_status = event.response.status
+            self.answer_status, self.answer_phrase = event.response.status, event.response.reason
             if self.state is State.CALLING:
                 self.state = State.UP
         if self.state is State.UP:
@@ -423,8 +437,11 @@ class CallActor:
                 self.media.exchange.reject()
         else:
             if event.response is not None:
-                self.times.responded(event.response.status, now)
-            self.answer_status = event.status
+                status = self.answer_status = event.response.status
+                self.answer_phrase = event.response.reason
+                self.times.responded(status, now)
+                if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
+                    self.times.answered = now  # the INVITE was, even if nothing can come of it
         self._notify(Refused(event.status, event.reason, event.response, event.cause, event.reinvite))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
@@ -443,8 +460,10 @@ class CallActor:
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
             self.times.bye_done, self.times.bye_status = now, event.status
-            if event.response is not None and not self.times.bye_answered:
+            if event.response is not None:
                 self.times.bye_answered = now
+            elif event.status == TRANSPORT_FAILED and not self.times.peer_bye:
+                self.cause = self._loss.value
             self._bye_open = False
         self._notify(RequestDone(event.request_id, event.method, event.response, event.status))
         if self.state is State.OVER and event.method == "BYE":
@@ -455,8 +474,20 @@ class CallActor:
         self._notify(TransferAsked(*event) if asked else TransferNews(*event))
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
-        self._bye_open = event.cause is sip.Cause.BYE and event.by is sip.By.LOCAL and not self.times.bye_answered
-        self._end(event.cause.value, event.by.value, event.message, now)
+        cause = event.cause.value
+        if event.cause is sip.Cause.TRANSPORT:
+            cause = self._loss.value
+        if event.by is sip.By.REMOTE and event.cause is sip.Cause.BYE:
+            self.times.peer_bye = now
+        elif self.session.bye_open:
+            self._bye_open = True
+            self.times.bye_sent = now
+        self._end(cause, event.by.value, event.message, now)
+
+    def _on_bye_crossed(self, event: sip.ByeCrossed, now: float) -> None:
+        self.times.peer_bye = now
+        self._bye_open = False  # the peer need not answer ours any more
+        self._close_if_settled()
 
     # ---- ports first, then the message
 
@@ -597,4 +628,5 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.TransferRequested: CallActor._on_transfer,
     sip.TransferProgress: CallActor._on_transfer,
     sip.Ended: CallActor._on_ended,
+    sip.ByeCrossed: CallActor._on_bye_crossed,
 }

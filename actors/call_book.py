@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from sipcore.events import Cause
 
-from .call_state import State
-from .messages import CallFinished
+from .call_state import TRANSPORT_FAILED, CallTimes, State
+from .failure_reasons import Blame, blame_of, reason_of
+from .messages import PHRASE_LENGTH, CallFinished
+from .request_loss import Loss
 from .totals import Totals
 
 if TYPE_CHECKING:
@@ -26,25 +28,42 @@ STATE_LABELS: Final = {
     State.OVER: "terminating",
 }
 ENDED_BY: Final = {"local": "local", "remote": "remote", "expired": "expired", "transport": "expired"}
+_TIMEOUTS: Final = frozenset(each.value for each in (Cause.TIMEOUT, Cause.NO_ANSWER, Cause.NO_ACK))
+_LOSSES: Final = frozenset(each.value for each in Loss)
 
 
 def outcome_of(call: "Call") -> str:
     """The one outcome of a call's INVITE."""
-    if call.times.answered:
+    times, cause, status = call.times, call.cause, call.status
+    if times.answered:
         return "answered"
-    cause, status = call.cause, call.status
+    if not times.invited and cause != Cause.CANCELLED.value:
+        return "not_sent"
     if cause == Cause.CANCELLED.value:
         return "cancelled"
-    if cause in (Cause.TIMEOUT.value, Cause.NO_ANSWER.value, Cause.NO_ACK.value):
+    if cause in _TIMEOUTS:
         return "timeout"
-    if cause == Cause.TRANSPORT.value or not status:
-        return "transport_error"
+    if cause in _LOSSES or not status:
+        return "transport_error" if cause in _LOSSES else "cancelled"  # we gave up before any final response
+    if reason_of(cause):
+        return "cancelled" if call.is_uac else "server_error"
     found = OUTCOMES.get(status)
     if found is not None:
         return found
     if status < 400:
         return "redirected"
     return "server_error" if 500 <= status < 600 else "refused"
+
+
+def closed_of(times: CallTimes) -> str:
+    """How the end of an answered call was confirmed, as in `CallFinished.closed` (RFC 3261 section 15.1)."""
+    if not times.answered:
+        return ""
+    if times.peer_bye or 200 <= times.bye_status < 300:
+        return "confirmed"
+    if times.bye_answered:
+        return "refused"
+    return "lost" if not times.bye_sent or times.bye_status == TRANSPORT_FAILED else "unanswered"
 
 
 class CallBook:
@@ -92,32 +111,35 @@ class CallBook:
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
 
     def finished(self, call: "Call", now: float) -> CallFinished:
-        """Book the end of a call; its row."""
+        """Book the end of a call; its row, judged by whoever placed it."""
         times, totals = call.times, self._totals
         scenario, role = call.scenario, "uac" if call.is_uac else "uas"
         outcome = outcome_of(call)
         totals.cell("sipswarm_calls_finished_total", scenario, role, outcome).value += 1
-        post_dial = times.alerted - times.invited if times.alerted and call.is_uac else -1.0
-        answer = times.answered - times.invited if times.answered and times.invited else -1.0
-        disconnect = times.bye_answered - times.bye_sent if times.bye_answered else -1.0
-        duration = (times.ended or now) - times.answered if times.answered else 0.0
-        ended_by = ENDED_BY.get(call.by, "local") if times.answered else ""
+        row = self._row(call, outcome, now)
+        if not call.failure:
+            call.failure = call.judge(row) if call.judge is not None else _own_fault(row)
+        row = row._replace(failure=call.failure)
         if call.is_uac:
-            first = times.first_response - times.invited if times.first_response else -1.0
-            self._observe_uac(scenario, outcome, first, post_dial, answer)
+            self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
-            if ended_by != "local" or times.bye_answered:  # a BYE of ours that nobody answers is no clean end
-                totals.cell("sipswarm_calls_completed_total", scenario, role, ended_by).value += 1
-            totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(duration)
-        if times.bye_status and times.bye_sent:
+            if row.closed == "confirmed":
+                totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
+            totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
+        if times.bye_done:
             result = "success" if 200 <= times.bye_status < 300 else "failure"
-            ended = times.bye_done - times.bye_sent
-            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, result).add(ended)
-        if call.failure:
-            totals.cell("sipswarm_call_failures_total", scenario, role, call.failure).value += 1
-        row = self._row(call, outcome, post_dial, answer, disconnect, duration, ended_by)
+            ended = times.between(times.bye_sent, times.bye_done)
+            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, result).add(max(0.0, ended))
+        self.failed(row)
         self._observe_media(call, row)
         return row
+
+    def failed(self, row: CallFinished) -> None:
+        """Count a call that failed, by reason and by blame; nothing for one that did not."""
+        if row.failure:
+            totals = self._totals
+            totals.cell("sipswarm_call_failures_total", row.scenario, row.role, row.failure).value += 1
+            totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
     def _observe_media(self, call: "Call", row: CallFinished) -> None:
         figures = call.statistics
@@ -133,51 +155,52 @@ class CallBook:
             if count:
                 self._totals.cell("sipswarm_dtmf_errors_total", call.digit_mode, kind).value += count
 
-    def _observe_uac(self, scenario: str, outcome: str, first: float, post_dial: float, answer: float) -> None:
-        totals = self._totals
+    def _observe_uac(self, row: CallFinished, first: float) -> None:
+        totals, scenario = self._totals, row.scenario
         if first >= 0:
-            name = "sipswarm_first_response_seconds"
-            totals.distribution(name, scenario).add(first)
-        if post_dial >= 0:
-            name = "sipswarm_post_dial_delay_seconds"
-            result = "success" if outcome == "answered" else "failure"
-            totals.distribution(name, scenario, result).add(post_dial)
-        if answer >= 0:
-            totals.distribution("sipswarm_answer_delay_seconds", scenario).add(answer)
+            totals.distribution("sipswarm_first_response_seconds", scenario).add(first)
+        if row.post_dial_delay >= 0:
+            result = "success" if row.outcome == "answered" else "failure"
+            totals.distribution("sipswarm_post_dial_delay_seconds", scenario, result).add(row.post_dial_delay)
+        if row.answer_delay >= 0:
+            totals.distribution("sipswarm_answer_delay_seconds", scenario).add(row.answer_delay)
 
-    def _row(
-        self,
-        call: "Call",
-        outcome: str,
-        post_dial: float,
-        answer: float,
-        disconnect: float,
-        duration: float,
-        ended_by: str,
-    ) -> CallFinished:
+    def _row(self, call: "Call", outcome: str, now: float) -> CallFinished:
         statistics, times = call.statistics, call.times
         missed, wrong = call.digits_missed_and_wrong()
+        ended = times.ended or now
         return CallFinished(
             call_id=call.call_id,
             scenario=call.scenario,
             role="uac" if call.is_uac else "uas",
-            started=times.invited,
-            lateness=max(0.0, times.invited - call.planned) if call.planned is not None and times.invited else 0.0,
+            started=times.begun,
+            ended=ended,
+            lateness=0.0 if call.planned is None else max(0.0, (times.invited or times.begun) - call.planned),
             outcome=outcome,
             code=call.status,
-            post_dial_delay=post_dial,
-            answer_delay=answer,
-            disconnect_delay=disconnect,
-            duration=duration,
-            ended_by=ended_by,
+            phrase=call.actor.answer_phrase[:PHRASE_LENGTH],
+            cause=call.cause,
+            closed=closed_of(times),
+            post_dial_delay=times.between(times.invited, times.alerted) if call.is_uac else -1.0,
+            answer_delay=times.between(times.invited, times.answered),
+            disconnect_delay=times.between(times.bye_sent, times.bye_answered),
+            duration=max(0.0, times.between(times.answered, ended)),
+            ended_by=ENDED_BY.get(call.by, "local") if times.answered else "",
             rtp_sent=statistics.packets_sent if statistics else 0,
             rtp_received=statistics.packets_received if statistics else 0,
             rtp_lost=statistics.packets_lost if statistics else 0,
             jitter=statistics.jitter_ms / 1000 if statistics and statistics.packets_received else -1.0,
             mos=statistics.mos if statistics and statistics.packets_received and statistics.mos else -1.0,
+            audible=statistics.audible_ratio if statistics else -1.0,
             digits_sent=len(call.digits_sent),
             digits_received=len(call.digits_received),
             digits_missed=missed,
             digits_wrong=wrong,
             failure=call.failure,
         )
+
+
+def _own_fault(row: CallFinished) -> str:
+    """The failure of a call that nobody judges: what went wrong on this side, and nothing else."""
+    reason = reason_of(row.cause)
+    return reason if reason and blame_of(reason) is Blame.GENERATOR else ""

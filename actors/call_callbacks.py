@@ -302,8 +302,6 @@ def _on_closed(call: "Call", notice: Closed) -> None:
     if call.closed or call.state is not State.OVER:
         return
     call.closed = True
-    if call.judge is not None and not call.failure:
-        call.failure = call.judge(call)
     _clean_up(call)
     call.worker.call_over(call)
     for waiter in call.over_waiters:

@@ -1,6 +1,10 @@
 """How far a call has come, what it waits for, and when things happened to it."""
 
 from enum import Enum
+from typing import Final
+
+TRANSPORT_FAILED: Final = 503
+"""what a session gives for the final status of a request that was lost (RFC 3261 section 8.1.3.1)"""
 
 
 class State(Enum):
@@ -34,11 +38,12 @@ class Pending(Enum):
 
 
 class CallTimes:
-    """When things happened, in monotonic seconds; 0.0 = not yet."""
+    """When things happened, in monotonic seconds; 0.0 = it did not happen yet."""
 
     __slots__ = (
         "alerted",
         "answered",
+        "begun",
         "bye_answered",
         "bye_done",
         "bye_sent",
@@ -46,13 +51,21 @@ class CallTimes:
         "ended",
         "first_response",
         "invited",
+        "peer_bye",
     )
 
     def __init__(self) -> None:
+        self.begun = 0.0
+        """when we began to place the call, before its INVITE could leave; of a call that came in, its INVITE"""
         self.invited = self.first_response = self.alerted = self.answered = 0.0
-        self.bye_sent = self.bye_answered = self.bye_done = self.ended = 0.0
+        self.bye_sent = self.bye_answered = self.bye_done = self.peer_bye = self.ended = 0.0
         self.bye_status = 0
         """of the final response to our BYE; 408 and 503 also when nothing came"""
+
+    @staticmethod
+    def between(earlier: float, later: float) -> float:
+        """Seconds from one moment to another; -1.0 when one of them did not come."""
+        return max(0.0, later - earlier) if earlier and later else -1.0
 
     def responded(self, status: int, now: float) -> None:
         """A response to our INVITE: a final one was the first sign of the peer when nothing came before it."""

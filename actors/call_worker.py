@@ -445,7 +445,7 @@ class CallWorker:
         """A request of ours did not get out."""
         actor, branch = sip_failures.owner_of(failed.data, self._actors)
         if actor is not None and not self.output.fall_back(failed):
-            self.guarded(actor, sip_failures.tell, actor, branch, failed.reason, self.now())
+            self.guarded(actor, sip_failures.tell, actor, branch, failed, self.now())
             self.touch(actor)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:

@@ -15,6 +15,9 @@ from typing import Final, Protocol
 from sipcore.framing import FramingFault, FramingLimits, KeepAlive, StreamFramer
 from sipcore.framing import Phase as FramerPhase
 
+from .request_loss import Loss
+from .socket_errors import loss_of
+
 SEND_BUFFER: Final = 256 * 1024
 """octets that may wait for a peer that reads slowly"""
 CONNECT_TIME: Final = 10.0
@@ -32,8 +35,6 @@ ANSWER_TIME: Final = 32.0
 ASKED: Final = 512
 """requests that are remembered, in case the connection closes before they are answered"""
 READ_SIZE: Final = 65536
-CONNECTING_FAILED: Final = "connecting "
-"""how the reason begins when there never was a connection"""
 LIMITS: Final = FramingLimits(head=24 * 1024, body=40 * 1024)
 """64 KB in all for what is not yet a whole message"""
 _PING: Final = KeepAlive.PING.value
@@ -92,6 +93,7 @@ class Connection:
         "host",
         "initiated",
         "listener",
+        "loss",
         "name",
         "phase",
         "port",
@@ -122,6 +124,8 @@ class Connection:
         self.target: tuple[int, str, int, str] | None = None
         """under which the owner finds it again"""
         self.phase = Phase.CONNECTING if initiated else Phase.OPEN
+        self.loss = Loss.LOST
+        """what its end means for requests without an answer"""
         self._socket = opened
         self._tls = tls
         self._owner = owner
@@ -210,7 +214,7 @@ class Connection:
         if self.phase is Phase.CONNECTING:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
-                self.close(f"{CONNECTING_FAILED}failed: {_reason(OSError(number, None))}")
+                self.close(f"connecting failed: {_reason(OSError(number, None))}", loss_of(number))
             else:
                 self._connected(now)
         elif self.phase is Phase.HANDSHAKE:
@@ -232,7 +236,7 @@ class Connection:
                 server_hostname=(self.name or self.host) if self.initiated else None,
             )
         except (OSError, ValueError) as error:
-            self.close(f"TLS failed: {error}")
+            self.close(f"TLS failed: {error}", Loss.UNREACHABLE)
             return
         self.phase = Phase.HANDSHAKE
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
@@ -248,7 +252,7 @@ class Connection:
             self._watch_write(True)
             return
         except OSError as error:
-            self.close(f"TLS failed: {_reason(error)}")
+            self.close(f"TLS failed: {_reason(error)}", Loss.UNREACHABLE)
             return
         self._opened(now)
 
@@ -316,7 +320,8 @@ class Connection:
     def look(self, now: float) -> None:
         """Close what has taken too long; ask a peer for a sign of life that has been silent."""
         if now >= self.deadline():
-            self.close(self._overdue())
+            connected = self.phase in (Phase.OPEN, Phase.LINGERING)
+            self.close(self._overdue(), Loss.LOST if connected else Loss.UNREACHABLE)
         elif (
             self.initiated
             and self.phase is Phase.OPEN
@@ -329,15 +334,16 @@ class Connection:
 
     def _overdue(self) -> str:
         if self.phase is not Phase.OPEN:
-            return "ended" if self.phase is Phase.LINGERING else f"{CONNECTING_FAILED}took too long"
+            return "ended" if self.phase is Phase.LINGERING else "connecting took too long"
         if self._out:
             return "the peer reads too slowly"
         return "idle" if self._framer.phase is FramerPhase.IDLE else "a message took too long to come"
 
-    def close(self, reason: str) -> None:
-        """Let go of it at once; the owner is told once."""
+    def close(self, reason: str, loss: Loss = Loss.LOST) -> None:
+        """Let go of it at once; the owner is told once. loss: what it means for requests without an answer."""
         if self.phase is Phase.CLOSED:
             return
+        self.loss = loss
         descriptor = self._socket.fileno()
         if descriptor >= 0:
             self._loop.remove_reader(descriptor)

@@ -43,7 +43,7 @@ class Draining:
         self._unregister()
         worker.application.end_pending()
         for call in list(worker.live.values()):
-            worker.guarded(call.actor, call.actor.hang_up, worker.now())
+            worker.guarded(call.actor, call.actor.hang_up, worker.now(), "drained")
             worker.touch(call.actor)
         worker.flush()
         worker.loop.call_later(HANG_UP_WAIT, self._say)

@@ -13,6 +13,7 @@ from sipcore.hop import Hop, bracketed
 from sipcore.uri import Uri
 
 from .errors import ConfigurationError
+from .request_loss import Loss
 
 if TYPE_CHECKING:
     from .resolver import Resolver
@@ -37,13 +38,13 @@ class LateNames:
     """One per call worker.
 
     send: sends a message to an address: listener, octets, host, port, flow. lost: is told what cannot be sent:
-    listener, octets, host, port, reason. found: is told of each hop and the name that led to it.
+    listener, octets, host, port, reason, loss. found: is told of each hop and the name that led to it.
     """
 
     def __init__(
         self,
         send: Callable[[int, bytes, str, int, int], None],
-        lost: Callable[[int, bytes, str, int, str], None],
+        lost: Callable[[int, bytes, str, int, str, Loss], None],
         found: Callable[[Hop, str], None],
     ) -> None:
         self._send = send
@@ -61,7 +62,7 @@ class LateNames:
         waiting = self._waiting.get(key)
         if waiting is None:
             if len(self._waiting) >= MOST_NAMES:
-                self._lost(listener, data, host, port, "too many names wait for DNS")
+                self._lost(listener, data, host, port, "too many names wait for DNS", Loss.LOCAL)
                 return
             waiting = self._waiting[key] = []
             task = asyncio.get_running_loop().create_task(self._look_up(key, local))
@@ -70,7 +71,7 @@ class LateNames:
         if len(waiting) < MOST:
             waiting.append(Waiting(data, flow))
         else:
-            self._lost(listener, data, host, port, "too many messages wait for DNS")
+            self._lost(listener, data, host, port, "too many messages wait for DNS", Loss.LOCAL)
 
     def learn(self, name: str, hops: Iterable[Hop]) -> None:
         """Remember which addresses a name led to."""
@@ -101,7 +102,7 @@ class LateNames:
             hops = await self.resolver.hops(uri, ((local.transport, 6 if ":" in local.host else 4),))
         except ConfigurationError as error:
             for each in self._waiting.pop(key):
-                self._lost(listener, each.data, host, port, str(error))
+                self._lost(listener, each.data, host, port, str(error), Loss.UNREACHABLE)
             return
         self.learn(host, hops)
         self._found(hops[0], host)

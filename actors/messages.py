@@ -5,7 +5,10 @@ bool and tuples of those), so that it packs as it stands and cannot be changed o
 `media.messages`; `actors.wire` numbers all of them. This file knows nothing of sockets, encodings or processes.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+PHRASE_LENGTH: Final = 100
+"""characters kept of a peer's reason phrase"""
 
 # ---- every link
 
@@ -51,6 +54,9 @@ class SendFailed(NamedTuple):
     data: bytes
     """the request; at least its headers up to Call-ID"""
     reason: str
+    """in words, for the log"""
+    loss: str
+    """the value of a `request_loss.Loss`"""
 
 
 # ---- sip link: call worker -> dispatcher
@@ -144,9 +150,12 @@ class Quarantined(NamedTuple):
 
 
 class SetRate(NamedTuple):
-    """Change the commanded rate of a running load (calls per second over all shards; 0 pauses)."""
+    """Change the commanded rate of a running load."""
 
     rate: float
+    """calls per second over all shards; 0 pauses"""
+    at: float
+    """monotonic time from which it holds, the same for every call worker"""
 
 
 # ---- control link: child -> supervisor
@@ -189,13 +198,22 @@ class CallFinished(NamedTuple):
     role: str
     """uac or uas"""
     started: float
-    """monotonic time of the first INVITE"""
+    """monotonic time at which the call began: we began to place it, whether or not its INVITE could leave, or the
+    peer's INVITE came"""
+    ended: float
+    """monotonic time at which it was over: its BYE went or came, it was refused or given up"""
     lateness: float
     """seconds between the planned and the real start; 0.0 for a call that came in"""
     outcome: str
     """the label values of sipswarm_calls_finished_total"""
     code: int
     """final SIP status of the INVITE; 0 = none"""
+    phrase: str
+    """its reason phrase as the peer wrote it, at most `PHRASE_LENGTH` characters"""
+    cause: str
+    """why it ended: a `sipcore.events.Cause` value, a `request_loss.Loss` value, or the reason of a stream's end"""
+    closed: str
+    """how its end was confirmed: confirmed, refused, unanswered or lost; empty when it was never answered"""
     post_dial_delay: float
     """seconds from INVITE to the first 18x or final; -1.0 = none"""
     answer_delay: float
@@ -213,12 +231,14 @@ class CallFinished(NamedTuple):
     """seconds; -1.0 = no media"""
     mos: float
     """MOS-CQE; -1.0 = no media"""
+    audible: float
+    """share of the sampled packets received that were louder than -50 dBm0; -1.0 = none was sampled"""
     digits_sent: int
     digits_received: int
     digits_missed: int
     digits_wrong: int
     failure: str
-    """the expectation that was missed, by name; empty = none"""
+    """the expectation that was missed: a name of `failure_reasons.REASONS` or an assertion's text; empty = none"""
 
 
 class CallTraced(NamedTuple):

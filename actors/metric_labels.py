@@ -6,6 +6,8 @@ data; `actors.metric_table` says which metric has which.
 
 from typing import Final
 
+from .failure_reasons import REASONS, Blame
+
 OTHER: Final = "other"
 """the value that stands for every one outside a closed set"""
 DIRECTIONS: Final = ("sent", "received")
@@ -21,19 +23,11 @@ OUTCOMES: Final = (
     "timeout",
     "cancelled",
     "transport_error",
+    "not_sent",
 )
-FAILURES: Final = (
-    "one_way",
-    "silent",
-    "loss",
-    "mos",
-    "audio",
-    "digits",
-    "code",
-    "ended_early",
-    "scenario_error",
-    "internal_error",
-)
+FAILURES: Final = tuple(REASONS)
+"""`other` stands for the texts of scenarios' assertions"""
+BLAMES: Final = tuple(each.value for each in Blame)
 ENDED_BY: Final = ("local", "remote", "expired")
 CALL_STATES: Final = ("setup", "early", "established", "terminating")
 METHODS: Final = (

@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 from .metric_labels import (
     ACTOR_KINDS,
+    BLAMES,
     CALL_STATES,
     CODECS,
     CODES,
@@ -148,8 +149,15 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_call_failures_total",
         "counter",
         ("scenario", "role", "reason"),
-        "Expectations of calls that were not met, by name.",
+        "Why calls failed, by name.",
         closed={"role": ROLES, "reason": FAILURES},
+    ),
+    Metric(
+        "sipswarm_calls_failed_total",
+        "counter",
+        ("scenario", "role", "blame"),
+        "Failed calls by who is to blame: the system under test, the generator, or the plan.",
+        closed={"role": ROLES, "blame": BLAMES},
     ),
     Metric(
         "sipswarm_calls_completed_total",

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .call_actor import CallActor
+from .messages import SendFailed
 from .registration_actor import RegistrationActor
+from .request_loss import Loss
 
 _logger = logging.getLogger(__name__)
 
@@ -46,11 +48,11 @@ def owner_of(data: bytes, actors: Mapping[tuple[Any, ...], CallActor | Registrat
     return (actor, sent.branch) if sent is not None and actor is not None else (None, "")
 
 
-def tell(actor: CallActor | RegistrationActor, branch: str, reason: str, now: float) -> None:
+def tell(actor: CallActor | RegistrationActor, branch: str, failed: SendFailed, now: float) -> None:
     """Let a call or registration know that one of its requests is lost, and why."""
-    _logger.info("%s: a request is lost: %s", actor.name, reason)
+    _logger.info("%s: a request is lost: %s", actor.name, failed.reason)
     if isinstance(actor, CallActor):
-        actor.session.transport_failed(now, branch=branch)
+        actor.transport_failed(branch, now, Loss(failed.loss))
     else:
         actor.registration.transport_failed(branch, now)
-    actor.pump(now)
+        actor.pump(now)

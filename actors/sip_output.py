@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 from sipcore.hop import Hop
 
 from .config import Listener
-from .connection import CONNECTING_FAILED
 from .large_requests import LONGEST_DATAGRAM, LargeRequests
 from .late_names import LateNames
 from .messages import SendFailed, SendSip
 from .outbox import Departure
+from .request_loss import Loss
 from .sip_counters import SipCounters
+from .socket_errors import TRANSIENT, loss_of
 from .targets import is_address
 from .totals import Totals
 
@@ -31,6 +32,7 @@ NAMES: Final = 4096
 ROUTES: Final = 4096
 """hops whose way is remembered"""
 
+_NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
 Route = tuple[int, tuple[str, int] | None]
 
 
@@ -120,8 +122,11 @@ class SipOutput:
     def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         try:
             self._sockets[listener].sendto(data, address)
-        except OSError:
-            self._dropped.value += 1  # its transaction repeats it, or times out
+        except OSError as error:
+            if error.errno in TRANSIENT:
+                self._dropped.value += 1  # its transaction repeats it, or times out
+            else:  # RFC 3261 section 18.4: nothing is gained by repeating it
+                self._lose(listener, data, *address, f"sending failed: {error.strerror}", loss_of(error.errno))
         else:
             self._counters.sent(data, "udp")
             if self.trace is not None:
@@ -147,24 +152,24 @@ class SipOutput:
                         self.trace.sent(record.listener, record.data, (record.host, record.port))
             else:
                 for record in batch:
-                    self._lose(record.listener, record.data, record.host, record.port, "the dispatcher takes no more")
+                    self._lose(record.listener, record.data, record.host, record.port, *_NO_ROOM)
 
     def _send_late(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         """The host of a message is known now, outside of any flush."""
         self.send_from(listener, data, host, port, flow)
         self.flush()
 
-    def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str) -> None:
+    def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
         self._dropped.value += 1
         if not data.startswith((b"SIP/2.0 ", b"ACK ")):
-            self._lost(SendFailed(listener, host, port, data, reason))
+            self._lost(SendFailed(listener, host, port, data, reason, loss.value))
 
     def fall_back(self, failed: SendFailed) -> bool:
         """Send a long request by UDP after all, when no connection came about; False when it was none of those.
 
         Once there was a connection the peer may have the request already, and would take a second one for a loop.
         """
-        if not failed.reason.startswith(CONNECTING_FAILED):
+        if failed.loss == Loss.LOST.value:
             return False
         datagram = self.large.restore(failed.data, failed.host, failed.port)
         if datagram is None:

@@ -20,8 +20,10 @@ from sipcore.framing import FramingFault
 
 from . import tls
 from .config import Listener, TlsConfig
-from .connection import CONNECTING_FAILED, Connection, Phase
+from .connection import Connection, Phase
 from .messages import SendFailed, SendSip
+from .request_loss import Loss
+from .socket_errors import loss_of
 from .totals import Totals
 
 ACCEPTS_PER_TURN: Final = 64
@@ -182,12 +184,13 @@ class Streams:
                 host, port = _answer_target(data, host, port)
             connection = self._by_target.get((listener, host, port, name))
         if connection is None or connection.phase is Phase.LINGERING:
-            reason, connection = self._open(listener, host, port, name)
-            if connection is None:
-                self._tell(slot, listener, host, port, data, reason)
+            opened = self._open(listener, host, port, name)
+            if not isinstance(opened, Connection):
+                self._tell(slot, listener, host, port, data, *opened)
                 return
+            connection = opened
         if connection.phase is Phase.CLOSED:
-            self._tell(slot, listener, host, port, data, "the connection was refused at once")
+            self._tell(slot, listener, host, port, data, "the connection was refused at once", connection.loss)
             return
         connection.send(slot, data, self._loop.time())
         self._written.add(connection)
@@ -200,14 +203,17 @@ class Streams:
             for connection in written:
                 connection.flush(now)
 
-    def _open(self, index: int, host: str, port: int, name: str) -> tuple[str, Connection | None]:
+    def _open(self, index: int, host: str, port: int, name: str) -> Connection | tuple[str, Loss]:
         """A new connection, or why there is none."""
         if index not in self._sockets:
-            return "no listener for streams", None
+            return "no listener for streams", Loss.LOCAL
         if self.count >= self._limits.total:
-            return "too many connections", None
+            return "too many connections", Loss.LOCAL
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            opened = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            return f"connecting failed: {error.strerror}", loss_of(error.errno)
         try:
             opened.setblocking(False)
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
@@ -217,12 +223,12 @@ class Streams:
             pass
         except OSError as error:
             opened.close()
-            return f"{CONNECTING_FAILED}failed: {error.strerror}", None
-        return "", self._add(index, opened, host, port, initiated=True, name=name)
+            return f"connecting failed: {error.strerror}", loss_of(error.errno)
+        return self._add(index, opened, host, port, initiated=True, name=name)
 
-    def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str) -> None:
+    def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str, loss: Loss) -> None:
         if not data.startswith((b"SIP/2.0 ", b"ACK ")):
-            self._failed(slot, SendFailed(listener, host, port, data, reason))
+            self._failed(slot, SendFailed(listener, host, port, data, reason, loss.value))
 
     # ---- what connections say
 
@@ -250,7 +256,7 @@ class Streams:
         if reason.startswith("TLS failed"):
             _logger.warning("%s:%d: %s", connection.host, connection.port, reason)
         for slot, data in connection.unanswered(self._loop.time()):
-            self._tell(slot, connection.listener, connection.host, connection.port, data, reason)
+            self._tell(slot, connection.listener, connection.host, connection.port, data, reason, connection.loss)
 
     def _on_look(self) -> None:
         now = self._loop.time()

@@ -46,6 +46,8 @@ WINDOW = 4096
 START_TIMEOUT = 20.0
 START_LEAD = 0.2
 """seconds between "all are ready" and the first planned call, so that every shard hears of it before"""
+RATE_LEAD = 0.05
+"""seconds between a command and the moment from which its rate holds, so that every shard hears of it before"""
 HANG_UP_GRACE = 6.0
 """seconds after the drain for the answers to our BYEs"""
 STOP_GRACE = 3.0
@@ -53,6 +55,8 @@ RELOAD_TIMEOUT = 60.0
 """seconds after which a reload is taken to be over, whatever a user's `setup` still waits for"""
 STALE = 5.0
 """seconds without a beat after which we are not well"""
+MOST_DEATHS = 20
+"""ends of processes that are told one by one"""
 RESTARTS = 5
 RESTART_WINDOW = 30.0
 BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -149,6 +153,8 @@ class Supervisor:
         self._problem = ""
         """why the last reload kept what was there"""
         self._quarantine = ""
+        self.deaths: list[str] = []
+        """processes that ended before they were asked to, the first `MOST_DEATHS` of them, in words"""
         """why a process is in quarantine; empty = none is"""
         self._draining = False
         self._closing = False
@@ -158,6 +164,8 @@ class Supervisor:
         self.ended = asyncio.Event()
         """the plan is done, the drain is over, or the node failed"""
         self._all_ready = asyncio.Event()
+        self._plan_start = 0.0
+        """monotonic time at which the schedule of a load begins"""
 
     @property
     def totals(self) -> Totals:
@@ -216,7 +224,8 @@ class Supervisor:
         if self.failure:
             await self.close()
             raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
-        self._link.broadcast((Start(time.monotonic() + START_LEAD),))
+        self._plan_start = time.monotonic() + START_LEAD
+        self._link.broadcast((Start(self._plan_start),))
         self._on_state("running")
         self._notifier.ready()
 
@@ -257,9 +266,14 @@ class Supervisor:
         self._link.broadcast((Drain(within),))
         self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
 
-    def set_rate(self, rate: float) -> None:
-        """Command another rate of a running load, in calls per second over all shards; 0 pauses."""
-        self._link.broadcast((SetRate(rate),))
+    def set_rate(self, rate: float) -> float:
+        """Command another rate of a running load, in calls per second over all shards; 0 pauses.
+
+        Returns: seconds from the start of the plan at which it holds.
+        """
+        at = max(self._plan_start, time.monotonic() + RATE_LEAD)
+        self._link.broadcast((SetRate(rate, at),))
+        return at - self._plan_start
 
     def reload(self) -> None:
         """Have every call worker read its user's file again."""
@@ -358,6 +372,8 @@ class Supervisor:
             return
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
+        if len(self.deaths) < MOST_DEATHS:
+            self.deaths.append(f"{child.name} ended with status {status} ({reason}); what it carried was lost")
         self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
         self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
         now = time.monotonic()

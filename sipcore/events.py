@@ -173,7 +173,7 @@ class CancelReceived(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The call is over; media stops now. Told exactly once. Only RequestFinished may still follow."""
+    """The call is over; media stops now. Told exactly once. Only RequestFinished and ByeCrossed may still follow."""
 
     cause: Cause
     """Why."""
@@ -181,6 +181,13 @@ class Ended(NamedTuple):
     """Who."""
     message: Request | Response | None
     """The BYE, CANCEL or response that ended it, when one did."""
+
+
+class ByeCrossed(NamedTuple):
+    """The peer's BYE came after ours had gone (RFC 5407 3.2): the end is confirmed, whatever becomes of ours."""
+
+    request: Request
+    """The peer's BYE, answered 200."""
 
 
 class TransferRequested(NamedTuple):
@@ -241,6 +248,7 @@ Event = (
     | RequestFinished
     | CancelReceived
     | Ended
+    | ByeCrossed
     | TransferRequested
     | TransferProgress
     | Redirected

@@ -11,11 +11,13 @@ from typing import Final
 
 from .called import CalledSide
 from .calling import SDP
+from .client_transaction import ClientState
 from .dialog import Dialog, DialogState, OfferInput, OfferState
 from .errors import LocalProtocolError, ParseError
 from .events import (
     AnswerReceived,
     By,
+    ByeCrossed,
     Cause,
     OfferReceived,
     RequestFinished,
@@ -69,6 +71,14 @@ class DialogSide(CalledSide):
             self._bye_held = lines_of(headers)
             return 0
         return self._send_bye(dialog, lines_of(headers), now)
+
+    @property
+    def bye_open(self) -> bool:
+        """True while a BYE of ours has no final response, or waits for its turn (RFC 3261 15.1.1)."""
+        return self._bye_held is not None or any(
+            client.method == "BYE" and client.request_id and client.transaction.state < ClientState.COMPLETED
+            for client in self._clients
+        )
 
     def request(
         self,
@@ -372,8 +382,11 @@ class DialogSide(CalledSide):
         self._bye_held = None
         if self._timer is not None:
             self._timer.stop()
+        crossed = self._told
         self._move(SessionInput.PEER_BYE)
         self._tell_end(Cause.BYE, By.REMOTE, server.request)
+        if crossed:
+            self._events.append(ByeCrossed(server.request))
 
     def _receive_reinvite(
         self, request: Request, key: TransactionKey, reply: Reply, dialog: Dialog, now: float

@@ -16,7 +16,7 @@ from re import _parser as pattern_parser  # type: ignore[attr-defined]  # as abo
 from typing import Any
 
 PACKAGES = ("sipswarm", "actors", "sipcore", "media")
-LONGEST_FILE = 600
+LONGEST_FILE = 800
 
 OURS_ALLOWED = {
     "sipcore": {"sipcore"},
@@ -89,7 +89,11 @@ ACTORS_PURE = {
     "actors/ladder.py",
     "actors/masking.py",
     "actors/pcap.py",
+    "actors/failure_reasons.py",
+    "actors/request_loss.py",
+    "actors/load/expectations.py",
     "actors/load/schedule.py",
+    "actors/load/tally.py",
 }
 THIRD_PARTY_HOMES = {
     "zmq": ("actors/link.py",),
@@ -282,7 +286,7 @@ def no_async_in_sans_io(source: Source) -> Iterator[str]:
 
 
 def short_enough(source: Source) -> Iterator[str]:
-    """At most 600 lines."""
+    """At most 800 lines."""
     lines = source.text.count("\n") + (not source.text.endswith("\n"))
     if lines > LONGEST_FILE:
         yield _at(source, lines, f"{lines} lines, {LONGEST_FILE} is the limit: one noun a file")

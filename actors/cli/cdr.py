@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import ConfigurationError
+from ..failure_reasons import blame_of
 from ..load.results import COLUMNS
 from ..messages import CallFinished
 from ..totals import Cell, SeriesRow
@@ -172,9 +173,11 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
     """
     values: dict[str, Any] = row._asdict()
     values |= {"id": row.call_id, "failure": failure}
-    values["start"] = datetime.datetime.fromtimestamp(row.started + unix_offset, datetime.UTC).isoformat(
-        timespec="milliseconds"
-    )
+    for name, moment in (("start", row.started), ("end", row.ended)):
+        at = datetime.datetime.fromtimestamp(moment + unix_offset, datetime.UTC)
+        values[name] = at.isoformat(timespec="milliseconds")
+    failure = failure or row.failure
+    values["blame"] = blame_of(failure).value if failure else ""
     values["code"] = row.code or None
     for name in _FIGURES:
         values[name] = None if values[name] < 0 else values[name]

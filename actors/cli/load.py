@@ -157,7 +157,7 @@ def load(
       sipswarm load sip:bob@example.internal -m 500 --from sip:alice@example.internal --proxy 10.0.0.7
 
     Exit codes: 0 passed, 1 calls failed, 2 usage, 3 calls not closed, 97 nothing sent, 98 result not trustworthy,
-    99 thresholds failed, 105 cut short.
+    99 thresholds failed, 105 cut short, 107 scenario failed.
     """
     from . import check
     from .target import checked_hop, complete

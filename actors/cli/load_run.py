@@ -145,6 +145,7 @@ class LoadRun:
             run_id=run.run_id(),
             failure="; ".join([*failures, self.results.error] if self.results.error else failures),
             processes=tuple(self._processes()),
+            deaths=tuple(each for fleet in fleets for each in fleet.deaths),
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:

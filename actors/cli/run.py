@@ -4,6 +4,7 @@ The only place of the command line that knows the supervisor. What the verbs dec
 """
 
 import asyncio
+import math
 import os
 import platform
 import secrets
@@ -102,6 +103,11 @@ class Fleet:
         return f"{self.prefix}{self._supervisor.failure}" if self._supervisor.failure else ""
 
     @property
+    def deaths(self) -> tuple[str, ...]:
+        """Processes that ended before they were asked to, in words."""
+        return tuple(f"{self.prefix}{each}" for each in self._supervisor.deaths)
+
+    @property
     def attempted(self) -> int:
         """Calls that the workers say they began to place."""
         return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_call_attempts_total", role="uac")))
@@ -129,10 +135,12 @@ class Fleet:
         if self._cdr is not None:
             self._cdr.tick()
 
-    def set_rate(self, rate: float) -> None:
-        """Command another rate of a running load; 0 pauses."""
-        if self._running:
-            self._supervisor.set_rate(rate)
+    def set_rate(self, rate: float) -> float:
+        """Command another rate of a running load; 0 pauses.
+
+        Returns: seconds from the start of the plan at which it holds; infinite when nothing runs any more.
+        """
+        return self._supervisor.set_rate(rate) if self._running else math.inf
 
     def reload(self) -> None:
         """Have the call workers read the user's file again."""

@@ -41,6 +41,9 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         f"at most {calls['max_concurrent']} at a time"
     )
     yield f"outcomes: {outcomes or 'none'}"
+    if calls["failed"]:
+        blame = summary["blame"]
+        yield f"to blame: system under test {blame['sut']}, generator {blame['generator']}, plan {blame['plan']}"
     yield f"rate: {_number(rate['achieved'])} calls/s of {_number(rate['target'])}"
     for name, digest in summary["delays"].items():
         if digest["count"]:

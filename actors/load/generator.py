@@ -8,17 +8,18 @@ call that sends or expects digits has a task of its own.
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from media.messages import StreamStatistics
 from sipcore.hop import Hop
 
 from .. import robots
 from ..call import Call
 from ..config import LoadConfig
-from ..errors import CallTimeout, Overloaded
+from ..errors import Overloaded
 from ..messages import SetRate
+from .expectations import missed
 from .scenario import Scenario, name_of
 from .schedule import Plan
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
-AUDIBLE: Final = 0.5
-"""share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""
 AT_ONCE: Final = 64
 """calls begun before answers to others get their turn: a worker that is behind must not also let peers repeat"""
 DIGIT_GRACE: Final = 2.0
@@ -58,6 +57,7 @@ class LoadGenerator:
         self._identity = worker.arrivals.default_identity(worker.listener_for(self._hop))
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)
+        self._judge = partial(missed, load=config)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
         self._commanded: float | None = None
         """calls per second that a person wants in place of the plan's"""
@@ -200,32 +200,6 @@ class LoadGenerator:
             self._worker.book.dropped(self._label, "overload")
         self._live -= 1
         self._check_end()
-
-    def _judge(self, call: Call) -> str:
-        """The expectation that this call missed, by name; empty = none."""
-        config = self._config
-        expected = call.status == config.expect_code if config.expect_code else bool(call.times.answered)
-        if not expected:
-            return "timeout" if isinstance(call.error, CallTimeout) else "code"
-        if not call.times.answered:
-            return ""
-        if call.by == "remote" and call.times.ended - call.times.answered < config.hold - 0.5:
-            return "ended_early"
-        if call.expected_digits and call.digits_received != call.expected_digits:
-            return "digits"
-        if config.expect_media or config.expect_mos or config.expect_audio:
-            return self._judge_media(call.statistics)
-        return ""
-
-    def _judge_media(self, figures: StreamStatistics | None) -> str:
-        config = self._config
-        if figures is None or not figures.packets_received or (config.expect_media and figures.one_way):
-            return "one_way"
-        if figures.mos < config.expect_mos:
-            return "mos"
-        if config.expect_audio and figures.audible_ratio < AUDIBLE:
-            return "audio"
-        return ""
 
     def _check_end(self) -> None:
         if self._through and not self._live and not self._said:

@@ -1,14 +1,16 @@
 """The verdict of a load test and its summary: what passed, what did not, and whether the figures can be trusted.
 
-The first reason in the order of `Verdict` decides. No false green: an expectation or a threshold for which nothing was
-counted has failed, and so has a call that was planned and of which nobody knows what became.
+The first reason in the order of `Verdict` decides. What the generator itself could not do comes before everything that
+is said of the system under test, and so does a scenario that is broken. No false green: an expectation or a threshold
+for which nothing was counted has failed, and so has a call that was planned and of which nobody knows what became.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
 from ..config import LoadConfig
+from ..failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
 from ..fleet_totals import ProcessFigures
 from ..histogram import Histogram
 from ..messages import CallFinished
@@ -19,6 +21,10 @@ from .thresholds import RATIOS, Judged, Threshold
 from .timeline import Timeline
 
 SCHEMA: Final = "sipswarm.summary/1"
+NOT_SENT: Final = "not_sent"
+"""the outcome of a call whose INVITE never left this machine"""
+MOST_CODES: Final = 10
+"""final responses that the reasons name one by one"""
 
 
 class Verdict(Enum):
@@ -27,6 +33,7 @@ class Verdict(Enum):
     INTERNAL_FAILURE = ("internal_failure", 1)
     INTERRUPTED = ("interrupted", 105)
     UNTRUSTWORTHY = ("untrustworthy", 98)
+    PLAN_FAILED = ("plan_failed", 107)
     NOTHING_SENT = ("nothing_sent", 97)
     THRESHOLDS_FAILED = ("thresholds_failed", 99)
     CALLS_FAILED = ("calls_failed", 1)
@@ -65,6 +72,8 @@ class Ending(NamedTuple):
     failure: str = ""
     """an internal failure; empty = none"""
     processes: tuple[ProcessFigures, ...] = ()
+    deaths: tuple[str, ...] = ()
+    """processes of ours that ended before they were asked to, in words"""
 
 
 class Result(NamedTuple):
@@ -132,6 +141,7 @@ class Report:
         return value
 
     def _ratio(self, name: str, ending: Ending) -> float | None:
+        """A share of the calls; those that the generator itself could not do say nothing about the other side."""
         tally = self.tally
         attempted = ending.attempted
         if name == "dropped":
@@ -140,10 +150,11 @@ class Report:
         count = {
             "answered": tally.answered,
             "completed": tally.completed,
-            "failed": self.failed(ending),
+            "failed": self.failed(ending) - tally.blamed(Blame.GENERATOR),
             "one_way": tally.one_way,
         }[name]
-        return count / attempted if attempted else None
+        tried = attempted - tally.outcomes[NOT_SENT]
+        return count / tried if tried else None
 
     def _decide(
         self, ending: Ending, generator: HealthFigures, judged: tuple[Judged, ...]
@@ -152,30 +163,59 @@ class Report:
             return Verdict.INTERNAL_FAILURE, (ending.failure,)
         if ending.interrupted:
             return Verdict.INTERRUPTED, ("the plan was cut short by a signal",)
-        if not generator.healthy:
-            return Verdict.UNTRUSTWORTHY, generator.reasons
+        own = (*ending.deaths, *self._words_of_failures(Blame.GENERATOR), *generator.reasons)
+        if own:
+            return Verdict.UNTRUSTWORTHY, own
+        broken = self._words_of_failures(Blame.PLAN)
+        if broken:
+            return Verdict.PLAN_FAILED, broken
         if not ending.attempted:
             return Verdict.NOTHING_SENT, ("no call was started",)
-        if self.tally.outcomes["transport_error"] >= ending.attempted:
-            return Verdict.NOTHING_SENT, ("no INVITE could be sent, or none was answered by anything but an error",)
+        if self.tally.unreachable >= ending.attempted:
+            return Verdict.NOTHING_SENT, ("no INVITE could be sent: no connection to the target came about",)
+        failed = self.failed(ending)
         missed = tuple(_words(each) for each in judged if not each.passed)
         if missed:
-            return Verdict.THRESHOLDS_FAILED, missed
-        failed = self.failed(ending)
-        if failed and self._failed_calls_decide:
+            return Verdict.THRESHOLDS_FAILED, (*missed, *self._failure_words(ending, failed))
+        unclosed = sum(self.tally.failures[each] for each in NOT_CLOSED)
+        if failed > unclosed and self._failed_calls_decide:
             return Verdict.CALLS_FAILED, self._failure_words(ending, failed)
-        if ending.unclosed:
-            return Verdict.NOT_CLOSED, (f"{ending.unclosed} calls were not closed when the drain ended",)
+        if ending.unclosed or unclosed:
+            return Verdict.NOT_CLOSED, self._unclosed_words(ending)
         return Verdict.PASSED, ()
 
+    def _unclosed_words(self, ending: Ending) -> tuple[str, ...]:
+        words = [f"{ending.unclosed} calls were not closed when the drain ended"] if ending.unclosed else []
+        return (*words, *(each for name in sorted(NOT_CLOSED) for each in self._words_of(name)))
+
     def _failure_words(self, ending: Ending, failed: int) -> tuple[str, ...]:
+        """All that failed, most frequent first; nothing when nothing did."""
+        if not failed:
+            return ()
         words = [f"{failed} calls failed"]
-        words += [f"{count} missed: {name}" for name, count in self.tally.failures.most_common()]
+        words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
         if _lost(ending):
             words.append(f"{_lost(ending)} of the plan were never started")
         if ending.attempted > self.tally.rows:
             words.append(f"{ending.attempted - self.tally.rows} were started and never reported")
         return tuple(words)
+
+    def _words_of_failures(self, blame: Blame) -> tuple[str, ...]:
+        names = [name for name, _ in self.tally.failures.most_common() if blame_of(name) is blame]
+        return tuple(each for name in names for each in self._words_of(name))
+
+    def _words_of(self, name: str) -> Iterator[str]:
+        """How many calls failed by one reason, and what that was; final responses each by its own."""
+        count = self.tally.failures[name]
+        if name == "code":
+            wanted = f", not {self.load.expect_code}" if self.load.expect_code else ""
+            for code, number in self.tally.codes.most_common(MOST_CODES):
+                yield f"{number} missed: code: answered {_status(code, self.tally.phrases.get(code, ''))}{wanted}"
+            rest = count - sum(number for _, number in self.tally.codes.most_common(MOST_CODES))
+            if rest:
+                yield f"{rest} missed: code: other final responses"
+        elif count:
+            yield f"{count} missed: {name}" + (f": {words_of(name)}" if name in REASONS else "")
 
     # ---- summary.json
 
@@ -201,9 +241,15 @@ class Report:
                 "completed": tally.completed,
                 "failed": self.failed(ending),
                 "dropped": ending.held_back,
+                "not_sent": tally.outcomes[NOT_SENT],
                 "max_concurrent": tally.max_concurrent,
                 "outcomes": dict(tally.outcomes.most_common()),
             },
+            "blame": {each.value: tally.blamed(each) for each in Blame},
+            "failures": [
+                {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
+                for name, count in tally.failures.most_common()
+            ],
             "rate": {"target": load.rate, "achieved": _rounded(tally.rate)},
             "delays": {
                 name: _digest(tally.distributions[f"{name}_{suffix}"])
@@ -241,6 +287,10 @@ class Report:
 def _lost(ending: Ending) -> int:
     """Calls of the plan that were neither attempted nor held back by the user's own limit."""
     return 0 if ending.planned is None else max(0, ending.planned - ending.attempted - ending.held_back)
+
+
+def _status(code: int, phrase: str) -> str:
+    return f"{code} {phrase}".strip() if code else "nothing"
 
 
 def _words(judged: Judged) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from ..errors import ConfigurationError
+from ..failure_reasons import blame_of
 from ..messages import CallFinished
 from .timeline import Row
 
@@ -40,8 +41,13 @@ COLUMNS: Final = (
     "digits_missed",
     "digits_wrong",
     "failure",
+    "blame",
+    "phrase",
+    "cause",
+    "closed",
+    "end",
 )
-"""of calls.csv; times in seconds, `start` from the start of the run; empty = there was none"""
+"""of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none"""
 
 
 class Results:
@@ -108,6 +114,11 @@ class Results:
                 row.digits_missed,
                 row.digits_wrong,
                 failure,
+                blame_of(failure).value if failure else "",
+                row.phrase,
+                row.cause,
+                row.closed,
+                f"{row.ended - run_started:.6f}",
             )
         )
 

@@ -2,7 +2,8 @@
 
 A run is passed when its function returns, and failed when anything leaves it: an AssertionError by its text, an error
 of a call by what became of the call. Its calls are hung up when it ends, and their rows are told when both are over,
-because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own.
+because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own, and
+passes like any other.
 """
 
 import asyncio
@@ -17,12 +18,15 @@ from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
 from ..messages import CallFinished
 from . import user_file
 from .data import Data, DataRow
+from .expectations import missed
 
 if TYPE_CHECKING:
     from ..call_worker import CallWorker
     from ..user_agent import UserAgent
 
 DEFAULT_NAME: Final = "scenario"
+NO_CALL: Final = "no_call"
+"""the outcome of a run that placed no call"""
 _logger = logging.getLogger(__name__)
 
 
@@ -34,10 +38,11 @@ def name_of(config: LoadConfig) -> str:
 class Run:
     """One execution of the function, with the calls that it placed."""
 
-    __slots__ = ("calls", "done", "failure", "planned", "row", "rows", "task")
+    __slots__ = ("begun", "calls", "done", "failure", "planned", "row", "rows", "task")
 
-    def __init__(self, planned: float, row: DataRow) -> None:
+    def __init__(self, planned: float, begun: float, row: DataRow) -> None:
         self.planned = planned
+        self.begun = begun
         self.row = row
         self.calls: list[Call] = []
         self.rows: list[CallFinished] = []
@@ -88,7 +93,7 @@ class Scenario:
         row = self._data.take(index) if self._data is not None else DataRow((), [])
         if row is None:
             return False
-        run = Run(planned, row)
+        run = Run(planned, self._worker.now(), row)
         self._runs.add(run)
         agent = copy.copy(self._agent)
         agent.on_placed = lambda call: self._placed(run, call)
@@ -148,7 +153,9 @@ class Scenario:
         if rows and run.failure and not rows[0].failure:
             rows[0] = rows[0]._replace(failure=run.failure)
         if self._worker.tell is not None:
-            for row in rows:
+            for each in rows:
+                row = each._replace(failure=missed(each, self._config))
+                self._worker.book.failed(row)
                 self._tell_ladder(run, row)
                 self._worker.tell(row)
         self._on_done(held_back)
@@ -163,10 +170,35 @@ class Scenario:
                     worker.trace.tell(worker.tell, row.call_id, call.sip_record)
 
     def _row_without_call(self, run: Run) -> CallFinished:
-        """A run that placed no call was not able to send anything, whatever it thinks."""
+        """A run that did something else than call, as one that registers: a row with an outcome of its own."""
         return CallFinished(
-            *("", self._file.name, "uac", run.planned, 0.0, "transport_error", 0, -1.0, -1.0, -1.0, 0.0, ""),
-            *(0, 0, 0, -1.0, -1.0, 0, 0, 0, 0, run.failure or "no_call"),
+            call_id="",
+            scenario=self._file.name,
+            role="uac",
+            started=run.begun,
+            ended=self._worker.now(),
+            lateness=max(0.0, run.begun - run.planned),
+            outcome=NO_CALL,
+            code=0,
+            phrase="",
+            cause="",
+            closed="",
+            post_dial_delay=-1.0,
+            answer_delay=-1.0,
+            disconnect_delay=-1.0,
+            duration=0.0,
+            ended_by="",
+            rtp_sent=0,
+            rtp_received=0,
+            rtp_lost=0,
+            jitter=-1.0,
+            mos=-1.0,
+            audible=-1.0,
+            digits_sent=0,
+            digits_received=0,
+            digits_missed=0,
+            digits_wrong=0,
+            failure=run.failure,
         )
 
     def _cancel(self) -> None:

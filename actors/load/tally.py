@@ -1,15 +1,18 @@
 """Adds up the finished calls of a run: outcomes, delays, media, digits, and which calls failed. Pure.
 
-Each call is judged twice: the worker that held it says which expectation it missed, and its figures are held here
-against what the load expects, so that an expectation nobody looked at is a failure and never a pass.
+Each call is judged once more here, by the same function that its worker used (`expectations`), so that an expectation
+nobody looked at is a failure and never a pass.
 """
 
 from collections import Counter
 from typing import Final
 
 from ..config import LoadConfig
+from ..failure_reasons import Blame, blame_of
 from ..histogram import Histogram
 from ..messages import CallFinished
+from ..request_loss import Loss
+from .expectations import missed
 from .thresholds import DISTRIBUTIONS
 
 SLOTS_PER_SECOND: Final = 10
@@ -25,7 +28,13 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         """failed calls by the expectation that was missed"""
+        self.codes: Counter[int] = Counter()
+        """calls that failed by another final response than expected, by its status"""
+        self.phrases: dict[int, str] = {}
+        """the first reason phrase that came with each of them"""
         self.answered = self.completed = self.one_way = 0
+        self.unreachable = 0
+        """calls whose INVITE could not be sent, for want of a connection or through a fault of this machine"""
         self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = 0
         self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
@@ -38,6 +47,10 @@ class Tally:
     def failed(self) -> int:
         """Finished calls that missed an expectation."""
         return self.failures.total()
+
+    def blamed(self, blame: Blame) -> int:
+        """How many calls failed through one of the three."""
+        return sum(count for name, count in self.failures.items() if blame_of(name) is blame)
 
     @property
     def rate(self) -> float | None:
@@ -59,12 +72,19 @@ class Tally:
         """Count a call; the name of the expectation it missed, empty = it passed."""
         self.rows += 1
         self.outcomes[row.outcome] += 1
-        failure = self._failure(row)
+        self.unreachable += row.outcome == "not_sent" or (
+            row.outcome == "transport_error" and row.cause == Loss.UNREACHABLE.value
+        )
+        failure = missed(row, self._load)
         if failure:
             self.failures[failure] += 1
+            if failure == "code":
+                self.codes[row.code] += 1
+                if row.phrase:
+                    self.phrases.setdefault(row.code, row.phrase)
         if row.outcome == "answered":
             self.answered += 1
-            self.completed += row.ended_by == "remote" or (row.ended_by == "local" and row.disconnect_delay >= 0)
+            self.completed += row.closed == "confirmed"
             self.distributions["duration"].add(row.duration)
             self.one_way += failure == "one_way" or bool(row.rtp_sent) != bool(row.rtp_received)
         self._add_times(row)
@@ -74,21 +94,6 @@ class Tally:
         self.digits_missed += row.digits_missed
         self.digits_wrong += row.digits_wrong
         return failure
-
-    def _failure(self, row: CallFinished) -> str:
-        if row.failure:
-            return row.failure
-        if row.outcome != "answered" and self._load.expect_code == row.code != 0:
-            return ""
-        if row.outcome != "answered":
-            return "" if self._load.scenario else "code"  # what a scenario lets pass is what it expects
-        if self._load.expect_media and not (row.rtp_sent and row.rtp_received):
-            return "one_way" if row.rtp_sent or row.rtp_received else "silent"
-        if self._load.expect_dtmf and (row.digits_missed or row.digits_wrong or not row.digits_received):
-            return "digits"
-        if self._load.expect_mos and row.mos < self._load.expect_mos:
-            return "mos"
-        return ""
 
     def _add_times(self, row: CallFinished) -> None:
         for name, value in (
@@ -101,9 +106,8 @@ class Tally:
         self.distributions["schedule_lateness"].add(row.lateness)
         self._first_start = min(self._first_start, row.started)
         self._last_start = max(self._last_start, row.started)
-        ended = row.started + max(row.answer_delay, row.post_dial_delay, 0.0) + row.duration
         self._begins[int(row.started * SLOTS_PER_SECOND)] += 1
-        self._ends[int(ended * SLOTS_PER_SECOND)] += 1
+        self._ends[int(row.ended * SLOTS_PER_SECOND)] += 1
 
     def _add_media(self, row: CallFinished) -> None:
         self.rtp_sent += row.rtp_sent

@@ -142,7 +142,7 @@ class Timeline:
             second.post_dial.add(row.post_dial_delay)
         if row.answer_delay >= 0:
             second.answer.add(row.answer_delay)
-        end = self._at(started + max(row.answer_delay, row.post_dial_delay, 0.0) + row.duration)
+        end = self._at(row.ended - self.begun)
         end.ended += 1
         end.sent += row.rtp_sent
         end.received += row.rtp_received

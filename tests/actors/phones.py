@@ -140,6 +140,8 @@ class Line:
         self.ladder: list[str] = []
         self.messages: list[Request | Response] = []
         self.now = 1.0
+        self.down = False
+        """True: what is sent is lost"""
 
     def carry(self) -> None:
         """Carry until nobody has anything to say."""
@@ -153,7 +155,8 @@ class Line:
                     message = parse(transmit.data)
                     self.messages.append(message)
                     self.ladder.append(f"{'>' if phone is alice else '<'} {name_of(message)}")
-                    other.receive(transmit.data, phone.hop)
+                    if not self.down:
+                        other.receive(transmit.data, phone.hop)
 
     def run(self, until: float) -> None:
         """Let time pass: timers fire, each at its own moment."""

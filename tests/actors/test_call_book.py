@@ -6,9 +6,11 @@ import pytest
 
 from actors.call import Call
 from actors.call_book import CallBook, outcome_of
+from actors.call_state import CallTimes
 from actors.notices import Incoming, Notice
 from actors.parameters import CallParameters
 from actors.totals import Totals
+from sipcore.stateless import refuse
 from tests.actors.phones import ALICE, BOB, Line, Phone
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ def test_a_call_that_never_got_a_port_is_no_answer_of_the_peer() -> None:
     alice.prepare(BOB).invite((), 1.0)
     alice.settle()
     row = CallBook(Totals()).finished(book_of(alice), 2.0)
-    assert (row.outcome, row.code) == ("transport_error", 0)
+    assert (row.outcome, row.code, row.cause, row.failure) == ("not_sent", 0, "no_port", "no_port")
+    assert row.started == row.ended == 1.0
     assert (row.post_dial_delay, row.answer_delay, row.disconnect_delay) == (-1.0, -1.0, -1.0)
     assert (row.duration, row.ended_by) == (0.0, "")
 
@@ -131,3 +134,53 @@ def test_a_missed_expectation_is_counted_by_name() -> None:
     call.failure = "digits"
     assert CallBook(totals).finished(call, 4.0).failure == "digits"
     assert totals.cell("sipswarm_call_failures_total", "load", "uac", "digits").value == 1
+
+
+# ---- how a call ended, and when
+
+
+def answered_call() -> tuple[Phone, Phone, Line]:
+    """A call that is answered at 3 s; now it is 5 s."""
+    alice, bob, line = call_that_gets(200)
+    line.run(5.0)
+    return alice, bob, line
+
+
+@pytest.mark.parametrize(
+    ("end", "closed", "measured"),
+    [
+        ("local", "confirmed", True),
+        ("remote", "confirmed", False),
+        ("unanswered", "unanswered", False),
+        ("crossing", "confirmed", True),
+        ("refused", "refused", True),
+    ],
+)
+def test_the_end_of_a_call_is_confirmed_or_not_and_its_delay_is_measured_or_not(
+    end: str, closed: str, measured: bool
+) -> None:
+    alice, bob, line = answered_call()
+    if end == "remote":
+        bob.call.hang_up(5.0)
+    else:
+        line.down = end in ("unanswered", "refused")
+        alice.call.hang_up(5.0)
+        if end == "crossing":
+            bob.call.hang_up(5.0)
+    line.carry()
+    if end == "refused":
+        refusal = refuse(line.messages[-1].to_bytes(), status=481, source=(ALICE.host, ALICE.port))
+        assert refusal is not None
+        alice.receive(refusal, BOB)
+    line.run(60.0)
+    row = CallBook(Totals()).finished(book_of(alice), 60.0)
+    assert row.closed == closed
+    assert (row.disconnect_delay >= 0) == measured
+    assert row.disconnect_delay < 40  # never the time since the machine was started
+    assert (row.started, row.ended) == (1.0, 5.0)
+    assert row.started + row.answer_delay + row.duration == pytest.approx(row.ended)
+
+
+def test_a_moment_that_did_not_come_gives_no_difference() -> None:
+    assert CallTimes.between(0.0, 5.0) == CallTimes.between(5.0, 0.0) == -1.0
+    assert CallTimes.between(4.0, 5.0) == 1.0

@@ -18,10 +18,7 @@ from actors.errors import ConfigurationError
 from actors.load.results import COLUMNS
 from actors.messages import CallFinished
 
-ROW = CallFinished(
-    *("a@1", "call", "uac", 10.0, 0.001, "answered", 200, 0.02, 0.5, 0.01, 3.0, "local"),
-    *(150, 149, 1, 0.0004, 4.3, 2, 2, 0, 0, ""),
-)
+from .rows import ROW
 
 
 def row(number: int) -> CallFinished:
@@ -51,9 +48,11 @@ def test_a_record_has_the_columns_of_calls_csv_the_role_and_the_time_of_day() ->
     assert line.endswith(b"}\n")
     record: dict[str, Any] = json.loads(line)
     assert tuple(record) == (*COLUMNS, "role")
-    assert datetime.datetime.fromisoformat(record["start"]).timestamp() == 1_700_000_010.0
-    assert (record["id"], record["role"], record["code"], record["failure"]) == ("a@1", "uac", 200, "one_way")
-    assert (record["post_dial_delay"], record["mos"], record["rtp_received"]) == (0.02, 4.3, 149)
+    assert datetime.datetime.fromisoformat(record["start"]).timestamp() == 1_700_000_100.0
+    assert datetime.datetime.fromisoformat(record["end"]).timestamp() == 1_700_000_102.01
+    assert (record["id"], record["role"], record["code"]) == (ROW.call_id, "uac", 200)
+    assert (record["failure"], record["blame"], record["closed"]) == ("one_way", "sut", "confirmed")
+    assert (record["post_dial_delay"], record["mos"], record["rtp_received"]) == (0.004, 4.4, 99)
 
 
 def test_what_was_not_there_is_null() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.load.failures import MOST, Failures
 from actors.messages import CallTraced
-from tests.actors.test_report import REFUSED, ROW
+from tests.actors.rows import REFUSED, ROW
 
 INVITE = b"INVITE sip:b@127.0.0.1:5070 SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
 RUNGS = (

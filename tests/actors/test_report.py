@@ -17,47 +17,14 @@ from actors.load.thresholds import Threshold
 from actors.messages import CallFinished, Snapshot
 from actors.metric_table import EDGES
 
+from .rows import REFUSED, ROW, UNSENT
+
 LOAD = LoadConfig("sip:echo@127.0.0.1:5070", rate=50.0, seed=3)
-ROW = CallFinished(
-    call_id="c0ffee",
-    scenario="call",
-    role="uac",
-    started=100.0,
-    lateness=0.001,
-    outcome="answered",
-    code=200,
-    post_dial_delay=0.004,
-    answer_delay=0.01,
-    disconnect_delay=0.002,
-    duration=2.0,
-    ended_by="local",
-    rtp_sent=100,
-    rtp_received=99,
-    rtp_lost=1,
-    jitter=0.0004,
-    mos=4.4,
-    digits_sent=4,
-    digits_received=4,
-    digits_missed=0,
-    digits_wrong=0,
-    failure="",
-)
-REFUSED = ROW._replace(
-    outcome="busy",
-    code=486,
-    answer_delay=-1.0,
-    disconnect_delay=-1.0,
-    duration=0.0,
-    ended_by="",
-    rtp_sent=0,
-    rtp_received=0,
-    rtp_lost=0,
-    jitter=-1.0,
-    mos=-1.0,
-    digits_sent=0,
-    digits_received=0,
-)
-UNSENT = REFUSED._replace(outcome="transport_error", code=0, post_dial_delay=-1.0)
+
+
+NO_PORT = UNSENT._replace(outcome="not_sent", cause="no_port")
+BROKEN = ROW._replace(failure="scenario_error")
+UNCLOSED = ROW._replace(closed="unanswered", disconnect_delay=-1.0)
 
 
 def report(*rows: CallFinished, thresholds: str = "", fail_on_error: bool = False, load: LoadConfig = LOAD) -> Report:
@@ -104,6 +71,28 @@ def beat(
         (report(ROW, REFUSED, thresholds="answered>=0.5", fail_on_error=True), ending(2), Verdict.CALLS_FAILED, "1 "),
         (report(REFUSED, thresholds="mos.p5>3"), ending(1), Verdict.THRESHOLDS_FAILED, "nothing was counted for it"),
         (report(*[ROW._replace(lateness=0.06)] * 2), ending(2), Verdict.UNTRUSTWORTHY, "calls started late"),
+        (
+            report(ROW, NO_PORT),
+            ending(2),
+            Verdict.UNTRUSTWORTHY,
+            "1 missed: no_port: no RTP port was free; widen",
+        ),
+        (report(ROW, NO_PORT, thresholds="answered>=0.3"), ending(2), Verdict.UNTRUSTWORTHY, "no RTP port"),
+        (report(*[NO_PORT] * 2), ending(2), Verdict.UNTRUSTWORTHY, "2 missed: no_port"),
+        (report(ROW), ending(1, deaths=("media-0 ended",)), Verdict.UNTRUSTWORTHY, "media-0 ended"),
+        (report(ROW, BROKEN), ending(2), Verdict.PLAN_FAILED, "1 missed: scenario_error"),
+        (report(ROW, BROKEN, thresholds="answered>=0.3"), ending(2), Verdict.PLAN_FAILED, "scenario_error"),
+        (report(ROW, NO_PORT, BROKEN), ending(3), Verdict.UNTRUSTWORTHY, "no_port"),
+        (report(ROW, UNCLOSED), ending(2), Verdict.NOT_CLOSED, "1 missed: bye_unanswered: our BYE was not answered"),
+        (report(ROW, UNCLOSED, thresholds="answered>=1"), ending(2), Verdict.NOT_CLOSED, "bye_unanswered"),
+        (report(REFUSED, UNCLOSED), ending(2), Verdict.CALLS_FAILED, "1 missed: bye_unanswered"),
+        (report(ROW, REFUSED), ending(2), Verdict.CALLS_FAILED, "1 missed: code: answered 486 Busy Here"),
+        (
+            report(ROW, REFUSED, thresholds="answered>=1"),
+            ending(2),
+            Verdict.THRESHOLDS_FAILED,
+            "answered 486 Busy Here",
+        ),
     ],
 )
 def test_the_verdict_and_its_reason(made: Report, end: Ending, verdict: Verdict, why: str) -> None:
@@ -142,14 +131,17 @@ def test_the_first_verdict_that_applies_decides() -> None:
         ({"digits_wrong": 1}, {"expect_dtmf": "="}, "digits"),
         ({"digits_received": 0}, {}, ""),
         ({"failure": "loss"}, {"expect_media": True}, "loss"),
-        ({"outcome": "timeout"}, {}, "code"),
+        ({"outcome": "timeout", "code": 487}, {}, "timeout"),
         ({"mos": 4.2}, {"expect_mos": 4.0}, ""),
         ({"mos": 3.9}, {"expect_mos": 4.0}, "mos"),
         ({"mos": -1.0}, {"expect_mos": 4.0}, "mos"),
         ({"mos": -1.0}, {}, ""),
         ({"outcome": "busy", "code": 486}, {"expect_code": 486}, ""),
         ({"outcome": "busy", "code": 486}, {"expect_code": 480}, "code"),
-        ({"outcome": "timeout", "code": 0}, {"expect_code": 486}, "code"),
+        ({"outcome": "timeout", "code": 0}, {"expect_code": 486}, "timeout"),
+        ({"outcome": "timeout", "code": 408}, {}, "code"),
+        ({"outcome": "timeout", "code": 408}, {"expect_code": 408}, ""),
+        ({"outcome": "timeout", "code": 200}, {}, "timeout"),
     ],
 )
 def test_an_expectation_nobody_looked_at_is_a_failure(
@@ -163,8 +155,8 @@ def test_an_expectation_nobody_looked_at_is_a_failure(
 
 
 def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> None:
-    rows = [ROW._replace(started=100 + index / 50, post_dial_delay=index / 1000) for index in range(100)]
-    made = report(*rows, REFUSED._replace(started=102.0), thresholds="answered>=0.99 mos.p5>3.6")
+    rows = [ROW._replace(started=100 + index / 50, ended=103.0, post_dial_delay=index / 1000) for index in range(100)]
+    made = report(*rows, REFUSED._replace(started=102.0, ended=102.01), thresholds="answered>=0.99 mos.p5>3.6")
     figures = (ProcessFigures("call-0", 1.2, 41_000_000, 0),)
     summary = made.judge(ending(101, planned=102, held_back=1, processes=figures)).summary
     assert json.loads(json.dumps(summary)) == summary
@@ -178,6 +170,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "completed": 100,
         "failed": 1,
         "dropped": 1,
+        "not_sent": 0,
         "max_concurrent": 101,
         "outcomes": {"answered": 100, "busy": 1},
     }
@@ -243,12 +236,7 @@ def test_a_run_without_calls_has_figures_of_none() -> None:
 
 def test_the_most_calls_at_a_time() -> None:
     lengths = [(0, 1), (0.5, 1), (1.0, 3), (5, 1)]
-    made = report(
-        *(
-            ROW._replace(started=10 + start, answer_delay=0.0, post_dial_delay=0.0, duration=length)
-            for start, length in lengths
-        )
-    )
+    made = report(*(ROW._replace(started=10 + start, ended=10 + start + length) for start, length in lengths))
     assert made.tally.max_concurrent == 3  # the first one ends in the tenth in which the third begins
 
 
@@ -257,8 +245,9 @@ def test_the_most_calls_at_a_time() -> None:
     [
         ({}, 1),
         ({"ended_by": "remote", "disconnect_delay": -1.0}, 1),
-        ({"disconnect_delay": -1.0}, 0),
-        ({"ended_by": "expired"}, 0),
+        ({"closed": "refused"}, 0),
+        ({"closed": "unanswered", "disconnect_delay": -1.0}, 0),
+        ({"closed": "lost", "ended_by": "expired"}, 0),
     ],
 )
 def test_a_call_is_completed_when_its_end_was_confirmed(changes: dict[str, Any], completed: int) -> None:
@@ -289,6 +278,19 @@ def test_the_figure_of_a_threshold(expression: str, value: float) -> None:
 def test_calls_that_were_dropped_are_a_share_of_the_plan() -> None:
     made = report(ROW)
     assert made.figure(Threshold.parse("dropped<1"), ending(1, planned=4, held_back=1)) == 0.75
+
+
+@pytest.mark.parametrize(("expression", "value"), [("answered>0", 0.5), ("failed<1", 0.5), ("completed>0", 0.5)])
+def test_what_the_generator_could_not_send_is_no_call_of_the_other_side(expression: str, value: float) -> None:
+    made = report(ROW, REFUSED, NO_PORT, NO_PORT)
+    assert made.figure(Threshold.parse(expression), ending(4)) == value
+    summary = made.judge(ending(4)).summary
+    assert summary["calls"]["not_sent"] == 2
+    assert summary["blame"] == {"sut": 1, "generator": 2, "plan": 0}
+    assert [(each["reason"], each["calls"], each["blame"]) for each in summary["failures"]] == [
+        ("no_port", 2, "generator"),
+        ("code", 1, "sut"),
+    ]
 
 
 # ---- thresholds

@@ -19,7 +19,8 @@ from actors.load.junit import junit_of
 from actors.load.page import page_of
 from actors.load.report import Report, Verdict
 from actors.load.results import Results
-from tests.actors.test_report import REFUSED, ROW, ending, report
+from tests.actors.rows import REFUSED, ROW
+from tests.actors.test_report import ending, report
 
 SCHEMA: dict[str, Any] = json.loads((files("actors.load") / "summary.schema.json").read_text())
 PROCESSES = (ProcessFigures("call-0", 1.5, 41_000_000, 0),)
@@ -249,7 +250,7 @@ def test_junit_names_the_folder_of_each_failed_call() -> None:
 def test_the_timeline_is_a_row_per_second_and_replaced_as_a_whole(tmp_path: Path) -> None:
     made = report()
     made.timeline.begun = 100.0
-    made.add(ROW._replace(started=102.0))
+    made.add(ROW._replace(started=102.0, ended=104.01))
     results = Results(tmp_path)
     for _ in range(2):
         results.write_timeline(made.timeline.rows())

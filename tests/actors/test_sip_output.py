@@ -123,8 +123,8 @@ def test_a_long_request_changes_over_and_back(stage: Stage) -> None:
     (handed,) = stage.handed
     assert handed.data == request(long=True, hop=local[1])
     assert handed.listener == 1
-    failed = SendFailed(1, "127.0.0.1", stage.port, handed.data, "connecting failed: refused")
-    assert not stage.output.fall_back(failed._replace(reason="closed by the peer"))
+    failed = SendFailed(1, "127.0.0.1", stage.port, handed.data, "connecting failed: refused", "unreachable")
+    assert not stage.output.fall_back(failed._replace(loss="transport"))
     assert stage.output.fall_back(failed)
     assert not stage.output.fall_back(failed)
     assert stage.peer.recv(4096) == long

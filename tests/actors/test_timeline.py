@@ -7,7 +7,7 @@ import pytest
 from actors.config import LoadConfig
 from actors.load.schedule import Plan
 from actors.load.timeline import Row, Spread, Timeline
-from tests.actors.test_report import REFUSED, ROW
+from tests.actors.rows import REFUSED, ROW
 
 
 def timeline(load: LoadConfig | None = None) -> Timeline:
@@ -18,8 +18,8 @@ def timeline(load: LoadConfig | None = None) -> Timeline:
 
 def test_a_call_counts_where_it_started_and_where_it_ended() -> None:
     made = timeline()
-    made.add(ROW._replace(started=100.5, duration=2.0), "")
-    made.add(REFUSED._replace(started=101.2), "code")
+    made.add(ROW._replace(started=100.5, ended=102.51), "")
+    made.add(REFUSED._replace(started=101.2, ended=101.21), "code")
     rows = list(made.rows())
     assert [row.second for row in rows] == [0, 1, 2]
     assert [(row.started, row.answered, row.failed, row.ended, row.live) for row in rows] == [

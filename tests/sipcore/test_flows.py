@@ -12,6 +12,7 @@ from sipcore.events import (
     Answered,
     AnswerReceived,
     By,
+    ByeCrossed,
     CancelReceived,
     Cause,
     Ended,
@@ -292,8 +293,8 @@ FLOWS = [
             *("A>B INVITE", "B>A 100 INVITE", "B>A 200 INVITE", "A>B ACK"),
             *("A>B BYE", "B>A BYE", "B>A 200 BYE", "A>B 200 BYE"),
         ],
-        [Provisional, Answered, AnswerReceived, Ended, RequestFinished],
-        [InviteReceived, Established, Ended, RequestFinished],
+        [Provisional, Answered, AnswerReceived, Ended, ByeCrossed, RequestFinished],
+        [InviteReceived, Established, Ended, ByeCrossed, RequestFinished],
     ),
     Flow(
         "W2 a 200 that nobody acknowledges",

@@ -1,0 +1,106 @@
+"""Why a call did not do what was planned: the one list of reasons, each with who is to blame. Pure data.
+
+Rows, verdicts, reports, JUnit and metrics take their names from here. A reason that is not in the list is the text of
+an assertion of the user's scenario: an expectation of the system under test, in the user's own words.
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Blame(Enum):
+    """Who has to change something before the call can pass."""
+
+    SUT = "sut"
+    """the system under test: its answer, its media, its silence"""
+    GENERATOR = "generator"
+    """this machine or this program: a port, a descriptor, an address, a process that was lost"""
+    PLAN = "plan"
+    """the plan or the user's scenario"""
+
+
+class Reason(NamedTuple):
+    """One way to fail."""
+
+    blame: Blame
+    words: str
+    """what happened, to a reader of the verdict; where it is ours, also how to mend it"""
+
+
+_SUT, _GENERATOR, _PLAN = Blame.SUT, Blame.GENERATOR, Blame.PLAN
+
+REASONS: Final[dict[str, Reason]] = {
+    "code": Reason(_SUT, "another final response than expected"),
+    "timeout": Reason(_SUT, "no final response in time"),
+    "unreachable": Reason(_SUT, "no connection to the target came about"),
+    "transport_error": Reason(_SUT, "the connection was lost"),
+    "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
+    "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
+    "session_expired": Reason(_SUT, "the session was not refreshed in time (RFC 4028)"),
+    "dialog_gone": Reason(_SUT, "the other side no longer knew the dialog (481 or 408 within the call)"),
+    "one_way": Reason(_SUT, "media came in one direction only"),
+    "silent": Reason(_SUT, "no media came"),
+    "media_share": Reason(_SUT, "media came for less than the expected share of the call"),
+    "loss": Reason(_SUT, "too many packets were lost"),
+    "mos": Reason(_SUT, "the MOS was below the expected one"),
+    "audio": Reason(_SUT, "the received audio was not audible"),
+    "digits": Reason(_SUT, "the expected digits did not come, or others came"),
+    "digits_not_sent": Reason(_SUT, "what was negotiated let our digits not leave, or not all of them"),
+    "bye_refused": Reason(_SUT, "our BYE was refused"),
+    "bye_unanswered": Reason(_SUT, "our BYE was not answered"),
+    "no_port": Reason(_GENERATOR, "no RTP port was free; widen --rtp-ports, or lower the rate or the hold"),
+    "no_descriptor": Reason(_GENERATOR, "no file descriptor was free; raise ulimit -n"),
+    "no_address": Reason(_GENERATOR, "the local address cannot be used; look at --listen"),
+    "no_transport": Reason(_GENERATOR, "this machine could not send; look at its routes, sockets and memory"),
+    "media_limit": Reason(_GENERATOR, "a media worker took no more streams; add --media-workers"),
+    "media_lost": Reason(_GENERATOR, "the media worker of the call was lost"),
+    "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
+    "media_failed": Reason(_GENERATOR, "a media stream of ours failed"),
+    "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
+    "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
+    "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
+    "drained": Reason(_PLAN, "the call was given up because the run ended"),
+    "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
+}
+"""by name, as it stands in rows, summaries and label values"""
+
+NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
+"""the call did what was planned, but its end was not confirmed by the other side"""
+
+OF_CAUSE: Final[dict[str, str]] = {
+    "bad_description": "bad_description",
+    "session_expired": "session_expired",
+    "dialog_gone": "dialog_gone",
+    "unreachable": "unreachable",
+    "transport": "transport_error",
+    "local_transport": "no_transport",
+    "no_port": "no_port",
+    "no_descriptor": "no_descriptor",
+    "bad_address": "no_address",
+    "limit": "media_limit",
+    "duplicate": "internal_error",
+    "media_worker_lost": "media_lost",
+    "media_overload": "media_overload",
+    "failed": "media_failed",
+    "closed": "media_failed",
+    "internal_error": "internal_error",
+    "drained": "drained",
+}
+"""the reason that the cause of a call's end is by itself, whatever was expected of the call"""
+
+
+def reason_of(cause: str) -> str:
+    """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response."""
+    return OF_CAUSE.get(cause.partition(":")[0], "")  # a stream's failure has its details after a colon
+
+
+def blame_of(reason: str) -> Blame:
+    """Who is to blame for a failure; a reason outside the list is an assertion about the system under test."""
+    known = REASONS.get(reason)
+    return known.blame if known is not None else Blame.SUT
+
+
+def words_of(reason: str) -> str:
+    """What a failure means, in words; an assertion is its own text."""
+    known = REASONS.get(reason)
+    return known.words if known is not None else reason

@@ -1,0 +1,55 @@
+"""Rows of finished calls that tests change to what they are about."""
+
+from actors.messages import CallFinished
+
+ROW = CallFinished(
+    call_id="c0ffee",
+    scenario="call",
+    role="uac",
+    started=100.0,
+    ended=102.01,
+    lateness=0.001,
+    outcome="answered",
+    code=200,
+    phrase="OK",
+    cause="bye",
+    closed="confirmed",
+    post_dial_delay=0.004,
+    answer_delay=0.01,
+    disconnect_delay=0.002,
+    duration=2.0,
+    ended_by="local",
+    rtp_sent=100,
+    rtp_received=99,
+    rtp_lost=1,
+    jitter=0.0004,
+    mos=4.4,
+    audible=1.0,
+    digits_sent=4,
+    digits_received=4,
+    digits_missed=0,
+    digits_wrong=0,
+    failure="",
+)
+REFUSED = ROW._replace(
+    ended=100.004,
+    outcome="busy",
+    code=486,
+    phrase="Busy Here",
+    cause="rejected",
+    closed="",
+    answer_delay=-1.0,
+    disconnect_delay=-1.0,
+    duration=0.0,
+    ended_by="",
+    rtp_sent=0,
+    rtp_received=0,
+    rtp_lost=0,
+    jitter=-1.0,
+    mos=-1.0,
+    audible=-1.0,
+    digits_sent=0,
+    digits_received=0,
+)
+UNSENT = REFUSED._replace(outcome="transport_error", code=0, phrase="", cause="unreachable", post_dial_delay=-1.0)
+"""no connection to the target came about"""
