@@ -44,10 +44,19 @@ def _writable(text: str) -> str:
     return "\n".join(plain(line.encode("utf-8", "surrogateescape")) for line in text.split("\n"))
 
 
+def _blamed(summary: dict[str, Any], blame: str) -> list[str]:
+    failures = (each for each in summary["failures"] if each["blame"] == blame)
+    return [f"{each['calls']} missed: {each['reason']}: {each['meaning']}" for each in failures]
+
+
 def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[str, str | None]]:
     """(name, why it failed); None = it passed."""
     calls, generator = summary["calls"], summary["generator"]
-    yield "generator is healthy", None if generator["healthy"] else "; ".join(generator["reasons"])
+    own = [*generator["reasons"], *_blamed(summary, "generator")]
+    yield "generator is healthy", "; ".join(own) or None
+    broken = _blamed(summary, "plan")
+    if broken:
+        yield "the plan can be carried out", "; ".join(broken)
     thresholds = summary["thresholds"]
     for each in thresholds:
         value = "nothing was counted" if each["value"] is None else f"it was {each['value']:.6g}"

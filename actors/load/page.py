@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from ..failure_reasons import REASONS, Blame, blame_of, words_of
 from .charts import Line, chart
 from .failures import FOLDER, FailedCall
 from .timeline import Row
 
+BLAMED: Final = {Blame.SUT: "system under test", Blame.GENERATOR: "generator", Blame.PLAN: "plan or scenario"}
 STYLE: Final = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#5b6570;--edge:#d5dae0;--card:#f6f8fa;
 --good:#0a7a34;--bad:#b3261e;--blue:#1f6feb;--grey:#8b949e;--orange:#c4620a;--red:#b3261e;--green:#0a7a34}
@@ -154,7 +156,11 @@ def _charts(rows: Sequence[Row]) -> Iterator[str]:
 def _failed_calls(failures: Mapping[str, int], calls: Sequence[FailedCall]) -> Iterator[str]:
     if failures:
         yield "<h2>Failed calls</h2>" + _table(
-            ("missed expectation", "calls"), [(escape(name), count) for name, count in failures.items()]
+            ("missed expectation", "calls", "to blame", "meaning"),
+            [
+                (escape(name), count, BLAMED[blame_of(name)], escape(words_of(name)) if name in REASONS else "")
+                for name, count in failures.items()
+            ],
         )
     if calls:
         yield (

@@ -260,3 +260,16 @@ def test_the_timeline_is_a_row_per_second_and_replaced_as_a_whole(tmp_path: Path
     assert (rows[2]["started"], rows[2]["post_dial_p50"], rows[2]["mos_mean"]) == ("1", "0.004", "")
     assert not (tmp_path / "timeline.csv.partial").exists()
     results.discard()
+
+
+def test_junit_tells_what_the_generator_and_the_plan_could_not_do_apart_from_the_calls() -> None:
+    no_port = REFUSED._replace(outcome="not_sent", code=0, cause="no_port")
+    made = report(ROW, no_port, ROW._replace(failure="scenario_error"))
+    result = made.judge(ending(3))
+    document = junit_of(result.summary, result.reasons, dict(made.tally.failures))
+    cases = {each.get("name"): each.find("failure") for each in ElementTree.fromstring(document).iter("testcase")}
+    generator, plan = cases["generator is healthy"], cases["the plan can be carried out"]
+    assert generator is not None
+    assert plan is not None
+    assert "1 missed: no_port" in str(generator.get("message"))
+    assert "1 missed: scenario_error" in str(plan.get("message"))
