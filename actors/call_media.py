@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from media import messages as media
 from media.srtp import SUITES, new_key
-from sipcore.errors import LocalProtocolError
+from sipcore.errors import LocalProtocolError, RemoteProtocolError
 from sipcore.media_attributes import Crypto, Direction
 from sipcore.offer_answer import (
     DEFAULT_CODECS,
@@ -31,6 +31,10 @@ from sipcore.sdp import SessionDescription
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+UNSPECIFIED: Final = frozenset({"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})
+"""addresses of a line on hold (RFC 3264 section 8.4)"""
+_IPV4_GROUPS: Final = frozenset(map(str, range(224, 240)))
+"""first octets of multicast addresses"""
 INTERVAL: Final = 0.02
 """seconds between two packets where the peer names no packet time"""
 
@@ -299,12 +303,17 @@ class CallMedia:
         """The peer's answer; what is agreed now. A preview (not final) is read, and our offer stays pending.
 
         Raises:
-            ParseError: no description. RemoteProtocolError: it does not fit the offer.
+            ParseError: no description. RemoteProtocolError: it does not fit the offer, or the media that it accepts
+                cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
         """
         description = SessionDescription.parse(body)
         if final:
             self.exchange.remote_answer(description)
-            return self.agreed()
+            lines = self.agreed()
+            taken = [line for line in lines if line.local_port and line.remote_port]
+            if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
+                raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+            return lines
         assert self.exchange.pending is not None
         return negotiated(self.exchange.pending, description)
 
@@ -370,6 +379,19 @@ class CallMedia:
         return local._replace(
             crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
         )
+
+
+def _usable(line: NegotiatedLine, local_address: str) -> bool:
+    """Whether media can flow, or is only on hold, on a line that both sides accept."""
+    there = line.remote_address.lower()
+    if not line.active or not there:
+        return False
+    if there in UNSPECIFIED:
+        return True
+    if (":" in there) != (":" in local_address):
+        return False
+    group = there.startswith("ff") if ":" in there else there.partition(".")[0] in _IPV4_GROUPS
+    return not group
 
 
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:

@@ -171,6 +171,42 @@ def test_an_answer_that_fits_nothing_is_acknowledged_and_hung_up() -> None:
     assert "Answered" not in made.alice.told()
 
 
+def description(
+    connection: str = "IN IP4 192.0.2.2", media_line: str = "audio 4000 RTP/AVP 0", more: str = ""
+) -> bytes:
+    lines = ("v=0", "o=- 1 1 IN IP4 192.0.2.2", "s=-", f"c={connection}", "t=0 0", f"m={media_line}", *more.split())
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (description(), ""),
+        (description(media_line="audio 0 RTP/AVP 0"), ""),  # the line is refused, which is a right of the peer
+        (description(connection="IN IP4 0.0.0.0"), ""),  # on hold
+        (description(more="a=inactive"), ""),
+        (description(media_line="audio 4000 RTP/AVP 18"), "bad_description"),  # RFC 3264 6.1: never offered
+        (description(media_line="audio 4000 RTP/AVP 101", more="a=rtpmap:101 telephone-event/8000"), "bad_description"),
+        (description(connection="IN IP6 2001:db8::1"), "bad_description"),
+        (description(connection="IN IP4 224.2.1.1/127"), "bad_description"),
+        (description(media_line="audio 4000 RTP/SAVP 0"), "bad_description"),
+    ],
+    ids=["fits", "refused", "held", "inactive", "codec", "events only", "IPv6", "group", "SRTP"],
+)
+def test_an_answer_with_which_no_media_can_flow_ends_the_call(answer: bytes, cause: str) -> None:
+    made = scene()
+    made.alice.prepare(BOB).invite((), 1.0)
+    made.alice.settle()
+    transmits, made.alice.outbox.transmits = made.alice.outbox.transmits, []
+    made.bob.reacts = rings
+    made.bob.receive(transmits[0].data, ALICE)
+    made.bob.call.session.accept(1.0, answer)
+    made.bob.call.pump(1.0)
+    made.line.carry()
+    assert made.alice.call.cause == cause
+    assert ("> BYE" in made.line.ladder) == bool(cause)
+
+
 def test_a_delayed_offer_is_offered_in_the_200_and_answered_in_the_ack() -> None:
     made = scene()
     made.alice.prepare(BOB).invite((), 1.0, delayed=True)
