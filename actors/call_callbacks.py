@@ -131,8 +131,8 @@ def _on_refused(call: "Call", notice: Refused) -> None:
     param, cause = call.param, notice.cause
     if cause in _TIMEOUTS:
         error: CallTimeout | CallRejected | CallEnded = CallTimeout(f"no final answer ({cause.value})")
-    elif cause is Cause.CANCELLED:
-        error = CallEnded("cancelled")
+    elif cause in (Cause.CANCELLED, Cause.BAD_DESCRIPTION):
+        error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)
     call.error = error

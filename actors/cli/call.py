@@ -11,8 +11,10 @@ import click
 from sipcore.message import Response
 
 from .. import tls
+from ..call_book import closed_of
 from ..config import format_host
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout
+from ..failure_reasons import reason_of, words_of
 from ..process import new_event_loop
 from .audio import check_audio
 from .configuration import Verb
@@ -180,7 +182,8 @@ async def _one_call(
             stopped.cancel()
             return 1
         except (CallTimeout, CallEnded) as error:
-            click.echo(f"not answered: {error}")
+            cause = error.cause if isinstance(error, CallEnded) else ""
+            click.echo(_not_as_it_should_be(cause) if reason_of(cause) else f"not answered: {error}")
             _say_ladders(placed, say)
             stopped.cancel()
             return 1
@@ -190,7 +193,10 @@ async def _one_call(
         await call.bye()
         for line in result_lines(call):
             click.echo(line)
-    return 0 if passed else 1
+        fault = end_fault(call)
+        if fault:
+            click.echo(fault)
+    return 0 if passed and not fault else 1
 
 
 @asynccontextmanager
@@ -234,6 +240,22 @@ async def _talk(
     for each in (over, stopped):
         each.cancel()
     return passed
+
+
+def end_fault(call: "Call") -> str:
+    """Why the end of an answered call is no clean one, in words; empty = it was confirmed (RFC 3261 section 15.1)."""
+    if reason_of(call.cause):
+        return _not_as_it_should_be(call.cause)
+    closed = closed_of(call.times)
+    if closed == "confirmed":
+        return ""
+    why = f"refused with {call.times.bye_status}" if closed == "refused" else "not answered"
+    return f"not closed: our BYE was {why}"
+
+
+def _not_as_it_should_be(cause: str) -> str:
+    reason = reason_of(cause)
+    return f"not as it should be: {words_of(reason)} ({reason})"
 
 
 def result_lines(call: "Call") -> list[str]:
