@@ -128,7 +128,7 @@ class LoadConfig:
     duration: float = 0.0
     """seconds during which calls start; 0 = until `calls` are started"""
     max_concurrent: int = 0
-    """arrivals beyond are held back and counted; 0 = no limit"""
+    """live calls over all shards; arrivals beyond are held back and counted; 0 = no limit"""
     hold: float = 0.0
     """seconds from answer to our BYE"""
     media: str = "none"
@@ -152,7 +152,7 @@ class LoadConfig:
     data: str = ""
     """CSV file of the scenario's rows"""
     seed: int = 1
-    """of the arrival times"""
+    """of the arrival times and of random digits"""
     shard: int = 0
     shards: int = 1
     """this node's share, 0-based, of a test spread over several nodes"""
@@ -239,6 +239,10 @@ class NodeConfig:
     def endpoint(self, name: str) -> str:
         """Where a link is: a socket file in the run directory, or inside this process when there is none."""
         return f"ipc://{self.run_dir}/{name}.sock" if self.run_dir else f"inproc://{name}"
+
+    def shared_file(self, name: str) -> str:
+        """A file that the processes of the node share; empty when all roles are in one process."""
+        return f"{self.run_dir}/{name}.shared" if self.run_dir else ""
 
     def to_json(self) -> str:
         """One line for the standard input of a process."""

@@ -1,4 +1,4 @@
-"""The run directory: private, locked by one node, home of the socket files between its processes.
+"""The run directory: private, locked by one node, home of the socket and shared files between its processes.
 
 A second bind on a live `ipc://` path succeeds and steals it, so the lock (flock) and the mode 0700 are what keeps two
 nodes and other users apart.
@@ -19,7 +19,7 @@ _LONGEST_NAME = "/media-999.sock"
 
 
 class RunDirectory:
-    """Made or taken, locked, emptied of stale socket files; `close` leaves nothing of ours behind.
+    """Made or taken, locked, emptied of stale socket and shared files; `close` leaves nothing of ours behind.
 
     path: an existing or new directory; empty = a fresh one below `$XDG_RUNTIME_DIR` or the system's temporary folder.
 
@@ -65,15 +65,16 @@ class RunDirectory:
             ) from None
         os.ftruncate(self._lock, 0)
         os.write(self._lock, f"{os.getpid()}\n".encode())
-        self._remove_sockets()
+        self._remove_files()
 
     def close(self) -> None:
-        """Remove the socket files; a fresh directory goes too, in one that was given the lock file stays."""
-        self._remove_sockets()
+        """Remove the socket and shared files; a fresh directory goes too, in one that was given the lock file stays."""
+        self._remove_files()
         if self._fresh:
             shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
 
-    def _remove_sockets(self) -> None:
-        for each in Path(self.path).glob("*.sock"):
-            each.unlink(missing_ok=True)
+    def _remove_files(self) -> None:
+        for pattern in ("*.sock", "*.shared"):
+            for each in Path(self.path).glob(pattern):
+                each.unlink(missing_ok=True)

@@ -132,6 +132,8 @@ class UserAgent:
         """what calls send that say neither `media` nor `init_media`; None = echo"""
         self.ring_time = 0.0
         """seconds without a final answer before CANCEL, for calls that do not say; 0 = 180"""
+        self.before_placed: Callable[[], None] | None = None
+        """called just before a call is placed; what it raises keeps the call from being placed"""
         self.on_placed: Callable[[Call], None] | None = None
         """called with each call of `invite` before its INVITE leaves"""
         self._node: EmbeddedNode | BoundNode
@@ -181,7 +183,7 @@ class UserAgent:
         worker = self._node.worker if isinstance(self._node, BoundNode) else None
         one = UserAgent(from_, worker=worker, **options)
         one.scenario, one.target, one.media, one.ring_time = self.scenario, self.target, self.media, self.ring_time
-        one.on_placed = self.on_placed
+        one.before_placed, one.on_placed = self.before_placed, self.on_placed
         return one
 
     def keep_ladders(self) -> None:
@@ -275,6 +277,8 @@ class UserAgent:
         listener = self._leg(parameters.leg, hop)
         wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
         demand = worker.demand_for(listener, **{**self._silence, **demand_wishes(parameters), **wishes})
+        if self.before_placed is not None:
+            self.before_placed()
         call = worker.place_call(
             target,
             hop,

@@ -19,7 +19,7 @@ from .. import tls
 from ..account import Account
 from ..call_demand import named_codecs
 from ..config import Listener, LoadConfig, NodeConfig, format_host
-from ..load.schedule import Plan
+from ..load.schedule import Plan, Share
 from .options import AccountOptions, FleetOptions
 
 MARK: Final = "sipswarm.check"
@@ -66,16 +66,19 @@ def loading(options: FleetOptions, account: AccountOptions, listener: Listener, 
     """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
     config = _node(options, account, (listener,), load=load)
     plan = Plan.of(load)
-    planned = plan.planned(load.shard, load.shards)
+    share = Share.of(load)
+    planned = plan.planned(share)
     rate = load.rate / load.shards
     unheld = rate * (load.hold + 1.0)  # a call without a hold is up for less than a second
-    peak = min(unheld, planned or unheld)
-    if load.max_concurrent:
-        peak = min(peak, load.max_concurrent / load.shards)
-    most = load.max_concurrent or ("unknown: the scenario decides" if load.scenario else f"about {peak:.0f}")
+    peak = min(unheld, unheld if planned is None else planned)
+    limit = share.bound(load.max_concurrent)
+    if limit:
+        peak = min(peak, limit)
+    most = limit or ("unknown: the scenario decides" if load.scenario else f"about {peak:.0f}")
+    of_all = "" if load.shards == 1 else f" (shard {share.name} of {load.rate:g} calls/s)"
     click.echo(f"target: {load.target} over {hop.transport} to {format_host(hop.host)}:{hop.port}")
     click.echo(f"from: {listener}")
-    click.echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {load.rate:g} calls/s")
+    click.echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {rate:g} calls/s{of_all}")
     for start, end, seconds in load.profile:
         click.echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
     click.echo(f"live calls at the peak: {most}")

@@ -63,7 +63,7 @@ from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ra
     "--max-concurrent",
     type=click.IntRange(1),
     default=None,
-    help="At most so many live calls; further ones are held back and counted.",
+    help="At most so many live calls over all shards; further ones are held back and counted.",
 )
 @click.option(
     "-d",
@@ -108,7 +108,9 @@ from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ra
 )
 @click.option("--fail-on-error", is_flag=True, help="Failed calls fail the run even with thresholds.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of poisson arrivals and random digits.")
-@click.option("--shard", type=Shard(), default="1/1", help="This node's share, such as 1/3.")
+@click.option(
+    "--shard", type=Shard(), default="1/1", help="This node's share of the calls, the rate and -l, such as 1/3."
+)
 @out_option
 @caller_options()
 @account_options(places=True)
@@ -178,8 +180,17 @@ def load(
         media = "silence" if media == "none" else media
     elif data:
         raise click.UsageError("--data is for a scenario; say --scenario FILE too")
+    if max_concurrent is not None and max_concurrent < shard[1]:
+        raise click.UsageError(
+            f"-l {max_concurrent} over {shard[1]} shards leaves some of them without a call; say -l {shard[1]} or more"
+        )
     if data:
-        Data.read(data)
+        rows = Data.read(data)
+        if rows.mode == "USER" and len(rows.rows) < shard[1]:
+            raise ConfigurationError(
+                f"{data}: {len(rows.rows)} rows over {shard[1]} shards leave some of them without a row; add rows, or "
+                "use fewer shards"
+            )
     expects_media = expect_media or expect_audio or expect_mos is not None or bool(expect_dtmf)
     if expects_media and expect_code is not None and expect_code >= 300:
         raise click.UsageError(f"a call that is refused with {expect_code} has no media; expect one or the other")

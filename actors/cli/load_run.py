@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
 from ..load.results import Results
-from ..load.schedule import Plan
+from ..load.schedule import Plan, Share
 from ..load.thresholds import Threshold
 from ..messages import CallFinished
 from . import run
@@ -67,8 +68,10 @@ class LoadRun:
         )
         self._cdr = cdr
         self._beside = tuple(beside)
-        shard, shards = load.shard, load.shards
-        self._planned = Plan.of(load).planned(shard, shards)
+        self._share = Share.of(load)
+        self._plan = Plan.of(load)
+        self._planned = self._plan.planned(self._share)
+        self._idle = self._planned == 0 and self._plan.planned() != 0
         self._begun = 0.0
         self._started = ""
         self._written = 0.0
@@ -146,6 +149,7 @@ class LoadRun:
             failure="; ".join([*failures, self.results.error] if self.results.error else failures),
             processes=tuple(self._processes()),
             deaths=tuple(each for fleet in fleets for each in fleet.deaths),
+            idle=self._idle,
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:
@@ -166,11 +170,14 @@ class LoadRun:
             self._write(self.report.judge(ending)._replace(reasons=(), summary=self.report.running(ending)))
 
     def _command(self, rate: float) -> None:
-        """A person wants another rate; with a duration, nobody knows any more how many calls that will be."""
-        self.fleet.set_rate(rate)
-        self.report.timeline.command(time.monotonic() - self._begun, rate)
-        if self.load.duration:
-            self._planned = None
+        """A person wants another rate. How many calls that will be is not looked for with poisson arrivals that end in
+        time, because each of them would have to be drawn.
+        """
+        at = self.fleet.set_rate(rate)
+        self._plan = self._plan.changed(rate, at)
+        timed = self.load.arrival == "poisson" and self._plan.closes < inf
+        self._planned = None if timed else self._plan.planned(self._share)
+        self.report.timeline.command(time.monotonic() - self._begun, rate / self._share.shards)
 
     def _say(self, text: str) -> None:
         self._said = text

@@ -116,7 +116,8 @@ class Fleet:
     def held_back(self) -> int:
         """Planned calls that the limit of concurrent calls kept from starting (and nothing else)."""
         overload = self.counted("sipswarm_calls_dropped_total", reason="overload")
-        return max(0, self._supervisor.load_counts[2] - int(overload))
+        counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan
+        return max(int(counted), self._supervisor.load_counts[2] - int(overload))
 
     def counted(self, name: str, **labels: str) -> float:
         """The sum of a counter over all its series with these label values."""

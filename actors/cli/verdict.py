@@ -44,7 +44,9 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
     if calls["failed"]:
         blame = summary["blame"]
         yield f"to blame: system under test {blame['sut']}, generator {blame['generator']}, plan {blame['plan']}"
-    yield f"rate: {_number(rate['achieved'])} calls/s of {_number(rate['target'])}"
+    shards = summary["run"]["shards"]
+    part = f" (1/{shards} of {_number(rate['all_shards'])})" if shards > 1 else ""
+    yield f"rate: {_number(rate['achieved'])} calls/s of {_number(rate['target'])}{part}"
     for name, digest in summary["delays"].items():
         if digest["count"]:
             figures = ", ".join(f"{each} {digest[each] * 1000:.1f}" for each in ("p50", "p95", "p99", "max"))

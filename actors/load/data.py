@@ -5,12 +5,14 @@ begins a comment line. Otherwise the first line names the columns, separated by 
 """
 
 import csv
-from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from ..errors import ConfigurationError
+from .permits import Permits
+from .schedule import Share
 
 MODES: Final = ("SEQUENTIAL", "RANDOM", "USER")
 
@@ -20,6 +22,9 @@ class DataRow(dict[str, str]):
 
     line: where it stands in the file.
     """
+
+    number = 0
+    """among the rows of its shard, with USER"""
 
     def __init__(self, columns: tuple[str, ...], values: list[str], line: int = 0) -> None:
         super().__init__(zip(columns, values, strict=True))
@@ -33,7 +38,8 @@ class DataRow(dict[str, str]):
 class Data:
     """All rows, and which call gets which.
 
-    mode: SEQUENTIAL (by the call's number, over and over), RANDOM, or USER (a row serves one live call at a time).
+    mode: SEQUENTIAL (by the call's number, over and over), RANDOM, or USER (a row serves one live call at a time). With
+    the first two the number of the call decides, whichever shard and worker places it.
     seed: of RANDOM.
     """
 
@@ -41,7 +47,9 @@ class Data:
         self.rows = rows
         self.mode = mode
         self._seed = seed
-        self._free: deque[DataRow] = deque(rows)
+        self._users: tuple[DataRow, ...] = ()
+        """with USER, the rows of this shard"""
+        self._free: Permits | None = None
 
     @classmethod
     def read(cls, path: str, seed: int = 1) -> "Data":
@@ -68,9 +76,17 @@ class Data:
             return cls(_sipp_rows(path, lines), mode, seed)
         return cls(_rows(path, lines), "SEQUENTIAL", seed)
 
-    def share(self, shard: int, shards: int) -> None:
-        """With USER, this worker's share of the rows; a row belongs to one worker only."""
-        self._free = deque(self.rows[shard::shards])
+    def share(self, share: Share, permits: Callable[[int], Permits]) -> None:
+        """With USER, take rows of one shard only, each in turn; what is not free no other worker of it takes.
+
+        permits: makes the permits for so many rows, which the workers of the shard share.
+        """
+        if self.mode != "USER":
+            return
+        self._users = self.rows[share.shard :: share.shards]
+        for number, row in enumerate(self._users):
+            row.number = number
+        self._free = permits(len(self._users))
 
     def take(self, index: int) -> DataRow | None:
         """The row of a call; None with USER when every row serves a live call.
@@ -78,15 +94,16 @@ class Data:
         index: number of the call over all shards.
         """
         if self.mode == "USER":
-            return self._free.popleft() if self._free else None
+            number = self._free.take() if self._free is not None else None
+            return None if number is None else self._users[number]
         if self.mode == "RANDOM":
             return self.rows[Random((self._seed << 40) ^ index).randrange(len(self.rows))]
         return self.rows[index % len(self.rows)]
 
     def give_back(self, row: DataRow) -> None:
         """The call of this row is over."""
-        if self.mode == "USER":
-            self._free.append(row)
+        if self._free is not None:
+            self._free.give_back(row.number)
 
 
 def _sipp_rows(path: str, lines: list[str]) -> tuple[DataRow, ...]:

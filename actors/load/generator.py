@@ -1,15 +1,14 @@
 """The load generator of one call worker: starts its share of the calls by the schedule and judges each one.
 
 Open model: a call starts when the schedule says so, not when another one ended; how late it really started is booked
-(no coordinated omission). Arrivals beyond `max_concurrent` are held back and counted. Plain calls run on callbacks; a
-call that sends or expects digits has a task of its own.
+(no coordinated omission). Arrivals beyond `max_concurrent`, counted over all call workers of the node, are held back
+and counted. Plain calls run on callbacks; a call that sends or expects digits has a task of its own.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from functools import partial
-from random import Random
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
@@ -20,8 +19,9 @@ from ..config import LoadConfig
 from ..errors import Overloaded
 from ..messages import SetRate
 from .expectations import missed
+from .permits import LiveBound
 from .scenario import Scenario, name_of
-from .schedule import Plan
+from .schedule import Plan, Share, Stream, random_digits
 
 if TYPE_CHECKING:
     from ..call_worker import CallWorker
@@ -35,19 +35,17 @@ DIGIT_GRACE: Final = 2.0
 
 
 class LoadGenerator:
-    """One shard of a load test; starts when the worker does, says `plan_finished` when its last call is over."""
+    """One worker's share of a load test; starts with the worker, says `plan_finished` when its last call is over."""
 
     def __init__(self, worker: "CallWorker", config: LoadConfig) -> None:
         self._worker = worker
         self._config = config
-        self._random = Random(config.seed * 1_000_003 + worker.slot)
-        shards = self._shards = config.shards * worker.config.call_workers
-        self._index = config.shard * worker.config.call_workers + worker.slot
-        """of the next call of this shard over all shards"""
-        self._limit = -(-config.max_concurrent // shards) if config.max_concurrent else 0
-        self._arrivals: Iterator[tuple[int, float]] = Plan.of(config).arrivals(self._index, shards)
-        self._next: tuple[int, float] | None = None
+        share = self._share = Share.of(config, worker.slot, worker.config.call_workers)
+        self._bound = LiveBound(share.bound(config.max_concurrent), worker.config.shared_file("live"), worker.slot)
+        self._stream = Stream(Plan.of(config), share)
         self._start = 0.0
+        self._going = False
+        """the scenario's file is set up, if there is one"""
         self._planned = self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
         legs = worker.output.hops
@@ -59,70 +57,67 @@ class LoadGenerator:
         self._label = name_of(config)
         self._judge = partial(missed, load=config)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
-        self._commanded: float | None = None
-        """calls per second that a person wants in place of the plan's"""
         self._target = worker.totals.cell("sipswarm_target_call_rate", self._label)
         worker.application.update_gauges = self._update_gauges
-        self._scenario = Scenario(worker, config, self._on_run_done) if config.scenario else None
+        self._scenario = Scenario(worker, config, share, self._bound, self._on_run_done) if config.scenario else None
         self._waiting: asyncio.TimerHandle | None = None
-        self._paused = False
         worker.application.on_record = self._on_record
         worker.on_start(self._on_start)
 
     def _on_start(self, at: float) -> None:
         self._start = at
-        self._next = next(self._arrivals, None)
         if self._scenario is not None:
             self._worker.spawn(self._set_up(self._scenario))
         else:
-            self._on_time()
+            self._go()
 
     async def _set_up(self, scenario: Scenario) -> None:
         """What the file prepares comes first; calls that were due by then start late, and are booked as late."""
         await scenario.set_up()
+        self._go()
+
+    def _go(self) -> None:
+        self._going = True
         self._on_time()
 
     def _on_record(self, record: Any) -> None:
         """Another rate is commanded: the rest of the plan goes on with it."""
         if not isinstance(record, SetRate) or self._through or not self._start:
             return
-        worker, config = self._worker, self._config
-        shard = config.shard * worker.config.call_workers + worker.slot
-        self._paused = record.rate <= 0
-        self._commanded = max(0.0, record.rate)
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-        at = max(0.0, worker.now() - self._start)
-        self._arrivals = Plan.of(config).continued(record.rate, at, self._index, shard, self._shards)
-        self._next = next(self._arrivals, None)
-        self._on_time()
+        self._stream.change(max(0.0, record.rate), max(0.0, record.at - self._start))
+        if self._going:
+            self._on_time()
 
     def _update_gauges(self) -> None:
-        """The rate that is commanded now: this shard's share, so that the sum over the shards is the whole."""
+        """The rate that is commanded now: this worker's share, so that the sum over all of them is the whole."""
         rate = 0.0
         if self._start and not self._through and not self._worker.draining.begun:
             at = max(0.0, self._worker.now() - self._start)
-            rate = Plan.of(self._config).rate_at(at) if self._commanded is None else self._commanded
-        self._target.value = rate / self._shards
+            rate = self._stream.plan.rate_at(at)
+        self._target.value = rate / self._share.step
 
     def _on_time(self) -> None:
-        """Start every call whose time has come and wait for the next."""
-        worker = self._worker
+        """Start every call whose time has come and wait for the next, or for the end of the plan."""
+        worker, stream = self._worker, self._stream
         self._waiting = None
         started = 0
-        while self._next is not None and not worker.draining.begun:
-            at = self._start + self._next[1]
+        while stream.next is not None and not worker.draining.begun:
+            index, at = stream.next[0], self._start + stream.next[1]
             ahead = at - worker.now()
             if ahead > 0 or started == AT_ONCE:
                 wait = max(ahead, TICK) if ahead > 0 else 0.0
                 self._waiting = worker.loop.call_later(wait, self._on_time)
                 return
             started += 1
-            self._index = self._next[0] + self._shards
-            self._begin(self._next[0], at)
-            self._next = next(self._arrivals, None)
-        if self._paused and not worker.draining.begun:
+            stream.advance()
+            self._begin(index, at)
+        rest = self._start + stream.closes - worker.now()
+        if rest > 0 and not worker.draining.begun:  # another rate may still be commanded, and bring further calls
+            if rest < inf:
+                self._waiting = worker.loop.call_later(rest, self._on_time)
             return
         self._through = True
         self._check_end()
@@ -130,10 +125,12 @@ class LoadGenerator:
     def _begin(self, index: int, planned: float) -> None:
         worker, config = self._worker, self._config
         self._planned += 1
-        full = bool(self._limit) and self._live >= self._limit
-        if full or (self._scenario is not None and not self._scenario.begin(index, planned)):
-            self._held_back += 1
-            worker.book.dropped(self._label, "limit")
+        if not self._bound.enter():
+            self._hold_back("limit")
+            return
+        if self._scenario is not None and not self._scenario.begin(index, planned):
+            self._bound.leave()
+            self._hold_back("limit")
             return
         if self._scenario is not None:
             self._attempted += 1
@@ -151,8 +148,8 @@ class LoadGenerator:
                 planned=planned,
             )
         except Overloaded:
-            self._held_back += 1
-            worker.book.dropped(self._label, "overload")
+            self._bound.leave()
+            self._hold_back("overload")
             return
         self._attempted += 1
         self._live += 1
@@ -161,9 +158,14 @@ class LoadGenerator:
         call.on_over = self._on_over
         call.expected_digits = config.expect_dtmf
         if config.dtmf or config.expect_dtmf:
-            robots.run(worker, call, self._with_digits)
+            robots.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
         else:
             call.on_up = self._on_up
+
+    def _hold_back(self, reason: str) -> None:
+        """An arrival of the plan is not started: a bound of the user's (limit) or of the worker's (overload)."""
+        self._held_back += 1
+        self._worker.book.dropped(self._label, reason)
 
     def _on_up(self, call: Call) -> None:
         if self._config.hold > 0:
@@ -171,11 +173,10 @@ class LoadGenerator:
         else:
             call.hang_up()
 
-    async def _with_digits(self, call: Call) -> None:
+    async def _with_digits(self, digits: str, call: Call) -> None:
         config = self._config
         await call.established()
         hold_until = self._worker.now() + config.hold
-        digits = "".join(self._random.choice("0123456789") if each == "?" else each for each in config.dtmf)
         if config.expect_dtmf == "=":
             call.expected_digits = digits
         if digits:
@@ -190,14 +191,15 @@ class LoadGenerator:
                 await asyncio.wait_for(call.over(), remaining)
 
     def _on_over(self, call: Call) -> None:
+        self._bound.leave()
         self._live -= 1
         self._check_end()
 
     def _on_run_done(self, held_back: bool) -> None:
         if held_back:
             self._attempted -= 1
-            self._held_back += 1
-            self._worker.book.dropped(self._label, "overload")
+            self._hold_back("overload")
+        self._bound.leave()
         self._live -= 1
         self._check_end()
 

@@ -78,8 +78,11 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
     verdict = summary["verdict"]
     kind = verdict if verdict in ("passed", "running") else "failed"
     yield f"<h1>Calls to {escape(run['target'])}</h1>"
+    rate, shards = summary["rate"], run["shards"]
+    shard = f", shard {run['shard']} of {shards}" if shards > 1 else ""
+    whole = f" (1/{shards} of {_number(rate['all_shards'])})" if shards > 1 else ""
     yield (
-        f'<div class="soft">started {escape(run["started"])}, {run["seconds"]:.1f} s, seed {run["seed"]}</div>'
+        f'<div class="soft">started {escape(run["started"])}, {run["seconds"]:.1f} s, seed {run["seed"]}{shard}</div>'
         f'<div class="verdict {kind}">{escape(verdict.replace("_", " "))}{_exit(summary["exit_code"])}</div>'
     )
     if reasons:
@@ -89,7 +92,7 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
         ("answered", calls["answered"]),
         ("failed", calls["failed"]),
         ("at a time", calls["max_concurrent"]),
-        ("calls per second", _number(summary["rate"]["achieved"])),
+        (f"calls per second of {_number(rate['target'])}{whole}", _number(rate["achieved"])),
         ("RTP packets received", media["rtp_received"]),
         ("RTP packets lost", media["lost"]),
         ("MOS, worst 5 %", _number(media["mos_cqe_p5"])),

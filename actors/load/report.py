@@ -15,7 +15,7 @@ from ..fleet_totals import ProcessFigures
 from ..histogram import Histogram
 from ..messages import CallFinished
 from .health import Health, HealthFigures
-from .schedule import Plan
+from .schedule import Plan, Share
 from .tally import Tally
 from .thresholds import RATIOS, Judged, Threshold
 from .timeline import Timeline
@@ -58,7 +58,7 @@ class Ending(NamedTuple):
     """wall-clock time of the start, ISO 8601"""
     seconds: float
     planned: int | None
-    """calls of the plan over all shards of this node; None = the plan had no end, or was ended early on purpose"""
+    """calls of the plan that this shard starts; None = the plan had no end, or was ended early on purpose"""
     attempted: int
     """calls that the workers began"""
     held_back: int
@@ -74,6 +74,8 @@ class Ending(NamedTuple):
     processes: tuple[ProcessFigures, ...] = ()
     deaths: tuple[str, ...] = ()
     """processes of ours that ended before they were asked to, in words"""
+    idle: bool = False
+    """the plan has calls, but none for this shard"""
 
 
 class Result(NamedTuple):
@@ -81,7 +83,7 @@ class Result(NamedTuple):
 
     verdict: Verdict
     reasons: tuple[str, ...]
-    """why it is not passed, in words; empty when it is"""
+    """why it is not passed, in words; when it is, what else there is to say"""
     summary: dict[str, Any]
     """what summary.json holds"""
 
@@ -102,7 +104,8 @@ class Report:
         self.load = load
         self.tally = Tally(load)
         self.health = Health()
-        self.timeline = Timeline(Plan.of(load).rate_at)
+        plan, shards = Plan.of(load), load.shards
+        self.timeline = Timeline(lambda time: plan.rate_at(time) / shards)
         self._thresholds = tuple(thresholds)
         self._failed_calls_decide = fail_on_error or not thresholds
 
@@ -116,7 +119,8 @@ class Report:
     def judge(self, ending: Ending) -> Result:
         """The verdict on what was added until now."""
         generator = self.health.figures(self.tally.distributions["schedule_lateness"].percentile(99))
-        judged = tuple(each.judge(self.figure(each, ending)) for each in self._thresholds)
+        thresholds = () if ending.idle else self._thresholds
+        judged = tuple(each.judge(self.figure(each, ending)) for each in thresholds)
         verdict, reasons = self._decide(ending, generator, judged)
         return Result(verdict, reasons, self._summary(ending, verdict, generator, judged))
 
@@ -169,6 +173,8 @@ class Report:
         broken = self._words_of_failures(Blame.PLAN)
         if broken:
             return Verdict.PLAN_FAILED, broken
+        if ending.idle and not ending.attempted:
+            return Verdict.PASSED, (f"shard {Share.of(self.load).name} has no call of the plan",)
         if not ending.attempted:
             return Verdict.NOTHING_SENT, ("no call was started",)
         if self.tally.unreachable >= ending.attempted:
@@ -233,6 +239,8 @@ class Report:
                 "started": ending.started,
                 "seconds": round(ending.seconds, 3),
                 "target": load.target,
+                "shard": load.shard + 1,
+                "shards": load.shards,
             },
             "calls": {
                 "planned": ending.attempted + ending.held_back if ending.planned is None else ending.planned,
@@ -250,7 +258,11 @@ class Report:
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
                 for name, count in tally.failures.most_common()
             ],
-            "rate": {"target": load.rate, "achieved": _rounded(tally.rate)},
+            "rate": {
+                "target": _rounded(load.rate / load.shards),
+                "achieved": _rounded(tally.rate),
+                "all_shards": load.rate,
+            },
             "delays": {
                 name: _digest(tally.distributions[f"{name}_{suffix}"])
                 for name, suffix in (("post_dial", "delay"), ("answer", "delay"), ("disconnect", "delay"))

@@ -4,6 +4,7 @@ A run is passed when its function returns, and failed when anything leaves it: a
 of a call by what became of the call. Its calls are hung up when it ends, and their rows are told when both are over,
 because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own, and
 passes like any other.
+A run is let in as one live call; while more calls of it are live, each further one is let in by the bound too.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from ..messages import CallFinished
 from . import user_file
 from .data import Data, DataRow
 from .expectations import missed
+from .permits import LiveBound, Permits
+from .schedule import Share
 
 if TYPE_CHECKING:
     from ..call_worker import CallWorker
@@ -38,13 +41,15 @@ def name_of(config: LoadConfig) -> str:
 class Run:
     """One execution of the function, with the calls that it placed."""
 
-    __slots__ = ("begun", "calls", "done", "failure", "planned", "row", "rows", "task")
+    __slots__ = ("begun", "calls", "done", "failure", "further", "planned", "row", "rows", "task")
 
     def __init__(self, planned: float, begun: float, row: DataRow) -> None:
         self.planned = planned
         self.begun = begun
         self.row = row
         self.calls: list[Call] = []
+        self.further = 0
+        """live calls that the bound has let in besides the run's first"""
         self.rows: list[CallFinished] = []
         self.failure = ""
         self.done = False
@@ -54,20 +59,27 @@ class Run:
 class Scenario:
     """The scenario of one worker.
 
+    share: what this worker starts. bound: of live calls; a run that begins has been let in already.
     on_done: called when a run and all its calls are over; True = it was held back by a bound of ours.
     """
 
-    def __init__(self, worker: "CallWorker", config: LoadConfig, on_done: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        worker: "CallWorker",
+        config: LoadConfig,
+        share: Share,
+        bound: LiveBound,
+        on_done: Callable[[bool], None],
+    ) -> None:
         self._worker = worker
         self._config = config
+        self._bound = bound
         self._on_done = on_done
         self._path, name = user_file.split(config.scenario, DEFAULT_NAME)
         self._file = user_file.load(self._path, name)
         self._data = Data.read(config.data, config.seed) if config.data else None
         if self._data is not None:
-            self._data.share(
-                config.shard * worker.config.call_workers + worker.slot, config.shards * worker.config.call_workers
-            )
+            self._data.share(share, lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slot))
         self._runs: set[Run] = set()
         self._agent: UserAgent = worker.arrivals.account.agent(worker)
         self._agent.target = config.target
@@ -96,9 +108,27 @@ class Scenario:
         run = Run(planned, self._worker.now(), row)
         self._runs.add(run)
         agent = copy.copy(self._agent)
+        agent.before_placed = lambda: self._admit(run)
         agent.on_placed = lambda call: self._placed(run, call)
         run.task = self._worker.loop.create_task(self._execute(run, agent))
         return True
+
+    def _admit(self, run: Run) -> None:
+        """A run places a call: one at a time is let in with the run, a further one needs room of its own.
+
+        Raises:
+            Overloaded: as many calls are live as `-l` allows.
+        """
+        if sum(not call.closed for call in run.calls) > run.further:
+            if not self._bound.enter():
+                raise Overloaded("as many calls are live as -l allows; raise it, or end a call of the run before")
+            run.further += 1
+
+    def _leave(self, run: Run, most: int) -> None:
+        """Make room again: a run has so many live calls besides its first."""
+        while run.further > max(0, most):
+            run.further -= 1
+            self._bound.leave()
 
     def _placed(self, run: Run, call: Call) -> None:
         if not run.calls:
@@ -141,12 +171,14 @@ class Scenario:
 
     def _reported(self, run: Run, row: CallFinished) -> None:
         run.rows.append(row)
+        self._leave(run, sum(not call.closed for call in run.calls) - 1)
         self._check(run, held_back=False)
 
     def _check(self, run: Run, held_back: bool) -> None:
         if not run.done or len(run.rows) < len(run.calls) or run not in self._runs:
             return
         self._runs.discard(run)
+        self._leave(run, 0)
         if self._data is not None:
             self._data.give_back(run.row)
         rows = run.rows or ([] if held_back else [self._row_without_call(run)])

@@ -1,12 +1,15 @@
-"""When each call of a load test starts: a pure function of the plan, the seed and the shard.
+"""When each call of a load test starts, and who starts it: a pure function of the plan, its seed and the call's index.
 
-An open model: arrivals follow the commanded rate, whatever became of earlier calls. Each shard takes every n-th arrival
-of one and the same stream, so that the union over the shards does not depend on how many there are. Knows no clock:
-times are seconds from the start of the plan.
+An open model: arrivals follow the commanded rate, whatever became of earlier calls. There is one stream of arrivals,
+numbered 0, 1, 2 …; the index and the seed alone decide the time of an arrival, its random digits, and the shard and
+call worker that it belongs to (`Share`). So the union over all shares never depends on how many there are. A change of
+the rate is a change of the plan at one moment for all shares. Knows no clock: times are seconds from the start.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count, islice
 from math import inf, log, sqrt
 from random import Random
 from typing import NamedTuple
@@ -14,6 +17,60 @@ from typing import NamedTuple
 from ..config import LoadConfig
 
 ARRIVALS = ("fixed", "poisson")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The arrivals that one shard, or one call worker of it, starts; the default is all of them.
+
+    The shard of an arrival depends on its index and the number of shards alone, the call worker within the shard on
+    the index and the number of workers of that shard alone: each host may have as many as it likes.
+    """
+
+    shard: int = 0
+    """0 … shards - 1"""
+    shards: int = 1
+    slot: int = 0
+    """the call worker, 0 … workers - 1"""
+    workers: int = 1
+    """call workers of this shard; 1 with slot 0 is the whole shard"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shard < self.shards:
+            raise ValueError(f"shard {self.shard} is none of 0 … {self.shards - 1}")
+        if not 0 <= self.slot < self.workers:
+            raise ValueError(f"worker {self.slot} is none of 0 … {self.workers - 1}")
+
+    @classmethod
+    def of(cls, load: LoadConfig, slot: int = 0, workers: int = 1) -> "Share":
+        """The share of a load's shard, or of one of its call workers."""
+        return cls(load.shard, load.shards, slot, workers)
+
+    @property
+    def first(self) -> int:
+        """Index of its first arrival."""
+        return self.shard + self.shards * self.slot
+
+    @property
+    def step(self) -> int:
+        """How far the indexes of its arrivals are apart; 1 / step of the rate is its own."""
+        return self.shards * self.workers
+
+    def count(self, arrivals: int) -> int:
+        """How many of the first arrivals belong to it."""
+        return len(range(self.first, arrivals, self.step))
+
+    def bound(self, limit: int) -> int:
+        """What a limit of the whole load allows to all call workers of this shard; the shards' bounds add up to it."""
+        return limit // self.shards + (self.shard < limit % self.shards)
+
+    @property
+    def name(self) -> str:
+        """As on the command line, such as 2/3."""
+        return f"{self.shard + 1}/{self.shards}"
+
+
+WHOLE = Share()
 
 
 class Segment(NamedTuple):
@@ -64,22 +121,55 @@ class Profile:
             begin += seconds
         return 0.0
 
+    @property
+    def seconds(self) -> float:
+        """How long it lasts; may be infinite, also in a pause."""
+        return sum(each.seconds for each in self.segments)
+
+    def changed(self, rate: float, at: float) -> "Profile":
+        """The same until `at`, and from then on another rate without an end."""
+        begin = 0.0
+        kept: list[Segment] = []
+        for segment in self.segments:
+            if begin >= at:
+                break
+            if begin + segment.seconds > at:
+                segment = Segment(segment.start_rate, self.rate_at(at), at - begin)
+            kept.append(segment)
+            begin += segment.seconds
+        return Profile((*kept, Segment(rate, rate, inf)))
+
     def times(self, amounts: Iterator[float]) -> Iterator[float]:
         """The times at which the integral of the rate reaches each of the rising `amounts`; ends with the profile.
 
         Where the rate is 0 for a while, an amount that is reached just then comes at the end of that pause.
         """
-        segments = iter(self.segments)
-        begin = reached = 0.0
-        segment = next(segments, None)
+        follower = _Follower(self)
         for amount in amounts:
-            while segment is not None and amount >= reached + _calls_of(segment):
-                reached += _calls_of(segment)
-                begin += segment.seconds
-                segment = next(segments, None)
-            if segment is None:
+            time = follower.time_of(amount)
+            if time is None:
                 return
-            yield begin + _time_within(segment, amount - reached)
+            yield time
+
+
+class _Follower:
+    """Finds the time of one amount of calls after the other, in rising order, without beginning anew each time."""
+
+    __slots__ = ("_begin", "_reached", "_rest", "_segment")
+
+    def __init__(self, profile: Profile) -> None:
+        self._rest = iter(profile.segments)
+        self._begin = self._reached = 0.0
+        self._segment = next(self._rest, None)
+
+    def time_of(self, amount: float) -> float | None:
+        """When the integral of the rate reaches an amount; None = the profile ends before."""
+        segment = self._segment
+        while segment is not None and amount >= self._reached + _calls_of(segment):
+            self._reached += _calls_of(segment)
+            self._begin += segment.seconds
+            segment = self._segment = next(self._rest, None)
+        return None if segment is None else self._begin + _time_within(segment, amount - self._reached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,73 +193,126 @@ class Plan:
     @classmethod
     def of(cls, load: LoadConfig) -> "Plan":
         """The plan of a load test's configuration."""
-        segments = tuple(Segment(start, end, seconds or inf) for start, end, seconds in load.profile)
+        segments = tuple(
+            Segment(start, end, seconds or inf)
+            for start, end, seconds in load.profile
+            if start or end or seconds  # on and on at a rate of 0 is the end, and not a pause
+        )
         profile = Profile(segments) if segments else Profile.fixed(load.rate)
         return cls(profile, load.arrival, load.seed, load.calls, load.duration or inf)
 
     @property
     def end(self) -> float:
         """Seconds after the start at which the last call is due, on average with poisson; may be infinite."""
-        last = next(self.profile.times(iter((float(self.calls),))), None) if self.calls else None
-        if last is None:
-            last = sum(segment.seconds for segment in self.profile.segments)
-        return min(last, self.duration)
+        last = self._time_of(self.calls) if self.calls else None
+        return min(self.profile.seconds if last is None else last, self.duration)
+
+    @property
+    def closes(self) -> float:
+        """Seconds after the start after which nothing is started, however few were until then; may be infinite."""
+        return min(self.duration, self.profile.seconds)
 
     def rate_at(self, time: float) -> float:
         """Commanded calls per second over all shards at a time; 0.0 after the end."""
         return self.profile.rate_at(time) if time < self.end else 0.0
 
-    def continued(
-        self, rate: float, at: float, index: int, shard: int = 0, shards: int = 1
-    ) -> Iterator[tuple[int, float]]:
-        """The rest of one shard's arrivals, when from now on another rate is commanded; 0 = none.
+    def changed(self, rate: float, at: float) -> "Plan":
+        """The plan when from `at` on another rate is commanded; 0 = a pause. It ends when it would have ended.
 
-        at: seconds from the start. index: of the shard's next call over all shards.
+        at: seconds from the start. Later changes come at later times.
         """
-        if rate <= 0:
-            return
-        random = Random((self.seed << 40) ^ (index << 8) ^ shard).random
-        time = at if self.arrival == "poisson" else at - (shards - shard) / rate
-        while not self.calls or index < self.calls:
-            time += (-log(1.0 - random()) if self.arrival == "poisson" else 1.0) * shards / rate
-            if time >= self.duration:
-                return
-            yield index, max(at, time)
-            index += shards
+        if at >= self.closes:
+            return self
+        return replace(self, profile=self.profile.changed(rate, at), duration=self.closes)
 
-    def arrivals(self, shard: int = 0, shards: int = 1) -> Iterator[tuple[int, float]]:
-        """Arrivals of one shard: (index over all shards, seconds from the start), by time.
+    def arrivals(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
+        """Arrivals of a share: (index over all shares, seconds from the start), by time."""
+        stream = Stream(self, share)
+        while stream.next is not None:
+            yield stream.next
+            stream.advance()
 
-        shard: 0 … shards - 1.
+    def planned(self, share: Share = WHOLE) -> int | None:
+        """How many calls of a share start; None = there is no end.
+
+        With poisson arrivals and an end in time it takes as long as there are calls; else it is reckoned at once.
         """
-        if not 0 <= shard < shards:
-            raise ValueError(f"shard {shard} is none of 0 … {shards - 1}")
-        if self.arrival == "fixed":
-            times = self.profile.times(map(float, self._indexes(shard, shards)))
-            for index, time in zip(self._indexes(shard, shards), times, strict=False):
-                if time >= self.duration:
-                    return
-                yield index, time
-        else:
-            times = self.profile.times(_exponential_sums(self.seed))
-            for index, time in zip(self._indexes(0, 1), times, strict=False):
-                if time >= self.duration:
-                    return
-                if index % shards == shard:
-                    yield index, time
-
-    def planned(self, shard: int = 0, shards: int = 1) -> int | None:
-        """How many calls of a shard start (by default of all); None = there is no end."""
         last = self.profile.segments[-1] if self.profile.segments else None
-        if not self.calls and self.duration == inf and last is not None and last.seconds == inf and last.end_rate:
-            return None
-        return sum(1 for _ in self.arrivals(shard, shards))
+        if self.duration == inf and last is not None and last.seconds == inf and last.end_rate:
+            return share.count(self.calls) if self.calls else None
+        if self.arrival == "poisson":
+            return share.count(sum(1 for _ in self.arrivals()))
+        most = self.calls
+        if not most:
+            most = 1
+            while not self._is_over(most):
+                most *= 2
+        return share.count(bisect_left(range(most), True, key=self._is_over))
 
-    def _indexes(self, first: int, step: int) -> Iterator[int]:
-        index = first
-        while not self.calls or index < self.calls:
-            yield index
-            index += step
+    def amounts(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
+        """Index and amount of each arrival of a share: it starts when the integral of the rate reaches the amount."""
+        if self.arrival == "fixed":
+            for index in count(share.first, share.step):
+                if self.calls and index >= self.calls:
+                    return
+                yield index, float(index)
+        else:
+            yield from islice(enumerate(_exponential_sums(self.seed)), share.first, self.calls or None, share.step)
+
+    def _time_of(self, index: int) -> float | None:
+        """When an arrival starts that is one of evenly spaced ones, whatever the duration."""
+        return next(self.profile.times(iter((float(index),))), None)
+
+    def _is_over(self, index: int) -> bool:
+        """Whether the plan ends before an arrival of evenly spaced ones."""
+        time = self._time_of(index)
+        return time is None or time >= self.duration
+
+
+class Stream:
+    """The arrivals of one share, one after the other, of a plan whose rate may be changed on the way."""
+
+    def __init__(self, plan: Plan, share: Share = WHOLE) -> None:
+        self.plan = plan
+        """as it is after all changes"""
+        self._closes = plan.closes
+        self._amounts = plan.amounts(share)
+        self._pending: tuple[int, float] | None = None
+        self._follower = _Follower(plan.profile)
+        self.next: tuple[int, float] | None = None
+        """index and time of the next arrival; None = none comes unless the rate is changed"""
+        self.advance()
+
+    @property
+    def closes(self) -> float:
+        """Seconds after the start after which none comes whatever is commanded; 0.0 = every call was there."""
+        return self._closes if self._pending is not None else 0.0
+
+    def advance(self) -> None:
+        """Go on to the arrival after the next."""
+        self._pending = next(self._amounts, None)
+        self._find()
+
+    def change(self, rate: float, at: float) -> None:
+        """From `at` on another rate is commanded, as for `Plan.changed`."""
+        self.plan = self.plan.changed(rate, at)
+        self._follower = _Follower(self.plan.profile)
+        self._find()
+
+    def _find(self) -> None:
+        time = self._follower.time_of(self._pending[1]) if self._pending is not None else None
+        if self._pending is None or time is None or time >= self.plan.duration:
+            self.next = None
+        else:
+            self.next = self._pending[0], time
+
+
+def random_digits(pattern: str, seed: int, index: int) -> str:
+    """The digits of one arrival: each `?` of the pattern is a random one, the same for the same seed and index."""
+    if "?" not in pattern:
+        return pattern
+    choice = Random(f"digits {seed} {index}").choice
+    return "".join(choice("0123456789") if each == "?" else each for each in pattern)
 
 
 def _exponential_sums(seed: int) -> Iterator[float]:

@@ -5,22 +5,19 @@ nobody looked at is a failure and never a pass.
 """
 
 from collections import Counter
-from typing import Final
 
 from ..config import LoadConfig
 from ..failure_reasons import Blame, blame_of
 from ..histogram import Histogram
 from ..messages import CallFinished
 from ..request_loss import Loss
+from .concurrency import Concurrency
 from .expectations import missed
 from .thresholds import DISTRIBUTIONS
 
-SLOTS_PER_SECOND: Final = 10
-"""how finely calls that overlap are counted"""
-
 
 class Tally:
-    """Everything a report needs of any number of calls; memory grows with the time of the run, not with its calls."""
+    """Everything a report needs of any number of calls; memory does not grow with their number."""
 
     def __init__(self, load: LoadConfig) -> None:
         self._load = load
@@ -40,8 +37,7 @@ class Tally:
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
         self._first_start = float("inf")
         self._last_start = float("-inf")
-        self._begins: Counter[int] = Counter()
-        self._ends: Counter[int] = Counter()
+        self._concurrency = Concurrency()
 
     @property
     def failed(self) -> int:
@@ -60,13 +56,8 @@ class Tally:
 
     @property
     def max_concurrent(self) -> int:
-        """The most calls that were live within the same tenth of a second."""
-        live = most = 0
-        for slot in sorted(self._begins.keys() | self._ends.keys()):
-            live += self._begins[slot]
-            most = max(most, live)
-            live -= self._ends[slot]
-        return most
+        """The most calls that were live at one moment."""
+        return self._concurrency.most
 
     def add(self, row: CallFinished) -> str:
         """Count a call; the name of the expectation it missed, empty = it passed."""
@@ -106,8 +97,7 @@ class Tally:
         self.distributions["schedule_lateness"].add(row.lateness)
         self._first_start = min(self._first_start, row.started)
         self._last_start = max(self._last_start, row.started)
-        self._begins[int(row.started * SLOTS_PER_SECOND)] += 1
-        self._ends[int(row.ended * SLOTS_PER_SECOND)] += 1
+        self._concurrency.add(row.started, row.ended)
 
     def _add_media(self, row: CallFinished) -> None:
         self.rtp_sent += row.rtp_sent

@@ -34,6 +34,7 @@ LOAD = ["load", "127.0.0.1"]
         ([*LOAD, "-m", "1", "--expect-dtmf", "??"], "cannot be random; write ="),
         ([*LOAD, "-m", "1", "--threshold", "pdd<1"], "there is no pdd"),
         ([*LOAD, "-m", "1", "--shard", "3/2"], "is not a share"),
+        ([*LOAD, "-m", "9", "--shard", "1/3", "-l", "2"], "-l 2 over 3 shards leaves some of them without a call"),
         ([*LOAD, "-m", "1", "--ramp", "10:200"], "'10:200' is not a ramp; write for example 10:200/60s"),
         ([*LOAD, "-m", "1", "--ramp", "10:200/60"], "'60' has no unit"),
         ([*LOAD, "-m", "1", "--ramp", "0:0/60s"], "is not a ramp"),

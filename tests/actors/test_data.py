@@ -1,11 +1,14 @@
 """The rows of a load: SIPp's form and plain CSV, which call gets which, and errors with their line."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from actors.errors import ConfigurationError
 from actors.load.data import Data, DataRow
+from actors.load.permits import Permits
+from actors.load.schedule import Share
 
 
 def data(tmp_path: Path, text: str, seed: int = 1) -> Data:
@@ -48,15 +51,24 @@ def test_random_rows_are_the_same_for_a_seed_and_an_index(tmp_path: Path) -> Non
     assert len(set(picks)) > 10
 
 
-def test_a_users_row_serves_one_live_call_and_one_worker(tmp_path: Path) -> None:
-    shards = [data(tmp_path, "USER\na;1\nb;2\nc;3\n") for _ in range(2)]
-    for shard, rows in enumerate(shards):
-        rows.share(shard, 2)
-    first = taken(shards[0], 0)
-    assert [first.field(0), taken(shards[0], 0).field(0), taken(shards[1], 0).field(0)] == ["a", "c", "b"]
-    assert shards[0].take(5) is None
-    shards[0].give_back(first)
-    assert shards[0].take(6) is first
+def test_a_users_row_serves_one_live_call_over_all_workers_of_its_shard(tmp_path: Path) -> None:
+    path = str(tmp_path / "rows.shared")
+    workers = [data(tmp_path, "USER\na;1\nb;2\nc;3\nd;4\n") for _ in range(2)]
+    for slot, rows in enumerate(workers):
+        rows.share(Share(0, 2, slot, 2), partial(Permits, path=path, slot=slot))
+    first, second = taken(workers[1], 0), taken(workers[0], 0)
+    assert [first.field(0), second.field(0)] == ["a", "c"], "the other shard has b and d"
+    assert workers[0].take(5) is workers[1].take(5) is None
+    workers[1].give_back(first)
+    assert taken(workers[0], 6) == first
+
+
+def test_rows_by_number_are_the_same_for_every_worker_and_shard(tmp_path: Path) -> None:
+    for mode in ("SEQUENTIAL", "RANDOM"):
+        text = f"{mode}\na;1\nb;2\nc;3\n"
+        whole, worker = data(tmp_path, text), data(tmp_path, text)
+        worker.share(Share(1, 3, 1, 2), Permits)
+        assert [worker.take(index) for index in range(20)] == [whole.take(index) for index in range(20)]
 
 
 @pytest.mark.parametrize(

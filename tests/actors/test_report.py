@@ -2,15 +2,18 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.cli.verdict import result_lines
 from actors.config import LoadConfig
 from actors.errors import ConfigurationError
 from actors.fleet_totals import ProcessFigures
 from actors.load.health import DROPS, LOOP_LAG, SEND_LATENESS, Health, quantile
+from actors.load.page import page_of
 from actors.load.report import Ending, Report, Verdict
 from actors.load.results import COLUMNS, Results
 from actors.load.thresholds import Threshold
@@ -162,7 +165,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
     assert json.loads(json.dumps(summary)) == summary
     assert summary["schema"] == "sipswarm.summary/1"
     began = {"started": "2026-01-01T00:00:00+00:00", "seconds": 5.0}
-    assert summary["run"] == {"id": "", "seed": 3, **began, "target": LOAD.target}
+    assert summary["run"] == {"id": "", "seed": 3, **began, "target": LOAD.target, "shard": 1, "shards": 1}
     assert summary["calls"] == {
         "planned": 102,
         "attempted": 101,
@@ -174,7 +177,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "max_concurrent": 101,
         "outcomes": {"answered": 100, "busy": 1},
     }
-    assert summary["rate"] == {"target": 50.0, "achieved": pytest.approx(50.0)}
+    assert summary["rate"] == {"target": 50.0, "achieved": pytest.approx(50.0), "all_shards": 50.0}
     assert set(summary["delays"]) == {"post_dial", "answer", "disconnect"}
     post_dial = summary["delays"]["post_dial"]
     assert set(post_dial) == {"count", "mean", "p50", "p90", "p95", "p99", "max"}
@@ -237,7 +240,7 @@ def test_a_run_without_calls_has_figures_of_none() -> None:
 def test_the_most_calls_at_a_time() -> None:
     lengths = [(0, 1), (0.5, 1), (1.0, 3), (5, 1)]
     made = report(*(ROW._replace(started=10 + start, ended=10 + start + length) for start, length in lengths))
-    assert made.tally.max_concurrent == 3  # the first one ends in the tenth in which the third begins
+    assert made.tally.max_concurrent == 2, "the first one ends when the third begins"
 
 
 @pytest.mark.parametrize(
@@ -486,3 +489,26 @@ def test_a_full_disk_ends_the_rows_and_not_the_run(tmp_path: Path, found_by: str
     results.add(ROW, "", 0.0)
     results.flush()
     assert results.error == f"{tmp_path}/calls.csv is not complete: No space left on device"
+
+
+def test_a_shard_without_a_call_of_the_plan_has_passed_and_says_so() -> None:
+    load = replace(LOAD, calls=2, shard=2, shards=3)
+    made = Report(load, thresholds=(Threshold.parse("answered>=0.99"),))
+    result = made.judge(ending(0, planned=0, idle=True))
+    assert (result.verdict, result.reasons) == (Verdict.PASSED, ("shard 3/3 has no call of the plan",))
+    assert result.summary["thresholds"] == []
+    assert made.judge(ending(0, planned=0)).verdict is Verdict.NOTHING_SENT, "where the plan has no call at all"
+
+
+def test_figures_of_the_rate_are_those_of_the_shard() -> None:
+    made = Report(replace(LOAD, rate=10.0, shard=1, shards=2))
+    for number in range(20):
+        made.add(ROW._replace(started=number / 5))
+    summary = made.judge(ending(20, planned=20)).summary
+    assert (summary["run"]["shard"], summary["run"]["shards"]) == (2, 2)
+    assert summary["rate"] == {"target": 5.0, "achieved": pytest.approx(5.0), "all_shards": 10.0}
+    assert "rate: 5 calls/s of 5 (1/2 of 10)" in list(result_lines(summary))
+    page = page_of(summary, (), tuple(made.timeline.rows()), {}, ())
+    assert "shard 2 of 2" in page
+    assert "calls per second of 5 (1/2 of 10)" in page
+    assert {row.target_rate for row in made.timeline.rows()} == {5.0}

@@ -1,12 +1,15 @@
-"""Arrival times: exact for a fixed rate, the same stream for every number of shards."""
+"""Arrival times: exact for a fixed rate, the same stream for every number of shards and of call workers in them."""
 
 from itertools import islice, pairwise
 from math import inf
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from actors.config import LoadConfig
-from actors.load.schedule import Plan, Profile, Segment
+from actors.load.schedule import ARRIVALS, Plan, Profile, Segment, Share, Stream, random_digits
 
 PLANS = {
     "fixed": Plan(Profile.fixed(100), duration=5),
@@ -27,10 +30,10 @@ def test_fixed_rate_is_exactly_rate_times_duration_calls_evenly_spaced() -> None
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 @pytest.mark.parametrize("shards", [1, 2, 3, 7])
 def test_the_union_over_the_shards_is_one_and_the_same_stream(plan: Plan, shards: int) -> None:
-    union = sorted(arrival for shard in range(shards) for arrival in plan.arrivals(shard, shards))
+    union = sorted(arrival for shard in range(shards) for arrival in plan.arrivals(Share(shard, shards)))
     assert union == list(plan.arrivals())
     assert plan.planned() == len(union) > 0
-    assert sum(plan.planned(shard, shards) or 0 for shard in range(shards)) == len(union)
+    assert sum(plan.planned(Share(shard, shards)) or 0 for shard in range(shards)) == len(union)
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
@@ -60,7 +63,7 @@ def test_planned_counts_all_shards(plan: Plan, planned: int | None) -> None:
 
 
 def test_an_endless_plan_goes_on() -> None:
-    assert list(islice(Plan(Profile.fixed(4)).arrivals(1, 2), 3)) == [(1, 0.25), (3, 0.75), (5, 1.25)]
+    assert list(islice(Plan(Profile.fixed(4)).arrivals(Share(1, 2)), 3)) == [(1, 0.25), (3, 0.75), (5, 1.25)]
 
 
 def test_steps_start_calls_at_each_steps_own_spacing() -> None:
@@ -136,7 +139,9 @@ def test_an_unknown_arrival_or_shard_is_refused() -> None:
     with pytest.raises(ValueError, match="arrival 'random'"):
         Plan(Profile.fixed(1), "random")
     with pytest.raises(ValueError, match="shard 2"):
-        next(Plan(Profile.fixed(1)).arrivals(2, 2))
+        Share(2, 2)
+    with pytest.raises(ValueError, match="worker 1"):
+        Share(slot=1)
 
 
 def test_a_load_with_a_profile_has_its_segments_and_its_last_rate_goes_on() -> None:
@@ -161,18 +166,131 @@ def test_a_plan_ends_with_its_calls_its_duration_or_its_profile(plan: Plan, end:
 
 
 @pytest.mark.parametrize("arrival", ["fixed", "poisson"])
-def test_a_changed_rate_goes_on_with_the_indexes_of_each_shard(arrival: str) -> None:
+def test_a_changed_rate_holds_from_its_moment_on(arrival: str) -> None:
     plan = Plan(Profile.fixed(10), arrival, calls=1000, duration=40.0)
-    shares = [list(plan.continued(50.0, 20.0, 200 + shard, shard, 3)) for shard in range(3)]
-    assert all(index % 3 == (200 + shard) % 3 for shard, share in enumerate(shares) for index, _ in share)
-    every = sorted(time for share in shares for _, time in share)
-    assert every[0] >= 20.0
-    assert every[-1] < 40.0
-    assert len(every) == pytest.approx(800, abs=60)
-    assert sum(20.0 <= time < 30.0 for time in every) == pytest.approx(500, abs=2 if arrival == "fixed" else 80)
+    changed = plan.changed(50.0, 20.0)
+    before, after = list(plan.arrivals()), list(changed.arrivals())
+    assert [each for each in after if each[1] < 20.0] == [each for each in before if each[1] < 20.0]
+    times = [time for _, time in after]
+    assert sum(20.0 <= time < 30.0 for time in times) == pytest.approx(500, abs=2 if arrival == "fixed" else 80)
+    assert [index for index, _ in after] == list(range(len(after)))
+    assert changed.planned() == len(after)
+    assert times[-1] < 40.0
 
 
 def test_no_rate_is_a_pause_and_the_duration_still_ends_the_plan() -> None:
-    plan = Plan(Profile.fixed(10), duration=5.0)
-    assert list(plan.continued(0.0, 1.0, 10)) == []
-    assert [time for _, time in plan.continued(2.0, 4.0, 10)] == [4.0, 4.5]
+    paused = Plan(Profile.fixed(10), duration=5.0).changed(0.0, 1.0)
+    assert paused.planned() == 10, "what would start just then waits"
+    resumed = paused.changed(2.0, 3.5)
+    assert [time for _, time in resumed.arrivals()][10:] == [3.5, 4.0, 4.5]
+    assert resumed.planned() == 13
+
+
+@pytest.mark.parametrize(
+    ("profile", "seconds"),
+    [
+        (((10.0, 10.0, 5.0),), 5.0),
+        (((10.0, 0.0, 4.0), (0.0, 0.0, 0.0)), 4.0),
+        (((1.0, 1.0, 2.0), (9.0, 9.0, 0.0)), inf),
+    ],
+)
+def test_a_profile_that_ends_does_so_whatever_is_commanded(
+    profile: tuple[tuple[float, float, float], ...], seconds: float
+) -> None:
+    plan = Plan.of(LoadConfig("sip:a@127.0.0.1", profile=profile))
+    assert plan.closes == seconds
+    changed = plan.changed(100.0, 2.0)
+    assert changed.closes == seconds
+    if seconds < inf:
+        assert plan.changed(100.0, seconds) is plan
+        assert max(time for _, time in changed.arrivals()) == pytest.approx(seconds, abs=0.011)
+        assert changed.planned() == len(list(changed.arrivals()))
+    else:
+        assert changed.planned() is None
+
+
+def test_a_share_that_had_nothing_more_to_start_goes_on_when_the_rate_rises() -> None:
+    stream = Stream(Plan(Profile.fixed(1), duration=3), Share(slot=2, workers=3))
+    stream.advance()
+    assert (stream.next, stream.closes) == (None, 3.0)
+    stream.change(100.0, 2.5)
+    assert stream.next is not None
+    assert stream.next[0] == 5
+    assert 2.5 <= stream.next[1] < 3.0
+    done = Stream(Plan(Profile.fixed(1), calls=2), Share(2, 3))
+    assert (done.next, done.closes) == (None, 0.0)
+
+
+RATES = st.floats(0.5, 40)
+TIMES = st.floats(0.2, 8)
+PROFILES = st.one_of(
+    RATES.map(Profile.fixed),
+    st.builds(Profile.ramp, st.floats(0, 40), RATES, TIMES),
+    st.lists(st.tuples(st.floats(0, 40), TIMES), min_size=1, max_size=4).map(lambda steps: Profile.steps(*steps)),
+)
+ENDS = st.one_of(
+    st.fixed_dictionaries({"calls": st.integers(1, 120)}),
+    st.fixed_dictionaries({"duration": st.floats(0.1, 10)}),
+    st.fixed_dictionaries({"calls": st.integers(1, 120), "duration": st.floats(0.1, 10)}),
+)
+CHANGES = st.lists(st.tuples(st.one_of(st.just(0.0), RATES), st.floats(0, 6)), max_size=3).map(
+    lambda changes: sorted(changes, key=lambda change: change[1])
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(PROFILES, st.sampled_from(ARRIVALS), st.integers(-3, 50), ENDS, CHANGES, st.lists(st.integers(1, 5), min_size=1))
+def test_every_arrival_is_in_one_share_at_the_same_time_however_they_are_cut(
+    profile: Profile, arrival: str, seed: int, end: dict[str, Any], changes: list[tuple[float, float]], hosts: list[int]
+) -> None:
+    """hosts: the call workers of each shard. changes: rates that are commanded, and when."""
+    plan = Plan(profile, arrival, seed, **end)
+    changed = plan
+    for rate, at in changes:
+        changed = changed.changed(rate, at)
+    whole = list(islice(changed.arrivals(), 2000))
+    found: list[tuple[int, float]] = []
+    for shard, workers in enumerate(hosts):
+        of_shard = Share(shard, len(hosts))
+        started = 0
+        for slot in range(workers):
+            stream = Stream(plan, Share(shard, len(hosts), slot, workers))
+            for rate, at in changes:
+                while stream.next is not None and stream.next[1] < at:
+                    found.append(stream.next)
+                    started += 1
+                    stream.advance()
+                stream.change(rate, at)
+            while stream.next is not None and stream.next[0] < 2000:
+                found.append(stream.next)
+                started += 1
+                stream.advance()
+        if len(whole) < 2000:
+            assert changed.planned(of_shard) in (started, None)
+    found.sort()
+    assert [index for index, _ in found] == [index for index, _ in whole]
+    # a ramp that is cut off has the same slope but for the last digit
+    assert [time for _, time in found] == pytest.approx([time for _, time in whole], abs=1e-9)
+    if not changes:
+        assert found == whole
+    assert sum(changed.planned(Share(shard, len(hosts))) or 0 for shard in range(len(hosts))) in (changed.planned(), 0)
+
+
+@given(st.integers(0, 1000), st.integers(1, 40))
+def test_the_bounds_of_the_shards_add_up_to_the_limit(limit: int, shards: int) -> None:
+    bounds = [Share(shard, shards).bound(limit) for shard in range(shards)]
+    assert sum(bounds) == limit
+    assert max(bounds) - min(bounds) <= 1
+
+
+def test_random_digits_depend_on_seed_and_index_alone_and_differ() -> None:
+    digits = [random_digits("????", 1, index) for index in range(1000)]
+    assert digits == [random_digits("????", 1, index) for index in range(1000)]
+    assert len(set(digits)) > 900
+    assert digits != [random_digits("????", 2, index) for index in range(1000)]
+    assert digits != [random_digits("????", -1, index) for index in range(1000)]
+    assert {len(each) for each in digits} == {4}
+    assert all(each in "".join(digits) for each in "0123456789")
+    mixed = random_digits("1?#*A?", 1, 7)
+    assert (mixed[0], mixed[2:5]) == ("1", "#*A")
+    assert random_digits("12", 1, 0) == "12"

@@ -1,0 +1,213 @@
+"""What is promised of the whole of a load holds for the sum of its call workers and shards, counted at the peer."""
+
+import asyncio
+import json
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.cli import main
+from actors.config import Listener, LoadConfig, NodeConfig
+from actors.fleet_totals import FleetTotals
+from actors.load.schedule import Plan
+from actors.supervisor import Supervisor
+from tests.e2e.counting_uas import CountingUas
+
+QUIET = ["--quiet", "--metrics", "off", "--media-workers", "1"]
+
+
+def load(uas: CountingUas, out: Path, options: str, *more: str) -> tuple[int, dict[str, Any]]:
+    """Run a load against the UAS; its exit code and summary.
+
+    options: words separated by spaces.
+    """
+    code = main(["load", f"bob@{uas.address}", *options.split(), *more, *QUIET, "--out", str(out)])
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return code, summary
+
+
+def scenario(tmp_path: Path, text: str, rows: str = "") -> list[str]:
+    """The options of a scenario and its rows."""
+    file, data = tmp_path / "scenario.py", tmp_path / "rows.csv"
+    file.write_text(textwrap.dedent(text))
+    data.write_text(rows)
+    return ["--scenario", str(file), *(["--data", str(data)] if rows else [])]
+
+
+CALLS_ITS_ROW = """
+    import asyncio
+
+    async def scenario(ua, row):
+        call = await ua.invite(f"sip:{row.field(0)}@{ua.target.partition('@')[2]}", media="none")
+        await asyncio.sleep({hold})
+        await call.bye()
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_shard_of_any_number_of_workers_starts_all_that_is_planned(tmp_path: Path, workers: int) -> None:
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, "-m 10 -r 20 --shard 2/2 --call-workers", str(workers))
+    assert code in (0, 98), summary
+    assert (summary["calls"]["planned"], summary["calls"]["attempted"], len(uas.users)) == (5, 5, 5)
+    assert (summary["run"]["shard"], summary["run"]["shards"]) == (2, 2)
+
+
+def test_shards_with_unequal_numbers_of_workers_take_every_row_once(tmp_path: Path) -> None:
+    rows = "SEQUENTIAL\n" + "".join(f"user{number}\n" for number in range(11))
+    options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), rows)
+    with CountingUas() as uas:
+        for shard, workers in ((1, 2), (2, 3), (3, 1)):
+            code, summary = load(
+                uas,
+                tmp_path / str(shard),
+                f"-m 11 -r 40 --shard {shard}/3 --call-workers {workers}",
+                *options,
+            )
+            assert code in (0, 98), summary
+            assert summary["calls"]["planned"] == summary["calls"]["attempted"]
+    assert Counter(uas.users) == Counter(f"user{number}" for number in range(11))
+
+
+def test_a_shard_without_a_call_of_the_plan_has_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, "-m 2 --shard 3/3 --threshold answered>=1 --call-workers 2")
+    assert code in (0, 98), summary
+    assert summary["calls"]["planned"] == summary["calls"]["attempted"] == len(uas.users) == 0
+    if code == 0:
+        assert "shard 3/3 has no call of the plan" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("limit", "workers"), [(1, 3), (2, 3), (4, 2), (5, 2), (10, 3), (2, 1)])
+def test_no_more_calls_are_live_than_the_limit_allows(tmp_path: Path, limit: int, workers: int) -> None:
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, f"-l {limit} -m 60 -r 60 -d 400ms --call-workers {workers}")
+    calls = summary["calls"]
+    assert code in (0, 98), summary
+    assert uas.most == limit, "and no fewer, because the rate would make twice as many and more"
+    assert calls["max_concurrent"] == limit
+    assert calls["attempted"] == len(uas.users)
+    assert calls["attempted"] + calls["dropped"] == calls["planned"] == 60
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_calls_that_never_overlap_are_all_placed_with_a_limit_of_one(tmp_path: Path, workers: int) -> None:
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, f"-l 1 -m 8 -r 4 --call-workers {workers}")
+    assert code in (0, 98), summary
+    assert (len(uas.users), summary["calls"]["dropped"], summary["calls"]["max_concurrent"]) == (8, 0, 1)
+
+
+def test_the_limit_of_the_whole_is_split_among_the_shards(tmp_path: Path) -> None:
+    with CountingUas() as uas:
+        for shard, share in ((1, 2), (2, 1)):
+            uas.most = 0
+            options = f"-l 3 -m 60 -r 60 -d 400ms --call-workers 2 --shard {shard}/2"
+            _, summary = load(uas, tmp_path / str(shard), options)
+            assert uas.most == summary["calls"]["max_concurrent"] == share
+
+
+def test_the_calls_of_a_scenario_are_bound_by_the_limit_too(tmp_path: Path) -> None:
+    text = """
+        import asyncio
+        from actors.errors import Overloaded
+
+        async def scenario(ua, row):
+            first = await ua.invite(ua.target, media="none")
+            try:
+                second = await ua.invite(ua.target, media="none")
+            except Overloaded:
+                second = None
+            await asyncio.sleep(0.2)
+            await first.bye()
+            if second is not None:
+                await second.bye()
+    """
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, "-l 3 -m 40 -r 40 --call-workers 2", *scenario(tmp_path, text))
+    assert code in (0, 98), summary
+    assert uas.most == summary["calls"]["max_concurrent"] == 3
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_row_serves_all_calls_that_never_overlap(tmp_path: Path, workers: int) -> None:
+    options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), "USER\nanna\n")
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, f"-m 6 -r 4 --call-workers {workers}", *options)
+    assert code in (0, 98), summary
+    assert (uas.users, summary["calls"]["dropped"]) == (["anna"] * 6, 0)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_row_of_users_serves_one_live_call_at_a_time_over_all_workers(tmp_path: Path, workers: int) -> None:
+    options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0.3"), "USER\nanna\nben\ncleo\ndora\n")
+    with CountingUas() as uas:
+        code, summary = load(uas, tmp_path, f"-m 60 -r 60 --call-workers {workers}", *options)
+    assert code in (0, 98), summary
+    assert (uas.most, uas.most_of_a_user) == (4, 1)
+    assert uas.users[:4] == ["anna", "ben", "cleo", "dora"]
+    assert summary["calls"]["attempted"] + summary["calls"]["dropped"] == 60
+
+
+def test_random_digits_differ_between_shards_and_depend_on_seed_and_arrival_alone(tmp_path: Path) -> None:
+    options = "-m 4 -r 10 -d 1s --media silence --dtmf ??????"
+
+    def digits(name: str, *more: str) -> list[str]:
+        with CountingUas() as uas:
+            load(uas, tmp_path / name, options, *more)
+        return sorted(uas.digits.values())
+
+    whole = digits("whole", "--call-workers", "1")
+    shards = [digits(f"shard{shard}", "--call-workers", "2", "--shard", f"{shard}/2") for shard in (1, 2)]
+    assert len(set(whole)) == 4
+    assert all(len(each) == 6 for each in whole)
+    assert sorted(shards[0] + shards[1]) == whole
+    assert digits("another seed", "--call-workers", "1", "--seed", "2") != whole
+
+
+@pytest.mark.parametrize("arrival", ["fixed", "poisson"])
+def test_a_rate_that_is_changed_on_the_way_starts_what_the_changed_plan_has(arrival: str) -> None:
+    """Also in the worker that had nothing more to start before the change."""
+
+    async def main(target: str) -> tuple[tuple[int, int, int], int | None]:
+        plan = LoadConfig(target, rate=2.0, arrival=arrival, duration=2.0)
+        config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=3, load=plan)
+        supervisor = Supervisor(config, fleet=FleetTotals())
+        await supervisor.start()
+        changed = Plan.of(plan)
+        try:
+            async with asyncio.timeout(30):
+                for pause, rate in ((0.5, 0.0), (0.4, 5.0), (0.6, 80.0)):
+                    await asyncio.sleep(pause)
+                    changed = changed.changed(rate, supervisor.set_rate(rate))
+                await supervisor.wait()
+        finally:
+            await supervisor.close()
+        return supervisor.load_counts, changed.planned()
+
+    with CountingUas() as uas:
+        counts, planned = asyncio.run(main(f"sip:bob@{uas.address}"))
+    assert planned is not None
+    assert planned > 10
+    assert counts == (planned, planned, 0)
+    assert len(uas.users) == planned
+
+
+def test_rows_of_users_that_do_not_suffice_for_the_shards_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = scenario(tmp_path, CALLS_ITS_ROW, "USER\nanna\n")
+    assert main(["load", "127.0.0.1:5070", "-m", "4", "--shard", "1/2", *options, "--out", str(tmp_path / "out")]) == 2
+    assert "1 rows over 2 shards" in capsys.readouterr().err
+
+
+def test_check_shows_the_share_of_the_shard(capsys: pytest.CaptureFixture[str]) -> None:
+    options = "127.0.0.1:5070 -m 11 -r 10 -l 5 -d 60s --shard 3/4 --local-port 0"
+    main(["check", "load", *options.split()])
+    shown = capsys.readouterr().out
+    assert "schedule: 3 calls" in shown
+    assert "at most 2.5 calls/s (shard 3/4 of 10 calls/s)" in shown
+    assert "live calls at the peak: 1\n" in shown
