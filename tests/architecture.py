@@ -92,6 +92,7 @@ ACTORS_PURE = {
     "actors/failure_reasons.py",
     "actors/request_loss.py",
     "actors/load/expectations.py",
+    "actors/load/concurrency.py",
     "actors/load/schedule.py",
     "actors/load/tally.py",
 }

@@ -10,7 +10,7 @@ from bisect import bisect_right, insort
 from heapq import heappop, heappush
 from typing import Final
 
-NEWEST: Final = 8192
+NEWEST: Final = 4096
 """calls that wait for others which ended before them and are told later"""
 
 

@@ -86,6 +86,9 @@ class Scenario:
         self._agent.scenario = name
         self._agent.media = config.media
         self._agent.ring_time = config.ring_time
+        self._agent.before_placed, self._agent.on_placed = self._admit_other, self._placed_other
+        self._admitted = False
+        """a call of no run was let in and not placed yet"""
         worker.application.pending = lambda: len(self._runs)
         worker.application.end_pending = self._cancel
         self._said: set[str] = set()
@@ -123,6 +126,20 @@ class Scenario:
             if not self._bound.enter():
                 raise Overloaded("as many calls are live as -l allows; raise it, or end a call of the run before")
             run.further += 1
+
+    def _admit_other(self) -> None:
+        """An agent that `setup` made places a call, which belongs to no run.
+
+        Raises:
+            Overloaded: as many calls are live as `-l` allows.
+        """
+        if not self._admitted and not self._bound.enter():
+            raise Overloaded("as many calls are live as -l allows; raise it")
+        self._admitted = True
+
+    def _placed_other(self, call: Call) -> None:
+        self._admitted = False
+        call.on_over = lambda call: self._bound.leave()
 
     def _leave(self, run: Run, most: int) -> None:
         """Make room again: a run has so many live calls besides its first."""

@@ -132,6 +132,31 @@ def test_the_calls_of_a_scenario_are_bound_by_the_limit_too(tmp_path: Path) -> N
     assert uas.most == summary["calls"]["max_concurrent"] == 3
 
 
+def test_calls_of_an_agent_that_setup_made_are_bound_by_the_limit_too(tmp_path: Path) -> None:
+    text = """
+        import asyncio
+        from sipswarm import Overloaded
+
+        async def setup(ua):
+            global other
+            other = ua.another("sip:other@127.0.0.1")
+
+        async def scenario(ua, row):
+            for _ in range(2):
+                try:
+                    call = await other.invite(ua.target, media="none")
+                except Overloaded:
+                    return
+                await asyncio.sleep(0.05)
+                await call.bye()
+    """
+    with CountingUas() as uas:
+        _, summary = load(uas, tmp_path, "-l 4 -m 40 -r 40 --call-workers 2", *scenario(tmp_path, text))
+    assert 1 <= uas.most <= 4
+    assert summary["calls"]["max_concurrent"] <= 4
+    assert len(uas.users) > 4, "what is over makes room"
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_row_serves_all_calls_that_never_overlap(tmp_path: Path, workers: int) -> None:
     options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), "USER\nanna\n")
