@@ -70,8 +70,9 @@ class LoadRun:
         self._beside = tuple(beside)
         self._share = Share.of(load)
         self._plan = Plan.of(load)
-        self._planned = self._plan.planned(self._share)
-        self._idle = self._planned == 0 and self._plan.planned() != 0
+        calls = self._plan.planned()
+        self._planned = None if calls is None else self._share.count(calls)
+        self._idle = self._planned == 0 and calls != 0
         self._begun = 0.0
         self._started = ""
         self._written = 0.0
