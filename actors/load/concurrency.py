@@ -2,27 +2,34 @@
 
 Calls that overlap need channels of their own: taken in the order of their ends, each call goes into the channel that
 became free last before its begin, or into a new one. The channels that are needed are the most calls that were live at
-one moment, exactly. Memory: one number for each channel, and the newest calls, because calls of several processes, and
-those of a scenario that goes on, are not told in the order of their ends.
+one moment, exactly. Memory: one number for each channel, and the newest calls, because calls of several processes,
+those whose BYE is not answered, and those of a scenario that goes on, are not told in the order of their ends.
 """
 
 from bisect import bisect_right, insort
 from heapq import heappop, heappush
 from typing import Final
 
-NEWEST: Final = 4096
-"""calls that wait for others which ended before them and are told later"""
+NEWEST: Final = 1024
+"""calls that wait at least for others which ended before them and are told later"""
+SECONDS: Final = 64.0
+"""how long further ones wait: longer than an unanswered BYE keeps a call from being told (64·T1)"""
+MOST: Final = 32_768
+"""calls that wait at most"""
 
 
 class Concurrency:
     """Counts calls that overlap. One that ends when another begins does not overlap it.
 
-    newest: a call may be told after so many others that ended later; one that comes later still is left out, so that
-    the figure is never too high.
+    A call may be told after `newest` others that ended later, or `seconds` later than they ended; one that comes later
+    still is left out, so that the figure is never too high.
     """
 
-    def __init__(self, newest: int = NEWEST) -> None:
+    def __init__(self, newest: int = NEWEST, seconds: float = SECONDS) -> None:
         self._newest = newest
+        self._seconds = seconds
+        self._last = float("-inf")
+        """the greatest end"""
         self._waiting: list[tuple[float, float]] = []
         """(end, begin), a heap"""
         self._channels: list[float] = []
@@ -34,9 +41,11 @@ class Concurrency:
         """A call was live from `begun` to `ended`, in seconds of one clock."""
         if ended < self._told_to:
             return
-        heappush(self._waiting, (ended, begun))
-        if len(self._waiting) > self._newest:
-            self._told_to, begun = heappop(self._waiting)
+        waiting = self._waiting
+        heappush(waiting, (ended, begun))
+        self._last = max(self._last, ended)
+        while len(waiting) > self._newest and (waiting[0][0] <= self._last - self._seconds or len(waiting) > MOST):
+            self._told_to, begun = heappop(waiting)
             _put(self._channels, begun, self._told_to)
 
     @property

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.load.concurrency import Concurrency
+from actors.load.concurrency import MOST, Concurrency
 
 MOMENTS = st.integers(0, 30).map(lambda tenths: tenths / 10)
 CALLS = st.lists(st.tuples(MOMENTS, st.integers(1, 30).map(lambda tenths: tenths / 10)), max_size=40)
@@ -17,8 +17,8 @@ def counted(calls: list[tuple[float, float]]) -> int:
     return max((sum(begun <= at < ended for begun, ended in calls) for at, _ in calls), default=0)
 
 
-def most_of(calls: list[tuple[float, float]], newest: int = 8192) -> int:
-    concurrency = Concurrency(newest)
+def most_of(calls: list[tuple[float, float]], newest: int = 1024, seconds: float = 0.0) -> int:
+    concurrency = Concurrency(newest, seconds)
     for begun, ended in calls:
         concurrency.add(begun, ended)
     return concurrency.most
@@ -57,11 +57,15 @@ def test_it_is_exact_for_calls_that_are_told_late_and_never_too_high(
     shuffled = sorted(calls, key=lambda call: places[call])
     assert most_of(shuffled, newest=late + 1) <= counted(calls)
     assert most_of(shuffled, newest=len(calls)) == counted(calls)
+    assert most_of(shuffled, newest=0, seconds=100.0) == counted(calls)
 
 
 def test_memory_does_not_grow_with_the_calls() -> None:
-    concurrency = Concurrency(newest=100)
+    concurrency = Concurrency(newest=100, seconds=20.0)
     for number in range(50_000):
         concurrency.add(number / 10, number / 10 + 2.05)
     assert concurrency.most == 21
-    assert len(concurrency._waiting) + len(concurrency._channels) <= 121
+    assert len(concurrency._waiting) + len(concurrency._channels) <= 200 + 1 + 21
+    for number in range(MOST * 2):
+        concurrency.add(5000 + number / 1e6, 5000 + number / 1e6)
+    assert len(concurrency._waiting) <= MOST

@@ -1,11 +1,12 @@
 """Arrival times: exact for a fixed rate, the same stream for every number of shards and of call workers in them."""
 
-from itertools import islice, pairwise
+from functools import partial
+from itertools import islice, pairwise, takewhile
 from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from actors.config import LoadConfig
@@ -246,7 +247,8 @@ def test_every_arrival_is_in_one_share_at_the_same_time_however_they_are_cut(
     """hosts: the call workers of each shard. changes: rates that are commanded, and when."""
     plan = Plan(profile, arrival, seed, **end)
     changed = plan
-    for rate, at in changes:
+    for rate, at in changes:  # an arrival at the very moment of a change may fall on either side of it
+        assume(all(abs(time - at) > 1e-9 for _, time in takewhile(partial(_until, at + 1e-6), changed.arrivals())))
         changed = changed.changed(rate, at)
     whole = list(islice(changed.arrivals(), 2000))
     found: list[tuple[int, float]] = []
@@ -274,6 +276,10 @@ def test_every_arrival_is_in_one_share_at_the_same_time_however_they_are_cut(
     if not changes:
         assert found == whole
     assert sum(changed.planned(Share(shard, len(hosts))) or 0 for shard in range(len(hosts))) in (changed.planned(), 0)
+
+
+def _until(end: float, arrival: tuple[int, float]) -> bool:
+    return arrival[1] <= end
 
 
 @given(st.integers(0, 1000), st.integers(1, 40))
