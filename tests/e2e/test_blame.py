@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_command_line import SECONDS, WORKERS, Running, main, summary_of
+from actors.cli import main
+from tests.e2e.test_command_line import SECONDS, WORKERS, Running, summary_of
 
 
 @pytest.fixture
