@@ -12,7 +12,7 @@ from sipcore.uri import Uri
 from .config import NodeConfig, format_host
 from .identity import Identity, Keyring
 from .registrations import Binding
-from .routing import slot_of
+from .routing import slot_of_text
 from .targets import hop_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Account:
     def keep_registered(self, worker: "CallWorker") -> None:
         """Have our address bound at the registrar and kept bound, where this worker is the one that owns it."""
         own, config = self._own, worker.config
-        if slot_of(own.address.encode(), config.call_id_key, config.call_workers) != worker.slot:
+        if slot_of_text(own.address, config.call_id_key, config.call_workers) != worker.slot:
             return
         auth = (own.user, own.password) if own.user else None
         binding = Binding(own.address, own.registrar, auth=auth, expires=REGISTRATION_TIME, headers=own.headers)

@@ -17,7 +17,7 @@ from .callbacks import invoke
 from .errors import ConfigurationError
 from .registration_actor import RegistrationActor
 from .registrations import MAX_BINDINGS, RATE, Binding, Find, Key
-from .routing import slot_of
+from .routing import slot_of_text
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -44,7 +44,7 @@ class Arrangement:
     def owns(self, address: str) -> bool:
         """Whether this worker is the one that registers an address."""
         config = self._worker.config
-        return slot_of(address.encode(), config.call_id_key, config.call_workers) == self._worker.slot
+        return slot_of_text(address, config.call_id_key, config.call_workers) == self._worker.slot
 
     def want(self, binding: Binding) -> None:
         """Keep a binding from the end of `setup` on.

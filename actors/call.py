@@ -24,6 +24,8 @@ from .call_state import CallTimes, State
 from .callbacks import Callback, invoke
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
+from .file_names import file_name
+from .foreign_text import octets_of, shown
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler
@@ -380,7 +382,7 @@ class Call:
         self.raise_if_over()
         content_type = headers.pop("content_type", headers.pop("Content_Type", ""))
         pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-        octets = body.encode() if isinstance(body, str) else body
+        octets = octets_of(body) if isinstance(body, str) else body
         request_id = self.actor.request(method, octets, content_type, pairs, self.worker.now())
         future: asyncio.Future[Response] = self.future()
         if cb_final is not None:
@@ -484,13 +486,22 @@ class Call:
         self.worker.flush_soon()
 
     def play(self, source: str | Source, repeat: int = 1) -> None:
-        """Send a file, or another source (see `media.messages`), in place of what is sent now."""
-        self.actor.media.set_source(("file", source, repeat) if isinstance(source, str) else source)
+        """Send a file, or another source (see `media.messages`), in place of what is sent now.
+
+        Raises:
+            ConfigurationError: no file can have that name; a missing one is logged, and is the call's `failure`.
+        """
+        self.actor.media.set_source(("file", file_name(source), repeat) if isinstance(source, str) else source)
         self.worker.flush_soon()
 
     def record(self, file: str) -> None:
-        """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received."""
-        self.actor.media.set_sink(("file", file))
+        """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
+
+        Raises:
+            ConfigurationError: no file can have that name; one that cannot be written is logged, and is the call's
+            `failure`.
+        """
+        self.actor.media.set_sink(("file", file_name(file)))
         self.worker.flush_soon()
 
     def rtp_cleanup(self) -> None:
@@ -560,7 +571,7 @@ class Call:
         except CallError:
             pass  # an outcome of a call
         except Exception:
-            _logger.exception("a coroutine of call %s failed and the call is ended", self.call_id)
+            _logger.exception("a coroutine of call %s failed and the call is ended", shown(self.call_id))
             self.failure = self.failure or "scenario_error"
             self.hang_up()
 

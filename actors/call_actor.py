@@ -20,6 +20,7 @@ from sipcore.session import InviteSession
 
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
+from .foreign_text import shown
 from .info_digits import DTMF_RELAY, relayed_digit
 from .notices import (
     Acknowledged,
@@ -128,7 +129,7 @@ class CallActor:
     @property
     def name(self) -> str:
         """What logs call it."""
-        return f"call {self.session.call_id}"
+        return f"call {shown(self.session.call_id)}"
 
     # ---- commands of the user
 
@@ -605,12 +606,9 @@ class CallActor:
 _MEDIA_HANDLERS: Final[dict[type, Any]] = {
     media.StreamOpened: CallActor._on_opened,
     media.StreamRefused: CallActor._on_stream_refused,
-    media.DtmfReceived: CallActor._on_news,
-    media.DigitsSent: CallActor._on_news,
-    media.SourceFinished: CallActor._on_news,
-    media.StreamSilent: CallActor._on_news,
-    media.FramesWanted: CallActor._on_news,
-    media.FramesReceived: CallActor._on_news,
+    **dict.fromkeys((media.DtmfReceived, media.DigitsSent, media.SourceFinished), CallActor._on_news),
+    **dict.fromkeys((media.StreamSilent, media.FramesWanted, media.FramesReceived), CallActor._on_news),
+    media.CommandRefused: CallActor._on_news,
     media.StreamClosed: CallActor._on_closed,
 }
 

@@ -4,6 +4,7 @@ The outcome classes are those of METRICS (cut so that SER and SEER of RFC 6076 c
 once, whatever retries its INVITE needed.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -11,13 +12,18 @@ from sipcore.events import Cause
 
 from .call_state import TRANSPORT_FAILED, CallTimes, State
 from .failure_reasons import Blame, blame_of, reason_of
+from .foreign_text import cut, shown
 from .messages import PHRASE_LENGTH, CallFinished
+from .metric_labels import FAILURES, OTHER
 from .request_loss import Loss
 from .totals import Totals
 
 if TYPE_CHECKING:
     from .call import Call
 
+MOST_REFUSALS: Final = 100
+"""reasons for which media commands were refused that are logged"""
+_logger = logging.getLogger(__name__)
 OUTCOMES: Final = {486: "busy", 600: "busy", 480: "unavailable", 603: "declined", 408: "timeout"}
 STATE_LABELS: Final = {
     State.IDLE: "setup",
@@ -69,10 +75,12 @@ def closed_of(times: CallTimes) -> str:
 class CallBook:
     """The call metrics of one process."""
 
-    __slots__ = ("_totals",)
+    __slots__ = ("_refusals", "_totals")
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
+        self._refusals: set[str] = set()
+        """for what media commands were refused, as far as that was logged"""
 
     def attempt(self, scenario: str, role: str) -> None:
         """A new call begins, ours or the peer's."""
@@ -106,6 +114,13 @@ class CallBook:
         """A message came that belongs to no call; kind: request or response."""
         self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
 
+    def media_refused(self, call_id: str, command: str, reason: str) -> None:
+        """A call has not the media that was asked for: log it once for each reason."""
+        if reason not in self._refusals and len(self._refusals) < MOST_REFUSALS:
+            self._refusals.add(reason)
+            text = "call %s: %s was refused: %s; further refusals for this reason are not logged"
+            _logger.warning(text, shown(call_id), command, shown(reason))
+
     def digit(self, direction: str, mode: str) -> None:
         """A digit went or came as a SIP message; the others are counted where the media is."""
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
@@ -119,7 +134,7 @@ class CallBook:
         row = self._row(call, outcome, now)
         if not call.failure:
             call.failure = call.judge(row) if call.judge is not None else _own_fault(row)
-        row = row._replace(failure=call.failure)
+        row = row._replace(failure=cut(str(call.failure)))
         if call.is_uac:
             self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
@@ -138,7 +153,8 @@ class CallBook:
         """Count a call that failed, by reason and by blame; nothing for one that did not."""
         if row.failure:
             totals = self._totals
-            totals.cell("sipswarm_call_failures_total", row.scenario, row.role, row.failure).value += 1
+            reason = row.failure if row.failure in FAILURES else OTHER  # an assertion may be worded anew for each call
+            totals.cell("sipswarm_call_failures_total", row.scenario, row.role, reason).value += 1
             totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
     def _observe_media(self, call: "Call", row: CallFinished) -> None:
@@ -196,7 +212,7 @@ class CallBook:
             digits_received=len(call.digits_received),
             digits_missed=missed,
             digits_wrong=wrong,
-            failure=call.failure,
+            failure=cut(str(call.failure)),
         )
 
 

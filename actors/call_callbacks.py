@@ -24,6 +24,7 @@ from .notices import (
     FramesAsked,
     FramesCame,
     Incoming,
+    MediaRefused,
     MediaSilent,
     Notice,
     Over,
@@ -282,6 +283,11 @@ def _on_silent(call: "Call", notice: MediaSilent) -> None:
     call.worker.on_silent(call)
 
 
+def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
+    call.failure = call.failure or "media_refused"
+    call.worker.book.media_refused(call.call_id, notice.command, notice.reason)
+
+
 # ---- the end
 
 
@@ -333,6 +339,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     FramesAsked: _on_frames_asked,
     FramesCame: _on_frames_came,
     MediaSilent: _on_silent,
+    MediaRefused: _on_media_refused,
     Over: _on_over,
     Closed: _on_closed,
 }

@@ -47,13 +47,12 @@ from .parameters import CallParameters, pairs_of
 from .registration_actor import RegistrationActor
 from .registrations import Registrations
 from .replacements import Replacements
-from .routing import mint_call_id, slot_of
+from .routing import mint_call_id, slot_of_text
 from .session_configs import SessionConfigs
 from .sip_counters import SipCounters
 from .sip_output import SipOutput
 
 SIP_WINDOW: Final = 1024
-MEDIA_WINDOW: Final = 4096
 TIMER_SLACK: Final = 0.001
 _logger = logging.getLogger(__name__)
 
@@ -130,22 +129,17 @@ class CallWorker:
         )
         self.output.hand_on = self._sip_link.send
         self.replacements = Replacements(self, self._sip_link.send)
-        media_links = [
-            DealerLink(
-                surroundings,
-                config.endpoint(f"media-{worker}"),
-                role="call",
-                slot=slot,
-                name="media",
-                window=MEDIA_WINDOW,
-                on_records=self._on_media,
-                on_welcome=self._check_ready,
-                on_drained=self.flush,
-            )
-            for worker in range(config.media_workers)
-        ]
         self._codecs = named_codecs(config.codecs)
-        self._media_output = MediaOutput(media_links, self._outbox, totals, self.loop, self._on_media_overload)
+        self._media_output = MediaOutput(
+            surroundings,
+            [config.endpoint(f"media-{worker}") for worker in range(config.media_workers)],
+            slot,
+            self._outbox,
+            on_events=self._on_media,
+            on_welcome=self._check_ready,
+            on_drained=self.flush,
+            lose=self._on_media_overload,
+        )
         self.arrivals = Arrivals(self)
         from .robots import install
 
@@ -248,7 +242,7 @@ class CallWorker:
             raise Overloaded(f"{len(self.live)} calls are live in this worker; raise --max-calls or --call-workers")
         if not call_id:
             call_id = self.new_call_id()
-        elif slot_of(call_id.encode(), config.call_id_key, config.call_workers) != self.slot:
+        elif slot_of_text(call_id, config.call_id_key, config.call_workers) != self.slot:
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
         if listener is None:
             listener = self.listener_for(hop)
@@ -457,7 +451,7 @@ class CallWorker:
 
     # ---- media in
 
-    def _on_media(self, channel: Channel, records: list[Any]) -> None:
+    def _on_media(self, records: list[Any]) -> None:
         now = self.now()
         for record in records:
             actor = self._outbox.streams.get(record.stream_id)

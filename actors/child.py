@@ -14,7 +14,7 @@ from typing import Any
 
 from .config import NodeConfig
 from .link import Channel, DealerLink, Surroundings
-from .messages import Ready, Snapshot
+from .messages import CallFinished, Ready, Snapshot
 
 BEAT = 0.5
 """seconds between two snapshots"""
@@ -58,6 +58,7 @@ class Child:
         self._pause = totals.distribution("sipswarm_gc_pause_seconds")
         self._reports: deque[Any] = deque()
         self._reports_dropped = totals.cell("sipswarm_queue_dropped_total", "reports")
+        self._call_records = totals.cell("sipswarm_call_records_total")
         self._report_timer: asyncio.TimerHandle | None = None
         self._link = DealerLink(
             surroundings,
@@ -68,6 +69,8 @@ class Child:
             window=WINDOW,
             on_records=self._on_records,
             on_welcome=self._on_welcome,
+            on_unsent=self._on_unsent,
+            checks=True,
             linger_ms=500,
         )
         gc.callbacks.append(self._on_gc)
@@ -81,7 +84,13 @@ class Child:
             self._link.send((Ready(self._role, self._slot),))
 
     def report(self, record: Any) -> None:
-        """Tell the supervisor something, in order, within `REPORT_INTERVAL`; the end of a call is the usual case."""
+        """Tell the supervisor something, in order, within `REPORT_INTERVAL`; the end of a call is the usual case.
+
+        A record that cannot be sent is lost alone, and counted. The supervisor compares how many records of calls were
+        reported with how many it got.
+        """
+        if record.__class__ is CallFinished:
+            self._call_records.value += 1
         self._reports.append(record)
         if len(self._reports) > MOST_REPORTS:
             self._reports.popleft()
@@ -110,6 +119,9 @@ class Child:
         for record in records:
             self._on_record(record)
 
+    def _on_unsent(self, record: Any) -> None:
+        self._reports_dropped.value += record.__class__ is not Snapshot
+
     def _on_report_timer(self) -> None:
         self._report_timer = None
         self._flush_reports()
@@ -123,7 +135,7 @@ class Child:
             batch = list(islice(reports, REPORTS_AT_ONCE))
             if not self._link.send(batch):
                 return
-            for _ in batch:
+            for _ in batch:  # those that could not be sent too: they would stay at the head for ever
                 reports.popleft()
 
     def _beat(self) -> None:

@@ -59,6 +59,7 @@ REASONS: Final[dict[str, Reason]] = {
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
     "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
     "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
+    "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
     "drained": Reason(_PLAN, "the call was given up because the run ended"),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }

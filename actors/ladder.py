@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from sipcore import peek
 
+from .foreign_text import shown, shown_line
 from .masking import masked
 
 WIDTH: Final = 100
@@ -42,7 +43,7 @@ class Rung(NamedTuple):
     @property
     def start_line(self) -> str:
         """The first line, without what could move a terminal."""
-        return plain(self.data.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r"))
+        return shown_line(self.data.lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r"))
 
 
 class Ladder:
@@ -94,27 +95,9 @@ class Ladder:
             if same != number:
                 parts.append(f"{head}, the same as {same}")
                 continue
-            lines = rung.data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").rstrip("\n").split("\n")
-            parts.append("\n".join((head, *(f"    {_escaped(line)}".rstrip() for line in lines))))
+            lines = rung.data.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+            parts.append("\n".join((head, *(f"    {shown(line, len(rung.data) * 4 + 40)}".rstrip() for line in lines))))
         return "\n\n".join(parts)
-
-
-def plain(data: bytes) -> str:
-    """Octets of a peer as one line of text: controls and what is no UTF-8 stand as escapes (RELIABILITY.md S15)."""
-    return _escaped(data.decode("utf-8", "surrogateescape"))
-
-
-def _escaped(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else _escape(each) for each in text)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # an octet that is no UTF-8
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _place(address: tuple[str, int], transport: str) -> str:
@@ -151,4 +134,4 @@ def _method_of(response: bytes) -> str:
     lower = response.lower()
     start = lower.find(b"\r\ncseq")
     words: Sequence[bytes] = response[start + 2 : lower.find(b"\r\n", start + 2)].split() if start >= 0 else ()
-    return plain(words[-1][:16]) if words else "?"
+    return shown(words[-1][:16]) if words else "?"

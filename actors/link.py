@@ -3,12 +3,14 @@
 One side binds (`RouterLink`: dispatcher, media worker, supervisor), the other connects (`DealerLink`). `send` answers
 True or False; a sender keeps at most `window` records unacknowledged and refuses beyond, so that a peer that stands
 still costs a bounded number of records; every refusal is counted by its cause. High-water marks are only the second
-fence. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: after every send and every drain
-the socket's events are read again. The only importer of zmq; knows nothing of what the records mean but `Hello` and
-`Welcome`, by which both ends find each other.
+fence. A record that cannot be sent, because of a value or of its size, is left out of its batch, counted and logged;
+the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: after every send and
+every drain the socket's events are read again. The only importer of zmq; knows nothing of what the records mean but
+`Hello` and `Welcome`, by which both ends find each other.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +22,11 @@ from . import wire
 from .messages import Hello, Welcome
 from .totals import Totals
 
+_logger = logging.getLogger(__name__)
+OnUnsent = Callable[[Any], None]
+"""called with each record that was left out of a batch that was sent"""
+_LARGE = 1 << 40
+"""a number that takes as many octets in a frame's head as any that comes to stand there"""
 FRAMES_PER_TURN = 64
 """frames handled before other callbacks of the loop get their turn"""
 HIGH_WATER_MARK = 1000
@@ -87,6 +94,8 @@ class _Link:
         window: int,
         on_records: Callable[[Channel, list[Any]], None],
         on_drained: Callable[[], None] | None,
+        on_unsent: OnUnsent | None,
+        checks: bool,
         surroundings: Surroundings,
     ) -> None:
         self._incarnation, _, totals, loop = surroundings
@@ -96,6 +105,10 @@ class _Link:
         self._totals = totals
         self._on_records = on_records
         self._on_drained = on_drained
+        self._on_unsent = on_unsent
+        self._checks = checks
+        self._said: set[type[Any]] = set()
+        """classes of records that could not be sent"""
         self._loop = loop
         self._drain_scheduled = False
         self._closed = False
@@ -124,7 +137,18 @@ class _Link:
         if channel.sent - channel.acknowledged + count > channel.window and count:
             self._totals.cell("sipswarm_bus_dropped_total", "window").value += count
             return False
-        payload = wire.encode(self._incarnation, channel.sent, channel.handled, time.monotonic(), records)
+        if self._checks and not all(map(wire.fits, records)):
+            return self._send_what_can_be(channel, parts, records)
+        try:
+            payload = wire.encode(self._incarnation, channel.sent, channel.handled, time.monotonic(), records)
+        except wire.UNSENDABLE:
+            return self._send_what_can_be(channel, parts, records)
+        if len(payload) > wire.MAX_FRAME:  # the other end would close the connection
+            return self._send_what_can_be(channel, parts, records)
+        return self._put(channel, parts, payload, count)
+
+    def _put(self, channel: Channel, parts: Sequence[bytes], payload: bytes, count: int) -> bool:
+        """Hand a frame of `count` records to ZeroMQ."""
         try:
             self._socket.send_multipart((*parts, payload), zmq.DONTWAIT)
         except zmq.Again:
@@ -139,6 +163,49 @@ class _Link:
         channel.reported = channel.handled
         self._sent.value += count
         return True
+
+    def _send_what_can_be(self, channel: Channel, parts: Sequence[bytes], records: Sequence[Any]) -> bool:
+        """Send a batch that cannot be one frame: in several, without the records that cannot be sent at all.
+
+        False when none of it went out because the other end takes nothing now: then it is the caller's as before.
+        """
+        frames: list[list[Any]] = []
+        unsent: list[Any] = []
+        room = 0
+        for record in records:
+            size = _size_alone(record)
+            if size > wire.MAX_FRAME:
+                unsent.append(record)
+                self._say_unsent(record)
+                continue
+            if size > room:
+                frames.append([])
+                room = wire.MAX_FRAME
+            room -= size  # a frame's head counts for each record: more than it takes
+            frames[-1].append(record)
+        for number, frame in enumerate(frames):
+            payload = wire.encode(self._incarnation, channel.sent, channel.handled, time.monotonic(), frame)
+            if not self._put(channel, parts, payload, len(frame)):
+                if not number:
+                    return False
+                unsent += frame
+        self._totals.cell("sipswarm_bus_dropped_total", "unsendable").value += len(records) - sum(map(len, frames))
+        if self._on_unsent is not None:
+            for record in unsent:
+                self._on_unsent(record)
+        return True
+
+    def _say_unsent(self, record: Any) -> None:
+        """Log once for each class of records what cannot be sent."""
+        kind = record.__class__
+        if kind not in self._said:
+            self._said.add(kind)
+            _logger.error(
+                "a %s could not be sent on the %s link and is left out, because of %s; further ones are only counted",
+                kind.__name__,
+                self._name,
+                _why_unsent(record),
+            )
 
     def _schedule_drain_if_readable(self) -> None:
         if not self._drain_scheduled and not self._closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
@@ -202,6 +269,8 @@ class RouterLink(_Link):
     endpoint: ipc://… or inproc://….
     window: records a peer may leave unacknowledged.
     on_peer: called with the channel of each peer that said hello.
+    on_unsent: called with each record that was left out. checks: look at the types of what is sent, where values may
+    come from a user's code; one that the other end refuses costs its whole frame.
     linger_ms: how long `close` goes on sending.
     """
 
@@ -217,6 +286,8 @@ class RouterLink(_Link):
         on_records: Callable[[Channel, list[Any]], None],
         on_peer: Callable[[Channel], None] | None = None,
         on_drained: Callable[[], None] | None = None,
+        on_unsent: OnUnsent | None = None,
+        checks: bool = False,
         linger_ms: int = 0,
     ) -> None:
         socket = surroundings.context.socket(zmq.ROUTER)
@@ -233,6 +304,8 @@ class RouterLink(_Link):
             window=window,
             on_records=on_records,
             on_drained=on_drained,
+            on_unsent=on_unsent,
+            checks=checks,
             surroundings=surroundings,
         )
 
@@ -298,7 +371,7 @@ class RouterLink(_Link):
 class DealerLink(_Link):
     """The end that connects, to exactly one peer. Says `Hello` until it is welcome, also after `reconnect`.
 
-    Records before the welcome are refused like those beyond the window.
+    Records before the welcome are refused like those beyond the window. on_unsent, checks: as for `RouterLink`.
     """
 
     def __init__(
@@ -313,6 +386,8 @@ class DealerLink(_Link):
         on_records: Callable[[Channel, list[Any]], None],
         on_welcome: Callable[[], None] | None = None,
         on_drained: Callable[[], None] | None = None,
+        on_unsent: OnUnsent | None = None,
+        checks: bool = False,
         linger_ms: int = 0,
     ) -> None:
         socket = surroundings.context.socket(zmq.DEALER)
@@ -331,6 +406,8 @@ class DealerLink(_Link):
             window=window,
             on_records=on_records,
             on_drained=on_drained,
+            on_unsent=on_unsent,
+            checks=checks,
             surroundings=surroundings,
         )
         self._say_hello()
@@ -388,6 +465,26 @@ class DealerLink(_Link):
 
     def _send_acknowledgement(self, channel: Channel) -> bool:
         return self._send_to(channel, (), ())
+
+
+def _size_alone(record: Any) -> int:
+    """Octets of a frame with this record only; beyond every bound when it cannot be sent."""
+    if not wire.fits(record):
+        return wire.MAX_FRAME + 1
+    try:
+        return len(wire.encode(_LARGE, _LARGE, _LARGE, 0.0, (record,)))
+    except wire.UNSENDABLE:
+        return wire.MAX_FRAME + 1
+
+
+def _why_unsent(record: Any) -> str:
+    if not wire.fits(record):
+        return "the type of a field"
+    try:
+        size = len(wire.encode(_LARGE, _LARGE, _LARGE, 0.0, (record,)))
+    except wire.UNSENDABLE as error:
+        return f"{type(error).__name__}: {error}"
+    return f"its {size:,} octets, of which {wire.MAX_FRAME:,} can be sent"
 
 
 def _set_bounds(socket: "zmq.Socket[bytes]", linger_ms: int) -> None:

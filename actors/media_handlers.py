@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from media.messages import Sink, Source
 
 from .errors import ConfigurationError
+from .file_names import file_name
 
 if TYPE_CHECKING:
     from .call import Call
@@ -43,7 +44,7 @@ def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter
     if output is None:
         return ("none",), None
     if isinstance(output, str | Path):
-        return ("file", str(output)), None
+        return ("file", file_name(output)), None
     return ("callback",), output
 
 
@@ -65,7 +66,7 @@ def send_recv(
     """
     sink, write = _sink_of(output)
     if isinstance(source, str | Path):
-        return MediaHandler(("file", str(source), repeat), sink, None, write)
+        return MediaHandler(("file", file_name(source), repeat), sink, None, write)
     return MediaHandler(("callback",), sink, source, write)
 
 
@@ -76,7 +77,7 @@ def play(file: str | Path, repeat: int = 1) -> MediaHandler:
 
 def record(file: str | Path) -> MediaHandler:
     """Record what comes in, send silence."""
-    return MediaHandler(("silence",), ("file", str(file)))
+    return MediaHandler(("silence",), ("file", file_name(file)))
 
 
 def silence() -> MediaHandler:

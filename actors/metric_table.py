@@ -479,7 +479,15 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("process", "reason"),
         "Records between processes that were refused or lost.",
-        closed={"reason": ("hwm", "window", "no_route", "decode_error", "stale", "expired", "gap", "repeated")},
+        closed={
+            "reason": ("hwm", "window", "no_route", "unsendable", "decode_error", "stale", "expired", "gap", "repeated")
+        },
+    ),
+    Metric(
+        "sipswarm_call_records_total",
+        "counter",
+        ("process",),
+        "Records of ended calls that call workers handed to the supervisor.",
     ),
     Metric(
         "sipswarm_queue_dropped_total",

@@ -25,6 +25,7 @@ from .config import format_host
 from .errors import ConfigurationError
 from .fleet_health import health_of
 from .fleet_totals import FleetTotals, merged_rows
+from .foreign_text import shown
 from .metric_table import METRICS, Metric
 
 __all__ = ["FleetCollector", "FleetTotals", "MetricsServer"]
@@ -34,6 +35,8 @@ PORTS_TRIED: Final = 100
 """how many ports are tried from the default one on"""
 KEPT: Final = 1.0
 """seconds for which a scrape's text is given again"""
+LONGEST_LABEL: Final = 200
+"""characters of a label value"""
 FORMS_KEPT: Final = 4
 """content types, which a client chooses, whose text is kept at a time"""
 MAX_CONNECTIONS: Final = 16
@@ -71,16 +74,23 @@ def _family(metric: Metric, series: list[tuple[tuple[str, ...], tuple[float, ...
     if metric.kind == "histogram":
         histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         edges = [*map(str, map(float, metric.buckets)), "+Inf"]
-        for labels, (total, *counts) in series:
+        for labels, (total, *counts) in _shown(series):
             buckets = list(zip(edges, accumulate(counts), strict=True))
             histogram.add_metric(labels, buckets=buckets, sum_value=total)
         return histogram
     family = (CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily)(
         metric.name, metric.help, labels=metric.labels
     )
-    for labels, (value,) in series:
+    for labels, (value,) in _shown(series):
         family.add_metric(labels, value)
     return family
+
+
+def _shown(
+    series: list[tuple[tuple[str, ...], tuple[float, ...]]],
+) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """The series with label values that can be written; prometheus_client does the quoting."""
+    return ((tuple(shown(each, LONGEST_LABEL) for each in labels), values) for labels, values in series)
 
 
 class MetricsServer:

@@ -1,6 +1,6 @@
 """What a call tells its user: one small record for each thing that has happened, in the order in which it happened."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from media import messages as media
 from sipcore.events import Cause
@@ -125,6 +125,15 @@ class MediaSilent(NamedTuple):
     seconds: float
 
 
+class MediaRefused(NamedTuple):
+    """The media worker could not do what was asked of it; the call goes on without."""
+
+    command: str
+    """class name of the command"""
+    reason: str
+    """no_file, bad_file, bad_value …; details after a colon"""
+
+
 class Over(NamedTuple):
     """The call is over; media is being stopped."""
 
@@ -155,9 +164,14 @@ Notice = (
     | FramesAsked
     | FramesCame
     | MediaSilent
+    | MediaRefused
     | Over
     | Closed
 )
+
+
+_TOLD_WHEN_REFUSED: Final = frozenset(("ConfigureStream", "SetSource", "SetSink"))
+"""commands without which the call has not the media that its user asked for; a late one of another kind is no loss"""
 
 
 def notice_of(event: media.Event, line: int) -> Notice | None:
@@ -175,6 +189,8 @@ def notice_of(event: media.Event, line: int) -> Notice | None:
         return FramesAsked(line, event.first_sequence_number, event.wanted)
     if isinstance(event, media.FramesReceived):
         return FramesCame(line, event.frames)
+    if isinstance(event, media.CommandRefused) and event.command in _TOLD_WHEN_REFUSED:
+        return MediaRefused(event.command, event.reason) if event.reason != "unknown_stream" else None
     if isinstance(event, media.StreamSilent) and event.level == "limit":
         return MediaSilent(event.seconds)
     return None

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import uvloop
 
-from . import kernel, link
+from . import kernel, link, log_lines
 from .child import Child
 from .collector import Collector
 from .config import NodeConfig
@@ -195,11 +195,7 @@ def main() -> int:
             return 1
         line += chunk
     order = json.loads(line)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format=f"%(asctime)s %(levelname)s {order['role']}-{order['slot']} %(message)s",
-    )
+    log_lines.begin(f"{order['role']}-{order['slot']}")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     process = Process(order, loop)

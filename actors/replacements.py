@@ -15,7 +15,7 @@ from sipcore.message import Request
 
 from .call_state import State
 from .messages import DialogReplaced, ReplaceDialog, ReplaceJudged
-from .routing import slot_of
+from .routing import slot_of_text
 
 if TYPE_CHECKING:
     from .call import Call
@@ -82,7 +82,7 @@ class Replacements:
 
     def _slot(self, replaces: Replaces) -> int:
         config = self._worker.config
-        return slot_of(replaces.call_id.encode(), config.call_id_key, config.call_workers)
+        return slot_of_text(replaces.call_id, config.call_id_key, config.call_workers)
 
     def _named(self, replaces: Replaces) -> "Call | None":
         """The live call of this slot that a Replaces names, tags as its own user agent knows them."""

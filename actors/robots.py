@@ -22,6 +22,8 @@ from .call import Call
 from .call_state import State
 from .config import AnswerConfig, RobotConfig
 from .errors import CallError, ConfigurationError
+from .file_names import file_name
+from .foreign_text import shown
 from .load import user_file
 from .messages import Reloaded
 
@@ -70,7 +72,7 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
     elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
         source = ("tone", float(argument or 440))
     elif kind == "play" and argument:
-        source = ("file", argument, -1)
+        source = ("file", file_name(argument), -1)
     else:
         raise ConfigurationError(f"media {text!r} is not known; write echo, silence, play:FILE, tone:HZ, ivr or none")
     return {"source": source, "inactivity_limit": inactivity_limit}
@@ -90,7 +92,7 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
         call.hang_up()
         raise
     except Exception:
-        _logger.exception("the robot of call %s failed", call.call_id)
+        _logger.exception("the robot of call %s failed", shown(call.call_id))
         call.failure = "scenario_error"
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)

@@ -28,7 +28,9 @@ def identity(data: bytes) -> Sent | None:
     if not (call_id and from_tag and branch):
         return None
     return Sent(
-        call_id.decode("utf-8", "replace"), from_tag.decode("utf-8", "replace"), branch.decode("ascii", "replace")
+        call_id.decode("utf-8", "surrogateescape"),
+        from_tag.decode("utf-8", "surrogateescape"),
+        branch.decode("ascii", "replace"),
     )
 
 

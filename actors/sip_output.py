@@ -122,6 +122,8 @@ class SipOutput:
     def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         try:
             self._sockets[listener].sendto(data, address)
+        except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
+            self._lose(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
         except OSError as error:
             if error.errno in TRANSIENT:
                 self._dropped.value += 1  # its transaction repeats it, or times out

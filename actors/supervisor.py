@@ -152,6 +152,8 @@ class Supervisor:
         self._reloaded_by = 0.0
         self._problem = ""
         """why the last reload kept what was there"""
+        self.call_records = 0
+        """records of ended calls that came"""
         self._quarantine = ""
         self.deaths: list[str] = []
         """processes that ended before they were asked to, the first `MOST_DEATHS` of them, in words"""
@@ -207,6 +209,7 @@ class Supervisor:
             window=WINDOW,
             on_records=self._on_records,
             on_peer=self._on_peer,
+            checks=True,
             linger_ms=200,
         )
         counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
@@ -478,6 +481,7 @@ class Supervisor:
         for record in records:
             kind = record.__class__
             if kind is CallFinished:
+                self.call_records += 1
                 if self._on_call_finished is not None:
                     self._on_call_finished(record)
             elif kind is CallTraced:

@@ -9,6 +9,8 @@ import socket
 from collections.abc import Mapping
 from typing import Final
 
+from .foreign_text import shown
+
 USEC: Final = 1_000_000
 
 
@@ -53,7 +55,7 @@ class Notifier:
         """How we are, in one line for people; said again only when it has changed."""
         if text != self._status:
             self._status = text
-            self._tell("STATUS=" + " ".join(text.split()))
+            self._tell("STATUS=" + shown(" ".join(text.split())))
 
     def _tell(self, *lines: str) -> None:
         if not self._address:

@@ -36,7 +36,7 @@ from .node import EmbeddedNode
 from .notices import Incoming
 from .parameters import CallParameters
 from .robots import Robot
-from .routing import slot_of
+from .routing import slot_of_text
 from .sip_trace import keep_ladders
 from .targets import hop_of, is_address, uri_of
 from .transfers import Consent
@@ -515,7 +515,7 @@ class UserAgent:
         uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
         config = self._node.config
         address = self._complete(from_) if from_ else self.from_
-        if slot_of(address.encode(), config.call_id_key, config.call_workers) != worker.slot:
+        if slot_of_text(address, config.call_id_key, config.call_workers) != worker.slot:
             return 0
         keyring = Keyring(auth) if auth is not None else self._keyring
         if keyring is not None:

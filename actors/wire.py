@@ -3,6 +3,9 @@
 A frame is the array (version, incarnation, sequence, acknowledged, sent_at, records); a record is the array
 (code, field, field, …). Codes are part of the protocol between two processes of one release: append, never renumber.
 A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
+
+Text crosses as it is, lone surrogates included: octets of a peer that are no UTF-8 are kept as those everywhere
+(`surrogateescape`), and whoever writes them for people escapes them there.
 """
 
 from collections.abc import Sequence
@@ -82,7 +85,17 @@ def _field_types(record: type[tuple[Any, ...]]) -> tuple[type, ...]:
 
 _CODES: Final = {record: code for code, record in SCHEMA.items()}
 _TYPES: Final = {code: _field_types(record) for code, record in SCHEMA.items()}
+_PACKED_AS: Final[dict[type, tuple[type, ...]]] = {
+    float: (float, int),
+    tuple: (tuple, list),
+    bytes: (bytes, bytearray, memoryview),
+}
+"""what a field may hold that arrives as another type, the one of the schema"""
 _packer = msgpack.Packer(autoreset=True)
+_packer_of_any_text = msgpack.Packer(autoreset=True, unicode_errors="surrogatepass")
+"""for the few frames that the other one refuses; it costs each text field a copy"""
+UNSENDABLE: Final = (KeyError, TypeError, ValueError, OverflowError)
+"""what `encode` raises for a record that is none of the schema, or has a value that cannot be packed"""
 
 
 class Frame(NamedTuple):
@@ -123,11 +136,30 @@ def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, r
 
     Raises:
         KeyError: a record's class is not in the schema (our own bug).
+        TypeError, ValueError, OverflowError: a field cannot be packed.
     """
     codes = _CODES
     rows = [(codes[record.__class__], *record) for record in records]
-    packed: bytes = _packer.pack((VERSION, incarnation, sequence, acknowledged, sent_at, rows))
+    frame = (VERSION, incarnation, sequence, acknowledged, sent_at, rows)
+    try:
+        packed: bytes = _packer.pack(frame)
+    except UnicodeEncodeError:
+        packed = _packer_of_any_text.pack(frame)
     return packed
+
+
+def fits(record: Any) -> bool:
+    """Whether `decode` will take a record's fields; what it refuses would cost all records of its frame."""
+    code = _CODES.get(record.__class__)
+    if code is None:
+        return False
+    wanted = _TYPES[code]
+    if tuple(map(type, record)) == wanted:
+        return True
+    return all(
+        isinstance(value, _PACKED_AS.get(kind, kind)) and (kind is bool or not isinstance(value, bool))
+        for value, kind in zip(record, wanted, strict=True)
+    )
 
 
 def decode(data: bytes) -> Frame:
@@ -137,7 +169,9 @@ def decode(data: bytes) -> Frame:
         WireError: not msgpack, another version, an unknown record, or a field of another type.
     """
     try:
-        version, incarnation, sequence, acknowledged, sent_at, rows = msgpack.unpackb(data, use_list=False)
+        version, incarnation, sequence, acknowledged, sent_at, rows = msgpack.unpackb(
+            data, use_list=False, unicode_errors="surrogatepass"
+        )
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise WireError(f"not a link frame: {type(error).__name__}") from error
     if version != VERSION:

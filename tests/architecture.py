@@ -86,6 +86,7 @@ ACTORS_PURE = {
     "actors/routing.py",
     "actors/deadlines.py",
     "actors/messages.py",
+    "actors/foreign_text.py",
     "actors/ladder.py",
     "actors/masking.py",
     "actors/pcap.py",

@@ -17,6 +17,7 @@ from .options import (
     fleet_options,
 )
 from .progress import choose_progress
+from .terminal import echo
 from .values import DEFAULT_METRICS, Duration, Media, SipUri
 
 if TYPE_CHECKING:
@@ -135,9 +136,9 @@ def run_answer(
             finally:
                 progress.close()
                 await fleet.close()
-        failure = fleet.failure or (cdr.close() if cdr is not None else "")
+        failure = fleet.failure or (cdr.close(fleet.lost_records) if cdr is not None else "")
         if failure:
-            click.echo(f"sipswarm {verb}: {failure}", err=True)
+            echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
         return 3 if fleet.unclosed else 0
 

@@ -1,11 +1,10 @@
 """The command `sipswarm` and its verbs; every error of the user's leaves as one line and exit code 2."""
 
-import logging
-import sys
 from collections.abc import Sequence
 
 import click
 
+from .. import log_lines
 from ..errors import ConfigurationError, StartFailed
 from .answer import answer
 from .call import call
@@ -15,6 +14,7 @@ from .doctor import doctor
 from .info import installed, metrics, version
 from .load import load
 from .robot import robot
+from .terminal import echo
 
 NAME = "sipswarm"
 
@@ -41,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments: without the program's name; those of this process when not given.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format=f"%(asctime)s %(levelname)s {NAME} %(message)s"
-    )
+    log_lines.begin(NAME)
     try:
         status = cli.main(arguments, prog_name=NAME, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -51,16 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else NAME
-        click.echo(f"{path}: {_one_line(error.format_message())} (see {path} --help)", err=True)
+        echo(f"{path}: {_one_line(error.format_message())} (see {path} --help)", err=True)
         return 2
     except click.ClickException as error:
-        click.echo(f"{NAME}: {_one_line(error.format_message())}", err=True)
+        echo(f"{NAME}: {_one_line(error.format_message())}", err=True)
         return 2
     except StartFailed as error:
-        click.echo(f"{NAME}: {error}", err=True)
+        echo(f"{NAME}: {error}", err=True)
         return 1
     except ConfigurationError as error:
-        click.echo(f"{NAME}: {error}", err=True)
+        echo(f"{NAME}: {error}", err=True)
         return 2
     except click.Abort:
         return 1

@@ -19,6 +19,7 @@ from ..process import new_event_loop
 from .audio import check_audio
 from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
+from .terminal import echo
 from .values import Digits, Duration, FilePath, PortRange
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def call(
 
     def say(text: str) -> None:
         if not quiet:
-            click.echo(text, err=True)
+            echo(text, err=True)
 
     cdr = Cdr(account.cdr) if account.cdr is not None else None
     loop = new_event_loop()
@@ -122,7 +123,7 @@ def call(
         loop.close()
         lost = cdr.close() if cdr is not None else ""
     if lost:
-        click.echo(f"sipswarm call: {lost}", err=True)
+        echo(f"sipswarm call: {lost}", err=True)
     return 1 if lost else status
 
 
@@ -177,13 +178,13 @@ async def _one_call(
             stopped.cancel()
             return 1
         except CallRejected as error:
-            click.echo(f"refused: {error}")
+            echo(f"refused: {error}")
             _say_ladders(placed, say)
             stopped.cancel()
             return 1
         except (CallTimeout, CallEnded) as error:
             cause = error.cause if isinstance(error, CallEnded) else ""
-            click.echo(_not_as_it_should_be(cause) if reason_of(cause) else f"not answered: {error}")
+            echo(_not_as_it_should_be(cause) if reason_of(cause) else f"not answered: {error}")
             _say_ladders(placed, say)
             stopped.cancel()
             return 1
@@ -192,10 +193,10 @@ async def _one_call(
         stopped.cancel()
         await call.bye()
         for line in result_lines(call):
-            click.echo(line)
+            echo(line)
         fault = end_fault(call)
         if fault:
-            click.echo(fault)
+            echo(fault)
     return 0 if passed and not fault else 1
 
 
@@ -231,7 +232,7 @@ async def _talk(
             await call.dtmf(dtmf)
             say(f"sent {dtmf}")
         except CallError as error:
-            click.echo(f"digits not sent: {error}")
+            echo(f"digits not sent: {error}")
             passed = False
     over = asyncio.ensure_future(call.over())
     stopped = asyncio.ensure_future(stop.wait())
@@ -280,7 +281,8 @@ def result_lines(call: "Call") -> list[str]:
 def _say_ladders(calls: "list[Call]", say: Callable[[str], None]) -> None:
     """What was sent and received, for who wonders why it failed."""
     for call in calls:
-        say(str(call.ladder))
+        for line in call.ladder.lines():
+            say(line)
 
 
 def _line(code: int, response: Response) -> str:

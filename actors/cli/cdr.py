@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..failure_reasons import blame_of
+from ..foreign_text import shown
 from ..load.results import COLUMNS
 from ..messages import CallFinished
 from ..totals import Cell, SeriesRow
@@ -122,15 +123,19 @@ class Cdr:
         self._close()
         self.flush()
 
-    def close(self) -> str:
-        """Write what waits for the last time; what is missing in the file, in words, empty = nothing."""
+    def close(self, lost: int = 0) -> str:
+        """Write what waits for the last time; what is missing in the file, in words, empty = nothing.
+
+        lost: records that never came here.
+        """
         self.flush()
         self._close()
-        lost = int(self.dropped.value) + len(self._waiting)
+        lost += int(self.dropped.value) + len(self._waiting)
         if not lost:
             return ""
         why = f": {self._failing}" if self._failing else ""
-        return f"--cdr {self.file} lacks {lost} records{why}; make room, or give another file"
+        mend = "make room, or give another file" if self.dropped.value or self._waiting else "the log says why"
+        return f"--cdr {self.file} lacks {lost} records{why}; {mend}"
 
     def _open(self) -> int:
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -178,6 +183,8 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
         values[name] = at.isoformat(timespec="milliseconds")
     failure = failure or row.failure
     values["blame"] = blame_of(failure).value if failure else ""
+    for name in ("id", "scenario", "failure", "phrase", "cause"):
+        values[name] = shown(values[name])
     values["code"] = row.code or None
     for name in _FIGURES:
         values[name] = None if values[name] < 0 else values[name]

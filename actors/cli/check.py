@@ -21,6 +21,7 @@ from ..call_demand import named_codecs
 from ..config import Listener, LoadConfig, NodeConfig, format_host
 from ..load.schedule import Plan, Share
 from .options import AccountOptions, FleetOptions
+from .terminal import echo
 
 MARK: Final = "sipswarm.check"
 PORT_REST: Final = 5.0
@@ -76,17 +77,17 @@ def loading(options: FleetOptions, account: AccountOptions, listener: Listener, 
         peak = min(peak, limit)
     most = limit or ("unknown: the scenario decides" if load.scenario else f"about {peak:.0f}")
     of_all = "" if load.shards == 1 else f" (shard {share.name} of {load.rate:g} calls/s)"
-    click.echo(f"target: {load.target} over {hop.transport} to {format_host(hop.host)}:{hop.port}")
-    click.echo(f"from: {listener}")
-    click.echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {rate:g} calls/s{of_all}")
+    echo(f"target: {load.target} over {hop.transport} to {format_host(hop.host)}:{hop.port}")
+    echo(f"from: {listener}")
+    echo(f"schedule: {planned} calls in {plan.end:.1f} s, {load.arrival}, at most {rate:g} calls/s{of_all}")
     for start, end, seconds in load.profile:
-        click.echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
-    click.echo(f"live calls at the peak: {most}")
+        echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
+    echo(f"live calls at the peak: {most}")
     enough = _resources(options, peak, rate if load.media != "none" else 0.0)
     enough &= _bindable(listener)
-    click.echo("the first INVITE:")
+    echo("the first INVITE:")
     for line in first_invite(config, hop, load).decode().splitlines():
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     return 0 if enough else 2
 
 
@@ -95,12 +96,12 @@ def answering(options: FleetOptions, account: AccountOptions, listeners: tuple[L
     config = _node(options, account, listeners, address)
     enough = True
     for each in listeners:
-        click.echo(f"listen on: {each}")
+        echo(f"listen on: {each}")
         enough &= _bindable(each)
     low, high = options.rtp_ports
-    click.echo(f"RTP ports: {(high - low) // 2 + 1} media lines per address, so as many calls at a time")
+    echo(f"RTP ports: {(high - low) // 2 + 1} media lines per address, so as many calls at a time")
     if address:
-        click.echo(f"register: {address} at {config.account.registrar}")
+        echo(f"register: {address} at {config.account.registrar}")
     return 0 if _resources(options, 0.0, 0.0) and enough else 2
 
 
@@ -168,7 +169,7 @@ def _resources(options: FleetOptions, peak: float, rate: float) -> bool:
     )
     for name, needed, has, fix in rows:
         short = needed > has
-        click.echo(f"{name}: {needed:.0f} needed, {has:.0f} available{f'; NOT ENOUGH: {fix}' if short else ''}")
+        echo(f"{name}: {needed:.0f} needed, {has:.0f} available{f'; NOT ENOUGH: {fix}' if short else ''}")
     return all(needed <= has for _, needed, has, _ in rows)
 
 
@@ -179,7 +180,7 @@ def _bindable(listener: Listener) -> bool:
         try:
             probe.bind((listener.host, listener.port))
         except OSError as error:
-            click.echo(f"  {listener} cannot be bound: {os.strerror(error.errno or 0)}; choose another port or address")
+            echo(f"  {listener} cannot be bound: {os.strerror(error.errno or 0)}; choose another port or address")
             return False
     return True
 

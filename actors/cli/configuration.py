@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigurationError
+from .terminal import echo
 from .values import FilePath
 
 PREFIX: Final = "SIPSWARM_"
@@ -64,7 +65,7 @@ class Verb(click.Command):
         if not ctx.meta.get(_PRINT):
             return super().invoke(ctx)
         for line in shown(ctx):
-            click.echo(line)
+            echo(line)
         return 0
 
 

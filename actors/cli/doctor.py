@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import click
 
 from ..process import new_event_loop
+from .terminal import echo
 
 WANTED_DESCRIPTORS: Final = 65536
 WANTED_BUFFER: Final = 4 * 1024 * 1024
@@ -43,10 +44,10 @@ def doctor() -> int:
     troubled = 0
     for finding in findings():
         troubled += bool(finding.fix)
-        click.echo(f"{'!!' if finding.fix else 'ok'} {finding.name}: {finding.value}")
+        echo(f"{'!!' if finding.fix else 'ok'} {finding.name}: {finding.value}")
         if finding.fix:
-            click.echo(f"   fix: {finding.fix}")
-    click.echo(f"{troubled} findings" if troubled else "nothing to mend")
+            echo(f"   fix: {finding.fix}")
+    echo(f"{troubled} findings" if troubled else "nothing to mend")
     return 0
 
 

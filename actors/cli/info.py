@@ -7,6 +7,7 @@ from importlib.metadata import version as version_of
 import click
 
 from ..metric_table import METRICS, Metric
+from .terminal import echo
 
 
 @click.command()
@@ -20,10 +21,10 @@ def version() -> int:
     from ..link import versions
 
     libzmq, pyzmq = versions()
-    click.echo(f"sipswarm {installed('sipswarm')}")
-    click.echo(f"Python {platform.python_version()}")
-    click.echo(f"libzmq {libzmq} (pyzmq {pyzmq})")
-    click.echo(f"uvloop {installed('uvloop')}")
+    echo(f"sipswarm {installed('sipswarm')}")
+    echo(f"Python {platform.python_version()}")
+    echo(f"libzmq {libzmq} (pyzmq {pyzmq})")
+    echo(f"uvloop {installed('uvloop')}")
     return 0
 
 
@@ -37,12 +38,12 @@ def metrics() -> int:
       sipswarm metrics | grep -A 4 registration
     """
     for metric in METRICS:
-        click.echo(f"{metric.name} ({metric.kind})")
-        click.echo(f"    {metric.help}")
+        echo(f"{metric.name} ({metric.kind})")
+        echo(f"    {metric.help}")
         for label in metric.labels:
-            click.echo(f"    {label}: {_values(metric, label)}")
+            echo(f"    {label}: {_values(metric, label)}")
         if metric.buckets:
-            click.echo(f"    buckets: {' '.join(f'{edge:g}' for edge in metric.buckets)}")
+            echo(f"    buckets: {' '.join(f'{edge:g}' for edge in metric.buckets)}")
     return 0
 
 

@@ -114,8 +114,11 @@ class LoadRun:
             for fleet in (self.fleet, *self._beside):
                 await fleet.close()
         self.results.close_calls()
+        lost = self.fleet.lost_records
+        if lost:
+            self.results.error = self.results.error or f"{lost} records of ended calls were lost; the log says why"
         if self._cdr is not None:
-            self.results.error = self.results.error or self._cdr.close()
+            self.results.error = self.results.error or self._cdr.close(lost)
         result = self.report.judge(self._ending(signals, seconds))
         problem = self._write(result)
         if problem:

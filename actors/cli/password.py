@@ -4,9 +4,8 @@ import os
 import stat
 from pathlib import Path
 
-import click
-
 from ..errors import ConfigurationError
+from .terminal import echo
 
 
 def read_password(file: Path) -> str:
@@ -43,4 +42,4 @@ def _check_mode(file: Path, mode: int) -> None:
             f"--auth-password-file {file}: anybody may read it (mode {mode:04o}); chmod 600 {file}"
         )
     if mode & 0o070:
-        click.echo(f"warning: the group of {file} may read it (mode {mode:04o}); chmod 600 {file}", err=True)
+        echo(f"warning: the group of {file} may read it (mode {mode:04o}); chmod 600 {file}", err=True)

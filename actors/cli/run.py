@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Final
 
-import click
-
 from .. import systemd
 from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
@@ -29,6 +27,7 @@ from ..supervisor import Supervisor
 from .cdr import Cdr
 from .info import installed
 from .options import FleetOptions
+from .terminal import echo
 
 TICK: Final = 1.0
 
@@ -73,6 +72,8 @@ class Fleet:
         self._running = False
         self.unclosed = 0
         """calls whose end no peer confirmed, known after `close`"""
+        self.lost_records = 0
+        """records of ended calls that call workers reported and that did not come, known after `close`"""
 
     async def start(self) -> None:
         """Start every process; calls may come from now on.
@@ -153,6 +154,8 @@ class Fleet:
         if self._running:
             self._running = False
             self.unclosed = await self._supervisor.close()
+            reported = int(self.counted("sipswarm_call_records_total"))
+            self.lost_records = max(0, reported - self._supervisor.call_records)
 
 
 def _scenarios(config: NodeConfig) -> tuple[str, ...]:
@@ -304,9 +307,9 @@ def metrics_server(options: FleetOptions, fleets: Sequence[Fleet]) -> AbstractCo
 def say_ready(listeners: Sequence[Listener], server: MetricsServer | None) -> None:
     """The lines on stdout that tell a person or a script that calls may come."""
     for each in listeners:
-        click.echo(f"listening on {each}")
+        echo(f"listening on {each}")
     if server is not None:
-        click.echo(f"metrics on {server.url}")
+        echo(f"metrics on {server.url}")
 
 
 def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes: Any) -> NodeConfig:

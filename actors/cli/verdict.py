@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
 from ..load.report import Result, Verdict
 from ..load.results import Results
+from .terminal import echo, echo_styled
 
 
 def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> None:
@@ -16,19 +15,19 @@ def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> 
     more: further lines of figures.
     """
     for line in (*result_lines(result.summary), *more):
-        click.echo(line)
+        echo(line)
     passed = result.verdict is Verdict.PASSED
-    click.secho(
+    echo_styled(
         f"{'PASSED' if passed else 'FAILED'} ({result.verdict.text}, exit code {result.exit_code})",
         fg="green" if passed else "red",
         bold=True,
         color=False if os.environ.get("NO_COLOR") else None,  # None = on a terminal
     )
     for reason in result.reasons:
-        click.echo(f"  {reason}")
-    click.echo(f"summary: {results.summary_path}")
-    click.echo(f"calls: {results.calls_path}")
-    click.echo(f"report: {results.report_path}")
+        echo(f"  {reason}")
+    echo(f"summary: {results.summary_path}")
+    echo(f"calls: {results.calls_path}")
+    echo(f"report: {results.report_path}")
 
 
 def result_lines(summary: dict[str, Any]) -> Iterator[str]:

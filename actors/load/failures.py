@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from .. import pcap
-from ..ladder import Ladder, Rung, plain
+from ..foreign_text import octets_of, shown
+from ..ladder import Ladder, Rung
 from ..messages import CallFinished, CallTraced
 
 MOST: Final = 20
@@ -30,7 +31,7 @@ class FailedCall(NamedTuple):
     folder: str
     """relative to the folder of the run"""
     call_id: str
-    """without what could move a terminal"""
+    """as it came"""
     failure: str
     """the expectation that it missed"""
     outcome: str
@@ -66,10 +67,10 @@ class Failures:
         traced = self._traced.pop(row.call_id, None)
         if traced is None:
             return
-        octets = row.call_id.encode("utf-8", "surrogateescape")
+        octets = octets_of(row.call_id)
         name = hashlib.sha256(octets).hexdigest()[:NAME_LENGTH]
         start = row.started - run_started
-        call = FailedCall(f"{FOLDER}/{name}", plain(octets), failure, row.outcome, row.code, start)
+        call = FailedCall(f"{FOLDER}/{name}", row.call_id, failure, row.outcome, row.code, start)
         try:
             self._write(name, call, Ladder((Rung(*each) for each in traced.rungs), traced.left_out, self._offset))
         except OSError as error:
@@ -102,8 +103,8 @@ class Failures:
 def _head(call: FailedCall) -> str:
     status = f", final status {call.code}" if call.code else ""
     return (
-        f"call {call.call_id}\n"
-        f"missed: {plain(call.failure.encode())}; outcome {call.outcome}{status}\n"
+        f"call {shown(call.call_id)}\n"
+        f"missed: {shown(call.failure)}; outcome {call.outcome}{status}\n"
         f"begun {call.start:.3f} s after the start of the run"
     )
 

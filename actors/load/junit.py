@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..ladder import plain
+from ..foreign_text import shown
 from .failures import FailedCall
 
 CALLS: Final = "every call meets its expectations"
@@ -24,24 +24,21 @@ def junit_of(
     if not broken and summary["exit_code"]:
         cases.append(("verdict", "; ".join(reasons) or summary["verdict"]))
         broken = 1
-    suite = Element("testsuite", name=f"sipswarm {run['target']}", timestamp=run["started"], time=str(run["seconds"]))
+    suite = Element(
+        "testsuite", name=f"sipswarm {shown(run['target'])}", timestamp=run["started"], time=str(run["seconds"])
+    )
     suite.set("tests", str(len(cases)))
     suite.set("failures", str(broken))
     suite.set("errors", "0")
     for name, text in cases:
-        case = SubElement(suite, "testcase", classname="sipswarm", name=name, time="0")
+        case = SubElement(suite, "testcase", classname="sipswarm", name=shown(name), time="0")
         if text is not None:
-            words = "\n".join(reasons) or text
+            lines = [shown(each) for each in reasons] or [shown(text)]
             if name == CALLS:
-                words = "\n".join((words, *(f"{each.folder}: {each.failure}, {each.call_id}" for each in calls)))
-            SubElement(case, "failure", message=_writable(text)).text = _writable(words)
+                lines += (f"{each.folder}: {shown(each.failure)}, {shown(each.call_id)}" for each in calls)
+            SubElement(case, "failure", message=shown(text)).text = "\n".join(lines)
     indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode") + "\n"
-
-
-def _writable(text: str) -> str:
-    """Lines without the control characters that no XML document may have, whoever put them into a name."""
-    return "\n".join(plain(line.encode("utf-8", "surrogateescape")) for line in text.split("\n"))
 
 
 def _blamed(summary: dict[str, Any], blame: str) -> list[str]:

@@ -1,10 +1,11 @@
 """report.html of a run: verdict, thresholds, charts and every figure, in one file that needs no network. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
+from html import escape as escape_html
 from typing import Any, Final
 
 from ..failure_reasons import REASONS, Blame, blame_of, words_of
+from ..foreign_text import shown
 from .charts import Line, chart
 from .failures import FOLDER, FailedCall
 from .timeline import Row
@@ -240,6 +241,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     kind = ' class="pair"' if len(heads) == 2 else ""
     return f'<div class="wide"><table{kind}><tr>{head}</tr>{body}</table></div>'
+
+
+def escape(text: str) -> str:
+    """A text as HTML, in an element or a quoted attribute."""
+    return escape_html(shown(text))
 
 
 def _exit(code: int | None) -> str:

@@ -16,6 +16,7 @@ from typing import IO, Any, Final, cast
 
 from ..errors import ConfigurationError
 from ..failure_reasons import blame_of
+from ..foreign_text import cell, shown_values
 from ..messages import CallFinished
 from .timeline import Row
 
@@ -49,6 +50,9 @@ COLUMNS: Final = (
 )
 """of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none"""
 
+LAST_RESORT: Final = "backslashreplace"
+"""what becomes of a character that cannot be encoded: every text is escaped before, and none may stop the writing"""
+
 
 class Results:
     """The folder of one run.
@@ -64,7 +68,8 @@ class Results:
         """why rows are missing in calls.csv; empty = none is"""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] | None = (folder / "calls.csv.partial").open("w", encoding="utf-8", newline="")
+            partial = folder / "calls.csv.partial"
+            self._file: IO[str] | None = partial.open("w", encoding="utf-8", errors=LAST_RESORT, newline="")
         except OSError as error:
             raise ConfigurationError(
                 f"--out {folder}: {error.strerror}; give a folder that can be written to"
@@ -93,16 +98,16 @@ class Results:
         """
         self._write_row(
             (
-                row.call_id,
-                row.scenario,
+                cell(row.call_id),
+                cell(row.scenario),
                 f"{row.started - run_started:.6f}",
-                row.outcome,
+                cell(row.outcome),
                 row.code or "",
                 _known(row.post_dial_delay),
                 _known(row.answer_delay),
                 _known(row.disconnect_delay),
                 f"{row.duration:.6f}",
-                row.ended_by,
+                cell(row.ended_by),
                 f"{row.lateness:.6f}",
                 row.rtp_sent,
                 row.rtp_received,
@@ -113,11 +118,11 @@ class Results:
                 row.digits_received,
                 row.digits_missed,
                 row.digits_wrong,
-                failure,
+                cell(failure),
                 blame_of(failure).value if failure else "",
-                row.phrase,
-                row.cause,
-                row.closed,
+                cell(row.phrase),
+                cell(row.cause),
+                cell(row.closed),
                 f"{row.ended - run_started:.6f}",
             )
         )
@@ -136,7 +141,7 @@ class Results:
         Raises:
             OSError: it cannot be written.
         """
-        self.write("summary.json", json.dumps(summary, indent=1) + "\n")
+        self.write("summary.json", json.dumps(shown_values(summary), indent=1) + "\n")
 
     def write_timeline(self, rows: Iterable[Row]) -> None:
         """Replace timeline.csv: a row per second, empty where there was nothing.
@@ -158,7 +163,7 @@ class Results:
             OSError: it cannot be written.
         """
         temporary = self.folder / f"{name}.partial"
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=LAST_RESORT)
         os.replace(temporary, self.folder / name)
 
     def close_calls(self) -> None:

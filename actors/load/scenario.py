@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ..call import Call
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
+from ..foreign_text import cut
 from ..messages import CallFinished
 from . import user_file
 from .data import Data, DataRow
@@ -184,7 +185,11 @@ class Scenario:
             return "timeout"
         if isinstance(error, CallRejected):
             return "code"
-        return "ended_early" if isinstance(error, CallEnded) else " ".join(str(error).split())[:200]
+        return (
+            "ended_early"
+            if isinstance(error, CallEnded)
+            else cut(" ".join(str(error).split()), user_file.LONGEST_EXPECTATION)
+        )
 
     def _reported(self, run: Run, row: CallFinished) -> None:
         run.rows.append(row)

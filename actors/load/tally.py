@@ -15,6 +15,10 @@ from .concurrency import Concurrency
 from .expectations import missed
 from .thresholds import DISTRIBUTIONS
 
+MOST_FAILURES: Final = 200
+"""expectations that are counted by name: a scenario may make a text of its own for each call"""
+OTHER: Final = "other expectations"
+
 
 class Tally:
     """Everything a report needs of any number of calls; memory does not grow with their number."""
@@ -68,7 +72,8 @@ class Tally:
         )
         failure = missed(row, self._load)
         if failure:
-            self.failures[failure] += 1
+            known = failure in self.failures or len(self.failures) < MOST_FAILURES
+            self.failures[failure if known else OTHER] += 1
             if failure == "code":
                 self.codes[row.code] += 1
                 if row.phrase:

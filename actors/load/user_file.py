@@ -15,7 +15,10 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
+from ..foreign_text import cut, shown_line
 
+LONGEST_EXPECTATION: Final = 200
+"""characters of the name of an expectation"""
 TRIAL_SECONDS: Final = 20.0
 _numbers = count(1)
 
@@ -83,11 +86,12 @@ def line_of(error: BaseException, path: str) -> int:
 def expectation(error: AssertionError, path: str) -> str:
     """The name of the expectation that a scenario's assertion stands for: its text, else where and what it is."""
     if error.args and str(error.args[0]):
-        return " ".join(str(error.args[0]).split())[:200]
+        return cut(" ".join(str(error.args[0]).split()), LONGEST_EXPECTATION)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if not frames:
         return "assertion"
-    return f"line {frames[-1].lineno}: {' '.join((frames[-1].line or 'assert').split())}"[:200]
+    line = f"line {frames[-1].lineno}: {' '.join((frames[-1].line or 'assert').split())}"
+    return cut(line, LONGEST_EXPECTATION)
 
 
 def try_out(path: str, name: str) -> None:
@@ -98,7 +102,14 @@ def try_out(path: str, name: str) -> None:
     """
     command = [sys.executable, "-m", "actors.load.user_file", path, name]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TRIAL_SECONDS)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=TRIAL_SECONDS,
+        )
     except subprocess.TimeoutExpired as error:
         raise ConfigurationError(
             f"{path}:1: importing it takes longer than {TRIAL_SECONDS:.0f} s; start nothing outside of functions"
@@ -113,7 +124,7 @@ def main(path: str, name: str) -> int:
     try:
         load(path, name)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{shown_line(str(error))}\n")
         return 2
     return 0
 

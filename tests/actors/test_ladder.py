@@ -2,7 +2,8 @@
 
 import pytest
 
-from actors.ladder import WIDTH, Ladder, Rung, plain
+from actors.foreign_text import shown as plain_text
+from actors.ladder import WIDTH, Ladder, Rung
 
 US, PEER, OTHER = ("127.0.0.1", 5060), ("127.0.0.1", 5070), ("127.0.0.1", 5080)
 INVITE = (
@@ -68,7 +69,7 @@ def test_no_line_is_wider_than_the_page(data: bytes) -> None:
     ],
 )
 def test_controls_and_what_is_no_text_stand_as_escapes(octets: bytes, shown: str) -> None:
-    assert plain(octets) == shown
+    assert plain_text(octets) == shown
     full = Ladder(
         [rung(0.0, False, b"INVITE sip:" + octets + b" SIP/2.0\r\nX: " + octets + b"\r\n\r\n" + octets)]
     ).full()

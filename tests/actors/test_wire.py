@@ -1,5 +1,6 @@
 """Link frames: every record comes back as it went, and nothing from outside raises anything but `WireError`."""
 
+import contextlib
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgpack
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import media.messages as media_messages
 from actors import messages, wire
+from tests.actors.hostile_texts import HOSTILE
 
 RECORDS = sorted(wire.SCHEMA.items())
 PLAIN: dict[type, st.SearchStrategy[Any]] = {
@@ -187,3 +189,62 @@ def test_a_frame_cut_anywhere_or_with_one_octet_changed_is_a_frame_or_a_wire_err
     for index in range(len(whole)):
         for octet in (0, 1, 0x7F, 0x80, 0x90, 0xC1, 0xDD, 0xFF):
             decode_or_refuse(whole[:index] + bytes((octet,)) + whole[index + 1 :])
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(ANY_TEXT, st.sampled_from(sorted(HOSTILE.values()))))
+def test_any_text_crosses_unharmed(text: str) -> None:
+    record = messages.ReplaceDialog(1, 0, text, text, text, text, early_only=True)
+    assert wire.decode(wire.encode(1, 2, 3, 4.5, (record, record))).records == [record, record]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=40))
+def test_octets_of_a_peer_cross_unharmed_as_text(data: bytes) -> None:
+    record = messages.Reloaded(data.decode("utf-8", "surrogateescape"))
+    crossed = wire.decode(wire.encode(1, 2, 3, 4.5, (record,))).records[0]
+    assert crossed.problem.encode("utf-8", "surrogateescape") == data
+
+
+def test_what_could_not_be_packed_leaves_nothing_in_the_next_frame() -> None:
+    before = wire.encode(1, 2, 3, 4.5, (messages.Stop(),))
+    for bad in (messages.Reloaded("\ud800"), messages.Drain(object())):  # type: ignore[arg-type]
+        with contextlib.suppress(*wire.UNSENDABLE):
+            wire.encode(1, 2, 3, 4.5, (messages.Stop(), bad))
+        assert wire.encode(1, 2, 3, 4.5, (messages.Stop(),)) == before
+
+
+class Name(str):
+    """Text of a class of its own."""
+
+
+@pytest.mark.parametrize(
+    ("record", "fits"),
+    [
+        (messages.Drain(1.0), True),
+        (messages.Drain(1), True),
+        (messages.Drain(True), False),
+        (messages.Drain(None), False),  # type: ignore[arg-type]
+        (messages.Drain("1"), False),  # type: ignore[arg-type]
+        (messages.Reloaded(Name("x")), True),
+        (messages.Reloaded(b"x"), False),  # type: ignore[arg-type]
+        (messages.Ready("call", True), False),
+        (media_messages.ProvideFrames(1, [(b"x", -1, 0, -1)]), True),  # type: ignore[arg-type]
+        (media_messages.ProvideFrames(1, (), 0), False),  # type: ignore[arg-type]
+        (messages.SipReceived(0, 0, "::1", 5060, bytearray(b"x")), True),  # type: ignore[arg-type]
+        (("not", "ours"), False),
+        (None, False),
+    ],
+)
+def test_what_fits_is_what_the_other_end_takes(record: Any, fits: bool) -> None:
+    assert wire.fits(record) == fits
+    if record.__class__ in wire.SCHEMA.values():
+        data = wire.encode(1, 0, 0, 0.0, (record,))
+        if fits:
+            assert wire.decode(data).records[0].__class__ is record.__class__
+        else:
+            with pytest.raises(wire.WireError):
+                wire.decode(data)

@@ -1,0 +1,17 @@
+"""What the command line prints: a line at a time, texts of peers and users in it as `foreign_text` shows them."""
+
+from typing import Any
+
+import click
+
+from ..foreign_text import shown_line
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Print a line on stdout, or on stderr."""
+    click.echo(shown_line(line), err=err)
+
+
+def echo_styled(line: str, **style: Any) -> None:
+    """Print a line on stdout in the style of `click.style`; color: whether it is coloured, None = on a terminal."""
+    click.secho(shown_line(line), **style)
