@@ -5,6 +5,7 @@ nobody looked at is a failure and never a pass.
 """
 
 from collections import Counter
+from typing import Final
 
 from ..config import LoadConfig
 from ..failure_reasons import Blame, blame_of
