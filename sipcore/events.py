@@ -39,7 +39,7 @@ class Cause(Enum):
     UNAUTHORIZED = "unauthorized"
     """A 401 or 407 for which we have no credentials, or whose credentials were refused (section 22)."""
     NO_ANSWER = "no_answer"
-    """The ring timeout passed, and we cancelled."""
+    """The ring timeout passed, and we cancelled; without any 1xx the CANCEL still waits for one (section 9.1)."""
     TIMEOUT = "timeout"
     """No response at all within 64*T1 (timer B or F)."""
     NO_ACK = "no_ack"

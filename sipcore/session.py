@@ -156,7 +156,7 @@ class InviteSession(TransferSide):
         self._handle_called(now)
         invite = self._invite
         if invite is not None and invite.ring_at <= now:
-            self._cancel(now, Cause.NO_ANSWER)
+            self._on_ring_timeout(invite, now)
         if self._timer is not None:
             self._handle_refresh(now)
         if self._backing_off:
@@ -206,6 +206,11 @@ class InviteSession(TransferSide):
     def ended(self) -> bool:
         """True once the call is over or on its way to be."""
         return self.state in (SessionState.TERMINATING, SessionState.TERMINATED)
+
+    @property
+    def ending(self) -> bool:
+        """True while a CANCEL or BYE of ours, or the INVITE that it ends, waits for its final response."""
+        return self.state is SessionState.TERMINATING
 
     @property
     def finished(self) -> bool:

@@ -77,7 +77,7 @@ class SessionConfig:
     redirects: int = 0
     """How many redirections a call follows; 0 is off."""
     ring_timeout: float = 180.0
-    """Seconds without a final answer until we cancel; 0 for ever."""
+    """Seconds without a final answer until we cancel, and the call is over for our user; 0 for ever."""
     credentials: CredentialsLookup | None = None
     """Finds user and password for a challenge; None refuses all."""
     outgoing_proxy: Hop | None = None
