@@ -98,6 +98,10 @@ class Call:
     cancel_arguments: Mapping[str, Any] = MappingProxyType({})
     digits_number = 0
     """of the last `send_digits`"""
+    digits_due = 0.0
+    """monotonic time by which the digits that were queued are out"""
+    digits_refused = ""
+    """why the media worker took no digits the last time"""
     described: Any = None
     listening: Any = ()
     sending_through: Any = ()
@@ -434,7 +438,8 @@ class Call:
         "OK" when all are out, with "FAIL" when not.
 
         Raises:
-            CallError: no media runs, or no method can be used; nothing was sent.
+            CallError: no media runs, no method can be used, or the peer lets us send nothing now (it answered
+                a=sendonly, or holds the call): what waited is dropped, also when the peer stops us half-way.
             CallEnded: the call ended before all digits were out.
         """
         self.raise_if_over()

@@ -72,7 +72,7 @@ class MediaDemand(NamedTuple):
 class Line:
     """One media line of ours."""
 
-    __slots__ = ("closed", "configured", "crypto", "port", "rtcp_port", "statistics", "stream_id")
+    __slots__ = ("closed", "configured", "crypto", "may_send", "port", "rtcp_port", "statistics", "stream_id")
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
         self.stream_id = stream_id
@@ -83,6 +83,8 @@ class Line:
         self.closed = False
         self.configured = False
         """it has its source and sink"""
+        self.may_send = True
+        """what was negotiated last lets us send (RFC 3264 section 8.4); True before any negotiation"""
         self.crypto: tuple[Crypto, ...] = ()
         """our SRTP keys, one per suite; made with its first description"""
         self.statistics: media.StreamStatistics | None = None
@@ -328,6 +330,7 @@ class CallMedia:
             if line.stream_id and not line.closed:
                 demand = again if line.configured else self.demand
                 line.configured = True
+                line.may_send = agreed.active and agreed.direction.sends
                 command = _configuration(line.stream_id, agreed, demand)
                 if number < len(self._senders) and self._senders[number].stream_id:
                     command = command._replace(send_through=self._senders[number].stream_id)
@@ -353,6 +356,16 @@ class CallMedia:
             self._commands.append(media.SendDigits(line.stream_id, request_id, digits, duration_ms, mode))
             return True
         return False
+
+    def stop_digits(self) -> None:
+        """Drop the digits that wait on any line."""
+        for line in self._open_lines(-1):
+            self._commands.append(media.StopDigits(line.stream_id))
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the line that digits go out on is one that the peer lets us send on now."""
+        return any(line.may_send for line in self._open_lines(-1)[:1])
 
     def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
         """Give frames to a line's callback source."""

@@ -200,6 +200,10 @@ class CallWorker:
         """Calls that are not over."""
         return len(self.live)
 
+    def has_open_ends(self) -> bool:
+        """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
+        return any(actor.session.ending and number not in self.live for number, actor in self._by_number.items())
+
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
             self._on_ready()

@@ -1,5 +1,6 @@
 """How a call worker comes to its end: no new calls, time for live ones, then BYE for all, and no registration left."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from .messages import Drained
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
 
 HANG_UP_WAIT: Final = 5.0
 """seconds that a drain waits for the answers to our BYEs, and to what takes our registrations back"""
+SETTLE_WAIT: Final = 3.0
+"""seconds that the end of a plan or of a node waits for late responses to INVITEs that were given up: a late 1xx still
+gets its CANCEL, a late 200 its ACK and BYE (RFC 3261 section 9.1)"""
+SETTLE_CHECK: Final = 0.05
 
 
 class Draining:
@@ -29,6 +34,13 @@ class Draining:
             self._hang_up_all()
         self.check()
 
+    def settle(self, done: Callable[[], None], within: float = SETTLE_WAIT) -> None:
+        """Call `done` when no INVITE that was given up waits for its final response, after `within` seconds at most."""
+        if within > 0 and self._worker.has_open_ends():
+            self._worker.loop.call_later(SETTLE_CHECK, self.settle, done, within - SETTLE_CHECK)
+        else:
+            done()
+
     def check(self) -> None:
         """Take registrations back when the last call is over; say so when they are."""
         worker = self._worker
@@ -36,7 +48,7 @@ class Draining:
             return
         self._unregister()
         if not worker.registrations.removing:
-            self._say()
+            self.settle(self._say)
 
     def _hang_up_all(self) -> None:
         worker = self._worker

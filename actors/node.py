@@ -14,6 +14,7 @@ from . import link, listeners, tls, trace_file
 from .call_worker import CallWorker
 from .config import NodeConfig
 from .dispatcher import Dispatcher
+from .draining import SETTLE_WAIT
 from .media_worker import MediaWorker
 from .totals import Totals
 
@@ -80,9 +81,13 @@ class EmbeddedNode:
     async def close(self, within: float = 5.0) -> None:
         """Hang up what is live, wait for the answers at most `within` seconds, let go of everything."""
         self.worker.drain(0.0)
-        deadline = asyncio.get_running_loop().time() + within
+        now = asyncio.get_running_loop().time
+        deadline = now() + within
         registrations = self.worker.registrations
-        while (self.worker.live_calls or registrations.waiting) and asyncio.get_running_loop().time() < deadline:
+        while (self.worker.live_calls or registrations.waiting) and now() < deadline:
+            await asyncio.sleep(0.02)
+        settled_by = min(deadline, now() + SETTLE_WAIT)
+        while self.worker.has_open_ends() and now() < settled_by:
             await asyncio.sleep(0.02)
         self.worker.flush()
         self.worker.close()

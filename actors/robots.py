@@ -21,7 +21,7 @@ from .arrangement import Arrangement
 from .call import Call
 from .call_state import State
 from .config import AnswerConfig, RobotConfig
-from .errors import CallError, ConfigurationError
+from .errors import CallEnded, CallError, ConfigurationError
 from .file_names import file_name
 from .foreign_text import shown
 from .load import user_file
@@ -247,8 +247,18 @@ class AnsweringRobot:
         if config.media == "ivr":
             digits = await call.digits(IVR_DIGITS, IVR_TIMEOUT)
             if digits:
-                await call.dtmf(digits)
+                await _send_back(call, digits)
         elif config.dtmf_echo:
             async for digit in call.received_digits():
-                await call.dtmf(digit)
+                await _send_back(call, digit)
         await call.over()
+
+
+async def _send_back(call: Call, digits: str) -> None:
+    """Send digits; a caller who lets us send nothing now, or has no way for digits, goes without them."""
+    try:
+        await call.dtmf(digits)
+    except CallEnded:
+        raise
+    except CallError as error:
+        _logger.warning("call %s: %s", call.call_id, error)

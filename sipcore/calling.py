@@ -309,23 +309,6 @@ class CallingSide(TransactionUser):
         self._send(cancel, cancel_request(transaction.data, extra), transaction.branch, now)
         transaction.give_up_at(now + 64.0 * self.config.timers.t1)
 
-    def _on_ring_timeout(self, client: OutgoingInvite, now: float) -> None:
-        """The ring timeout passed: give the INVITE up, and let our user go.
-
-        A CANCEL that could be sent has T1 for its effect, so that the failure carries the 487. Without a 1xx no CANCEL
-        may go (RFC 3261 9.1). Then the call ends here for our user; the transaction goes on until timer B, or until a
-        late response, which gets its CANCEL, or its ACK and BYE.
-        """
-        if client.cancel is _NOT_CANCELLED:
-            self._cancel(now, Cause.NO_ANSWER)
-            if client.cancel is CancelState.SENT and not client.reinvite:
-                client.ring_at = now + self.config.timers.t1
-                return
-        client.ring_at = inf
-        if not client.reinvite and not self._told:
-            self._events.append(Failed(408, "Request Timeout", None, Cause.NO_ANSWER, False))
-            self._tell_end(Cause.NO_ANSWER, By.EXPIRED, None)
-
     # Responses
 
     def _on_invite_response(self, client: OutgoingInvite, response: Response, now: float) -> None:

@@ -13,10 +13,11 @@ from math import inf
 from .calling import SDP
 from .dialog import Dialog, domain_of, hop_of, uri_of
 from .errors import LocalProtocolError, ParseError
-from .events import By, Cause
+from .events import By, Cause, Failed
 from .headers import value_of
 from .hop import Hop, Transmit
 from .message import Request, Response
+from .outgoing_invite import CancelState, OutgoingInvite
 from .reply import Reply
 from .server_transaction import transaction_key
 from .session_config import HeaderPairs, Reliability, SessionConfig
@@ -165,6 +166,21 @@ class InviteSession(TransferSide):
             self._handle_transfers(now)
         if self._queued:
             self._pump(now)
+
+    def _on_ring_timeout(self, client: OutgoingInvite, now: float) -> None:
+        """The ring timeout passed: give the INVITE up, and let our user go.
+
+        A CANCEL that could be sent has T1 for its effect, so that the failure carries the 487. Without a 1xx no CANCEL
+        may go (RFC 3261 9.1). Then the call ends here for our user; the transaction goes on until timer B, or until a
+        late response, which gets its CANCEL, or its ACK and BYE.
+        """
+        if self._cancel(now, Cause.NO_ANSWER) and client.cancel is CancelState.SENT and not client.reinvite:
+            client.ring_at = now + self.config.timers.t1
+            return
+        client.ring_at = inf
+        if not client.reinvite and not self._told:
+            self._events.append(Failed(408, "Request Timeout", None, Cause.NO_ANSWER, False))
+            self._tell_end(Cause.NO_ANSWER, By.EXPIRED, None)
 
     def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
         """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 17.1.4).

@@ -141,7 +141,7 @@ async def _one_call(
 ) -> int:
     import signal
 
-    stop = asyncio.Event()
+    stop, played = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -163,7 +163,7 @@ async def _one_call(
                 media="silence",
                 ring_time=ring_time,
                 cb_preliminary=lambda call, code, response: say(_line(code, response)),
-                cb_rtp_done=lambda call: stop.set(),
+                cb_rtp_done=lambda call: played.set(),
                 cb_dtmf=lambda event, duration: say(f"digit {event}"),
             )
         )
@@ -189,7 +189,7 @@ async def _one_call(
             stopped.cancel()
             return 1
         say("answered")
-        passed = await _talk(call, stop, say, play=play, record=record, dtmf=dtmf, hold=hold)
+        passed = await _talk(call, stop, played, say, play=play, record=record, dtmf=dtmf, hold=hold)
         stopped.cancel()
         await call.bye()
         for line in result_lines(call):
@@ -213,6 +213,7 @@ async def _all_told(calls: "list[Call]") -> AsyncIterator[None]:
 async def _talk(
     call: "Call",
     stop: asyncio.Event,
+    played: asyncio.Event,
     say: Callable[[str], None],
     *,
     play: Path | None,
@@ -226,19 +227,25 @@ async def _talk(
     if play is not None:
         call.play(str(play))
     until = asyncio.get_running_loop().time() + hold
+    stopped = asyncio.ensure_future(stop.wait())
     passed = True
     if dtmf:
+        sending = asyncio.ensure_future(call.dtmf(dtmf))
+        await asyncio.wait((sending, stopped), return_when=asyncio.FIRST_COMPLETED)
+        sending.cancel()
         try:
-            await call.dtmf(dtmf)
+            await sending
             say(f"sent {dtmf}")
-        except CallError as error:
-            echo(f"digits not sent: {error}")
+        except asyncio.CancelledError:
+            echo("digits not sent: stopped by a signal")
             passed = False
-    over = asyncio.ensure_future(call.over())
-    stopped = asyncio.ensure_future(stop.wait())
+        except CallError as error:
+            echo(f"digits not sent: {str(error).removeprefix('digits were not sent: ')}")
+            passed = False
+    ends = (asyncio.ensure_future(call.over()), stopped, asyncio.ensure_future(played.wait()))
     left = max(0.0, until - asyncio.get_running_loop().time()) if hold else None
-    await asyncio.wait((over, stopped), timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    for each in (over, stopped):
+    await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    for each in ends:
         each.cancel()
     return passed
 

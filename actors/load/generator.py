@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.hop import Hop
 
-from .. import robots
+from .. import call_digits, robots
 from ..call import Call
 from ..config import LoadConfig
-from ..errors import Overloaded
+from ..dtmf_methods import dtmf_modes
+from ..errors import CallEnded, CallError, Overloaded
 from ..messages import SetRate
 from .expectations import missed
 from .permits import LiveBound
@@ -30,6 +31,9 @@ TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
 AT_ONCE: Final = 64
 """calls begun before answers to others get their turn: a worker that is behind must not also let peers repeat"""
+DIGIT_MS: Final = 100
+"""milliseconds of each digit"""
+DIGIT_METHODS: Final = "rfc2833,audio"
 DIGIT_GRACE: Final = 2.0
 """seconds beyond the digits' own length that the expected ones may take"""
 
@@ -179,9 +183,8 @@ class LoadGenerator:
         hold_until = self._worker.now() + config.hold
         if config.expect_dtmf == "=":
             call.expected_digits = digits
-        if digits:
-            await call.dtmf(digits)
-        if call.expected_digits:
+        sent = not digits or await self._send_digits(call, digits, hold_until)
+        if call.expected_digits and (sent or config.expect_dtmf != "="):
             await call.digits(len(call.expected_digits), DIGIT_GRACE + 0.3 * len(call.expected_digits))
         remaining = max(0.0, hold_until - self._worker.now())
         if call.expected_digits:
@@ -189,6 +192,21 @@ class LoadGenerator:
         elif remaining:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.over(), remaining)
+
+    async def _send_digits(self, call: Call, digits: str, hold_until: float) -> bool:
+        """Send digits, as soon as the peer lets us; False = not all of them left by the end of the hold."""
+        now = self._worker.now()
+        if not await call_digits.may_send(call, hold_until - now):
+            return False
+        length = call_digits.time_of(digits, DIGIT_MS)
+        within = max(length, hold_until - self._worker.now())
+        try:
+            await call_digits.send(call, digits, DIGIT_MS, dtmf_modes(DIGIT_METHODS), within)
+        except CallEnded:
+            raise
+        except CallError:  # no method for digits was negotiated, or the peer stopped us: the call is held as planned
+            return False
+        return True
 
     def _on_over(self, call: Call) -> None:
         self._bound.leave()
@@ -206,4 +224,7 @@ class LoadGenerator:
     def _check_end(self) -> None:
         if self._through and not self._live and not self._said:
             self._said = True
-            self._worker.plan_finished(self._planned, self._attempted, self._held_back)
+            self._worker.draining.settle(self._say_finished)
+
+    def _say_finished(self) -> None:
+        self._worker.plan_finished(self._planned, self._attempted, self._held_back)

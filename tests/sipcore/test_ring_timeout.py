@@ -31,11 +31,12 @@ def test_without_any_response_the_call_ends_at_the_ring_timeout_and_the_transact
     assert_told_once(alice)
     assert alice.told(Failed)[0].status == 408
     wire.run(31.9)
-    assert not alice.session.finished
+    assert alice.session.state is SessionState.TERMINATING
     assert wire.times("A>B", "INVITE") == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     wire.finish()
     assert wire.times("A>B", "CANCEL") == []
     assert alice.session.finished
+    assert alice.session.deadline is None
     assert_told_once(alice)
 
 
