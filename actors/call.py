@@ -100,8 +100,6 @@ class Call:
     """of the last `send_digits`"""
     digits_due = 0.0
     """monotonic time by which the digits that were queued are out"""
-    digits_refused = ""
-    """why the media worker took no digits the last time"""
     described: Any = None
     listening: Any = ()
     sending_through: Any = ()

@@ -4,7 +4,7 @@ What a digit is on the wire is the media worker's business, or that of SIP INFO 
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .callbacks import Callback
 from .errors import CallEnded, CallError
@@ -22,7 +22,7 @@ MARGIN: Final = 0.5
 """seconds that one request of digits may take beyond its digits"""
 GRACE: Final = 2.0
 """seconds beyond `time_of` after which digits that wait are taken back: the peer holds the call"""
-_LOOK: Final = 0.1
+_LOOK: Final = 0.2
 """seconds between two looks at whether the peer lets us send"""
 _HELD: Final = "digits were not sent: the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
 
@@ -60,11 +60,20 @@ async def may_send(call: "Call", within: float) -> bool:
     return True
 
 
-async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...], within: float | None = None) -> None:
+class Bounds(NamedTuple):
+    """How long digits may take, in monotonic seconds."""
+
+    out_by: float
+    """when they must be out"""
+    held_until: float
+    """how long they may wait while the peer lets us send nothing"""
+
+
+async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...], bounds: Bounds | None = None) -> None:
     """Send digits by the first of the modes that works; returns when all are out.
 
-    within: seconds after which digits that wait are taken back; None = their own length and `GRACE`, after those that
-    were queued before.
+    bounds: when those that wait are taken back; None = `GRACE` after the time that they and those before them need, or
+    after the peer began to hold the call.
 
     Raises:
         CallError: none can be used, or the peer lets us send nothing. CallEnded: the call ended before.
@@ -76,17 +85,16 @@ async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...],
             return
         if not call.actor.media.may_send and call.actor.media.running:
             raise CallError(_HELD)
-        if await _send_on_stream(call, events, duration, mode, within):
+        refused = await _send_on_stream(call, events, duration, mode, bounds)
+        if not refused:
             return
-        refused = call.digits_refused
     raise CallError(f"digits were not sent: {refused}")
 
 
-async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, within: float | None) -> bool:
-    """Send digits through the media worker; False = this mode cannot be used, `call.digits_refused` says why."""
+async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, bounds: Bounds | None) -> str:
+    """Send digits through the media worker; why this mode cannot be used, empty = all are out."""
     now = call.worker.now()
     call.digits_due = max(now, call.digits_due) + time_of(events, duration)
-    limit = call.digits_due - now + GRACE if within is None else within
     done: asyncio.Future[None] = call.future()
     call.digits_number += 1
     number = call.digits_number
@@ -94,26 +102,43 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, w
     call.actor.send_digits(number, events, duration, mode)
     call.worker.flush_soon()
     try:
-        async with asyncio.timeout(limit):
-            await done
+        await _until_out(call, done, bounds or Bounds(call.digits_due + GRACE, 0.0))
     except CallEnded:
         raise
     except CallError as error:
+        if call.sending.get(number) is done or str(error) == "stopped":
+            raise CallError(f"not all digits were sent: {error}") from error
         call.digits_due = now
-        call.digits_refused = str(error)
-        if call.digits_refused == "stopped":
-            raise CallError("digits were not sent: those before them could not leave") from error
-        return False
-    except TimeoutError:
-        held = "" if call.actor.media.may_send else ": the peer holds the call"
-        raise CallError(f"not all digits were sent within {limit:.1f} s{held}") from None
+        return str(error)
     finally:
         if call.sending.pop(number, None) is not None:  # nobody waits any more: the digits must not leave later
             call.actor.media.stop_digits()
             call.worker.flush_soon()
+        done.cancel()
         del done  # its error holds this frame
     call.digits_sent += "".join(each for each in events if each in DIGITS)
-    return True
+    return ""
+
+
+async def _until_out(call: "Call", done: "asyncio.Future[None]", bounds: Bounds) -> None:
+    """Wait for the media worker's word on digits.
+
+    Raises:
+        CallError: it refused them, or the bounds were passed.
+    """
+    held_until = 0.0
+    while not done.done():
+        now = call.worker.now()
+        if call.actor.media.may_send:
+            held_until = 0.0
+        elif not held_until:
+            held_until = bounds.held_until or now + GRACE
+        elif now >= held_until:
+            raise CallError("the peer holds the call")
+        if now >= bounds.out_by:
+            raise CallError("the stream did not send them in time")
+        await asyncio.wait((done,), timeout=_LOOK)
+    await done
 
 
 async def _send_info(call: "Call", events: str, duration: int) -> None:

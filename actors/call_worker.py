@@ -579,10 +579,10 @@ class CallWorker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def plan_finished(self, planned: int, attempted: int, held_back: int) -> None:
+    def plan_finished(self, finished: LoadFinished) -> None:
         """The load generator of this slot is through with its share."""
         if self.tell is not None:
-            self.tell(LoadFinished(planned, attempted, held_back))
+            self.tell(finished)
 
     def on_silent(self, call: Call) -> None:
         """No media for the inactivity limit: a robot hangs up, a load only reports (its expectation judges)."""

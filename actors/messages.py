@@ -257,6 +257,8 @@ class LoadFinished(NamedTuple):
     planned: int
     attempted: int
     held_back: int
+    problem: str = ""
+    """why the plan could not even begin; empty = it could"""
 
 
 class Reloaded(NamedTuple):

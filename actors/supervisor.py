@@ -499,6 +499,8 @@ class Supervisor:
                 self._on_reloaded(child, record.problem)
             elif kind is LoadFinished:
                 child.load = record
+                if record.problem:
+                    self._fail(record.problem)
                 self._check_plan()
             elif kind is Drained:
                 child.drained = True

@@ -83,6 +83,13 @@ from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ra
     "--scenario", default="", help="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival, not a plain call."
 )
 @click.option(
+    "--run-time",
+    type=Duration(),
+    default=None,
+    show_default="60s",
+    help="Maximum duration of one run of the scenario; then it is cancelled and has failed.",
+)
+@click.option(
     "-inf",
     "--data",
     default="",
@@ -132,6 +139,7 @@ def load(
     dtmf: str,
     expect_dtmf: str,
     scenario: str,
+    run_time: float | None,
     data: str,
     expect_media: bool,
     expect_audio: bool,
@@ -178,8 +186,11 @@ def load(
         user_file.try_out(path, name)
         scenario = f"{path}:{name}"
         media = "silence" if media == "none" else media
-    elif data:
-        raise click.UsageError("--data is for a scenario; say --scenario FILE too")
+    elif data or run_time is not None:
+        option = "--data" if data else "--run-time"
+        raise click.UsageError(f"{option} is for a scenario; say --scenario FILE too")
+    if run_time == 0:
+        raise click.UsageError("--run-time 0s leaves no time for a run; give for example 60s")
     if max_concurrent is not None and max_concurrent < shard[1]:
         raise click.UsageError(
             f"-l {max_concurrent} over {shard[1]} shards leaves some of them without a call; say -l {shard[1]} or more"
@@ -227,6 +238,7 @@ def load(
         scenario=scenario,
         data=data,
         ring_time=ring_time,
+        **({} if run_time is None else {"run_time": run_time}),
         seed=seed,
         shard=shard[0],
         shards=shard[1],

@@ -18,7 +18,7 @@ from ..call import Call
 from ..config import LoadConfig
 from ..dtmf_methods import dtmf_modes
 from ..errors import CallEnded, CallError, Overloaded
-from ..messages import SetRate
+from ..messages import LoadFinished, SetRate
 from .expectations import missed
 from .permits import LiveBound
 from .scenario import Scenario, name_of
@@ -77,8 +77,12 @@ class LoadGenerator:
 
     async def _set_up(self, scenario: Scenario) -> None:
         """What the file prepares comes first; calls that were due by then start late, and are booked as late."""
-        await scenario.set_up()
-        self._go()
+        problem = await scenario.set_up()
+        if not problem:
+            self._go()
+        elif not self._said:
+            self._through = self._said = True
+            self._worker.plan_finished(LoadFinished(0, 0, 0, problem))
 
     def _go(self) -> None:
         self._going = True
@@ -198,10 +202,10 @@ class LoadGenerator:
         now = self._worker.now()
         if not await call_digits.may_send(call, hold_until - now):
             return False
-        length = call_digits.time_of(digits, DIGIT_MS)
-        within = max(length, hold_until - self._worker.now())
+        out_by = max(hold_until, self._worker.now() + call_digits.time_of(digits, DIGIT_MS))
+        bounds = call_digits.Bounds(out_by, held_until=hold_until)
         try:
-            await call_digits.send(call, digits, DIGIT_MS, dtmf_modes(DIGIT_METHODS), within)
+            await call_digits.send(call, digits, DIGIT_MS, dtmf_modes(DIGIT_METHODS), bounds)
         except CallEnded:
             raise
         except CallError:  # no method for digits was negotiated, or the peer stopped us: the call is held as planned
@@ -227,4 +231,4 @@ class LoadGenerator:
             self._worker.draining.settle(self._say_finished)
 
     def _say_finished(self) -> None:
-        self._worker.plan_finished(self._planned, self._attempted, self._held_back)
+        self._worker.plan_finished(LoadFinished(self._planned, self._attempted, self._held_back))

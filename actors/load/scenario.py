@@ -3,8 +3,8 @@
 A run is passed when its function returns, and failed when anything leaves it: an AssertionError by its text, an error
 of a call by what became of the call. Its calls are hung up when it ends, and their rows are told when both are over,
 because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own, and
-passes like any other.
-A run is let in as one live call; while more calls of it are live, each further one is let in by the bound too.
+passes like any other. A run is let in as one live call; while more calls of it are live, each further one is let in by
+the bound too. Each run has `run_time` seconds: then it is cancelled, and it failed with `run_time`.
 """
 
 import asyncio
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "scenario"
 NO_CALL: Final = "no_call"
 """the outcome of a run that placed no call"""
+RUN_TIME: Final = "run_time"
+"""the failure of a run that took longer than it may"""
+SETUP_TIME: Final = 60.0
+"""seconds that `setup(ua)` may take"""
+CANCEL_TIME: Final = 2.0
+"""seconds that a cancelled run has for its own clean-up"""
 _logger = logging.getLogger(__name__)
 
 
@@ -42,7 +48,19 @@ def name_of(config: LoadConfig) -> str:
 class Run:
     """One execution of the function, with the calls that it placed."""
 
-    __slots__ = ("begun", "calls", "done", "failure", "further", "planned", "row", "rows", "task")
+    __slots__ = (
+        "begun",
+        "calls",
+        "done",
+        "failure",
+        "further",
+        "overdue",
+        "planned",
+        "row",
+        "rows",
+        "task",
+        "timer",
+    )
 
     def __init__(self, planned: float, begun: float, row: DataRow) -> None:
         self.planned = planned
@@ -53,8 +71,9 @@ class Run:
         """live calls that the bound has let in besides the run's first"""
         self.rows: list[CallFinished] = []
         self.failure = ""
-        self.done = False
+        self.done = self.overdue = False
         self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
 
 class Scenario:
@@ -94,12 +113,22 @@ class Scenario:
         worker.application.end_pending = self._cancel
         self._said: set[str] = set()
 
-    async def set_up(self) -> None:
-        """Run the file's `setup(ua)`, once."""
-        if self._file.setup is not None:
+    async def set_up(self) -> str:
+        """Run the file's `setup(ua)`, once; why no run can begin, empty = they can."""
+        if self._file.setup is None:
+            return ""
+        try:
             result = self._file.setup(self._agent)
             if result is not None:
-                await result
+                async with asyncio.timeout(SETUP_TIME) as limit:
+                    await result
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                return f"setup() of {self._path} did not return within {SETUP_TIME:.0f} s"
+            _logger.exception("setup() of %s failed", self._path)
+            line = user_file.line_of(error, self._path)
+            return f"setup() of {self._path} failed at line {line}: {type(error).__name__}: {error}"
+        return ""
 
     def begin(self, index: int, planned: float) -> bool:
         """Start a run; False = every row of the data serves a live one.
@@ -115,6 +144,7 @@ class Scenario:
         agent.before_placed = lambda: self._admit(run)
         agent.on_placed = lambda call: self._placed(run, call)
         run.task = self._worker.loop.create_task(self._execute(run, agent))
+        run.timer = self._worker.loop.call_later(self._config.run_time, self._on_overdue, run)
         return True
 
     def _admit(self, run: Run) -> None:
@@ -148,6 +178,24 @@ class Scenario:
             run.further -= 1
             self._bound.leave()
 
+    def _on_overdue(self, run: Run) -> None:
+        """The function did not return in time: cancel it, and go on without it when it does not end even then."""
+        if run.done or run.task is None:
+            return
+        if run.overdue:
+            _logger.error("a run of %s:%s ignores its cancellation", self._path, self._file.name)
+            self._end(run, RUN_TIME, held_back=False)
+            return
+        run.overdue = True
+        if "run_time" not in self._said:
+            self._said.add("run_time")
+            _logger.warning(
+                "a run of %s:%s took longer than --run-time %g s and was cancelled",
+                *(self._path, self._file.name, self._config.run_time),
+            )
+        run.task.cancel()
+        run.timer = self._worker.loop.call_later(CANCEL_TIME, self._on_overdue, run)
+
     def _placed(self, run: Run, call: Call) -> None:
         if not run.calls:
             call.planned = run.planned
@@ -156,23 +204,33 @@ class Scenario:
 
     async def _execute(self, run: Run, agent: "UserAgent") -> None:
         held_back = False
+        failure = ""
         try:
             await self._file.function(agent, run.row)
         except Overloaded:
             held_back = not run.calls
-            run.failure = "overload"
+            failure = "overload"
         except (AssertionError, CallError) as error:
-            run.failure = self._name(error)
+            failure = self._name(error)
         except asyncio.CancelledError:
-            run.failure = "drained"
+            failure = "drained"
         except Exception as error:
-            run.failure = "scenario_error"
+            failure = "scenario_error"
             where = f"{self._path}:{user_file.line_of(error, self._path)}"
             if where not in self._said:
                 self._said.add(where)
                 data = f" (data line {run.row.line})" if run.row.line else ""
                 _logger.exception("the scenario failed at %s%s", where, data)
+        self._end(run, RUN_TIME if run.overdue else failure, held_back)
+
+    def _end(self, run: Run, failure: str, held_back: bool) -> None:
+        """The function is over, or given up: its calls are hung up."""
+        if run.done:
+            return
         run.done = True
+        run.failure = failure
+        if run.timer is not None:
+            run.timer.cancel()
         for call in run.calls:
             call.hang_up()
         self._check(run, held_back)
