@@ -12,6 +12,7 @@ from .check import check
 from .demo import demo
 from .doctor import doctor
 from .info import installed, metrics, version
+from .lasting import lasting_output
 from .load import load
 from .robot import robot
 from .terminal import echo
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments: without the program's name; those of this process when not given.
     """
+    with lasting_output():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     log_lines.begin(NAME)
     try:
         status = cli.main(arguments, prog_name=NAME, standalone_mode=False)

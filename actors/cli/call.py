@@ -19,6 +19,7 @@ from ..process import new_event_loop
 from .audio import check_audio
 from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
+from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 from .values import Digits, Duration, FilePath, PortRange
 
@@ -143,8 +144,21 @@ async def _one_call(
 
     stop, played = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            leave_at_once()
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(signal.SIGUSR1, stop.set)
+    loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
+    show_stack_on_sigusr2()
+    if cdr is not None:
+        loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     placed: list[Call] = []
 
     def on_placed(call: "Call") -> None:
@@ -153,8 +167,6 @@ async def _one_call(
             call.report = cdr.add
 
     agent.on_placed = on_placed
-    if cdr is not None:
-        loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
     async with _all_told(placed), agent:
         say(f"calling {to} from {agent.legs[0]}")
         answered = asyncio.ensure_future(

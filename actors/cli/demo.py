@@ -45,6 +45,7 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
       sipswarm demo
       sipswarm demo -m 50 -r 10 --out /tmp/demo
     """
+    from ..load.results import set_aside
     from . import run
     from .load_run import LoadRun
     from .verdict import say_result
@@ -52,6 +53,7 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
     low, high = fleet.rtp_ports
     middle = low + (high - low) // 4 * 2
     folder = out or default_folder("demo")
+    set_aside(folder)
     tests: list[LoadRun] = []
 
     def watch(process: str, incarnation: int, snapshot: Snapshot) -> None:

@@ -5,6 +5,7 @@ import os
 import termios
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 STANDARD_INPUT: Final = 0
@@ -82,11 +83,15 @@ class Keyboard:
         """Give the terminal back."""
         if self._before is not None:
             asyncio.get_running_loop().remove_reader(self._descriptor)
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+            with suppress(termios.error):  # the terminal may be gone
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
             self._before = None
 
     def _read(self) -> None:
-        octets = os.read(self._descriptor, 64)
+        try:
+            octets = os.read(self._descriptor, 64)
+        except OSError:  # EIO: the terminal is gone
+            octets = b""
         if not octets:
             asyncio.get_running_loop().remove_reader(self._descriptor)
         for key in octets.decode("ascii", "ignore"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..config import Listener, LoadConfig
+from ..errors import ConfigurationError
 from ..fleet_totals import ProcessFigures
 from ..load.failures import Failures
 from ..load.junit import junit_of
@@ -53,7 +54,9 @@ class LoadRun:
         self.options = options
         self.load = load
         self.report = Report(load, thresholds=thresholds, fail_on_error=fail_on_error)
-        self.results = Results(out)
+        self.results: Results
+        """made by `start`"""
+        self._out = out
         self.failures = Failures(out, time.time() - time.monotonic())
         self.fleet = run.Fleet(
             run.node_config(options, listeners, load=load, user=user, **node),
@@ -83,14 +86,22 @@ class LoadRun:
         """Start the fleet; the plan begins.
 
         Raises:
-            ConfigurationError: a busy port, a run directory in use, or a process that does not come up.
+            ConfigurationError: a busy port, a run directory in use, a process that does not come up, or a folder for
+                results that cannot be written.
         """
+        self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.results = Results(self._out)
+        nothing = Ending(self._started, 0.0, self._planned, attempted=0, held_back=0, run_id=run.run_id())
         try:
+            try:
+                self.results.write_summary(self.report.running(nothing))
+            except OSError as error:
+                raise ConfigurationError(f"--out {self._out}: {error.strerror}; make room there") from error
             await self.fleet.start()
         except BaseException:
             self.results.discard()
             raise
-        self.failures.clear()
+        self.results.begun()
         self._begun = self._written = time.monotonic()
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.timeline.begun = self._begun

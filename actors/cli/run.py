@@ -27,6 +27,7 @@ from ..supervisor import Supervisor
 from .cdr import Cdr
 from .info import installed
 from .options import FleetOptions
+from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 
 TICK: Final = 1.0
@@ -182,9 +183,12 @@ def _scenario_file(config: NodeConfig) -> str:
 class Signals:
     """SIGINT and SIGTERM: first drain, then hang up, then exit at once. SIGUSR1 drains (as SIPp's does).
 
+    SIGHUP without a meaning of its own drains once, however often it comes: a shell and the kernel both send it when a
+    terminal goes. SIGQUIT exits at once, SIGUSR2 writes the stack to standard error.
+
     drain: called with the seconds that live calls may still go on.
     within: those seconds for the first signal.
-    reload: called on SIGHUP; None = it means nothing to this verb, and ends it as it does any program.
+    reload: called on SIGHUP; None = it ends this verb as SIGTERM does.
     """
 
     def __init__(
@@ -210,12 +214,16 @@ class Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGUSR1, self.end_early)
+        loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
         if self._reload is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
+        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+            loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
+        show_stack_on_sigusr2()
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
         """Give the signals back."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT):
             loop.remove_signal_handler(number)
 
     def started(self) -> None:
@@ -227,11 +235,16 @@ class Signals:
         self._count += 1
         self.interrupted = True
         if self._count > 2:
-            os._exit(1)  # the processes get SIGTERM from the kernel and hang up by themselves
+            leave_at_once()
         elif not self._started:
             self._cancel()
         else:
             self._drain(self._within if self._count == 1 else 0.0)
+
+    def terminal_gone(self) -> None:
+        """SIGHUP."""
+        if not self._count:
+            self.stop()
 
     def stop_now(self) -> None:
         """Hang up now, as a second signal does."""

@@ -80,14 +80,7 @@ class Failures:
 
     def clear(self) -> None:
         """Remove what an earlier run in the same folder has left, and nothing else."""
-        folder = self._folder / FOLDER
-        if folder.is_symlink() or not folder.is_dir():
-            return
-        for each in (*(each for each in folder.iterdir() if _is_name(each.name) and not each.is_symlink()), folder):
-            with suppress(OSError):  # there is something else in it
-                for file in FILES if each is not folder else ():
-                    (each / file).unlink(missing_ok=True)
-                each.rmdir()
+        clear(self._folder / FOLDER)
 
     def _write(self, name: str, call: FailedCall, ladder: Ladder) -> None:
         text = f"{_head(call)}\n\n{ladder.full()}\n"
@@ -98,6 +91,17 @@ class Failures:
             with _opened(Path(name), parent) as inside:
                 _put(inside, FILES[0], text.encode())
                 _put(inside, FILES[1], b"".join((pcap.HEADER, *_packets(ladder))))
+
+
+def clear(folder: Path) -> None:
+    """Remove the folders of failed calls in a folder, and the folder when nothing else is in it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for each in (*(each for each in folder.iterdir() if _is_name(each.name) and not each.is_symlink()), folder):
+        with suppress(OSError):  # there is something else in it
+            for file in FILES if each is not folder else ():
+                (each / file).unlink(missing_ok=True)
+            each.rmdir()
 
 
 def _head(call: FailedCall) -> str:

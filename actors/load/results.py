@@ -3,6 +3,10 @@
 Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; summary.json, timeline.csv,
 junit.xml and report.html are replaced as a whole. A full disk ends the writing of rows, never the run; `error` says so
 and the verdict must tell.
+
+What an earlier run left in the folder gets the suffix `.previous` before anything of this run begins, and is removed
+when its processes are up: whenever this run is killed, nothing in the folder reads as its result. A run that cannot
+start leaves the earlier results under that suffix.
 """
 
 import csv
@@ -18,6 +22,7 @@ from ..errors import ConfigurationError
 from ..failure_reasons import blame_of
 from ..foreign_text import cell, shown_values
 from ..messages import CallFinished
+from . import failures
 from .timeline import Row
 
 COLUMNS: Final = (
@@ -54,6 +59,36 @@ LAST_RESORT: Final = "backslashreplace"
 """what becomes of a character that cannot be encoded: every text is escaped before, and none may stop the writing"""
 
 
+FILES: Final = ("summary.json", "junit.xml", "calls.csv", "timeline.csv", "report.html")
+PREVIOUS: Final = ".previous"
+
+
+def set_aside(folder: Path) -> None:
+    """Rename what an earlier run left in a folder, so that nothing reads it as the result of this one.
+
+    Raises:
+        ConfigurationError: the folder cannot be written.
+    """
+    try:
+        for name in FILES:
+            (folder / f"{name}.partial").unlink(missing_ok=True)
+            if (folder / name).exists() or (folder / name).is_symlink():
+                (folder / name).replace(folder / f"{name}{PREVIOUS}")
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+    ladders, aside = folder / failures.FOLDER, folder / f"{failures.FOLDER}{PREVIOUS}"
+    if ladders.is_dir() and not ladders.is_symlink():
+        failures.clear(aside)
+        try:
+            ladders.rename(aside)
+        except OSError:  # somebody else's files are in the other one
+            failures.clear(ladders)
+
+
+def _not_writable(folder: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"--out {folder}: {error.strerror}; give a folder that can be written to")
+
+
 class Results:
     """The folder of one run.
 
@@ -68,12 +103,11 @@ class Results:
         """why rows are missing in calls.csv; empty = none is"""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            set_aside(folder)
             partial = folder / "calls.csv.partial"
             self._file: IO[str] | None = partial.open("w", encoding="utf-8", errors=LAST_RESORT, newline="")
         except OSError as error:
-            raise ConfigurationError(
-                f"--out {folder}: {error.strerror}; give a folder that can be written to"
-            ) from error
+            raise _not_writable(folder, error) from error
         self._write_row(COLUMNS)
 
     @property
@@ -177,12 +211,20 @@ class Results:
             self._give_up(error)
         self._file = None
 
+    def begun(self) -> None:
+        """The run has started: what an earlier one left is of no use any more."""
+        for name in FILES:
+            with suppress(OSError):
+                (self.folder / f"{name}{PREVIOUS}").unlink(missing_ok=True)
+        failures.clear(self.folder / f"{failures.FOLDER}{PREVIOUS}")
+
     def discard(self) -> None:
-        """Nothing was run: leave nothing behind but what was there before."""
+        """Nothing was run: leave nothing behind but what was there before, under its other name."""
         if self._file is not None:
             self._file.close()
             self._file = None
-            (self.folder / "calls.csv.partial").unlink()
+            for name in ("calls.csv.partial", "summary.json"):
+                (self.folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # there is something else in it
                 self.folder.rmdir()
 
