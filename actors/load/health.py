@@ -1,8 +1,12 @@
 """Whether the generator itself was able to do what was asked: a run measured with a sick one says nothing.
 
 Fed with every snapshot of every process and with the lateness of every call. Unhealthy is, over any 10 s: more than 1 %
-of the calls, packets or loop timers later than their limit (their 99th percentile is above it), any datagram dropped at
-a socket of ours, a gap of more than 3 s in the statistics. Pure.
+of the calls, packets or loop timers later than their limit (their 99th percentile is above it) and at least three of
+them, any datagram dropped at a socket of ours, a gap of more than 3 s in the statistics. Pure.
+
+The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one, so that a single
+late packet of five would say that nothing was measured. When 1 % are late on average, three late ones in 5, 20 and 50
+samples come by chance with a probability of 0.00001, 0.001 and 0.014.
 """
 
 from collections import deque
@@ -19,6 +23,8 @@ LOOP_LAG_LIMIT: Final = 0.05
 LONGEST_GAP: Final = 3.0
 TOLERATED: Final = 0.01
 """the share that may be above a limit while the 99th percentile is not"""
+LEAST_LATE: Final = 3
+"""late samples within `WINDOW` below which their share says nothing"""
 
 LOOP_LAG: Final = "sipswarm_event_loop_lag_seconds"
 SEND_LATENESS: Final = "sipswarm_rtp_send_lateness_seconds"
@@ -113,7 +119,7 @@ class Health:
         """Whether in any 10 successive seconds more than 1 % of the calls were late."""
         for second in self._starts:
             window = [self._starts.get(each, (0, 0)) for each in range(second, second + int(WINDOW))]
-            if sum(late for _, late in window) > TOLERATED * sum(count for count, _ in window):
+            if _is_too_much(sum(late for _, late in window), sum(count for count, _ in window)):
                 return True
         return False
 
@@ -151,13 +157,18 @@ def _beat(snapshot: Snapshot) -> _Beat:
     return _Beat(snapshot.at, counts, drops)
 
 
+def _is_too_much(late: float, count: float) -> bool:
+    """Whether so many late samples of `count` are more than a healthy generator has."""
+    return late >= LEAST_LATE and late > TOLERATED * count
+
+
 def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
     """What was later than its limit for more than 1 % between two snapshots of a process, in words."""
     words: dict[str, None] = {}
     for name, limit in _LIMITS.items():
         counts = _difference(before, after, name)
         above = sum(counts[EDGES[name].index(limit) + 1 :])
-        if above > TOLERATED * sum(counts):
+        if _is_too_much(above, sum(counts)):
             words[f"{process}: {_WORDS[name]} p99 over 10 s was above {limit * 1000:.0f} ms"] = None
     return words
 

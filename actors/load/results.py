@@ -71,7 +71,8 @@ def set_aside(folder: Path) -> None:
     """
     try:
         for name in FILES:
-            (folder / f"{name}.partial").unlink(missing_ok=True)
+            if name != "calls.csv":  # the rows of this run replace those
+                (folder / f"{name}.partial").unlink(missing_ok=True)
             if (folder / name).exists() or (folder / name).is_symlink():
                 (folder / name).replace(folder / f"{name}{PREVIOUS}")
     except OSError as error:

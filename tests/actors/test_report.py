@@ -73,7 +73,8 @@ def beat(
         (report(ROW, REFUSED, thresholds="answered>0.5"), ending(2), Verdict.THRESHOLDS_FAILED, "it was 0.5"),
         (report(ROW, REFUSED, thresholds="answered>=0.5", fail_on_error=True), ending(2), Verdict.CALLS_FAILED, "1 "),
         (report(REFUSED, thresholds="mos.p5>3"), ending(1), Verdict.THRESHOLDS_FAILED, "nothing was counted for it"),
-        (report(*[ROW._replace(lateness=0.06)] * 2), ending(2), Verdict.UNTRUSTWORTHY, "calls started late"),
+        (report(*[ROW._replace(lateness=0.06)] * 3), ending(3), Verdict.UNTRUSTWORTHY, "calls started late"),
+        (report(*[ROW._replace(lateness=0.06)] * 2), ending(2), Verdict.PASSED, ""),
         (
             report(ROW, NO_PORT),
             ending(2),
@@ -108,8 +109,8 @@ def test_the_verdict_and_its_reason(made: Report, end: Ending, verdict: Verdict,
 
 def test_the_first_verdict_that_applies_decides() -> None:
     """Everything that can go wrong at once, then one cause less each time, in the order of the exit codes."""
-    made = report(UNSENT._replace(lateness=0.06), thresholds="answered>=1", fail_on_error=True)
-    all_wrong = ending(1, failure="broken", interrupted=True, unclosed=1)
+    made = report(*[UNSENT._replace(lateness=0.06)] * 3, thresholds="answered>=1", fail_on_error=True)
+    all_wrong = ending(3, failure="broken", interrupted=True, unclosed=1)
     assert made.judge(all_wrong).exit_code == 1
     assert made.judge(all_wrong._replace(failure="")).exit_code == 105
     assert made.judge(all_wrong._replace(failure="", interrupted=False)).exit_code == 98
@@ -351,7 +352,7 @@ def watched(*beats: Snapshot, name: str = "call-0") -> Health:
     [
         ([beat(1, 0), beat(2, 1, total=200)], ""),
         ([beat(1, 0), beat(2, 1, total=200, late=1)], ""),  # 1 of 100 is not above the 99th percentile
-        ([beat(1, 0), beat(2, 1, total=200, late=2)], "call-0: loop lag p99 over 10 s was above 50 ms"),
+        ([beat(1, 0), beat(2, 1, total=200, late=3)], "call-0: loop lag p99 over 10 s was above 50 ms"),
         ([beat(1, 0, late=90), beat(2, 1, total=200, late=90)], ""),  # late before the plan began
         ([beat(1, 0), beat(2, 1, total=200, drops=1)], "call-0: the kernel dropped datagrams"),
         ([beat(1, 0, drops=5), beat(2, 1, total=200, drops=5)], ""),
@@ -378,6 +379,23 @@ def test_a_bad_stretch_of_ten_seconds_is_seen_in_a_long_good_run() -> None:
     assert not run(11).figures(None).healthy
 
 
+@pytest.mark.parametrize("name", [LOOP_LAG, SEND_LATENESS])
+@pytest.mark.parametrize("total", [1, 2, 3, 5, 20, 50, 99, 100, 200, 300, 400, 1000])
+def test_a_share_needs_three_late_samples_and_more_than_one_per_cent(name: str, total: int) -> None:
+    for late in range(min(total, 12) + 1):
+        health = watched(beat(1, 0, name=name, total=0), beat(2, 1, name=name, total=total, late=late))
+        assert health.figures(None).healthy == (late < 3 or late <= total / 100), late
+        starts = Health()
+        for number in range(total):
+            starts.add_start(0.0, 0.5 if number < late else 0.0)
+        assert starts.figures(None).healthy == (late < 3 or late <= total / 100), late
+
+
+def test_a_real_problem_of_five_packets_is_seen() -> None:
+    beats = beat(1, 0, name=SEND_LATENESS, total=0), beat(2, 1, name=SEND_LATENESS, total=5, late=5)
+    assert not watched(*beats).figures(None).healthy
+
+
 def test_limits_hold_at_an_edge_of_the_histograms() -> None:
     for name, limit in [(LOOP_LAG, 0.05), (SEND_LATENESS, 0.01)]:
         assert limit in EDGES[name]
@@ -386,7 +404,7 @@ def test_limits_hold_at_an_edge_of_the_histograms() -> None:
 def test_each_process_is_judged_alone() -> None:
     health = watched(beat(1, 0), beat(2, 1, total=100_000))
     health.observe("media-0", 1, beat(1, 0))
-    health.observe("media-0", 1, beat(2, 1, total=150, late=1))
+    health.observe("media-0", 1, beat(2, 1, total=150, late=3))
     figures = health.figures(None)
     assert not figures.healthy
     assert figures.loop_lag_p99 == EDGES[LOOP_LAG][-1]
@@ -405,10 +423,11 @@ def test_the_drops_of_all_processes_add_up_from_the_beginning() -> None:
     [
         ([(second, 0.0) for second in range(100)], True),
         ([(second / 10, 0.06 if second == 500 else 0.0) for second in range(1000)], True),
-        ([(second / 10, 0.06 if second in (500, 599) else 0.0) for second in range(1000)], False),
-        ([(second / 10, 0.06 if second in (500, 600) else 0.0) for second in range(1000)], True),
-        ([(0, 0.05)], True),
-        ([(0, 0.051)], False),
+        ([(second / 10, 0.06 if second in (500, 550, 599) else 0.0) for second in range(1000)], False),
+        ([(second / 10, 0.06 if second in (500, 550, 600) else 0.0) for second in range(1000)], True),
+        ([(0, 0.05)] * 3, True),
+        ([(0, 0.051)] * 3, False),
+        ([(0, 5.0)] * 2, True),
     ],
 )
 def test_lateness_is_judged_over_any_ten_seconds(starts: list[tuple[float, float]], healthy: bool) -> None:
