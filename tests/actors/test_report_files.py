@@ -219,7 +219,7 @@ def test_a_single_point_is_a_dot_and_low_is_kept_where_low_is_bad() -> None:
         (report(ROW, REFUSED), {}, ["every call meets its expectations"]),
         (report(ROW, REFUSED, thresholds="answered>0.4 mos.p5>4.5"), {}, ["mos.p5>4.5"]),
         (report(ROW, REFUSED, thresholds="answered>0.4"), {}, []),
-        (report(ROW._replace(lateness=0.2)), {}, ["generator is healthy"]),
+        (report(*[ROW._replace(lateness=0.2)] * 3), {}, ["generator is healthy"]),
         (report(ROW), {"interrupted": True}, ["verdict"]),
         (report(ROW), {"failure": "call-0 died & <more>"}, ["verdict"]),
     ],
