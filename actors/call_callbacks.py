@@ -177,7 +177,7 @@ def _on_request_done(call: "Call", notice: RequestDone) -> None:
         return
     callback, future = call.requests.pop(notice.request_id, (None, None))
     good = notice.response is not None and notice.status < 300
-    if notice.method == "REFER" and good and future is not None:
+    if notice.method == "REFER" and good and future is not None and _will_report(notice.response):
         call.requests[notice.request_id] = (callback, future)  # the peer's reports decide
         return
     if callback is not None:
@@ -191,6 +191,12 @@ def _on_request_done(call: "Call", notice: RequestDone) -> None:
         future.set_result(notice.response)
     else:
         future.set_exception(CallRejected(notice.status, notice.response.reason))
+
+
+def _will_report(accepted: Response | None) -> bool:
+    """Whether the peer reports how its transfer goes: not after `Refer-Sub: false` (RFC 4488 section 4)."""
+    said = accepted.headers.get("Refer-Sub") if accepted is not None else None
+    return (said or "").partition(";")[0].strip().lower() != "false"
 
 
 def _tell_end(call: "Call", method: str, arguments: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..user_agent import UserAgent
     from .cdr import Cdr
+
+HELD_TIME: Final = 30.0
+"""seconds without a break for which a peer may hold a call that lasts until its file is played"""
+LOOK: Final = 0.5
+"""seconds between two looks at whether the peer lets us send"""
 
 
 @click.command(cls=Verb)
@@ -233,7 +238,7 @@ async def _talk(
     dtmf: str,
     hold: float,
 ) -> bool:
-    """What happens while the call is up; False when the digits did not get out."""
+    """What happens while the call is up; False when the digits or the file did not get out."""
     if record is not None:
         call.record(str(record))
     if play is not None:
@@ -256,10 +261,26 @@ async def _talk(
             passed = False
     ends = (asyncio.ensure_future(call.over()), stopped, asyncio.ensure_future(played.wait()))
     left = max(0.0, until - asyncio.get_running_loop().time()) if hold else None
-    await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-    for each in ends:
+    waiting = asyncio.ensure_future(asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED))
+    if play is not None and not hold and not await _may_go_on(call, waiting):
+        click.echo(f"not played to its end: the peer let us send nothing for {HELD_TIME:.0f} s")
+        passed = False
+    else:
+        await waiting
+    for each in (waiting, *ends):
         each.cancel()
     return passed
+
+
+async def _may_go_on(call: "Call", done: "asyncio.Future[Any]") -> bool:
+    """Wait until `done`; False when the peer holds the call without a break for `HELD_TIME` before that."""
+    held = 0.0
+    while not done.done():
+        await asyncio.wait((done,), timeout=LOOK)
+        held = 0.0 if call.actor.media.may_send else held + LOOK
+        if held >= HELD_TIME:
+            return False
+    return True
 
 
 def end_fault(call: "Call") -> str:

@@ -4,9 +4,11 @@ import asyncio
 import csv
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +20,7 @@ from actors.errors import CallError, CallTimeout
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 from sipcore.parser import parse
-from tests.e2e.agents import agent
+from tests.e2e.agents import Peer, agent, reply
 
 WORKERS: Final = ["--call-workers", "1", "--media-workers", "1", "--quiet"]
 SESSION: Final = "v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
@@ -256,6 +258,22 @@ def test_the_ring_time_of_the_api_needs_no_1xx() -> None:
     run_api(BadPeer(silent=True), body)
 
 
+def test_a_transfer_of_which_the_peer_will_not_report_has_an_end() -> None:
+    async def main_() -> None:
+        def answer(request: Request) -> list[Response]:
+            if request.method == "ACK":
+                return []
+            extra = (("Refer-Sub", "false"),) if request.method == "REFER" else ()
+            return [reply(request, 200, *extra, peer=peer)]
+
+        async with asyncio.timeout(20), Peer(answer) as peer, agent() as ua:
+            call = await ua.invite(peer.uri())
+            await call.transfer("sip:carol@127.0.0.1")
+            await call.bye()
+
+    asyncio.run(main_())
+
+
 NEVER_RETURNS: Final = {
     "waits for nothing": "await asyncio.Event().wait()",
     "waits for the peer": "await (await ua.invite(ua.target)).over()",
@@ -295,3 +313,54 @@ def test_a_setup_that_fails_ends_the_run_by_name(tmp_path: Path, capfd: pytest.C
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["exit_code"] == 1
     assert "failed at line 2: ValueError: no users" in capfd.readouterr().out
+
+
+def accepts_and_reads_nothing(listener: socket.socket) -> list[socket.socket]:
+    return [listener.accept()[0]]
+
+
+def resets(listener: socket.socket) -> list[socket.socket]:
+    while True:
+        accepted, _ = listener.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+
+
+def takes_no_connection(listener: socket.socket) -> list[socket.socket]:
+    """A full backlog: the kernel drops every further SYN."""
+    waiting = []
+    for _ in range(4):
+        filler = socket.socket()
+        filler.setblocking(False)
+        with suppress(BlockingIOError):
+            filler.connect(listener.getsockname())
+        waiting.append(filler)
+    return waiting
+
+
+@pytest.mark.parametrize("peer", [accepts_and_reads_nothing, resets, takes_no_connection])
+def test_a_tcp_peer_that_does_not_take_part_keeps_no_run(
+    tmp_path: Path, peer: Callable[[socket.socket], list[socket.socket]]
+) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        opened: list[socket.socket] = []
+
+        def take_part() -> None:
+            with suppress(OSError):
+                opened.extend(peer(listener))
+
+        thread = threading.Thread(target=take_part, daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        target = f"sip:peer@127.0.0.1:{listener.getsockname()[1]};transport=tcp"
+        plan = ["-m", "2", "-r", "20", "-d", "1s", "--ring-time", "1s", "--out", str(tmp_path)]
+        assert main(["load", target, *plan, *WORKERS]) in (1, 97, 98)
+        assert time.monotonic() - begun < 20.0
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5.0)
+        for each in opened:
+            each.close()
+    assert {row["outcome"] for row in rows_of(tmp_path)} <= {"timeout", "transport_error"}
+    assert len(rows_of(tmp_path)) == 2
