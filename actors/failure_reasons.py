@@ -61,6 +61,7 @@ REASONS: Final[dict[str, Reason]] = {
     "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
     "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
     "drained": Reason(_PLAN, "the call was given up because the run ended"),
+    "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }
 """by name, as it stands in rows, summaries and label values"""
