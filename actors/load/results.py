@@ -73,7 +73,7 @@ def set_aside(folder: Path) -> None:
         for name in FILES:
             if name != "calls.csv":  # the rows of this run replace those
                 (folder / f"{name}.partial").unlink(missing_ok=True)
-            if (folder / name).exists() or (folder / name).is_symlink():
+            if (folder / name).is_file() or (folder / name).is_symlink():
                 (folder / name).replace(folder / f"{name}{PREVIOUS}")
     except OSError as error:
         raise _not_writable(folder, error) from error
