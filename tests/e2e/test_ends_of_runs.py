@@ -130,7 +130,6 @@ NO_DIGITS: Final = {
     "address of RFC 2543": sdp(EVENTS, address="0.0.0.0"),
     "port 0": sdp(EVENTS.replace("audio 9", "audio 0")),
     "packet time beyond ours": sdp(EVENTS + "a=ptime:5000\r\n"),
-    "nothing in common": sdp("m=audio 9 RTP/AVP 98\r\na=rtpmap:98 SPEEX/8000\r\n"),
 }
 
 
@@ -162,9 +161,8 @@ def test_a_hold_right_after_the_answer_does_not_keep_a_call_of_a_load(tmp_path: 
 
 
 def test_a_load_without_a_way_for_digits_holds_its_calls_as_planned(tmp_path: Path) -> None:
-    unusable = sdp("m=audio 9 RTP/AVP 11\r\na=rtpmap:11 L16/44100\r\n")
     wideband = sdp("m=audio 9 RTP/AVP 96\r\na=rtpmap:96 L16/8000\r\n")
-    with BadPeer([unusable, wideband]) as peer:
+    with BadPeer([wideband] * 2) as peer:
         plan = ["-m", "2", "-r", "50", "-d", "1s", "--media", "silence", "--dtmf", "12", "--codec", "l16"]
         main(["load", peer.uri, *plan, "--out", str(tmp_path), *WORKERS])
     for row in rows_of(tmp_path):
