@@ -146,9 +146,9 @@ class LoadConfig:
     expect_code: int = 0
     """final status that each INVITE must get; 0 = any 2xx"""
     ring_time: float = 180.0
-    run_time: float = 60.0
-    """seconds after which a run of the scenario is cancelled"""
     """seconds without a final answer before CANCEL"""
+    run_time: float = 240.0
+    """seconds after which a run of the scenario is cancelled"""
     scenario: str = ""
     """Python file and function as FILE:NAME that are run for each arrival, in place of a plain call"""
     data: str = ""

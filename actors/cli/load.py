@@ -2,6 +2,7 @@
 
 import datetime
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -22,6 +23,10 @@ from .options import (
     out_option,
 )
 from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ramp, Shard
+
+TALK_TIME: Final = 60.0
+"""seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call that nobody answers
+must be seen to be that"""
 
 
 @click.command(cls=Verb)
@@ -86,7 +91,7 @@ from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ra
     "--run-time",
     type=Duration(),
     default=None,
-    show_default="60s",
+    show_default="--ring-time and 60s",
     help="Maximum duration of one run of the scenario; then it is cancelled and has failed.",
 )
 @click.option(
@@ -238,7 +243,7 @@ def load(
         scenario=scenario,
         data=data,
         ring_time=ring_time,
-        **({} if run_time is None else {"run_time": run_time}),
+        run_time=ring_time + TALK_TIME if run_time is None else run_time,
         seed=seed,
         shard=shard[0],
         shards=shard[1],
