@@ -123,8 +123,7 @@ class CallActor:
         """Nothing needs this call any more: no transaction, no timer, no stream."""
         if self.state is not State.OVER or self.media.running:
             return False
-        silent = self._abandoned or (self.is_uac and not self.times.invited)
-        return silent or self.session.finished
+        return self._abandoned or (self.is_uac and not self.times.invited) or self.session.finished
 
     @property
     def name(self) -> str:
@@ -399,6 +398,7 @@ class CallActor:
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if not event.reinvite:
             self.times.answered = now
+            self.media.expect()
             self.times.responded(event.response.status, now)
             self.answer_status, self.answer_phrase = event.response.status, event.response.reason
             if self.state is State.CALLING:
@@ -471,8 +471,7 @@ class CallActor:
             self._close_if_settled()
 
     def _on_transfer(self, event: sip.TransferRequested | sip.TransferProgress, now: float) -> None:
-        asked = isinstance(event, sip.TransferRequested)
-        self._notify(TransferAsked(*event) if asked else TransferNews(*event))
+        self._notify(TransferAsked(*event) if isinstance(event, sip.TransferRequested) else TransferNews(*event))
 
     def _on_ended(self, event: sip.Ended, now: float) -> None:
         cause = event.cause.value
@@ -527,6 +526,7 @@ class CallActor:
     def _accept(self, now: float) -> None:
         hold, self._hold = self._hold, ""
         exchange = self.media.exchange
+        self.media.expect()
         try:
             if exchange.pending is not None:
                 body: bytes | None = self.media.answer(hold)

@@ -6,8 +6,9 @@ once, whatever retries its INVITE needed.
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from media.messages import StreamStatistics
 from sipcore.events import Cause
 
 from .call_state import TRANSPORT_FAILED, CallTimes, State
@@ -70,6 +71,35 @@ def closed_of(times: CallTimes) -> str:
     if times.bye_answered:
         return "refused"
     return "lost" if not times.bye_sent or times.bye_status == TRANSPORT_FAILED else "unanswered"
+
+
+class MediaSum(NamedTuple):
+    """The media of a call over all its streams, as in `CallFinished`."""
+
+    rtp_sent: int
+    rtp_received: int
+    rtp_lost: int
+    media_due: float
+    media_present: float
+    media_gap: float
+    rtp_due: int
+    rtp_missed: int
+
+
+def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
+    """The sums over the streams of a call that are closed."""
+    figures = tuple(streams)
+    due = sum(each.media_due for each in figures)
+    return MediaSum(
+        sum(each.packets_sent for each in figures),
+        sum(each.packets_received for each in figures),
+        sum(each.packets_lost for each in figures),
+        due if due > 0 else -1.0,
+        sum(each.media_present for each in figures) if due > 0 else -1.0,
+        max(each.media_gap for each in figures) if due > 0 else -1.0,
+        sum(each.packets_due for each in figures),
+        sum(each.packets_missed for each in figures),
+    )
 
 
 class CallBook:
@@ -202,17 +232,15 @@ class CallBook:
             disconnect_delay=times.between(times.bye_sent, times.bye_answered),
             duration=max(0.0, times.between(times.answered, ended)),
             ended_by=ENDED_BY.get(call.by, "local") if times.answered else "",
-            rtp_sent=statistics.packets_sent if statistics else 0,
-            rtp_received=statistics.packets_received if statistics else 0,
-            rtp_lost=statistics.packets_lost if statistics else 0,
             jitter=statistics.jitter_ms / 1000 if statistics and statistics.packets_received else -1.0,
-            mos=statistics.mos if statistics and statistics.packets_received and statistics.mos else -1.0,
+            mos=statistics.mos if statistics and statistics.mos else -1.0,
             audible=statistics.audible_ratio if statistics else -1.0,
             digits_sent=len(call.digits_sent),
             digits_received=len(call.digits_received),
             digits_missed=missed,
             digits_wrong=wrong,
             failure=cut(str(call.failure)),
+            **media_of(call.all_statistics)._asdict(),
         )
 
 

@@ -105,6 +105,7 @@ class CallMedia:
         "_sdp_id",
         "_secret",
         "_senders",
+        "answered",
         "demand",
         "exchange",
         "given",
@@ -125,6 +126,8 @@ class CallMedia:
         self.lines: list[Line] = []
         self.given: SessionDescription | None = None
         """a description of the user's own, in place of those that are made here (man page `sdp`)"""
+        self.answered = False
+        """the call is: media is due where it is configured"""
         self._commands = commands
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
@@ -245,6 +248,7 @@ class CallMedia:
         self.lines, self._senders, self._left = [], [], []
         self.given = None
         self.exchange = OfferAnswer()
+        self.answered = False
 
     # ---- descriptions
 
@@ -332,9 +336,19 @@ class CallMedia:
                 line.configured = True
                 line.may_send = agreed.active and agreed.direction.sends
                 command = _configuration(line.stream_id, agreed, demand)
+                if not self.answered:
+                    command = command._replace(early=True)
                 if number < len(self._senders) and self._senders[number].stream_id:
                     command = command._replace(send_through=self._senders[number].stream_id)
                 self._commands.append(command)
+
+    def expect(self) -> None:
+        """The call is answered: from now on media is due, on streams that carried early media too."""
+        if not self.answered:
+            self.answered = True
+            for line in self.lines:
+                if line.configured and not line.closed:
+                    self._commands.append(media.ExpectMedia(line.stream_id))
 
     def set_source(self, source: media.Source, line: int = -1) -> None:
         """Replace what one line sends, or with -1 every line, those of later ports included."""

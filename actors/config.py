@@ -7,11 +7,14 @@ import dataclasses
 import ipaddress
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from .errors import ConfigurationError
 
 TRANSPORTS = ("udp", "tcp", "tls")
+
+MEDIA_SHARE: Final = 0.9
+"""share of the time in which media is due that --expect-media wants, when nobody says another"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,9 @@ class LoadConfig:
     expect_dtmf: str = ""
     """digits the peer must send"""
     expect_media: bool = False
-    """audio must have arrived on both sides"""
+    """audio must have been sent, and have come for `media_share` of the time in which it was due"""
+    media_share: float = MEDIA_SHARE
+    """share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1"""
     expect_audio: bool = False
     """what arrived must be louder than -50 dBm0 for at least half of the time"""
     expect_mos: float = 0.0

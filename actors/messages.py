@@ -230,7 +230,7 @@ class CallFinished(NamedTuple):
     jitter: float
     """seconds; -1.0 = no media"""
     mos: float
-    """MOS-CQE; -1.0 = no media"""
+    """MOS-CQE of the first stream, what never came included; -1.0 = no media, or a codec without values"""
     audible: float
     """share of the sampled packets received that were louder than -50 dBm0; -1.0 = none was sampled"""
     digits_sent: int
@@ -239,6 +239,16 @@ class CallFinished(NamedTuple):
     digits_wrong: int
     failure: str
     """the expectation that was missed: a name of `failure_reasons.REASONS` or an assertion's text; empty = none"""
+    media_due: float = -1.0
+    """seconds in which the peer's media was due, over all streams; -1.0 = none was"""
+    media_present: float = -1.0
+    """seconds of those with media, all but gaps of more than 0.3 s; -1.0 = none was due"""
+    media_gap: float = -1.0
+    """seconds of the longest gap while media was due; -1.0 = none was due"""
+    rtp_due: int = 0
+    """packets that were due in that time"""
+    rtp_missed: int = 0
+    """packets of those that never came"""
 
 
 class CallTraced(NamedTuple):

@@ -60,6 +60,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     65: media_messages.StopDigits,
     66: media_messages.CloseStream,
     67: media_messages.ProvideFrames,
+    68: media_messages.ExpectMedia,
     80: media_messages.StreamOpened,
     81: media_messages.StreamRefused,
     82: media_messages.DtmfReceived,

@@ -24,6 +24,7 @@ from .messages import (
     ConfigureStream,
     DigitsSent,
     Event,
+    ExpectMedia,
     OpenStream,
     ProvideFrames,
     SendDigits,
@@ -357,6 +358,8 @@ class MediaEngine:
         elif isinstance(command, ProvideFrames):
             if not stream.sender.provide(command):
                 raise ValueError("bad_value: the source is no callback")
+        elif isinstance(command, ExpectMedia):
+            line.answered(now)
         elif isinstance(command, CloseStream):
             self._close(line, now)
 
@@ -403,10 +406,14 @@ class MediaEngine:
         final = statistics_of(line, now)
         counted = self._context.totals
         counted.streams_closed += 1
-        if final.packets_received:
-            index = stream.receiver.codec_index
-            counted.loss_ratio[index].add(final.loss_ratio)
-            counted.packets_lost[index] += final.packets_lost
+        index = stream.receiver.codec_index
+        counted.packets_lost[index] += final.packets_lost
+        counted.packets_due[index] += final.packets_due
+        counted.packets_missed[index] += final.packets_missed
+        if final.media_due > 0:
+            counted.gap.add(final.media_gap)
+        if final.packets_received or final.packets_missed:
+            counted.loss_ratio[index].add(max(final.loss_ratio, final.missed_ratio))
             if final.mos:
                 counted.mos[index].add(final.mos)
         if final.one_way:
@@ -480,6 +487,7 @@ class MediaEngine:
 
     def _look_after(self, line: Line, now: float) -> None:
         line.report(now)
+        line.presence.look(now)
         silent = line.watch(now)
         if silent is not None:
             self._emit(line.owner, silent)

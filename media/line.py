@@ -11,6 +11,7 @@ import socket
 from . import totals
 from .lock import Address, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
+from .presence import Presence
 from .reception import Reception
 from .reports import RtcpSession
 from .rtp import RtpError
@@ -47,6 +48,7 @@ class Line:
         "heard",
         "owner",
         "pool_port",
+        "presence",
         "report_due",
         "rtcp",
         "rtcp_socket",
@@ -108,6 +110,8 @@ class Line:
         self._srtp: SrtpSession | None = None
         self.sender = stream.sender
         self._receiver = stream.receiver
+        self.presence = Presence(stream.receiver)
+        """How long media was due and came."""
         self.sender.send = self._send_to
         self._receiver.remote = self.remote
 
@@ -160,9 +164,18 @@ class Line:
         if command.direction == "sendonly":
             self._connect_to_send()
         self.settings = command
+        self.presence.expect(command, remote is not None, now)
         self._silence_from = now
         self._silence_told = 0
         self._configured = True
+
+    def answered(self, now: float) -> None:
+        """The call is answered: what was early media is due from now on."""
+        self.settings = self.settings._replace(early=False)
+        settings = self.settings
+        if self._configured:
+            reachable = bool(settings.remote_port) and not is_null(settings.remote_address)
+            self.presence.expect(settings, reachable, now)
 
     # sending
 
@@ -310,6 +323,9 @@ class Line:
             return
         counted.rtcp_received += 1
         self._silence_from = now
+        reception = self._receiver.reception
+        if reception is not None and reception.last_sr and reception.last_sr_at == now:
+            self.presence.report(reception.ssrc, reception.packets_sent, now)
         if self.rtcp.round_trips != before:
             counted.round_trip.add(self.rtcp.round_trip)
 

@@ -119,11 +119,20 @@ class ConfigureStream(NamedTuple):
     send_through: int = -1
     """Send from the RTP socket of this other open stream of the same owner (man page `media_ssocks`); -1 =
     own socket."""
+    early: bool = False
+    """The call is not answered yet: nothing is due, until `ExpectMedia` or a configuration without it."""
 
     def __repr__(self) -> str:
         """As text without the SRTP keys (RELIABILITY S13)."""
         shown = self._replace(srtp_send_key=b"<masked>", srtp_receive_key=b"<masked>") if self.srtp_suite else self
         return f"ConfigureStream{tuple(shown)!r}"
+
+
+class ExpectMedia(NamedTuple):
+    """The call is answered: from now on the peer's media is due, where it was configured as early."""
+
+    stream_id: int
+    """An open stream of the same owner."""
 
 
 class SetSource(NamedTuple):
@@ -189,7 +198,17 @@ class CloseStream(NamedTuple):
     """An open stream of the same owner."""
 
 
-Command = OpenStream | ConfigureStream | SetSource | SetSink | SendDigits | StopDigits | ProvideFrames | CloseStream
+Command = (
+    OpenStream
+    | ConfigureStream
+    | ExpectMedia
+    | SetSource
+    | SetSink
+    | SendDigits
+    | StopDigits
+    | ProvideFrames
+    | CloseStream
+)
 """Whatever `MediaEngine.handle` takes."""
 
 
@@ -373,7 +392,8 @@ class StreamStatistics(NamedTuple):
     remote_jitter_ms: float
     """Jitter that the peer reported; -1 = no report came."""
     mos: float
-    """MOS-CQE of the E-model, 1 to 4.5; 0 = nothing was received."""
+    """MOS-CQE of the E-model, 1 to 4.5, with the worse of loss_ratio and missed_ratio; 0 = the codec has no values, or
+    nothing came and nothing was due."""
     level_dbm0: float
     """Mean level of the sampled audio received; -127 = digital silence or nothing decoded."""
     audible_ratio: float
@@ -407,7 +427,21 @@ class StreamStatistics(NamedTuple):
     received_last: float
     """Seconds from the opening to the newest packet; -1 = none came."""
     one_way: str
-    """Empty when both sides did as the direction says; "peer": we sent, nothing came; "local": reverse."""
+    """Empty when both sides did as the direction says; "peer": we sent, and media was there for less than a quarter of
+    the time in which it was due; "local": the peer's media came, and we sent nothing."""
+    media_due: float
+    """Seconds from the answer to the close in which the peer's media was due: holds, directions in which it sends
+    nothing and agreed silence suppression are left out; see `presence`."""
+    media_present: float
+    """Seconds of those with media: all but gaps of more than 0.3 s."""
+    media_gap: float
+    """Seconds of the longest gap while media was due, before the first and after the last packet included."""
+    packets_due: int
+    """Packets due in that time: by sequence numbers, and in gaps by the peer's packet time."""
+    packets_missed: int
+    """Packets of those that never came, those after the newest one included."""
+    missed_ratio: float
+    """packets_missed / packets_due, 0 to 1."""
 
 
 class StreamClosed(NamedTuple):

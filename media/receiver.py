@@ -71,6 +71,7 @@ class Receiver:
         "_inband_slot",
         "_last_digit",
         "_late",
+        "_noise_types",
         "_owner",
         "_plain_head",
         "_sampling",
@@ -81,6 +82,7 @@ class Receiver:
         "can_receive",
         "codec",
         "codec_index",
+        "comfort_noise",
         "digits_received",
         "discards",
         "earlier",
@@ -96,6 +98,7 @@ class Receiver:
         "sink",
         "srtp",
         "ssrc_changes",
+        "suppressed_at",
     )
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, sender: Sender) -> None:
@@ -131,6 +134,11 @@ class Receiver:
         self.discards = [0] * len(totals.DISCARD_REASONS)
         self._late = 0
         self.ssrc_changes = 0
+        self.comfort_noise = False
+        """Comfort noise was negotiated, or came (RFC 3389)."""
+        self.suppressed_at = -1.0
+        """When the peer last showed that it is silent on purpose; -1 = never."""
+        self._noise_types = {COMFORT_NOISE}
         self.first_at = -1.0
         self.level_samples: list[float] = [0, 0.0, 0]
         """Packets sampled, sum of their mean squares, and how many were audible."""
@@ -161,7 +169,10 @@ class Receiver:
             self.event_receiver = dtmf.EventReceiver(command.dtmf_clock_rate)
         if command.receive_codecs != self._codecs_known:
             self._codecs_known = command.receive_codecs
-            self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs}
+            noise = {pt for pt, name, _ in command.receive_codecs if name.upper() == "CN"}
+            self.comfort_noise |= bool(noise)
+            self._noise_types = {COMFORT_NOISE, *noise}
+            self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs if pt not in noise}
             if not self.codec and command.receive_codecs:
                 self.codec_index = totals.codec_index(command.receive_codecs[0][1])
         self._dtmf_methods = command.dtmf_methods
@@ -190,6 +201,21 @@ class Receiver:
     def received(self) -> int:
         """RTP packets that belonged, duplicates included."""
         return self.earlier[0] + (self.reception.received if self.reception is not None else 0)
+
+    @property
+    def unique(self) -> int:
+        """RTP packets that belonged, each counted once."""
+        return self.earlier[2] + (self.reception.unique if self.reception is not None else 0)
+
+    @property
+    def expected(self) -> int:
+        """RTP packets expected by their sequence numbers (RFC 3550 A.3), over all SSRCs."""
+        return self.earlier[1] + (self.reception.expected if self.reception is not None else 0)
+
+    @property
+    def suppressed(self) -> bool:
+        """The peer is silent on purpose: since its last packet of comfort noise it sent no audio."""
+        return self.suppressed_at >= 0 and self.suppressed_at == self.last_at
 
     @property
     def bytes_received(self) -> int:
@@ -300,7 +326,9 @@ class Receiver:
             return True
         _, second, sequence_number, timestamp, ssrc = _UNPACK(data)
         payload_type = second & 0x7F
-        known = payload_type in self._codecs or payload_type in (self._dtmf_payload_type, COMFORT_NOISE)
+        known = (
+            payload_type in self._codecs or payload_type == self._dtmf_payload_type or payload_type in self._noise_types
+        )
         if not known:
             self.discards[totals.BAD_PAYLOAD] += 1
             return True
@@ -382,6 +410,11 @@ class Receiver:
         assert reception is not None
         codec = self._codecs.get(second & 0x7F)
         if codec is None or second & 0x7F == self._dtmf_payload_type:
+            if codec is None and second & 0x7F != self._dtmf_payload_type:
+                self.comfort_noise = True
+                self.suppressed_at = now
+            elif self.suppressed:
+                self.suppressed_at = now  # a digit within the silence
             verdict = reception.count(sequence_number)  # events keep their timestamp: no jitter from them
         else:
             name, clock = codec

@@ -31,6 +31,7 @@ class Reception(SequenceTracker):
         "last_at",
         "last_sr",
         "last_sr_at",
+        "packets_sent",
         "read",
         "slot",
         "ssrc",
@@ -54,6 +55,8 @@ class Reception(SequenceTracker):
         """Middle 32 bits of the NTP time of the source's last sender report; 0 = none came."""
         self.last_sr_at = 0.0
         """When that report came."""
+        self.packets_sent = 0
+        """Packets that the source says it sent, by that report (RFC 3550 6.4.1)."""
         self.usual_size = HEADER_SIZE
         """Octets of most datagrams; see `octets`."""
         self._other_octets = 0
@@ -131,8 +134,12 @@ class Reception(SequenceTracker):
         """Interarrival jitter in clock units, as reports carry it."""
         return self.jitter16 >> 4
 
-    def sender_report(self, ntp_middle: int, now: float) -> None:
-        """Note the source's sender report. ntp_middle: middle 32 bits of its NTP time. now: seconds, monotonic."""
+    def sender_report(self, ntp_middle: int, now: float, packets_sent: int = 0) -> None:
+        """Note the source's sender report.
+
+        ntp_middle: middle 32 bits of its NTP time. now: seconds, monotonic. packets_sent: its packet count.
+        """
+        self.packets_sent = packets_sent
         self.last_sr = ntp_middle
         self.last_sr_at = now
 

@@ -181,7 +181,7 @@ class RtcpSession:
         for packet in packets:
             if isinstance(packet, rtcp.SenderReport):
                 if reception is not None:
-                    reception.sender_report(packet.ntp_time >> 16 & _M32, now)
+                    reception.sender_report(packet.ntp_time >> 16 & _M32, now, packet.packets_sent)
                 self._take_blocks(packet.blocks, now)
             elif isinstance(packet, rtcp.ReceiverReport):
                 self._take_blocks(packet.blocks, now)

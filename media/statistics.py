@@ -1,6 +1,6 @@
 """The figures of one stream, drawn up for its owner: `StreamStatistics` with loss, jitter, level and MOS-CQE.
 
-Reads counters; changes nothing.
+Reads counters, and has the time of the stream brought up to now.
 """
 
 import math
@@ -8,12 +8,15 @@ import math
 from . import quality, totals
 from .line import Line
 from .messages import StreamStatistics
+from .presence import MediaTime
 from .receiver import FULL_SCALE_DBM0, Receiver
 
 JITTER_BUFFER = 0.06
 """Seconds that a playout buffer is taken to add where audio is not decoded."""
 PACKETS_TO_JUDGE = 25
 """Fewer packets than this say nothing about one-way media."""
+ONE_WAY_SHARE = 0.25
+"""A peer whose media is there for less than this share of the time in which it was due counts as silent."""
 
 
 def statistics_of(line: Line, now: float) -> StreamStatistics:
@@ -41,9 +44,11 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
     remote_expected = sender.packets_sent
     mos = 0.0
     codec = receiver.codec or sender.codec
-    if received:
+    time = line.presence.figures(now)
+    missed_ratio = time.packets_missed / time.packets_due if time.packets_due else 0.0
+    if received or time.packets_missed:
         delay = max(rtcp.round_trip, 0.0) / 2 + JITTER_BUFFER
-        heard_loss = min(1.0, (lost + late) / expected) if expected else 0.0
+        heard_loss = max(missed_ratio, min(1.0, (lost + late) / expected) if expected else 0.0)
         mos = quality.mos_cqe(codec, heard_loss, bursts, delay) or 0.0
     address, port = line.remote() if receiver.last_at >= 0 else ("", 0)
     return StreamStatistics(
@@ -87,7 +92,13 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         ssrc_changes=receiver.ssrc_changes,
         received_first=receiver.first_at - stream.opened_at if receiver.first_at >= 0 else -1.0,
         received_last=receiver.last_at - stream.opened_at if receiver.last_at >= 0 else -1.0,
-        one_way=one_way(line.settings.direction, sender.packets_sent, received),
+        one_way=one_way(line.settings.direction, sender.packets_sent, received, time),
+        media_due=time.due,
+        media_present=time.present,
+        media_gap=time.gap,
+        packets_due=time.packets_due,
+        packets_missed=time.packets_missed,
+        missed_ratio=missed_ratio,
     )
 
 
@@ -99,10 +110,13 @@ def _level(receiver: Receiver) -> float:
     return max(-127.0, FULL_SCALE_DBM0 + 10 * math.log10(total / samples / (32768.0**2 / 2)))
 
 
-def one_way(direction: str, sent: int, received: int) -> str:
-    """Which side was silent, if one was though the direction has both send: "", "peer" or "local"."""
+def one_way(direction: str, sent: int, received: int, time: MediaTime) -> str:
+    """Which side was silent, if one was though the direction has both send: "", "peer" or "local".
+
+    sent, received: RTP packets. time: when media was due and came.
+    """
     if direction != "sendrecv" or max(sent, received) < PACKETS_TO_JUDGE:
         return ""
-    if not received:
-        return "peer"
+    if not received or (time.packets_due >= PACKETS_TO_JUDGE and time.present < ONE_WAY_SHARE * time.due):
+        return "peer" if sent else "local" if received else ""
     return "" if sent else "local"

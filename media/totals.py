@@ -43,6 +43,7 @@ LATENESS_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2)
 JITTER_EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
 LOSS_EDGES = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
 ROUND_TRIP_EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+GAP_EDGES = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 MOS_EDGES = (1.0, 2.0, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34, 4.4)
 
 Row = tuple[str, tuple[str, ...], tuple[float, ...]]
@@ -101,11 +102,14 @@ class MediaTotals:
         "discards",
         "frames_dropped",
         "frames_skipped",
+        "gap",
         "jitter",
         "lateness",
         "loss_ratio",
         "mos",
+        "packets_due",
         "packets_lost",
+        "packets_missed",
         "packets_received",
         "packets_sent",
         "ports_in_use",
@@ -137,6 +141,12 @@ class MediaTotals:
         """Their payload octets."""
         self.packets_lost = _per_codec()
         """RFC 3550 losses of streams, by codec."""
+        self.packets_due = _per_codec()
+        """Packets that were due on finished streams by time, by codec."""
+        self.packets_missed = _per_codec()
+        """Those of them that never came."""
+        self.gap = Distribution(GAP_EDGES)
+        """Longest gap of each finished stream on which media was due, in seconds."""
         self.discards = [0] * len(DISCARD_REASONS)
         """Packets dropped, by reason."""
         self.frames_skipped = 0
@@ -207,6 +217,8 @@ class MediaTotals:
                 yield "sipswarm_rtp_packets_total", (direction, codec), (packets[index],)
                 yield "sipswarm_rtp_bytes_total", (direction, codec), (size[index],)
             yield "sipswarm_rtp_packets_lost_total", (codec,), (self.packets_lost[index],)
+            yield "sipswarm_rtp_packets_due_total", (codec,), (self.packets_due[index],)
+            yield "sipswarm_rtp_packets_missed_total", (codec,), (self.packets_missed[index],)
             yield "sipswarm_rtp_streams_active", ("sent", codec), (self.streams_sending[index],)
             yield "sipswarm_rtp_streams_active", ("received", codec), (self.streams_receiving[index],)
             for name, distribution in (
@@ -218,6 +230,7 @@ class MediaTotals:
         for reason, value in zip(DISCARD_REASONS, self.discards, strict=True):
             yield "sipswarm_rtp_packets_discarded_total", (reason,), (value,)
         yield "sipswarm_rtp_send_lateness_seconds", (), (self.lateness.total, *self.lateness.counts)
+        yield "sipswarm_rtp_gap_seconds", (), (self.gap.total, *self.gap.counts)
         yield "sipswarm_rtp_round_trip_seconds", (), (self.round_trip.total, *self.round_trip.counts)
         for index, mode in enumerate(("rfc4733", "inband")):
             yield "sipswarm_dtmf_events_total", ("sent", mode), (self.digits_sent[index],)

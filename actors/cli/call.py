@@ -11,7 +11,7 @@ import click
 from sipcore.message import Response
 
 from .. import tls
-from ..call_book import closed_of
+from ..call_book import closed_of, media_of
 from ..config import format_host
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout
 from ..failure_reasons import reason_of, words_of
@@ -311,8 +311,18 @@ def result_lines(call: "Call") -> list[str]:
         return [*lines, "media: none"]
     mos = f"{figures.mos:.2f}" if figures.mos else "unknown"  # for codecs without a known impairment
     quality = f", jitter {figures.jitter_ms:.1f} ms, MOS {mos}" if figures.packets_received else ", one-way"
+    media = media_of(call.all_statistics)
+    if media.media_due > 0:
+        came = media.rtp_due - media.rtp_missed
+        due = (
+            f"media was due for {media.media_due:.1f} s and there for {media.media_present:.1f} s: received {came} of "
+            f"{media.rtp_due} packets due, longest gap {media.media_gap:.1f} s"
+        )
+    else:
+        due = "no media was due"
     return [
         *lines,
+        due,
         f"media: RTP sent {figures.packets_sent}, received {figures.packets_received}, lost {figures.packets_lost}"
         + quality,
     ]

@@ -27,7 +27,16 @@ from ..totals import Cell, SeriesRow
 RING: Final = 10_000
 """records that wait for the disk at most, some 4 MB"""
 RETRY: Final = 1.0
-_FIGURES: Final = ("post_dial_delay", "answer_delay", "disconnect_delay", "jitter", "mos")
+_FIGURES: Final = (
+    "post_dial_delay",
+    "answer_delay",
+    "disconnect_delay",
+    "jitter",
+    "mos",
+    "media_due",
+    "media_present",
+    "media_gap",
+)
 """columns in which -1.0 stands for none"""
 _logger = logging.getLogger(__name__)
 

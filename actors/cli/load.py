@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from ..config import Listener, LoadConfig
+from ..config import MEDIA_SHARE, Listener, LoadConfig
 from ..errors import ConfigurationError
 from ..load import user_file
 from ..load.data import Data
@@ -100,7 +100,16 @@ must be seen to be that"""
     default="",
     help="CSV file of the scenario's rows, with a header or in SIPp's form.",
 )
-@click.option("--expect-media", is_flag=True, help="Expect packets of audio in both directions.")
+@click.option(
+    "--expect-media", is_flag=True, help="Expect audio in both directions, for --media-share of the time it is due."
+)
+@click.option(
+    "--media-share",
+    type=click.FloatRange(0.0, 1.0),
+    default=None,
+    show_default=str(MEDIA_SHARE),
+    help="As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack.",
+)
 @click.option("--expect-audio", is_flag=True, help="Expect to hear something: half of it louder than -50 dBm0.")
 @click.option(
     "--expect-mos", type=click.FloatRange(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least."
@@ -147,6 +156,7 @@ def load(
     run_time: float | None,
     data: str,
     expect_media: bool,
+    media_share: float | None,
     expect_audio: bool,
     expect_mos: float | None,
     expect_code: int | None,
@@ -207,6 +217,7 @@ def load(
                 f"{data}: {len(rows.rows)} rows over {shard[1]} shards leave some of them without a row; add rows, or "
                 "use fewer shards"
             )
+    expect_media = expect_media or media_share is not None
     expects_media = expect_media or expect_audio or expect_mos is not None or bool(expect_dtmf)
     if expects_media and expect_code is not None and expect_code >= 300:
         raise click.UsageError(f"a call that is refused with {expect_code} has no media; expect one or the other")
@@ -237,6 +248,7 @@ def load(
         dtmf=dtmf,
         expect_dtmf=expect_dtmf,
         expect_media=expect_media,
+        media_share=MEDIA_SHARE if media_share is None else media_share,
         expect_audio=expect_audio,
         expect_mos=expect_mos or 0.0,
         expect_code=expect_code or 0,

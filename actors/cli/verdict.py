@@ -55,6 +55,12 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         f"lost {media['lost']}, one-way calls {media['one_way_calls']}, "
         f"jitter p95 {_milliseconds(media['jitter_p95'])}, MOS p5 {_number(media['mos_cqe_p5'])}"
     )
+    if media["rtp_due"]:
+        yield (
+            f"media due: {media['rtp_due']} packets, missed {media['rtp_missed']}, worst call: received ratio "
+            f"{_number(media['received_ratio_min'])}, media share {_number(media['media_share_min'])}; longest gap "
+            f"{_number(media['gap_max'])} s"
+        )
     yield (f"digits: sent {dtmf['sent']}, received {dtmf['received']}, missed {dtmf['missed']}, wrong {dtmf['wrong']}")
     generator = summary["generator"]
     yield (

@@ -13,6 +13,10 @@ from ..messages import CallFinished
 
 AUDIBLE: Final = 0.5
 """share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""
+MEDIA_START: Final = 0.5
+"""seconds of media that a call may lack whatever its length: the peer's start, and what ends with the call"""
+ONE_WAY_SHARE: Final = 0.25
+"""a peer whose media was there for less of the time in which it was due counts as silent"""
 EARLY_SHARE: Final = 0.1
 """share of the hold that a call may be shorter than planned, because two clocks measure it"""
 EARLY_MOST: Final = 0.5
@@ -73,13 +77,24 @@ def _missed_digits(row: CallFinished, load: LoadConfig) -> str:
 
 
 def _missed_media(row: CallFinished, load: LoadConfig) -> str:
-    if (load.expect_media or load.expect_mos or load.expect_audio) and not (row.rtp_sent and row.rtp_received):
-        return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+    if load.expect_media or load.expect_mos or load.expect_audio:
+        if not (row.rtp_sent and row.rtp_received):
+            return "one_way" if row.rtp_sent or row.rtp_received else "silent"
+        if load.expect_media and row.media_present + MEDIA_START < load.media_share * row.media_due:
+            return "media_share"
     if load.expect_mos and row.mos < load.expect_mos:
         return "mos"
     if load.expect_audio and row.audible < AUDIBLE:
         return "audio"
     return ""
+
+
+def is_one_way(row: CallFinished) -> bool:
+    """Media went one way only, or nearly: the peer's was there for less than a quarter of the time it was due."""
+    if bool(row.rtp_sent) != bool(row.rtp_received):
+        return True
+    due = row.media_due
+    return bool(row.rtp_received) and due >= MEDIA_START and row.media_present < ONE_WAY_SHARE * due
 
 
 def _missed_close(row: CallFinished) -> str:

@@ -276,6 +276,12 @@ class Report:
                 "jitter_p95": _rounded(tally.distributions["jitter"].percentile(95)),
                 "mos_cqe_p5": _rounded(tally.distributions["mos"].percentile(5)),
                 "one_way_calls": tally.one_way,
+                "rtp_due": tally.rtp_due,
+                "rtp_missed": tally.rtp_missed,
+                "received_ratio": _rounded(1 - tally.rtp_missed / tally.rtp_due if tally.rtp_due else None),
+                "received_ratio_min": _rounded(tally.distributions["received_ratio"].min),
+                "media_share_min": _rounded(tally.distributions["media_share"].min),
+                "gap_max": _rounded(tally.distributions["gap"].max),
             },
             "dtmf": {
                 "sent": tally.digits_sent,

@@ -13,7 +13,7 @@ from ..histogram import Histogram
 from ..messages import CallFinished
 from ..request_loss import Loss
 from .concurrency import Concurrency
-from .expectations import missed
+from .expectations import is_one_way, missed
 from .thresholds import DISTRIBUTIONS
 
 MOST_FAILURES: Final = 200
@@ -37,7 +37,7 @@ class Tally:
         self.answered = self.completed = self.one_way = 0
         self.unreachable = 0
         """calls whose INVITE could not be sent, for want of a connection or through a fault of this machine"""
-        self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = 0
+        self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = self.rtp_due = self.rtp_missed = 0
         self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
         self._first_start = float("inf")
@@ -83,7 +83,7 @@ class Tally:
             self.answered += 1
             self.completed += row.closed == "confirmed"
             self.distributions["duration"].add(row.duration)
-            self.one_way += failure == "one_way" or bool(row.rtp_sent) != bool(row.rtp_received)
+            self.one_way += failure == "one_way" or is_one_way(row)
         self._add_times(row)
         self._add_media(row)
         self.digits_sent += row.digits_sent
@@ -109,10 +109,20 @@ class Tally:
         self.rtp_sent += row.rtp_sent
         self.rtp_received += row.rtp_received
         self.rtp_lost += row.rtp_lost
+        self.rtp_due += row.rtp_due
+        self.rtp_missed += row.rtp_missed
+        missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
             self.streams += 1
-            self.distributions["loss"].add(row.rtp_lost / (row.rtp_lost + row.rtp_received))
+            self.distributions["loss"].add(max(missing, row.rtp_lost / (row.rtp_lost + row.rtp_received)))
             if row.jitter >= 0:
                 self.distributions["jitter"].add(row.jitter)
-            if row.mos >= 0:
-                self.distributions["mos"].add(row.mos)
+        elif row.rtp_due:
+            self.distributions["loss"].add(missing)
+        if row.mos >= 0:
+            self.distributions["mos"].add(row.mos)
+        if row.rtp_due:
+            self.distributions["received_ratio"].add(1 - missing)
+        if row.media_due > 0:
+            self.distributions["gap"].add(row.media_gap)
+            self.distributions["media_share"].add(min(1.0, row.media_present / row.media_due))

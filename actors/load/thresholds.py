@@ -18,8 +18,11 @@ DISTRIBUTIONS: Final = (
     "jitter",
     "loss",
     "mos",
+    "received_ratio",
+    "gap",
+    "media_share",
 )
-"""one value per call; delays, duration and jitter in seconds, loss from 0 to 1"""
+"""one value per call; delays, duration, jitter and the longest gap in seconds, shares from 0 to 1"""
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
     "<=": operator.le,

@@ -30,6 +30,11 @@ ROW = CallFinished(
     digits_missed=0,
     digits_wrong=0,
     failure="",
+    media_due=2.0,
+    media_present=2.0,
+    media_gap=0.04,
+    rtp_due=100,
+    rtp_missed=1,
 )
 REFUSED = ROW._replace(
     ended=100.004,
@@ -50,6 +55,11 @@ REFUSED = ROW._replace(
     audible=-1.0,
     digits_sent=0,
     digits_received=0,
+    media_due=-1.0,
+    media_present=-1.0,
+    media_gap=-1.0,
+    rtp_due=0,
+    rtp_missed=0,
 )
 UNSENT = REFUSED._replace(outcome="transport_error", code=0, phrase="", cause="unreachable", post_dial_delay=-1.0)
 """no connection to the target came about"""

@@ -215,6 +215,9 @@ def test_a_delayed_offer_is_offered_in_the_200_and_answered_in_the_ack() -> None
     invite, _, ok, ack = made.line.messages
     assert (bool(invite.body), bool(ok.body), bool(ack.body)) == (False, True, True)
     assert made.alice.last(media.ConfigureStream).remote_port == made.bob.last(media.ConfigureStream).remote_port
+    assert [phone.commanded() for phone in (made.alice, made.bob)] == [["OpenStream", "ConfigureStream"]] * 2
+    assert not made.alice.last(media.ConfigureStream).early
+    assert not made.bob.last(media.ConfigureStream).early
     assert made.alice.call.state is made.bob.call.state is State.UP
     made.alice.call.hang_up(2.0)
     made.assert_all_over()
@@ -229,9 +232,16 @@ def test_early_media_answers_in_the_183_and_repeats_itself_in_the_200() -> None:
     progress = next(message for message in made.line.messages if name_of(message) == "183 INVITE")
     assert progress.body
     assert made.alice.last(media.ConfigureStream).remote_port == 4000
+    for phone in (made.alice, made.bob):
+        assert phone.last(media.ConfigureStream).early, "nothing is due before the answer"
+        assert "ExpectMedia" not in phone.commanded()
     made.line.run(2.0)
     made.bob.call.answer((), 2.0)
     made.line.carry()
+    for phone in (made.alice, made.bob):
+        assert phone.commanded().count("ExpectMedia") == 1
+        newest = phone.commands[-1]
+        assert isinstance(newest, media.ExpectMedia) or not newest.early
     final = next(message for message in made.line.messages if name_of(message) == "200 INVITE")
     assert final.body in (b"", progress.body)
     assert made.alice.call.state is made.bob.call.state is State.UP

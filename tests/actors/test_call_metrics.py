@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.call_book import CallBook
+from actors.call_book import CallBook, MediaSum, media_of
 from actors.totals import Totals
 from media.messages import StreamStatistics
 from tests.actors.phones import FIGURES, Line, Phone
@@ -76,6 +76,28 @@ def test_a_call_with_one_silent_side_is_counted_by_that_side(one_way: str, side:
         each: totals.cell("sipswarm_calls_one_way_media_total", "load", each).value for each in ("local", "remote")
     }
     assert found == {"local": 0, "remote": 0, **({side: 1} if side else {})}
+
+
+def test_the_media_of_a_row_is_the_sum_over_the_streams_of_its_call() -> None:
+    nothing = StreamStatistics._make(FIGURES)
+    first = nothing._replace(
+        packets_sent=500,
+        packets_received=400,
+        packets_lost=3,
+        media_due=10.0,
+        media_present=8.0,
+        media_gap=2.0,
+        packets_due=500,
+        packets_missed=100,
+    )
+    second = first._replace(packets_sent=1, media_due=1.0, media_present=1.0, media_gap=0.1, packets_missed=0)
+    assert media_of((first, second)) == MediaSum(501, 800, 6, 11.0, 9.0, 2.0, 1000, 100)
+    assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0)
+    alice, _, _ = ended_by_alice(lost=False)
+    alice.call.media.lines[0].statistics = first._replace(mos=1.0)
+    row = CallBook(Totals()).finished(book_of(alice), 13.0)
+    assert (row.media_due, row.media_present, row.media_gap, row.rtp_due, row.rtp_missed) == (10.0, 8.0, 2.0, 500, 100)
+    assert (row.rtp_received, row.mos) == (400, 1.0)
 
 
 def test_what_users_have_not_read_is_a_mailbox() -> None:

@@ -194,6 +194,12 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "jitter_p95": pytest.approx(0.0004, rel=0.01),
         "mos_cqe_p5": pytest.approx(4.4, rel=0.01),
         "one_way_calls": 0,
+        "rtp_due": 10000,
+        "rtp_missed": 100,
+        "received_ratio": 0.99,
+        "received_ratio_min": 0.99,
+        "media_share_min": 1.0,
+        "gap_max": 0.04,
     }
     assert summary["dtmf"] == {"sent": 400, "received": 400, "missed": 0, "wrong": 0}
     assert set(summary["generator"]) == {

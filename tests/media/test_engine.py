@@ -11,6 +11,7 @@ from media.messages import (
     ConfigureStream,
     DigitsSent,
     DtmfReceived,
+    ExpectMedia,
     FramesReceived,
     FramesWanted,
     ProvideFrames,
@@ -369,6 +370,78 @@ def test_rtcp_counts_as_a_sign_of_life(world: World) -> None:
     world.do(other, SetSource(1, ("none",)))
     world.run(20.0)
     assert world.said(one, StreamSilent) == []
+
+
+def test_a_peer_that_stops_is_loss_in_time_and_not_in_sequence_numbers(world: World) -> None:
+    one, other = call(world)
+    world.run(1.0)
+    world.do(other, SetSource(1, ("none",)))
+    world.run(9.0)
+    final = world.close(one)
+    assert (final.packets_lost, final.loss_ratio) == (0, 0.0), "RFC 3550 A.3, as RTCP reports it"
+    assert final.packets_received == pytest.approx(50, abs=2)
+    assert final.packets_due == pytest.approx(500, abs=5)
+    assert final.packets_missed == pytest.approx(450, abs=5)
+    assert final.missed_ratio == pytest.approx(0.9, abs=0.01)
+    assert final.media_due == pytest.approx(10.0, abs=0.02)
+    assert final.media_present == pytest.approx(1.0, abs=0.05)
+    assert final.media_gap == pytest.approx(9.0, abs=0.05)
+    assert final.mos == 1.0
+    assert final.one_way == "peer"
+    assert one.totals.packets_missed[0] == final.packets_missed
+    assert one.totals.packets_due[0] == final.packets_due
+    assert (one.totals.gap.count, one.totals.gap.total) == (1, final.media_gap)
+    assert one.totals.loss_ratio[0].total == final.missed_ratio
+    well = world.close(other)
+    assert (well.packets_missed, well.one_way) == (0, "")
+    assert well.mos > 4.3
+
+
+def test_a_stream_on_which_nothing_comes_is_all_loss_once_the_call_is_answered(world: World) -> None:
+    one, other = world.engine(), world.engine()
+    world.open(one)
+    at = world.open(other)
+    world.do(one, to(at, source=("silence",), early=True))
+    world.run(3.0)
+    world.do(one, ExpectMedia(1))
+    world.run(2.0)
+    final = world.close(one)
+    assert final.media_due == final.media_gap == pytest.approx(2.0, abs=0.01)
+    assert (final.media_present, final.packets_due, final.packets_missed) == (0.0, 100, 100)
+    assert (final.mos, final.missed_ratio, final.one_way) == (1.0, 1.0, "peer")
+
+
+def test_nothing_is_due_of_a_call_that_was_never_answered(world: World) -> None:
+    engine = world.engine()
+    other = world.engine()
+    world.open(engine)
+    world.do(engine, to(world.open(other), source=("silence",), early=True))
+    world.run(3.0)
+    final = world.close(engine)
+    assert (final.media_due, final.packets_due, final.mos, final.missed_ratio) == (0.0, 0, 0.0, 0.0)
+    assert engine.totals.loss_ratio[0].count == engine.totals.gap.count == 0
+
+
+@pytest.mark.parametrize("direction", ["sendonly", "inactive", "recvonly"])
+def test_a_hold_and_its_end_are_no_gap(world: World, direction: str) -> None:
+    one, other = world.engine(), world.engine()
+    at_one, at_other = world.open(one), world.open(other)
+    settings = {one: to(at_other, source=("silence",)), other: to(at_one, source=("silence",))}
+    for engine in (one, other):
+        world.do(engine, settings[engine])
+    world.run(2.0)
+    world.do(one, settings[one]._replace(direction=direction))
+    world.do(other, settings[other]._replace(direction="recvonly" if direction == "sendonly" else "inactive"))
+    world.run(3.0)
+    for engine in (one, other):
+        world.do(engine, settings[engine])
+    world.run(2.0)
+    for engine in (one, other):
+        final = world.close(engine)
+        assert final.media_due == pytest.approx(4.0, abs=0.02)
+        assert final.media_present == final.media_due
+        assert final.media_gap < 0.1
+        assert final.packets_missed <= 1
 
 
 def test_one_way_media_is_named(world: World) -> None:

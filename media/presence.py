@@ -1,0 +1,299 @@
+"""Media judged against time: how long packets of the peer were due on one stream, and for how long they came.
+
+Sequence numbers show what was lost before the newest packet; a peer that stops, or never begins, leaves no trace in
+them. So the engine looks at each stream about three times a second (`look`), compares what has come since with the
+time that passed, and adds up three things: time in which media was due, time in gaps, packets that never came. No work
+is done per packet.
+
+Due is the time from the answer to the close in which the peer may send to us: not before the answer, not while either
+side holds, not without a remote address, and not in silence suppression that is agreed and shown: after a packet of
+comfort noise (RFC 3389), or, where comfort noise or a codec with silence suppression is in use, as long as the peer's
+sender reports (RFC 3550 6.4.1) say that it sent less than time asks for. A report that says more than was counted
+raises what was due.
+
+A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
+regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter, loss or the start
+of a stream: they show in the longest gap, and are not missing. Sans-IO: time is an argument.
+"""
+
+from typing import Final, NamedTuple
+
+from .messages import ConfigureStream
+from .receiver import Receiver
+from .reception import Reception
+
+SETTLED: Final = 0.3
+"""Seconds without a packet that are no missing media yet."""
+SETTLED_DTX: Final = 1.0
+"""The same with a codec that has silence suppression: Opus then sends a packet every 400 ms (RFC 6716 2.1.9)."""
+DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "SPEEX", "GSM-EFR", "GSM-HR-08"))
+"""Encoding names, in capitals, of codecs that stop by themselves in silence."""
+INTERVALS: Final = (0.002, 0.25)
+"""Seconds: what is taken for a packet time, at least and at most."""
+_PROMPT: Final = 0.4
+_SLACK: Final = 10
+_ENOUGH: Final = 8
+_M32: Final = 0xFFFFFFFF
+
+
+class MediaTime(NamedTuple):
+    """What was due on a stream and what of it came."""
+
+    due: float
+    """Seconds in which media was due."""
+    present: float
+    """Seconds of those in no gap of more than SETTLED."""
+    gap: float
+    """Seconds of the longest time without a packet while media was due."""
+    packets_due: int
+    """Packets that were due: by their sequence numbers, in gaps by the peer's packet time."""
+    packets_missed: int
+    """Packets of those that never came."""
+
+
+class Presence:
+    """The time of one stream. receiver: whose packets are counted; it is only read."""
+
+    __slots__ = (
+        "_active",
+        "_candidate",
+        "_codec",
+        "_confirmed",
+        "_excused",
+        "_expected",
+        "_floor",
+        "_fresh",
+        "_gap",
+        "_gap_from",
+        "_highest",
+        "_interval",
+        "_looked",
+        "_measured",
+        "_missing",
+        "_owed",
+        "_packets",
+        "_quiet_from",
+        "_received",
+        "_receiver",
+        "_said",
+        "_said_ssrc",
+        "_since",
+        "_suppressed",
+        "_timestamp",
+        "_unique",
+        "_unmeasured",
+        "_was_both_ways",
+        "_window",
+        "_window_at",
+    )
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._codec = ""
+        self._interval = 0.02
+        self._candidate = -1.0
+        self._confirmed = False
+        """two looks agreed on the packet time"""
+        self._measured: Reception | None = None
+        self._timestamp = self._highest = 0
+        self._was_both_ways = False
+        self._since = -1.0
+        """since when media is due; -1 = it is not"""
+        self._active = self._excused = self._missing = self._gap = 0.0
+        self._packets = self._received = 0
+        self._unmeasured = 0.0
+        """seconds of gaps whose packets wait for the peer's packet time"""
+        self._unique = self._expected = self._owed = 0
+        self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
+        self._suppressed = self._fresh = False
+        self._said = self._said_ssrc = -1
+        self._window = (0, 0.0, 0.0, 0.0)
+        self._window_at = 0.0
+
+    def expect(self, command: ConfigureStream, reachable: bool, now: float) -> None:
+        """Take what signalling decided. reachable: the peer named an address. now: seconds, monotonic."""
+        both_ways = command.direction == "sendrecv"
+        # Who sends only after having done both has put us on hold (RFC 3264 8.4), with or without music.
+        held = command.direction == "recvonly" and self._was_both_ways
+        self._was_both_ways |= both_ways
+        due = not command.early and reachable and (both_ways or (command.direction == "recvonly" and not held))
+        if command.receive_codecs:
+            self._codec = command.receive_codecs[0][1]
+        if self._candidate < 0 and command.packet_interval > 0:
+            self._interval = command.packet_interval
+        if due and self._since < 0:
+            self._start(now)
+        elif not due and self._since >= 0:
+            self._stop(now)
+
+    def _start(self, now: float) -> None:
+        receiver = self._receiver
+        self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
+        self._unique, self._expected = receiver.unique, receiver.expected
+        self._measure(receiver.reception)
+        self._suppressed = False
+        self._fresh = True
+        self._owed = 0
+        self._said_ssrc = -1
+        self._said = -1 if self._unique else 0  # nothing came yet: the first report counts from here
+        self._window = (self._packets, self._missing, self._excused, self._gap)
+
+    def _stop(self, now: float) -> None:
+        self.look(now)
+        self._take_quiet(now - self._quiet_from, self._suppressed)
+        self._active += now - self._since
+        self._since = -1.0
+
+    def look(self, now: float) -> None:
+        """Compare what came since the last look with the time that passed. now: seconds, monotonic."""
+        if self._since < 0:
+            return
+        receiver = self._receiver
+        prompt = now - self._looked <= _PROMPT
+        self._looked = now
+        unique = receiver.unique
+        new = unique - self._unique
+        if new <= 0:
+            if prompt:  # else what came may still wait in the kernel, because we were late
+                self._floor = now
+            return
+        last = receiver.last_at
+        expected = receiver.expected
+        sent = max(0, expected - self._expected - self._owed)
+        self._measure(receiver.reception)
+        begun = last - (new - 1) * self._interval
+        if not self._unique and not receiver.ssrc_changes:
+            begun = receiver.first_at
+            interval = (last - begun) / max(1, new - 1)
+            if new >= _ENOUGH and INTERVALS[0] <= interval <= INTERVALS[1]:
+                self._interval = self._candidate = interval  # until timestamps show it
+        elif self._fresh:  # numbers that were used before media was due are no loss in it
+            sent = min(sent, max(new, round((last - self._quiet_from) / self._interval) + 1))
+        self._fresh = False
+        begun = min(max(begun, self._floor, self._quiet_from), last)
+        suppressed = self._suppressed or receiver.suppressed_at > self._quiet_from
+        by_time = self._take_quiet(begun - self._quiet_from, suppressed)
+        # What sequence numbers show as lost in a gap was counted by its time.
+        self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
+        self._received += new
+        self._unique, self._expected, self._owed = unique, expected, 0
+        self._quiet_from = self._gap_from = last
+        self._suppressed = receiver.suppressed
+
+    def _take_quiet(self, quiet: float, suppressed: bool) -> int:
+        """Count a time without packets that ends now; returns the packets that were due in it."""
+        if suppressed:
+            self._excused += quiet
+            return 0
+        begun = self._quiet_from + quiet
+        self._gap = max(self._gap, begun - self._gap_from)
+        if self._is_settled(quiet):
+            return 0
+        self._missing += quiet
+        packets = round(quiet / self._interval)
+        if self._confirmed:
+            self._packets += packets
+        else:
+            self._unmeasured += quiet
+        return packets
+
+    @property
+    def _dtx(self) -> bool:
+        return (self._receiver.codec or self._codec).upper() in DTX_CODECS
+
+    def _is_settled(self, quiet: float) -> bool:
+        """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
+        return quiet <= (SETTLED_DTX if self._dtx else SETTLED) and self._quiet_from == self._gap_from
+
+    def _measure(self, reception: Reception | None) -> None:
+        """The peer's packet time, from its timestamps: the least one, until two looks agree."""
+        if reception is None or reception.timestamp < 0:
+            self._measured = None
+            return
+        timestamp, highest = reception.timestamp, reception.highest
+        packets = highest - self._highest
+        if self._measured is reception and packets > 0:
+            interval = ((timestamp - self._timestamp) & _M32) / reception.clock_rate / packets
+            if INTERVALS[0] <= interval <= INTERVALS[1]:
+                if abs(interval - self._candidate) <= 0.05 * interval:
+                    self._interval = interval
+                    self._confirmed = True
+                    self._count_unmeasured()
+                elif not self._confirmed:  # a pause in which the RTP clock ran on only makes it longer
+                    self._interval = interval if self._candidate < 0 else min(interval, self._candidate)
+                self._candidate = interval
+        self._measured, self._timestamp, self._highest = reception, timestamp, highest
+
+    def _count_unmeasured(self) -> None:
+        self._packets += round(self._unmeasured / self._interval)
+        self._unmeasured = 0.0
+
+    def report(self, ssrc: int, packets_sent: int, now: float) -> None:
+        """Hold a sender report of the peer against what was counted since the one before.
+
+        ssrc: its source. packets_sent: its packet count, 32 bit. now: seconds, monotonic.
+        """
+        if self._since < 0:
+            return
+        self.look(now)
+        quiet = now - self._quiet_from
+        if self._suppressed or not self._is_settled(quiet):
+            self._owed += self._take_quiet(quiet, self._suppressed)
+            self._quiet_from = now
+            if self._suppressed:
+                self._gap_from = now
+        self._count_unmeasured()
+        if self._said >= 0 and self._said_ssrc in (ssrc, -1):
+            said = (packets_sent - self._said) & _M32
+            if said <= _M32 >> 1:
+                self._settle(said, self._said_ssrc == ssrc, now)
+        self._said, self._said_ssrc = packets_sent, ssrc
+        self._window = (self._packets, self._missing, self._excused, self._gap)
+        self._window_at = now
+
+    def _settle(self, said: int, whole: bool, now: float) -> None:
+        """Correct the time since the last report by what the peer says it sent in it.
+
+        whole: the count began with the time, so that more than was counted is no earlier packet.
+        """
+        packets, missing, excused, gap = self._window
+        counted = self._packets - packets
+        by_time = self._missing - missing
+        agreed = self._dtx or self._receiver.comfort_noise
+        if whole and said > counted + _SLACK:
+            longest = round((now - self._window_at) / self._interval) + _SLACK
+            more = min(said, longest) - counted
+            if more > _SLACK:
+                back = min(self._excused - excused, more * self._interval)
+                self._packets += more
+                self._owed += more
+                self._excused -= back
+                self._missing += back
+                self._gap = max(self._gap, back)
+        elif agreed and counted > said + _SLACK and by_time > 0:
+            fewer = min(counted - said, round(by_time / self._interval))
+            silent = min(by_time, fewer * self._interval)
+            self._packets -= fewer
+            self._owed = max(0, self._owed - fewer)
+            self._missing -= silent
+            self._excused += silent
+            self._gap = gap
+            self._gap_from = now
+
+    def figures(self, now: float) -> MediaTime:
+        """Everything until now. now: seconds, monotonic."""
+        self.look(now)
+        active, excused, missing, gap = self._active, self._excused, self._missing, self._gap
+        packets = self._packets + round(self._unmeasured / self._interval)
+        if self._since >= 0:
+            active += now - self._since
+            quiet = now - self._quiet_from
+            if self._suppressed:
+                excused += quiet
+            else:
+                gap = max(gap, now - self._gap_from)
+                if not self._is_settled(quiet):
+                    missing += quiet
+                    packets += round(quiet / self._interval)
+        due = max(0.0, active - excused)
+        return MediaTime(due, max(0.0, due - missing), min(gap, active), packets, max(0, packets - self._received))
