@@ -33,6 +33,7 @@ INTERVALS: Final = (0.002, 0.25)
 _PROMPT: Final = 0.4
 _SLACK: Final = 10
 _ENOUGH: Final = 8
+_ROUGH: Final = 0.35
 _M32: Final = 0xFFFFFFFF
 
 
@@ -166,7 +167,9 @@ class Presence:
             begun = receiver.first_at
             interval = (last - begun) / max(1, new - 1)
             if new >= _ENOUGH and INTERVALS[0] <= interval <= INTERVALS[1]:
-                self._interval = self._candidate = interval  # until timestamps show it
+                if abs(interval - self._interval) > _ROUGH * self._interval:  # arrivals are rough, ours is negotiated
+                    self._interval = interval
+                self._candidate = self._interval  # until timestamps show it
         elif self._fresh:  # numbers that were used before media was due are no loss in it
             sent = min(sent, max(new, round((last - self._quiet_from) / self._interval) + 1))
         self._fresh = False
@@ -220,7 +223,8 @@ class Presence:
                     self._confirmed = True
                     self._count_unmeasured()
                 elif not self._confirmed:  # a pause in which the RTP clock ran on only makes it longer
-                    self._interval = interval if self._candidate < 0 else min(interval, self._candidate)
+                    rough = self._candidate < 0 or interval < (1 + _ROUGH) * self._candidate
+                    self._interval = interval if rough else self._candidate
                 self._candidate = interval
         self._measured, self._timestamp, self._highest = reception, timestamp, highest
 

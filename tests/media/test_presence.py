@@ -297,6 +297,14 @@ def test_packets_that_we_read_late_are_no_gap_of_the_peer() -> None:
     assert found.packets_missed == 0
 
 
+@pytest.mark.parametrize("late", [0.0, 0.05, 0.1])
+def test_the_start_of_a_stream_that_is_read_late_does_not_change_its_packet_time(late: float) -> None:
+    packets = [packet._replace(at=max(packet.at, late)) for packet in stream(0, 0.4)]
+    found = played(packets, 3.0)
+    assert found.packets_due == pytest.approx(150, abs=3)
+    assert found.packets_missed == pytest.approx(130, abs=3)
+
+
 def test_a_burst_after_an_outage_does_not_hide_it() -> None:
     packets = [packet._replace(at=5.0) if 3.0 <= packet.at < 5.0 else packet for packet in stream(0, 10)]
     found = played(packets, 10.0)
