@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from media.messages import StreamStatistics
 from sipcore.events import Cause
 
+from .call_slices import CallSlices
 from .call_state import TRANSPORT_FAILED, CallTimes, State
 from .failure_reasons import Blame, blame_of, reason_of
 from .foreign_text import cut, shown
@@ -103,18 +104,28 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
 
 
 class CallBook:
-    """The call metrics of one process."""
+    """The call metrics of one process.
 
-    __slots__ = ("_refusals", "_totals")
+    slices: take what a load shows of the calls that this process places while they live.
+    """
 
-    def __init__(self, totals: Totals) -> None:
+    __slots__ = ("_refusals", "_totals", "slices")
+
+    def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
         self._totals = totals
         self._refusals: set[str] = set()
         """for what media commands were refused, as far as that was logged"""
+        self.slices = slices or CallSlices(None)
 
-    def attempt(self, scenario: str, role: str) -> None:
+    def attempt(self, scenario: str, role: str, now: float) -> None:
         """A new call begins, ours or the peer's."""
+        if role == "uac":
+            self.slices.began(now)
         self._totals.cell("sipswarm_call_attempts_total", scenario, role).value += 1
+
+    def answered(self, call: "Call") -> None:
+        """A call that we placed was answered; its other figures come when it is over."""
+        self.slices.settled(call.times, call.planned, call.times.answered)
 
     def dropped(self, scenario: str, reason: str) -> None:
         """A planned call could not be started."""
@@ -166,6 +177,7 @@ class CallBook:
             call.failure = call.judge(row) if call.judge is not None else _own_fault(row)
         row = row._replace(failure=cut(str(call.failure)))
         if call.is_uac:
+            self.slices.settled(times, call.planned, now)
             self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
             if row.closed == "confirmed":

@@ -106,6 +106,7 @@ def _on_answered(call: "Call", notice: Answered) -> None:
         call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
     _start_media(call)
     _resolve(call.up)
+    call.worker.book.answered(call)
     if not notice.reinvite and call.on_up is not None:
         call.on_up(call)
 

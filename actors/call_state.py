@@ -48,6 +48,7 @@ class CallTimes:
         "bye_done",
         "bye_sent",
         "bye_status",
+        "counted",
         "ended",
         "first_response",
         "invited",
@@ -61,6 +62,8 @@ class CallTimes:
         self.bye_sent = self.bye_answered = self.bye_done = self.peer_bye = self.ended = 0.0
         self.bye_status = 0
         """of the final response to our BYE; 408 and 503 also when nothing came"""
+        self.counted = False
+        """its answer or its failure stands in a `CallSlice`"""
 
     @staticmethod
     def between(earlier: float, later: float) -> float:

@@ -32,6 +32,7 @@ from .call_actor import CallActor
 from .call_book import CallBook
 from .call_demand import named_codecs
 from .call_media import Line, MediaDemand
+from .call_slices import CallSlices
 from .callbacks import carry_through
 from .config import NodeConfig
 from .deadlines import Deadlines
@@ -91,7 +92,7 @@ class CallWorker:
         self.now = time.monotonic
         self.loop = surroundings.loop
         self.tell = tell
-        self.book = CallBook(totals)
+        self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
         self.draining = Draining(self)
         self.registrations = Registrations(self)
         self._on_ready = on_ready
@@ -176,6 +177,7 @@ class CallWorker:
         """Bring gauges up to date; the number of live calls."""
         self.book.set_active(self.live.values(), self.registrations.count)
         self.application.update_gauges()
+        self.book.slices.flush()
         return len(self.live)
 
     def on_record(self, record: Any) -> None:
@@ -258,7 +260,7 @@ class CallWorker:
         call.to = to
         call.actor.media.given = given
         self._actors[session.call_id, session.local_tag] = call.actor
-        self.book.attempt(scenario, "uac")
+        self.book.attempt(scenario, "uac", self.now())
         lines = self.lines_of(param)
         if lines or param.media_ssocks:
             self.bring_media(call.actor)
@@ -287,7 +289,8 @@ class CallWorker:
         actor = call.actor
         actor.user = call
         if actor.number not in self.live:
-            self.book.attempt(call.scenario, "uac")
+            self.book.attempt(call.scenario, "uac", self.now())
+            call.times.counted = False
         self.live[actor.number] = call
         self._by_number[actor.number] = self._actors[actor.session.call_id, actor.session.local_tag] = actor
         actor.reopen()
@@ -349,7 +352,7 @@ class CallWorker:
         actor = call.actor
         self._actors[session_key(request)] = actor
         self._actors[session.call_id, session.local_tag] = actor
-        self.book.attempt(call.scenario, "uas")
+        self.book.attempt(call.scenario, "uas", self.now())
         self.guarded(actor, actor.pump, now)
         self._touched[actor] = None
 
@@ -581,6 +584,7 @@ class CallWorker:
 
     def plan_finished(self, finished: LoadFinished) -> None:
         """The load generator of this slot is through with its share."""
+        self.book.slices.flush()
         if self.tell is not None:
             self.tell(finished)
 

@@ -106,6 +106,7 @@ class Child:
         if self._report_timer is not None:
             self._report_timer.cancel()
         self._snapshot()
+        self._flush_reports()  # what was counted since the last snapshot
         self._beat_timer.cancel()
         self._probe_timer.cancel()
         gc.callbacks.remove(self._on_gc)

@@ -251,6 +251,21 @@ class CallFinished(NamedTuple):
     """packets of those that never came"""
 
 
+class CallSlice(NamedTuple):
+    """What became of calls that a load placed, within a tenth of a second; what comes later for the same is added."""
+
+    slice: int
+    """tenths of a second of the monotonic clock"""
+    begun: int
+    answered: int
+    lateness: float
+    """greatest of the calls that were answered or failed, in seconds; -1.0 = none"""
+    post_dial: tuple[float, ...]
+    """`Spread.to_tuple` of the post-dial delays, in seconds, of the calls that were answered or failed"""
+    answer: tuple[float, ...]
+    """the same of the answer delays"""
+
+
 class CallTraced(NamedTuple):
     """The SIP of a call that failed; comes before its `CallFinished`, for a few calls of a run only."""
 

@@ -20,11 +20,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from . import kernel, link, listeners, tls, trace_file
+from .call_slices import start_of_slice
 from .config import Listener, NodeConfig
 from .errors import ConfigurationError, StartFailed
 from .link import Channel, RouterLink
 from .messages import (
     CallFinished,
+    CallSlice,
     CallTraced,
     Drain,
     Drained,
@@ -121,7 +123,7 @@ class Supervisor:
     config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
     run_dir: path of the run directory, empty = a fresh one.
     fleet: takes the snapshots.
-    on_call_finished, on_call_traced: take each `CallFinished` and `CallTraced`.
+    on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
     on_state: told starting, running and draining. notifier: whom to tell that we are ready, reload, stop, and live.
     """
 
@@ -133,6 +135,7 @@ class Supervisor:
         fleet: Fleet,
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
+        on_call_slice: Callable[[CallSlice], None] | None = None,
         on_state: Callable[[str], None] = lambda state: None,
         notifier: Notifier | None = None,
     ) -> None:
@@ -141,6 +144,7 @@ class Supervisor:
         self._fleet = fleet
         self._on_call_finished = on_call_finished
         self._on_call_traced = on_call_traced
+        self._on_call_slice = on_call_slice
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
         self._snapshot_number = 0
@@ -162,12 +166,12 @@ class Supervisor:
         self._closing = False
         self.failure = ""
         """why the node cannot go on; empty = all is well"""
+        self.plan_start = 0.0
+        """monotonic time at which the plan of a load begins, known after `start`"""
         self.load_finished = asyncio.Event()
         self.ended = asyncio.Event()
         """the plan is done, the drain is over, or the node failed"""
         self._all_ready = asyncio.Event()
-        self._plan_start = 0.0
-        """monotonic time at which the schedule of a load begins"""
 
     @property
     def totals(self) -> Totals:
@@ -227,8 +231,8 @@ class Supervisor:
         if self.failure:
             await self.close()
             raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
-        self._plan_start = time.monotonic() + START_LEAD
-        self._link.broadcast((Start(self._plan_start),))
+        self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
+        self._link.broadcast((Start(self.plan_start),))
         self._on_state("running")
         self._notifier.ready()
 
@@ -274,9 +278,9 @@ class Supervisor:
 
         Returns: seconds from the start of the plan at which it holds.
         """
-        at = max(self._plan_start, time.monotonic() + RATE_LEAD)
+        at = max(self.plan_start, time.monotonic() + RATE_LEAD)
         self._link.broadcast((SetRate(rate, at),))
-        return at - self._plan_start
+        return at - self.plan_start
 
     def reload(self) -> None:
         """Have every call worker read its user's file again."""
@@ -484,6 +488,9 @@ class Supervisor:
                 self.call_records += 1
                 if self._on_call_finished is not None:
                     self._on_call_finished(record)
+            elif kind is CallSlice:
+                if self._on_call_slice is not None:
+                    self._on_call_slice(record)
             elif kind is CallTraced:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)

@@ -51,6 +51,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     44: messages.Drained,
     45: messages.CallTraced,
     46: messages.Reloaded,
+    47: messages.CallSlice,
     # media link
     60: media_messages.OpenStream,
     61: media_messages.ConfigureStream,

@@ -90,12 +90,17 @@ ACTORS_PURE = {
     "actors/ladder.py",
     "actors/masking.py",
     "actors/pcap.py",
+    "actors/call_slices.py",
     "actors/failure_reasons.py",
-    "actors/request_loss.py",
+    "actors/load/description.py",
     "actors/load/expectations.py",
     "actors/load/concurrency.py",
+    "actors/load/health.py",
     "actors/load/schedule.py",
     "actors/load/tally.py",
+    "actors/load/timeline.py",
+    "actors/request_loss.py",
+    "actors/spread.py",
 }
 THIRD_PARTY_HOMES = {
     "zmq": ("actors/link.py",),

@@ -1,6 +1,7 @@
 """One load against a target: its fleet, its report, its files and what it shows; used by `load` and `demo`."""
 
 import datetime
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
@@ -20,12 +21,16 @@ from ..load.thresholds import Threshold
 from ..messages import CallFinished
 from . import run
 from .cdr import Cdr
+from .file_writer import FileWriter
+from .info import installed
 from .keys import Keyboard, Keys
 from .options import FleetOptions
 from .progress import Figures, choose_progress
 
 PARTIAL_EVERY: Final = 10.0
 """seconds between two writings of what is known so far"""
+WRITE_TIMEOUT: Final = 30.0
+"""seconds that the end of a run waits for the disk"""
 
 
 class LoadRun:
@@ -64,9 +69,8 @@ class LoadRun:
             prefix=prefix,
             on_call_finished=self._on_call_finished,
             on_call_traced=self.failures.trace,
-            watch=lambda process, incarnation, snapshot: self.report.health.observe(
-                prefix + process, incarnation, snapshot
-            ),
+            on_call_slice=self.report.timeline.add_slice,
+            watch=lambda process, incarnation, snapshot: self.report.observe(prefix, process, incarnation, snapshot),
             cdr=cdr,
         )
         self._cdr = cdr
@@ -76,9 +80,11 @@ class LoadRun:
         calls = self._plan.planned()
         self._planned = None if calls is None else self._share.count(calls)
         self._idle = self._planned == 0 and calls != 0
-        self._begun = 0.0
         self._started = ""
         self._written = 0.0
+        self._draining = False
+        """a signal ended the plan: no rate is commanded any more"""
+        self._writer = FileWriter()
         self._said = ""
         """the answer to the last key"""
 
@@ -102,9 +108,8 @@ class LoadRun:
             self.results.discard()
             raise
         self.results.begun()
-        self._begun = self._written = time.monotonic()
+        self.report.timeline.begun = self.fleet.plan_start
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.report.timeline.begun = self._begun
         self.report.health.begin()
 
     async def finish(self, signals: run.Signals, title: str) -> Result:
@@ -121,7 +126,7 @@ class LoadRun:
         finally:
             keyboard.close()
             progress.close()
-            seconds = time.monotonic() - self._begun
+            seconds = self._elapsed()
             for fleet in (self.fleet, *self._beside):
                 await fleet.close()
         self.results.close_calls()
@@ -130,8 +135,10 @@ class LoadRun:
             self.results.error = self.results.error or f"{lost} records of ended calls were lost; the log says why"
         if self._cdr is not None:
             self.results.error = self.results.error or self._cdr.close(lost)
-        result = self.report.judge(self._ending(signals, seconds))
-        problem = self._write(result)
+        ending = self._ending(signals, seconds)
+        self.results.add_seconds(self.report.timeline.finish(seconds, ending.attempted))
+        result = self.report.judge(ending)
+        problem = await self._write_last(result)
         if problem:
             self.results.error = problem
             result = self.report.judge(self._ending(signals, seconds))
@@ -145,9 +152,9 @@ class LoadRun:
         failure = self.report.add(row)
         if self._cdr is not None:
             self._cdr.add(row, failure)
-        self.results.add(row, failure, self._begun)
+        self.results.add(row, failure, self.report.timeline.begun)
         if failure:
-            self.failures.add(row, failure, self._begun)
+            self.failures.add(row, failure, self.report.timeline.begun)
 
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
         fleets = (self.fleet, *self._beside)
@@ -165,6 +172,8 @@ class LoadRun:
             processes=tuple(self._processes()),
             deaths=tuple(each for fleet in fleets for each in fleet.deaths),
             idle=self._idle,
+            version=installed("sipswarm"),
+            host=platform.node(),
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:
@@ -177,12 +186,19 @@ class LoadRun:
 
     def _tick(self, signals: run.Signals, show: Callable[[Figures], None]) -> None:
         now = time.monotonic()
-        show(self._figures(now - self._begun))
-        if now - self._written >= PARTIAL_EVERY:
+        show(self._figures(self._elapsed()))
+        if (signals.ended_early or signals.interrupted) and not self._draining:
+            self._draining = True
+            self.report.timeline.command(self._elapsed(), 0.0)
+        self.results.add_seconds(self.report.timeline.closed(now))
+        if now - self._written >= PARTIAL_EVERY and not self._writer.busy:
             self._written = now
             self.results.flush()
-            ending = self._ending(signals, now - self._begun)
-            self._write(self.report.judge(ending)._replace(reasons=(), summary=self.report.running(ending)))
+            self._writer.start(self._files(self.report.running(self._ending(signals, self._elapsed())), ()))
+
+    def _elapsed(self) -> float:
+        """Seconds since the start of the plan."""
+        return max(0.0, time.monotonic() - self.report.timeline.begun)
 
     def _command(self, rate: float) -> None:
         """A person wants another rate. How many calls that will be is not looked for with poisson arrivals that end in
@@ -192,27 +208,44 @@ class LoadRun:
         self._plan = self._plan.changed(rate, at)
         timed = self.load.arrival == "poisson" and self._plan.closes < inf
         self._planned = None if timed else self._plan.planned(self._share)
-        self.report.timeline.command(time.monotonic() - self._begun, rate / self._share.shards)
+        if at < inf:
+            self.report.timeline.command(at, rate / self._share.shards)
 
     def _say(self, text: str) -> None:
         self._said = text
 
-    def _write(self, result: Result) -> str:
-        """Every file that is made from the figures as they are; why one could not be, empty = all are written."""
-        try:
-            self._write_files(result)
-        except OSError as error:
-            return f"{self.results.folder} cannot be written: {error.strerror}"
-        return ""
+    async def _write_last(self, result: Result) -> str:
+        """Write every file a last time; why one could not be, empty = all are written."""
+        late = f"{self.results.folder} cannot be written: nothing came of it for {WRITE_TIMEOUT:.0f} s"
+        if not await self._writer.idle(WRITE_TIMEOUT):
+            return late
+        self._writer.start(self._files(result.summary, result.reasons))
+        if not await self._writer.idle(WRITE_TIMEOUT):
+            return late
+        missing = self.results.seconds_missing
+        return self._writer.problem or (f"timeline.csv lacks {missing} seconds, the disk took none" if missing else "")
 
-    def _write_files(self, result: Result) -> None:
-        rows, failures = tuple(self.report.timeline.rows()), dict(self.report.tally.failures.most_common())
-        self.results.write_timeline(rows)
-        self.results.write("report.html", page_of(result.summary, result.reasons, rows, failures, self.failures.calls))
-        if result.summary["exit_code"] is not None:
-            document = junit_of(result.summary, result.reasons, failures, self.failures.calls)
-            self.results.write("junit.xml", document)
-        self.results.write_summary(result.summary)
+    def _files(self, summary: dict[str, Any], reasons: tuple[str, ...]) -> Callable[[], str]:
+        """The job of writing every file that is made from the figures as they are now.
+
+        It runs in another thread, so it gets copies; it returns why a file could not be written, empty = all are.
+        """
+        points, calls = self.report.timeline.points, tuple(self.failures.calls)
+        first_failure = self.report.timeline.first_failure
+        failures, results = dict(self.report.tally.failures.most_common()), self.results
+
+        def job() -> str:
+            try:
+                results.append_timeline()
+                results.write("report.html", page_of(summary, reasons, points, failures, calls, first_failure))
+                if summary["exit_code"] is not None:
+                    results.write("junit.xml", junit_of(summary, reasons, failures, calls))
+                results.write_summary(summary)
+            except OSError as error:
+                return f"{results.folder} cannot be written: {error.strerror}"
+            return ""
+
+        return job
 
     def _figures(self, seconds: float) -> dict[str, object]:
         tally = self.report.tally

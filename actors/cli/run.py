@@ -20,7 +20,7 @@ from ..config import Listener, NodeConfig
 from ..fleet_totals import FleetTotals
 from ..load import user_file
 from ..load.scenario import name_of
-from ..messages import CallFinished, CallTraced, Snapshot
+from ..messages import CallFinished, CallSlice, CallTraced, Snapshot
 from ..metrics import MetricsServer
 from ..process import new_event_loop
 from ..supervisor import Supervisor
@@ -37,8 +37,8 @@ class Fleet:
     """One node: its supervisor and what its processes counted.
 
     prefix: put before the names of its processes, when there is more than one fleet.
-    on_call_finished, on_call_traced, watch: see `Supervisor` and `FleetTotals`. cdr: records of ended calls, which it
-    counts and reminds of its disk; who judges the calls adds them.
+    on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `FleetTotals`. cdr: records of ended
+    calls, which it counts and reminds of its disk; who judges the calls adds them.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Fleet:
         prefix: str = "",
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
+        on_call_slice: Callable[[CallSlice], None] | None = None,
         watch: Callable[[str, int, Snapshot], None] | None = None,
         cdr: Cdr | None = None,
     ) -> None:
@@ -64,6 +65,7 @@ class Fleet:
             fleet=self.totals,
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
+            on_call_slice=on_call_slice,
             on_state=self.totals.set_state,
             notifier=systemd.from_environment() if not prefix else None,
         )
@@ -93,6 +95,11 @@ class Fleet:
     def listeners(self) -> tuple[Listener, ...]:
         """The bound addresses."""
         return self._supervisor.listeners
+
+    @property
+    def plan_start(self) -> float:
+        """Monotonic time at which the plan of a load begins, known after `start`."""
+        return self._supervisor.plan_start
 
     @property
     def live_calls(self) -> int:

@@ -7,10 +7,12 @@ them, any datagram dropped at a socket of ours, a gap of more than 3 s in the st
 The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one, so that a single
 late packet of five would say that nothing was measured. When 1 % are late on average, three late ones in 5, 20 and 50
 samples come by chance with a probability of 0.00001, 0.001 and 0.014.
+
+Memory and work do not grow with the time of the run: what is older than the windows is judged once and folded.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from ..messages import Snapshot
@@ -25,6 +27,11 @@ TOLERATED: Final = 0.01
 """the share that may be above a limit while the 99th percentile is not"""
 LEAST_LATE: Final = 3
 """late samples within `WINDOW` below which their share says nothing"""
+STARTS_KEPT: Final = 3600
+"""seconds for which late starts are counted one by one: a call reports its start when it is over. Of longer calls the
+start counts in the first of these seconds"""
+INCARNATIONS_KEPT: Final = 2
+"""of each process; what earlier ones have shown is folded"""
 
 LOOP_LAG: Final = "sipswarm_event_loop_lag_seconds"
 SEND_LATENESS: Final = "sipswarm_rtp_send_lateness_seconds"
@@ -62,6 +69,14 @@ class Health:
         self._reasons: dict[str, None] = {}
         """in words, each once, in the order in which they were found"""
         self._starts: dict[int, list[int]] = {}
+        """second of the start -> calls, and late ones of them"""
+        self._newest_start = self._oldest_start = 0
+        self._late = 0
+        """late ones of the seconds that are kept"""
+        self._started_late = False
+        """found in a window whose first second is not kept any more"""
+        self._folded_drops = 0.0
+        self._folded_worst: dict[str, float] = {}
 
     def begin(self) -> None:
         """The processes are up and the plan starts: from here on it counts."""
@@ -74,6 +89,7 @@ class Health:
         if not self._begun or key not in self._beats:
             self._first[key] = beat
             self._beats[key] = deque([beat])
+            self._fold_incarnations(process)
             return
         beats = self._beats[key]
         gap = beat.at - beats[-1].at
@@ -92,17 +108,24 @@ class Health:
 
         started: monotonic seconds. lateness: seconds.
         """
-        second = self._starts.setdefault(int(started), [0, 0])
+        if int(started) > self._newest_start:
+            self._newest_start = int(started)
+            self._fold_starts()
+        number = max(int(started), self._newest_start - STARTS_KEPT + 1)
+        second = self._starts.setdefault(number, [0, 0])
         second[0] += 1
         second[1] += lateness > LATENESS_LIMIT
+        self._late += lateness > LATENESS_LIMIT
 
-    def figures(self, schedule_lateness_p99: float | None) -> HealthFigures:
-        """The verdict at the end of the run; what ran for less than 10 s is judged as a whole."""
+    def figures(self, schedule_lateness_p99: float | None, *, over: bool = True) -> HealthFigures:
+        """The verdict at the end of the run; what ran for less than 10 s is judged as a whole.
+
+        over: False = the run goes on, and windows that are not complete are not judged yet.
+        """
         reasons = dict(self._reasons)
-        for (process, _), beats in self._beats.items():
-            if beats[-1].at - beats[0].at < WINDOW:
-                reasons.update(_late(process, beats[0], beats[-1]))
-        if self._late_starts():
+        for process, incarnation in self._beats if over else ():
+            reasons.update(self._late_as_a_whole(process, incarnation))
+        if self._late_starts(self._newest_start + WINDOW if over else self._newest_start):
             reasons[f"calls started late: the 99th percentile over 10 s was above {LATENESS_LIMIT * 1000:.0f} ms"] = (
                 None
             )
@@ -111,24 +134,70 @@ class Health:
             schedule_lateness_p99=schedule_lateness_p99,
             send_lateness_p99=self._worst(SEND_LATENESS),
             loop_lag_p99=self._worst(LOOP_LAG),
-            udp_drops=int(sum(beats[-1].drops - self._first[key].drops for key, beats in self._beats.items())),
+            udp_drops=int(self._folded_drops + sum(self._drops(key) for key in self._beats)),
             reasons=tuple(reasons),
         )
 
-    def _late_starts(self) -> bool:
-        """Whether in any 10 successive seconds more than 1 % of the calls were late."""
-        for second in self._starts:
-            window = [self._starts.get(each, (0, 0)) for each in range(second, second + int(WINDOW))]
-            if _is_too_much(sum(late for _, late in window), sum(count for count, _ in window)):
+    def _late_as_a_whole(self, process: str, incarnation: int) -> dict[str, None]:
+        """What was late in a process that has run for less than the window."""
+        beats = self._beats[process, incarnation]
+        return _late(process, beats[0], beats[-1]) if beats[-1].at - beats[0].at < WINDOW else {}
+
+    def _drops(self, key: tuple[str, int]) -> float:
+        return self._beats[key][-1].drops - self._first[key].drops
+
+    def _fold_incarnations(self, process: str) -> None:
+        """Keep the newest incarnations of a process that was started anew, and of the others what they have shown."""
+        for incarnation in sorted(each for name, each in self._beats if name == process)[:-INCARNATIONS_KEPT]:
+            key = (process, incarnation)
+            self._reasons.update(self._late_as_a_whole(*key))
+            self._folded_drops += self._drops(key)
+            for name in _LIMITS:
+                estimate = self._estimate(key, name)
+                if estimate is not None:
+                    self._folded_worst[name] = max(estimate, self._folded_worst.get(name, 0.0))
+            del self._beats[key], self._first[key]
+
+    def _fold_starts(self) -> None:
+        """Judge and forget the windows that begin before the seconds that are kept."""
+        oldest = self._newest_start - STARTS_KEPT + 1
+        passed: Iterable[int] = range(self._oldest_start, oldest)
+        if oldest - self._oldest_start > STARTS_KEPT:  # the first start, or a long time without one
+            passed = sorted(each for each in self._starts if each < oldest)
+        for second in passed:
+            if second in self._starts:
+                self._started_late = self._started_late or self._late_from(second)
+                self._late -= self._starts.pop(second)[1]
+        self._oldest_start = oldest
+
+    def _late_from(self, second: int) -> bool:
+        """Whether in the 10 s that begin with a second more than 1 % of the calls started late."""
+        window = [self._starts.get(each, (0, 0)) for each in range(second, second + int(WINDOW))]
+        return _is_too_much(sum(late for _, late in window), sum(count for count, _ in window))
+
+    def _late_starts(self, until: float) -> bool:
+        """Whether in any 10 successive seconds that have passed by `until` more than 1 % of the calls were late."""
+        if self._started_late or not self._late:
+            return self._started_late
+        calls = late_calls = 0
+        end = 0
+        seconds = sorted(self._starts)
+        for second in seconds:
+            while end < len(seconds) and seconds[end] < second + WINDOW:
+                count, late = self._starts[seconds[end]]
+                calls, late_calls, end = calls + count, late_calls + late, end + 1
+            if _is_too_much(late_calls, calls) and second + WINDOW <= until:
                 return True
+            count, late = self._starts[second]
+            calls, late_calls = calls - count, late_calls - late
         return False
 
     def _worst(self, name: str) -> float | None:
-        estimates = (
-            quantile(0.99, EDGES[name], _difference(self._first[key], beats[-1], name))
-            for key, beats in self._beats.items()
-        )
-        return max((each for each in estimates if each is not None), default=None)
+        estimates = [self._estimate(key, name) for key in self._beats]
+        return max((each for each in (*estimates, self._folded_worst.get(name)) if each is not None), default=None)
+
+    def _estimate(self, key: tuple[str, int], name: str) -> float | None:
+        return quantile(0.99, EDGES[name], _difference(self._first[key], self._beats[key][-1], name))
 
 
 def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> float | None:

@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from ..config import LoadConfig
 from ..failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
-from ..fleet_totals import ProcessFigures
+from ..fleet_totals import ProcessFigures, kind_of
 from ..histogram import Histogram
-from ..messages import CallFinished
+from ..messages import CallFinished, Snapshot
+from ..spread import Spread
+from .description import description_of
 from .health import Health, HealthFigures
 from .schedule import Plan, Share
 from .tally import Tally
@@ -71,6 +73,12 @@ class Ending(NamedTuple):
     """as on sipswarm_run_info; empty = nobody gave one"""
     failure: str = ""
     """an internal failure; empty = none"""
+    over: bool = True
+    """False = the run goes on: what is not there yet is not missing"""
+    version: str = ""
+    """of sipswarm"""
+    host: str = ""
+    """name of the machine that makes the calls"""
     processes: tuple[ProcessFigures, ...] = ()
     deaths: tuple[str, ...] = ()
     """processes of ours that ended before they were asked to, in words"""
@@ -104,8 +112,7 @@ class Report:
         self.load = load
         self.tally = Tally(load)
         self.health = Health()
-        plan, shards = Plan.of(load), load.shards
-        self.timeline = Timeline(lambda time: plan.rate_at(time) / shards)
+        self.timeline = Timeline(Plan.of(load), load.shards)
         self._thresholds = tuple(thresholds)
         self._failed_calls_decide = fail_on_error or not thresholds
 
@@ -116,33 +123,55 @@ class Report:
         self.timeline.add(row, failure)
         return failure
 
+    def observe(self, prefix: str, process: str, incarnation: int, snapshot: Snapshot) -> None:
+        """A snapshot of a process of the load.
+
+        prefix: put before its name in what is said of it.
+        """
+        self.health.observe(prefix + process, incarnation, snapshot)
+        if kind_of(process) == "call":
+            self.timeline.observe(process, incarnation, snapshot.live_calls)
+
     def judge(self, ending: Ending) -> Result:
         """The verdict on what was added until now."""
-        generator = self.health.figures(self.tally.distributions["schedule_lateness"].percentile(99))
+        generator = self.health.figures(self.tally.distributions["schedule_lateness"].percentile(99), over=ending.over)
         thresholds = () if ending.idle else self._thresholds
         judged = tuple(each.judge(self.figure(each, ending)) for each in thresholds)
         verdict, reasons = self._decide(ending, generator, judged)
         return Result(verdict, reasons, self._summary(ending, verdict, generator, judged))
 
     def running(self, ending: Ending) -> dict[str, Any]:
-        """What summary.json holds while the run goes on: the figures so far and no verdict."""
-        summary = self.judge(ending).summary
-        summary["calls"]["failed"] = self.tally.failed  # what is not over yet has not failed
-        return {**summary, "verdict": "running", "exit_code": None}
+        """What summary.json holds while the run goes on: the figures so far and no verdict.
+
+        Ratios are over the calls that have ended, because of the others nobody knows yet.
+        """
+        return {**self.judge(ending._replace(over=False)).summary, "verdict": "running", "exit_code": None}
 
     def failed(self, ending: Ending) -> int:
         """Calls that missed an expectation, or were planned and never came to an end that anybody knows of."""
-        return self.tally.failed + _lost(ending) + max(0, ending.attempted - self.tally.rows)
+        return self.tally.failed + _lost(ending) + self._unreported(ending)
 
     def figure(self, threshold: Threshold, ending: Ending) -> float | None:
         """The value that a threshold asks for; None = nothing was counted for it."""
         if threshold.name in RATIOS:
             return self._ratio(threshold.name, ending)
-        histogram = self.tally.distributions[threshold.name]
+        figures = self._distribution(threshold.name, ending)
         if threshold.percent is not None:
-            return histogram.percentile(threshold.percent)
-        value: float | None = getattr(histogram, threshold.statistic)
+            return figures.percentile(threshold.percent)
+        value: float | None = getattr(figures, threshold.statistic)
         return value
+
+    def _distribution(self, name: str, ending: Ending) -> Histogram | Spread:
+        """The values of a name; while the run goes on, delays also of the calls that are not over."""
+        if not ending.over and name == "post_dial_delay":
+            return self.timeline.post_dial
+        if not ending.over and name == "answer_delay":
+            return self.timeline.answer
+        return self.tally.distributions[name]
+
+    def _answered(self, ending: Ending) -> int:
+        """Answered calls; while the run goes on, also those that are not over."""
+        return self.tally.answered if ending.over else max(self.tally.answered, self.timeline.answered)
 
     def _ratio(self, name: str, ending: Ending) -> float | None:
         """A share of the calls; those that the generator itself could not do say nothing about the other side."""
@@ -151,14 +180,36 @@ class Report:
         if name == "dropped":
             planned = attempted + ending.held_back + _lost(ending)
             return (planned - attempted) / planned if planned else None
+        if not ending.over and name == "answered":
+            attempted = self._answered(ending) + tally.rows - tally.answered  # the INVITEs with a final outcome
+        elif not ending.over:
+            attempted = tally.rows
         count = {
-            "answered": tally.answered,
+            "answered": self._answered(ending),
             "completed": tally.completed,
             "failed": self.failed(ending) - tally.blamed(Blame.GENERATOR),
             "one_way": tally.one_way,
         }[name]
         tried = attempted - tally.outcomes[NOT_SENT]
         return count / tried if tried else None
+
+    def _unreported(self, ending: Ending) -> int:
+        """Calls that were started and are not known to have ended, when nothing can come any more."""
+        return max(0, ending.attempted - self.tally.rows) if ending.over else 0
+
+    def _rates(self, ending: Ending) -> dict[str, float | None]:
+        """Calls per second: commanded on the mean over the time in which calls started, and started."""
+        timeline, span = self.timeline, self.tally.starts
+        if ending.over:
+            first, last = (each - timeline.begun for each in span) if span else (0.0, 0.0)
+            target, achieved = timeline.target_rate(first, last), self.tally.rate
+        else:
+            target, achieved = timeline.target_so_far, timeline.rate
+        return {
+            "target": _rounded(target),
+            "achieved": _rounded(achieved),
+            "all_shards": _rounded(target * self.load.shards),
+        }
 
     def _decide(
         self, ending: Ending, generator: HealthFigures, judged: tuple[Judged, ...]
@@ -202,8 +253,8 @@ class Report:
         words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
         if _lost(ending):
             words.append(f"{_lost(ending)} of the plan were never started")
-        if ending.attempted > self.tally.rows:
-            words.append(f"{ending.attempted - self.tally.rows} were started and never reported")
+        if self._unreported(ending):
+            words.append(f"{self._unreported(ending)} were started and never reported")
         return tuple(words)
 
     def _words_of_failures(self, blame: Blame) -> tuple[str, ...]:
@@ -228,7 +279,8 @@ class Report:
     def _summary(
         self, ending: Ending, verdict: Verdict, generator: HealthFigures, judged: tuple[Judged, ...]
     ) -> dict[str, Any]:
-        load, tally = self.load, self.tally
+        load, tally, timeline = self.load, self.tally, self.timeline
+        so_far = not ending.over
         return {
             "schema": SCHEMA,
             "verdict": verdict.text,
@@ -241,31 +293,32 @@ class Report:
                 "target": load.target,
                 "shard": load.shard + 1,
                 "shards": load.shards,
+                "version": ending.version,
+                "host": ending.host,
+                "plan": description_of(load),
             },
             "calls": {
                 "planned": ending.attempted + ending.held_back if ending.planned is None else ending.planned,
                 "attempted": ending.attempted,
-                "answered": tally.answered,
+                "live": timeline.live if so_far else 0,
+                "answered": self._answered(ending),
                 "completed": tally.completed,
                 "failed": self.failed(ending),
                 "dropped": ending.held_back,
                 "not_sent": tally.outcomes[NOT_SENT],
-                "max_concurrent": tally.max_concurrent,
+                "max_concurrent": max(tally.max_concurrent, timeline.most_live) if so_far else tally.max_concurrent,
                 "outcomes": dict(tally.outcomes.most_common()),
+                "codes": {str(code): count for code, count in sorted(tally.answers.items())},
             },
             "blame": {each.value: tally.blamed(each) for each in Blame},
             "failures": [
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
                 for name, count in tally.failures.most_common()
             ],
-            "rate": {
-                "target": _rounded(load.rate / load.shards),
-                "achieved": _rounded(tally.rate),
-                "all_shards": load.rate,
-            },
+            "rate": self._rates(ending),
             "delays": {
-                name: _digest(tally.distributions[f"{name}_{suffix}"])
-                for name, suffix in (("post_dial", "delay"), ("answer", "delay"), ("disconnect", "delay"))
+                name: _digest(self._distribution(f"{name}_delay", ending))
+                for name in ("post_dial", "answer", "disconnect")
             },
             "media": {
                 "streams": tally.streams,
@@ -298,13 +351,15 @@ class Report:
                 "reasons": list(generator.reasons),
             },
             "processes": [each._asdict() for each in ending.processes],
-            "thresholds": [each._asdict() for each in judged],
+            "thresholds": [{**each._asdict(), "so_far": so_far} for each in judged],
         }
 
 
 def _lost(ending: Ending) -> int:
-    """Calls of the plan that were neither attempted nor held back by the user's own limit."""
-    return 0 if ending.planned is None else max(0, ending.planned - ending.attempted - ending.held_back)
+    """Calls of the plan that were neither attempted nor held back by the user's own limit, once no more can start."""
+    return (
+        0 if ending.planned is None or not ending.over else max(0, ending.planned - ending.attempted - ending.held_back)
+    )
 
 
 def _status(code: int, phrase: str) -> str:
@@ -316,7 +371,7 @@ def _words(judged: Judged) -> str:
     return f"threshold {judged.expression} failed: {value}"
 
 
-def _digest(histogram: Histogram) -> dict[str, float | int | None]:
+def _digest(histogram: Histogram | Spread) -> dict[str, float | int | None]:
     return {
         "count": histogram.count,
         "mean": _rounded(histogram.mean),

@@ -1,8 +1,8 @@
 """The files of a run, written so that a reader never sees half of one.
 
-Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; summary.json, timeline.csv,
-junit.xml and report.html are replaced as a whole. A full disk ends the writing of rows, never the run; `error` says so
-and the verdict must tell.
+Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; timeline.csv gets each
+second once, whole lines at a time; summary.json, junit.xml and report.html are replaced as a whole. A full disk ends
+the writing of rows, never the run; `error` says so and the verdict must tell.
 
 What an earlier run left in the folder gets the suffix `.previous` before anything of this run begins, and is removed
 when its processes are up: whenever this run is killed, nothing in the folder reads as its result. A run that cannot
@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +60,8 @@ COLUMNS: Final = (
     "end",
 )
 """of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none"""
+MOST_SECONDS: Final = 3600
+"""rows of timeline.csv that wait while the disk takes none; then the oldest goes, counted"""
 
 LAST_RESORT: Final = "backslashreplace"
 """what becomes of a character that cannot be encoded: every text is escaped before, and none may stop the writing"""
@@ -107,6 +110,10 @@ class Results:
         self.folder = folder
         self.error = ""
         """why rows are missing in calls.csv; empty = none is"""
+        self.seconds_missing = 0
+        """rows of timeline.csv that waited too long for a disk"""
+        self._seconds: deque[Row] = deque()
+        self._timeline_begun = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             set_aside(folder)
@@ -188,18 +195,34 @@ class Results:
         """
         self.write("summary.json", json.dumps(shown_values(summary), indent=1) + "\n")
 
-    def write_timeline(self, rows: Iterable[Row]) -> None:
-        """Replace timeline.csv: a row per second, empty where there was nothing.
+    def add_seconds(self, rows: Iterable[Row]) -> None:
+        """Final seconds of the timeline, which wait for `append_timeline`."""
+        self._seconds.extend(rows)
+        while len(self._seconds) > MOST_SECONDS:
+            self._seconds.popleft()
+            self.seconds_missing += 1
+
+    def append_timeline(self) -> None:
+        """Append the seconds that wait to timeline.csv: a row each, empty where there was nothing.
+
+        The first time makes the file. May run in another thread than `add_seconds`.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written; then none of them stands in it, and they wait on.
         """
+        rows = [self._seconds.popleft() for _ in range(len(self._seconds))]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(Row._fields)
+        if not self._timeline_begun:
+            writer.writerow(Row._fields)
         for row in rows:
             writer.writerow(["" if each is None else round(each, 6) for each in row])
-        self.write("timeline.csv", text.getvalue())
+        try:
+            _append(self.folder / "timeline.csv", text.getvalue().encode(), new=not self._timeline_begun)
+        except OSError:
+            self._seconds.extendleft(reversed(rows))
+            raise
+        self._timeline_begun = True
 
     def write(self, name: str, text: str) -> None:
         """Replace a file of the folder.
@@ -251,6 +274,23 @@ class Results:
         file, self._file = self._file, None
         with suppress(OSError):  # what is still in its buffer cannot be written either
             cast(IO[str], file).close()
+
+
+def _append(path: Path, octets: bytes, *, new: bool) -> None:
+    """Write all octets at the end of a file, or leave it as it was.
+
+    new: whatever is in it goes first.
+    """
+    with path.open("wb" if new else "ab", buffering=0) as file:
+        before = file.seek(0, os.SEEK_END)
+        try:
+            left = memoryview(octets)
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            with suppress(OSError):
+                file.truncate(before)
+            raise
 
 
 def _known(value: float) -> str:

@@ -139,6 +139,16 @@ class Profile:
             begin += segment.seconds
         return Profile((*kept, Segment(rate, rate, inf)))
 
+    def calls_until(self, time: float) -> float:
+        """The integral of the rate from the start to a time: how many calls are due by then, not rounded."""
+        begin = due = 0.0
+        for start_rate, end_rate, seconds in self.segments:
+            within = min(max(time - begin, 0.0), seconds)
+            slope = (end_rate - start_rate) / seconds if seconds < inf else 0.0
+            due += (start_rate + slope * within / 2) * within
+            begin += seconds
+        return due
+
     def times(self, amounts: Iterator[float]) -> Iterator[float]:
         """The times at which the integral of the rate reaches each of the rising `amounts`; ends with the profile.
 
@@ -215,6 +225,18 @@ class Plan:
     def rate_at(self, time: float) -> float:
         """Commanded calls per second over all shards at a time; 0.0 after the end."""
         return self.profile.rate_at(time) if time < self.end else 0.0
+
+    @property
+    def sharp_end(self) -> float:
+        """Seconds after the start at which the plan ends to the moment; infinite when chance decides, or nothing does.
+
+        With independent arrivals a number of calls ends at a random time.
+        """
+        return self.end if self.arrival == "fixed" or not self.calls else self.duration
+
+    def calls_until(self, time: float) -> float:
+        """How many calls over all shards are due by a time on average, not rounded."""
+        return self.profile.calls_until(min(time, self.end))
 
     def changed(self, rate: float, at: float) -> "Plan":
         """The plan when from `at` on another rate is commanded; 0 = a pause. It ends when it would have ended.

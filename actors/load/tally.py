@@ -28,6 +28,8 @@ class Tally:
         self._load = load
         self.rows = 0
         self.outcomes: Counter[str] = Counter()
+        self.answers: Counter[int] = Counter()
+        """calls by the final status of their INVITE"""
         self.failures: Counter[str] = Counter()
         """failed calls by the expectation that was missed"""
         self.codes: Counter[int] = Counter()
@@ -60,6 +62,11 @@ class Tally:
         return (self.rows - 1) / span if self.rows > 1 and span > 0 else None
 
     @property
+    def starts(self) -> tuple[float, float] | None:
+        """Monotonic times of the first and the last start; None = no call has ended."""
+        return (self._first_start, self._last_start) if self.rows else None
+
+    @property
     def max_concurrent(self) -> int:
         """The most calls that were live at one moment."""
         return self._concurrency.most
@@ -68,6 +75,8 @@ class Tally:
         """Count a call; the name of the expectation it missed, empty = it passed."""
         self.rows += 1
         self.outcomes[row.outcome] += 1
+        if row.code:
+            self.answers[row.code] += 1
         self.unreachable += row.outcome == "not_sent" or (
             row.outcome == "transport_error" and row.cause == Loss.UNREACHABLE.value
         )

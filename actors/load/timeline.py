@@ -1,20 +1,35 @@
-"""What happened in each second of a run: a row of timeline.csv, a point of every chart. Pure.
+"""What happened in each second of a run: a row of timeline.csv, and the points of the charts. Pure.
 
-A call counts as started, with its delays, in the second in which it started, and as ended, with its media figures, in
-the second in which it ended. Percentiles within a second come from buckets 5 % wide, so memory grows with the time of
-the run and not with its calls.
+Everything counts at its own moment: a call as started when it was placed, as answered, with its delays, when it was
+answered or failed, and as ended, with its media figures, when it was over. So a second is final soon after it has
+passed: `closed` gives its row, once, and nothing ever changes it. What comes later than that counts in the first second
+that is still open, so that no sum is wrong.
+
+Memory and work do not grow with the time of the run: a few seconds are open, and there are at most MOST_POINTS points.
+When there are more, each two neighbours become one. Sums are added, the greatest and the least values are kept, and
+percentiles come from added buckets.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from math import ceil, exp, floor, log
+from collections import deque
+from collections.abc import Sequence
+from math import floor, inf
 from typing import Final, NamedTuple
 
-from ..messages import CallFinished
+from ..call_slices import PER_SECOND, slice_of
+from ..messages import CallFinished, CallSlice
+from ..spread import Spread
+from .schedule import Plan
 
-WIDTH: Final = log(1.05)
-LOWEST: Final = 1e-6
-"""what is smaller counts as this"""
+SETTLE: Final = 3.0
+"""seconds after which a second that has passed is final; processes report every half second"""
+MOST_OPEN: Final = 600
+"""seconds that may be open; what claims to be later counts in the last of them"""
+MOST_POINTS: Final = 600
+"""even, because points are merged by twos"""
+SHORTEST: Final = 0.25
+"""seconds: a shorter part of a second at an end of the plan is no base for a rate"""
+MOST_COMMANDS: Final = 64
+"""rates commanded while the run goes on that are remembered for the seconds that are open"""
 
 
 class Row(NamedTuple):
@@ -26,13 +41,13 @@ class Row(NamedTuple):
     """commanded calls per second in its middle"""
     started: int
     answered: int
-    """of those that started"""
     failed: int
-    """of those that started; a call fails when it misses an expectation"""
+    """of those that ended; a call fails when it misses an expectation"""
     ended: int
     live: int
     """started and not ended, at the end of the second"""
     post_dial_p50: float | None
+    """of the calls that were answered or failed in this second, as all delays"""
     post_dial_p95: float | None
     post_dial_max: float | None
     answer_p50: float | None
@@ -48,145 +63,378 @@ class Row(NamedTuple):
     mos_min: float | None
 
 
-class Spread:
-    """A distribution within one second: its percentiles within 5 %, its least and greatest value exactly."""
+class Point(NamedTuple):
+    """One point of the charts: a second, or several successive ones."""
 
-    __slots__ = ("_counts", "count", "max", "min", "total")
-
-    def __init__(self) -> None:
-        self._counts: Counter[int] = Counter()
-        self.count = 0
-        self.total = 0.0
-        self.min: float | None = None
-        self.max: float | None = None
-
-    def add(self, value: float) -> None:
-        """Count a value, at least 0."""
-        self._counts[floor(log(max(value, LOWEST)) / WIDTH)] += 1
-        self.count += 1
-        self.total += value
-        self.min = value if self.min is None else min(self.min, value)
-        self.max = value if self.max is None else max(self.max, value)
-
-    @property
-    def mean(self) -> float | None:
-        """The mean; None = nothing was counted."""
-        return self.total / self.count if self.count else None
-
-    def percentile(self, percent: float) -> float | None:
-        """Nearest rank, the middle of its bucket; None = nothing was counted."""
-        if self.min is None or self.max is None:
-            return None
-        rank = max(1, ceil(self.count * percent / 100))
-        for bucket, count in sorted(self._counts.items()):
-            rank -= count
-            if rank <= 0:
-                return min(max(exp((bucket + 0.5) * WIDTH), self.min), self.max)
-        return self.max
+    begin: int
+    """its first second"""
+    seconds: int
+    target_rate: float | None
+    """commanded calls per second, the mean; None = too short a part of a second at an end of the plan"""
+    rate: float | None
+    """calls started per second, the mean"""
+    started: int
+    answered: int
+    failed: int
+    ended: int
+    failed_max: int
+    """the most failed calls within one of its seconds"""
+    live: int
+    """the most at the end of one of its seconds"""
+    post_dial_p50: float | None
+    post_dial_p95: float | None
+    post_dial_max: float | None
+    answer_p50: float | None
+    answer_p95: float | None
+    lateness_max: float | None
+    rtp_sent: int
+    rtp_received: int
+    rtp_lost: int
+    loss: float | None
+    loss_max: float | None
+    """the greatest of one of its seconds"""
+    jitter_max: float | None
+    mos_mean: float | None
+    mos_min: float | None
 
 
-class _Second:
-    """What is kept of one second."""
+class _Stretch:
+    """What is kept of one second, or of several successive ones."""
 
     __slots__ = (
+        "_point",
         "answer",
         "answered",
+        "begin",
+        "commanded",
         "ended",
         "failed",
+        "failed_max",
         "jitter_max",
         "lateness_max",
+        "live",
+        "loss_max",
         "lost",
         "mos",
         "post_dial",
+        "rated",
         "received",
+        "seconds",
         "sent",
+        "span",
         "started",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.seconds = 1
         self.started = self.answered = self.failed = self.ended = 0
+        self.failed_max = self.live = 0
+        self.span = self.commanded = 0.0
+        """seconds that are a base for the rate, and the calls commanded in them"""
+        self.rated = 0
+        """calls started in the seconds that are a base for the rate"""
         self.post_dial, self.answer, self.mos = Spread(), Spread(), Spread()
-        self.lateness_max = self.jitter_max = -1.0
+        self.lateness_max = self.jitter_max = self.loss_max = -1.0
         self.sent = self.received = self.lost = 0
+        self._point: Point | None = None
+
+    def absorb(self, later: "_Stretch") -> None:
+        """Add what follows without a gap."""
+        self._point = None
+        self.seconds += later.seconds
+        for name in (
+            "started",
+            "answered",
+            "failed",
+            "ended",
+            "span",
+            "commanded",
+            "rated",
+            "sent",
+            "received",
+            "lost",
+        ):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        for name in ("failed_max", "live", "lateness_max", "jitter_max", "loss_max"):
+            setattr(self, name, max(getattr(self, name), getattr(later, name)))
+        self.post_dial.merge(later.post_dial)
+        self.answer.merge(later.answer)
+        self.mos.merge(later.mos)
+
+    @property
+    def loss(self) -> float | None:
+        """Packets lost of those that were due."""
+        due = self.lost + self.received
+        return self.lost / due if due else None
+
+    @property
+    def point(self) -> Point:
+        """Its figures; made once, because all points but the last change only when they are merged."""
+        if self._point is None:
+            self._point = Point(
+                self.begin,
+                self.seconds,
+                self.commanded / self.span if self.span else None,
+                self.rated / self.span if self.span else None,
+                self.started,
+                self.answered,
+                self.failed,
+                self.ended,
+                self.failed_max,
+                self.live,
+                *self._delays(),
+                self.sent,
+                self.received,
+                self.lost,
+                self.loss,
+                _known(self.loss_max),
+                _known(self.jitter_max),
+                self.mos.mean,
+                self.mos.min,
+            )
+        return self._point
+
+    def row(self, target_rate: float, live: int) -> Row:
+        """The row of one second."""
+        return Row(
+            self.begin,
+            target_rate,
+            self.started,
+            self.answered,
+            self.failed,
+            self.ended,
+            live,
+            *self._delays(),
+            self.sent,
+            self.received,
+            self.lost,
+            self.loss,
+            _known(self.jitter_max),
+            self.mos.mean,
+            self.mos.min,
+        )
+
+    def _delays(self) -> tuple[float | None, float | None, float | None, float | None, float | None, float | None]:
+        return (
+            self.post_dial.percentile(50),
+            self.post_dial.percentile(95),
+            self.post_dial.max,
+            self.answer.percentile(50),
+            self.answer.percentile(95),
+            _known(self.lateness_max),
+        )
+
+
+class _Command(NamedTuple):
+    """A rate that a person commanded in place of the plan's."""
+
+    at: float
+    rate: float
+    calls: float
+    """commanded from the start until then"""
 
 
 class Timeline:
     """The seconds of a run; `begun` is set when it starts.
 
-    planned: the commanded calls per second by the plan, at seconds after the start.
+    plan: commands the rate. shards: of the plan, of which this run does one.
     """
 
-    def __init__(self, planned: Callable[[float], float]) -> None:
+    def __init__(self, plan: Plan, shards: int = 1) -> None:
         self.begun = 0.0
-        """monotonic time of the start"""
-        self._planned = planned
-        self._commands: list[tuple[float, float]] = []
-        self._seconds: dict[int, _Second] = {}
+        """monotonic time of the start, where a slice of `CallSlice` begins"""
+        self.started = self.answered = self.ended = 0
+        """calls of the whole run, those of open seconds included"""
+        self.post_dial, self.answer = Spread(), Spread()
+        """delays of all calls that were answered or failed, also of those that go on"""
+        self.first_failure: float | None = None
+        """seconds from the start to the end of the first call that failed"""
+        self._plan = plan
+        self._shards = shards
+        self._sharp_end = plan.sharp_end
+        self._commands: deque[_Command] = deque(maxlen=MOST_COMMANDS)
+        self._open: dict[int, _Stretch] = {}
+        self._next = 0
+        """the first second that is open"""
+        self._live = self._most_live = 0
+        self._workers: dict[str, tuple[int, int]] = {}
+        """call workers by name: their incarnation, and its live calls"""
+        self._points: list[_Stretch] = []
+        self._width = 1
+        """seconds of a full point"""
+        self._first_slice: int | None = None
+        self._last_slice = 0
+
+    # ---- what happens
 
     def command(self, at: float, rate: float) -> None:
-        """From `at` seconds after the start on, so many calls per second are commanded in place of the plan."""
-        self._commands.append((at, rate))
+        """From `at` seconds after the start on, another rate than the plan's is commanded of this shard."""
+        self._commands.append(_Command(at, rate, self.commanded_until(at)))
+        self._sharp_end = self._plan.closes
+
+    def add_slice(self, each: CallSlice) -> None:
+        """What became of placed calls within a tenth of a second."""
+        tenths = each.slice - slice_of(self.begun + 0.5 / PER_SECOND)
+        here = self._at(tenths / PER_SECOND)
+        here.started += each.begun
+        here.answered += each.answered
+        self.started += each.begun
+        self.answered += each.answered
+        here.lateness_max = max(here.lateness_max, each.lateness)
+        for numbers, of_second, of_run in (
+            (each.post_dial, here.post_dial, self.post_dial),
+            (each.answer, here.answer, self.answer),
+        ):
+            delays = Spread.from_tuple(numbers)
+            of_second.merge(delays)
+            of_run.merge(delays)
+        if each.begun:
+            self._first_slice = tenths if self._first_slice is None else min(self._first_slice, tenths)
+            self._last_slice = max(self._last_slice, tenths)
 
     def add(self, row: CallFinished, failure: str) -> None:
         """A call finished.
 
         failure: the expectation it missed; empty = none.
         """
-        started = row.started - self.begun
-        second = self._at(started)
-        second.started += 1
-        second.answered += row.outcome == "answered"
-        second.failed += bool(failure)
-        second.lateness_max = max(second.lateness_max, row.lateness)
-        if row.post_dial_delay >= 0:
-            second.post_dial.add(row.post_dial_delay)
-        if row.answer_delay >= 0:
-            second.answer.add(row.answer_delay)
-        end = self._at(row.ended - self.begun)
-        end.ended += 1
-        end.sent += row.rtp_sent
-        end.received += row.rtp_received
-        end.lost += row.rtp_lost
-        end.jitter_max = max(end.jitter_max, row.jitter)
+        end = row.ended - self.begun
+        here = self._at(end)
+        if not row.call_id:  # a run of a scenario that placed no call was never counted as begun
+            here.started += 1
+            self.started += 1
+        here.ended += 1
+        self.ended += 1
+        if failure:
+            here.failed += 1
+            self.first_failure = end if self.first_failure is None else min(self.first_failure, end)
+        here.sent += row.rtp_sent
+        here.received += row.rtp_received
+        here.lost += row.rtp_lost
+        here.jitter_max = max(here.jitter_max, row.jitter)
         if row.mos >= 0:
-            end.mos.add(row.mos)
+            here.mos.add(row.mos)
 
-    def rows(self) -> Iterator[Row]:
-        """A row for every second from the first to the last in which something happened."""
-        live = 0
-        for number in range(max(self._seconds, default=-1) + 1):
-            second = self._seconds.get(number) or _Second()
-            live += second.started - second.ended
-            due = second.lost + second.received
-            yield Row(
-                number,
-                self._commanded(number + 0.5),
-                second.started,
-                second.answered,
-                second.failed,
-                second.ended,
-                live,
-                second.post_dial.percentile(50),
-                second.post_dial.percentile(95),
-                second.post_dial.max,
-                second.answer.percentile(50),
-                second.answer.percentile(95),
-                _known(second.lateness_max),
-                second.sent,
-                second.received,
-                second.lost,
-                second.lost / due if due else None,
-                _known(second.jitter_max),
-                second.mos.mean,
-                second.mos.min,
-            )
+    def observe(self, process: str, incarnation: int, live: int) -> None:
+        """A call worker has so many live calls. One that was started anew has lost those of its predecessor."""
+        known, before = self._workers.get(process, (incarnation, 0))
+        if incarnation > known:
+            self._live -= before
+        if incarnation >= known:
+            self._workers[process] = (incarnation, live)
 
-    def _at(self, time: float) -> _Second:
-        return self._seconds.setdefault(max(0, floor(time)), _Second())
+    # ---- what is known
+
+    @property
+    def live(self) -> int:
+        """Calls started and not ended."""
+        return max(0, self._live + sum(each.started - each.ended for each in self._open.values()))
+
+    @property
+    def most_live(self) -> int:
+        """The most calls started and not ended, at the end of a second or now."""
+        return max(self._most_live, self.live)
+
+    @property
+    def rate(self) -> float | None:
+        """Calls started per second so far, over the time in which they started; None with fewer than two."""
+        span = (self._last_slice - (self._first_slice or 0)) / PER_SECOND
+        return (self.started - 1) / span if self.started > 1 and span > 0 else None
+
+    @property
+    def points(self) -> Sequence[Point]:
+        """The closed seconds, thinned; a copy that nothing changes."""
+        return [each.point for each in self._points]
+
+    def commanded_until(self, time: float) -> float:
+        """How many calls were commanded from the start to a time, in seconds from it; not rounded."""
+        for at, rate, calls in reversed(self._commands):
+            if at <= time:
+                return calls + rate * (min(time, self._sharp_end) - min(at, self._sharp_end))
+        return self._plan.calls_until(time) / self._shards
+
+    def target_rate(self, begin: float, end: float) -> float:
+        """Commanded calls per second on the mean between two times, in seconds from the start."""
+        if end <= begin:
+            return self._commanded(begin)
+        return (self.commanded_until(end) - self.commanded_until(begin)) / (end - begin)
+
+    @property
+    def target_so_far(self) -> float:
+        """Commanded calls per second on the mean over the time in which calls started."""
+        return self.target_rate((self._first_slice or 0) / PER_SECOND, self._last_slice / PER_SECOND)
+
+    def closed(self, now: float) -> list[Row]:
+        """The rows of the seconds that have become final, each once.
+
+        now: monotonic seconds.
+        """
+        return self._close(floor(now - self.begun - SETTLE), inf)
+
+    def finish(self, seconds: float, attempted: int) -> list[Row]:
+        """The rows of all seconds that are still open; nothing may be added afterwards.
+
+        seconds: how long the run was. attempted: calls begun as far as anybody knows; those that no process reported,
+        because it died, count as started in the last second.
+        """
+        missing = attempted - self.started
+        if missing > 0:
+            last = max((number for number, each in self._open.items() if each.started), default=self._next)
+            self._open.setdefault(last, _Stretch(last)).started += missing
+            self.started += missing
+        return self._close(max(self._open, default=-1) + 1, seconds)
+
+    # ---- inside
+
+    def _at(self, time: float) -> _Stretch:
+        number = min(max(floor(time), self._next), self._next + MOST_OPEN - 1)
+        found = self._open.get(number)
+        if found is None:
+            found = self._open[number] = _Stretch(number)
+        return found
+
+    def _close(self, until: int, run_end: float) -> list[Row]:
+        rows = []
+        while self._next < until:
+            number = self._next
+            self._next += 1
+            second = self._open.pop(number, None) or _Stretch(number)
+            self._live += second.started - second.ended
+            live = second.live = max(0, self._live)
+            self._most_live = max(self._most_live, live)
+            second.failed_max = second.failed
+            second.loss_max = -1.0 if second.loss is None else second.loss
+            self._base(second, run_end)
+            rows.append(second.row(self._commanded(number + 0.5), live))
+            self._add_point(second)
+        return rows
+
+    def _base(self, second: _Stretch, run_end: float) -> None:
+        """The part of a second over which a rate may be taken: the plan or the run may end within it."""
+        begin = second.begin
+        end = min([begin + 1.0, *(each for each in (self._sharp_end, run_end) if begin < each)])
+        if end - begin >= SHORTEST or not begin:
+            second.span = end - begin
+            second.rated = second.started
+            second.commanded = self.commanded_until(end) - self.commanded_until(begin)
+
+    def _add_point(self, second: _Stretch) -> None:
+        points = self._points
+        if points and points[-1].seconds < self._width:
+            points[-1].absorb(second)
+            return
+        if len(points) == MOST_POINTS:
+            for first, later in zip(points[::2], points[1::2], strict=True):
+                first.absorb(later)
+            del points[1::2]
+            self._width *= 2
+        points.append(second)
 
     def _commanded(self, at: float) -> float:
-        since = [rate for begin, rate in self._commands if begin <= at]
-        return since[-1] if since else self._planned(at)
+        for begin, rate, _ in reversed(self._commands):
+            if begin <= at:
+                return rate if at < self._sharp_end else 0.0
+        return self._plan.rate_at(at) / self._shards
 
 
 def _known(value: float) -> float | None:

@@ -113,7 +113,7 @@ def test_attempts_drops_and_live_calls_are_counted_by_their_labels() -> None:
     alice, bob, line = call_that_gets(0)
     totals = Totals()
     book = CallBook(totals)
-    book.attempt("load", "uac")
+    book.attempt("load", "uac", 1.0)
     book.dropped("load", "limit")
     book.set_active([book_of(alice), book_of(bob)])
     assert totals.cell("sipswarm_calls_active", "load", "uac", "setup").value == 1

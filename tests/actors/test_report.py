@@ -12,10 +12,20 @@ from actors.cli.verdict import result_lines
 from actors.config import LoadConfig
 from actors.errors import ConfigurationError
 from actors.fleet_totals import ProcessFigures
-from actors.load.health import DROPS, LOOP_LAG, SEND_LATENESS, Health, quantile
+from actors.load.health import (
+    DROPS,
+    INCARNATIONS_KEPT,
+    LOOP_LAG,
+    SEND_LATENESS,
+    STARTS_KEPT,
+    WINDOW,
+    Health,
+    quantile,
+)
 from actors.load.page import page_of
 from actors.load.report import Ending, Report, Verdict
 from actors.load.results import COLUMNS, Results
+from actors.load.tally import MOST_FAILURES
 from actors.load.thresholds import Threshold
 from actors.messages import CallFinished, Snapshot
 from actors.metric_table import EDGES
@@ -162,14 +172,29 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
     rows = [ROW._replace(started=100 + index / 50, ended=103.0, post_dial_delay=index / 1000) for index in range(100)]
     made = report(*rows, REFUSED._replace(started=102.0, ended=102.01), thresholds="answered>=0.99 mos.p5>3.6")
     figures = (ProcessFigures("call-0", 1.2, 41_000_000, 0),)
-    summary = made.judge(ending(101, planned=102, held_back=1, processes=figures)).summary
+    about = {"processes": figures, "version": "1.2", "host": "here"}
+    summary = made.judge(ending(101, planned=102, held_back=1, **about)).summary
     assert json.loads(json.dumps(summary)) == summary
     assert summary["schema"] == "sipswarm.summary/1"
     began = {"started": "2026-01-01T00:00:00+00:00", "seconds": 5.0}
-    assert summary["run"] == {"id": "", "seed": 3, **began, "target": LOAD.target, "shard": 1, "shards": 1}
+    words = {"rate": "50 calls/s", "arrival": "fixed", "hold": "0 s", "media": "none", "ring time": "180 s"}
+    plan = {**words, "expected": "an answer"}
+    run = {
+        "id": "",
+        "seed": 3,
+        **began,
+        "target": LOAD.target,
+        "shard": 1,
+        "shards": 1,
+        "version": "1.2",
+        "host": "here",
+        "plan": plan,
+    }
+    assert summary["run"] == run
     assert summary["calls"] == {
         "planned": 102,
         "attempted": 101,
+        "live": 0,
         "answered": 100,
         "completed": 100,
         "failed": 1,
@@ -177,6 +202,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "not_sent": 0,
         "max_concurrent": 101,
         "outcomes": {"answered": 100, "busy": 1},
+        "codes": {"200": 100, "486": 1},
     }
     assert summary["rate"] == {"target": 50.0, "achieved": pytest.approx(50.0), "all_shards": 50.0}
     assert set(summary["delays"]) == {"post_dial", "answer", "disconnect"}
@@ -212,8 +238,8 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
     }
     assert summary["processes"] == [{"name": "call-0", "cpu_seconds": 1.2, "max_rss_bytes": 41_000_000, "restarts": 0}]
     assert summary["thresholds"] == [
-        {"expression": "answered>=0.99", "value": pytest.approx(100 / 101), "passed": True},
-        {"expression": "mos.p5>3.6", "value": pytest.approx(4.4, rel=0.01), "passed": True},
+        {"expression": "answered>=0.99", "value": pytest.approx(100 / 101), "passed": True, "so_far": False},
+        {"expression": "mos.p5>3.6", "value": pytest.approx(4.4, rel=0.01), "passed": True, "so_far": False},
     ]
 
 
@@ -443,6 +469,58 @@ def test_lateness_is_judged_over_any_ten_seconds(starts: list[tuple[float, float
     assert health.figures(None).healthy == healthy
 
 
+def test_a_window_that_is_not_over_is_not_judged_while_the_run_goes_on() -> None:
+    health = watched(beat(1, 0), beat(2, 1, total=150, late=1))
+    health.add_start(100.0, 0.06)
+    assert health.figures(None, over=False).healthy
+    assert not health.figures(None).healthy
+    for second in range(100, 111):
+        health.add_start(float(second), 0.0)
+    assert not health.figures(None, over=False).healthy
+
+
+def test_the_health_of_a_day_is_judged_with_the_memory_of_an_hour() -> None:
+    health = Health()
+    health.begin()
+    for second in range(86_400):
+        health.observe("call-0", 1, beat(second + 1, second, total=100 * second))
+        health.add_start(float(second), 0.06 if second in (500, 501) else 0.0)
+        assert len(health._starts) <= STARTS_KEPT
+        assert len(health._beats["call-0", 1]) <= WINDOW + 2
+    reasons = health.figures(None).reasons
+    assert [each.partition(":")[0] for each in reasons] == ["calls started late"]
+
+
+def test_starts_come_in_any_order_and_an_hour_late() -> None:
+    health = Health()
+    health.add_start(10_000.0, 0.0)
+    health.add_start(9_000.0, 0.06)
+    assert not health.figures(None).healthy
+    health.add_start(1_000.0, 0.0)  # counts with the oldest
+    assert len(health._starts) <= STARTS_KEPT
+
+
+def test_what_processes_that_are_gone_have_shown_is_kept_and_they_are_not() -> None:
+    health = Health()
+    health.begin()
+    for incarnation in range(1, 101):
+        late = 50 if incarnation == 3 else 0
+        health.observe("call-0", incarnation, beat(1, incarnation))
+        health.observe("call-0", incarnation, beat(2, incarnation + 0.5, total=200, late=late, drops=1))
+    assert len(health._beats) == len(health._first) == INCARNATIONS_KEPT
+    figures = health.figures(None)
+    assert figures.udp_drops == 100
+    assert figures.loop_lag_p99 == EDGES[LOOP_LAG][-1]
+    assert "call-0: loop lag p99 over 10 s was above 50 ms" in figures.reasons
+
+
+def test_assertions_that_differ_in_each_call_are_counted_and_not_all_named() -> None:
+    made = report(*[ROW._replace(failure=f"call {number} is wrong") for number in range(5000)])
+    assert made.tally.failed == 5000
+    assert len(made.tally.failures) == MOST_FAILURES + 1
+    assert made.tally.failures["call 1 is wrong"] == 1
+
+
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
@@ -533,7 +611,8 @@ def test_figures_of_the_rate_are_those_of_the_shard() -> None:
     assert (summary["run"]["shard"], summary["run"]["shards"]) == (2, 2)
     assert summary["rate"] == {"target": 5.0, "achieved": pytest.approx(5.0), "all_shards": 10.0}
     assert "rate: 5 calls/s of 5 (1/2 of 10)" in list(result_lines(summary))
-    page = page_of(summary, (), tuple(made.timeline.rows()), {}, ())
+    rows = made.timeline.finish(4.0, 20)
+    page = page_of(summary, (), made.timeline.points, {}, ())
     assert "shard 2 of 2" in page
     assert "calls per second of 5 (1/2 of 10)" in page
-    assert {row.target_rate for row in made.timeline.rows()} == {5.0}
+    assert {row.target_rate for row in rows} == {5.0}

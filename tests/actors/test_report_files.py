@@ -12,15 +12,19 @@ from xml.etree import ElementTree
 
 import pytest
 
+from actors.config import LoadConfig
 from actors.fleet_totals import ProcessFigures
-from actors.load.charts import HEIGHT, MOST_POINTS, WIDTH, Line, chart, nice
+from actors.load.charts import HEIGHT, MOST_TIPS, WIDTH, Limit, Line, Stretch, chart, clock, nice
 from actors.load.failures import FailedCall
 from actors.load.junit import junit_of
 from actors.load.page import page_of
 from actors.load.report import Report, Verdict
-from actors.load.results import Results
+from actors.load.results import MOST_SECONDS, Results
+from actors.load.timeline import SETTLE, Row
+from actors.messages import CallFinished
 from tests.actors.rows import REFUSED, ROW
 from tests.actors.test_report import ending, report
+from tests.actors.test_timeline import sliced
 
 SCHEMA: dict[str, Any] = json.loads((files("actors.load") / "summary.schema.json").read_text())
 PROCESSES = (ProcessFigures("call-0", 1.5, 41_000_000, 0),)
@@ -133,7 +137,8 @@ FAILED = (
 def page(made: Report, calls: Sequence[FailedCall] = ()) -> tuple[str, Page]:
     result = made.judge(ending(made.tally.rows, processes=PROCESSES))
     failures = dict(made.tally.failures)
-    text = page_of(result.summary, result.reasons, tuple(made.timeline.rows()), failures, calls)
+    made.timeline.finish(30.0, made.tally.rows)
+    text = page_of(result.summary, result.reasons, made.timeline.points, failures, calls, made.timeline.first_failure)
     return text, Page(text)
 
 
@@ -141,12 +146,14 @@ def test_the_report_needs_no_network_and_shows_verdict_thresholds_and_charts() -
     made = report(thresholds="answered>=0.9")
     made.timeline.begun = 100.0
     for second in range(30):
-        made.add(ROW._replace(started=100.0 + second))
+        made.timeline.add_slice(sliced(second, 1, 1, 0.004))
+        made.add(ROW._replace(started=100.0 + second, ended=100.9 + second))
     made.add(REFUSED._replace(started=101.0))
     text, shown = page(made)
     assert shown.loads == []
     assert not re.search(r"https?://|url\(|@import|<script", text)
-    assert shown.tags.count("svg") == shown.tags.count("figure") == 6
+    assert shown.tags.count("figure") == text.count('role="img"') == 6
+    assert "refresh" not in text
     for word in ("passed", "exit code 0", "answered>=0.9", "Rate", "Live calls", "Post-dial delay", "RTP loss", "MOS"):
         assert word in shown.text, word
     assert "call-0" in shown.text
@@ -172,8 +179,122 @@ def test_the_report_links_to_the_folder_of_each_failed_call() -> None:
 
 def test_a_run_without_calls_has_a_report_too() -> None:
     _, shown = page(report())
-    assert "no figures" in shown.text
+    assert "No call was started." in shown.text
+    assert "Is the target right" in shown.text
     assert "svg" not in shown.tags
+
+
+# ---- while the run goes on
+
+
+def running_page(made: Report, **changes: Any) -> tuple[str, Page]:
+    """The page 10 s after the start of a run that goes on."""
+    at = ending(100, processes=PROCESSES, started="2026-01-01T23:59:55+00:00", seconds=10.0, **changes)
+    made.timeline.closed(made.timeline.begun + 10.0)
+    text = page_of(made.running(at), (), made.timeline.points, dict(made.tally.failures))
+    return text, Page(text)
+
+
+def live_calls(calls: int, *rows: CallFinished, thresholds: str = "") -> Report:
+    """A run that has started and answered so many calls, 10 a second, of which some have ended."""
+    made = report(thresholds=thresholds)
+    made.timeline.begun = 100.0
+    for index in range(calls // 10):
+        made.timeline.add_slice(sliced(index, 10, 10, 0.004))
+    for row in rows:
+        made.add(row)
+    return made
+
+
+def test_a_running_page_says_of_when_it_is_and_loads_itself_anew() -> None:
+    text, shown = running_page(live_calls(50))
+    assert '<meta http-equiv="refresh" content="10">' in text
+    assert "running, as of 00:00:05 UTC" in shown.text
+    assert not re.search(r"https?://|url\(|@import|<script", text)
+
+
+def test_a_running_page_has_the_calls_that_are_live_and_none_that_failed() -> None:
+    text, shown = running_page(live_calls(50, thresholds="answered>=0.99 completed>=0.9 post_dial_delay.p95<1"))
+    assert "<b>50</b><span>live now" in text
+    assert "<b>50</b><span>answered" in text
+    assert "started: 0 to 10" in text
+    assert "live: 10 to 50" in text
+    assert shown.text.count("met so far") == 2
+    assert shown.text.count("nothing counted so far") == 1
+    assert "failed" not in [each for each, _ in re.findall(r'<span class="(\w+)">(\w+)</span>', text)]
+    assert 'class="bad"' not in text
+
+
+@pytest.mark.parametrize(
+    ("expression", "passed", "value"),
+    [
+        ("answered>=0.99", True, 1.0),
+        ("answered>=0.9", True, 1.0),
+        ("completed>=0.9", False, 0.5),
+        ("failed<=0.1", False, 0.5),
+        ("dropped<=0", True, 0.0),
+        ("post_dial_delay.max<0.01", True, 0.004),
+        ("answer_delay.p50<0.001", False, 0.004),
+        ("mos.p5>4", True, 4.4),
+    ],
+)
+def test_a_threshold_so_far_is_over_the_calls_that_have_an_outcome(expression: str, passed: bool, value: float) -> None:
+    made = live_calls(50, ROW, ROW._replace(closed="unanswered"), thresholds=expression)
+    (judged,) = made.running(ending(60, planned=1000))["thresholds"]
+    assert judged == {"expression": expression, "value": pytest.approx(value), "passed": passed, "so_far": True}
+    assert made.judge(ending(60)).summary["thresholds"][0]["so_far"] is False
+
+
+def test_a_refused_call_counts_in_a_threshold_so_far_at_once() -> None:
+    made = live_calls(50, *[REFUSED] * 50, thresholds="answered>=0.99")
+    (judged,) = made.running(ending(100))["thresholds"]
+    assert (judged["value"], judged["passed"]) == (0.5, False)
+    text, shown = running_page(made)
+    assert "not met so far" in shown.text
+    assert 'class="bad"' not in text.partition("<h2>Over time")[0].partition("<h2>Thresholds")[2]
+
+
+def test_a_page_before_the_first_second_is_over_says_so() -> None:
+    made = report()
+    made.timeline.begun = 100.0
+    text = page_of(made.running(ending(0, planned=10)), (), made.timeline.points, {})
+    assert "No call has started yet." in text
+
+
+def test_the_page_says_what_was_run_and_the_final_answers() -> None:
+    load = LoadConfig(
+        "sip:a@b",
+        rate=40.0,
+        profile=((5.0, 40.0, 5.0), (40.0, 40.0, 0.0)),
+        duration=8.0,
+        dtmf="12?4",
+        expect_dtmf="=",
+        media="tone:440",
+    )
+    made = report(ROW, REFUSED, load=load)
+    _, shown = page(made)
+    words = " ".join(shown.text.split())
+    for fact in (
+        "rate 5 to 40 calls/s for 5 s, then 40 calls/s",
+        "duration 8 s",
+        "digits **?*",
+        "media tone:440",
+        "the digits that were sent",
+        "200 1 486 1",
+    ):
+        assert fact in words, fact
+    assert "12?4" not in words
+
+
+def test_the_page_of_a_generator_that_was_too_slow_says_what_that_means() -> None:
+    _, shown = page(report(ROW._replace(lateness=0.2)))
+    assert "say nothing about the system under test" in " ".join(shown.text.split())
+
+
+def test_media_figures_have_units() -> None:
+    words = " ".join(page(report(ROW))[1].text.split())
+    assert "jitter p95 in ms 0.40" in words
+    assert "loss max in % 1" in words
 
 
 # ---- charts
@@ -186,27 +307,84 @@ def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
     assert nice(value) == pytest.approx(top)
 
 
-def test_a_line_stays_within_its_chart_has_gaps_and_loses_no_peak() -> None:
-    values: list[float | None] = [1.0] * 5000
-    values[1234] = 99.0
-    values[2000:2100] = [None] * 100
-    drawn = chart("Rate", "calls/s", (Line("started", values, "blue"),))
-    paths = re.findall(r'class="line" [^>]* d="([^"]*)"', drawn)
+def seconds(number: int) -> list[Stretch]:
+    return [Stretch(each, 1) for each in range(number)]
+
+
+def test_a_line_stays_within_its_chart_and_has_gaps() -> None:
+    values: list[float | None] = [1.0] * 500
+    values[123] = 99.0
+    values[200:210] = [None] * 10
+    drawn = chart("Rate", "calls/s", seconds(500), (Line("started", values, "blue"),))
+    paths = re.findall(r'class="line [^>]* d="([^"]*)"', drawn.partition("role=")[2])
     points = [(float(x), float(y)) for x, y in re.findall(r"[ML]([\d.]+) ([\d.]+)", paths[0])]
-    assert len(points) <= MOST_POINTS
+    assert len(points) == 490
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
     assert paths[0].count("M") == 2
     assert min(y for _, y in points) < HEIGHT / 4
     assert "started: 1 to 99" in drawn
 
 
-def test_a_single_point_is_a_dot_and_low_is_kept_where_low_is_bad() -> None:
-    assert re.search(r'd="M\S+ \S+h.01"', chart("x", "y", (Line("a", [2.0], "blue"),)))
-    long: list[float | None] = [4.4] * 900
-    long[451] = 1.5
-    lowest = chart("MOS", "", (Line("least", long, "blue", lowest=True),), floor_at=1.0, ceiling=5.0)
-    ys = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", lowest.partition('class="line"')[2])]
-    assert max(ys) - min(ys) > HEIGHT / 2
+def test_a_single_point_is_a_dot_that_can_be_seen() -> None:
+    drawn = chart("x", "y", seconds(3), (Line("a", [None, 2.0, None], "blue"),))
+    assert re.search(r'class="line dot" [^>]* d="M\S+ \S+h.01"', drawn)
+
+
+def test_a_point_of_several_seconds_stands_in_their_middle() -> None:
+    drawn = chart("x", "y", [Stretch(0, 4), Stretch(4, 4)], (Line("a", [1.0, 1.0], "blue"),))
+    (path,) = re.findall(r'class="line solid" [^>]* d="([^"]*)"', drawn.partition("role=")[2])
+    xs = [float(x) for x in re.findall(r"[ML]([\d.]+) ", path)]
+    assert xs == pytest.approx([44 + 306 / 4, 44 + 306 * 3 / 4], abs=0.1)
+
+
+def test_lines_that_lie_upon_each_other_differ_in_more_than_colour() -> None:
+    made = report()
+    made.timeline.begun = 100.0
+    for second in range(5):
+        made.timeline.add_slice(sliced(second, 1, 1, 0.004))
+        made.add(ROW._replace(started=100.0 + second, ended=100.9 + second))
+    for title in ("Rate", "Post-dial delay", "Answer delay", "MOS"):
+        figure = re.search(rf"<figure><figcaption><b>{title}</b>.*?</figure>", page(made)[0])
+        assert figure is not None
+        legend, _, body = figure.group().partition("</figcaption>")
+        for part in (legend, body):
+            styles = re.findall(r'class="line (solid|dashed|wide)"', part)
+            assert len(styles) == len(set(styles)) >= 2, (title, part)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "total", "text"),
+    [(7, 60, "7 s"), (3.5, 7, "3.5 s"), (750, 3600, "12:30"), (90_300, 90_300, "25:05:00"), (0, 90_300, "0:00:00")],
+)
+def test_times_are_written_as_people_do(seconds: float, total: float, text: str) -> None:
+    assert clock(seconds, total) == text
+
+
+def test_a_limit_is_a_line_unless_it_would_flatten_the_others() -> None:
+    line = Line("p95", [8.0, 10.0], "blue")
+    near = chart("x", "ms", seconds(2), (line,), limits=[Limit(20.0, "a<0.02")])
+    assert 'class="limit"' in near
+    assert "a&lt;0.02" in near
+    assert 'class="limit"' not in chart("x", "ms", seconds(2), (line,), limits=[Limit(1500.0, "a<1.5")])
+
+
+def test_the_pointer_shows_figures_in_a_bounded_number_of_columns() -> None:
+    values: list[float | None] = [float(each % 7) for each in range(600)]
+    drawn = chart("x", "ms", seconds(600), (Line("p95", values, "blue"),))
+    assert drawn.count("<title>") == MOST_TIPS
+    assert "<title>0:00, p95 6</title>" in drawn
+
+
+def test_a_page_does_not_grow_with_the_run() -> None:
+    def size(hours: int) -> int:
+        made = report(thresholds="post_dial_delay.p95<1")
+        made.timeline.begun = 100.0
+        for second in range(hours * 3600):
+            made.timeline.add_slice(sliced(second, 5, 5, 0.004 + second % 97 / 1000))
+            made.timeline.closed(100.0 + second)
+        return len(running_page(made)[0])
+
+    assert size(12) < 1.2 * size(1)
 
 
 # ---- junit.xml
@@ -247,18 +425,60 @@ def test_junit_names_the_folder_of_each_failed_call() -> None:
 # ---- timeline.csv
 
 
-def test_the_timeline_is_a_row_per_second_and_replaced_as_a_whole(tmp_path: Path) -> None:
+def seconds_of(made: Report, first: int, last: int) -> list[Row]:
+    """Rows of successive seconds in which one call starts."""
+    for second in range(first, last):
+        made.timeline.add_slice(sliced(second, 1, 1, 0.004))
+    return made.timeline.closed(100.0 + last + SETTLE)
+
+
+def timed() -> Report:
     made = report()
     made.timeline.begun = 100.0
-    made.add(ROW._replace(started=102.0, ended=104.01))
-    results = Results(tmp_path)
-    for _ in range(2):
-        results.write_timeline(made.timeline.rows())
-    with (tmp_path / "timeline.csv").open(newline="") as file:
+    return made
+
+
+def test_the_timeline_is_appended_and_has_each_second_once(tmp_path: Path) -> None:
+    made, results, path = timed(), Results(tmp_path), tmp_path / "timeline.csv"
+    path.write_text("of an earlier run\n")
+    results.append_timeline()
+    assert path.read_text() == ",".join(Row._fields) + "\n"
+    before = ""
+    for last in (3, 3, 7, 8):
+        results.add_seconds(seconds_of(made, last - 3, last))
+        results.append_timeline()
+        assert path.read_text().startswith(before)
+        before = path.read_text()
+    results.add_seconds(made.timeline.finish(8.0, 8))
+    results.append_timeline()
+    with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["second"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [row["second"] for row in rows] == [str(each) for each in range(8)]
     assert (rows[2]["started"], rows[2]["post_dial_p50"], rows[2]["mos_mean"]) == ("1", "0.004", "")
-    assert not (tmp_path / "timeline.csv.partial").exists()
+    results.discard()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_seconds_wait_for_a_disk_that_is_full_and_none_is_written_twice(tmp_path: Path) -> None:
+    made, results, path = timed(), Results(tmp_path), tmp_path / "timeline.csv"
+    path.symlink_to("/dev/full")
+    for last in (2, 4):
+        results.add_seconds(seconds_of(made, last - 2, last))
+        with pytest.raises(OSError, match="No space"):
+            results.append_timeline()
+    path.unlink()
+    results.append_timeline()
+    assert [line.partition(",")[0] for line in path.read_text().splitlines()] == ["second", "0", "1", "2", "3"]
+    results.discard()
+
+
+def test_seconds_that_no_disk_takes_are_bounded_and_counted(tmp_path: Path) -> None:
+    made, results = timed(), Results(tmp_path)
+    results.add_seconds(seconds_of(made, 0, MOST_SECONDS + 5))
+    assert results.seconds_missing == 5
+    results.append_timeline()
+    lines = (tmp_path / "timeline.csv").read_text().splitlines()
+    assert (len(lines), lines[1].partition(",")[0]) == (MOST_SECONDS + 1, "5")
     results.discard()
 
 

@@ -175,7 +175,9 @@ def test_refused_calls_fail_the_run_and_a_threshold_decides_instead(
     assert (summary["verdict"], summary["calls"]["outcomes"]) == ("calls_failed", {"busy": 5})
     assert main([*load, "--threshold", "answered<0.1"]) == 0
     assert main([*load, "--threshold", "answered>0.9"]) == 99
-    assert summary_of(tmp_path)["thresholds"] == [{"expression": "answered>0.9", "value": 0.0, "passed": False}]
+    assert summary_of(tmp_path)["thresholds"] == [
+        {"expression": "answered>0.9", "value": 0.0, "passed": False, "so_far": False}
+    ]
     assert was(main([*load, "--expect-code", "486"]), 0)
     assert was(main([*load, "--expect-code", "480"]), 1)
 
