@@ -318,7 +318,7 @@ def _what_was_run(run: Mapping[str, Any]) -> Iterator[str]:
     facts = {"target": run["target"], **run["plan"], "seed": run["seed"], "started": run["started"], "run": run["id"]}
     facts |= {"host": run["host"], "sipswarm": run["version"]}
     yield "<h2>What was run</h2>" + _table(
-        ("what", "value"), [(escape(name), escape(str(value))) for name, value in facts.items() if value != ""]
+        ("what", "value"), [(escape(name), escape(str(value))) for name, value in facts.items()]
     )
 
 
