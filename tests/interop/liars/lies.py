@@ -153,9 +153,8 @@ _TABLE: Final = (
     Lie(name="honest_refresh", says="offers the same again in the middle of the call", reinvites=((1.0, "sendrecv"),)),
     Lie(
         name="honest_hold",
-        says="a re-INVITE with inactive, a second later one with sendrecv, no RTP between",
+        says="holds for a second: a re-INVITE with inactive, one with sendrecv, no RTP between",
         reinvites=((0.6, "inactive"), (1.6, "sendrecv")),
-        media=Media(gap=(0.6, 1.6)),
     ),
     Lie(name="honest_tagless", says="200 without a tag in To, as RFC 2543 allowed", replies=(Reply(tag=""),)),
     Lie(name="bye_crosses", says="its own BYE crosses the caller's", bye_crosses=True),

@@ -143,6 +143,8 @@ class _Call:
         """own requests without a final response, by branch"""
         self._cseq = 0
         self._version = 1
+        self._sends = True
+        """by the newest offer; after a hold from its answer on, because until then the caller takes nothing"""
         self._up = self.over = False
         self.final = False
 
@@ -236,8 +238,10 @@ class _Call:
         self._request(b"BYE", b"")
 
     def _reinvite(self, direction: str) -> None:
-        if not self.over:
+        if not self.over and self._stream is not None:
             self._version += 1
+            self._sends = direction in ("sendrecv", "sendonly")
+            self._stream.held = self._stream.held or not self._sends
             self._request(b"INVITE", self._description(Description(direction=direction)))
 
     def _request(self, method: bytes, body: bytes) -> None:
@@ -282,6 +286,8 @@ class _Call:
             waiting.cancel()
         if status >= 200:
             self._peer.statuses[response.method.decode(), status] += 1
+        if response.method == b"INVITE" and 200 <= status < 300 and self._stream is not None:
+            self._stream.held = not self._sends
         if response.method == b"INVITE" and status >= 200:
             cseq = int(response.one(b"cseq").split()[0])
             own = branch if status >= 300 else b"z9hG4bK" + os.urandom(8).hex().encode()

@@ -105,6 +105,8 @@ class Stream:
         self._event_timestamp = 0
         self._heard: set[int] = set()
         self._heard_number = 0
+        self.held = False
+        """the peer holds: nothing is sent until its next offer is answered"""
         self.sent = self.received = 0
         """packets"""
 
@@ -159,7 +161,7 @@ class Stream:
 
     def _send_frame(self, agreed: Agreed, now: float) -> None:
         media, at = self._media, self._frame * FRAME
-        resting = at < media.begins or at >= media.ends or media.gap[0] <= at < media.gap[1]
+        resting = self.held or at < media.begins or at >= media.ends or media.gap[0] <= at < media.gap[1]
         if resting or media.source in ("none", "echo") or (media.most and self._formed >= media.most):
             return
         if media.ssrc_seconds and at >= self._ssrc_until:

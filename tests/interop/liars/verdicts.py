@@ -1,7 +1,7 @@
 """The table of verdicts: what `sipswarm load` must say of each lie under each set of expectations. Data only.
 
-Written from the RFCs and from what docs/cli.md and docs/verdict.md promise. The rule before all others: no cell is green that ought not to
-be. Where two names say a thing equally well, a cell gives both.
+Written from the RFCs and from what docs/cli.md and docs/verdict.md promise. The rule before all others: no
+cell is green that ought not to be. Where two names say a thing equally well, a cell gives both.
 """
 
 from dataclasses import dataclass
