@@ -13,7 +13,7 @@ from sipcore.events import Cause
 
 from .call_slices import CallSlices
 from .call_state import TRANSPORT_FAILED, CallTimes, State
-from .failure_reasons import Blame, blame_of, reason_of
+from .failure_reasons import Blame, blame_of, is_completed, reason_of
 from .foreign_text import cut, shown
 from .messages import PHRASE_LENGTH, CallFinished
 from .metric_labels import FAILURES, OTHER
@@ -180,7 +180,7 @@ class CallBook:
             self.slices.settled(times, call.planned, now)
             self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
-            if row.closed == "confirmed":
+            if is_completed(row.closed, row.cause):
                 totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
             totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
         if times.bye_done:

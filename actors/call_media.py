@@ -31,6 +31,10 @@ from sipcore.sdp import SessionDescription
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+SHORTEST_INTERVAL: Final = 0.01
+LONGEST_INTERVAL: Final = 0.12
+LARGEST_PAYLOAD: Final = 1400
+"""what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
 UNSPECIFIED: Final = frozenset({"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})
 """addresses of a line on hold (RFC 3264 section 8.4)"""
 _IPV4_GROUPS: Final = frozenset(map(str, range(224, 240)))
@@ -408,6 +412,17 @@ class CallMedia:
         )
 
 
+def _packet_time(wished: float | None, clock_rate: int) -> float:
+    """Seconds between our packets: what the peer wishes (RFC 8866 section 6.4), as near to it as a datagram allows.
+
+    wished: milliseconds; None = the peer says nothing.
+    """
+    if not wished:
+        return INTERVAL
+    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / clock_rate * 100) / 100)
+    return min(max(wished / 1000, SHORTEST_INTERVAL), most)
+
+
 def _usable(line: NegotiatedLine, local_address: str) -> bool:
     """Whether media can flow, or is only on hold, on a line that both sides accept."""
     there = line.remote_address.lower()
@@ -424,7 +439,7 @@ def _usable(line: NegotiatedLine, local_address: str) -> bool:
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
-    interval = demand.interval or (line.ptime / 1000 if line.ptime else INTERVAL)
+    interval = demand.interval or _packet_time(line.ptime, codec.clock_rate)
     return media.ConfigureStream(
         stream_id=stream_id,
         direction=line.direction.value,

@@ -91,6 +91,14 @@ OF_CAUSE: Final[dict[str, str]] = {
 """the reason that the cause of a call's end is by itself, whatever was expected of the call"""
 
 
+def is_completed(closed: str, cause: str) -> bool:
+    """Whether an answered call was torn down cleanly: its end was confirmed, and nothing had gone wrong with it.
+
+    closed, cause: of its `CallFinished`.
+    """
+    return closed == "confirmed" and not reason_of(cause)
+
+
 def reason_of(cause: str) -> str:
     """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response."""
     return OF_CAUSE.get(cause.partition(":")[0], "")  # a stream's failure has its details after a colon

@@ -12,7 +12,7 @@ from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, Sink
 from .reception import Reception
 from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
 from .sender import Sender
-from .sequence import DUPLICATE, NEW, OUTSIDE
+from .sequence import DUPLICATE, MAX_MISORDER, NEW, OUTSIDE
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
 from .srtp import SrtpSession
@@ -44,12 +44,21 @@ _SAMPLE_EVERY = 4
 class _Candidate:
     """An SSRC on probation (RFC 3550 A.1): its last packet, kept so that nothing is lost when it is taken."""
 
-    __slots__ = ("heard_at", "packet", "wanted")
+    __slots__ = ("heard_at", "packet", "sequence_number")
 
-    def __init__(self, packet: bytes, wanted: int, heard_at: float) -> None:
+    def __init__(self, packet: bytes, sequence_number: int, heard_at: float) -> None:
         self.packet = packet
-        self.wanted = wanted
+        self.sequence_number = sequence_number
         self.heard_at = heard_at
+
+    def is_near(self, sequence_number: int) -> bool:
+        """Whether another packet continues the same count: the next one, or a neighbour of it.
+
+        The network may have lost or moved what lies between. Payload type and address were negotiated, so that the SSRC
+        and the neighbourhood are proof enough.
+        """
+        ahead = (sequence_number - self.sequence_number) & 0xFFFF
+        return 0 < ahead < MAX_MISORDER or ahead > 0x10000 - MAX_MISORDER
 
 
 class Receiver:
@@ -339,10 +348,9 @@ class Receiver:
         return True
 
     def _probation(self, packet: bytes, ssrc: int, sequence_number: int, now: float) -> None:
-        """A source is taken with its second packet in sequence, a new one only when the old is silent (S5, A.1)."""
+        """A source is taken with its second packet near the first, a new one only when the old is silent (A.1)."""
         candidate = self._candidates.get(ssrc)
-        wanted = (sequence_number + 1) & 0xFFFF
-        if candidate is None or candidate.wanted != sequence_number:
+        if candidate is None or not candidate.is_near(sequence_number):
             if candidate is None and len(self._candidates) >= MAX_SSRCS - 1:
                 oldest = min(self._candidates, key=lambda each: self._candidates[each].heard_at)
                 if now - self._candidates[oldest].heard_at < STALE:
@@ -351,13 +359,15 @@ class Receiver:
                 del self._candidates[oldest]
             if candidate is not None:
                 self.discards[totals.BAD_SSRC] += 1
-            self._candidates[ssrc] = _Candidate(packet, wanted, now)
+            self._candidates[ssrc] = _Candidate(packet, sequence_number, now)
             return
         if self.reception is not None and now - self.last_at < SSRC_QUIET:
             self.discards[totals.BAD_SSRC] += 1
-            candidate.packet, candidate.wanted, candidate.heard_at = packet, wanted, now
+            candidate.packet, candidate.sequence_number, candidate.heard_at = packet, sequence_number, now
             return
         first = candidate.packet
+        if (sequence_number - candidate.sequence_number) & 0xFFFF > MAX_MISORDER:
+            first, packet = packet, first  # they changed places on the way
         self._candidates.clear()
         self._new_source(ssrc, first, candidate.heard_at)
         start, end = payload_bounds(packet, len(packet))

@@ -13,6 +13,8 @@ from .receiver import FULL_SCALE_DBM0, Receiver
 
 JITTER_BUFFER = 0.06
 """Seconds that a playout buffer is taken to add where audio is not decoded."""
+OCTETS_PER_SECOND = {"PCMU": 8000, "PCMA": 8000, "G722": 8000}
+"""Payload of codecs of constant rate (RFC 3551 section 4.5)."""
 PACKETS_TO_JUDGE = 25
 """Fewer packets than this say nothing about one-way media."""
 ONE_WAY_SHARE = 0.25
@@ -77,7 +79,7 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         remote_jitter_ms=rtcp.remote_jitter * 1000 / sender.clock_rate if rtcp.remote_jitter >= 0 else -1.0,
         mos=mos,
         level_dbm0=_level(receiver),
-        audible_ratio=receiver.level_samples[2] / receiver.level_samples[0] if receiver.level_samples[0] else -1.0,
+        audible_ratio=_audible(receiver, time.present),
         frames_skipped=sender.frames_skipped,
         send_errors=sender.send_errors,
         late_max_ms=sender.late_max * 1000,
@@ -100,6 +102,21 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         packets_missed=time.packets_missed,
         missed_ratio=missed_ratio,
     )
+
+
+def _audible(receiver: Receiver, present: float) -> float:
+    """Share of the audio that was louder than -50 dBm0; packets with less audio than their time count for less.
+
+    present: seconds of media.
+    """
+    samples, _, audible = receiver.level_samples
+    if not samples:
+        return -1.0
+    octets_per_second = OCTETS_PER_SECOND.get(receiver.codec.upper())
+    filled = 1.0
+    if octets_per_second is not None and present > 0:
+        filled = min(1.0, receiver.bytes_received / (octets_per_second * present))
+    return audible / samples * filled
 
 
 def _level(receiver: Receiver) -> float:

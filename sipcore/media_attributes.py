@@ -19,6 +19,8 @@ _STATUS = 400
 _SHARED_FORMATS: Final = 8
 
 TELEPHONE_EVENT: Final = "telephone-event"
+DEFAULT_PACKET_TIME: Final = 20.0
+"""ms of audio in a packet where nothing else is said (RFC 3551 section 4.2)"""
 
 
 class Direction(Enum):
@@ -238,8 +240,8 @@ class MediaAttributes:
         """ms, or None."""
         self.packet_time = self.ptime
         """Packet time to send with in ms: `ptime`, not above `maxptime`; None where neither is written."""
-        if self.maxptime is not None and (self.ptime is None or self.ptime > self.maxptime):
-            self.packet_time = self.maxptime
+        if self.maxptime is not None:
+            self.packet_time = min(DEFAULT_PACKET_TIME if self.ptime is None else self.ptime, self.maxptime)
         self.rtcp = rtcp
         self.cryptos = cryptos
         self._formats: dict[tuple[str, ...], Formats] = {}

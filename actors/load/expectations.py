@@ -80,13 +80,19 @@ def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
-        if load.expect_media and row.media_present + MEDIA_START < load.media_share * row.media_due:
+        if load.expect_media and _media_time(row) + MEDIA_START < load.media_share * row.media_due:
             return "media_share"
     if load.expect_mos and row.mos < load.expect_mos:
         return "mos"
     if load.expect_audio and row.audible < AUDIBLE:
         return "audio"
     return ""
+
+
+def _media_time(row: CallFinished) -> float:
+    """Seconds of media that came: in no gap, and of packets that are not missing between others either."""
+    came = 1 - row.rtp_missed / row.rtp_due if row.rtp_due else 1.0
+    return min(row.media_present, came * row.media_due)
 
 
 def is_one_way(row: CallFinished) -> bool:

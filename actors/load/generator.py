@@ -193,7 +193,8 @@ class LoadGenerator:
         remaining = max(0.0, hold_until - self._worker.now())
         if call.expected_digits:
             await call.digits(1, remaining or 0.05)  # one more would be one too many
-        elif remaining:
+            remaining = hold_until - self._worker.now()
+        if remaining > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.over(), remaining)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Final
 
 from ..config import LoadConfig
-from ..failure_reasons import Blame, blame_of
+from ..failure_reasons import Blame, blame_of, is_completed
 from ..histogram import Histogram
 from ..messages import CallFinished
 from ..request_loss import Loss
@@ -90,7 +90,7 @@ class Tally:
                     self.phrases.setdefault(row.code, row.phrase)
         if row.outcome == "answered":
             self.answered += 1
-            self.completed += row.closed == "confirmed"
+            self.completed += is_completed(row.closed, row.cause)
             self.distributions["duration"].add(row.duration)
             self.one_way += failure == "one_way" or is_one_way(row)
         self._add_times(row)

@@ -207,6 +207,24 @@ def test_an_answer_with_which_no_media_can_flow_ends_the_call(answer: bytes, cau
     assert ("> BYE" in made.line.ladder) == bool(cause)
 
 
+@pytest.mark.parametrize(
+    ("wish", "interval"),
+    [("", 0.02), ("a=ptime:30", 0.03), ("a=ptime:5000", 0.12), ("a=ptime:0.5", 0.01), ("a=maxptime:200", 0.02)],
+)
+def test_the_packet_time_is_the_peers_wish_as_far_as_it_can_be_met(wish: str, interval: float) -> None:
+    made = scene()
+    made.alice.prepare(BOB).invite((), 1.0)
+    made.alice.settle()
+    transmits, made.alice.outbox.transmits = made.alice.outbox.transmits, []
+    made.bob.reacts = rings
+    made.bob.receive(transmits[0].data, ALICE)
+    made.bob.call.session.accept(1.0, description(more=wish))
+    made.bob.call.pump(1.0)
+    made.line.carry()
+    command = made.alice.last(media.ConfigureStream)
+    assert (command.packet_interval, command.payload_size) == (interval, round(8000 * interval))
+
+
 def test_a_delayed_offer_is_offered_in_the_200_and_answered_in_the_ack() -> None:
     made = scene()
     made.alice.prepare(BOB).invite((), 1.0, delayed=True)

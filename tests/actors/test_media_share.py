@@ -43,6 +43,9 @@ def row(due: float, present: float, *, sent: int = 500, received: int = 500, gap
         (row(0.5, 0.3, sent=25, received=15), ""),
         (row(1, 0.8), ""),
         (row(-1.0, -1.0), ""),
+        (row(10, 10, received=450)._replace(rtp_missed=50), ""),
+        (row(10, 10, received=400)._replace(rtp_missed=100), "media_share"),  # lost one by one, without any gap
+        (row(10, 10, received=250)._replace(rtp_missed=250), "media_share"),
         (row(10, 0, received=0), "one_way"),
         (row(10, 10, sent=0), "one_way"),
         (row(10, 0, sent=0, received=0), "silent"),

@@ -416,6 +416,8 @@ def test_digits_use_the_number_of_each_side_and_the_clock_of_the_audio() -> None
         ("", None),
         ("ptime:30", 30.0),
         ("maxptime:20", 20.0),
+        ("maxptime:10", 10.0),
+        ("maxptime:200", 20.0),  # what it can take is no wish for so much (RFC 8866 section 6.4, RFC 3551 section 4.2)
         ("ptime:30 maxptime:20", 20.0),
         ("ptime:10 maxptime:20", 10.0),
     ],
