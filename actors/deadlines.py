@@ -79,7 +79,7 @@ class Deadlines(Generic[Owner]):
         """
         again: list[Owner] = []
         while self._heap and self._heap[0][0] <= now:  # what is done with an owner may sweep the heap
-            owner = heappop(self._heap)[2]
+            at, _, owner = heappop(self._heap)
             if owner is None:
                 self._empty -= 1
                 continue
@@ -87,7 +87,7 @@ class Deadlines(Generic[Owner]):
             deadline = owner.deadline
             if deadline is None:
                 continue
-            if deadline <= now:
+            if deadline <= now and deadline <= at:  # one that moved comes in its new turn
                 yield owner
                 deadline = owner.deadline
                 if deadline is not None and deadline <= now:

@@ -2,7 +2,7 @@
 
 import weakref
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.deadlines import Deadlines
@@ -159,6 +159,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example([(0, 4, 0), (1, 0, 3), (1, 2, 2)])
 def test_any_history_gives_what_a_sorted_list_gives(steps: list[tuple[int, int | None, int]]) -> None:
     owners = [Owner(str(index), None) for index in range(5)]
     deadlines: Deadlines[Owner] = Deadlines()
