@@ -127,18 +127,21 @@ async def _until_out(call: "Call", done: "asyncio.Future[None]", bounds: Bounds)
         CallError: it refused them, or the bounds were passed.
     """
     held_until = 0.0
-    while not done.done():
-        now = call.worker.now()
-        if call.actor.media.may_send:
-            held_until = 0.0
-        elif not held_until:
-            held_until = bounds.held_until or now + GRACE
-        elif now >= held_until:
-            raise CallError("the peer holds the call")
-        if now >= bounds.out_by:
-            raise CallError("the stream did not send them in time")
-        await asyncio.wait((done,), timeout=_LOOK)
-    await done
+    try:
+        while not done.done():
+            now = call.worker.now()
+            if call.actor.media.may_send:
+                held_until = 0.0
+            elif not held_until:
+                held_until = bounds.held_until or now + GRACE
+            elif now >= held_until:
+                raise CallError("the peer holds the call")
+            if now >= bounds.out_by:
+                raise CallError("the stream did not send them in time")
+            await asyncio.wait((done,), timeout=_LOOK)
+        await done
+    finally:
+        del done  # its error holds this frame
 
 
 async def _send_info(call: "Call", events: str, duration: int) -> None:
