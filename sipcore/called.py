@@ -22,6 +22,7 @@ from .events import (
     Refreshed,
     ReinviteReceived,
 )
+from .fields import RAck
 from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .incoming_invite import HeldAccept, IncomingInvite
@@ -83,7 +84,9 @@ class CalledSide(CallingSide):
         if not 100 < status < 200:
             raise LocalProtocolError(f"{status} is no provisional status of ours")
         own = lines_of(headers)
-        required = "require" in incoming.request.headers.keys and OPTION_TAG in incoming.request.require
+        required = _requires_reliable(incoming.request)
+        if (reliable or required) and not description and _owes_offer(incoming):
+            raise LocalProtocolError("the first reliable response to an INVITE without offer has one (RFC 3262 5)")
         tail = self.config.reply_tail if reliable or required else self.config.ring_tail
         extra = incoming.reply.record_route + merged(tail, own) + own
         if not reliable and not required:
@@ -138,6 +141,15 @@ class CalledSide(CallingSide):
         if not incoming.reinvite:
             self._finish_called(Cause.REJECTED, By.LOCAL, None)
 
+    @property
+    def owes_offer(self) -> bool:
+        """True when the next `ring` has to carry our offer: the INVITE has none, and requires 100rel.
+
+        The offer goes into the first reliable response that is no failure (RFC 3261 13.2.1, RFC 3262 section 5).
+        """
+        incoming = self._incoming
+        return incoming is not None and _owes_offer(incoming) and _requires_reliable(incoming.request)
+
     # Answers
 
     def _pending_invite(self, name: str) -> IncomingInvite:
@@ -160,7 +172,7 @@ class CalledSide(CallingSide):
         if incoming.reliable is not None:
             incoming.reliable.stop()
             incoming.reliable.queue.clear()
-        if incoming.dialog.offer is not OfferState.IDLE:
+        if incoming.dialog.offer is not OfferState.IDLE and not incoming.negotiated:
             incoming.dialog.negotiate(OfferInput.REJECT)
         self._respond(incoming, status, now, reason=reason, extra=extra)
 
@@ -187,13 +199,14 @@ class CalledSide(CallingSide):
         """Count the description of a reliable 1xx as answer or offer (RFC 3262 section 5)."""
         if not body or incoming.negotiated:
             return False
-        self._description = body
         dialog = incoming.dialog
         if dialog.offer is OfferState.REMOTE_OFFER:
             dialog.negotiate(OfferInput.SEND_ANSWER)
+            dialog.description = body
             incoming.negotiated = True
         else:
             dialog.negotiate(OfferInput.SEND_OFFER)
+            incoming.offered = body
         return True
 
     def _send_success(self, incoming: IncomingInvite, held: HeldAccept, now: float) -> None:
@@ -206,17 +219,17 @@ class CalledSide(CallingSide):
             if description is None:
                 raise LocalProtocolError("a 2xx to an INVITE with an offer carries the answer (RFC 3261 13.2.1)")
             dialog.negotiate(OfferInput.SEND_ANSWER)
+            dialog.description = description
         elif description is None:
             raise LocalProtocolError("a 2xx to an INVITE without offer carries one (RFC 3261 13.2.1)")
         else:
             dialog.negotiate(OfferInput.SEND_OFFER)
+            incoming.offered = description
         if incoming.reinvite:
             # RFC 6141 section 4: the new target holds with the 2xx.
             dialog.refresh_target(incoming.request)
         else:
             self._command(SessionInput.ACCEPT, "accept")
-        if description:
-            self._description = description
         self._incoming = None
         incoming.held = None
         dialog.state = DialogState.CONFIRMED
@@ -228,7 +241,7 @@ class CalledSide(CallingSide):
             incoming,
             held.status,
             now,
-            extra=extra + self._answer_session_timer(incoming.request, now),
+            extra=extra + self._answer_session_timer(incoming.request, dialog, now),
             body=description or b"",
             content_type=held.content_type,
         )
@@ -239,16 +252,21 @@ class CalledSide(CallingSide):
         incoming.give_up_at = now + 64.0 * t1
         self._accepted.append(incoming)
 
-    def _answer_session_timer(self, request: Request, now: float) -> str:
-        """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9)."""
-        if self._timer is None:
-            if not self.config.session_expires and "session-expires" not in request.headers.keys:
-                return ""
-            self._timer = SessionTimer(self.config.min_se)
+    def _answer_session_timer(self, request: Request, dialog: Dialog, now: float) -> str:
+        """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9).
+
+        An early dialog starts none: the interval of the session is that of the INVITE's own 2xx.
+        """
+        if self._timer is None and not self.config.session_expires and "session-expires" not in request.headers.keys:
+            return ""
         agreed, lines = answer(request, self.config)
+        if "allow" in request.headers.keys:
+            dialog.peer_updates = takes_update(request)
+        if dialog.state is not DialogState.CONFIRMED or dialog is not self.dialog:
+            return lines
+        if self._timer is None:
+            self._timer = SessionTimer(self.config.min_se)
         self._timer.start(agreed, now)
-        if self.dialog is not None and "allow" in request.headers.keys:
-            self.dialog.peer_updates = takes_update(request)
         self._events.append(Refreshed(agreed.interval))
         return lines
 
@@ -305,10 +323,13 @@ class CalledSide(CallingSide):
     def _take_ack(self, incoming: IncomingInvite, request: Request, now: float) -> None:
         """The first ACK of a 2xx: the answer of a delayed offer, the news, and the BYE that waited for it."""
         dialog = incoming.dialog
-        answer_missing = False
-        if dialog.offer is OfferState.LOCAL_OFFER and not incoming.negotiated:
-            answer_missing = not request.description
-            dialog.negotiate(OfferInput.REJECT if answer_missing else OfferInput.RECEIVE_ANSWER)
+        offered, incoming.offered = incoming.offered, b""
+        answer = request.description if offered else b""
+        if answer:
+            dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+            dialog.description = offered
+        elif offered:
+            dialog.negotiate(OfferInput.REJECT)
         ended = self.state not in (SessionState.ACCEPTED, SessionState.CONFIRMED)
         if not incoming.reinvite:
             self._move(SessionInput.ACK)
@@ -317,13 +338,13 @@ class CalledSide(CallingSide):
             self._send_bye(dialog, extra, now)
         if ended:
             return
-        if answer_missing:
+        if offered and not answer and not incoming.reinvite:
             self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, request, now)
             return
+        # Without an answer a re-INVITE has changed nothing: media goes on as agreed before.
         self._events.append(Established(request, incoming.reinvite))
-        answer = request.description
-        if answer and not incoming.request.description and not incoming.negotiated:
-            self._events.append(AnswerReceived(answer, "ACK", True))
+        if answer:
+            self._events.append(AnswerReceived(answer, "ACK", True, dialog.number))
 
     def _receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
         """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
@@ -407,6 +428,25 @@ class CalledSide(CallingSide):
         if self.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
             self._end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
 
+    def _unacknowledged(self, rack: RAck | None) -> IncomingInvite | None:
+        """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 3)."""
+        for server in self._servers:
+            if not isinstance(server, IncomingInvite) or server.reliable is None or rack is None:
+                continue
+            if server.reliable.acknowledge(rack, server.request.cseq.number):
+                return server
+        return None
+
     @abstractmethod
     def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
         """Send a BYE; returns its number."""
+
+
+def _requires_reliable(request: Request) -> bool:
+    """True when every provisional response above 100 has to be reliable (RFC 3262 section 3)."""
+    return "require" in request.headers.keys and OPTION_TAG in request.require
+
+
+def _owes_offer(incoming: IncomingInvite) -> bool:
+    """True while nothing reliable has answered an INVITE without offer."""
+    return incoming.reliable is None and not incoming.request.description

@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from .client_transaction import ClientState, cancel_request
-from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
+from .dialog import Dialog, DialogState, OfferInput, OfferState, ends_call, takes_update
 from .digest import CredentialsLookup, DigestClient
 from .errors import LocalProtocolError
 from .events import (
@@ -32,7 +32,7 @@ from .events import (
 from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .message import Request, Response
-from .outgoing_invite import CancelState, OutgoingInvite
+from .outgoing_invite import CancelState, Fork, OutgoingInvite
 from .redirection import next_target
 from .refresh import SessionTimer, settled
 from .reliable import OPTION_TAG, in_order
@@ -48,6 +48,7 @@ _NOT_CANCELLED: Final = CancelState.NONE
 _CONFIRMED: Final = SessionState.CONFIRMED
 _WANTED: Final = CancelState.WANTED
 _LOCAL_OFFER: Final = OfferState.LOCAL_OFFER
+_IDLE: Final = OfferState.IDLE
 
 
 class CallingSide(TransactionUser):
@@ -58,8 +59,7 @@ class CallingSide(TransactionUser):
     """
 
     __slots__ = (
-        "_answer_seen",
-        "_description",
+        "_fork_count",
         "_from",
         "_invite",
         "_last_cseq",
@@ -68,7 +68,6 @@ class CallingSide(TransactionUser):
         "_to",
         "_told",
         "_unacked",
-        "_unpracked",
         "_uri",
         "ack_lines",
         "state",
@@ -96,8 +95,8 @@ class CallingSide(TransactionUser):
         """Our INVITE that waits for its final response."""
         self._unacked: tuple[OutgoingInvite, Dialog, Response] | None = None
         """The 2xx with an offer that waits for `ack`."""
-        self._unpracked: tuple[Dialog, str] | None = None
-        """The reliable 1xx with an offer that waits for `prack`, by its RAck line."""
+        self._fork_count = 0
+        """Dialogs that responses to our first INVITE have made so far, in all of its attempts."""
         self._told = False
         """True once Ended was told."""
         self.ack_lines = ""
@@ -106,10 +105,6 @@ class CallingSide(TransactionUser):
         """The first INVITE, when it failed for want of credentials."""
         self._timer: SessionTimer | None = None
         """The session timer, None while nobody has asked for one."""
-        self._description = b""
-        """Our description that holds, for a refresh by re-INVITE."""
-        self._answer_seen = b""
-        """The description that the peer sent last as an answer."""
 
     # Commands
 
@@ -178,31 +173,50 @@ class CallingSide(TransactionUser):
         """
         return self._cancel(now, Cause.CANCELLED, lines_of(headers))
 
-    def ack(self, now: float, description: bytes, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
+    def ack(self, now: float, description: bytes | None, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
         """Answer the offer of a 2xx in its ACK (delayed offer, RFC 3261 13.2.1).
 
+        Arguments: `description` the answer; None when the offer is of no use, which leaves the session as it was.
         Raises LocalProtocolError when no ACK is owed.
         """
         if self._unacked is None:
             raise LocalProtocolError("no 2xx with an offer waits for its ACK")
         client, dialog, response = self._unacked
-        dialog.negotiate(OfferInput.SEND_ANSWER)
+        dialog.negotiate(OfferInput.REJECT if description is None else OfferInput.SEND_ANSWER)
         self._unacked = None
-        self._description = description
-        self._send_ack(client, dialog, response, lines_of(headers), description, content_type)
+        dialog.description = dialog.description if description is None else description
+        self._send_ack(client, dialog, response, lines_of(headers), description or b"", content_type)
 
-    def prack(self, now: float, description: bytes, *, headers: HeaderPairs = (), content_type: str = SDP) -> int:
+    def prack(
+        self,
+        now: float,
+        description: bytes,
+        *,
+        fork: int | None = None,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
         """Answer the offer of a reliable 1xx in its PRACK (RFC 3262 section 5).
 
-        Returns the request's number. Raises LocalProtocolError when no such PRACK is owed.
+        Arguments: `fork` the number in OfferReceived, None for the first that waits. Returns the request's number.
+        Raises LocalProtocolError when no such PRACK is owed.
         """
-        if self._unpracked is None:
+        owing = next(
+            (
+                each
+                for client in self._clients
+                if isinstance(client, OutgoingInvite)
+                for each in client.forks.values()
+                if each.rack and (fork is None or each.dialog.number == fork)
+            ),
+            None,
+        )
+        if owing is None:
             raise LocalProtocolError("no reliable 1xx with an offer waits for its PRACK")
-        dialog, rack = self._unpracked
+        dialog = owing.dialog
         dialog.negotiate(OfferInput.SEND_ANSWER)
-        self._unpracked = None
-        self._description = description
-        extra = rack + lines_of(headers)
+        extra, owing.rack = owing.rack + lines_of(headers), ""
+        dialog.description = description
         return self._request(now, "PRACK", dialog, extra=extra, body=description, content_type=content_type).request_id
 
     # Sending
@@ -236,6 +250,10 @@ class CallingSide(TransactionUser):
         dialog = client.dialog
         if dialog is not None:
             client.uri = dialog.request_uri
+            if client.has_offer and dialog.offer is _IDLE:
+                dialog.negotiate(OfferInput.SEND_OFFER)
+        else:
+            self.dialog = None  # one of an attempt before
         own = client.extra
         tail = (merged(config.invite_tail, own) if own else config.invite_tail) + own
         if self._timer is not None:
@@ -331,56 +349,76 @@ class CallingSide(TransactionUser):
             self._send_cancel(client, now)
         if client.cancel is not _NOT_CANCELLED:
             return
-        if response.status == 100 or to_tag is None:
+        if response.status == 100:
             self._events.append(Provisional(response, False))
             return
-        dialog = self._fork(client, response, to_tag)
-        self._on_ringing(client, dialog, response, now)
+        # 12.1.2: without a tag it is the dialog of the null tag.
+        self._on_ringing(client, self._fork(client, response, to_tag or ""), response, now)
 
-    def _on_ringing(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
+    def _on_ringing(self, client: OutgoingInvite, fork: Fork, response: Response, now: float) -> None:
         """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
-        body = response.description
+        dialog = fork.dialog
+        body = b"" if fork.settled else response.description
         rseq = response.rseq if "rseq" in response.headers.keys and OPTION_TAG in response.require else None
         if rseq is None:
             self._events.append(Provisional(response, False))
-            if body and client.has_offer and dialog.offer is _LOCAL_OFFER:
-                self._events.append(AnswerReceived(body, "1xx", False))
+            if body and client.has_offer:
+                self._events.append(AnswerReceived(body, "1xx", False, dialog.number))
             return
-        if not in_order(dialog.remote_rseq, rseq):
+        if not in_order(fork.rseq, rseq):
             self.ignored += 1
             return
-        dialog.remote_rseq = rseq
+        fork.rseq = rseq
         dialog.refresh_target(response)
         self._events.append(Provisional(response, True))
         rack = f"RAck: {rseq} {client.cseq} INVITE\r\n"
-        if body and dialog.offer is OfferState.IDLE and not client.has_offer:
+        if body and not client.has_offer and dialog.offer is _IDLE:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
-            self._unpracked = (dialog, rack)
-            self._events.append(OfferReceived(body, "1xx", 0))
+            fork.settled = True
+            fork.rack = rack
+            self._events.append(OfferReceived(body, "1xx", 0, dialog.number))
             return
-        if body and dialog.offer is _LOCAL_OFFER:
+        if body and client.has_offer:
             dialog.negotiate(OfferInput.RECEIVE_ANSWER)
-            self._description = client.body
-            self._answer_seen = body
-            self._events.append(AnswerReceived(body, "1xx", True))
+            fork.settled = True
+            dialog.description = client.body
+            dialog.answer_seen = body
+            self._events.append(AnswerReceived(body, "1xx", True, dialog.number))
         self._request(now, "PRACK", dialog, extra=rack).request_id = 0
 
-    def _fork(self, client: OutgoingInvite, response: Response, to_tag: str) -> Dialog:
+    def _fork(self, client: OutgoingInvite, response: Response, to_tag: str) -> Fork:
         """Return the dialog of a response, made at its first one (RFC 3261 12.1.2, 13.2.2.4)."""
-        if client.dialog is not None:
-            return client.dialog
-        dialog = client.dialogs.get(to_tag)
+        dialog = client.dialog
+        if dialog is not None:
+            to_tag = dialog.remote_tag  # a re-INVITE does not fork
+        fork = client.forks.get(to_tag)
+        if fork is not None:
+            return fork
         if dialog is None:
             local = f"{self._from};tag={self.local_tag}"
             dialog = Dialog.of_response(response, local, self.local_tag, self.config.max_forwards)
+            dialog.number = self._fork_count
+            self._fork_count += 1
             if not dialog.remote_target:
                 dialog.remote_target = client.uri
             if client.has_offer:
                 dialog.offer = _LOCAL_OFFER
-            client.dialogs[to_tag] = dialog
-            if self.dialog is None:
+            if self.dialog is None or not self.dialog.remote_tag:
                 self.dialog = dialog
-        return dialog
+        fork = client.forks[to_tag] = Fork(dialog)
+        return fork
+
+    def _fork_of_success(self, client: OutgoingInvite, response: Response, to_tag: str) -> Fork:
+        """Return the dialog that a 2xx confirms.
+
+        A callee whose reliable 1xx had no tag, and whose 2xx relies on the description in it, is one callee.
+        """
+        nameless = client.forks.get("")
+        if nameless is not None and nameless.settled and to_tag not in client.forks and not response.description:
+            del client.forks[""]
+            nameless.dialog.name_peer(response)
+            client.forks[to_tag] = nameless
+        return self._fork(client, response, to_tag)
 
     def _on_success(self, client: OutgoingInvite, response: Response, now: float) -> None:
         """A 2xx: ACK each and every one; the first makes the call, further forks are hung up (13.2.2.4)."""
@@ -396,7 +434,8 @@ class CallingSide(TransactionUser):
             self.ignored += 1
             self.config.counts.received("INVITE")
             return
-        dialog = self._fork(client, response, to_tag)
+        fork = self._fork_of_success(client, response, to_tag)
+        dialog = fork.dialog
         dialog.confirm(response)
         if client.final:
             self._send_ack(client, dialog, response)
@@ -418,37 +457,50 @@ class CallingSide(TransactionUser):
             self._send_ack(client, dialog, response)
             return
         self._settle_timer(response, now)
-        self._take_success(client, dialog, response, now)
+        self._take_success(client, fork, response, now)
 
-    def _take_success(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
-        """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4)."""
-        body = response.description
+    def _take_success(self, client: OutgoingInvite, fork: Fork, response: Response, now: float) -> None:
+        """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4).
+
+        What a reliable 1xx of this INVITE has settled in this dialog holds; the description of the 2xx is not
+        looked at then (RFC 3262 section 5).
+        """
+        dialog = fork.dialog
+        body = b"" if fork.settled else response.description
         events = self._events
-        if dialog.offer is _LOCAL_OFFER and client.has_offer:
+        number = dialog.number
+        if client.has_offer and not fork.settled:
             self._send_ack(client, dialog, response)
             if not body:
-                dialog.negotiate(OfferInput.REJECT)
-                reason, cause = response.reason, Cause.BAD_DESCRIPTION
-                events.append(Failed(response.status, reason, response, cause, client.reinvite))
-                self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
+                self._take_no_answer(client, dialog, response, now)
                 return
             dialog.negotiate(OfferInput.RECEIVE_ANSWER)
-            self._description = client.body
-            changed = body != self._answer_seen
-            self._answer_seen = body
+            dialog.description = client.body
+            changed = body != dialog.answer_seen
+            dialog.answer_seen = body
             if not client.refresh:
-                events.append(Answered(response, client.reinvite))
+                events.append(Answered(response, client.reinvite, number))
             if changed or not client.refresh:
-                events.append(AnswerReceived(body, "2xx", True))
+                events.append(AnswerReceived(body, "2xx", True, number))
             return
-        if body and not client.has_offer and dialog.offer is OfferState.IDLE and not dialog.remote_rseq:
+        if body and not client.has_offer and dialog.offer is _IDLE:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
             self._unacked = (client, dialog, response)
-            events.append(Answered(response, client.reinvite))
-            events.append(OfferReceived(body, "2xx", 0))
+            events.append(Answered(response, client.reinvite, number))
+            events.append(OfferReceived(body, "2xx", 0, number))
             return
         self._send_ack(client, dialog, response)
-        events.append(Answered(response, client.reinvite))
+        if not client.refresh:
+            events.append(Answered(response, client.reinvite, number))
+
+    def _take_no_answer(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
+        """A 2xx without the answer: a call that was not up cannot be, one that was goes on as before (14.1)."""
+        dialog.negotiate(OfferInput.REJECT)
+        if not client.refresh:
+            reason, cause = response.reason, Cause.BAD_DESCRIPTION
+            self._events.append(Failed(response.status, reason, response, cause, client.reinvite))
+        if not client.reinvite:
+            self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
 
     def _settle_timer(self, response: Response, now: float) -> None:
         """Start the session timer by what a 2xx says (RFC 4028 7.2)."""
@@ -496,12 +548,9 @@ class CallingSide(TransactionUser):
         if client.cancel is _WANTED:
             self._events.append(RequestFinished(client.cancel_id, "CANCEL", response, status))
             client.cancel = _NOT_CANCELLED
-        if client.dialog is not None and client.has_offer and client.dialog.offer is _LOCAL_OFFER:
-            client.dialog.negotiate(OfferInput.REJECT)
+        self._end_exchange(client)
         if not client.reinvite:
             self._refused = client if cause is Cause.UNAUTHORIZED else None
-            for dialog in client.dialogs.values():
-                dialog.state = DialogState.TERMINATED
             if not self._told:
                 self._events.append(Failed(status, reason, response, cause, False))
             if self._move(SessionInput.FAILURE):
@@ -511,8 +560,7 @@ class CallingSide(TransactionUser):
             return
         if not client.refresh:
             self._events.append(Failed(status, reason, response, cause, True))
-        if status in (408, 481):
-            # 12.2.1.2: the dialog is gone for the peer, or the peer is gone.
+        if ends_call("INVITE", status):
             self._end_by_bye(Cause.DIALOG_GONE, By.REMOTE if response else By.EXPIRED, response, now)
 
     def _try_again(self, client: OutgoingInvite, response: Response, now: float) -> bool:
@@ -528,8 +576,27 @@ class CallingSide(TransactionUser):
         else:
             return client.reinvite and self._back_off(client, response, now)
         if repeat:
+            self._end_exchange(client)
             self._send_invite(client.again(), now)
         return repeat
+
+    def _end_exchange(self, client: OutgoingInvite) -> None:
+        """An INVITE has failed: its early dialogs are gone, and a re-INVITE has changed nothing (14.1, RFC 6141)."""
+        dialog = client.dialog
+        if dialog is None:
+            for fork in client.forks.values():
+                fork.dialog.state = DialogState.TERMINATED
+                fork.rack = ""
+            return
+        begun = client.forks.get(dialog.remote_tag)
+        if begun is not None:
+            dialog.description = begun.before
+        if begun is None or not begun.settled:
+            open_offer = client.has_offer and dialog.offer is _LOCAL_OFFER
+        else:
+            open_offer, begun.rack = bool(begun.rack), ""
+        if open_offer:
+            dialog.negotiate(OfferInput.REJECT)
 
     def _redirect(self, client: OutgoingInvite, response: Response, now: float) -> bool:
         """Follow a 3xx as far as the policy allows (RFC 3261 8.1.3.4)."""
@@ -538,6 +605,7 @@ class CallingSide(TransactionUser):
         target = next_target(response, client.visited, self.config)
         if target is None:
             return False
+        self._end_exchange(client)
         again = client.again()
         again.redirects += 1
         again.visited = (*client.visited, target.uri)

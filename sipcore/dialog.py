@@ -1,7 +1,7 @@
 """Dialogs: identity, CSeq numbers, route set and remote target of one peer-to-peer relation (RFC 3261 section 12).
 
 Also the rule by which a message finds its session. Knows no transactions, no timers and no session descriptions;
-of offer and answer it keeps only whose turn it is (RFC 3264, RFC 6337).
+of offer and answer it keeps whose turn it is, and the octets that hold (RFC 3264, RFC 6337).
 """
 
 from __future__ import annotations
@@ -78,6 +78,13 @@ OFFER_TABLE: Final[dict[tuple[OfferState, OfferInput], OfferState]] = {
 }
 """Offer and answer by turns; an absent pair is a glare or an error of ours."""
 
+SPARED_BY_481: Final = frozenset(("NOTIFY", "SUBSCRIBE", "PRACK", "CANCEL", "BYE"))
+"""Methods whose 481 says that something else than the call is gone: a subscription (RFC 5057 section 5.1), a reliable
+1xx (RFC 3262 section 3), an INVITE (RFC 3261 9.2). A BYE ends the call whatever its answer (15.1.1)."""
+ENDED_BY_408: Final = frozenset(("INVITE", "UPDATE"))
+"""Methods whose 408 or timeout ends the call: those that keep it alive. Silence about INFO and its like does not (RFC
+5057 section 5.1): many peers never answer them."""
+
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
 _EARLY: Final = DialogState.EARLY
 _CONFIRMED: Final = DialogState.CONFIRMED
@@ -95,16 +102,19 @@ class Dialog:
     __slots__ = (
         "_head",
         "_request_uri",
+        "answer_seen",
         "call_id",
+        "description",
         "local",
         "local_cseq",
         "local_tag",
         "max_forwards",
+        "number",
         "offer",
         "peer_updates",
         "remote",
         "remote_cseq",
-        "remote_rseq",
+        "remote_methods",
         "remote_tag",
         "remote_target",
         "route_set",
@@ -135,8 +145,14 @@ class Dialog:
         """Number of our last request, 0 before the first."""
         self.remote_cseq = -1
         """Number of the peer's last request, -1 before the first."""
-        self.remote_rseq = 0
-        """RSeq of the peer's last reliable 1xx, 0 before the first (RFC 3262 section 4)."""
+        self.remote_methods: tuple[str, ...] = ()
+        """Methods of the peer's requests that had this number."""
+        self.number = 0
+        """Which of the dialogs of our INVITE it is, from 0 in the order of their first responses."""
+        self.description = b""
+        """Our description that holds, for a refresh by re-INVITE; empty before the first agreement."""
+        self.answer_seen = b""
+        """The description that the peer sent last as an answer."""
         self.peer_updates = False
         """True when the peer is known to take UPDATE (RFC 3311 section 4); read with the session timer."""
         self.state = _EARLY
@@ -177,6 +193,7 @@ class Dialog:
             max_forwards=max_forwards,
         )
         dialog.remote_cseq = request.cseq.number
+        dialog.remote_methods = (request.method,)
         return dialog
 
     @property
@@ -194,6 +211,12 @@ class Dialog:
             self.route_set = tuple(reversed(routes))
             self._head = ""
         self.refresh_target(response)
+
+    def name_peer(self, response: Response) -> None:
+        """Take the tag that a 2xx gives to a dialog whose 1xx had none (RFC 3261 12.1.2: a null tag)."""
+        self.remote = response.headers.get("To") or ""
+        self.remote_tag = response.to_tag or ""
+        self._head = ""
 
     def refresh_target(self, message: Message) -> None:
         """Take the Contact of a target refresh request or its 2xx (RFC 3261 12.2.1.2, 12.2.2)."""
@@ -230,10 +253,15 @@ class Dialog:
         return hop_of(self.remote_target, transport)
 
     def accepts(self, request: Request) -> bool:
-        """Check and take the CSeq of a new request; False means 500 (RFC 3261 12.2.2)."""
-        number = request.cseq.number
-        if number <= self.remote_cseq:
+        """Check and take the CSeq of a new request; False means 500 (RFC 3261 12.2.2).
+
+        A lower number is out of order. An equal one is taken once per method: peers exist whose BYE has the number
+        of their INVITE, and a second request of one method and number is the same request by another way.
+        """
+        number, method = request.cseq.number, request.method
+        if number < self.remote_cseq or (number == self.remote_cseq and method in self.remote_methods):
             return False
+        self.remote_methods = (*self.remote_methods, method) if number == self.remote_cseq else (method,)
         self.remote_cseq = number
         return True
 
@@ -273,6 +301,14 @@ def contact_uri(message: Message) -> str:
         return ""
     line = headers.lines[keys.index("contact")]
     return _contact_in(line) if len(line) <= _SHARED_LENGTH else _contact_in.__wrapped__(line)
+
+
+def ends_call(method: str, status: int) -> bool:
+    """True when the final status of a request within the dialog ends the call, with a BYE (RFC 3261 12.2.1.2).
+
+    Arguments: its method; `status` 408 also for a timeout.
+    """
+    return method not in SPARED_BY_481 if status == 481 else status == 408 and method in ENDED_BY_408
 
 
 def takes_update(message: Message) -> bool:

@@ -88,6 +88,8 @@ class OfferReceived(NamedTuple):
     ``"UPDATE"`` or ``"PRACK"`` (`respond`)."""
     request_id: int
     """For UPDATE and PRACK what `respond` wants, else 0."""
+    fork: int = 0
+    """Number of the dialog: each fork of our INVITE has an exchange of its own (RFC 6337 section 3.1)."""
 
 
 class AnswerReceived(NamedTuple):
@@ -99,6 +101,8 @@ class AnswerReceived(NamedTuple):
     """``"2xx"``, ``"1xx"``, ``"ACK"``, ``"PRACK"`` or ``"UPDATE"``."""
     final: bool
     """False for a preview in an unreliable 1xx, which the 2xx repeats (RFC 3261 13.2.1, RFC 6337 section 2)."""
+    fork: int = 0
+    """Number of the dialog, as in OfferReceived."""
 
 
 class Answered(NamedTuple):
@@ -108,6 +112,8 @@ class Answered(NamedTuple):
     """The 2xx."""
     reinvite: bool
     """False for the INVITE that sets the call up."""
+    fork: int = 0
+    """Number of the dialog that answered: what was agreed in it holds, whatever other forks agreed on later."""
 
 
 class Established(NamedTuple):

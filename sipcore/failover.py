@@ -54,7 +54,7 @@ class FailoverSession(InviteSession):
 
     def _go_on(self, client: OutgoingInvite, now: float) -> bool:
         """Send the INVITE to the next place; False when there is none or the INVITE is not to be sent again."""
-        done = client.final or client.reinvite or client.cancel is not CancelState.NONE or client.dialogs
+        done = client.final or client.reinvite or client.cancel is not CancelState.NONE or client.forks
         if done or not self._places:
             return False
         place = self._places.pop(0)

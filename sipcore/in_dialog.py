@@ -12,7 +12,7 @@ from typing import Final
 from .called import CalledSide
 from .calling import SDP
 from .client_transaction import ClientState
-from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .dialog import Dialog, DialogState, OfferInput, OfferState, ends_call
 from .errors import LocalProtocolError, ParseError
 from .events import (
     AnswerReceived,
@@ -147,11 +147,12 @@ class DialogSide(CalledSide):
                 if status < 300 and not body:
                     raise LocalProtocolError(f"a 2xx to {method} with an offer carries the answer (RFC 3311 5.2)")
                 dialog.negotiate(OfferInput.SEND_ANSWER if status < 300 else OfferInput.REJECT)
-                self._description = body if status < 300 else self._description
+                dialog.description = body if status < 300 else dialog.description
         own = lines_of(headers)
         extra = merged(self.config.reply_tail, own) + own if 200 <= status < 300 else own
-        if method == "UPDATE" and 200 <= status < 300:
-            extra += self._answer_session_timer(server.request, now)
+        updated = self._dialog_of(server.request) if method == "UPDATE" and 200 <= status < 300 else None
+        if updated is not None:
+            extra += self._answer_session_timer(server.request, updated, now)
         kind = content_type or (SDP if body and method in ("UPDATE", "PRACK") else "")
         self._respond(server, status, now, reason=reason, extra=extra, body=body, content_type=kind)
 
@@ -179,15 +180,11 @@ class DialogSide(CalledSide):
         return self._request(now, "BYE", dialog, extra=extra).request_id
 
     def _end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
-        """End the call and tell so; a BYE goes out unless the dialog is gone for the peer."""
+        """End the call by a BYE and tell so; also when the dialog is gone for the peer (RFC 3261 12.2.1.2)."""
         dialog = self.dialog
-        gone = isinstance(message, Response) and message.status == 481
-        if gone:
-            self._move(SessionInput.PEER_BYE)
-        else:
-            self._move(SessionInput.BYE)
+        self._move(SessionInput.BYE)
         self._tell_end(cause, by, message)
-        if dialog is not None and not gone:
+        if dialog is not None:
             self._send_bye(dialog, "", now)
 
     def _drop_waiting(self, now: float) -> None:
@@ -230,18 +227,14 @@ class DialogSide(CalledSide):
         self._finish(client, None, status, now)
 
     def _finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
-        """Tell that a request of ours is done; a 481, and a refresh without answer, end the call (12.2.1.2).
-
-        Silence about INFO and its like does not (RFC 5057 section 5.1): many peers never answer them.
-        """
+        """Tell that a request of ours is done; `ends_call` says whether the call is over with it (12.2.1.2)."""
         if client.request_id:
             self._events.append(RequestFinished(client.request_id, client.method, response, status))
         if client.method == "BYE":
             if client.dialog is self.dialog:
                 self._move(SessionInput.DONE)
             return
-        gone = client.method != "NOTIFY" if status == 481 else status == 408 and client.method == "UPDATE"
-        if gone and client.dialog is self.dialog and self.state is SessionState.CONFIRMED:
+        if ends_call(client.method, status) and client.dialog is self.dialog and self.state is SessionState.CONFIRMED:
             by = By.EXPIRED if response is None else By.REMOTE
             self._end_by_bye(Cause.DIALOG_GONE, by, response, now)
 
@@ -255,8 +248,8 @@ class DialogSide(CalledSide):
         if client.body and dialog.offer is OfferState.LOCAL_OFFER:
             if response.status < 300 and response.description:
                 dialog.negotiate(OfferInput.RECEIVE_ANSWER)
-                self._description = client.body
-                self._events.append(AnswerReceived(response.description, "UPDATE", True))
+                dialog.description = client.body
+                self._events.append(AnswerReceived(response.description, "UPDATE", True, dialog.number))
             else:
                 dialog.negotiate(OfferInput.REJECT)
 
@@ -272,9 +265,9 @@ class DialogSide(CalledSide):
             return dialog
         for client in self._clients:
             if isinstance(client, OutgoingInvite):
-                fork = client.dialogs.get(request.from_tag or "")
-                if fork is not None and fork.has_peer(request):
-                    return fork
+                fork = client.forks.get(request.from_tag or "")
+                if fork is not None and fork.dialog.has_peer(request):
+                    return fork.dialog
         return None
 
     def _waiting(self, request_id: int) -> ServerRequest:
@@ -423,34 +416,37 @@ class DialogSide(CalledSide):
         dialog.refresh_target(request)
         if request.description:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
-            self._events.append(OfferReceived(request.description, "UPDATE", server.request_id))
+            self._events.append(OfferReceived(request.description, "UPDATE", server.request_id, dialog.number))
         else:
-            timer = self._answer_session_timer(request, now)
+            timer = self._answer_session_timer(request, dialog, now)
             self._respond(server, 200, now, extra=self.config.reply_tail + timer)
 
     def _receive_prack(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """A PRACK for a reliable 1xx of ours (RFC 3262 section 3)."""
-        incoming = self._incoming
-        rack = server.request.rack
+        incoming = self._unacknowledged(server.request.rack)
         sender = incoming.reliable if incoming is not None else None
-        if incoming is None or sender is None or rack is None:
-            self._respond(server, 481, now)
-            return
-        if not sender.acknowledge(rack, incoming.request.cseq.number):
+        if incoming is None or sender is None:
             self._respond(server, 481, now)
             return
         body = server.request.description
-        if dialog.offer is OfferState.LOCAL_OFFER:
+        if incoming.offered and incoming is self._incoming:
+            # Without the answer that it should have, the offer is made once more in the 2xx, and answered in its ACK.
+            dialog.negotiate(OfferInput.RECEIVE_ANSWER if body else OfferInput.REJECT)
+            offered, incoming.offered = incoming.offered, b""
             if body:
-                dialog.negotiate(OfferInput.RECEIVE_ANSWER)
+                dialog.description = offered
                 incoming.negotiated = True
-                self._events.append(AnswerReceived(body, "PRACK", True))
+                self._events.append(AnswerReceived(body, "PRACK", True, dialog.number))
             self._respond(server, 200, now)
-        elif body:
+        elif body and dialog.offer is OfferState.IDLE:
             dialog.negotiate(OfferInput.RECEIVE_OFFER)
-            self._events.append(OfferReceived(body, "PRACK", server.request_id))
+            self._events.append(OfferReceived(body, "PRACK", server.request_id, dialog.number))
+        elif body:
+            self._respond(server, 491 if dialog.offer is OfferState.LOCAL_OFFER else 500, now)
         else:
             self._respond(server, 200, now)
+        if incoming is not self._incoming:
+            return
         self._send_reliable(incoming, now)
         if incoming.held is not None and not sender.queue and sender.unacked is None:
             held, incoming.held = incoming.held, None

@@ -35,6 +35,7 @@ class IncomingInvite(ServerRequest):
         "held",
         "interval",
         "negotiated",
+        "offered",
         "reinvite",
         "reliable",
         "repeat_at",
@@ -55,6 +56,8 @@ class IncomingInvite(ServerRequest):
         self.reinvite = reinvite
         self.negotiated = False
         """True once offer and answer are complete within this INVITE, in a reliable 1xx."""
+        self.offered = b""
+        """Our offer that waits for its answer: in the PRACK of its reliable 1xx, or in the ACK of its 2xx."""
         self.reliable: ReliableSender | None = None
         self.held: HeldAccept | None = None
         self.success: Transmit | None = None

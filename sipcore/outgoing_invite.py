@@ -29,6 +29,27 @@ _NOT_CANCELLED: Final = CancelState.NONE
 _CANCELLED: Final = Cause.CANCELLED
 
 
+class Fork:
+    """One dialog in which our INVITE is answered, and how far offer and answer of this INVITE have come there.
+
+    RSeq, offer and answer belong to one INVITE in one dialog (RFC 3262 section 3, RFC 6337 section 3.1): each fork of
+    a first INVITE has its own, and each re-INVITE begins anew.
+    """
+
+    __slots__ = ("before", "dialog", "rack", "rseq", "settled")
+
+    def __init__(self, dialog: Dialog) -> None:
+        self.dialog = dialog
+        self.rseq = 0
+        """RSeq of the last reliable 1xx in order, 0 before the first (RFC 3262 section 4)."""
+        self.settled = False
+        """True once a reliable 1xx has brought the answer to our offer, or the peer's offer; the 2xx has neither."""
+        self.rack = ""
+        """RAck line of the PRACK that waits for our answer to the offer of a reliable 1xx."""
+        self.before = dialog.description
+        """Our description that held when the INVITE was sent, and holds again when a re-INVITE fails."""
+
+
 class OutgoingInvite(ClientRequest):
     """An INVITE of ours: the request, its forks, and what was decided about it."""
 
@@ -37,8 +58,8 @@ class OutgoingInvite(ClientRequest):
         "cancel",
         "cancel_id",
         "cause",
-        "dialogs",
         "final",
+        "forks",
         "has_offer",
         "redirects",
         "refresh",
@@ -59,8 +80,8 @@ class OutgoingInvite(ClientRequest):
         self.cancel_id = 0
         self.cause = _CANCELLED
         """Why it was cancelled."""
-        self.dialogs: dict[str, Dialog] = {}
-        """The forks, by their To tag."""
+        self.forks: dict[str, Fork] = {}
+        """The dialogs of its responses, by To tag, empty for none; a re-INVITE has one."""
         self.acks: dict[str, Transmit] = {}
         """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
         self.ring_at = inf

@@ -33,14 +33,26 @@ class ReliableSender:
     Arguments: `first` the RSeq of the first, 1 to 2**31 - 1, chosen at random; `t1` in seconds.
     """
 
-    __slots__ = ("give_up_at", "has_description", "interval", "queue", "repeat_at", "rseq", "t1", "unacked")
+    __slots__ = (
+        "give_up_at",
+        "has_description",
+        "interval",
+        "outstanding",
+        "queue",
+        "repeat_at",
+        "rseq",
+        "t1",
+        "unacked",
+    )
 
     def __init__(self, first: int, t1: float) -> None:
         self.rseq = first
         """Number of the response that is out, or of the next when none is."""
         self.t1 = t1
         self.unacked: Transmit | None = None
-        """The response that waits for its PRACK."""
+        """The response that waits for its PRACK, and is repeated."""
+        self.outstanding = False
+        """True until that PRACK comes, also when a 2xx has ended the repeating (section 3)."""
         self.has_description = False
         """True when it carries a session description, so that a 2xx has to wait (section 3)."""
         self.queue: deque[PendingProvisional] = deque()
@@ -57,6 +69,7 @@ class ReliableSender:
     def sent(self, transmit: Transmit, has_description: bool, now: float) -> None:
         """Note that a response went out under the present RSeq."""
         self.unacked = transmit
+        self.outstanding = True
         self.has_description = has_description
         self.interval = self.t1
         self.repeat_at = now + self.t1
@@ -70,14 +83,15 @@ class ReliableSender:
 
     def acknowledge(self, rack: RAck, cseq: int) -> bool:
         """Take a PRACK; False when it names nothing that is out, which gets 481 (section 3)."""
-        if self.unacked is None or rack != (self.rseq, cseq, "INVITE"):
+        if not self.outstanding or rack != (self.rseq, cseq, "INVITE"):
             return False
         self.stop()
+        self.outstanding = False
         self.rseq += 1
         return True
 
     def stop(self) -> None:
-        """Stop repeating: acknowledged, or a final response is out."""
+        """Stop repeating: acknowledged, or a final response is out. A PRACK is still taken (section 3)."""
         self.unacked = None
         self.repeat_at = self.give_up_at = inf
 

@@ -111,8 +111,6 @@ class RenegotiatingSide(DialogSide):
         dialog = client.dialog
         if dialog is None:
             return
-        if client.has_offer:
-            dialog.negotiate(OfferInput.SEND_OFFER)
         client.hop = self._next_hop(dialog)
         client.flow = self._flow_to(client.hop, dialog)
         timeout = self.config.ring_timeout
@@ -134,7 +132,9 @@ class RenegotiatingSide(DialogSide):
             wait = float(min(response.retry_after.seconds, 10))
         else:
             return False
-        if client.body and dialog.offer is OfferState.LOCAL_OFFER:
+        if isinstance(client, OutgoingInvite):
+            self._end_exchange(client)
+        elif client.body and dialog.offer is OfferState.LOCAL_OFFER:
             dialog.negotiate(OfferInput.REJECT)
         again = client.again()
         if client is self._invite:
@@ -192,7 +192,7 @@ class RenegotiatingSide(DialogSide):
             extra = self.config.invite_tail + timer.request_lines(self.config)
             self._request(now, "UPDATE", dialog, extra=extra).request_id = 0
             return
-        client = self._new_reinvite(dialog, self._description, "", SDP)
+        client = self._new_reinvite(dialog, dialog.description, "", SDP)
         client.refresh = True
         if self._queued is None:
             self._queued = deque()

@@ -207,6 +207,7 @@ class TransactionUser(ABC):
             raise LocalProtocolError(f"{client.method} needs a dialog")
         branch = self.tokens.branch()
         client.cseq = dialog.next_cseq()
+        self._on_numbered(client)
         data = dialog.write(
             client.method,
             client.cseq,
@@ -386,6 +387,10 @@ class TransactionUser(ABC):
             self._on_no_response(client, 408 if action is ClientAction.TIME_OUT else 503, now)
 
     # What the layers above fill in
+
+    @abstractmethod
+    def _on_numbered(self, client: ClientRequest) -> None:
+        """A request within the dialog is about to be sent, for the first time or again, under the number it has now."""
 
     @abstractmethod
     def _on_response(self, client: ClientRequest, response: Response, now: float) -> None:

@@ -36,10 +36,10 @@ class Transferring:
 
     __slots__ = ("cseq", "ends_at", "request_id")
 
-    def __init__(self, request_id: int, cseq: int, ends_at: float) -> None:
+    def __init__(self, request_id: int, ends_at: float) -> None:
         self.request_id = request_id
-        self.cseq = cseq
-        """CSeq number of the REFER, which the NOTIFYs may name as id (RFC 3515 2.4.6)."""
+        self.cseq = 0
+        """CSeq number of the REFER as sent last, which the NOTIFYs may name as id (RFC 3515 2.4.6)."""
         self.ends_at = ends_at
 
 

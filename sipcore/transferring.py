@@ -84,14 +84,13 @@ class TransferSide(RenegotiatingSide):
             extra += lines_of((("Referred-By", referred_by),))
         if not notify:
             extra += "Refer-Sub: false\r\nSupported: norefersub\r\n"
-        client = self._request(now, "REFER", dialog, extra=extra)
+        number = self._next_id()
         if notify:
             # The NOTIFY may overtake the 202, so the subscription is there from now on (RFC 3515 2.4.4).
             if self._transferring is None:
                 self._transferring = []
-            ends_at = now + SUBSCRIPTION_SECONDS
-            self._transferring.append(Transferring(client.request_id, client.cseq, ends_at))
-        return client.request_id
+            self._transferring.append(Transferring(number, now + SUBSCRIPTION_SECONDS))
+        return self._request(now, "REFER", dialog, extra=extra, request_id=number).request_id
 
     def accept_transfer(self, now: float, request_id: int) -> None:
         """Answer a REFER with 202 and report 100 (RFC 3515 2.4.2, 2.4.4); `notify_transfer` reports the rest.
@@ -213,20 +212,21 @@ class TransferSide(RenegotiatingSide):
     def _outlives_call(self, request: Request) -> bool:
         return request.method == "NOTIFY" and self._subscription_of(request) is not None
 
-    def _on_final(self, client: ClientRequest, response: Response, now: float) -> None:
-        if client.method == "REFER" and self._transferring:
-            refused = response.status >= 300 and response.status not in (401, 407)
-            silent = (response.headers.get("Refer-Sub") or "").strip().lower() == "false"
-            if refused or silent:
-                self._drop_transferring(client.request_id)
-        elif client.method == "NOTIFY" and response.status in (408, 481) and self._transferred:
-            self._transferred.clear()
-        super()._on_final(client, response, now)
-
-    def _on_no_response(self, client: ClientRequest, status: int, now: float) -> None:
+    def _on_numbered(self, client: ClientRequest) -> None:
+        """The id of a subscription is the number of the REFER that was accepted, which is the last (RFC 3515 2.4.6)."""
         if client.method == "REFER":
-            self._drop_transferring(client.request_id)
-        super()._on_no_response(client, status, now)
+            for each in self._transferring or ():
+                if each.request_id == client.request_id:
+                    each.cseq = client.cseq
+
+    def _finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
+        if client.method == "REFER" and self._transferring:
+            silent = response is not None and (response.headers.get("Refer-Sub") or "").strip().lower() == "false"
+            if status >= 300 or silent:
+                self._drop_transferring(client.request_id)
+        elif client.method == "NOTIFY" and response is not None and status in (408, 481) and self._transferred:
+            self._transferred.clear()
+        super()._finish(client, response, status, now)
 
     def _drop_transferring(self, request_id: int) -> None:
         self._transferring = [each for each in self._transferring or () if each.request_id != request_id]

@@ -17,6 +17,7 @@ from sipcore.events import (
     Redirected,
     RequestFinished,
 )
+from sipcore.message import Response
 from sipcore.session import Hop, InviteSession, Reliability, SessionState
 
 from .call_wire import (
@@ -26,6 +27,7 @@ from .call_wire import (
     CAROL,
     OFFER,
     Side,
+    Wire,
     accept_reinvites,
     config,
     edited,
@@ -171,7 +173,7 @@ def test_early_media_is_a_preview_and_the_200_repeats_it() -> None:
     bob.session.ring(0.0, 183, ANSWER)
     bob.session.accept(0.0, ANSWER)
     wire.flush()
-    assert [event[1:] for event in alice.told(AnswerReceived)] == [("1xx", False), ("2xx", True)]
+    assert [event[1:3] for event in alice.told(AnswerReceived)] == [("1xx", False), ("2xx", True)]
 
 
 def test_an_update_with_an_offer_is_answered_by_the_user_and_without_one_by_itself() -> None:
@@ -315,12 +317,23 @@ def test_a_bye_with_a_wrong_tag_gets_481_and_leaves_the_call_up(what: str, old: 
     assert bob.session.state is SessionState.CONFIRMED
 
 
-def test_a_lower_cseq_gets_500_and_the_same_number_in_another_branch_too() -> None:
+def test_a_lower_cseq_gets_500_and_the_same_request_in_another_branch_too() -> None:
     _, bob, wire = established()
-    wire.inject(in_dialog(wire, bob, "INFO", 5), ALICE, BOB)
-    wire.inject(in_dialog(wire, bob, "MESSAGE", 5), ALICE, BOB)
-    wire.inject(in_dialog(wire, bob, "INFO", 4), ALICE, BOB)
-    assert wire.names() == ["B>A 500 MESSAGE", "B>A 500 INFO"]
+    wire.inject(in_dialog(wire, bob, "NOTIFY", 5), ALICE, BOB)
+    wire.inject(edited(in_dialog(wire, bob, "NOTIFY", 5), (b"z9hG4bKforged", b"z9hG4bKtwice")), ALICE, BOB)
+    wire.inject(in_dialog(wire, bob, "NOTIFY", 4), ALICE, BOB)
+    assert wire.names() == ["B>A 200 NOTIFY", "B>A 500 NOTIFY", "B>A 500 NOTIFY"]
+
+
+@pytest.mark.parametrize("method", ["BYE", "NOTIFY", "UPDATE", "OPTIONS", "INFO", "MESSAGE", "REFER"])
+def test_a_request_with_the_number_of_the_one_before_it_is_taken(method: str) -> None:
+    _, bob, wire = established()
+    extra = "Refer-To: <sip:carol@192.0.2.3>\r\n" if method == "REFER" else ""
+    wire.inject(in_dialog(wire, bob, method, 1, extra), ALICE, BOB)
+    assert f"B>A 500 {method}" not in wire.names()
+    assert bob.events or wire.names() == [f"B>A 200 {method}"]
+    wire.inject(in_dialog(wire, bob, method, 0, extra).replace(b"forged", b"older"), ALICE, BOB)
+    assert wire.names()[-1] == f"B>A 500 {method}"
 
 
 def test_a_merged_invite_gets_482() -> None:
@@ -464,14 +477,71 @@ def test_a_rejected_reinvite_leaves_the_call_up() -> None:
     assert alice.told(Ended) == []
 
 
-def test_a_reinvite_answered_481_ends_the_call_without_a_bye() -> None:
+def reply_to_last(wire: Wire, status: int, *extra: tuple[str, str], body: bytes = b"", tag: str | None = None) -> None:
+    """B answers the newest message of A by hand."""
+    request = request_of(wire.raw[-1])
+    kind = "application/sdp" if body else None
+    response = Response.to_request(request, status, to_tag=tag, extra=extra, body=body, content_type=kind)
+    wire.inject(response.to_bytes(), BOB, ALICE)
+
+
+#  12.2.1.2: 481, and 408 or silence where the request keeps the session alive, end it; and a BYE says so
+@pytest.mark.parametrize(
+    ("method", "status", "ends"),
+    [
+        ("INVITE", 481, True),
+        ("INVITE", 408, True),
+        ("UPDATE", 481, True),
+        ("UPDATE", 408, True),
+        ("INFO", 481, True),
+        ("INFO", 408, False),
+        ("MESSAGE", 481, True),
+        ("MESSAGE", 408, False),
+        ("OPTIONS", 481, True),
+        ("OPTIONS", 408, False),
+        ("REFER", 481, True),
+        ("REFER", 408, False),
+        ("NOTIFY", 481, False),
+        ("NOTIFY", 408, False),
+        ("SUBSCRIBE", 481, False),
+    ],
+)
+def test_who_is_told_that_the_dialog_is_gone_hangs_up(method: str, status: int, ends: bool) -> None:
     alice, bob, wire = established()
+    wire.sides = {ALICE: alice}  # B answers by hand
+    if method == "INVITE":
+        alice.session.reinvite(0.0, OFFER)
+    elif method == "UPDATE":
+        alice.session.update(0.0)
+    elif method == "REFER":
+        alice.session.refer(0.0, "sip:carol@192.0.2.3")
+    else:
+        alice.session.request(0.0, method)
+    wire.flush()
+    reply_to_last(wire, status, tag=bob.session.local_tag)
+    assert [event.cause for event in alice.told(Ended)] == [Cause.DIALOG_GONE] * ends
+    assert len(wire.times("A>?", "BYE")) == ends
+    if ends:
+        reply_to_last(wire, 481, tag=bob.session.local_tag)
+        wire.finish()
+        assert alice.session.finished
+
+
+@pytest.mark.parametrize("method", ["CANCEL", "PRACK"])
+def test_a_481_that_speaks_of_an_invite_or_a_1xx_leaves_the_call_up(method: str) -> None:
+    alice, bob, wire = established()
+    wire.sides = {ALICE: alice}
     alice.session.reinvite(0.0, OFFER)
     wire.flush()
-    bob.session.reject(0.0, 481)
-    wire.flush()
-    assert alice.told(Ended)[0].cause is Cause.DIALOG_GONE
-    assert wire.times("A>B", "BYE") == []
+    reliable = (("Require", "100rel"), ("RSeq", "9")) if method == "PRACK" else ()
+    reply_to_last(wire, 180, *reliable, tag=bob.session.local_tag)
+    if method == "CANCEL":
+        alice.session.cancel(0.0)
+        wire.flush()
+    assert wire.names()[-1] == f"A>? {method}"
+    reply_to_last(wire, 481, tag=bob.session.local_tag)
+    assert alice.told(Ended) == []
+    assert alice.session.state is SessionState.CONFIRMED
 
 
 def test_a_reinvite_that_nobody_answers_ends_the_call_with_a_bye() -> None:
