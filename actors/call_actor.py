@@ -3,8 +3,9 @@
 Inputs are SIP messages, media events, commands of the user and time; outputs are messages to transmit, media commands
 and notices for the user, all put into the `Outbox` that the call worker empties once per batch. A stream is opened
 before an offer or answer is made (RFC 3264 section 5), configured when both descriptions are known, and closed in the
-moment the call ends (RFC 3261 section 15.1.1). What is right in SIP is the session's business, what a description means
-is `call_media`'s.
+moment the call ends (RFC 3261 section 15.1.1). While several phones ring, the newest description is in force; the 2xx
+puts that of the phone which answers in force, with or without a description in it. What is right in SIP is the
+session's business, what a description means is `call_media`'s.
 """
 
 from typing import Any, Final
@@ -61,8 +62,10 @@ class CallActor:
         "_held",
         "_hold",
         "_loss",
+        "_offered",
         "_outbox",
         "_pending",
+        "_unpracked",
         "answer_phrase",
         "answer_status",
         "by",
@@ -105,6 +108,8 @@ class CallActor:
         self._hold: Hold = ""
         self._early_status = 183
         self._pending = Pending.NOTHING
+        self._unpracked: list[int] = []
+        self._offered = False
         self._bye_open = False
         self._closed = False
         self._abandoned = False
@@ -163,10 +168,13 @@ class CallActor:
             self._require(self.media.require(len(given.media) if given is not None else 1), then, now)
 
     def ring(self, status: int, headers: Headers, now: float, *, early_media: bool = False) -> None:
-        """Send a provisional response to the call that came in; with `early_media` it carries our answer."""
+        """Send a provisional response to the call that came in; with `early_media` it carries our answer.
+
+        Where the INVITE has no offer and requires reliable responses, the first carries ours (RFC 3262 section 5).
+        """
         if self.state is not State.INCOMING:
             return
-        if early_media and self.media.exchange.pending is not None:
+        if (early_media and self.media.owes_answer) or self.session.owes_offer:
             self._headers, self._early_status = headers, status
             self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
         else:
@@ -385,17 +393,39 @@ class CallActor:
         self._notify(Progress(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
-        if event.final and self.media.exchange.local is not None and self.media.exchange.pending is None:
-            self.media.exchange.local_offer(self.media.exchange.local)  # a refresh by re-INVITE offers what holds
+        self.media.enter(event.fork)
+        exchange = self.media.exchange
+        if event.in_ == "PRACK":
+            self._offered = False
+        if event.final and exchange.pending is None:
+            self.media.repeat_offer()
         try:
             lines = self.media.take_answer(event.description, final=event.final)
         except (ParseError, RemoteProtocolError):
             if event.final:
-                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+                self._refuse_description(event.in_, now)
             return
         self.media.configure(lines)
 
+    def _refuse_description(self, in_: str, now: float) -> None:
+        """A description of the peer is of no use: a session that stood before goes on as it was, else the call ends."""
+        exchange = self.media.exchange
+        if exchange.local is None:
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            return
+        if in_ == "1xx":
+            self.session.cancel(now)
+            return
+        if exchange.pending is not None:
+            exchange.reject()
+        held, self._held = self._held, None
+        if held is not None:
+            cause = sip.Cause.BAD_DESCRIPTION
+            self._notify(Refused(488, cause.value, held.response, cause, held.reinvite))
+
     def _on_answered(self, event: sip.Answered, now: float) -> None:
+        if self.media.enter(event.fork):
+            self.media.configure(self.media.agreed())
         if not event.reinvite:
             self.times.answered = now
             self.media.expect()
@@ -409,33 +439,55 @@ class CallActor:
     def _on_established(self, event: sip.Established, now: float) -> None:
         if self.state is State.ANSWERING and not event.reinvite:
             self.state = State.UP
+        offered, self._offered = self._offered, False
+        if offered and not event.request.description:
+            self.media.exchange.reject()  # an ACK without the answer to our offer: what was agreed before holds
         if self.state is State.UP:
             self._notify(Acknowledged(event.request, event.reinvite))
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
-        """An offer outside of INVITE: in a 2xx (delayed offer), or in UPDATE or PRACK."""
-        if event.in_ in ("INVITE", "1xx"):
+        """An offer outside of INVITE: in a response to ours (delayed offer), or in UPDATE or PRACK."""
+        if event.in_ in ("1xx", "2xx"):
+            self._on_delayed_offer(event, now)
             return
+        in_force = self.media.fork
+        self.media.enter(event.fork)
         try:
             self.media.take_offer(event.description)
-            if event.in_ == "2xx":
-                self._require(self.media.require_for_offer(), Pending.ACK, now)
-                return
             answer = self.media.answer()
         except (ParseError, RemoteProtocolError, NothingFits) as error:
-            if event.in_ == "2xx":
-                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
-            else:
-                status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
-                self.session.respond(now, event.request_id, status)
+            status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
+            self.session.respond(now, event.request_id, status)
+            self.media.enter(in_force)
             return
         self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
+        if self.state is State.UP and self.media.enter(in_force):
+            return  # of a fork that has lost: it gets its answer, and no media
         self.media.configure(self.media.agreed())
 
+    def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
+        """The offer that our INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
+        self.media.enter(event.fork)
+        try:
+            self.media.take_offer(event.description)
+        except (ParseError, RemoteProtocolError):
+            self._refuse_offer(event.in_, now)
+            return
+        if event.in_ == "1xx":
+            self._unpracked.append(event.fork)
+        self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
+
+    def _refuse_offer(self, in_: str, now: float) -> None:
+        """The offer in a response is of no use; a 2xx gets its ACK all the same (RFC 3261 section 13.2.2.4)."""
+        if in_ == "2xx" and self.media.exchange.local is not None:
+            self.session.ack(now, None)
+        self._refuse_description(in_, now)
+
     def _on_failed(self, event: sip.Failed, now: float) -> None:
+        self._unpracked.clear()
         if event.reinvite:
-            if self.media.exchange.pending is not None:
-                self.media.exchange.reject()
+            if self.media.fall_back():
+                self.media.configure(self.media.agreed())
         else:
             if event.response is not None:
                 status = self.answer_status = event.response.status
@@ -508,6 +560,8 @@ class CallActor:
             self._accept(now)
         elif then is Pending.EARLY_MEDIA:
             self._send_early_media(now)
+        elif then is Pending.PRACK:
+            self._acknowledge_provisional(now)
         elif then is Pending.ACK:
             self._acknowledge(now)
         elif then is not Pending.NOTHING:
@@ -516,6 +570,7 @@ class CallActor:
         self.pump(now)
 
     def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
+        self.media.invited()
         if then is Pending.INVITE:
             self.times.invited = now
             self.session.invite(now, offer, headers=self._headers)
@@ -528,13 +583,16 @@ class CallActor:
         exchange = self.media.exchange
         self.media.expect()
         try:
-            if exchange.pending is not None:
+            if self.media.owes_answer:
                 body: bytes | None = self.media.answer(hold)
                 self.media.configure(self.media.agreed())
+            elif exchange.pending is not None:
+                body = exchange.pending.to_bytes()  # what our reliable 1xx has offered
             elif self.state is State.ANSWERING and exchange.local is not None:
                 body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
             else:
                 body = self.media.offer(hold)
+            self._offered = self.media.exchange.pending is not None
         except NothingFits:
             self.reject(488, "", (), now)
             return
@@ -545,18 +603,32 @@ class CallActor:
 
     def _send_early_media(self, now: float) -> None:
         try:
-            body = self.media.answer()
+            body = self.media.answer() if self.media.owes_answer else self.media.offer()
         except NothingFits:
             self.reject(488, "", (), now)
             return
-        self.media.configure(self.media.agreed())
+        if self.media.exchange.pending is None:
+            self.media.configure(self.media.agreed())
         self.session.ring(now, self._early_status, body, headers=self._headers)
+
+    def _acknowledge_provisional(self, now: float) -> None:
+        unpracked, self._unpracked = self._unpracked, []
+        for fork in unpracked:
+            self.media.enter(fork)
+            try:
+                body = self.media.answer(self._hold, lasting=False)
+            except NothingFits:
+                self._refuse_description("1xx", now)
+                return
+            self.media.configure(self.media.agreed())
+            self.session.prack(now, body, fork=fork)
 
     def _acknowledge(self, now: float) -> None:
         try:
             body = self.media.answer(self._hold)
         except NothingFits:
-            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            self._refuse_offer("2xx", now)
+            self.pump(now)
             return
         self._hold = ""
         self.media.configure(self.media.agreed())

@@ -133,7 +133,7 @@ def _on_refused(call: "Call", notice: Refused) -> None:
     param, cause = call.param, notice.cause
     if cause in _TIMEOUTS:
         error: CallTimeout | CallRejected | CallEnded = CallTimeout(f"no final answer ({cause.value})")
-    elif cause in (Cause.CANCELLED, Cause.BAD_DESCRIPTION):
+    elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
         error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)

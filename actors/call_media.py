@@ -2,7 +2,8 @@
 
 Turns SDP into commands for a media worker and back (RFC 3264): ports before offers, configuration after agreement.
 Pure: commands are appended to a list of the caller's. Whose turn it is to offer is the business of
-`sipcore.offer_answer`, when a message may carry a description that of the session.
+`sipcore.offer_answer`, when a message may carry a description that of the session. Each fork of our INVITE has an
+exchange of its own (RFC 6337 section 3.1); the streams follow the one in force.
 """
 
 from base64 import b64encode
@@ -20,6 +21,7 @@ from sipcore.offer_answer import (
     LocalMedia,
     NegotiatedLine,
     OfferAnswer,
+    State,
     make_answer,
     make_offer,
     negotiated,
@@ -102,16 +104,21 @@ class CallMedia:
     """
 
     __slots__ = (
+        "_aside",
+        "_before",
         "_commands",
+        "_forks",
         "_left",
         "_left_senders",
         "_new_stream_id",
+        "_offered",
         "_sdp_id",
         "_secret",
         "_senders",
         "answered",
         "demand",
         "exchange",
+        "fork",
         "given",
         "lines",
     )
@@ -126,7 +133,9 @@ class CallMedia:
     ) -> None:
         self.demand = demand
         self.exchange = OfferAnswer()
-        """the descriptions that hold, and the offer that waits"""
+        """the descriptions that hold, and the offer that waits, in the dialog that is in force"""
+        self.fork = 0
+        """the number of that dialog"""
         self.lines: list[Line] = []
         self.given: SessionDescription | None = None
         """a description of the user's own, in place of those that are made here (man page `sdp`)"""
@@ -139,6 +148,47 @@ class CallMedia:
         self._left: list[Line] = []
         self._senders: list[Line] = []
         self._left_senders: list[Line] = []
+        self._forks = {0: self.exchange}
+        self._offered = self.exchange
+        self._before: OfferAnswer | None = None
+        self._aside: SessionDescription | None = None
+
+    # ---- dialogs
+
+    def invited(self) -> None:
+        """Our INVITE goes out: where each of its forks begins, and what holds again when a re-INVITE fails."""
+        self._aside = None
+        if self.exchange.local is None:
+            self._offered = self.exchange.copy()
+        else:
+            self._before = self.exchange.copy()
+
+    def enter(self, fork: int) -> bool:
+        """Put the exchange of a dialog in force; True when it was that of another one."""
+        if fork == self.fork:
+            return False
+        self.exchange = self._forks.setdefault(fork, self._offered.copy())
+        self.fork = fork
+        return True
+
+    def fall_back(self) -> bool:
+        """Our re-INVITE has failed: what held before it holds again; True when it had changed that (RFC 6141)."""
+        before, self._before = self._before, None
+        self._aside = None
+        exchange = self.exchange
+        if exchange.pending is not None:
+            exchange.reject()
+        if before is None or (before.local is exchange.local and before.remote is exchange.remote):
+            return False
+        if before.pending is not None:
+            before.reject()
+        self.exchange = self._forks[self.fork] = before
+        return True
+
+    @property
+    def owes_answer(self) -> bool:
+        """An offer of the peer waits for our answer."""
+        return self.exchange.state is State.REMOTE_OFFER
 
     # ---- streams
 
@@ -162,7 +212,7 @@ class CallMedia:
     def require_for_offer(self) -> list[int]:
         """Have the lines that the pending offer of the peer wants, as `require`."""
         offer = self.exchange.pending
-        if offer is None:
+        if offer is None or not self.owes_answer:
             return self.require(1)
         wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
         return self.require(max((index + 1 for index, each in enumerate(wanted) if each), default=0))
@@ -251,7 +301,8 @@ class CallMedia:
         """Begin anew, after an end: nothing is agreed, and no port is there."""
         self.lines, self._senders, self._left = [], [], []
         self.given = None
-        self.exchange = OfferAnswer()
+        self.exchange = self._offered = OfferAnswer()
+        self._forks, self.fork, self._before = {0: self.exchange}, 0, None
         self.answered = False
 
     # ---- descriptions
@@ -279,10 +330,22 @@ class CallMedia:
         Raises:
             ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
         """
-        self.exchange.remote_offer(SessionDescription.parse(body))
+        description = SessionDescription.parse(body)
+        exchange = self.exchange
+        if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
+            # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 section 14.2).
+            self._aside = exchange.pending
+            exchange.reject()
+        exchange.remote_offer(description)
 
-    def answer(self, hold: Hold = "") -> bytes:
-        """Our answer to the pending offer.
+    def repeat_offer(self) -> None:
+        """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
+        offer, self._aside = self._aside or self.exchange.local, None
+        if offer is not None:
+            self.exchange.local_offer(offer)
+
+    def answer(self, hold: Hold = "", *, lasting: bool = True) -> bytes:
+        """Our answer to the pending offer; lasting: it holds whatever becomes of an INVITE of ours that is open.
 
         Raises:
             NothingFits: no line of the offer can be accepted (488); the offer is no longer pending.
@@ -307,6 +370,8 @@ class CallMedia:
         except Exception:
             exchange.reject()
             raise
+        if lasting:
+            self._before = None
         return description.to_bytes()
 
     def take_answer(self, body: bytes, *, final: bool) -> tuple[NegotiatedLine, ...]:
@@ -317,19 +382,23 @@ class CallMedia:
                 cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
         """
         description = SessionDescription.parse(body)
-        if final:
-            self.exchange.remote_answer(description)
-            lines = self.agreed()
-            taken = [line for line in lines if line.local_port and line.remote_port]
-            if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
-                raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
-            return lines
-        assert self.exchange.pending is not None
-        return negotiated(self.exchange.pending, description)
+        exchange = self.exchange
+        if not final:
+            return negotiated(exchange.pending, description) if exchange.pending is not None else ()
+        tried = exchange.copy()
+        tried.remote_answer(description)
+        taken = [line for line in self._lines_of(tried) if line.local_port and line.remote_port]
+        if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
+            raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+        exchange.remote_answer(description)
+        return self.agreed()
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""
-        return self.exchange.agreed() if self.demand.wanted else ()
+        return self._lines_of(self.exchange)
+
+    def _lines_of(self, exchange: OfferAnswer) -> tuple[NegotiatedLine, ...]:
+        return exchange.agreed() if self.demand.wanted else ()
 
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
         """Tell every stream what is agreed; the user's source and sink go with its first configuration."""

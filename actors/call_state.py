@@ -33,6 +33,8 @@ class Pending(Enum):
     ACCEPT = "accept"
     """the first INVITE of the peer, or a later one"""
     EARLY_MEDIA = "early media"
+    PRACK = "prack"
+    """the answers to offers in reliable 1xx"""
     ACK = "ack"
     """the answer to an offer in a 2xx"""
 
