@@ -82,6 +82,11 @@ class SessionTimer:
         return True
 
 
+def without_timer(lines: str) -> str:
+    """Return header lines of a request of ours without what `SessionTimer.request_lines` wrote."""
+    return "".join(line for line in lines.splitlines(True) if not line.startswith(("Session-Expires:", "Min-SE:")))
+
+
 def supports(message: Message, tag: str) -> bool:
     """True when Supported names an option tag; a Supported that cannot be read names none."""
     if "supported" not in message.headers.keys:

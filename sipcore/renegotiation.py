@@ -11,13 +11,13 @@ from math import inf
 
 from .calling import SDP
 from .dialog import Dialog, OfferInput, OfferState
-from .events import By, Cause, Refreshed
+from .events import By, Cause, Failed, Refreshed, RequestFinished
 from .header_lines import lines_of
 from .hop import Hop
 from .in_dialog import DialogSide
 from .message import Response
 from .outgoing_invite import OutgoingInvite
-from .refresh import settled
+from .refresh import settled, without_timer
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionState
 from .tokens import Tokens
@@ -142,6 +142,21 @@ class RenegotiatingSide(DialogSide):
         self._delay(now + wait, again)
         return True
 
+    def _cancel(self, now: float, cause: Cause, extra: str = "") -> bool:
+        """Also give up a re-INVITE that waits for its turn, or to be sent again: there is nothing to CANCEL then."""
+        if super()._cancel(now, cause, extra):
+            return True
+        waiting = [client for _, client in self._backing_off or () if isinstance(client, OutgoingInvite)]
+        client = next((each for each in (*waiting, *(self._queued or ())) if not each.refresh), None)
+        if client is None or self._invite is not None:
+            return False
+        self._backing_off = [entry for entry in self._backing_off or () if entry[1] is not client]
+        if self._queued:
+            self._queued = deque(each for each in self._queued if each is not client)
+        self._events.append(RequestFinished(self._next_id(), "CANCEL", None, 200))
+        self._events.append(Failed(487, "Request Terminated", None, cause, True))
+        return True
+
     def _delay(self, at: float, client: ClientRequest) -> None:
         if self._backing_off is None:
             self._backing_off = []
@@ -210,7 +225,7 @@ class RenegotiatingSide(DialogSide):
                 self._refresh(now)
             elif response.status == 422 and client.tries < MAX_TRIES and timer.raise_minimum(response):
                 again = client.again()
-                again.extra = self.config.invite_tail + timer.request_lines(self.config)
+                again.extra = without_timer(client.extra) + timer.request_lines(self.config)
                 self._send_in_dialog(again, now)
                 return
         super()._on_final(client, response, now)
