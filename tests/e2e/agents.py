@@ -95,6 +95,10 @@ class Peer(asyncio.DatagramProtocol):
         """Send a response later, to where a request's Via says."""
         self._transport.sendto(response.to_bytes(), (request.via.host, request.via.port or 5060))
 
+    def send_octets(self, data: bytes, request: Request) -> None:
+        """Send anything to where a request came from."""
+        self._transport.sendto(data, (request.via.host, request.via.port or 5060))
+
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Part of asyncio's protocol."""
         message = parse(data)
