@@ -363,6 +363,7 @@ class CallingSide(TransactionUser):
         if rseq is None:
             self._events.append(Provisional(response, False))
             if body and client.has_offer:
+                fork.preview = body
                 self._events.append(AnswerReceived(body, "1xx", False, dialog.number))
             return
         if not in_order(fork.rseq, rseq):
@@ -411,10 +412,11 @@ class CallingSide(TransactionUser):
     def _fork_of_success(self, client: OutgoingInvite, response: Response, to_tag: str) -> Fork:
         """Return the dialog that a 2xx confirms.
 
-        A callee whose reliable 1xx had no tag, and whose 2xx relies on the description in it, is one callee.
+        A callee whose 1xx had no tag, and whose 2xx relies on the description in it, is one callee.
         """
         nameless = client.forks.get("")
-        if nameless is not None and nameless.settled and to_tag not in client.forks and not response.description:
+        described = nameless is not None and (nameless.settled or nameless.preview)
+        if nameless is not None and described and to_tag not in client.forks and not response.description:
             del client.forks[""]
             nameless.dialog.name_peer(response)
             client.forks[to_tag] = nameless
@@ -466,7 +468,8 @@ class CallingSide(TransactionUser):
         looked at then (RFC 3262 section 5).
         """
         dialog = fork.dialog
-        body = b"" if fork.settled else response.description
+        # 13.2.1: the 2xx has the answer, but the first description that came counts: some peers send it only once.
+        body = b"" if fork.settled else response.description or fork.preview
         events = self._events
         number = dialog.number
         if client.has_offer and not fork.settled:
@@ -579,6 +582,13 @@ class CallingSide(TransactionUser):
             self._end_exchange(client)
             self._send_invite(client.again(), now)
         return repeat
+
+    def _settle_description(self, dialog: Dialog, description: bytes) -> None:
+        """Our description holds by an UPDATE, whatever becomes of a re-INVITE of ours that is open (RFC 6141)."""
+        dialog.description = description
+        begun = self._invite.forks.get(dialog.remote_tag) if self._invite is not None else None
+        if begun is not None:
+            begun.before = description
 
     def _end_exchange(self, client: OutgoingInvite) -> None:
         """An INVITE has failed: its early dialogs are gone, and a re-INVITE has changed nothing (14.1, RFC 6141)."""

@@ -147,7 +147,8 @@ class DialogSide(CalledSide):
                 if status < 300 and not body:
                     raise LocalProtocolError(f"a 2xx to {method} with an offer carries the answer (RFC 3311 5.2)")
                 dialog.negotiate(OfferInput.SEND_ANSWER if status < 300 else OfferInput.REJECT)
-                dialog.description = body if status < 300 else dialog.description
+                if status < 300:
+                    self._settle_description(dialog, body)
         own = lines_of(headers)
         extra = merged(self.config.reply_tail, own) + own if 200 <= status < 300 else own
         updated = self._dialog_of(server.request) if method == "UPDATE" and 200 <= status < 300 else None
@@ -222,7 +223,7 @@ class DialogSide(CalledSide):
         if isinstance(client, OutgoingInvite):
             self._on_no_invite_response(client, status, now)
             return
-        if client.method in ("UPDATE", "PRACK") and client.body and client.dialog is not None:
+        if client.method == "UPDATE" and client.body and client.dialog is not None:
             client.dialog.negotiate(OfferInput.REJECT)
         self._finish(client, None, status, now)
 
@@ -248,7 +249,7 @@ class DialogSide(CalledSide):
         if client.body and dialog.offer is OfferState.LOCAL_OFFER:
             if response.status < 300 and response.description:
                 dialog.negotiate(OfferInput.RECEIVE_ANSWER)
-                dialog.description = client.body
+                self._settle_description(dialog, client.body)
                 self._events.append(AnswerReceived(response.description, "UPDATE", True, dialog.number))
             else:
                 dialog.negotiate(OfferInput.REJECT)

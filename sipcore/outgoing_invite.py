@@ -36,7 +36,7 @@ class Fork:
     a first INVITE has its own, and each re-INVITE begins anew.
     """
 
-    __slots__ = ("before", "dialog", "rack", "rseq", "settled")
+    __slots__ = ("before", "dialog", "preview", "rack", "rseq", "settled")
 
     def __init__(self, dialog: Dialog) -> None:
         self.dialog = dialog
@@ -44,10 +44,12 @@ class Fork:
         """RSeq of the last reliable 1xx in order, 0 before the first (RFC 3262 section 4)."""
         self.settled = False
         """True once a reliable 1xx has brought the answer to our offer, or the peer's offer; the 2xx has neither."""
+        self.preview = b""
+        """The newest description of an unreliable 1xx, which is the answer when the 2xx repeats none."""
         self.rack = ""
         """RAck line of the PRACK that waits for our answer to the offer of a reliable 1xx."""
         self.before = dialog.description
-        """Our description that held when the INVITE was sent, and holds again when a re-INVITE fails."""
+        """Our description that holds again when a re-INVITE fails."""
 
 
 class OutgoingInvite(ClientRequest):

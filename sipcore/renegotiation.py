@@ -122,7 +122,9 @@ class RenegotiatingSide(DialogSide):
     def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
         """Wait after 491, longer for the owner of the Call-ID; after 500 as long as it says (14.1, 14.2)."""
         dialog = client.dialog
-        if dialog is None or self.state is not SessionState.CONFIRMED or client.tries >= MAX_GLARES:
+        if dialog is None or dialog is not self.dialog or client.tries >= MAX_GLARES:
+            return False
+        if self.state is not SessionState.CONFIRMED:
             return False
         if response.status == 491:
             # 14.1 speaks of units of 10 ms: the owner of the Call-ID waits 2.1-4 s, the other 0-2 s.
@@ -216,7 +218,8 @@ class RenegotiatingSide(DialogSide):
 
     def _on_final(self, client: ClientRequest, response: Response, now: float) -> None:
         timer = self._timer
-        if client.method == "UPDATE" and timer is not None and self.state is SessionState.CONFIRMED:
+        confirmed = self.state is SessionState.CONFIRMED and client.dialog is self.dialog
+        if client.method == "UPDATE" and timer is not None and confirmed:
             if response.status < 300:
                 timer.start(settled(response), now)
                 self._events.append(Refreshed(timer.agreed.interval))

@@ -98,11 +98,12 @@ def ring(peer: Stranger, what: str, number: int, tag: str, rseq: int, *, delayed
     return settled
 
 
-def answer(peer: Stranger, number: int, tag: str, *, delayed: bool, settled: bool) -> None:
-    """Answer with 2xx; its ACK is checked."""
+def answer(peer: Stranger, number: int, tag: str, *, delayed: bool, settled: bool, bare: bool = False) -> None:
+    """Answer with 2xx, bare without a description; its ACK is checked."""
     invite = peer.last("INVITE")
     before = len(peer.sent)
-    peer.respond(invite, 200, tag, body=description(number, tag))
+    body = b"" if bare else description(number, tag)
+    peer.respond(invite, 200, tag, body=body)
     if delayed and not settled:
         assert peer.names(before) == []
         peer.session.ack(peer.now, description(number))
@@ -111,7 +112,7 @@ def answer(peer: Stranger, number: int, tag: str, *, delayed: bool, settled: boo
     ack = peer.last("ACK")
     assert (ack.cseq.number, ack.to_tag) == (invite.cseq.number, tag)
     assert ack.description == (description(number) if delayed and not settled else b"")
-    peer.respond(invite, 200, tag, body=description(number, tag))  # repeated
+    peer.respond(invite, 200, tag, body=body)  # repeated
     assert peer.names(before) == ["ACK", "ACK"]
     assert peer.sent[-1] == ack or peer.last("ACK").cseq == ack.cseq
 
@@ -127,14 +128,17 @@ def call_with(which: str) -> tuple[Stranger, int]:
     return peer, number
 
 
-def sweep() -> list[tuple[str, bool, str, str]]:
+def sweep() -> list[tuple[str, bool, str, str, bool]]:
     rows = []
-    for which, delayed, failure, ringing in product(NUMBERS, (False, True), FAILURES, RINGS):
+    for which, delayed, failure, ringing, bare in product(NUMBERS, (False, True), FAILURES, RINGS, (False, True)):
+        described = "183" in ringing or ringing in ("two reliable", "out of order")
+        if bare and (not described or (ringing == "183" and delayed)):
+            continue  # nothing but the 2xx has a description
         if which == "first" and failure in LATER_ONLY:
             continue
         if which != "first" and (failure == "3xx" or ringing == "tagless 180"):
             continue
-        rows.append((which, delayed, failure, ringing))
+        rows.append((which, delayed, failure, ringing, bare))
     return rows
 
 
@@ -142,9 +146,9 @@ SWEEP = sweep()
 
 
 @pytest.mark.parametrize("rang_before", [False, True])
-@pytest.mark.parametrize(("which", "delayed", "failure", "ringing"), SWEEP)
+@pytest.mark.parametrize(("which", "delayed", "failure", "ringing", "bare"), SWEEP)
 def test_an_invite_of_ours_comes_through(
-    which: str, delayed: bool, failure: str, ringing: str, rang_before: bool
+    which: str, delayed: bool, failure: str, ringing: str, bare: bool, rang_before: bool
 ) -> None:
     peer, number = call_with(which)
     send(peer, number, delayed=delayed)
@@ -159,7 +163,7 @@ def test_an_invite_of_ours_comes_through(
         assert peer.last("INVITE").cseq.number > invite.cseq.number
         assert peer.last("INVITE").description == invite.description
     settled = ring(peer, ringing, number, TAG, 42, delayed=delayed)
-    answer(peer, number, TAG, delayed=delayed, settled=settled)
+    answer(peer, number, TAG, delayed=delayed, settled=settled, bare=bare)
     dialog = peer.session.dialog
     assert dialog is not None
     assert (dialog.remote_tag, dialog.offer) == (TAG, OfferState.IDLE)
@@ -263,6 +267,59 @@ def test_an_update_of_ours_that_is_open_at_the_2xx_has_nothing_to_do_with_its_de
     assert peer.told(Failed) == peer.told(Ended) == []
     assert peer.session.dialog is not None
     assert peer.session.dialog.description == description(5)
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_what_an_update_settles_within_a_reinvite_outlives_its_failure(ours: bool) -> None:
+    peer, number = call_with("second")
+    send(peer, number, delayed=False)
+    assert ring(peer, "reliable 183", number, TAG, 42, delayed=False)
+    if ours:
+        peer.session.update(0.0, description(5))
+        peer.collect()
+        peer.respond(peer.last("UPDATE"), 200, TAG, body=description(5, TAG))
+    else:
+        peer.ask("UPDATE", 10, "", description(6, TAG))
+        offer = peer.told(OfferReceived)[-1]
+        peer.session.respond(0.0, offer.request_id, 200, body=description(5))  # type: ignore[union-attr]
+        peer.collect()
+    peer.respond(peer.last("INVITE"), 488, TAG)
+    assert peer.session.dialog is not None
+    assert (peer.session.dialog.description, peer.session.dialog.offer) == (description(5), OfferState.IDLE)
+
+
+@pytest.mark.parametrize("status", [200, 491, 481])
+def test_what_a_losing_fork_says_after_the_answer_touches_nothing(status: int) -> None:
+    peer, _ = call_with("first")
+    send(peer, 0, delayed=False)
+    assert ring(peer, "reliable 183", 0, "loser", 9, delayed=False)
+    peer.session.update(0.0)
+    peer.collect()
+    assert peer.last("UPDATE").to_tag == "loser"
+    answer(peer, 0, TAG, delayed=False, settled=False)
+    peer.respond(peer.last("UPDATE"), status, "loser", ("Session-Expires", "90;refresher=uac"))
+    peer.wait(100.0)
+    assert peer.names().count("UPDATE") == 1  # neither sent again, nor a refresh
+    assert peer.told(Ended) == []
+    assert peer.session.state is SessionState.CONFIRMED
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+@pytest.mark.parametrize("status", [180, 183, 199])
+def test_a_1xx_without_a_tag_may_carry_all_that_others_carry(status: int, reliable: bool) -> None:
+    peer, _ = call_with("first")
+    send(peer, 0, delayed=False)
+    extra = (("Require", "100rel"), ("RSeq", "9")) if reliable else ()
+    peer.respond(peer.last("INVITE"), status, "", *extra, body=description(0, "x"))
+    assert [each.final for each in peer.told(AnswerReceived)] == [reliable]  # type: ignore[union-attr]
+    if reliable:
+        assert peer.last("PRACK").to_tag is None
+        peer.respond(peer.last("PRACK"), 200)
+    peer.respond(peer.last("INVITE"), 200, TAG)
+    assert peer.names()[-1] == "ACK"
+    assert peer.last("ACK").to_tag == peer.session.remote_tag == TAG
+    assert peer.told(Failed) == []
+    assert len({each.fork for each in peer.events if isinstance(each, AnswerReceived | Answered)}) == 1
 
 
 # What remembers a request by its number
