@@ -73,7 +73,7 @@ class Flow(NamedTuple):
 WRONG_TAG = (
     caller("has-the-wrong-tag")
     .set_up()
-    .send("INFO", cseq=1)
+    .send("INFO", cseq=0)
     .recv(500)
     .send("BYE", to_tag="nobody")
     .recv(481)
