@@ -187,10 +187,10 @@ class CallActor:
         Raises:
             LocalProtocolError: no INVITE waits for an answer.
         """
+        if not self.session.invite_waits or self._pending is Pending.ACCEPT:
+            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         if self.state is State.INCOMING:
             self.state = State.ANSWERING
-        elif self.state is not State.UP:
-            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
 
@@ -372,6 +372,13 @@ class CallActor:
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request, reinvite=True))
 
+    def _on_cancelled(self, event: sip.CancelReceived, now: float) -> None:
+        """The peer gave its INVITE up; of a re-INVITE nothing is left."""
+        if self.media.owes_answer:
+            self.media.exchange.reject()
+        if self._pending is Pending.ACCEPT:
+            self._pending = Pending.NOTHING
+
     def _take_offer(self, offer: bytes | None, now: float) -> bool:
         """Keep the peer's offer; what is none, or does not fit, is refused (RFC 3261 section 13.3.1.3)."""
         if offer is None:
@@ -426,6 +433,8 @@ class CallActor:
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if self.media.enter(event.fork):
             self.media.configure(self.media.agreed())
+        if self.media.owes_answer and not self.session.owes_prack(event.fork):
+            self.media.exchange.reject()  # the offer of a 1xx that was of no use
         if not event.reinvite:
             self.times.answered = now
             self.media.expect()
@@ -468,6 +477,8 @@ class CallActor:
     def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
         """The offer that our INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
         self.media.enter(event.fork)
+        if self.media.owes_answer:
+            self.media.exchange.reject()  # of an attempt before, which has failed
         try:
             self.media.take_offer(event.description)
         except (ParseError, RemoteProtocolError):
@@ -495,7 +506,10 @@ class CallActor:
                 self.times.responded(status, now)
                 if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
                     self.times.answered = now  # the INVITE was, even if nothing can come of it
-        self._notify(Refused(event.status, event.reason, event.response, event.cause, event.reinvite))
+        status, reason = event.status, event.reason
+        if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
+            status, reason = 488, event.cause.value  # its 2xx has no answer
+        self._notify(Refused(status, reason, event.response, event.cause, event.reinvite))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         request = event.request
@@ -580,6 +594,8 @@ class CallActor:
 
     def _accept(self, now: float) -> None:
         hold, self._hold = self._hold, ""
+        if not self.session.invite_waits:
+            return  # it was cancelled while its port was opened
         exchange = self.media.exchange
         self.media.expect()
         try:
@@ -596,7 +612,7 @@ class CallActor:
         except NothingFits:
             self.reject(488, "", (), now)
             return
-        if self.state is State.ANSWERING:
+        if not self.answer_status:
             self.answer_status = 200
             self.times.answered = now
         self.session.accept(now, body, headers=self._headers)
@@ -614,6 +630,8 @@ class CallActor:
     def _acknowledge_provisional(self, now: float) -> None:
         unpracked, self._unpracked = self._unpracked, []
         for fork in unpracked:
+            if not self.session.owes_prack(fork):
+                continue  # its INVITE has failed, or was sent again
             self.media.enter(fork)
             try:
                 body = self.media.answer(self._hold, lasting=False)
@@ -691,6 +709,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Answered: CallActor._on_answered,
     sip.Established: CallActor._on_established,
     sip.ReinviteReceived: CallActor._on_reinvite,
+    sip.CancelReceived: CallActor._on_cancelled,
     sip.OfferReceived: CallActor._on_offer,
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,

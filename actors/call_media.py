@@ -387,11 +387,12 @@ class CallMedia:
             return negotiated(exchange.pending, description) if exchange.pending is not None else ()
         tried = exchange.copy()
         tried.remote_answer(description)
-        taken = [line for line in self._lines_of(tried) if line.local_port and line.remote_port]
+        lines = self._lines_of(tried)
+        taken = [line for line in lines if line.local_port and line.remote_port]
         if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
             raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
         exchange.remote_answer(description)
-        return self.agreed()
+        return lines
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""

@@ -142,6 +142,11 @@ class CalledSide(CallingSide):
             self._finish_called(Cause.REJECTED, By.LOCAL, None)
 
     @property
+    def invite_waits(self) -> bool:
+        """True while an INVITE or re-INVITE of the peer waits for `accept` or `reject`."""
+        return self._incoming is not None and self._incoming.held is None
+
+    @property
     def owes_offer(self) -> bool:
         """True when the next `ring` has to carry our offer: the INVITE has none, and requires 100rel.
 

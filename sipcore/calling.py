@@ -201,16 +201,7 @@ class CallingSide(TransactionUser):
         Arguments: `fork` the number in OfferReceived, None for the first that waits. Returns the request's number.
         Raises LocalProtocolError when no such PRACK is owed.
         """
-        owing = next(
-            (
-                each
-                for client in self._clients
-                if isinstance(client, OutgoingInvite)
-                for each in client.forks.values()
-                if each.rack and (fork is None or each.dialog.number == fork)
-            ),
-            None,
-        )
+        owing = self._owing_prack(fork)
         if owing is None:
             raise LocalProtocolError("no reliable 1xx with an offer waits for its PRACK")
         dialog = owing.dialog
@@ -218,6 +209,18 @@ class CallingSide(TransactionUser):
         extra, owing.rack = owing.rack + lines_of(headers), ""
         dialog.description = description
         return self._request(now, "PRACK", dialog, extra=extra, body=description, content_type=content_type).request_id
+
+    def owes_prack(self, fork: int) -> bool:
+        """True while the offer of a reliable 1xx in this dialog waits for `prack`."""
+        return self._owing_prack(fork) is not None
+
+    def _owing_prack(self, fork: int | None) -> Fork | None:
+        for client in self._clients:
+            if isinstance(client, OutgoingInvite):
+                for each in client.forks.values():
+                    if each.rack and (fork is None or each.dialog.number == fork):
+                        return each
+        return None
 
     # Sending
 
@@ -349,6 +352,9 @@ class CallingSide(TransactionUser):
             self._send_cancel(client, now)
         if client.cancel is not _NOT_CANCELLED:
             return
+        if client.reinvite and self.state is not _CONFIRMED:
+            self.ignored += 1  # our BYE has overtaken it
+            return
         if response.status == 100:
             self._events.append(Provisional(response, False))
             return
@@ -468,6 +474,9 @@ class CallingSide(TransactionUser):
         looked at then (RFC 3262 section 5).
         """
         dialog = fork.dialog
+        if fork.rack and client.cancel is not _NOT_CANCELLED:
+            fork.rack = ""  # cancelled for its offer, too late
+            dialog.negotiate(OfferInput.REJECT)
         # 13.2.1: the 2xx has the answer, but the first description that came counts: some peers send it only once.
         body = b"" if fork.settled else response.description or fork.preview
         events = self._events

@@ -54,9 +54,10 @@ class FailoverSession(InviteSession):
 
     def _go_on(self, client: OutgoingInvite, now: float) -> bool:
         """Send the INVITE to the next place; False when there is none or the INVITE is not to be sent again."""
-        done = client.final or client.reinvite or client.cancel is not CancelState.NONE or client.forks
+        done = client.final or client.reinvite or client.cancel is not CancelState.NONE or any(client.forks)
         if done or not self._places:
             return False
+        self._end_exchange(client)
         place = self._places.pop(0)
         again = client.again()
         again.tries = 0

@@ -126,6 +126,8 @@ class InviteSession(TransferSide):
         if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
             self.cancel(now, headers)
         elif state is SessionState.RINGING:
+            if self._incoming is not None:
+                self._incoming.held = None  # a 2xx that still waits for a PRACK is not sent
             self.reject(now, status, headers=headers)
         elif state is SessionState.ACCEPTED or state is SessionState.CONFIRMED:
             self.bye(now, headers)

@@ -170,8 +170,9 @@ def test_a_reinvite_whose_200_has_no_answer_is_refused_to_its_user_and_the_call_
             peer = await stack.enter_async_context(Peer(callee))
             alice = await stack.enter_async_context(agent())
             call = await alice.invite(peer.uri(), media="tone:440")
-            with pytest.raises(CallRejected):
+            with pytest.raises(CallRejected) as refused:
                 await call.reinvite()
+            assert refused.value.status == 488
             assert call.is_up
             before = ear.packets
             await until(lambda: ear.packets >= before + 5)
