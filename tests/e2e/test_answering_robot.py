@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,10 @@ from actors.errors import CallRejected, ConfigurationError
 from actors.node import EmbeddedNode
 from actors.robots import media_wishes
 from actors.user_agent import UserAgent
-from tests.e2e.agents import agent, rtp_ports
+from sipcore.message import Request, Response
+from sipcore.parser import parse
+from tests.e2e.agents import SDP, agent, rtp_ports
+from tests.e2e.waiting import until
 
 
 def answered_by(config: AnswerConfig, scenario: Callable[[UserAgent, str], Awaitable[None]]) -> None:
@@ -97,3 +101,67 @@ def test_media_is_chosen_by_name(text: str, wishes: dict[str, object]) -> None:
 def test_media_of_no_known_name_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="is not known"):
         media_wishes(text, 9.0)
+
+
+class ByHand(asyncio.DatagramProtocol):
+    """A caller that writes its messages itself, and counts the RTP that comes to the same port."""
+
+    def __init__(self) -> None:
+        self.messages: list[Request | Response] = []
+        self.rtp = 0
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Part of asyncio's protocol."""
+        if data[:1] == b"\x80":
+            self.rtp += 1
+        else:
+            self.messages.append(parse(data))
+
+    def response(self, *statuses: int) -> Response | None:
+        """The newest response with one of these statuses."""
+        found = [each for each in self.messages if isinstance(each, Response) and each.status in statuses]
+        return found[-1] if found else None
+
+
+@pytest.mark.parametrize("answered_in", ["PRACK", "ACK"])
+def test_a_caller_that_requires_reliable_ringing_and_offers_nothing_gets_the_offer_while_it_rings(
+    answered_in: str,
+) -> None:
+    async def scenario(alice: UserAgent, to: str) -> None:
+        address = to.removeprefix("sip:robot@")
+        host, _, port = address.partition(":")
+        loop = asyncio.get_running_loop()
+        transport, caller = await loop.create_datagram_endpoint(ByHand, local_addr=("127.0.0.1", 0))
+        own = transport.get_extra_info("sockname")[1]
+        sdp = SDP.format(port=own)
+
+        def send(method: str, number: int, tag: str = "", extra: str = "", body: str = "") -> None:
+            kind = "Content-Type: application/sdp\r\n" if body else ""
+            transport.sendto(
+                f"{method} {to} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK{method}{number}\r\n"
+                f"Max-Forwards: 70\r\nFrom: <sip:hand@127.0.0.1>;tag=hand\r\nTo: <{to}>{tag}\r\n"
+                f"Call-ID: by-hand{own}\r\nCSeq: {number} {method}\r\nContact: <sip:hand@127.0.0.1:{own}>\r\n"
+                f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}".encode(),
+                (host, int(port)),
+            )
+
+        try:
+            send("INVITE", 1, extra="Require: 100rel\r\n")
+            await until(lambda: caller.response(180))
+            ringing = caller.response(180)
+            assert ringing is not None
+            assert b"m=audio" in ringing.description
+            tag = f";tag={ringing.to_tag}"
+            send("PRACK", 2, tag, f"RAck: {ringing.rseq} 1 INVITE\r\n", sdp if answered_in == "PRACK" else "")
+            await until(lambda: caller.messages[-1].cseq.method == "INVITE" and caller.response(200))
+            ok = caller.messages[-1]
+            assert bool(ok.description) == (answered_in == "ACK")
+            send("ACK", 1, tag, body=sdp if answered_in == "ACK" else "")
+            await until(lambda: caller.rtp >= 5)
+            assert not [each for each in caller.messages if isinstance(each, Request)]
+            send("BYE", 3, tag)
+            await until(lambda: any(each.cseq.method == "BYE" for each in caller.messages))
+        finally:
+            transport.close()
+
+    answered_by(AnswerConfig(media="tone:440", ring_time=0.3), scenario)
