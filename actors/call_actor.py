@@ -76,6 +76,7 @@ class CallActor:
         "session",
         "state",
         "times",
+        "unread",
         "user",
     )
 
@@ -102,7 +103,14 @@ class CallActor:
         """final status of the first INVITE; 0 = none yet"""
         self.answer_phrase = ""
         """its reason phrase, where the peer wrote it"""
-        self.media = CallMedia(demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret)
+        self.media = CallMedia(
+            demand,
+            outbox.media[demand.worker],
+            outbox.new_stream_id,
+            sdp_id,
+            session.tokens.secret,
+            session.config.counts,
+        )
         self._outbox = outbox
         self._headers: Headers = ()
         self._hold: Hold = ""
@@ -115,6 +123,8 @@ class CallActor:
         self._abandoned = False
         self._held: Answered | None = None
         self._loss = Loss.LOST
+        self.unread = ""
+        """why the newest response to this call could not be read, empty when all could"""
 
     # ---- reading
 

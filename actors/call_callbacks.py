@@ -133,6 +133,10 @@ def _on_refused(call: "Call", notice: Refused) -> None:
     param, cause = call.param, notice.cause
     if cause in _TIMEOUTS:
         error: CallTimeout | CallRejected | CallEnded = CallTimeout(f"no final answer ({cause.value})")
+        if call.actor.unread:
+            error = CallTimeout(
+                f"no final answer ({cause.value}); one that came could not be read: {call.actor.unread}"
+            )
     elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
         error = CallEnded(cause.value)
     else:

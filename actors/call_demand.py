@@ -86,7 +86,7 @@ def given_description(param: CallParameters) -> SessionDescription | None:
         elif isinstance(sdp, Mapping):
             description = SessionDescription.from_parts(sdp)
         else:
-            description = SessionDescription.parse(sdp)
+            description = SessionDescription.parse(sdp, strict=True)
     except (ParseError, TypeError, ValueError) as error:
         raise ConfigurationError(f"sdp cannot be read: {error}") from error
     if len(param.media_lsocks) != len(description.media):

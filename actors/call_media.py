@@ -30,6 +30,7 @@ from sipcore.offer_answer import (
     wanted_lines,
 )
 from sipcore.sdp import SessionDescription
+from sipcore.transaction_counts import TransactionCounts
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
@@ -73,6 +74,8 @@ class MediaDemand(NamedTuple):
     srtp: str = "off"
     """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
     nothing else"""
+    strict: bool = False
+    """a description of the peer is refused for a line that decides nothing"""
 
 
 class Line:
@@ -101,12 +104,14 @@ class CallMedia:
 
     demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
     that are unique in the worker. sdp_id: session id of our o= lines. secret: gives so many secret random octets.
+    counts: where leniencies are counted.
     """
 
     __slots__ = (
         "_aside",
         "_before",
         "_commands",
+        "_counts",
         "_forks",
         "_left",
         "_left_senders",
@@ -130,6 +135,7 @@ class CallMedia:
         new_stream_id: Callable[[], int],
         sdp_id: int,
         secret: Callable[[int], bytes],
+        counts: TransactionCounts | None = None,
     ) -> None:
         self.demand = demand
         self.exchange = OfferAnswer()
@@ -142,6 +148,7 @@ class CallMedia:
         self.answered = False
         """the call is: media is due where it is configured"""
         self._commands = commands
+        self._counts = counts
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
         self._secret = secret
@@ -330,13 +337,19 @@ class CallMedia:
         Raises:
             ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
         """
-        description = SessionDescription.parse(body)
+        description = self._read(body)
         exchange = self.exchange
         if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
             # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 section 14.2).
             self._aside = exchange.pending
             exchange.reject()
         exchange.remote_offer(description)
+
+    def _read(self, body: bytes) -> SessionDescription:
+        description = SessionDescription.parse(body, strict=self.demand.strict)
+        if description.leniencies and self._counts is not None:
+            self._counts.put_up_with(description.leniencies)
+        return description
 
     def repeat_offer(self) -> None:
         """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
@@ -381,7 +394,7 @@ class CallMedia:
             ParseError: no description. RemoteProtocolError: it does not fit the offer, or the media that it accepts
                 cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
         """
-        description = SessionDescription.parse(body)
+        description = self._read(body)
         exchange = self.exchange
         if not final:
             return negotiated(exchange.pending, description) if exchange.pending is not None else ()

@@ -17,7 +17,6 @@ from sipcore.errors import ParseError
 from sipcore.header_lines import lines_of
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
-from sipcore.parser import parse
 from sipcore.registration import Registration, RegistrationEvent, RegistrationSettings
 from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
@@ -52,6 +51,7 @@ from .routing import mint_call_id, slot_of_text
 from .session_configs import SessionConfigs
 from .sip_counters import SipCounters
 from .sip_output import SipOutput
+from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
 TIMER_SLACK: Final = 0.001
@@ -115,6 +115,7 @@ class CallWorker:
         self.trace = self.output.trace = sip_trace.of(config, self.output.hops, self.now, totals)
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
+        self._reader = SipReader(self.configs.counts, strict=config.strict)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
         self._sip_link = DealerLink(
@@ -310,6 +311,7 @@ class CallWorker:
             worker=self._number % max(1, self.config.media_workers),
             parked_port=self._parked_ports[host],
             srtp=wishes.pop("srtp", self.config.srtp),
+            strict=self.config.strict,
             **wishes,
         )
 
@@ -415,11 +417,10 @@ class CallWorker:
                     self.replacements.on_record(record)
                 continue
             try:
-                message = parse(record.data)
+                message = self._reader.read(record.data)
                 key = session_key(message)
             except ParseError as error:
-                if self.trace is not None:
-                    self.trace.received("", record)
+                self._reader.dropped(record, error, self.trace, self._actors)
                 self.arrivals.refuse_unreadable(record, error)
                 continue
             if self.trace is not None:
@@ -441,6 +442,8 @@ class CallWorker:
                 self.arrivals.take(message, source, record, now)
             else:
                 self.book.unexpected(self.application.scenario, "response")
+            if message.headers.reading.used:
+                self._reader.settle(message, record, self.trace)
 
     def _on_lost(self, failed: SendFailed) -> None:
         """A request of ours did not get out."""

@@ -231,6 +231,8 @@ class NodeConfig:
     """capture file of all SIP of the call workers; empty = none"""
     strict_source: bool = True
     """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
+    strict: bool = False
+    """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None

@@ -21,7 +21,7 @@ _MARGIN: Final = 20
 _NOTE: Final = WIDTH - _MARGIN - _SPAN - 4
 
 
-Row = tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes]
+Row = tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes, str]
 """the fields of a `Rung`, its octets as they are; a plain tuple, because the garbage collector lets go of those"""
 
 
@@ -39,6 +39,8 @@ class Rung(NamedTuple):
     remote: tuple[str, int]
     data: bytes
     """the octets, secrets masked, of the same length as on the wire"""
+    note: str = ""
+    """what of it was dropped, and by which leniencies it was read"""
 
     @property
     def start_line(self) -> str:
@@ -91,6 +93,8 @@ class Ladder:
             ends = (_place(rung.local, rung.transport), _place(rung.remote, rung.transport))
             sender, receiver = ends if rung.sent else ends[::-1]
             head = f"{number}. {rung.at - self.rungs[0].at:.4f}  {sender} -> {receiver}, {len(rung.data)} octets"
+            if rung.note:
+                head += f" ({plain(rung.note.encode('utf-8', 'surrogateescape'))})"
             same = numbers.setdefault((rung.sent, rung.data), number)
             if same != number:
                 parts.append(f"{head}, the same as {same}")
@@ -119,6 +123,8 @@ def _arrow(rung: Rung, times: int) -> str:
 
 
 def _notes(rung: Rung, times: int, first: Rung) -> Iterator[str]:
+    if rung.note:
+        yield plain(rung.note.encode("utf-8", "surrogateescape"))
     if times > 1:
         yield f"again ({times})"
     if not peek.is_request(rung.data):

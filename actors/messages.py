@@ -272,7 +272,7 @@ class CallTraced(NamedTuple):
     call_id: str
     left_out: int
     """older messages that are not kept any more"""
-    rungs: tuple[tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes], ...]
+    rungs: tuple[tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes, str], ...]
     """`ladder.Rung` as plain tuples, secrets masked"""
 
 

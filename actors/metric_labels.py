@@ -6,6 +6,8 @@ data; `actors.metric_table` says which metric has which.
 
 from typing import Final
 
+from sipcore.leniency import Leniency
+
 from .failure_reasons import REASONS, Blame
 
 OTHER: Final = "other"
@@ -64,6 +66,8 @@ ROLE_KINDS: Final = ("supervisor", "dispatcher", "call", "media")
 STREAM_TRANSPORTS: Final = ("tcp", "tls")
 CONNECTION_STATES: Final = ("connecting", "handshake", "open", "lingering")
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
+LENIENCIES: Final = tuple(each.value for each in Leniency)
+"""the faults of peers that are read all the same"""
 SILENT_SIDES: Final = ("local", "remote")
 DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
 ACTOR_KINDS: Final = ("call", "registration")

@@ -24,6 +24,7 @@ from .metric_labels import (
     DTMF_MODES,
     ENDED_BY,
     FAILURES,
+    LENIENCIES,
     LINK_QUEUES,
     METHODS,
     OTHER,
@@ -281,6 +282,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("reason",),
         "What came and could not be read.",
         closed={"reason": ("message", "framing")},
+    ),
+    Metric(
+        "sipswarm_sip_leniencies_total",
+        "counter",
+        ("name",),
+        "Faults of peers that were put up with, by name; see docs/sipcore.md.",
+        closed={"name": LENIENCIES},
     ),
     Metric(
         "sipswarm_sip_unexpected_messages_total",

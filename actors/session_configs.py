@@ -26,7 +26,8 @@ class SessionConfigs:
     def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
         self._output = output
         self._strict_source = strict_source
-        self._counts = TransactionCounts()
+        self.counts = TransactionCounts()
+        """what all sessions count together"""
         self._known: dict[tuple[int, Identity, float, bool], SessionConfig] = {}
 
     def of(self, listener: int, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
@@ -54,13 +55,13 @@ class SessionConfigs:
                 redirects=identity.redirects,
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,
-                counts=self._counts,
+                counts=self.counts,
             )
         return found
 
     def rows(self) -> Iterator[SeriesRow]:
         """What all sessions counted together, for a snapshot."""
-        counts = self._counts
+        counts = self.counts
         for direction, by_method in (("sent", counts.sent_again), ("received", counts.received_again)):
             for method, count in by_method.items():
                 yield "sipswarm_sip_retransmissions_total", (direction, method), (count,)
@@ -68,6 +69,8 @@ class SessionConfigs:
             yield "sipswarm_sip_transaction_timeouts_total", (timer,), (count,)
         if counts.strangers:
             yield "sipswarm_sip_refused_total", ("strict_source",), (counts.strangers,)
+        for leniency, count in counts.leniencies.items():
+            yield "sipswarm_sip_leniencies_total", (leniency.value,), (count,)
 
     def outgoing(
         self, tokens: Tokens, to: str, call_id: str, hops: Sequence[Hop], listener: int, identity: Identity, ring: float

@@ -132,7 +132,7 @@ class SipTrace:
     def sent(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         """A message of ours went out."""
         transport, local = self._hops[listener]
-        row = (self._now(), True, transport, local, address, data)
+        row = (self._now(), True, transport, local, address, data, "")
         if self.ladders:
             call_id = peek.call_id(data)
             if call_id is not None:
@@ -142,10 +142,22 @@ class SipTrace:
         if self._file is not None:
             self._file.put(row)
 
-    def received(self, call_id: str, message: SipReceived) -> None:
-        """A message came in, before anybody deals with it. call_id: empty when it could not be read."""
+    def mark(self, call_id: str, message: SipReceived, note: str) -> None:
+        """Write a note beside a message that came in and is in the record of its call."""
+        record = self._calls.get(call_id)
+        rows = record.rows if record is not None else []
+        for place in range(len(rows) - 1, -1, -1):
+            if rows[place][5] is message.data:
+                rows[place] = (*rows[place][:6], note)
+                return
+
+    def received(self, call_id: str, message: SipReceived, note: str = "") -> None:
+        """A message came in, before anybody deals with it.
+
+        call_id: empty when it could not be read. note: stands beside it in the ladder.
+        """
         transport, local = self._hops[message.listener]
-        row = (self._now(), False, transport, local, (message.host, message.port), message.data)
+        row = (self._now(), False, transport, local, (message.host, message.port), message.data, note)
         if self.ladders:
             record = self._calls.get(call_id)
             if record is not None:

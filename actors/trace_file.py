@@ -110,6 +110,6 @@ class TraceFile:
             rest.wait(REST)
 
     def _record(self, row: Row) -> bytes:
-        at, sent, _, local, remote, data = row
+        at, sent, _, local, remote, data, _ = row
         ends = (local, remote) if sent else (remote, local)
         return pcap.packet(at + self._offset, *ends, masked(data))

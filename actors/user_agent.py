@@ -62,10 +62,11 @@ class UserAgent:
     the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
     numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
     only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
-    strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). dnsresolv:
-    answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of
-    a running node, in place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`,
-    `srtp`, `strict_source`) is said there, and the user agent works without being entered.
+    strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict: refuse what
+    breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv: answers questions to
+    DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of a running node, in
+    place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`, `srtp`,
+    `strict_source`, `strict`) is said there, and the user agent works without being entered.
 
     trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
     capture file for everything, secrets masked; not on a worker, which has its node's.
@@ -97,6 +98,7 @@ class UserAgent:
         rtp_timeout: float = 30.0,
         tls: TlsConfig | None = None,
         strict_source: bool = True,
+        strict: bool = False,
         srtp: str = "off",
         dnsresolv: "Lookup | None" = None,
         trace: bool = False,
@@ -152,6 +154,7 @@ class UserAgent:
                 tls=tls or TlsConfig(),
                 codecs=tuple(codecs),
                 strict_source=strict_source,
+                strict=strict,
                 srtp=srtp_mode(srtp),
             )
             self._node = EmbeddedNode(dataclasses.replace(config, ladders=trace, sip_trace=sip_trace))

@@ -168,7 +168,7 @@ class Dialog:
             response.call_id,
             local,
             local_tag,
-            response.headers.get("To") or "",
+            response.headers.mended("To") or "",
             response.to_tag or "",
             contact_uri(response),
             tuple(reversed(routes)),
@@ -185,10 +185,10 @@ class Dialog:
             request.call_id,
             local,
             local_tag,
-            request.headers.get("From") or "",
+            request.headers.mended("From") or "",
             request.from_tag or "",
             # A caller without Contact is still found by its From.
-            contact_uri(request) or uri_of(request.headers.get("From") or ""),
+            contact_uri(request) or uri_of(request.headers.mended("From") or ""),
             tuple(routes),
             max_forwards=max_forwards,
         )
@@ -300,7 +300,8 @@ def contact_uri(message: Message) -> str:
     if "contact" not in keys:
         return ""
     line = headers.lines[keys.index("contact")]
-    return _contact_in(line) if len(line) <= _SHARED_LENGTH else _contact_in.__wrapped__(line)
+    found = _contact_in(line) if len(line) <= _SHARED_LENGTH else _contact_in.__wrapped__(line)
+    return found or next((str(each.uri) for each in message.contacts if not each.is_wildcard), "")
 
 
 def ends_call(method: str, status: int) -> bool:
@@ -319,7 +320,10 @@ def takes_update(message: Message) -> bool:
 @lru_cache(maxsize=1024)
 def _contact_in(line: str) -> str:
     text = value_of(line)
-    return uri_of(text) or next(map(uri_of, split_values(text)), "")
+    try:
+        return uri_of(text) or next(map(uri_of, split_values(text)), "")
+    except ParseError:
+        return ""
 
 
 @lru_cache(maxsize=4096)
@@ -353,6 +357,7 @@ def is_loose(route: str) -> bool:
 def uri_of(address: str) -> str:
     """Return the URI of a name-addr or addr-spec as text, empty when it is not one."""
     try:
-        return str(NameAddr.parse(address).uri)
+        parsed = NameAddr.parse(address)
+        return "" if parsed.is_wildcard else str(parsed.uri)
     except ParseError:
         return ""

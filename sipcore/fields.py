@@ -22,7 +22,7 @@ from .grammar import (
     unquote,
     words,
 )
-from .uri import Uri, parse_host_port, port_number
+from .uri import Uri, parse_host_port
 
 # The usual spellings, read in one step each; whatever they miss takes the long way, with the same result.
 _USUAL_ADDRESS = re.compile(rf'(?:"([^"\\]*)" ?|([A-Za-z0-9]*) ?)<([^<>"]*)>(?:;tag=([{re.escape(TOKEN)}]+))?')
@@ -213,11 +213,10 @@ class Via(NamedTuple):
 
     @property
     def rport(self) -> int | None:
-        """The port in the rport parameter; None without one, 0 when it only asks for one (RFC 3581)."""
+        """The port in the rport parameter; None without one, 0 when it names no port (RFC 3581)."""
         if "rport" not in self.params:
             return None
-        value = self.params["rport"]
-        return port_number(value) if value else 0
+        return _number_or_none(self.params["rport"], 65535) or 0
 
     @property
     def sent_by(self) -> str:
@@ -301,15 +300,13 @@ class SubscriptionState(NamedTuple):
 
     @property
     def expires(self) -> int | None:
-        """Seconds that are left, or None. Raises ParseError."""
-        text = self.params.get("expires")
-        return None if text is None else number(text, MAX_SECONDS, "expires")
+        """Seconds that are left, or None when absent or malformed."""
+        return _number_or_none(self.params.get("expires"), MAX_SECONDS)
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds to wait before a new attempt, or None. Raises ParseError."""
-        text = self.params.get("retry-after")
-        return None if text is None else number(text, MAX_SECONDS, "retry-after")
+        """Seconds to wait before a new attempt, or None when absent or malformed."""
+        return _number_or_none(self.params.get("retry-after"), MAX_SECONDS)
 
     def __str__(self) -> str:
         return self.state + format_parameters(self.params)
@@ -350,9 +347,8 @@ class Reason(NamedTuple):
 
     @property
     def cause(self) -> int | None:
-        """The cause, such as a Q.850 or SIP status code, or None. Raises ParseError."""
-        text = self.params.get("cause")
-        return None if text is None else number(text, 2**31 - 1, "cause")
+        """The cause, such as a Q.850 or SIP status code, or None when absent or malformed."""
+        return _number_or_none(self.params.get("cause"), 2**31 - 1)
 
     @property
     def text(self) -> str:
@@ -416,6 +412,14 @@ def split_parameters(text: str) -> tuple[str, Parameters]:
     if semicolon < 0:
         return text.strip(BLANK), {}
     return text[:semicolon].strip(BLANK), parse_parameters(text[semicolon:])
+
+
+def _number_or_none(text: str | None, highest: int) -> int | None:
+    """Read a number of a parameter; a malformed one counts as absent, since its field can be used without."""
+    try:
+        return None if text is None else number(text, highest, "a parameter")
+    except ParseError:
+        return None
 
 
 def _token_with_parameters(text: str, what: str) -> tuple[str, Parameters]:

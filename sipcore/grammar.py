@@ -85,6 +85,37 @@ def split_values(text: str) -> list[str]:
     return [trimmed for part in parts if (trimmed := part.strip(BLANK))]
 
 
+def cut_commas(text: str) -> list[str]:
+    """Cut at commas as far as it goes: a quote or bracket that does not close counts as a plain character.
+
+    For lists of which `split_values` can make nothing; untrimmed.
+    What stands behind MAX_VALUES commas, quotes and brackets is left out.
+    """
+    parts: list[str] = []
+    start = position = 0
+    quotes = True
+    for _ in range(MAX_VALUES):
+        found = _COMMA_MARK.search(text, position)
+        if found is None:
+            return [*parts, text[start:]]
+        at = position = found.start()
+        if text[at] == '"':
+            closed = _QUOTED.match(text, at) if quotes else None
+            quotes = closed is not None  # one search to the end of the text, not one for each quote
+            position = at + 1 if closed is None else closed.end()
+        elif text[at] == "<":
+            position = max(text.find(">", at), at) + 1
+        else:
+            parts.append(text[start:at])
+            start = position = at + 1
+    return parts
+
+
+def cut_semicolons(text: str) -> list[str]:
+    """Cut at the semicolons that stand in no quotes, untrimmed. Raises ParseError for an open quote."""
+    return _cut(text, _SEMICOLON_MARK, MAX_PARAMETERS + 1) if '"' in text else text.split(";", MAX_PARAMETERS + 1)
+
+
 def _cut(text: str, pattern: re.Pattern[str], most: int) -> list[str]:
     """Cut at the comma or semicolon of the pattern, jumping over quoted strings and angle brackets."""
     parts: list[str] = []
@@ -118,10 +149,7 @@ def parse_parameters(text: str) -> Parameters:
     """
     if not text:
         return {}
-    if '"' in text:
-        parts = _cut(text, _SEMICOLON_MARK, MAX_PARAMETERS + 1)
-    else:
-        parts = text.split(";", MAX_PARAMETERS + 1)
+    parts = cut_semicolons(text)
     if len(parts) > MAX_PARAMETERS + 1:
         raise ParseError("too many parameters")
     if parts[0].strip(BLANK):

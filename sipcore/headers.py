@@ -1,13 +1,20 @@
 """The header lines of one message: ordered, case-blind, compact names known, written back as they came.
 
-RFC 3261 section 7.3. Knows which headers are comma-separated lists, and nothing of what they mean.
+RFC 3261 section 7.3. Knows which headers are comma-separated lists, and nothing of what they mean. Keeps how its
+message is read (`leniency.Reading`): what a reader refuses is mended, or counts as absent, here.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from .errors import LocalProtocolError, ParseError
-from .grammar import BLANK, MAX_VALUES, is_token, split_values
+from .grammar import BLANK, MAX_VALUES, cut_commas, is_token, split_values
+from .leniency import LENIENT_REQUEST, Leniency, Mend, Used
+
+_T = TypeVar("_T")
+
+MAX_MENDED = 16
+"""How many values of one list are mended; the others that are refused count as unreadable."""
 
 _NAMES = """
 Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authentication-Info
@@ -77,13 +84,15 @@ class Headers:
 
     lines: raw lines without their line ends, `Name: value`; keys: the key of each (key_of). Names are taken in any
     case and in compact form. What the message derived from them is kept in `typed` and forgotten with every change.
+    reading: how they are read, and which leniencies that took.
     """
 
-    __slots__ = ("keys", "lines", "typed")
+    __slots__ = ("keys", "lines", "reading", "typed")
 
     def __init__(self, lines: list[str], keys: list[str]) -> None:
         self.lines = lines
         self.keys = keys
+        self.reading = LENIENT_REQUEST
         self.typed: dict[str, Any] = {}
 
     @classmethod
@@ -116,18 +125,99 @@ class Headers:
     def values(self, name: str) -> list[str]:
         """Return all values of that name: a list header is cut at its commas, every other is one value a line.
 
-        Raises ParseError for an open quote or too many values.
+        An open quote is a plain character, and of too many values the first 256 count. Strictly read, both raise
+        ParseError in a request.
         """
         key = _KEYS.get(name) or key_of(name)
         found = self.get_all(key)
         if not found or key not in LISTS:
             return found
-        if len(found) == 1:
-            return split_values(found[0])
-        values = [value for text in found for value in split_values(text)]
-        if len(values) > MAX_VALUES:
-            raise ParseError(f"too many values of {key}")
-        return values
+        try:
+            if len(found) == 1:
+                return split_values(found[0])
+            values = [value for text in found for value in split_values(text)]
+            if len(values) > MAX_VALUES:
+                raise ParseError(f"too many values of {key}")
+            return values
+        except ParseError:
+            if not self.reading.forgives:
+                raise
+        self.note(Leniency.UNREADABLE_ELEMENT)
+        values = []
+        for text in found:
+            values += [value for part in cut_commas(text) if (value := part.strip(BLANK))]
+            if len(values) >= MAX_VALUES:
+                break
+        return values[:MAX_VALUES]
+
+    # What a reader refuses
+
+    def note(self, *used: Leniency) -> None:
+        """Remember leniencies that reading this message took."""
+        self.reading = self.reading.with_used(*used)
+
+    def mended(self, name: str) -> str | None:
+        """Return the first line's value as `get`, rewritten as the grammar wants it where that was needed."""
+        return self.reading.mended.get(name) or self.get(name)
+
+    def read(self, value: str, parse: Callable[[str], _T], mend: Mend, key: str = "") -> _T:
+        """Read a value, mended where it has to be; the rewritten one is kept under `key`.
+
+        Raises ParseError for what is past mending, and for anything that needs it in a strict reading.
+        """
+        try:
+            return parse(value)
+        except ParseError:
+            reading = self.reading
+            if reading.strict:
+                raise
+            used: Used = {}
+            text = mend(value, used)
+            if text == value or (Leniency.CONTRADICTING_PARAMETER in used and not reading.is_response):
+                raise
+            found = parse(text)
+            self.reading = reading.with_used(*used, mended={key: text} if key else None)
+            return found
+
+    def recover(self, key: str, value: str, parse: Callable[[str], _T], mend: Mend) -> _T | None:
+        """Read a value of an optional header that its reader refused: mended, or None as if it were absent.
+
+        Raises ParseError in a strict reading of a request.
+        """
+        try:
+            return self.read(value, parse, mend)
+        except ParseError:
+            if not self.reading.forgives:
+                raise
+            self.lose(key)
+            return None
+
+    def recover_list(self, key: str, values: list[str], parse: Callable[[str], _T], mend: Mend) -> list[_T]:
+        """Read a list of which one value was refused: what can be read of it counts. Raises as `recover`."""
+        found = []
+        unmended = MAX_MENDED
+        for value in values:
+            try:
+                found.append(parse(value))
+                continue
+            except ParseError:
+                unmended -= 1
+            if unmended < 0:
+                continue  # mending costs more than reading
+            try:
+                found.append(self.read(value, parse, mend))
+            except ParseError:
+                if not self.reading.forgives:
+                    raise
+        if not found:
+            self.lose(key)
+        elif len(found) < len(values):
+            self.note(Leniency.UNREADABLE_ELEMENT)
+        return found
+
+    def lose(self, key: str) -> None:
+        """Remember that a header could not be read and counts as absent."""
+        self.reading = self.reading.with_used(Leniency.UNREADABLE_FIELD, unreadable=key)
 
     def raw(self, name: str) -> list[str]:
         """Return the raw lines of that name, for copying them into another message."""

@@ -354,6 +354,7 @@ class DialogSide(CalledSide):
             unknown = [tag for tag in request.require if tag not in config.supported]
             if unknown:
                 return 420, f"Unsupported: {', '.join(unknown)}\r\n"
+        request.check()
         if "session-expires" in keys and too_small(request, config):
             return 422, f"Min-SE: {config.min_se}\r\n"
         if method in ("INVITE", "UPDATE", "PRACK") and not request.has_only(config.accept):

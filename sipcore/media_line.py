@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from .errors import ParseError
+from .leniency import Leniency, Used
 from .media_attributes import (
     MAX_WORD,
     Crypto,
@@ -77,11 +78,31 @@ class MediaLine:
         section: Section = EMPTY,
         session_connection: Connection | None = None,
         session_direction: Direction | None = None,
+        used: Used | None = None,
     ) -> "MediaLine":
         """Read `text`, the value of the m= line with `section` below it, and what holds for all lines of the session.
 
-        Raises ParseError when the m= line is malformed.
+        used: takes up the leniency with which a malformed line counts as a refused one; None = it raises ParseError.
         """
+        try:
+            return cls._parse(text, section, session_connection, session_direction)
+        except ParseError:
+            words = text.split()
+            if used is None or not words or max(map(len, words)) > MAX_WORD:
+                raise
+            used[Leniency.SDP_MEDIA_LINE] = None
+            media, protocol = words[0], words[2] if len(words) > 2 else "RTP/AVP"
+            # A refused line is answered with the same formats, and there must be one (RFC 3264 section 6).
+            return cls(text, media, 0, protocol, tuple(words[3:]) or ("0",), section, session_connection)
+
+    @classmethod
+    def _parse(
+        cls,
+        text: str,
+        section: Section,
+        session_connection: Connection | None,
+        session_direction: Direction | None,
+    ) -> "MediaLine":
         fields = text.split()
         if len(fields) < 4:
             raise ParseError("m= line has fewer than four fields", _STATUS)

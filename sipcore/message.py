@@ -1,7 +1,9 @@
 """Requests and responses: a start line, headers kept as they came, a body, and typed values on demand.
 
-RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and remembered until a header changes;
-reading one that is malformed raises ParseError. Knows no transaction, no dialog and no socket.
+RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and remembered until a header changes. An
+optional header that cannot be read counts as absent, one value of a list costs that value only; `leniencies` names
+what that took, `Request.check` raises ParseError for what a request cannot do without. Knows no transaction, no dialog
+and no socket.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -13,6 +15,16 @@ from .errors import LocalProtocolError, ParseError
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
 from .grammar import number, split_values
 from .headers import Headers, key_of, value_of
+from .leniency import (
+    LENIENT_RESPONSE,
+    Leniency,
+    Mend,
+    mend_address,
+    mend_authentication,
+    mend_uri,
+    mend_value,
+    mend_via,
+)
 from .multipart import BodyPart, first_of, split_body, understood
 from .rare_fields import (
     Authentication,
@@ -51,6 +63,8 @@ REASON_PHRASES = {
 }  # fmt: skip
 """The reason phrase that goes with a status code (RFC 3261 section 21 and the IANA registry)."""
 
+DESCRIPTION = "application/sdp"
+"""The content type of a session description."""
 _SHARED_LENGTH = 256
 
 _T = TypeVar("_T")
@@ -91,10 +105,15 @@ def _required(headers: Headers, name: str) -> str:
     return value
 
 
-def _optional(name: str, parse: Callable[[str], _T]) -> Callable[[Headers], _T | None]:
+def _optional(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], _T | None]:
     def read(headers: Headers) -> _T | None:
         value = headers.get(name)
-        return None if value is None else parse(value)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ParseError:
+            return headers.recover(name, value, parse, mend)
 
     return read
 
@@ -103,19 +122,49 @@ def _whole(name: str, highest: int) -> Callable[[Headers], int | None]:
     return _optional(name, lambda value: number(value, highest, name))
 
 
-def _all(name: str, parse: Callable[[str], _T]) -> Callable[[Headers], list[_T]]:
-    return lambda headers: [parse(value) for value in headers.values(name)]
+def _all(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], list[_T]]:
+    def read(headers: Headers) -> list[_T]:
+        values = headers.values(name)
+        try:
+            return [parse(value) for value in values]
+        except ParseError:
+            return headers.recover_list(name, values, parse, mend)
+
+    return read
+
+
+def _address(name: str) -> Callable[[Headers], NameAddr]:
+    """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
+
+    def read(headers: Headers) -> NameAddr:
+        value = _required(headers, name)
+        try:
+            return headers.read(value, NameAddr.parse, mend_address, name)
+        except ParseError:
+            if not headers.reading.is_response:
+                raise
+            headers.lose(name)
+            tag = headers.typed.get(f"{name}_tag")
+            return NameAddr("", Uri("sip", None, "unreadable.invalid"), {"tag": tag} if tag else {})
+
+    return read
 
 
 def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
     return lambda headers: tuple(headers.values(name))
 
 
+def _tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
+    """Read option tags, which are compared without case (7.3.1), in lower case."""
+    return lambda headers: tuple(map(str.lower, headers.values(name)))
+
+
 def _top_via(headers: Headers) -> Via:
-    values = split_values(_required(headers, "via"))
+    _required(headers, "via")
+    values = headers.values("via")
     if not values:
         raise ParseError("no via header")
-    return Via.parse(values[0])
+    return headers.read(values[0], Via.parse, mend_via)
 
 
 def _content_type(headers: Headers) -> str:
@@ -247,36 +296,55 @@ class Message:
 
     @property
     def description(self) -> bytes:
-        """The session description in the body, or in a part of it; empty without one (13.2.1, RFC 5621)."""
+        """The session description: the body or the part whose type is application/sdp; empty without one.
+
+        A body without a type, or with one that cannot be read, is taken for one (13.2.1, 20.15, RFC 5621 section 8).
+        """
         body = self.body
-        if not body or not self.content_type.startswith("multipart/"):
+        if not body:
             return body
-        try:
-            return first_of("application/sdp", self.parts)
-        except ParseError:
-            return b""
+        kind = self.content_type
+        if kind == DESCRIPTION or not kind:
+            return body
+        if kind.startswith("multipart/"):
+            try:
+                return first_of(DESCRIPTION, self.parts)
+            except ParseError:
+                return b""
+        return body if self.media_type is None else b""
+
+    @property
+    def leniencies(self) -> tuple[Leniency, ...]:
+        """The faults of the peer that reading this message has put up with so far, each once."""
+        return self.headers.reading.used
+
+    @property
+    def handling_optional(self) -> bool:
+        """Whether the body may be left aside by who does not understand it (20.11, 8.2.3)."""
+        found = self.content_disposition if "content-disposition" in self.headers.keys else None
+        return found is not None and (found.params.get("handling") or "").lower() == "optional"
 
     def has_only(self, types: Container[str]) -> bool:
-        """Tell whether everything in the body that must be understood is of these types (8.2.3, RFC 5621).
+        """Tell whether everything in the body that must be understood is of these types (8.2.3, 20.11, RFC 5621).
 
         Raises ParseError for a multipart body that is none.
         """
-        if not self.body or self.content_type in types:
+        if not self.body or self.content_type in types or self.handling_optional:
             return True
         kind = self.media_type
         return kind is not None and kind.type == "multipart" and understood(kind, self.parts, types)
 
-    from_ = _Typed(lambda headers: NameAddr.parse(_required(headers, "from")))
+    from_ = _Typed(_address("from"))
     """From (20.20)."""
-    to = _Typed(lambda headers: NameAddr.parse(_required(headers, "to")))
+    to = _Typed(_address("to"))
     """To (20.39)."""
-    vias = _Typed(_all("via", Via.parse))
+    vias = _Typed(_all("via", Via.parse, mend_via))
     """All Via values, topmost first (20.42)."""
-    contacts = _Typed(_all("contact", NameAddr.parse))
+    contacts = _Typed(_all("contact", NameAddr.parse, mend_address))
     """Contact values (20.10); a `*` has is_wildcard."""
-    routes = _Typed(_all("route", NameAddr.parse))
+    routes = _Typed(_all("route", NameAddr.parse, mend_address))
     """Route values (20.34)."""
-    record_routes = _Typed(_all("record-route", NameAddr.parse))
+    record_routes = _Typed(_all("record-route", NameAddr.parse, mend_address))
     """Record-Route values, topmost first (20.30)."""
     content_type = _Typed(_content_type)
     """Content-Type in lower case without parameters, empty when absent (20.15)."""
@@ -288,14 +356,14 @@ class Message:
     """Min-Expires in seconds, or None (20.23)."""
     retry_after = _Typed(_optional("retry-after", RetryAfter.parse))
     """Retry-After, or None (20.33)."""
-    require = _Typed(_words("require"))
-    """Option tags of Require (20.32)."""
-    supported = _Typed(_words("supported"))
-    """Option tags of Supported (20.37)."""
+    require = _Typed(_tags("require"))
+    """Option tags of Require in lower case (20.32, 7.3.1)."""
+    supported = _Typed(_tags("supported"))
+    """Option tags of Supported in lower case (20.37)."""
     allow = _Typed(_words("allow"))
     """Methods of Allow (20.5)."""
-    unsupported = _Typed(_words("unsupported"))
-    """Option tags of Unsupported (20.40)."""
+    unsupported = _Typed(_tags("unsupported"))
+    """Option tags of Unsupported in lower case (20.40)."""
     rseq = _Typed(_whole("rseq", 2**32 - 1))
     """RSeq, or None (RFC 3262 7.1)."""
     rack = _Typed(_optional("rack", RAck.parse))
@@ -308,17 +376,17 @@ class Message:
     """Event, or None (RFC 6665 8.2.1)."""
     subscription_state = _Typed(_optional("subscription-state", SubscriptionState.parse))
     """Subscription-State, or None (RFC 6665 8.2.3)."""
-    refer_to = _Typed(_optional("refer-to", NameAddr.parse))
+    refer_to = _Typed(_optional("refer-to", NameAddr.parse, mend_address))
     """Refer-To, or None (RFC 3515 2.1)."""
-    referred_by = _Typed(_optional("referred-by", NameAddr.parse))
+    referred_by = _Typed(_optional("referred-by", NameAddr.parse, mend_address))
     """Referred-By, or None (RFC 3892 section 3)."""
     replaces = _Typed(_optional("replaces", Replaces.parse))
     """Replaces, or None (RFC 3891 6.1)."""
     reason_header = _Typed(_all("reason", Reason.parse))
     """Reason values (RFC 3326)."""
-    paths = _Typed(_all("path", NameAddr.parse))
+    paths = _Typed(_all("path", NameAddr.parse, mend_address))
     """Path values, topmost first (RFC 3327)."""
-    service_routes = _Typed(_all("service-route", NameAddr.parse))
+    service_routes = _Typed(_all("service-route", NameAddr.parse, mend_address))
     """Service-Route values (RFC 3608)."""
     flow_timer = _Typed(_optional("flow-timer", parse_seconds))
     """Flow-Timer in seconds, or None (RFC 5626 section 10)."""
@@ -330,21 +398,21 @@ class Message:
     """Accept-Encoding values (20.2)."""
     accept_language = _Typed(_all("accept-language", Preference.parse))
     """Accept-Language values (20.3)."""
-    alert_info = _Typed(_all("alert-info", NameAddr.parse))
+    alert_info = _Typed(_all("alert-info", NameAddr.parse, mend_address))
     """Alert-Info values (20.4)."""
-    call_info = _Typed(_all("call-info", NameAddr.parse))
+    call_info = _Typed(_all("call-info", NameAddr.parse, mend_address))
     """Call-Info values (20.9)."""
-    error_info = _Typed(_all("error-info", NameAddr.parse))
+    error_info = _Typed(_all("error-info", NameAddr.parse, mend_address))
     """Error-Info values (20.18)."""
-    authentication_info = _Typed(_optional("authentication-info", parse_authentication_parameters))
+    authentication_info = _Typed(_optional("authentication-info", parse_authentication_parameters, mend_authentication))
     """Parameters of Authentication-Info, or None (20.6)."""
-    authorization = _Typed(_all("authorization", Authentication.parse))
+    authorization = _Typed(_all("authorization", Authentication.parse, mend_authentication))
     """Authorization values (20.7)."""
-    proxy_authorization = _Typed(_all("proxy-authorization", Authentication.parse))
+    proxy_authorization = _Typed(_all("proxy-authorization", Authentication.parse, mend_authentication))
     """Proxy-Authorization values (20.28)."""
-    www_authenticate = _Typed(_all("www-authenticate", Authentication.parse))
+    www_authenticate = _Typed(_all("www-authenticate", Authentication.parse, mend_authentication))
     """WWW-Authenticate challenges (20.44)."""
-    proxy_authenticate = _Typed(_all("proxy-authenticate", Authentication.parse))
+    proxy_authenticate = _Typed(_all("proxy-authenticate", Authentication.parse, mend_authentication))
     """Proxy-Authenticate challenges (20.27)."""
     content_disposition = _Typed(_optional("content-disposition", Preference.parse))
     """Content-Disposition, or None (20.11)."""
@@ -366,9 +434,9 @@ class Message:
     """Organization, or None (20.25)."""
     priority = _Typed(_optional("priority", str.lower))
     """Priority in lower case, or None (20.26)."""
-    proxy_require = _Typed(_words("proxy-require"))
-    """Option tags of Proxy-Require (20.29)."""
-    reply_to = _Typed(_optional("reply-to", NameAddr.parse))
+    proxy_require = _Typed(_tags("proxy-require"))
+    """Option tags of Proxy-Require in lower case (20.29)."""
+    reply_to = _Typed(_optional("reply-to", NameAddr.parse, mend_address))
     """Reply-To, or None (20.31)."""
     server = _Typed(_optional("server", str))
     """Server, or None (20.35)."""
@@ -404,9 +472,27 @@ class Request(Message):
         """The Request-URI in parts. Raises ParseError."""
         typed = self.headers.typed
         if "request_uri" not in typed:
-            typed["request_uri"] = Uri.parse(self.uri)
+            typed["request_uri"] = self.headers.read(self.uri, Uri.parse, mend_uri)
         value: Uri = typed["request_uri"]
         return value
+
+    def check(self) -> None:
+        """Raise ParseError when a header cannot be read that the method cannot do without (8.2).
+
+        All others count as absent from then on, strictly read ones too.
+        """
+        headers = self.headers
+        needed = _NEEDED_STRICTLY if headers.reading.strict else _NEEDED
+        for key, name in needed.get(self.method, ()):
+            if key in headers.keys:
+                getattr(self, name)
+                if key in headers.reading.unreadable:
+                    raise ParseError(f"{key} cannot be read")
+        if "session-expires" in headers.keys and "timer" in self.require:
+            _ = self.session_expires
+            if "session-expires" in headers.reading.unreadable:
+                raise ParseError("session-expires cannot be read")
+        headers.reading = headers.reading.relaxed()
 
     def __repr__(self) -> str:
         return f"<Request {self.start_line!r}>"
@@ -420,6 +506,7 @@ class Response(Message):
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
         self.status = status
         self.reason = reason
+        headers.reading = LENIENT_RESPONSE
         self.headers = headers
         self.body = body
         self.start_line = start_line or f"SIP/2.0 {status} {reason}"
@@ -466,6 +553,23 @@ class Response(Message):
     def __repr__(self) -> str:
         return f"<Response {self.start_line!r}>"
 
+
+_DIALOG = (("contact", "contacts"), ("record-route", "record_routes"))
+_NEEDED = {
+    "INVITE": (*_DIALOG, ("replaces", "replaces")),  # RFC 3261 12.1.1, RFC 3891 section 3
+    "UPDATE": _DIALOG[:1],  # RFC 3311 5.2
+    "PRACK": (("rack", "rack"),),  # RFC 3262 section 3
+    "REFER": (*_DIALOG, ("refer-to", "refer_to")),  # RFC 3515 2.4.2
+    "SUBSCRIBE": (*_DIALOG, ("event", "event")),  # RFC 6665 4.2.1
+    "NOTIFY": (("event", "event"), ("subscription-state", "subscription_state")),  # RFC 6665 4.1.3
+}
+"""The headers that a request cannot do without, where it has them: (key, property) by method."""
+_TIMER = (("session-expires", "session_expires"), ("min-se", "min_se"))
+_NEEDED_STRICTLY = {
+    **_NEEDED,
+    "INVITE": (*_NEEDED["INVITE"], *_TIMER),
+    "UPDATE": (*_NEEDED["UPDATE"], *_TIMER),
+}
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _DIALOG_COPIED = _COPIED | {"record-route"}

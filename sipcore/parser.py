@@ -2,7 +2,8 @@
 
 RFC 3261 section 7, 18.3 and 20; limits by our own policy. Reads the start line, finds the header lines, checks
 what decides whether the message may be handled at all (Via, From, To, Call-ID, CSeq, lengths); every other field
-is read when somebody asks for it. Knows no transport: one datagram or one framed piece of a stream is one message.
+is read when somebody asks for it. What a response can do without never costs it: to drop a final response leaves the
+call up at the peer (8.1.3.2). Knows no transport: one datagram or one framed piece of a stream is one message.
 """
 
 import re
@@ -11,7 +12,8 @@ from functools import lru_cache
 from .errors import ParseError
 from .fields import CSeq, Via, tag_of
 from .grammar import TOKEN, is_token, number, split_values
-from .headers import _KEYS, Headers, key_of, unfold
+from .headers import _KEYS, Headers, key_of, unfold, value_of
+from .leniency import READINGS, Leniency, mend_address, mend_via
 from .message import Request, Response
 from .uri import MAX_URI
 
@@ -48,14 +50,16 @@ _USUAL_VIA = re.compile(
     rf"(?:;rport(?:=(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?)?(?:;received=[0-9.]+)?"
 )
 _USUAL_ADDRESS = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?')
+_ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*([{re.escape(TOKEN)}]+)", re.IGNORECASE)
 _usual_via = _USUAL_VIA.fullmatch
 _usual_address = _USUAL_ADDRESS.fullmatch
 
 
-def parse(data: bytes) -> Request | Response:
+def parse(data: bytes, strict: bool = False) -> Request | Response:
     """Read one whole message.
 
     data: a datagram, or what framing cut out of a stream; octets behind Content-Length are ignored (18.3).
+    strict: use no `leniency.Leniency` for what costs the message, now and when its values are read.
     Raises ParseError, whose status_hint says how a request is to be answered.
     """
     end = data.find(b"\r\n\r\n")
@@ -76,6 +80,7 @@ def parse(data: bytes) -> Request | Response:
     known = _KEYS.get
     keys: list[str] = []
     values: dict[str, str] = {}
+    used: list[Leniency] = []
     try:
         for line in lines:
             name, value = line.split(":", 1)
@@ -84,13 +89,17 @@ def parse(data: bytes) -> Request | Response:
             values[key] = value
     except ValueError:  # no colon, or no proper name: a folded line, unless the head is malformed
         lines = _join_folded(lines)
-        keys, values = _index_folded(lines)
+        forgiven: list[str] | None = [] if not strict and start_line[:4].upper() == "SIP/" else None
+        lines, keys = _index_folded(lines, forgiven)
+        values = {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
+        if forgiven:
+            used.append(Leniency.UNREADABLE_LINE)
     if end > MAX_LINE:
         _check_lengths(start_line, lines)
     if len(keys) > MAX_HEADERS:
         raise ParseError("too many headers")
     if len(values) != len(keys):
-        _check_repeated(keys)
+        _settle_repeated(lines, keys, used, strict, start_line[:4].upper() == "SIP/")
         values = {key: lines[keys.index(key)].split(":", 1)[1] for key in values}
     headers = Headers(lines, keys)
 
@@ -102,6 +111,10 @@ def parse(data: bytes) -> Request | Response:
     else:
         method, uri = _request_line(start_line)
         message = Request(method, uri, headers, b"", start_line)
+    if strict:
+        headers.reading = READINGS[True, not method]
+    if used:
+        headers.note(*used)
 
     try:
         via, from_, to = values["via"], values["from"], values["to"]
@@ -115,30 +128,52 @@ def parse(data: bytes) -> Request | Response:
     if not call_id or " " in call_id or "\t" in call_id or "\n" in call_id:
         call_id = _odd_call_id(call_id)
     found = _usual_address(from_)
-    from_tag = found[1] if found else tag_of(unfold(from_))
+    from_tag = found[1] if found else _odd_tag(headers, "from", from_)
     found = _usual_address(to)
-    to_tag = found[1] if found else tag_of(unfold(to))
+    to_tag = found[1] if found else _odd_tag(headers, "to", to)
     found = _usual_via(via)
-    branch = found[1] if found else _odd_branch(via)
+    branch = found[1] if found else _odd_branch(headers, via)
     headers.typed = {"call_id": call_id, "cseq": cseq, "from_tag": from_tag, "to_tag": to_tag, "branch": branch}
     if "max-forwards" in values:
         value = values["max-forwards"]
         if value not in _USUAL_HOPS:
-            number(unfold(value), 2**31 - 1, "Max-Forwards")
+            _check_hops(headers, unfold(value))
 
     start = end + 4
     if "content-length" in values:
         value = values["content-length"]
         if value != " 0":
-            length = number(unfold(value), 2**31 - 1, "Content-Length")
-            if length > MAX_BODY:
-                raise ParseError("the body is too long", 413)
-            if length > len(data) - start:
-                raise ParseError("Content-Length is larger than the message")
+            length = _body_length(headers, unfold(value), len(data) - start)
             message.body = data[start : start + length]
     else:
         message.body = data[start:]
     return message
+
+
+def _check_hops(headers: Headers, value: str) -> None:
+    """Check Max-Forwards, of which a response has no use (20.22)."""
+    try:
+        number(value, 2**31 - 1, "Max-Forwards")
+    except ParseError:
+        if headers.reading.strict or not headers.reading.is_response:
+            raise
+        headers.lose("max-forwards")
+
+
+def _body_length(headers: Headers, value: str, available: int) -> int:
+    """Return the length of the body; a response has what came of it, whatever it says (18.3)."""
+    try:
+        length = number(value, 2**31 - 1, "Content-Length")
+        if length > MAX_BODY:
+            raise ParseError("the body is too long", 413)
+        if length > available:
+            raise ParseError("Content-Length is larger than the message")
+    except ParseError:
+        if headers.reading.strict or not headers.reading.is_response:
+            raise
+        headers.note(Leniency.WRONG_LENGTH)
+        return available
+    return length
 
 
 def _unusual_key(name: str) -> str:
@@ -170,14 +205,22 @@ def _join_folded(lines: list[str]) -> list[str]:
     return ["\r\n".join(pieces) for pieces in joined]
 
 
-def _index_folded(lines: list[str]) -> tuple[list[str], dict[str, str]]:
-    keys = []
+def _index_folded(lines: list[str], forgiven: list[str] | None) -> tuple[list[str], list[str]]:
+    """Return lines and keys; lines that are no headers go to `forgiven`, or raise ParseError when that is None."""
+    kept, keys = [], []
     for line in lines:
         name, colon, _ = line.partition(":")
-        if not colon:
-            raise ParseError("a header line without a colon")
-        keys.append(key_of(name))
-    return keys, {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
+        try:
+            if not colon:
+                raise ParseError("a header line without a colon")
+            keys.append(key_of(name))
+        except ParseError:
+            if forgiven is None:
+                raise
+            forgiven.append(line)
+        else:
+            kept.append(line)
+    return kept, keys
 
 
 def _check_lengths(start_line: str, lines: list[str]) -> None:
@@ -188,11 +231,18 @@ def _check_lengths(start_line: str, lines: list[str]) -> None:
         raise ParseError("a header is too long")
 
 
-def _check_repeated(keys: list[str]) -> None:
-    """Hold what only a message with several headers of one name can break."""
+def _settle_repeated(lines: list[str], keys: list[str], used: list[Leniency], strict: bool, is_response: bool) -> None:
+    """Settle what stands once by the grammar and is there again: the first holds when all agree, or in a response."""
     for key in _SINGLE:
-        if keys.count(key) > 1:
+        if keys.count(key) < 2:
+            continue
+        places = [place for place, other in enumerate(keys) if other == key]
+        agree = len({value_of(lines[place]).lower() for place in places}) == 1
+        if strict or not (agree or is_response):
             raise ParseError(f"{key} is there twice")
+        used.append(Leniency.AGREEING_HEADERS)
+        for place in reversed(places[1:]):
+            del lines[place], keys[place]
     if keys.count("via") > MAX_VIAS:
         raise ParseError("too many Via headers")
 
@@ -241,8 +291,26 @@ def _odd_call_id(value: str) -> str:
     return call_id
 
 
-def _odd_branch(value: str) -> str:
-    vias = split_values(unfold(value))
+def _odd_branch(headers: Headers, value: str) -> str:
+    try:
+        vias = split_values(unfold(value))
+    except ParseError:
+        if headers.reading.strict:
+            raise
+        vias = headers.values("via")
     if not vias:
         raise ParseError("Via is empty")
-    return Via.parse(vias[0]).branch
+    return headers.read(vias[0], Via.parse, mend_via).branch
+
+
+def _odd_tag(headers: Headers, key: str, value: str) -> str | None:
+    """Return the tag of a From or To of an unusual spelling; of a response also where nothing else can be read."""
+    text = unfold(value)
+    try:
+        return headers.read(text, tag_of, mend_address, key)
+    except ParseError:
+        if headers.reading.strict or not headers.reading.is_response:
+            raise
+    headers.lose(key)
+    found = _ANY_TAG.search(text)
+    return found[1] if found else None

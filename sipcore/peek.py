@@ -8,10 +8,13 @@ import re
 
 from .errors import ParseError
 from .fields import tag_of
-from .grammar import number
+from .grammar import TOKEN, number
+from .leniency import mend_address
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:", re.IGNORECASE)
+_FROM = re.compile(rb"\r\n(?:from|f)[ \t]*:", re.IGNORECASE)
+_ANY_TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([" + re.escape(TOKEN.encode()) + rb"]+)", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:", re.IGNORECASE)
 _DIALOG_STARTERS = (b"INVITE", b"SUBSCRIBE", b"REFER")
 
@@ -72,10 +75,23 @@ def has_to_tag(data: bytes) -> bool:
     found = _TO.search(data, start, end)
     if found is None:
         return False
+    value = _value(data, found.end(), end).decode("utf-8", "surrogateescape")
     try:
-        return tag_of(_value(data, found.end(), end).decode("utf-8", "surrogateescape")) is not None
+        return tag_of(value) is not None
     except ParseError:
-        return False
+        try:
+            return tag_of(mend_address(value, {})) is not None
+        except ParseError:
+            return False
+
+
+def from_tag(data: bytes) -> str:
+    """Return what looks like the tag of From, empty without one; found also where From cannot be read (20.20)."""
+    start = _start(data)
+    end = _end(data, start)
+    found = _FROM.search(data, start, end)
+    tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
+    return tag[1].decode("ascii") if tag is not None else ""
 
 
 def starts_dialog(data: bytes) -> bool:
@@ -84,13 +100,18 @@ def starts_dialog(data: bytes) -> bool:
 
 
 def content_length(data: bytes) -> int | None:
-    """Return the Content-Length, None when there is none (20.14). Raises ParseError when malformed or there twice."""
+    """Return the Content-Length, None when there is none (20.14).
+
+    Raises ParseError when it is malformed, or there twice with two values.
+    """
     start = _start(data)
     end = _end(data, start)
     found = _CONTENT_LENGTH.search(data, start, end)
     if found is None:
         return None
-    if _CONTENT_LENGTH.search(data, found.end(), end):
-        raise ParseError("content-length is there twice")
-    text = _value(data, found.end(), end).decode("latin-1")
+    value = _value(data, found.end(), end)
+    for again in _CONTENT_LENGTH.finditer(data, found.end(), end):
+        if _value(data, again.end(), end) != value:
+            raise ParseError("content-length is there twice")
+    text = value.decode("latin-1")
     return number(text, 2**31 - 1, "Content-Length")

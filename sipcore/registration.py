@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from .digest import CredentialsLookup, DigestClient
-from .errors import LocalProtocolError, ParseError
+from .errors import LocalProtocolError
 from .exchange import Exchange, Finished
 from .fields import NameAddr
 from .hop import Hop, Transmit
@@ -376,10 +376,7 @@ class Registration:
     def _ask_longer(self, finished: Finished) -> bool:
         # RFC 3261 10.2.8. A registrar that hides its minimum is offered an hour, once.
         assert finished.response is not None
-        try:
-            least = finished.response.min_expires
-        except ParseError:
-            least = None
+        least = finished.response.min_expires
         wanted = 3600 if least is None else least
         if not self._asked < wanted <= MAX_MINIMUM:
             return False
@@ -389,18 +386,19 @@ class Registration:
     def _take(self, response: Response | None, now: float) -> bool:
         # What the 2xx grants; False when it binds none of our contacts.
         assert response is not None
-        try:
-            bindings = tuple(response.contacts)
-            general = response.expires
-        except ParseError:
-            bindings, general = (), None
+        bindings = response.contacts
+        general = response.expires
         granted = [
             _first(binding.expires, general, self._asked)
             for binding in bindings
-            if any(binding.uri.equivalent(own) for own in self._ours)
+            if any(_names(binding.uri, own) for own in self._ours)
         ]
-        # Some registrars echo no Contact, or one rewritten on the way: then what was asked for holds.
-        expires = min(granted) if granted else _first(None, general, self._asked)
+        if not granted:
+            # No Contact of ours: echoed by none, rewritten on the way, or past reading. The shortest time that the
+            # registrar names is the safe one: to refresh too early does no harm.
+            named = [binding.expires for binding in bindings if binding.expires]
+            granted = [min(_first(general, self._asked), self._asked, *named)]
+        expires = min(granted)
         if expires <= 0:
             return False
         self.bound_until = self._sent_at + expires
@@ -417,14 +415,10 @@ class Registration:
         part = self._tokens.uniform(settings.refresh_earliest, settings.refresh_latest)
         self._due = max(self._sent_at + granted * part, now)
         self.service_route = _values(response, "Service-Route")
-        try:
-            bindings = tuple(response.contacts)
-        except ParseError:
-            bindings = ()
         self._events.append(
             Registered(
                 round(granted),
-                bindings,
+                tuple(response.contacts),
                 self.service_route,
                 _values(response, "Path"),
                 _values(response, "P-Associated-URI"),
@@ -444,10 +438,7 @@ class Registration:
         self._failures += 1
         upper = min(settings.backoff_longest, settings.backoff_base * 2.0 ** min(self._failures, 32))
         wait = self._tokens.uniform(upper / 2, upper)
-        try:
-            after = finished.response.retry_after if finished.response is not None else None
-        except ParseError:
-            after = None
+        after = finished.response.retry_after if finished.response is not None else None
         if after is not None:
             wait = max(wait, min(float(after.seconds), settings.backoff_longest))
         self._due = now + wait
@@ -456,6 +447,17 @@ class Registration:
 
 
 _AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
+
+
+def _names(uri: Uri, own: Uri) -> bool:
+    """Say whether a Contact in the response is one of ours (19.1.4); UDP is what no transport parameter means."""
+    return uri.equivalent(own) or _without_udp(uri).equivalent(_without_udp(own))
+
+
+def _without_udp(uri: Uri) -> Uri:
+    if uri.transport != "udp":
+        return uri
+    return uri.replace(params={name: value for name, value in uri.params.items() if name != "transport"})
 
 
 def _nobody(realm: str, host: str) -> tuple[str, str] | None:
@@ -467,7 +469,4 @@ def _first(*values: int | None) -> int:
 
 
 def _values(response: Response, name: str) -> tuple[str, ...]:
-    try:
-        return tuple(response.headers.values(name))
-    except ParseError:
-        return ()
+    return tuple(response.headers.values(name))

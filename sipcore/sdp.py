@@ -5,10 +5,12 @@ nobody here understands are kept where they stood and written back. This file kn
 codecs we have, sockets or SIP.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from .errors import ParseError
+from .leniency import Leniency, Used
 from .media_attributes import (
     MAX_WORD,
     Crypto,
@@ -61,7 +63,7 @@ class SessionDescription:
     `connection` is the session's c= line or None; `direction` the session's direction attribute or None.
     """
 
-    __slots__ = ("_ending", "_head", "_newline", "_origin", "connection", "direction", "media")
+    __slots__ = ("_ending", "_head", "_newline", "_origin", "connection", "direction", "leniencies", "media")
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class SessionDescription:
         direction: Direction | None = None,
         newline: str = "\r\n",
         ending: str = "\r\n",
+        leniencies: tuple[Leniency, ...] = (),
     ) -> None:
         """Hold parts that agree with each other; callers outside this file use `parse`, `build` or `from_parts`.
 
@@ -84,37 +87,55 @@ class SessionDescription:
         self.direction = direction
         self._newline = newline
         self._ending = ending
+        self.leniencies = leniencies
+        """What reading it has put up with, each once."""
 
     @classmethod
-    def parse(cls, data: bytes | str) -> "SessionDescription":
+    def parse(cls, data: bytes | str, *, strict: bool = False) -> "SessionDescription":
         """Read a description; lines may end in CRLF or LF, the last one may lack its end.
 
         Checked: `v=0` first, `x=` before each line, o=, c= and m= lines, no NUL. Lines of unknown types are kept.
-        Raises ParseError (400) for anything else. Takes time linear in the length.
+        Raises ParseError (400) for anything else; unless it is `strict`, a fault in a line that decides nothing is put
+        up with (`leniencies`), and a media line that cannot be read counts as refused. Takes time linear in the length.
         """
         # Octets that are no UTF-8 survive as surrogates and are written back unchanged.
         text = data if isinstance(data, str) else str(data, "utf-8", "surrogateescape")
+        used: Used = {}
         if "\0" in text:
-            raise ParseError("NUL in a session description", _STATUS)
+            if strict:
+                raise ParseError("NUL in a session description", _STATUS)
+            used[Leniency.SDP_END] = None
+            text = text.partition("\0")[0]
         body = text.rstrip("\r\n")
         ending = text[len(body) :]
         newline = "\r\n" if "\r\n" in text else "\n"
         breaks = body.count("\r\n")
         if body.count("\r") != breaks:
-            raise ParseError("bare CR in a session description", _STATUS)
+            if strict:
+                raise ParseError("bare CR in a session description", _STATUS)
+            used[Leniency.SDP_BLANKS] = None
+            body = _BARE_CR.sub("", body)
+            breaks = body.count("\r\n")
         if body.count("\n") != breaks:
             # Line ends of LF, or of both kinds: read as RFC 8866 section 5 asks; both kinds are written back as CRLF.
             body = body.replace("\r\n", "\n").replace("\n", "\r\n")
         head, *parts = body.split("\r\nm=")
         if len(parts) > MAX_MEDIA_LINES:
             raise ParseError(f"more than {MAX_MEDIA_LINES} media lines", _STATUS)
-        origin, session = _read_head(head, body)
+        odd = None if strict else used
+        origin, session = _read_head(head, body, odd)
         connection, direction = session.connection, session.last_direction
+        used.update(dict.fromkeys(session.leniencies))
         media = []
         for part in parts:
             line, end, below = part.partition("\r\n")
-            media.append(MediaLine.parse(line, read_section(below) if end else EMPTY, connection, direction))
-        return cls(head, tuple(media), origin, connection, direction, newline, ending)
+            section = read_section(below, strict) if end else EMPTY
+            if section.leniencies:
+                used.update(dict.fromkeys(section.leniencies))
+            media.append(MediaLine.parse(line, section, connection, direction, odd))
+        if Leniency.SDP_MEDIA_LINE in used and not any(line.port for line in media):
+            raise ParseError("no media line of the session description can be read", _STATUS)
+        return cls(head, tuple(media), origin, connection, direction, newline, ending, tuple(used))
 
     @classmethod
     def build(cls, lines: Iterable[str], media: Iterable[MediaLine]) -> "SessionDescription":
@@ -122,7 +143,7 @@ class SessionDescription:
 
         Raises ParseError when the o= line is missing or a line is malformed.
         """
-        return cls.parse(_join("\r\n".join(lines), media) + "\r\n")
+        return cls.parse(_join("\r\n".join(lines), media) + "\r\n", strict=True)
 
     @classmethod
     def from_parts(
@@ -152,7 +173,7 @@ class SessionDescription:
             if "addr" in part:
                 rest.setdefault("c", str(connection_for(str(part["addr"]))))
             lines += _lines_of_parts(rest, _MEDIA_ORDER)
-        return cls.parse("\r\n".join(lines) + "\r\n")
+        return cls.parse("\r\n".join(lines) + "\r\n", strict=True)
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -269,18 +290,33 @@ def _join(head: str, media: Iterable[MediaLine]) -> str:
     return "\r\n".join(parts)
 
 
-def _read_head(head: str, body: str) -> tuple[list[str], Section]:
-    # The o= line differs from call to call; what follows it seldom does.
+def _read_head(head: str, body: str, odd: Used | None) -> tuple[list[str], Section]:
+    # The o= line differs from call to call; what follows it seldom does. odd: takes up leniencies, None for strict.
     first, _, rest = head.partition("\r\n")
-    if first != "v=0":
+    if first != "v=0" and (odd is None or first.rstrip(" \t") != "v=0"):
         raise ParseError("session description does not start with v=0", _STATUS)
+    strict = odd is None
     line, end, below = rest.partition("\r\n")
     if line[:2] == "o=":
-        return _check_origin(line[2:]), read_section(below) if end else EMPTY
+        return _read_origin(line[2:], odd), read_section(below, strict) if end else EMPTY
     found = next((line for line in body.split("\r\n") if line.startswith("o=")), None)
     if found is None:
         raise ParseError("session description without o= line", _STATUS)
-    return _check_origin(found[2:]), read_section(rest) if rest else EMPTY
+    return _read_origin(found[2:], odd), read_section(rest, strict) if rest else EMPTY
+
+
+def _read_origin(text: str, odd: Used | None) -> list[str]:
+    try:
+        return _check_origin(text)
+    except ParseError:
+        if odd is None:
+            raise
+    # Its name and version decide nothing (RFC 3264 section 8 speaks of the writer): what is told stands at the end.
+    odd[Leniency.SDP_ORIGIN] = None
+    fields = text.split()
+    name, rest = " ".join(fields[:-5]), fields[-5:]
+    session_id, version, *place = (["0"] * (5 - len(rest)) + rest) if len(rest) < 5 else rest
+    return [name or "-", session_id, version if is_number(version, 20) else "0", *place]
 
 
 def _check_origin(text: str) -> list[str]:
@@ -290,3 +326,6 @@ def _check_origin(text: str) -> list[str]:
     if not is_number(fields[2], 20):
         raise ParseError("version of the o= line is not a number", _STATUS)
     return fields
+
+
+_BARE_CR: Final = re.compile(r"\r(?!\n)")

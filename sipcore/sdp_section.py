@@ -10,6 +10,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from .errors import ParseError
+from .leniency import Leniency, Used
 from .media_attributes import DIRECTION_LINES, MAX_WORD, Direction, MediaAttributes, is_number
 
 _STATUS = 400
@@ -52,37 +53,72 @@ class Section:
     ones, read; `last_direction` is what the last line about it says, None without one.
     """
 
-    __slots__ = ("attributes", "connection", "last_direction", "lines", "text")
+    __slots__ = ("attributes", "connection", "last_direction", "leniencies", "lines", "text")
 
-    def __init__(self, text: str, lines: tuple[str, ...]) -> None:
-        """Check the lines. Raises ParseError for a line that is not of the form x=…, or a malformed c= line."""
+    def __init__(self, text: str, lines: tuple[str, ...], strict: bool = True) -> None:
+        """Check the lines. Raises ParseError for a line that is not of the form x=…, or a malformed c= line, unless
+        it is not `strict`: then lines that are none are left out, and a c= line that cannot be read reaches nobody.
+        """
+        used: Used = {}
+        if not strict:
+            lines = _tidied(lines, used)
+            text = "\r\n".join(lines) if used else text
         self.text = text
         self.lines = lines
         self.connection: Connection | None = None
         self.last_direction: Direction | None = None
         self.attributes = MediaAttributes(lines)
         for line in lines:
-            if line[1:2] != "=" or not "a" <= line[0] <= "z":
+            if not _is_line(line):
                 raise ParseError(f"a line of a session description is not of the form x=…: {line[:8]!r}", _STATUS)
             if line[0] == "c":
-                connection = parse_connection(line[2:])
+                try:
+                    connection = parse_connection(line[2:])
+                except ParseError:
+                    if strict:
+                        raise
+                    used[Leniency.SDP_CONNECTION] = None
+                    connection = UNREADABLE
                 self.connection = self.connection or connection
             elif line in DIRECTION_LINES:
                 self.last_direction = DIRECTION_LINES[line]
+        self.leniencies = tuple(used)
+        """What reading the lines has put up with."""
+
+
+def _is_line(line: str) -> bool:
+    return line[1:2] == "=" and "a" <= line[0] <= "z"
+
+
+def _tidied(lines: tuple[str, ...], used: Used) -> tuple[str, ...]:
+    """Return the lines without white space at their ends, those that are none left out."""
+    kept = []
+    for line in lines:
+        bare = line.rstrip(" \t")
+        if not _is_line(bare):
+            used[Leniency.SDP_LINE] = None
+            continue
+        if bare != line and len(bare) > 2:  # "s= " is what RFC 8866 section 5.3 asks of a session without a name
+            used[Leniency.SDP_BLANKS] = None
+            line = bare
+        kept.append(line)
+    return tuple(kept)
 
 
 EMPTY: Final = Section("", ())
 """No lines at all."""
+UNREADABLE: Final = Connection("-", "-", "", "")
+"""In place of a c= line that cannot be read: of no network, so that its lines are refused."""
 
 
-def read_section(text: str) -> Section:
+def read_section(text: str, strict: bool = True) -> Section:
     """The section of these lines, CRLF between them, read now or before. Raises ParseError as Section does."""
-    return _shared(text) if len(text) <= _SHARED_LENGTH else Section(text, tuple(text.split("\r\n")))
+    return _shared(text, strict) if len(text) <= _SHARED_LENGTH else Section(text, tuple(text.split("\r\n")), strict)
 
 
 @lru_cache(maxsize=512)
-def _shared(text: str) -> Section:
-    return Section(text, tuple(text.split("\r\n")))
+def _shared(text: str, strict: bool) -> Section:
+    return Section(text, tuple(text.split("\r\n")), strict)
 
 
 # The same few addresses come again and again; their texts are short and the table bounded.

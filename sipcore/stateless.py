@@ -72,7 +72,7 @@ def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
         return _answer(request, capabilities, 483)
     if method == "CANCEL":
         return None
-    missing = [tag for tag in request.require if tag.lower() not in capabilities.extensions]
+    missing = [tag for tag in request.require if tag not in capabilities.extensions]
     if missing:
         return _answer(request, capabilities, 420, [("Unsupported", ", ".join(missing))])
     return _refuse_content(request, capabilities)
@@ -85,14 +85,17 @@ def _read_dialog_fields(request: Request) -> None:
     for contact in request.contacts:
         if contact.is_wildcard and request.method != "REGISTER":
             raise ParseError("Contact * outside REGISTER")
-    assert request.vias  # the parser saw the first one
+    _ = request.vias
     if any(entry.is_wildcard for entry in (*request.routes, *request.record_routes)):
         raise ParseError("an asterisk is no route")
+    for key in ("contact", "route", "record-route"):
+        if key in request.headers.reading.unreadable:
+            raise ParseError(f"{key} cannot be read")
+    request.check()
 
 
 def _refuse_content(request: Request, capabilities: Capabilities) -> Response | None:
-    optional = "handling=optional" in (request.headers.get("content-disposition") or "").lower()
-    if request.body and not optional:
+    if request.body and not request.handling_optional:
         if not request.has_only(capabilities.content_types):
             accept = [("Accept", ", ".join(capabilities.content_types))]
             return _answer(request, capabilities, 415, accept)

@@ -431,14 +431,14 @@ class Subscription:
                 return 481, None
             if dialog is not None and not dialog.has_peer(request):
                 return 481, None
+            request.check()
             event = request.event
             if event is None or (event.package.lower(), event.id) != (self._event.package.lower(), self._event.id):
                 return 489, None
             state = request.subscription_state
-            if state is None:
+            numbers = {"expires": state.expires, "retry-after": state.retry_after} if state is not None else {}
+            if state is None or any(name in state.params and value is None for name, value in numbers.items()):
                 return 400, None
-            # Read here what would raise later.
-            _ = state.expires, state.retry_after
             if dialog is None:
                 own = f"{NameAddr.parse(self.settings.from_)};tag={self._tag}"
                 dialog = Dialog.of_request(request, own, self._tag, self.settings.max_forwards)

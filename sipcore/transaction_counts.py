@@ -1,11 +1,15 @@
-"""What many sessions count together: messages that went or came again, transactions that no answer ended, strangers.
+"""What many sessions count together: messages that went or came again, transactions that no answer ended, strangers,
+and the faults of peers that reading put up with.
 
 RFC 3261 section 17 (retransmissions, timers B, F and H). Plain numbers that only grow; knows no metrics.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
+
+from .leniency import Leniency
 
 MAX_METHODS: Final = 32
 """Methods counted by name; the name of a request comes from the peer, so further ones count together."""
@@ -15,7 +19,7 @@ FURTHER: Final = "OTHER"
 class TransactionCounts:
     """Numbers of one owner of sessions; shared by all of them, so that they are there before a session ends."""
 
-    __slots__ = ("received_again", "sent_again", "strangers", "timeouts")
+    __slots__ = ("leniencies", "received_again", "sent_again", "strangers", "timeouts")
 
     def __init__(self) -> None:
         self.sent_again: dict[str, int] = {}
@@ -26,6 +30,8 @@ class TransactionCounts:
         """Transactions without an answer, or without the ACK to ours, by timer (RFC 3261 section 17, 13.3.1.4)."""
         self.strangers = 0
         """Requests within a dialog that came from outside of its peer set (RELIABILITY S3)."""
+        self.leniencies: dict[Leniency, int] = {}
+        """Messages and descriptions that were read by a leniency, by its name."""
 
     def sent(self, method: str) -> None:
         """A message of ours went out once more."""
@@ -34,6 +40,11 @@ class TransactionCounts:
     def received(self, method: str) -> None:
         """A message of the peer came once more."""
         _count(self.received_again, method)
+
+    def put_up_with(self, used: Iterable[Leniency]) -> None:
+        """Reading a message or a description took these leniencies."""
+        for each in used:
+            self.leniencies[each] = self.leniencies.get(each, 0) + 1
 
     def timed_out(self, timer: str) -> None:
         """A transaction was given up; timer: B, F or H."""

@@ -81,6 +81,7 @@ class FleetOptions:
     quiet: bool
     sip_trace: str = ""
     any_source: bool = False
+    strict: bool = False
 
 
 def fleet_options(*, metrics: MetricsAddress) -> Decorator:
@@ -126,6 +127,11 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
             "--any-source",
             is_flag=True,
             help="Take requests within a call from any host, not from those of its peer only.",
+        ),
+        click.option(
+            "--strict",
+            is_flag=True,
+            help="Refuse what breaks the grammar of SIP or SDP, also where it does no harm.",
         ),
         click.option(
             "--hang-timeout",

@@ -344,6 +344,7 @@ def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes:
         "rtp_timeout": options.rtp_timeout,
         "hang_timeout": options.hang_timeout,
         "strict_source": not options.any_source,
+        "strict": options.strict,
         "max_calls": options.max_calls,
         "ladders": changes.get("load") is not None,
         "sip_trace": options.sip_trace,

@@ -159,7 +159,7 @@ def test_messages_beyond_the_bound_are_dropped_and_counted(tmp_path: Path) -> No
     made = trace_file.TraceFile(str(path), totals, clock_offset=0.0)
     many = trace_file.WAITING * 40
     for _ in range(many):
-        made.put((0.0, True, "udp", PEER, PEER, b"x"))
+        made.put((0.0, True, "udp", PEER, PEER, b"x", ""))
     made.close()
     assert dropped(totals) > 0
     assert len(frames(path)) + dropped(totals) == many
@@ -170,7 +170,7 @@ def test_a_file_that_is_gone_costs_its_messages_and_nothing_else(tmp_path: Path)
     made = trace_file.TraceFile(str(tmp_path / "gone" / "x.pcap"), totals, clock_offset=0.0)
     made.close()
     for _ in range(5):
-        made.put((0.0, True, "udp", PEER, PEER, b"x"))
+        made.put((0.0, True, "udp", PEER, PEER, b"x", ""))
     assert dropped(totals) == 5
 
 

@@ -164,8 +164,7 @@ def test_a_via_is_stamped_with_where_its_request_came_from() -> None:
     forged = Via.parse("SIP/2.0/UDP 10.0.0.1;branch=b;received=6.6.6.6")
     assert forged.stamped("10.0.0.1", 99).received == "10.0.0.1"
     assert Via.parse("SIP/2.0/UDP h;rport=5;branch=b").rport == 5
-    with pytest.raises(ParseError):
-        _ = Via.parse("SIP/2.0/UDP h;rport=70000;branch=b").rport
+    assert Via.parse("SIP/2.0/UDP h;rport=70000;branch=b").rport == 0
 
 
 SMALL: list[tuple[Callable[[str], Any], str, Any]] = [
@@ -229,7 +228,6 @@ def test_parameters_of_small_values_have_names() -> None:
     assert (reason.cause, reason.text) == (16, "Terminated")
     assert str(reason) == 'Q.850;cause=16;text="Terminated";x=y'
     assert (Reason.parse("SIP").cause, Reason.parse("SIP").text) == (None, "")
-    with pytest.raises(ParseError):
-        _ = Reason.parse("SIP;cause=x").cause
+    assert Reason.parse("SIP;cause=x").cause is None
     assert str(SessionExpires(90)) == "90"
     assert str(Replaces("a", "b", "c")) == "a;to-tag=b;from-tag=c"

@@ -73,8 +73,7 @@ def test_a_ping_is_a_double_line_end_and_a_pong_a_single_one() -> None:
 FAULTS = [
     ("no Content-Length", sample(drop="Content-Length"), 400),
     ("a negative one", sample().replace(b"Length: 0", b"Length: -1"), 400),
-    ("two", sample("INVITE", "l: 0"), 400),
-    ("two that are equal", sample("INVITE", "Content-Length: 0"), 400),
+    ("two that differ", sample("INVITE", "l: 1"), 400),
     ("a huge one", sample().replace(b"Length: 0", b"Length: 99999999999999999999999"), 400),
     ("one beyond the limit", sample().replace(b"Length: 0", b"Length: 65536"), 413),
     ("digits of another script", sample().replace(b"Length: 0", "Length: ٣".encode()), 400),

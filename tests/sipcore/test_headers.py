@@ -4,6 +4,8 @@ import pytest
 
 from sipcore.errors import LocalProtocolError, ParseError
 from sipcore.headers import LISTS, Headers, key_of
+from sipcore.leniency import Leniency
+from sipcore.message import Request
 from sipcore.parser import parse
 
 from .wire import sample, sample_response
@@ -100,19 +102,29 @@ def test_a_kelvin_sign_is_no_k() -> None:
         key_of("\N{KELVIN SIGN}")
 
 
-def test_too_many_values_are_refused() -> None:
-    message = parse(sample_response(200, "Contact: " + ",".join(["<sip:a@b>"] * 257)))
+def test_too_many_values_of_a_request_strictly_read_are_refused() -> None:
+    def strictly(*lines: str) -> Request:
+        message = parse(sample("INVITE", *lines), strict=True)
+        assert isinstance(message, Request)
+        return message
+
     with pytest.raises(ParseError, match="too many values"):
-        _ = message.contacts
-    message = parse(sample_response(200, *["Allow: " + ",".join(["A"] * 129)] * 2))
+        _ = strictly("Contact: " + ",".join(["<sip:a@b>"] * 257)).contacts
     with pytest.raises(ParseError, match="too many values"):
-        _ = message.allow
-    message = parse(sample_response(200, "Contact: " + '"a"<b>' * 600))
+        _ = strictly(*["Allow: " + ",".join(["A"] * 129)] * 2).allow
     with pytest.raises(ParseError):
-        _ = message.contacts
-    message = parse(sample_response(200, "Contact: <sip:a@b>, <sip:c@d"))
+        _ = strictly("Contact: " + '"a"<b>' * 600).contacts
     with pytest.raises(ParseError, match="does not close"):
-        _ = message.contacts
-    message = parse(sample_response(200, "Contact: <sip:a@b>," + '"a"<b>' * 600))
+        _ = strictly("Contact: <sip:a@b>, <sip:c@d").contacts
     with pytest.raises(ParseError, match="separators"):
-        _ = message.contacts
+        _ = strictly("Contact: <sip:a@b>," + '"a"<b>' * 600).contacts
+
+
+def test_of_too_many_values_the_first_count() -> None:
+    message = parse(sample_response(200, "Contact: " + ",".join(["<sip:a@b>"] * 257)))
+    assert len(message.contacts) == 128
+    message = parse(sample_response(200, *["Allow: " + ",".join(["A"] * 129)] * 2))
+    assert len(message.allow) == 256
+    assert message.leniencies == (Leniency.UNREADABLE_ELEMENT,)
+    message = parse(sample_response(200, "Contact: <sip:a@b>, <sip:c@d"))
+    assert [str(contact.uri) for contact in message.contacts] == ["sip:a@b"]

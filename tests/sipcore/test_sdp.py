@@ -163,7 +163,7 @@ def test_octets_that_are_no_utf_8_are_written_back() -> None:
 )
 def test_a_broken_description_is_a_parse_error(data: bytes) -> None:
     with pytest.raises(ParseError) as caught:
-        SessionDescription.parse(data)
+        SessionDescription.parse(data, strict=True)
     assert caught.value.status_hint == 400
 
 

@@ -1,0 +1,61 @@
+"""Reads the SIP messages of one call worker, and remembers for whom it was what it could not read.
+
+What reading put up with is counted by name and marked in the ladder of its call. A response that is past reading goes
+to the record, and into the failure text, of the call whose Call-ID and From tag it carries: dropped without a trace,
+it would look like silence of the peer.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sipcore import peek
+from sipcore.errors import ParseError
+from sipcore.message import Request, Response
+from sipcore.parser import parse
+from sipcore.transaction_counts import TransactionCounts
+
+from .call_actor import CallActor
+from .ladder import plain
+from .messages import SipReceived
+from .sip_trace import SipTrace
+
+
+class SipReader:
+    """One per call worker.
+
+    strict: no leniency is used for what comes in. counts: where leniencies are counted.
+    """
+
+    __slots__ = ("_counts", "_strict")
+
+    def __init__(self, counts: TransactionCounts, *, strict: bool) -> None:
+        self._counts = counts
+        self._strict = strict
+
+    def read(self, data: bytes) -> Request | Response:
+        """Read one message. Raises ParseError."""
+        return parse(data, self._strict)
+
+    def dropped(
+        self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: Mapping[tuple[Any, ...], Any]
+    ) -> None:
+        """Show what could not be read in the ladder of its call, a response in the call's failure text too."""
+        call_id = peek.call_id(record.data)
+        name = call_id.decode("utf-8", "surrogateescape") if call_id is not None else ""
+        if trace is not None:
+            trace.received(name, record, f"dropped: {error.reason}")
+        if peek.is_request(record.data):
+            return
+        actor = actors.get((name, peek.from_tag(record.data)))
+        if isinstance(actor, CallActor):
+            actor.unread = plain(error.reason.encode("utf-8", "surrogateescape"))
+
+    def settle(self, message: Request | Response, record: SipReceived, trace: SipTrace | None) -> None:
+        """Count the leniencies that a message took until now, and mark it in the ladder of its call."""
+        used = message.leniencies
+        self._counts.put_up_with(used)
+        if trace is not None:
+            lost = message.headers.reading.unreadable
+            words = [each.value.replace("_", " ") for each in used]
+            note = ", ".join([f"dropped: {key}" for key in lost] + words)
+            trace.mark(message.call_id, record, note)
