@@ -186,14 +186,18 @@ class TransferSide(RenegotiatingSide):
             self._respond(server, 200, now, extra=self.config.reply_tail)
             self._events.append(RequestReceived(0, request))
             return
+        state = request.subscription_state
+        terminated = state is not None and state.state == "terminated"
         try:
             status, reason = read_sipfrag(request.body)
         except ParseError:
-            self._respond(server, 400, now)
-            return
+            if not terminated:
+                self._respond(server, 400, now)
+                return
+            # RFC 6665 4.1.3: the state ends the subscription, whatever the body says of the transfer.
+            status, reason = 408, "Terminated Without a Result"
         self._respond(server, 200, now, extra=self.config.reply_tail)
-        state = request.subscription_state
-        final = status >= 200 or (state is not None and state.state == "terminated")
+        final = status >= 200 or terminated
         if final and self._transferring is not None:
             self._transferring.remove(subscription)
         self._events.append(TransferProgress(subscription.request_id, status, reason, final))

@@ -13,8 +13,8 @@ from tests.actors.rows import REFUSED, ROW
 
 INVITE = b"INVITE sip:b@127.0.0.1:5070 SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
 RUNGS = (
-    (100.0, True, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), INVITE),
-    (100.5, False, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), INVITE.replace(b"INVITE sip", b"BYE sip")),
+    (100.0, True, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), INVITE, ""),
+    (100.5, False, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), INVITE.replace(b"INVITE sip", b"BYE sip"), ""),
 )
 
 
