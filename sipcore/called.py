@@ -29,7 +29,7 @@ from .incoming_invite import HeldAccept, IncomingInvite
 from .message import Request
 from .refresh import SessionTimer, answer, supports
 from .reliable import OPTION_TAG, PendingProvisional, ReliableSender
-from .reply import Reply
+from .reply import Reply, timestamp_line
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey, transaction_key
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionInput, SessionState
@@ -298,7 +298,7 @@ class CalledSide(CallingSide):
         incoming = IncomingInvite(self._next_id(), request, reply, transaction, dialog, reinvite)
         self._servers.append(incoming)
         self._incoming = incoming
-        trying = reply.trying()
+        trying = reply.trying(timestamp_line(request))
         transaction.respond(100, trying, now)
         self._transmits.append(Transmit(trying, reply.hop, reply.flow))
         offer = request.description or None

@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 from .errors import ParseError
 from .grammar import end_of_quotes, quote, unquote
+from .headers import Headers
+from .leniency import mend_authentication
 from .message import Response
 from .tokens import Tokens
 
@@ -320,7 +322,7 @@ class DigestClient:
         name, header = (_PROXY, "Proxy-Authenticate") if response.status == 407 else (_USER, "WWW-Authenticate")
         used = _credentials_in(name, sent)
         learned: set[str] = set()
-        for challenge in self._challenges(response.headers.get_all(header)):
+        for challenge in self._challenges(response.headers, header):
             # RFC 8760 section 2.4: of several algorithms for a realm the first that we can compute.
             if challenge.realm in learned:
                 continue
@@ -376,11 +378,11 @@ class DigestClient:
         return False
 
     @staticmethod
-    def _challenges(values: Sequence[str]) -> list[Challenge]:
+    def _challenges(headers: Headers, name: str) -> list[Challenge]:
         found = []
-        for value in values:
+        for value in headers.get_all(name):
             try:
-                challenges = parse_challenges(value)
+                challenges = headers.read(value, parse_challenges, mend_authentication)
             except ParseError:
                 continue
             found += [each for each in challenges if is_supported(each.algorithm) and each.usable_qop() is not None]
@@ -422,6 +424,7 @@ def _read(text: str) -> list[tuple[str, dict[str, str]]]:
     found = [(scheme.lower(), words)]
     position = len(scheme)
     total = 0
+    name = ""
     end = len(text)
     while position < end:
         if text[position] in " ,\t\r\n":
@@ -431,7 +434,9 @@ def _read(text: str) -> list[tuple[str, dict[str, str]]]:
         total += 1
         if equals < 0 or equals - position > 256 or total > MAX_PARAMETERS:
             raise ParseError("authentication parameter without a value")
-        name = text[position:equals].strip().lower()
+        before, name = name, text[position:equals].strip().lower()
+        if "," in name and before == "qop":
+            raise ParseError("a list without quotes")
         if " " in name:
             scheme, _, name = name.rpartition(" ")
             words = {}

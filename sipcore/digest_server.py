@@ -23,6 +23,7 @@ from .digest import (
 )
 from .errors import ParseError
 from .grammar import quote
+from .leniency import mend_authentication
 from .message import Request
 from .tokens import Tokens
 from .uri import Uri
@@ -161,7 +162,7 @@ class DigestServer:
         credentials = None
         try:
             for value in request.headers.get_all(name):
-                read = parse_credentials(value)
+                read = request.headers.read(value, parse_credentials, mend_authentication)
                 if read is not None and read.realm == self.realm:
                     credentials = read
                     break

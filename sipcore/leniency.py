@@ -187,8 +187,8 @@ def mend_authentication(text: str, used: Used) -> str:
     for part in cut_commas(text):
         part = part.strip(BLANK)
         name, equals, value = part.partition("=")
-        if not equals and is_token(part) and parts and "=" in parts[-1]:
-            before, _, first = parts[-1].partition("=")
+        before, _, first = parts[-1].partition("=") if parts else ("", "", "")
+        if not equals and is_token(part) and words(before.lower())[-1:] == ["qop"]:
             used[Leniency.UNQUOTED_LIST] = None
             parts[-1] = f'{before}="{first.strip(BLANK).strip(chr(34))},{part}"'
             continue

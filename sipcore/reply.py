@@ -70,8 +70,20 @@ class Reply:
             f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n"
         ).encode("utf-8", "surrogateescape") + body
 
-    def trying(self) -> bytes:
-        """Write the 100, which has no tag of ours (RFC 3261 8.2.6.2)."""
-        return (f"SIP/2.0 100 Trying\r\n{self.head}\r\n{self.plain_to}\r\nContent-Length: 0\r\n\r\n").encode(
+    def trying(self, timestamp: str = "") -> bytes:
+        """Write the 100, which has no tag of ours (RFC 3261 8.2.6.2). timestamp: a line of `timestamp_line`."""
+        return (f"SIP/2.0 100 Trying\r\n{self.head}\r\n{self.plain_to}\r\n{timestamp}Content-Length: 0\r\n\r\n").encode(
             "utf-8", "surrogateescape"
         )
+
+
+def timestamp_line(request: Request, delay: float = 0.0) -> str:
+    """Write the Timestamp line of a 100: the request's, with our delay in seconds; empty without one (8.2.6.1)."""
+    if "timestamp" not in request.headers.keys:
+        return ""
+    asked = request.timestamp
+    if asked is None:
+        return ""
+    sent = (request.headers.get("Timestamp") or "").split(None, 1)[0]
+    delay += asked.delay
+    return f"Timestamp: {sent} {delay:.3f}\r\n" if delay else f"Timestamp: {sent}\r\n"

@@ -21,7 +21,7 @@ from .header_lines import lines_of
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .peer_set import MOST_HEARD, admits
-from .reply import Reply
+from .reply import Reply, timestamp_line
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey
 from .session_config import SessionConfig
 from .tokens import Tokens
@@ -366,7 +366,9 @@ class TransactionUser(ABC):
                     break
 
     def _respond_trying(self, server: ServerRequest, now: float) -> None:
-        data = server.reply.trying()
+        # The transaction of a request other than INVITE ends 64 T1 after its arrival (RFC 4320 4.2).
+        delay = now - (server.transaction.end_at - 64.0 * self.config.timers.t1)
+        data = server.reply.trying(timestamp_line(server.request, delay))
         if server.transaction.respond(100, data, now) is _SEND:
             self._transmits.append(Transmit(data, server.reply.hop, server.reply.flow))
 
