@@ -94,7 +94,7 @@ class Ladder:
             sender, receiver = ends if rung.sent else ends[::-1]
             head = f"{number}. {rung.at - self.rungs[0].at:.4f}  {sender} -> {receiver}, {len(rung.data)} octets"
             if rung.note:
-                head += f" ({plain(rung.note.encode('utf-8', 'surrogateescape'))})"
+                head += f" ({shown(rung.note)})"
             same = numbers.setdefault((rung.sent, rung.data), number)
             if same != number:
                 parts.append(f"{head}, the same as {same}")
@@ -124,7 +124,7 @@ def _arrow(rung: Rung, times: int) -> str:
 
 def _notes(rung: Rung, times: int, first: Rung) -> Iterator[str]:
     if rung.note:
-        yield plain(rung.note.encode("utf-8", "surrogateescape"))
+        yield shown(rung.note)
     if times > 1:
         yield f"again ({times})"
     if not peek.is_request(rung.data):

@@ -15,7 +15,7 @@ from sipcore.parser import parse
 from sipcore.transaction_counts import TransactionCounts
 
 from .call_actor import CallActor
-from .ladder import plain
+from .foreign_text import shown
 from .messages import SipReceived
 from .sip_trace import SipTrace
 
@@ -48,7 +48,7 @@ class SipReader:
             return
         actor = actors.get((name, peek.from_tag(record.data)))
         if isinstance(actor, CallActor):
-            actor.unread = plain(error.reason.encode("utf-8", "surrogateescape"))
+            actor.unread = shown(error.reason)
 
     def settle(self, message: Request | Response, record: SipReceived, trace: SipTrace | None) -> None:
         """Count the leniencies that a message took until now, and mark it in the ladder of its call."""

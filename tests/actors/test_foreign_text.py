@@ -125,7 +125,7 @@ def _page(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
 def _ladder_file(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
     failures = Failures(folder, 0.0)
     data = b"INVITE sip:b SIP/2.0\r\nX: " + octets_of(text)[:60_000] + b"\r\n\r\n"
-    rungs = ((100.0, True, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), data),)
+    rungs = ((100.0, True, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), data, ""),)
     failures.trace(CallTraced(text, 0, rungs))
     failures.add(REFUSED._replace(call_id=text, started=101.0), text, 100.0)
     written = (folder / failures.calls[0].folder / "ladder.txt").read_bytes().decode()

@@ -206,7 +206,7 @@ def test_a_report_that_cannot_be_sent_is_taken_from_the_head_of_the_queue_and_co
             child.report(ROW._replace(call_id="b\udce9"))
             await until(lambda: rows() == ["1", "b\udce9"])
             data = b"INVITE sip:b SIP/2.0\r\n\r\n" + b"x" * 120_000
-            rung = (0.0, True, "udp", ("127.0.0.1", 1), ("127.0.0.1", 2), data)
+            rung = (0.0, True, "udp", ("127.0.0.1", 1), ("127.0.0.1", 2), data, "")
             for number in range(REPORTS_AT_ONCE):  # far more than one frame holds
                 child.report(CallTraced(str(number), 0, (rung,)) if number < 20 else ROW._replace(call_id=str(number)))
             child.report(ROW._replace(call_id="last"))
