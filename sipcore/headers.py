@@ -5,6 +5,7 @@ message is read (`leniency.Reading`): what a reader refuses is mended, or counts
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from .errors import LocalProtocolError, ParseError
@@ -158,7 +159,8 @@ class Headers:
 
     def mended(self, name: str) -> str | None:
         """Return the first line's value as `get`, rewritten as the grammar wants it where that was needed."""
-        return self.reading.mended.get(name) or self.get(name)
+        mended = self.reading.mended
+        return mended.get(_KEYS.get(name) or key_of(name)) or self.get(name) if mended else self.get(name)
 
     def read(self, value: str, parse: Callable[[str], _T], mend: Mend, key: str = "") -> _T:
         """Read a value, mended where it has to be; the rewritten one is kept under `key`.
@@ -194,8 +196,9 @@ class Headers:
 
     def recover_list(self, key: str, values: list[str], parse: Callable[[str], _T], mend: Mend) -> list[_T]:
         """Read a list of which one value was refused: what can be read of it counts. Raises as `recover`."""
-        found = []
+        found: list[_T] = []
         unmended = MAX_MENDED
+        lost = False
         for value in values:
             try:
                 found.append(parse(value))
@@ -203,15 +206,21 @@ class Headers:
             except ParseError:
                 unmended -= 1
             if unmended < 0:
-                continue  # mending costs more than reading
+                lost = True  # mending costs more than reading
+                continue
             try:
                 found.append(self.read(value, parse, mend))
             except ParseError:
                 if not self.reading.forgives:
                     raise
+                lost = True
+                # An open quote reaches to the next one, over commas: what stands between them may be read by itself.
+                for piece in value.split(",", MAX_MENDED)[:MAX_MENDED] if "," in value else ():
+                    with suppress(ParseError):
+                        found.append(parse(piece.strip(BLANK)))
         if not found:
             self.lose(key)
-        elif len(found) < len(values):
+        elif lost:
             self.note(Leniency.UNREADABLE_ELEMENT)
         return found
 

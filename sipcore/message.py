@@ -137,9 +137,8 @@ def _address(name: str) -> Callable[[Headers], NameAddr]:
     """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
 
     def read(headers: Headers) -> NameAddr:
-        value = _required(headers, name)
         try:
-            return headers.read(value, NameAddr.parse, mend_address, name)
+            return headers.read(_required(headers, name), NameAddr.parse, mend_address, name)
         except ParseError:
             if not headers.reading.is_response:
                 raise
