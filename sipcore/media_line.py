@@ -84,41 +84,31 @@ class MediaLine:
 
         used: takes up the leniency with which a malformed line counts as a refused one; None = it raises ParseError.
         """
+        fields = text.split()
         try:
-            return cls._parse(text, section, session_connection, session_direction)
+            if len(fields) < 4:
+                raise ParseError("m= line has fewer than four fields", _STATUS)
+            media, port, protocol, *formats = fields
+            if len(media) > MAX_WORD or len(protocol) > MAX_WORD:
+                raise ParseError("m= line has an overlong word", _STATUS)
+            count = 1
+            if "/" in port:
+                port, _, ports = port.partition("/")
+                count = parse_number(ports, 5, 65535, "number of ports")
+                if count == 0:
+                    raise ParseError("m= line with a range of no ports", _STATUS)
+            number = parse_number(port, 5, 65535, "port")
         except ParseError:
-            words = text.split()
-            if used is None or not words or max(map(len, words)) > MAX_WORD:
+            if used is None or not fields or max(map(len, fields)) > MAX_WORD:
                 raise
             used[Leniency.SDP_MEDIA_LINE] = None
-            media, protocol = words[0], words[2] if len(words) > 2 else "RTP/AVP"
+            media, protocol = fields[0], fields[2] if len(fields) > 2 else "RTP/AVP"
             # A refused line is answered with the same formats, and there must be one (RFC 3264 section 6).
-            return cls(text, media, 0, protocol, tuple(words[3:]) or ("0",), section, session_connection)
-
-    @classmethod
-    def _parse(
-        cls,
-        text: str,
-        section: Section,
-        session_connection: Connection | None,
-        session_direction: Direction | None,
-    ) -> "MediaLine":
-        fields = text.split()
-        if len(fields) < 4:
-            raise ParseError("m= line has fewer than four fields", _STATUS)
-        media, port, protocol, *formats = fields
-        if len(media) > MAX_WORD or len(protocol) > MAX_WORD:
-            raise ParseError("m= line has an overlong word", _STATUS)
-        count = 1
-        if "/" in port:
-            port, _, ports = port.partition("/")
-            count = parse_number(ports, 5, 65535, "number of ports")
-            if count == 0:
-                raise ParseError("m= line with a range of no ports", _STATUS)
+            formats, number, count = fields[3:] or ["0"], 0, 1
         return cls(
             text,
             media,
-            parse_number(port, 5, 65535, "port"),
+            number,
             protocol,
             tuple(formats),
             section,

@@ -138,7 +138,11 @@ def _address(name: str) -> Callable[[Headers], NameAddr]:
 
     def read(headers: Headers) -> NameAddr:
         try:
-            return headers.read(_required(headers, name), NameAddr.parse, mend_address, name)
+            return NameAddr.parse(_required(headers, name))
+        except ParseError:
+            value = headers.get(name) or ""
+        try:
+            return headers.read(value, NameAddr.parse, mend_address, name)
         except ParseError:
             if not headers.reading.is_response:
                 raise
@@ -159,8 +163,11 @@ def _tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
 
 
 def _top_via(headers: Headers) -> Via:
-    _required(headers, "via")
-    values = headers.values("via")
+    value = _required(headers, "via")
+    try:
+        return Via.parse(split_values(value)[0])
+    except (ParseError, IndexError):
+        values = headers.values("via")
     if not values:
         raise ParseError("no via header")
     return headers.read(values[0], Via.parse, mend_via)

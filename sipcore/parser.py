@@ -80,7 +80,7 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
     known = _KEYS.get
     keys: list[str] = []
     values: dict[str, str] = {}
-    used: list[Leniency] = []
+    used: list[Leniency] | None = None
     try:
         for line in lines:
             name, value = line.split(":", 1)
@@ -93,13 +93,13 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
         lines, keys = _index_folded(lines, forgiven)
         values = {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
         if forgiven:
-            used.append(Leniency.UNREADABLE_LINE)
+            used = [Leniency.UNREADABLE_LINE]
     if end > MAX_LINE:
         _check_lengths(start_line, lines)
     if len(keys) > MAX_HEADERS:
         raise ParseError("too many headers")
     if len(values) != len(keys):
-        _settle_repeated(lines, keys, used, strict, start_line[:4].upper() == "SIP/")
+        used = _settle_repeated(lines, keys, used or [], strict, start_line[:4].upper() == "SIP/")
         values = {key: lines[keys.index(key)].split(":", 1)[1] for key in values}
     headers = Headers(lines, keys)
 
@@ -231,7 +231,9 @@ def _check_lengths(start_line: str, lines: list[str]) -> None:
         raise ParseError("a header is too long")
 
 
-def _settle_repeated(lines: list[str], keys: list[str], used: list[Leniency], strict: bool, is_response: bool) -> None:
+def _settle_repeated(
+    lines: list[str], keys: list[str], used: list[Leniency], strict: bool, is_response: bool
+) -> list[Leniency]:
     """Settle what stands once by the grammar and is there again: the first holds when all agree, or in a response."""
     for key in _SINGLE:
         if keys.count(key) < 2:
@@ -245,6 +247,7 @@ def _settle_repeated(lines: list[str], keys: list[str], used: list[Leniency], st
             del lines[place], keys[place]
     if keys.count("via") > MAX_VIAS:
         raise ParseError("too many Via headers")
+    return used
 
 
 def _request_line(line: str) -> tuple[str, str]:

@@ -125,7 +125,8 @@ class SessionDescription:
         odd = None if strict else used
         origin, session = _read_head(head, body, odd)
         connection, direction = session.connection, session.last_direction
-        used.update(dict.fromkeys(session.leniencies))
+        if session.leniencies:
+            used.update(dict.fromkeys(session.leniencies))
         media = []
         for part in parts:
             line, end, below = part.partition("\r\n")
@@ -133,6 +134,8 @@ class SessionDescription:
             if section.leniencies:
                 used.update(dict.fromkeys(section.leniencies))
             media.append(MediaLine.parse(line, section, connection, direction, odd))
+        if not used:
+            return cls(head, tuple(media), origin, connection, direction, newline, ending)
         if Leniency.SDP_MEDIA_LINE in used and not any(line.port for line in media):
             raise ParseError("no media line of the session description can be read", _STATUS)
         return cls(head, tuple(media), origin, connection, direction, newline, ending, tuple(used))

@@ -113,12 +113,22 @@ UNREADABLE: Final = Connection("-", "-", "", "")
 
 def read_section(text: str, strict: bool = True) -> Section:
     """The section of these lines, CRLF between them, read now or before. Raises ParseError as Section does."""
-    return _shared(text, strict) if len(text) <= _SHARED_LENGTH else Section(text, tuple(text.split("\r\n")), strict)
+    if len(text) > _SHARED_LENGTH:
+        return Section(text, tuple(text.split("\r\n")), strict)
+    return _strict(text) if strict else _lenient(text)
+
+
+# Two tables, because a look-up by one string costs half of one by a tuple.
 
 
 @lru_cache(maxsize=512)
-def _shared(text: str, strict: bool) -> Section:
-    return Section(text, tuple(text.split("\r\n")), strict)
+def _strict(text: str) -> Section:
+    return Section(text, tuple(text.split("\r\n")))
+
+
+@lru_cache(maxsize=512)
+def _lenient(text: str) -> Section:
+    return Section(text, tuple(text.split("\r\n")), strict=False)
 
 
 # The same few addresses come again and again; their texts are short and the table bounded.

@@ -1,0 +1,213 @@
+"""What peers write wrong, over sockets: calls come about, no code of ours fails, and what was dropped is shown."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from actors.call import Call
+from actors.errors import CallError, CallRejected, CallTimeout
+from sipcore.message import Request, Response
+from sipcore.parser import parse
+from tests.e2e.agents import Peer, address_of, agent, reply
+from tests.e2e.waiting import until
+from tests.sipcore.test_junk_sweep import IDENTITY, NAMES, with_junk
+
+JUNK = ("x", '"open', "")
+"""A sweep over sockets is a sample of the one in memory (tests/sipcore/test_junk_sweep.py)."""
+
+
+class Wrong(Peer):
+    """A peer whose responses are changed on their way out."""
+
+    def __init__(self, change: Callable[[bytes, Request], bytes], status: int = 200) -> None:
+        super().__init__(lambda request: [] if request.method == "ACK" else [reply(request, status, peer=self)])
+        self.change = change
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        message = parse(data)
+        assert isinstance(message, Request)
+        self.requests.append(message)
+        answers: Sequence[Response] = self._answer(message)
+        for response in answers:
+            self._transport.sendto(self.change(response.to_bytes(), message), addr)
+
+
+def no_fault_of_ours(caplog: pytest.LogCaptureFixture, *agents: Any) -> None:
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    for each in agents:
+        rows = {(name, labels): values for name, labels, values in each._node.totals.snapshot()}
+        failed = [labels for (name, labels), values in rows.items() if "internal_error" in labels and any(values)]
+        assert failed == [], "internal_error"
+
+
+def test_every_junk_in_a_200_leaves_the_call_up(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        row = ["", ""]
+
+        def change(data: bytes, request: Request) -> bytes:
+            return with_junk(data, *row) if request.method == "INVITE" else data
+
+        async with asyncio.timeout(100), agent() as ua, Wrong(change) as peer:
+            for name in NAMES:
+                if name in IDENTITY or name == "Content-Type":
+                    continue
+                for junk in JUNK:
+                    row[:] = name, junk
+                    async with asyncio.timeout(5):
+                        call = await ua.invite(peer.uri())
+                        await call.bye()
+            no_fault_of_ours(caplog, ua)
+
+    asyncio.run(main())
+
+
+SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+
+
+class Caller(asyncio.DatagramProtocol):
+    """A caller of plain text: the final responses to what it sends, as octets."""
+
+    def __init__(self, port: int) -> None:
+        self.finals: asyncio.Queue[bytes] = asyncio.Queue()
+        self._to = ("127.0.0.1", port)
+
+    def connection_made(self, transport: Any) -> None:
+        """Part of asyncio's protocol."""
+        self.transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Part of asyncio's protocol."""
+        if data.startswith(b"SIP/2.0 ") and data[8:9] != b"1":
+            self.finals.put_nowait(data)
+
+    def send(self, method: str, number: int, to: str, *lines: str, body: bytes = b"", junk: Sequence[str] = ()) -> None:
+        """Send a request of call `number`; junk: name and value of a header."""
+        head = [
+            f"{method} sip:bob@127.0.0.1:{self._to[1]} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{number}{method.replace('ACK', 'INVITE')};rport",
+            f"From: <sip:x@127.0.0.1>;tag=f{number}",
+            f"To: {to}",
+            f"Call-ID: junk{number}",
+            f"CSeq: {2 if method == 'BYE' else 1} {method}",
+            *lines,
+            f"Content-Length: {len(body)}",
+        ]
+        data = "\r\n".join([*head, "", ""]).encode() + body
+        self.transport.sendto(with_junk(data, *junk) if junk else data, self._to)
+
+    async def final(self) -> bytes:
+        """The next final response, which comes within a second."""
+        return await asyncio.wait_for(self.finals.get(), 1.0)
+
+
+def test_every_junk_in_an_invite_is_refused_or_the_call_comes_about(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        def look(call: Call, request: Request) -> None:
+            for name in dir(type(request)):  # what a user asks for does not raise
+                if not name.startswith("_") and name not in ("parts", "via", "vias"):
+                    getattr(request, name)
+            seen.append(call.call_id)
+
+        async with asyncio.timeout(100), agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(cb_invite=look)
+            port = int(address_of(bob).rpartition(":")[2])
+            _, caller = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: Caller(port), local_addr=("127.0.0.1", 0)
+            )
+            lines = (f"Contact: <sip:x@127.0.0.1:{caller.port}>", "Content-Type: application/sdp")
+            for number, (name, junk) in enumerate((name, junk) for name in NAMES for junk in JUNK):
+                if name in ("Via", "Call-ID"):
+                    continue  # whom an answer goes to, and which call it is of
+                caller.send("INVITE", number, "<sip:bob@127.0.0.1>", *lines, body=SDP, junk=(name, junk))
+                answer = await caller.final()
+                status = int(answer[8:11])
+                assert status == 200 or (400 <= status < 500 and status != 480), (name, junk, answer)
+                to = answer.partition(b"\r\nTo: ")[2].partition(b"\r\n")[0].decode("utf-8", "replace")
+                if name not in IDENTITY:
+                    caller.send("ACK", number, to)
+                if status == 200:
+                    caller.send("BYE", number, to)
+                    assert (await caller.final()).startswith(b"SIP/2.0 200 ")
+            assert seen
+            caller.transport.close()
+            no_fault_of_ours(caplog, bob)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_doubled_tag_costs_a_call_in_a_strict_node_alone(strict: bool) -> None:
+    async def main() -> None:
+        def change(data: bytes, request: Request) -> bytes:
+            return data.replace(b";tag=peer", b";tag=peer;tag=peer") if request.method == "INVITE" else data
+
+        async with asyncio.timeout(20), agent(trace=True, strict=strict) as ua, Wrong(change) as peer:
+            if not strict:
+                call = await ua.invite(peer.uri())
+                assert "doubled parameter" in str(call.ladder)
+                counted = [values for name, labels, values in ua._node.totals.snapshot()
+                           if (name, labels) == ("sipswarm_sip_leniencies_total", ("doubled_parameter",))]  # fmt: skip
+                assert counted == [(1,)]
+                await call.bye()
+                return
+            calling = asyncio.ensure_future(ua.invite(peer.uri()))
+            await until(lambda: any(each.actor.unread for each in ua._node.worker.live.values()))
+            (call,) = ua._node.worker.live.values()
+            assert "there twice" in call.actor.unread
+            assert "200 OK" in str(call.ladder)
+            assert "dropped: parameter" in str(call.ladder)
+            calling.cancel()
+            with contextlib.suppress(asyncio.CancelledError, CallError):
+                await calling
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("line", [b"Retry-After: 0.5", b"Retry-After: "])
+def test_a_refused_reinvite_with_junk_is_told_and_the_call_goes_on(line: bytes) -> None:
+    async def main() -> None:
+        def change(data: bytes, request: Request) -> bytes:
+            if request.method != "INVITE" or request.to_tag is None:
+                return data
+            head, _, _ = data.partition(b"\r\n\r\n")
+            kept = [each for each in head.split(b"\r\n")[1:] if not each.startswith(b"Content-")]
+            return b"\r\n".join((b"SIP/2.0 500 No", *kept, line, b"Content-Length: 0", b"", b""))
+
+        async with asyncio.timeout(20), agent() as ua, Wrong(change) as peer:
+            call = await ua.invite(peer.uri())
+            async with asyncio.timeout(2):
+                with pytest.raises(CallRejected) as refused:
+                    await call.reinvite()
+            assert refused.value.status == 500
+            await call.bye()
+            assert peer.methods() == ["INVITE", "INVITE", "BYE"]
+
+    asyncio.run(main())
+
+
+def test_a_call_that_ends_without_an_answer_says_what_could_not_be_read() -> None:
+    async def main() -> None:
+        def answers(request: Request) -> list[Response]:
+            if request.method == "INVITE":
+                return [reply(request, 180), reply(request, 200, peer=peer)]
+            if request.method != "CANCEL":
+                return []
+            invite = next(each for each in peer.requests if each.method == "INVITE")
+            return [reply(request, 200), reply(invite, 487)]
+
+        def change(data: bytes, request: Request) -> bytes:
+            return data.replace(b" 1 INVITE", b" one INVITE") if b"SIP/2.0 200" in data and b"INVITE" in data else data
+
+        async with asyncio.timeout(20), agent(trace=True) as ua, Wrong(change) as peer:
+            peer._answer = answers
+            with pytest.raises(CallTimeout, match="could not be read: CSeq"):
+                await ua.invite(peer.uri(), ring_time=1)
+
+    asyncio.run(main())
