@@ -449,7 +449,7 @@ class CalledSide(CallingSide):
 
 def _requires_reliable(request: Request) -> bool:
     """True when every provisional response above 100 has to be reliable (RFC 3262 section 3)."""
-    return "require" in request.headers.keys and OPTION_TAG in request.require
+    return "require" in request.headers.keys and request.requires(OPTION_TAG)
 
 
 def _owes_offer(incoming: IncomingInvite) -> bool:

@@ -365,7 +365,7 @@ class CallingSide(TransactionUser):
         """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
         dialog = fork.dialog
         body = b"" if fork.settled else response.description
-        rseq = response.rseq if "rseq" in response.headers.keys and OPTION_TAG in response.require else None
+        rseq = response.rseq if "rseq" in response.headers.keys and response.requires(OPTION_TAG) else None
         if rseq is None:
             self._events.append(Provisional(response, False))
             if body and client.has_offer:

@@ -351,7 +351,7 @@ class DialogSide(CalledSide):
             return (405 if method in KNOWN_METHODS else 501), allow
         keys = request.headers.keys
         if "require" in keys:
-            unknown = [tag for tag in request.require if tag not in config.supported]
+            unknown = [tag for tag in request.require if tag.lower() not in config.supported]
             if unknown:
                 return 420, f"Unsupported: {', '.join(unknown)}\r\n"
         request.check()

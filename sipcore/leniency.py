@@ -48,7 +48,7 @@ class Leniency(Enum):
     SDP_LINE = "sdp_line"
     """A line of a description is empty or not of the form x=… and is left out."""
     SDP_BLANKS = "sdp_blanks"
-    """White space at the end of a line of a description."""
+    """White space behind a flag such as `a=sendonly`, or a bare CR."""
     SDP_ORIGIN = "sdp_origin"
     """The o= line has a name with blanks, a version that is no number, or another number of fields."""
     SDP_CONNECTION = "sdp_connection"

@@ -6,6 +6,7 @@ what that took, `Request.check` raises ParseError for what a request cannot do w
 and no socket.
 """
 
+import re
 from collections.abc import Callable, Container, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar, overload
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar, overload
 from . import fields
 from .errors import LocalProtocolError, ParseError
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
-from .grammar import number, split_values
+from .grammar import TOKEN, number, split_values
 from .headers import Headers, key_of, value_of
 from .leniency import (
     LENIENT_RESPONSE,
@@ -66,6 +67,8 @@ REASON_PHRASES = {
 DESCRIPTION = "application/sdp"
 """The content type of a session description."""
 _SHARED_LENGTH = 256
+
+_ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*([{re.escape(TOKEN)}]+)", re.IGNORECASE)
 
 _T = TypeVar("_T")
 
@@ -133,6 +136,19 @@ def _all(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Call
     return read
 
 
+def odd_tag(headers: Headers, key: str) -> str | None:
+    """Return the tag of From or To, mended; of a response also where nothing else can be read. Raises ParseError."""
+    text = _required(headers, key) if not headers.reading.is_response else headers.get(key) or ""
+    try:
+        return headers.read(text, fields.tag_of, mend_address, key)
+    except ParseError:
+        if headers.reading.strict or not headers.reading.is_response:
+            raise
+    headers.lose(key)
+    found = _ANY_TAG.search(text)
+    return found[1] if found else None
+
+
 def _address(name: str) -> Callable[[Headers], NameAddr]:
     """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
 
@@ -155,11 +171,6 @@ def _address(name: str) -> Callable[[Headers], NameAddr]:
 
 def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
     return lambda headers: tuple(headers.values(name))
-
-
-def _tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
-    """Read option tags, which are compared without case (7.3.1), in lower case."""
-    return lambda headers: tuple(map(str.lower, headers.values(name)))
 
 
 def _top_via(headers: Headers) -> Via:
@@ -246,7 +257,7 @@ class Message:
         """The tag of From, None from a peer of RFC 2543 (20.20)."""
         typed = self.headers.typed
         if "from_tag" not in typed:
-            typed["from_tag"] = fields.tag_of(_required(self.headers, "from"))
+            typed["from_tag"] = odd_tag(self.headers, "from")
         value: str | None = typed["from_tag"]
         return value
 
@@ -255,7 +266,7 @@ class Message:
         """The tag of To, None in a request outside a dialog (20.39)."""
         typed = self.headers.typed
         if "to_tag" not in typed:
-            typed["to_tag"] = fields.tag_of(_required(self.headers, "to"))
+            typed["to_tag"] = odd_tag(self.headers, "to")
         value: str | None = typed["to_tag"]
         return value
 
@@ -324,6 +335,10 @@ class Message:
         """The faults of the peer that reading this message has put up with so far, each once."""
         return self.headers.reading.used
 
+    def requires(self, tag: str) -> bool:
+        """Whether Require names an option tag, given in lower case; tags are compared without case (7.3.1)."""
+        return any(each.lower() == tag for each in self.require)
+
     @property
     def handling_optional(self) -> bool:
         """Whether the body may be left aside by who does not understand it (20.11, 8.2.3)."""
@@ -362,14 +377,14 @@ class Message:
     """Min-Expires in seconds, or None (20.23)."""
     retry_after = _Typed(_optional("retry-after", RetryAfter.parse))
     """Retry-After, or None (20.33)."""
-    require = _Typed(_tags("require"))
-    """Option tags of Require in lower case (20.32, 7.3.1)."""
-    supported = _Typed(_tags("supported"))
-    """Option tags of Supported in lower case (20.37)."""
+    require = _Typed(_words("require"))
+    """Option tags of Require as written (20.32, 7.3.1)."""
+    supported = _Typed(_words("supported"))
+    """Option tags of Supported as written (20.37)."""
     allow = _Typed(_words("allow"))
     """Methods of Allow (20.5)."""
-    unsupported = _Typed(_tags("unsupported"))
-    """Option tags of Unsupported in lower case (20.40)."""
+    unsupported = _Typed(_words("unsupported"))
+    """Option tags of Unsupported as written (20.40)."""
     rseq = _Typed(_whole("rseq", 2**32 - 1))
     """RSeq, or None (RFC 3262 7.1)."""
     rack = _Typed(_optional("rack", RAck.parse))
@@ -440,8 +455,8 @@ class Message:
     """Organization, or None (20.25)."""
     priority = _Typed(_optional("priority", str.lower))
     """Priority in lower case, or None (20.26)."""
-    proxy_require = _Typed(_tags("proxy-require"))
-    """Option tags of Proxy-Require in lower case (20.29)."""
+    proxy_require = _Typed(_words("proxy-require"))
+    """Option tags of Proxy-Require as written (20.29)."""
     reply_to = _Typed(_optional("reply-to", NameAddr.parse, mend_address))
     """Reply-To, or None (20.31)."""
     server = _Typed(_optional("server", str))
@@ -494,7 +509,7 @@ class Request(Message):
                 getattr(self, name)
                 if key in headers.reading.unreadable:
                     raise ParseError(f"{key} cannot be read")
-        if "session-expires" in headers.keys and "timer" in self.require:
+        if "session-expires" in headers.keys and self.requires("timer"):
             _ = self.session_expires
             if "session-expires" in headers.reading.unreadable:
                 raise ParseError("session-expires cannot be read")

@@ -10,11 +10,11 @@ import re
 from functools import lru_cache
 
 from .errors import ParseError
-from .fields import CSeq, Via, tag_of
+from .fields import CSeq, Via
 from .grammar import TOKEN, is_token, number, split_values
 from .headers import _KEYS, Headers, key_of, unfold, value_of
-from .leniency import READINGS, Leniency, mend_address, mend_via
-from .message import Request, Response
+from .leniency import READINGS, Leniency, mend_via
+from .message import Request, Response, odd_tag
 from .uri import MAX_URI
 
 MAX_MESSAGE = 65535
@@ -50,7 +50,6 @@ _USUAL_VIA = re.compile(
     rf"(?:;rport(?:=(?:[1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}))?)?(?:;received=[0-9.]+)?"
 )
 _USUAL_ADDRESS = re.compile(rf' ?(?:"[^"\\]*"|[A-Za-z0-9]*) ?<[^<>"]*>(?:;tag=([{re.escape(TOKEN)}]+))?')
-_ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*([{re.escape(TOKEN)}]+)", re.IGNORECASE)
 _usual_via = _USUAL_VIA.fullmatch
 _usual_address = _USUAL_ADDRESS.fullmatch
 
@@ -128,9 +127,9 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
     if not call_id or " " in call_id or "\t" in call_id or "\n" in call_id:
         call_id = _odd_call_id(call_id)
     found = _usual_address(from_)
-    from_tag = found[1] if found else _odd_tag(headers, "from", from_)
+    from_tag = found[1] if found else odd_tag(headers, "from")
     found = _usual_address(to)
-    to_tag = found[1] if found else _odd_tag(headers, "to", to)
+    to_tag = found[1] if found else odd_tag(headers, "to")
     found = _usual_via(via)
     branch = found[1] if found else _odd_branch(headers, via)
     headers.typed = {"call_id": call_id, "cseq": cseq, "from_tag": from_tag, "to_tag": to_tag, "branch": branch}
@@ -304,16 +303,3 @@ def _odd_branch(headers: Headers, value: str) -> str:
     if not vias:
         raise ParseError("Via is empty")
     return headers.read(vias[0], Via.parse, mend_via).branch
-
-
-def _odd_tag(headers: Headers, key: str, value: str) -> str | None:
-    """Return the tag of a From or To of an unusual spelling; of a response also where nothing else can be read."""
-    text = unfold(value)
-    try:
-        return headers.read(text, tag_of, mend_address, key)
-    except ParseError:
-        if headers.reading.strict or not headers.reading.is_response:
-            raise
-    headers.lose(key)
-    found = _ANY_TAG.search(text)
-    return found[1] if found else None

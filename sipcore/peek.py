@@ -82,7 +82,7 @@ def has_to_tag(data: bytes) -> bool:
         try:
             return tag_of(mend_address(value, {})) is not None
         except ParseError:
-            return False
+            return not is_request(data) and _ANY_TAG.search(_value(data, found.end(), end)) is not None
 
 
 def from_tag(data: bytes) -> str:

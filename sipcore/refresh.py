@@ -88,11 +88,11 @@ def without_timer(lines: str) -> str:
 
 
 def supports(message: Message, tag: str) -> bool:
-    """True when Supported names an option tag; a Supported that cannot be read names none."""
+    """True when Supported names an option tag, given in lower case; one that cannot be read names none (7.3.1)."""
     if "supported" not in message.headers.keys:
         return False
     try:
-        return tag in message.supported
+        return any(each.lower() == tag for each in message.supported)
     except ParseError:
         return False
 

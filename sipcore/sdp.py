@@ -123,7 +123,7 @@ class SessionDescription:
         if len(parts) > MAX_MEDIA_LINES:
             raise ParseError(f"more than {MAX_MEDIA_LINES} media lines", _STATUS)
         odd = None if strict else used
-        origin, session = _read_head(head, body, odd)
+        origin, session, head = _read_head(head, body, odd)
         connection, direction = session.connection, session.last_direction
         if session.leniencies:
             used.update(dict.fromkeys(session.leniencies))
@@ -293,7 +293,7 @@ def _join(head: str, media: Iterable[MediaLine]) -> str:
     return "\r\n".join(parts)
 
 
-def _read_head(head: str, body: str, odd: Used | None) -> tuple[list[str], Section]:
+def _read_head(head: str, body: str, odd: Used | None) -> tuple[list[str], Section, str]:
     # The o= line differs from call to call; what follows it seldom does. odd: takes up leniencies, None for strict.
     first, _, rest = head.partition("\r\n")
     if first != "v=0" and (odd is None or first.rstrip(" \t") != "v=0"):
@@ -301,11 +301,17 @@ def _read_head(head: str, body: str, odd: Used | None) -> tuple[list[str], Secti
     strict = odd is None
     line, end, below = rest.partition("\r\n")
     if line[:2] == "o=":
-        return _read_origin(line[2:], odd), read_section(below, strict) if end else EMPTY
+        section = read_section(below, strict) if end else EMPTY
+        if section.leniencies:
+            head = f"v=0\r\n{line}" + (f"\r\n{section.text}" if section.text else "")
+        return _read_origin(line[2:], odd), section, head
     found = next((line for line in body.split("\r\n") if line.startswith("o=")), None)
     if found is None:
         raise ParseError("session description without o= line", _STATUS)
-    return _read_origin(found[2:], odd), read_section(rest, strict) if rest else EMPTY
+    section = read_section(rest, strict) if rest else EMPTY
+    if section.leniencies:
+        head = f"v=0\r\n{section.text}" if section.text else "v=0"
+    return _read_origin(found[2:], odd), section, head
 
 
 def _read_origin(text: str, odd: Used | None) -> list[str]:

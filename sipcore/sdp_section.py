@@ -91,14 +91,14 @@ def _is_line(line: str) -> bool:
 
 
 def _tidied(lines: tuple[str, ...], used: Used) -> tuple[str, ...]:
-    """Return the lines without white space at their ends, those that are none left out."""
+    """Return the lines, flags without white space at their ends, those that are no lines left out."""
     kept = []
     for line in lines:
         bare = line.rstrip(" \t")
         if not _is_line(bare):
             used[Leniency.SDP_LINE] = None
             continue
-        if bare != line and len(bare) > 2:  # "s= " is what RFC 8866 section 5.3 asks of a session without a name
+        if bare != line and (bare in DIRECTION_LINES or bare == "a=rtcp-mux"):  # elsewhere they are part of a value
             used[Leniency.SDP_BLANKS] = None
             line = bare
         kept.append(line)

@@ -72,7 +72,7 @@ def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
         return _answer(request, capabilities, 483)
     if method == "CANCEL":
         return None
-    missing = [tag for tag in request.require if tag not in capabilities.extensions]
+    missing = [tag for tag in request.require if tag.lower() not in capabilities.extensions]
     if missing:
         return _answer(request, capabilities, 420, [("Unsupported", ", ".join(missing))])
     return _refuse_content(request, capabilities)

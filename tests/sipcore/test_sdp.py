@@ -79,7 +79,7 @@ def test_foreign_samples_round_trip_or_are_refused(shared_data: Path) -> None:
     for path in files:
         data = path.read_bytes()
         try:
-            read = SessionDescription.parse(data)
+            read = SessionDescription.parse(data, strict=True)
         except ParseError:
             refused.append(path.name)
             continue
