@@ -18,7 +18,7 @@ from ..failure_reasons import reason_of, words_of
 from ..process import new_event_loop
 from .audio import check_audio
 from .configuration import Verb
-from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option
+from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option, strict_option
 from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 from .values import Digits, Duration, FilePath, PortRange
@@ -64,6 +64,7 @@ LOOK: Final = 0.5
 @caller_options()
 @account_options(places=True)
 @sip_trace_option
+@strict_option
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 def call(
     caller: CallerOptions,
@@ -76,6 +77,7 @@ def call(
     ring_time: float,
     rtp_ports: tuple[int, int],
     sip_trace: str,
+    strict: bool,
     quiet: bool,
 ) -> int:
     """Call TO, say what happens, and show the digits received and the quality of the media at the end.
@@ -111,6 +113,7 @@ def call(
         rtp_ports=rtp_ports,
         trace=True,
         sip_trace=sip_trace,
+        strict=strict,
     )
 
     def say(text: str) -> None:

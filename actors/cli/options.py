@@ -56,6 +56,9 @@ def _group(kind: type[Any], options: Sequence[Decorator]) -> Decorator:
     return decorate
 
 
+strict_option = click.option(
+    "--strict", is_flag=True, help="Refuse what breaks the grammar of SIP or SDP, also where it does no harm."
+)
 sip_trace_option = click.option(
     "--sip-trace",
     type=click.Path(dir_okay=False, resolve_path=False),
@@ -128,11 +131,7 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
             is_flag=True,
             help="Take requests within a call from any host, not from those of its peer only.",
         ),
-        click.option(
-            "--strict",
-            is_flag=True,
-            help="Refuse what breaks the grammar of SIP or SDP, also where it does no harm.",
-        ),
+        strict_option,
         click.option(
             "--hang-timeout",
             type=Duration(),

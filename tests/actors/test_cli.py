@@ -1,6 +1,7 @@
 """The command line without any process: help, errors, values, what is shown, what signals do."""
 
 import asyncio
+import dataclasses
 import importlib.metadata
 import io
 import os
@@ -190,14 +191,16 @@ def test_fleet_options_become_the_configuration_of_a_node() -> None:
 
     verb.main([], standalone_mode=False)
     workers = ["--call-workers", "3", "--media-workers", "2", "--max-calls", "7", "--run-dir", "/tmp/x", "--quiet"]
-    times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s", "--any-source"]
+    times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s", "--any-source", "--strict"]
     verb.main([*workers, *times, "--metrics", "off", "--rtp-ports", "30000-30010"], standalone_mode=False)
     default, given = seen
     assert (default.metrics, default.drain, default.run_dir, default.quiet) == (DEFAULT_METRICS, 30.0, "", False)
     assert default.call_workers >= 1 <= default.media_workers
-    assert given == FleetOptions(3, 2, NO_METRICS, (30000, 30010), 60.0, 0.0, 5.0, 7, "/tmp/x", True, any_source=True)
+    expected = FleetOptions(3, 2, NO_METRICS, (30000, 30010), 60.0, 0.0, 5.0, 7, "/tmp/x", True, any_source=True)
+    assert given == dataclasses.replace(expected, strict=True)
     config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
     assert (config.call_workers, config.strict_source, config.rtp_ports) == (3, False, (30000, 30010))
+    assert (config.strict, node_config(default, []).strict) == (True, False)
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
 
 
