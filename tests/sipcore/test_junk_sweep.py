@@ -8,8 +8,10 @@ and the shell shows it in the ladder of its call.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -79,10 +81,10 @@ TRIED: Counter[str] = Counter()
 @pytest.fixture(scope="module", autouse=True)
 def say_how_many(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
-        counts = ", ".join([f"{count} {kind}" for kind, count in TRIED.items()])
-        terminal.write_line(f"junk in typed fields: {counts}, {len(NAMES)} headers, {len(JUNK)} values")
+    counts = ", ".join([f"{count} {kind}" for kind, count in TRIED.items()])
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        sys.stdout.write(f"\njunk in typed fields: {counts}; {len(NAMES)} headers, {len(JUNK)} values\n")
 
 
 def rows(kind: str, strict: bool = False) -> Iterator[tuple[str, str]]:
