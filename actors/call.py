@@ -573,7 +573,7 @@ class Call:
             await awaitable
         except CallError:
             pass  # an outcome of a call
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt):  # exit() in a user's code ends its call, not the process
             _logger.exception("a coroutine of call %s failed and the call is ended", shown(self.call_id))
             self.failure = self.failure or "scenario_error"
             self.hang_up()

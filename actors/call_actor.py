@@ -342,6 +342,15 @@ class CallActor:
         else:
             self._fail(event.reason, now)
 
+    def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
+        """What the peer has described cannot be served: no media would flow. Sizes of the user's own are the user's."""
+        own = self.media.demand.payload_size or self.media.demand.interval
+        if event.command == "ConfigureStream" and event.reason != "unknown_stream" and not own:
+            if self.state is not State.OVER:
+                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            return
+        self._on_news(event, now)
+
     def _on_news(self, event: Any, now: float) -> None:
         notice = notice_of(event, self.media.number_of(event.stream_id))
         if notice is not None:
@@ -708,7 +717,7 @@ _MEDIA_HANDLERS: Final[dict[type, Any]] = {
     media.StreamRefused: CallActor._on_stream_refused,
     **dict.fromkeys((media.DtmfReceived, media.DigitsSent, media.SourceFinished), CallActor._on_news),
     **dict.fromkeys((media.StreamSilent, media.FramesWanted, media.FramesReceived), CallActor._on_news),
-    media.CommandRefused: CallActor._on_news,
+    media.CommandRefused: CallActor._on_command_refused,
     media.StreamClosed: CallActor._on_closed,
 }
 

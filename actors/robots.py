@@ -91,7 +91,7 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
     except asyncio.CancelledError:
         call.hang_up()
         raise
-    except Exception:
+    except (Exception, SystemExit, KeyboardInterrupt):  # exit() in a user's code ends its call, not the process
         _logger.exception("the robot of call %s failed", shown(call.call_id))
         call.failure = "scenario_error"
     if call.state is State.INCOMING:

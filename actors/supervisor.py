@@ -415,7 +415,12 @@ class Supervisor:
             self._spawn(child)
 
     def _fail(self, reason: str) -> None:
+        """The node cannot go on: calls of the workers that live are hung up first, so that peers hold none of them."""
         self.failure = self.failure or reason
+        if self._all_ready.is_set() and self.live_calls and not self._draining:
+            self.drain(0.0)
+            self._check_drained()
+            return
         self._all_ready.set()
         self.ended.set()
 
@@ -523,7 +528,7 @@ class Supervisor:
 
     def _check_drained(self) -> None:
         calls = [each for each in self._children.values() if each.role == "call"]
-        if self._draining and all(each.drained or each.quarantined for each in calls):
+        if self._draining and all(each.drained or each.quarantined or each.popen is None for each in calls):
             self.ended.set()
 
     def _on_ready(self, child: ChildProcess) -> None:

@@ -13,7 +13,10 @@ raises what was due.
 
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter, loss or the start
-of a stream: they show in the longest gap, and are not missing. Sans-IO: time is an argument.
+of a stream: they show in the longest gap, and are not missing by themselves. In the end the packets are held against
+the time: a peer that sends less audio than time asks for, in bursts or too slowly, has missed the rest. Events (RFC
+4733) and comfort noise that nobody agreed on are no audio; a digit may take a second of it. Sans-IO: time is an
+argument.
 """
 
 from typing import Final, NamedTuple
@@ -30,6 +33,10 @@ DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "
 """Encoding names, in capitals, of codecs that stop by themselves in silence."""
 INTERVALS: Final = (0.002, 0.25)
 """Seconds: what is taken for a packet time, at least and at most."""
+OCTETS_PER_SECOND: Final = {"PCMU": 8000, "PCMA": 8000, "G722": 8000}
+"""Payload of codecs of constant rate (RFC 3551 section 4.5)."""
+_PACE: Final = 0.05
+"""Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
 _PROMPT: Final = 0.4
 _SLACK: Final = 10
 _ENOUGH: Final = 8
@@ -71,6 +78,10 @@ class Presence:
         "_looked",
         "_measured",
         "_missing",
+        "_not_audio",
+        "_octets",
+        "_octets_from",
+        "_only_others",
         "_owed",
         "_packets",
         "_quiet_from",
@@ -104,7 +115,10 @@ class Presence:
         self._packets = self._received = 0
         self._unmeasured = 0.0
         """seconds of gaps whose packets wait for the peer's packet time"""
-        self._unique = self._expected = self._owed = 0
+        self._unique = self._expected = self._owed = self._not_audio = 0
+        self._octets = self._octets_from = 0
+        self._only_others = False
+        """what came since the last audio was events"""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
         self._suppressed = self._fresh = False
         self._said = self._said_ssrc = -1
@@ -131,8 +145,9 @@ class Presence:
         receiver = self._receiver
         self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
         self._unique, self._expected = receiver.unique, receiver.expected
+        self._not_audio, self._octets_from = receiver.not_audio, receiver.audio_octets
         self._measure(receiver.reception)
-        self._suppressed = False
+        self._suppressed = self._only_others = False
         self._fresh = True
         self._owed = 0
         self._said_ssrc = -1
@@ -143,6 +158,7 @@ class Presence:
         self.look(now)
         self._take_quiet(now - self._quiet_from, self._suppressed)
         self._active += now - self._since
+        self._octets += self._receiver.audio_octets - self._octets_from
         self._since = -1.0
 
     def look(self, now: float) -> None:
@@ -154,7 +170,9 @@ class Presence:
         self._looked = now
         unique = receiver.unique
         new = unique - self._unique
-        if new <= 0:
+        audio = new - max(0, receiver.not_audio - self._not_audio)
+        if audio <= 0 and not receiver.suppressed:
+            self._only_others |= new > 0
             if prompt:  # else what came may still wait in the kernel, because we were late
                 self._floor = now
             return
@@ -162,7 +180,7 @@ class Presence:
         expected = receiver.expected
         sent = max(0, expected - self._expected - self._owed)
         self._measure(receiver.reception)
-        begun = last - (new - 1) * self._interval
+        begun = last - (max(1, audio) - 1) * self._interval
         if not self._unique and not receiver.ssrc_changes:
             begun = receiver.first_at
             interval = (last - begun) / max(1, new - 1)
@@ -171,7 +189,7 @@ class Presence:
                     self._interval = interval
                 self._candidate = self._interval  # until timestamps show it
         elif self._fresh:  # numbers that were used before media was due are no loss in it
-            sent = min(sent, max(new, round((last - self._quiet_from) / self._interval) + 1))
+            sent = min(sent, max(new, round((last - self._quiet_from) / self._interval)))
         self._fresh = False
         begun = min(max(begun, self._floor, self._quiet_from), last)
         suppressed = self._suppressed or receiver.suppressed_at > self._quiet_from
@@ -180,6 +198,7 @@ class Presence:
         self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
         self._received += new
         self._unique, self._expected, self._owed = unique, expected, 0
+        self._not_audio, self._only_others = receiver.not_audio, False
         self._quiet_from = self._gap_from = last
         self._suppressed = receiver.suppressed
 
@@ -206,7 +225,8 @@ class Presence:
 
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
-        return quiet <= (SETTLED_DTX if self._dtx else SETTLED) and self._quiet_from == self._gap_from
+        settled = SETTLED_DTX if self._dtx or self._only_others else SETTLED
+        return quiet <= settled and self._quiet_from == self._gap_from
 
     def _measure(self, reception: Reception | None) -> None:
         """The peer's packet time, from its timestamps: the least one, until two looks agree."""
@@ -300,4 +320,27 @@ class Presence:
                     missing += quiet
                     packets += round(quiet / self._interval)
         due = max(0.0, active - excused)
+        short = self._short(due, packets) if not excused and not self._dtx else 0
+        packets += short
+        missing += short * self._packet_time()
         return MediaTime(due, max(0.0, due - missing), min(gap, active), packets, max(0, packets - self._received))
+
+    def _short(self, due: float, packets: int) -> int:
+        """Packets that the time asks for and nothing else shows: a peer that sends too slowly, or in short bursts.
+
+        due: seconds. packets: counted as due by their numbers and by gaps.
+        """
+        interval = self._packet_time()
+        short = round(due / interval) - packets if interval > 0 else 0
+        return short if short * interval > max(SETTLED, _PACE * due) else 0
+
+    def _packet_time(self) -> float:
+        """Seconds of audio in one packet, by its octets where the codec has a constant rate; 0.0 = nobody knows."""
+        octets = self._octets
+        if self._since >= 0:
+            octets += self._receiver.audio_octets - self._octets_from
+        rate = OCTETS_PER_SECOND.get((self._receiver.codec or self._codec).upper())
+        audio = self._received - self._receiver.not_audio
+        if rate is not None and octets > 0 and audio > 0:
+            return octets / rate / audio
+        return self._interval if self._confirmed else 0.0

@@ -101,6 +101,7 @@ class Receiver:
         "first_at",
         "jitter_max",
         "level_samples",
+        "noise_packets",
         "reception",
         "remote",
         "rtcp_mux",
@@ -144,7 +145,9 @@ class Receiver:
         self._late = 0
         self.ssrc_changes = 0
         self.comfort_noise = False
-        """Comfort noise was negotiated, or came (RFC 3389)."""
+        """Comfort noise was negotiated (RFC 3389)."""
+        self.noise_packets = 0
+        """Packets of comfort noise where it was not."""
         self.suppressed_at = -1.0
         """When the peer last showed that it is silent on purpose; -1 = never."""
         self._noise_types = {COMFORT_NOISE}
@@ -215,6 +218,16 @@ class Receiver:
     def unique(self) -> int:
         """RTP packets that belonged, each counted once."""
         return self.earlier[2] + (self.reception.unique if self.reception is not None else 0)
+
+    @property
+    def not_audio(self) -> int:
+        """Packets that belonged and carried no audio: events, and comfort noise that nobody agreed on."""
+        return self.event_packets + self.noise_packets
+
+    @property
+    def audio_octets(self) -> int:
+        """Payload octets of audio."""
+        return self.bytes_received - self.event_octets
 
     @property
     def expected(self) -> int:
@@ -421,8 +434,10 @@ class Receiver:
         codec = self._codecs.get(second & 0x7F)
         if codec is None or second & 0x7F == self._dtmf_payload_type:
             if codec is None and second & 0x7F != self._dtmf_payload_type:
-                self.comfort_noise = True
-                self.suppressed_at = now
+                if self.comfort_noise:
+                    self.suppressed_at = now
+                else:
+                    self.noise_packets += 1
             elif self.suppressed:
                 self.suppressed_at = now  # a digit within the silence
             verdict = reception.count(sequence_number)  # events keep their timestamp: no jitter from them

@@ -13,8 +13,8 @@ from .receiver import FULL_SCALE_DBM0, Receiver
 
 JITTER_BUFFER = 0.06
 """Seconds that a playout buffer is taken to add where audio is not decoded."""
-OCTETS_PER_SECOND = {"PCMU": 8000, "PCMA": 8000, "G722": 8000}
-"""Payload of codecs of constant rate (RFC 3551 section 4.5)."""
+START = 0.5
+"""Seconds of audio that a stream may lack: the peer's start, and what ends with the call."""
 PACKETS_TO_JUDGE = 25
 """Fewer packets than this say nothing about one-way media."""
 ONE_WAY_SHARE = 0.25
@@ -50,7 +50,8 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
     missed_ratio = time.packets_missed / time.packets_due if time.packets_due else 0.0
     if received or time.packets_missed:
         delay = max(rtcp.round_trip, 0.0) / 2 + JITTER_BUFFER
-        heard_loss = max(missed_ratio, min(1.0, (lost + late) / expected) if expected else 0.0)
+        missing, of = (time.packets_missed, time.packets_due) if time.packets_due else (lost, expected)
+        heard_loss = min(1.0, (missing + late) / of) if of else 0.0
         mos = quality.mos_cqe(codec, heard_loss, bursts, delay) or 0.0
     address, port = line.remote() if receiver.last_at >= 0 else ("", 0)
     return StreamStatistics(
@@ -79,7 +80,7 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         remote_jitter_ms=rtcp.remote_jitter * 1000 / sender.clock_rate if rtcp.remote_jitter >= 0 else -1.0,
         mos=mos,
         level_dbm0=_level(receiver),
-        audible_ratio=_audible(receiver, time.present),
+        audible_ratio=_audible(receiver, time),
         frames_skipped=sender.frames_skipped,
         send_errors=sender.send_errors,
         late_max_ms=sender.late_max * 1000,
@@ -104,19 +105,13 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
     )
 
 
-def _audible(receiver: Receiver, present: float) -> float:
-    """Share of the audio that was louder than -50 dBm0; packets with less audio than their time count for less.
-
-    present: seconds of media.
-    """
+def _audible(receiver: Receiver, time: MediaTime) -> float:
+    """Share of the audio that was due and louder than -50 dBm0: audio that never came was not heard."""
     samples, _, audible = receiver.level_samples
     if not samples:
         return -1.0
-    octets_per_second = OCTETS_PER_SECOND.get(receiver.codec.upper())
-    filled = 1.0
-    if octets_per_second is not None and present > 0:
-        filled = min(1.0, receiver.bytes_received / (octets_per_second * present))
-    return audible / samples * filled
+    due = time.due - START
+    return audible / samples * (min(1.0, time.present / due) if due > 0 else 1.0)
 
 
 def _level(receiver: Receiver) -> float:

@@ -12,7 +12,7 @@ from ..messages import Snapshot
 from .configuration import Verb
 from .load import default_folder
 from .options import FleetOptions, fleet_options, out_option
-from .values import DEFAULT_METRICS
+from .values import DEFAULT_METRICS, Number
 
 if TYPE_CHECKING:
     from .run import Fleet
@@ -27,7 +27,7 @@ HOLD: Final = 4.0
 @click.option(
     "-r",
     "--rate",
-    type=click.FloatRange(0, 10_000, min_open=True),
+    type=Number(0, 10_000, min_open=True),
     default=25.0,
     show_default=True,
     help="Calls per second.",

@@ -22,7 +22,7 @@ from .options import (
     fleet_options,
     out_option,
 )
-from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Ramp, Shard
+from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Number, Ramp, Shard
 
 TALK_TIME: Final = 60.0
 """seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call that nobody answers
@@ -34,7 +34,7 @@ must be seen to be that"""
 @click.option(
     "-r",
     "--rate",
-    type=click.FloatRange(0, 100_000, min_open=True),
+    type=Number(0, 100_000, min_open=True),
     default=10.0,
     show_default=True,
     help="Calls per second.",
@@ -105,15 +105,13 @@ must be seen to be that"""
 )
 @click.option(
     "--media-share",
-    type=click.FloatRange(0.0, 1.0),
+    type=Number(0.0, 1.0),
     default=None,
     show_default=str(MEDIA_SHARE),
     help="As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack.",
 )
 @click.option("--expect-audio", is_flag=True, help="Expect to hear something: half of it louder than -50 dBm0.")
-@click.option(
-    "--expect-mos", type=click.FloatRange(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least."
-)
+@click.option("--expect-mos", type=Number(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least.")
 @click.option(
     "--expect-code", type=click.IntRange(200, 699), default=None, help="Expect this final answer, such as 486."
 )

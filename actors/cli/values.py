@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -47,6 +48,21 @@ class MetricsAddress(NamedTuple):
 
 DEFAULT_METRICS: Final = MetricsAddress("127.0.0.1", 9464, given=False)
 NO_METRICS: Final = MetricsAddress("", -1, given=True)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; what is none, such as nan, is in no bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number.
+
+        Raises:
+            UsageError: it is none, or out of bounds.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
 
 
 class Duration(click.ParamType[float]):

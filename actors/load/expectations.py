@@ -14,7 +14,9 @@ from ..messages import CallFinished
 AUDIBLE: Final = 0.5
 """share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""
 MEDIA_START: Final = 0.5
-"""seconds of media that a call may lack whatever its length: the peer's start, and what ends with the call"""
+"""seconds of media that a call may lack: the peer's start, and what ends with the call"""
+SHORT_START: Final = 0.2
+"""the same of a call that is itself no longer than twice this; between them half of the call"""
 ONE_WAY_SHARE: Final = 0.25
 """a peer whose media was there for less of the time in which it was due counts as silent"""
 EARLY_SHARE: Final = 0.1
@@ -80,13 +82,17 @@ def _missed_media(row: CallFinished, load: LoadConfig) -> str:
     if load.expect_media or load.expect_mos or load.expect_audio:
         if not (row.rtp_sent and row.rtp_received):
             return "one_way" if row.rtp_sent or row.rtp_received else "silent"
-        if load.expect_media and _media_time(row) + MEDIA_START < load.media_share * row.media_due:
+        if load.expect_media and _media_time(row) + _start(row.media_due) < load.media_share * row.media_due:
             return "media_share"
     if load.expect_mos and row.mos < load.expect_mos:
         return "mos"
     if load.expect_audio and row.audible < AUDIBLE:
         return "audio"
     return ""
+
+
+def _start(due: float) -> float:
+    return min(MEDIA_START, max(SHORT_START, due / 2))
 
 
 def _media_time(row: CallFinished) -> float:

@@ -2,7 +2,8 @@
 
 Fed with every snapshot of every process and with the lateness of every call. Unhealthy is, over any 10 s: more than 1 %
 of the calls, packets or loop timers later than their limit (their 99th percentile is above it) and at least three of
-them, any datagram dropped at a socket of ours, a gap of more than 3 s in the statistics. Pure.
+them, a process that stood still for more than half a second, any datagram dropped at a socket of ours, a gap of more
+than 3 s in the statistics. Pure.
 
 The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one, so that a single
 late packet of five would say that nothing was measured. When 1 % are late on average, three late ones in 5, 20 and 50
@@ -23,6 +24,9 @@ LATENESS_LIMIT: Final = 0.05
 SEND_LATENESS_LIMIT: Final = 0.01
 LOOP_LAG_LIMIT: Final = 0.05
 LONGEST_GAP: Final = 3.0
+LONGEST_PAUSE: Final = 0.5
+"""seconds for which a process may stand still once: after T1 peers repeat what it did not answer, and every delay that
+is measured in that time is its own (RFC 3261 section 17.1.1.2)"""
 TOLERATED: Final = 0.01
 """the share that may be above a limit while the 99th percentile is not"""
 LEAST_LATE: Final = 3
@@ -97,6 +101,9 @@ class Health:
             self._reasons[f"{process}: no statistics for more than {LONGEST_GAP:.0f} s"] = None
         if beat.drops > beats[-1].drops:
             self._reasons[f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max"] = None
+        if _paused(beats[-1], beat):
+            words = f"{process}: stood still for more than {LONGEST_PAUSE * 1000:.0f} ms; delays may be its own"
+            self._reasons[words] = None
         beats.append(beat)
         while len(beats) > 2 and beats[1].at <= beat.at - WINDOW:
             beats.popleft()
@@ -240,6 +247,12 @@ def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
         if _is_too_much(above, sum(counts)):
             words[f"{process}: {_WORDS[name]} p99 over 10 s was above {limit * 1000:.0f} ms"] = None
     return words
+
+
+def _paused(before: _Beat, after: _Beat) -> bool:
+    """Whether the loop of a process stood still for too long between two snapshots."""
+    counts = _difference(before, after, LOOP_LAG)
+    return sum(counts[EDGES[LOOP_LAG].index(LONGEST_PAUSE) + 1 :]) > 0
 
 
 def _difference(before: _Beat, after: _Beat, name: str) -> list[float]:

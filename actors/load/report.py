@@ -310,7 +310,10 @@ class Report:
                 "outcomes": dict(tally.outcomes.most_common()),
                 "codes": {str(code): count for code, count in sorted(tally.answers.items())},
             },
-            "blame": {each.value: tally.blamed(each) for each in Blame},
+            "blame": {
+                **{each.value: tally.blamed(each) for each in Blame},
+                Blame.GENERATOR.value: tally.blamed(Blame.GENERATOR) + _lost(ending) + self._unreported(ending),
+            },
             "failures": [
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
                 for name, count in tally.failures.most_common()
@@ -357,9 +360,9 @@ class Report:
 
 def _lost(ending: Ending) -> int:
     """Calls of the plan that were neither attempted nor held back by the user's own limit, once no more can start."""
-    return (
-        0 if ending.planned is None or not ending.over else max(0, ending.planned - ending.attempted - ending.held_back)
-    )
+    if ending.planned is None or not ending.over or ending.interrupted:  # who cuts a plan short loses no call
+        return 0
+    return max(0, ending.planned - ending.attempted - ending.held_back)
 
 
 def _status(code: int, phrase: str) -> str:

@@ -10,6 +10,7 @@ start leaves the earlier results under that suffix.
 """
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -94,6 +95,21 @@ def set_aside(folder: Path) -> None:
             failures.clear(ladders)
 
 
+def _lock(folder: Path) -> int:
+    """Hold a folder for one run; the kernel lets go of it when the process ends. The descriptor.
+
+    Raises:
+        ConfigurationError: another run writes there.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise ConfigurationError(f"--out {folder}: another run writes there; give each run its own folder") from error
+    return descriptor
+
+
 def _not_writable(folder: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"--out {folder}: {error.strerror}; give a folder that can be written to")
 
@@ -116,6 +132,7 @@ class Results:
         self._timeline_begun = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
             set_aside(folder)
             partial = folder / "calls.csv.partial"
             self._file: IO[str] | None = partial.open("w", encoding="utf-8", errors=LAST_RESORT, newline="")
@@ -236,6 +253,7 @@ class Results:
 
     def close_calls(self) -> None:
         """Give calls.csv its name; after an error the partial file keeps its own."""
+        self._release()
         if self._file is None:
             return
         try:
@@ -254,6 +272,7 @@ class Results:
 
     def discard(self) -> None:
         """Nothing was run: leave nothing behind but what was there before, under its other name."""
+        self._release()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -261,6 +280,11 @@ class Results:
                 (self.folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # there is something else in it
                 self.folder.rmdir()
+
+    def _release(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _write_row(self, row: tuple[object, ...]) -> None:
         if self._file is not None:

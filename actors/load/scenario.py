@@ -213,8 +213,9 @@ class Scenario:
         except (AssertionError, CallError) as error:
             failure = self._name(error)
         except asyncio.CancelledError:
-            failure = "drained"
-        except Exception as error:
+            own = run.task is not None and not run.task.cancelling()  # the user's code raised it
+            failure = "scenario_error" if own else "drained"
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
             failure = "scenario_error"
             where = f"{self._path}:{user_file.line_of(error, self._path)}"
             if where not in self._said:

@@ -112,7 +112,8 @@ class Tally:
         self.distributions["schedule_lateness"].add(row.lateness)
         self._first_start = min(self._first_start, row.started)
         self._last_start = max(self._last_start, row.started)
-        self._concurrency.add(row.started, row.ended)
+        if row.outcome != "not_sent":
+            self._concurrency.add(row.started, row.ended)
 
     def _add_media(self, row: CallFinished) -> None:
         self.rtp_sent += row.rtp_sent
@@ -123,7 +124,8 @@ class Tally:
         missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
             self.streams += 1
-            self.distributions["loss"].add(max(missing, row.rtp_lost / (row.rtp_lost + row.rtp_received)))
+            lost = row.rtp_lost / (row.rtp_lost + row.rtp_received)
+            self.distributions["loss"].add(missing if row.rtp_due else lost)  # while held, numbers may go on unheard
             if row.jitter >= 0:
                 self.distributions["jitter"].add(row.jitter)
         elif row.rtp_due:

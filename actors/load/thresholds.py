@@ -63,6 +63,8 @@ class Threshold(NamedTuple):
         if name in RATIOS:
             if statistic:
                 raise ConfigurationError(f"threshold {text!r}: {name} is a ratio without statistics; drop .{statistic}")
+            if limit > 1:
+                raise ConfigurationError(f"threshold {text!r}: {name} is a share from 0 to 1; write {limit / 100:g}?")
         elif name in DISTRIBUTIONS:
             if statistic not in ("mean", "min", "max") and _PERCENTILE.fullmatch(statistic) is None:
                 raise ConfigurationError(

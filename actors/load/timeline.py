@@ -310,7 +310,7 @@ class Timeline:
             self.first_failure = end if self.first_failure is None else min(self.first_failure, end)
         here.sent += row.rtp_sent
         here.received += row.rtp_received
-        here.lost += row.rtp_lost
+        here.lost += row.rtp_missed if row.rtp_due else row.rtp_lost
         here.jitter_max = max(here.jitter_max, row.jitter)
         if row.mos >= 0:
             here.mos.add(row.mos)

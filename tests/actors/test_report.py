@@ -17,7 +17,9 @@ from actors.load.health import (
     INCARNATIONS_KEPT,
     LEAST_LATE,
     LOOP_LAG,
+    LOOP_LAG_LIMIT,
     SEND_LATENESS,
+    SEND_LATENESS_LIMIT,
     STARTS_KEPT,
     WINDOW,
     Health,
@@ -53,11 +55,19 @@ def ending(attempted: int, **changes: Any) -> Ending:
 
 
 def beat(
-    number: int, at: float, *, late: float = 0, total: float = 100, name: str = LOOP_LAG, drops: int = 0
+    number: int,
+    at: float,
+    *,
+    late: float = 0,
+    paused: float = 0,
+    total: float = 100,
+    name: str = LOOP_LAG,
+    drops: int = 0,
 ) -> Snapshot:
-    """A snapshot whose histogram has counted `total` values, `late` of them above every edge."""
+    """A snapshot whose histogram has counted `total` values, `late` just above their limit, `paused` above all."""
     counts = [0.0] * (len(EDGES[name]) + 1)
-    counts[0], counts[-1] = total - late, late
+    counts[0], counts[-1] = total - late - paused, paused
+    counts[EDGES[name].index(LOOP_LAG_LIMIT if name == LOOP_LAG else SEND_LATENESS_LIMIT) + 1] = late
     return Snapshot(number, at, 0, ((name, (), (0.0, *counts)), (DROPS, (), (float(drops),))))
 
 
@@ -388,6 +398,8 @@ def watched(*beats: Snapshot, name: str = "call-0") -> Health:
         ([beat(1, 0), beat(2, 1, total=200, late=3)], "call-0: loop lag p99 over 10 s was above 50 ms"),
         ([beat(1, 0, late=90), beat(2, 1, total=200, late=90)], ""),  # late before the plan began
         ([beat(1, 0), beat(2, 1, total=200, drops=1)], "call-0: the kernel dropped datagrams"),
+        ([beat(1, 0), beat(2, 2.5, total=20_000, paused=1)], "call-0: stood still for more than 500 ms"),
+        ([beat(1, 0, paused=1), beat(2, 1, total=20_000, paused=1)], ""),  # before the plan began
         ([beat(1, 0, drops=5), beat(2, 1, total=200, drops=5)], ""),
         ([beat(1, 0), beat(2, 2.9), beat(3, 6)], "call-0: no statistics for more than 3 s"),
         (
