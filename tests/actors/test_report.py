@@ -452,7 +452,7 @@ def test_each_process_is_judged_alone() -> None:
     health.observe("media-0", 1, beat(2, 1, total=150, late=3))
     figures = health.figures(None)
     assert not figures.healthy
-    assert figures.loop_lag_p99 == EDGES[LOOP_LAG][-1]
+    assert LOOP_LAG_LIMIT < (figures.loop_lag_p99 or 0.0) <= 2 * LOOP_LAG_LIMIT
     assert "media-0" in figures.reasons[0]
 
 
@@ -525,7 +525,7 @@ def test_what_processes_that_are_gone_have_shown_is_kept_and_they_are_not() -> N
     assert len(health._beats) == len(health._first) == INCARNATIONS_KEPT
     figures = health.figures(None)
     assert figures.udp_drops == 100
-    assert figures.loop_lag_p99 == EDGES[LOOP_LAG][-1]
+    assert LOOP_LAG_LIMIT < (figures.loop_lag_p99 or 0.0) <= 2 * LOOP_LAG_LIMIT
     assert "call-0: loop lag p99 over 10 s was above 50 ms" in figures.reasons
 
 
