@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actors.cli import main
+from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, summary_of
 
 
@@ -92,3 +93,70 @@ def media_workers_of(parent: int) -> list[int]:
         if int(fields[1]) == parent and "numpy" in maps:
             found.append(int(each.name))
     return found
+
+
+def test_a_call_worker_that_dies_leaves_no_call_of_the_others_open(tmp_path: Path) -> None:
+    """Its own calls are lost; those of the others are hung up and told of, and none of it is the peer's fault."""
+    with CountingUas() as peer:
+        more = ["-m", "30", "-r", "10", "-d", "20s", "--call-workers", "2", "--media-workers", "1", "--metrics", "off"]
+        plan = [f"sip:e@{peer.address}", "--media", "silence", "--out", str(tmp_path), "--quiet", *more]
+        running = Running("load", *plan)
+        try:
+            deadline = time.monotonic() + SECONDS
+            while time.monotonic() < deadline and len(peer.live) < 10:
+                time.sleep(0.1)
+            owners = call_workers_of(running.process.pid)
+            assert len(owners) == 2
+            lived = set(peer.live)
+            os.kill(owners[0], signal.SIGKILL)
+            assert running.process.wait(SECONDS) == 1
+        finally:
+            running.close()
+        summary = summary_of(tmp_path)
+        assert summary["verdict"] == "internal_failure"
+        told = {row["id"] for row in rows_of(tmp_path)}
+        assert lived & told  # the other worker's
+        assert not told & set(peer.live)
+        assert summary["blame"]["sut"] == 0
+
+
+def call_workers_of(parent: int) -> list[int]:
+    """Children of a process that carry calls: those that sent SIP from the inherited sockets and load no codec."""
+    children = []
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (each / "stat").read_text().rpartition(")")[2].split()
+            maps = (each / "maps").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and "numpy" not in maps:
+            children.append(int(each.name))
+    return sorted(children)[1:]  # the dispatcher is started first
+
+
+@pytest.mark.parametrize("leaves", ["raise SystemExit(3)", "raise KeyboardInterrupt", "raise asyncio.CancelledError"])
+def test_whatever_leaves_a_scenario_is_its_own_fault_and_ends_no_process(
+    answering: str, tmp_path: Path, leaves: str
+) -> None:
+    file = tmp_path / "scenario.py"
+    file.write_text(f"import asyncio\n\n\nasync def scenario(ua, row):\n    await ua.invite(ua.target)\n    {leaves}\n")
+    out = tmp_path / "out"
+    code = main(
+        ["load", f"sip:e@{answering}", "--scenario", str(file), "-m", "2", "--out", str(out), "--quiet", *WORKERS]
+    )
+    assert code in (107, 98)
+    assert [row["failure"] for row in rows_of(out)] == ["scenario_error"] * 2
+    assert summary_of(out)["blame"]["plan"] == 2
+
+
+def test_two_runs_do_not_write_into_one_folder(answering: str, tmp_path: Path) -> None:
+    running = Running("load", f"sip:e@{answering}", "-m", "1", "-d", "4s", "--out", str(tmp_path), "--quiet", *WORKERS)
+    try:
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and not (tmp_path / "summary.json").exists():
+            time.sleep(0.05)
+        assert load(answering, tmp_path, "-m", "1") == 2
+        assert running.process.wait(SECONDS) in (0, 98)
+    finally:
+        running.close()
+    assert summary_of(tmp_path)["calls"]["answered"] == 1
