@@ -56,6 +56,14 @@ class Arrivals:
         if reply is not None:
             worker.output.send_from(record.listener, reply, record.host, record.port, record.flow)
 
+    def refuse_failed(self, record: SipReceived) -> None:
+        """Answer 500 to a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        worker = self._worker
+        key = worker.admission.capabilities.tag_key
+        reply = stateless.refuse(record.data, status=500, source=(record.host, record.port), key=key)
+        if reply is not None:
+            worker.output.send_from(record.listener, reply, record.host, record.port, record.flow)
+
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """A request of no call of ours."""
         if request.method == "ACK":

@@ -547,11 +547,17 @@ class Call:
             self._grace_timer.cancel()
             self._grace_timer = None
 
+    def ended(self) -> CallEnded:
+        """What awaits on this call raise at its end; with its cause, where our own code failed."""
+        error = CallEnded(self.actor.cause)
+        error.__cause__ = self.actor.crash
+        return error
+
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""
         if self.actor.state is State.OVER:
             was_up = self.times.answered > 0  # then an error is that of a re-INVITE
-            raise CallEnded(self.actor.cause) if was_up or self.error is None else self.error.again()
+            raise self.ended() if was_up or self.error is None else self.error.again()
 
     def call_back(self, callback: Callback, *arguments: Any) -> Any:
         """Invoke a callback of any form; a coroutine runs as a task of the call."""

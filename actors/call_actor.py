@@ -43,6 +43,8 @@ from .outbox import Outbox
 from .request_loss import Loss
 
 HOLD_STYLE: Final[Hold] = "both"
+INTERNAL_ERROR: Final = "internal_error"
+"""cause of a call on which our own code failed"""
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -70,7 +72,9 @@ class CallActor:
         "answer_status",
         "by",
         "cause",
+        "crash",
         "is_uac",
+        "keys",
         "media",
         "number",
         "session",
@@ -95,9 +99,13 @@ class CallActor:
         self.session = session
         self.is_uac = is_uac
         self.user = user
+        self.keys: tuple[tuple[Any, ...], ...] = ()
+        """under which its messages find it; the `ActorTable`'s"""
         self.state = State.IDLE
         self.times = CallTimes()
         self.cause = ""
+        self.crash: Exception | None = None
+        """what our own code failed with on this call"""
         self.by = ""
         self.answer_status = 0
         """final status of the first INVITE; 0 = none yet"""
@@ -288,9 +296,26 @@ class CallActor:
         self._closed = self._abandoned = False
         self.media.forget()
 
-    def crashed(self, now: float) -> None:
-        """Our own code failed on this call: end it."""
-        self.hang_up(now, "internal_error")
+    def crashed(self, now: float, error: Exception) -> None:
+        """Our own code failed on this call: end it, and whatever waits for it.
+
+        A call that came in gets 500 (RELIABILITY P9). One of which the peer knows nothing yet, or that cannot even be
+        ended in order, is given up without a word.
+        """
+        if self.crash is None:
+            self.crash = error.with_traceback(None)  # its frames would hold the call
+        self.cause = self.cause or INTERNAL_ERROR
+        try:
+            if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
+                self.reject(500, "", (), now)
+            else:
+                self.hang_up(now)
+        except Exception:
+            self.abandon(now)
+            raise
+        if self.state is not State.OVER and not self.session.transactions:
+            self._notify(Refused(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
+            self.abandon(now)
 
     # ---- inputs
 
@@ -321,6 +346,8 @@ class CallActor:
         """The media worker is gone, or took no command: the call cannot go on."""
         if not self.media.running:
             return
+        for stream_id in self.media.stream_ids:
+            self._outbox.streams.pop(stream_id, None)
         self.media.lost()
         if self.state is State.OVER:
             self._close_if_settled()
@@ -603,12 +630,16 @@ class CallActor:
         self.pump(now)
 
     def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
-        self.media.invited()
-        if then is Pending.INVITE:
-            self.times.invited = now
-            self.session.invite(now, offer, headers=self._headers)
-        else:
-            self.session.reinvite(now, offer, headers=self._headers)
+        try:
+            if then is Pending.INVITE:
+                self.session.invite(now, offer, headers=self._headers)
+                self.times.invited = now
+            else:
+                self.session.reinvite(now, offer, headers=self._headers)
+        except Exception:
+            if self.media.exchange.pending is not None:
+                self.media.exchange.reject()  # it did not go out
+            raise
         self.pump(now)
 
     def _accept(self, now: float) -> None:
@@ -631,10 +662,10 @@ class CallActor:
         except NothingFits:
             self.reject(488, "", (), now)
             return
-        if not self.answer_status:
+        self.session.accept(now, body, headers=self._headers)
+        if self.state is State.ANSWERING:
             self.answer_status = 200
             self.times.answered = now
-        self.session.accept(now, body, headers=self._headers)
 
     def _send_early_media(self, now: float) -> None:
         try:

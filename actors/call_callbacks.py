@@ -131,13 +131,12 @@ def _start_media(call: "Call") -> None:
 
 def _on_refused(call: "Call", notice: Refused) -> None:
     param, cause = call.param, notice.cause
-    if cause in _TIMEOUTS:
-        error: CallTimeout | CallRejected | CallEnded = CallTimeout(f"no final answer ({cause.value})")
-        if call.actor.unread:
-            error = CallTimeout(
-                f"no final answer ({cause.value}); one that came could not be read: {call.actor.unread}"
-            )
-    elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
+    error: CallTimeout | CallRejected | CallEnded
+    if call.actor.crash is not None:
+        error = call.ended()
+    elif cause in _TIMEOUTS:
+        error = CallTimeout(f"no final answer ({cause.value})")
+    elif cause in (Cause.CANCELLED, Cause.BAD_DESCRIPTION):
         error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)
@@ -305,7 +304,7 @@ def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
 def _on_over(call: "Call", notice: Over) -> None:
     if call.state is not State.OVER:
         return  # `cb_final` has sent its INVITE once more (C31)
-    call.fail_waiters(CallEnded(call.actor.cause))
+    call.fail_waiters(call.ended())
     call.sending.clear()
     call.requests = {number: each for number, each in call.requests.items() if each[0] is not None}
     call.bound_tasks()
@@ -319,8 +318,10 @@ def _on_closed(call: "Call", notice: Closed) -> None:
     if call.closed or call.state is not State.OVER:
         return
     call.closed = True
-    _clean_up(call)
-    call.worker.call_over(call)
+    try:
+        _clean_up(call)
+    finally:  # a callback that fails must not keep the call for ever
+        call.worker.call_over(call)
     for waiter in call.over_waiters:
         _resolve(waiter)
     if call.on_over is not None:

@@ -258,6 +258,12 @@ class CallMedia:
         return any(line.stream_id and not line.closed for line in (*self._left, *self._senders, *self._left_senders))
 
     @property
+    def stream_ids(self) -> list[int]:
+        """The streams that are open, or about to be."""
+        lines = (*self.lines, *self._left, *self._senders, *self._left_senders)
+        return [line.stream_id for line in lines if line.stream_id and not line.closed]
+
+    @property
     def statistics(self) -> tuple[media.StreamStatistics, ...]:
         """Final figures of the streams that are closed, in the order of the lines, earlier ones first."""
         return tuple(line.statistics for line in (*self._left, *self.lines) if line.statistics is not None)

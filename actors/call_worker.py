@@ -6,7 +6,6 @@ users of the calls. A call whose code or state goes wrong ends alone: the crash 
 """
 
 import asyncio
-import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +21,8 @@ from sipcore.sdp import SessionDescription
 from sipcore.session import InviteSession
 from sipcore.tokens import Tokens
 
-from . import call_callbacks, listeners, media_sockets, sip_failures, sip_trace
+from . import actor_table, call_callbacks, listeners, media_sockets, sip_failures, sip_trace
+from .actor_table import ActorTable, Entries
 from .admission import Admission
 from .application import Application
 from .arrivals import Arrivals
@@ -32,11 +32,13 @@ from .call_book import CallBook
 from .call_demand import named_codecs
 from .call_media import Line, MediaDemand
 from .call_slices import CallSlices
+from .call_state import State
 from .callbacks import carry_through
 from .config import NodeConfig
+from .crash_log import CrashLog
 from .deadlines import Deadlines
 from .draining import Draining
-from .errors import ConfigurationError, Overloaded
+from .errors import CallError, ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
 from .media_lease import MediaLease
@@ -55,7 +57,6 @@ from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
 TIMER_SLACK: Final = 0.001
-_logger = logging.getLogger(__name__)
 
 OnTransfer = Callable[[Call, int, Request], None]
 """What takes a transfer that the peer of a call asks for; without one it is declined."""
@@ -90,6 +91,7 @@ class CallWorker:
         self.application = Application()
         self.on_transfer: OnTransfer | None = None
         self.now = time.monotonic
+        self.crashes = CrashLog(lambda: self.now())
         self.loop = surroundings.loop
         self.tell = tell
         self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
@@ -99,8 +101,7 @@ class CallWorker:
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
-        self._actors: dict[tuple[Any, ...], CallActor | RegistrationActor] = {}
-        self._by_number: dict[int, CallActor] = {}
+        self._actors = ActorTable()
         self.live: dict[int, Call] = {}
         self._touched: dict[CallActor | RegistrationActor, None] = {}
         """whose deadline and end the next flush looks at"""
@@ -169,17 +170,27 @@ class CallWorker:
         elif role == "media":
             self._media_output.reconnect(slot)
             now = self.now()
-            for actor in list(self._by_number.values()):
+            for actor in self._actors.calls:
                 if actor.media.demand.worker == slot:
                     self.guarded(actor, actor.media_lost, "media_worker_lost", now)
+            for owner in list(self._outbox.streams.values()) if slot == self._lease_worker else ():
+                if isinstance(owner, MediaLease):
+                    self.guarded(owner, owner.media_lost, "media_worker_lost", now)
             self.flush()
 
     def update_gauges(self) -> int:
         """Bring gauges up to date; the number of live calls."""
         self.book.set_active(self.live.values(), self.registrations.count)
+        actor_table.show(self.entries, len(self._actors), self.totals)
         self.application.update_gauges()
         self.book.slices.flush()
         return len(self.live)
+
+    @property
+    def entries(self) -> Entries:
+        """The sizes of all tables about calls; zero when nothing is left of any."""
+        streams, names = len(self._outbox.streams), self.output.late.waiting
+        return self._actors.entries(streams=streams, names=names, deadlines=len(self._deadlines))
 
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only the application knows."""
@@ -205,7 +216,7 @@ class CallWorker:
 
     def has_open_ends(self) -> bool:
         """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
-        return any(actor.session.ending and number not in self.live for number, actor in self._by_number.items())
+        return any(actor.session.ending and actor.number not in self.live for actor in self._actors.calls)
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
@@ -260,19 +271,24 @@ class CallWorker:
         call.planned = planned
         call.to = to
         call.actor.media.given = given
-        self._actors[session.call_id, session.local_tag] = call.actor
+        self._actors.file(call.actor, (session.call_id, session.local_tag))
         self.book.attempt(scenario, "uac", self.now())
-        lines = self.lines_of(param)
-        if lines or param.media_ssocks:
-            self.bring_media(call.actor)
-            call.listening, call.described = param.media_lsocks, param.sdp
-            media_sockets.send_through(call)
-        if param.ack_header:
-            session.ack_lines = lines_of(pairs_of(param.ack_header))
-        delayed, hold = param.sdp_on_ack, param.call_on_hold
-        param.call_on_hold = False
-        call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
-        self.touch(call.actor)
+        try:
+            lines = self.lines_of(param)
+            if lines or param.media_ssocks:
+                self.bring_media(call.actor)
+                call.listening, call.described = param.media_lsocks, param.sdp
+                media_sockets.send_through(call)
+            if param.ack_header:
+                session.ack_lines = lines_of(pairs_of(param.ack_header))
+            delayed, hold = param.sdp_on_ack, param.call_on_hold
+            param.call_on_hold = False
+            call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
+        except Exception:
+            call.actor.abandon(self.now())
+            raise
+        finally:
+            self.touch(call.actor)
         return call
 
     def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
@@ -293,7 +309,7 @@ class CallWorker:
             self.book.attempt(call.scenario, "uac", self.now())
             call.times.counted = False
         self.live[actor.number] = call
-        self._by_number[actor.number] = self._actors[actor.session.call_id, actor.session.local_tag] = actor
+        self._actors.file(actor, (actor.session.call_id, actor.session.local_tag))
         actor.reopen()
 
     def touch(self, actor: CallActor | RegistrationActor) -> None:
@@ -342,7 +358,7 @@ class CallWorker:
         actor.user = call
         if self.trace is not None:
             call.sip_record = self.trace.begin(session.call_id)
-        self._by_number[self._number] = actor
+        self._actors.file(actor)
         self.live[self._number] = call
         return call
 
@@ -352,8 +368,7 @@ class CallWorker:
         """Take up a call that came in."""
         call = self._new_call(session, demand, False, self.application.scenario, param)
         actor = call.actor
-        self._actors[session_key(request)] = actor
-        self._actors[session.call_id, session.local_tag] = actor
+        self._actors.file(actor, session_key(request), (session.call_id, session.local_tag))
         self.book.attempt(call.scenario, "uas", self.now())
         self.guarded(actor, actor.pump, now)
         self._touched[actor] = None
@@ -376,7 +391,7 @@ class CallWorker:
         if challenge is not None and not registration.authorize(challenge):
             raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
         actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
-        self._actors[actor.key] = actor
+        self._actors.file(actor, actor.key)
         self.registrations.add(actor)
         actor.register(self.now())
         self.touch(actor)
@@ -410,44 +425,59 @@ class CallWorker:
     def _on_sip(self, channel: Channel, records: list[Any]) -> None:
         now = self.now()
         for record in records:
-            if record.__class__ is not SipReceived:
-                if record.__class__ is SendFailed:
-                    self._on_lost(record)
-                else:
-                    self.replacements.on_record(record)
-                continue
             try:
-                message = self._reader.read(record.data)
-                key = session_key(message)
-            except ParseError as error:
-                self._reader.dropped(record, error, self.trace, self._actors)
-                self.arrivals.refuse_unreadable(record, error)
-                continue
-            if self.trace is not None:
-                self.trace.received(key[0], record)
-            transport = self.output.hops[record.listener].transport
-            self._sip.received(message, transport)
-            actor = self._actors.get(key)
-            source = Hop(transport, record.host, record.port)
-            if actor is not None:
-                if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
-                    continue
-                self._touched[actor] = None
-                receiver = actor.user.receiver if isinstance(actor, CallActor) else None
-                if receiver is None:
-                    self.guarded(actor, actor.receive, message, source, record.flow, now)
-                else:  # the handler that a user has put in front of it (man page `receive`)
-                    self.guarded(actor, receiver, message, source)
-            elif isinstance(message, Request):
-                self.arrivals.take(message, source, record, now)
+                self._take(record, now)
+            except Exception as error:  # noqa: BLE001 - it must not cost the records behind it
+                self.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
+                self._refuse(record)
+
+    def _take(self, record: Any, now: float) -> None:
+        """Deal with one record of the dispatcher."""
+        if record.__class__ is not SipReceived:
+            if record.__class__ is SendFailed:
+                self._on_lost(record)
             else:
-                self.book.unexpected(self.application.scenario, "response")
-            if message.headers.reading.used:
-                self._reader.settle(message, record, self.trace)
+                self.replacements.on_record(record)
+            return
+        try:
+            message = parse(record.data)
+            key = session_key(message)
+        except ParseError as error:
+            if self.trace is not None:
+                self.trace.received("", record)
+            self.arrivals.refuse_unreadable(record, error)
+            return
+        if self.trace is not None:
+            self.trace.received(key[0], record)
+        transport = self.output.hops[record.listener].transport
+        self._sip.received(message, transport)
+        actor = self._actors.find(key)
+        source = Hop(transport, record.host, record.port)
+        if actor is not None:
+            if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
+                return
+            self._touched[actor] = None
+            receiver = actor.user.receiver if isinstance(actor, CallActor) else None
+            if receiver is None:
+                self.guarded(actor, actor.receive, message, source, record.flow, now)
+            else:  # the handler that a user has put in front of it (man page `receive`)
+                self.guarded(actor, receiver, message, source)
+        elif isinstance(message, Request):
+            self.arrivals.take(message, source, record, now)
+        else:
+            self.book.unexpected(self.application.scenario, "response")
+
+    def _refuse(self, record: Any) -> None:
+        """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        try:
+            if record.__class__ is SipReceived:
+                self.arrivals.refuse_failed(record)
+        except Exception as error:  # noqa: BLE001 - the crash boundary
+            self.crashes.tell("a request could not even be refused", error)
 
     def _on_lost(self, failed: SendFailed) -> None:
         """A request of ours did not get out."""
-        actor, branch = sip_failures.owner_of(failed.data, self._actors)
+        actor, branch = sip_failures.owner_of(failed.data, self._actors.find)
         if actor is not None and not self.output.fall_back(failed):
             self.guarded(actor, sip_failures.tell, actor, branch, failed, self.now())
             self.touch(actor)
@@ -513,36 +543,38 @@ class CallWorker:
             transmits, outbox.transmits = outbox.transmits, []
             send = self.output.send
             for transmit in transmits:
-                send(transmit)
+                try:
+                    send(transmit)
+                except Exception as error:  # noqa: BLE001 - it must not cost the messages behind it
+                    self.crashes.tell("a message could not be sent", error)
             self._media_output.flush()
             notices, outbox.notices = outbox.notices, []
             for actor, notice in notices:
-                self.guarded(actor, call_callbacks.take, actor.user, notice)
+                if actor.user is not None:
+                    self.guarded(actor, call_callbacks.take, actor.user, notice)
         self.output.flush()
         touched, self._touched = self._touched, {}
         for each in touched:
-            if each.finished:
-                self._forget(each)
-            else:
-                self._deadlines.watch(each)
+            self.guarded(each, self._settle, each)
         self._arm()
+
+    def _settle(self, actor: CallActor | RegistrationActor) -> None:
+        if actor.finished:
+            self._forget(actor)
+        else:
+            self._deadlines.watch(actor)
 
     def _forget(self, actor: CallActor | RegistrationActor) -> None:
         self._deadlines.forget(actor)
+        known = self._actors.forget(actor)
         if isinstance(actor, RegistrationActor):
-            self._actors.pop(actor.key, None)
             self.registrations.forget(actor)
             return
-        if self._by_number.pop(actor.number, None) is None:
+        if not known:
             return
-        session = actor.session
-        self._actors.pop((session.call_id, session.local_tag), None)
-        request = actor.user.invite_request
-        if request is not None:
-            self._actors.pop(session_key(request), None)
         actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
         if self.trace is not None:
-            self.trace.end(session.call_id)
+            self.trace.end(actor.session.call_id)
 
     # ---- the crash boundary
 
@@ -552,12 +584,14 @@ class CallWorker:
         """Run one call's code; whatever it raises ends that call only."""
         try:
             action(*arguments)
-        except Exception:
-            _logger.exception("%s failed in our own code and is ended", actor.name)
+        except Exception as error:  # noqa: BLE001 - the crash boundary
+            if isinstance(error, CallError) and isinstance(actor, CallActor) and actor.state is State.OVER:
+                return  # the call ended in the same moment: an outcome
+            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
             try:
-                actor.crashed(self.now())
-            except Exception:
-                _logger.exception("%s could not even be ended", actor.name)
+                actor.crashed(self.now(), error)
+            except Exception as further:  # noqa: BLE001 - as above
+                self.crashes.tell(f"{actor.name} could not even be ended", further)
 
     # ---- accounting
 

@@ -28,6 +28,7 @@ class CallError(SwarmError):
         """
         other = self.__class__.__new__(self.__class__, *self.args)
         other.__dict__.update(self.__dict__)
+        other.__cause__ = self.__cause__
         return other
 
 

@@ -5,10 +5,12 @@ waits is bounded; what finds no address is lost, and its transaction told so.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sipcore.errors import SipError
 from sipcore.hop import Hop, bracketed
 from sipcore.uri import Uri
 
@@ -18,6 +20,7 @@ from .request_loss import Loss
 if TYPE_CHECKING:
     from .resolver import Resolver
 
+_logger = logging.getLogger(__name__)
 MOST: Final = 256
 """messages that wait for one name"""
 MOST_NAMES: Final = 256
@@ -86,6 +89,11 @@ class LateNames:
         """The addresses that a name was found to have; none while it is not known."""
         return self._known.get(name, frozenset())
 
+    @property
+    def waiting(self) -> int:
+        """How many names are being looked up."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Stop waiting."""
         for each in self._tasks:
@@ -97,10 +105,12 @@ class LateNames:
             from .resolver import Resolver
 
             self.resolver = Resolver(random=Random())
-        uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
         try:
+            uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
             hops = await self.resolver.hops(uri, ((local.transport, 6 if ":" in local.host else 4),))
-        except ConfigurationError as error:
+        except Exception as error:  # whatever it is: what waits for the name must not wait for ever
+            if not isinstance(error, ConfigurationError | SipError):
+                _logger.exception("looking up a name failed")
             for each in self._waiting.pop(key):
                 self._lost(listener, each.data, host, port, str(error), Loss.UNREACHABLE)
             return

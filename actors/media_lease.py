@@ -57,8 +57,17 @@ class MediaLease:
         """An event of the stream, until a call takes it over."""
         if event.__class__ is media.StreamOpened:
             self._is_bound(event.rtp_port, event.rtcp_port)
-        elif event.__class__ is media.StreamRefused and not self.ready.done():
-            self.ready.set_exception(Overloaded(f"no media port: {event.reason}; widen rtp_ports"))
+        elif event.__class__ is media.StreamRefused:
+            self._is_gone(f"no media port: {event.reason}; widen rtp_ports")
+        elif event.__class__ is media.StreamClosed:
+            self._is_gone("the media port was closed")
+
+    def _is_gone(self, reason: str) -> None:
+        self.line.closed = True
+        self._streams.pop(self.line.stream_id, None)
+        if not self.ready.done():
+            self.ready.set_exception(Overloaded(reason))
+            self.ready.exception()  # nobody has to wait for it
 
     def give_to(self, actor: "CallActor") -> None:
         """A call uses it from now on, and gets its events."""
@@ -69,13 +78,13 @@ class MediaLease:
         """What logs call it."""
         return f"media port {self.port}"
 
-    def crashed(self, now: float) -> None:
+    def crashed(self, now: float, error: Exception) -> None:
         """Our own code failed on it."""
-        self.line.closed = True
+        self._is_gone("our own code failed on this media port")
 
     def media_lost(self, reason: str, now: float) -> None:
-        """The media worker is gone."""
-        self.line.closed = True
+        """The media worker is gone, or took no command."""
+        self._is_gone(f"no media port: {reason}")
 
     def release(self, worker: "CallWorker") -> None:
         """Give the port back unused."""

@@ -26,6 +26,7 @@ class RegistrationActor:
         "_on_event",
         "_outbox",
         "_registrations",
+        "keys",
         "number",
         "registration",
         "stopped",
@@ -40,6 +41,8 @@ class RegistrationActor:
         on_event: Callable[[RegistrationEvent], None],
     ) -> None:
         self.number = number
+        self.keys: tuple[tuple[Any, ...], ...] = ()
+        """under which its responses find it; the `ActorTable`'s"""
         self.registration = registration
         self.stopped = False
         """it is to be removed, or was given up"""
@@ -94,7 +97,7 @@ class RegistrationActor:
     def media_event(self, event: Any, now: float) -> None:
         """A registration has no media."""
 
-    def crashed(self, now: float) -> None:
+    def crashed(self, now: float, error: Exception) -> None:
         """Our own code failed on it: stop."""
         self.abandon()
 

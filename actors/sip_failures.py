@@ -1,7 +1,7 @@
 """Requests of ours that did not get out: whose they are, and telling it so (RFC 3261 section 17.1.4)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .call_actor import CallActor
@@ -43,10 +43,10 @@ def _value(data: bytes, name: bytes) -> bytes:
     return data[start:end] if end >= 0 else b""
 
 
-def owner_of(data: bytes, actors: Mapping[tuple[Any, ...], CallActor | RegistrationActor]) -> tuple[Any, str]:
-    """Whose request it is and its branch; None and nothing when nobody waits for it any more."""
+def owner_of(data: bytes, find: Callable[[tuple[Any, ...]], Any]) -> tuple[Any, str]:
+    """Whose request it is and its branch; None and nothing when nobody waits for it any more. find: by the key."""
     sent = identity(data)
-    actor = actors.get((sent.call_id, sent.from_tag)) if sent is not None else None
+    actor = find((sent.call_id, sent.from_tag)) if sent is not None else None
     return (actor, sent.branch) if sent is not None and actor is not None else (None, "")
 
 

@@ -216,6 +216,14 @@ class InviteSession(TransferSide):
         return None if due == inf else due
 
     @property
+    def dialogs(self) -> int:
+        """How many dialogs it has, early ones of a forked INVITE included."""
+        forks = [
+            each for client in self._clients if isinstance(client, OutgoingInvite) for each in client.dialogs.values()
+        ]
+        return len(forks) + (self.dialog is not None and all(each is not self.dialog for each in forks))
+
+    @property
     def remote_tag(self) -> str:
         """The peer's tag, empty before it is known."""
         return self.dialog.remote_tag if self.dialog is not None else ""

@@ -163,6 +163,11 @@ class TransactionUser(ABC):
         self._events = []
         return out
 
+    @property
+    def transactions(self) -> int:
+        """How many transactions it has, ours and the peer's."""
+        return len(self._clients) + len(self._servers)
+
     def _next_id(self) -> int:
         self._last_id += 1
         return self._last_id

@@ -61,9 +61,9 @@ def held(*agents: UserAgent) -> Held:
         len(os.listdir("/proc/self/fd")),
         len(asyncio.all_tasks()),
         sum(not handle.cancelled() for handle in scheduled),
-        sum(len(each._actors) + len(each._by_number) + len(each.live) for each in workers),
-        sum(len(each._deadlines) for each in workers),
-        sum(len(each._outbox.streams) for each in workers),
+        sum(len(each._actors) + each.entries.actors + len(each.live) for each in workers),
+        sum(each.entries.deadlines for each in workers),
+        sum(each.entries.streams for each in workers),
     )
 
 
@@ -213,9 +213,9 @@ def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None
                 if way is not dropped:
                     await until(lambda: not any(worker.live for worker in workers))
                 for worker in workers:  # what their transactions would wait for, another 32 s, is not the point here
-                    for call in [each.user for each in worker._by_number.values()]:
+                    for call in [each.user for each in worker._actors.calls]:
                         worker.abandon(call)
-                await until(lambda: not any(worker._by_number for worker in workers))
+                await until(lambda: not any(worker.entries.actors for worker in workers))
 
             await some()
             with without_collector():

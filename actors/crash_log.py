@@ -1,0 +1,51 @@
+"""Tracebacks of errors in our own code or a user's, each place at most once a minute (RELIABILITY P9).
+
+What a peer can make happen it can make happen a thousand times a second: a log that grew with it would harm the other
+calls. Further errors of one place are counted, and the count stands in the next line about it.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+EVERY: Final = 60.0
+"""seconds between two tracebacks of one place"""
+MOST_PLACES: Final = 256
+"""files and lines remembered"""
+_logger = logging.getLogger(__name__)
+
+Place = tuple[str, int]
+"""file and line in which an error was raised"""
+
+
+class CrashLog:
+    """One per call worker. now: the monotonic clock."""
+
+    __slots__ = ("_now", "_places")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._places: dict[Place, list[float]] = {}  # when it was told, and how many were not told since
+
+    def tell(self, text: str, error: BaseException) -> None:
+        """Log what happened and where, with a traceback; only count it when its place was told within a minute."""
+        place, now = place_of(error), self._now()
+        told = self._places.get(place)
+        if told is not None and now - told[0] < EVERY:
+            told[1] += 1
+            return
+        self._places.pop(place, None)
+        if len(self._places) >= MOST_PLACES:
+            del self._places[next(iter(self._places))]
+        self._places[place] = [now, 0]
+        left_out = f" ({told[1]:.0f} more errors in this line were not logged)" if told is not None and told[1] else ""
+        _logger.error("%s%s", text, left_out, exc_info=error)
+
+
+def place_of(error: BaseException) -> Place:
+    """File and line in which an error was raised; nothing for one that was never raised."""
+    last: Place = ("", 0)
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        last = (frame.f_code.co_filename, line)
+    return last
