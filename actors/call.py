@@ -6,7 +6,6 @@ notices mean for callbacks is in `call_callbacks`.
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from media.messages import Source, StreamStatistics
+from sipcore.errors import LocalProtocolError
 from sipcore.header_lines import lines_of
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
@@ -41,8 +41,6 @@ UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
 GRACE: Final = 30.0
 """seconds that the coroutines of a call have for their own clean-up after its end"""
-
-_logger = logging.getLogger(__name__)
 
 
 class Call:
@@ -255,7 +253,12 @@ class Call:
         await self.up
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there."""
+        """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there.
+
+        Raises:
+            CallEnded: the caller gave up.
+        """
+        self.raise_if_over()
         media_sockets.take_over(self)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
         self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
@@ -553,6 +556,10 @@ class Call:
         error.__cause__ = self.actor.crash
         return error
 
+    def ended_by(self, error: BaseException) -> bool:
+        """Whether an error only says that the call ended in the same moment, which is an outcome and no fault."""
+        return self.actor.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
+
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""
         if self.actor.state is State.OVER:
@@ -579,8 +586,10 @@ class Call:
             await awaitable
         except CallError:
             pass  # an outcome of a call
-        except (Exception, SystemExit, KeyboardInterrupt):  # exit() in a user's code ends its call, not the process
-            _logger.exception("a coroutine of call %s failed and the call is ended", shown(self.call_id))
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # exit() ends its call, not the process
+            if self.ended_by(error):
+                return
+            self.worker.crashes.tell(f"a coroutine of call {shown(self.call_id)} failed and the call is ended", error)
             self.failure = self.failure or "scenario_error"
             self.hang_up()
 

@@ -17,6 +17,7 @@ from sipcore.fields import Replaces
 from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
+from sipcore.offer_answer import State as Exchange
 from sipcore.session import InviteSession
 
 from .call_media import CallMedia, Line, MediaDemand
@@ -67,7 +68,7 @@ class CallActor:
         "_offered",
         "_outbox",
         "_pending",
-        "_unpracked",
+        "_withdrawn",
         "answer_phrase",
         "answer_status",
         "by",
@@ -77,6 +78,7 @@ class CallActor:
         "keys",
         "media",
         "number",
+        "rung",
         "session",
         "state",
         "times",
@@ -102,6 +104,8 @@ class CallActor:
         self.keys: tuple[tuple[Any, ...], ...] = ()
         """under which its messages find it; the `ActorTable`'s"""
         self.state = State.IDLE
+        self.rung = 0
+        """how often the user had a provisional response sent"""
         self.times = CallTimes()
         self.cause = ""
         self.crash: Exception | None = None
@@ -129,6 +133,8 @@ class CallActor:
         self._bye_open = False
         self._closed = False
         self._abandoned = False
+        self._withdrawn = False
+        """the peer's last INVITE was taken back before our answer"""
         self._held: Answered | None = None
         self._loss = Loss.LOST
         self.unread = ""
@@ -147,6 +153,11 @@ class CallActor:
         if self.state is not State.OVER or self.media.running:
             return False
         return self._abandoned or (self.is_uac and not self.times.invited) or self.session.finished
+
+    @property
+    def awaits_answer(self) -> bool:
+        """An INVITE of the peer, the first or a later one, waits, and no answer of ours is on its way."""
+        return self.session.invite_waits and self._pending is not Pending.ACCEPT and self.state is not State.OVER
 
     @property
     def name(self) -> str:
@@ -186,13 +197,11 @@ class CallActor:
             self._require(self.media.require(len(given.media) if given is not None else 1), then, now)
 
     def ring(self, status: int, headers: Headers, now: float, *, early_media: bool = False) -> None:
-        """Send a provisional response to the call that came in; with `early_media` it carries our answer.
-
-        Where the INVITE has no offer and requires reliable responses, the first carries ours (RFC 3262 section 5).
-        """
-        if self.state is not State.INCOMING:
+        """Send a provisional response to the call that came in; with `early_media` it carries our answer."""
+        if not self.awaits_answer:
             return
-        if (early_media and self.media.owes_answer) or self.session.owes_offer:
+        self.rung += 1
+        if early_media and self.state is State.INCOMING and self.media.exchange.pending is not None:
             self._headers, self._early_status = headers, status
             self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
         else:
@@ -202,6 +211,8 @@ class CallActor:
     def answer(self, headers: Headers, now: float, *, hold: bool = False) -> None:
         """Take the INVITE that waits: first the media ports, then the 200 with the answer.
 
+        Nothing happens when a later INVITE was taken back by the peer.
+
         Raises:
             LocalProtocolError: no INVITE waits for an answer.
         """
@@ -209,16 +220,22 @@ class CallActor:
             raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         if self.state is State.INCOMING:
             self.state = State.ANSWERING
+        elif self._withdrawn:
+            return
+        elif not self.awaits_answer:
+            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
 
     def reject(self, status: int, reason: str, headers: Headers, now: float) -> None:
         """Refuse the INVITE that waits; a refused re-INVITE leaves the call up."""
-        if self.state in (State.INCOMING, State.ANSWERING):
-            self.answer_status = status
-        elif self.state is not State.UP:
+        if self.state in (State.IDLE, State.CALLING, State.OVER) or self._withdrawn:
             return
-        if self.media.exchange.pending is not None:
+        if not self.times.answered:
+            self.answer_status = status
+        if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
+            self._pending = Pending.NOTHING
+        if self.media.exchange.state is Exchange.REMOTE_OFFER:
             self.media.exchange.reject()
         self.session.reject(now, status, reason, headers=headers)
         self.pump(now)
@@ -256,7 +273,9 @@ class CallActor:
         return request_id
 
     def respond(self, request_id: int, status: int, headers: Headers, now: float) -> None:
-        """Answer a `PeerRequest` or `TransferAsked` that waits."""
+        """Answer a `PeerRequest` or `TransferAsked`; harmless when it does not wait any more."""
+        if not self.session.awaits(request_id):
+            return
         self.session.respond(now, request_id, status, headers=headers)
         self.pump(now)
 
@@ -267,7 +286,9 @@ class CallActor:
         return request_id
 
     def accept_transfer(self, request_id: int, now: float) -> None:
-        """Take on the transfer that the peer asked for; the call to its target is the user's business."""
+        """Take on the transfer that the peer asked for, if it still waits; the new call is the user's business."""
+        if not self.session.awaits(request_id):
+            return
         self.session.accept_transfer(now, request_id)
         self.pump(now)
 
@@ -414,7 +435,20 @@ class CallActor:
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request))
 
+    def _withdraw(self) -> None:
+        """The peer's INVITE waits no more, without an answer of ours: what it offered never was."""
+        self._withdrawn = True
+        if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
+            self._pending = Pending.NOTHING
+        if self.media.exchange.state is Exchange.REMOTE_OFFER:
+            self.media.exchange.reject()
+
+    def _on_cancel(self, event: sip.CancelReceived, now: float) -> None:
+        self._withdraw()
+
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
+        self._withdraw()  # the one before, if it was given up without a word (RFC 3262 section 3)
+        self._withdrawn = False
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request, reinvite=True))
 
@@ -616,7 +650,9 @@ class CallActor:
         then, self._pending = self._pending, Pending.NOTHING
         if self.state is State.OVER:
             return
-        if then is Pending.ACCEPT:
+        if then in (Pending.ACCEPT, Pending.EARLY_MEDIA) and not self.session.invite_waits:
+            self._withdraw()
+        elif then is Pending.ACCEPT:
             self._accept(now)
         elif then is Pending.EARLY_MEDIA:
             self._send_early_media(now)
@@ -652,9 +688,7 @@ class CallActor:
             if self.media.owes_answer:
                 body: bytes | None = self.media.answer(hold)
                 self.media.configure(self.media.agreed())
-            elif exchange.pending is not None:
-                body = exchange.pending.to_bytes()  # what our reliable 1xx has offered
-            elif self.state is State.ANSWERING and exchange.local is not None:
+            elif not self.times.answered and exchange.local is not None:
                 body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
             else:
                 body = self.media.offer(hold)
@@ -663,7 +697,7 @@ class CallActor:
             self.reject(488, "", (), now)
             return
         self.session.accept(now, body, headers=self._headers)
-        if self.state is State.ANSWERING:
+        if not self.times.answered:
             self.answer_status = 200
             self.times.answered = now
 
@@ -759,7 +793,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Answered: CallActor._on_answered,
     sip.Established: CallActor._on_established,
     sip.ReinviteReceived: CallActor._on_reinvite,
-    sip.CancelReceived: CallActor._on_cancelled,
+    sip.CancelReceived: CallActor._on_cancel,
     sip.OfferReceived: CallActor._on_offer,
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,

@@ -4,7 +4,7 @@ The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.events import Cause
@@ -14,6 +14,7 @@ from sipcore.message import Response
 from . import media_sockets
 from .call import UNREAD_DIGITS
 from .call_state import State
+from .callbacks import invoke
 from .errors import CallEnded, CallError, CallRejected, CallTimeout
 from .notices import (
     Acknowledged,
@@ -68,6 +69,8 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
     param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
     if not notice.reinvite:
         call.invite_request = notice.request
+        if not call.actor.awaits_answer:
+            return  # its caller has given up already
         if notice.request.replaces is not None and call.worker.replacements.take_over(call, notice.request):
             return
         call.worker.arrivals.announce(call, notice.request)
@@ -78,9 +81,29 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
 
 
 def answer_invite(call: "Call", notice: Incoming) -> None:
-    """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18)."""
-    param = call.param
-    reply = call.call_back(param.cb_invite, call, notice.request) if param.cb_invite is not None else None
+    """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18).
+
+    What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows. The answer of a
+    coroutine is what it returns in the end.
+    """
+    callback = call.param.cb_invite
+    rung = call.actor.rung
+    later: list[Awaitable[Any]] = []
+    reply = invoke(callback, call, notice.request, spawn=later.append) if callback is not None else None
+    if later:
+        call.spawn(_answer_later(call, later[0], rung))
+    else:
+        _answer_with(call, reply, rung)
+
+
+async def _answer_later(call: "Call", reply: Awaitable[Any], rung: int) -> None:
+    _answer_with(call, await reply, rung)
+
+
+def _answer_with(call: "Call", reply: Any, rung: int) -> None:
+    """Send what a callback returned. rung: how often the call had rung before it."""
+    if not call.actor.awaits_answer:
+        return
     if isinstance(reply, Response):
         headers = tuple(pair for pair in reply.headers.items() if key_of(pair[0]) not in _NOT_THE_USERS)
         if reply.status < 200:
@@ -89,7 +112,7 @@ def answer_invite(call: "Call", notice: Incoming) -> None:
             call.accept(headers)
         else:
             call.reject(reply.status, reply.reason, headers)
-    elif notice.reinvite or call.state is State.INCOMING:
+    elif call.actor.rung == rung:
         call.accept()
 
 
@@ -124,7 +147,7 @@ def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
 
 
 def _start_media(call: "Call") -> None:
-    if call.param.init_media is not None:
+    if call.param.init_media is not None and call.state is not State.OVER:
         media_sockets.show(call)
         call.call_back(call.param.init_media, call, call.param)
 

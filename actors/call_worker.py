@@ -32,13 +32,12 @@ from .call_book import CallBook
 from .call_demand import named_codecs
 from .call_media import Line, MediaDemand
 from .call_slices import CallSlices
-from .call_state import State
 from .callbacks import carry_through
 from .config import NodeConfig
 from .crash_log import CrashLog
 from .deadlines import Deadlines
 from .draining import Draining
-from .errors import CallError, ConfigurationError, Overloaded
+from .errors import ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
 from .media_lease import MediaLease
@@ -585,8 +584,8 @@ class CallWorker:
         try:
             action(*arguments)
         except Exception as error:  # noqa: BLE001 - the crash boundary
-            if isinstance(error, CallError) and isinstance(actor, CallActor) and actor.state is State.OVER:
-                return  # the call ended in the same moment: an outcome
+            if isinstance(actor, CallActor) and actor.user is not None and actor.user.ended_by(error):
+                return
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
             try:
                 actor.crashed(self.now(), error)
@@ -615,7 +614,7 @@ class CallWorker:
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""
-        task = self.loop.create_task(carry_through(awaitable))
+        task = self.loop.create_task(carry_through(awaitable, self.crashes.tell))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -5,14 +5,11 @@ come first; a `StopVariable`, `asyncio.Event` or future, which is set; a compile
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .errors import CallError
-
-_logger = logging.getLogger(__name__)
 
 
 class StopVariable:
@@ -67,11 +64,11 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
     return result
 
 
-async def carry_through(awaitable: Awaitable[Any]) -> None:
-    """Await a callback's coroutine; its failure is logged and ends nothing else."""
+async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, Exception], None]) -> None:
+    """Await a callback's coroutine; its failure is told, as by `CrashLog.tell`, and ends nothing else."""
     try:
         await awaitable
     except CallError:
         pass  # the call ended first; its own callbacks say so
-    except Exception:
-        _logger.exception("a callback failed")
+    except Exception as error:  # noqa: BLE001 - the crash boundary
+        tell("a callback failed", error)

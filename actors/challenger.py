@@ -8,7 +8,6 @@ is for the caller of `judge` to know, because its nonce count would be used by t
 """
 
 import inspect
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +18,7 @@ from sipcore.stateless import stateless_tag
 
 from .callbacks import Callback, invoke
 from .errors import ConfigurationError
+from .foreign_text import shown
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -27,7 +27,6 @@ OFFERED: Final = ("SHA-256", "MD5")
 """algorithms of the challenges, in this order (RFC 8760 section 2.4)"""
 _OPTIONS: Final = ("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms")
 _BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
-_logger = logging.getLogger(__name__)
 
 Users = Mapping[str, Any] | Callback
 
@@ -106,8 +105,9 @@ class Challenger:
             return ""
         try:
             verdict = self._server.verify(request, self._lookup, now, source=host)
-        except Exception:
-            _logger.exception("the lookup of a user failed; the %s of %s is refused", request.method, host)
+        except Exception as error:  # noqa: BLE001 - the crash boundary
+            text = f"the lookup of a user failed; the {shown(request.method)} of {host} is refused"
+            self._worker.crashes.tell(text, error)
             return self._answer(request, 500, ())
         if verdict.ok:
             return verdict.username

@@ -91,9 +91,14 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
     except asyncio.CancelledError:
         call.hang_up()
         raise
-    except (Exception, SystemExit, KeyboardInterrupt):  # exit() in a user's code ends its call, not the process
-        _logger.exception("the robot of call %s failed", shown(call.call_id))
-        call.failure = "scenario_error"
+    except (
+        Exception,
+        SystemExit,
+        KeyboardInterrupt,
+    ) as error:  # exit() in a user's code ends its call, not the process
+        if not call.ended_by(error):
+            worker.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
+            call.failure = "scenario_error"
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)
     else:

@@ -157,6 +157,11 @@ class CalledSide(CallingSide):
 
     # Answers
 
+    @property
+    def invite_waits(self) -> bool:
+        """True while an INVITE of the peer, the first or a later one, waits for `accept` or `reject`."""
+        return self._incoming is not None and self._incoming.held is None
+
     def _pending_invite(self, name: str) -> IncomingInvite:
         incoming = self._incoming
         if incoming is None or incoming.held is not None:

@@ -271,6 +271,10 @@ class DialogSide(CalledSide):
                     return fork.dialog
         return None
 
+    def awaits(self, request_id: int) -> bool:
+        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 15.1.2)."""
+        return any(each.request_id == request_id and not each.transaction.answered for each in self._servers)
+
     def _waiting(self, request_id: int) -> ServerRequest:
         for server in self._servers:
             if server.request_id == request_id and not server.transaction.answered:

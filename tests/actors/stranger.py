@@ -35,10 +35,12 @@ def invite(number: int, host: str, port: int, *headers: str, body: bytes = SDP, 
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
-def follow_up(method: str, first: bytes, answer: Response | None = None, *, cseq: int = 0, branch: str = "") -> bytes:
+def follow_up(
+    method: str, first: bytes, answer: Response | None = None, *, cseq: int = 0, branch: str = "", body: bytes = b""
+) -> bytes:
     """A request that follows an INVITE: ACK of a failure and CANCEL as they must be, else one of the dialog.
 
-    answer: gives the To tag. cseq, branch: in place of the INVITE's.
+    answer: gives the To tag. cseq, branch: in place of the INVITE's. body: a description.
     """
     text = first.partition(b"\r\n\r\n")[0].decode()
     if branch:
@@ -49,7 +51,13 @@ def follow_up(method: str, first: bytes, answer: Response | None = None, *, cseq
     if answer is not None and answer.to_tag:
         text = text.replace("To: <sip:bob@127.0.0.1>", f"To: <sip:bob@127.0.0.1>;tag={answer.to_tag}")
     kept = [each for each in text.split("\r\n") if not each.startswith(("Content-", "Require", "Session-", "Replaces"))]
-    return "\r\n".join((*kept, "Content-Length: 0", "", "")).encode()
+    kind = ("Content-Type: application/sdp",) if body else ()
+    return "\r\n".join((*kept, *kind, f"Content-Length: {len(body)}", "", "")).encode() + body
+
+
+def within(method: str, first: bytes, answer: Response, cseq: int, body: bytes = b"") -> bytes:
+    """A request of the dialog that an INVITE and its 2xx have made."""
+    return follow_up(method, first, answer, cseq=cseq, branch=f"z9hG4bK-{method}-{cseq}", body=body)
 
 
 class Stranger:
