@@ -233,12 +233,13 @@ class Call:
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
-        self.actor.ring(status, tuple(headers), self.worker.now())
+        self.actor.ring(status, tuple(headers), self.worker.now(), described=self.param.sdp is not None)
         self.worker.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with our answer, so that the caller hears us before the call is up."""
-        self.actor.ring(status, tuple(headers), self.worker.now(), early_media=True)
+        described = self.param.sdp is not None
+        self.actor.ring(status, tuple(headers), self.worker.now(), early_media=True, described=described)
         self.worker.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:

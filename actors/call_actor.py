@@ -14,7 +14,7 @@ from media import messages as media
 from sipcore import events as sip
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipcore.fields import Replaces
-from sipcore.hop import Hop
+from sipcore.hop import Hop, bracketed
 from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
 from sipcore.offer_answer import State as Exchange
@@ -196,11 +196,20 @@ class CallActor:
             given = self.media.given
             self._require(self.media.require(len(given.media) if given is not None else 1), then, now)
 
-    def ring(self, status: int, headers: Headers, now: float, *, early_media: bool = False) -> None:
-        """Send a provisional response to the call that came in; with `early_media` it carries our answer."""
+    def ring(
+        self, status: int, headers: Headers, now: float, *, early_media: bool = False, described: bool = False
+    ) -> None:
+        """Send a provisional response to the call that came in; with `early_media` it carries our answer.
+
+        An offer of which nothing can be accepted is refused instead, so that no ringing is heard that comes to nothing
+        (RFC 3261 section 13.3.1.3). described: the user answers it with a description of its own.
+        """
         if not self.awaits_answer:
             return
         self.rung += 1
+        if not described and not self.media.fits_offer:
+            self._refuse_offer(now)
+            return
         if early_media and self.state is State.INCOMING and self.media.exchange.pending is not None:
             self._headers, self._early_status = headers, status
             self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
@@ -465,8 +474,8 @@ class CallActor:
             return True
         try:
             self.media.take_offer(offer)
-        except ParseError:
-            self.session.reject(now, 488)
+        except ParseError as error:
+            self.session.reject(now, 488, headers=self._warning("399", shown(str(error))))
         except RemoteProtocolError as error:
             self.session.reject(now, error.status_hint)
         else:
@@ -694,18 +703,27 @@ class CallActor:
                 body = self.media.offer(hold)
             self._offered = self.media.exchange.pending is not None
         except NothingFits:
-            self.reject(488, "", (), now)
+            self._refuse_offer(now)
             return
         self.session.accept(now, body, headers=self._headers)
         if not self.times.answered:
             self.answer_status = 200
             self.times.answered = now
 
+    def _refuse_offer(self, now: float) -> None:
+        """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
+        self.reject(488, "", self._warning("305", "no media line of the offer can be accepted"), now)
+
+    def _warning(self, code: str, text: str) -> Headers:
+        agent = bracketed(self.session.config.local.host)
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        return (("Warning", f'{code} {agent} "{quoted}"'),)
+
     def _send_early_media(self, now: float) -> None:
         try:
             body = self.media.answer() if self.media.owes_answer else self.media.offer()
         except NothingFits:
-            self.reject(488, "", (), now)
+            self._refuse_offer(now)
             return
         if self.media.exchange.pending is None:
             self.media.configure(self.media.agreed())

@@ -224,6 +224,14 @@ class CallMedia:
         wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
         return self.require(max((index + 1 for index, each in enumerate(wanted) if each), default=0))
 
+    @property
+    def fits_offer(self) -> bool:
+        """Whether `answer` can accept some line of the pending offer, as far as that is known before its ports are."""
+        offer = self.exchange.pending
+        if offer is None or self.given is not None or not any(line.port for line in offer.media):
+            return True
+        return any(wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address))
+
     def adopt(self, lines: Sequence[Line]) -> None:
         """Use streams that were opened beforehand (man page `media_lsocks`)."""
         self.lines = list(lines)

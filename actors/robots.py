@@ -235,8 +235,9 @@ class AnsweringRobot:
             run(self._worker, call, self._robot)
         else:
             call.ring()
-            call.on_up = self._on_up
-            call.accept()
+            if call.state is State.INCOMING:  # not refused for its offer
+                call.on_up = self._on_up
+                call.accept()
 
     def _on_up(self, call: Call) -> None:
         if self._config.hangup_after > 0:

@@ -11,7 +11,7 @@ from math import inf
 
 from .calling import SDP, CallingSide
 from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
-from .errors import LocalProtocolError
+from .errors import LocalProtocolError, ParseError
 from .events import (
     AnswerReceived,
     By,
@@ -312,6 +312,7 @@ class CalledSide(CallingSide):
         if reinvite:
             self._events.append(ReinviteReceived(request, offer))
         else:
+            incoming.expires_at = now + _lifetime(request)
             self._events.append(InviteReceived(request, offer))
         return incoming
 
@@ -393,8 +394,10 @@ class CalledSide(CallingSide):
         due = inf
         for incoming in self._accepted:
             due = min(due, incoming.repeat_at, incoming.give_up_at)
-        if self._incoming is not None and self._incoming.reliable is not None:
-            due = min(due, self._incoming.reliable.due)
+        if self._incoming is not None:
+            due = min(due, self._incoming.expires_at)
+            if self._incoming.reliable is not None:
+                due = min(due, self._incoming.reliable.due)
         return due
 
     def _handle_called(self, now: float) -> None:
@@ -412,6 +415,9 @@ class CalledSide(CallingSide):
                 self.retransmissions += 1
                 self.config.counts.sent("INVITE")
                 self._transmits.append(incoming.success)
+        if self._incoming is not None and self._incoming.expires_at <= now:
+            self._refuse(self._incoming, 487, now)
+            self._finish_called(Cause.CANCELLED, By.EXPIRED, None)
         incoming_now = self._incoming
         sender = incoming_now.reliable if incoming_now is not None else None
         if incoming_now is None or sender is None or sender.due > now:
@@ -452,11 +458,10 @@ class CalledSide(CallingSide):
         """Send a BYE; returns its number."""
 
 
-def _requires_reliable(request: Request) -> bool:
-    """True when every provisional response above 100 has to be reliable (RFC 3262 section 3)."""
-    return "require" in request.headers.keys and request.requires(OPTION_TAG)
-
-
-def _owes_offer(incoming: IncomingInvite) -> bool:
-    """True while nothing reliable has answered an INVITE without offer."""
-    return incoming.reliable is None and not incoming.request.description
+def _lifetime(request: Request) -> float:
+    """Seconds within which an INVITE wants its final response; infinite without Expires, or with one that is none."""
+    try:
+        seconds = request.expires
+    except ParseError:
+        return inf
+    return inf if seconds is None else float(seconds)

@@ -31,6 +31,7 @@ class IncomingInvite(ServerRequest):
 
     __slots__ = (
         "dialog",
+        "expires_at",
         "give_up_at",
         "held",
         "interval",
@@ -62,6 +63,8 @@ class IncomingInvite(ServerRequest):
         self.held: HeldAccept | None = None
         self.success: Transmit | None = None
         """Our 2xx, kept for sending again."""
+        self.expires_at = inf
+        """When the invitation runs out, infinite when it does not say (RFC 3261 section 13.3.1)."""
         self.interval = 0.0
         self.repeat_at = inf
         self.give_up_at = inf
