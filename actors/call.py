@@ -26,10 +26,11 @@ from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
 from .file_names import file_name
 from .foreign_text import octets_of, shown
+from .given_text import checked_callback, checked_pairs, checked_text, checked_token
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler
-from .parameters import CallParameters, pairs_of
+from .parameters import CallParameters
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -233,13 +234,14 @@ class Call:
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
-        self.actor.ring(status, tuple(headers), self.worker.now(), described=self.param.sdp is not None)
+        pairs = checked_pairs("headers", headers)
+        self.actor.ring(status, pairs, self.worker.now(), described=self.param.sdp is not None)
         self.worker.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with our answer, so that the caller hears us before the call is up."""
-        described = self.param.sdp is not None
-        self.actor.ring(status, tuple(headers), self.worker.now(), early_media=True, described=described)
+        described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
+        self.actor.ring(status, pairs, self.worker.now(), early_media=True, described=described)
         self.worker.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -249,8 +251,9 @@ class Call:
             CallEnded: the caller gave up, or the offer could not be taken.
         """
         self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
         self.up = self.future()
-        self.accept(headers)
+        self.accept(pairs)
         await self.up
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -260,14 +263,16 @@ class Call:
             CallEnded: the caller gave up.
         """
         self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
         media_sockets.take_over(self)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
-        self.actor.answer(tuple(headers), self.worker.now(), hold=hold)
+        self.actor.answer(pairs, self.worker.now(), hold=hold)
         self.worker.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
-        self.actor.reject(status, reason, tuple(headers), self.worker.now())
+        pairs = checked_pairs("headers", headers)
+        self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.now())
         self.worker.touch(self.actor)
 
     # ---- both directions
@@ -315,12 +320,13 @@ class Call:
     def send_invite(self, *, clear: bool = False) -> None:
         """Send the INVITE that the parameters describe, the first one or a later one."""
         param, actor = self.param, self.actor
+        headers, ack_lines = param.header_pairs(), lines_of(param.ack_pairs())
         if clear:
             self.clear_sdp()
         media_sockets.take_over(self)
         hold, param.call_on_hold = param.call_on_hold, False
-        actor.session.ack_lines = lines_of(pairs_of(param.ack_header))
-        actor.invite(param.header_pairs(), self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
+        actor.session.ack_lines = ack_lines
+        actor.invite(headers, self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
         self.worker.touch(actor)
 
     def clear_sdp(self) -> None:
@@ -341,7 +347,7 @@ class Call:
 
         cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
         """
-        self.cancel_arguments = {"cb_final": cb_final, **more}
+        self.cancel_arguments = {"cb_final": checked_callback("cb_final", cb_final), **more}
         cancelled = self.actor.cancel(self.worker.now())
         self.worker.touch(self.actor)
         return cancelled
@@ -352,6 +358,7 @@ class Call:
         cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
         without it `send_bye` is (C33).
         """
+        checked_callback("cb_final", cb_final)
         if self.actor.state is not State.OVER and not self.times.bye_sent:  # a second one changes nothing
             self.bye_arguments = {"cb_final": cb_final, **more}
         self.hang_up()
@@ -384,11 +391,14 @@ class Call:
 
         Raises:
             CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
+            ConfigurationError: method, headers or content type cannot be written; nothing was sent.
         """
         self.raise_if_over()
-        content_type = headers.pop("content_type", headers.pop("Content_Type", ""))
-        pairs = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-        octets = octets_of(body) if isinstance(body, str) else body
+        content_type = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", "")))
+        pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
+        octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
+        checked_token("method", method)
+        checked_callback("cb_final", cb_final)
         request_id = self.actor.request(method, octets, content_type, pairs, self.worker.now())
         future: asyncio.Future[Response] = self.future()
         if cb_final is not None:
@@ -415,6 +425,7 @@ class Call:
             address = dialog.remote_target
         else:
             address = target
+        checked_text("target", address)
         done: asyncio.Future[Response] = self.future()
         request_id = self.actor.refer(address, replaces, "", self.worker.now())
         self.requests[request_id] = (None, done)

@@ -44,7 +44,7 @@ from .media_lease import MediaLease
 from .media_output import MediaOutput
 from .messages import LoadFinished, SendFailed, SipReceived
 from .outbox import Outbox
-from .parameters import CallParameters, pairs_of
+from .parameters import CallParameters
 from .registration_actor import RegistrationActor
 from .registrations import Registrations
 from .replacements import Replacements
@@ -279,7 +279,7 @@ class CallWorker:
                 call.listening, call.described = param.media_lsocks, param.sdp
                 media_sockets.send_through(call)
             if param.ack_header:
-                session.ack_lines = lines_of(pairs_of(param.ack_header))
+                session.ack_lines = lines_of(param.ack_pairs())
             delayed, hold = param.sdp_on_ack, param.call_on_hold
             param.call_on_hold = False
             call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)

@@ -28,6 +28,15 @@ Callback = Any
 """Anything that `invoke` takes."""
 
 
+def is_callback(value: Any) -> bool:
+    """Whether `invoke` takes it."""
+    if isinstance(value, tuple | list):
+        return not value or is_callback(value[0])
+    if value is None or isinstance(value, StopVariable | asyncio.Event | asyncio.Future | re.Pattern):
+        return True
+    return callable(value) or callable(getattr(value, "run", None))
+
+
 def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
     """Call it; what it returns (for a regular expression: whether it matches any argument, as text).
 

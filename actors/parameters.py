@@ -10,6 +10,7 @@ from typing import Any, Final
 from sipcore.sdp import SessionDescription
 
 from .callbacks import Callback
+from .given_text import checked_callback, checked_pairs, checked_seconds
 
 Header = str | Sequence[str]
 
@@ -85,12 +86,18 @@ class CallParameters:
     """source address of asymmetric sending"""
 
     def __init__(self, **values: Any) -> None:
+        _check(values)
         self.__dict__.update(values)
         if "asymmetric_rtp" in values:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
 
     def update(self, values: Mapping[str, Any]) -> None:
-        """Take over these keys."""
+        """Take over these keys.
+
+        Raises:
+            ConfigurationError: a value cannot become part of a message, or be called back; then nothing has changed.
+        """
+        _check(values)
         self.__dict__.update(values)
         if "asymmetric_rtp" in values:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
@@ -105,19 +112,29 @@ class CallParameters:
 
     def header_pairs(self) -> tuple[tuple[str, str], ...]:
         """`sip_header` as pairs; a list of values repeats the header."""
-        return pairs_of(self.sip_header)
+        return checked_pairs("sip_header", self.sip_header)
+
+    def ack_pairs(self) -> tuple[tuple[str, str], ...]:
+        """`ack_header` in the same way."""
+        return checked_pairs("ack_header", self.ack_header)
 
     def __repr__(self) -> str:
         return f"CallParameters({', '.join(sorted(self.__dict__))})"
 
 
-def pairs_of(given: Mapping[str, Header] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Headers as pairs; a list of values repeats the header."""
-    pairs = given.items() if isinstance(given, Mapping) else given
-    return tuple(
-        (name, value) for name, values in pairs for value in ((values,) if isinstance(values, str) else tuple(values))
-    )
+def _check(values: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for what would fail, or would be sent as something else, when it is due."""
+    for name, value in values.items():
+        if name in ("sip_header", "ack_header"):
+            checked_pairs(name, value)
+        elif name in _CALLED_BACK:
+            checked_callback(name, value)
+        elif name == "ring_time":
+            checked_seconds(name, value)
 
 
 KNOWN: Final = frozenset(CallParameters.__annotations__)
 """every option that the man page or this project names"""
+_CALLED_BACK: Final = frozenset(
+    (*(name for name in KNOWN if name.startswith("cb_")), "recv_bye", "send_bye", "send_cancel", "init_media")
+)

@@ -29,6 +29,7 @@ from .callbacks import Callback, invoke
 from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig
 from .errors import ConfigurationError, HostUnreachable
+from .given_text import checked_callback, checked_pairs, checked_seconds, checked_text
 from .identity import Auth, Identity, Keyring
 from .media_handlers import MediaHandler
 from .media_lease import MediaLease
@@ -105,6 +106,13 @@ class UserAgent:
         sip_trace: str = "",
         worker: "CallWorker | None" = None,
     ) -> None:
+        for what, text in (
+            ("from_", from_),
+            ("contact", contact),
+            ("domain", domain),
+            *(("route", each) for each in route),
+        ):
+            checked_text(what, text)
         self.domain = domain
         self.from_ = from_ if ":" in from_ else f"sip:{from_}@{domain}"
         self.registrar = registrar
@@ -122,7 +130,7 @@ class UserAgent:
             hop_before_dns(str(self._proxy), "udp") if self._proxy is not None else None,
             self._keyring,
             session_expires,
-            tuple(headers),
+            checked_pairs("headers", headers),
             redirects,
         )
         self._trust(outgoing_proxy, registrar)
@@ -252,6 +260,8 @@ class UserAgent:
             identity = self._identity_of(to)
             param.setdefault("call_id", to.get("callid", ""))
             to = str(to["to"])
+        checked_text("to", to)
+        headers = parameters.header_pairs()
         if call is not None:
             param["call_id"] = call.call_id
         worker = self._node.worker
@@ -273,7 +283,7 @@ class UserAgent:
         if identity.outgoing_proxy is not None and not is_address(identity.outgoing_proxy.host):
             identity = identity._replace(outgoing_proxy=hop)
         media = param.pop("media", None if "init_media" in param else self.media)
-        call_id = param.pop("call_id", "")
+        call_id = checked_text("call_id", param.pop("call_id", ""))
         media_sockets.convert(worker, parameters)
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
@@ -288,7 +298,7 @@ class UserAgent:
             spare=spare,
             identity=identity,
             demand=demand,
-            headers=parameters.header_pairs(),
+            headers=headers,
             ring_time=parameters.ring_time or self.ring_time,
             scenario=self.scenario,
             call_id=call_id,
@@ -328,6 +338,10 @@ class UserAgent:
         unknown = context.keys() - {"to", "from", "contact", "route", "auth", "callid"}
         if unknown or "to" not in context:
             raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
+        for name in ("from", "contact", "callid"):
+            checked_text(name, context.get(name, ""))
+        for each in context.get("route", ()):
+            checked_text("route", each)
         keyring = self._keyring
         if "auth" in context:
             keyring = _keyring_for(context["auth"], uri_in(str(context["to"])))
@@ -512,6 +526,11 @@ class UserAgent:
             HostUnreachable: it has no address. ConfigurationError: what was asked for cannot be.
         """
         worker = self._node.worker
+        more = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
+        for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
+            checked_text(what, text)
+        checked_seconds("expires", expires)
+        checked_callback("cb_final", cb_final)
         uri = registrar or self.registrar
         if not uri:
             raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
@@ -539,7 +558,7 @@ class UserAgent:
             expires or 900,
             retry=refresh,
             credentials=keyring,
-            headers=self._identity.headers + tuple((name.replace("_", "-"), value) for name, value in headers.items()),
+            headers=self._identity.headers + more,
             user_agent="sipswarm",
         )
         places = agent_registration.places_from(hops, local)

@@ -1,0 +1,88 @@
+"""What a user gives and what becomes part of a message, checked when it is given: before any port or call is opened.
+
+A line end in a value would begin a header of its own (RFC 3261 section 7.3), and text that cannot be written would fail
+when the INVITE is due. Nothing is changed here.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from .callbacks import Callback, is_callback
+from .errors import ConfigurationError
+from .foreign_text import shown
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 3261 section 25.1"""
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+"""control characters but the tab, and halves of characters that stand for no octet (PEP 383)"""
+
+Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
+
+
+def checked_text(what: str, value: Any) -> str:
+    """A value that becomes part of one line.
+
+    Raises:
+        ConfigurationError: no text, or it holds a line end, another control character or what has no octets.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{what} is {type(value).__name__}, not text: {shown(repr(value))}")
+    found = _UNWRITABLE.search(value)
+    if found is not None:
+        raise ConfigurationError(
+            f"{what} {shown(repr(value))} holds {found.group()!a}, which no line of a message can hold"
+        )
+    return value
+
+
+def checked_token(what: str, value: Any) -> str:
+    """A name of a header or method.
+
+    Raises:
+        ConfigurationError: it is no token of RFC 3261.
+    """
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ConfigurationError(f"{what} {shown(repr(value))} is not made of letters, digits and -.!%*_+`'~ only")
+    return value
+
+
+def checked_pairs(what: str, given: Any) -> tuple[tuple[str, str], ...]:
+    """Headers as pairs of name and value; a list of values repeats the header.
+
+    Raises:
+        ConfigurationError: a name is no token, a value no text of one line, or they are no pairs.
+    """
+    if not given:
+        return ()
+    pairs = []
+    try:
+        for name, values in given.items() if isinstance(given, Mapping) else given:
+            checked_token(f"{what}: the name", name)
+            several = values if isinstance(values, list | tuple) else (values,)
+            pairs += [(name, checked_text(f"{what}: the value of {name}", value)) for value in several]
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{what} {shown(repr(given))} is no mapping of names to values, nor pairs") from error
+    return tuple(pairs)
+
+
+def checked_seconds(what: str, value: Any) -> float:
+    """A time that is not negative.
+
+    Raises:
+        ConfigurationError: no number, or one that is no time.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ConfigurationError(f"{what} is {shown(repr(value))}, not a number of seconds")
+    return value
+
+
+def checked_callback(what: str, value: Callback) -> Callback:
+    """Anything that can be called back.
+
+    Raises:
+        ConfigurationError: it is none of the forms.
+    """
+    if not is_callback(value):
+        raise ConfigurationError(f"{what} is {type(value).__name__}: give a callable, an object with run(), a tuple …")
+    return value
