@@ -16,14 +16,21 @@ def _none() -> int:
     return 0
 
 
+def _at_once(ready: Callable[[], None]) -> None:
+    ready()
+
+
 class Application:
     """The places where an application hangs itself in; each does nothing until then."""
 
-    __slots__ = ("end_pending", "on_record", "pending", "scenario", "update_gauges")
+    __slots__ = ("end_pending", "on_record", "pending", "prepare", "scenario", "update_gauges")
 
     def __init__(self) -> None:
         self.scenario = ""
         """label of the calls that come in"""
+        self.prepare: Callable[[Callable[[], None]], None] = _at_once
+        """called once when the worker is linked, and calls back when it serves a call as it will serve all others; the
+        node is not said to listen before"""
         self.on_record: Callable[[Any], None] = _ignore
         """takes records of the supervisor that only the application knows"""
         self.pending: Callable[[], int] = _none

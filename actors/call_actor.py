@@ -14,10 +14,9 @@ from media import messages as media
 from sipcore import events as sip
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipcore.fields import Replaces
-from sipcore.hop import Hop, bracketed
+from sipcore.hop import Hop
 from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
-from sipcore.offer_answer import State as Exchange
 from sipcore.session import InviteSession
 
 from .call_media import CallMedia, Line, MediaDemand
@@ -40,6 +39,7 @@ from .notices import (
     TransferNews,
     notice_of,
 )
+from .offer_warnings import NOTHING_FITS, UNREADABLE, warning
 from .outbox import Outbox
 from .request_loss import Loss
 
@@ -68,6 +68,7 @@ class CallActor:
         "_offered",
         "_outbox",
         "_pending",
+        "_unpracked",
         "_withdrawn",
         "answer_phrase",
         "answer_status",
@@ -202,15 +203,17 @@ class CallActor:
         """Send a provisional response to the call that came in; with `early_media` it carries our answer.
 
         An offer of which nothing can be accepted is refused instead, so that no ringing is heard that comes to nothing
-        (RFC 3261 section 13.3.1.3). described: the user answers it with a description of its own.
+        (RFC 3261 section 13.3.1.3). described: the user answers it with a description of its own. Where the INVITE has
+        no offer and requires reliable responses, the first carries ours (RFC 3262 section 5).
         """
         if not self.awaits_answer:
             return
         self.rung += 1
         if not described and not self.media.fits_offer:
-            self._refuse_offer(now)
+            self._refuse_unfit(now)
             return
-        if early_media and self.state is State.INCOMING and self.media.exchange.pending is not None:
+        early_media = early_media and self.state is State.INCOMING and self.media.owes_answer
+        if early_media or self.session.owes_offer:
             self._headers, self._early_status = headers, status
             self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
         else:
@@ -225,14 +228,12 @@ class CallActor:
         Raises:
             LocalProtocolError: no INVITE waits for an answer.
         """
-        if not self.session.invite_waits or self._pending is Pending.ACCEPT:
+        if not self.awaits_answer:
+            if self._withdrawn and self.state is not State.OVER:
+                return
             raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         if self.state is State.INCOMING:
             self.state = State.ANSWERING
-        elif self._withdrawn:
-            return
-        elif not self.awaits_answer:
-            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
 
@@ -244,7 +245,7 @@ class CallActor:
             self.answer_status = status
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
-        if self.media.exchange.state is Exchange.REMOTE_OFFER:
+        if self.media.exchange.pending is not None:
             self.media.exchange.reject()
         self.session.reject(now, status, reason, headers=headers)
         self.pump(now)
@@ -327,10 +328,9 @@ class CallActor:
         self.media.forget()
 
     def crashed(self, now: float, error: Exception) -> None:
-        """Our own code failed on this call: end it, and whatever waits for it.
+        """Our own code failed on this call: end it, and whatever waits for it; one that came in gets 500.
 
-        A call that came in gets 500 (RELIABILITY P9). One of which the peer knows nothing yet, or that cannot even be
-        ended in order, is given up without a word.
+        One of which the peer knows nothing yet, or that cannot be ended in order, is given up without a word.
         """
         if self.crash is None:
             self.crash = error.with_traceback(None)  # its frames would hold the call
@@ -444,29 +444,19 @@ class CallActor:
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request))
 
-    def _withdraw(self) -> None:
-        """The peer's INVITE waits no more, without an answer of ours: what it offered never was."""
+    def _withdraw(self, event: Any, now: float) -> None:
+        """The peer's INVITE waits no more, without an answer of ours: of a re-INVITE nothing is left."""
         self._withdrawn = True
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
-        if self.media.exchange.state is Exchange.REMOTE_OFFER:
+        if self.media.exchange.pending is not None:
             self.media.exchange.reject()
 
-    def _on_cancel(self, event: sip.CancelReceived, now: float) -> None:
-        self._withdraw()
-
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
-        self._withdraw()  # the one before, if it was given up without a word (RFC 3262 section 3)
+        self._withdraw(event, now)  # the one before, if it was given up without a word (RFC 3262 section 3)
         self._withdrawn = False
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request, reinvite=True))
-
-    def _on_cancelled(self, event: sip.CancelReceived, now: float) -> None:
-        """The peer gave its INVITE up; of a re-INVITE nothing is left."""
-        if self.media.owes_answer:
-            self.media.exchange.reject()
-        if self._pending is Pending.ACCEPT:
-            self._pending = Pending.NOTHING
 
     def _take_offer(self, offer: bytes | None, now: float) -> bool:
         """Keep the peer's offer; what is none, or does not fit, is refused (RFC 3261 section 13.3.1.3)."""
@@ -475,7 +465,7 @@ class CallActor:
         try:
             self.media.take_offer(offer)
         except ParseError as error:
-            self.session.reject(now, 488, headers=self._warning("399", shown(str(error))))
+            self.session.reject(now, 488, headers=warning(self.session.config.local, UNREADABLE, str(error)))
         except RemoteProtocolError as error:
             self.session.reject(now, error.status_hint)
         else:
@@ -660,7 +650,7 @@ class CallActor:
         if self.state is State.OVER:
             return
         if then in (Pending.ACCEPT, Pending.EARLY_MEDIA) and not self.session.invite_waits:
-            self._withdraw()
+            self._withdraw(None, now)
         elif then is Pending.ACCEPT:
             self._accept(now)
         elif then is Pending.EARLY_MEDIA:
@@ -675,6 +665,7 @@ class CallActor:
         self.pump(now)
 
     def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
+        self.media.invited()
         try:
             if then is Pending.INVITE:
                 self.session.invite(now, offer, headers=self._headers)
@@ -689,41 +680,36 @@ class CallActor:
 
     def _accept(self, now: float) -> None:
         hold, self._hold = self._hold, ""
-        if not self.session.invite_waits:
-            return  # it was cancelled while its port was opened
         exchange = self.media.exchange
         self.media.expect()
         try:
             if self.media.owes_answer:
                 body: bytes | None = self.media.answer(hold)
                 self.media.configure(self.media.agreed())
+            elif exchange.pending is not None:
+                body = exchange.pending.to_bytes()  # what our reliable 1xx has offered
             elif not self.times.answered and exchange.local is not None:
                 body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
             else:
                 body = self.media.offer(hold)
             self._offered = self.media.exchange.pending is not None
         except NothingFits:
-            self._refuse_offer(now)
+            self._refuse_unfit(now)
             return
         self.session.accept(now, body, headers=self._headers)
         if not self.times.answered:
             self.answer_status = 200
             self.times.answered = now
 
-    def _refuse_offer(self, now: float) -> None:
+    def _refuse_unfit(self, now: float) -> None:
         """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
-        self.reject(488, "", self._warning("305", "no media line of the offer can be accepted"), now)
-
-    def _warning(self, code: str, text: str) -> Headers:
-        agent = bracketed(self.session.config.local.host)
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-        return (("Warning", f'{code} {agent} "{quoted}"'),)
+        self.reject(488, "", warning(self.session.config.local, *NOTHING_FITS), now)
 
     def _send_early_media(self, now: float) -> None:
         try:
             body = self.media.answer() if self.media.owes_answer else self.media.offer()
         except NothingFits:
-            self._refuse_offer(now)
+            self._refuse_unfit(now)
             return
         if self.media.exchange.pending is None:
             self.media.configure(self.media.agreed())
@@ -811,7 +797,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Answered: CallActor._on_answered,
     sip.Established: CallActor._on_established,
     sip.ReinviteReceived: CallActor._on_reinvite,
-    sip.CancelReceived: CallActor._on_cancel,
+    sip.CancelReceived: CallActor._withdraw,
     sip.OfferReceived: CallActor._on_offer,
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,

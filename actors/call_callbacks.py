@@ -159,7 +159,11 @@ def _on_refused(call: "Call", notice: Refused) -> None:
         error = call.ended()
     elif cause in _TIMEOUTS:
         error = CallTimeout(f"no final answer ({cause.value})")
-    elif cause in (Cause.CANCELLED, Cause.BAD_DESCRIPTION):
+        if call.actor.unread:
+            error = CallTimeout(
+                f"no final answer ({cause.value}); one that came could not be read: {call.actor.unread}"
+            )
+    elif cause is Cause.CANCELLED or (cause is Cause.BAD_DESCRIPTION and not notice.reinvite):
         error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)

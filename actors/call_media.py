@@ -228,7 +228,12 @@ class CallMedia:
     def fits_offer(self) -> bool:
         """Whether `answer` can accept some line of the pending offer, as far as that is known before its ports are."""
         offer = self.exchange.pending
-        if offer is None or self.given is not None or not any(line.port for line in offer.media):
+        if (
+            offer is None
+            or not self.owes_answer
+            or self.given is not None
+            or not any(line.port for line in offer.media)
+        ):
             return True
         return any(wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address))
 

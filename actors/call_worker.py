@@ -97,6 +97,7 @@ class CallWorker:
         self.draining = Draining(self)
         self.registrations = Registrations(self)
         self._on_ready = on_ready
+        self._prepared = False
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
@@ -219,7 +220,11 @@ class CallWorker:
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
-            self._on_ready()
+            if not self._prepared:
+                self._prepared = True
+                self.application.prepare(self._on_ready)
+            else:
+                self._on_ready()
 
     # ---- calls of ours
 
@@ -439,11 +444,10 @@ class CallWorker:
                 self.replacements.on_record(record)
             return
         try:
-            message = parse(record.data)
+            message = self._reader.read(record.data)
             key = session_key(message)
         except ParseError as error:
-            if self.trace is not None:
-                self.trace.received("", record)
+            self._reader.dropped(record, error, self.trace, self._actors.find)
             self.arrivals.refuse_unreadable(record, error)
             return
         if self.trace is not None:
@@ -465,6 +469,8 @@ class CallWorker:
             self.arrivals.take(message, source, record, now)
         else:
             self.book.unexpected(self.application.scenario, "response")
+        if message.headers.reading.used:
+            self._reader.settle(message, record, self.trace)
 
     def _refuse(self, record: Any) -> None:
         """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""

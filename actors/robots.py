@@ -134,8 +134,13 @@ class FileRobot:
         self._arrangement: Arrangement | None = None
         """what the last `setup` that came to its end asked for"""
         self._setting_up: asyncio.Task[None] | None = None
-        worker.on_start(lambda at: self._set_up_soon(self._file, reloads=False))
+        worker.application.prepare = self._prepare
         worker.loop.add_signal_handler(signal.SIGHUP, self.reload)  # before anybody may know that we are there
+
+    def _prepare(self, ready: Callable[[], None]) -> None:
+        """Take calls, then say so; what the first `setup` imports and does up to its first await comes before."""
+        self._set_up_soon(self._file, reloads=False)
+        self._worker.loop.call_soon(ready)  # behind `_open`
 
     def _set_up_soon(self, file: user_file.UserFile, *, reloads: bool) -> None:
         """Run `setup` of a file; a run that is not over yet is given up for it."""

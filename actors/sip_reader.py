@@ -5,7 +5,7 @@ to the record, and into the failure text, of the call whose Call-ID and From tag
 it would look like silence of the peer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from sipcore import peek
@@ -37,16 +37,19 @@ class SipReader:
         return parse(data, self._strict)
 
     def dropped(
-        self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: Mapping[tuple[Any, ...], Any]
+        self, record: SipReceived, error: ParseError, trace: SipTrace | None, find: Callable[[tuple[Any, ...]], Any]
     ) -> None:
-        """Show what could not be read in the ladder of its call, a response in the call's failure text too."""
+        """Show what could not be read in the ladder of its call, a response in the call's failure text too.
+
+        find: the actor of a key.
+        """
         call_id = peek.call_id(record.data)
         name = call_id.decode("utf-8", "surrogateescape") if call_id is not None else ""
         if trace is not None:
             trace.received(name, record, f"dropped: {error.reason}")
         if peek.is_request(record.data):
             return
-        actor = actors.get((name, peek.from_tag(record.data)))
+        actor = find((name, peek.from_tag(record.data)))
         if isinstance(actor, CallActor):
             actor.unread = shown(error.reason)
 

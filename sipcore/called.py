@@ -157,11 +157,6 @@ class CalledSide(CallingSide):
 
     # Answers
 
-    @property
-    def invite_waits(self) -> bool:
-        """True while an INVITE of the peer, the first or a later one, waits for `accept` or `reject`."""
-        return self._incoming is not None and self._incoming.held is None
-
     def _pending_invite(self, name: str) -> IncomingInvite:
         incoming = self._incoming
         if incoming is None or incoming.held is not None:
@@ -465,3 +460,13 @@ def _lifetime(request: Request) -> float:
     except ParseError:
         return inf
     return inf if seconds is None else float(seconds)
+
+
+def _requires_reliable(request: Request) -> bool:
+    """True when every provisional response above 100 has to be reliable (RFC 3262 section 3)."""
+    return "require" in request.headers.keys and request.requires(OPTION_TAG)
+
+
+def _owes_offer(incoming: IncomingInvite) -> bool:
+    """True while nothing reliable has answered an INVITE without offer."""
+    return incoming.reliable is None and not incoming.request.description

@@ -218,10 +218,9 @@ class InviteSession(TransferSide):
     @property
     def dialogs(self) -> int:
         """How many dialogs it has, early ones of a forked INVITE included."""
-        forks = [
-            each for client in self._clients if isinstance(client, OutgoingInvite) for each in client.dialogs.values()
-        ]
-        return len(forks) + (self.dialog is not None and all(each is not self.dialog for each in forks))
+        invites = [client for client in self._clients if isinstance(client, OutgoingInvite)]
+        forks = {id(fork.dialog) for client in invites for fork in client.forks.values()}
+        return len(forks if self.dialog is None else forks | {id(self.dialog)})
 
     @property
     def remote_tag(self) -> str:

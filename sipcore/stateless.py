@@ -88,11 +88,14 @@ def _read_dialog_fields(request: Request) -> None:
     _ = request.vias
     if any(entry.is_wildcard for entry in (*request.routes, *request.record_routes)):
         raise ParseError("an asterisk is no route")
-    if "replaces" in request.headers.keys:
-        # RFC 3891 section 3: one, and in INVITE only; RFC 3911 section 4: not together with Join.
-        if request.method != "INVITE" or request.headers.keys.count("replaces") > 1 or "join" in request.headers.keys:
-            raise ParseError("Replaces does not stand alone, or not in an INVITE")
-        assert request.replaces is not None  # read here: nobody after us expects that it cannot be
+    for key in ("contact", "route", "record-route"):
+        if key in request.headers.reading.unreadable:
+            raise ParseError(f"{key} cannot be read")
+    keys = request.headers.keys
+    # RFC 3891 section 3: one, and in INVITE only; RFC 3911 section 4: not together with Join.
+    if "replaces" in keys and (request.method != "INVITE" or keys.count("replaces") > 1 or "join" in keys):
+        raise ParseError("Replaces does not stand alone, or not in an INVITE")
+    request.check()
 
 
 def _refuse_content(request: Request, capabilities: Capabilities) -> Response | None:
