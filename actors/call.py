@@ -22,6 +22,7 @@ from . import call_digits, media_sockets, second_try
 from .call_actor import CallActor
 from .call_state import CallTimes, State
 from .callbacks import Callback, invoke
+from .crash_log import FAILURES
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
 from .file_names import file_name
@@ -598,7 +599,7 @@ class Call:
             await awaitable
         except CallError:
             pass  # an outcome of a call
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # exit() ends its call, not the process
+        except FAILURES as error:
             if self.ended_by(error):
                 return
             self.worker.crashes.tell(f"a coroutine of call {shown(self.call_id)} failed and the call is ended", error)

@@ -19,6 +19,7 @@ from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
+from . import crashed_call
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
 from .foreign_text import shown
@@ -44,8 +45,6 @@ from .outbox import Outbox
 from .request_loss import Loss
 
 HOLD_STYLE: Final[Hold] = "both"
-INTERNAL_ERROR: Final = "internal_error"
-"""cause of a call on which our own code failed"""
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -109,7 +108,7 @@ class CallActor:
         """how often the user had a provisional response sent"""
         self.times = CallTimes()
         self.cause = ""
-        self.crash: Exception | None = None
+        self.crash: BaseException | None = None
         """what our own code failed with on this call"""
         self.by = ""
         self.answer_status = 0
@@ -327,24 +326,11 @@ class CallActor:
         self._closed = self._abandoned = False
         self.media.forget()
 
-    def crashed(self, now: float, error: Exception) -> None:
-        """Our own code failed on this call: end it, and whatever waits for it; one that came in gets 500.
-
-        One of which the peer knows nothing yet, or that cannot be ended in order, is given up without a word.
-        """
-        if self.crash is None:
-            self.crash = error.with_traceback(None)  # its frames would hold the call
-        self.cause = self.cause or INTERNAL_ERROR
-        try:
-            if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-                self.reject(500, "", (), now)
-            else:
-                self.hang_up(now)
-        except Exception:
-            self.abandon(now)
-            raise
-        if self.state is not State.OVER and not self.session.transactions:
-            self._notify(Refused(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
+    def crashed(self, now: float, error: BaseException) -> None:
+        """Our own code failed on this call: end it, and whatever waits for it."""
+        unsent = crashed_call.end(self, now, error)
+        if unsent is not None:
+            self._notify(unsent)
             self.abandon(now)
 
     # ---- inputs

@@ -34,7 +34,7 @@ from .call_media import Line, MediaDemand
 from .call_slices import CallSlices
 from .callbacks import carry_through
 from .config import NodeConfig
-from .crash_log import CrashLog
+from .crash_log import FAILURES, CrashLog
 from .deadlines import Deadlines
 from .draining import Draining
 from .errors import ConfigurationError, Overloaded
@@ -431,7 +431,7 @@ class CallWorker:
         for record in records:
             try:
                 self._take(record, now)
-            except Exception as error:  # noqa: BLE001 - it must not cost the records behind it
+            except FAILURES as error:  # it must not cost the records behind it
                 self.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
                 self._refuse(record)
 
@@ -589,7 +589,7 @@ class CallWorker:
         """Run one call's code; whatever it raises ends that call only."""
         try:
             action(*arguments)
-        except Exception as error:  # noqa: BLE001 - the crash boundary
+        except FAILURES as error:
             if isinstance(actor, CallActor) and actor.user is not None and actor.user.ended_by(error):
                 return
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from .crash_log import FAILURES
 from .errors import CallError
 
 
@@ -73,11 +74,11 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
     return result
 
 
-async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, Exception], None]) -> None:
+async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, BaseException], None]) -> None:
     """Await a callback's coroutine; its failure is told, as by `CrashLog.tell`, and ends nothing else."""
     try:
         await awaitable
     except CallError:
         pass  # the call ended first; its own callbacks say so
-    except Exception as error:  # noqa: BLE001 - the crash boundary
+    except FAILURES as error:
         tell("a callback failed", error)

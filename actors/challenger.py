@@ -17,6 +17,7 @@ from sipcore.message import Request, Response
 from sipcore.stateless import stateless_tag
 
 from .callbacks import Callback, invoke
+from .crash_log import FAILURES
 from .errors import ConfigurationError
 from .foreign_text import shown
 
@@ -105,7 +106,7 @@ class Challenger:
             return ""
         try:
             verdict = self._server.verify(request, self._lookup, now, source=host)
-        except Exception as error:  # noqa: BLE001 - the crash boundary
+        except FAILURES as error:
             text = f"the lookup of a user failed; the {shown(request.method)} of {host} is refused"
             self._worker.crashes.tell(text, error)
             return self._answer(request, 500, ())

@@ -13,6 +13,8 @@ EVERY: Final = 60.0
 """seconds between two tracebacks of one place"""
 MOST_PLACES: Final = 256
 """files and lines remembered"""
+FAILURES: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""what ends one call and not the process: exit() in a user's code is one of its errors"""
 _logger = logging.getLogger(__name__)
 
 Place = tuple[str, int]

@@ -78,7 +78,7 @@ class MediaLease:
         """What logs call it."""
         return f"media port {self.port}"
 
-    def crashed(self, now: float, error: Exception) -> None:
+    def crashed(self, now: float, error: BaseException) -> None:
         """Our own code failed on it."""
         self._is_gone("our own code failed on this media port")
 

@@ -97,7 +97,7 @@ class RegistrationActor:
     def media_event(self, event: Any, now: float) -> None:
         """A registration has no media."""
 
-    def crashed(self, now: float, error: Exception) -> None:
+    def crashed(self, now: float, error: BaseException) -> None:
         """Our own code failed on it: stop."""
         self.abandon()
 

@@ -21,6 +21,7 @@ from .arrangement import Arrangement
 from .call import Call
 from .call_state import State
 from .config import AnswerConfig, RobotConfig
+from .crash_log import FAILURES
 from .errors import CallEnded, CallError, ConfigurationError
 from .file_names import file_name
 from .foreign_text import shown
@@ -91,11 +92,7 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
     except asyncio.CancelledError:
         call.hang_up()
         raise
-    except (
-        Exception,
-        SystemExit,
-        KeyboardInterrupt,
-    ) as error:  # exit() in a user's code ends its call, not the process
+    except FAILURES as error:
         if not call.ended_by(error):
             worker.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
             call.failure = "scenario_error"

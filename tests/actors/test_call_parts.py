@@ -60,19 +60,21 @@ def test_variables_events_and_futures_are_set() -> None:
     asyncio.run(main())
 
 
-def test_a_coroutine_is_spawned_and_its_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_coroutine_is_spawned_and_its_failure_ends_nothing_else() -> None:
+    told: list[tuple[str, BaseException]] = []
+
     async def main() -> None:
-        async def fails(error: Exception) -> None:
+        async def fails(error: BaseException) -> None:
             raise error
 
         spawned: list[Awaitable[Any]] = []
-        for error in (CallEnded("bye"), RuntimeError("boom")):
+        for error in (CallEnded("bye"), RuntimeError("boom"), SystemExit(3)):
             assert invoke(fails, error, spawn=spawned.append) is None
         for awaitable in spawned:
-            await carry_through(awaitable)
+            await carry_through(awaitable, lambda text, error: told.append((text, error)))
 
     asyncio.run(main())
-    assert [record.message for record in caplog.records] == ["a callback failed"]
+    assert [(text, str(error)) for text, error in told] == [("a callback failed", "boom"), ("a callback failed", "3")]
 
 
 def test_what_is_no_callback_is_refused_by_its_type() -> None:

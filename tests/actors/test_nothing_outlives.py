@@ -4,6 +4,7 @@ A worker in memory, in virtual time; its peer writes SIP by hand on a real socke
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -68,6 +69,7 @@ ROBOTS: dict[str, Callable[[UserAgent], None]] = {
     "refuses in filter": lambda ua: ua.listen(filter=lambda sender, request: False),
     "fails": lambda ua: ua.listen(fails),
     "fails in callbacks": fails_in_callback,
+    "fails by exit()": lambda ua: ua.listen(cb_invite=lambda call, request: sys.exit(3)),
 }
 
 
