@@ -5,16 +5,23 @@ credentials and answered 401 without them; ACK and CANCEL cannot be challenged (
 `sipcore.digest_server`'s: signed, timed, named after the slot, bound to the source, each count good once (RELIABILITY
 S7). A 401 needs no state: a repeated request gets another one. What is a repetition of something already let through
 is for the caller of `judge` to know, because its nonce count would be used by then.
+
+The default lets in what other servers let in: MD5 is offered first, because SIPp and many phones read the first
+challenge only; credentials without qop are taken, each nonce then once (RFC 3261 section 22.4); and the digest uri may
+be one that the caller wrote and a proxy replaced. `auth_strict` asks for what RFC 7616 and RFC 8760 want.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sipcore.digest import ALGORITHMS
 from sipcore.digest_server import DigestServer, Outcome
+from sipcore.errors import ParseError
 from sipcore.message import Request, Response
 from sipcore.stateless import stateless_tag
+from sipcore.uri import Uri
 
 from .callbacks import Callback, invoke
 from .crash_log import FAILURES
@@ -24,11 +31,22 @@ from .foreign_text import shown
 if TYPE_CHECKING:
     from .call_worker import CallWorker
 
-OFFERED: Final = ("SHA-256", "MD5")
-"""algorithms of the challenges, in this order (RFC 8760 section 2.4)"""
-_OPTIONS: Final = ("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms")
+OFFERED: Final = ("MD5", "SHA-256")
+"""algorithms of the challenges, in this order: SIPp and many phones read the first challenge only"""
+STRICT: Final = ("SHA-256", "MD5")
+"""the same for `auth_strict`, the stronger one first (RFC 8760 section 2.4)"""
+QOP: Final = ("optional", "required", "none")
+"""`auth_qop`: offered, and credentials without it are taken; offered and required; not offered"""
+URI: Final = ("named", "request", "any")
+"""`auth_uri`: which digest uri is taken besides one that is the Request-URI: one that shares its user with Request-URI
+or To, or its host with a field of the request, the realm or a listener; none; every"""
+_OPTIONS: Final = (
+    *("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms"),
+    *("auth_qop", "auth_uri", "auth_strict"),
+)
 _BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
 
+_Field = TypeVar("_Field")
 Users = Mapping[str, Any] | Callback
 
 
@@ -39,7 +57,8 @@ class Challenger:
     user, or a callback that is given the user. hashes: in place of passwords H(user:realm:password), as text (MD5 or
     SHA-256, by its length) or as a mapping by algorithm, by user or from a callback that is given (user, realm); asked
     before `passwords`. opaque: handed out with each challenge. algorithms: offered in this order; by default those that
-    all users can be verified with.
+    all users can be verified with. qop: one of `QOP`. uri: one of `URI`. strict: changes the defaults to `STRICT`,
+    "required" and "request".
 
     Raises:
         ConfigurationError: nobody could be verified, or a lookup is a coroutine function.
@@ -53,7 +72,10 @@ class Challenger:
         passwords: Users = None,
         hashes: Users = None,
         opaque: str = "",
-        algorithms: Sequence[str] = (),
+        algorithms: str | Sequence[str] = (),
+        qop: str = "",
+        uri: str = "",
+        strict: bool = False,
     ) -> None:
         if passwords is None and hashes is None:
             raise ConfigurationError("auth_realm alone lets nobody in; give auth_user2pass or auth_user2a1 too")
@@ -61,14 +83,22 @@ class Challenger:
             raise ConfigurationError("auth_user2pass and auth_user2a1 are answered at once; give plain functions")
         self._passwords, self._hashes, self._realm = passwords, hashes, realm
         self._worker = worker
+        qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
+        uri = _one_of("auth_uri", uri or ("request" if strict else "named"), URI)
+        own = {realm.lower(), *(_host_key(hop.host) for hop in worker.output.hops)}
+        names = [algorithms] if isinstance(algorithms, str) and algorithms else algorithms
         try:
             self._server = DigestServer(
                 worker.tokens.hexadecimal(64).encode(),
                 realm,
                 worker.tokens,
                 slot=worker.slot,
-                algorithms=tuple(algorithms) or _verifiable(hashes),
+                algorithms=tuple(map(_canonical, names)) or _verifiable(hashes, STRICT if strict else OFFERED),
+                qop=() if qop == "none" else ("auth",),
                 window=1,
+                require_qop=qop == "required",
+                bind_uri=uri != "any",
+                other_uri=_named(own) if uri == "named" else None,
                 opaque=opaque,
             )
         except ValueError as error:
@@ -94,7 +124,10 @@ class Challenger:
             passwords=options.get("auth_user2pass"),
             hashes=options.get("auth_user2a1"),
             opaque=options.get("auth_opaque", ""),
-            algorithms=options.get("auth_algorithms", ()),
+            algorithms=options.get("auth_algorithms") or (),
+            qop=options.get("auth_qop", ""),
+            uri=options.get("auth_uri", ""),
+            strict=bool(options.get("auth_strict")),
         )
 
     def judge(self, request: Request, host: str, now: float) -> "str | Response":
@@ -112,6 +145,8 @@ class Challenger:
             return self._answer(request, 500, ())
         if verdict.ok:
             return verdict.username
+        if verdict.detail:
+            _logger.info("%s of %s is refused: %s", request.method, host, verdict.detail)
         self._count("unauthorized" if verdict.outcome is Outcome.WRONG else "challenged")
         return self._answer(request, *self._server.refusal(verdict, now, source=host))
 
@@ -145,21 +180,82 @@ def _by_algorithm(given: Any) -> dict[str, str]:
     return {_BY_LENGTH[len(text)]: text}
 
 
-def _verifiable(hashes: Users) -> tuple[str, ...]:
+def _one_of(option: str, value: object, known: tuple[str, ...]) -> str:
+    """A word of a few; raises ConfigurationError for another."""
+    if value not in known:
+        raise ConfigurationError(f"{option} {value!r} is not one of {', '.join(known)}")
+    return str(value)
+
+
+def _canonical(algorithm: str) -> str:
+    """The name of an algorithm as the registry writes it, in any case."""
+    base, dash, session = algorithm.strip().upper().partition("-SESS")
+    return base + "-sess" if dash and not session else base
+
+
+def _host_key(host: str) -> str:
+    """A host for comparing: lower case, an IPv6 address in its shortest form."""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()
+
+
+def _named(own: Collection[str]) -> Callable[[str, Request], bool]:
+    """The rule "named" of `URI`. own: the hosts that are ours, by `_host_key`."""
+
+    def rule(written: str, request: Request) -> bool:
+        user, host = _named_by(written)
+        if host in own:
+            return True
+        callees = [each for read in (lambda: request.request_uri, lambda: request.to.uri) for each in _read(read)]
+        if user and any(user == each.user for each in callees):
+            return True
+        hosts = {_host_key(each.host) for each in callees} | {_host_key(host) for host in _passed(request)}
+        return bool(host) and host in hosts
+
+    return rule
+
+
+def _named_by(written: str) -> tuple[str, str]:
+    """User and host of a digest uri, both empty when there is none; also of SIPp's `sip:::1:5060`."""
+    try:
+        uri = Uri.parse(written)
+    except ParseError:
+        return "", _host_key(written.partition(":")[2].rpartition(":")[0])
+    return uri.user or "", _host_key(uri.host)
+
+
+def _passed(request: Request) -> Iterator[str]:
+    """The hosts that a request has passed and is to pass: a caller may take its proxy for the callee."""
+    yield from (via.host for vias in _read(lambda: request.vias) for via in vias)
+    for read in (lambda: request.routes, lambda: request.record_routes):
+        yield from (each.uri.host for places in _read(read) for each in places)
+
+
+def _read(field: Callable[[], _Field]) -> tuple[_Field, ...]:
+    """What a field of a request says; nothing when it cannot be read."""
+    try:
+        return (field(),)
+    except ParseError:
+        return ()
+
+
+def _verifiable(hashes: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
     """The algorithms with which every user can be verified; of a callback's hashes MD5 is what can be counted on.
 
     Raises:
         ConfigurationError: there is none.
     """
     if hashes is None:
-        return OFFERED
+        return offered
     if not isinstance(hashes, Mapping):
         return ("MD5",)
     try:
         known = [_by_algorithm(each) for each in hashes.values()]
     except ValueError as error:
         raise ConfigurationError(f"auth_user2a1: {error}") from error
-    common = tuple(name for name in (*OFFERED, *ALGORITHMS) if all(name in each for each in known))
+    common = tuple(name for name in (*offered, *ALGORITHMS) if all(name in each for each in known))
     if not common:
         raise ConfigurationError("auth_user2a1: no algorithm is there for every user")
     return tuple(dict.fromkeys(common))

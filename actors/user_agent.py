@@ -448,8 +448,8 @@ class UserAgent:
         false refuses, a callable it returns takes the call's messages in place of `Call.receive`. media: what answered
         calls send, as for `invite`. refuse_status: for calls that are refused. param: parameters of each call; with
         auth_user2pass (password by user, a mapping or a function of the user) or auth_user2a1 (H(user:realm:password)),
-        and auth_realm, auth_opaque, auth_algorithms, callers are challenged (`Challenger`) and `auth_user` is a
-        parameter of their calls.
+        and auth_realm, auth_opaque, auth_algorithms, auth_qop, auth_uri, auth_strict, callers are challenged
+        (`Challenger`) and `auth_user` is a parameter of their calls.
         """
         worker = self._node.worker
         worker.arrivals.challenger = Challenger.from_options(worker, self.domain or uri_in(self.from_).host, param)

@@ -73,6 +73,8 @@ class Credentials(NamedTuple):
     qop: str
     """Empty in the style of RFC 2069."""
     nc: int
+    written_nc: str
+    """As the client wrote it, because the response covers these digits; empty in the style of RFC 2069."""
     cnonce: str
     opaque: str | None
     userhash: bool
@@ -132,6 +134,7 @@ def parse_credentials(text: str) -> Credentials | None:
         _canonical(words.get("algorithm") or "MD5"),
         qop,
         int(count, 16) if count else 0,
+        count,
         words.get("cnonce", ""),
         words.get("opaque"),
         words.get("userhash", "").lower() == "true",

@@ -28,6 +28,9 @@ from .message import Request
 from .tokens import Tokens
 from .uri import Uri
 
+UriRule = Callable[[str, Request], bool]
+"""Called with the digest uri as written and its request; whether credentials for that uri count for the request."""
+
 PasswordLookup = Callable[[str], "str | Mapping[str, str] | None"]
 """Called with a user's name; returns a password, or H(user:realm:password) by algorithm name, or None."""
 
@@ -57,6 +60,9 @@ class Verdict(NamedTuple):
     """Who it is if OK, who it claims to be otherwise; empty without credentials."""
     next_nonce: bool
     """OK, and it is time to hand out a new nonce by `DigestServer.authentication_info`."""
+    detail: str = ""
+    """What is amiss with credentials that were not even compared, for the log and a Warning; without octets of the
+    request."""
 
     @property
     def ok(self) -> bool:
@@ -68,13 +74,15 @@ class DigestServer:
     """Challenges and verifies for one realm in one process.
 
     secret: signs nonces; shared by all slots. realm, tokens: as they say. slot: of this process; a nonce of another
-    slot is stale here, so that each nonce's counts have one owner. algorithms: offered in this order (RFC 8760
-    section 2.4). qop: offered; "auth-int" covers bodies too. lifetime: seconds a nonce is good for. window: how far
-    behind the highest nonce count a new one may come, for requests that overtake each other; 1 wants strictly rising
-    counts. table: how many nonces are remembered; the oldest turns stale. proxy: 407 and the Proxy- headers instead
-    of 401. require_qop: False also takes the style of RFC 2069, in which each nonce is good once. bind_uri: whether
-    the uri parameter must be the Request-URI; switch off behind a proxy that rewrites it. opaque: handed out with each
-    challenge; what comes back of it is not looked at, for the nonce is signed.
+    slot is stale here, so that each nonce's counts have one owner. algorithms: offered in this order (RFC 8760 section
+    2.4). qop: offered; "auth-int" covers bodies too; empty challenges without qop (RFC 2069), and then takes "auth" as
+    well, which some clients always write. lifetime: seconds a nonce is good for. window: how far behind the highest
+    nonce count a new one may come, for requests that overtake each other; 1 wants strictly rising counts. table: how
+    many nonces are remembered; the oldest turns stale. proxy: 407 and the Proxy- headers instead of 401. require_qop:
+    False also takes the style of RFC 2069, in which each nonce is good once. bind_uri: whether the uri parameter must
+    be the Request-URI; False takes any. other_uri: with `bind_uri`, may allow a uri that is not the Request-URI; for
+    clients and proxies that make the two differ. opaque: handed out with each challenge; what comes back of it is not
+    looked at, for the nonce is signed.
 
     ACK and CANCEL cannot be challenged (RFC 3261 section 22.1) and are not to be verified.
     """
@@ -84,7 +92,9 @@ class DigestServer:
         "_floor",
         "_lifetime",
         "_mac",
+        "_offer",
         "_opaque",
+        "_other_uri",
         "_proxy",
         "_qop",
         "_require_qop",
@@ -112,25 +122,28 @@ class DigestServer:
         proxy: bool = False,
         require_qop: bool = True,
         bind_uri: bool = True,
+        other_uri: UriRule | None = None,
         opaque: str = "",
     ) -> None:
         """Raises ValueError for an algorithm that cannot be computed, a secret under 16 octets, and the like."""
         if unknown := [name for name in algorithms if not is_supported(name)]:
             raise ValueError(f"digest algorithm {unknown[0]} is not one of {', '.join(ALGORITHMS)}")
-        if len(secret) < 16 or table < 1 or window < 1 or not algorithms or not qop:
-            raise ValueError("digest server needs a secret of 16 octets, an algorithm, a qop, a window and a table")
+        if len(secret) < 16 or table < 1 or window < 1 or not algorithms:
+            raise ValueError("digest server needs a secret of 16 octets, an algorithm, a window and a table")
         self._mac = hmac.new(secret, digestmod=sha256)
         self.realm = realm
         self._tokens = tokens
         self._slot = slot
         self.algorithms = tuple(algorithms)
-        self._qop = tuple(qop)
+        self._offer = f', qop="{",".join(qop)}"' if qop else ""
+        self._qop = tuple(qop) or ("auth",)
         self._lifetime = round(lifetime * 1000)
         self._window = window
         self._table = table
         self._proxy = proxy
-        self._require_qop = require_qop
+        self._require_qop = require_qop and bool(qop)
         self._bind_uri = bind_uri
+        self._other_uri = other_uri
         self._opaque = f", opaque={quote(opaque)}" if opaque else ""
         self._seen: dict[str, tuple[int, int]] = {}
         self._floor = -1
@@ -143,18 +156,22 @@ class DigestServer:
         """
         name = "Proxy-Authenticate" if self._proxy else "WWW-Authenticate"
         nonce = self._make_nonce(now, source)
-        tail = f', qop="{",".join(self._qop)}"{self._opaque}' + (", stale=true" if stale else "")
+        tail = f"{self._offer}{self._opaque}" + (", stale=true" if stale else "")
         return [
             (name, f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}{tail}')
             for algorithm in self.algorithms
         ]
 
     def refusal(self, verdict: Verdict, now: float, *, source: str = "") -> tuple[int, list[tuple[str, str]]]:
-        """Status and headers that refuse a request with this verdict: 401 or 407 with challenges, 400 for MALFORMED."""
+        """Status and headers that refuse a request with this verdict: 401 or 407 with challenges, 400 for MALFORMED.
+
+        A Warning gives the verdict's detail (RFC 3261 section 20.43).
+        """
+        extra = [("Warning", f"399 sipswarm {quote(verdict.detail)}")] if verdict.detail else []
         if verdict.outcome is Outcome.MALFORMED:
-            return 400, []
+            return 400, extra
         stale = verdict.outcome in (Outcome.STALE, Outcome.REPLAYED)
-        return (407 if self._proxy else 401), self.challenge(now, source=source, stale=stale)
+        return (407 if self._proxy else 401), self.challenge(now, source=source, stale=stale) + extra
 
     def verify(self, request: Request, lookup: PasswordLookup, now: float, *, source: str = "") -> Verdict:
         """Judge the credentials of a request. source: as given to `challenge`. Counts the nonce as used when OK."""
@@ -167,11 +184,13 @@ class DigestServer:
                     credentials = read
                     break
         except ParseError:
-            return Verdict(Outcome.MALFORMED, "", False)
-        if credentials is None or credentials.userhash or not self._asked_for(credentials):
-            return Verdict(Outcome.MISSING, credentials.username if credentials else "", False)
-        if self._bind_uri and not _same_uri(credentials.uri, request):
-            return Verdict(Outcome.MALFORMED, credentials.username, False)
+            return Verdict(Outcome.MALFORMED, "", False, f"{name} cannot be read")
+        if credentials is None:
+            return Verdict(Outcome.MISSING, "", False)
+        if unasked := self._unasked(credentials):
+            return Verdict(Outcome.MISSING, credentials.username, False, unasked)
+        if self._bind_uri and not self._is_for(credentials.uri, request):
+            return Verdict(Outcome.MALFORMED, credentials.username, False, "the digest uri is not of this request")
         if not self._is_right(credentials, request, lookup):
             return Verdict(Outcome.WRONG, credentials.username, False)
         outcome, age = self._count(credentials, now, source)
@@ -182,10 +201,26 @@ class DigestServer:
         name = "Proxy-Authentication-Info" if self._proxy else "Authentication-Info"
         return name, f'nextnonce="{self._make_nonce(now, source)}"'
 
-    def _asked_for(self, credentials: Credentials) -> bool:
+    def _unasked(self, credentials: Credentials) -> str:
+        """What makes credentials another kind than the challenge asks for; empty when nothing does."""
+        if credentials.userhash:
+            return "the challenge asks for no userhash"
         if credentials.algorithm not in self.algorithms:
-            return False
-        return credentials.qop in self._qop if credentials.qop else not self._require_qop
+            return f"the digest algorithm must be one of {', '.join(self.algorithms)}"
+        if credentials.qop:
+            return "" if credentials.qop in self._qop else f"qop must be one of {', '.join(self._qop)}"
+        return f"qop must be one of {', '.join(self._qop)}" if self._require_qop else ""
+
+    def _is_for(self, written: str, request: Request) -> bool:
+        """Whether a digest uri is the Request-URI, or is allowed in its place."""
+        if written == request.uri:
+            return True
+        try:
+            if Uri.parse(written).equivalent(request.request_uri):
+                return True
+        except ParseError:
+            pass  # it may be allowed all the same
+        return self._other_uri is not None and self._other_uri(written, request)
 
     def _is_right(self, credentials: Credentials, request: Request, lookup: PasswordLookup) -> bool:
         algorithm = credentials.algorithm
@@ -202,7 +237,7 @@ class DigestServer:
             request.method,
             credentials.uri,
             qop=credentials.qop,
-            nc=f"{credentials.nc:08x}",
+            nc=credentials.written_nc,
             cnonce=credentials.cnonce,
             body=request.body,
         )
@@ -225,6 +260,8 @@ class DigestServer:
             self._remember(nonce, count, 1, round(now * 1000))
             return Outcome.OK, age
         highest, used = seen
+        if not credentials.qop:
+            return Outcome.REPLAYED, age  # no count tells two uses apart: the nonce is good once
         if count > highest:
             shift = count - highest
             used = (used << shift | 1) & _mask(self._window) if shift < self._window else 1
@@ -276,12 +313,3 @@ def _time_of(nonce: str) -> int:
 
 def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _same_uri(written: str, request: Request) -> bool:
-    if written == request.uri:
-        return True
-    try:
-        return Uri.parse(written).equivalent(request.request_uri)
-    except ParseError:
-        return False

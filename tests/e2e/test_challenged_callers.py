@@ -13,7 +13,7 @@ from actors.call import Call
 from actors.callbacks import StopVariable
 from actors.errors import CallRejected, ConfigurationError
 from actors.user_agent import UserAgent
-from sipcore.digest import Account, Accounts, DigestClient
+from sipcore.digest import Account, Accounts, DigestClient, response_hash
 from sipcore.message import Response
 from sipcore.parser import parse
 from sipcore.tokens import Tokens
@@ -154,10 +154,13 @@ def refused(ua: UserAgent, reason: str) -> float:
 @pytest.mark.parametrize(
     ("options", "algorithm"),
     [
-        pytest.param({"auth_user2pass": BOBS}, "SHA-256", id="a mapping"),
-        pytest.param({"auth_user2pass": looked_up(False)}, "SHA-256", id="a function"),
-        pytest.param({"auth_user2pass": (BOBS.get,)}, "SHA-256", id="a callback with arguments of its own"),
+        pytest.param({"auth_user2pass": BOBS}, "MD5", id="a mapping"),
+        pytest.param({"auth_user2pass": looked_up(False)}, "MD5", id="a function"),
+        pytest.param(
+            {"auth_user2pass": (BOBS.get,), "auth_strict": True}, "SHA-256", id="a callback with arguments of its own"
+        ),
         pytest.param({"auth_user2pass": BOBS, "auth_algorithms": ["SHA-512-256"]}, "SHA-512-256", id="chosen"),
+        pytest.param({"auth_user2pass": BOBS, "auth_algorithms": "sha-256"}, "SHA-256", id="one, in any case"),
         pytest.param({"auth_user2a1": {"bob": ha1(md5)}}, "MD5", id="hashes of MD5"),
         pytest.param({"auth_user2a1": {"bob": ha1(sha256)}}, "SHA-256", id="hashes of SHA-256"),
         pytest.param({"auth_user2a1": lambda user, realm: ha1(md5)}, "MD5", id="hashes of a function"),
@@ -168,7 +171,7 @@ def refused(ua: UserAgent, reason: str) -> float:
         ),
         pytest.param(
             {"auth_user2a1": {"eve": {"MD5": "0" * 32, "SHA-256": "0" * 64}}, "auth_user2pass": BOBS},
-            "SHA-256",
+            "MD5",
             id="hashes, then passwords",
         ),
     ],
@@ -226,7 +229,7 @@ def test_the_challenge_offers_what_can_be_verified_under_one_signed_nonce() -> N
         assert challenge.status == 401
         assert challenge.to_tag
         offers = challenge.headers.get_all("WWW-Authenticate")
-        assert [("SHA-256" in each, "MD5" in each) for each in offers] == [(True, False), (False, True)]
+        assert [("SHA-256" in each, "MD5" in each) for each in offers] == [(False, True), (True, False)]
         (nonce,) = {each.partition('nonce="')[2].partition('"')[0] for each in offers}
         assert all('qop="auth"' in each and 'opaque="kept"' in each for each in offers)
         assert int(nonce.split(".")[0], 16) == 0  # the slot
@@ -355,6 +358,8 @@ def test_calls_that_we_placed_and_agents_without_users_challenge_nobody() -> Non
             "no algorithm is there for every user",
             id="nothing common",
         ),
+        pytest.param({"auth_user2pass": BOBS, "auth_qop": "auth-int"}, "optional, required, none", id="qop"),
+        pytest.param({"auth_user2pass": BOBS, "auth_uri": "all"}, "named, request, any", id="uri"),
         pytest.param({"auth_user2pass": asyncio.sleep}, "plain functions", id="coroutine function"),
     ],
 )
@@ -365,6 +370,71 @@ def test_options_that_could_let_nobody_in_are_refused_by_name(options: dict[str,
                 alice.listen(**options)
 
     asyncio.run(main())
+
+
+def old_style(challenge: Response, method: str, uri: str) -> list[tuple[str, str]]:
+    """Credentials as RFC 2069 has them, for the challenge of MD5."""
+    (offer,) = [each for each in challenge.headers.get_all("WWW-Authenticate") if "algorithm=MD5," in each + ","]
+    nonce = offer.partition('nonce="')[2].partition('"')[0]
+    right = response_hash("MD5", ha1(md5), nonce, method, uri)
+    head = f'Digest username="bob", realm="{REALM}", nonce="{nonce}", uri="{uri}", response="{right}"'
+    return [("Authorization", f"{head}, algorithm=MD5")]
+
+
+@pytest.mark.parametrize("qop", ["optional", "none"])
+def test_a_client_without_qop_gets_every_request_through_with_one_nonce_each(qop: str) -> None:
+    async def scenario(alice: UserAgent, caller: Caller) -> None:
+        cseq = 0
+        for method in ("OPTIONS", "INVITE", "INFO", "INVITE", "BYE"):
+            body = SDP.format(port=9) if method == "INVITE" else ""
+            caller.send(method, cseq := cseq + 1, body=body)
+            challenge = await caller.final(cseq, method)
+            assert challenge.status == 401, method
+            if method == "INVITE":
+                caller.send("ACK", cseq, branch=f"{cseq}INVITE")
+            used = old_style(challenge, method, caller.uri)
+            caller.send(method, cseq := cseq + 1, credentials=used, body=body)
+            answer = await caller.final(cseq, method)
+            assert answer.status == 200, method
+            if method == "INVITE":
+                caller.remote_tag = answer.to_tag or ""
+                caller.send("ACK", cseq, branch=f"ack{cseq}")
+            if method != "BYE":
+                caller.send("OPTIONS", cseq := cseq + 1, credentials=old_style(challenge, "OPTIONS", caller.uri))
+                again = await caller.final(cseq, "OPTIONS")
+                assert again.status == 401, method
+                assert all("stale=true" in each for each in again.headers.get_all("WWW-Authenticate"))
+        assert refused(alice, "unauthorized") == 0
+
+    played(scenario, auth_qop=qop)
+
+
+@pytest.mark.parametrize(
+    ("uri", "named", "strict"),
+    [
+        pytest.param("sip:127.0.0.1:5060", 200, 400, id="address and a port"),
+        pytest.param("sip:bob@pbx.example", 200, 400, id="the callee behind another name"),
+        pytest.param("sip:TEST", 200, 400, id="the realm"),
+        pytest.param("sips:127.0.0.1", 200, 400, id="another scheme"),
+        pytest.param("sip:mallory@elsewhere.example", 400, 400, id="somebody else"),
+        pytest.param("tel:+4912345", 400, 400, id="a number"),
+        pytest.param("*", 400, 400, id="no uri"),
+        pytest.param("", 400, 400, id="nothing"),
+    ],
+)
+def test_a_digest_uri_of_the_callers_own_counts_where_it_names_the_callee(uri: str, named: int, strict: int) -> None:
+    for options, status in (({}, named), ({"auth_uri": "any"}, 200), ({"auth_uri": "request"}, strict)):
+
+        async def scenario(alice: UserAgent, caller: Caller, status: int = status) -> None:
+            caller.send("OPTIONS", 1)
+            challenge = await caller.final(1, "OPTIONS")
+            caller.send("OPTIONS", 2, credentials=old_style(challenge, "OPTIONS", uri))
+            answer = await caller.final(2, "OPTIONS")
+            assert answer.status == status
+            if status == 400:
+                assert answer.headers.get("Warning") == '399 sipswarm "the digest uri is not of this request"'
+
+        played(scenario, **options)
 
 
 ROBOT = """

@@ -561,7 +561,7 @@ def test_the_set_of_our_realm_is_found_among_others() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"algorithms": ["MD4"]}, {"algorithms": []}, {"qop": []}, {"window": 0}, {"table": 0}],
+    [{"algorithms": ["MD4"]}, {"algorithms": []}, {"window": 0}, {"table": 0}],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="digest"):
@@ -591,3 +591,76 @@ def test_mutants_of_headers_are_read_or_refused() -> None:
         # Whatever was read, the other side's engine only gives a verdict or an answer.
         verify(server(), [("Authorization", value)], 1.0)
         answer(client(), challenged(value))
+
+
+def old_style(nonce: str, uri: str = URI, more: str = "") -> list[tuple[str, str]]:
+    """Credentials of bob as RFC 2069 has them."""
+    right = response_hash("MD5", user_hash("MD5", "bob", REALM, "zanzibar"), nonce, "REGISTER", uri)
+    head = f'Digest username="bob", realm="{REALM}", nonce="{nonce}", uri="{uri}", response="{right}"'
+    return [("Authorization", head + more)]
+
+
+def nonce_of(judge: DigestServer) -> str:
+    return judge.challenge(10.0)[0][1].partition('nonce="')[2].partition('"')[0]
+
+
+@pytest.mark.parametrize("qop", [("auth",), ()])
+def test_a_nonce_is_good_once_without_qop_whatever_it_was_used_for_before(qop: tuple[str, ...]) -> None:
+    judge = server(require_qop=False, qop=qop, algorithms=["MD5"])
+    nonce = nonce_of(judge)
+    assert verify(judge, old_style(nonce), 11.0) is Outcome.OK
+    assert verify(judge, old_style(nonce), 12.0) is Outcome.REPLAYED
+    counted = signed(judge)
+    assert verify(judge, counted, 10.0) is Outcome.OK
+    read = parse_credentials(counted[0][1])
+    assert read is not None
+    assert verify(judge, old_style(read.nonce), 10.0) is Outcome.REPLAYED
+
+
+def test_a_challenge_without_qop_names_none_and_takes_auth_all_the_same() -> None:
+    judge = server(qop=[], algorithms=["MD5"])
+    assert "qop" not in judge.challenge(1.0)[0][1]
+    assert verify(judge, signed(judge), 10.0) is Outcome.OK
+    with_qop = signed(server(algorithms=["MD5"]))
+    assert "qop=auth" in with_qop[0][1]
+    assert verify(judge, with_qop, 10.0) is Outcome.OK
+
+
+@pytest.mark.parametrize("count", ["0000000A", "0000000a"])
+def test_a_nonce_count_is_hashed_as_the_client_wrote_it(count: str) -> None:
+    judge = server(algorithms=["MD5"])
+    nonce, ha1 = nonce_of(judge), user_hash("MD5", "bob", REALM, "zanzibar")
+    right = response_hash("MD5", ha1, nonce, "REGISTER", URI, qop="auth", nc=count, cnonce="c")
+    value = f'Digest username="bob", realm="{REALM}", nonce="{nonce}", uri="{URI}", response="{right}"'
+    assert verify(judge, [("Authorization", f'{value}, qop=auth, nc={count}, cnonce="c"')], 11.0) is Outcome.OK
+
+
+def test_a_uri_that_is_not_of_the_request_counts_where_the_rule_says_so() -> None:
+    asked = []
+
+    def rule(written: str, request: Request) -> bool:
+        asked.append(written)
+        return written == "sip:::1:5060"
+
+    judge = server(require_qop=False, algorithms=["MD5"], other_uri=rule)
+    assert verify(judge, old_style(nonce_of(judge)), 11.0) is Outcome.OK
+    assert asked == []
+    assert verify(judge, old_style(nonce_of(judge), "sip:::1:5060"), 11.0) is Outcome.OK
+    assert verify(judge, old_style(nonce_of(judge), "sip:else.where"), 11.0) is Outcome.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("more", "detail"),
+    [
+        (", algorithm=SHA-256", "the digest algorithm must be one of MD5"),
+        (', qop=auth-int, nc=00000001, cnonce="c"', "qop must be one of auth"),
+        ("", "qop must be one of auth"),
+        (", userhash=true", "the challenge asks for no userhash"),
+        (", nc=1", "Authorization cannot be read"),
+    ],
+)
+def test_credentials_that_cannot_be_right_are_refused_with_what_is_amiss(more: str, detail: str) -> None:
+    judge = server(algorithms=["MD5"])
+    verdict = judge.verify(request(old_style(nonce_of(judge), more=more)), USERS.get, 11.0)
+    assert verdict.detail == detail
+    assert ("Warning", f'399 sipswarm "{detail}"') in judge.refusal(verdict, 11.0)[1]
