@@ -16,6 +16,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sipcore.aka import NAME as AKA
+from sipcore.aka import AkaKeys, AkaServer
 from sipcore.digest import ALGORITHMS
 from sipcore.digest_server import DigestServer, Outcome
 from sipcore.errors import ParseError
@@ -42,7 +44,7 @@ URI: Final = ("named", "request", "any")
 or To, or its host with a field of the request, the realm or a listener; none; every"""
 _OPTIONS: Final = (
     *("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms"),
-    *("auth_qop", "auth_uri", "auth_strict"),
+    *("auth_qop", "auth_uri", "auth_strict", "auth_user2aka"),
 )
 _BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
 
@@ -58,7 +60,8 @@ class Challenger:
     SHA-256, by its length) or as a mapping by algorithm, by user or from a callback that is given (user, realm); asked
     before `passwords`. opaque: handed out with each challenge. algorithms: offered in this order; by default those that
     all users can be verified with. qop: one of `QOP`. uri: one of `URI`. strict: changes the defaults to `STRICT`,
-    "required" and "request".
+    "required" and "request". aka: for AKAv1-MD5 (RFC 3310), (K, OP, AMF) or `AkaKeys` by user, or a callback that is
+    given the user.
 
     Raises:
         ConfigurationError: nobody could be verified, or a lookup is a coroutine function.
@@ -76,30 +79,41 @@ class Challenger:
         qop: str = "",
         uri: str = "",
         strict: bool = False,
+        aka: Users = None,
     ) -> None:
-        if passwords is None and hashes is None:
-            raise ConfigurationError("auth_realm alone lets nobody in; give auth_user2pass or auth_user2a1 too")
-        if inspect.iscoroutinefunction(passwords) or inspect.iscoroutinefunction(hashes):
-            raise ConfigurationError("auth_user2pass and auth_user2a1 are answered at once; give plain functions")
-        self._passwords, self._hashes, self._realm = passwords, hashes, realm
+        if passwords is None and hashes is None and aka is None:
+            raise ConfigurationError(
+                "these options let nobody in; give auth_user2pass or auth_user2a1 too, or auth_user2aka"
+            )
+        if any(map(inspect.iscoroutinefunction, (passwords, hashes, aka))):
+            raise ConfigurationError(
+                "auth_user2pass, auth_user2a1, auth_user2aka are answered at once; give plain functions"
+            )
+        if isinstance(aka, Mapping):
+            for user in aka:
+                _keys_of(aka[user])  # raises
+        self._passwords, self._hashes, self._aka, self._realm = passwords, hashes, aka, realm
         self._worker = worker
         qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
         uri = _one_of("auth_uri", uri or ("request" if strict else "named"), URI)
         own = {realm.lower(), *(_host_key(hop.host) for hop in worker.output.hops)}
-        names = [algorithms] if isinstance(algorithms, str) and algorithms else algorithms
+        algorithms = (algorithms,) if isinstance(algorithms, str) and algorithms else tuple(algorithms)
+        if not algorithms:
+            algorithms = _verifiable(passwords, hashes, aka, STRICT if strict else OFFERED)
         try:
             self._server = DigestServer(
                 worker.tokens.hexadecimal(64).encode(),
                 realm,
                 worker.tokens,
                 slot=worker.slot,
-                algorithms=tuple(map(_canonical, names)) or _verifiable(hashes, STRICT if strict else OFFERED),
+                algorithms=algorithms,
                 qop=() if qop == "none" else ("auth",),
                 window=1,
                 require_qop=qop == "required",
                 bind_uri=uri != "any",
                 other_uri=_named(own) if uri == "named" else None,
                 opaque=opaque,
+                aka=AkaServer(self._keys) if aka is not None else None,
             )
         except ValueError as error:
             raise ConfigurationError(f"auth_algorithms {algorithms!r}: {error}") from error
@@ -128,6 +142,7 @@ class Challenger:
             qop=options.get("auth_qop", ""),
             uri=options.get("auth_uri", ""),
             strict=bool(options.get("auth_strict")),
+            aka=options.get("auth_user2aka"),
         )
 
     def judge(self, request: Request, host: str, now: float) -> "str | Response":
@@ -148,7 +163,8 @@ class Challenger:
         if verdict.detail:
             _logger.info("%s of %s is refused: %s", request.method, host, verdict.detail)
         self._count("unauthorized" if verdict.outcome is Outcome.WRONG else "challenged")
-        return self._answer(request, *self._server.refusal(verdict, now, source=host))
+        user = request.from_.uri.user or ""
+        return self._answer(request, *self._server.refusal(verdict, now, source=host, user=user))
 
     def _answer(self, request: Request, status: int, extra: Sequence[tuple[str, str]]) -> Response:
         tag = request.to_tag or stateless_tag(request, self._worker.admission.capabilities.tag_key)
@@ -161,6 +177,11 @@ class Challenger:
             return _by_algorithm(found)
         password = _ask(self._passwords, self._worker, user)
         return None if password is None else str(password)
+
+    def _keys(self, user: str) -> AkaKeys | None:
+        """The keys of a user for AKA; None when nobody has that name."""
+        found = _ask(self._aka, self._worker, user)
+        return None if found is None else _keys_of(found)
 
     def _count(self, reason: str) -> None:
         self._worker.totals.cell("sipswarm_sip_refused_total", reason).value += 1
@@ -185,12 +206,6 @@ def _one_of(option: str, value: object, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ConfigurationError(f"{option} {value!r} is not one of {', '.join(known)}")
     return str(value)
-
-
-def _canonical(algorithm: str) -> str:
-    """The name of an algorithm as the registry writes it, in any case."""
-    base, dash, session = algorithm.strip().upper().partition("-SESS")
-    return base + "-sess" if dash and not session else base
 
 
 def _host_key(host: str) -> str:
@@ -241,16 +256,27 @@ def _read(field: Callable[[], _Field]) -> tuple[_Field, ...]:
         return ()
 
 
-def _verifiable(hashes: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
+def _keys_of(given: Any) -> AkaKeys:
+    """Keys of AKA as a user gives them; raises ConfigurationError for what is none."""
+    if isinstance(given, AkaKeys):
+        return given
+    try:
+        return AkaKeys.of(*given)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"auth_user2aka: {error}; give (K, OP, AMF) for each user") from error
+
+
+def _verifiable(passwords: Users, hashes: Users, aka: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
     """The algorithms with which every user can be verified; of a callback's hashes MD5 is what can be counted on.
 
     Raises:
         ConfigurationError: there is none.
     """
+    last = () if aka is None else (AKA,)
     if hashes is None:
-        return offered
+        return last if passwords is None else offered + last
     if not isinstance(hashes, Mapping):
-        return ("MD5",)
+        return ("MD5", *last)
     try:
         known = [_by_algorithm(each) for each in hashes.values()]
     except ValueError as error:
@@ -258,4 +284,4 @@ def _verifiable(hashes: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
     common = tuple(name for name in (*offered, *ALGORITHMS) if all(name in each for each in known))
     if not common:
         raise ConfigurationError("auth_user2a1: no algorithm is there for every user")
-    return tuple(dict.fromkeys(common))
+    return (*dict.fromkeys(common), *last)

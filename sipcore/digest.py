@@ -78,6 +78,8 @@ class Credentials(NamedTuple):
     cnonce: str
     opaque: str | None
     userhash: bool
+    auts: str
+    """Where a client of AKA stands (RFC 3310 section 3.4); empty in all others."""
 
     def __repr__(self) -> str:
         return f"Credentials(realm={self.realm!r}, …)"
@@ -97,7 +99,7 @@ def parse_challenges(text: str) -> list[Challenge]:
             Challenge(
                 _needed(words, "realm"),
                 _needed(words, "nonce"),
-                _canonical(written or "MD5"),
+                canonical(written or "MD5"),
                 tuple(word.strip().lower() for word in words.get("qop", "").split(",") if word.strip()),
                 words.get("opaque"),
                 words.get("stale", "").lower() == "true",
@@ -131,13 +133,14 @@ def parse_credentials(text: str) -> Credentials | None:
         _needed(words, "nonce"),
         _needed(words, "uri"),
         _needed(words, "response").lower(),
-        _canonical(words.get("algorithm") or "MD5"),
+        canonical(words.get("algorithm") or "MD5"),
         qop,
         int(count, 16) if count else 0,
         count,
         words.get("cnonce", ""),
         words.get("opaque"),
         words.get("userhash", "").lower() == "true",
+        words.get("auts", ""),
     )
 
 
@@ -405,7 +408,8 @@ def _credentials_in(name: str, sent: Sequence[tuple[str, str]]) -> dict[str, Cre
     return found
 
 
-def _canonical(algorithm: str) -> str:
+def canonical(algorithm: str) -> str:
+    """The name of an algorithm as `Challenge.algorithm` has it, from any case."""
     base = algorithm.strip().upper()
     return base[:-5] + "-sess" if base.endswith("-SESS") else base
 

@@ -12,9 +12,13 @@ from enum import Enum, auto
 from hashlib import sha256
 from typing import NamedTuple
 
+from . import aka as aka_digest
+from .aka import AkaServer
 from .digest import (
     ALGORITHMS,
     Credentials,
+    canonical,
+    hash_text,
     is_supported,
     parse_credentials,
     response_hash,
@@ -82,12 +86,14 @@ class DigestServer:
     False also takes the style of RFC 2069, in which each nonce is good once. bind_uri: whether the uri parameter must
     be the Request-URI; False takes any. other_uri: with `bind_uri`, may allow a uri that is not the Request-URI; for
     clients and proxies that make the two differ. opaque: handed out with each challenge; what comes back of it is not
-    looked at, for the nonce is signed.
+    looked at, for the nonce is signed. aka: makes and judges challenges of "AKAv1-MD5" (RFC 3310), when that is among
+    the algorithms.
 
     ACK and CANCEL cannot be challenged (RFC 3261 section 22.1) and are not to be verified.
     """
 
     __slots__ = (
+        "_aka",
         "_bind_uri",
         "_floor",
         "_lifetime",
@@ -124,17 +130,23 @@ class DigestServer:
         bind_uri: bool = True,
         other_uri: UriRule | None = None,
         opaque: str = "",
+        aka: AkaServer | None = None,
     ) -> None:
         """Raises ValueError for an algorithm that cannot be computed, a secret under 16 octets, and the like."""
-        if unknown := [name for name in algorithms if not is_supported(name)]:
-            raise ValueError(f"digest algorithm {unknown[0]} is not one of {', '.join(ALGORITHMS)}")
+        algorithms = tuple(map(canonical, algorithms))
+        if unknown := [
+            name for name in algorithms if not (name == aka_digest.CANONICAL and aka) and not is_supported(name)
+        ]:
+            known = (*ALGORITHMS, *([aka_digest.NAME] if aka else []))
+            raise ValueError(f"digest algorithm {unknown[0]} is not one of {', '.join(known)}")
         if len(secret) < 16 or table < 1 or window < 1 or not algorithms:
             raise ValueError("digest server needs a secret of 16 octets, an algorithm, a window and a table")
         self._mac = hmac.new(secret, digestmod=sha256)
         self.realm = realm
         self._tokens = tokens
         self._slot = slot
-        self.algorithms = tuple(algorithms)
+        self.algorithms = algorithms
+        self._aka = aka
         self._offer = f', qop="{",".join(qop)}"' if qop else ""
         self._qop = tuple(qop) or ("auth",)
         self._lifetime = round(lifetime * 1000)
@@ -148,30 +160,38 @@ class DigestServer:
         self._seen: dict[str, tuple[int, int]] = {}
         self._floor = -1
 
-    def challenge(self, now: float, *, source: str = "", stale: bool = False) -> list[tuple[str, str]]:
-        """The challenge headers, one for each algorithm, all with one new nonce.
+    def challenge(self, now: float, *, source: str = "", stale: bool = False, user: str = "") -> list[tuple[str, str]]:
+        """The challenge headers, one for each algorithm, all with one new nonce; that of AKA has one of its own.
 
         now: seconds of the monotonic clock. source: address of the peer, to which the nonce is bound; empty binds to
-        none.
+        none. user: who is asked, as far as that is known; AKA makes its challenge for one user.
         """
         name = "Proxy-Authenticate" if self._proxy else "WWW-Authenticate"
         nonce = self._make_nonce(now, source)
         tail = f"{self._offer}{self._opaque}" + (", stale=true" if stale else "")
-        return [
-            (name, f'Digest realm={quote(self.realm)}, nonce="{nonce}", algorithm={algorithm}{tail}')
-            for algorithm in self.algorithms
-        ]
+        headers = []
+        for algorithm in self.algorithms:
+            own, written = nonce, algorithm
+            if algorithm == aka_digest.CANONICAL and self._aka is not None:
+                own, written = self._aka_nonce(self._aka, user, nonce, now, source), aka_digest.NAME
+            headers.append((name, f'Digest realm={quote(self.realm)}, nonce="{own}", algorithm={written}{tail}'))
+        return headers
 
-    def refusal(self, verdict: Verdict, now: float, *, source: str = "") -> tuple[int, list[tuple[str, str]]]:
+    def refusal(
+        self, verdict: Verdict, now: float, *, source: str = "", user: str = ""
+    ) -> tuple[int, list[tuple[str, str]]]:
         """Status and headers that refuse a request with this verdict: 401 or 407 with challenges, 400 for MALFORMED.
 
-        A Warning gives the verdict's detail (RFC 3261 section 20.43).
+        user: who is asked when the request brought no credentials. A Warning gives the verdict's detail (RFC 3261
+        section 20.43).
         """
         extra = [("Warning", f"399 sipswarm {quote(verdict.detail)}")] if verdict.detail else []
         if verdict.outcome is Outcome.MALFORMED:
             return 400, extra
         stale = verdict.outcome in (Outcome.STALE, Outcome.REPLAYED)
-        return (407 if self._proxy else 401), self.challenge(now, source=source, stale=stale) + extra
+        return (407 if self._proxy else 401), self.challenge(
+            now, source=source, stale=stale, user=verdict.username or user
+        ) + extra
 
     def verify(self, request: Request, lookup: PasswordLookup, now: float, *, source: str = "") -> Verdict:
         """Judge the credentials of a request. source: as given to `challenge`. Counts the nonce as used when OK."""
@@ -191,8 +211,19 @@ class DigestServer:
             return Verdict(Outcome.MISSING, credentials.username, False, unasked)
         if self._bind_uri and not self._is_for(credentials.uri, request):
             return Verdict(Outcome.MALFORMED, credentials.username, False, "the digest uri is not of this request")
-        if not self._is_right(credentials, request, lookup):
+        if credentials.algorithm == aka_digest.CANONICAL:
+            # The nonce of ours is inside the one of AKA, whose RAND came from it.
+            rand, nonce = aka_digest.parts_of(credentials.nonce)
+            if rand != self._rand(nonce):
+                return Verdict(Outcome.STALE, credentials.username, False)
+            if credentials.auts and self._aka is not None and self._issued(nonce, source) is not None:
+                known = self._aka.resynchronize(credentials.username, rand, credentials.auts)
+                return Verdict(Outcome.STALE if known else Outcome.WRONG, credentials.username, False)
+        else:
+            rand, nonce = b"", credentials.nonce
+        if not self._is_right(credentials, request, lookup, rand):
             return Verdict(Outcome.WRONG, credentials.username, False)
+        credentials = credentials._replace(nonce=nonce)
         outcome, age = self._count(credentials, now, source)
         return Verdict(outcome, credentials.username, outcome is Outcome.OK and 2 * age > self._lifetime)
 
@@ -222,9 +253,18 @@ class DigestServer:
             pass  # it may be allowed all the same
         return self._other_uri is not None and self._other_uri(written, request)
 
-    def _is_right(self, credentials: Credentials, request: Request, lookup: PasswordLookup) -> bool:
+    def _is_right(self, credentials: Credentials, request: Request, lookup: PasswordLookup, rand: bytes) -> bool:
         algorithm = credentials.algorithm
-        secret = lookup(credentials.username)
+        if rand:
+            # RFC 3310 section 3.3: RES is the password.
+            algorithm = "MD5"
+            res = self._aka.response(credentials.username, rand) if self._aka is not None else None
+            secret: str | Mapping[str, str] | None = None
+            if res is not None:
+                user = f"{credentials.username}:{self.realm}:".encode("utf-8", "surrogateescape")
+                secret = {"MD5": hash_text("MD5", user + res)}
+        else:
+            secret = lookup(credentials.username)
         if isinstance(secret, Mapping):
             ha1 = secret.get(algorithm.removesuffix("-sess"))
         else:
@@ -288,6 +328,20 @@ class DigestServer:
     def _make_nonce(self, now: float, source: str) -> str:
         text = f"{self._slot:x}.{round(now * 1000):x}.{self._tokens.hexadecimal(16)}"
         return f"{text}.{self._sign(text, source)}"
+
+    def _aka_nonce(self, aka: AkaServer, user: str, nonce: str, now: float, source: str) -> str:
+        """A nonce of AKA around one of ours, whose RES has no NUL: SIPp 3.6.1 takes RES for a text that ends there."""
+        for _ in range(16):
+            if b"\0" not in (aka.response(user, self._rand(nonce)) or b""):
+                break
+            nonce = self._make_nonce(now, source)
+        return aka.nonce(user, self._rand(nonce), nonce, now)
+
+    def _rand(self, nonce: str) -> bytes:
+        """RAND of the challenge of AKA that carries a nonce of ours."""
+        mac = self._mac.copy()
+        mac.update(_octets(f"{nonce}\0RAND"))
+        return mac.digest()[:16]
 
     def _issued(self, nonce: str, source: str) -> int | None:
         text, _, signature = nonce.rpartition(".")

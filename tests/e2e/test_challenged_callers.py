@@ -360,6 +360,9 @@ def test_calls_that_we_placed_and_agents_without_users_challenge_nobody() -> Non
         ),
         pytest.param({"auth_user2pass": BOBS, "auth_qop": "auth-int"}, "optional, required, none", id="qop"),
         pytest.param({"auth_user2pass": BOBS, "auth_uri": "all"}, "named, request, any", id="uri"),
+        pytest.param({"auth_user2aka": {"bob": ("short",)}}, "16 octets or 32", id="keys"),
+        pytest.param({"auth_user2aka": {"bob": 7}}, r"give \(K, OP, AMF\)", id="no keys"),
+        pytest.param({"auth_user2pass": BOBS, "auth_algorithms": "AKAv1-MD5"}, "AKAV1-MD5", id="no keys for aka"),
         pytest.param({"auth_user2pass": asyncio.sleep}, "plain functions", id="coroutine function"),
     ],
 )
