@@ -347,6 +347,12 @@ class CallActor:
         self.session.transport_failed(now, branch=branch)
         self.pump(now)
 
+    def success_failed(self, now: float, loss: Loss) -> None:
+        """Our 2xx to the INVITE did not get out."""
+        self._loss = loss
+        self.session.success_failed(now)
+        self.pump(now)
+
     def handle_timer(self, now: float) -> None:
         """The session's deadline has come."""
         self.session.handle_timer(now)

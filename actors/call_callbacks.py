@@ -13,7 +13,7 @@ from sipcore.message import Response
 
 from . import media_sockets
 from .call import UNREAD_DIGITS
-from .call_state import State
+from .call_state import TRANSPORT_FAILED, State
 from .callbacks import invoke
 from .errors import CallEnded, CallError, CallRejected, CallTimeout
 from .notices import (
@@ -212,11 +212,14 @@ def _on_request_done(call: "Call", notice: RequestDone) -> None:
         call.requests[notice.request_id] = (callback, future)  # the peer's reports decide
         return
     if callback is not None:
-        info = {"code": notice.status, "packet": notice.response} if notice.response else {"errno": errno.ETIMEDOUT}
+        lost = errno.EHOSTUNREACH if notice.status == TRANSPORT_FAILED else errno.ETIMEDOUT
+        info = {"code": notice.status, "packet": notice.response} if notice.response else {"errno": lost}
         call.call_back(callback, "OK" if good else "FAIL", call, info)
     if future is None or future.done():
         return
-    if notice.response is None:
+    if notice.response is None and notice.status == TRANSPORT_FAILED:
+        future.set_exception(CallRejected(notice.status, f"{notice.method} could not be sent"))
+    elif notice.response is None:
         future.set_exception(CallTimeout(f"no answer to {notice.method}"))
     elif good:
         future.set_result(notice.response)

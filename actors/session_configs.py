@@ -56,8 +56,14 @@ class SessionConfigs:
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,
                 counts=self.counts,
+                way_to=lambda hop: self._toward(hop, listener, identity, ring_time, uri),
             )
         return found
+
+    def _toward(self, hop: Hop, listener: int, identity: Identity, ring_time: float, uri: str) -> SessionConfig | None:
+        """The configuration for the listener that reaches a hop, where that of the call does not."""
+        other = self._output.toward(hop, self._output.hops[listener])
+        return None if other is None else self.of(other, identity, ring_time, uri)
 
     def rows(self) -> Iterator[SeriesRow]:
         """What all sessions counted together, for a snapshot."""

@@ -13,7 +13,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Sent(NamedTuple):
-    """What identifies a request of ours."""
+    """What identifies a message of ours; the tag is our own, of From in a request and of To in a response."""
 
     call_id: str
     from_tag: str
@@ -21,9 +21,16 @@ class Sent(NamedTuple):
 
 
 def identity(data: bytes) -> Sent | None:
-    """Read back what we have written, also from its first part only; None when it is not ours."""
+    """Read back what we have written, also from its first part only; None when it is not ours.
+
+    Of responses only a 2xx to an INVITE is looked at, because nothing can be done about the others.
+    """
+    response = data.startswith(b"SIP/2.0 ")
+    if response and not (data.startswith(b"SIP/2.0 2") and _value(data, b"\r\nCSeq: ").endswith(b" INVITE")):
+        return None
     call_id = _value(data, b"\r\nCall-ID: ")
-    from_tag = _value(data, b"\r\nFrom: ").rpartition(b";tag=")[2].partition(b";")[0]
+    ours = b"\r\nTo: " if response else b"\r\nFrom: "
+    from_tag = _value(data, ours).rpartition(b";tag=")[2].partition(b";")[0]
     branch = _value(data, b"\r\nVia: ").partition(b";branch=")[2].partition(b";")[0]
     if not (call_id and from_tag and branch):
         return None
@@ -52,8 +59,10 @@ def owner_of(data: bytes, find: Callable[[tuple[Any, ...]], Any]) -> tuple[Any, 
 
 def tell(actor: CallActor | RegistrationActor, branch: str, failed: SendFailed, now: float) -> None:
     """Let a call or registration know that one of its requests is lost, and why."""
-    _logger.info("%s: a request is lost: %s", actor.name, failed.reason)
-    if isinstance(actor, CallActor):
+    _logger.info("%s: a message is lost: %s", actor.name, failed.reason)
+    if isinstance(actor, CallActor) and failed.data.startswith(b"SIP/2.0 "):
+        actor.success_failed(now, Loss(failed.loss))
+    elif isinstance(actor, CallActor):
         actor.transport_failed(branch, now, Loss(failed.loss))
     else:
         actor.registration.transport_failed(branch, now)

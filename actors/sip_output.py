@@ -33,7 +33,7 @@ ROUTES: Final = 4096
 """hops whose way is remembered"""
 
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
-Route = tuple[int, tuple[str, int] | None]
+Route = tuple[int | None, tuple[str, int] | None]
 
 
 class SipOutput:
@@ -84,19 +84,29 @@ class SipOutput:
         """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
         data, hop, flow, local = departure
         listener, address = self._routes.get((hop, local)) or self._route(hop, local)
-        if address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
+        if listener is None:
+            reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
+            self._refuse(self._own.get(local, 0), data, hop.host, hop.port, reason, Loss.LOCAL)
+        elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
             self.send_from(listener, data, hop.host, hop.port, flow)
         else:
             self._send_datagram(listener, data, address)
 
+    def toward(self, hop: Hop, local: Hop) -> int | None:
+        """The listener that a message to a hop leaves from: `local` where that reaches it, else the first that does.
+
+        A hop that is a name is reached by each of its transport, until DNS says more.
+        """
+        family, known = ":" in hop.host, is_address(hop.host)
+        if local.transport == hop.transport and ((":" in local.host) == family or not known) and local in self._own:
+            return self._own[local]
+        found = self._index.get((hop.transport, family))
+        return found if found is not None or known else self._index.get((hop.transport, not family))
+
     def _route(self, hop: Hop, local: Hop) -> Route:
         """The listener for a hop, and the address where a datagram of usual length needs nothing more; remembered."""
-        family = ":" in hop.host
-        if local.transport == hop.transport and (":" in local.host) == family and local in self._own:
-            listener = self._own[local]
-        else:
-            listener = self._index.get((hop.transport, family), 0)
-        simple = self.hops[listener].transport == "udp" and is_address(hop.host)
+        listener = self.toward(hop, local)
+        simple = listener is not None and self.hops[listener].transport == "udp" and is_address(hop.host)
         route = (listener, (hop.host, hop.port) if simple else None)
         if len(self._routes) >= ROUTES:
             self._routes.clear()
@@ -123,12 +133,12 @@ class SipOutput:
         try:
             self._sockets[listener].sendto(data, address)
         except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
-            self._lose(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
+            self._refuse(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
         except OSError as error:
             if error.errno in TRANSIENT:
                 self._dropped.value += 1  # its transaction repeats it, or times out
             else:  # RFC 3261 section 18.4: nothing is gained by repeating it
-                self._lose(listener, data, *address, f"sending failed: {error.strerror}", loss_of(error.errno))
+                self._refuse(listener, data, *address, f"sending failed: {error.strerror}", loss_of(error.errno))
         else:
             self._counters.sent(data, "udp")
             if self.trace is not None:
@@ -162,9 +172,16 @@ class SipOutput:
         self.flush()
 
     def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
+        """Count a message that may have better luck when it is repeated; only requests are repeated by a timer."""
+        if data.startswith((b"SIP/2.0 ", b"ACK ")):
+            self._dropped.value += 1
+        else:
+            self._refuse(listener, data, host, port, reason, loss)
+
+    def _refuse(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
+        """Count a message that can never be sent, and report it to its call."""
         self._dropped.value += 1
-        if not data.startswith((b"SIP/2.0 ", b"ACK ")):
-            self._lost(SendFailed(listener, host, port, data, reason, loss.value))
+        self._lost(SendFailed(listener, host, port, data, reason, loss.value))
 
     def fall_back(self, failed: SendFailed) -> bool:
         """Send a long request by UDP after all, when no connection came about; False when it was none of those.

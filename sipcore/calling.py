@@ -248,7 +248,9 @@ class CallingSide(TransactionUser):
     def _send_invite(self, client: OutgoingInvite, now: float) -> None:
         """Write the INVITE with a new CSeq number and branch, and send it."""
         self._invite = client
-        config = self.config
+        config = self._way(client.hop)
+        if client.dialog is None:
+            self.config = config  # what follows in the call leaves by the way of its first INVITE
         branch = self.tokens.branch()
         dialog = client.dialog
         if dialog is not None:
@@ -292,16 +294,16 @@ class CallingSide(TransactionUser):
         """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 13.2.2.4, 17.1)."""
         if self.ack_lines:
             extra += self.ack_lines
+        hop = self._next_hop(dialog)
         data = dialog.write(
             "ACK",
             client.cseq,
-            f"{self.config.via_start}{self.tokens.branch()};rport",
+            f"{self._way(hop).via_start}{self.tokens.branch()};rport",
             # 22.1: the ACK carries the credentials of its INVITE.
             extra + lines_of(client.credentials) if client.credentials else extra,
             body,
             content_type,
         )
-        hop = self._next_hop(dialog)
         transmit = Transmit(data, hop, self._flow_to(hop, dialog))
         client.acks[dialog.remote_tag] = transmit
         self._transmits.append(transmit)

@@ -28,7 +28,7 @@ def next_target(response: Response, visited: tuple[str, ...], config: SessionCon
     """Return the Contact with the highest q that was not called before, None when there is none.
 
     Arguments: the 3xx; `visited` the Request-URIs called so far; `config` for proxy and transport. Targets that
-    cannot be read, or need a look-up that a URI does not allow, are passed over.
+    cannot be read, need a look-up that a URI does not allow, or a transport that we do not have, are passed over.
     """
     try:
         contacts = sorted(response.contacts, key=_preference)
@@ -40,9 +40,11 @@ def next_target(response: Response, visited: tuple[str, ...], config: SessionCon
             continue
         uri = plain_uri(contact.uri)
         try:
-            return Target(uri, config.outgoing_proxy or hop_of(uri, config.local.transport))
+            hop = config.outgoing_proxy or hop_of(uri, config.local.transport)
         except ParseError:
             continue
+        if config.way_to is None or hop.transport == config.local.transport or config.way_to(hop) is not None:
+            return Target(uri, hop)
     return None
 
 

@@ -192,6 +192,24 @@ class InviteSession(TransferSide):
         for client in self._clients[:]:
             if client.transaction.branch == branch or client.hop == hop:
                 self._carry_out(client, client.transaction.transport_failed(now), now)
+        mark = f";branch={branch};".encode()
+        acks = [
+            transmit
+            for client in self._clients
+            if branch and isinstance(client, OutgoingInvite) and not client.reinvite
+            for transmit in client.acks.values()
+        ]
+        if any(mark in transmit.data for transmit in acks) and self.state is SessionState.CONFIRMED:
+            # The peer will take its 2xx for lost, however often it comes: this call cannot begin.
+            self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
+
+    def success_failed(self, now: float) -> None:
+        """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
+        for incoming in self._accepted[:]:
+            if not incoming.reinvite:
+                self._accepted.remove(incoming)
+                incoming.success = None
+                self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
 
     # What can be read
 

@@ -5,7 +5,7 @@ Knows no call. The text fragments are made when the configuration is made, becau
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -93,6 +93,9 @@ class SessionConfig:
     """Whether requests of a dialog must come from its peer set, any port of its hosts (RELIABILITY S3)."""
     addresses_of: AddressesOf | None = None
     """What is known of the names in a peer set."""
+    way_to: Callable[[Hop], SessionConfig | None] | None = field(default=None, repr=False, compare=False)
+    """Asked for hops that `local` may not reach, by transport or IP version: the configuration whose `local` does, for
+    Via and Contact of what goes there (RFC 3261 18.1.1); None when nothing does. Without it everything is reached."""
 
     via_start: str = field(init=False, repr=False, compare=False, default="")
     """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""

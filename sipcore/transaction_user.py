@@ -213,11 +213,14 @@ class TransactionUser(ABC):
         branch = self.tokens.branch()
         client.cseq = dialog.next_cseq()
         self._on_numbered(client)
+        extra, config = client.extra, self._way(client.hop)
+        if config is not self.config:
+            extra = extra.replace(f"Contact: {self.config.contact}\r\n", f"Contact: {config.contact}\r\n", 1)
         data = dialog.write(
             client.method,
             client.cseq,
-            f"{self.config.via_start}{branch};rport",
-            self._credentials_for(client) + client.extra,
+            f"{config.via_start}{branch};rport",
+            self._credentials_for(client) + extra,
             client.body,
             client.content_type,
         )
@@ -251,9 +254,20 @@ class TransactionUser(ABC):
         except ParseError:
             return self._hop
 
+    def _way(self, hop: Hop) -> SessionConfig:
+        """The configuration whose Via and Contact tell of the way that a request to a hop takes (RFC 3261 18.1.1).
+
+        When there is no such way the request is written all the same, and lost where it is to be sent.
+        """
+        config = self.config
+        local = config.local
+        if (hop.transport == local.transport and (":" in hop.host) == (":" in local.host)) or config.way_to is None:
+            return config
+        return config.way_to(hop) or config
+
     def _flow_to(self, hop: Hop, dialog: Dialog) -> int:
         """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
-        return self.flow if hop.transport != "udp" and not dialog.route_set else 0
+        return self.flow if hop.transport == self.config.local.transport and not dialog.route_set else 0
 
     def _receive_response(self, response: Response, source: Hop, now: float) -> None:
         """Give a response to the request it belongs to (RFC 3261 17.1.3)."""
