@@ -8,6 +8,7 @@ it. Messages of connections (`streams`) join the same batches. RFC 3261 section 
 """
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable, Sequence
 from random import Random
@@ -19,7 +20,9 @@ from . import kernel
 from .config import NodeConfig
 from .link import Channel, RouterLink, Surroundings
 from .messages import Quarantined, SendFailed, SendSip, SipReceived
+from .request_loss import Loss
 from .routing import slot_of
+from .socket_errors import undelivered
 from .streams import Streams
 
 WINDOW = 1024
@@ -80,6 +83,10 @@ class Dispatcher:
         self._window_count = 0
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
         self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
+        self._pollers = {index: select.epoll() for index in self._udp}
+        """one around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one"""
+        for index, poller in self._pollers.items():
+            poller.register(self._sockets[index], select.EPOLLIN)
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
@@ -117,6 +124,8 @@ class Dispatcher:
             self._ticking.cancel()
         elif self._ready:
             self._unwatch()
+        for poller in self._pollers.values():
+            poller.close()
         self._link.close()
 
     def start(self, at: float) -> None:
@@ -174,12 +183,12 @@ class Dispatcher:
     # ---- reading
 
     def _watch(self) -> None:
-        for index in self._udp:
-            self._loop.add_reader(self._sockets[index].fileno(), self._on_readable, index)
+        for index, poller in self._pollers.items():
+            self._loop.add_reader(poller.fileno(), self._on_readable, index)
 
     def _unwatch(self) -> None:
-        for index in self._udp:
-            self._loop.remove_reader(self._sockets[index].fileno())
+        for poller in self._pollers.values():
+            self._loop.remove_reader(poller.fileno())
 
     def _on_readable(self, index: int) -> None:
         count = self._read(index)
@@ -217,9 +226,12 @@ class Dispatcher:
             try:
                 data, source = receive(RECEIVE_BUFFER)
             except BlockingIOError:
+                if not count:
+                    self._read_errors(index)
                 return count
             except OSError:
-                continue  # an ICMP error of an earlier send, told on this socket (RFC 1122 section 4.1.3.3)
+                self._read_errors(index)  # ICMP has brought the error of an earlier datagram
+                continue
             size = len(data)
             if size < SHORTEST_MESSAGE:
                 continue
@@ -229,6 +241,15 @@ class Dispatcher:
             if octets[slot] > FLUSH_OCTETS:
                 self._flush_slot(slot)
         return READS_PER_TURN
+
+    def _read_errors(self, index: int) -> None:
+        """Report requests of ours that ICMP says have not arrived to their slots (RFC 3261 section 18.4)."""
+        for lost in undelivered(self._sockets[index]):
+            if lost.data.startswith((b"SIP/2.0 ", b"ACK ")):
+                continue
+            slot = slot_of(peek.call_id(lost.data), self._key, self._slots) if self._slots > 1 else 0
+            loss = Loss.REFUSED.value
+            self._on_failed(slot, SendFailed(index, lost.host, lost.port, lost.data, lost.reason, loss))
 
     # ---- connections
 

@@ -32,7 +32,7 @@ _SUT, _GENERATOR, _PLAN = Blame.SUT, Blame.GENERATOR, Blame.PLAN
 REASONS: Final[dict[str, Reason]] = {
     "code": Reason(_SUT, "another final response than expected"),
     "timeout": Reason(_SUT, "no final response in time"),
-    "unreachable": Reason(_SUT, "no connection to the target came about"),
+    "unreachable": Reason(_SUT, "no connection to the target came about, or its port takes no datagrams"),
     "transport_error": Reason(_SUT, "the connection was lost"),
     "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
     "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
@@ -74,6 +74,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "session_expired": "session_expired",
     "dialog_gone": "dialog_gone",
     "unreachable": "unreachable",
+    "refused": "unreachable",
     "transport": "transport_error",
     "local_transport": "no_transport",
     "no_port": "no_port",

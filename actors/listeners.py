@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from .config import Listener
 from .errors import ConfigurationError
+from .socket_errors import keep_errors
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
 BACKLOG = 1024
@@ -45,6 +46,7 @@ def _bind(listener: Listener) -> socket.socket:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if listener.transport == "udp":
             _enlarge(opened)
+            keep_errors(opened)
             opened.bind((listener.host, listener.port))
         else:
             # connections of an earlier run that wait in TIME_WAIT are no reason to refuse (tcp(7))

@@ -10,5 +10,7 @@ class Loss(Enum):
     """this machine could not send it: no descriptor, memory, local address, route or room in a queue"""
     UNREACHABLE = "unreachable"
     """no connection to the peer came about, or its name has no address"""
+    REFUSED = "refused"
+    """the datagram left, and ICMP says that it did not arrive"""
     LOST = "transport"
     """the connection closed before an answer came; the peer may have the request"""

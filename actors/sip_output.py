@@ -29,6 +29,8 @@ BATCH: Final = 256
 """records in one link message"""
 NAMES: Final = 4096
 """hops whose names are remembered, for the certificates that they must show"""
+EARLIER_ERRORS: Final = 2
+"""errors of earlier datagrams that one `sendto` may meet"""
 ROUTES: Final = 4096
 """hops whose way is remembered"""
 
@@ -131,7 +133,7 @@ class SipOutput:
 
     def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
         try:
-            self._sockets[listener].sendto(data, address)
+            self._put(self._sockets[listener], data, address)
         except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
             self._refuse(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
         except OSError as error:
@@ -143,6 +145,20 @@ class SipOutput:
             self._counters.sent(data, "udp")
             if self.trace is not None:
                 self.trace.sent(listener, data, address)
+
+    @staticmethod
+    def _put(opened: socket.socket, data: bytes, address: tuple[str, int]) -> None:
+        """Send a datagram. The first errors may be those of earlier ones, which ICMP has brought meanwhile."""
+        for _ in range(EARLIER_ERRORS):
+            try:
+                opened.sendto(data, address)
+            except BlockingIOError:
+                raise
+            except OSError:
+                continue
+            else:
+                return
+        opened.sendto(data, address)
 
     def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         hop = self.hops[listener]

@@ -223,6 +223,9 @@ class DialogSide(CalledSide):
         if isinstance(client, OutgoingInvite):
             self._on_no_invite_response(client, status, now)
             return
+        if client.method == "CANCEL" and status == 503 and self._invite is not None:
+            # Who cannot be told to stop will not say that it has stopped: the wait of RFC 3261 9.1 is for nothing.
+            self._invite.transaction.give_up_at(now)
         if client.method == "UPDATE" and client.body and client.dialog is not None:
             client.dialog.negotiate(OfferInput.REJECT)
         self._finish(client, None, status, now)
