@@ -394,11 +394,10 @@ class CallActor:
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
         """What the peer has described cannot be served: no media would flow. Sizes of the user's own are the user's."""
         own = self.media.demand.payload_size or self.media.demand.interval
-        if event.command == "ConfigureStream" and event.reason != "unknown_stream" and not own:
-            if self.state is not State.OVER:
-                self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
-            return
-        self._on_news(event, now)
+        if event.command != "ConfigureStream" or event.reason == "unknown_stream" or own:
+            self._on_news(event, now)
+        elif self.state is not State.OVER:
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
 
     def _on_news(self, event: Any, now: float) -> None:
         notice = notice_of(event, self.media.number_of(event.stream_id))

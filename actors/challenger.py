@@ -12,6 +12,7 @@ be one that the caller wrote and a proxy replaced. `auth_strict` asks for what R
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -48,6 +49,7 @@ _OPTIONS: Final = (
 )
 _BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
 
+_logger = logging.getLogger(__name__)
 _Field = TypeVar("_Field")
 Users = Mapping[str, Any] | Callback
 

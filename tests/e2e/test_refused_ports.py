@@ -59,6 +59,8 @@ def test_calls_to_others_go_on_beside_refused_ones() -> None:
 
 @pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE", "CANCEL"])
 def test_a_peer_that_is_gone_fails_each_request_at_once(method: str) -> None:
+    peer: Peer
+
     def answer(request: Request) -> Sequence[Response]:
         if request.method == "ACK":
             return []
@@ -87,7 +89,6 @@ def test_a_peer_that_is_gone_fails_each_request_at_once(method: str) -> None:
                     await (call.reinvite() if method == "INVITE" else call.request(method))
             assert loop.time() - started < 3
 
-    peer: Peer
     asyncio.run(main())
 
 
