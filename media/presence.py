@@ -12,11 +12,11 @@ sender reports (RFC 3550 6.4.1) say that it sent less than time asks for. A repo
 raises what was due.
 
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
-regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter, loss or the start
-of a stream: they show in the longest gap, and are not missing by themselves. In the end the packets are held against
-the time: a peer that sends less audio than time asks for, in bursts or too slowly, has missed the rest. Events (RFC
-4733) and comfort noise that nobody agreed on are no audio; a digit may take a second of it. Sans-IO: time is an
-argument.
+regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
+SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
+packets are held against the time: a peer that sends less audio than time asks for, in bursts or too slowly, has missed
+the rest. Events (RFC 4733) and comfort noise that nobody agreed on are no audio; a digit may take a second of it.
+Sans-IO: time is an argument.
 """
 
 from typing import Final, NamedTuple
@@ -27,6 +27,8 @@ from .reception import Reception
 
 SETTLED: Final = 0.3
 """Seconds without a packet that are no missing media yet."""
+SETTLED_START: Final = 0.5
+"""The same before the first packet: a peer may begin so long after its answer."""
 SETTLED_DTX: Final = 1.0
 """The same with a codec that has silence suppression: Opus then sends a packet every 400 ms (RFC 6716 2.1.9)."""
 DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "SPEEX", "GSM-EFR", "GSM-HR-08"))
@@ -73,6 +75,7 @@ class Presence:
         "_fresh",
         "_gap",
         "_gap_from",
+        "_had_others",
         "_highest",
         "_interval",
         "_looked",
@@ -81,7 +84,6 @@ class Presence:
         "_not_audio",
         "_octets",
         "_octets_from",
-        "_only_others",
         "_owed",
         "_packets",
         "_quiet_from",
@@ -90,6 +92,7 @@ class Presence:
         "_said",
         "_said_ssrc",
         "_since",
+        "_started_late",
         "_suppressed",
         "_timestamp",
         "_unique",
@@ -111,14 +114,14 @@ class Presence:
         self._was_both_ways = False
         self._since = -1.0
         """since when media is due; -1 = it is not"""
-        self._active = self._excused = self._missing = self._gap = 0.0
+        self._active = self._excused = self._missing = self._gap = self._started_late = 0.0
         self._packets = self._received = 0
         self._unmeasured = 0.0
         """seconds of gaps whose packets wait for the peer's packet time"""
         self._unique = self._expected = self._owed = self._not_audio = 0
         self._octets = self._octets_from = 0
-        self._only_others = False
-        """what came since the last audio was events"""
+        self._had_others = False
+        """events came since the last look that saw audio"""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
         self._suppressed = self._fresh = False
         self._said = self._said_ssrc = -1
@@ -147,7 +150,7 @@ class Presence:
         self._unique, self._expected = receiver.unique, receiver.expected
         self._not_audio, self._octets_from = receiver.not_audio, receiver.audio_octets
         self._measure(receiver.reception)
-        self._suppressed = self._only_others = False
+        self._suppressed = self._had_others = False
         self._fresh = True
         self._owed = 0
         self._said_ssrc = -1
@@ -170,13 +173,14 @@ class Presence:
         self._looked = now
         unique = receiver.unique
         new = unique - self._unique
-        audio = new - max(0, receiver.not_audio - self._not_audio)
+        others = max(0, receiver.not_audio - self._not_audio)
+        audio = new - others
+        self._had_others |= others > 0
         if audio <= 0 and not receiver.suppressed:
-            self._only_others |= new > 0
             if prompt:  # else what came may still wait in the kernel, because we were late
                 self._floor = now
             return
-        last = receiver.last_at
+        last = receiver.audio_at if audio > 0 else receiver.last_at
         expected = receiver.expected
         sent = max(0, expected - self._expected - self._owed)
         self._measure(receiver.reception)
@@ -190,15 +194,15 @@ class Presence:
                 self._candidate = self._interval  # until timestamps show it
         elif self._fresh:  # numbers that were used before media was due are no loss in it
             sent = min(sent, max(new, round((last - self._quiet_from) / self._interval)))
-        self._fresh = False
         begun = min(max(begun, self._floor, self._quiet_from), last)
         suppressed = self._suppressed or receiver.suppressed_at > self._quiet_from
         by_time = self._take_quiet(begun - self._quiet_from, suppressed)
+        self._fresh = False
         # What sequence numbers show as lost in a gap was counted by its time.
         self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
         self._received += new
         self._unique, self._expected, self._owed = unique, expected, 0
-        self._not_audio, self._only_others = receiver.not_audio, False
+        self._not_audio, self._had_others = receiver.not_audio, False
         self._quiet_from = self._gap_from = last
         self._suppressed = receiver.suppressed
 
@@ -210,6 +214,7 @@ class Presence:
         begun = self._quiet_from + quiet
         self._gap = max(self._gap, begun - self._gap_from)
         if self._is_settled(quiet):
+            self._started_late += quiet if self._fresh else 0.0
             return 0
         self._missing += quiet
         packets = round(quiet / self._interval)
@@ -225,7 +230,7 @@ class Presence:
 
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
-        settled = SETTLED_DTX if self._dtx or self._only_others else SETTLED
+        settled = SETTLED_DTX if self._dtx or self._had_others else SETTLED_START if self._fresh else SETTLED
         return quiet <= settled and self._quiet_from == self._gap_from
 
     def _measure(self, reception: Reception | None) -> None:
@@ -331,7 +336,7 @@ class Presence:
         due: seconds. packets: counted as due by their numbers and by gaps.
         """
         interval = self._packet_time()
-        short = round(due / interval) - packets if interval > 0 else 0
+        short = round((due - self._started_late) / interval) - packets if interval > 0 else 0
         return short if short * interval > max(SETTLED, _PACE * due) else 0
 
     def _packet_time(self) -> float:

@@ -65,6 +65,7 @@ class Receiver:
     """What one stream receives."""
 
     __slots__ = (
+        "_audio_until",
         "_candidates",
         "_clock",
         "_codecs",
@@ -81,6 +82,7 @@ class Receiver:
         "_last_digit",
         "_late",
         "_noise_types",
+        "_other_at",
         "_owner",
         "_plain_head",
         "_sampling",
@@ -146,6 +148,7 @@ class Receiver:
         self.ssrc_changes = 0
         self.comfort_noise = False
         """Comfort noise was negotiated (RFC 3389)."""
+        self._other_at = self._audio_until = -1.0
         self.noise_packets = 0
         """Packets of comfort noise where it was not."""
         self.suppressed_at = -1.0
@@ -223,6 +226,11 @@ class Receiver:
     def not_audio(self) -> int:
         """Packets that belonged and carried no audio: events, and comfort noise that nobody agreed on."""
         return self.event_packets + self.noise_packets
+
+    @property
+    def audio_at(self) -> float:
+        """When the newest packet came that was neither an event nor comfort noise; -1 = none did."""
+        return self._audio_until if self._other_at == self.last_at else self.last_at
 
     @property
     def audio_octets(self) -> int:
@@ -440,6 +448,9 @@ class Receiver:
                     self.noise_packets += 1
             elif self.suppressed:
                 self.suppressed_at = now  # a digit within the silence
+            if reception.last_at != self._other_at:
+                self._audio_until = reception.last_at
+            self._other_at = now
             verdict = reception.count(sequence_number)  # events keep their timestamp: no jitter from them
         else:
             name, clock = codec
