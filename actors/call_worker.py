@@ -141,7 +141,7 @@ class CallWorker:
             on_events=self._on_media,
             on_welcome=self._check_ready,
             on_drained=self.flush,
-            lose=self._on_media_overload,
+            lose=self._on_media_untaken,
         )
         self.arrivals = Arrivals(self)
         from .robots import install
@@ -505,11 +505,11 @@ class CallWorker:
                 if isinstance(actor, CallActor):
                     self._touched[actor] = None
 
-    def _on_media_overload(self, stream_id: int) -> None:
+    def _on_media_untaken(self, stream_id: int, reason: str) -> None:
         """The media worker did not take a command for a stream."""
         owner = self._outbox.streams.get(stream_id)
         if owner is not None:
-            self.guarded(owner, owner.media_lost, "media_overload", self.now())
+            self.guarded(owner, owner.media_lost, reason, self.now())
 
     # ---- time
 

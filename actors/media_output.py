@@ -24,7 +24,7 @@ class MediaOutput:
     endpoints: of the media workers. slot: of the call worker. outbox: holds what waits.
     on_events: called with events of the streams. on_welcome: called when another media worker is linked. on_drained:
     called when all is read that came. lose: ends the owner of a command that was not taken, because of
-    "media_overload".
+    "media_overload", or of "media_worker_lost" while there is none to take it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class MediaOutput:
         on_events: Callable[[list[Any]], None],
         on_welcome: Callable[[], None],
         on_drained: Callable[[], None],
-        lose: Callable[[int], None],
+        lose: Callable[[int, str], None],
     ) -> None:
         self._links = [
             DealerLink(
@@ -82,8 +82,9 @@ class MediaOutput:
                 del commands[: len(batch)]
                 if not taken:
                     self._refused.value += len(batch)
+                    reason = "media_overload" if self._links[worker].welcome else "media_worker_lost"
                     for command in batch:
-                        self._lose(command.stream_id)
+                        self._lose(command.stream_id, reason)
                     self._close_later(worker, {CloseStream(command.stream_id) for command in batch})
 
     def close(self) -> None:

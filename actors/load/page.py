@@ -144,8 +144,11 @@ def _thresholds(thresholds: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _over_time(summary: Mapping[str, Any], points: Sequence[Point], first_failure: float | None) -> Iterator[str]:
     yield "<h2>Over time</h2>"
     if not points or not summary["calls"]["attempted"]:
-        running = summary["verdict"] == "running"
-        yield f'<p class="soft">{"No call has started yet." if running else "No call was started."}</p>'
+        words = "No call was started."
+        if summary["verdict"] == "running":
+            begun = summary["calls"]["attempted"]
+            words = "A second is drawn when it has passed; none has yet." if begun else "No call has started yet."
+        yield f'<p class="soft">{words}</p>'
         return
     yield '<div class="charts">'
     yield from _charts(points, summary["thresholds"], first_failure)
