@@ -182,6 +182,7 @@ def _make_role(process: Process) -> Role:
 
 def main() -> int:
     """Run the role that the first line of standard input orders; the exit status."""
+    del sys.argv[1:]  # our name, for ps; what a user's file reads is empty
     os.umask(0o077)
     kernel.forbid_core_dumps()
     kernel.raise_descriptor_limit()

@@ -347,7 +347,7 @@ class Supervisor:
             "config": json.loads(self.config.to_json()),
         }
         child.popen = subprocess.Popen(
-            [sys.executable, "-m", "actors.process"],
+            [sys.executable, "-m", "actors.process", child.name],  # the name is for readers of ps
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             start_new_session=True,
@@ -377,6 +377,7 @@ class Supervisor:
         self._forget(child)
         if self._closing:
             return
+        self._tell(time.monotonic())  # a fast replacement may be there before the next look at the beats
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
         if len(self.deaths) < MOST_DEATHS:

@@ -21,7 +21,19 @@ from tests.actors.test_systemd import Manager
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, scraped
 from tests.interop.processes import descendants
 
-ROBOT = "async def robot(call):\n    await call.answer()\n    await call.over()\n\ndef setup(ua):\n    {body}\n"
+ROBOT = """
+import pathlib, time
+
+while pathlib.Path({held!r}).exists():  # a worker that starts waits here
+    time.sleep(0.01)
+
+async def robot(call):
+    await call.answer()
+    await call.over()
+
+def setup(ua):
+    {body}
+"""
 
 
 def health(url: str) -> tuple[int, dict[str, Any]]:
@@ -43,6 +55,15 @@ def until_heard(manager: Manager, heard: list[str], wanted: str) -> None:
     assert any(wanted in each for each in heard), (wanted, heard)
 
 
+def child_called(name: str, pid: int) -> int:
+    """The child of this fleet that `ps` shows under this name."""
+    return next(
+        child
+        for child in descendants(pid)
+        if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[-2] == name.encode()
+    )
+
+
 @pytest.fixture
 def manager(tmp_path: Path) -> Manager:
     return Manager(str(tmp_path / "notify"))
@@ -54,7 +75,8 @@ def test_systemd_hears_each_step_and_the_watchdog_only_while_all_is_well(
     monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
     monkeypatch.setenv("WATCHDOG_USEC", "400000")
     file = tmp_path / "robot.py"
-    file.write_text(ROBOT.format(body="pass"))
+    held = tmp_path / "held"
+    file.write_text(ROBOT.format(held=str(held), body="pass"))
     running = Running("robot", str(file), "--listen", "udp:127.0.0.1:0", "--metrics", "0", *WORKERS)
     try:
         heard: list[str] = []
@@ -71,20 +93,22 @@ def test_systemd_hears_each_step_and_the_watchdog_only_while_all_is_well(
         assert set(body["processes"]) == {"supervisor", "dispatcher", "call-0", "media-0"}
 
         # One process is gone: no sign of life until its replacement beats.
-        os.kill(min(descendants(running.process.pid)), signal.SIGKILL)
+        held.touch()
         heard = []
-        until_heard(manager, heard, "STATUS=restarting ")
+        os.kill(child_called("call-0", running.process.pid), signal.SIGKILL)
+        until_heard(manager, heard, "STATUS=restarting call-0")
         after = heard[heard.index(next(each for each in heard if each.startswith("STATUS=restarting "))) :]
         code, body = health(url)
         assert (code, body["status"]) == (503, "degraded")
-        assert list(body["processes"].values()).count("down") == 1
+        assert [name for name, state in body["processes"].items() if state == "down"] == ["call-0"]
+        held.unlink()
         until_heard(manager, after, "STATUS=taking calls")
         assert "WATCHDOG=1" not in after[: next(i for i, each in enumerate(after) if "taking calls" in each)]
         until_heard(manager, after, "WATCHDOG=1")
 
         # A reload that is taken, and one that is not: both come to their end, and the status tells.
         for body_text, problem in (("pass", ""), ("raise ValueError('no list')", "; setup() of ")):
-            file.write_text(ROBOT.format(body=body_text))
+            file.write_text(ROBOT.format(held=str(held), body=body_text))
             running.process.send_signal(signal.SIGHUP)
             heard = []
             until_heard(manager, heard, "READY=1")
@@ -180,7 +204,7 @@ def test_a_worker_that_dies_at_every_start_is_put_into_quarantine_and_the_others
         while len(health(url)[1]["processes"]) < 5 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert health(url)[1]["status"] == "healthy"
-        dispatcher = sorted(descendants(running.process.pid))[1]  # the second of those that were started
+        dispatcher = child_called("dispatcher", running.process.pid)
         flag.touch()
         running.process.send_signal(signal.SIGHUP)
         restarts = ("sipswarm_process_restarts_total", "call", "crash")
