@@ -93,6 +93,7 @@ class MediaEngine:
         "_clock",
         "_coalescing",
         "_context",
+        "_done",
         "_files",
         "_lines",
         "_next",
@@ -132,6 +133,7 @@ class MediaEngine:
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals)
         self._chores: list[list[Line]] = [[] for _ in range(_CHORES)]
+        self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
         self._coalescing = False
         self._rate_from = epoch
@@ -227,9 +229,11 @@ class MediaEngine:
         """Send what is due and do what is due by time; call it at `deadline` or later."""
         pacer = self._pacer
         tick = pacer.number_at(now)
-        if tick > pacer.done:
-            first = max(pacer.done, tick - _CHORES) + 1
-            pacer.run(tick, now)
+        if tick > self._done:
+            first = max(self._done, tick - _CHORES) + 1
+            self._done = tick
+            if tick > pacer.done:
+                pacer.run(tick, now)
             self._context.totals.ticks += 1
             if self._coalescing:
                 self._read(now)
@@ -438,8 +442,7 @@ class MediaEngine:
         if not self._lines:
             self._next = rest
             return
-        done = self._pacer.done
-        following = done + 1
+        following = self._done + 1
         if not self._coalescing and not self._context.sounding and not self._context.listening:
             chores = self._chores
             while not chores[following % _CHORES]:

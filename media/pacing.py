@@ -2,7 +2,8 @@
 
 Streams of one interval form a ring of groups, one for each tick of the interval; a tick sends one group. What is
 late by a whole interval is skipped and counted, never sent in a burst. An interval that is no whole number of ticks
-is kept exactly on average, each packet on the first tick after its time. Knows senders; not sockets or sources.
+is kept exactly on average, each packet on the first tick after its time. A sender begins after the time at which it is
+added: no tick runs while nothing is due, so the last one may be long past. Knows senders; not sockets or sources.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ _WORTH_NOTING = 0.001
 class Pacer:
     """The schedule of all streams that send by time."""
 
-    __slots__ = ("_clock", "_counted", "_epoch", "_irregular", "_rings", "_tick", "done")
+    __slots__ = ("_clock", "_counted", "_epoch", "_irregular", "_joining", "_rings", "_tick", "done")
 
     def __init__(self, tick: float, epoch: float, clock: Callable[[], float], counted: MediaTotals) -> None:
         """Begin without streams. tick: seconds. epoch: time of tick 0. clock: monotonic seconds."""
@@ -29,8 +30,9 @@ class Pacer:
         self._counted = counted
         self._rings: dict[int, list[list[Sender]]] = {}  # by ticks of the interval
         self._irregular: list[Sender] = []
+        self._joining: list[Sender] = []  # added while a tick was overdue: placed when it has run
         self.done = 0
-        """Number of the tick that was done last."""
+        """Number of the newest tick on which nothing is left to send."""
 
     def time_of(self, number: int) -> float:
         """When a tick is due."""
@@ -41,10 +43,21 @@ class Pacer:
         return int((now - self._epoch) / self._tick + 1e-6)
 
     def add(self, sender: Sender) -> None:
-        """Send from the next tick on whose group is the smallest of the interval."""
-        interval = sender.packet_interval
-        ticks = round(interval / self._tick)
-        if ticks < 1 or abs(ticks * self._tick - interval) > 1e-6:
+        """Send from the next tick on whose group is the smallest of the interval; never from one that is past."""
+        newest = self.number_at(self._clock())
+        if newest > self.done:
+            soonest = self.next_number()
+            if soonest is not None and soonest <= newest:  # what is late belongs to the others
+                self._joining.append(sender)
+                sender.group = self._joining
+                return
+            self.done = newest
+        self._place(sender)
+
+    def _place(self, sender: Sender) -> None:
+        """Put a sender into the group in which it goes out next."""
+        ticks = self._ticks_of(sender.packet_interval)
+        if not ticks:
             due = self.time_of(self.done + 1)
             self._irregular.append(sender)
             sender.group = self._irregular
@@ -60,22 +73,33 @@ class Pacer:
             sender.resume(due - sender.due)
         sender.due = due
 
+    def _ticks_of(self, interval: float) -> int:
+        """Ticks of a packet interval; 0 = it is no whole number of them."""
+        ticks = round(interval / self._tick)
+        return ticks if ticks >= 1 and abs(ticks * self._tick - interval) <= 1e-6 else 0
+
     def remove(self, sender: Sender) -> None:
         """Send no more; a sender that is not here is none of our business."""
         group = sender.group
         if group is None:
             return
+        sender.due = self.due(sender)
         group.remove(sender)
         sender.group = None
-        if group is not self._irregular:
-            ticks = round(sender.paced_interval / self._tick)
-            place = next(index for index, each in enumerate(self._rings[ticks]) if each is group)
-            sender.due = self.time_of(self.done + 1 + (place - self.done - 1) % ticks)
+
+    def due(self, sender: Sender) -> float:
+        """When the sender's next interval begins; 0.0 = unknown."""
+        group = sender.group
+        if group is None or group is self._irregular or group is self._joining:
+            return sender.due
+        ticks = self._ticks_of(sender.paced_interval)
+        place = next(index for index, each in enumerate(self._rings[ticks]) if each is group)
+        return self.time_of(self.done + 1 + (place - self.done - 1) % ticks)
 
     def next_number(self) -> int | None:
         """The next tick on which anything is sent; None = on none."""
         after = self.done + 1
-        soonest: int | None = None
+        soonest = after if self._joining else None
         for ticks, ring in self._rings.items():
             for number in range(after, after + ticks):
                 if ring[number % ticks]:
@@ -103,6 +127,10 @@ class Pacer:
                     self._send(group, number, missed, now)
         if self._irregular:
             self._send_irregular(now)
+        if self._joining:
+            joining, self._joining = self._joining, []
+            for sender in joining:
+                self._place(sender)
 
     def _send(self, group: list[Sender], number: int, missed: int, now: float) -> None:
         """Send one packet of each sender of a group. missed: whole intervals to skip before."""

@@ -474,3 +474,23 @@ def test_a_stream_that_only_sends_is_connected_at_once_and_opens_again_for_both(
     world.run(1.0)
     assert world.close(other).packets_received == pytest.approx(100, abs=3)
     assert world.close(one).packets_received == pytest.approx(40, abs=4)
+
+
+@pytest.mark.parametrize("idle", [0.1, 0.31, 0.85, 3.0])
+def test_a_file_that_begins_on_an_idle_engine_is_sent_whole(world: World, tmp_path: Path, idle: float) -> None:
+    """The chores of the idle time are done all the same, none twice and none passed over."""
+    path = tmp_path / "numbered.pcmu"
+    path.write_bytes(b"".join(bytes((number,)) * 160 for number in range(50)))
+    one, other = world.engine(), world.engine()
+    at_one, at_other = world.open(one), world.open(other)
+    world.do(other, to(at_one, source=("none",), sink=("file", str(tmp_path / "heard.pcmu"))))
+    world.run(idle)
+    world.do(one, to(at_other, source=("file", str(path), 1), statistics_interval=0.01))
+    world.run(1.5)
+    looks = len(world.said(one, StreamStatistics))
+    final = world.close(one)
+    world.close(other)
+    assert (tmp_path / "heard.pcmu").read_bytes() == path.read_bytes()
+    assert (final.packets_sent, final.frames_skipped) == (50, 0)
+    assert one.totals.frames_skipped == 0
+    assert looks in (4, 5)  # every 0.32 s

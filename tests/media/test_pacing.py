@@ -180,3 +180,87 @@ def test_the_next_tick_is_the_first_on_which_anything_is_sent() -> None:
     assert bench.pacer.next_number() == 2
     bench.run(0.01)
     assert bench.pacer.next_number() == 9
+
+
+@pytest.mark.parametrize("interval", [0.01, 0.02, 0.03, 0.06, 0.033, 0.12])
+@pytest.mark.parametrize("idle", [0.004, 0.3, 0.85, 7.0])
+def test_a_stream_that_begins_while_nothing_is_due_begins_now_and_loses_no_frame(interval: float, idle: float) -> None:
+    """No tick runs while nothing is due: the last one may be long past when a stream begins."""
+    bench = Bench()
+    bench.now = idle
+    frames = [bytes((number,)) * 160 for number in range(50)]
+    sender = bench.sender(interval=interval, source=FramesSource(frames, 1))
+    bench.run(idle + 51 * interval + TICK)
+    assert [packet.payload for _, _, packet in bench.sent] == frames
+    assert idle < bench.sent[0][0] <= idle + interval + 2 * TICK
+    assert sender.frames_skipped == bench.totals.frames_skipped == 0
+    assert sender.late_max <= TICK
+    assert bench.totals.lateness.total <= 50 * TICK
+
+
+@pytest.mark.parametrize("other", [0.06, 0.12, 0.033, 1.0])
+@pytest.mark.parametrize("after", range(1, 24, 3))
+def test_a_stream_that_begins_between_two_packets_of_a_slower_one_loses_no_frame(other: float, after: int) -> None:
+    bench = Bench()
+    slow = bench.sender(1, interval=other)
+    for _ in range(after):  # as an engine does: no tick runs on which nothing is due
+        bench.now += TICK
+        due = bench.pacer.next_number()
+        if due is not None and due <= bench.pacer.number_at(bench.now):
+            bench.tick_at(bench.now)
+    sender = bench.sender(2, source=FramesSource((b"\xff" * 160,) * 10, 1))
+    bench.run(2.0)
+    assert len([each for each in bench.sent if each[1] == 2]) == 10
+    assert sender.frames_skipped == slow.frames_skipped == 0
+    assert sender.late_max == 0.0
+
+
+@pytest.mark.parametrize("late", [0.021, 0.05, 0.3])
+@pytest.mark.parametrize("interval", [0.02, 0.03, 0.033])
+def test_a_stream_that_begins_while_others_are_late_has_no_share_in_that(late: float, interval: float) -> None:
+    bench = Bench()
+    first = bench.sender(1)
+    bench.run(0.1)
+    bench.now += late
+    newcomer = bench.sender(2, interval=interval, source=FramesSource((b"\xff" * 160,) * 10, 1))
+    assert bench.pacer.next_number() is not None
+    bench.tick_at(bench.now)
+    skipped = first.frames_skipped
+    assert skipped == bench.totals.frames_skipped == pytest.approx(late / 0.02, abs=1)
+    bench.run(1.0)
+    assert (newcomer.frames_skipped, newcomer.late_max) == (0, pytest.approx(0.0, abs=TICK))
+    assert len([each for each in bench.sent if each[1] == 2]) == 10
+    assert first.frames_skipped == skipped
+
+
+def test_a_stream_that_is_taken_away_before_its_first_packet_leaves_nothing_behind() -> None:
+    bench = Bench()
+    bench.sender(1)
+    bench.run(0.1)
+    bench.now += 0.05
+    newcomer = bench.sender(2)
+    bench.pacer.remove(newcomer)
+    assert newcomer.group is None
+    bench.run(0.5)
+    assert {number for _, number, _ in bench.sent} == {1}
+
+
+@pytest.mark.parametrize("idle", [0.2, 0.5])
+def test_a_stream_that_resumes_or_changes_its_packet_time_after_a_pause_loses_no_frame(idle: float) -> None:
+    bench = Bench()
+    sender = bench.sender()
+    bench.run(0.1)
+    bench.pacer.remove(sender)
+    last = bench.sent[-1]
+    bench.now += idle
+    sender.configure(ConfigureStream(0, packet_interval=0.03, payload_size=240), True)
+    sender.set_source(FramesSource((b"\xff" * 240,) * 10, 1))
+    sender.paced_interval = 0.03
+    bench.pacer.add(sender)
+    before = len(bench.sent)
+    bench.run(bench.now + 0.5)
+    after = bench.sent[before:]
+    assert len(after) == 10
+    assert sender.frames_skipped == 0
+    elapsed = (after[0][2].timestamp - last[2].timestamp) & 0xFFFFFFFF
+    assert elapsed == pytest.approx((after[0][0] - last[0]) * 8000, abs=8000 * 0.02 + 1)
