@@ -16,7 +16,7 @@ from .reception import Reception
 from .reports import RtcpSession
 from .rtp import RtpError
 from .sockets import canonical, disconnect, is_multicast, is_null
-from .srtp import SrtpSession, SrtpUnavailable
+from .srtp import SrtpSession, SrtpUnavailable, check_keys
 from .stream import Stream
 from .totals import MediaTotals
 
@@ -43,6 +43,7 @@ class Line:
         "_silence_told",
         "_sources",
         "_srtp",
+        "_srtp_session",
         "chore",
         "folded",
         "heard",
@@ -108,6 +109,7 @@ class Line:
         self._silence_from = stream.opened_at
         self._silence_told = 0
         self._srtp: SrtpSession | None = None
+        self._srtp_session: SrtpSession | None = None  # also while the stream is plain: no index of a key comes twice
         self.sender = stream.sender
         self._receiver = stream.receiver
         self.presence = Presence(stream.receiver)
@@ -139,16 +141,21 @@ class Line:
             if (":" in remote[0]) != own or is_multicast(remote[0]):
                 raise ValueError(f"bad_value: this stream cannot send to {remote[0]}")
         latch = canonical(command.latch_address) if command.latching and command.latch_address else ""
-        srtp = self._srtp
         keys = (command.srtp_suite, command.srtp_send_key, command.srtp_receive_key)
-        if keys != (self.settings.srtp_suite, self.settings.srtp_send_key, self.settings.srtp_receive_key):
+        session = self._srtp_session
+        if command.srtp_suite and session is None:
             try:
-                srtp = SrtpSession(*keys) if command.srtp_suite else None
+                session = SrtpSession(*keys)
             except SrtpUnavailable as error:
                 raise ValueError(f"no_srtp: {error}") from error
+        elif command.srtp_suite:
+            check_keys(*keys)
         self.stream.configure(command, remote is not None)
-        self._srtp = srtp
-        self.stream.secure(srtp)
+        self._srtp = None
+        if session is not None and command.srtp_suite:
+            session.rekey(*keys)
+            self._srtp_session = self._srtp = session
+        self.stream.secure(self._srtp)
         new_sender = sender or self.send_socket or self.rtp_socket
         moved = remote is not None and self._lock.announce(remote, latch)
         if remote is not None and (moved or new_sender is not self._send_from):

@@ -1,11 +1,16 @@
 """SRTP with keys that signalling has agreed on: packets of RFC 3711 and RFC 7714.
 
 Only `SrtpSession` imports pylibsrtp (extra `srtp`), and only when one is made. Not done: key identifiers (MKI),
-unencrypted or unauthenticated SRTP, key derivation rates. Knows no descriptions, which bring the keys (RFC 4568).
+unencrypted or unauthenticated SRTP, key derivation rates. Each direction and key has a context of its own, which lives
+as long as the session: rollover counter, SRTCP index and replay window go on, so that no key and index are used twice
+(RFC 3711 sections 3.3.1 and 9.1). Knows no descriptions, which bring the keys (RFC 4568).
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pylibsrtp
 
 
 class CryptoError(ValueError):
@@ -45,38 +50,69 @@ def new_key(suite: str, random_bytes: Callable[[int], bytes]) -> bytes:
     return random_bytes(SUITES[suite].key_length + SUITES[suite].salt_length)
 
 
+KEYS_KEPT = 64
+"""Contexts kept per direction; the one that was used longest ago is forgotten beyond that."""
+
+
+def check_keys(suite: str, send_key: bytes, receive_key: bytes) -> None:
+    """Raise CryptoError for an unknown suite or a key of a wrong length."""
+    known = SUITES.get(suite)
+    if known is None:
+        raise CryptoError(f"suite {suite!r} is not supported")
+    if {len(send_key), len(receive_key)} != {known.key_length + known.salt_length}:
+        raise CryptoError(f"{suite} takes {known.key_length + known.salt_length} octets of key and salt")
+
+
 class SrtpSession:
     """Protects what one stream sends and checks what it receives, RTP and RTCP, each direction with its key."""
 
-    __slots__ = ("_errors", "_receive", "_send", "invalid", "replayed")
+    __slots__ = ("_contexts", "_errors", "_receive", "_send", "invalid", "replayed")
 
     def __init__(self, suite: str, send_key: bytes, receive_key: bytes) -> None:
         """suite: a key of SUITES. send_key, receive_key: master key followed by master salt.
 
         Raises SrtpUnavailable without pylibsrtp, and CryptoError for an unknown suite or a key of a wrong length.
         """
-        known = SUITES.get(suite)
-        if known is None:
-            raise CryptoError(f"suite {suite!r} is not supported")
-        if {len(send_key), len(receive_key)} != {known.key_length + known.salt_length}:
-            raise CryptoError(f"{suite} takes {known.key_length + known.salt_length} octets of key and salt")
+        check_keys(suite, send_key, receive_key)
         try:
             import pylibsrtp
         except ImportError as error:
             raise SrtpUnavailable("SRTP needs pylibsrtp: pip install sipswarm[srtp]") from error
-        profile = getattr(pylibsrtp.Policy, known.profile)
-        outbound, inbound = pylibsrtp.Policy.SSRC_ANY_OUTBOUND, pylibsrtp.Policy.SSRC_ANY_INBOUND
         self._errors = pylibsrtp.Error
-        self._send: pylibsrtp.Session = pylibsrtp.Session(
-            pylibsrtp.Policy(key=send_key, ssrc_type=outbound, srtp_profile=profile)
-        )
-        self._receive: pylibsrtp.Session = pylibsrtp.Session(
-            pylibsrtp.Policy(key=receive_key, ssrc_type=inbound, srtp_profile=profile)
-        )
+        self._contexts: dict[tuple[bool, str, bytes], pylibsrtp.Session] = {}
+        self._send: pylibsrtp.Session = self._context(True, suite, send_key)
+        self._receive: pylibsrtp.Session = self._context(False, suite, receive_key)
         self.invalid = 0
         """Packets received that were malformed or whose authentication failed."""
         self.replayed = 0
         """Packets received whose index had come before, or is too old to tell (RFC 3711 3.3.2)."""
+
+    def rekey(self, suite: str, send_key: bytes, receive_key: bytes) -> None:
+        """Go on with these keys; a direction whose key stays, or was used before, goes on where it was.
+
+        Raises CryptoError as the constructor does, and changes nothing then.
+        """
+        check_keys(suite, send_key, receive_key)
+        self._send = self._context(True, suite, send_key)
+        self._receive = self._context(False, suite, receive_key)
+
+    def _context(self, outbound: bool, suite: str, key: bytes) -> "pylibsrtp.Session":
+        """The context of a direction and key: the one that it had, or a new one."""
+        import pylibsrtp
+
+        contexts = self._contexts
+        name = (outbound, suite, key)
+        context = contexts.pop(name, None)
+        if context is None:
+            own = [each for each in contexts if each[0] is outbound]
+            if len(own) >= KEYS_KEPT:
+                del contexts[own[0]]
+            policy = pylibsrtp.Policy
+            kind = policy.SSRC_ANY_OUTBOUND if outbound else policy.SSRC_ANY_INBOUND
+            profile = getattr(policy, SUITES[suite].profile)
+            context = pylibsrtp.Session(policy(key=key, ssrc_type=kind, srtp_profile=profile))
+        contexts[name] = context  # the newest is the last
+        return context
 
     def protect(self, packet: bytes) -> bytes:
         """The SRTP packet of an RTP packet. Raises ValueError when it is over 1,356 octets or no RTP."""

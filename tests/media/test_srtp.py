@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from media.srtp import SUITES, CryptoError, SrtpSession, new_key
+from media.srtp import KEYS_KEPT, SUITES, CryptoError, SrtpSession, new_key
 
 CM_80 = "AES_CM_128_HMAC_SHA1_80"
 
@@ -134,3 +134,58 @@ def test_what_is_no_packet_or_too_long_is_not_protected(packet: bytes) -> None:
         here.protect(packet)
     with pytest.raises(ValueError, match=r"too long|cannot protect"):
         here.protect_rtcp(packet)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_new_key_of_one_side_leaves_the_other_direction_as_it_was(suite: str) -> None:
+    here, there = sessions(suite)
+    keys = [new_key(suite, random.Random(seed).randbytes) for seed in range(2, 5)]
+    random_bytes = random.Random(1).randbytes
+    own, peers = new_key(suite, random_bytes), new_key(suite, random_bytes)
+    for number in range(65_000, 66_000):
+        assert there.unprotect(here.protect(numbered(number))) == numbered(number)
+    first = there.protect(numbered(1))
+    assert here.unprotect(first) == numbered(1)
+    reports = [here.protect_rtcp(RTCP)]
+    for key in keys:
+        here.rekey(suite, own, key)
+        number += 1
+        assert there.unprotect(here.protect(numbered(number))) == numbered(number)
+        reports.append(here.protect_rtcp(RTCP))
+    assert len(set(reports)) == len(reports), "no SRTCP index comes twice"
+    assert [there.unprotect_rtcp(report) for report in reports] == [RTCP] * len(reports)
+    here.rekey(suite, own, peers)
+    assert here.unprotect(first) is None, "the replay window of a key outlives its absence"
+    assert here.unprotect(there.protect(numbered(2))) == numbered(2)
+    assert (here.replayed, here.invalid, there.replayed, there.invalid) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_key_that_comes_back_goes_on_where_it_was(suite: str) -> None:
+    here, there = sessions(suite)
+    random_bytes = random.Random(1).randbytes
+    own, peers = new_key(suite, random_bytes), new_key(suite, random_bytes)
+    other = new_key(suite, random.Random(9).randbytes)
+    for number in range(65_500, 65_600):
+        there.unprotect(here.protect(numbered(number)))
+    report = here.protect_rtcp(RTCP)
+    here.rekey(suite, other, peers)
+    assert there.unprotect(here.protect(numbered(65_600))) is None
+    here.rekey(suite, own, peers)
+    assert there.unprotect(here.protect(numbered(65_601))) == numbered(65_601)
+    assert here.protect_rtcp(RTCP) != report
+
+
+def test_a_rekey_that_cannot_be_changes_nothing() -> None:
+    here, there = sessions(CM_80)
+    with pytest.raises(CryptoError):
+        here.rekey(CM_80, bytes(30), bytes(28))
+    assert there.unprotect(here.protect(RTP)) == RTP
+
+
+def test_only_so_many_keys_are_kept() -> None:
+    here, _ = sessions(CM_80)
+    own = new_key(CM_80, random.Random(1).randbytes)
+    for number in range(3 * KEYS_KEPT):
+        here.rekey(CM_80, own, number.to_bytes(30))
+    assert len(here._contexts) == KEYS_KEPT + 1
