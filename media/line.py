@@ -7,6 +7,7 @@ where we send to, the RTP socket is connected, so that the kernel drops stranger
 
 import contextlib
 import socket
+from collections import deque
 
 from . import totals
 from .lock import Address, SourceLock
@@ -24,6 +25,8 @@ BUFFER = 2048
 """Octets read of a datagram; RTP of that size or more is dropped as oversize."""
 _DRAIN = 256
 _READ_AT_ONCE = 128
+_KEPT = 64
+"""Packets kept of sources on probation; the oldest goes."""
 
 
 class Line:
@@ -35,6 +38,7 @@ class Line:
         "_connected",
         "_counted",
         "_destination",
+        "_kept",
         "_lock",
         "_receiver",
         "_rtcp_destination",
@@ -101,6 +105,7 @@ class Line:
         self._buffer = buffer
         self._sources = sources
         self._lock = SourceLock()
+        self._kept: deque[tuple[bytes, Address, float]] = deque(maxlen=_KEPT)
         self._connected = False
         self._configured = False
         self._send_from = send_socket or rtp_socket
@@ -157,7 +162,7 @@ class Line:
             self._srtp_session = self._srtp = session
         self.stream.secure(self._srtp)
         new_sender = sender or self.send_socket or self.rtp_socket
-        moved = remote is not None and self._lock.announce(remote, latch)
+        moved = remote is not None and self._lock.announce(remote, latch, now)
         if remote is not None and (moved or new_sender is not self._send_from):
             self._disconnect()
             self._send_from = new_sender
@@ -166,11 +171,12 @@ class Line:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
             self._rtcp_destination = (remote[0], port)
             self.rtcp.start(now)
-        if self._connected and self._lock.locked is None:
-            self._disconnect()
+        if self._connected and (self._lock.locked is None or self._lock.open(now)):
+            self._disconnect()  # else the kernel would drop whoever the exchange lets in
         if command.direction == "sendonly":
             self._connect_to_send()
         self.settings = command
+        self._receiver.renegotiated(now)
         self.presence.expect(command, remote is not None, now)
         self._silence_from = now
         self._silence_told = 0
@@ -194,7 +200,9 @@ class Line:
     def _connect(self, now: float) -> None:
         """Let the kernel do the source check from now on, where sending allows it."""
         locked = self._lock.locked
-        if locked is None or not self.pool_port:  # a given socket might lose its port in `disconnect`
+        if (
+            locked is None or self._lock.open(now) or not self.pool_port
+        ):  # a given socket might lose its port in `disconnect`
             return
         if self._send_from is self.rtp_socket and self._destination != locked:
             return
@@ -292,12 +300,29 @@ class Line:
         elif self._lock.locked is None and (size < 12 or buffer[0] >> 6 != 2):
             discards[totals.MALFORMED] += 1  # it must not decide the lock
         elif not self._lock.admit(source, buffer[2] << 8 | buffer[3], now):
-            discards[totals.BAD_SOURCE] += 1
+            if self._lock.watches(source):
+                if len(self._kept) == _KEPT:
+                    discards[totals.BAD_SOURCE] += 1
+                self._kept.append((bytes(buffer[:size]), source, now))
+            else:
+                discards[totals.BAD_SOURCE] += 1
         else:
+            if self._kept:
+                self._release()
             if self._destination is not None and self.settings.latching and source != self._destination:
                 self._destination = source
             if not self._receiver.receive(buffer, size, now):
                 self._receive_rtcp(bytes(buffer[:size]), now)
+
+    def _release(self) -> None:
+        """Hand on what came of the source that is locked now while it was on probation."""
+        kept = tuple(self._kept)
+        self._kept.clear()
+        for data, source, at in kept:
+            if source != self._lock.locked:
+                self._receiver.discards[totals.BAD_SOURCE] += 1
+            elif not self._receiver.receive(data, len(data), at):
+                self._receive_rtcp(data, at)
 
     def take_rtcp(self, size: int, now: float) -> None:
         """Take one datagram from the RTCP socket. size: has no meaning here."""
@@ -371,6 +396,7 @@ class Line:
         """Whether the peer has been silent for too long (direction- and RTCP-aware; B4, W21)."""
         stream = self.stream
         settings = self.settings
+        self._receiver.settle(now)
         heard = max(self._silence_from, self._receiver.last_at)
         if not (self._configured and self._receiver.can_receive):
             self._silence_from = now
@@ -393,6 +419,7 @@ class Line:
         if goodbye is not None:
             self._send_rtcp(goodbye)
         self._disconnect()
+        self._receiver.discards[totals.BAD_SOURCE] += len(self._kept)
         stream.close()
         if self.send_socket is not None:
             self.send_socket.close()

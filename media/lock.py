@@ -3,8 +3,10 @@
 Strict: the source IP must be the announced one. The announced port wins at once; another port of that IP is taken
 only after 200 ms without a packet from the announced port and two packets in sequence. Latching: the first source
 at the signalling peer's IP that sends two packets in sequence, decided within its first five packets, else the strict
-rule. Either way the lock then holds until signalling announces another address. Knows addresses and sequence
-numbers, nothing of sockets or SSRCs.
+rule. Either way the lock then holds until the next offer and answer. Another address ends it at once; the same one lets
+the strict rule decide anew for a while, in which the source that was locked is still taken. Who is being watched may be
+asked for, so that the packets of a source on probation can be kept. Knows addresses and sequence numbers, nothing of
+sockets or SSRCs.
 """
 
 Address = tuple[str, int]
@@ -15,12 +17,14 @@ LATCH_PACKETS = 5
 """Packets within which latching is decided."""
 MAX_CANDIDATES = 4
 """Other ports watched at a time."""
+DOOR = 5.0
+"""Seconds after an offer and answer in which the strict rule may choose another source than the locked one."""
 
 
 class SourceLock:
     """The source of one stream."""
 
-    __slots__ = ("_candidates", "_latch_host", "_latch_left", "announced", "locked")
+    __slots__ = ("_candidates", "_door_until", "_heard_at", "_latch_host", "_latch_left", "announced", "locked")
 
     def __init__(self) -> None:
         self.announced: Address | None = None
@@ -30,13 +34,17 @@ class SourceLock:
         self._candidates: dict[Address, list[float]] = {}  # source: first heard at, sequence number expected next
         self._latch_host = ""
         self._latch_left = 0
+        self._door_until = self._heard_at = -1.0
 
-    def announce(self, address: Address, latch_host: str = "") -> bool:
-        """Take the address from signalling. latch_host: IP that may be latched to; "" = strict.
+    def announce(self, address: Address, latch_host: str = "", now: float = 0.0) -> bool:
+        """Take the address from signalling. latch_host: IP that may be latched to; "" = strict. now: seconds.
 
-        Returns whether the lock was opened: an address announced before keeps its lock.
+        Returns whether the lock was opened: an address announced before keeps its lock, until another source wins.
         """
         if address == self.announced:
+            if self.locked is not None:
+                self._door_until, self._heard_at = now + DOOR, now
+                self._candidates.clear()
             return False
         self.announced = address
         self.locked = None
@@ -51,14 +59,17 @@ class SourceLock:
         source: where it came from. sequence_number: of its RTP header. now: seconds, monotonic.
         """
         if self.locked is not None:
-            return source == self.locked
+            if source == self.locked:
+                self._heard_at = now
+                return True
+            if now >= self._door_until:
+                return False
         if self._latch_left:
             if source[0] != self._latch_host:
                 return False
             self._latch_left -= 1
             if self._in_sequence(source, sequence_number, now):
-                self.locked = source
-                return True
+                return self._choose(source)
             if not self._latch_left:
                 self._candidates.clear()
             return False
@@ -66,12 +77,28 @@ class SourceLock:
         if announced is None or source[0] != announced[0]:
             return False
         if source == announced:
-            self.locked = source
-            return True
-        if self._in_sequence(source, sequence_number, now) and now - self._candidates[source][0] >= QUIET:
-            self.locked = source
-            return True
+            return self._choose(source)
+        if self._in_sequence(source, sequence_number, now):
+            quiet_from = self._candidates[source][0]
+            if self.locked is not None:
+                quiet_from = max(quiet_from, self._heard_at)
+            if now - quiet_from >= QUIET:
+                return self._choose(source)
         return False
+
+    def _choose(self, source: Address) -> bool:
+        self.locked = source
+        self._candidates.clear()
+        self._door_until = -1.0
+        return True
+
+    def watches(self, source: Address) -> bool:
+        """Whether a source that is not taken may still be."""
+        return source in self._candidates
+
+    def open(self, now: float) -> bool:
+        """Whether another source than the locked one may win."""
+        return now < self._door_until
 
     def _in_sequence(self, source: Address, sequence_number: int, now: float) -> bool:
         candidate = self._candidates.get(source)

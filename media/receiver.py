@@ -4,6 +4,7 @@ Takes datagrams whose source address was accepted already. Sockets, addresses an
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 
 from . import dtmf, totals
@@ -27,6 +28,13 @@ MAX_SSRCS = 4
 """SSRCs known per stream, those on probation included."""
 STALE = 2.0
 """Seconds after which an SSRC on probation gives its place away."""
+DOOR = 5.0
+"""Seconds after an offer and answer within which another SSRC is taken with its first packet (RFC 3264 8.3): time for
+the peer to hear of it, a lost response and its repetitions included."""
+KEPT = 64
+"""Packets of an SSRC on probation that are kept, the newest."""
+KEPT_FOR = 0.5
+"""Seconds for which they are kept while the present SSRC goes on."""
 DIGITS_WAITING = 32
 """Digits of one stream that may wait to be handed out; beyond, the oldest is dropped."""
 SAME_DIGIT = 0.15
@@ -42,14 +50,37 @@ _SAMPLE_EVERY = 4
 
 
 class _Candidate:
-    """An SSRC on probation (RFC 3550 A.1): its last packet, kept so that nothing is lost when it is taken."""
+    """An SSRC on probation (RFC 3550 A.1): its packets, kept so that nothing is lost when it is taken."""
 
-    __slots__ = ("heard_at", "packet", "sequence_number")
+    __slots__ = ("confirmed", "heard_at", "packets", "sequence_number")
 
-    def __init__(self, packet: bytes, sequence_number: int, heard_at: float) -> None:
-        self.packet = packet
-        self.sequence_number = sequence_number
-        self.heard_at = heard_at
+    def __init__(self) -> None:
+        self.packets: deque[tuple[bytes, int, float]] = deque()
+        """Packet, sequence number, when it came."""
+        self.confirmed = False
+        """A second packet near the first has come."""
+        self.sequence_number = -1
+        self.heard_at = 0.0
+
+    def keep(self, packet: bytes, sequence_number: int, now: float) -> int:
+        """Take one more packet; returns how many earlier ones it throws away."""
+        thrown = 0
+        if self.packets and sequence_number != self.sequence_number:
+            self.confirmed = self.is_near(sequence_number)
+            if not self.confirmed:
+                thrown = len(self.packets)
+                self.packets.clear()
+        while self.packets and (len(self.packets) >= KEPT or now - self.packets[0][2] > KEPT_FOR):
+            self.packets.popleft()
+            thrown += 1
+        self.packets.append((packet, sequence_number, now))
+        self.sequence_number, self.heard_at = sequence_number, now
+        return thrown
+
+    def in_order(self) -> list[tuple[bytes, int, float]]:
+        """The packets by their sequence numbers: some may have changed places on the way."""
+        middle = self.sequence_number
+        return sorted(self.packets, key=lambda each: (each[1] - middle + 0x8000) & 0xFFFF)
 
     def is_near(self, sequence_number: int) -> bool:
         """Whether another packet continues the same count: the next one, or a neighbour of it.
@@ -73,6 +104,7 @@ class Receiver:
         "_context",
         "_digits_drain",
         "_digits_waiting",
+        "_door_until",
         "_dtmf_methods",
         "_dtmf_payload_type",
         "_earlier_octets",
@@ -81,6 +113,8 @@ class Receiver:
         "_inband_slot",
         "_last_digit",
         "_late",
+        "_left_at",
+        "_left_ssrc",
         "_noise_types",
         "_other_at",
         "_owner",
@@ -166,6 +200,8 @@ class Receiver:
         self._dtmf_payload_type = -1
         self._dtmf_methods: tuple[str, ...] = ()
         self._candidates: dict[int, _Candidate] = {}
+        self._door_until = self._left_at = -1.0
+        self._left_ssrc = -1  # the source before the present one
         self._tapped = False  # whether payloads are wanted, and not only counted
         self._echo_in_place = False  # payloads go straight back and nowhere else
         self._sampling = False
@@ -368,39 +404,49 @@ class Receiver:
         self._accept(data, start, end, second, sequence_number, timestamp, now)
         return True
 
+    def renegotiated(self, now: float) -> None:
+        """An offer was answered: another SSRC of the peer may follow the present one at once, for a while."""
+        self._door_until = now + DOOR if self.reception is not None else now
+
     def _probation(self, packet: bytes, ssrc: int, sequence_number: int, now: float) -> None:
         """A source is taken with its second packet near the first, a new one only when the old is silent (A.1)."""
         candidate = self._candidates.get(ssrc)
-        if candidate is None or not candidate.is_near(sequence_number):
-            if candidate is None and len(self._candidates) >= MAX_SSRCS - 1:
+        if candidate is None:
+            if len(self._candidates) >= MAX_SSRCS - 1:
                 oldest = min(self._candidates, key=lambda each: self._candidates[each].heard_at)
                 if now - self._candidates[oldest].heard_at < STALE:
                     self.discards[totals.BAD_SSRC] += 1
                     return
-                del self._candidates[oldest]
-            if candidate is not None:
-                self.discards[totals.BAD_SSRC] += 1
-            self._candidates[ssrc] = _Candidate(packet, sequence_number, now)
-            return
-        if self.reception is not None and now - self.last_at < SSRC_QUIET:
-            self.discards[totals.BAD_SSRC] += 1
-            candidate.packet, candidate.sequence_number, candidate.heard_at = packet, sequence_number, now
-            return
-        first = candidate.packet
-        if (sequence_number - candidate.sequence_number) & 0xFFFF > MAX_MISORDER:
-            first, packet = packet, first  # they changed places on the way
-        self._candidates.clear()
-        self._new_source(ssrc, first, candidate.heard_at)
-        start, end = payload_bounds(packet, len(packet))
-        _, second, sequence_number, timestamp, _ = _UNPACK(packet)
-        self._accept(packet, start, end, second, sequence_number, timestamp, now)
+                self.discards[totals.BAD_SSRC] += len(self._candidates.pop(oldest).packets)
+            candidate = self._candidates[ssrc] = _Candidate()
+        self.discards[totals.BAD_SSRC] += candidate.keep(packet, sequence_number, now)
+        if self._may_follow(ssrc, candidate, now):
+            self._follow(ssrc)
 
-    def _new_source(self, ssrc: int, first: bytes, heard_at: float) -> None:
-        """Begin anew with a source whose first packet is `first`."""
-        start, end = payload_bounds(first, len(first))
-        _, second, sequence_number, timestamp, _ = _UNPACK(first)
-        payload_type = second & 0x7F
+    def _may_follow(self, ssrc: int, candidate: _Candidate, now: float) -> bool:
+        """Whether an SSRC on probation is the source from now on."""
+        if self.reception is None:
+            return candidate.confirmed
+        if now < self._door_until and (ssrc != self._left_ssrc or now - self._left_at >= SSRC_QUIET):
+            return True  # but what the network delayed of the SSRC before is no return to it
+        return candidate.confirmed and now - self.last_at >= SSRC_QUIET
+
+    def settle(self, now: float) -> None:
+        """Take an SSRC that has passed its probation and sent nothing more since."""
+        for ssrc, candidate in self._candidates.items():
+            if candidate.confirmed and self._may_follow(ssrc, candidate, now):
+                self._follow(ssrc)
+                return
+
+    def _follow(self, ssrc: int) -> None:
+        """Begin anew with a source on probation, its first packet included."""
+        packets = self._candidates.pop(ssrc).in_order()
+        self._drop_candidates()
+        self._door_until = -1.0
+        _, sequence_number, heard_at = packets[0]
+        payload_type = packets[0][0][1] & 0x7F
         if self.reception is not None:
+            self._left_ssrc, self._left_at = self._ssrc, self.last_at
             self._retire(self.reception)
             self.ssrc_changes += 1
             self.sink.restart()
@@ -410,9 +456,18 @@ class Receiver:
         self.reception = Reception(ssrc, sequence_number, self._clock)
         if self.first_at < 0:
             self.first_at = heard_at
-        self._accept(first, start, end, second, sequence_number, timestamp, heard_at)
-        address, port = self.remote()
-        self._emit(StreamStarted(self._stream_id, ssrc, payload_type, address, port))
+        for number, (packet, sequence_number, at) in enumerate(packets):
+            start, end = payload_bounds(packet, len(packet))
+            _, second, _, timestamp, _ = _UNPACK(packet)
+            self._accept(packet, start, end, second, sequence_number, timestamp, at)
+            if not number:
+                self._emit(StreamStarted(self._stream_id, ssrc, payload_type, *self.remote()))
+
+    def _drop_candidates(self) -> None:
+        """End every probation; what was kept is thrown away, and counted."""
+        for candidate in self._candidates.values():
+            self.discards[totals.BAD_SSRC] += len(candidate.packets)
+        self._candidates.clear()
 
     def _retire(self, reception: Reception) -> None:
         """Add a source that is gone to the sums."""
@@ -591,6 +646,7 @@ class Receiver:
     def close(self) -> None:
         """Take nothing more; what sounded and what was held is handed out."""
         self.can_receive = False
+        self._drop_candidates()
         self._plain_head = -1
         self._tap()
         self._listen(False)

@@ -91,3 +91,41 @@ def test_only_a_new_address_opens_the_lock() -> None:
     assert lock.announce(STRANGER)
     assert lock.admit(STRANGER, 1, 0.0)
     assert not lock.admit(ANNOUNCED, 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([(1.0, ANNOUNCED, 1, True), (1.1, OTHER_PORT, 2, False)], id="who was taken is taken"),
+        pytest.param(
+            [(1.0, OTHER_PORT, 1, False), (1.1, OTHER_PORT, 2, False), (1.21, OTHER_PORT, 3, True)],
+            id="another port by the strict rule",
+        ),
+        pytest.param(
+            [(1.0, OTHER_PORT, 1, False), (1.15, ANNOUNCED, 5, True), (1.2, OTHER_PORT, 2, False)],
+            id="not while the locked one goes on",
+        ),
+        pytest.param([(1.0, STRANGER, 1, False), (1.3, STRANGER, 2, False)], id="another address never"),
+        pytest.param(
+            [(6.1, OTHER_PORT, 1, False), (6.2, OTHER_PORT, 2, False), (6.4, OTHER_PORT, 3, False)],
+            id="only for a while",
+        ),
+    ],
+)
+def test_an_exchange_with_the_same_address_lets_the_strict_rule_decide_anew(rows: list[Row]) -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    assert lock.admit(ANNOUNCED, 1, 0.0)
+    lock.announce(ANNOUNCED, now=1.0)
+    assert [lock.admit(source, number, now) for now, source, number, _ in rows] == [row[3] for row in rows]
+
+
+def test_an_exchange_lets_the_announced_port_win_over_the_one_that_was_locked() -> None:
+    lock = SourceLock()
+    lock.announce(ANNOUNCED)
+    assert [lock.admit(OTHER_PORT, number, number / 10) for number in range(4)] == [False, False, True, True]
+    assert not lock.admit(ANNOUNCED, 1, 0.5)
+    lock.announce(ANNOUNCED, now=1.0)
+    assert lock.admit(OTHER_PORT, 5, 1.0), "also while the door is open"
+    assert lock.admit(ANNOUNCED, 2, 1.1)
+    assert not lock.admit(OTHER_PORT, 6, 1.2)

@@ -14,7 +14,7 @@ from media.messages import (
     SinkFailed,
     StreamStarted,
 )
-from media.receiver import DIGITS_WAITING
+from media.receiver import DOOR, DIGITS_WAITING
 from media.rtp import RtpPacket
 from media.sinks import CallbackSink, RawFileSink, Sink, WavSink
 from media.sources import ConstantSource, EchoSource, read_wav
@@ -46,12 +46,12 @@ def test_another_ssrc_must_wait_until_the_first_is_silent() -> None:
     line.audio([1, 2, 3])
     line.audio([500, 501, 502], ssrc=6, at=0.06)
     assert line.stream.receiver.ssrc_changes == 0
-    assert line.discards() == {"bad_ssrc": 2}
     line.audio([503, 504], ssrc=6, at=0.3)
     assert line.stream.receiver.ssrc_changes == 1
     assert line.stream.receiver.reception is not None
     assert line.stream.receiver.reception.ssrc == 6
-    assert line.stream.receiver.received == 3 + 3
+    assert line.stream.receiver.received == 3 + 5, "what came in the meantime was kept"
+    assert line.discards() == {}
     assert line.stream.receiver.earlier[0] == 3
     assert [type(event).__name__ for event in line.events()] == ["StreamStarted", "StreamStarted"]
 
@@ -87,6 +87,80 @@ def test_only_four_ssrcs_are_known_at_a_time_and_old_candidates_give_way() -> No
     assert line.discards() == {"bad_ssrc": 1}
     line.audio([100, 101], ssrc=14, at=3.0)
     assert line.stream.receiver.ssrc_changes == 1
+
+
+def test_after_an_exchange_another_ssrc_is_taken_with_its_first_packet_and_its_digits_are_heard() -> None:
+    line = Line()
+    line.audio(list(range(20)))
+    for number, packet in enumerate(key_press("1", ssrc=5, first=20)):
+        line.receive(packet, 0.4 + number * 0.02)
+    line.stream.receiver.renegotiated(0.5)
+    line.audio([500], ssrc=6, at=0.51)
+    assert line.stream.receiver.ssrc_changes == 1
+    assert line.stream.receiver.received == 20 + 5 + 1
+    line.stream.receiver.renegotiated(0.52)
+    for number, packet in enumerate(key_press("2", ssrc=7, first=9000)):
+        line.receive(packet, 0.53 + number * 0.02)
+    assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["1", "2"]
+    assert line.discards() == {}
+
+
+def test_digits_of_an_ssrc_on_probation_are_kept_also_when_nothing_follows_them() -> None:
+    line = Line()
+    line.audio(list(range(20)))
+    for number, packet in enumerate(key_press("3", ssrc=7, first=9000)):
+        line.receive(packet, 0.4 + number * 0.02)
+    line.stream.receiver.settle(0.5)
+    assert line.stream.receiver.ssrc_changes == 0
+    line.stream.receiver.settle(0.6)
+    assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["3"]
+    assert line.discards() == {}
+
+
+def test_a_delayed_packet_of_the_source_before_does_not_come_back_through_the_open_door() -> None:
+    line = Line()
+    line.audio([1, 2, 3])
+    receiver = line.stream.receiver
+    receiver.renegotiated(0.06)
+    line.audio([500, 501], ssrc=6, at=0.06)
+    receiver.renegotiated(0.08)
+    line.audio([4], at=0.09)
+    line.audio([502], ssrc=6, at=0.1)
+    assert receiver.ssrc_changes == 1
+    line.audio([70, 71], at=0.4)  # but it may return
+    assert receiver.ssrc_changes == 2
+    assert receiver.received == 3 + 3 + 2 + 1
+
+
+@pytest.mark.parametrize("pause", [DOOR + 0.1, 100.0])
+def test_the_door_closes(pause: float) -> None:
+    line = Line()
+    line.audio([1, 2])
+    line.stream.receiver.renegotiated(0.1)
+    line.audio([3], at=pause)
+    line.audio([500], ssrc=6, at=pause + 0.1)
+    line.audio([4], at=pause + 0.11)
+    assert line.stream.receiver.ssrc_changes == 0
+
+
+def test_the_first_source_is_no_less_strictly_chosen() -> None:
+    line = Line()
+    line.stream.receiver.renegotiated(0.0)
+    line.audio([10])
+    assert line.stream.receiver.reception is None
+
+
+def test_what_is_thrown_away_of_other_sources_is_counted_packet_by_packet() -> None:
+    line = Line()
+    for number in range(500):
+        line.audio([number], at=number * 0.02)
+        line.audio([1000 + number], ssrc=6, at=number * 0.02 + 0.001)
+        line.audio([7 * number * 1000], ssrc=7, at=number * 0.02 + 0.002)
+    assert line.stream.receiver.ssrc_changes == 0
+    line.stream.close()
+    received = line.stream.receiver.received
+    assert received + line.discards()["bad_ssrc"] == 3 * 500
+    assert received == 500
 
 
 @pytest.mark.parametrize(
@@ -207,6 +281,18 @@ def test_octets_are_those_of_the_payloads() -> None:
     assert line.stream.receiver.bytes_received == sum(sizes) + 50 + 20
     line.audio([1, 2, 3], ssrc=6, at=1.0, payload=bytes(33))
     assert line.stream.receiver.bytes_received == sum(sizes) + 50 + 20 + 99
+
+
+def key_press(digit: str, *, ssrc: int, first: int) -> list[RtpPacket]:
+    """Two reports and three ends of one event of 60 ms."""
+    event = "0123456789*#ABCD".index(digit)
+    reports = [(0, 160), (0, 320), (0x80, 480), (0x80, 480), (0x80, 480)]
+    return [
+        RtpPacket(
+            101, first + place & 0xFFFF, 160 * first, ssrc, bytes((event, 10 | end, duration >> 8, duration & 255))
+        )
+        for place, (end, duration) in enumerate(reports)
+    ]
 
 
 def press(line: Line, digits: str, first: int) -> None:
