@@ -538,6 +538,16 @@ def _usable(line: NegotiatedLine, local_address: str) -> bool:
     return not group
 
 
+def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
+    """Formats that the peer takes under another number than the one it sends them under (RFC 3264 section 5.1)."""
+    theirs = {codec.key: codec.payload_type for codec in reversed(line.send)}
+    pairs = [(codec.payload_type, theirs.get(codec.key, -1)) for codec in line.receive]
+    if line.telephone_event_receive is not None:
+        event = line.telephone_event_send
+        pairs.append((line.telephone_event_receive, -1 if event is None else event))
+    return tuple([pair for pair in pairs if pair[0] != pair[1]])
+
+
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
@@ -548,6 +558,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         remote_address=line.remote_address,
         remote_port=line.remote_port if line.active else 0,
         remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
+        remote_rtcp_address=line.remote_rtcp_address,
         rtcp_mux=line.rtcp_mux,
         codec=codec.name,
         payload_type=codec.payload_type,
@@ -555,6 +566,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         payload_size=demand.payload_size or round(codec.clock_rate * interval),
         packet_interval=interval,
         receive_codecs=tuple((each.payload_type, each.name, each.clock_rate) for each in line.receive),
+        renumbered=_renumbered(line),
         dtmf_payload_type=-1 if line.telephone_event_send is None else line.telephone_event_send,
         dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
         dtmf_clock_rate=codec.clock_rate,

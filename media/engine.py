@@ -306,7 +306,18 @@ class MediaEngine:
             context.wall_offset,
             self._settings.rtcp_minimum,
         )
-        return Line(stream, rtp, rtcp, sender, pool_port, session, context.totals, self._buffer, self._sources)
+        return Line(
+            stream,
+            rtp,
+            rtcp,
+            sender,
+            pool_port,
+            session,
+            context.totals,
+            self._buffer,
+            self._sources,
+            self._pacer.due,
+        )
 
     def _hear_of(self, line: Line) -> None:
         """Read the sockets of a line from now on."""
@@ -349,6 +360,7 @@ class MediaEngine:
                 stream.set_sink(self._sink(command.sink))
             self._pace(line.sender)
         elif isinstance(command, SetSource):
+            line.rest()
             stream.set_source(self._source(command.source, stream.sender))
             self._pace(line.sender)
         elif isinstance(command, SetSink):

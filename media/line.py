@@ -8,6 +8,7 @@ where we send to, the RTP socket is connected, so that the kernel drops stranger
 import contextlib
 import socket
 from collections import deque
+from collections.abc import Callable
 
 from . import totals
 from .lock import Address, SourceLock
@@ -16,6 +17,7 @@ from .presence import Presence
 from .reception import Reception
 from .reports import RtcpSession
 from .rtp import RtpError
+from .sender import Sender
 from .sockets import canonical, disconnect, is_multicast, is_null
 from .srtp import SrtpSession, SrtpUnavailable, check_keys
 from .stream import Stream
@@ -38,6 +40,7 @@ class Line:
         "_connected",
         "_counted",
         "_destination",
+        "_due_of",
         "_kept",
         "_lock",
         "_receiver",
@@ -76,11 +79,12 @@ class Line:
         counted: MediaTotals,
         buffer: bytearray,
         sources: list[Reception | None],
+        due_of: Callable[[Sender], float],
     ) -> None:
         """Take the sockets.
 
         send_socket: one of its own for asymmetric RTP. buffer: shared, of BUFFER octets. sources: by descriptor, what
-        the engine's loop reads (`reception.take_ready`).
+        the engine's loop reads (`reception.take_ready`). due_of: when a sender's next interval begins; 0.0 = unknown.
         """
         self._counted = counted
         self.stream = stream
@@ -104,6 +108,7 @@ class Line:
         """What was added to the totals already."""
         self._buffer = buffer
         self._sources = sources
+        self._due_of = due_of
         self._lock = SourceLock()
         self._kept: deque[tuple[bytes, Address, float]] = deque(maxlen=_KEPT)
         self._connected = False
@@ -155,6 +160,7 @@ class Line:
                 raise ValueError(f"no_srtp: {error}") from error
         elif command.srtp_suite:
             check_keys(*keys)
+        self.rest()
         self.stream.configure(command, remote is not None)
         self._srtp = None
         if session is not None and command.srtp_suite:
@@ -169,7 +175,7 @@ class Line:
             self._destination = remote
         if remote is not None:
             port = command.remote_rtcp_port or (remote[1] if command.rtcp_mux else min(remote[1] + 1, 65535))
-            self._rtcp_destination = (remote[0], port)
+            self._rtcp_destination = (self._rtcp_host(command) or remote[0], port)
             self.rtcp.start(now)
         if self._connected and (self._lock.locked is None or self._lock.open(now)):
             self._disconnect()  # else the kernel would drop whoever the exchange lets in
@@ -181,6 +187,32 @@ class Line:
         self._silence_from = now
         self._silence_told = 0
         self._configured = True
+
+    def _rtcp_host(self, command: ConfigureStream) -> str:
+        """Where the peer has its RTCP if that is not where its RTP is; empty = nowhere that we can send to."""
+        host = command.remote_rtcp_address
+        if not host or command.rtcp_mux or is_null(host):
+            return ""
+        try:
+            host = canonical(host)
+        except ValueError:  # a name: RFC 3605 allows one, we look none up
+            return ""
+        fits = (":" in host) == (self.rtp_socket.family == socket.AF_INET6)
+        return host if fits and not is_multicast(host) else ""
+
+    def rest(self) -> None:
+        """What the stream sends may end now: note when that was."""
+        self.sender.rest(self._receiver.last_at)
+
+    def _rtp_time(self, now: float) -> int:
+        """The RTP time of now (RFC 3550 6.4.1), whether or not anything is sent. now: seconds, monotonic."""
+        sender = self.sender
+        due = self._due_of(sender)
+        if not due:
+            if self._receiver.last_at < 0:
+                return sender.timestamp
+            due = self._receiver.last_at + sender.packet_interval
+        return (sender.timestamp + sender.step + round((now - due) * sender.clock_rate)) & 0xFFFFFFFF
 
     def answered(self, now: float) -> None:
         """The call is answered: what was early media is due from now on."""
@@ -331,7 +363,8 @@ class Line:
             data, source = self.rtcp_socket.recvfrom(BUFFER)
         except OSError:
             return
-        if source[0] != self.remote()[0]:
+        agreed = self._rtcp_destination
+        if source[0] != self.remote()[0] and (agreed is None or source[0] != agreed[0]):
             self._receiver.discards[totals.BAD_SOURCE] += 1
             return
         self._receive_rtcp(data, now)
@@ -387,7 +420,7 @@ class Line:
             return
         sender = self.sender
         report = self.rtcp.compound(
-            now, sender.packets_sent, sender.bytes_sent, sender.timestamp, self._receiver.reception
+            now, sender.packets_sent, sender.bytes_sent, self._rtp_time(now), self._receiver.reception
         )
         if report is not None:
             self._send_rtcp(report)
@@ -398,7 +431,7 @@ class Line:
         settings = self.settings
         self._receiver.settle(now)
         heard = max(self._silence_from, self._receiver.last_at)
-        if not (self._configured and self._receiver.can_receive):
+        if not (self._configured and self._receiver.can_receive) or self.presence.held:
             self._silence_from = now
             return None
         silent = now - heard
@@ -414,7 +447,7 @@ class Line:
         stream = self.stream
         sender = self.sender
         goodbye = self.rtcp.goodbye(
-            now, sender.packets_sent, sender.bytes_sent, sender.timestamp, self._receiver.reception
+            now, sender.packets_sent, sender.bytes_sent, self._rtp_time(now), self._receiver.reception
         )
         if goodbye is not None:
             self._send_rtcp(goodbye)

@@ -70,6 +70,9 @@ class ConfigureStream(NamedTuple):
     """The peer's RTP port; 0 = do not send."""
     remote_rtcp_port: int = 0
     """The peer's RTCP port (RFC 3605); 0 = RTP port + 1, or the RTP port with `rtcp_mux`."""
+    remote_rtcp_address: str = ""
+    """IP literal that the peer's RTCP uses, if it is another one (RFC 3605 2.1); whatever we cannot send to = the
+    address of its RTP."""
     rtcp_mux: bool = False
     """RTP and RTCP share one port (RFC 5761)."""
     codec: str = "PCMU"
@@ -86,6 +89,9 @@ class ConfigureStream(NamedTuple):
     receive_codecs: tuple[tuple[int, str, int], ...] = ((0, "PCMU", 8000), (8, "PCMA", 8000))
     """What may come in: (payload type, encoding name, clock rate); any other payload type is counted and
     dropped."""
+    renumbered: tuple[tuple[int, int], ...] = ()
+    """Formats that both sides number differently: (payload type of what we receive, the peer's own number for it, -1 =
+    it takes none). What passes through, an echo or frames of a callback, leaves under the peer's (RFC 3264 5.1)."""
     dtmf_payload_type: int = -1
     """The peer's telephone-event payload type, on which we send digits; -1 = not negotiated."""
     dtmf_receive_payload_type: int = -1

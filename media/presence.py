@@ -100,6 +100,7 @@ class Presence:
         "_was_both_ways",
         "_window",
         "_window_at",
+        "held",
     )
 
     def __init__(self, receiver: Receiver) -> None:
@@ -112,6 +113,8 @@ class Presence:
         self._measured: Reception | None = None
         self._timestamp = self._highest = 0
         self._was_both_ways = False
+        self.held = False
+        """the peer has put us on hold: it may send music, and need not"""
         self._since = -1.0
         """since when media is due; -1 = it is not"""
         self._active = self._excused = self._missing = self._gap = self._started_late = 0.0
@@ -133,6 +136,7 @@ class Presence:
         both_ways = command.direction == "sendrecv"
         # Who sends only after having done both has put us on hold (RFC 3264 8.4), with or without music.
         held = command.direction == "recvonly" and self._was_both_ways
+        self.held = held or (command.direction == "recvonly" and not reachable)
         self._was_both_ways |= both_ways
         due = not command.early and reachable and (both_ways or (command.direction == "recvonly" and not held))
         if command.receive_codecs:

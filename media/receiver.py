@@ -618,7 +618,8 @@ class Receiver:
         others = self._sampling or type(self.sink) is not Sink
         echo = self._echo_source
         self._tapped = others or listening or echo is not None
-        self._echo_in_place = not others and not listening and echo is not None and echo.immediate
+        plain = not others and not listening and not self._sender.numbers
+        self._echo_in_place = plain and echo is not None and echo.immediate
         self._note_plain(others or (echo is not None and not self._echo_in_place))
 
     def _note_plain(self, wanted: bool) -> None:

@@ -64,6 +64,7 @@ class Sender:
         "frames_skipped",
         "group",
         "late_max",
+        "numbers",
         "paced_interval",
         "packet_interval",
         "payload_size",
@@ -116,6 +117,8 @@ class Sender:
         self._packet = bytearray(HEADER_SIZE)
         self._payload = _NO_PAYLOAD  # what `_packet` carries now
         self._marker = True  # the next audio packet begins a talk spurt (RFC 3551 4.1)
+        self.numbers: dict[int, int] = {}
+        """Payload types that the peer numbers differently, by what they are in what we receive; -1 = it takes none."""
         self._dtmf_payload_type = -1
         self._tone_sounding = False
         self._special = True
@@ -147,6 +150,7 @@ class Sender:
         self.payload_size = command.payload_size
         self.packet_interval = command.packet_interval
         self.step = round(command.clock_rate * command.packet_interval)
+        self.numbers = dict(command.renumbered)
         self._dtmf_payload_type = command.dtmf_payload_type
         if changed or len(self._packet) == HEADER_SIZE:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
@@ -216,7 +220,7 @@ class Sender:
             return None
         if isinstance(source, CallbackSource):
             self.ask_for_frames()
-            return self._build(source.override, timestamp)
+            return self._build(self._renumbered(source.override) or source.override, timestamp)
         packet = self._build((payload, -1, 0, -1), timestamp)
         self._note_special()
         return packet
@@ -361,9 +365,22 @@ class Sender:
                 first = (self._number + 1 + source.waiting) & 0xFFFF
                 self._emit(FramesWanted(self._stream_id, first, wanted))
 
-    def echo(self, frame: Frame) -> None:
-        """Send a received frame back with its own payload type, marker and timestamp; digits go before it."""
-        if not self.echo_left:
+    def _renumbered(self, frame: Frame) -> Frame | None:
+        """A frame under the peer's number for its format; None = it takes no such format."""
+        number = self.numbers.get(frame[1], frame[1])
+        if number == frame[1]:
+            return frame
+        return None if number < 0 else (frame[0], number, *frame[2:])
+
+    def rest(self, at: float) -> None:
+        """Note when an echo sent last: what it sends has the peer's times. at: seconds."""
+        if not self.due and self.packets_sent and at >= 0:
+            self.due = at + self.packet_interval
+
+    def echo(self, received: Frame) -> None:
+        """Send a received frame back with its own format, marker and timestamp; digits go before it."""
+        frame = self._renumbered(received)
+        if not self.echo_left or frame is None:
             self._context.totals.frames_dropped += 1
         elif self.can_send and not self._digits_on:
             self.echo_left -= 1

@@ -118,15 +118,17 @@ class Crypto(NamedTuple):
         """Master key and salt of one inline key; empty for what would have to be understood and is not.
 
         That is several keys, a key identifier (MKI), a broken key, or a session parameter that is neither a hint
-        nor marked as one that may be ignored (RFC 4568 sections 6.1, 6.3.6 and 6.3.7).
+        nor marked as one that may be ignored (RFC 4568 sections 6.1, 6.3.6 and 6.3.7). Taken although the grammar
+        has neither: KDR=0, which some peers write for no key derivation rate, and base64 without its padding.
         """
         method, _, info = self.key.partition(":")
         encoded, *rest = info.split("|")
-        ignorable = all(word.startswith(("-", "WSH=")) for word in self.parameters.split())
+        words = self.parameters.upper().split()
+        ignorable = all(word.startswith(("-", "WSH=")) or word == "KDR=0" for word in words)
         if method.lower() != "inline" or ";" in info or not ignorable or len(rest) > 1 or ":" in "".join(rest):
             return b""
         try:
-            return b64decode(encoded, validate=True)
+            return b64decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4), validate=True)
         except ValueError:
             return b""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from media import rtcp
+from media.engine import MediaEngine, MediaSettings
 from media.messages import (
     ConfigureStream,
     DigitsSent,
@@ -529,3 +530,115 @@ def test_after_an_exchange_a_new_source_is_heard_from_its_first_packet_on(world:
         final = world.close(engine)
     assert [digit.event for digit in world.said(engine, DtmfReceived)] == ["4"]
     assert (final.packets_received, final.packets_discarded, final.packets_lost) == (150, 0, 0)
+
+
+def test_reports_go_where_the_peer_has_its_rtcp_and_are_taken_from_there(world: World) -> None:
+    """RFC 3605 2.1: an address of its own for RTCP."""
+    engine = world.engine()
+    at = world.open(engine)
+    with bind(HOME, 0) as audio, bind("127.0.0.2", 0) as control:
+        port = control.getsockname()[1]
+        command = ConfigureStream(1, "sendrecv", HOME, audio.getsockname()[1], port, source=("silence",))
+        world.do(engine, command._replace(remote_rtcp_address="127.0.0.2"))
+        world.run(10.0)
+        assert rtcp.parse(control.recv(2000))
+        control.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, at.rtcp_port))
+        world.run(0.1)
+        with bind("127.0.0.3", 0) as stranger:
+            stranger.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, at.rtcp_port))
+        world.run(0.1)
+        final = world.close(engine)
+        assert (final.rtcp_received, final.packets_discarded) == (1, 1)
+
+
+@pytest.mark.parametrize("address", ["rtcp.example.com", "::1", "224.0.0.1", "0.0.0.0"])
+def test_an_address_for_rtcp_that_cannot_be_used_leaves_it_beside_the_audio(world: World, address: str) -> None:
+    engine = world.engine()
+    world.open(engine)
+    with bind(HOME, 0) as audio, bind(HOME, 0) as control:
+        command = ConfigureStream(1, "sendrecv", HOME, audio.getsockname()[1], control.getsockname()[1])
+        said = world.do(engine, command._replace(source=("silence",), remote_rtcp_address=address))
+        assert said == []
+        world.run(10.0)
+        assert rtcp.parse(control.recv(2000))
+
+
+@pytest.mark.parametrize("held", [{"direction": "recvonly"}, {"remote_address": "0.0.0.0"}, {"direction": "inactive"}])
+def test_a_peer_that_holds_us_without_music_is_not_silent_for_too_long(world: World, held: dict[str, str]) -> None:
+    engine = world.engine()
+    at = world.open(engine)
+    with bind(HOME, 0) as peer:
+        both = ConfigureStream(1, "sendrecv", HOME, peer.getsockname()[1], silence_warning=1.0, inactivity_limit=2.0)
+        if "remote_address" in held:
+            held = {**held, "direction": "recvonly"}
+        world.do(engine, both)
+        for number in range(2):
+            peer.sendto(RtpPacket(0, number, 160 * number, 5, bytes(160)).to_bytes(), (HOME, at.rtp_port))
+        world.run(0.5)
+        world.do(engine, both._replace(**held))
+        world.run(10.0)
+        assert world.said(engine, StreamSilent) == []
+        world.do(engine, both)
+        world.run(1.9)
+        assert [event.level for event in world.said(engine, StreamSilent)] == ["warning"]
+        world.run(0.6)
+        assert [event.level for event in world.said(engine, StreamSilent)] == ["warning", "limit"]
+
+
+def test_a_peer_that_only_sends_from_the_start_holds_nobody(world: World) -> None:
+    engine = world.engine()
+    world.open(engine)
+    command = ConfigureStream(1, "recvonly", HOME, 9, silence_warning=0.0, inactivity_limit=2.0)
+    world.do(engine, command)
+    world.run(3.0)
+    assert [event.level for event in world.said(engine, StreamSilent)] == ["limit"]
+
+
+@pytest.mark.parametrize("interval", [0.02, 0.033])
+@pytest.mark.parametrize("course", ["running", "ended", "none", "hold", "echo stops", "echo held", "echo replaced"])
+def test_every_sender_report_pairs_the_rtp_time_with_its_own_moment(
+    world: World, tmp_path: Path, course: str, interval: float
+) -> None:
+    """RFC 3550 6.4.1: both timestamps are of the same instant, also when the last packet is long past."""
+    path = tmp_path / "short.pcmu"
+    path.write_bytes(bytes(160) * 50)
+    engine = MediaEngine(MediaSettings(rtcp_minimum=0.5), clock=lambda: world.now)
+    world.engines.append(engine)
+    world.events[engine] = []
+    at = world.open(engine)
+    echo = course.startswith("echo")
+    reports: list[tuple[float, int]] = []
+    packets: list[tuple[float, int]] = []
+    with bind(HOME, 0) as audio, bind(HOME, 0) as control:
+        command = ConfigureStream(
+            1, "sendrecv", HOME, audio.getsockname()[1], control.getsockname()[1], packet_interval=interval
+        )
+        source = ("echo", 0) if echo else ("file", str(path), 1) if course == "ended" else ("silence",)
+        world.do(engine, command._replace(source=source))
+        for step in range(1500):
+            if echo and step % 4 == 0 and not (course == "echo stops" and step > 400):
+                number = step // 4
+                audio.sendto(RtpPacket(0, number, 160 * number, 5, bytes(160)).to_bytes(), (HOME, at.rtp_port))
+            if step == 400:
+                if course in ("none", "echo replaced"):
+                    world.do(engine, SetSource(1, ("none",)))
+                elif course in ("hold", "echo held"):
+                    world.do(engine, command._replace(direction="recvonly"))
+            world.run(TICK)
+            if step == 1499:
+                world.close(engine)
+            for sock, taken in ((audio, packets), (control, reports)):
+                while True:
+                    try:
+                        data = sock.recv(2000)
+                    except BlockingIOError:
+                        break
+                    if sock is audio:
+                        taken.append((world.now, RtpPacket.parse(data).timestamp))
+                    elif isinstance(sent := rtcp.parse(data)[0], rtcp.SenderReport):
+                        taken.append((world.now, sent.rtp_timestamp))
+    assert len(reports) > 2
+    base_at, base = packets[0]
+    for now, timestamp in reports:
+        elapsed = ((timestamp - base + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        assert elapsed / 8000 == pytest.approx(now - base_at, abs=interval + 2 * TICK)

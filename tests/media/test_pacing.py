@@ -229,7 +229,8 @@ def test_a_stream_that_begins_while_others_are_late_has_no_share_in_that(late: f
     assert skipped == bench.totals.frames_skipped
     assert skipped or late < 0.04
     bench.run(1.0)
-    assert (newcomer.frames_skipped, newcomer.late_max) == (0, pytest.approx(0.0, abs=TICK))
+    assert newcomer.frames_skipped == 0
+    assert newcomer.late_max < TICK
     assert len([each for each in bench.sent if each[1] == 2]) == 10
     assert first.frames_skipped == skipped
 

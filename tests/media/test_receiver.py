@@ -14,10 +14,10 @@ from media.messages import (
     SinkFailed,
     StreamStarted,
 )
-from media.receiver import DOOR, DIGITS_WAITING
+from media.receiver import DIGITS_WAITING, DOOR
 from media.rtp import RtpPacket
 from media.sinks import CallbackSink, RawFileSink, Sink, WavSink
-from media.sources import ConstantSource, EchoSource, read_wav
+from media.sources import CallbackSource, ConstantSource, EchoSource, read_wav
 from media.srtp import SrtpSession
 from media.stream import Stream
 
@@ -390,6 +390,32 @@ def test_echo_keeps_type_marker_and_timestamp_and_has_its_own_numbers() -> None:
     first = line.sent[0].sequence_number
     assert [(packet.sequence_number - first) & 0xFFFF for packet in line.sent] == list(range(5))
     assert {packet.ssrc for packet in line.sent} == {line.stream.sender.ssrc}
+
+
+@pytest.mark.parametrize("delay", [0, 3])
+def test_an_echo_leaves_under_the_numbers_of_the_peer(delay: int) -> None:
+    """RFC 3264 5.1: what the peer takes is what its description numbers, whatever it sends itself."""
+    line = Line(
+        DTMF._replace(
+            receive_codecs=((0, "PCMU", 8000), (97, "opus", 48000), (98, "L16", 16000)),
+            renumbered=((97, 111), (101, 96), (98, -1)),
+        )
+    )
+    line.stream.set_source(EchoSource(delay))
+    for number, kind in enumerate([0, 0, 97, 97, 101, 98, 0] + [0] * delay):
+        data = RtpPacket(kind, number, 160 * number, 5, bytes((1, 10, 0, 160))).to_bytes()
+        line.stream.receiver.receive(bytearray(data + bytes(100)), len(data), 0.02 * number)
+    assert [packet.payload_type for packet in line.sent] == [0, 0, 111, 111, 96, 0]
+    assert line.context.totals.frames_dropped == 1
+
+
+def test_frames_of_a_callback_leave_under_the_numbers_of_the_peer() -> None:
+    line = Line(DTMF._replace(renumbered=((97, 111), (101, 96))))
+    source = CallbackSource(0.02)
+    line.stream.set_source(source)
+    source.provide(tuple((SILENCE, kind, 0, -1) for kind in (-1, 97, 101, 8, 111)), False)
+    sent = [packet.payload_type for packet in line.intervals(5) if packet is not None]
+    assert sent == [0, 111, 96, 8, 111]
 
 
 def test_an_echo_in_the_engines_buffer_is_the_same_as_one_of_its_own() -> None:

@@ -17,13 +17,18 @@ USABLE = {
     f"INLINE:{INLINE_30}|1000000 WSH=64": KEY_30,
     f"inline:{INLINE_30} -what=ever": KEY_30,
     f"inline:{INLINE_28}|2^48": KEY_28,
+    # Written by many: base64 without its padding, and a derivation rate of 0 for none.
+    f"inline:{INLINE_28.rstrip('=')}": KEY_28,
+    f"inline:{INLINE_28.rstrip('=')}=|2^31": KEY_28,
+    f"inline:{INLINE_30}|2^31 KDR=0": KEY_30,
+    f"inline:{INLINE_30} wsh=128 kdr=0": KEY_30,
     # RFC 4568 section 4: the first offer's example, without the key identifier.
     "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20": b"YS___semctl () {\t220;}\n}\nunles",
 }
 UNUSABLE = (
     f"outline:{INLINE_30}",
     f"inline:{INLINE_30};inline:{INLINE_30}",
-    f"inline:{INLINE_30[:-1]}",
+    f"inline:{INLINE_30}A",
     f"inline:{INLINE_30[:-1]}\u00e9",
     "inline:",
     f"inline:{INLINE_30}|2^20|1:32",
@@ -31,6 +36,8 @@ UNUSABLE = (
     f"inline:{INLINE_30}|2^20|5",
     f"inline:{INLINE_30} UNENCRYPTED_SRTP",
     f"inline:{INLINE_30} WSH=64 KDR=1",
+    f"inline:{INLINE_30} KDR=01",
+    f"inline:={INLINE_28.rstrip('=')}",
 )
 
 
@@ -53,6 +60,7 @@ def test_what_would_have_to_be_understood_and_is_not_gives_no_key(text: str) -> 
 def test_an_attribute_fits_by_suite_and_length_of_the_key() -> None:
     assert OURS.fits(attribute(f"inline:{INLINE_30}|2^20"))
     assert not OURS.fits(attribute(f"inline:{INLINE_28}"))
+    assert not OURS.fits(attribute(f"inline:{INLINE_30[:-1]}"))
     assert not OURS.fits(attribute(f"inline:{INLINE_30}", "AES_CM_128_HMAC_SHA1_32"))
 
 
