@@ -3,6 +3,7 @@
 import os
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -564,7 +565,7 @@ def test_an_address_for_rtcp_that_cannot_be_used_leaves_it_beside_the_audio(worl
 
 
 @pytest.mark.parametrize("held", [{"direction": "recvonly"}, {"remote_address": "0.0.0.0"}, {"direction": "inactive"}])
-def test_a_peer_that_holds_us_without_music_is_not_silent_for_too_long(world: World, held: dict[str, str]) -> None:
+def test_a_peer_that_holds_us_without_music_is_not_silent_for_too_long(world: World, held: dict[str, Any]) -> None:
     engine = world.engine()
     at = world.open(engine)
     with bind(HOME, 0) as peer:
