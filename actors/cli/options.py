@@ -124,7 +124,7 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
             type=Duration(),
             default="30s",
             show_default=True,
-            help="No RTP for so long, where some is due, ends a call; 0 = never.",
+            help="No RTP for so long, where some is due and the peer has not put us on hold, ends a call; 0 = never.",
         ),
         click.option(
             "--any-source",

@@ -25,7 +25,7 @@ def numbered(folder: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("calls", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("calls", [4, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_a_file_is_heard_whole_by_a_peer_that_rings_first(tmp_path: Path, calls: int) -> None:
     file = numbered(tmp_path)
     chance = random.Random(calls)
@@ -61,7 +61,7 @@ def test_a_file_is_heard_whole_by_a_peer_that_rings_first(tmp_path: Path, calls:
         assert sum(map(len, heard)) >= calls * FRAMES - 5
 
 
-@pytest.mark.parametrize("runs", [1, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 def test_a_slow_load_to_a_peer_that_rings_is_not_called_late(tmp_path: Path, runs: int) -> None:
     answering = Running(
         "answer", "--listen", "udp:127.0.0.1:0", "--ring-time", "0.5s", "--media", "silence", "--metrics", "0", *WORKERS
