@@ -11,6 +11,7 @@ from sipcore.uri import Uri
 
 from .config import NodeConfig, format_host
 from .identity import Identity, Keyring
+from .local_addresses import LocalAddress, LocalAddresses
 from .registrations import Binding
 from .routing import slot_of_text
 from .targets import hop_of
@@ -28,13 +29,15 @@ REGISTRATION_TIME: Final = 900
 class Account:
     """One per call worker.
 
-    legs: the hops of our listeners, by which a proxy that is a name is chosen; that question to DNS is asked here.
+    addresses: of our listeners, by which a proxy that is a name is chosen; that question to DNS is asked here.
 
     Raises:
         ConfigurationError: the proxy cannot be found.
     """
 
-    def __init__(self, config: NodeConfig, legs: Sequence[Hop]) -> None:
+    def __init__(self, config: NodeConfig, addresses: LocalAddresses) -> None:
+        self._addresses = addresses
+        legs = addresses.hops
         own = self._own = config.account
         self._user = config.user
         reachable = [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs]
@@ -83,7 +86,17 @@ class Account:
         return RobotAgent(self._own_uri(worker), worker=worker, arrangement=arrangement, **self._of_agents())
 
     def _own_uri(self, worker: "CallWorker") -> str:
-        return self.identity(worker.output.hops[0].host).from_
+        return self.identity(self._usual(worker.config).seen.host).from_
+
+    def _usual(self, config: NodeConfig) -> LocalAddress:
+        """Our address where no peer is named: toward proxy, registrar or target, else of the first listener."""
+        uris = (self._own.proxy, self._own.registrar, config.load.target if config.load is not None else "")
+        for uri in filter(None, uris):
+            hop = self.hop_to(uri, self._addresses.hops)
+            listener = self._addresses.listener_for(hop)
+            if listener is not None:
+                return self._addresses.toward(listener, hop.host)
+        return self._addresses.usual(0)
 
     def _of_agents(self) -> dict[str, Any]:
         own = self._own

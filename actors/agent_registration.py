@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sipcore.hop import Hop, bracketed
+from sipcore.hop import Hop
 from sipcore.message import Response
 from sipcore.registration import (
     Registered,
@@ -125,12 +125,6 @@ def report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
         number = errno.ETIMEDOUT if event.status == 408 else errno.EHOSTUNREACH
         info = {"code": event.status} if event.response is not None else {"errno": number}
         invoke(callback, "FAIL", info, event.response, spawn=spawn)
-
-
-def contact_at(user: str, local: Hop) -> str:
-    """The Contact under which a listener of ours is reached."""
-    transport = "" if local.transport == "udp" else f";transport={local.transport}"
-    return f"<sip:{user}@{bracketed(local.host)}:{local.port}{transport}>"
 
 
 def places_from(hops: Sequence[Hop], local: Hop) -> list[Hop]:

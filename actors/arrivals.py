@@ -14,6 +14,7 @@ from .call import Call
 from .call_actor import CallActor
 from .challenger import Challenger
 from .identity import Identity
+from .local_addresses import LocalAddress
 from .messages import SipReceived
 from .parameters import CallParameters
 
@@ -37,14 +38,14 @@ class Arrivals:
         """who takes the calls that come in; None = `default_identity`"""
         self.challenger: Challenger | None = None
         """asks callers who they are; None lets everybody in"""
-        self.account = Account(worker.config, worker.output.hops)
+        self.account = Account(worker.config, worker.addresses)
         """who the node is"""
         self._worker = worker
         self._parse_errors = worker.totals.cell("sipswarm_sip_parse_errors_total", "message")
 
-    def default_identity(self, listener: int) -> Identity:
-        """Who we are when nobody says: by the account of the node, or its user at the listener's address."""
-        return self.account.identity(self._worker.output.hops[listener].host)
+    def default_identity(self, local: LocalAddress) -> Identity:
+        """Who we are when nobody says: by the account of the node, or its user at our address."""
+        return self.account.identity(local.seen.host)
 
     def refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
         """Answer what cannot be read as far as RFC 3261 section 8.2 lets us; counted."""
@@ -54,7 +55,7 @@ class Arrivals:
             record.data, error, worker.admission.capabilities, source=(record.host, record.port)
         )
         if reply is not None:
-            worker.output.send_from(record.listener, reply, record.host, record.port, record.flow)
+            worker.output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
     def refuse_failed(self, record: SipReceived) -> None:
         """Answer 500 to a request on which our own code failed (RFC 3261 section 21.5.1)."""
@@ -62,7 +63,7 @@ class Arrivals:
         key = worker.admission.capabilities.tag_key
         reply = stateless.refuse(record.data, status=500, source=(record.host, record.port), key=key)
         if reply is not None:
-            worker.output.send_from(record.listener, reply, record.host, record.port, record.flow)
+            worker.output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """A request of no call of ours."""
@@ -86,14 +87,15 @@ class Arrivals:
         if reply is not None:
             self._answer(reply, record)
             return
-        identity = self.identity or self.default_identity(record.listener)
-        config = worker.configs.of(record.listener, identity, uri=request.uri)
+        local = worker.addresses.at(record.listener, record.local, record.host)
+        identity = self.identity or self.default_identity(local)
+        config = worker.configs.of(local, identity, uri=request.uri)
         try:
             session = InviteSession.incoming(config, worker.tokens, request, source, now, flow=record.flow)
         except SipError as error:
             self.refuse_unreadable(record, ParseError(str(error)))
             return
-        demand = worker.demand_for(record.listener, **self.wishes)
+        demand = worker.demand_for(local, **self.wishes)
         param = CallParameters(**self.param)
         if user:
             param.update({"auth_user": user})
@@ -118,7 +120,7 @@ class Arrivals:
         if "rport" not in via.params and output.hops[record.listener].transport == "udp":
             port = via.port or 5060
         reply.note_source(record.host, record.port)
-        output.send_from(record.listener, reply.to_bytes(), record.host, port, record.flow)
+        output.send_from(record.listener, reply.to_bytes(), record.host, port, record.flow, record.local)
 
     def announce(self, call: Call, request: Request) -> None:
         """A new call waits for its answer: the application's turn."""

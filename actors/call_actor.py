@@ -418,7 +418,7 @@ class CallActor:
         """Take over what the session produced: messages to the outbox, events to their handlers."""
         transmits, events = self.session.drain()
         while transmits or events:
-            self._outbox.send(transmits, self.session.config.local)
+            self._outbox.send(transmits, self.session.config.leaves_from)
             for event in events:
                 handler = _SIP_HANDLERS.get(event.__class__)
                 if handler is not None:

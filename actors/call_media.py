@@ -52,7 +52,7 @@ class MediaDemand(NamedTuple):
     wanted: bool
     """False: no stream is opened, the SDP names the parked port"""
     address: str
-    """local IP of the media, as written into the SDP"""
+    """IP address of our media, as written into the SDP"""
     worker: int
     """which media worker"""
     parked_port: int = PARKED_PORT
@@ -74,6 +74,8 @@ class MediaDemand(NamedTuple):
     srtp: str = "off"
     """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
     nothing else"""
+    bound: str = ""
+    """the address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`"""
     strict: bool = False
     """a description of the peer is refused for a line that decides nothing"""
 
@@ -214,7 +216,9 @@ class CallMedia:
 
     def _open(self, stream_id: int) -> media.OpenStream:
         demand = self.demand
-        return media.OpenStream(stream_id, demand.address, demand.asymmetric, send_address=demand.send_address)
+        return media.OpenStream(
+            stream_id, demand.bound or demand.address, demand.asymmetric, send_address=demand.send_address
+        )
 
     def require_for_offer(self) -> list[int]:
         """Have the lines that the pending offer of the peer wants, as `require`."""

@@ -33,13 +33,14 @@ from .call_demand import named_codecs
 from .call_media import Line, MediaDemand
 from .call_slices import CallSlices
 from .callbacks import carry_through
-from .config import NodeConfig
+from .config import NodeConfig, is_wildcard
 from .crash_log import FAILURES, CrashLog
 from .deadlines import Deadlines
 from .draining import Draining
 from .errors import ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
+from .local_addresses import LocalAddress
 from .media_lease import MediaLease
 from .media_output import MediaOutput
 from .messages import LoadFinished, SendFailed, SipReceived
@@ -112,7 +113,8 @@ class CallWorker:
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._outbox = Outbox(config.media_workers)
-        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost)
+        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
+        self.addresses = self.output.addresses
         self.trace = self.output.trace = sip_trace.of(config, self.output.hops, self.now, totals)
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
@@ -268,10 +270,10 @@ class CallWorker:
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
         if listener is None:
             listener = self.listener_for(hop)
-        hops = (hop, *spare)
-        session = self.configs.outgoing(self.tokens, to, call_id, hops, listener, identity, ring_time)
+        hops, local = (hop, *spare), self.addresses.toward(listener, hop.host)
+        session = self.configs.outgoing(self.tokens, to, call_id, hops, local, identity, ring_time)
         param = param or CallParameters()
-        call = self._new_call(session, demand or self.demand_for(listener), True, scenario, param, call)
+        call = self._new_call(session, demand or self.demand_for(local), True, scenario, param, call)
         call.planned = planned
         call.to = to
         call.actor.media.given = given
@@ -301,9 +303,10 @@ class CallWorker:
 
     def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
         """What a call has before its first INVITE; `place_call` puts another in its place."""
-        hop = self.output.hops[0]
-        session = self.configs.outgoing(self.tokens, to, call_id or self.new_call_id(), (hop,), 0, identity, 0.0)
-        return CallActor(0, session, self.demand_for(0, wanted=False), self._outbox, is_uac=True, sdp_id=0)
+        local = self.addresses.usual(0)
+        hop = local.bound
+        session = self.configs.outgoing(self.tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
+        return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
 
     def reopen(self, call: Call) -> None:
         """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
@@ -321,15 +324,15 @@ class CallWorker:
         self._touched[actor] = None
         self.flush_soon()
 
-    def demand_for(self, listener: int, **wishes: Any) -> MediaDemand:
-        """The media of a call on a listener: its address, and the media worker whose turn it is."""
-        host = self.output.hops[listener].host
+    def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
+        """The media of a call on an address of ours, and the media worker whose turn it is."""
         return MediaDemand(
             wanted=wishes.pop("wanted", True),
             codecs=wishes.pop("codecs", self._codecs),
-            address=host,
+            address=local.seen.host,
+            bound=self.addresses.media_bound(local),
             worker=self._number % max(1, self.config.media_workers),
-            parked_port=self._parked_ports[host],
+            parked_port=self._parked_ports[self.output.hops[local.listener].host],
             srtp=wishes.pop("srtp", self.config.srtp),
             strict=self.config.strict,
             **wishes,
@@ -407,14 +410,21 @@ class CallWorker:
 
     def lease(self, listener: int) -> MediaLease:
         """Take a media port before there is a call for it."""
-        lease = MediaLease(self._outbox, self._lease_worker, self.output.hops[listener].host)
+        seen = self.addresses.usual(listener).seen.host
+        lease = MediaLease(self._outbox, self._lease_worker, seen, bound=self.output.hops[listener].host)
         self.flush_soon()
         return lease
 
     def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
         """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where the media worker is in this loop."""
         self.flush_soon()
-        return MediaLease(self._outbox, self._lease_worker, sockets[0].getsockname()[0], sockets)
+        host = sockets[0].getsockname()[0]
+        if is_wildcard(host):
+            listener = next(
+                (index for index, hop in enumerate(self.output.hops) if (":" in hop.host) == (":" in host)), 0
+            )
+            host = self.addresses.usual(listener).seen.host
+        return MediaLease(self._outbox, self._lease_worker, self.addresses.advertised(host), sockets)
 
     @property
     def _lease_worker(self) -> int:

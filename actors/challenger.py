@@ -13,7 +13,7 @@ be one that the caller wrote and a proxy replaced. `auth_strict` asks for what R
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -98,7 +98,10 @@ class Challenger:
         self._worker = worker
         qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
         uri = _one_of("auth_uri", uri or ("request" if strict else "named"), URI)
-        own = {realm.lower(), *(_host_key(hop.host) for hop in worker.output.hops)}
+
+        def is_ours(host: str) -> bool:
+            return host == realm.lower() or worker.addresses.is_ours(host)
+
         algorithms = (algorithms,) if isinstance(algorithms, str) and algorithms else tuple(algorithms)
         if not algorithms:
             algorithms = _verifiable(passwords, hashes, aka, STRICT if strict else OFFERED)
@@ -113,7 +116,7 @@ class Challenger:
                 window=1,
                 require_qop=qop == "required",
                 bind_uri=uri != "any",
-                other_uri=_named(own) if uri == "named" else None,
+                other_uri=_named(is_ours) if uri == "named" else None,
                 opaque=opaque,
                 aka=AkaServer(self._keys) if aka is not None else None,
             )
@@ -218,12 +221,12 @@ def _host_key(host: str) -> str:
         return host.lower()
 
 
-def _named(own: Collection[str]) -> Callable[[str, Request], bool]:
-    """The rule "named" of `URI`. own: the hosts that are ours, by `_host_key`."""
+def _named(is_ours: Callable[[str], bool]) -> Callable[[str, Request], bool]:
+    """The rule "named" of `URI`. is_ours: whether a host, by `_host_key`, is one of ours."""
 
     def rule(written: str, request: Request) -> bool:
         user, host = _named_by(written)
-        if host in own:
+        if is_ours(host):
             return True
         callees = [each for read in (lambda: request.request_uri, lambda: request.to.uri) for each in _read(read)]
         if user and any(user == each.user for each in callees):

@@ -6,6 +6,7 @@ Filled by the command line or by `UserAgent`; checked here, in one place, with e
 import dataclasses
 import ipaddress
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,13 +41,17 @@ class Listener:
             transport, rest = "udp", text
         host, port = split_host_port(rest, 5060)
         try:
-            ipaddress.ip_address(host)
+            address = ipaddress.ip_address(host)
         except ValueError:
             raise ConfigurationError(
                 f"listen address {text!r}: {host!r} is not an IP address; "
-                "write for example udp:127.0.0.1:5070 or udp:[::1]:5070"
+                "write for example udp:127.0.0.1:5070 or udp:[::1]:5070, or udp:0.0.0.0:5070 for all of IPv4"
             ) from None
-        return cls(transport, host, port)
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            raise ConfigurationError(
+                f"listen address {text!r}: {host} is an IPv4 address in IPv6 form; write {address.ipv4_mapped}"
+            )
+        return cls(transport, str(address), port)
 
     def __str__(self) -> str:
         return f"{self.transport}:{format_host(self.host)}:{self.port}"
@@ -55,6 +60,62 @@ class Listener:
 def format_host(host: str) -> str:
     """An IP address as it stands in a URI: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether an IP address in its shortest form means every address of this host: 0.0.0.0 or ::."""
+    return host in ("0.0.0.0", "::")
+
+
+def checked_advertise(given: Sequence[str], listeners: Sequence[Listener]) -> tuple[str, ...]:
+    """The addresses that peers are to see in place of those of the listeners, at most one per IP version.
+
+    Raises:
+        ConfigurationError: one is no unicast IP address, has a port, or no listener has its version.
+    """
+    found: dict[int, str] = {}
+    for text in given:
+        wrong = f"advertised address {text!r}: "
+        try:
+            address = ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+        except ValueError:
+            raise ConfigurationError(wrong + _no_address(text)) from None
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        if address.is_unspecified or (mapped and mapped.is_unspecified):
+            raise ConfigurationError(
+                f"{wrong}no peer can send to it; write the address that peers reach you by, or leave it out: "
+                "a listener on 0.0.0.0 or [::] shows each peer the address that the kernel sends from"
+            )
+        if mapped:
+            raise ConfigurationError(f"{wrong}it is an IPv4 address in IPv6 form; write {mapped}")
+        if address.is_multicast or str(address) == "255.255.255.255" or "%" in str(address):
+            raise ConfigurationError(f"{wrong}peers cannot reach one host by it; write its unicast address")
+        version = address.version
+        if not any((":" in each.host) == (version == 6) for each in listeners):
+            raise ConfigurationError(
+                f"{wrong}it is IPv{version}, and no listener is ({', '.join(map(str, listeners))}); "
+                f"add a listener with an IPv{version} address, or advertise one of IPv{10 - version}"
+            )
+        if found.setdefault(version, str(address)) != str(address):
+            raise ConfigurationError(
+                f"{wrong}{found[version]} is advertised for IPv{version} already; give one address per IP version"
+            )
+    return tuple(found.values())
+
+
+def _no_address(text: str) -> str:
+    """What is wrong with an advertised address that is none, and the fix."""
+    host, _, port = text.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        if not text:
+            return "it is empty; write the IP address that peers reach you by, such as 203.0.113.5"
+        return (
+            "it is no IP address; names are not looked up, since Via, Contact and SDP need one address: "
+            "write it, such as 203.0.113.5"
+        )
+    return f"it has a port, and the ports of the sockets hold on both sides of a 1:1 NAT; drop :{port}"
 
 
 def split_host_port(text: str, default_port: int) -> tuple[str, int]:
@@ -242,6 +303,8 @@ class NodeConfig:
     """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
     srtp: str = "off"
     """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
+    advertise: tuple[str, ...] = ()
+    """addresses that peers see in place of those of the listeners, one per IP version (1:1 NAT); sockets have theirs"""
     tells_incoming: bool = False
     """whether the supervisor hears of each ended call that came in too, not only of those that we placed"""
 
@@ -276,4 +339,5 @@ class NodeConfig:
         raw["account"]["headers"] = tuple((name, value) for name, value in raw["account"]["headers"])
         raw["account"] = AccountConfig(**raw["account"])
         raw["codecs"] = tuple(raw["codecs"])
+        raw["advertise"] = tuple(raw["advertise"])
         return cls(**raw)

@@ -93,6 +93,7 @@ class Connection:
         "host",
         "initiated",
         "listener",
+        "local",
         "loss",
         "name",
         "phase",
@@ -118,6 +119,8 @@ class Connection:
         self.flow = flow
         self.listener = listener
         self.host = host
+        self.local = ""
+        """our address of it, where the listener has several"""
         self.port = port
         self.name = name
         self.initiated = initiated

@@ -16,8 +16,8 @@ from typing import Any
 
 from sipcore import peek, stateless
 
-from . import kernel
-from .config import NodeConfig
+from . import kernel, packet_info
+from .config import NodeConfig, is_wildcard
 from .link import Channel, RouterLink, Surroundings
 from .messages import Quarantined, SendFailed, SendSip, SipReceived
 from .request_loss import Loss
@@ -83,6 +83,7 @@ class Dispatcher:
         self._window_count = 0
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
         self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
+        self._wildcard = [is_wildcard(each.host) for each in config.listeners]
         self._pollers = {index: select.epoll() for index in self._udp}
         """one around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one"""
         for index, poller in self._pollers.items():
@@ -220,11 +221,15 @@ class Dispatcher:
 
     def _read(self, index: int) -> int:
         """Read one socket dry within the turn's budget; how many datagrams came."""
-        receive = self._sockets[index].recvfrom
+        opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
+        receive = opened.recvfrom
         pending, octets, slots, key = self._pending, self._pending_octets, self._slots, self._key
         for count in range(READS_PER_TURN):
             try:
-                data, source = receive(RECEIVE_BUFFER)
+                if wildcard:
+                    data, source, local = packet_info.receive(opened, RECEIVE_BUFFER)
+                else:
+                    data, source = receive(RECEIVE_BUFFER)
             except BlockingIOError:
                 if not count:
                     self._read_errors(index)
@@ -236,7 +241,7 @@ class Dispatcher:
             if size < SHORTEST_MESSAGE:
                 continue
             slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
-            pending[slot].append(SipReceived(index, 0, source[0], source[1], data))
+            pending[slot].append(SipReceived(index, 0, source[0], source[1], data, local))
             octets[slot] += size
             if octets[slot] > FLUSH_OCTETS:
                 self._flush_slot(slot)
@@ -253,10 +258,10 @@ class Dispatcher:
 
     # ---- connections
 
-    def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes) -> None:
+    def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
         """A message came on a connection: it goes with what else this turn of the loop or the tick brings."""
         slot = slot_of(peek.call_id(data), self._key, self._slots) if self._slots > 1 else 0
-        self._pending[slot].append(SipReceived(listener, flow, host, port, data))
+        self._pending[slot].append(SipReceived(listener, flow, host, port, data, local))
         self._pending_octets[slot] += len(data)
         if self._pending_octets[slot] > FLUSH_OCTETS:
             self._flush_slot(slot)
@@ -346,6 +351,6 @@ class Dispatcher:
             self._streams.flush()
             return
         try:
-            self._sockets[record.listener].sendto(reply, (record.host, record.port))
+            packet_info.send(self._sockets[record.listener], reply, (record.host, record.port), record.local)
         except OSError:
             self._dropped.value += 1  # the caller repeats

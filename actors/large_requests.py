@@ -4,11 +4,14 @@ Whatever carries the same branch (its CANCEL, its ACK after a failure) takes the
 for the same transaction. A peer that refuses the connection gets the datagram, and no second attempt for a while.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from sipcore.hop import Hop, bracketed
+
+from .config import is_wildcard
 
 LONGEST_DATAGRAM: Final = 1300
 """octets of a request over UDP where the path's MTU is unknown"""
@@ -22,12 +25,18 @@ MOST: Final = 10_000
 class LargeRequests:
     """Which requests of a worker have changed over.
 
-    hops: our own addresses, one per listener.
+    hops: the addresses of our sockets, one per listener. seen: the address that peers see for one of those.
     """
 
-    def __init__(self, hops: Sequence[Hop], *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        hops: Sequence[Hop],
+        *,
+        seen: Callable[[str], str] = lambda host: host,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._now = now
-        self._ways: dict[int, tuple[int, bytes, bytes]] = {}
+        self._ways: dict[int, tuple[int, re.Pattern[bytes], bytes]] = {}
         """for each UDP listener that has a TCP one beside it: its index, and the start of a Via before and after"""
         for index, hop in enumerate(hops):
             beside = [
@@ -36,7 +45,7 @@ class LargeRequests:
                 if each.transport == "tcp" and (":" in each.host) == (":" in hop.host)
             ]
             if hop.transport == "udp" and beside:
-                self._ways[index] = (beside[0], _via(hop), _via(hops[beside[0]]))
+                self._ways[index] = (beside[0], *_vias(hop, hops[beside[0]], seen))
         self.switched: dict[bytes, tuple[float, bytes]] = {}
         """branches that went over TCP: until when they are remembered, and the request"""
         self._refused: dict[tuple[str, int], float] = {}
@@ -56,12 +65,12 @@ class LargeRequests:
         if known is None:
             if len(data) <= LONGEST_DATAGRAM or self._refused.get((host, port), 0.0) > self._now():
                 return None
-            if before not in data:
+            if before.search(data) is None:
                 return None
             self._remember(branch, data)
         elif known[1] == data:
             return other, b""
-        return other, data.replace(before, after, 1)
+        return other, before.sub(after, data, count=1)
 
     def restore(self, data: bytes, host: str, port: int) -> tuple[int, bytes] | None:
         """The UDP listener and the octets of a request whose connection failed; None when it was not switched."""
@@ -72,7 +81,7 @@ class LargeRequests:
             self._refused.clear()
         self._refused[host, port] = self._now() + REFUSED_FOR
         for listener, (_, before, _) in self._ways.items():
-            if before in known[1]:
+            if before.search(known[1]) is not None:
                 return listener, known[1]
         return None
 
@@ -86,8 +95,18 @@ class LargeRequests:
         self.switched[branch] = (now + REMEMBER, data)
 
 
-def _via(hop: Hop) -> bytes:
-    return f"\r\nVia: SIP/2.0/{hop.transport.upper()} {bracketed(hop.host)}:{hop.port};".encode()
+def _vias(udp: Hop, tcp: Hop, seen: Callable[[str], str]) -> tuple[re.Pattern[bytes], bytes]:
+    """What finds the Via of a UDP listener, and what to write in its place for the TCP listener.
+
+    An address of a listener that has them all is one of the TCP listener too, unless that has another one.
+    """
+    known = not is_wildcard(udp.host)
+    host = re.escape(bracketed(seen(udp.host)).encode()) if known else rb"[0-9A-Fa-f.:\[\]]{1,47}"
+    before = re.compile(rb"\r\nVia: SIP/2\.0/UDP (%s):%d;" % (host, udp.port))
+    other = seen(tcp.host)
+    kept = is_wildcard(tcp.host) or other != tcp.host
+    written = rb"\1" if kept else bracketed(other).encode()
+    return before, b"\r\nVia: SIP/2.0/TCP %s:%d;" % (written, tcp.port)
 
 
 def _branch(data: bytes) -> bytes:

@@ -9,7 +9,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .config import Listener
+from . import packet_info
+from .config import Listener, is_wildcard
 from .errors import ConfigurationError
 from .socket_errors import keep_errors
 
@@ -43,10 +44,12 @@ def _bind(listener: Listener) -> socket.socket:
     try:
         opened.setblocking(False)
         if family == socket.AF_INET6:
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has listeners of its own
         if listener.transport == "udp":
             _enlarge(opened)
             keep_errors(opened)
+            if is_wildcard(listener.host):
+                packet_info.ask(opened)
             opened.bind((listener.host, listener.port))
         else:
             # connections of an earlier run that wait in TIME_WAIT are no reason to refuse (tcp(7))

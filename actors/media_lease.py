@@ -21,11 +21,15 @@ class MediaLease:
 
     sockets: RTP and perhaps RTCP, bound by the caller, in place of ports of the pool; one loop with the media worker.
 
+    address: what peers see. bound: what ports of the pool are bound to, where that differs.
+
     Attributes:
         address, port, rtcp_port: what to write into the SDP.
     """
 
-    def __init__(self, outbox: Outbox, worker: int, address: str, sockets: Sequence[socket.socket] = ()) -> None:
+    def __init__(
+        self, outbox: Outbox, worker: int, address: str, sockets: Sequence[socket.socket] = (), *, bound: str = ""
+    ) -> None:
         self.line = Line(outbox.new_stream_id())
         self.address = address
         self.port = 0
@@ -42,7 +46,7 @@ class MediaLease:
         self._commands.append(
             media.OpenStream(
                 self.line.stream_id,
-                address,
+                bound or address,
                 rtp_fd=rtp.fileno() if rtp is not None else -1,
                 rtcp_fd=rtcp.fileno() if rtcp is not None else -1,
             )

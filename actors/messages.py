@@ -43,6 +43,8 @@ class SipReceived(NamedTuple):
     host: str
     port: int
     data: bytes
+    local: str = ""
+    """our address that it came to, where the listener has several; empty = the listener's"""
 
 
 class SendFailed(NamedTuple):

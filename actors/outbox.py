@@ -20,7 +20,7 @@ class Departure(NamedTuple):
     hop: Hop
     flow: int
     local: Hop
-    """our own address in its Via or Contact; another listener is taken where this one cannot reach the hop"""
+    """the address of the socket; another listener is taken where this one cannot reach the hop"""
 
 
 class Outbox:

@@ -110,7 +110,8 @@ class RegistrationActor:
         """Take over what it produced."""
         registration = self.registration
         transmits, events = registration.drain()
-        self._outbox.send(transmits, registration.settings.local)
+        settings = registration.settings
+        self._outbox.send(transmits, settings.bound or settings.local)
         if registration.retransmissions != self._again:
             self._registrations.book.repeated(registration.retransmissions - self._again)
             self._again = registration.retransmissions

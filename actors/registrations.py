@@ -22,9 +22,9 @@ from sipcore.registration import (
 )
 from sipcore.uri import Uri
 
-from .config import format_host
 from .errors import ConfigurationError
 from .identity import Auth, Keyring
+from .local_addresses import contact_at
 from .registration_actor import RegistrationActor
 from .registration_book import RegistrationBook
 
@@ -281,10 +281,9 @@ class Registrations:
     def _begin(self, binding: Binding) -> None:
         worker = self._worker
         hop = self._hops[binding.registrar]
-        listener = worker.output.hops[worker.listener_for(hop)]
+        local = worker.addresses.toward(worker.listener_for(hop), hop.host)
         user = Uri.parse(binding.address).user or ""
-        transport = "" if listener.transport == "udp" else f";transport={listener.transport}"
-        contact = binding.contact or f"<sip:{user}@{format_host(listener.host)}:{listener.port}{transport}>"
+        contact = binding.contact or contact_at(user, local.seen)
         keyring = Keyring(binding.auth) if binding.auth is not None else None
         if keyring is not None:
             keyring.trust(Uri.parse(binding.registrar).host)
@@ -292,11 +291,12 @@ class Registrations:
             binding.registrar,
             f"<{binding.address}>",
             (contact,),
-            listener,
+            local.seen,
             hop,
             binding.expires,
             credentials=keyring,
             headers=binding.headers,
             user_agent="sipswarm",
+            bound=local.bound,
         )
         self._kept[binding.key] = Kept(binding, worker.register(settings, lambda event: None))

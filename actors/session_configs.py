@@ -11,6 +11,7 @@ from sipcore.tokens import Tokens
 from sipcore.transaction_counts import TransactionCounts
 
 from .identity import Identity
+from .local_addresses import LocalAddress
 from .sip_output import SipOutput
 from .totals import SeriesRow
 
@@ -28,24 +29,26 @@ class SessionConfigs:
         self._strict_source = strict_source
         self.counts = TransactionCounts()
         """what all sessions count together"""
-        self._known: dict[tuple[int, Identity, float, bool], SessionConfig] = {}
+        self._known: dict[tuple[LocalAddress, Identity, float, bool], SessionConfig] = {}
 
-    def of(self, listener: int, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
-        """The configuration of calls of an identity on a listener.
+    def of(self, local: LocalAddress, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
+        """The configuration of calls of an identity on an address of ours.
 
         ring_time: seconds, 0 = the usual. uri: who is called; the Contact of a call to a SIPS URI is one too (RFC 3261
         sections 8.1.1.8 and 12.1.1).
         """
-        secure = "sips:" in uri and self._output.hops[listener].transport == "tls"
-        key = (listener, identity, ring_time, secure)
+        secure = "sips:" in uri and local.seen.transport == "tls"
+        key = (local, identity, ring_time, secure)
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= MOST:
                 del self._known[next(iter(self._known))]
             found = self._known[key] = SessionConfig(
-                local=self._output.hops[listener],
+                local=local.seen,
+                bound=local.bound if local.bound != local.seen else None,
+                roams=self._output.addresses.depends(local.listener),
                 from_=identity.from_,
-                contact=_secured(self.of(listener, identity).contact) if secure else identity.contact,
+                contact=_secured(self.of(local, identity).contact) if secure else identity.contact,
                 user_agent="sipswarm",
                 ring_timeout=ring_time or RING_TIME,
                 credentials=identity.credentials,
@@ -56,13 +59,15 @@ class SessionConfigs:
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,
                 counts=self.counts,
-                way_to=lambda hop: self._toward(hop, listener, identity, ring_time, uri),
+                way_to=lambda hop: self._toward(hop, local, identity, ring_time, uri),
             )
         return found
 
-    def _toward(self, hop: Hop, listener: int, identity: Identity, ring_time: float, uri: str) -> SessionConfig | None:
-        """The configuration for the listener that reaches a hop, where that of the call does not."""
-        other = self._output.toward(hop, self._output.hops[listener])
+    def _toward(
+        self, hop: Hop, local: LocalAddress, identity: Identity, ring_time: float, uri: str
+    ) -> SessionConfig | None:
+        """The configuration for the address from which a request to a hop leaves; None when no listener reaches it."""
+        other = self._output.addresses.following(local, hop)
         return None if other is None else self.of(other, identity, ring_time, uri)
 
     def rows(self) -> Iterator[SeriesRow]:
@@ -79,19 +84,26 @@ class SessionConfigs:
             yield "sipswarm_sip_leniencies_total", (leniency.value,), (count,)
 
     def outgoing(
-        self, tokens: Tokens, to: str, call_id: str, hops: Sequence[Hop], listener: int, identity: Identity, ring: float
+        self,
+        tokens: Tokens,
+        to: str,
+        call_id: str,
+        hops: Sequence[Hop],
+        local: LocalAddress,
+        identity: Identity,
+        ring: float,
     ) -> InviteSession:
-        """The session of a call: to the first hop from its listener, to the others from those that reach them.
+        """The session of a call: to the first hop from `local`, to the others from those that reach them.
 
         Hops of the other IP version are left out, since the call's media has an address already. ring: as `ring_time`.
         """
-        config = self.of(listener, identity, ring, to)
+        config = self.of(local, identity, ring, to)
         first = hops[0]
         if len(hops) == 1:
             return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first)
         places = [Place(first, config)]
         for hop in hops[1:]:
-            other = listener if hop.transport == first.transport else self._output.listener_for(hop)
+            other = self._output.addresses.following(local, hop)
             if other is not None and (":" in hop.host) == (":" in first.host):
                 places.append(Place(hop, self.of(other, identity, ring, to)))
         return FailoverSession.toward(tokens, to, places, call_id=call_id)

@@ -5,15 +5,18 @@ belong to the dispatcher: their messages go to it over the sip link, together on
 long for UDP go over TCP where the node has it (`LargeRequests`).
 """
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from sipcore.hop import Hop
 
-from .config import Listener
+from . import packet_info
+from .config import Listener, is_wildcard
 from .large_requests import LONGEST_DATAGRAM, LargeRequests
 from .late_names import LateNames
+from .local_addresses import LocalAddresses
 from .messages import SendFailed, SendSip
 from .outbox import Departure
 from .request_loss import Loss
@@ -34,6 +37,7 @@ EARLIER_ERRORS: Final = 2
 ROUTES: Final = 4096
 """hops whose way is remembered"""
 
+_VIA: Final = re.compile(rb"\r\nVia: SIP/2\.0/UDP \[?([0-9A-Fa-f.:]{1,45})\]?:\d{1,5};")
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
 Route = tuple[int | None, tuple[str, int] | None]
 
@@ -42,7 +46,7 @@ class SipOutput:
     """One per call worker.
 
     listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. lost: is told of
-    each request that the dispatcher did not take.
+    each request that the dispatcher did not take. advertise: as `NodeConfig.advertise`.
     """
 
     def __init__(
@@ -52,12 +56,12 @@ class SipOutput:
         counters: SipCounters,
         totals: Totals,
         lost: Callable[[SendFailed], None],
+        advertise: Sequence[str] = (),
     ) -> None:
-        self.hops = [Hop(each.transport, each.host, each.port) for each in listeners]
-        """our own addresses, one per listener"""
+        self.addresses = LocalAddresses(listeners, advertise)
+        self.hops = self.addresses.hops
+        """the addresses of our sockets, one per listener"""
         self._sockets = list(sockets)
-        self._index = {(hop.transport, ":" in hop.host): index for index, hop in reversed(list(enumerate(self.hops)))}
-        self._own = {hop: index for index, hop in enumerate(self.hops)}
         self._counters = counters
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
         self.hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False
@@ -68,12 +72,12 @@ class SipOutput:
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
         self._routes: dict[tuple[Hop, Hop], Route] = {}
-        self.large = LargeRequests(self.hops)
+        self.large = LargeRequests(self.hops, seen=self.addresses.advertised)
         self.late = LateNames(self._send_late, self._lose, self.name)
 
     def listener_for(self, hop: Hop) -> int | None:
-        """Index of the first listener of the hop's transport and address family; None when there is none."""
-        return self._index.get((hop.transport, ":" in hop.host))
+        """Index of the listener from which a hop is reached; None when there is none."""
+        return self.addresses.listener_for(hop)
 
     def name(self, hop: Hop, name: str) -> None:
         """Remember the name that a hop's address was found by: its certificate must show it (RFC 5922 section 4)."""
@@ -88,9 +92,9 @@ class SipOutput:
         listener, address = self._routes.get((hop, local)) or self._route(hop, local)
         if listener is None:
             reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
-            self._refuse(self._own.get(local, 0), data, hop.host, hop.port, reason, Loss.LOCAL)
+            self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.LOCAL)
         elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
-            self.send_from(listener, data, hop.host, hop.port, flow)
+            self.send_from(listener, data, hop.host, hop.port, flow, local.host)
         else:
             self._send_datagram(listener, data, address)
 
@@ -99,24 +103,24 @@ class SipOutput:
 
         A hop that is a name is reached by each of its transport, until DNS says more.
         """
-        family, known = ":" in hop.host, is_address(hop.host)
-        if local.transport == hop.transport and ((":" in local.host) == family or not known) and local in self._own:
-            return self._own[local]
-        found = self._index.get((hop.transport, family))
-        return found if found is not None or known else self._index.get((hop.transport, not family))
+        own = self.addresses.index_of(local)
+        if own is not None and self.addresses.reaches(local, hop):
+            return own
+        return self.addresses.for_hop(hop)
 
     def _route(self, hop: Hop, local: Hop) -> Route:
         """The listener for a hop, and the address where a datagram of usual length needs nothing more; remembered."""
         listener = self.toward(hop, local)
         simple = listener is not None and self.hops[listener].transport == "udp" and is_address(hop.host)
+        simple = simple and listener is not None and not self.addresses.wildcard[listener]
         route = (listener, (hop.host, hop.port) if simple else None)
         if len(self._routes) >= ROUTES:
             self._routes.clear()
         self._routes[hop, local] = route
         return route
 
-    def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0) -> None:
-        """Put a message on the wire from one listener."""
+    def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0, local: str = "") -> None:
+        """Put a message on the wire from one listener. local: the address that a response leaves from."""
         transport = self.hops[listener].transport
         if not is_address(host):
             self.late.send(listener, self.hops[listener], data, host, port, flow)
@@ -127,13 +131,14 @@ class SipOutput:
                     if switched[1]:
                         self._queue(switched[0], switched[1], host, port, 0)
                     return
-            self._send_datagram(listener, data, (host, port))
+            self._send_datagram(listener, data, (host, port), local)
         else:
             self._queue(listener, data, host, port, flow)
 
-    def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
+    def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int], local: str = "") -> None:
+        source = self._source(data, address[0], local) if self.addresses.wildcard[listener] else ""
         try:
-            self._put(self._sockets[listener], data, address)
+            self._put(self._sockets[listener], data, address, source)
         except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
             self._refuse(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
         except OSError as error:
@@ -144,21 +149,38 @@ class SipOutput:
         else:
             self._counters.sent(data, "udp")
             if self.trace is not None:
-                self.trace.sent(listener, data, address)
+                self.trace.sent(listener, data, address, self._shown(listener, address[0], source))
+
+    def _source(self, data: bytes, host: str, local: str) -> str:
+        """The address of this host that a datagram leaves from; empty = as the kernel chooses.
+
+        A response leaves from where its request came in (`local`), a request from the address in its Via; where that is
+        advertised, and no address of the socket, the kernel chooses.
+        """
+        if data.startswith(b"SIP/2.0 "):
+            return "" if is_wildcard(local) else local
+        via = _VIA.search(data) if self.addresses.shows_own(host) else None
+        return via[1].decode() if via is not None else ""
+
+    def _shown(self, listener: int, host: str, source: str = "") -> str:
+        """The local address of a message in the trace; empty = that of its listener."""
+        if not self.addresses.wildcard[listener]:
+            return ""
+        return source or self.addresses.toward(listener, host).bound.host
 
     @staticmethod
-    def _put(opened: socket.socket, data: bytes, address: tuple[str, int]) -> None:
+    def _put(opened: socket.socket, data: bytes, address: tuple[str, int], source: str) -> None:
         """Send a datagram. The first errors may be those of earlier ones, which ICMP has brought meanwhile."""
         for _ in range(EARLIER_ERRORS):
             try:
-                opened.sendto(data, address)
+                packet_info.send(opened, data, address, source)
             except BlockingIOError:
                 raise
             except OSError:
                 continue
             else:
                 return
-        opened.sendto(data, address)
+        packet_info.send(opened, data, address, source)
 
     def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
         hop = self.hops[listener]
@@ -177,7 +199,8 @@ class SipOutput:
                 for record in batch:
                     self._counters.sent(record.data, self.hops[record.listener].transport)
                     if self.trace is not None:
-                        self.trace.sent(record.listener, record.data, (record.host, record.port))
+                        shown = self._shown(record.listener, record.host)
+                        self.trace.sent(record.listener, record.data, (record.host, record.port), shown)
             else:
                 for record in batch:
                     self._lose(record.listener, record.data, record.host, record.port, *_NO_ROOM)

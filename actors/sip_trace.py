@@ -129,9 +129,10 @@ class SipTrace:
 
     # ---- messages
 
-    def sent(self, listener: int, data: bytes, address: tuple[str, int]) -> None:
-        """A message of ours went out."""
+    def sent(self, listener: int, data: bytes, address: tuple[str, int], source: str = "") -> None:
+        """A message of ours went out. source: our address, where the listener has several."""
         transport, local = self._hops[listener]
+        local = (source or local[0], local[1])
         row = (self._now(), True, transport, local, address, data, "")
         if self.ladders:
             call_id = peek.call_id(data)
@@ -157,6 +158,7 @@ class SipTrace:
         call_id: empty when it could not be read. note: stands beside it in the ladder.
         """
         transport, local = self._hops[message.listener]
+        local = (message.local or local[0], local[1])
         row = (self._now(), False, transport, local, (message.host, message.port), message.data, note)
         if self.ladders:
             record = self._calls.get(call_id)

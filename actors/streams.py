@@ -19,7 +19,7 @@ from sipcore.fields import Via
 from sipcore.framing import FramingFault
 
 from . import tls
-from .config import Listener, TlsConfig
+from .config import Listener, TlsConfig, is_wildcard
 from .connection import Connection, Phase
 from .messages import SendFailed, SendSip
 from .request_loss import Loss
@@ -32,8 +32,8 @@ LOOK_EVERY: Final = 1.0
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 _logger = logging.getLogger(__name__)
 
-Received = Callable[[int, int, str, int, bytes], None]
-"""Takes a message: listener, flow, host, port, octets."""
+Received = Callable[[int, int, str, int, bytes, str], None]
+"""Takes a message: listener, flow, host, port, octets, local address (`SipReceived.local`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,8 @@ class Streams:
             self._last_flow, index, opened, host, port,
             name=name, initiated=initiated, tls=context, owner=self, loop=self._loop, now=now,
         )  # fmt: skip
+        if is_wildcard(self._listeners[index].host):
+            connection.local = str(opened.getsockname()[0])
         self._by_flow[connection.flow] = connection
         if initiated or context is None:
             # What a TLS client says of itself was not checked against its address: it is found by its flow only.
@@ -234,7 +236,7 @@ class Streams:
 
     def received(self, connection: Connection, data: bytes) -> None:
         """A whole message came."""
-        self._received(connection.listener, connection.flow, connection.host, connection.port, data)
+        self._received(connection.listener, connection.flow, connection.host, connection.port, data, connection.local)
 
     def unframed(self, connection: Connection, fault: FramingFault) -> None:
         """Framing is lost: a 400 if what came can be answered, then the end (RFC 3261 section 18.3)."""

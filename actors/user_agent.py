@@ -27,10 +27,11 @@ from .call import Call
 from .call_demand import demand_wishes, given_description, srtp_mode
 from .callbacks import Callback, invoke
 from .challenger import Challenger
-from .config import Listener, NodeConfig, TlsConfig
+from .config import Listener, NodeConfig, TlsConfig, checked_advertise
 from .errors import ConfigurationError, HostUnreachable
 from .given_text import checked_callback, checked_pairs, checked_seconds, checked_text
 from .identity import Auth, Identity, Keyring
+from .local_addresses import contact_at
 from .media_handlers import MediaHandler
 from .media_lease import MediaLease
 from .node import EmbeddedNode
@@ -54,20 +55,22 @@ class UserAgent:
     """A SIP user agent on its own sockets.
 
     from_: our SIP URI, or a bare user with `domain`. legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 =
-    any free one. outgoing_proxy, registrar: SIP URI or "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a
-    function of the realm; used only for hosts that we call or register with ourselves. contact, route: in place of what
-    is made from the leg. options: headers of our answer to OPTIONS. domain2proxy: where calls to a domain go, by
-    "example.org", "*.example.org" or "*". session_expires: seconds after which calls end that nobody refreshes (RFC
-    4028), 0 = they do not ask for it. redirects: how many 3xx a call follows, the targets in the order of their q (RFC
-    3261 8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
-    the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even
-    numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg
-    only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
-    strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict: refuse what
-    breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv: answers questions to
-    DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker of a running node, in
-    place of a node of our own; then what concerns the node (`legs`, `rtp_ports`, `codecs`, `tls`, `srtp`,
-    `strict_source`, `strict`) is said there, and the user agent works without being entered.
+    any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends to it from. advertise: the address
+    that peers see in place of that of the sockets (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
+    "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that we
+    call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of our
+    answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
+    session_expires: seconds after which calls end that nobody refreshes (RFC 4028), 0 = they do not ask for it.
+    redirects: how many 3xx a call follows, the targets in the order of their q (RFC 3261 8.1.3.4); 0 = a 3xx refuses
+    the call. headers: of each INVITE and REGISTER besides their own. codecs: names in the order of preference, such as
+    "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
+    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. srtp: off, optional
+    (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`. strict_source: requests within a
+    call are taken from hosts of its peer only (RELIABILITY S3). strict: refuse what breaks the grammar of SIP or SDP,
+    also where it does no harm (`sipcore.leniency`). dnsresolv: answers questions to DNS in place of the system's
+    servers (`resolver.Lookup`). worker: stand on this call worker of a running node, in place of a node of our own;
+    then what concerns the node (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`)
+    is said there, and the user agent works without being entered.
 
     trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
     capture file for everything, secrets masked; not on a worker, which has its node's.
@@ -83,6 +86,7 @@ class UserAgent:
         from_: str = "sip:sipswarm@127.0.0.1",
         *,
         legs: Sequence[str] = ("udp:127.0.0.1:0",),
+        advertise: str | Sequence[str] = (),
         outgoing_proxy: str = "",
         registrar: str = "",
         auth: Auth | None = None,
@@ -149,6 +153,8 @@ class UserAgent:
         self._node: EmbeddedNode | BoundNode
         if worker is not None:
             self._node = BoundNode(worker)
+            if advertise:
+                raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
             if trace:
                 keep_ladders(worker)
         else:
@@ -157,6 +163,7 @@ class UserAgent:
                 "",
                 listeners,
                 0,
+                advertise=checked_advertise((advertise,) if isinstance(advertise, str) else advertise, listeners),
                 rtp_ports=rtp_ports,
                 rtp_timeout=rtp_timeout,
                 tls=tls or TlsConfig(),
@@ -289,7 +296,9 @@ class UserAgent:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
         wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
-        demand = worker.demand_for(listener, **{**self._silence, **demand_wishes(parameters), **wishes})
+        demand = worker.demand_for(
+            worker.addresses.toward(listener, hop.host), **{**self._silence, **demand_wishes(parameters), **wishes}
+        )
         if self.before_placed is not None:
             self.before_placed()
         call = worker.place_call(
@@ -547,8 +556,9 @@ class UserAgent:
         except HostUnreachable:
             invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
             raise
-        local = worker.output.hops[self._leg(leg, hops[0])]
-        own = contact or self._identity.contact or agent_registration.contact_at(uri_in(address).user or "", local)
+        here = worker.addresses.toward(self._leg(leg, hops[0]), hops[0].host)
+        local = here.seen
+        own = contact or self._identity.contact or contact_at(uri_in(address).user or "", local)
         settings = RegistrationSettings(
             uri,
             name_addr(address),
@@ -560,6 +570,7 @@ class UserAgent:
             credentials=keyring,
             headers=self._identity.headers + more,
             user_agent="sipswarm",
+            bound=here.bound,
         )
         places = agent_registration.places_from(hops, local)
         return await agent_registration.register(

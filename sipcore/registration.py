@@ -68,6 +68,8 @@ class RegistrationSettings:
     """Max-Forwards."""
     timers: TimerSettings = field(default_factory=TimerSettings)
     """T1, T2, T4 in seconds."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`."""
 
 
 class RegistrationState(Enum):

@@ -93,9 +93,18 @@ class SessionConfig:
     """Whether requests of a dialog must come from its peer set, any port of its hosts (RELIABILITY S3)."""
     addresses_of: AddressesOf | None = None
     """What is known of the names in a peer set."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`. Stands in no message."""
+    roams: bool = False
+    """The local address depends on the destination: `way_to` is asked for every hop."""
     way_to: Callable[[Hop], SessionConfig | None] | None = field(default=None, repr=False, compare=False)
     """Asked for hops that `local` may not reach, by transport or IP version: the configuration whose `local` does, for
     Via and Contact of what goes there (RFC 3261 18.1.1); None when nothing does. Without it everything is reached."""
+
+    @property
+    def leaves_from(self) -> Hop:
+        """Where messages leave from: the address of the socket."""
+        return self.bound or self.local
 
     via_start: str = field(init=False, repr=False, compare=False, default="")
     """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""

@@ -261,7 +261,9 @@ class TransactionUser(ABC):
         """
         config = self.config
         local = config.local
-        if (hop.transport == local.transport and (":" in hop.host) == (":" in local.host)) or config.way_to is None:
+        if config.way_to is None:
+            return config
+        if not config.roams and hop.transport == local.transport and (":" in hop.host) == (":" in local.host):
             return config
         return config.way_to(hop) or config
 

@@ -113,8 +113,8 @@ def run_answer(
     from .cdr import Cdr
 
     if check.asked():
-        return check.answering(options, account, callee.listeners, address)
-    more = account.of_node(address)
+        return check.answering(options, account, callee.listeners, address, callee.advertised)
+    more = {**account.of_node(address), "advertise": callee.advertised}
     cdr = Cdr(account.cdr) if account.cdr is not None else None
     config = run.node_config(options, callee.listeners, user=callee.user, **more, **application)
     fleet = run.Fleet(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
@@ -129,7 +129,7 @@ def run_answer(
         with run.metrics_server(options, (fleet,)) as server:
             await fleet.start()
             signals.started()
-            run.say_ready(fleet.listeners, server)
+            run.say_ready(fleet.listeners, server, callee.advertised)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
                 await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet)))

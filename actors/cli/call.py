@@ -89,6 +89,7 @@ def call(
 
     Exit codes: 0 the call was answered and closed, 1 it was not, 2 usage.
     """
+    from ..local_addresses import LocalAddresses
     from ..user_agent import UserAgent
     from .cdr import Cdr
     from .target import checked_hop, complete
@@ -98,12 +99,14 @@ def call(
     if play is not None:
         check_audio(f"play:{play}")
     uri = complete(to, caller.user, caller.transport)
-    leg = caller.listener(checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=0.0))
-    own = account.account()
+    hop = checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=0.0)
+    leg, own = caller.listener(hop), account.account()
+    from_host = LocalAddresses((leg,), caller.advertise).toward(0, hop.host).seen.host
     tls.check(account.tls, (leg,))
     agent = UserAgent(
-        own.from_ or f"sip:sipswarm@{format_host(leg.host)}",
+        own.from_ or f"sip:sipswarm@{format_host(from_host)}",
         legs=(str(leg),),
+        advertise=caller.advertise,
         outgoing_proxy=own.proxy,
         auth=(own.user, own.password) if own.user else None,
         headers=own.headers,

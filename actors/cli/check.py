@@ -4,6 +4,7 @@ import os
 import resource
 import secrets
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from ..account import Account
 from ..call_demand import named_codecs
 from ..config import Listener, LoadConfig, NodeConfig, format_host
 from ..load.schedule import Plan, Share
+from ..local_addresses import LocalAddresses
 from .options import AccountOptions, FleetOptions
 from .terminal import echo
 
@@ -63,9 +65,16 @@ def asked() -> bool:
     return context is not None and bool(context.meta.get(MARK))
 
 
-def loading(options: FleetOptions, account: AccountOptions, listener: Listener, hop: Hop, load: LoadConfig) -> int:
+def loading(
+    options: FleetOptions,
+    account: AccountOptions,
+    listener: Listener,
+    hop: Hop,
+    load: LoadConfig,
+    advertise: tuple[str, ...] = (),
+) -> int:
     """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
-    config = _node(options, account, (listener,), load=load)
+    config = _node(options, account, (listener,), load=load, advertise=advertise)
     plan = Plan.of(load)
     share = Share.of(load)
     planned = plan.planned(share)
@@ -91,9 +100,15 @@ def loading(options: FleetOptions, account: AccountOptions, listener: Listener, 
     return 0 if enough else 2
 
 
-def answering(options: FleetOptions, account: AccountOptions, listeners: tuple[Listener, ...], address: str) -> int:
+def answering(
+    options: FleetOptions,
+    account: AccountOptions,
+    listeners: tuple[Listener, ...],
+    address: str,
+    advertise: tuple[str, ...] = (),
+) -> int:
     """Show what an answering fleet would need; 2 when something is not there. address: what it would register."""
-    config = _node(options, account, listeners, address)
+    config = _node(options, account, listeners, address, advertise=advertise)
     enough = True
     for each in listeners:
         echo(f"listen on: {each}")
@@ -129,14 +144,15 @@ def _node(
 def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
     """The INVITE of a plain call; tags, ports and identifiers are those of a later call's likes."""
     listener = config.listeners[0]
-    local = Hop(listener.transport, listener.host, listener.port or 5060)
-    identity = Account(config, (local,)).identity(listener.host)
+    addresses = LocalAddresses([replace(listener, port=listener.port or 5060)], config.advertise)
+    local = addresses.toward(0, hop.host).seen
+    identity = Account(config, addresses).identity(local.host)
     session_config = SessionConfig(
         local=local, from_=identity.from_, outgoing_proxy=identity.outgoing_proxy, user_agent="sipswarm"
     )
     tokens = Tokens(secrets.token_bytes)
     offer = make_offer(
-        [LocalMedia(20000, named_codecs(config.codecs))], address=listener.host, session_id=tokens.integer(31)
+        [LocalMedia(20000, named_codecs(config.codecs))], address=local.host, session_id=tokens.integer(31)
     )
     session = InviteSession.outgoing(session_config, tokens, load.target, hop=hop)
     session.invite(0.0, offer.to_bytes(), headers=identity.headers)

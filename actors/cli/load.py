@@ -259,8 +259,10 @@ def load(
         shards=shard[1],
     )
     if check.asked():
-        return check.loading(fleet, account, listener, hop, config)
-    return run_load(fleet, account, listener, config, out or default_folder("load"), thresholds, fail_on_error)
+        return check.loading(fleet, account, listener, hop, config, caller.advertise)
+    return run_load(
+        fleet, account, listener, config, out or default_folder("load"), thresholds, fail_on_error, caller.advertise
+    )
 
 
 def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
@@ -294,6 +296,7 @@ def run_load(
     out: Path,
     thresholds: tuple[Threshold, ...],
     fail_on_error: bool,
+    advertise: tuple[str, ...] = (),
 ) -> int:
     """Run a load and say what came of it; the exit code of its verdict."""
     from . import run
@@ -301,7 +304,7 @@ def run_load(
     from .load_run import LoadRun
     from .verdict import say_result
 
-    more = account.of_node()
+    more = {**account.of_node(), "advertise": advertise}
     cdr = Cdr(account.cdr) if account.cdr is not None else None
     test = LoadRun(
         options,

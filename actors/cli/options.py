@@ -16,9 +16,11 @@ import click
 from sipcore.hop import Hop
 
 from ..call_demand import SRTP_MODES, srtp_mode
-from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig
+from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig, checked_advertise
+from ..errors import ConfigurationError
 from .password import read_password
 from .values import (
+    AdvertisedAddress,
     Codecs,
     Duration,
     FilePath,
@@ -65,6 +67,14 @@ sip_trace_option = click.option(
     default="",
     show_default="none",
     help="Write all SIP to this capture file, passwords, keys and digits masked.",
+)
+
+
+advertise_option = click.option(
+    "--advertise",
+    type=AdvertisedAddress(),
+    multiple=True,
+    help="Address that others reach us by (1:1 NAT), in Via, Contact and SDP; one per IP version.",
 )
 
 
@@ -285,17 +295,25 @@ class CallerOptions:
     local_ip: str
     local_port: int
     allow_public: bool
+    advertise: tuple[str, ...] = ()
 
     def listener(self, hop: Hop) -> Listener:
         """Our address toward a hop.
 
         Raises:
-            ConfigurationError: it is no address, or there is no route.
+            ConfigurationError: it is no address, not of the hop's IP version, or there is no route.
         """
         from .target import local_address
 
         place = Listener(hop.transport, self.local_ip or local_address(hop), self.local_port)
-        return Listener.parse(str(place))
+        listener = Listener.parse(str(place))
+        if (":" in listener.host) != (":" in hop.host):
+            version = 6 if ":" in hop.host else 4
+            raise ConfigurationError(
+                f"-i {self.local_ip} does not reach {hop.host}; give an IPv{version} address, or leave -i out"
+            )
+        checked_advertise(self.advertise, (listener,))
+        return listener
 
 
 def caller_options() -> Decorator:
@@ -319,6 +337,7 @@ def caller_options() -> Decorator:
                 is_flag=True,
                 help="Who is called may be outside of loopback, link-local and private networks.",
             ),
+            advertise_option,
         ),
     )
 
@@ -333,6 +352,16 @@ class CalleeOptions:
     local_port: int | None
     user: str
     allow: tuple[str, ...]
+    advertise: tuple[str, ...] = ()
+
+    @property
+    def advertised(self) -> tuple[str, ...]:
+        """The addresses of --advertise.
+
+        Raises:
+            ConfigurationError: no listener has the IP version of one.
+        """
+        return checked_advertise(self.advertise, self.listeners)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -361,7 +390,7 @@ def callee_options() -> Decorator:
                 type=ListenAddress(),
                 multiple=True,
                 show_default=str(DEFAULT_LISTENER),
-                help="Where calls come; repeatable. Port 0 = any free one.",
+                help="Where calls come; repeatable. Port 0 = any free one; 0.0.0.0 or [::] = all of our addresses.",
             ),
             click.option(
                 "-t",
@@ -381,6 +410,7 @@ def callee_options() -> Decorator:
                 show_default="loopback and private networks",
                 help="Network whose calls are taken; repeatable. The rest hears nothing.",
             ),
+            advertise_option,
         ),
     )
 

@@ -324,10 +324,12 @@ def metrics_server(options: FleetOptions, fleets: Sequence[Fleet]) -> AbstractCo
     return MetricsServer(address.host, address.port, totals, moves=not address.given)
 
 
-def say_ready(listeners: Sequence[Listener], server: MetricsServer | None) -> None:
+def say_ready(listeners: Sequence[Listener], server: MetricsServer | None, advertised: Sequence[str] = ()) -> None:
     """The lines on stdout that tell a person or a script that calls may come."""
     for each in listeners:
         echo(f"listening on {each}")
+    for address in advertised:
+        echo(f"advertised as {address}")
     if server is not None:
         echo(f"metrics on {server.url}")
 

@@ -101,7 +101,7 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
             f"say --listen {hop.transport}:ADDRESS:PORT with an address of this machine"
         )
     own = _address(usable[0].host)
-    if own.is_unspecified or (own.is_loopback and not _address(hop.host).is_loopback):
+    if own.is_loopback and not _address(hop.host).is_loopback:
         raise ConfigurationError(
             f"--register {address}: calls cannot come to {usable[0]} from {hop.host}; "
             f"say --listen {hop.transport}:ADDRESS:PORT with the address under which that reaches us"

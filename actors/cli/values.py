@@ -16,7 +16,7 @@ from sipcore.uri import Uri
 
 from ..call_demand import BY_NAME as CODEC_NAMES
 from ..call_demand import named_codecs
-from ..config import Listener, split_host_port
+from ..config import Listener, checked_advertise, split_host_port
 from ..errors import ConfigurationError
 from ..load.thresholds import Threshold
 
@@ -160,6 +160,19 @@ class ListenAddress(click.ParamType[Listener]):
         """The listener."""
         try:
             return Listener.parse(str(value))
+        except ConfigurationError as error:
+            self.fail(str(error), param, ctx)
+
+
+class AdvertisedAddress(click.ParamType[str]):
+    """`203.0.113.5`."""
+
+    name = "address"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address in its shortest form; whether a listener has its IP version is seen later."""
+        try:
+            return checked_advertise((str(value),), (Listener("udp", "127.0.0.1", 0), Listener("udp", "::1", 0)))[0]
         except ConfigurationError as error:
             self.fail(str(error), param, ctx)
 

@@ -18,6 +18,7 @@ from ..call import Call
 from ..config import LoadConfig
 from ..dtmf_methods import dtmf_modes
 from ..errors import CallEnded, CallError, Overloaded
+from ..local_addresses import LocalAddress
 from ..messages import LoadFinished, SetRate
 from .expectations import missed
 from .permits import LiveBound
@@ -56,7 +57,7 @@ class LoadGenerator:
         account = worker.arrivals.account
         self._hop: Hop = account.hop_to(config.target, legs)
         worker.output.name(self._hop, account.name_of(config.target))
-        self._identity = worker.arrivals.default_identity(worker.listener_for(self._hop))
+        self._identity = worker.arrivals.default_identity(self._local())
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
         self._label = name_of(config)
         self._judge = partial(missed, load=config)
@@ -150,7 +151,7 @@ class LoadGenerator:
                 config.target,
                 self._hop,
                 identity=self._identity,
-                demand=worker.demand_for(worker.listener_for(self._hop), **self._wishes),
+                demand=worker.demand_for(self._local(), **self._wishes),
                 scenario=self._label,
                 ring_time=config.ring_time,
                 planned=planned,
@@ -169,6 +170,10 @@ class LoadGenerator:
             robots.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
         else:
             call.on_up = self._on_up
+
+    def _local(self) -> LocalAddress:
+        """The address that calls are placed from."""
+        return self._worker.addresses.toward(self._worker.listener_for(self._hop), self._hop.host)
 
     def _hold_back(self, reason: str) -> None:
         """An arrival of the plan is not started: a bound of the user's (limit) or of the worker's (overload)."""

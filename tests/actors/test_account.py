@@ -6,10 +6,12 @@ from actors.account import Account
 from actors.call_demand import named_codecs
 from actors.config import AccountConfig, Listener, LoadConfig, NodeConfig
 from actors.errors import ConfigurationError
+from actors.local_addresses import LocalAddresses
 from sipcore.hop import Hop
 from sipcore.offer_answer import DEFAULT_CODECS
 
 LEG = Hop("udp", "127.0.0.1", 5070)
+ADDRESSES = LocalAddresses([Listener(*LEG)])
 FULL = AccountConfig(
     from_="sip:alice@example.org",
     proxy="sip:127.0.0.1:5080",
@@ -32,13 +34,13 @@ def test_it_comes_to_the_processes_as_it_is() -> None:
 
 
 def test_without_an_account_we_are_the_configured_user_at_the_listeners_address() -> None:
-    identity = Account(node(AccountConfig()), (LEG,)).identity("::1")
+    identity = Account(node(AccountConfig()), ADDRESSES).identity("::1")
     assert (identity.from_, identity.outgoing_proxy, identity.credentials) == ("sip:sipswarm@[::1]", None, None)
     assert identity.headers == ()
 
 
 def test_an_account_is_in_every_part_of_the_identity() -> None:
-    identity = Account(node(FULL), (LEG,)).identity("127.0.0.1")
+    identity = Account(node(FULL), ADDRESSES).identity("127.0.0.1")
     assert identity.from_ == "sip:alice@example.org"
     assert identity.outgoing_proxy == Hop("udp", "127.0.0.1", 5080)
     assert identity.headers == (("X-Test", "1"), ("X-Test", "2"))
@@ -49,16 +51,16 @@ def test_an_account_is_in_every_part_of_the_identity() -> None:
     [("127.0.0.1", True), ("example.org", True), ("127.0.0.9", True), ("127.0.0.8", False), ("evil.example", False)],
 )
 def test_only_whom_we_turn_to_gets_the_password(host: str, known: bool) -> None:
-    credentials = Account(node(FULL), (LEG,)).identity("127.0.0.1").credentials
+    credentials = Account(node(FULL), ADDRESSES).identity("127.0.0.1").credentials
     assert credentials is not None
     assert credentials("any realm", host) == (("alice", "open-sesame") if known else None)
 
 
 def test_everything_goes_to_the_proxy_by_its_name() -> None:
-    account = Account(node(FULL), (LEG,))
+    account = Account(node(FULL), ADDRESSES)
     assert account.hop_to("sip:bob@192.0.2.1", (LEG,)) == Hop("udp", "127.0.0.1", 5080)
     assert account.name_of("sip:bob@192.0.2.1") == "127.0.0.1"
-    direct = Account(node(AccountConfig()), (LEG,))
+    direct = Account(node(AccountConfig()), ADDRESSES)
     assert direct.hop_to("sip:bob@127.0.0.3", (LEG,)) == Hop("udp", "127.0.0.3", 5060)
     assert direct.name_of("sip:bob@127.0.0.3") == "127.0.0.3"
 

@@ -157,7 +157,7 @@ def test_our_own_failure_between_ports_and_invite_ends_the_await_with_the_error(
 
     async def scenario(ua: UserAgent, stranger: Stranger) -> None:
         worker = stranger.worker
-        demand = worker.demand_for(0, wanted=wanted)
+        demand = worker.demand_for(worker.addresses.usual(0), wanted=wanted)
         hop = Hop("udp", stranger.host, stranger.port)
 
         def place() -> Call:

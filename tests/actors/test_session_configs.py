@@ -2,10 +2,14 @@
 
 from actors.config import Listener
 from actors.identity import Identity
+from actors.local_addresses import LocalAddress
 from actors.session_configs import MOST, SessionConfigs
 from actors.sip_counters import SipCounters
 from actors.sip_output import SipOutput
 from actors.totals import Totals
+from sipcore.hop import Hop
+
+HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 5060))
 
 
 def made() -> SessionConfigs:
@@ -16,15 +20,15 @@ def made() -> SessionConfigs:
 
 def test_calls_of_one_identity_share_a_configuration() -> None:
     configs = made()
-    first = configs.of(0, Identity("sip:a@127.0.0.1"))
-    assert configs.of(0, Identity("sip:a@127.0.0.1")) is first
-    assert configs.of(0, Identity("sip:b@127.0.0.1")) is not first
-    assert configs.of(0, Identity("sip:a@127.0.0.1"), 5.0) is not first
+    first = configs.of(HERE, Identity("sip:a@127.0.0.1"))
+    assert configs.of(HERE, Identity("sip:a@127.0.0.1")) is first
+    assert configs.of(HERE, Identity("sip:b@127.0.0.1")) is not first
+    assert configs.of(HERE, Identity("sip:a@127.0.0.1"), 5.0) is not first
 
 
 def test_identities_without_end_keep_the_newest_only() -> None:
     configs = made()
     for number in range(2 * MOST):
-        newest = configs.of(0, Identity(f"sip:{number}@127.0.0.1"))
-    assert configs.of(0, Identity(f"sip:{2 * MOST - 1}@127.0.0.1")) is newest
+        newest = configs.of(HERE, Identity(f"sip:{number}@127.0.0.1"))
+    assert configs.of(HERE, Identity(f"sip:{2 * MOST - 1}@127.0.0.1")) is newest
     assert len(configs._known) == MOST

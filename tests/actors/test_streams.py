@@ -48,7 +48,7 @@ class Stage:
     def __init__(self, host: str = "127.0.0.1", limits: StreamLimits | None = None) -> None:
         self.sockets, bound = bind_all([Listener("tcp", host, 0)])
         self.address = (host, bound[0].port)
-        self.received: list[tuple[int, int, str, int, bytes]] = []
+        self.received: list[tuple[int, int, str, int, bytes, str]] = []
         self.failed: list[tuple[int, SendFailed]] = []
         self.totals = Totals()
         self.streams = Streams(
@@ -136,7 +136,8 @@ def test_a_message_comes_with_its_connection_and_the_answer_goes_back_on_it(host
         peer = stage.connect()
         peer.sendall(request())
         await until(lambda: stage.received)
-        listener, flow, source, port, data = stage.received[0]
+        listener, flow, source, port, data, local = stage.received[0]
+        assert local == ""
         assert (listener, source, port, data) == (0, host, peer.getsockname()[1], request())
         assert flow == 1001
         stage.send(ANSWER, 9, flow)

@@ -1,0 +1,132 @@
+"""Listeners on 0.0.0.0 and ::, and advertised addresses: what peers see, and that calls, media and REGISTER work.
+
+Each listener is of a wildcard, so that every address of loopback reaches it; no wildcard may stand in a message.
+"""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from actors.call import Call
+from actors.errors import ConfigurationError
+from actors.user_agent import UserAgent
+from sipcore.message import Request
+
+from .agents import Peer, agent, reply
+
+WILDCARD = re.compile(rb"0\.0\.0\.0|\[::\]|IP6 ::\r")
+
+
+def texts(call: Call) -> list[bytes]:
+    """The messages of a call; none of them names a wildcard."""
+    messages = [rung.data for rung in call.ladder().rungs]
+    assert not [message for message in messages if WILDCARD.search(message)]
+    return messages
+
+
+def first(messages: list[bytes], start: bytes, name: bytes) -> bytes:
+    """A header of the first message that starts so; `c=` for the address in its description."""
+    message = next(each for each in messages if each.startswith(start))
+    mark = b"\r\n" + name + (b"" if name == b"c=" else b": ")
+    return message.partition(mark)[2].partition(b"\r\n")[0]
+
+
+async def talk(caller: UserAgent, callee: UserAgent, to: str) -> tuple[list[bytes], list[bytes]]:
+    """A call with audio both ways that the callee ends; what each side saw of it."""
+    came: list[Call] = []
+
+    async def robot(call: Call) -> None:
+        came.append(call)
+        await call.accept()
+        await call.digits(2, 10)
+
+    callee.listen(robot, media="silence")
+    placed = await caller.invite(to, media="silence")
+    await placed.send_dtmf("12")
+    await asyncio.wait_for(placed.over(), 10)
+    await asyncio.wait_for(came[0].over(), 10)
+    return texts(placed), texts(came[0])
+
+
+@pytest.mark.parametrize(
+    ("leg", "to", "seen"),
+    [
+        ("udp:0.0.0.0:0", "127.0.0.3", "127.0.0.3"),
+        ("tcp:0.0.0.0:0", "127.0.0.3", "127.0.0.3"),
+        ("udp:[::]:0", "[::1]", "[::1]"),
+        ("tcp:[::]:0", "[::1]", "[::1]"),
+    ],
+)
+@pytest.mark.parametrize("advertise", [False, True])
+def test_a_wildcard_is_called_and_calls(leg: str, to: str, seen: str, advertise: bool) -> None:
+    shown = "[::1]" if "[" in to else "127.0.0.2"
+    given: dict[str, Any] = {"advertise": shown} if advertise else {}
+
+    async def main() -> None:
+        bob, alice = (
+            agent("sip:bob@example.org", leg, trace=True, **given),
+            agent("sip:alice@example.org", leg, trace=True, **given),
+        )
+        transport = leg.partition(":")[0]
+        async with asyncio.timeout(50), bob, alice:
+            placed, came = await talk(alice, bob, f"sip:bob@{to}:{bob.legs[0].port};transport={transport}")
+            ours = shown if advertise else seen
+            contact = first(came, b"SIP/2.0 200", b"Contact").decode()
+            assert contact.startswith(f"<sip:bob@{ours}:{bob.legs[0].port}")
+            assert first(came, b"SIP/2.0 200", b"c=").decode().endswith(f" {ours.strip('[]')}")
+            assert f" {ours}:{bob.legs[0].port};" in first(came, b"BYE", b"Via").decode()
+            theirs = shown if advertise else "[::1]" if "[" in to else "127.0.0.1"
+            assert f" {theirs}:{alice.legs[0].port};" in first(placed, b"INVITE", b"Via").decode()
+            assert first(placed, b"INVITE", b"Contact").decode().startswith(f"<sip:alice@{theirs}:")
+            assert first(placed, b"INVITE", b"c=").decode().endswith(f" {theirs.strip('[]')}")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("advertise", "seen"), [("", "127.0.0.1"), ("127.0.0.2", "127.0.0.2")])
+def test_register_binds_an_address_that_can_be_called(advertise: str, seen: str) -> None:
+    got: list[Request] = []
+
+    async def main() -> None:
+        async with (
+            asyncio.timeout(50),
+            Peer() as registrar,
+            agent("sip:a@b", "udp:0.0.0.0:0", advertise=advertise or ()) as ua,
+        ):
+
+            def on_request(request: Request) -> None:
+                got.append(request)
+                registrar.send(reply(request, 200, (("Contact", request.headers["Contact"]), ("Expires", "60"))))
+
+            registrar.on_request = on_request
+            await ua.register(f"sip:127.0.0.1:{registrar.port}")
+            assert str(got[0].contacts[0].uri) == f"sip:a@{seen}:{ua.legs[0].port}"
+            assert got[0].via.host == seen
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_is_told_at_once() -> None:
+    with pytest.raises(ConfigurationError, match="it is IPv6, and no listener is"):
+        agent("sip:a@b", "udp:0.0.0.0:0", advertise="2001:db8::1")
+
+    async def main() -> None:
+        async with asyncio.timeout(10), agent("sip:a@b", "udp:0.0.0.0:0") as ua:
+            with pytest.raises(ConfigurationError, match="no udp listener with an IPv6 address for ::1; add one"):
+                await ua.invite("sip:b@[::1]:9")
+            with pytest.raises(ConfigurationError, match="no tcp listener"):
+                await ua.invite("sip:b@127.0.0.1:9;transport=tcp")
+
+    asyncio.run(main())
+
+
+def test_the_wildcard_in_a_user_agents_lease_and_own_uri_is_no_address() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(10), agent("sip:a@b", "udp:0.0.0.0:0") as ua:
+            (lease,) = await ua.reserve_media()
+            assert lease.address != "0.0.0.0"
+            assert ua._node.worker.arrivals.account._usual(ua._node.config).seen.host != "0.0.0.0"
+
+    asyncio.run(main())
