@@ -2,8 +2,9 @@
 
 A listener on 0.0.0.0 or :: has every address of this host. A request leaves from the one that the kernel would choose
 for its destination; a call that came in stays on the one that its INVITE came to. An advertised address (1:1 NAT)
-stands in their place in every message, and is never bound. 0.0.0.0 and :: are never shown to a peer (RFC 3261 sections
-8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
+stands in their place in every message, and is bound only by a wildcard where it is of this host. 0.0.0.0 and :: are
+never shown to a peer (RFC 3261 sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is
+sent from here.
 """
 
 import socket
@@ -59,6 +60,8 @@ class LocalAddresses:
         self.wildcard = [is_wildcard(each.host) for each in listeners]
         """which of them have every address of this host"""
         self._advertised = {_version(each): each for each in advertise}
+        self._without_nat = {_version(each): each for each in advertise if is_of_this_host(each)}
+        """advertised addresses that are of this host: no NAT is before them, and a wildcard has them too"""
         self._route = route or route_to
         self._now = now
         self._routes: dict[str, tuple[float, str]] = {}
@@ -170,22 +173,17 @@ class LocalAddresses:
         """Whether the address of a listener depends on who is to see it."""
         return self.wildcard[listener]
 
-    def media_bound(self, local: LocalAddress) -> str:
-        """The address that media ports are bound to: every one of a wildcard behind a NAT, which may send to any."""
-        if self.wildcard[local.listener] and not self.shows_own(local.bound.host):
-            return self.hops[local.listener].host
-        return local.bound.host
-
     def shows_own(self, host: str) -> bool:
-        """Whether peers see the addresses of the sockets, in the IP version of this one."""
-        return _version(host) not in self._advertised
+        """Whether a wildcard's sockets can have the addresses that peers see, in the IP version of this one."""
+        version = _version(host)
+        return version not in self._advertised or version in self._without_nat
 
     def advertised(self, host: str) -> str:
         """The address that peers see for one of the sockets."""
         return self._advertised.get(_version(host)) or host.partition("%")[0]
 
     def _made(self, listener: int, address: str) -> LocalAddress:
-        bound = self.hops[listener]._replace(host=address)
+        bound = self.hops[listener]._replace(host=self._without_nat.get(_version(address), address))
         return LocalAddress(listener, bound, self._seen(bound))
 
     def _seen(self, bound: Hop) -> Hop:

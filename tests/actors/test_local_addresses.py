@@ -52,6 +52,12 @@ def test_an_advertised_address_is_seen_and_never_bound(host: str) -> None:
     assert known.toward(1, "2001:db8::9").seen.host == "2001:db8::5"
 
 
+def test_an_advertised_address_of_this_host_is_bound_by_a_wildcard_only() -> None:
+    known = addresses(Listener("udp", "0.0.0.0", 5060), Listener("udp", "127.0.0.1", 5062), advertise=("127.0.0.2",))
+    assert [known.toward(index, "127.0.0.9").bound.host for index in (0, 1)] == ["127.0.0.2", "127.0.0.1"]
+    assert [known.toward(index, "127.0.0.9").seen.host for index in (0, 1)] == ["127.0.0.2", "127.0.0.2"]
+
+
 def test_a_call_that_came_in_stays_on_its_address_unless_that_is_of_loopback() -> None:
     known = addresses(Listener("udp", "0.0.0.0", 5060), Listener("tcp", "0.0.0.0", 5061))
     came, placed = known.at(0, "10.0.0.1", "10.0.0.9"), known.toward(0, "10.0.0.9")

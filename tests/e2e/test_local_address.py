@@ -4,14 +4,13 @@ Each listener is of a wildcard, so that every address of loopback reaches it; no
 """
 
 import asyncio
-import contextlib
 import re
 from typing import Any
 
 import pytest
 
 from actors.call import Call
-from actors.errors import CallEnded, ConfigurationError
+from actors.errors import ConfigurationError
 from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 
@@ -34,11 +33,8 @@ def first(messages: list[bytes], start: bytes, name: bytes) -> bytes:
     return message.partition(mark)[2].partition(b"\r\n")[0]
 
 
-async def talk(caller: UserAgent, callee: UserAgent, to: str, *, both_ways: bool) -> tuple[list[bytes], list[bytes]]:
-    """A call with digits that the callee ends; what each side saw of it.
-
-    both_ways: without a NAT, RTP of who advertises does not come from where its SDP says, and is refused.
-    """
+async def talk(caller: UserAgent, callee: UserAgent, to: str) -> tuple[list[bytes], list[bytes]]:
+    """A call with digits both ways that the callee ends; what each side saw of it."""
     came: list[Call] = []
     heard: list[str] = []
 
@@ -46,15 +42,12 @@ async def talk(caller: UserAgent, callee: UserAgent, to: str, *, both_ways: bool
         came.append(call)
         await call.answer()
         heard.append(await call.digits(1, 10))
-        if both_ways:
-            await call.dtmf("5")
+        await call.dtmf("5")
 
     callee.listen(robot, media="silence")
     placed = await caller.invite(to, media="silence")
-    with contextlib.suppress(CallEnded):  # bob may end the call before the digit is over
-        await placed.dtmf("1")
-    if both_ways:
-        assert await placed.digits(1, 10) == "5"
+    await placed.dtmf("1")
+    assert await placed.digits(1, 10) == "5"
     await asyncio.wait_for(placed.over(), 10)
     await asyncio.wait_for(came[0].over(), 10)
     assert heard == ["1"]
@@ -78,19 +71,17 @@ def test_a_wildcard_is_called_and_calls(leg: str, to: str, seen: str, advertise:
     async def main() -> None:
         bob, alice = (
             agent("sip:bob@example.org", leg, trace=True, **given),
-            agent("sip:alice@example.org", leg, trace=True),
+            agent("sip:alice@example.org", leg, trace=True, **given),
         )
         transport = leg.partition(":")[0]
         async with asyncio.timeout(50), bob, alice:
-            placed, came = await talk(
-                alice, bob, f"sip:bob@{to}:{bob.legs[0].port};transport={transport}", both_ways=not advertise
-            )
+            placed, came = await talk(alice, bob, f"sip:bob@{to}:{bob.legs[0].port};transport={transport}")
             ours = shown if advertise else seen
             contact = first(came, b"SIP/2.0 200", b"Contact").decode()
             assert contact.startswith(f"<sip:bob@{ours}:{bob.legs[0].port}")
             assert first(came, b"SIP/2.0 200", b"c=").decode().endswith(f" {ours.strip('[]')}")
             assert f" {ours}:{bob.legs[0].port};" in first(came, b"BYE", b"Via").decode()
-            theirs = "[::1]" if "[" in to else "127.0.0.1"
+            theirs = shown if advertise else "[::1]" if "[" in to else "127.0.0.1"
             assert f" {theirs}:{alice.legs[0].port};" in first(placed, b"INVITE", b"Via").decode()
             assert first(placed, b"INVITE", b"Contact").decode().startswith(f"<sip:alice@{theirs}:")
             assert first(placed, b"INVITE", b"c=").decode().endswith(f" {theirs.strip('[]')}")
