@@ -21,7 +21,7 @@ from sipcore.message import Request, Response
 from . import call_digits, media_sockets, second_try
 from .call_actor import CallActor
 from .call_state import CallTimes, State
-from .callbacks import Callback, invoke
+from .callbacks import Callback, ask, invoke
 from .crash_log import FAILURES
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError
@@ -583,6 +583,26 @@ class Call:
         """Invoke a callback of any form; a coroutine runs as a task of the call."""
         return invoke(callback, *arguments, spawn=self.spawn)
 
+    def decide(self, callback: Callback, *arguments: Any, then: Callable[[Any], None]) -> None:
+        """Invoke a callback whose result decides about this call, in every form; `then` gets the result.
+
+        It gets that of a coroutine function when it has returned: the call may be over by then.
+        """
+        result = ask(callback, *arguments)
+        if isinstance(result, Awaitable):
+            self.spawn(self._decided(result, then))
+        else:
+            then(result)
+
+    async def _decided(self, result: Awaitable[Any], then: Callable[[Any], None]) -> None:
+        try:
+            decision = await result
+        except CallError as error:
+            if self.ended_by(error):
+                return
+            raise RuntimeError("a callback raised the error of another call instead of its decision") from error
+        then(decision)
+
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
         task = self.worker.loop.create_task(self._carry_through(awaitable))
@@ -604,7 +624,10 @@ class Call:
                 return
             self.worker.crashes.tell(f"a coroutine of call {shown(self.call_id)} failed and the call is ended", error)
             self.failure = self.failure or "scenario_error"
-            self.hang_up()
+            if self.actor.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
+                self.reject(500)  # as for the error of a function (RFC 3261 section 21.5.1)
+            else:
+                self.hang_up()
 
     def bound_tasks(self) -> None:
         """The call is over: what runs for it has `grace` seconds left."""

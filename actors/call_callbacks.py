@@ -4,7 +4,7 @@ The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is
 """
 
 import errno
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sipcore.events import Cause
@@ -14,7 +14,6 @@ from sipcore.message import Response
 from . import media_sockets
 from .call import UNREAD_DIGITS
 from .call_state import TRANSPORT_FAILED, State
-from .callbacks import invoke
 from .errors import CallEnded, CallError, CallRejected, CallTimeout
 from .notices import (
     Acknowledged,
@@ -83,21 +82,10 @@ def _on_incoming(call: "Call", notice: Incoming) -> None:
 def answer_invite(call: "Call", notice: Incoming) -> None:
     """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18).
 
-    What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows. The answer of a
-    coroutine is what it returns in the end.
+    What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows.
     """
-    callback = call.param.cb_invite
     rung = call.actor.rung
-    later: list[Awaitable[Any]] = []
-    reply = invoke(callback, call, notice.request, spawn=later.append) if callback is not None else None
-    if later:
-        call.spawn(_answer_later(call, later[0], rung))
-    else:
-        _answer_with(call, reply, rung)
-
-
-async def _answer_later(call: "Call", reply: Awaitable[Any], rung: int) -> None:
-    _answer_with(call, await reply, rung)
+    call.decide(call.param.cb_invite, call, notice.request, then=lambda reply: _answer_with(call, reply, rung))
 
 
 def _answer_with(call: "Call", reply: Any, rung: int) -> None:

@@ -470,11 +470,11 @@ class CallWorker:
             if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
                 return
             self._touched[actor] = None
-            receiver = actor.user.receiver if isinstance(actor, CallActor) else None
-            if receiver is None:
+            user = actor.user if isinstance(actor, CallActor) else None
+            if user is None or user.receiver is None:
                 self.guarded(actor, actor.receive, message, source, record.flow, now)
             else:  # the handler that a user has put in front of it (man page `receive`)
-                self.guarded(actor, receiver, message, source)
+                self.guarded(actor, user.call_back, user.receiver, message, source)
         elif isinstance(message, Request):
             self.arrivals.take(message, source, record, now)
         else:

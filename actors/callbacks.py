@@ -7,6 +7,8 @@ come first; a `StopVariable`, `asyncio.Event` or future, which is set; a compile
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
 from .crash_log import FAILURES
@@ -38,10 +40,10 @@ def is_callback(value: Any) -> bool:
     return callable(value) or callable(getattr(value, "run", None))
 
 
-def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
-    """Call it; what it returns (for a regular expression: whether it matches any argument, as text).
+def ask(callback: Callback, *arguments: Any) -> Any:
+    """Call it; what it returns, of a coroutine function the awaitable, as Perl's `invoke_callback` does.
 
-    spawn: is given the awaitable of a coroutine function, to run it on the call.
+    A regular expression returns whether it matches any argument, as text; what is set, what it was set to.
 
     Raises:
         TypeError: it is none of the forms.
@@ -49,29 +51,51 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
     if callback is None:
         return None
     if isinstance(callback, tuple | list):
-        if not callback:
-            return None
-        return invoke(callback[0], *callback[1:], *arguments, spawn=spawn)
-    if isinstance(callback, StopVariable):
-        callback.value = arguments[0] if arguments else True
-        return None
-    if isinstance(callback, asyncio.Event):
-        callback.set()
-        return None
-    if isinstance(callback, asyncio.Future):
-        if not callback.done():
-            callback.set_result(arguments[0] if arguments else True)
-        return None
+        return ask(callback[0], *callback[1:], *arguments) if callback else None
+    if isinstance(callback, StopVariable | asyncio.Event | asyncio.Future):
+        return _set(callback, arguments[0] if arguments else True)
     if isinstance(callback, re.Pattern):
         return any(callback.search(str(each)) for each in arguments)
     action = callback if callable(callback) else getattr(callback, "run", None)
     if action is None:
         raise TypeError(f"{type(callback).__name__} is no callback: give a callable, an object with run(), a tuple …")
-    result = action(*arguments)
+    return action(*arguments)
+
+
+def _set(reference: "StopVariable | asyncio.Event | asyncio.Future[Any]", value: Any) -> Any:
+    if isinstance(reference, StopVariable):
+        reference.value = value
+    elif isinstance(reference, asyncio.Event):
+        reference.set()
+    elif not reference.done():
+        reference.set_result(value)
+    return value
+
+
+def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
+    """Call one whose result decides nothing, in every form; returns as `ask`, of a coroutine function nothing.
+
+    spawn: is given the awaitable of a coroutine function, to run it on the call. Where the result decides, see
+    `Call.decide`.
+
+    Raises:
+        TypeError: it is none of the forms.
+    """
+    result = ask(callback, *arguments)
     if isinstance(result, Awaitable):
         spawn(result)
         return None
     return result
+
+
+def answers_later(callback: Callback) -> bool:
+    """Whether a callback is a coroutine function in one of the forms, as far as that shows without calling it."""
+    if isinstance(callback, tuple | list):
+        return bool(callback) and answers_later(callback[0])
+    action = callback if callable(callback) else getattr(callback, "run", None)
+    while isinstance(action, partial):
+        action = action.func
+    return iscoroutinefunction(action) or iscoroutinefunction(getattr(type(action), "__call__", None))  # noqa: B004
 
 
 async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, BaseException], None]) -> None:

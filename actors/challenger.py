@@ -11,7 +11,6 @@ challenge only; credentials without qop are taken, each nonce then once (RFC 326
 be one that the caller wrote and a proxy replaced. `auth_strict` asks for what RFC 7616 and RFC 8760 want.
 """
 
-import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
@@ -26,7 +25,7 @@ from sipcore.message import Request, Response
 from sipcore.stateless import stateless_tag
 from sipcore.uri import Uri
 
-from .callbacks import Callback, invoke
+from .callbacks import Callback, answers_later, ask
 from .crash_log import FAILURES
 from .errors import ConfigurationError
 from .foreign_text import shown
@@ -87,7 +86,7 @@ class Challenger:
             raise ConfigurationError(
                 "these options let nobody in; give auth_user2pass or auth_user2a1 too, or auth_user2aka"
             )
-        if any(map(inspect.iscoroutinefunction, (passwords, hashes, aka))):
+        if any(map(answers_later, (passwords, hashes, aka))):
             raise ConfigurationError(
                 "auth_user2pass, auth_user2a1, auth_user2aka are answered at once; give plain functions"
             )
@@ -177,23 +176,23 @@ class Challenger:
 
     def _lookup(self, user: str) -> str | Mapping[str, str] | None:
         """The password of a user, or its hashes by algorithm; None when nobody has that name."""
-        found = _ask(self._hashes, self._worker, user, self._realm)
+        found = _ask(self._hashes, user, self._realm)
         if found is not None:
             return _by_algorithm(found)
-        password = _ask(self._passwords, self._worker, user)
+        password = _ask(self._passwords, user)
         return None if password is None else str(password)
 
     def _keys(self, user: str) -> AkaKeys | None:
         """The keys of a user for AKA; None when nobody has that name."""
-        found = _ask(self._aka, self._worker, user)
+        found = _ask(self._aka, user)
         return None if found is None else _keys_of(found)
 
     def _count(self, reason: str) -> None:
         self._worker.totals.cell("sipswarm_sip_refused_total", reason).value += 1
 
 
-def _ask(users: Users, worker: "CallWorker", user: str, *more: str) -> Any:
-    return users.get(user) if isinstance(users, Mapping) else invoke(users, user, *more, spawn=worker.spawn)
+def _ask(users: Users, user: str, *more: str) -> Any:
+    return users.get(user) if isinstance(users, Mapping) else ask(users, user, *more)
 
 
 def _by_algorithm(given: Any) -> dict[str, str]:

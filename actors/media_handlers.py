@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from media.messages import Sink, Source
 
+from .callbacks import answers_later
 from .errors import ConfigurationError
 from .file_names import file_name
 
@@ -34,6 +35,10 @@ class MediaHandler:
     """asked for frames, with source ("callback",)"""
     write: FrameWriter | None = None
     """given frames, with sink ("callback",)"""
+
+    def __post_init__(self) -> None:
+        if answers_later(self.read) or answers_later(self.write):
+            raise ConfigurationError("frames are read and written at once; give plain functions")
 
     def __call__(self, call: "Call", param: object) -> None:
         """Start on a call, as `init_media`."""

@@ -5,19 +5,21 @@ decided here; calls that take over another one are `replacements`'.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sipcore.errors import ParseError
 from sipcore.message import Request
 from sipcore.transfer import TransferTarget, target_of
 
+from .callbacks import Callback
 from .errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
 
 if TYPE_CHECKING:
     from .call import Call
     from .call_worker import CallWorker
 
-Consent = Callable[["Call", str], Any]
+Consent = Callback
 """called as (call, URI of the target); false declines the transfer"""
 
 
@@ -31,11 +33,18 @@ def take_on(worker: "CallWorker", place: "Callable[[TransferTarget], Any]", cons
         except ParseError:
             call.actor.respond(request_id, 400, (), now)
             return
-        if not consent(call, target.uri):
+        call.decide(consent, call, target.uri, then=partial(answer, call, request_id, target))
+
+    def answer(call: "Call", request_id: int, target: TransferTarget, agreed: Any) -> None:
+        now = worker.now()
+        if not call.actor.session.awaits(request_id):
+            return  # the call has ended meanwhile
+        if agreed:
+            call.actor.accept_transfer(request_id, now)
+            worker.spawn(_carry_out(call, request_id, place(target)))
+        else:
             call.actor.respond(request_id, 603, (), now)
-            return
-        call.actor.accept_transfer(request_id, now)
-        worker.spawn(_carry_out(call, request_id, place(target)))
+        worker.touch(call.actor)
 
     worker.on_transfer = on_transfer
 

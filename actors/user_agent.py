@@ -9,6 +9,7 @@ import dataclasses
 import errno
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -25,6 +26,7 @@ from . import agent_registration, call_callbacks, media_handlers, media_sockets,
 from .bound_node import BoundNode
 from .call import Call
 from .call_demand import demand_wishes, given_description, srtp_mode
+from .call_state import State
 from .callbacks import Callback, invoke
 from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig, checked_advertise
@@ -471,19 +473,30 @@ class UserAgent:
         worker.arrivals.wishes = wishes
 
         def on_call(call: Call, request: Request) -> None:
-            sender = str(request.from_.uri)
-            if filter is not None and not invoke(filter, sender, request, spawn=worker.spawn):
+            if filter is None:
+                welcome(call, request, True)
+            else:
+                sender = str(request.from_.uri)
+                call.decide(filter, sender, request, then=partial(welcome, call, request))
+
+        def welcome(call: Call, request: Request, wanted: Any) -> None:
+            if call.state is State.OVER:
+                return  # its caller has given up meanwhile
+            if not wanted:
                 call.reject(refuse_status)
+            elif cb_create is None:
+                take(call, request, True)
+            else:
+                call.decide(cb_create, call, request, then=partial(take, call, request))
+
+        def take(call: Call, request: Request, made: Any) -> None:
+            if call.state is State.OVER:
                 return
-            if cb_create is not None:
-                made = invoke(cb_create, call, request, spawn=worker.spawn)
-                if not made:
-                    call.reject(refuse_status)
-                    return
-                if callable(made):
-                    call.receiver = made
-                    return
-            if robot is not None:
+            if not made:
+                call.reject(refuse_status)
+            elif callable(made):
+                call.receiver = made
+            elif robot is not None:
                 robots.run(worker, call, robot)
             else:
                 call_callbacks.answer_invite(call, Incoming(request))

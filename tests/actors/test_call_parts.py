@@ -51,7 +51,7 @@ def test_variables_events_and_futures_are_set() -> None:
         variable, event = StopVariable(), asyncio.Event()
         future = asyncio.get_running_loop().create_future()
         for form in (variable, event, future, future):
-            assert invoke(form, "OK", spawn=no_spawn) is None
+            assert invoke(form, "OK", spawn=no_spawn) == "OK"  # as Perl's invoke_callback
         assert (variable.value, event.is_set(), future.result()) == ("OK", True, "OK")
         invoke(variable, spawn=no_spawn)
         assert variable.value is True

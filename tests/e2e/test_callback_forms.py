@@ -1,0 +1,238 @@
+"""Callbacks whose result decides, in each documented form: what a coroutine function returns counts too."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from actors.call import Call
+from actors.callbacks import StopVariable
+from actors.errors import CallRejected, ConfigurationError
+from actors.media_handlers import echo, send_recv
+from sipcore.message import Request, Response
+
+from .agents import address_of, agent, note
+from .waiting import until
+
+
+def forms(answer: Any) -> dict[str, Any]:
+    """A callback that gives this result, in every form; the coroutines take a turn of the loop first."""
+
+    def plain(*arguments: Any) -> Any:
+        return answer
+
+    async def coroutine(*arguments: Any) -> Any:
+        await asyncio.sleep(0.01)
+        return answer
+
+    class Runs:
+        def run(self, *arguments: Any) -> Any:
+            return answer
+
+    class RunsLater:
+        async def run(self, *arguments: Any) -> Any:
+            await asyncio.sleep(0.01)
+            return answer
+
+    class Called:
+        async def __call__(self, *arguments: Any) -> Any:
+            await asyncio.sleep(0.01)
+            return answer
+
+    return {
+        "function": plain,
+        "coroutine function": coroutine,
+        "list": [plain, "own"],
+        "list of a coroutine function": (coroutine, "own"),
+        "partial": partial(coroutine, "own"),
+        "object": Runs(),
+        "object with a coroutine": RunsLater(),
+        "callable object": Called(),
+    }
+
+
+FORMS = sorted(forms(True))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("decider", ["filter", "cb_create"])
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_result_of_a_filter_decides_in_every_form(form: str, decider: str, answer: bool) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(media="silence", **{decider: forms(answer)[form]})
+            if answer:
+                await (await alice.invite(address_of(bob), media="none")).bye()
+            else:
+                with pytest.raises(CallRejected, match="403"):
+                    await alice.invite(address_of(bob), media="none")
+
+    asyncio.run(main())
+
+
+def test_a_regular_expression_filters() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(media="silence", filter=re.compile("^sip:alice@"))
+            await (await alice.invite(address_of(bob), media="none")).bye()
+            bob.listen(media="silence", filter=re.compile("^sip:carol@"))
+            with pytest.raises(CallRejected, match="403"):
+                await alice.invite(address_of(bob), media="none")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("form", ["function", "coroutine function"])
+@pytest.mark.parametrize("status", [486, 200, 183])
+def test_a_response_of_cb_invite_decides_in_every_form(form: str, status: int) -> None:
+    def plain(call: Call, request: Request) -> Response:
+        return Response.to_request(request, status)
+
+    async def coroutine(call: Call, request: Request) -> Response:
+        await asyncio.sleep(0.01)
+        return plain(call, request)
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            codes: list[int] = []
+            bob.listen(media="silence", cb_invite=plain if form == "function" else coroutine)
+            if status == 486:
+                with pytest.raises(CallRejected, match="486"):
+                    await alice.invite(address_of(bob), media="none")
+            elif status == 200:
+                await (await alice.invite(address_of(bob), media="none")).bye()
+            else:
+                call = await alice.invite(
+                    address_of(bob),
+                    media="none",
+                    cb_final=StopVariable(),
+                    cb_preliminary=lambda call, code, response: note(codes, code),
+                )
+                await until(lambda: 183 in codes)
+                assert not call.is_up
+                call.hang_up()
+
+    asyncio.run(main())
+
+
+def test_a_filter_that_decides_after_the_call_is_over_harms_nobody() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            goes_on = asyncio.Event()
+
+            async def waits(*_: Any) -> bool:
+                return await goes_on.wait()
+
+            bob.listen(media="silence", filter=waits)
+            call = await alice.invite(address_of(bob), media="none", cb_final=StopVariable())
+            await until(lambda: bool(bob._node.worker.live))
+            call.hang_up()
+            await call.over()
+            goes_on.set()
+            await until(lambda: not bob._node.worker.live)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_lookup_that_is_a_coroutine_function_is_refused_at_once(form: str) -> None:
+    async def main() -> None:
+        async with agent() as alice:
+            options = {"auth_user2pass": forms("secret")[form]}
+            if "coroutine" in form or form in ("partial", "callable object"):
+                with pytest.raises(ConfigurationError, match="plain functions"):
+                    alice.listen(**options)
+            else:
+                alice.listen(**options)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("reference", [StopVariable, asyncio.Event])
+@pytest.mark.parametrize("decider", ["filter", "cb_create", "cb_invite"])
+def test_what_is_set_lets_the_call_in_as_in_perl(reference: Callable[[], Any], decider: str) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            variable = reference()
+            bob.listen(media="silence", **{decider: variable})
+            await (await alice.invite(address_of(bob), media="none")).bye()
+            assert variable.is_set() if isinstance(variable, asyncio.Event) else variable
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("agrees", [True, False])
+def test_the_consent_to_a_transfer_decides_in_every_form(form: str, agrees: bool) -> None:
+    async def main() -> None:
+        carol = agent("sip:carol@127.0.0.1")
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob, carol:
+            bob.listen(media="silence")
+            bob.take_transfers(forms(agrees)[form])
+            carol.listen(media="silence")
+            call = await alice.invite(address_of(bob), media="none")
+            if agrees:
+                await call.transfer(address_of(carol, "carol"))
+            else:
+                with pytest.raises(CallRejected, match="603"):
+                    await call.transfer(address_of(carol, "carol"))
+            await call.bye()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [OSError("the data base is gone"), CallRejected(486, "Busy Here")])
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("decider", ["filter", "cb_create", "cb_invite"])
+def test_a_decision_that_fails_is_500_in_every_form(decider: str, later: bool, error: Exception) -> None:
+    def fails(*arguments: Any) -> bool:
+        raise error
+
+    async def fails_later(*arguments: Any) -> bool:
+        await asyncio.sleep(0)
+        raise error
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            options: dict[str, Any] = {decider: fails_later if later else fails}
+            bob.listen(media="silence", **options)
+            with pytest.raises(CallRejected, match="500"):
+                await alice.invite(address_of(bob), media="none")
+            await until(lambda: not bob._node.worker.live)
+
+    asyncio.run(main())
+
+
+def test_a_receiver_may_be_a_coroutine_function() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            seen: list[str] = []
+
+            def create(call: Call, request: Request) -> Any:
+                async def receiver(message: Request | Response, source: Any) -> None:
+                    await asyncio.sleep(0)
+                    seen.append(message.method if isinstance(message, Request) else str(message.status))
+                    call.receive(message, source)
+
+                call.accept()
+                return receiver
+
+            bob.listen(media="silence", cb_create=create)
+            await (await alice.invite(address_of(bob), media="none")).bye()
+            assert seen == ["ACK", "BYE"]
+
+    asyncio.run(main())
+
+
+def test_frames_are_not_asked_of_a_coroutine_function() -> None:
+    async def frames(*arguments: Any) -> bytes:
+        return b""
+
+    for options in ({"source": frames}, {"source": "x.wav", "output": frames}):
+        with pytest.raises(ConfigurationError, match="plain functions"):
+            send_recv(**options)
+    with pytest.raises(ConfigurationError, match="plain functions"):
+        echo(frames)
