@@ -43,7 +43,7 @@ async def register(
     cb_final: Callback = None,
     challenge: Response | None = None,
 ) -> int:
-    """Bind, refresh or remove a contact; the seconds granted.
+    """Bind, refresh or remove a contact; the seconds granted, or with `cb_final` 0 at once.
 
     bound: the contacts of this user agent. hops: where the registrar is, in the order in which they are tried.
     expires: seconds, 0 removes. cb_final: see `report`. challenge: a 401 or 407 to be answered at once.
@@ -92,6 +92,8 @@ async def register(
     else:
         actor.unregister(worker.now())
         worker.touch(actor)
+    if cb_final is not None:
+        return 0  # it is told
     event = await done
     if isinstance(event, RegistrationFailed):
         if event.response is None:

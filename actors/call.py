@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from media.messages import Source, StreamStatistics
@@ -32,6 +31,7 @@ from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler
 from .parameters import CallParameters
+from .session_configs import RING_TIME
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -94,8 +94,11 @@ class Call:
     """robots and callbacks that run for this call"""
     up: asyncio.Future[None] | None = None
     digit_waiter: asyncio.Future[None] | None = None
-    bye_arguments: Mapping[str, Any] = MappingProxyType({})
-    cancel_arguments: Mapping[str, Any] = MappingProxyType({})
+    bye_arguments: Sequence[Mapping[str, Any]] = ()
+    cancel_arguments: Sequence[Mapping[str, Any]] = ()
+    """of each `bye` and `cancel` that is to be told of the response"""
+    transfers: frozenset[int] = frozenset()
+    """requests whose outcome the peer reports later"""
     digits_number = 0
     """of the last `send_digits`"""
     digits_due = 0.0
@@ -296,7 +299,8 @@ class Call:
     async def reinvite(self, **param: Any) -> "Call":
         """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
 
-        Without `cb_final` it returns when the answer is there; with it, at once. resp40x: the 401 or 407 that our last
+        Without `cb_final` it returns when the answer is there; with it, at once. ring_time, cb_noanswer: as for the
+        first INVITE. resp40x: the 401 or 407 that our last
         INVITE got, auth: credentials for it; then this INVITE, the call's first one too, carries them at once (C31).
 
         Raises:
@@ -326,7 +330,7 @@ class Call:
             self.clear_sdp()
         media_sockets.take_over(self)
         hold, param.call_on_hold = param.call_on_hold, False
-        actor.session.ack_lines = ack_lines
+        actor.session.ack_lines, actor.session.ring_time = ack_lines, param.ring_time or RING_TIME
         actor.invite(headers, self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
         self.worker.touch(actor)
 
@@ -344,12 +348,19 @@ class Call:
         await self.reinvite()
 
     def cancel(self, cb_final: Callback = None, **more: Any) -> bool:
-        """Give up the INVITE of ours that is pending (C32); False when there is none.
+        """Give up the INVITE of ours that is pending (C32); False when there is none. A second one is told too.
 
         cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
         """
-        self.cancel_arguments = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        before = self.cancel_arguments
+        if self.actor.session.cancel_open:
+            self.cancel_arguments = (*before, given)
+            return True
+        self.cancel_arguments = (given,)
         cancelled = self.actor.cancel(self.worker.now())
+        if not cancelled:
+            self.cancel_arguments = before
         self.worker.touch(self.actor)
         return cancelled
 
@@ -357,11 +368,14 @@ class Call:
         """End the call by what fits (BYE, CANCEL, refusal) at once; awaiting it waits until every figure is final.
 
         cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
-        without it `send_bye` is (C33).
+        without it `send_bye` is (C33). That of each further `bye` is called too, until that response.
         """
-        checked_callback("cb_final", cb_final)
-        if self.actor.state is not State.OVER and not self.times.bye_sent:  # a second one changes nothing
-            self.bye_arguments = {"cb_final": cb_final, **more}
+        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        before = self.bye_arguments
+        if self.actor.state is not State.OVER and not self.times.bye_sent:
+            self.bye_arguments = (given,)
+        elif self.actor.session.bye_open and (cb_final is not None or more):
+            self.bye_arguments = (*(before or ({},)), given)  # that of a `hang_up` is the default
         self.hang_up()
         return self._end_awaited()
 
@@ -388,7 +402,8 @@ class Call:
         """Send any other request within the dialog (C34); awaiting it gives the final response.
 
         headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body. cb_final:
-        called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final response or timeout.
+        called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final response or timeout. That of REFER only
+        says that the peer will try; `transfer` waits for what comes of it.
 
         Raises:
             CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
@@ -430,6 +445,7 @@ class Call:
         done: asyncio.Future[Response] = self.future()
         request_id = self.actor.refer(address, replaces, "", self.worker.now())
         self.requests[request_id] = (None, done)
+        self.transfers |= {request_id}
         self.worker.touch(self.actor)
         try:
             await done

@@ -191,12 +191,16 @@ def _on_peer_request(call: "Call", notice: PeerRequest) -> None:
 
 def _on_request_done(call: "Call", notice: RequestDone) -> None:
     if notice.method in ("BYE", "CANCEL"):
-        arguments = call.bye_arguments if notice.method == "BYE" else call.cancel_arguments
-        _tell_end(call, notice.method, arguments)
+        if notice.method == "BYE":
+            told, call.bye_arguments = call.bye_arguments, ()
+        else:
+            told, call.cancel_arguments = call.cancel_arguments, ()
+        for arguments in told or ({},):
+            _tell_end(call, notice.method, arguments)
         return
     callback, future = call.requests.pop(notice.request_id, (None, None))
     good = notice.response is not None and notice.status < 300
-    if notice.method == "REFER" and good and future is not None and _will_report(notice.response):
+    if notice.request_id in call.transfers and good and _will_report(notice.response):
         call.requests[notice.request_id] = (callback, future)  # the peer's reports decide
         return
     if callback is not None:

@@ -8,6 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sipcore.errors import ParseError
+from sipcore.fields import NameAddr
+from sipcore.headers import key_of
+
 from .callbacks import Callback, is_callback
 from .errors import ConfigurationError
 from .foreign_text import shown
@@ -16,6 +20,14 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """RFC 3261 section 25.1"""
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 """control characters but the tab, and halves of characters that stand for no octet (PEP 383)"""
+
+WRITTEN: Final = frozenset(
+    {
+        *("via", "from", "to", "call-id", "cseq", "max-forwards", "record-route"),
+        *("content-length", "content-type"),
+    }
+)
+"""headers that every message of ours writes itself and that would stand there twice, by `sipcore.headers.key_of`"""
 
 Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
 
@@ -51,7 +63,7 @@ def checked_pairs(what: str, given: Any) -> tuple[tuple[str, str], ...]:
     """Headers as pairs of name and value; a list of values repeats the header.
 
     Raises:
-        ConfigurationError: a name is no token, a value no text of one line, or they are no pairs.
+        ConfigurationError: a name is no token or one of `WRITTEN`, a value no text of one line, or they are no pairs.
     """
     if not given:
         return ()
@@ -59,11 +71,29 @@ def checked_pairs(what: str, given: Any) -> tuple[tuple[str, str], ...]:
     try:
         for name, values in given.items() if isinstance(given, Mapping) else given:
             checked_token(f"{what}: the name", name)
+            if key_of(name) in WRITTEN:
+                raise ConfigurationError(f"{what}: {name} is written by the message itself; leave it out")
             several = values if isinstance(values, list | tuple) else (values,)
             pairs += [(name, checked_text(f"{what}: the value of {name}", value)) for value in several]
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{what} {shown(repr(given))} is no mapping of names to values, nor pairs") from error
     return tuple(pairs)
+
+
+def checked_address(what: str, value: Any) -> str:
+    """A URI or name-addr that can stand in From or Contact.
+
+    Raises:
+        ConfigurationError: it is none, or has no host.
+    """
+    text = checked_text(what, value)
+    try:
+        uri = NameAddr.parse(text).uri
+    except ParseError as error:
+        raise ConfigurationError(f"{what}: {shown(repr(text))} is no SIP URI ({error}); write sip:USER@HOST") from error
+    if uri.scheme in ("sip", "sips") and not uri.host:
+        raise ConfigurationError(f"{what}: {shown(repr(text))} has no host; write sip:USER@HOST")
+    return text
 
 
 def checked_seconds(what: str, value: Any) -> float:

@@ -1,12 +1,19 @@
 """Who we are on the wire: what all calls and registrations of one user agent have in common."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sipcore.grammar import end_of_quotes
 from sipcore.hop import Hop
 
-Auth = tuple[str, str] | Mapping[str, tuple[str, str]] | Callable[[str], tuple[str, str] | None]
+from .callbacks import answers_later
+from .errors import ConfigurationError
+from .foreign_text import shown
+
+_logger = logging.getLogger(__name__)
+
+Auth = Sequence[str] | Mapping[str, tuple[str, str]] | Callable[[str], tuple[str, str] | None]
 """(user, password) for any realm, or by realm, or a function of the realm (man page `auth`)"""
 Lookup = Callable[[str, str], tuple[str, str] | None]
 
@@ -39,10 +46,20 @@ class Keyring:
     """Credentials by realm, given out only to hosts that we turned to ourselves (RELIABILITY S8).
 
     auth: see `Auth`.
+
+    Raises:
+        ConfigurationError: it is none of the forms.
     """
 
     def __init__(self, auth: Auth) -> None:
-        self._auth = auth
+        if isinstance(auth, Mapping):
+            self._auth: tuple[str, str] | Mapping[str, tuple[str, str]] | Callable[[str], object] = {
+                realm: _pair(each) for realm, each in auth.items()
+            }
+        elif callable(auth) and not answers_later(auth):
+            self._auth = auth
+        else:
+            self._auth = _pair(auth)
         self._hosts: set[str] = set()
 
     def trust(self, host: str) -> None:
@@ -54,8 +71,27 @@ class Keyring:
         if host.lower() not in self._hosts:
             return None
         auth = self._auth
-        if isinstance(auth, tuple):
-            return auth
         if isinstance(auth, Mapping):
             return auth.get(realm) or auth.get("")
-        return auth(realm)
+        if isinstance(auth, tuple):
+            return auth
+        found = auth(realm)
+        try:
+            return _pair(found) if found else None
+        except ConfigurationError as error:
+            _logger.error("realm %s: %s", shown(realm), error)
+            return None
+
+
+def _pair(given: object) -> tuple[str, str]:
+    """User and password, also from a list as in Perl.
+
+    Raises:
+        ConfigurationError: it is something else; the message does not show it.
+    """
+    if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(each, str) for each in given):
+        return given[0], given[1]
+    raise ConfigurationError(
+        f"auth: {type(given).__name__} cannot be used; give (user, password), a mapping of these by realm, "
+        "or a plain function of the realm that returns one"
+    )

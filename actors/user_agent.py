@@ -31,7 +31,7 @@ from .callbacks import Callback, invoke
 from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig, checked_advertise
 from .errors import ConfigurationError, HostUnreachable
-from .given_text import checked_callback, checked_pairs, checked_seconds, checked_text
+from .given_text import checked_address, checked_callback, checked_pairs, checked_seconds, checked_text
 from .identity import Auth, Identity, Keyring
 from .local_addresses import contact_at
 from .media_handlers import MediaHandler
@@ -120,7 +120,11 @@ class UserAgent:
         ):
             checked_text(what, text)
         self.domain = domain
-        self.from_ = from_ if ":" in from_ else f"sip:{from_}@{domain}"
+        if ":" not in from_ and not domain:
+            raise ConfigurationError(f"from_ {from_!r} has no host; write sip:{from_}@HOST, or give a domain")
+        self.from_ = checked_address("from_", from_ if ":" in from_ else f"sip:{from_}@{domain}")
+        if contact:
+            checked_address("contact", contact)
         self.registrar = registrar
         self._keyring = Keyring(auth) if auth is not None else None
         self._proxy = uri_of(outgoing_proxy) if outgoing_proxy else None
@@ -294,6 +298,7 @@ class UserAgent:
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = checked_text("call_id", param.pop("call_id", ""))
         media_sockets.convert(worker, parameters)
+        parameters.ring_time = parameters.ring_time or self.ring_time
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
@@ -310,7 +315,7 @@ class UserAgent:
             identity=identity,
             demand=demand,
             headers=headers,
-            ring_time=parameters.ring_time or self.ring_time,
+            ring_time=parameters.ring_time,
             scenario=self.scenario,
             call_id=call_id,
             param=parameters,
@@ -351,6 +356,9 @@ class UserAgent:
             raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
         for name in ("from", "contact", "callid"):
             checked_text(name, context.get(name, ""))
+        for name in ("from", "contact"):
+            if context.get(name):
+                checked_address(name, context[name])
         for each in context.get("route", ()):
             checked_text("route", each)
         keyring = self._keyring
@@ -539,7 +547,8 @@ class UserAgent:
         for, 0 removes the binding. refresh: try again when a refresh fails; the binding is refreshed in any case. leg:
         index or name, default the one that reaches the registrar. from_, auth: in place of the user agent's. resp40x: a
         401 or 407 that an earlier `register` got, to be answered at once. cb_final: called as ("OK", expires, response)
-        or ("FAIL", {code or errno}, response) on each result. A registrar at several places is tried at each of them
+        or ("FAIL", {code or errno}, response) on each result; then the method returns 0 at once and raises nothing that
+        is told so. A registrar at several places is tried at each of them
         (RFC 3263). Of several call workers that register the same address only the one that owns it does; the others
         return 0 at once.
 
@@ -564,31 +573,42 @@ class UserAgent:
         keyring = Keyring(auth) if auth is not None else self._keyring
         if keyring is not None:
             keyring.trust(uri_in(uri).host)
-        try:
-            hops = await self._registrar_hops(Uri.parse(uri))
-        except HostUnreachable:
-            invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
-            raise
-        here = worker.addresses.toward(self._leg(leg, hops[0]), hops[0].host)
-        local = here.seen
-        own = contact or self._identity.contact or contact_at(uri_in(address).user or "", local)
-        settings = RegistrationSettings(
-            uri,
-            name_addr(address),
-            (own,),
-            local,
-            hops[0],
-            expires or 900,
-            retry=refresh,
-            credentials=keyring,
-            headers=self._identity.headers + more,
-            user_agent="sipswarm",
-            bound=here.bound,
-        )
-        places = agent_registration.places_from(hops, local)
-        return await agent_registration.register(
-            worker, self._bound, settings, places, expires=expires, cb_final=cb_final, challenge=resp40x
-        )
+        where = Uri.parse(uri)
+
+        async def bind() -> int:
+            try:
+                hops = await self._registrar_hops(where)
+            except HostUnreachable:
+                if cb_final is None:
+                    raise
+                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
+                return 0
+            here = worker.addresses.toward(self._leg(leg, hops[0]), hops[0].host)
+            local = here.seen
+            own = contact or self._identity.contact or contact_at(uri_in(address).user or "", local)
+            settings = RegistrationSettings(
+                uri,
+                name_addr(address),
+                (own,),
+                local,
+                hops[0],
+                expires or 900,
+                retry=refresh,
+                credentials=keyring,
+                headers=self._identity.headers + more,
+                user_agent="sipswarm",
+                bound=here.bound,
+            )
+            places = agent_registration.places_from(hops, local)
+            return await agent_registration.register(
+                worker, self._bound, settings, places, expires=expires, cb_final=cb_final, challenge=resp40x
+            )
+
+        host = self._proxy.host if self._proxy is not None else where.host
+        if cb_final is None or is_address(host):
+            return await bind()
+        worker.spawn(bind())  # DNS may take its time
+        return 0
 
     async def _registrar_hops(self, registrar: Uri) -> tuple[Hop, ...]:
         """Where REGISTER goes: the outgoing proxy, or the registrar itself."""

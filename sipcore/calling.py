@@ -70,6 +70,7 @@ class CallingSide(TransactionUser):
         "_unacked",
         "_uri",
         "ack_lines",
+        "ring_time",
         "state",
     )
 
@@ -99,6 +100,8 @@ class CallingSide(TransactionUser):
         """Dialogs that responses to our first INVITE have made so far, in all of its attempts."""
         self._told = False
         """True once Ended was told."""
+        self.ring_time = 0.0
+        """Seconds without a final answer until a re-INVITE is cancelled; 0 = the configuration's."""
         self.ack_lines = ""
         """Further header lines of each ACK to a 2xx."""
         self._refused: OutgoingInvite | None = None
@@ -172,6 +175,12 @@ class CallingSide(TransactionUser):
         comes as RequestFinished for CANCEL and Failed for the INVITE; a 2xx in the race gets ACK and BYE.
         """
         return self._cancel(now, Cause.CANCELLED, lines_of(headers))
+
+    @property
+    def cancel_open(self) -> bool:
+        """Whether the result of a CANCEL is still to come, as RequestFinished."""
+        client = self._invite
+        return client is not None and client.cancel in (_WANTED, CancelState.SENT)
 
     def ack(self, now: float, description: bytes | None, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
         """Answer the offer of a 2xx in its ACK (delayed offer, RFC 3261 13.2.1).
@@ -455,6 +464,8 @@ class CallingSide(TransactionUser):
         client.final = True
         client.ring_at = inf
         self._invite = None
+        if client.cancel is _WANTED:  # no 1xx has let it go
+            self._events.append(RequestFinished(client.cancel_id, "CANCEL", response, response.status))
         self.dialog = dialog
         if not client.reinvite:
             self._move(SessionInput.ANSWER)

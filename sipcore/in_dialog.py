@@ -27,7 +27,7 @@ from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
 from .incoming_invite import IncomingInvite
 from .message import Request, Response
-from .outgoing_invite import OutgoingInvite
+from .outgoing_invite import CancelState, OutgoingInvite
 from .refresh import too_small
 from .reply import Reply
 from .server_transaction import TransactionKey, transaction_key
@@ -234,6 +234,8 @@ class DialogSide(CalledSide):
         """Tell that a request of ours is done; `ends_call` says whether the call is over with it (12.2.1.2)."""
         if client.request_id:
             self._events.append(RequestFinished(client.request_id, client.method, response, status))
+        if client.method == "CANCEL" and self._invite is not None and self._invite.cancel_id == client.request_id:
+            self._invite.cancel = CancelState.ANSWERED
         if client.method == "BYE":
             if client.dialog is self.dialog:
                 self._move(SessionInput.DONE)

@@ -22,6 +22,8 @@ class CancelState(Enum):
     WANTED = 1
     """Decided, but no 1xx has come that would allow the CANCEL."""
     SENT = 2
+    ANSWERED = 3
+    """It has its final response, or never gets one; the INVITE still waits for its own."""
 
 
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.

@@ -113,7 +113,7 @@ class RenegotiatingSide(DialogSide):
             return
         client.hop = self._next_hop(dialog)
         client.flow = self._flow_to(client.hop, dialog)
-        timeout = self.config.ring_timeout
+        timeout = self.ring_time or self.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
         self._send_invite(client, now)
 

@@ -66,12 +66,13 @@ def test_a_peer_that_is_gone_fails_each_request_at_once(method: str) -> None:
             return []
         return [reply(request, 180 if method == "CANCEL" else 200, peer=peer)]
 
+    peer = Peer(answer)
+
     async def main() -> None:
-        nonlocal peer
         async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice:
             loop = asyncio.get_running_loop()
             ringing = asyncio.Event()
-            async with Peer(answer) as peer:
+            async with peer:
                 if method == "CANCEL":
                     call = await alice.invite(peer.uri(), cb_final=(), cb_preliminary=lambda *_: ringing.set())
                     await ringing.wait()
