@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from media import messages as media
+from media.formats import payload_octets
 from media.srtp import SUITES, new_key
 from sipcore.errors import LocalProtocolError, RemoteProtocolError
 from sipcore.media_attributes import Crypto, Direction
@@ -518,15 +519,16 @@ class CallMedia:
         )
 
 
-def _packet_time(wished: float | None, clock_rate: int) -> float:
+def _packet_time(wished: float | None, codec: Codec) -> float:
     """Seconds between our packets: what the peer wishes (RFC 8866 section 6.4), as near to it as a datagram allows.
 
-    wished: milliseconds; None = the peer says nothing.
+    wished: milliseconds; None = the peer says nothing. Opus has none between 10 and 20 ms (RFC 6716 section 2.1.4).
     """
-    if not wished:
-        return INTERVAL
-    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / clock_rate * 100) / 100)
-    return min(max(wished / 1000, SHORTEST_INTERVAL), most)
+    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(codec.name, codec.clock_rate) * 100) / 100)
+    interval = min(max(wished / 1000 if wished else INTERVAL, SHORTEST_INTERVAL), most)
+    if codec.name.lower() == "opus" and interval < INTERVAL:
+        return SHORTEST_INTERVAL
+    return interval
 
 
 def _usable(line: NegotiatedLine, local_address: str) -> bool:
@@ -555,7 +557,7 @@ def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
-    interval = demand.interval or _packet_time(line.ptime, codec.clock_rate)
+    interval = demand.interval or _packet_time(line.ptime, codec)
     return media.ConfigureStream(
         stream_id=stream_id,
         direction=line.direction.value,
@@ -567,7 +569,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         codec=codec.name,
         payload_type=codec.payload_type,
         clock_rate=codec.clock_rate,
-        payload_size=demand.payload_size or round(codec.clock_rate * interval),
+        payload_size=demand.payload_size or payload_octets(codec.name, round(codec.clock_rate * interval)),
         packet_interval=interval,
         receive_codecs=tuple((each.payload_type, each.name, each.clock_rate) for each in line.receive),
         renumbered=_renumbered(line),

@@ -106,6 +106,7 @@ class EventSender:
         "_clock_rate",
         "_digit",
         "_digit_end",
+        "_earlier",
         "_finished",
         "_item",
         "_queue",
@@ -133,6 +134,7 @@ class EventSender:
         self._item = _Item("", 0, 0, False, None)
         self._start = 0  # timestamp where the present digit began
         self._segment = 0  # timestamp where its present segment began
+        self._earlier = 0  # clock units to add to what the timestamps say of it, since the clock has changed
         self._digit = ""  # the last digit that ended, for the gap after it
         self._digit_end = 0  # timestamp where it ended
         self._wait_from: int | None = None  # timestamp from which the pause at the head of the queue counts
@@ -172,6 +174,25 @@ class EventSender:
         for index, character in enumerate(digits):
             digit = character if character in _CODE_OF else ""
             self._queue.append(_Item(digit, duration, request_id, index == final, tones))
+
+    def set_clock(self, clock_rate: int, timestamp: int) -> None:
+        """Count in another clock from now on; what is under way keeps its length in time and its identity.
+
+        clock_rate: Hz. timestamp: the newest one of the stream (RFC 4733 2.3.1: durations count in its clock).
+        """
+        old, self._clock_rate = self._clock_rate, clock_rate
+        if old == clock_rate:
+            return
+        self._queue = deque(each._replace(duration=max(1, each.duration * clock_rate // old)) for each in self._queue)
+        self._item = self._item._replace(duration=self._item.duration * clock_rate // old)
+        self._digit_end = _rescaled(self._digit_end, timestamp, old, clock_rate)
+        if self._wait_from is not None:
+            self._wait_from = _rescaled(self._wait_from, timestamp, old, clock_rate)
+        elapsed = (timestamp - self._segment + self._earlier) & _WRAP
+        self._earlier = elapsed * clock_rate // old - ((timestamp - self._segment) & _WRAP)
+        if self._repeat.payload:
+            duration = min(int.from_bytes(self._repeat.payload[2:4]) * clock_rate // old, MAX_DURATION)
+            self._repeat = self._repeat._replace(payload=self._repeat.payload[:2] + duration.to_bytes(2))
 
     def stop(self) -> tuple[int, ...]:
         """Drop what waits and end the present digit at the next interval; returns the requests cut short."""
@@ -220,6 +241,7 @@ class EventSender:
                 self._queue.popleft()
                 self._item = item
                 self._start = self._segment = timestamp
+                self._earlier = 0
                 self._state = _Sending.DIGIT
                 return True
             if self._wait_from is None:
@@ -258,17 +280,17 @@ class EventSender:
             self._idle()
 
     def _tone(self, tones: ToneSource, timestamp: int, samples: int) -> DigitPacket:
-        played = (timestamp - self._start) & _WRAP
+        played = (timestamp - self._start + self._earlier) & _WRAP
         total = self._item.duration
         payload = tones.frame(self._item.digit, played, samples, total)
         if played + samples >= total:
-            self._digit_over(self._start + total if total else timestamp)
+            self._digit_over(self._start - self._earlier + total if total else timestamp)
             self._digit_out()
         return DigitPacket(DigitKind.TONE, payload, False, timestamp)
 
     def _event(self, timestamp: int, samples: int) -> DigitPacket:
         before = (self._segment - self._start) & _WRAP  # duration of the segments already sent
-        elapsed = ((timestamp - self._segment) & _WRAP) + samples
+        elapsed = ((timestamp - self._segment + self._earlier) & _WRAP) + samples
         rest = self._item.duration - before
         if rest <= 0:  # stopped: ends here
             rest = elapsed
@@ -281,7 +303,7 @@ class EventSender:
             self._segment,
         )
         if end:
-            self._digit_over(self._segment + duration)
+            self._digit_over(self._segment - self._earlier + duration)
             self._repeat_later(packet, _Sending.REPEAT_END)
         elif min(duration + samples, rest) > MAX_DURATION:  # the next report would not fit the field
             self._segment = (self._segment + duration) & _WRAP
@@ -301,6 +323,11 @@ class EventSender:
             else:
                 self._state = _Sending.DIGIT
         return self._repeat
+
+
+def _rescaled(place: int, now: int, old: int, new: int) -> int:
+    """A timestamp before `now` as the new clock would have it."""
+    return (now - ((now - place) & _WRAP) * new // old) & _WRAP
 
 
 class ReceivedDigit(NamedTuple):
@@ -385,6 +412,14 @@ class EventReceiver:
 
     def __repr__(self) -> str:
         return f"EventReceiver({'sounding' if self.active else 'quiet'})"
+
+    def set_clock(self, clock_rate: int) -> None:
+        """Read durations in another clock from now on; events already known stay known. clock_rate: Hz."""
+        old, self._clock_rate = self._clock_rate, clock_rate
+        if old != clock_rate:
+            for event in self._known.values():
+                event.before = event.before * clock_rate // old
+                event.duration = event.duration * clock_rate // old
 
     @property
     def active(self) -> bool:

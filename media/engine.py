@@ -32,6 +32,7 @@ from .messages import (
     SetSource,
     Sink,
     Source,
+    SourceFinished,
     StopDigits,
     StreamClosed,
     StreamRefused,
@@ -44,7 +45,7 @@ from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
 from .sinks import Sink as NoSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical
-from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, FramesSource, SourceError
+from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
 from .statistics import statistics_of
 from .stream import Stream
 from .totals import TELEPHONE_EVENT, MediaTotals
@@ -351,17 +352,20 @@ class MediaEngine:
                 if other is None:
                     raise ValueError("unknown_stream: send_through")
                 sender = other.rtp_socket
+            before = stream.sender.format
             line.configure(command, sender, now)
             if not line.heard:
                 self._hear_of(line)
             if command.source:
-                stream.set_source(self._source(command.source, stream.sender))
+                self._set_source(stream, command.source)
+            elif stream.sender.format != before:
+                self._remake(stream, before)
             if command.sink:
                 stream.set_sink(self._sink(command.sink))
             self._pace(line.sender)
         elif isinstance(command, SetSource):
             line.rest()
-            stream.set_source(self._source(command.source, stream.sender))
+            self._set_source(stream, command.source)
             self._pace(line.sender)
         elif isinstance(command, SetSink):
             stream.set_sink(self._sink(command.sink))
@@ -378,6 +382,32 @@ class MediaEngine:
             line.answered(now)
         elif isinstance(command, CloseStream):
             self._close(line, now)
+
+    def _set_source(self, stream: Stream, wanted: Source) -> None:
+        """Send from another source. Raises SourceError."""
+        stream.set_source(self._source(wanted, stream.sender))
+        stream.wanted = wanted
+
+    def _remake(self, stream: Stream, before: Format) -> None:
+        """Make the source of a format again for the new one, where it was (RFC 3264 8.3).
+
+        A source that cannot be made again ends with "error": its frames must not leave under another format.
+        """
+        sender = stream.sender
+        old = sender.source
+        if not isinstance(old, FramesSource | ConstantSource):
+            return
+        try:
+            source = self._source(stream.wanted, sender)
+        except SourceError:
+            stream.set_source(sources.Source())
+            self._emit(stream.owner, SourceFinished(stream.stream_id, "error"))
+            return
+        if isinstance(old, FramesSource) and isinstance(source, FramesSource):
+            new = sender.format
+            ticks = old.position * before.step * new.clock_rate
+            source.go_on(round(ticks / (before.clock_rate * new.step)), old.left)
+        stream.set_source(source)
 
     def _source(self, wanted: Source, sender: Sender) -> sources.Source:
         """The source that these plain values mean, in the stream's codec. Raises SourceError."""

@@ -216,8 +216,7 @@ class Receiver:
         self.can_receive = can_receive
         self.rtcp_mux = command.rtcp_mux
         self._dtmf_payload_type = command.dtmf_receive_payload_type
-        if command.dtmf_clock_rate != 8000 and not self.event_receiver.active:
-            self.event_receiver = dtmf.EventReceiver(command.dtmf_clock_rate)
+        self.event_receiver.set_clock(command.dtmf_clock_rate)
         if command.receive_codecs != self._codecs_known:
             self._codecs_known = command.receive_codecs
             noise = {pt for pt, name, _ in command.receive_codecs if name.upper() == "CN"}

@@ -152,6 +152,8 @@ class Sender:
         self.step = round(command.clock_rate * command.packet_interval)
         self.numbers = dict(command.renumbered)
         self._dtmf_payload_type = command.dtmf_payload_type
+        if self.digits is not None:
+            self.digits.set_clock(command.clock_rate, self.timestamp)
         if changed or len(self._packet) == HEADER_SIZE:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
             self._payload = _NO_PAYLOAD

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import g711
-from .codecs import Codec, CodecUnavailable, CodecUnknown, open_codec
+from .codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, open_codec
 from .messages import Frame
 
 Samples = NDArray[np.int16]
@@ -90,6 +90,21 @@ class FramesSource(Source):
         self.uniform = sizes.pop() if len(sizes) == 1 else 0
         self._position = 0
         self._left = repeat if repeat < 0 else max(repeat, 1)
+
+    @property
+    def position(self) -> int:
+        """Frames of this round that were handed out."""
+        return self._position
+
+    @property
+    def left(self) -> int:
+        """Rounds to play, the present one included; < 0 endless."""
+        return self._left
+
+    def go_on(self, position: int, left: int) -> None:
+        """Take the place of a source of the same audio. position: frames of this round. left: as there."""
+        self._left = left
+        self._position = position % len(self._frames) if left < 0 else min(position, len(self._frames))
 
     def next_payload(self) -> bytes | None:
         position = self._position
@@ -239,7 +254,12 @@ def tone(hz: float, form: Format) -> FramesSource:
     size = form.step * rate // codec.clock_rate
     seconds = size // math.gcd(size, rate)
     time = np.arange(rate * min(seconds, _LONGEST_TONE)) * (2 * np.pi * round(hz) / rate)
-    return FramesSource(form.frames(np.round(np.sin(time) * TONE_PEAK).astype(np.int16), codec), -1)
+    samples = np.round(np.sin(time) * TONE_PEAK).astype(np.int16)
+    frames = form.frames(samples, codec)
+    if isinstance(codec, LibraryCodec):
+        # Its packets depend on those before: the round that follows a round is the one that follows itself.
+        frames = form.frames(samples, codec)
+    return FramesSource(frames, -1)
 
 
 class FileFrames:

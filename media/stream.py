@@ -5,6 +5,7 @@ Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and 
 
 from .context import StreamContext
 from .messages import ConfigureStream
+from .messages import Source as Wanted
 from .receiver import Receiver
 from .sender import Sender
 from .sinks import Sink
@@ -15,7 +16,7 @@ from .srtp import SrtpSession
 class Stream:
     """One media line."""
 
-    __slots__ = ("opened_at", "owner", "receiver", "sender", "stream_id")
+    __slots__ = ("opened_at", "owner", "receiver", "sender", "stream_id", "wanted")
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, now: float) -> None:
         """A stream that neither sends nor receives until it is configured.
@@ -27,6 +28,8 @@ class Stream:
         self.opened_at = now
         self.sender = Sender(stream_id, owner, context)
         self.receiver = Receiver(stream_id, owner, context, self.sender)
+        self.wanted: Wanted = ()
+        """The source as plain values, to make it again when the format changes; () = none was asked for."""
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
         """Take what signalling decided. reachable: there is a remote address to send to. Raises ValueError."""

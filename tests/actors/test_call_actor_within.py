@@ -8,6 +8,7 @@ from actors.notices import Answered, Closed, Incoming, MediaSilent, Notice, Over
 from media import messages as media
 from sipcore.errors import LocalProtocolError
 from sipcore.message import Response
+from sipcore.offer_answer import DEFAULT_CODECS, codec_for
 from sipcore.sdp import SessionDescription
 from tests.actors.phones import ALICE, BOB, Phone, name_of
 from tests.actors.scenes import Scene, answers, established, refuses, rings, scene
@@ -338,3 +339,33 @@ def test_a_media_side_without_an_offer_has_nothing_to_answer() -> None:
         CallMedia(made.alice.call.media.demand, [], lambda: 1, 1, bytes).answer()
     assert isinstance(made.line.messages[1], Response)
     assert Closed() == ()
+
+
+@pytest.mark.parametrize(
+    ("rtpmap", "ptime", "interval", "octets"),
+    [
+        ("96 L16/8000", 20, 0.02, 320),
+        ("96 L16/8000", 5000, 0.08, 1280),
+        ("96 opus/48000/2", 5000, 0.02, 960),
+        ("96 opus/48000/2", 15, 0.01, 480),
+        ("96 opus/48000/2", 1, 0.01, 480),
+    ],
+)
+def test_packet_times_and_sizes_are_those_that_the_codec_can_have(
+    rtpmap: str, ptime: int, interval: float, octets: int
+) -> None:
+    made = scene()
+    call = made.alice.prepare(BOB)
+    number, name = rtpmap.split()
+    call.media.demand = call.media.demand._replace(codecs=(*DEFAULT_CODECS, codec_for(int(number), name)))
+    call.invite((), 1.0)
+    made.alice.settle()
+    transmits, made.alice.outbox.transmits = made.alice.outbox.transmits, []
+    made.bob.reacts = rings
+    made.bob.receive(transmits[0].data, ALICE)
+    answer = description(media_line="audio 4000 RTP/AVP 96") + f"a=rtpmap:{rtpmap}\r\na=ptime:{ptime}\r\n".encode()
+    made.bob.call.session.accept(1.0, answer)
+    made.bob.call.pump(1.0)
+    made.line.carry()
+    command = made.alice.last(media.ConfigureStream)
+    assert (command.packet_interval, command.payload_size) == (interval, octets)

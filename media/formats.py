@@ -1,0 +1,22 @@
+"""What belongs to a negotiated format and ends with it, and what goes on through every change of it (RFC 3264 8.3).
+
+Made again, by `Stream` and the engine, when codec, clock, payload type, packet time or payload size changes:
+
+    source                tone, silence, file: the same audio, from where it was; "error" where that cannot be done
+    packet                header and payload kept for the next one
+    step, payload size    by `payload_octets`
+    digits to send        lengths and gaps in units of the new clock; a digit under way keeps timestamp and length
+    digits received       durations in units of the new clock; events already known stay known
+
+Kept: SSRC, sequence number, RTP timestamp (its rate changes, it does not jump), counters, sockets. An echo and frames
+of a callback are kept as they are: their octets are not ours. Not covered yet: a recording. This file knows no audio,
+so that a process that only describes media need not load it.
+"""
+
+
+def payload_octets(name: str, ticks: int) -> int:
+    """Octets of a packet of audio. name: encoding name. ticks: its length in units of the RTP clock.
+
+    Two for each unit in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound.
+    """
+    return 2 * ticks if name.upper() == "L16" else ticks
