@@ -16,7 +16,7 @@ from .callbacks import Callback, is_callback
 from .errors import ConfigurationError
 from .foreign_text import shown
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 """RFC 3261 section 25.1"""
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
 """control characters but the tab, and halves of characters that stand for no octet (PEP 383)"""

@@ -135,7 +135,7 @@ def test_a_call_goes_on_as_it_was_after_arguments_that_cannot_be_written(
 
 
 def test_headers_that_can_be_written_are_taken() -> None:
-    given = {"X-A": "1", "X-B": ["2", "3"], "X-C": "", "X-D": "ä\ttab", "X-E": "\udcff", "x!#$%&'*+.^_`|~": "4"}
+    given = {"X-A": "1", "X-B": ["2", "3"], "X-C": "", "X-D": "ä\ttab", "X-E": "\udcff", "x!%'*+._`~": "4"}
     assert checked_pairs("headers", given)[1:3] == (("X-B", "2"), ("X-B", "3"))
     assert checked_pairs("headers", [("A", "1"), ("A", "2")]) == (("A", "1"), ("A", "2"))
     assert checked_pairs("headers", ()) == checked_pairs("headers", {}) == ()
