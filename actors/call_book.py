@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from media.messages import StreamStatistics
+from media.totals import DUPLICATE
 from sipcore.events import Cause
 
 from .call_slices import CallSlices
@@ -85,6 +86,7 @@ class MediaSum(NamedTuple):
     media_gap: float
     rtp_due: int
     rtp_missed: int
+    rtp_discards: tuple[int, ...]
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
@@ -100,7 +102,17 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
         max(each.media_gap for each in figures) if due > 0 else -1.0,
         sum(each.packets_due for each in figures),
         sum(each.packets_missed for each in figures),
+        _discards_of(figures),
     )
+
+
+def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
+    """What was discarded on all streams, by reason; copies are among the packets received and left out here."""
+    if not any(each.packets_discarded for each in figures):
+        return ()
+    sums = [sum(column) for column in zip(*(each.discards for each in figures if each.packets_discarded), strict=True)]
+    sums[DUPLICATE] = 0
+    return tuple(sums)
 
 
 class CallBook:

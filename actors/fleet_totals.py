@@ -147,6 +147,22 @@ class View:
             if row == name and all(own[index] == value for index, value in wanted)
         )
 
+    def by(self, name: str, label: str, **labels: str) -> tuple[tuple[str, int], ...]:
+        """A counter added up over all processes by the values of one own label, those of zero left out.
+
+        labels: values that its other own labels must have.
+        """
+        place = BY_NAME[name].own_labels.index(label)
+        values = {
+            own[place]
+            for process in self._processes.values()
+            for rows in (process.folded, *(one.rows for one in process.incarnations.values()))
+            for row, own in rows
+            if row == name
+        }
+        sums = ((value, int(self.sum(name, **{**labels, label: value}))) for value in sorted(values))
+        return tuple((value, count) for value, count in sums if count)
+
     def rows(self, now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
         """Every series with all its labels, `process` among them.
 

@@ -251,6 +251,8 @@ class CallFinished(NamedTuple):
     """packets that were due in that time"""
     rtp_missed: int = 0
     """packets of those that never came"""
+    rtp_discards: tuple[int, ...] = ()
+    """RTP packets that came and were discarded, by `media.totals.DISCARD_REASONS`, copies left out; empty = none"""
 
 
 class CallSlice(NamedTuple):

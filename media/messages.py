@@ -372,7 +372,8 @@ class StreamStatistics(NamedTuple):
     packets_expected: int
     """RFC 3550 A.3, over all of the peer's SSRCs."""
     packets_lost: int
-    """RFC 3550 A.3: expected minus received, never below zero."""
+    """RFC 3550 A.3: expected minus received, never below zero. What was discarded here by payload type or direction
+    is left out, because the network did not lose it."""
     loss_ratio: float
     """packets_lost / packets_expected, 0 to 1."""
     burst_ratio: float

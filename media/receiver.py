@@ -13,7 +13,7 @@ from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, Sink
 from .reception import Reception
 from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
 from .sender import Sender
-from .sequence import DUPLICATE, MAX_MISORDER, NEW, OUTSIDE
+from .sequence import DUPLICATE, MAX_DROPOUT, MAX_MISORDER, NEW, OUTSIDE, RESTARTED
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
 from .srtp import SrtpSession
@@ -124,6 +124,9 @@ class Receiver:
         "_ssrc",
         "_stream_id",
         "_tapped",
+        "_thrown",
+        "_thrown_after",
+        "_thrown_ahead",
         "can_receive",
         "codec",
         "codec_index",
@@ -178,6 +181,9 @@ class Receiver:
         self._digits_waiting = 0  # events of digits since the events were handed out for the `_digits_drain`th time
         self._digits_drain = 0
         self.discards = [0] * len(totals.DISCARD_REASONS)
+        self._thrown = 0  # packets of the present source that were discarded, up to its highest sequence number
+        self._thrown_ahead = 0  # and those discarded since the packet with this highest number
+        self._thrown_after = -1
         self._late = 0
         self.ssrc_changes = 0
         self.comfort_noise = False
@@ -278,6 +284,13 @@ class Receiver:
         return self.earlier[1] + (self.reception.expected if self.reception is not None else 0)
 
     @property
+    def thrown(self) -> int:
+        """Packets that were discarded here and leave a gap in the sequence numbers: the network did not lose them."""
+        reception = self.reception
+        passed = reception is not None and reception.highest != self._thrown_after
+        return self._thrown + (self._thrown_ahead if passed else 0)
+
+    @property
     def suppressed(self) -> bool:
         """The peer is silent on purpose: since its last packet of comfort noise it sent no audio."""
         return self.suppressed_at >= 0 and self.suppressed_at == self.last_at
@@ -373,7 +386,7 @@ class Receiver:
             self.discards[totals.MALFORMED] += 1
             return True
         if not self.can_receive:
-            self.discards[totals.DIRECTION] += 1
+            self._throw(totals.DIRECTION, data, size)
             return True
         try:
             start, end = payload_bounds(data, size)
@@ -395,7 +408,7 @@ class Receiver:
             payload_type in self._codecs or payload_type == self._dtmf_payload_type or payload_type in self._noise_types
         )
         if not known:
-            self.discards[totals.BAD_PAYLOAD] += 1
+            self._throw(totals.BAD_PAYLOAD, data, size)
             return True
         if ssrc != self._ssrc:
             self._probation(bytes(data[:size]), ssrc, sequence_number, now)
@@ -406,6 +419,21 @@ class Receiver:
     def renegotiated(self, now: float) -> None:
         """An offer was answered: another SSRC of the peer may follow the present one at once, for a while."""
         self._door_until = now + DOOR if self.reception is not None else now
+
+    def _throw(self, reason: int, data: bytes | bytearray, size: int) -> None:
+        """Discard a packet; the gap that one of the present source leaves is no loss of the network."""
+        self.discards[reason] += 1
+        reception = self.reception
+        if reception is None or size < HEADER_SIZE:
+            return
+        _, _, sequence_number, _, ssrc = _UNPACK(data)
+        if ssrc != self._ssrc or not 0 < (sequence_number - reception.highest) & 0xFFFF < MAX_DROPOUT:
+            return
+        if reception.highest != self._thrown_after:
+            self._thrown += self._thrown_ahead
+            self._thrown_ahead = 0
+            self._thrown_after = reception.highest
+        self._thrown_ahead += 1
 
     def _probation(self, packet: bytes, ssrc: int, sequence_number: int, now: float) -> None:
         """A source is taken with its second packet near the first, a new one only when the old is silent (A.1)."""
@@ -478,6 +506,8 @@ class Receiver:
         earlier[4] += reception.loss_runs
         self._earlier_octets += reception.octets
         reception.head = -1
+        self._thrown = self.thrown
+        self._thrown_ahead, self._thrown_after = 0, -1
         self.jitter_max = max(self.jitter_max, reception.jitter16_max / 16 / reception.clock_rate)
 
     def _accept(
@@ -534,6 +564,8 @@ class Receiver:
         if verdict == OUTSIDE:
             self.discards[totals.REORDERED] += 1
             return
+        if verdict == RESTARTED:
+            self._thrown_ahead = 0  # what lies before a restart is no gap
         reception = self.reception
         assert reception is not None
         reception.last_at = now

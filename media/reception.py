@@ -125,10 +125,6 @@ class Reception(SequenceTracker):
             self._other_octets += self.received * (self.usual_size - size)
             self.usual_size = size
 
-    def _restart(self, sequence_number: int) -> None:
-        super()._restart(sequence_number)
-        self.count_octets(0)  # the packet before was dropped when it came
-
     @property
     def jitter(self) -> int:
         """Interarrival jitter in clock units, as reports carry it."""

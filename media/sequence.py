@@ -170,13 +170,13 @@ class SequenceTracker:
         return REORDERED
 
     def _restart(self, sequence_number: int) -> None:
-        """Count anew from the packet before this one, which was held to be stray (RFC 3550 A.1)."""
+        """Count anew from this packet; the one before it was discarded as stray when it came (RFC 3550 A.1)."""
         self.earlier_expected = self.expected
         self.earlier_unique = self.unique
         received = self.received
-        self._before = 1
-        self.base = self.highest - self.highest % 0x10000 + 0x10000 + sequence_number - 1
-        self.highest = self.base + 1
+        self._before = 0
+        self.base = self.highest - self.highest % 0x10000 + 0x10000 + sequence_number
+        self.highest = self.base
         self._run_start = self.highest
         self._wanted_for_restart = -1
-        self._unreceived = self.highest - received - 2
+        self._unreceived = self.highest - received - 1

@@ -38,7 +38,7 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         loss_runs += reception.loss_runs
         jitter = reception.jitter16 / 16 / reception.clock_rate
         jitter_max = max(jitter_max, reception.jitter16_max / 16 / reception.clock_rate)
-    lost = max(0, expected - unique)
+    lost = max(0, expected - unique - receiver.thrown)
     ratio = lost / expected if expected else 0.0
     bursts = quality.burst_ratio(lost, loss_runs, expected)
     rtcp = line.rtcp

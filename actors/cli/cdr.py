@@ -21,6 +21,7 @@ from ..errors import ConfigurationError
 from ..failure_reasons import blame_of
 from ..foreign_text import shown
 from ..load.results import COLUMNS
+from ..load.tally import discards_of
 from ..messages import CallFinished
 from ..totals import Cell, SeriesRow
 
@@ -195,6 +196,7 @@ def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
     for name in ("id", "scenario", "failure", "phrase", "cause"):
         values[name] = shown(values[name])
     values["code"] = row.code or None
+    values |= {"rtp_discarded": sum(row.rtp_discards), "discards": discards_of(row)}
     for name in _FIGURES:
         values[name] = None if values[name] < 0 else values[name]
     record = {

@@ -27,6 +27,7 @@ from .keys import Keyboard, Keys
 from .options import FleetOptions
 from .progress import Figures, choose_progress
 
+AGAIN: Final = "sipswarm_sip_retransmissions_total"
 PARTIAL_EVERY: Final = 10.0
 """seconds between two writings of what is known so far"""
 WRITE_TIMEOUT: Final = 30.0
@@ -159,6 +160,7 @@ class LoadRun:
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
         fleets = (self.fleet, *self._beside)
         failures = [each.failure for each in fleets if each.failure]
+        view = self.fleet.totals.view()
         return Ending(
             started=self._started,
             seconds=seconds,
@@ -174,6 +176,8 @@ class LoadRun:
             idle=self._idle,
             version=installed("sipswarm"),
             host=platform.node(),
+            sent_again=view.by(AGAIN, "method", direction="sent"),
+            received_again=view.by(AGAIN, "method", direction="received"),
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:

@@ -1,7 +1,7 @@
 """The end of a run in words: every checked figure, the verdict and why, and where the files are."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..load.report import Result, Verdict
@@ -55,6 +55,11 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         f"lost {media['lost']}, one-way calls {media['one_way_calls']}, "
         f"jitter p95 {_milliseconds(media['jitter_p95'])}, MOS p5 {_number(media['mos_cqe_p5'])}"
     )
+    if media["discards"]:
+        yield f"RTP packets discarded: {media['rtp_discarded']}: {_counts(media['discards'])}"
+    for direction, methods in summary["signalling"]["retransmissions"].items():
+        if methods:
+            yield f"retransmissions {direction}: {sum(methods.values())}: {_counts(methods)}"
     if media["rtp_due"]:
         yield (
             f"media due: {media['rtp_due']} packets, missed {media['rtp_missed']}, worst call: received ratio "
@@ -76,6 +81,10 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         )
     for each in summary["thresholds"]:
         yield f"threshold {each['expression']}: {_number(each['value'])} {'passed' if each['passed'] else 'FAILED'}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _number(value: float | None) -> str:

@@ -129,6 +129,8 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
         ("digits missed or wrong", digits["missed"] + digits["wrong"]),
     ]
     tiles = [*figures, *((f"{name}, ended calls" if running else name, value) for name, value in of_ended)]
+    again = summary["signalling"]["retransmissions"]
+    tiles += [(f"retransmissions {each}", sum(methods.values())) for each, methods in again.items() if methods]
     boxes = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for name, value in tiles)
     yield f'<div class="tiles">{boxes}</div>'
 
@@ -309,7 +311,9 @@ def _media_rows(media: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Media figures with their units: in summary.json times are seconds and shares are 0 to 1."""
     for name, value in media.items():
         text = name.replace("_", " ")
-        if name.startswith("jitter"):
+        if name == "discards":
+            yield from ((f"discarded: {reason}", str(count)) for reason, count in value.items())
+        elif name.startswith("jitter"):
             yield f"{text} in ms", _milliseconds(value)
         elif name.startswith("loss_ratio"):
             yield f"{text.replace(' ratio', '')} in %", "none" if value is None else f"{value * 100:.4g}"

@@ -84,6 +84,10 @@ class Ending(NamedTuple):
     """processes of ours that ended before they were asked to, in words"""
     idle: bool = False
     """the plan has calls, but none for this shard"""
+    sent_again: tuple[tuple[str, int], ...] = ()
+    """SIP messages that were sent again, by the method of their CSeq: requests and responses"""
+    received_again: tuple[tuple[str, int], ...] = ()
+    """requests and final responses that came again, by the method of their CSeq"""
 
 
 class Result(NamedTuple):
@@ -281,6 +285,7 @@ class Report:
     ) -> dict[str, Any]:
         load, tally, timeline = self.load, self.tally, self.timeline
         so_far = not ending.over
+        again = {"sent": ending.sent_again, "received": ending.received_again}
         return {
             "schema": SCHEMA,
             "verdict": verdict.text,
@@ -323,11 +328,14 @@ class Report:
                 name: _digest(self._distribution(f"{name}_delay", ending))
                 for name in ("post_dial", "answer", "disconnect")
             },
+            "signalling": {"retransmissions": {direction: dict(count) for direction, count in again.items()}},
             "media": {
                 "streams": tally.streams,
                 "rtp_sent": tally.rtp_sent,
                 "rtp_received": tally.rtp_received,
                 "lost": tally.rtp_lost,
+                "rtp_discarded": tally.rtp_discards.total(),
+                "discards": dict(sorted(tally.rtp_discards.items())),
                 "loss_ratio_max": _rounded(tally.distributions["loss"].max),
                 "jitter_p95": _rounded(tally.distributions["jitter"].percentile(95)),
                 "mos_cqe_p5": _rounded(tally.distributions["mos"].percentile(5)),

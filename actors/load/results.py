@@ -25,6 +25,7 @@ from ..failure_reasons import blame_of
 from ..foreign_text import cell, shown_values
 from ..messages import CallFinished
 from . import failures
+from .tally import discards_of
 from .timeline import Row
 
 COLUMNS: Final = (
@@ -59,6 +60,8 @@ COLUMNS: Final = (
     "cause",
     "closed",
     "end",
+    "rtp_discarded",
+    "discards",
 )
 """of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none"""
 MOST_SECONDS: Final = 3600
@@ -193,6 +196,8 @@ class Results:
                 cell(row.cause),
                 cell(row.closed),
                 f"{row.ended - run_started:.6f}",
+                sum(row.rtp_discards),
+                " ".join(f"{reason}:{count}" for reason, count in discards_of(row).items()),
             )
         )
 

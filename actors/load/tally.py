@@ -7,6 +7,8 @@ nobody looked at is a failure and never a pass.
 from collections import Counter
 from typing import Final
 
+from media.totals import DISCARD_REASONS
+
 from ..config import LoadConfig
 from ..failure_reasons import Blame, blame_of, is_completed
 from ..histogram import Histogram
@@ -19,6 +21,11 @@ from .thresholds import DISTRIBUTIONS
 MOST_FAILURES: Final = 200
 """expectations that are counted by name: a scenario may make a text of its own for each call"""
 OTHER: Final = "other expectations"
+
+
+def discards_of(row: CallFinished) -> dict[str, int]:
+    """The RTP packets of a call that came and were discarded, by reason; reasons without any are left out."""
+    return {reason: count for reason, count in zip(DISCARD_REASONS, row.rtp_discards, strict=False) if count}
 
 
 class Tally:
@@ -40,6 +47,8 @@ class Tally:
         self.unreachable = 0
         """calls whose INVITE could not be sent, for want of a connection or through a fault of this machine"""
         self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = self.rtp_due = self.rtp_missed = 0
+        self.rtp_discards: Counter[str] = Counter()
+        """RTP packets that came and were discarded, by reason"""
         self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
         self._first_start = float("inf")
@@ -121,6 +130,7 @@ class Tally:
         self.rtp_lost += row.rtp_lost
         self.rtp_due += row.rtp_due
         self.rtp_missed += row.rtp_missed
+        self.rtp_discards.update(discards_of(row))
         missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
             self.streams += 1

@@ -5,6 +5,7 @@ import pytest
 from actors.call_book import CallBook, MediaSum, media_of
 from actors.totals import Totals
 from media.messages import StreamStatistics
+from media.totals import DISCARD_REASONS
 from tests.actors.phones import FIGURES, Line, Phone
 from tests.actors.test_call_book import book_of, call_that_gets
 
@@ -91,8 +92,8 @@ def test_the_media_of_a_row_is_the_sum_over_the_streams_of_its_call() -> None:
         packets_missed=100,
     )
     second = first._replace(packets_sent=1, media_due=1.0, media_present=1.0, media_gap=0.1, packets_missed=0)
-    assert media_of((first, second)) == MediaSum(501, 800, 6, 11.0, 9.0, 2.0, 1000, 100)
-    assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0)
+    assert media_of((first, second)) == MediaSum(501, 800, 6, 11.0, 9.0, 2.0, 1000, 100, ())
+    assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0, ())
     alice, _, _ = ended_by_alice(lost=False)
     alice.call.media.lines[0].statistics = first._replace(mos=1.0)
     row = CallBook(Totals()).finished(book_of(alice), 13.0)
@@ -115,3 +116,10 @@ def test_what_users_have_not_read_is_a_mailbox() -> None:
     book.set_active([])
     assert totals.cell("sipswarm_actor_mailbox_messages").value == 0
     assert totals.cell("sipswarm_actors_active", "call").value == 0
+
+
+def test_the_discards_of_a_row_are_summed_by_reason_without_copies_which_are_received() -> None:
+    nothing = StreamStatistics._make(FIGURES)
+    discards = tuple(range(len(DISCARD_REASONS)))
+    stream = nothing._replace(packets_discarded=sum(discards), discards=(3, *discards[1:]))
+    assert media_of((stream, nothing, stream)).rtp_discards == tuple(2 * count for count in discards)

@@ -32,6 +32,7 @@ from actors.load.tally import MOST_FAILURES
 from actors.load.thresholds import Threshold
 from actors.messages import CallFinished, Snapshot
 from actors.metric_table import EDGES
+from media.totals import DISCARD_REASONS
 
 from .rows import REFUSED, ROW, UNSENT
 
@@ -227,6 +228,8 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
         "rtp_sent": 10000,
         "rtp_received": 9900,
         "lost": 100,
+        "rtp_discarded": 0,
+        "discards": {},
         "loss_ratio_max": 0.01,
         "jitter_p95": pytest.approx(0.0004, rel=0.01),
         "mos_cqe_p5": pytest.approx(4.4, rel=0.01),
@@ -631,3 +634,41 @@ def test_figures_of_the_rate_are_those_of_the_shard() -> None:
     assert "shard 2 of 2" in page
     assert "calls per second of 5 (1/2 of 10)" in page
     assert {row.target_rate for row in rows} == {5.0}
+
+
+def test_what_was_discarded_and_sent_again_stands_in_summary_text_page_and_rows(tmp_path: Path) -> None:
+    reasons = [0] * len(DISCARD_REASONS)
+    reasons[DISCARD_REASONS.index("bad_source")], reasons[DISCARD_REASONS.index("direction")] = 10, 2
+    row = ROW._replace(rtp_discards=tuple(reasons))
+    again = ending(2, sent_again=(("BYE", 1), ("INVITE", 3)), received_again=(("INVITE", 2),))
+    summary = report(row, row).judge(again).summary
+    assert summary["media"]["rtp_discarded"] == 24
+    assert summary["media"]["discards"] == {"bad_source": 20, "direction": 4}
+    assert summary["signalling"] == {"retransmissions": {"sent": {"BYE": 1, "INVITE": 3}, "received": {"INVITE": 2}}}
+    lines = list(result_lines(summary))
+    assert "RTP packets discarded: 24: bad_source 20, direction 4" in lines
+    assert "retransmissions sent: 4: BYE 1, INVITE 3" in lines
+    assert "retransmissions received: 2: INVITE 2" in lines
+    page = page_of(summary, (), (), {}, ())
+    for words in (
+        "<td>discarded: bad_source</td><td>20</td>",
+        "<b>4</b><span>retransmissions sent",
+        "<b>2</b><span>retransmissions received",
+    ):
+        assert words in page
+    results = Results(tmp_path)
+    results.add(row, "", 0.0)
+    results.close_calls()
+    with results.calls_path.open(newline="") as file:
+        (written,) = csv.DictReader(file)
+    assert (written["rtp_discarded"], written["discards"]) == ("12", "bad_source:10 direction:2")
+
+
+def test_nothing_is_said_of_what_did_not_happen() -> None:
+    summary = report(ROW).judge(ending(1)).summary
+    assert summary["media"]["rtp_discarded"] == 0
+    assert summary["media"]["discards"] == {}
+    assert summary["signalling"] == {"retransmissions": {"sent": {}, "received": {}}}
+    assert not any(
+        "again" in each or "discarded" in each or "retransmissions" in each for each in result_lines(summary)
+    )

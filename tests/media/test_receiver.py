@@ -1,5 +1,6 @@
 """What comes in: statistics, probation, digits, echo, sinks, SRTP."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -598,3 +599,55 @@ def test_srtp_streams_understand_each_other_and_refuse_the_rest() -> None:
     assert other.discards() == {"srtp_auth": 2, "srtp_replay": 1}
     other.stream.secure(None)
     assert other.stream.receiver.srtp is None
+
+
+@pytest.mark.parametrize(
+    "fed",
+    [
+        pytest.param([(5, 7)] * 20, id="one sequence number in all packets"),
+        pytest.param([(5, 1)], id="one packet"),
+        pytest.param([(ssrc, 1) for ssrc in range(10, 20)], id="a new source with each packet"),
+        pytest.param([(5, 1), (6, 900), (7, 40), (5, 2), (5, 3)], id="others held while one is taken"),
+        pytest.param([(5, n) for n in (1, 2, 20000, 20001, 20002)], id="a restart"),
+        pytest.param([(5, n) for n in (1, 2, 20000, 3)], id="a stray number"),
+        pytest.param([(5, n) for n in (1, 2, 2, 4, 3)], id="a copy, and two that changed places"),
+    ],
+)
+def test_every_packet_is_received_or_discarded_by_a_reason_once(fed: list[tuple[int, int]]) -> None:
+    line = Line()
+    for place, (ssrc, number) in enumerate(fed):
+        line.audio([number], ssrc=ssrc, at=0.02 * place)
+    receiver = line.stream.receiver
+    line.stream.close()
+    discards = line.discards()
+    assert receiver.received + sum(discards.values()) - discards.get("duplicate", 0) == len(fed)
+
+
+def test_random_packets_of_several_sources_are_received_or_discarded_once() -> None:
+    for seed in range(100):
+        rng = random.Random(seed)
+        line = Line()
+        fed = rng.randrange(1, 200)
+        now = 0.0
+        for _ in range(fed):
+            now += rng.choice((0.0, 0.02, 0.3, 2.5))
+            number = rng.choice((rng.randrange(40), rng.randrange(30000, 30040)))
+            line.audio([number], ssrc=rng.randrange(1, 7), at=now)
+        line.stream.close()
+        discards = line.discards()
+        found = line.stream.receiver.received + sum(discards.values()) - discards.get("duplicate", 0)
+        assert found == fed, seed
+
+
+def test_packets_of_another_payload_type_leave_no_loss_and_a_real_loss_is_one() -> None:
+    line = Line()
+    line.audio([1, 2, 3])
+    line.audio([4, 5], pt=77, at=0.06)
+    assert line.stream.receiver.thrown == 0
+    line.audio([7], at=0.12)
+    receiver = line.stream.receiver
+    assert line.discards() == {"bad_payload": 2}
+    assert receiver.expected - receiver.unique == 3
+    assert receiver.thrown == 2
+    line.audio([8], pt=77, at=0.14)
+    assert receiver.thrown == 2, "the newest leave no gap yet"
