@@ -19,6 +19,9 @@ from .processes import LOOPBACK, Program, free_port, wait_until
 
 SCRIPTS = Path(__file__).parent / "perl"
 
+HEARD = 10
+"""Frames that Perl hears at least in a phase in which we heard 25: both sides start and stop at their own moment."""
+
 
 class NetSip:
     """One run of a script."""
