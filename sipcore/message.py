@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, overload
 from . import fields
 from .errors import LocalProtocolError, ParseError
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
-from .grammar import TOKEN, number, split_values
+from .grammar import BLANK, TOKEN, cut_commas, number, split_values
 from .headers import Headers, key_of, value_of
 from .leniency import (
     LENIENT_RESPONSE,
@@ -184,6 +184,16 @@ def _top_via(headers: Headers) -> Via:
     return headers.read(values[0], Via.parse, mend_via)
 
 
+def with_top_via(line: str, via: Via) -> str:
+    """Return a line of Via with another topmost value."""
+    value = value_of(line)
+    try:
+        rest = split_values(value)[1:]
+    except ParseError:
+        rest = [part.strip(BLANK) for part in cut_commas(value)[1:]]
+    return ", ".join((f"Via: {via}", *rest))
+
+
 def _content_type(headers: Headers) -> str:
     if "content-type" not in headers.keys:
         return ""
@@ -291,8 +301,7 @@ class Message:
             return
         headers = self.headers
         at = headers.index("via")
-        rest = split_values(value_of(headers.lines[at]))[1:]
-        headers.lines[at] = ", ".join(("Via: " + str(stamped), *rest))
+        headers.lines[at] = with_top_via(headers.lines[at], stamped)
         for name in ("vias", "copied to answers", "copied to dialog answers"):
             headers.typed.pop(name, None)
         headers.typed["via"] = stamped

@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import compress
 from typing import Final
 
-from .hop import Hop, bracketed
-from .message import REASON_PHRASES, Request
+from .hop import Hop
+from .message import REASON_PHRASES, Request, with_top_via
 
 _is_copied: Final = frozenset(("via", "from", "call-id", "cseq")).__contains__
 
@@ -31,10 +31,10 @@ class Reply:
         top = lines[at]
         first, comma, rest = top.partition(",")
         head, rport, tail = first.partition(";rport")
-        if rport and (not tail or tail[0] == ";"):
+        if rport and tail[:1] in ("", ";") and '"' not in first and "received" not in first.lower():
             # RFC 3581 section 4: the usual spelling, without a look at the rest of the value.
             self.hop = source
-            top = f"{head};rport={source.port}{tail};received={bracketed(source.host)}{comma}{rest}"
+            top = f"{head};rport={source.port}{tail};received={source.host}{comma}{rest}"
         else:
             via = request.via
             if "rport" in via.params or source.transport != "udp":
@@ -42,8 +42,9 @@ class Reply:
             else:
                 # maddr is not followed: it lets a stranger aim our answers (RFC 3261 18.2.2 would).
                 self.hop = Hop(source.transport, source.host, via.port or 5060)
-            if via.host != source.host and via.received is None:
-                top = f"{first};received={bracketed(source.host)}{comma}{rest}"
+            stamped = via.stamped(source.host, source.port)
+            if stamped is not via:
+                top = with_top_via(top, stamped)
         self.flow = flow
         copied = [*compress(lines, map(_is_copied, keys))]
         copied[copied.index(lines[at])] = top

@@ -195,7 +195,7 @@ VIAS = [
     ("SIP/2.0/UDP host;branch=z9hG4bKa", ALICE, ";received=192.0.2.1\r\n", ALICE),
     ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;rport", ALICE, ";rport=5060;received=192.0.2.1\r\n", ALICE),
     ("SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKa, SIP/2.0/UDP x", ALICE, ";received=192.0.2.1, SIP/2.0/UDP x", ALICE),
-    ("SIP/2.0/UDP 192.0.2.1;rport=9;branch=z9hG4bKa", ALICE, ";rport=9", ALICE),
+    ("SIP/2.0/UDP 192.0.2.1;rport=9;branch=z9hG4bKa", ALICE, ";rport=5060;branch=z9hG4bKa;received=192.0.2.1", ALICE),
     (
         "SIP/2.0/TCP 192.0.2.1:9;branch=z9hG4bKa",
         Hop("tcp", "192.0.2.1", 1234),
