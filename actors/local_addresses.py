@@ -10,6 +10,7 @@ sent from here.
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
 from sipcore.hop import Hop, bracketed
@@ -220,6 +221,15 @@ def _version(host: str) -> int:
 def is_loopback(host: str) -> bool:
     """Whether an address is one of loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3)."""
     return host.startswith("127.") or host == "::1"
+
+
+def usual_listeners() -> tuple[Listener, ...]:
+    """Those of a user agent that names none: UDP and TCP on every address, IPv6 where this host has it."""
+    hosts = ["0.0.0.0"]
+    with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind((_LOOPBACK[6], 0))
+        hosts.append("::")
+    return tuple(Listener(transport, host, 0) for transport in ("udp", "tcp") for host in hosts)
 
 
 def route_to(host: str) -> str:

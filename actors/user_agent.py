@@ -33,7 +33,7 @@ from .config import Listener, NodeConfig, TlsConfig, checked_advertise
 from .errors import ConfigurationError, HostUnreachable
 from .given_text import checked_address, checked_callback, checked_pairs, checked_seconds, checked_text
 from .identity import Auth, Identity, Keyring
-from .local_addresses import contact_at
+from .local_addresses import contact_at, usual_listeners
 from .media_handlers import MediaHandler
 from .media_lease import MediaLease
 from .node import EmbeddedNode
@@ -57,8 +57,9 @@ class UserAgent:
     """A SIP user agent on its own sockets.
 
     from_: our SIP URI, or a bare user with `domain`. legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 =
-    any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends to it from. advertise: the address
-    that peers see in place of that of the sockets (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
+    any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends to it from. Without `legs` UDP and
+    TCP on every address, each on a free port. advertise: the address that peers see in place of that of the sockets
+    (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
     "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that we
     call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of our
     answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
@@ -87,7 +88,7 @@ class UserAgent:
         self,
         from_: str = "sip:sipswarm@127.0.0.1",
         *,
-        legs: Sequence[str] = ("udp:127.0.0.1:0",),
+        legs: Sequence[str] | None = None,
         advertise: str | Sequence[str] = (),
         outgoing_proxy: str = "",
         registrar: str = "",
@@ -164,7 +165,7 @@ class UserAgent:
             if trace:
                 keep_ladders(worker)
         else:
-            listeners = tuple(Listener.parse(leg) for leg in legs)
+            listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
             config = NodeConfig(
                 "",
                 listeners,

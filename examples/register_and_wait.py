@@ -19,7 +19,7 @@ async def main(registrar: str, user: str, password: str) -> None:
     async with UserAgent(from_=f"sip:{user}@{host}", registrar=registrar, auth=(user, password)) as ua:
         ua.listen(echo, media="echo")
         granted = await ua.register(expires=300)
-        print(f"registered for {granted} s at {ua.legs[0]}", flush=True)
+        print(f"registered for {granted} s at {registrar}", flush=True)
         await called.wait()
         await ua.register(expires=0)
         print("registration taken back", flush=True)

@@ -149,7 +149,7 @@ def test_a_registration_brings_a_call_and_is_taken_back() -> None:
             peer, alice = await stack.enter_async_context(Peer(registrar)), await stack.enter_async_context(agent())
             where = f"sip:127.0.0.1:{peer.port}"
             running = await stack.enter_async_context(example("register_and_wait.py", where, "bob", "secret"))
-            await running.line(r"registered for 120 s at udp:127\.0\.0\.1:\d+")
+            await running.line(f"registered for 120 s at {where}")
             call = await alice.invite(str(bound[0].contacts[0].uri), media="tone:440")
             await asyncio.sleep(0.3)
             await call.bye()

@@ -109,6 +109,26 @@ def test_register_binds_an_address_that_can_be_called(advertise: Any, seen: str)
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize(("to", "seen"), [("127.0.0.3", "127.0.0.1"), ("[::1]", "[::1]")])
+def test_a_user_agent_that_names_no_leg_calls_from_the_address_that_the_kernel_chooses(
+    transport: str, to: str, seen: str
+) -> None:
+    async def main() -> None:
+        leg = f"{transport}:{to}:0"
+        async with (
+            asyncio.timeout(20),
+            UserAgent("sip:alice@example.org", trace=True) as alice,
+            agent("sip:bob@example.org", leg) as bob,
+        ):
+            port = bob.legs[0].port
+            mine, _ = await talk(alice, bob, f"sip:bob@{to}:{port};transport={transport}")
+            invite = first(mine, b"INVITE", b"Via"), first(mine, b"INVITE", b"Contact"), first(mine, b"INVITE", b"c=")
+            assert all(seen.strip("[]").encode() in each for each in invite), invite
+
+    asyncio.run(main())
+
+
 def test_what_cannot_be_is_told_at_once() -> None:
     with pytest.raises(ConfigurationError, match="it is IPv6, and no listener is"):
         agent("sip:a@b", "udp:0.0.0.0:0", advertise="2001:db8::1")
