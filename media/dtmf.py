@@ -2,8 +2,9 @@
 
 The sender decides what replaces the audio of one packet interval: an event packet, a tone in the voice codec, or a gap.
 The receiver knows an event by SSRC, timestamp and event code, never by marker or sequence alone, because real
-phones set the marker on every packet and repeat sequence numbers. Sockets, SSRC locking, payload type numbers and
-the wall clock are not known here. Digits are secrets (they may be PINs): every repr masks them.
+phones set the marker on every packet and repeat sequence numbers. For phones whose timestamp stands still,
+`EventReceiver._is_other` says when a known event is nevertheless another key press. Sockets, SSRC locking, payload
+type numbers and the wall clock are not known here. Digits are secrets (they may be PINs): every repr masks them.
 """
 
 from collections import deque
@@ -355,16 +356,17 @@ class _Hearing(Enum):
 class _Event:
     """One event of the peer, by its present segment."""
 
-    __slots__ = ("before", "code", "duration", "heard_at", "sequence_number", "ssrc", "state", "timestamp")
+    __slots__ = ("before", "code", "duration", "first", "heard_at", "sequence_number", "ssrc", "state", "timestamp")
 
-    def __init__(self, ssrc: int, timestamp: int, code: int) -> None:
+    def __init__(self, ssrc: int, timestamp: int, code: int, sequence_number: int, now: float) -> None:
         self.ssrc = ssrc
         self.timestamp = timestamp
         self.code = code
         self.before = 0  # clock units of earlier segments
         self.duration = 0  # clock units of this segment, the largest seen
-        self.sequence_number = 0
-        self.heard_at = 0.0
+        self.first = sequence_number  # of the first packet heard
+        self.sequence_number = sequence_number  # the newest
+        self.heard_at = now
         self.state = _Hearing.SOUNDING
 
 
@@ -383,6 +385,14 @@ LATE_WINDOW = 1.0
 """Seconds of RTP time by which an unknown event may lie behind the newest one and still be heard."""
 SEGMENT_SLACK = 0.5
 """Seconds of RTP time that may be missing before a further segment when the end of the segment before it was lost."""
+RESTART = 0.03
+"""Seconds after an end packet from which a report under the same identity begins another press of the key."""
+END_AGAIN = 0.15
+"""Seconds for which an end packet under the same identity repeats the one before: three of them at 50 ms each."""
+NEAR = 3
+"""Sequence numbers within which packets of one event follow each other: end packets, and audio between them."""
+WRAPPED = 0x1000
+"""Clock units from one report to the next at most, where the duration field has wrapped between them."""
 MAX_BLOCKS = 8
 """Events that one packet may pack (RFC 4733 2.5.1.5); a longer payload is refused."""
 
@@ -391,9 +401,24 @@ class EventReceiver:
     """Turns telephone-event packets of one stream into digits, each once, whatever is lost, repeated or reordered.
 
     Hand it only packets of the negotiated payload type from the accepted source. Counters are plain integers.
+
+    Two presses of one key by a phone whose timestamp stands still cannot be told from one press where the packets that
+    would show it are lost: when only end packets of the second arrive within END_AGAIN, or next to those of the first,
+    and when a press of which no end arrived is followed by one whose reports go on from a longer duration. Then they
+    count as one, as RFC 4733 2.5.1.4 says: a digit that is missing shows, one that was never pressed misleads.
     """
 
-    __slots__ = ("_clock_rate", "_current", "_interval", "_known", "late", "malformed", "refused", "repeated")
+    __slots__ = (
+        "_clock_rate",
+        "_current",
+        "_interval",
+        "_known",
+        "_stands_still",
+        "late",
+        "malformed",
+        "refused",
+        "repeated",
+    )
 
     def __init__(self, clock_rate: int = 8000) -> None:
         """Begin with no event known. clock_rate: Hz of the telephone-event payload type."""
@@ -401,6 +426,7 @@ class EventReceiver:
         self._known: dict[_Identity, _Event] = {}
         self._current: _Event | None = None  # the newest event, sounding or not
         self._interval = 0.0  # seconds of RTP time between the reports of the current event, 0 = not seen yet
+        self._stands_still = False  # the peer has shown that it does not move the timestamp from press to press
         self.malformed = 0
         """Payloads of a wrong length."""
         self.refused = 0
@@ -480,7 +506,8 @@ class EventReceiver:
             event: _Event | None = current
         else:
             event = self._known.get((ssrc, timestamp, code))
-        if event is not None and self._is_other(event, duration, sequence_number, now):
+        if event is not None and self._is_other(event, end, duration, sequence_number, now):
+            self._stands_still = True
             event = None
         if event is not None:
             return self._hear_again(event, timestamp, end, duration, sequence_number, now)
@@ -491,10 +518,8 @@ class EventReceiver:
             self.refused += 1
             return ()
         digits: tuple[ReceivedDigit, ...] = ()
-        event = _Event(ssrc, timestamp, code)
+        event = _Event(ssrc, timestamp, code, sequence_number, now)
         event.duration = duration
-        event.sequence_number = sequence_number
-        event.heard_at = now
         if current is not None and current.ssrc == ssrc and self._is_behind(current, timestamp, sequence_number):
             if (current.timestamp - timestamp) & _WRAP > LATE_WINDOW * self._clock_rate:
                 self.late += 1
@@ -516,44 +541,69 @@ class EventReceiver:
         self, event: _Event, timestamp: int, end: bool, duration: int, sequence_number: int, now: float
     ) -> tuple[ReceivedDigit, ...]:
         """A further packet of a known event."""
-        event.heard_at = now
-        if (sequence_number - event.sequence_number) & 0xFFFF < 0x8000:
+        newer = (sequence_number - event.sequence_number) & 0xFFFF < 0x8000
+        if newer or event.state is _Hearing.SOUNDING:
+            event.heard_at = now
+        if newer:
             event.sequence_number = sequence_number
+        if 0 < (event.first - sequence_number) & 0xFFFF < 0x8000:
+            self.repeated += 1  # of this press, or of an earlier one under the same identity
+            return ()
+        if timestamp == event.timestamp:  # else it is a late packet of an earlier segment
+            self._lengthen(event, duration, newer)
         if event.state is not _Hearing.SOUNDING:
             self.repeated += 1
             return ()
-        if timestamp != event.timestamp:  # late packet of an earlier segment
+        if timestamp != event.timestamp:
             return ()
+        return self._end_current(_Hearing.ENDED) if end else ()
+
+    def _lengthen(self, event: _Event, duration: int, newer: bool) -> None:
+        """Note how long the present segment of an event is, and how often the peer reports."""
         if duration > event.duration:
             interval = (duration - event.duration) / self._clock_rate
             if not self._interval or interval < self._interval:
                 self._interval = interval
             event.duration = duration
-        return self._end_current(_Hearing.ENDED) if end else ()
+        elif newer and (duration - event.duration) & MAX_DURATION < WRAPPED and duration < event.duration:
+            event.before += MAX_DURATION + 1  # the peer lets the field wrap, where RFC 4733 2.5.1.3 asks for segments
+            event.duration = duration
 
-    @staticmethod
-    def _is_other(event: _Event, duration: int, sequence_number: int, now: float) -> bool:
+    def _is_other(self, event: _Event, end: bool, duration: int, sequence_number: int, now: float) -> bool:
         """Whether a packet with a known identity is nevertheless of a new event.
 
-        That is so when the identity is old (timestamps restarted), or when a reported event starts from a smaller
-        duration in a later packet (phones that do not move the timestamp): a repeat never shrinks.
+        RFC 4733 2.5.1.4 says that it is not; but timestamps may have restarted, and some phones do not move them from
+        press to press. The duration alone says nothing: that of other phones shrinks within one press.
         """
         if event.state is _Hearing.SOUNDING:
             return False
-        if now - event.heard_at > FORGET_AFTER:
+        quiet = now - event.heard_at
+        if quiet > FORGET_AFTER:
             return True
-        newer = 0 < (sequence_number - event.sequence_number) & 0xFFFF < 0x8000
-        return newer and duration < event.duration
+        ahead = (sequence_number - event.sequence_number) & 0xFFFF
+        if not 0 < ahead < 0x8000:
+            return False  # sent before what was heard last
+        if event.state is _Hearing.EXPIRED:
+            # Its end is due, or further reports, which have grown meanwhile; a new press begins from nothing.
+            return (not end and duration <= event.duration) or (
+                ahead > NEAR and duration < quiet * self._clock_rate / 2
+            )
+        if end:
+            return quiet > END_AGAIN and (self._stands_still or ahead > NEAR)
+        # Nothing but its end follows an end; a report next to it was put behind it by a relay that numbers anew.
+        return ahead >= NEAR or quiet > RESTART
 
     def _continues(self, current: _Event, ssrc: int, timestamp: int, code: int) -> bool:
         """Whether an unknown identity is the next segment of the current event (RFC 4733 2.5.1.3)."""
-        if current.state is _Hearing.ENDED or (current.ssrc, current.code) != (ssrc, code):
+        if (current.ssrc, current.code) != (ssrc, code):
             return False
         missing = ((timestamp - current.timestamp) & _WRAP) - current.duration
+        slack = SEGMENT_SLACK * self._clock_rate
+        if current.state is _Hearing.ENDED:  # some set the E bit at the end of each segment
+            return missing == 0 and current.duration >= MAX_DURATION - slack
         if missing == 0:
             return current.duration > 0
         # Only a segment near the largest duration can have been cut; a shorter one is the same digit pressed again.
-        slack = SEGMENT_SLACK * self._clock_rate
         return 0 < missing <= slack and current.duration + missing >= MAX_DURATION - slack
 
     def _next_segment(self, event: _Event, timestamp: int) -> None:
@@ -568,10 +618,9 @@ class EventReceiver:
 
         A later sequence number with an earlier timestamp is a peer whose timestamps jumped: a new event.
         """
-        return (
-            0 < (current.timestamp - timestamp) & _WRAP < 0x80000000
-            and 0 < (current.sequence_number - sequence_number) & 0xFFFF < 0x8000
-        )
+        return (current.timestamp - timestamp) & _WRAP < 0x80000000 and 0 < (
+            current.sequence_number - sequence_number
+        ) & 0xFFFF < 0x8000
 
     def _remember(self, event: _Event) -> None:
         identity = (event.ssrc, event.timestamp, event.code)
