@@ -546,17 +546,15 @@ def _usable(line: NegotiatedLine, local_address: str) -> bool:
 
 def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
     """Formats that the peer takes under another number than the one it sends them under (RFC 3264 section 5.1)."""
-    theirs = {codec.key: codec.payload_type for codec in reversed(line.send)}
-    pairs = [(codec.payload_type, theirs.get(codec.key, -1)) for codec in line.receive]
-    if line.telephone_event_receive is not None:
-        event = line.telephone_event_send
-        pairs.append((line.telephone_event_receive, -1 if event is None else event))
+    theirs = {codec.key: codec.payload_type for codec in reversed(line.send + line.events_send)}
+    pairs = [(codec.payload_type, theirs.get(codec.key, -1)) for codec in line.receive + line.events_receive]
     return tuple([pair for pair in pairs if pair[0] != pair[1]])
 
 
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)
     return media.ConfigureStream(
         stream_id=stream_id,
@@ -571,11 +569,13 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         clock_rate=codec.clock_rate,
         payload_size=demand.payload_size or payload_octets(codec.name, round(codec.clock_rate * interval)),
         packet_interval=interval,
-        receive_codecs=tuple((each.payload_type, each.name, each.clock_rate) for each in line.receive),
+        receive_codecs=tuple(
+            (each.payload_type, each.name, each.clock_rate) for each in line.receive + line.events_receive
+        ),
         renumbered=_renumbered(line),
-        dtmf_payload_type=-1 if line.telephone_event_send is None else line.telephone_event_send,
+        dtmf_payload_type=-1 if events is None else events.payload_type,
         dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
-        dtmf_clock_rate=codec.clock_rate,
+        dtmf_clock_rate=codec.clock_rate if events is None else events.clock_rate,
         dtmf_methods=demand.dtmf_methods,
         inactivity_limit=demand.inactivity_limit,
         source=demand.source,

@@ -108,6 +108,7 @@ class EventSender:
         "_digit",
         "_digit_end",
         "_earlier",
+        "_event_clock_rate",
         "_finished",
         "_item",
         "_queue",
@@ -120,14 +121,17 @@ class EventSender:
         "_wait_from",
     )
 
-    def __init__(self, clock_rate: int = 8000, volume: int = 10) -> None:
+    def __init__(self, clock_rate: int = 8000, volume: int = 10, event_clock_rate: int = 0) -> None:
         """Begin with nothing to send.
 
-        clock_rate: RTP clock in Hz. volume: power in -dBm0, 0-63, of the event field (RFC 4733 2.3.3).
+        clock_rate: RTP clock of the stream in Hz, in which timestamps count. volume: power in -dBm0, 0-63, of the event
+        field (RFC 4733 2.3.3). event_clock_rate: clock of the telephone-event payload type, in which the duration field
+        counts (2.3.1); 0 = the same.
         """
         if not 0 <= volume <= 63:
             raise ValueError(f"volume is 0 to 63 (-dBm0), not {volume}")
         self._clock_rate = clock_rate
+        self._event_clock_rate = event_clock_rate or clock_rate
         self._volume = volume
         self._queue: deque[_Item] = deque()
         self._finished: list[int] = []
@@ -176,11 +180,15 @@ class EventSender:
             digit = character if character in _CODE_OF else ""
             self._queue.append(_Item(digit, duration, request_id, index == final, tones))
 
-    def set_clock(self, clock_rate: int, timestamp: int) -> None:
-        """Count in another clock from now on; what is under way keeps its length in time and its identity.
+    def set_clock(self, clock_rate: int, timestamp: int, event_clock_rate: int = 0) -> None:
+        """Count in other clocks from now on; what is under way keeps its length in time and its identity.
 
-        clock_rate: Hz. timestamp: the newest one of the stream (RFC 4733 2.3.1: durations count in its clock).
+        clock_rate: RTP clock in Hz. timestamp: the newest one of the stream. event_clock_rate: as for a new sender.
         """
+        old, self._event_clock_rate = self._event_clock_rate, event_clock_rate or clock_rate
+        if self._repeat.payload and old != self._event_clock_rate:
+            duration = min(int.from_bytes(self._repeat.payload[2:4]) * self._event_clock_rate // old, MAX_DURATION)
+            self._repeat = self._repeat._replace(payload=self._repeat.payload[:2] + duration.to_bytes(2))
         old, self._clock_rate = self._clock_rate, clock_rate
         if old == clock_rate:
             return
@@ -191,9 +199,6 @@ class EventSender:
             self._wait_from = _rescaled(self._wait_from, timestamp, old, clock_rate)
         elapsed = (timestamp - self._segment + self._earlier) & _WRAP
         self._earlier = elapsed * clock_rate // old - ((timestamp - self._segment) & _WRAP)
-        if self._repeat.payload:
-            duration = min(int.from_bytes(self._repeat.payload[2:4]) * clock_rate // old, MAX_DURATION)
-            self._repeat = self._repeat._replace(payload=self._repeat.payload[:2] + duration.to_bytes(2))
 
     def stop(self) -> tuple[int, ...]:
         """Drop what waits and end the present digit at the next interval; returns the requests cut short."""
@@ -295,18 +300,20 @@ class EventSender:
         rest = self._item.duration - before
         if rest <= 0:  # stopped: ends here
             rest = elapsed
-        duration = min(elapsed, rest, MAX_DURATION)
+        longest = MAX_DURATION * self._clock_rate // self._event_clock_rate
+        duration = min(elapsed, rest, longest)
         end = duration == rest
+        field = duration * self._event_clock_rate // self._clock_rate
         packet = DigitPacket(
             DigitKind.EVENT,
-            bytes((_CODE_OF[self._item.digit], (0x80 if end else 0) | self._volume)) + duration.to_bytes(2),
+            bytes((_CODE_OF[self._item.digit], (0x80 if end else 0) | self._volume)) + field.to_bytes(2),
             timestamp == self._start,
             self._segment,
         )
         if end:
             self._digit_over(self._segment - self._earlier + duration)
             self._repeat_later(packet, _Sending.REPEAT_END)
-        elif min(duration + samples, rest) > MAX_DURATION:  # the next report would not fit the field
+        elif min(duration + samples, rest) > longest:  # the next report would not fit the field
             self._segment = (self._segment + duration) & _WRAP
             self._repeat_later(packet, _Sending.REPEAT_SEGMENT)
         return packet
@@ -414,6 +421,7 @@ class EventReceiver:
         "_interval",
         "_known",
         "_stands_still",
+        "_timestamp_rate",
         "late",
         "malformed",
         "refused",
@@ -422,7 +430,7 @@ class EventReceiver:
 
     def __init__(self, clock_rate: int = 8000) -> None:
         """Begin with no event known. clock_rate: Hz of the telephone-event payload type."""
-        self._clock_rate = clock_rate
+        self._clock_rate = self._timestamp_rate = clock_rate
         self._known: dict[_Identity, _Event] = {}
         self._current: _Event | None = None  # the newest event, sounding or not
         self._interval = 0.0  # seconds of RTP time between the reports of the current event, 0 = not seen yet
@@ -439,8 +447,13 @@ class EventReceiver:
     def __repr__(self) -> str:
         return f"EventReceiver({'sounding' if self.active else 'quiet'})"
 
-    def set_clock(self, clock_rate: int) -> None:
-        """Read durations in another clock from now on; events already known stay known. clock_rate: Hz."""
+    def set_clock(self, clock_rate: int, timestamp_rate: int = 0) -> None:
+        """Read durations in another clock from now on; events already known stay known.
+
+        clock_rate: of the payload type, Hz. timestamp_rate: of the audio beside it, which most peers' timestamps of
+        events follow; 0 = the same.
+        """
+        self._timestamp_rate = timestamp_rate or clock_rate
         old, self._clock_rate = self._clock_rate, clock_rate
         if old != clock_rate:
             for event in self._known.values():
@@ -512,7 +525,7 @@ class EventReceiver:
         if event is not None:
             return self._hear_again(event, timestamp, end, duration, sequence_number, now)
         if current is not None and self._continues(current, ssrc, timestamp, code):
-            self._next_segment(current, timestamp)
+            self._next_segment(current, timestamp, self._ahead(current, timestamp))
             return self._hear_again(current, timestamp, end, duration, sequence_number, now)
         if end and duration == 0:
             self.refused += 1
@@ -521,7 +534,7 @@ class EventReceiver:
         event = _Event(ssrc, timestamp, code, sequence_number, now)
         event.duration = duration
         if current is not None and current.ssrc == ssrc and self._is_behind(current, timestamp, sequence_number):
-            if (current.timestamp - timestamp) & _WRAP > LATE_WINDOW * self._clock_rate:
+            if (current.timestamp - timestamp) & _WRAP > LATE_WINDOW * self._timestamp_rate:
                 self.late += 1
                 return ()
             # Its other packets are lost or about to come: report it now, ahead of the newer one.
@@ -597,7 +610,7 @@ class EventReceiver:
         """Whether an unknown identity is the next segment of the current event (RFC 4733 2.5.1.3)."""
         if (current.ssrc, current.code) != (ssrc, code):
             return False
-        missing = ((timestamp - current.timestamp) & _WRAP) - current.duration
+        missing = self._ahead(current, timestamp) - current.duration
         slack = SEGMENT_SLACK * self._clock_rate
         if current.state is _Hearing.ENDED:  # some set the E bit at the end of each segment
             return missing == 0 and current.duration >= MAX_DURATION - slack
@@ -606,8 +619,19 @@ class EventReceiver:
         # Only a segment near the largest duration can have been cut; a shorter one is the same digit pressed again.
         return 0 < missing <= slack and current.duration + missing >= MAX_DURATION - slack
 
-    def _next_segment(self, event: _Event, timestamp: int) -> None:
-        event.before += (timestamp - event.timestamp) & _WRAP
+    def _ahead(self, current: _Event, timestamp: int) -> int:
+        """How far a timestamp lies after the start of the segment, in units of durations.
+
+        Where their clock is not that of the audio, some peers let timestamps of events count in it too.
+        """
+        ahead = (timestamp - current.timestamp) & _WRAP
+        if self._timestamp_rate == self._clock_rate or ahead == current.duration:
+            return ahead
+        scaled = ahead * self._clock_rate / self._timestamp_rate
+        return current.duration if abs(scaled - current.duration) <= 1 else round(scaled)  # durations are rounded
+
+    def _next_segment(self, event: _Event, timestamp: int, ahead: int) -> None:
+        event.before += ahead
         event.timestamp = timestamp
         event.duration = 0
         self._remember(event)

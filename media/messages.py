@@ -87,17 +87,18 @@ class ConfigureStream(NamedTuple):
     """Seconds between two packets that we send (`rtp_param[2]`); the timestamp step is clock_rate *
     packet_interval."""
     receive_codecs: tuple[tuple[int, str, int], ...] = ((0, "PCMU", 8000), (8, "PCMA", 8000))
-    """What may come in: (payload type, encoding name, clock rate); any other payload type is counted and
-    dropped."""
+    """What may come in: (payload type, encoding name, clock rate), telephone-event under each of its clocks included;
+    any other payload type is counted and dropped."""
     renumbered: tuple[tuple[int, int], ...] = ()
     """Formats that both sides number differently: (payload type of what we receive, the peer's own number for it, -1 =
     it takes none). What passes through, an echo or frames of a callback, leaves under the peer's (RFC 3264 5.1)."""
     dtmf_payload_type: int = -1
     """The peer's telephone-event payload type, on which we send digits; -1 = not negotiated."""
     dtmf_receive_payload_type: int = -1
-    """Our telephone-event payload type, on which digits arrive; -1 = not negotiated."""
+    """Our telephone-event payload type, on which digits arrive, beside those of `receive_codecs`; -1 = none."""
     dtmf_clock_rate: int = 8000
-    """RTP clock of telephone-event in Hz."""
+    """Clock in Hz of the durations of both (RFC 4733 2.3.1), where `receive_codecs` does not give that of ours;
+    timestamps count in `clock_rate`."""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
     """Which digits are reported: any of "rfc4733" and "inband"."""
     latching: bool = False

@@ -106,10 +106,10 @@ class Receiver:
         "_digits_waiting",
         "_door_until",
         "_dtmf_methods",
-        "_dtmf_payload_type",
         "_earlier_octets",
         "_echo_in_place",
         "_echo_source",
+        "_events",
         "_inband_slot",
         "_last_digit",
         "_late",
@@ -203,7 +203,7 @@ class Receiver:
         self._clock = 8000
         self._codecs: dict[int, tuple[str, int]] = {}
         self._codecs_known: tuple[tuple[int, str, int], ...] = ()
-        self._dtmf_payload_type = -1
+        self._events: dict[int, int] = {}  # clock of each payload type of telephone-event
         self._dtmf_methods: tuple[str, ...] = ()
         self._candidates: dict[int, _Candidate] = {}
         self._door_until = self._left_at = -1.0
@@ -221,14 +221,16 @@ class Receiver:
             raise ValueError(f"bad_value: no such DTMF method: {', '.join(sorted(unknown))}")
         self.can_receive = can_receive
         self.rtcp_mux = command.rtcp_mux
-        self._dtmf_payload_type = command.dtmf_receive_payload_type
-        self.event_receiver.set_clock(command.dtmf_clock_rate)
+        self._events = {pt: rate for pt, name, rate in command.receive_codecs if name.lower() == "telephone-event"}
+        if command.dtmf_receive_payload_type >= 0:
+            self._events.setdefault(command.dtmf_receive_payload_type, command.dtmf_clock_rate)
         if command.receive_codecs != self._codecs_known:
             self._codecs_known = command.receive_codecs
             noise = {pt for pt, name, _ in command.receive_codecs if name.upper() == "CN"}
             self.comfort_noise |= bool(noise)
             self._noise_types = {COMFORT_NOISE, *noise}
-            self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs if pt not in noise}
+            other = noise | self._events.keys()
+            self._codecs = {pt: (_known(name), rate) for pt, name, rate in command.receive_codecs if pt not in other}
             if not self.codec and command.receive_codecs:
                 self.codec_index = totals.codec_index(command.receive_codecs[0][1])
         self._dtmf_methods = command.dtmf_methods
@@ -404,9 +406,7 @@ class Receiver:
             return True
         _, second, sequence_number, timestamp, ssrc = _UNPACK(data)
         payload_type = second & 0x7F
-        known = (
-            payload_type in self._codecs or payload_type == self._dtmf_payload_type or payload_type in self._noise_types
-        )
+        known = payload_type in self._codecs or payload_type in self._events or payload_type in self._noise_types
         if not known:
             self._throw(totals.BAD_PAYLOAD, data, size)
             return True
@@ -479,7 +479,8 @@ class Receiver:
             self.sink.restart()
         self._ssrc = ssrc
         self._plain_head = -1
-        _, self._clock = self._codecs.get(payload_type, ("", 8000))
+        usual = next(iter(self._codecs.values()), ("", 8000))  # a digit may come before any audio
+        _, self._clock = self._codecs.get(payload_type, usual)
         self.reception = Reception(ssrc, sequence_number, self._clock)
         if self.first_at < 0:
             self.first_at = heard_at
@@ -524,8 +525,8 @@ class Receiver:
         reception = self.reception
         assert reception is not None
         codec = self._codecs.get(second & 0x7F)
-        if codec is None or second & 0x7F == self._dtmf_payload_type:
-            if codec is None and second & 0x7F != self._dtmf_payload_type:
+        if codec is None or second & 0x7F in self._events:
+            if second & 0x7F not in self._events:
                 if self.comfort_noise:
                     self.suppressed_at = now
                 else:
@@ -571,17 +572,19 @@ class Receiver:
         reception.last_at = now
         reception.count_octets(end - start)
         payload_type = second & 0x7F
-        if payload_type == self._dtmf_payload_type:
+        event_clock = self._events.get(payload_type)
+        if event_clock is not None:
             self.event_packets += 1
             self.event_octets += end - start
+            self.event_receiver.set_clock(event_clock, self._clock)
             # Even with a repeated sequence number: some phones do not count while a digit lasts.
             self._receive_event(bytes(data[start:end]), sequence_number, timestamp, now)
         if verdict == DUPLICATE:
             self.discards[totals.DUPLICATE] += 1
             return
-        if self._tapped or payload_type == self._dtmf_payload_type:
+        if self._tapped or event_clock is not None:
             codec = ""
-            if payload_type != self._dtmf_payload_type:
+            if event_clock is None:
                 codec = self.codec if payload_type in self._codecs else "CN"
             frame = (bytes(data[start:end]), sequence_number, timestamp, payload_type, second >> 7)
             self._deliver(frame, codec, now)

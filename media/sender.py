@@ -41,6 +41,7 @@ class Sender:
         "_constant",
         "_context",
         "_digits_on",
+        "_dtmf_clock_rate",
         "_dtmf_payload_type",
         "_first_number",
         "_marker",
@@ -120,6 +121,7 @@ class Sender:
         self.numbers: dict[int, int] = {}
         """Payload types that the peer numbers differently, by what they are in what we receive; -1 = it takes none."""
         self._dtmf_payload_type = -1
+        self._dtmf_clock_rate = 8000
         self._tone_sounding = False
         self._special = True
         self._constant = False  # `_packet` carries the payload that the source will always give
@@ -152,8 +154,9 @@ class Sender:
         self.step = round(command.clock_rate * command.packet_interval)
         self.numbers = dict(command.renumbered)
         self._dtmf_payload_type = command.dtmf_payload_type
+        self._dtmf_clock_rate = command.dtmf_clock_rate
         if self.digits is not None:
-            self.digits.set_clock(command.clock_rate, self.timestamp)
+            self.digits.set_clock(command.clock_rate, self.timestamp, command.dtmf_clock_rate)
         if changed or len(self._packet) == HEADER_SIZE:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
             self._payload = _NO_PAYLOAD
@@ -312,7 +315,7 @@ class Sender:
             refusal = "not_negotiated"
         if not refusal:
             if self.digits is None:
-                self.digits = dtmf.EventSender(self.clock_rate)
+                self.digits = dtmf.EventSender(self.clock_rate, event_clock_rate=self._dtmf_clock_rate)
             try:
                 self.digits.send(command.digits, command.duration_ms, command.request_id, tones)
             except dtmf.DigitQueueFull:

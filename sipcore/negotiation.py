@@ -5,7 +5,7 @@ the unspecified address of RFC 2543 and the direction of RFC 3264. This file hol
 or to answer is the business of `offer_answer`. It opens no sockets and knows no SIP message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -121,16 +121,27 @@ class NegotiatedLine(NamedTuple):
     """Formats we may send, with the peer's numbers, the preferred one first; without telephone-event."""
     receive: tuple[Codec, ...]
     """Formats we may get, with our numbers; without telephone-event."""
-    telephone_event_send: int | None
-    """The peer's number for telephone-event at the clock rate of the first format to send, or None."""
-    telephone_event_receive: int | None
-    """Our number for it, or None."""
+    events_send: tuple[Codec, ...]
+    """telephone-event that the peer takes, with its numbers: of the clock of the first format to send before others
+    (RFC 4733 section 2.1 recommends that clock, and does not require it), then of clocks that we have named too."""
+    events_receive: tuple[Codec, ...]
+    """telephone-event that may come, of every clock that we have named, with our numbers; the same clock first."""
     ptime: float | None
     """Packet time in ms that the peer likes to get, not above its maxptime; None when it says nothing."""
     local_crypto: Crypto | None
     """Our key, for sending, of the agreed suite."""
     remote_crypto: Crypto | None
     """The peer's key, for receiving, of the agreed suite."""
+
+    @property
+    def telephone_event_send(self) -> int | None:
+        """The peer's number for the telephone-event that we send, or None."""
+        return self.events_send[0].payload_type if self.events_send else None
+
+    @property
+    def telephone_event_receive(self) -> int | None:
+        """Our number for it, or None."""
+        return self.events_receive[0].payload_type if self.events_receive else None
 
 
 def make_offer(
@@ -254,7 +265,9 @@ def negotiated(local: SessionDescription, remote: SessionDescription) -> tuple[N
 def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     send: tuple[Codec, ...] = ()
     receive: tuple[Codec, ...] = ()
-    local_crypto = remote_crypto = event_send = event_receive = None
+    events_send: tuple[Codec, ...] = ()
+    events_receive: tuple[Codec, ...] = ()
+    local_crypto = remote_crypto = None
     said = theirs.section.attributes
     kind = _protocol_kind(ours.protocol)
     secure = kind == "srtp"
@@ -267,7 +280,7 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     if active and kind:
         mine = ours.section.attributes.formats(ours.formats)
         their = said.formats(theirs.formats)
-        active, send, receive, event_send, event_receive = _match(mine, their)
+        active, send, receive, events_send, events_receive = _match(mine, their)
         if secure:
             for remote_crypto in theirs.crypto:
                 local_crypto = next(
@@ -300,8 +313,8 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
         active and said.rtcp_mux and ours.rtcp_mux,
         send,
         receive,
-        event_send if active else None,
-        event_receive if active else None,
+        events_send if active else (),
+        events_receive if active else (),
         said.packet_time,
         local_crypto if active else None,
         remote_crypto if active else None,
@@ -309,22 +322,22 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
 
 
 @lru_cache(maxsize=256)
-def _match(mine: Formats, their: Formats) -> tuple[bool, tuple[Codec, ...], tuple[Codec, ...], int | None, int | None]:
-    # Whether there is a format in common; formats to send and to receive; numbers of telephone-event.
+def _match(
+    mine: Formats, their: Formats
+) -> tuple[bool, tuple[Codec, ...], tuple[Codec, ...], tuple[Codec, ...], tuple[Codec, ...]]:
+    # Whether there is a format in common; formats to send and to receive; telephone-event to send and to receive.
     send = tuple([codec for codec in their.speech if codec.key in mine.keys])
     receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
     clock_rate = send[0].clock_rate if send else mine.events[0].clock_rate if mine.events else 0
-    event_send = _event(their.events, clock_rate)
-    only_events = not mine.speech and not their.speech and event_send is not None
-    return bool(send) or only_events, send, receive, event_send, _event(mine.events, clock_rate)
+    clock_rates = {codec.clock_rate for codec in mine.events}
+    events_send = _by_clock(their.events, clock_rate, clock_rates)
+    only_events = not mine.speech and not their.speech and bool(events_send)
+    # A peer that leaves events out of its answer may send them all the same, by our offer (RFC 3264 section 5.1).
+    return bool(send) or only_events, send, receive, events_send, _by_clock(mine.events, clock_rate)
 
 
-def _event(events: tuple[Codec, ...], clock_rate: int) -> int | None:
-    # RFC 4733 section 2.1: events run on the clock of the audio that they replace.
-    for codec in events:
-        if codec.clock_rate == clock_rate:
-            return codec.payload_type
-    return None
+def _by_clock(events: Iterable[Codec], clock_rate: int, then: Collection[int] = ()) -> tuple[Codec, ...]:
+    return tuple(sorted(events, key=lambda codec: (codec.clock_rate != clock_rate, codec.clock_rate not in then)))
 
 
 def _accept(
@@ -443,13 +456,17 @@ def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
 @lru_cache(maxsize=256)
 def _choose(formats: Formats, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
     # The offered formats that we have, by the offer's numbers; none when only digits or noise are left of speech.
+    # Digits are read under every clock, so that telephone-event is taken whatever the offer has.
     have: dict[EncodingKey, Codec] = {}
     for codec in codecs:
         have.setdefault(codec.key, codec)
+    events = next((codec for codec in codecs if codec.key[0] == TELEPHONE_EVENT), None)
     found = []
     speech = False
     for number, key in formats.numbered:
         mine = have.get(key) or have.get(("", number, 0))
+        if mine is None and key[0] == TELEPHONE_EVENT and events is not None:
+            mine = events._replace(clock_rate=key[1], channels=key[2])
         if mine is not None:
             found.append(mine._replace(payload_type=number))
             speech = speech or key[0] not in _COMPANIONS

@@ -2,9 +2,10 @@
 
 import pytest
 
+from actors.call_demand import named_codecs
 from actors.call_media import MediaDemand, _configuration
 from sipcore.media_attributes import Codec, Crypto, Direction
-from sipcore.negotiation import NegotiatedLine, negotiated
+from sipcore.negotiation import LocalMedia, NegotiatedLine, NothingFits, make_answer, negotiated
 from sipcore.sdp import SessionDescription
 
 DEMAND = MediaDemand(True, "192.0.2.2", 0)
@@ -32,8 +33,8 @@ CHANGES: dict[str, object] = {
     "rtcp_mux": True,
     "send": (Codec("PCMA", 8),),
     "receive": (Codec("PCMU", 0), Codec("PCMA", 8)),
-    "telephone_event_send": 96,
-    "telephone_event_receive": 101,
+    "events_send": (Codec("telephone-event", 96),),
+    "events_receive": (Codec("telephone-event", 101),),
     "ptime": 30.0,
     "local_crypto": KEYS[0],
     "remote_crypto": KEYS[1],
@@ -53,6 +54,62 @@ def test_every_field_of_a_negotiated_line_reaches_its_stream(name: str) -> None:
         return
     changed = PLAIN._replace(**{name: CHANGES[name]})  # type: ignore[arg-type]  # each with a value of its type
     assert _configuration(1, changed, DEMAND) != _configuration(1, PLAIN, DEMAND)
+
+
+OFFERS = {
+    "opus and events at 8000": ("97 101", {101: 8000}),
+    "opus and events at 48000": ("97 102", {102: 48000}),
+    "opus and both": ("97 102 101", {101: 8000, 102: 48000}),
+    "opus, both, the other order": ("97 101 102", {101: 8000, 102: 48000}),
+    "two clocks, events at 8000": ("97 0 101", {101: 8000}),
+    "two clocks, events at 48000": ("0 97 102", {102: 48000}),
+    "two clocks, both": ("0 97 101 102", {101: 8000, 102: 48000}),
+    "three clocks of events": ("97 0 101 102 103", {101: 8000, 102: 48000, 103: 16000}),
+    "PCMU and events at 16000": ("0 103", {103: 16000}),
+    "PCMU and events at 48000": ("0 102", {102: 48000}),
+    "events twice": ("0 101 104", {101: 8000, 104: 8000}),
+    "no events": ("97 0", {}),
+}
+
+
+@pytest.mark.parametrize("names", [(), ("opus",), ("opus", "pcmu"), ("pcmu", "opus"), ("l16",)])
+@pytest.mark.parametrize("offer", OFFERS)
+def test_an_answer_lists_no_events_that_the_stream_does_not_take(offer: str, names: tuple[str, ...]) -> None:
+    """RFC 3264 6.1: what an answer lists is received, whichever codec of it the peer sends."""
+    formats, events = OFFERS[offer]
+    maps = "".join(f"a=rtpmap:{number} telephone-event/{clock}\r\n" for number, clock in events.items())
+    theirs = SessionDescription.parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+        f"m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:97 opus/48000/2\r\n{maps}"
+    )
+    try:
+        ours = make_answer(theirs, [LocalMedia(6000, named_codecs(names))], address="192.0.2.2", session_id=1)
+    except NothingFits:
+        assert not {"97", "0", "8"} & set(formats.split()) & {str(codec.payload_type) for codec in named_codecs(names)}
+        return
+    (line,) = negotiated(ours, theirs)
+    command = _configuration(1, line, DEMAND)
+    taken = {number: clock for number, name, clock in command.receive_codecs if name == "telephone-event"}
+    answered = [int(number) for number in ours.media[0].formats]
+    assert taken == {number: clock for number, clock in events.items() if number in answered}
+    assert bool(taken) == bool(events)
+    assert {number for number, _, _ in command.receive_codecs} == set(answered)
+    if events:
+        same = [number for number, clock in events.items() if clock == command.clock_rate]
+        assert command.dtmf_payload_type in (same or events)
+        assert command.dtmf_clock_rate == events[command.dtmf_payload_type]
+    else:
+        assert command.dtmf_payload_type == -1
+
+
+def test_events_of_every_clock_that_both_number_differently_are_told_apart() -> None:
+    line = agreed(
+        "97 101 102\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000\na=rtpmap:102 telephone-event/48000",
+        "97 96 98\na=rtpmap:97 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:98 telephone-event/8000",
+    )
+    command = _configuration(1, line, DEMAND)
+    assert sorted(command.renumbered) == [(101, 98), (102, 96)]
+    assert (command.dtmf_payload_type, command.dtmf_clock_rate) == (96, 48000)
 
 
 def test_formats_that_both_sides_number_differently_are_told_apart() -> None:
