@@ -464,8 +464,8 @@ class Call:
         """Send digits and return when all are out, or with `cb_final` at once (C35 to C38).
 
         events: 0-9 A-D * #; any other character is a pause of `duration`. duration: milliseconds per digit.
-        methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO). cb_final: called with
-        "OK" when all are out, with "FAIL" when not.
+        methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the peer
+        takes; dtmf-relay or dtmf alone). cb_final: called with "OK" when all are out, with "FAIL" when not.
 
         Raises:
             CallError: no media runs, no method can be used, or the peer lets us send nothing now (it answered

@@ -19,11 +19,10 @@ from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
-from . import crashed_call
+from . import crashed_call, info_digits
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
 from .foreign_text import shown
-from .info_digits import DTMF_RELAY, relayed_digit
 from .notices import (
     Acknowledged,
     Answered,
@@ -583,12 +582,13 @@ class CallActor:
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         request = event.request
-        if event.request_id and request.method == "INFO" and request.content_type == DTMF_RELAY:
-            digit = relayed_digit(request.body)
-            self.session.respond(now, event.request_id, 200 if digit is not None else 400)
-            if digit is not None:
-                self._notify(digit)
-            return
+        if event.request_id and request.method == "INFO":
+            status, headers, digit = info_digits.read(request)
+            if digit is not None or status != 200:
+                self.session.respond(now, event.request_id, status, headers=headers)
+                if digit is not None:
+                    self._notify(digit)
+                return
         if event.request_id and request.method in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
             self.session.respond(now, event.request_id, 200)
             event = event._replace(request_id=0)

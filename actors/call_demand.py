@@ -35,7 +35,7 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
     if param.init_media is not None:
         wishes["source"] = ("none",)  # what runs is the handler's to say
-    modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode != "info")
+    modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
     wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
     given = param.rtp_param
     if given is None or isinstance(given, NegotiatedRtpParam):

@@ -7,13 +7,15 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .callbacks import Callback
-from .errors import CallEnded, CallError
-from .info_digits import DTMF_RELAY, relay_body
+from .errors import CallEnded, CallError, CallRejected
+from .info_digits import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
 
 if TYPE_CHECKING:
     from .call import Call
 
 DIGITS: Final = frozenset("0123456789ABCD*#")
+INFO_TYPES: Final = {"info": (DTMF_RELAY, DTMF), "dtmf-relay": (DTMF_RELAY,), "dtmf": (DTMF,)}
+"""content types that a method by SIP INFO may use, in order of preference"""
 _INFO_SPACING: Final = 0.05
 """seconds between two digits sent by SIP INFO"""
 SPACING: Final = 0.25
@@ -80,9 +82,11 @@ async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...],
     """
     refused = "no method given"
     for mode in modes:
-        if mode == "info":
-            await _send_info(call, events, duration)
-            return
+        if mode in INFO_TYPES:
+            refused = await _send_info(call, events, duration, INFO_TYPES[mode])
+            if not refused:
+                return
+            continue
         if not call.actor.media.may_send and call.actor.media.running:
             raise CallError(_HELD)
         refused = await _send_on_stream(call, events, duration, mode, bounds)
@@ -144,12 +148,29 @@ async def _until_out(call: "Call", done: "asyncio.Future[None]", bounds: Bounds)
         del done  # its error holds this frame
 
 
-async def _send_info(call: "Call", events: str, duration: int) -> None:
+async def _send_info(call: "Call", events: str, duration: int, types: tuple[str, ...]) -> str:
+    """Send digits by INFO under the first type that the peer takes; why it takes none, empty = all are out.
+
+    Raises:
+        CallRejected: the peer refused a digit for another reason, or after it had taken one.
+    """
+    sent = False
     for each in events:
-        if each in DIGITS:
-            await call.request("INFO", relay_body(each, duration), content_type=DTMF_RELAY)
+        while each in DIGITS:
+            try:
+                await call.request("INFO", body_of(types[0], each, duration), content_type=types[0])
+            except CallRejected as error:
+                if sent or error.status not in NOT_UNDERSTOOD:
+                    raise
+                types = types[1:]
+                if not types:
+                    return f"the peer takes no INFO with digits ({error.status} {error.reason})"
+                continue
             call.digits_sent += each
+            sent = True
+            break
         await asyncio.sleep(duration / 1000 + _INFO_SPACING)
+    return ""
 
 
 async def next_digit(call: "Call") -> str:

@@ -5,7 +5,15 @@ from typing import Final
 
 from .errors import CallError
 
-METHODS: Final = {"rfc2833": "rfc4733", "rfc4733": "rfc4733", "audio": "inband", "info": "info"}
+METHODS: Final = {
+    "rfc2833": "rfc4733",
+    "rfc4733": "rfc4733",
+    "audio": "inband",
+    "info": "info",
+    "dtmf-relay": "dtmf-relay",
+    "dtmf": "dtmf",
+}
+"""info is SIP INFO of application/dtmf-relay, or application/dtmf where it is refused; dtmf-relay, dtmf: one of them"""
 
 
 def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:

@@ -105,17 +105,20 @@ def _hide_keys(found: bytearray, line: bytes, start: int) -> None:
 
 
 def _hide_digits(found: bytearray, lower: bytes) -> None:
-    """The body of an INFO: `Signal=5` of dtmf-relay, or a body that is digits and nothing else."""
+    """The body of an INFO: `Signal=5` of dtmf-relay, an event as in RTP, or digits and nothing else."""
     body = lower.find(b"\r\n\r\n") + 4
     if body < 4:
         return
-    if not found[body:].translate(None, bytes(_DIGITS) + _SPACE):
+    if lower.find(b"telephone-event", 0, body) >= 0 or not found[body:].translate(None, bytes(_DIGITS) + _SPACE):
         _hide(found, body, len(found))
         return
     start = body
     while start < len(lower):
         end = _end_of_line(lower, start)
-        name, equals, _ = lower[start:end].partition(b"=")
-        if equals and name.strip(_SPACE) in (b"signal", b"d", b"digits"):
+        line = lower[start:end]
+        name, equals, _ = line.partition(b"=")
+        if not equals and line.lstrip(_SPACE).startswith((b"signal", b"digit")):
+            name, equals, _ = line.partition(b":")
+        if equals and name.strip(_SPACE) in (b"signal", b"d", b"digit", b"digits", b"event", b"key", b"tone"):
             _hide(found, start + len(name) + 1, end)
         start = end

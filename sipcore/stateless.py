@@ -32,7 +32,10 @@ class Capabilities:
     """URI schemes served in a Request-URI (8.2.2.1)."""
     extensions: tuple[str, ...] = ("100rel", "timer", "replaces", "norefersub")
     """Option tags supported (8.2.2.3)."""
-    content_types: tuple[str, ...] = ("application/sdp", "application/dtmf-relay", "application/dtmf")
+    content_types: tuple[str, ...] = (
+        *("application/sdp", "application/dtmf-relay", "application/dtmf"),
+        *("audio/telephone-event", "application/vnd.nortelnetworks.digits"),
+    )
     """Content types understood, in the order in which Accept names them (8.2.3)."""
     answer_types: tuple[str, ...] = ("application/sdp",)
     """What an answer to INVITE may hold: a peer that accepts none of it gets 406 (20.1)."""

@@ -276,10 +276,10 @@ def test_digits_go_out_through_the_stream_and_come_in_three_ways() -> None:
         (b"signal=d", ("D", 100)),
         (b"Duration=99999999\r\nSignal=#", ("#", 99999)),
         (b"Signal=", None),
-        (b"Signal=12\r\nDuration=1", None),
+        (b"Signal=12\r\nDuration=1", ("A", 1)),
         (b"Signal=x\r\nDuration=1", None),
-        (b"Signal=1\r\nDuration=-1", None),
-        (b"Signal=1\r\nDuration=1.5", None),
+        (b"Signal=1\r\nDuration=-1", ("1", 100)),
+        (b"Signal=1\r\nDuration=1.5", ("1", 100)),
         (b"\xff\xfe=\x00", None),
     ],
 )

@@ -1,12 +1,15 @@
 """Digits to and from phones made of sockets: clocks of telephone-event, tones where none was agreed."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
 
+from actors.errors import CallError
 from media.rtp import RtpPacket
-from tests.e2e.agents import agent
+from sipcore.message import Request, Response
+from tests.e2e.agents import agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until
 
@@ -20,18 +23,19 @@ def press(phone: Phone, payload_type: int, clock: int, code: int, number: int, t
         phone.rtp.sendto(packet.to_bytes(), phone.destination())
 
 
+BOTH_CLOCKS = """97 0 102 101
+a=rtpmap:97 opus/48000/2
+a=rtpmap:102 telephone-event/48000
+a=rtpmap:101 telephone-event/8000"""
+
+
 @pytest.mark.parametrize(
     ("answer", "audio", "events"),
     [
         ("97 101\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000", 97, {101: 8000}),
         ("97 0 101\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000", 97, {101: 8000}),
         ("0 97 102\na=rtpmap:97 opus/48000/2\na=rtpmap:102 telephone-event/48000", 0, {102: 48000}),
-        (
-            "97 0 102 101\na=rtpmap:97 opus/48000/2\n"
-            "a=rtpmap:102 telephone-event/48000\na=rtpmap:101 telephone-event/8000",
-            97,
-            {102: 48000, 101: 8000},
-        ),
+        (BOTH_CLOCKS, 97, {102: 48000, 101: 8000}),
     ],
 )
 def test_digits_go_both_ways_under_every_clock_of_the_answer(answer: str, audio: int, events: dict[int, int]) -> None:
@@ -60,4 +64,63 @@ def test_digits_go_both_ways_under_every_clock_of_the_answer(answer: str, audio:
         assert {packet.payload_type for packet in packets} <= {audio, *events}
 
     with closing(Phone(f"m=audio PORT RTP/AVP {answer}")) as phone:
+        asyncio.run(main())
+
+
+class InfoPhone(Phone):
+    """A callee that takes INFO of one content type only, and refuses others."""
+
+    def __init__(self, taken: str, refusal: int) -> None:
+        super().__init__("m=audio PORT RTP/AVP 0")
+        self.taken, self.refusal = taken, refusal
+
+    def _reply(self, request: Request) -> Sequence[Response]:
+        if request.method == "INFO" and request.content_type != self.taken:
+            return [reply(request, self.refusal, ("Accept", self.taken))]
+        return super()._reply(request)
+
+    def said(self) -> list[tuple[str, bytes]]:
+        return [(each.content_type, each.body) for each in self.requests if each.method == "INFO"]
+
+
+RELAY, PLAIN = "application/dtmf-relay", "application/dtmf"
+
+
+@pytest.mark.parametrize(
+    ("methods", "taken", "said"),
+    [
+        ("info", RELAY, [(RELAY, b"Signal=5\r\nDuration=60\r\n"), (RELAY, b"Signal=#\r\nDuration=60\r\n")]),
+        ("info", PLAIN, [(RELAY, b"Signal=5\r\nDuration=60\r\n"), (PLAIN, b"5"), (PLAIN, b"#")]),
+        ("dtmf-relay", RELAY, [(RELAY, b"Signal=5\r\nDuration=60\r\n"), (RELAY, b"Signal=#\r\nDuration=60\r\n")]),
+        ("dtmf", PLAIN, [(PLAIN, b"5"), (PLAIN, b"#")]),
+    ],
+)
+def test_digits_by_info_are_of_the_type_that_the_peer_takes(
+    methods: str, taken: str, said: list[tuple[str, bytes]]
+) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(30), agent() as alice, phone:
+            call = await alice.invite(phone.uri())
+            await call.dtmf("5#", duration=60, methods=methods)
+            assert call.digits_sent == "5#"
+            await call.bye()
+        assert phone.said() == said
+
+    with closing(InfoPhone(taken, 415)) as phone:
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("refusal", [405, 415, 501])
+def test_a_peer_that_takes_no_info_gets_the_next_method_or_an_error(refusal: int) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(30), agent() as alice, phone:
+            call = await alice.invite(phone.uri(), media="silence")
+            await call.dtmf("5", methods="info,audio")
+            assert call.digits_sent == "5"
+            with pytest.raises(CallError, match=f"takes no INFO with digits .{refusal}"):
+                await call.dtmf("5", methods="info")
+            assert call.digits_sent == "5"
+            await call.bye()
+
+    with closing(InfoPhone("text/none", refusal)) as phone:
         asyncio.run(main())
