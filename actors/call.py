@@ -134,7 +134,7 @@ class Call:
         """who owns the call; not for users"""
         self.scenario = scenario
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
-        self.sending: dict[int, asyncio.Future[None]] = {}
+        self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
         self.over_waiters: list[asyncio.Future[None]] = []
         self._waiters: set[asyncio.Future[Any]] = set()
@@ -470,7 +470,8 @@ class Call:
         Raises:
             CallError: no media runs, no method can be used, or the peer lets us send nothing now (it answered
                 a=sendonly, or holds the call): what waited is dropped, also when the peer stops us half-way.
-            CallEnded: the call ended before all digits were out.
+            CallEnded: the call ended before all digits were out; `digits_sent` has those that were. One is out when its
+                first end packet, its whole tone or the response to its INFO is there.
         """
         self.raise_if_over()
         modes = dtmf_modes(methods)

@@ -11,7 +11,7 @@ from sipcore.events import Cause
 from sipcore.headers import key_of
 from sipcore.message import Response
 
-from . import media_sockets
+from . import call_digits, media_sockets
 from .call import UNREAD_DIGITS
 from .call_state import TRANSPORT_FAILED, State
 from .errors import CallEnded, CallError, CallRejected, CallTimeout
@@ -266,10 +266,13 @@ def _on_digit(call: "Call", notice: Digit) -> None:
 
 
 def _on_digits_done(call: "Call", notice: DigitsDone) -> None:
-    done = call.sending.pop(notice.request_id, None)
+    events, done = call.sending.pop(notice.request_id, ("", None))
+    digits = call_digits.digits_of(events)
+    sent = digits if notice.status == "OK" else digits[: notice.sent]
+    call.digits_sent += sent
     if done is None or done.done():
         return
-    if notice.status == "OK":
+    if notice.status == "OK" or (sent and sent == digits):  # a peer may hang up on the last digit
         done.set_result(None)
     else:
         done.set_exception(CallError(notice.reason))
@@ -323,11 +326,20 @@ def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
 # ---- the end
 
 
+def _fail_sending(call: "Call") -> None:
+    """No stream will say what became of digits."""
+    for _, done in call.sending.values():
+        if not done.done():
+            done.set_exception(call.ended())
+    call.sending.clear()
+
+
 def _on_over(call: "Call", notice: Over) -> None:
     if call.state is not State.OVER:
         return  # `cb_final` has sent its INVITE once more (C31)
     call.fail_waiters(call.ended())
-    call.sending.clear()
+    if not call.actor.media.running:
+        _fail_sending(call)  # else the stream says at its end what is out
     call.requests = {number: each for number, each in call.requests.items() if each[0] is not None}
     call.bound_tasks()
     if notice.by == "remote":
@@ -340,6 +352,7 @@ def _on_closed(call: "Call", notice: Closed) -> None:
     if call.closed or call.state is not State.OVER:
         return
     call.closed = True
+    _fail_sending(call)
     try:
         _clean_up(call)
     finally:  # a callback that fails must not keep the call for ever

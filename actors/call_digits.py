@@ -6,6 +6,7 @@ What a digit is on the wire is the media worker's business, or that of SIP INFO 
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from .call_state import State
 from .callbacks import Callback
 from .errors import CallEnded, CallError, CallRejected
 from .info_digits import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
@@ -99,10 +100,11 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, b
     """Send digits through the media worker; why this mode cannot be used, empty = all are out."""
     now = call.worker.now()
     call.digits_due = max(now, call.digits_due) + time_of(events, duration)
-    done: asyncio.Future[None] = call.future()
+    done: asyncio.Future[None] = call.worker.loop.create_future()  # outlives the call's end: the stream's word counts
+    done.add_done_callback(_heed)
     call.digits_number += 1
     number = call.digits_number
-    call.sending[number] = done
+    call.sending[number] = events, done
     call.actor.send_digits(number, events, duration, mode)
     call.worker.flush_soon()
     try:
@@ -110,18 +112,30 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, b
     except CallEnded:
         raise
     except CallError as error:
-        if call.sending.get(number) is done or str(error) == "stopped":
+        if call.actor.state is State.OVER:
+            raise call.ended() from error
+        if number in call.sending or str(error) == "stopped":
             raise CallError(f"not all digits were sent: {error}") from error
         call.digits_due = now
         return str(error)
     finally:
-        if call.sending.pop(number, None) is not None:  # nobody waits any more: the digits must not leave later
+        if number in call.sending:  # nobody waits any more: the digits must not leave later
             call.actor.media.stop_digits()
             call.worker.flush_soon()
         done.cancel()
         del done  # its error holds this frame
-    call.digits_sent += "".join(each for each in events if each in DIGITS)
     return ""
+
+
+def digits_of(events: str) -> str:
+    """The digits of a string, without its pauses."""
+    return "".join(each for each in events if each in DIGITS)
+
+
+def _heed(done: "asyncio.Future[None]") -> None:
+    """Take note of an error that nobody awaits any more."""
+    if not done.cancelled():
+        done.exception()
 
 
 async def _until_out(call: "Call", done: "asyncio.Future[None]", bounds: Bounds) -> None:

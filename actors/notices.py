@@ -98,6 +98,8 @@ class DigitsDone(NamedTuple):
     status: str
     """OK or FAIL"""
     reason: str
+    sent: int = 0
+    """digits that are out nevertheless, with FAIL"""
 
 
 class SourceDone(NamedTuple):
@@ -182,7 +184,7 @@ def notice_of(event: media.Event, line: int) -> Notice | None:
     if isinstance(event, media.DtmfReceived):
         return Digit(event.event, event.duration_ms, event.mode)
     if isinstance(event, media.DigitsSent):
-        return DigitsDone(event.request_id, event.status, event.reason)
+        return DigitsDone(*event[1:])
     if isinstance(event, media.SourceFinished):
         return SourceDone()
     if isinstance(event, media.FramesWanted):

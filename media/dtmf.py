@@ -111,6 +111,7 @@ class EventSender:
         "_event_clock_rate",
         "_finished",
         "_item",
+        "_out",
         "_queue",
         "_repeat",
         "_repeats",
@@ -135,6 +136,7 @@ class EventSender:
         self._volume = volume
         self._queue: deque[_Item] = deque()
         self._finished: list[int] = []
+        self._out = (0, 0)  # the newest request of which a digit is out, and how many are
         self._state = _Sending.IDLE
         self._item = _Item("", 0, 0, False, None)
         self._start = 0  # timestamp where the present digit began
@@ -210,6 +212,19 @@ class EventSender:
             self._item = self._item._replace(duration=0, last=False)
         return tuple(dropped)
 
+    def out_of(self, request_id: int) -> int:
+        """Digits of a request that is not finished whose first end packet, or whole tone, was handed out."""
+        return self._out[1] if self._out[0] == request_id else 0
+
+    def close(self) -> tuple[int, ...]:
+        """No interval comes any more; returns the requests cut short, without one whose last digit has ended.
+
+        The first end packet is the digit (RFC 4733 2.5.1.4): a peer may act on it, and the others only repeat it.
+        """
+        if self._state is _Sending.REPEAT_END:
+            self._digit_out()
+        return self.stop()
+
     def take_finished(self) -> tuple[int, ...]:
         """Request ids whose last digit is out, with its final packets, since the last call."""
         if not self._finished:
@@ -274,6 +289,7 @@ class EventSender:
 
     def _digit_over(self, end: int) -> None:
         """The present digit ended at timestamp `end`: what follows counts from there."""
+        self._out = (self._item.request_id, self.out_of(self._item.request_id) + 1)
         self._digit = self._item.digit
         self._digit_end = self._wait_from = end & _WRAP
 

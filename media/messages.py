@@ -310,6 +310,8 @@ class DigitsSent(NamedTuple):
     """"OK" or "FAIL"."""
     reason: str = ""
     """With FAIL: queue_full, not_negotiated, no_tone_codec, stopped, closed, bad_value or unknown_stream."""
+    sent: int = 0
+    """With FAIL: how many digits, from the first, are out nevertheless: the first end packet or the whole tone."""
 
 
 class SourceFinished(NamedTuple):

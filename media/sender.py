@@ -333,8 +333,8 @@ class Sender:
     def stop_digits(self, reason: str = "stopped") -> None:
         """Forget the digits that wait; each request is answered."""
         if self.digits is not None:
-            for request_id in self.digits.stop():
-                self._emit(DigitsSent(self._stream_id, request_id, "FAIL", reason))
+            for request_id in self.digits.close() if reason == "closed" else self.digits.stop():
+                self._emit(DigitsSent(self._stream_id, request_id, "FAIL", reason, self.digits.out_of(request_id)))
 
     def _next_digit(self, timestamp: int) -> dtmf.DigitPacket | None:
         """What replaces the audio of this interval; None = the digits are over."""
@@ -427,8 +427,8 @@ class Sender:
     def close(self) -> None:
         """Send nothing more; digits that waited are answered."""
         self.can_send = False
-        self.answer_digits()
         self.stop_digits("closed")
+        self.answer_digits()
         self.digits = None
         self._digits_on = False
         self.send = discard

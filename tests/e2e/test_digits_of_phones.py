@@ -6,10 +6,12 @@ from contextlib import closing
 
 import pytest
 
-from actors.errors import CallError
+from actors.call import Call
+from actors.errors import CallEnded, CallError
+from actors.messages import CallFinished
 from media.rtp import RtpPacket
 from sipcore.message import Request, Response
-from tests.e2e.agents import agent, reply
+from tests.e2e.agents import address_of, agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until
 
@@ -124,3 +126,53 @@ def test_a_peer_that_takes_no_info_gets_the_next_method_or_an_error(refusal: int
 
     with closing(InfoPhone("text/none", refusal)) as phone:
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("methods", ["rfc2833", "audio"])
+@pytest.mark.parametrize(("digits", "after"), [("2", 1), ("159#", 4), ("12-", 2), ("1234", 2), ("5555", 3)])
+def test_a_digit_that_makes_the_peer_hang_up_was_sent(digits: str, after: int, methods: str) -> None:
+    """The robot acts on the first end packet; two more would follow (RFC 4733 2.5.1.4)."""
+
+    async def main() -> None:
+        rows: list[CallFinished] = []
+
+        async def robot(call: Call) -> None:
+            await call.answer()
+            await call.digits(after, 10)
+            call.hang_up()
+
+        async with asyncio.timeout(30), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(robot, media="silence", cb_dtmf=lambda event, duration: None)
+            for _ in range(3):
+                call = await alice.invite(address_of(bob), media="silence")
+                call.report = rows.append
+                wanted = digits.replace("-", "")
+                if len(wanted) == after:
+                    await call.dtmf(digits, methods=methods)
+                else:
+                    with pytest.raises(CallEnded):
+                        await call.dtmf(digits, methods=methods)
+                await call.over()
+                assert call.digits_sent == wanted[:after]
+            assert [row.digits_sent for row in rows] == [after] * 3
+
+    asyncio.run(main())
+
+
+def test_a_callback_is_told_ok_for_a_digit_that_ends_the_call() -> None:
+    async def main() -> None:
+        told: list[str] = []
+
+        async def robot(call: Call) -> None:
+            await call.answer()
+            await call.digits(1, 10)
+            call.hang_up()
+
+        async with asyncio.timeout(30), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(robot, media="silence")
+            call = await alice.invite(address_of(bob), media="silence")
+            await call.dtmf("7", cb_final=lambda *said: told.append(said[0]))
+            await until(lambda: bool(told))
+            assert told == ["OK"]
+
+    asyncio.run(main())

@@ -219,3 +219,25 @@ def test_secrets_do_not_show() -> None:
     keys = ConfigureStream(1, srtp_suite="AES_CM_128_HMAC_SHA1_80", srtp_send_key=b"secret", srtp_receive_key=b"secret")
     assert "secret" not in repr(keys)
     assert "PCMU" in repr(ConfigureStream(1))
+
+
+@pytest.mark.parametrize(
+    ("digits", "intervals", "said"),
+    [
+        ("2", 4, DigitsSent(1, 1, "FAIL", "closed")),
+        ("2", 5, DigitsSent(1, 1, "OK")),  # its first end packet
+        ("2", 6, DigitsSent(1, 1, "OK")),
+        ("2", 7, DigitsSent(1, 1, "OK")),
+        ("2-", 5, DigitsSent(1, 1, "FAIL", "closed", 1)),
+        ("23", 4, DigitsSent(1, 1, "FAIL", "closed")),
+        ("23", 5, DigitsSent(1, 1, "FAIL", "closed", 1)),
+        ("23", 12, DigitsSent(1, 1, "FAIL", "closed", 1)),
+        ("23", 13, DigitsSent(1, 1, "OK")),
+    ],
+)
+def test_a_digit_is_out_with_its_first_end_packet(digits: str, intervals: int, said: DigitsSent) -> None:
+    line = Line()
+    line.stream.sender.send_digits(SendDigits(1, 1, digits))
+    line.intervals(intervals)
+    line.stream.sender.close()
+    assert line.events() == [said]
