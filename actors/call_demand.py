@@ -37,6 +37,7 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
         wishes["source"] = ("none",)  # what runs is the handler's to say
     modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
     wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
+    wishes["tones"] = param.cb_dtmf is None and "inband" in modes
     given = param.rtp_param
     if given is None or isinstance(given, NegotiatedRtpParam):
         return wishes

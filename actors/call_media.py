@@ -72,6 +72,8 @@ class MediaDemand(NamedTuple):
     """seconds between two packets that we send (`rtp_param[2]`); 0.0 = what the peer asks for, or 20 ms"""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
     """which digits are reported: rfc4733, inband"""
+    tones: bool = True
+    """tones in the audio are reported besides, wherever no telephone-event was agreed"""
     srtp: str = "off"
     """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
     nothing else"""
@@ -556,6 +558,9 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
     events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)
+    methods = demand.dtmf_methods
+    if demand.tones and "inband" not in methods and not (line.events_send and line.events_receive):
+        methods = (*methods, "inband")
     return media.ConfigureStream(
         stream_id=stream_id,
         direction=line.direction.value,
@@ -576,7 +581,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         dtmf_payload_type=-1 if events is None else events.payload_type,
         dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
         dtmf_clock_rate=codec.clock_rate if events is None else events.clock_rate,
-        dtmf_methods=demand.dtmf_methods,
+        dtmf_methods=methods,
         inactivity_limit=demand.inactivity_limit,
         source=demand.source,
         sink=demand.sink,

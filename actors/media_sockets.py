@@ -22,7 +22,7 @@ _SHAPING = ("rtp_param", "dtmf_methods", "dtmf_rtptype", "cb_dtmf")
 """parameters that change what is wanted of the media"""
 SHOWN = frozenset(("media_lsocks", "media_raddr", "rtp_param"))
 """parameters that `show` writes"""
-_WISHES = ("codecs", "payload_size", "interval", "dtmf_methods")
+_WISHES = ("codecs", "payload_size", "interval", "dtmf_methods", "tones")
 
 
 class MediaPort(NamedTuple):

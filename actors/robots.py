@@ -221,8 +221,10 @@ class AnsweringRobot:
     def __init__(self, worker: "CallWorker", config: AnswerConfig) -> None:
         self._worker = worker
         self._config = config
-        self._needs_task = config.ring_time > 0 or config.media == "ivr" or config.dtmf_echo
-        worker.arrivals.wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        takes_digits = config.media == "ivr" or config.dtmf_echo
+        self._needs_task = config.ring_time > 0 or takes_digits
+        wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.arrivals.wishes = wishes | {"tones": takes_digits}  # nobody else reads digits: listening costs time
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"
         worker.arrivals.on_call = self._on_call

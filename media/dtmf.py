@@ -481,6 +481,10 @@ class EventReceiver:
         """Whether a digit has begun and is not reported yet, so that `expire` matters."""
         return self._current is not None and self._current.state is _Hearing.SOUNDING
 
+    def sounds(self, digit: str) -> bool:
+        """Whether this digit has begun and is not reported yet."""
+        return self.active and self._current is not None and EVENTS[self._current.code] == digit
+
     def deadline(self) -> float | None:
         """When the sounding digit ends if nothing more comes; None when none sounds."""
         if self._current is None or self._current.state is not _Hearing.SOUNDING:

@@ -38,7 +38,8 @@ KEPT_FOR = 0.5
 DIGITS_WAITING = 32
 """Digits of one stream that may wait to be handed out; beyond, the oldest is dropped."""
 SAME_DIGIT = 0.15
-"""Seconds within which the same digit in the other mode is the same key press."""
+"""Seconds between the report of a digit in one mode and the start of the same digit in the other, or between both
+reports, within which they are one key press."""
 FULL_SCALE_DBM0 = 3.17
 """Level of a sine that just reaches the highest code of G.711 (ITU-T G.711 table 5)."""
 AUDIBLE_DBM0 = -50.0
@@ -324,8 +325,10 @@ class Receiver:
     def report(self, digit: dtmf.ReceivedDigit, mode: str, now: float) -> None:
         """Report a digit, unless it is the other mode's copy of the one before."""
         event, other, at = self._last_digit
-        if event == digit.event and other != mode and now - at < SAME_DIGIT:
+        if event == digit.event and other != mode and now - at < SAME_DIGIT + digit.duration_ms / 1000:
             return
+        if mode == "inband" and self.event_receiver.sounds(digit.event):
+            return  # a gateway lets the start of the tone through: the event tells its length
         self._last_digit = (digit.event, mode, now)
         self.digits_received += 1
         context = self._context

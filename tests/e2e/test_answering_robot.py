@@ -165,3 +165,20 @@ def test_a_caller_that_requires_reliable_ringing_and_offers_nothing_gets_the_off
             transport.close()
 
     answered_by(AnswerConfig(media="tone:440", ring_time=0.3), scenario)
+
+
+@pytest.mark.parametrize(
+    ("config", "digits"),
+    [(AnswerConfig(media="ivr"), "1590"), (AnswerConfig(media="silence", dtmf_echo=True), "5")],
+)
+def test_it_takes_and_sends_digits_as_tones_where_no_events_are_agreed(config: AnswerConfig, digits: str) -> None:
+    async def scenario(alice: UserAgent, to: str) -> None:
+        leases = await alice.reserve_media(1)
+        sdp = SDP.format(port=leases[0].port)
+        call = await alice.invite(to, media="silence", sdp=sdp, media_lsocks=leases)
+        await call.dtmf(digits, duration=80)
+        assert await call.digits(len(digits), 10) == digits
+        assert call.digit_mode == "inband"
+        await call.bye()
+
+    answered_by(config, scenario)

@@ -9,6 +9,8 @@ import pytest
 from actors.call import Call
 from actors.errors import CallEnded, CallError
 from actors.messages import CallFinished
+from media.g711 import PCMU
+from media.inband import ToneGenerator
 from media.rtp import RtpPacket
 from sipcore.message import Request, Response
 from tests.e2e.agents import address_of, agent, reply
@@ -176,3 +178,75 @@ def test_a_callback_is_told_ok_for_a_digit_that_ends_the_call() -> None:
             assert told == ["OK"]
 
     asyncio.run(main())
+
+
+class TonePhone(Phone):
+    """A callee without telephone-event, or with it by turns, that presses keys as tones."""
+
+    number = 100
+
+    def press_tones(self, digits: str, duration_ms: int = 80) -> list[bytes]:
+        """The packets of these keys, 100 ms of silence before each and after the last."""
+        tones, packets = ToneGenerator(PCMU), []
+        total = duration_ms * 8
+        for digit in (*digits, ""):
+            frames = [b"\xff" * 160] * 5
+            if digit:
+                frames += [tones.frame(digit, start, 160, total) for start in range(0, total, 160)]
+            for frame in frames:
+                packets.append(RtpPacket(0, self.number & 0xFFFF, 160 * self.number, 77, frame).to_bytes())
+                self.number += 1
+        return packets
+
+    async def play(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            self.rtp.sendto(packet, self.destination())
+            await asyncio.sleep(0.005)
+
+
+WITHOUT, WITH = "m=audio PORT RTP/AVP 0", "m=audio PORT RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000"
+
+
+@pytest.mark.parametrize("consumer", ["digits", "received_digits", "cb_dtmf"])
+def test_tones_are_heard_by_every_consumer_where_no_events_were_agreed(consumer: str) -> None:
+    async def main() -> None:
+        heard: list[str] = []
+        async with asyncio.timeout(30), agent() as alice, phone:
+            param = {"cb_dtmf": lambda event, duration: heard.append(event)} if consumer == "cb_dtmf" else {}
+            call = await alice.invite(phone.uri(), media="silence", **param)
+            playing = asyncio.ensure_future(phone.play(phone.press_tones("1590#")))
+            if consumer == "digits":
+                heard.append(await call.digits(5, 10))
+            elif consumer == "received_digits":
+                async for digit in call.received_digits():
+                    heard.append(digit)
+                    if len(heard) == 5:
+                        break
+            else:
+                await until(lambda: len(heard) >= 5)
+            await playing
+            await call.bye()
+            assert "".join(heard) == call.digits_received == "1590#"
+
+    with closing(TonePhone(WITHOUT)) as phone:
+        asyncio.run(main())
+
+
+def test_tones_are_heard_as_long_as_no_events_are_agreed() -> None:
+    """A re-INVITE adds events, another removes them; while they are agreed a tone in the audio is no digit."""
+
+    async def main() -> None:
+        async with asyncio.timeout(30), agent() as alice, phone:
+            call = await alice.invite(phone.uri(), media="silence")
+            for expected in ("1", "12", "123"):
+                await phone.play(phone.press_tones("7" if len(expected) == 2 else expected[-1]))
+                if len(expected) == 2:
+                    press(phone, 101, 8000, 2, phone.number, 160 * phone.number)
+                    phone.number += 7
+                await until(lambda expected=expected: call.digits_received == expected)  # type: ignore[misc]
+                await call.reinvite()
+            await call.bye()
+            assert call.digits_received == "123"
+
+    with closing(TonePhone(WITHOUT, WITH, WITHOUT, WITH)) as phone:
+        asyncio.run(main())

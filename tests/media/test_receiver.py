@@ -377,6 +377,34 @@ def test_one_key_press_in_both_modes_is_one_digit() -> None:
     assert [event.mode for event in line.events() if isinstance(event, DtmfReceived)] == ["rfc4733"]
 
 
+@pytest.mark.parametrize("length", [4, 10, 40])
+@pytest.mark.parametrize(("tone_from", "tone_to"), [(-3, 1), (-2, 100), (0, 3), (0, 100), (1, 3), (2, 100)])
+def test_a_gateway_that_lets_the_tone_through_beside_its_event_presses_once(
+    length: int, tone_from: int, tone_to: int
+) -> None:
+    """Keys of `length` intervals of 20 ms, an event for each, the tone in the audio for a part or all of it."""
+    line = Line(DTMF._replace(dtmf_methods=("rfc4733", "inband")))
+    generator, number, now = ToneGenerator(g711.PCMU), 0, 0.0
+    for key in range(3):
+        for tick in range(-10, length + 15):
+            now = (key * (length + 25) + tick + 10) * 0.02
+            from_, to = tone_from, min(tone_to, length)
+            total = 160 * (to - from_)
+            audio = b"\xff" * 160
+            if from_ <= tick < to:
+                audio = generator.frame("5", 160 * (tick - from_), 160, total)
+            line.receive(RtpPacket(0, number, round(now * 8000), 5, audio), now)
+            number += 1
+            if 0 <= tick < length + 2:
+                duration = min(tick + 1, length) * 160
+                event = bytes((5, 10 | (0x80 if tick + 1 >= length else 0))) + duration.to_bytes(2)
+                line.receive(RtpPacket(101, number, 90_000 * (key + 1), 5, event), now)
+                number += 1
+            line.context.detect(now)
+            line.stream.receiver.expire_digit(now)
+    assert "".join(event.event for event in line.events() if isinstance(event, DtmfReceived)) == "555"
+
+
 # echo, sinks
 
 
