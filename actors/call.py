@@ -465,35 +465,54 @@ class Call:
 
         events: 0-9 A-D * #; any other character is a pause of `duration`. duration: milliseconds per digit.
         methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the peer
-        takes; dtmf-relay or dtmf alone). cb_final: called with "OK" when all are out, with "FAIL" when not.
+        takes; dtmf-relay or dtmf alone); names in any case, with commas or blanks between them. cb_final: called with
+        "OK" when all are out, with "FAIL" and the reason, as text, when not; the reason is left out for a function that
+        takes one argument.
 
         Raises:
-            CallError: no media runs, no method can be used, or the peer lets us send nothing now (it answered
+            CallError: at once, an unknown method, more than 1000 digits and pauses, or an impossible duration. Without
+                `cb_final`: no media runs, no method can be used, or the peer lets us send nothing now (it answered
                 a=sendonly, or holds the call): what waited is dropped, also when the peer stops us half-way.
             CallEnded: the call ended before all digits were out; `digits_sent` has those that were. One is out when its
                 first end packet, its whole tone or the response to its INFO is there.
         """
         self.raise_if_over()
         modes = dtmf_modes(methods)
+        call_digits.check(events, duration)
         if cb_final is not None:
             self.spawn(call_digits.send_with_callback(self, events, duration, modes, cb_final))
             return
         await call_digits.send(self, events, duration, modes)
 
-    async def digits(self, count: int, timeout: float | None = None) -> str:
-        """The next `count` digits that come in; fewer when `timeout` seconds pass first.
+    async def digits(
+        self,
+        count: int | None = None,
+        timeout: float | None = None,
+        *,
+        until: str = "",
+        between: float | None = None,
+        first: float | None = None,
+    ) -> str:
+        """The next digits that come in, or came and were not read: up to `count`, or to the first of `until`.
+
+            pin = await call.digits(4, timeout=10)
+            number = await call.digits(until="#", first=8, between=3)
+
+        count: how many; None = 1000 at most. until: digits that end the input ("#", "*#"); the one that came is not
+        returned. timeout, first, between: seconds for all of them, until the first, and from one to the next; when they
+        pass, what has come is returned. Digits after the last one wait for the next call; `flush_digits` drops them.
 
         Raises:
-            CallEnded: the call ended before that many came.
+            CallEnded: the call ended before.
+            ConfigurationError: nothing would end the input.
         """
-        found = ""
-        try:
-            async with asyncio.timeout(timeout):
-                while len(found) < count:
-                    found += await call_digits.next_digit(self)
-        except TimeoutError:
-            pass
-        return found
+        return await call_digits.collect(self, count, timeout, until, between, first)
+
+    def flush_digits(self) -> str:
+        """Drop the digits that came and were not read, before a question; returns them."""
+        dropped = "".join(self.unread)
+        self.unread.clear()
+        return dropped
 
     async def received_digits(self) -> AsyncIterator[str]:
         """Each digit as it comes in, until the call ends."""

@@ -6,14 +6,18 @@ What a digit is on the wire is the media worker's business, or that of SIP INFO 
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from media.dtmf import MAX_DIGIT_MS, QUEUE_BOUND
+
 from .call_state import State
-from .callbacks import Callback
-from .errors import CallEnded, CallError, CallRejected
+from .callbacks import Callback, takes
+from .errors import CallEnded, CallError, CallRejected, ConfigurationError
 from .info_digits import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
 
 if TYPE_CHECKING:
     from .call import Call
 
+MOST_DIGITS: Final = 1000
+"""digits that one `Call.digits` returns"""
 DIGITS: Final = frozenset("0123456789ABCD*#")
 INFO_TYPES: Final = {"info": (DTMF_RELAY, DTMF), "dtmf-relay": (DTMF_RELAY,), "dtmf": (DTMF,)}
 """content types that a method by SIP INFO may use, in order of preference"""
@@ -25,19 +29,36 @@ MARGIN: Final = 0.5
 """seconds that one request of digits may take beyond its digits"""
 GRACE: Final = 2.0
 """seconds beyond `time_of` after which digits that wait are taken back: the peer holds the call"""
+_REASONS: Final = {
+    "queue_full": f"queue_full: more than {QUEUE_BOUND} digits and pauses would wait; await those before them",
+    "not_negotiated": "not_negotiated: the peer's description has no telephone-event (rfc2833)",
+    "no_tone_codec": "no_tone_codec: tones (audio) need PCMU or PCMA",
+    "stopped": "the digits that waited were dropped",
+}
+"""refusals of the media worker that are written out for the user"""
 _LOOK: Final = 0.2
 """seconds between two looks at whether the peer lets us send"""
 _HELD: Final = "digits were not sent: the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
 
 
+def check(events: str, duration: int) -> None:
+    """Raises CallError for digits that can never be sent: too many at a time, or of an impossible length."""
+    if len(events) > QUEUE_BOUND:
+        raise CallError(
+            f"{len(events)} digits and pauses are too many: at most {QUEUE_BOUND} at a time; send them in parts"
+        )
+    if not 1 <= duration <= MAX_DIGIT_MS:
+        raise CallError(f"duration {duration!r} is not between 1 and {MAX_DIGIT_MS} ms")
+
+
 async def send_with_callback(
     call: "Call", events: str, duration: int, modes: tuple[str, ...], callback: Callback
 ) -> None:
-    """Send digits, and tell the callback "OK" when all are out, "FAIL" when not (C37)."""
+    """Send digits, and tell the callback "OK" when all are out, "FAIL" and why when not (C37)."""
     try:
         await send(call, events, duration, modes)
-    except CallError:
-        call.call_back(callback, "FAIL")
+    except CallError as error:
+        call.call_back(callback, *(("FAIL", str(error)) if takes(callback, 2) else ("FAIL",)))
     else:
         call.call_back(callback, "OK")
 
@@ -93,7 +114,7 @@ async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...],
         refused = await _send_on_stream(call, events, duration, mode, bounds)
         if not refused:
             return
-    raise CallError(f"digits were not sent: {refused}")
+    raise CallError(f"digits were not sent: {_REASONS.get(refused, refused)}")
 
 
 async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, bounds: Bounds | None) -> str:
@@ -115,7 +136,7 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, b
         if call.actor.state is State.OVER:
             raise call.ended() from error
         if number in call.sending or str(error) == "stopped":
-            raise CallError(f"not all digits were sent: {error}") from error
+            raise CallError(f"not all digits were sent: {_REASONS.get(str(error), error)}") from error
         call.digits_due = now
         return str(error)
     finally:
@@ -185,6 +206,33 @@ async def _send_info(call: "Call", events: str, duration: int, types: tuple[str,
             break
         await asyncio.sleep(duration / 1000 + _INFO_SPACING)
     return ""
+
+
+async def collect(
+    call: "Call", count: int | None, timeout: float | None, until: str, between: float | None, first: float | None
+) -> str:
+    """The digits of `Call.digits`."""
+    if count is None and not until and (between is None or first is None) and timeout is None:
+        raise ConfigurationError("digits() without an end: give count, until, timeout, or first and between")
+    most = min(MOST_DIGITS, MOST_DIGITS if count is None else count)
+    ends, deadline = until.upper(), None if timeout is None else call.worker.now() + timeout
+    found, within = "", first
+    try:
+        while len(found) < most:
+            left = None if deadline is None else deadline - call.worker.now()
+            bounds = [bound for bound in (left, within) if bound is not None]
+            async with asyncio.timeout(max(0.0, min(bounds)) if bounds else None):
+                digit = await next_digit(call)
+            if digit in ends:
+                break
+            found += digit
+            within = between
+    except TimeoutError:
+        pass
+    except asyncio.CancelledError:
+        call.unread.extendleft(reversed(found))  # nobody got them: they are the next reader's
+        raise
+    return found
 
 
 async def next_digit(call: "Call") -> str:

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import Any
 
 from .crash_log import FAILURES
@@ -86,6 +86,24 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
         spawn(result)
         return None
     return result
+
+
+def takes(callback: Callback, count: int) -> bool:
+    """Whether a callback can be given so many arguments, besides its own; anything but a function takes any number."""
+    own = 0
+    while isinstance(callback, tuple | list):
+        if not callback:
+            return True
+        own += len(callback) - 1
+        callback = callback[0]
+    action = callback if callable(callback) else getattr(callback, "run", None)
+    if action is None:
+        return True
+    try:
+        signature(action).bind(*([None] * (own + count)))
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def answers_later(callback: Callback) -> bool:

@@ -19,13 +19,17 @@ METHODS: Final = {
 def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
     """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
 
+    methods: names in any case, in a text with commas or blanks between them, or in a sequence.
+
     Raises:
-        CallError: an unknown name.
+        CallError: an unknown name, or none.
     """
-    names = methods.split(",") if isinstance(methods, str) else methods
+    texts = (methods,) if isinstance(methods, str) else methods
     modes = []
-    for name in (each.strip() for each in names):
+    for name in " ".join(map(str, texts)).lower().replace(",", " ").split():
         if name not in METHODS:
             raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
         modes.append(METHODS[name])
+    if not modes:
+        raise CallError(f"no DTMF method is named; known are {', '.join(METHODS)}")
     return tuple(modes)

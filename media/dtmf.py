@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 
 EVENTS = "0123456789*#ABCD"
 """The digit of event code 0-15 is the character at that index (RFC 4733 3.2)."""
-QUEUE_BOUND = 64
-"""Digits and pauses that may wait in one sender."""
+QUEUE_BOUND = 1000
+"""Digits and pauses that may wait in one sender: some 100 KB, and minutes of digits."""
 GAP_MS = 50
 """Silence between two different digits (man page `dtmf`, C35)."""
 SAME_DIGIT_GAP_MS = 100

@@ -247,7 +247,7 @@ def test_stop_ends_a_tone_at_once() -> None:
 def test_the_queue_is_bounded_and_takes_all_or_nothing() -> None:
     sender = EventSender()
     sender.send("1" * (QUEUE_BOUND - 1))
-    with pytest.raises(DigitQueueFull, match="at most 64"):
+    with pytest.raises(DigitQueueFull, match="at most 1000"):
         sender.send("12")
     assert sender.pending == QUEUE_BOUND - 1
     sender.send("2")

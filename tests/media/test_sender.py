@@ -182,7 +182,7 @@ def test_inband_digits_are_tones_in_the_codec() -> None:
         (SendDigits(1, 3, "1", mode="inband"), ConfigureStream(1, codec="opus"), "no_tone_codec"),
         (SendDigits(1, 3, "1", mode="info"), DTMF, "bad_value"),
         (SendDigits(1, 3, "1", 0), DTMF, "bad_value"),
-        (SendDigits(1, 3, "1" * 65), DTMF, "queue_full"),
+        (SendDigits(1, 3, "1" * 1001), DTMF, "queue_full"),
     ],
 )
 def test_digits_that_cannot_be_sent_are_answered_by_name(
