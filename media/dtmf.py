@@ -575,10 +575,12 @@ class EventReceiver:
     ) -> tuple[ReceivedDigit, ...]:
         """A further packet of a known event."""
         newer = (sequence_number - event.sequence_number) & 0xFFFF < 0x8000
-        if newer or event.state is _Hearing.SOUNDING:
+        if event.state is _Hearing.ENDED and not end:
+            pass  # it may be the start of the next press, which the next report will tell
+        elif newer:
+            event.heard_at, event.sequence_number = now, sequence_number
+        elif event.state is _Hearing.SOUNDING:
             event.heard_at = now
-        if newer:
-            event.sequence_number = sequence_number
         if 0 < (event.first - sequence_number) & 0xFFFF < 0x8000:
             self.repeated += 1  # of this press, or of an earlier one under the same identity
             return ()
@@ -608,21 +610,24 @@ class EventReceiver:
         RFC 4733 2.5.1.4 says that it is not; but timestamps may have restarted, and some phones do not move them from
         press to press. The duration alone says nothing: that of other phones shrinks within one press.
         """
-        if event.state is _Hearing.SOUNDING:
-            return False
+        ahead = (sequence_number - event.sequence_number) & 0xFFFF
+        newer = 0 < ahead < 0x8000
+        if event.state is _Hearing.SOUNDING:  # unless all of its ends are lost, where that is known of the phone
+            return self._stands_still and newer and ahead > 1 and not end and duration < event.duration
         quiet = now - event.heard_at
         if quiet > FORGET_AFTER:
             return True
-        ahead = (sequence_number - event.sequence_number) & 0xFFFF
-        if not 0 < ahead < 0x8000:
-            return False  # sent before what was heard last
+        if not newer:
+            return False
         if event.state is _Hearing.EXPIRED:
             # Its end is due, or further reports, which have grown meanwhile; a new press begins from nothing.
             return (not end and duration <= event.duration) or (
                 ahead > NEAR and duration < quiet * self._clock_rate / 2
             )
         if end:
-            return quiet > END_AGAIN and (self._stands_still or ahead > NEAR)
+            if self._stands_still:
+                return quiet > END_AGAIN or (quiet > END_AGAIN / 2 and ahead > 2 * NEAR)
+            return quiet > END_AGAIN and ahead > NEAR
         # Nothing but its end follows an end; a report next to it was put behind it by a relay that numbers anew.
         return ahead >= NEAR or quiet > RESTART
 
@@ -654,6 +659,8 @@ class EventReceiver:
         event.before += ahead
         event.timestamp = timestamp
         event.duration = 0
+        if event.state is _Hearing.ENDED:
+            event.state = _Hearing.EXPIRED  # its E bit was wrong: reports go on
         self._remember(event)
 
     @staticmethod

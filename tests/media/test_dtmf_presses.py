@@ -185,6 +185,7 @@ PHONES: dict[str, tuple[dict[str, Any], list[Press]]] = {
     "stands still": ({"stands_still": True}, [grows()]),
     "stands still, no audio": ({"stands_still": True, "audio": False}, [grows()]),
     "stands still, lengths vary": ({"stands_still": True}, [grows(4), grows(12), grows(6), grows(9)]),
+    "stands still, fast": ({"stands_still": True, "pause": 0.08}, [grows(4), grows(5)]),
     "shrinks": ({}, [COURSES["ends below the last report"]]),
     "each end shorter": ({}, [COURSES["each end shorter"], COURSES["eight ends, shrinking"]]),
     "ends of 0": ({}, [Press(tuple(range(160, 801, 160)), (0, 0, 0))]),
@@ -194,7 +195,14 @@ STRINGS = ("11", "4444", "1234#*", "0000000000", "5995", "AABBCCDD")
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_500_of_500_digits_over_a_bad_network(phone: str) -> None:
+    """10 % lost, 10 % up to 60 ms late, 10 % twice; each seed is another 500 digits."""
     assert count(phone, range(4)) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("phone", PHONES)
+def test_10000_of_10000_digits_over_a_bad_network(phone: str) -> None:
+    assert count(phone, range(20)) == (0, 0)
 
 
 def count(phone: str, seeds: range) -> tuple[int, int]:
