@@ -540,7 +540,7 @@ class EventReceiver:
         else:
             event = self._known.get((ssrc, timestamp, code))
         if event is not None and self._is_other(event, end, duration, sequence_number, now):
-            self._stands_still = True
+            self._stands_still |= event.state is _Hearing.ENDED and not end  # other evidence may be an outage
             event = None
         if event is not None:
             return self._hear_again(event, timestamp, end, duration, sequence_number, now)
