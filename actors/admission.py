@@ -12,9 +12,10 @@ from sipcore.stateless import Capabilities, inspect, stateless_tag
 
 from .totals import Totals
 
-METHODS: Final = (
-    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE", "REFER"),
-)
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
+"""What a call takes, from its INVITE on: Allow outside of a call. Other methods are taken within calls alone."""
+WITHIN: Final = ("BYE", "PRACK", "UPDATE", "INFO", "NOTIFY")
+"""What without a call gets 481 by its own RFC (3261 15.1.2, 3262 section 3, 6086 section 4.2.1, 6665 4.1.3)."""
 RETRY_AFTER: Final = ("Retry-After", "10")
 
 
@@ -25,7 +26,9 @@ class Admission:
     """
 
     def __init__(self, totals: Totals, tag_key: bytes) -> None:
-        self.capabilities = Capabilities(methods=METHODS, tag_key=tag_key)
+        self.capabilities = Capabilities(
+            methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
+        )
         self.is_welcome: Callable[[str], bool] = lambda host: True
         """whether a source may call us; the application's allow list"""
         self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
@@ -49,8 +52,6 @@ class Admission:
             return refused
         if request.method == "OPTIONS":
             return Response.to_request(request, 200, to_tag=tag, extra=self.options)
-        if request.method != "INVITE":
-            return Response.to_request(request, 481, to_tag=tag)
         if not takes_calls:
             return Response.to_request(request, 480, to_tag=tag)
         if draining or full:

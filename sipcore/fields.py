@@ -26,6 +26,7 @@ from .uri import Uri, parse_host_port
 
 # The usual spellings, read in one step each; whatever they miss takes the long way, with the same result.
 _USUAL_ADDRESS = re.compile(rf'(?:"([^"\\]*)" ?|([A-Za-z0-9]*) ?)<([^<>"]*)>(?:;tag=([{re.escape(TOKEN)}]+))?')
+_NO_TAG = re.compile(r";[ \t]*tag[ \t]*(?:=[ \t]*)?(?=;|\Z)", re.IGNORECASE)
 _Q = re.compile(r"[0-9]?\.[0-9]{1,3}|[0-9]\.?")
 _PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}"
 _USUAL_VIA = re.compile(
@@ -452,3 +453,15 @@ def tag_of(text: str) -> str | None:
     elif len(text) == end + 1:
         return None
     return parse_parameters(text[end + 1 :].strip(BLANK)).get("tag")
+
+
+def tagged(line: str, tag: str) -> str:
+    """Add our tag to a To line that has none (8.2.6.2).
+
+    line: the header line, or its value. A tag without a value gives way, and so do semicolons with nothing behind.
+    """
+    if line[-1:] != ">":
+        at = line.find(";", line.rfind(">") + 1)
+        if at >= 0:
+            line = line[:at] + _NO_TAG.sub("", line[at:]).rstrip(f"{BLANK};")
+    return f"{line};tag={tag}"

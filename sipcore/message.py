@@ -571,7 +571,7 @@ class Response(Message):
         dialog = 100 < status < 300 and request.method in _DIALOG_FORMING
         lines, keys, to_at = _copied(request.headers, dialog)
         if to_tag and to_at >= 0 and status > 100 and request.to_tag is None:
-            lines[to_at] += f";tag={to_tag}"
+            lines[to_at] = fields.tagged(lines[to_at], to_tag)
         for name, value in extra:
             lines.append(f"{name}: {value}")
             keys.append(key_of(name))

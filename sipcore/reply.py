@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import compress
 from typing import Final
 
+from .fields import tagged
 from .hop import Hop
 from .message import REASON_PHRASES, Request, with_top_via
 
@@ -55,7 +56,7 @@ class Reply:
         own = request.to_tag
         if own is None:
             self.to_tag = to_tag
-            self.to = f"{to};tag={to_tag}"
+            self.to = tagged(to, to_tag)
         else:
             self.to_tag = own
             self.to = to

@@ -4,20 +4,23 @@ RFC 3261 section 8.2 in its order (505, 400, 501 and 405, 416, 420, 415, 406, 48
 every repetition). Knows no transaction and no dialog: what belongs to one is judged there (481, 491).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
 
 from . import peek
 from .errors import ParseError
-from .fields import Via, tag_of
-from .grammar import split_values
+from .fields import Via, tag_of, tagged
+from .grammar import TOKEN, split_values
 from .headers import key_of, value_of
 from .message import REASON_PHRASES, Request, Response
 from .parser import METHODS
 from .tokens import MAGIC_COOKIE
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
+_ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*[{re.escape(TOKEN)}]", re.IGNORECASE)
+_REQUEST_URI = re.compile(r"[^\s]+ ([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+) ")
 _MAX_COPIED = 16384
 _MAX_LINES = 320
 
@@ -28,6 +31,8 @@ class Capabilities:
 
     methods: tuple[str, ...] = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
     """The methods served, in the order in which Allow names them; others get 405, or 501 when nobody knows them."""
+    within: tuple[str, ...] = ()
+    """Methods served within a dialog alone: without one they get 481, whatever they carry."""
     schemes: tuple[str, ...] = ("sip", "sips")
     """URI schemes served in a Request-URI (8.2.2.1)."""
     extensions: tuple[str, ...] = ("100rel", "timer", "replaces", "norefersub")
@@ -60,7 +65,7 @@ def inspect(request: Request, capabilities: Capabilities) -> Response | None:
 
 def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
     method = request.method
-    if method not in capabilities.methods:
+    if method not in capabilities.methods and method not in capabilities.within:
         status = 405 if method in METHODS else 501
         return _answer(request, capabilities, status, [("Allow", ", ".join(capabilities.methods))])
     if request.branch == MAGIC_COOKIE:
@@ -75,6 +80,8 @@ def _refusal(request: Request, capabilities: Capabilities) -> Response | None:
         return _answer(request, capabilities, 483)
     if method == "CANCEL":
         return None
+    if method in capabilities.within and request.to_tag is None:
+        return _answer(request, capabilities, 481)
     missing = [tag for tag in request.require if tag.lower() not in capabilities.extensions]
     if missing:
         return _answer(request, capabilities, 420, [("Unsupported", ", ".join(missing))])
@@ -223,6 +230,8 @@ def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> l
             continue
         if not colon or key not in _COPIED or (key in seen and key != "via"):
             continue
+        if key == "to" and not value_of(line).strip(" \t"):
+            continue
         line = line.replace("\r", " ").replace("\n", " ")
         if key == "to":
             line = _with_tag(line, to_tag)
@@ -230,14 +239,24 @@ def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> l
             line = _stamped(line, source)
         seen.add(key)
         copied.append(line)
+    if "to" not in seen:
+        copied.append(f"To: <{_target(text)}>;tag={to_tag}")
     return copied if "via" in seen else None
 
 
 def _with_tag(line: str, to_tag: str) -> str:
+    """Give a To line our tag unless it has one, also one that cannot be read (8.2.6.2)."""
     try:
-        return line if tag_of(value_of(line)) else f"{line};tag={to_tag}"
+        has_one = tag_of(value_of(line)) is not None
     except ParseError:
-        return line
+        has_one = _ANY_TAG.search(line) is not None
+    return line if has_one else tagged(line, to_tag)
+
+
+def _target(text: str) -> str:
+    """The Request-URI, which To names where nothing else is known (8.1.1.2), so that the answer can be read."""
+    found = _REQUEST_URI.match(text)
+    return found[1] if found else "sip:anonymous.invalid"
 
 
 def _stamped(line: str, source: tuple[str, int]) -> str:

@@ -89,13 +89,21 @@ class Stranger:
         await asyncio.sleep(seconds)
         return list(self._read())
 
+    async def octets(self, *messages: bytes, seconds: float = 0.02) -> list[bytes]:
+        """As `exchange`; the octets that came back, whether they can be read or not."""
+        self.send(*messages)
+        await asyncio.sleep(seconds)
+        return list(self._datagrams())
+
     def _read(self) -> Iterator[Request | Response]:
+        return map(parse, self._datagrams())
+
+    def _datagrams(self) -> Iterator[bytes]:
         while True:
             try:
-                data = self._socket.recv(65536)
+                yield self._socket.recv(65536)
             except BlockingIOError:
                 return
-            yield parse(data)
 
     def invite(self, number: int, *headers: str, body: bytes = SDP, cseq: int = 1) -> bytes:
         """As `invite`, from this socket."""

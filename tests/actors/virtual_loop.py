@@ -6,7 +6,9 @@ Sockets are real: what a loopback socket has is read before time moves on. Not a
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 class _Impatient(selectors.DefaultSelector):
@@ -38,11 +40,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
 
-def run(scenario: Callable[[], Awaitable[Any]]) -> None:
-    """Run a scenario in virtual time, to its end."""
+def run(scenario: Callable[[], Awaitable[Result]]) -> Result:
+    """Run a scenario in virtual time, to its end; what it returns."""
 
-    async def main() -> None:
-        await scenario()
+    async def main() -> Result:
+        return await scenario()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main())
+        return runner.run(main())
