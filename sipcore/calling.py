@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from .client_transaction import ClientState, cancel_request
-from .dialog import Dialog, DialogState, OfferInput, OfferState, ends_call, takes_update
+from .dialog import Dialog, DialogState, OfferInput, OfferState, contact_uri, ends_call, takes_update
 from .digest import CredentialsLookup, DigestClient
 from .errors import LocalProtocolError
 from .events import (
@@ -31,15 +31,17 @@ from .events import (
 )
 from .header_lines import lines_of, merged
 from .hop import Hop, Transmit
+from .leniency import Leniency
 from .message import Request, Response
 from .outgoing_invite import CancelState, Fork, OutgoingInvite
 from .redirection import next_target
 from .refresh import SessionTimer, settled
 from .reliable import OPTION_TAG, in_order
+from .repeats import NEVER, Why
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
 from .tokens import Tokens
-from .transaction_user import MAX_TRIES, ClientRequest, TransactionUser
+from .transaction_user import ClientRequest, TransactionUser
 
 SDP = "application/sdp"
 
@@ -456,6 +458,8 @@ class CallingSide(TransactionUser):
         fork = self._fork_of_success(client, response, to_tag)
         dialog = fork.dialog
         dialog.confirm(response)
+        if not contact_uri(response):
+            response.headers.note(Leniency.NO_CONTACT)
         if client.final:
             self._send_ack(client, dialog, response)
             self._hang_up_fork(dialog, now)
@@ -491,7 +495,10 @@ class CallingSide(TransactionUser):
             fork.rack = ""  # cancelled for its offer, too late
             dialog.negotiate(OfferInput.REJECT)
         # 13.2.1: the 2xx has the answer, but the first description that came counts: some peers send it only once.
-        body = b"" if fork.settled else response.description or fork.preview
+        body = b"" if fork.settled else response.description
+        if not body and fork.preview and not fork.settled:
+            body = fork.preview
+            response.headers.note(Leniency.EARLY_ANSWER)
         events = self._events
         number = dialog.number
         if client.has_offer and not fork.settled:
@@ -595,7 +602,7 @@ class CallingSide(TransactionUser):
             repeat = self._challenged(client, response)
         elif status == 422:
             timer = self._timer
-            repeat = timer is not None and client.tries < MAX_TRIES and timer.raise_minimum(response)
+            repeat = timer is not None and client.may_repeat(Why.INTERVAL) and timer.raise_minimum(response)
         elif 300 <= status < 400 and not client.reinvite:
             return self._redirect(client, response, now)
         else:
@@ -643,7 +650,7 @@ class CallingSide(TransactionUser):
         again.visited = (*client.visited, target.uri)
         again.uri = target.uri
         again.hop = self._hop = target.hop
-        again.tries = 0
+        again.repeats = NEVER
         self._events.append(Redirected(target.uri, response))
         self._send_invite(again, now)
         return True

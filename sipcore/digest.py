@@ -325,10 +325,10 @@ class DigestClient:
         host, sent: as in `answer`. True when at least one challenge can be answered and none refused credentials of
         ours.
         """
-        name, header = (_PROXY, "Proxy-Authenticate") if response.status == 407 else (_USER, "WWW-Authenticate")
+        name, header = _PROXY if response.status == 407 else _USER, _challenge_header(response)
         used = _credentials_in(name, sent)
         learned: set[str] = set()
-        for challenge in self._challenges(response.headers, header):
+        for challenge in _challenges(response.headers, header):
             # RFC 8760 section 2.4: of several algorithms for a realm the first that we can compute.
             if challenge.realm in learned:
                 continue
@@ -383,16 +383,26 @@ class DigestClient:
         self._spaces.pop(key, None)
         return False
 
-    @staticmethod
-    def _challenges(headers: Headers, name: str) -> list[Challenge]:
-        found = []
-        for value in headers.get_all(name):
-            try:
-                challenges = headers.read(value, parse_challenges, mend_authentication)
-            except ParseError:
-                continue
-            found += [each for each in challenges if is_supported(each.algorithm) and each.usable_qop() is not None]
-        return found
+
+def _challenges(headers: Headers, name: str) -> list[Challenge]:
+    """The challenges that can be read and answered."""
+    found = []
+    for value in headers.get_all(name):
+        try:
+            challenges = headers.read(value, parse_challenges, mend_authentication)
+        except ParseError:
+            continue
+        found += [each for each in challenges if is_supported(each.algorithm) and each.usable_qop() is not None]
+    return found
+
+
+def _challenge_header(response: Response) -> str:
+    return "Proxy-Authenticate" if response.status == 407 else "WWW-Authenticate"
+
+
+def is_stale(response: Response) -> bool:
+    """Whether a 401 or 407 speaks of a nonce that is too old, not of the credentials (RFC 7616 section 3.3)."""
+    return any(each.stale for each in _challenges(response.headers, _challenge_header(response)))
 
 
 def _credentials_in(name: str, sent: Sequence[tuple[str, str]]) -> dict[str, Credentials]:

@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .client_transaction import ClientAction, ClientTransaction
-from .digest import DigestClient
+from .digest import DigestClient, is_stale
 from .errors import LocalProtocolError
 from .hop import Hop, Transmit, bracketed
 from .message import Request, Response
+from .repeats import NEVER, Why, once_more
 from .timers import TimerSettings
 from .tokens import Tokens
-
-MAX_CHALLENGES = 4
-"""How many 401 and 407 one request may get: a proxy and a registrar, each once stale."""
 
 
 class Finished(NamedTuple):
@@ -45,12 +43,12 @@ class Exchange:
         "_host",
         "_local",
         "_method",
+        "_repeats",
         "_sent",
         "_timers",
         "_tokens",
         "_transaction",
         "_transmits",
-        "_tries",
         "_uri",
         "cseq",
         "hop",
@@ -77,7 +75,7 @@ class Exchange:
         self._headers: Sequence[tuple[str, str]] = ()
         self._body = b""
         self._sent: Sequence[tuple[str, str]] = ()
-        self._tries = 0
+        self._repeats = NEVER
 
     @property
     def is_open(self) -> bool:
@@ -103,7 +101,7 @@ class Exchange:
         self._uri = uri
         self._headers = headers
         self._body = body
-        self._tries = 0
+        self._repeats = NEVER
         self._send(self._digest.headers(method, uri, body, host=self._host), now)
 
     def authorize(self, challenge: Response) -> bool:
@@ -126,7 +124,11 @@ class Exchange:
         if transaction.receive(response, now) is not ClientAction.DELIVER or response.status < 200:
             return None
         self._transaction = None
-        if response.status in (401, 407) and self._tries <= MAX_CHALLENGES:
+        if response.status in (401, 407):
+            counted = once_more(self._repeats, Why.STALE if is_stale(response) else Why.CHALLENGE)
+            if counted is None:
+                return Finished(response.status, response)
+            self._repeats = counted
             credentials = self._digest.answer(
                 response,
                 method=self._method,
@@ -166,7 +168,6 @@ class Exchange:
         branch = self._tokens.branch()
         local = self._local
         self.cseq += 1
-        self._tries += 1
         self._sent = credentials
         via = f"SIP/2.0/{local.transport.upper()} {bracketed(local.host)}:{local.port};rport;branch={branch}"
         pairs = [("Via", via), *self._headers, ("CSeq", f"{self.cseq} {self._method}"), *credentials]

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .hop import Hop
 from .message import Response
 from .outgoing_invite import CancelState, OutgoingInvite
+from .repeats import NEVER
 from .session import InviteSession
 from .session_config import SessionConfig
 from .tokens import Tokens
@@ -60,7 +61,7 @@ class FailoverSession(InviteSession):
         self._end_exchange(client)
         place = self._places.pop(0)
         again = client.again()
-        again.tries = 0
+        again.repeats = NEVER
         again.hop = self._hop = place.hop
         if self._domain == self._home:
             self._domain = place.hop.host

@@ -18,13 +18,11 @@ from .in_dialog import DialogSide
 from .message import Response
 from .outgoing_invite import OutgoingInvite
 from .refresh import settled, without_timer
+from .repeats import Why
 from .session_config import HeaderPairs, SessionConfig
 from .session_state import SessionState
 from .tokens import Tokens
-from .transaction_user import MAX_TRIES, ClientRequest
-
-MAX_GLARES = 7
-"""How often a request is repeated after 491 before it counts as failed."""
+from .transaction_user import ClientRequest
 
 
 class RenegotiatingSide(DialogSide):
@@ -122,7 +120,7 @@ class RenegotiatingSide(DialogSide):
     def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
         """Wait after 491, longer for the owner of the Call-ID; after 500 as long as it says (14.1, 14.2)."""
         dialog = client.dialog
-        if dialog is None or dialog is not self.dialog or client.tries >= MAX_GLARES:
+        if dialog is None or dialog is not self.dialog:
             return False
         if self.state is not SessionState.CONFIRMED:
             return False
@@ -133,6 +131,8 @@ class RenegotiatingSide(DialogSide):
         elif response.status == 500 and response.retry_after is not None:
             wait = float(min(response.retry_after.seconds, 10))
         else:
+            return False
+        if not client.may_repeat(Why.GLARE):
             return False
         if isinstance(client, OutgoingInvite):
             self._end_exchange(client)
@@ -226,7 +226,7 @@ class RenegotiatingSide(DialogSide):
             elif not client.request_id and response.status in (405, 501) and self.dialog is not None:
                 self.dialog.peer_updates = False
                 self._refresh(now)
-            elif response.status == 422 and client.tries < MAX_TRIES and timer.raise_minimum(response):
+            elif response.status == 422 and client.may_repeat(Why.INTERVAL) and timer.raise_minimum(response):
                 again = client.again()
                 again.extra = without_timer(client.extra) + timer.request_lines(self.config)
                 self._send_in_dialog(again, now)

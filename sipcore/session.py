@@ -16,6 +16,7 @@ from .errors import LocalProtocolError, ParseError
 from .events import By, Cause, Failed
 from .headers import value_of
 from .hop import Hop, Transmit
+from .leniency import Leniency
 from .message import Request, Response
 from .outgoing_invite import CancelState, OutgoingInvite
 from .reply import Reply
@@ -106,6 +107,8 @@ class InviteSession(TransferSide):
         reply = Reply(request, source, flow, tag)
         dialog = Dialog.of_request(request, value_of(reply.to), tag, config.max_forwards)
         session = cls(config, tokens, request.call_id, tag, "", "", "", source, is_caller=False)
+        if "contact" not in request.headers.keys:
+            request.headers.note(Leniency.NO_CONTACT)
         session.dialog = dialog
         session.flow = flow
         refusal = session._screen(request)

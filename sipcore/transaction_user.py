@@ -14,20 +14,18 @@ from typing import Final, TypeVar
 
 from .client_transaction import ClientAction, ClientState, ClientTransaction
 from .dialog import Dialog
-from .digest import DigestClient
+from .digest import DigestClient, is_stale
 from .errors import LocalProtocolError, ParseError
 from .events import Event
 from .header_lines import lines_of
 from .hop import Hop, Transmit
 from .message import Request, Response
 from .peer_set import MOST_HEARD, admits
+from .repeats import NEVER, Why, once_more
 from .reply import Reply, timestamp_line
 from .server_transaction import ServerAction, ServerTransaction, TransactionKey
 from .session_config import SessionConfig
 from .tokens import Tokens
-
-MAX_TRIES: Final = 3
-"""How often one request is sent with different credentials or intervals (first try included)."""
 
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
 _DELIVER: Final = ClientAction.DELIVER
@@ -47,9 +45,9 @@ class ClientRequest:
         "flow",
         "hop",
         "method",
+        "repeats",
         "request_id",
         "transaction",
-        "tries",
         "uri",
     )
 
@@ -64,8 +62,8 @@ class ClientRequest:
         self.body = b""
         self.content_type = ""
         self.cseq = 0
-        self.tries = 0
-        """How often it was sent with other credentials or another interval."""
+        self.repeats = NEVER
+        """How often it was sent again with other credentials, another interval, or later."""
         self.credentials: Sequence[tuple[str, str]] = ()
         """The credentials that it carries, as header names and values."""
         self.transaction: ClientTransaction
@@ -79,8 +77,16 @@ class ClientRequest:
         new.extra = self.extra
         new.body = self.body
         new.content_type = self.content_type
-        new.tries = self.tries
+        new.repeats = self.repeats
         return new
+
+    def may_repeat(self, why: Why) -> bool:
+        """Count one more repetition; False when there were enough for that reason."""
+        counted = once_more(self.repeats, why)
+        if counted is None:
+            return False
+        self.repeats = counted
+        return True
 
 
 _Client = TypeVar("_Client", bound=ClientRequest)
@@ -176,7 +182,6 @@ class TransactionUser(ABC):
 
     def _send(self, client: ClientRequest, data: bytes, branch: str, now: float) -> None:
         """Put a request on the wire with a transaction of its own."""
-        client.tries += 1
         hop = client.hop
         client.transaction = ClientTransaction(
             data, client.method, branch, reliable=hop.transport != "udp", timers=self.config.timers, now=now
@@ -241,7 +246,7 @@ class TransactionUser(ABC):
     def _challenged(self, client: ClientRequest, response: Response) -> bool:
         """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 22.2, 22.3)."""
         lookup = self.config.credentials
-        if lookup is None or client.tries >= MAX_TRIES:
+        if lookup is None or not client.may_repeat(Why.STALE if is_stale(response) else Why.CHALLENGE):
             return False
         if self._digest is None:
             self._digest = DigestClient(lookup, self.tokens)

@@ -74,16 +74,20 @@ class Stranger:
         self.now = until
         self.collect()
 
-    def respond(self, request: Request, status: int, tag: str = "", *extra: tuple[str, str], body: bytes = b"") -> None:
-        """Answer a request of the engine."""
+    def respond(
+        self, request: Request, status: int, tag: str = "", *extra: tuple[str, str], body: bytes = b""
+    ) -> Response:
+        """Answer a request of the engine; the response as the engine has read it."""
         kind = "application/sdp" if body else None
         contact = () if status >= 300 else (("Contact", f"<sip:{tag or 'x'}@{BOB.host}>"),)
         response = Response.to_request(
             request, status, to_tag=tag or None, extra=(*contact, *extra), body=body, content_type=kind
         )
         message = parse(response.to_bytes())
+        assert isinstance(message, Response)
         self.session.receive(message, BOB, self.now)
         self.collect()
+        return message
 
     def ask(
         self, method: str, number: int, extra: str = "", body: bytes = b"", *, branch: str = "", tag: str = ""

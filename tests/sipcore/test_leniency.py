@@ -8,7 +8,7 @@ from sipcore import peek, stateless
 from sipcore.dialog import Dialog
 from sipcore.digest import Account, Accounts, DigestClient
 from sipcore.errors import ParseError
-from sipcore.events import Answered, Failed, RequestFinished, TransferProgress, TransferRequested
+from sipcore.events import Answered, AnswerReceived, Failed, RequestFinished, TransferProgress, TransferRequested
 from sipcore.leniency import Leniency
 from sipcore.message import Message, Request, Response
 from sipcore.parser import parse
@@ -18,6 +18,7 @@ from sipcore.tokens import Tokens
 from sipcore.transfer import target_of
 
 from .call_wire import ALICE, ANSWER, BOB, OFFER, edited, established, in_dialog, pair, ringing
+from .stranger import Stranger
 from .test_registration import CONTACT, Line
 from .wire import sample, sample_response
 
@@ -268,6 +269,69 @@ def test_a_contact_of_an_asterisk_is_no_target() -> None:
     message = parse(sample_response(200, "Contact: *"))
     assert isinstance(message, Response)
     assert Dialog.of_response(message, "<sip:a@b>;tag=1", "1").remote_target == ""
+
+
+@pytest.mark.parametrize("written", [b"", b"Contact: *", b"Contact: * ;expires=0", b"Contact:", b"Contact: <sip:"])
+@pytest.mark.parametrize("rang", ["", "with Contact", "without"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_2xx_without_a_target_is_acknowledged_at_the_uri_that_was_called(
+    written: bytes, rang: str, strict: bool
+) -> None:
+    alice, bob, wire = pair()
+    alice.call("sip:bob@192.0.2.2").invite(0.0, OFFER)
+    wire.flush()
+    contact = b"Contact: " + bob.session.config.contact.encode()
+    if rang:
+        bob.session.ring(0.0)
+        ringing = bob.session.drain()[0][-1].data
+        elsewhere = b"Contact: <sip:phone@192.0.2.2>" if rang == "with Contact" else b"X: y"
+        alice.session.receive(parse(edited(ringing, (contact, elsewhere)), strict), BOB, 0.0)
+    bob.session.accept(0.0, ANSWER)
+    ok = parse(edited(bob.session.drain()[0][-1].data, (contact, written or b"X: y")), strict)
+    alice.session.receive(ok, BOB, 0.0)
+    target = "sip:phone@192.0.2.2" if rang == "with Contact" else "sip:bob@192.0.2.2"
+    alice.session.bye(1.0)
+    sent = [parse(each.data) for each in alice.session.drain()[0]]
+    assert [(each.method, each.uri) for each in sent if isinstance(each, Request)] == [("ACK", target), ("BYE", target)]
+    assert Leniency.NO_CONTACT in ok.leniencies
+
+
+@pytest.mark.parametrize("contact", ["*", "", "<sip:", None])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_a_later_2xx_without_a_target_leaves_the_one_that_there_is(method: str, contact: str | None) -> None:
+    peer = Stranger.of_caller()
+    peer.session.invite(0.0, OFFER)
+    peer.collect()
+    peer.respond(peer.last("INVITE"), 200, "callee", body=ANSWER)
+    if method == "INVITE":
+        peer.session.reinvite(0.0, OFFER)
+    else:
+        peer.session.update(0.0)
+    peer.collect()
+    extra = () if contact is None else (("Contact", contact),)
+    body, kind = (ANSWER, "application/sdp") if method == "INVITE" else (b"", None)
+    ok = Response.to_request(peer.last(method), 200, extra=extra, body=body, content_type=kind)
+    peer.session.receive(parse(ok.to_bytes()), BOB, 0.0)
+    peer.session.bye(0.0)
+    peer.collect()
+    assert peer.last("ACK").uri == peer.last("BYE").uri == "sip:callee@192.0.2.2"
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+def test_the_description_of_a_1xx_is_the_answer_when_the_2xx_has_none(reliable: bool) -> None:
+    peer = Stranger.of_caller()
+    peer.session.invite(0.0, OFFER)
+    peer.collect()
+    extra = (("Require", "100rel"), ("RSeq", "1")) if reliable else ()
+    peer.respond(peer.last("INVITE"), 183, "callee", *extra, body=ANSWER)
+    if reliable:
+        peer.respond(peer.last("PRACK"), 200, "callee")
+    ok = peer.respond(peer.last("INVITE"), 200, "callee")
+    told = peer.told(AnswerReceived)
+    assert [each.description for each in told if isinstance(each, AnswerReceived) and each.final] == [ANSWER]
+    assert peer.names()[-1] == "ACK"
+    assert peer.session.state is SessionState.CONFIRMED
+    assert (Leniency.EARLY_ANSWER in ok.leniencies) == (not reliable)
 
 
 # Transfers (RFC 3515, 3891, 6665)
