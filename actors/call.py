@@ -275,7 +275,7 @@ class Call:
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
-        pairs = checked_pairs("headers", headers)
+        pairs = checked_pairs("headers", headers, contacts=True)
         self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.now())
         self.worker.touch(self.actor)
 

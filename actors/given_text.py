@@ -59,11 +59,14 @@ def checked_token(what: str, value: Any) -> str:
     return value
 
 
-def checked_pairs(what: str, given: Any) -> tuple[tuple[str, str], ...]:
+def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tuple[str, str], ...]:
     """Headers as pairs of name and value; a list of values repeats the header.
 
+    contacts: several Contact headers may be given, as in a 3xx (RFC 3261 section 8.3); else one, in place of ours.
+
     Raises:
-        ConfigurationError: a name is no token or one of `WRITTEN`, a value no text of one line, or they are no pairs.
+        ConfigurationError: a name is no token or one of `WRITTEN`, a value no text of one line, a Contact no URI, or
+            they are no pairs.
     """
     if not given:
         return ()
@@ -77,7 +80,19 @@ def checked_pairs(what: str, given: Any) -> tuple[tuple[str, str], ...]:
             pairs += [(name, checked_text(f"{what}: the value of {name}", value)) for value in several]
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{what} {shown(repr(given))} is no mapping of names to values, nor pairs") from error
+    if not contacts:
+        _check_contact(what, [value for name, value in pairs if key_of(name) == "contact"])
     return tuple(pairs)
+
+
+def _check_contact(what: str, values: Sequence[str]) -> None:
+    """Contact of what makes or keeps a dialog: one URI (RFC 3261 section 8.1.1.8), whatever parameters it has."""
+    if len(values) > 1:
+        raise ConfigurationError(f"{what}: Contact is there {len(values)} times; a call has one, which replaces ours")
+    for value in values:
+        address = checked_address(f"{what}: Contact", value)
+        if NameAddr.parse(address).is_wildcard:
+            raise ConfigurationError(f"{what}: Contact * is for REGISTER; write <sip:USER@HOST>")
 
 
 def checked_address(what: str, value: Any) -> str:

@@ -558,7 +558,8 @@ class UserAgent:
             HostUnreachable: it has no address. ConfigurationError: what was asked for cannot be.
         """
         worker = self._node.worker
-        more = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        more = checked_pairs("headers", named, contacts=True)
         for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
             checked_text(what, text)
         checked_seconds("expires", expires)

@@ -5,7 +5,8 @@ Knows no message; it only keeps a line end in a value from becoming a header of 
 
 from __future__ import annotations
 
-from .errors import LocalProtocolError
+from .errors import LocalProtocolError, ParseError
+from .headers import key_of
 from .session_config import HeaderPairs
 
 
@@ -23,6 +24,15 @@ def merged(tail: str, extra: str) -> str:
     """Return the usual header lines without those that the user's own lines replace."""
     if not extra:
         return tail
-    given = {line.partition(":")[0].strip().lower() for line in extra.split("\r\n") if line}
-    lines = [line for line in tail.split("\r\n") if line and line.partition(":")[0].lower() not in given]
+    given = {_key(line) for line in extra.split("\r\n") if line}
+    lines = [line for line in tail.split("\r\n") if line and _key(line) not in given]
     return "".join([f"{line}\r\n" for line in lines])
+
+
+def _key(line: str) -> str:
+    """The header of a line, its compact form taken for the long one (7.3.3)."""
+    name = line.partition(":")[0].strip()
+    try:
+        return key_of(name)
+    except ParseError:
+        return name.lower()

@@ -149,3 +149,71 @@ def test_credentials_are_taken_in_every_form(auth: Any, good: bool) -> None:
                     await alice.invite(peer.uri(), media="none")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["Contact", "contact", "m"])
+def test_a_contact_of_a_script_stands_in_place_of_ours_in_each_invite(name: str) -> None:
+    theirs = '<sip:me@203.0.113.9:5070;transport=udp>;+sip.instance="x"'
+
+    async def main() -> None:
+        peer = Peer(lambda request: [] if request.method == "ACK" else [reply(request, 200, peer=peer)])
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, peer:
+            call = await alice.invite(peer.uri(), media="none", sip_header={name: theirs})
+            await call.reinvite()
+            await call.reinvite(sip_header={"X-Other": "1"})
+            await call.bye()
+            invites = [each.headers.get_all("Contact") for each in peer.requests if each.method == "INVITE"]
+            assert invites[:2] == [[theirs], [theirs]]
+            assert len(invites[2]) == 1
+            assert "203.0.113.9" not in invites[2][0]
+
+    asyncio.run(main())
+
+
+SEVERAL: dict[str, Any] = {
+    "two": [("Contact", "<sip:a@192.0.2.1>"), ("Contact", "<sip:b@192.0.2.1>")],
+    "two, one compact": [("Contact", "<sip:a@192.0.2.1>"), ("m", "<sip:b@192.0.2.1>")],
+    "a list of values": {"Contact": ["<sip:a@192.0.2.1>", "<sip:b@192.0.2.1>"]},
+    "a list in one line": {"Contact": "<sip:a@192.0.2.1>, <sip:b@192.0.2.1>"},
+    "an asterisk": {"Contact": "*"},
+    "nothing": {"Contact": ""},
+    "no URI": {"m": "bob"},
+    "no host": {"Contact": "<sip:bob@>"},
+    "an open bracket": {"Contact": "<sip:bob@192.0.2.1"},
+}
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+def test_a_contact_that_is_not_one_uri_is_refused(kind: str) -> None:
+    given = SEVERAL[kind]
+    refused = pytest.raises(ConfigurationError, match="Contact")
+
+    async def main() -> None:
+        peer = Peer(lambda request: [] if request.method == "ACK" else [reply(request, 200, peer=peer)])
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, peer:
+            with refused:
+                await alice.invite(peer.uri(), media="none", sip_header=given)
+            assert not alice._node.worker.live
+            assert peer.requests == []
+            call = await alice.invite(peer.uri(), media="none")
+            with refused:
+                await call.reinvite(sip_header=given)
+            await call.bye()
+        with refused:
+            UserAgent("sip:alice@127.0.0.1", headers=given)
+
+    asyncio.run(main())
+
+
+def test_a_redirect_may_name_several_contacts() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, agent("sip:bob@127.0.0.1") as bob:
+            both = [("Contact", "<sip:a@192.0.2.1>"), ("Contact", "<sip:b@192.0.2.1>")]
+            bob.listen(cb_invite=lambda call, request: call.reject(302, headers=both))
+            with pytest.raises(CallRejected) as redirected:
+                await alice.invite(address_of(bob), media="none")
+            response = redirected.value.response
+            assert response is not None
+            assert response.headers.get_all("Contact") == [value for _, value in both]
+
+    asyncio.run(main())

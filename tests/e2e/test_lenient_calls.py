@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from actors.call import Call
-from actors.errors import CallError, CallRejected, CallTimeout
+from actors.errors import CallEnded, CallError, CallRejected, CallTimeout
 from sipcore.message import Request, Response
 from sipcore.parser import parse
 from tests.e2e.agents import Peer, address_of, agent, reply
@@ -209,5 +210,86 @@ def test_a_call_that_ends_without_an_answer_says_what_could_not_be_read() -> Non
             peer._answer = answers
             with pytest.raises(CallTimeout, match="could not be read: CSeq"):
                 await ua.invite(peer.uri(), ring_time=1)
+
+    asyncio.run(main())
+
+
+HEAD = "v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+ANSWERS = {
+    "a usable line": ("m=audio 9 RTP/AVP 0\r\n", True, True),
+    "a foreign codec": ("m=audio 9 RTP/AVP 96\r\na=rtpmap:96 nobody-has-it/8000\r\n", False, True),
+    "events only": ("m=audio 9 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n", False, True),
+    "a group address": ("m=audio 9 RTP/AVP 0\r\nc=IN IP4 224.1.2.3\r\n", False, True),
+    "the other IP version": ("m=audio 9 RTP/AVP 0\r\nc=IN IP6 ::1\r\n", False, True),
+    "the line refused": ("m=audio 0 RTP/AVP 0\r\n", True, True),
+    "another line": ("m=video 9 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n", False, False),
+    "no line": ("", False, False),
+}
+"""What a 2xx has as an answer: its lines, and whether a call comes about, with media of ours and without."""
+
+
+@pytest.mark.parametrize("media", ["silence", "none"])
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_with_no_usable_line_is_a_failure_that_is_told(kind: str, media: str) -> None:
+    lines, with_media, without = ANSWERS[kind]
+
+    async def main() -> None:
+        def answers(request: Request) -> list[Response]:
+            if request.method != "INVITE":
+                return [] if request.method == "ACK" else [reply(request, 200)]
+            contact = ("Contact", f"<{peer.uri()}>")
+            body = (HEAD + lines).encode()
+            made = Response.to_request(
+                request, 200, to_tag="p", extra=(contact,), body=body, content_type="application/sdp"
+            )
+            return [made]
+
+        async with asyncio.timeout(10), agent() as ua, Peer(answers) as peer:
+            if with_media if media != "none" else without:
+                call = await ua.invite(peer.uri(), media=media)
+                await call.bye()
+            else:
+                with pytest.raises(CallEnded) as ended:
+                    await ua.invite(peer.uri(), media=media)
+                assert ended.value.cause == "bad_description"
+                await until(lambda: "BYE" in peer.methods())
+            assert [each.method for each in peer.requests] == ["INVITE", "ACK", "BYE"]
+
+    asyncio.run(main())
+
+
+def test_a_description_in_an_unreliable_183_is_the_answer_and_media_goes_there() -> None:
+    async def main() -> None:
+        ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        ear.bind(("127.0.0.1", 0))
+        ear.setblocking(False)
+        heard: list[bytes] = []
+
+        def answers(request: Request) -> list[Response]:
+            if request.method != "INVITE":
+                return [] if request.method == "ACK" else [reply(request, 200)]
+            body = SDP.replace(b"audio 9", b"audio %d" % ear.getsockname()[1])
+            contact = ("Contact", f"<{peer.uri()}>")
+            early = Response.to_request(
+                request, 183, to_tag="p", extra=(contact,), body=body, content_type="application/sdp"
+            )
+            return [early, Response.to_request(request, 200, to_tag="p", extra=(("Contact", "*"),))]
+
+        def hear() -> None:
+            with contextlib.suppress(BlockingIOError):
+                heard.append(ear.recv(2048))
+
+        async with asyncio.timeout(10), agent(trace=True) as ua, Peer(answers) as peer:
+            asyncio.get_running_loop().add_reader(ear, hear)
+            call = await ua.invite(peer.uri(), media="silence")
+            before = len(heard)
+            await until(lambda: len(heard) > before + 10)
+            ladder = str(call.ladder)
+            assert "early answer" in ladder
+            assert "no contact" in ladder
+            await call.bye()
+            assert [(each.method, each.uri) for each in peer.requests][1:] == [("ACK", peer.uri()), ("BYE", peer.uri())]
+            asyncio.get_running_loop().remove_reader(ear)
+        ear.close()
 
     asyncio.run(main())

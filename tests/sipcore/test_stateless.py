@@ -52,6 +52,7 @@ REFUSALS = [
     ("CANCEL may require anything", request("CANCEL", "Require: foo"), 0, "", ""),
     ("ACK is never answered", request("ACK", "Require: foo", "Contact: *"), 0, "", ""),
     ("method before URI", request("FETCH", uri=b"http:x"), 501, "", ""),
+    ("no registrar, whatever the URI", request("REGISTER", uri=b"sip:[2001:db8::9:1"), 405, "", ""),
     ("URI before extension", request("INVITE", "Require: foo", uri=b"http:x"), 416, "", ""),
     ("extension before content", request("INVITE", "Require: foo", body=b"x"), 420, "", ""),
 ]  # fmt: skip
