@@ -120,7 +120,7 @@ class CallActor:
             outbox.new_stream_id,
             sdp_id,
             session.tokens.secret,
-            session.config.counts,
+            outbox.remarks,
         )
         self._outbox = outbox
         self._headers: Headers = ()

@@ -7,13 +7,15 @@ exchange of its own (RFC 6337 section 3.1); the streams follow the one in force.
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from media import messages as media
 from media.formats import payload_octets
 from media.srtp import SUITES, new_key
-from sipcore.errors import LocalProtocolError, RemoteProtocolError
+from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
+from sipcore.leniency import Leniency
 from sipcore.media_attributes import Crypto, Direction
 from sipcore.offer_answer import (
     DEFAULT_CODECS,
@@ -31,7 +33,6 @@ from sipcore.offer_answer import (
     wanted_lines,
 )
 from sipcore.sdp import SessionDescription
-from sipcore.transaction_counts import TransactionCounts
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
@@ -45,6 +46,8 @@ _IPV4_GROUPS: Final = frozenset(map(str, range(224, 240)))
 """first octets of multicast addresses"""
 INTERVAL: Final = 0.02
 """seconds between two packets where the peer names no packet time"""
+Remark = Leniency | str
+"""a leniency by which a description was read, or why it was dropped"""
 
 
 class MediaDemand(NamedTuple):
@@ -109,19 +112,19 @@ class CallMedia:
 
     demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
     that are unique in the worker. sdp_id: session id of our o= lines. secret: gives so many secret random octets.
-    counts: where leniencies are counted.
+    remarks: where it is told what reading a description of the peer took, and why one was dropped.
     """
 
     __slots__ = (
         "_aside",
         "_before",
         "_commands",
-        "_counts",
         "_forks",
         "_left",
         "_left_senders",
         "_new_stream_id",
         "_offered",
+        "_remarks",
         "_sdp_id",
         "_secret",
         "_senders",
@@ -140,7 +143,7 @@ class CallMedia:
         new_stream_id: Callable[[], int],
         sdp_id: int,
         secret: Callable[[int], bytes],
-        counts: TransactionCounts | None = None,
+        remarks: list[Remark] | None = None,
     ) -> None:
         self.demand = demand
         self.exchange = OfferAnswer()
@@ -153,7 +156,7 @@ class CallMedia:
         self.answered = False
         """the call is: media is due where it is configured"""
         self._commands = commands
-        self._counts = counts
+        self._remarks: list[Remark] = [] if remarks is None else remarks
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
         self._secret = secret
@@ -363,19 +366,28 @@ class CallMedia:
         Raises:
             ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
         """
-        description = self._read(body)
-        exchange = self.exchange
-        if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
-            # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 section 14.2).
-            self._aside = exchange.pending
-            exchange.reject()
-        exchange.remote_offer(description)
+        with self._reading():
+            description = self._read(body)
+            exchange = self.exchange
+            if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
+                # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 14.2).
+                self._aside = exchange.pending
+                exchange.reject()
+            exchange.remote_offer(description)
 
     def _read(self, body: bytes) -> SessionDescription:
         description = SessionDescription.parse(body, strict=self.demand.strict)
-        if description.leniencies and self._counts is not None:
-            self._counts.put_up_with(description.leniencies)
+        self._remarks += description.leniencies
         return description
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Tell why a description of the peer is dropped, if it is."""
+        try:
+            yield
+        except (ParseError, RemoteProtocolError) as error:
+            self._remarks.append(f"dropped: description, {error.reason}")
+            raise
 
     def repeat_offer(self) -> None:
         """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
@@ -420,18 +432,19 @@ class CallMedia:
             ParseError: no description. RemoteProtocolError: it does not fit the offer, or the media that it accepts
                 cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
         """
-        description = self._read(body)
-        exchange = self.exchange
-        if not final:
-            return negotiated(exchange.pending, description) if exchange.pending is not None else ()
-        tried = exchange.copy()
-        tried.remote_answer(description)
-        lines = self._lines_of(tried)
-        taken = [line for line in lines if line.local_port and line.remote_port]
-        if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
-            raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
-        exchange.remote_answer(description)
-        return lines
+        with self._reading():
+            description = self._read(body)
+            exchange = self.exchange
+            if not final:
+                return negotiated(exchange.pending, description) if exchange.pending is not None else ()
+            tried = exchange.copy()
+            tried.remote_answer(description)
+            lines = self._lines_of(tried)
+            taken = [line for line in lines if line.local_port and line.remote_port]
+            if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
+                raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+            exchange.remote_answer(description)
+            return lines
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""

@@ -453,6 +453,9 @@ class CallWorker:
             else:
                 self.replacements.on_record(record)
             return
+        if self._outbox.remarks:  # of a message that a user gave to its call later (man page `receive`)
+            self._reader.count(self._outbox.remarks)
+            self._outbox.remarks.clear()
         try:
             message = self._reader.read(record.data)
             key = session_key(message)
@@ -479,8 +482,8 @@ class CallWorker:
             self.arrivals.take(message, source, record, now)
         else:
             self.book.unexpected(self.application.scenario, "response")
-        if message.headers.reading.used:
-            self._reader.settle(message, record, self.trace)
+        if message.headers.reading.used or self._outbox.remarks:
+            self._reader.settle(message, self._outbox.remarks, record, self.trace)
 
     def _refuse(self, record: Any) -> None:
         """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from media import messages as media
 from sipcore.hop import Hop, Transmit
 
+from .call_media import Remark
 from .notices import Notice
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ class Departure(NamedTuple):
 class Outbox:
     """What a batch of inputs produced, for all calls of a worker."""
 
-    __slots__ = ("_last_stream", "media", "notices", "streams", "transmits")
+    __slots__ = ("_last_stream", "media", "notices", "remarks", "streams", "transmits")
 
     def __init__(self, media_workers: int) -> None:
         self.transmits: list[Departure] = []
         self.media: list[list[media.Command]] = [[] for _ in range(max(1, media_workers))]
         """commands by media worker; emptied in place"""
         self.notices: list[tuple[CallActor, Notice]] = []
+        self.remarks: list[Remark] = []
+        """what reading the descriptions of the message that is dealt with took, and why one was dropped"""
         self.streams: dict[int, CallActor | MediaLease] = {}
         """whose each open stream is"""
         self._last_stream = 0

@@ -10,11 +10,13 @@ from typing import Any
 
 from sipcore import peek
 from sipcore.errors import ParseError
+from sipcore.leniency import Leniency
 from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.transaction_counts import TransactionCounts
 
 from .call_actor import CallActor
+from .call_media import Remark
 from .foreign_text import shown
 from .messages import SipReceived
 from .sip_trace import SipTrace
@@ -53,12 +55,25 @@ class SipReader:
         if isinstance(actor, CallActor):
             actor.unread = shown(error.reason)
 
-    def settle(self, message: Request | Response, record: SipReceived, trace: SipTrace | None) -> None:
-        """Count the leniencies that a message took until now, and mark it in the ladder of its call."""
-        used = message.leniencies
-        self._counts.put_up_with(used)
+    def settle(
+        self, message: Request | Response, remarks: list[Remark], record: SipReceived, trace: SipTrace | None
+    ) -> None:
+        """Count the leniencies that a message and its description took, and mark it in the ladder of its call.
+
+        remarks: of its description; they are taken out.
+        """
+        described = self.count(remarks)
+        used = (*message.leniencies, *described)
+        self._counts.put_up_with(message.leniencies)
         if trace is not None:
             lost = message.headers.reading.unreadable
-            words = [each.value.replace("_", " ") for each in used]
-            note = ", ".join([f"dropped: {key}" for key in lost] + words)
-            trace.mark(message.call_id, record, note)
+            words = [each.value.replace("_", " ") for each in dict.fromkeys(used)]
+            dropped = [shown(each) for each in remarks if isinstance(each, str)]
+            trace.mark(message.call_id, record, ", ".join([*(f"dropped: {key}" for key in lost), *dropped, *words]))
+        remarks.clear()
+
+    def count(self, remarks: list[Remark]) -> tuple[Leniency, ...]:
+        """Count the leniencies that a description took; which those are."""
+        used = tuple(each for each in remarks if isinstance(each, Leniency))
+        self._counts.put_up_with(used)
+        return used

@@ -144,7 +144,7 @@ def test_every_junk_in_an_invite_is_refused_or_the_call_comes_about(caplog: pyte
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_doubled_tag_costs_a_call_in_a_strict_node_alone(strict: bool) -> None:
+def test_a_doubled_tag_costs_a_call_in_a_refusednode_alone(strict: bool) -> None:
     async def main() -> None:
         def change(data: bytes, request: Request) -> bytes:
             return data.replace(b";tag=peer", b";tag=peer;tag=peer") if request.method == "INVITE" else data
@@ -291,5 +291,115 @@ def test_a_description_in_an_unreliable_183_is_the_answer_and_media_goes_there()
             assert [(each.method, each.uri) for each in peer.requests][1:] == [("ACK", peer.uri()), ("BYE", peer.uri())]
             asyncio.get_running_loop().remove_reader(ear)
         ear.close()
+
+    asyncio.run(main())
+
+
+ODD: dict[str, tuple[bytes, bytes]] = {
+    "sdp_line": (b"s=-\r\n", b"s=-\r\n\r\nnonsense\r\n"),
+    "sdp_origin": (b"o=- 1 1 ", b"o=My PBX 1 x "),
+    "sdp_media_line": (b"RTP/AVP 0\r\n", b"RTP/AVP 0\r\nm=video 0 RTP/AVP\r\n"),
+    "sdp_blanks": (b"RTP/AVP 0\r\n", b"RTP/AVP 0\r\na=sendrecv \r\n"),
+    "sdp_end": (b"RTP/AVP 0\r\n", b"RTP/AVP 0\r\n\0junk"),
+}
+"""What is odd in a description, by the leniency that takes it."""
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("name", [each for each in ODD if each != "sdp_media_line"])
+def test_what_is_odd_in_an_answer_is_marked_in_the_ladder(name: str, strict: bool) -> None:
+    async def main() -> None:
+        def answers(request: Request) -> list[Response]:
+            if request.method != "INVITE":
+                return [] if request.method == "ACK" else [reply(request, 200)]
+            contact = ("Contact", f"<{peer.uri()}>")
+            body = SDP.replace(*ODD[name])
+            return [
+                Response.to_request(
+                    request, 200, to_tag="p", extra=(contact,), body=body, content_type="application/sdp"
+                )
+            ]
+
+        async with asyncio.timeout(10), agent(trace=True, strict=strict) as ua, Peer(answers) as peer:
+            told: list[tuple[str, Call]] = []
+            await ua.invite(peer.uri(), media="silence", cb_final=lambda how, call, info: told.append((how, call)))
+            await until(lambda: bool(told))
+            ((how, call),) = told
+            refused = strict and name != "sdp_blanks"  # with its blank it is an attribute that nobody knows
+            assert (how == "FAIL") == refused
+            if refused:
+                assert ["dropped: description" in each for each in notes(call)] == [True]
+            elif not strict:
+                assert notes(call) == [name.replace("_", " ")]
+                assert counted(ua, name) == 1
+                await call.reinvite(cb_final=None)
+                assert notes(call) == [name.replace("_", " ")] * 2
+                await call.bye()
+
+    asyncio.run(main())
+
+
+def notes(call: Call) -> list[str]:
+    """What stands beside messages in the ladder of a call."""
+    return [rung.note for rung in call.ladder.rungs if rung.note]
+
+
+def counted(ua: Any, name: str) -> int:
+    """How often a leniency was used."""
+    rows = ua._node.totals.snapshot()
+    return sum(values[0] for row, labels, values in rows if (row, labels) == ("sipswarm_sip_leniencies_total", (name,)))
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_in_an_offer_is_marked_in_the_ladder(name: str) -> None:
+    async def main() -> None:
+        calls: list[Call] = []
+
+        async def robot(call: Call) -> None:
+            calls.append(call)
+            await call.answer()
+            await call.over()
+
+        async with asyncio.timeout(10), agent("sip:bob@127.0.0.1", trace=True) as bob:
+            bob.listen(robot, media="none")
+            port = int(address_of(bob).rpartition(":")[2])
+            _, caller = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: Caller(port), local_addr=("127.0.0.1", 0)
+            )
+            lines = (f"Contact: <sip:x@127.0.0.1:{caller.port}>", "Content-Type: application/sdp")
+            caller.send("INVITE", 1, "<sip:bob@127.0.0.1>", *lines, body=SDP.replace(*ODD[name]))
+            answer = await caller.final()
+            assert answer.startswith(b"SIP/2.0 200 ")
+            to = answer.partition(b"\r\nTo: ")[2].partition(b"\r\n")[0].decode()
+            caller.send("ACK", 1, to)
+            await until(lambda: bool(calls))
+            assert notes(calls[0]) == [name.replace("_", " ")]
+            assert counted(bob, name) == 1
+            caller.send("BYE", 1, to)
+            assert (await caller.final()).startswith(b"SIP/2.0 200 ")
+            caller.transport.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"v=0\r\n", b"\0"])
+def test_a_description_that_is_dropped_is_named_in_the_ladder(body: bytes) -> None:
+    async def main() -> None:
+        def answers(request: Request) -> list[Response]:
+            if request.method != "INVITE":
+                return [] if request.method == "ACK" else [reply(request, 200)]
+            contact = ("Contact", f"<{peer.uri()}>")
+            early = Response.to_request(request, 183, to_tag="p", body=body, content_type="application/sdp")
+            ok = Response.to_request(
+                request, 200, to_tag="p", extra=(contact,), body=SDP, content_type="application/sdp"
+            )
+            return [early, ok]
+
+        async with asyncio.timeout(10), agent(trace=True) as ua, Peer(answers) as peer:
+            call = await ua.invite(peer.uri(), media="none")
+            (note,) = notes(call)
+            assert note.startswith("dropped: description, ")
+            assert note in call.ladder.full()
+            await call.bye()
 
     asyncio.run(main())
