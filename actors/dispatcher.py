@@ -20,7 +20,7 @@ from . import kernel, packet_info
 from .config import NodeConfig, is_wildcard
 from .link import Channel, RouterLink, Surroundings
 from .messages import Quarantined, SendFailed, SendSip, SipReceived
-from .request_loss import Loss
+from .request_loss import Loss, is_told
 from .routing import slot_of
 from .socket_errors import undelivered
 from .streams import Streams
@@ -250,7 +250,7 @@ class Dispatcher:
     def _read_errors(self, index: int) -> None:
         """Report requests of ours that ICMP says have not arrived to their slots (RFC 3261 section 18.4)."""
         for lost in undelivered(self._sockets[index]):
-            if lost.data.startswith((b"SIP/2.0 ", b"ACK ")):
+            if not is_told(lost.data):
                 continue
             slot = slot_of(peek.call_id(lost.data), self._key, self._slots) if self._slots > 1 else 0
             loss = Loss.REFUSED.value

@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from sipcore import peek
+
 
 class Loss(Enum):
     """Why a transaction can only take its request as failed (RFC 3261 section 17.1.4)."""
@@ -14,3 +16,11 @@ class Loss(Enum):
     """the datagram left, and ICMP says that it did not arrive"""
     LOST = "transport"
     """the connection closed before an answer came; the peer may have the request"""
+
+
+def is_told(data: bytes) -> bool:
+    """Whether a message that is lost is reported to its call: requests but ACK, and a 2xx to INVITE.
+
+    Its call waits for the ACK of that 2xx; a lost ACK comes to light when the 2xx is repeated (RFC 3261 13.3.1.4).
+    """
+    return peek.accepts_invite(data) if data.startswith(b"SIP/2.0 ") else not data.startswith(b"ACK ")

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sipcore import peek
+
 from .call_actor import CallActor
 from .messages import SendFailed
 from .registration_actor import RegistrationActor
@@ -25,12 +27,14 @@ def identity(data: bytes) -> Sent | None:
 
     Of responses only a 2xx to an INVITE is looked at, because nothing can be done about the others.
     """
-    response = data.startswith(b"SIP/2.0 ")
-    if response and not (data.startswith(b"SIP/2.0 2") and _value(data, b"\r\nCSeq: ").endswith(b" INVITE")):
-        return None
+    if data.startswith(b"SIP/2.0 "):
+        # Its headers are spelled as the peer has written them.
+        answered, tag = peek.call_id(data), peek.to_tag(data)
+        if not (answered and tag and peek.accepts_invite(data)):
+            return None
+        return Sent(answered.decode("utf-8", "surrogateescape"), tag, "")
     call_id = _value(data, b"\r\nCall-ID: ")
-    ours = b"\r\nTo: " if response else b"\r\nFrom: "
-    from_tag = _value(data, ours).rpartition(b";tag=")[2].partition(b";")[0]
+    from_tag = _value(data, b"\r\nFrom: ").rpartition(b";tag=")[2].partition(b";")[0]
     branch = _value(data, b"\r\nVia: ").partition(b";branch=")[2].partition(b";")[0]
     if not (call_id and from_tag and branch):
         return None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sipcore import stateless
+from sipcore import peek, stateless
 from sipcore.errors import ParseError
 from sipcore.fields import Via
 from sipcore.framing import FramingFault
@@ -22,7 +22,7 @@ from . import tls
 from .config import Listener, TlsConfig, is_wildcard
 from .connection import Connection, Phase
 from .messages import SendFailed, SendSip
-from .request_loss import Loss
+from .request_loss import Loss, is_told
 from .socket_errors import loss_of
 from .totals import Totals
 
@@ -229,7 +229,7 @@ class Streams:
         return self._add(index, opened, host, port, initiated=True, name=name)
 
     def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str, loss: Loss) -> None:
-        if not data.startswith((b"SIP/2.0 ", b"ACK ")):
+        if is_told(data):
             self._failed(slot, SendFailed(listener, host, port, data, reason, loss.value))
 
     # ---- what connections say
@@ -269,9 +269,8 @@ class Streams:
 
 def _answer_target(data: bytes, host: str, port: int) -> tuple[str, int]:
     """Where an answer goes whose connection is gone: `received`, and the port its Via names (RFC 3261 18.2.2)."""
-    start = data.find(b"\r\nVia:") + 6
     try:
-        via = Via.parse(data[start : data.index(b"\r\n", start)].decode("utf-8", "surrogateescape").split(",")[0])
-    except (ParseError, ValueError):
+        via = Via.parse(peek.top_via(data).strip().decode("utf-8", "surrogateescape"))
+    except ParseError:
         return host, port
     return host, via.port or (5061 if via.transport.upper() == "TLS" else 5060)

@@ -14,6 +14,8 @@ from .leniency import mend_address
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:", re.IGNORECASE)
 _FROM = re.compile(rb"\r\n(?:from|f)[ \t]*:", re.IGNORECASE)
+_VIA = re.compile(rb"\r\n(?:via|v)[ \t]*:", re.IGNORECASE)
+_CSEQ = re.compile(rb"\r\n(?:cseq)[ \t]*:", re.IGNORECASE)
 _ANY_TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([" + re.escape(TOKEN.encode()) + rb"]+)", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:", re.IGNORECASE)
 _DIALOG_STARTERS = (b"INVITE", b"SUBSCRIBE", b"REFER")
@@ -92,6 +94,33 @@ def from_tag(data: bytes) -> str:
     found = _FROM.search(data, start, end)
     tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
     return tag[1].decode("ascii") if tag is not None else ""
+
+
+def to_tag(data: bytes) -> str:
+    """Return what looks like the tag of To, empty without one; found also where To cannot be read (20.39)."""
+    start = _start(data)
+    end = _end(data, start)
+    found = _TO.search(data, start, end)
+    tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
+    return tag[1].decode("ascii") if tag is not None else ""
+
+
+def top_via(data: bytes) -> bytes:
+    """Return the topmost Via value, empty without one (20.42)."""
+    start = _start(data)
+    end = _end(data, start)
+    found = _VIA.search(data, start, end)
+    return _value(data, found.end(), end).partition(b",")[0] if found is not None else b""
+
+
+def accepts_invite(data: bytes) -> bool:
+    """Say whether this is a 2xx to an INVITE, which is the one response whose loss its sender can act on (13.3.1.4)."""
+    start = _start(data)
+    if data[start : start + 9].upper() != b"SIP/2.0 2":
+        return False
+    end = _end(data, start)
+    found = _CSEQ.search(data, start, end)
+    return found is not None and _value(data, found.end(), end).split()[1:] == [b"INVITE"]
 
 
 def starts_dialog(data: bytes) -> bool:
