@@ -25,7 +25,7 @@ from sipcore.message import Request, Response
 from sipcore.stateless import stateless_tag
 from sipcore.uri import Uri
 
-from .callbacks import Callback, answers_later, ask
+from .callbacks import Callback, StopVariable, answers_later, ask
 from .crash_log import FAILURES
 from .errors import ConfigurationError
 from .foreign_text import shown
@@ -86,13 +86,9 @@ class Challenger:
             raise ConfigurationError(
                 "these options let nobody in; give auth_user2pass or auth_user2a1 too, or auth_user2aka"
             )
-        if any(map(answers_later, (passwords, hashes, aka))):
-            raise ConfigurationError(
-                "auth_user2pass, auth_user2a1, auth_user2aka are answered at once; give plain functions"
-            )
-        if isinstance(aka, Mapping):
-            for user in aka:
-                _keys_of(aka[user])  # raises
+        _check_users("auth_user2pass", passwords, _password)
+        _check_users("auth_user2a1", hashes, _by_algorithm)
+        _check_users("auth_user2aka", aka, _keys_of)
         self._passwords, self._hashes, self._aka, self._realm = passwords, hashes, aka, realm
         self._worker = worker
         qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
@@ -180,7 +176,7 @@ class Challenger:
         if found is not None:
             return _by_algorithm(found)
         password = _ask(self._passwords, user)
-        return None if password is None else str(password)
+        return None if password is None else _password(password)
 
     def _keys(self, user: str) -> AkaKeys | None:
         """The keys of a user for AKA; None when nobody has that name."""
@@ -193,6 +189,39 @@ class Challenger:
 
 def _ask(users: Users, user: str, *more: str) -> Any:
     return users.get(user) if isinstance(users, Mapping) else ask(users, user, *more)
+
+
+def _check_users(option: str, users: Users, read: Callable[[Any], object]) -> None:
+    """Check who is given: a mapping by user whose values can be read, or a callback that answers at once.
+
+    Raises:
+        ConfigurationError: it is neither; a value cannot be read; the callback is a coroutine function.
+    """
+    if users is None:
+        return
+    if isinstance(users, Mapping):
+        for user, given in users.items():
+            if not isinstance(user, str):
+                raise ConfigurationError(f"{option}: the user {shown(repr(user))} is {type(user).__name__}, not text")
+            try:
+                read(given)
+            except (TypeError, ValueError) as error:
+                raise ConfigurationError(f"{option}: {shown(user)}: {error}") from error
+        return
+    if answers_later(users):
+        raise ConfigurationError(f"{option} is answered at once; give a plain function")
+    asked = users[0] if isinstance(users, tuple | list) and users else users
+    if not (callable(asked) or callable(getattr(asked, "run", None))) or isinstance(asked, StopVariable):
+        raise ConfigurationError(
+            f"{option} is {type(users).__name__}: give a mapping by user, or a function that is given the user"
+        )
+
+
+def _password(given: Any) -> str:
+    """A password; a number is taken as it is written. Raises TypeError for what is none."""
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise TypeError(f"a password is text, not {type(given).__name__}")
+    return str(given)
 
 
 def _by_algorithm(given: Any) -> dict[str, str]:

@@ -143,7 +143,7 @@ def test_a_lookup_that_is_a_coroutine_function_is_refused_at_once(form: str) -> 
         async with agent() as alice:
             options = {"auth_user2pass": forms("secret")[form]}
             if "coroutine" in form or form in ("partial", "callable object"):
-                with pytest.raises(ConfigurationError, match="plain functions"):
+                with pytest.raises(ConfigurationError, match="a plain function"):
                     alice.listen(**options)
             else:
                 alice.listen(**options)

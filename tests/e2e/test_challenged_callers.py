@@ -363,7 +363,7 @@ def test_calls_that_we_placed_and_agents_without_users_challenge_nobody() -> Non
         pytest.param({"auth_user2aka": {"bob": ("short",)}}, "16 octets or 32", id="keys"),
         pytest.param({"auth_user2aka": {"bob": 7}}, r"give \(K, OP, AMF\)", id="no keys"),
         pytest.param({"auth_user2pass": BOBS, "auth_algorithms": "AKAv1-MD5"}, "AKAV1-MD5", id="no keys for aka"),
-        pytest.param({"auth_user2pass": asyncio.sleep}, "plain functions", id="coroutine function"),
+        pytest.param({"auth_user2pass": asyncio.sleep}, "a plain function", id="coroutine function"),
     ],
 )
 def test_options_that_could_let_nobody_in_are_refused_by_name(options: dict[str, Any], message: str) -> None:
