@@ -218,17 +218,19 @@ class RenegotiatingSide(DialogSide):
 
     def _on_final(self, client: ClientRequest, response: Response, now: float) -> None:
         timer = self._timer
-        confirmed = self.state is SessionState.CONFIRMED and client.dialog is self.dialog
-        if client.method == "UPDATE" and timer is not None and confirmed:
-            if response.status < 300:
+        confirmed = self.state is SessionState.CONFIRMED
+        if client.method == "UPDATE" and timer is not None and client.dialog is self.dialog:
+            if response.status == 422 and not self._told:
+                # An early one too: its interval is as much too small as that of any other (RFC 4028 section 6).
+                if client.may_repeat(Why.INTERVAL) and timer.raise_minimum(response):
+                    again = client.again()
+                    again.extra = without_timer(client.extra) + timer.request_lines(self.config)
+                    self._send_in_dialog(again, now)
+                    return
+            elif confirmed and response.status < 300:
                 timer.start(settled(response), now)
                 self._events.append(Refreshed(timer.agreed.interval))
-            elif not client.request_id and response.status in (405, 501) and self.dialog is not None:
+            elif confirmed and not client.request_id and response.status in (405, 501) and self.dialog is not None:
                 self.dialog.peer_updates = False
                 self._refresh(now)
-            elif response.status == 422 and client.may_repeat(Why.INTERVAL) and timer.raise_minimum(response):
-                again = client.again()
-                again.extra = without_timer(client.extra) + timer.request_lines(self.config)
-                self._send_in_dialog(again, now)
-                return
         super()._on_final(client, response, now)

@@ -83,11 +83,16 @@ async def quiesce(stranger: Stranger) -> None:
     worker.update_gauges()
 
 
+EMPTIES = pytest.mark.sweep("rule 1, nothing outlives its reason", sequences=200, messages=1000, refused=9)
+
+
+@EMPTIES
 @pytest.mark.parametrize("how", REFUSED)
 def test_a_refused_invite_leaves_nothing_and_is_refused_again_when_it_comes_late(
-    how: str, caplog: pytest.LogCaptureFixture
+    how: str, caplog: pytest.LogCaptureFixture, walk: Callable[..., None]
 ) -> None:
     headers, body, status = REFUSED[how]
+    walk(refused=1)
 
     async def scenario() -> None:
         async with agent("sip:bob@127.0.0.1") as ua:
@@ -164,13 +169,15 @@ class Conversation:
         return [Response.to_request(each, 200).to_bytes() for each in asked]
 
 
+@EMPTIES
 @pytest.mark.parametrize("robot", ROBOTS)
 @given(steps=st.lists(SENDING, min_size=1, max_size=14))
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_sequence_of_messages_leaves_anything_in_a_call_worker(
-    robot: str, steps: list[tuple[int, str, str]], caplog: pytest.LogCaptureFixture
+    robot: str, steps: list[tuple[int, str, str]], caplog: pytest.LogCaptureFixture, walk: Callable[..., None]
 ) -> None:
     caplog.clear()
+    walk(sequences=1, messages=sum(step != "wait" for _, step, _ in steps))
 
     async def scenario() -> None:
         async with agent("sip:bob@127.0.0.1") as ua:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sipcore.digest import Account, Accounts
 from sipcore.events import Event
 from sipcore.message import Request, Response
@@ -11,6 +13,10 @@ from sipcore.session import InviteSession
 from .call_wire import ALICE, BOB, config, name_of, tokens
 
 Headers = tuple[tuple[str, str], ...]
+
+
+WALKED: Counter[str] = Counter()
+"""Messages that all strangers have sent and taken, for the counts of sweeps."""
 
 
 class Stranger:
@@ -24,6 +30,9 @@ class Stranger:
         self.events: list[Event] = []
         self.now = 0.0
         self._branches = 0
+        self._settings: dict[str, object] = {}
+        self.branch_of_invite = ""
+        """that of the newest INVITE sent by `ask`, which its CANCEL has too"""
         self._session = session
         if session is not None:
             self.collect()
@@ -35,6 +44,14 @@ class Stranger:
         made = config(ALICE, credentials=lookup, **settings)
         return cls(InviteSession.outgoing(made, tokens(), "sip:bob@192.0.2.2"))
 
+    @classmethod
+    def of_called(cls) -> Stranger:
+        """Opposite a call that its first INVITE, sent by `ask`, is to make; our requests may be challenged."""
+        made = cls()
+        lookup = Accounts([Account("alice", "secret", "example.org", BOB.host)])
+        made._settings = {"credentials": lookup, "session_expires": 90}
+        return made
+
     @property
     def session(self) -> InviteSession:
         assert self._session is not None
@@ -43,6 +60,7 @@ class Stranger:
     def collect(self) -> None:
         """Take what the engine has to say."""
         transmits, events = self.session.drain()
+        WALKED["messages"] += len(transmits)
         self.sent += [parse(transmit.data) for transmit in transmits]
         self.events += events
 
@@ -83,6 +101,7 @@ class Stranger:
         response = Response.to_request(
             request, status, to_tag=tag or None, extra=(*contact, *extra), body=body, content_type=kind
         )
+        WALKED["messages"] += 1
         message = parse(response.to_bytes())
         assert isinstance(message, Response)
         self.session.receive(message, BOB, self.now)
@@ -94,7 +113,10 @@ class Stranger:
     ) -> None:
         """Send a request to the engine: the INVITE that makes its session, or one within its dialog as its peer."""
         self._branches += 1
+        WALKED["messages"] += 1
         branch = branch or f"z9hG4bKhand{self._branches}"
+        if method == "INVITE":
+            self.branch_of_invite = branch
         if self._session is None:
             from_, to, call_id = "<sip:bob@192.0.2.2>;tag=hand", "<sip:alice@192.0.2.1>", "by-hand"
         else:
@@ -110,7 +132,7 @@ class Stranger:
         message = parse(data)
         assert isinstance(message, Request)
         if self._session is None:
-            self._session = InviteSession.incoming(config(ALICE), tokens(), message, BOB, self.now)
+            self._session = InviteSession.incoming(config(ALICE, **self._settings), tokens(), message, BOB, self.now)
         else:
             self.session.receive(message, BOB, self.now)
         self.collect()

@@ -6,6 +6,7 @@ follows it when it is sent again. The peer is written by hand; the sweeps are ta
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import pytest
@@ -26,7 +27,20 @@ from sipcore.events import (
 from sipcore.session import SessionState
 
 from .call_wire import ANSWER, OFFER
-from .stranger import Stranger, challenge
+from .stranger import WALKED, Stranger, challenge
+
+EVERY_INVITE = pytest.mark.sweep(
+    "rule 3, each INVITE of a call with all that may happen to one", tests=2900, messages=60000
+)
+SENT_AGAIN = pytest.mark.sweep("rule 4, what remembers a request that is sent again", tests=190, messages=850)
+
+
+@pytest.fixture(autouse=True)
+def count(walk: Callable[..., None]) -> Iterator[None]:
+    before = WALKED.copy()
+    yield
+    walk(**(WALKED - before))
+
 
 TAG = "callee"
 NUMBERS = ("first", "second", "third")
@@ -145,6 +159,7 @@ def sweep() -> list[tuple[str, bool, str, str, bool]]:
 SWEEP = sweep()
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("rang_before", [False, True])
 @pytest.mark.parametrize(("which", "delayed", "failure", "ringing", "bare"), SWEEP)
 def test_an_invite_of_ours_comes_through(
@@ -181,6 +196,7 @@ def test_an_invite_of_ours_comes_through(
     assert peer.session.finished
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("which", NUMBERS)
 @pytest.mark.parametrize("delayed", [False, True])
 @pytest.mark.parametrize("failure", ["", "401", "422", "491", "500"])
@@ -211,6 +227,7 @@ def test_a_cancel_names_the_invite_that_is_open(which: str, delayed: bool, failu
         assert peer.session.state is SessionState.TERMINATED
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("failure", ["491", "500"])
 @pytest.mark.parametrize("delayed", [False, True])
 def test_a_reinvite_that_waits_to_be_sent_again_may_be_cancelled(failure: str, delayed: bool) -> None:
@@ -230,6 +247,7 @@ def test_a_reinvite_that_waits_to_be_sent_again_may_be_cancelled(failure: str, d
     answer(peer, number, TAG, delayed=delayed, settled=False)
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("delayed", [False, True])
 @pytest.mark.parametrize("failure", ["", "401", "422"])
 @pytest.mark.parametrize(("winner", "loser"), list(product(RINGS, RINGS)))
@@ -256,6 +274,7 @@ def test_forks_do_not_touch_each_other(winner: str, loser: str, failure: str, de
     assert dialog.description == description(0)
 
 
+@EVERY_INVITE
 def test_an_update_of_ours_that_is_open_at_the_2xx_has_nothing_to_do_with_its_description() -> None:
     peer, _ = call_with("first")
     send(peer, 0, delayed=False)
@@ -269,6 +288,7 @@ def test_an_update_of_ours_that_is_open_at_the_2xx_has_nothing_to_do_with_its_de
     assert peer.session.dialog.description == description(5)
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("ours", [False, True])
 def test_what_an_update_settles_within_a_reinvite_outlives_its_failure(ours: bool) -> None:
     peer, number = call_with("second")
@@ -288,6 +308,7 @@ def test_what_an_update_settles_within_a_reinvite_outlives_its_failure(ours: boo
     assert (peer.session.dialog.description, peer.session.dialog.offer) == (description(5), OfferState.IDLE)
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("status", [200, 491, 481])
 def test_what_a_losing_fork_says_after_the_answer_touches_nothing(status: int) -> None:
     peer, _ = call_with("first")
@@ -304,6 +325,7 @@ def test_what_a_losing_fork_says_after_the_answer_touches_nothing(status: int) -
     assert peer.session.state is SessionState.CONFIRMED
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("reliable", [False, True])
 @pytest.mark.parametrize("status", [180, 183, 199])
 def test_a_1xx_without_a_tag_may_carry_all_that_others_carry(status: int, reliable: bool) -> None:
@@ -322,9 +344,169 @@ def test_a_1xx_without_a_tag_may_carry_all_that_others_carry(status: int, reliab
     assert len({each.fork for each in peer.events if isinstance(each, AnswerReceived | Answered)}) == 1
 
 
+UPDATE_FAILURES = ("", "401", "407", "stale", "422", "491")
+
+
+def update(peer: Stranger, by: str, failure: str, tag: str, cseq: int) -> bytes:
+    """An UPDATE with an offer within an INVITE, by us or by the peer, failed as a row says; what of ours holds then."""
+    session = peer.session
+    if by == "peer":
+        peer.ask("UPDATE", cseq, "", description(6, tag))
+        offer = peer.told(OfferReceived)[-1]
+        session.respond(peer.now, offer.request_id, 200, body=description(5))  # type: ignore[union-attr]
+        peer.collect()
+        assert peer.names()[-1] == "200 UPDATE"
+        return description(5)
+    number = session.update(peer.now, description(5))
+    peer.collect()
+    for status, extra in FAILURES[failure]:
+        asked = peer.last("UPDATE")
+        peer.respond(asked, status, tag, *((("Min-SE", "300"),) if status == 422 else extra))
+        if status == 491 and session.state is SessionState.CONFIRMED:
+            return b""  # it is sent again when the INVITE is done
+        if status == 491:
+            finished = peer.told(RequestFinished)[-1]
+            assert (finished.request_id, finished.status) == (number, 491)  # type: ignore[union-attr]
+            return b""
+        again = peer.last("UPDATE")
+        assert again.cseq.number > asked.cseq.number
+        assert again.description == description(5)
+    peer.respond(peer.last("UPDATE"), 200, tag, body=description(5, tag))
+    finished = peer.told(RequestFinished)[-1]
+    assert (finished.request_id, finished.status) == (number, 200)  # type: ignore[union-attr]
+    return description(5)
+
+
+def sent_later(peer: Stranger) -> bytes:
+    """An UPDATE that met a glare within a re-INVITE is sent again; what of ours holds then."""
+    asked = peer.last("UPDATE")
+    peer.wait(5.0)
+    again = peer.last("UPDATE")
+    assert (again.cseq.number > asked.cseq.number, again.description) == (True, description(5))
+    peer.respond(again, 200, TAG, body=description(5, "any"))
+    return description(5)
+
+
+@EVERY_INVITE
+@pytest.mark.parametrize("which", NUMBERS)
+@pytest.mark.parametrize("delayed", [False, True])
+@pytest.mark.parametrize("ringing", ["reliable 183", "two reliable", "out of order"])
+@pytest.mark.parametrize(("by", "failure"), [("peer", ""), *(("us", each) for each in UPDATE_FAILURES)])
+@pytest.mark.parametrize("before", ["", "407", "422"])
+@pytest.mark.parametrize("outcome", ["2xx", "failure", "cancel"])
+def test_an_early_update_belongs_to_its_dialog_in_each_invite_of_ours(
+    which: str, delayed: bool, ringing: str, by: str, failure: str, before: str, outcome: str
+) -> None:
+    if before == failure == "407":
+        return  # the same nonce once more is a refusal
+    peer, number = call_with(which)
+    send(peer, number, delayed=delayed)
+    for status, extra in FAILURES[before]:
+        peer.respond(peer.last("INVITE"), status, TAG if number else "other", *extra)
+    assert ring(peer, ringing, number, TAG, 42, delayed=delayed)
+    holds = update(peer, by, failure, TAG, 20) or description(number)
+    dialog = peer.session.dialog
+    assert dialog is not None
+    if outcome == "2xx":
+        answer(peer, number, TAG, delayed=delayed, settled=True)
+        if failure == "491" and number:
+            holds = sent_later(peer)
+        assert (dialog.description, dialog.offer) == (holds, OfferState.IDLE)
+        assert len(peer.told(Answered)) == number + 1
+        assert peer.session.state is SessionState.CONFIRMED
+        return
+    if outcome == "cancel":
+        assert peer.session.cancel(peer.now)
+        peer.collect()
+        peer.respond(peer.last("CANCEL"), 200, TAG)
+    peer.respond(peer.last("INVITE"), 487 if outcome == "cancel" else 488, TAG)
+    if not number:
+        assert peer.session.state is SessionState.TERMINATED
+        return
+    # RFC 6141 section 3.4: what an UPDATE has settled meanwhile outlives the re-INVITE.
+    settled = by == "peer" or holds != description(number)
+    assert (dialog.description, dialog.offer) == (holds if settled else description(number - 1), OfferState.IDLE)
+    send(peer, number, delayed=delayed)
+    answer(peer, number, TAG, delayed=delayed, settled=False)
+
+
+@EVERY_INVITE
+@pytest.mark.parametrize("delayed", [False, True])
+@pytest.mark.parametrize("failure", UPDATE_FAILURES)
+@pytest.mark.parametrize("winner", RINGS)
+def test_an_early_update_of_the_fork_that_loses_touches_the_other_nowhere(
+    winner: str, failure: str, delayed: bool
+) -> None:
+    peer, _ = call_with("first")
+    send(peer, 0, delayed=delayed)
+    ring(peer, "reliable 183", 0, "loser", 9000, delayed=delayed)
+    update(peer, "us", failure, "loser", 20)
+    settled = ring(peer, winner, 0, TAG, 42, delayed=delayed)
+    answer(peer, 0, TAG, delayed=delayed, settled=settled)
+    dialog = peer.session.dialog
+    assert dialog is not None
+    assert (dialog.remote_tag, dialog.description, dialog.offer) == (TAG, description(0), OfferState.IDLE)
+    before = len(peer.sent)
+    peer.respond(peer.last("INVITE"), 200, "loser")
+    assert peer.names(before) == ["ACK", "BYE"]
+    assert peer.session.state is SessionState.CONFIRMED
+
+
+@EVERY_INVITE
+@pytest.mark.parametrize("which", NUMBERS)
+@pytest.mark.parametrize("delayed", [False, True])
+@pytest.mark.parametrize(("by", "failure"), [("peer", ""), *(("us", each) for each in UPDATE_FAILURES)])
+@pytest.mark.parametrize("outcome", ["2xx", "reject", "cancel"])
+def test_an_early_update_belongs_to_its_dialog_in_each_invite_of_the_peer(
+    which: str, delayed: bool, by: str, failure: str, outcome: str
+) -> None:
+    if which == "first" and failure == "422":
+        return  # before the first 2xx the called side asks for no interval
+    peer = Stranger.of_called()
+    number = NUMBERS.index(which)
+    at = 0
+    for earlier in range(number):
+        late = bool(earlier % 2)
+        at = called(peer, at, earlier, "reliable 183", delayed=late, updated=False, required=False)
+    invited = at + 1
+    peer.ask("INVITE", invited, "Supported: 100rel\r\n", b"" if delayed else description(number, "peer"))
+    session = peer.session
+    session.ring(peer.now, 183, description(number), reliable=True)
+    peer.collect()
+    rack = f"RAck: {peer.last_response().rseq} {invited} INVITE\r\n"
+    peer.ask("PRACK", invited + 1, rack, description(number, "peer") if delayed else b"")
+    assert peer.names()[-1] == "200 PRACK"
+    holds = update(peer, by, failure, "peer", invited + 2) or description(number)
+    dialog = session.dialog
+    assert dialog is not None
+    if outcome == "2xx":
+        session.accept(peer.now, description(number))
+        peer.collect()
+        assert peer.names()[-1] == "200 INVITE"
+        assert not peer.last_response().description
+        peer.ask("ACK", invited)
+        if failure == "491" and number:
+            holds = sent_later(peer)
+        assert (dialog.description, dialog.offer) == (holds, OfferState.IDLE)
+        assert len(peer.told(Established)) == number + 1
+        return
+    if outcome == "reject":
+        session.reject(peer.now, 488)
+        peer.collect()
+        assert peer.names()[-1] == "488 INVITE"
+    else:
+        peer.ask("CANCEL", invited, branch=peer.branch_of_invite)
+        assert peer.names()[-2:] == ["200 CANCEL", "487 INVITE"]
+    if number:
+        assert dialog.offer is OfferState.IDLE
+        assert session.state is SessionState.CONFIRMED
+        called(peer, invited + 10, number, "reliable 183", delayed=delayed, updated=False, required=False)
+
+
 # What remembers a request by its number
 
 
+@SENT_AGAIN
 @pytest.mark.parametrize("failure", ["", "401", "407", "stale"])
 @pytest.mark.parametrize("earlier", [0, 1, 2])
 def test_the_id_of_a_transfer_is_the_number_of_the_refer_that_was_accepted(failure: str, earlier: int) -> None:
@@ -350,6 +532,7 @@ def test_the_id_of_a_transfer_is_the_number_of_the_refer_that_was_accepted(failu
     assert len(peer.told(TransferProgress)) == earlier + 1
 
 
+@SENT_AGAIN
 def test_a_refer_whose_challenge_cannot_be_answered_leaves_no_subscription() -> None:
     peer, _ = call_with("second")
     peer.session.refer(0.0, "sip:carol@192.0.2.3")
@@ -361,6 +544,7 @@ def test_a_refer_whose_challenge_cannot_be_answered_leaves_no_subscription() -> 
     assert peer.told(TransferProgress) == []
 
 
+@SENT_AGAIN
 @pytest.mark.parametrize("which", NUMBERS)
 @pytest.mark.parametrize("failure", ["401", "407", "stale"])
 @pytest.mark.parametrize("delayed", [False, True])
@@ -383,6 +567,7 @@ def test_a_prack_that_is_sent_again_names_the_same_1xx(which: str, failure: str,
     answer(peer, number, TAG, delayed=delayed, settled=True)
 
 
+@SENT_AGAIN
 @pytest.mark.parametrize("method", ["INFO", "UPDATE", "BYE", "NOTIFY", "MESSAGE", "OPTIONS"])
 @pytest.mark.parametrize("failure", ["401", "407", "stale"])
 def test_any_request_that_is_sent_again_is_finished_once_under_its_first_name(method: str, failure: str) -> None:
@@ -401,6 +586,7 @@ def test_any_request_that_is_sent_again_is_finished_once_under_its_first_name(me
     assert [(each.request_id, each.status) for each in finished] == [(number, 200)]  # type: ignore[union-attr]
 
 
+@SENT_AGAIN
 def test_an_update_answered_422_keeps_what_its_user_gave() -> None:
     peer, _ = call_with("second")
     peer.session.update(0.0, description(4), headers=[("X-Mine", "1")])
@@ -418,6 +604,7 @@ def test_an_update_answered_422_keeps_what_its_user_gave() -> None:
 CALLED_RINGS = ("", "180", "183", "reliable 180", "reliable 183", "both")
 
 
+@EVERY_INVITE
 @pytest.mark.parametrize("required", [False, True])
 @pytest.mark.parametrize("updated", [False, True])
 @pytest.mark.parametrize(("which", "delayed", "ringing"), list(product(NUMBERS, (False, True), CALLED_RINGS)))
@@ -497,6 +684,7 @@ def called(peer: Stranger, at: int, number: int, ringing: str, *, delayed: bool,
     return at
 
 
+@EVERY_INVITE
 def test_a_prack_for_a_1xx_that_a_2xx_has_overtaken_is_taken() -> None:
     peer = Stranger()
     peer.ask("INVITE", 1, "Supported: 100rel\r\n", description(0, "peer"))

@@ -127,10 +127,15 @@ SENDERS: dict[str, Callable[[tuple[Step, ...]], int]] = {
 }
 
 
+SENT_AGAIN = pytest.mark.sweep("rule 4, what remembers a request that is sent again", repeats=250)
+
+
+@SENT_AGAIN
 @pytest.mark.parametrize("method", SENDERS)
 @pytest.mark.parametrize("how", CHALLENGES)
-def test_a_challenge_is_answered_as_often_whatever_the_method(method: str, how: str) -> None:
+def test_a_challenge_is_answered_as_often_whatever_the_method(method: str, how: str, walk: Callable[..., None]) -> None:
     steps, times = CHALLENGES[how]
+    walk(repeats=times - 1)
     assert SENDERS[method](steps) == times
 
 
