@@ -361,14 +361,14 @@ class MediaEngine:
             elif stream.sender.format != before:
                 self._remake(stream, before)
             if command.sink:
-                stream.set_sink(self._sink(command.sink))
+                self._set_sink(stream, command.sink)
             self._pace(line.sender)
         elif isinstance(command, SetSource):
             line.rest()
             self._set_source(stream, command.source)
             self._pace(line.sender)
         elif isinstance(command, SetSink):
-            stream.set_sink(self._sink(command.sink))
+            self._set_sink(stream, command.sink)
         elif isinstance(command, SendDigits):
             stream.sender.send_digits(command)
             stream.sender.answer_digits()
@@ -387,6 +387,11 @@ class MediaEngine:
         """Send from another source. Raises SourceError."""
         stream.set_source(self._source(wanted, stream.sender))
         stream.wanted = wanted
+
+    def _set_sink(self, stream: Stream, wanted: Sink) -> None:
+        """Put what comes in elsewhere; a file that is being written goes on. Raises SinkError."""
+        if not stream.records_to(wanted):
+            stream.set_sink(self._sink(wanted), wanted)
 
     def _remake(self, stream: Stream, before: Format) -> None:
         """Make the source of a format again for the new one, where it was (RFC 3264 8.3).

@@ -79,6 +79,7 @@ class PlayoutBuffer:
         "_clock_rate",
         "_fastest",
         "_first_arrival",
+        "_hold",
         "_last_sequence_number",
         "_newest",
         "_newest_sequence_number",
@@ -101,8 +102,13 @@ class PlayoutBuffer:
         "stretched",
     )
 
-    def __init__(self, clock_rate: int = 8000, interval: int = 160) -> None:
-        """Begin empty. clock_rate: RTP clock in Hz. interval: ticks per packet, until packets tell otherwise."""
+    def __init__(self, clock_rate: int = 8000, interval: int = 160, hold: float = 0.0) -> None:
+        """Begin empty.
+
+        clock_rate: RTP clock in Hz. interval: ticks per packet, until packets tell otherwise. hold: seconds that a
+        packet waits at the least, where nobody listens meanwhile; then the delay never shrinks, which would cut audio.
+        """
+        self._hold = hold
         self._clock_rate = clock_rate
         self.interval = interval
         """Ticks of the RTP clock that one packet lasts, as the packets themselves show."""
@@ -140,7 +146,7 @@ class PlayoutBuffer:
         self._owed = 0  # ticks concealed while nothing waited
         self._reviewed = 0  # intervals since the last look at the delay
         self._fastest: float | None = None  # least transit time of the last packets, None = not known yet
-        self._target = max(LEAST_DELAY, 2 * self.interval / self._clock_rate)
+        self._target = max(LEAST_DELAY, 2 * self.interval / self._clock_rate, self._hold)
 
     def reset(self) -> None:
         """Forget everything but the counters: a new source, or its timestamps jumped."""
@@ -151,6 +157,15 @@ class PlayoutBuffer:
     def delay(self) -> float:
         """Seconds that the buffer aims to hold a packet."""
         return self._target
+
+    @property
+    def waiting(self) -> int:
+        """Packets that wait to be played."""
+        return len(self._packets)
+
+    def begin_at_once(self) -> None:
+        """Play the packets that wait, without waiting for the delay: the buffer before this one has run out."""
+        self._first_arrival = float("-inf")
 
     def put(self, sequence_number: int, timestamp: int, payload: bytes, now: float, *, noise: bool = False) -> None:
         """Take a packet as it arrives. noise: whether it is comfort noise (payload type 13)."""
@@ -192,7 +207,8 @@ class PlayoutBuffer:
             ordered = sorted(self._transits)
             spread = ordered[int(_QUANTILE * (len(ordered) - 1))] - ordered[0]
             self._fastest = ordered[0]
-            self._target = min(max(spread + self.interval / self._clock_rate, LEAST_DELAY), MOST_DELAY)
+            least = self._target if self._hold else LEAST_DELAY
+            self._target = min(max(spread + self.interval / self._clock_rate, least), MOST_DELAY)
 
     def next(self, now: float) -> Interval:
         """What is played in the interval that begins now; call it once for every `interval` of time."""
@@ -213,7 +229,7 @@ class PlayoutBuffer:
         if surplus < -0.5:
             self.stretched += 1
             return Interval(Kind.LOST, b"")
-        if surplus > 1:
+        if surplus > 1 and not self._hold:
             self._play(oldest)
             self.discarded += 1
             if not self._packets:
@@ -274,14 +290,19 @@ class Player:
 
     __slots__ = ("_codec", "_concealer", "_noise_position", "_ready", "buffer")
 
-    def __init__(self, codec: Codec, interval: int = 160) -> None:
-        """codec: of `codecs.open_codec`. interval: RTP ticks per packet, until packets tell otherwise."""
-        self.buffer = PlayoutBuffer(codec.clock_rate, interval)
+    def __init__(self, codec: Codec, interval: int = 160, hold: float = 0.0) -> None:
+        """codec: of `codecs.open_codec`. interval, hold: as for `PlayoutBuffer`."""
+        self.buffer = PlayoutBuffer(codec.clock_rate, interval, hold)
         """Takes the packets (`put`) and holds the counters."""
         self._codec = codec
         self._concealer = Concealer(codec.sample_rate)
         self._ready: Samples = np.empty(0, np.int16)
         self._noise_position = 0
+
+    @property
+    def rest(self) -> int:
+        """Samples of a packet that was begun."""
+        return len(self._ready)
 
     def read(self, count: int, now: float) -> Samples:
         """The next `count` samples at the codec's rate; call it at the pace of the samples. now: seconds."""

@@ -252,6 +252,11 @@ class Receiver:
         self._tap()
 
     @property
+    def is_recording(self) -> bool:
+        """Whether what comes in is written or handed on."""
+        return type(self.sink) is not Sink
+
+    @property
     def late(self) -> int:
         """Packets too late for the playout buffer."""
         return self._late + self.sink.late
@@ -611,7 +616,7 @@ class Receiver:
         sink = self.sink
         if type(sink) is not Sink:
             try:
-                sink.write(frame, codec, now)
+                sink.write(frame, codec, self._clock, now)
             except OSError as error:
                 self._sink_failed(error)
             if isinstance(sink, CallbackSink):

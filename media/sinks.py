@@ -5,9 +5,9 @@ A sink takes payloads that were accepted, once each. Headers, sockets and statis
 
 from typing import BinaryIO
 
-from .codecs import CodecUnavailable, CodecUnknown, open_codec
-from .jitter import Player
 from .messages import ReceivedFrame
+from .recording import Track
+from .resampling import rounded
 
 FRAMES_PER_EVENT = 32
 """Frames that a callback sink holds until they are taken; more are dropped and counted."""
@@ -17,6 +17,8 @@ _CHUNK = 0.02
 """Seconds of audio that are played at a time."""
 _LONGEST_GAP = 600.0
 """Seconds of a pause in the reception that are written out at the most."""
+_LONGEST_REST = 200
+"""Chunks that are played at the end of a recording at the most."""
 
 
 class SinkError(ValueError):
@@ -28,8 +30,12 @@ class Sink:
 
     __slots__ = ()
 
-    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
-        """Take a frame. codec: encoding name of voice, "CN", or "" for telephone-event. May raise OSError."""
+    def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
+        """Take a frame.
+
+        codec: encoding name of voice, "CN", or "" for telephone-event. clock_rate: of the voice, in Hz. now: seconds,
+        monotonic. May raise OSError.
+        """
 
     @property
     def late(self) -> int:
@@ -52,7 +58,7 @@ class RawFileSink(Sink):
         """Create or empty the file. Raises SinkError."""
         self._file = open_for_writing(path)
 
-    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+    def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         if codec not in ("", "CN"):
             self._file.write(frame[0])
 
@@ -61,74 +67,56 @@ class RawFileSink(Sink):
 
 
 class WavSink(Sink):
-    """Decoded audio as a WAV file, through the playout buffer: in order, at a steady pace, losses concealed."""
+    """Decoded audio as a WAV file: in order, at a steady pace, at one rate, losses concealed."""
 
-    __slots__ = ("_codec", "_file", "_late", "_next_at", "_octets", "_player", "_rate")
+    __slots__ = ("_file", "_next_at", "_octets", "_track")
 
     def __init__(self, path: str) -> None:
         """Create or empty the file. Raises SinkError."""
         self._file = open_for_writing(path)
         self._file.write(bytes(_WAV_HEADER))
-        self._player: Player | None = None
-        self._codec = ""
-        self._rate = 8000
+        self._track = Track()
         self._octets = 0
         self._next_at = 0.0
-        self._late = 0
 
     @property
     def late(self) -> int:
-        return self._late + (self._player.buffer.late if self._player is not None else 0)
+        return self._track.late
 
     def restart(self) -> None:
-        if self._player is not None:
-            self._player.buffer.reset()
+        self._track.restart()
 
-    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+    def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         if not codec:
             return
-        if codec not in ("CN", self._codec) and not self._open(codec, now):
-            return
-        player = self._player
-        if player is None:
-            return
-        self._play(player, now)
-        payload, sequence_number, timestamp, _, _ = frame
-        player.buffer.put(sequence_number, timestamp, payload, now, noise=codec == "CN")
+        track = self._track
+        if self._next_at:
+            self._play(now)
+        track.put(frame, codec, clock_rate, now)
+        if not self._next_at and track.rate:
+            self._next_at = now + track.delay
 
-    def _open(self, codec: str, now: float) -> bool:
-        """Decode another codec from now on; one that cannot be decoded leaves a gap."""
-        self._late = self.late
-        self._codec = codec
-        try:
-            decoder = open_codec(codec)
-        except (CodecUnknown, CodecUnavailable):
-            self._player = None
-            return False
-        self._player = Player(decoder, decoder.clock_rate // 50)
-        if not self._next_at:
-            self._rate = decoder.sample_rate
-            self._next_at = now
-        return True
-
-    def _play(self, player: Player, now: float) -> None:
+    def _play(self, now: float) -> None:
         """Write what was to be played until now, interval by interval."""
-        size = self._rate // 50
         if now - self._next_at > _LONGEST_GAP:
             self._next_at = now - _LONGEST_GAP
         while self._next_at + _CHUNK <= now:
-            self._next_at += _CHUNK
-            samples = player.read(size, self._next_at).astype("<i2").tobytes()
-            self._file.write(samples)
-            self._octets += len(samples)
+            self._play_chunk()
+
+    def _play_chunk(self) -> None:
+        self._next_at += _CHUNK
+        samples = rounded(self._track.read(self._track.rate // 50, self._next_at)).astype("<i2").tobytes()
+        self._file.write(samples)
+        self._octets += len(samples)
 
     def close(self) -> None:
-        player = self._player
         try:
-            if player is not None:
-                self._play(player, self._next_at + player.buffer.delay + 2 * _CHUNK)
+            for _ in range(_LONGEST_REST):
+                if not self._track.waiting:
+                    break
+                self._play_chunk()
             self._file.seek(0)
-            self._file.write(wav_header(self._rate, self._octets))
+            self._file.write(wav_header(self._track.rate or 8000, self._octets))
         finally:
             self._file.close()
 
@@ -144,7 +132,7 @@ class CallbackSink(Sink):
         self.dropped = 0
         """Frames beyond the bound, ever."""
 
-    def write(self, frame: ReceivedFrame, codec: str, now: float) -> None:
+    def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         if len(self._frames) < FRAMES_PER_EVENT:
             self._frames.append(frame)
         else:

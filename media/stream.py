@@ -5,6 +5,7 @@ Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and 
 
 from .context import StreamContext
 from .messages import ConfigureStream
+from .messages import Sink as WantedSink
 from .messages import Source as Wanted
 from .receiver import Receiver
 from .sender import Sender
@@ -16,7 +17,7 @@ from .srtp import SrtpSession
 class Stream:
     """One media line."""
 
-    __slots__ = ("opened_at", "owner", "receiver", "sender", "stream_id", "wanted")
+    __slots__ = ("opened_at", "owner", "receiver", "sender", "stream_id", "wanted", "wanted_sink")
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, now: float) -> None:
         """A stream that neither sends nor receives until it is configured.
@@ -30,6 +31,8 @@ class Stream:
         self.receiver = Receiver(stream_id, owner, context, self.sender)
         self.wanted: Wanted = ()
         """The source as plain values, to make it again when the format changes; () = none was asked for."""
+        self.wanted_sink: WantedSink = ()
+        """The sink as plain values; () = none was asked for."""
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
         """Take what signalling decided. reachable: there is a remote address to send to. Raises ValueError."""
@@ -48,9 +51,14 @@ class Stream:
         self.sender.set_source(source)
         self.receiver.set_echo(source if isinstance(source, EchoSource) else None)
 
-    def set_sink(self, sink: Sink) -> None:
-        """Put what comes in elsewhere; the old sink is closed."""
+    def set_sink(self, sink: Sink, wanted: WantedSink = ()) -> None:
+        """Put what comes in elsewhere; the old sink is closed. wanted: as plain values."""
         self.receiver.set_sink(sink)
+        self.wanted_sink = wanted
+
+    def records_to(self, wanted: WantedSink) -> bool:
+        """Whether that file is being written: then a re-INVITE that starts the media again does not empty it."""
+        return wanted[:1] == ("file",) and wanted == self.wanted_sink and self.receiver.is_recording
 
     def close(self) -> None:
         """Stop everything; what waited is answered or handed out."""

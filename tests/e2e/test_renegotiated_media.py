@@ -3,17 +3,22 @@
 import asyncio
 import os
 import socket
+import wave
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from media.codecs import open_codec
 from media.rtp import RtpPacket
 from media.sockets import bind
 from sipcore.message import Request, Response
 from tests.e2e.agents import Peer, agent, reply
 from tests.e2e.waiting import until
+from tests.media.tones import fit, sine
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 
@@ -188,3 +193,47 @@ def test_a_phone_that_holds_without_music_is_not_hung_up(hold: str) -> None:
         asyncio.run(main())
     finally:
         phone.close()
+
+
+def test_a_recording_keeps_its_pitch_through_reinvites_to_codecs_of_other_rates(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is in the extra audio")
+    forms = [("PCMU", 0, 8000, 8000), ("G722", 9, 8000, 16000), ("opus", 97, 48000, 48000), ("PCMU", 0, 8000, 8000)]
+    phone = Phone(
+        "m=audio PORT RTP/AVP 0",
+        "m=audio PORT RTP/AVP 9",
+        "m=audio PORT RTP/AVP 97\na=rtpmap:97 opus/48000/2",
+        "m=audio PORT RTP/AVP 0",
+    )
+    path = tmp_path / "heard.wav"
+
+    async def main() -> None:
+        async with asyncio.timeout(40), agent(codecs=("pcmu", "g722", "opus")) as alice, phone:
+            call = await alice.invite(phone.uri(), init_media=alice.rtp("record", str(path)))
+            loop = asyncio.get_running_loop()
+            number, timestamp, start = 5, 0, loop.time()
+            for place, (name, payload_type, clock, rate) in enumerate(forms):
+                if place:
+                    await call.reinvite()
+                    start = loop.time() - place
+                codec = open_codec(name, clock)
+                for frame in range(50):
+                    at = place + frame / 50
+                    await asyncio.sleep(max(0.0, start + at - loop.time()))
+                    packet = RtpPacket(payload_type, number, timestamp, 7, codec.encode(sine(at, 0.02, rate)))
+                    phone.rtp.sendto(packet.to_bytes(), phone.destination())
+                    number += 1
+                    timestamp += clock // 50
+            await call.bye()
+            await call.over()
+
+    try:
+        asyncio.run(main())
+    finally:
+        phone.close()
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == 8000
+        heard = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert len(heard) / 8000 == pytest.approx(4, abs=0.4)  # a re-INVITE takes a moment
+    assert np.argmax(np.abs(np.fft.rfft(heard, 80000))) / 10 == pytest.approx(440, abs=1)
+    clean = [fit(heard[at : at + 800], 8000)[0] > 15 for at in range(0, len(heard) - 800, 800)]
+    assert clean.count(True) >= len(clean) - 8, "all but the seams"

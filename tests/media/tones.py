@@ -1,0 +1,24 @@
+"""A sine of known frequency, and how much of what came out is that sine."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+HZ = 440
+PEAK = 8000
+
+
+def sine(start: float, seconds: float, rate: int, hz: float = HZ, peak: float = PEAK) -> NDArray[np.int16]:
+    """Samples from the time `start` on: pieces of one tone fit together, whatever their rates."""
+    time = start + np.arange(round(seconds * rate)) / rate
+    return np.rint(np.sin(2 * np.pi * hz * time) * peak).astype(np.int16)
+
+
+def fit(samples: NDArray[np.generic], rate: int, hz: float = HZ) -> tuple[float, float]:
+    """Signal to noise in dB and peak of the sine of this frequency that fits best."""
+    heard = samples.astype(float)
+    angle = 2 * np.pi * hz * np.arange(len(heard)) / rate
+    waves = np.stack((np.sin(angle), np.cos(angle)), axis=1)
+    amplitudes, *_ = np.linalg.lstsq(waves, heard, rcond=None)
+    signal = waves @ amplitudes
+    noise = float(((heard - signal) ** 2).sum())
+    return float(10 * np.log10((signal**2).sum() / max(noise, 1e-9))), float(np.hypot(*amplitudes))
