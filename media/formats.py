@@ -10,7 +10,8 @@ Made again, by `Stream` and the engine, when codec, clock, payload type, packet 
     recording             decoder, playout buffer and resampler (`recording`); the file keeps its rate
 
 Kept: SSRC, sequence number, RTP timestamp (its rate changes, it does not jump), counters, sockets. An echo and frames
-of a callback are kept as they are: their octets are not ours. This file knows no audio, so that a process that only describes media need not load it.
+of a callback are kept as they are: their octets are not ours. This file knows no audio, so that a process that only
+describes media need not load it.
 """
 
 
