@@ -67,7 +67,8 @@ def send_recv(
 ) -> MediaHandler:
     """Send a file or what a callback gives, and receive (man page `media_send_recv`).
 
-    source: a WAV file, a file of raw payload, or a `FrameReader`. repeat: how often the file; less than 0 = endless.
+    source: an audio file, payload ("raw:FILE", or named so), or a `FrameReader`. repeat: how often the file; less than
+    0 = endless.
     """
     sink, write = _sink_of(output)
     if isinstance(source, str | Path):

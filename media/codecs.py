@@ -1,14 +1,16 @@
 """The table of codecs, and audio to payload and back for those that we can decode.
 
 PCMU, PCMA and L16 need nothing; G.722 and Opus use PyAV (the extra `audio`), imported here only and only when such a
-codec is opened. Any other payload type is passed through as octets and never comes here. RTP headers, timestamps and
-packet pacing are not known here.
+codec or an audio file is opened. Any other payload type is passed through as octets and never comes here. RTP headers,
+timestamps and packet pacing are not known here.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import g711
 from .g711 import Samples
@@ -183,6 +185,36 @@ class LibraryCodec(Codec):
             return _NOTHING
         parts: list[Samples] = [frame.to_ndarray().reshape(-1) for frame in frames]
         return np.concatenate(parts) if parts else _NOTHING
+
+
+def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Rate and mono samples, in the range of 16 bits, of the first audio stream of a container, block by block.
+
+    demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is behind
+    a damage is left out. Raises CodecUnavailable when the extra is missing, ValueError for what cannot be decoded.
+    """
+    try:
+        import av
+        import av.error
+    except ImportError as error:
+        raise CodecUnavailable("pip install sipswarm[audio]") from error
+    heard = 0
+    try:
+        with av.open(file, "r", format=demuxer) as container:
+            if not container.streams.audio:
+                raise ValueError("it has no audio")
+            floats = av.AudioResampler(format="fltp")
+            for frame in container.decode(container.streams.audio[0]):
+                for each in floats.resample(frame):
+                    block = each.to_ndarray()
+                    heard += block.shape[1]
+                    wave = np.nan_to_num(block, posinf=1, neginf=-1).mean(axis=0) * 32767
+                    yield each.sample_rate, wave.astype(np.float32)
+    except av.error.FFmpegError as error:
+        if not heard:
+            raise ValueError(error.strerror or "damaged") from error
+    if not heard:
+        raise ValueError("it has no samples")
 
 
 def open_codec(name: str, clock_rate: int = 0, channels: int = 1) -> Codec:

@@ -10,7 +10,7 @@ Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
     ("none",)                     nothing; digits are sent all the same
     ("silence",)                  the codec's silence
     ("tone", hz)                  a sine of -16 dBm0
-    ("file", path, repeat)        a WAV file, or raw payload bytes; repeat < 0 endless, 0 and 1 once
+    ("file", path, repeat)        an audio file, or payload: "raw:…" or named so; repeat < 0 endless, 0 and 1 once
     ("echo", delay_packets)       what was received, after that many packets; < 0 receives only
     ("callback",)                 frames asked for by `FramesWanted`, given by `ProvideFrames`
 

@@ -1,23 +1,25 @@
 """What a stream sends: silence, tone, file, echo, a callback in another process, or nothing.
 
 A source hands out one payload per packet interval. WAV and raw files are cut into frames once and shared by all
-streams that play them. Headers, digits, pacing and sockets are not known here.
+streams that play them (`audio_files` reads them). Headers, digits, pacing and sockets are not known here.
 """
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from stat import S_ISREG
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import g711
+from .audio_files import AudioFileError, audio, is_container, payload_codec
 from .codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, open_codec
+from .g711 import Samples
 from .messages import Frame
+from .resampling import Resampler, rounded
 
-Samples = NDArray[np.int16]
+_NO_SAMPLES: Samples = np.empty(0, np.int16)
 
 TONE_PEAK = 10 ** (-16 / 20) * 22_748
 """Peak of a sine of -16 dBm0 in int16 samples: the highest code is +3.17 dBm0 (ITU-T G.711 table 5)."""
@@ -28,6 +30,11 @@ CALLBACK_BOUND = 64
 AHEAD = 0.1
 """Seconds that a callback source is asked ahead at most."""
 MAX_FILE_OCTETS = 256 << 20
+"""Octets of a file at the most; see `audio_files.LONGEST` for its seconds."""
+RAW = "raw:"
+"""Before the name of a file: its octets are the payload, whatever it is called or looks like."""
+_PAYLOAD_BLOCK = 96_000
+"""Octets of payload that are decoded at a time."""
 
 
 class SourceError(ValueError):
@@ -235,8 +242,18 @@ class Format(NamedTuple):
 
     def frames(self, samples: Samples, codec: Codec) -> tuple[bytes, ...]:
         """Samples at the codec's rate as packets; a short tail is dropped."""
+        return tuple(self.packets(iter((samples,)), codec))
+
+    def packets(self, blocks: Iterator[Samples], codec: Codec) -> Iterator[bytes]:
+        """Blocks of samples at the codec's rate as packets; a short tail is dropped."""
         size = self.step * codec.sample_rate // codec.clock_rate
-        return tuple(codec.encode(samples[at : at + size]) for at in range(0, len(samples) - size + 1, size))
+        rest = _NO_SAMPLES
+        for block in blocks:
+            samples = np.concatenate((rest, block)) if len(rest) else block
+            whole = len(samples) // size * size
+            for at in range(0, whole, size):
+                yield codec.encode(samples[at : at + size])
+            rest = samples[whole:]
 
 
 def _cut(payload: bytes, size: int) -> tuple[bytes, ...]:
@@ -274,29 +291,32 @@ class FileFrames:
         self._octets = 0
 
     def frames(self, path: str, form: Format) -> tuple[bytes, ...]:
-        """A WAV file (any rate, channels mixed, 8 or 16 bit PCM or G.711) or raw payload, as packets.
+        """A file as packets: audio by its content (`audio_files`), payload by its name or as "raw:FILE".
 
-        Raises SourceError when the file is missing, unreadable, or shorter than one packet.
+        Raises SourceError when the file is missing, unreadable, no audio, too long, or shorter than one packet.
         """
+        name = path.removeprefix(RAW)
         try:
-            status = Path(path).stat()
+            status = Path(name).stat()
             key = (path, status.st_mtime_ns, status.st_size, form)
             found = self._kept.get(key)
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
+            if not S_ISREG(status.st_mode):
+                raise SourceError(f"bad_file: {name} is no regular file")
             if status.st_size > MAX_FILE_OCTETS:
-                raise SourceError(f"bad_file: {path} is larger than {MAX_FILE_OCTETS} octets")
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise SourceError(f"no_file: {path}: {error.strerror}") from error
-        if data[:4] == b"RIFF":
-            codec = form.open()
-            frames = form.frames(read_wav(data, codec.sample_rate, path), codec)
-        else:
-            frames = _cut(data, form.payload_size)
+                raise SourceError(f"bad_file: {name} is larger than {MAX_FILE_OCTETS >> 20} MiB, which is the limit")
+            with Path(name).open("rb") as file:
+                frames = tuple(_packets(file, path, form))
+        except AudioFileError as error:
+            raise SourceError(f"bad_file: {name} {error}") from error
+        except (OSError, ValueError) as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"no_file: {name}: {getattr(error, 'strerror', None) or error}") from error
         if not frames:
-            raise SourceError(f"bad_file: {path} is shorter than one packet")
+            raise SourceError(f"bad_file: {name} is shorter than one packet")
         self._kept[key] = frames
         self._octets += sum(map(len, frames))
         while self._octets > self._most and len(self._kept) > 1:
@@ -305,58 +325,35 @@ class FileFrames:
         return frames
 
 
-def read_wav(data: bytes, clock_rate: int, path: str = "file") -> Samples:
-    """Mono int16 samples at `clock_rate` of a RIFF WAVE file. Raises SourceError."""
-    form: tuple[int, int, int, int] | None = None  # format, channels, rate, bits
-    offset = 12
-    while offset + 8 <= len(data):
-        name = data[offset : offset + 4]
-        size = int.from_bytes(data[offset + 4 : offset + 8], "little")
-        body = data[offset + 8 : offset + 8 + size]
-        if name == b"fmt " and len(body) >= 16:
-            kind, channels, rate = (
-                int.from_bytes(body[0:2], "little"),
-                int.from_bytes(body[2:4], "little"),
-                int.from_bytes(body[4:8], "little"),
-            )
-            if kind == 0xFFFE and len(body) >= 26:  # WAVE_FORMAT_EXTENSIBLE: the format is in its GUID
-                kind = int.from_bytes(body[24:26], "little")
-            form = (kind, channels, rate, int.from_bytes(body[14:16], "little"))
-        elif name == b"data":
-            if form is None:
-                break
-            return _resampled(_wav_samples(body, form, path), form[2], clock_rate)
-        offset += 8 + size + size % 2
-    raise SourceError(f"bad_file: {path} is no WAV file with format and data")
+def _packets(file: BinaryIO, path: str, form: Format) -> Iterator[bytes]:
+    """The packets of an open file. Raises SourceError, AudioFileError and OSError."""
+    if path.startswith(RAW):
+        return iter(_cut(file.read(), form.payload_size))
+    named = payload_codec(path)
+    if named is None or is_container(file):
+        codec = form.open()
+        return form.packets(audio(file, codec.sample_rate), codec)
+    file.seek(0)
+    name, clock = named
+    if not name or (name.upper() == form.codec.upper() and clock in (0, form.clock_rate)):
+        return iter(_cut(file.read(), form.payload_size))
+    return _recoded(file, Format(name, clock or 8000, 0, (clock or 8000) // 50), form)
 
 
-def _wav_samples(body: bytes, form: tuple[int, int, int, int], path: str) -> Samples:
-    kind, channels, rate, bits = form
-    if not (1 <= channels <= 8 and 1000 <= rate <= 192_000):
-        raise SourceError(f"bad_file: {path} has {channels} channels at {rate} Hz")
-    if kind == 1 and bits == 16:
-        samples = np.frombuffer(body[: len(body) // 2 * 2], "<i2").astype(np.int16)
-    elif kind == 1 and bits == 8:
-        samples = ((np.frombuffer(body, np.uint8).astype(np.int16) - 128) << 8).astype(np.int16)
-    elif kind == 6 and bits == 8:
-        samples = g711.alaw_decode(body)
-    elif kind == 7 and bits == 8:
-        samples = g711.ulaw_decode(body)
-    else:
-        raise SourceError(f"bad_file: {path} is WAV format {kind} with {bits} bits; need 8 or 16 bit PCM or G.711")
-    if channels > 1:
-        whole = samples[: len(samples) // channels * channels].reshape(-1, channels)
-        samples = whole.mean(axis=1).astype(np.int16)
-    return samples
+def _recoded(file: BinaryIO, written: Format, form: Format) -> Iterator[bytes]:
+    """The packets of payload that was written in another codec. Raises SourceError."""
+    try:
+        decoder = open_codec(written.codec, written.clock_rate)
+    except (CodecUnknown, CodecUnavailable) as error:
+        raise SourceError(
+            f"bad_file: {file.name} is {written.codec} payload, and the call sends {form.codec}; give a WAV file"
+        ) from error
+    codec = form.open()
+    resampler = Resampler(decoder.sample_rate, codec.sample_rate)
 
+    def blocks() -> Iterator[Samples]:
+        while data := file.read(_PAYLOAD_BLOCK):
+            yield rounded(resampler.push(decoder.decode(data)))
+        yield rounded(resampler.finish())
 
-def _resampled(samples: Samples, rate: int, wanted: int) -> Samples:
-    """Another rate by linear interpolation, after a moving average when it goes down."""
-    if rate == wanted or not len(samples):
-        return samples
-    if rate > wanted:
-        width = rate // wanted
-        samples = np.convolve(samples, np.full(width, 1 / width), mode="same").astype(np.int16)
-    places = np.arange(int(len(samples) * wanted / rate)) * (rate / wanted)
-    result: Samples = np.interp(places, np.arange(len(samples)), samples).astype(np.int16)
-    return result
+    return form.packets(blocks(), codec)

@@ -7,7 +7,7 @@ def check_audio(media: str) -> None:
     """See that what `play:FILE` names can be sent; any other media is.
 
     Raises:
-        ConfigurationError: the file cannot be read, is no audio that we know, or is too short or too long.
+        ConfigurationError: the file cannot be read, is no audio, or is too short or long; with what it is and the fix.
     """
     kind, _, file = media.partition(":")
     if kind != "play":
@@ -17,5 +17,6 @@ def check_audio(media: str) -> None:
     try:
         FileFrames(most=0).frames(file, Format("PCMU", 8000, 160, 160))
     except SourceError as error:
-        reason = str(error).partition(": ")[2]
-        raise ConfigurationError(f"{reason}; give a WAV file of PCM or G.711, or raw payload") from error
+        kind, _, reason = str(error).partition(": ")
+        fix = "; give an audio file that you may read" if kind == "no_file" else ""
+        raise ConfigurationError(reason + fix) from error

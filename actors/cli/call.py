@@ -21,7 +21,7 @@ from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option, strict_option
 from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
-from .values import Digits, Duration, FilePath, PortRange
+from .values import AudioFile, Digits, Duration, FilePath, PortRange
 
 if TYPE_CHECKING:
     from ..call import Call
@@ -38,9 +38,9 @@ LOOK: Final = 0.5
 @click.argument("to")
 @click.option(
     "--play",
-    type=FilePath("give an audio file that you may read", exists=True, dir_okay=False),
+    type=AudioFile(),
     default=None,
-    help="Send this audio file, once.",
+    help="Send this audio file, once; raw:FILE sends its octets as payload.",
 )
 @click.option(
     "--record",

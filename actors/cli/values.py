@@ -284,6 +284,21 @@ class FilePath(click.Path):
             self.fail(f"{error.message.rstrip('.')}; {self._fix}", param, ctx)
 
 
+class AudioFile(FilePath):
+    """A file to send; `raw:` before its name says that its octets are the payload."""
+
+    def __init__(self) -> None:
+        super().__init__("give an audio file that you may read", exists=True, dir_okay=False)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """The path as it was written."""
+        raw, name = str(value).startswith("raw:"), str(value).removeprefix("raw:")
+        path = super().convert(name, param, ctx)
+        return Path(f"raw:{os.fspath(path)!s}") if raw else path
+
+
 _OPEN_FOLDER: Final = click.Path(exists=True, file_okay=False, writable=True, executable=True)
 
 

@@ -99,9 +99,12 @@ LOAD = ["load", "127.0.0.1"]
         (["answer", "-t", "tcp", "--listen", "tcp:127.0.0.1:0"], "give only --listen"),
         (["answer", "-t", "tls"], "a tls listener needs a certificate; say --tls-cert"),
         (["answer", "--from", "sip:a@b"], "No such option"),
-        (["answer", "-p", "0", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory; give a WAV"),
-        (["answer", "-p", "0", "--media", "play:/dev/null"], "/dev/null is shorter than one packet; give a WAV file"),
-        ([*LOAD, "-m", "1", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory; give a WAV"),
+        (
+            ["answer", "-p", "0", "--media", "play:/nowhere.wav"],
+            "/nowhere.wav: No such file or directory; give an audio",
+        ),
+        (["answer", "-p", "0", "--media", "play:/dev/null"], "/dev/null is no regular file"),
+        ([*LOAD, "-m", "1", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory; give an audio"),
         (["check", *LOAD, "-m", "1", "--media", "play:/nowhere.wav"], "/nowhere.wav: No such file or directory"),
         (["call", "127.0.0.1", "--record", "/nowhere/x.wav"], "'/nowhere' does not exist; give a file that can be"),
         (["call", "127.0.0.1", "--record", "/etc/passwd/x.wav"], "'/etc/passwd' is a file; give a file that can be"),
@@ -119,6 +122,47 @@ def test_an_error_is_one_line_with_the_fix_and_2(
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("sipswarm")
     assert re.search(said, shown.err), shown.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["answer", "-p", "0"],
+        [*LOAD, "-m", "1"],
+        ["call", "127.0.0.1"],
+        ["check", "answer", "-p", "0"],
+        ["check", *LOAD, "-m", "1"],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("song.mp3", b"ID3\x03\0\0\0\0\0\x0a" + bytes(30), "is MP3 audio"),
+        ("song.wav", b"<!DOCTYPE html><html>404", "is an HTML page, which cannot be played; download"),
+        ("song.wav", b"version https://git-lfs.github.com/spec/v1", "is a Git LFS pointer .*git lfs pull"),
+        ("song", bytes(4000), "is no audio file that is known .*write raw:FILE"),
+        ("song.wav", b"", "is empty"),
+        ("raw:song", bytes(100), "is shorter than one packet"),
+    ],
+    ids=["MP3", "HTML", "LFS", "zeros", "empty", "short payload"],
+)
+def test_a_file_that_is_no_audio_is_refused_before_anything_starts(
+    arguments: list[str],
+    name: str,
+    data: bytes,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / name.removeprefix("raw:")
+    file.write_bytes(data)
+    given = f"raw:{file}" if name.startswith("raw:") else str(file)
+    option = ["--play", given] if arguments[0] == "call" else ["--media", f"play:{given}"]
+    assert main([*arguments, *option]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1
+    assert re.search(f"{file} {said}", shown.err), shown.err
 
 
 @pytest.mark.parametrize(
@@ -185,7 +229,7 @@ def as_nobody(arguments: list[str]) -> tuple[int, str]:
         ("--auth-password-file", "is not readable; give a file that you may read"),
         ("--out", "Permission denied; give a folder that can be written to"),
         ("--config", "is not readable; give a TOML file that you may read"),
-        ("--media", "Permission denied; give a WAV file"),
+        ("--media", "Permission denied; give an audio file"),
     ],
 )
 def test_a_permission_that_is_missing_is_named_with_its_file(option: str, said: str) -> None:

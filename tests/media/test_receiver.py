@@ -18,11 +18,12 @@ from media.messages import (
 from media.receiver import DIGITS_WAITING, DOOR
 from media.rtp import RtpPacket
 from media.sinks import CallbackSink, RawFileSink, Sink, WavSink
-from media.sources import CallbackSource, ConstantSource, EchoSource, read_wav
+from media.sources import CallbackSource, ConstantSource, EchoSource
 from media.srtp import SrtpSession
 from media.stream import Stream
 
 from .halves import DTMF, SILENCE, Line
+from .tones import decoded
 
 
 def test_a_source_is_taken_with_its_second_packet_and_the_first_is_not_lost() -> None:
@@ -567,7 +568,7 @@ def test_a_wav_recording_is_steady_in_order_and_bridges_what_is_lost(tmp_path: P
         line.receive(RtpPacket(0, number, 160 * number, 5, frames[number]), 0.02 * (number if place != 50 else 52))
     line.receive(RtpPacket(13, 200, 160 * 200, 5, b"\x40"), 4.0)
     line.stream.close()
-    samples = read_wav(path.read_bytes(), 8000)
+    samples = decoded(path.read_bytes(), 8000)
     assert 198 * 160 <= len(samples) <= 208 * 160
     heard = samples.tobytes()
     found = [number for number in order if g711.ulaw_decode(frames[number]).tobytes() in heard]
@@ -586,7 +587,7 @@ def test_a_wav_recording_survives_a_change_of_codec_and_source(tmp_path: Path) -
     line.receive(RtpPacket(101, 102, 480, 5, bytes((7, 0x8A, 3, 32))), 2.04)
     line.audio(list(range(5000, 5050)), at=3.0, payload=b"\x30" * 160, ssrc=6)
     line.stream.close()
-    samples = set(read_wav(path.read_bytes(), 8000).tolist())
+    samples = set(decoded(path.read_bytes(), 8000).tolist())
     expected = {int(g711.ULAW_TO_LINEAR[0x10]), int(g711.ALAW_TO_LINEAR[0x20]), int(g711.ULAW_TO_LINEAR[0x30])}
     assert expected <= samples
 

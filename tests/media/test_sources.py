@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from media import g711
-from media.sinks import wav_header
 from media.sources import (
     CALLBACK_BOUND,
     CallbackSource,
@@ -18,7 +17,6 @@ from media.sources import (
     FramesSource,
     Source,
     SourceError,
-    read_wav,
     tone,
 )
 
@@ -175,7 +173,7 @@ def test_the_least_used_files_are_forgotten(tmp_path: Path) -> None:
     files = FileFrames(most=400)
     paths = []
     for name in "abc":
-        path = tmp_path / name
+        path = tmp_path / f"{name}.raw"
         path.write_bytes(bytes(160))
         paths.append(str(path))
     kept = [files.frames(path, PCMU) for path in paths]
@@ -185,60 +183,6 @@ def test_the_least_used_files_are_forgotten(tmp_path: Path) -> None:
 
 
 RAMP = np.arange(-8000, 8000, 4).astype("<i2")
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        pytest.param(wav(RAMP.tobytes()), RAMP, id="16 bit"),
-        pytest.param(wav(np.repeat(RAMP, 2).tobytes(), channels=2), RAMP, id="stereo is mixed"),
-        pytest.param(wav(bytes(range(256)), bits=8), (np.arange(256) - 128) * 256, id="8 bit"),
-        pytest.param(wav(bytes(range(256)), kind=7, bits=8), g711.ULAW_TO_LINEAR, id="µ-law"),
-        pytest.param(wav(bytes(range(256)), kind=6, bits=8), g711.ALAW_TO_LINEAR, id="A-law"),
-        pytest.param(wav_header(8000, 8000) + RAMP.tobytes(), RAMP, id="a header of ours"),
-    ],
-)
-def test_wav_files_are_read(data: bytes, expected: np.ndarray) -> None:
-    assert read_wav(data, 8000).tolist() == expected.tolist()
-
-
-@pytest.mark.parametrize("rate", [16000, 44100, 4000])
-def test_other_rates_are_resampled(rate: int) -> None:
-    time = np.arange(rate) / rate
-    samples = (np.sin(2 * np.pi * 400 * time) * 8000).astype("<i2")
-    got = read_wav(wav(samples.tobytes(), rate=rate), 8000).astype(float)
-    assert len(got) == 8000
-    assert int(np.abs(np.fft.rfft(got)).argmax()) == 400
-
-
-def test_extensible_wav_names_its_format_in_the_guid() -> None:
-    form = struct.pack("<HHIIHHHHIH", 0xFFFE, 1, 8000, 16000, 2, 16, 22, 16, 4, 1) + bytes(14)
-    data = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<I", len(form)) + form
-    data += b"data" + struct.pack("<I", 4) + struct.pack("<hh", 5, -5)
-    assert read_wav(data, 8000).tolist() == [5, -5]
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"RIFF", "bad_file: file is no WAV file with format and data"),
-        (wav(b"")[:30], "bad_file: file is no WAV file with format and data"),
-        (b"RIFF----WAVEdata\x04\x00\x00\x00abcd", "bad_file: file is no WAV file with format and data"),
-        (wav(bytes(4), channels=0), "bad_file: file has 0 channels at 8000 Hz"),
-        (wav(bytes(4), rate=1), "bad_file: file has 1 channels at 1 Hz"),
-        (wav(bytes(4), bits=24), "bad_file: file is WAV format 1 with 24 bits; need 8 or 16 bit PCM or G.711"),
-    ],
-)
-def test_broken_wav_files_are_refused_by_name(data: bytes, reason: str) -> None:
-    with pytest.raises(SourceError, match=f"^{reason}$"):
-        read_wav(data, 8000)
-
-
-def test_empty_wav_is_shorter_than_a_packet(tmp_path: Path) -> None:
-    path = tmp_path / "empty.wav"
-    path.write_bytes(wav(b"", rate=16000))
-    with pytest.raises(SourceError, match=r"bad_file: .* is shorter than one packet"):
-        FileFrames().frames(str(path), PCMU)
 
 
 def test_missing_and_huge_files_are_refused(tmp_path: Path) -> None:

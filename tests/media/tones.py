@@ -1,7 +1,11 @@
 """A sine of known frequency, and how much of what came out is that sine."""
 
+from io import BytesIO
+
 import numpy as np
 from numpy.typing import NDArray
+
+from media.audio_files import audio
 
 HZ = 440
 PEAK = 8000
@@ -22,3 +26,8 @@ def fit(samples: NDArray[np.generic], rate: int, hz: float = HZ) -> tuple[float,
     signal = waves @ amplitudes
     noise = float(((heard - signal) ** 2).sum())
     return float(10 * np.log10((signal**2).sum() / max(noise, 1e-9))), float(np.hypot(*amplitudes))
+
+
+def decoded(data: bytes, rate: int) -> NDArray[np.int16]:
+    """All samples of an audio file at this rate. Raises AudioFileError."""
+    return np.concatenate([*audio(BytesIO(data), rate), np.empty(0, np.int16)])
