@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from media.messages import Source, StreamStatistics
@@ -29,7 +30,7 @@ from .foreign_text import octets_of, shown
 from .given_text import checked_callback, checked_pairs, checked_text, checked_token
 from .identity import written_address
 from .ladder import Ladder
-from .media_handlers import MediaHandler
+from .media_handlers import MediaHandler, recording_sink
 from .parameters import CallParameters
 from .session_configs import RING_TIME
 
@@ -549,14 +550,23 @@ class Call:
         self.actor.media.set_source(("file", file_name(source), repeat) if isinstance(source, str) else source)
         self.worker.flush_soon()
 
-    def record(self, file: str) -> None:
+    def record(self, file: str | Path, sides: str = "heard") -> None:
         """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
 
+        A WAV file keeps one rate through every change of codec and can be read while it is written; the same file named
+        again goes on. sides: "heard", or, in a ".wav" file, with what is sent: "stereo" (left heard, right sent) or
+        "mixed".
+
         Raises:
-            ConfigurationError: no file can have that name; one that cannot be written is logged, and is the call's
-            `failure`.
+            ConfigurationError: no file can have that name, or it cannot hold both directions; one that cannot be
+            written is logged, and is the call's `failure`.
         """
-        self.actor.media.set_sink(("file", file_name(file)))
+        self.actor.media.set_sink(recording_sink(file, sides))
+        self.worker.flush_soon()
+
+    def stop_recording(self) -> None:
+        """End the recording; its file can be read at any moment, and is complete when the call is over."""
+        self.actor.media.set_sink(("none",))
         self.worker.flush_soon()
 
     def rtp_cleanup(self) -> None:

@@ -7,7 +7,7 @@ read and written by the media worker; callbacks run in the process of the call, 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from media.messages import Sink, Source
 
@@ -81,9 +81,29 @@ def play(file: str | Path, repeat: int = 1) -> MediaHandler:
     return send_recv(file, repeat)
 
 
-def record(file: str | Path) -> MediaHandler:
-    """Record what comes in, send silence."""
-    return MediaHandler(("silence",), ("file", file_name(file)))
+SIDES: Final = ("heard", "stereo", "mixed")
+"""what a recording holds: what comes in, or what is sent too, on a channel of its own or in the same one"""
+
+
+def recording_sink(file: str | Path, sides: str = "heard") -> Sink:
+    """The sink of a recording.
+
+    Raises:
+        ConfigurationError: no file can have that name, or it cannot hold both directions.
+    """
+    name = file_name(file)
+    if sides not in SIDES:
+        raise ConfigurationError(f"sides {sides!r}: there are {', '.join(SIDES)}")
+    if sides == "heard":
+        return "file", name
+    if not name.lower().endswith(".wav"):
+        raise ConfigurationError(f"{name}: both directions are recorded in a .wav file only; give such a name")
+    return "file", name, sides
+
+
+def record(file: str | Path, sides: str = "heard") -> MediaHandler:
+    """Record what comes in, send silence. sides: as for `Call.record`."""
+    return MediaHandler(("silence",), recording_sink(file, sides))
 
 
 def silence() -> MediaHandler:

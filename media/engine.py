@@ -438,6 +438,10 @@ class MediaEngine:
                 return NoSink()
             case ("file", str() as path):
                 return WavSink(path) if path.lower().endswith(".wav") else RawFileSink(path)
+            case ("file", str() as path, "heard" | "stereo" | "mixed" as sides):
+                if not path.lower().endswith(".wav"):
+                    raise SinkError(f"bad_value: {path}: both directions are recorded in a .wav file only")
+                return WavSink(path, sides, self._clock)
             case ("callback",):
                 return CallbackSink()
         raise SinkError(f"bad_value: no such sink: {wanted!r}")

@@ -18,6 +18,7 @@ Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
 
     ("none",)                     dropped, after statistics and digits
     ("file", path)                ".wav": decoded audio, 16 bit; any other name: payload bytes as received
+    ("file", path, sides)         ".wav" only: "heard", or with what is sent: "stereo" (left heard, right sent), "mixed"
     ("callback",)                 `FramesReceived`
 """
 

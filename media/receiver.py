@@ -251,6 +251,13 @@ class Receiver:
         self._close_sink(old)
         self._tap()
 
+    def format_sent(self, payload_type: int) -> tuple[str, int]:
+        """Codec, as in `Sink.write`, and clock rate of what passes through under a payload type of the peer."""
+        for number, form in self._codecs.items():
+            if self._sender.numbers.get(number, number) == payload_type:
+                return form
+        return ("CN" if payload_type == COMFORT_NOISE else ""), self._clock
+
     @property
     def is_recording(self) -> bool:
         """Whether what comes in is written or handed on."""
@@ -618,7 +625,7 @@ class Receiver:
             try:
                 sink.write(frame, codec, self._clock, now)
             except OSError as error:
-                self._sink_failed(error)
+                self.sink_failed(error)
             if isinstance(sink, CallbackSink):
                 self._context.gathering.add(self)
         if codec in LAWS:
@@ -660,7 +667,7 @@ class Receiver:
         others = self._sampling or type(self.sink) is not Sink
         echo = self._echo_source
         self._tapped = others or listening or echo is not None
-        plain = not others and not listening and not self._sender.numbers
+        plain = not others and not listening and not self._sender.numbers and self._sender.tap is None
         self._echo_in_place = plain and echo is not None and echo.immediate
         self._note_plain(others or (echo is not None and not self._echo_in_place))
 
@@ -679,7 +686,8 @@ class Receiver:
         except OSError as error:
             self._emit(SinkFailed(self._stream_id, error.strerror or "error"))
 
-    def _sink_failed(self, error: OSError) -> None:
+    def sink_failed(self, error: OSError) -> None:
+        """End a recording that cannot go on."""
         self._emit(SinkFailed(self._stream_id, error.strerror or "error"))
         old, self.sink = self.sink, Sink()
         with contextlib.suppress(OSError):

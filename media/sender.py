@@ -76,6 +76,7 @@ class Sender:
         "source",
         "ssrc",
         "step",
+        "tap",
         "timestamp",
     )
 
@@ -126,6 +127,8 @@ class Sender:
         self._special = True
         self._constant = False  # `_packet` carries the payload that the source will always give
         self._digits_on = False  # digits, and not the source, say what goes out next
+        self.tap: Callable[[bytes, int, int, int], None] | None = None
+        """Takes what is sent: payload, payload type, sequence number, timestamp; see `set_tap`."""
         self.echo_left = ECHO_BOUND
         """Packets that may be sent back now; see `allow_echo`."""
 
@@ -166,6 +169,11 @@ class Sender:
     def set_protection(self, protect: Callable[[bytes], bytes] | None) -> None:
         """Send SRTP; None = plain RTP."""
         self.protect = protect
+        self._note_special()
+
+    def set_tap(self, tap: Callable[[bytes, int, int, int], None] | None) -> None:
+        """Show each packet that is sent to somebody else too; None = nobody."""
+        self.tap = tap
         self._note_special()
 
     def set_source(self, source: Source) -> None:
@@ -245,7 +253,11 @@ class Sender:
         self._constant = False
         self._payload = _NO_PAYLOAD
         self._special = (
-            self._digits_on or self._marker or self.protect is not None or self.source.uniform != self.payload_size
+            self._digits_on
+            or self._marker
+            or self.protect is not None
+            or self.tap is not None
+            or self.source.uniform != self.payload_size
         )
 
     def _build(self, frame: Frame, timestamp: int) -> bytes:
@@ -260,6 +272,8 @@ class Sender:
         self._number += 1
         self._other_packets += 1
         self._other_bytes += len(payload)
+        if self.tap is not None:
+            self.tap(payload, payload_type, self._number & 0xFFFF, own_timestamp & _M32)
         second = payload_type & 0x7F | (0x80 if marker else 0)
         packet = HEADER.pack(PLAIN, second, self._number & 0xFFFF, own_timestamp & _M32, self.ssrc) + payload
         return packet if self.protect is None else self.protect(packet)

@@ -3,7 +3,13 @@
 A sink takes payloads that were accepted, once each. Headers, sockets and statistics are not known here.
 """
 
+import contextlib
+import errno
+import struct
+from collections.abc import Callable
 from typing import BinaryIO
+
+import numpy as np
 
 from .messages import ReceivedFrame
 from .recording import Track
@@ -12,7 +18,8 @@ from .resampling import rounded
 FRAMES_PER_EVENT = 32
 """Frames that a callback sink holds until they are taken; more are dropped and counted."""
 _BUFFER = 1 << 14
-_WAV_HEADER = 44
+_MOST_OCTETS = 0xFFFFFF00
+"""Octets of samples in a WAV file at the most."""
 _CHUNK = 0.02
 """Seconds of audio that are played at a time."""
 _LONGEST_GAP = 600.0
@@ -67,34 +74,65 @@ class RawFileSink(Sink):
 
 
 class WavSink(Sink):
-    """Decoded audio as a WAV file: in order, at a steady pace, at one rate, losses concealed."""
+    """Decoded audio as a WAV file: in order, at a steady pace, at one rate, losses concealed.
 
-    __slots__ = ("_file", "_next_at", "_octets", "_track")
+    The header is right once a second, so that the file of a process that is killed can be read.
+    """
 
-    def __init__(self, path: str) -> None:
-        """Create or empty the file. Raises SinkError."""
+    __slots__ = ("_clock", "_file", "_from_header", "_heard", "_next_at", "_octets", "_rate", "_sent", "_stereo")
+
+    def __init__(self, path: str, sides: str = "heard", clock: Callable[[], float] = float) -> None:
+        """Create or empty the file.
+
+        sides: heard, or with what is sent: stereo (left heard, right sent) or mixed. clock: gives the `now` of `write`
+        for what is sent. Raises SinkError.
+        """
         self._file = open_for_writing(path)
-        self._file.write(bytes(_WAV_HEADER))
-        self._track = Track()
-        self._octets = 0
+        self._clock = clock
+        self._stereo = sides == "stereo"
+        self._heard = Track()
+        self._sent = None if sides == "heard" else Track()
+        self._rate = 0
+        self._octets = self._from_header = 0
         self._next_at = 0.0
+        try:
+            self._write_header()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            raise SinkError(f"no_file: {path}: {error.strerror}") from error
+
+    @property
+    def takes_sent(self) -> bool:
+        """Whether it wants what is sent too."""
+        return self._sent is not None
 
     @property
     def late(self) -> int:
-        return self._track.late
+        return self._heard.late
 
     def restart(self) -> None:
-        self._track.restart()
+        self._heard.restart()
 
     def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
+        self._put(self._heard, frame, codec, clock_rate, now)
+
+    def write_sent(self, frame: ReceivedFrame, codec: str, clock_rate: int) -> None:
+        """Take a frame that is sent. codec, clock_rate: as for `write`. May raise OSError."""
+        if self._sent is not None:
+            self._put(self._sent, frame, codec, clock_rate, self._clock())
+
+    def _put(self, track: Track, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         if not codec:
             return
-        track = self._track
         if self._next_at:
             self._play(now)
         track.put(frame, codec, clock_rate, now)
         if not self._next_at and track.rate:
             self._next_at = now + track.delay
+            self._rate = self._heard.rate = track.rate
+            if self._sent is not None:
+                self._sent.rate = track.rate
 
     def _play(self, now: float) -> None:
         """Write what was to be played until now, interval by interval."""
@@ -105,18 +143,33 @@ class WavSink(Sink):
 
     def _play_chunk(self) -> None:
         self._next_at += _CHUNK
-        samples = rounded(self._track.read(self._track.rate // 50, self._next_at)).astype("<i2").tobytes()
-        self._file.write(samples)
-        self._octets += len(samples)
+        samples = self._heard.read(self._rate // 50, self._next_at)
+        if self._sent is not None:
+            sent = self._sent.read(self._rate // 50, self._next_at)
+            samples = np.stack((samples, sent), axis=1).reshape(-1) if self._stereo else samples + sent
+        octets = rounded(samples).astype("<i2").tobytes()
+        if self._octets + len(octets) > _MOST_OCTETS:
+            raise OSError(errno.EFBIG, "a WAV file holds 4 GiB at the most")
+        self._file.write(octets)
+        self._octets += len(octets)
+        if self._octets - self._from_header >= 2 * self._rate:
+            self._write_header()
+
+    def _write_header(self) -> None:
+        """Say how much has been written, and hand it all to the system."""
+        self._file.seek(0)
+        self._file.write(wav_header(self._rate or 8000, self._octets, 2 if self._stereo else 1))
+        self._file.seek(0, 2)
+        self._file.flush()
+        self._from_header = self._octets
 
     def close(self) -> None:
         try:
             for _ in range(_LONGEST_REST):
-                if not self._track.waiting:
+                if not self._heard.waiting and (self._sent is None or not self._sent.waiting):
                     break
                 self._play_chunk()
-            self._file.seek(0)
-            self._file.write(wav_header(self._track.rate or 8000, self._octets))
+            self._write_header()
         finally:
             self._file.close()
 
@@ -147,22 +200,12 @@ class CallbackSink(Sink):
         return taken
 
 
-def wav_header(rate: int, octets: int) -> bytes:
-    """The header of a mono WAV file of 16 bit PCM. rate: samples per second. octets: of the samples."""
-    return (
-        b"RIFF"
-        + (36 + octets).to_bytes(4, "little")
-        + b"WAVEfmt "
-        + (16).to_bytes(4, "little")
-        + (1).to_bytes(2, "little")
-        + (1).to_bytes(2, "little")
-        + rate.to_bytes(4, "little")
-        + (2 * rate).to_bytes(4, "little")
-        + (2).to_bytes(2, "little")
-        + (16).to_bytes(2, "little")
-        + b"data"
-        + octets.to_bytes(4, "little")
-    )
+def wav_header(rate: int, octets: int, channels: int = 1) -> bytes:
+    """The header of a WAV file of 16 bit PCM. rate: samples of a channel per second. octets: of the samples."""
+    frame = 2 * channels
+    form = struct.pack("<HHIIHH", 1, channels, rate, frame * rate, frame, 16)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", octets)
+    return b"RIFF" + struct.pack("<I", len(chunks) + octets) + chunks
 
 
 def open_for_writing(path: str) -> BinaryIO:

@@ -9,7 +9,7 @@ from .messages import Sink as WantedSink
 from .messages import Source as Wanted
 from .receiver import Receiver
 from .sender import Sender
-from .sinks import Sink
+from .sinks import Sink, WavSink
 from .sources import EchoSource, Source
 from .srtp import SrtpSession
 
@@ -53,8 +53,23 @@ class Stream:
 
     def set_sink(self, sink: Sink, wanted: WantedSink = ()) -> None:
         """Put what comes in elsewhere; the old sink is closed. wanted: as plain values."""
+        self.sender.set_tap(self._record_sent if isinstance(sink, WavSink) and sink.takes_sent else None)
         self.receiver.set_sink(sink)
         self.wanted_sink = wanted
+
+    def _record_sent(self, payload: bytes, payload_type: int, sequence_number: int, timestamp: int) -> None:
+        """Give what is sent to the recording."""
+        sink, sender = self.receiver.sink, self.sender
+        if not isinstance(sink, WavSink):
+            sender.set_tap(None)  # the disk is full
+            return
+        codec, clock_rate = sender.codec, sender.clock_rate
+        if payload_type != sender.payload_type:
+            codec, clock_rate = self.receiver.format_sent(payload_type)
+        try:
+            sink.write_sent((payload, sequence_number, timestamp, payload_type, 0), codec, clock_rate)
+        except OSError as error:
+            self.receiver.sink_failed(error)
 
     def records_to(self, wanted: WantedSink) -> bool:
         """Whether that file is being written: then a re-INVITE that starts the media again does not empty it."""

@@ -79,7 +79,7 @@ MEDIA_IO = {"media/engine.py", "media/line.py", "media/sockets.py"}
 """The socket and engine files of media: they may touch sockets and clocks."""
 MEDIA_FILES = {"media/audio_files.py", "media/sources.py", "media/sinks.py"}
 """Files of media that may open files, and nothing more."""
-FILE_STDLIB = PURE_STDLIB | {"io", "os", "stat", "pathlib", "wave", "contextlib", "mmap", "os.path"}
+FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "contextlib", "mmap", "os.path"}
 
 ACTORS_PURE = {
     "actors/call_actor.py",

@@ -1,6 +1,8 @@
 """What comes in: statistics, probation, digits, echo, sinks, SRTP."""
 
 import random
+import resource
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -537,13 +539,25 @@ def test_a_callback_sink_holds_so_many_frames_and_says_what_was_dropped() -> Non
     assert line.events() == []
 
 
-@pytest.mark.parametrize("kind", [RawFileSink, WavSink])
-def test_a_full_disk_ends_the_recording_and_not_the_stream(kind: type[RawFileSink] | type[WavSink]) -> None:
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Files of this process may have 30,000 octets, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("kind", [RawFileSink, WavSink, lambda path: WavSink(path, "stereo")])
+def test_a_full_disk_ends_the_recording_and_not_the_stream(kind: Callable[[str], Sink], tmp_path: Path) -> None:
     line = Line()
-    line.stream.set_sink(kind("/dev/full"))
+    path = tmp_path / "heard.wav"
+    line.stream.set_sink(kind(str(path)))
     line.audio(list(range(1, 400)))
     events = [event for event in line.events() if isinstance(event, SinkFailed)]
-    assert events == [SinkFailed(1, "No space left on device")]
+    assert events == [SinkFailed(1, "File too large")]
+    assert path.stat().st_size <= 30_000
     assert type(line.stream.receiver.sink) is Sink
     assert line.stream.receiver.received == 399
 

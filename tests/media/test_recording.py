@@ -11,14 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from media.codecs import open_codec
-from media.messages import ConfigureStream, ReceivedFrame, SetSink
+from media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
 from media.recording import Track
 from media.resampling import Resampler, resampled
 from media.rtp import RtpPacket
 from media.sinks import Sink, WavSink
 from media.sockets import bind
 
-from .tones import HZ, PEAK, fit, sine
+from .tones import HZ, PEAK, decoded, fit, sine
 from .world import HOME, World
 
 
@@ -213,3 +213,108 @@ def test_a_short_block_needs_no_more_than_asked_for() -> None:
         assert len(empty.finish()) == 0
         few = Resampler(rate, wanted)
         assert len(few.push(np.ones(3, np.int16))) + len(few.finish()) == pytest.approx(3 * wanted / rate, abs=1)
+
+
+def both(world: World, path: Path, sides: str, form: Form, **more: object) -> list[np.ndarray]:
+    """Two engines that send tones of 440 and 700 Hz to each other; what the first one has recorded, by channel."""
+    one, other = world.engine(), world.engine()
+    ports = [world.open(engine).rtp_port for engine in (one, other)]
+    size = form.clock // 100 * (2 if form.name == "L16" else 1)
+    shape = {"codec": form.name, "payload_type": form.payload_type, "clock_rate": form.clock, "payload_size": size}
+    for engine, port, source in ((one, ports[1], ("tone", HZ)), (other, ports[0], ("tone", 700))):
+        command = ConfigureStream(1, "sendrecv", HOME, port, receive_codecs=RECEIVE, source=source)
+        world.do(engine, command._replace(**shape, packet_interval=0.01, **(more if engine is one else {})))  # type: ignore[arg-type]
+    world.run(0.1)
+    world.do(one, SetSink(1, ("file", str(path), sides)))
+    world.run(2.0)
+    with wave.open(str(path)) as file:  # while it is written
+        assert 0.9 <= file.getnframes() / file.getframerate() <= 2.0
+        assert file.getframerate() == form.rate
+    world.do(one, SetSink(1, ("none",)))
+    world.run(0.1)
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == form.rate
+        assert file.getnframes() / form.rate == pytest.approx(2.0, abs=0.04)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+    return list(samples.T)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.name}/{form.clock}")
+def test_both_directions_are_the_two_channels_of_a_stereo_recording(world: World, tmp_path: Path, form: Form) -> None:
+    left, right = both(world, tmp_path / "both.wav", "stereo", form)
+    assert fit(left[form.rate // 4 : -form.rate // 4], form.rate, 700)[0] > min(form.least, 30)
+    assert fit(right[form.rate // 4 : -form.rate // 4], form.rate, HZ)[0] > min(form.least, 30)
+
+
+def test_both_directions_are_the_sum_in_a_mixed_recording(world: World, tmp_path: Path) -> None:
+    (mixed,) = both(world, tmp_path / "both.wav", "mixed", L16)
+    middle = mixed[2000:-2000].astype(float)
+    spectrum = np.abs(np.fft.rfft(middle[: len(middle) // 800 * 800][:8000] * np.hanning(8000)))
+    strongest = set(np.argsort(spectrum)[-2:].tolist())
+    assert strongest == {HZ, 700}
+    assert np.sqrt((middle**2).mean()) == pytest.approx(2550 * 2**0.5, rel=0.05)
+
+
+def test_what_an_echo_sends_back_is_recorded_as_sent(world: World, tmp_path: Path) -> None:
+    left, right = both(world, tmp_path / "both.wav", "stereo", PCMU, source=("echo", 0))
+    assert fit(left[2000:-2000], 8000, 700)[0] > 30
+    assert fit(right[2000:-2000], 8000, 700)[0] > 30
+
+
+def test_a_change_of_the_codec_we_send_is_heard_in_both_channels(world: World, tmp_path: Path) -> None:
+    one, other = world.engine(), world.engine()
+    ports = [world.open(engine).rtp_port for engine in (one, other)]
+    path = tmp_path / "both.wav"
+    for place, form in enumerate((PCMU, G722, L16_FULL, OPUS, PCMU)):
+        size = form.clock // 100 * (2 if form.name == "L16" else 1)
+        for engine, port, source in ((one, ports[1], ("tone", HZ)), (other, ports[0], ("tone", 700))):
+            command = ConfigureStream(
+                1,
+                "sendrecv",
+                HOME,
+                port,
+                codec=form.name,
+                payload_type=form.payload_type,
+                clock_rate=form.clock,
+                payload_size=size,
+                packet_interval=0.01,
+                receive_codecs=RECEIVE,
+                source=() if place else source,
+                sink=("file", str(path), "stereo") if engine is one else (),
+            )
+            world.do(engine, command)
+        world.run(1.0)
+    world.do(one, SetSink(1, ("none",)))
+    with wave.open(str(path)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (8000, 2)
+        assert file.getnframes() / 8000 == pytest.approx(5, abs=0.06)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    for channel, hz in ((0, 700), (1, HZ)):
+        for place in range(5):
+            part = samples[place * 8000 + 1600 : place * 8000 + 7600, channel]
+            assert fit(part, 8000, hz)[0] > 20
+
+
+@pytest.mark.parametrize("sides", ["stereo", "mixed"])
+def test_both_directions_need_a_wav_file(world: World, tmp_path: Path, sides: str) -> None:
+    engine = world.engine()
+    world.open(engine)
+    (refused,) = world.do(engine, SetSink(1, ("file", str(tmp_path / "both.ulaw"), sides)))
+    assert isinstance(refused, CommandRefused)
+    assert "recorded in a .wav file only" in refused.reason
+    (refused,) = world.do(engine, SetSink(1, ("file", str(tmp_path / "both.wav"), "all")))
+    assert isinstance(refused, CommandRefused)
+
+
+def test_a_recording_is_a_wav_file_from_its_first_moment(tmp_path: Path) -> None:
+    path = tmp_path / "heard.wav"
+    sink = WavSink(str(path))
+    with wave.open(str(path)) as file:
+        assert file.getnframes() == 0
+    for packet, at in packets([PCMU], [20]):
+        frame: ReceivedFrame = (packet.payload, packet.sequence_number, packet.timestamp, 0, 0)
+        sink.write(frame, "PCMU", 8000, 50.0 + at)
+    data = path.read_bytes()  # as if the process were killed now
+    assert len(data) == 44 + int.from_bytes(data[40:44], "little")
+    assert 0.95 <= len(decoded(data, 8000)) / 8000 <= 1.2
+    sink.close()

@@ -1,0 +1,60 @@
+"""Recordings and audio files as a script uses them, between two user agents."""
+
+import asyncio
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from actors.errors import ConfigurationError
+from actors.user_agent import UserAgent
+from tests.e2e.agents import address_of, run
+from tests.media.test_audio_files import FILES
+from tests.media.tones import fit
+
+
+def channels(path: Path) -> list[np.ndarray]:
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == 8000
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+    return list(samples.T)
+
+
+def test_a_stereo_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_the_right(tmp_path: Path) -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.listen(media="tone:700")
+        call = await alice.invite(address_of(bob), media="tone:440")
+        await asyncio.sleep(0.3)
+        call.record(tmp_path / "both.wav", sides="stereo")
+        await asyncio.sleep(1.5)
+        call.stop_recording()
+        await asyncio.sleep(0.5)
+        with pytest.raises(ConfigurationError, match=r"recorded in a \.wav file only"):
+            call.record(tmp_path / "both.ulaw", sides="mixed")
+        with pytest.raises(ConfigurationError, match="there are heard, stereo, mixed"):
+            call.record(tmp_path / "both.wav", sides="left")
+        await call.bye()
+
+    run(scenario)
+    left, right = channels(tmp_path / "both.wav")
+    assert 1.2 < len(left) / 8000 < 1.9
+    for samples, hz in ((left, 700), (right, 440)):
+        clean = [fit(samples[at : at + 800], 8000, hz)[0] > 20 for at in range(800, len(samples) - 1600, 800)]
+        assert clean.count(True) >= len(clean) - 2
+
+
+def test_a_file_of_another_rate_and_format_is_heard_at_its_pitch(tmp_path: Path) -> None:
+    prompt = tmp_path / "prompt.mp3"  # the name is not asked
+    prompt.write_bytes(FILES["6 channels of 24 bit"][0])
+
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        bob.listen(init_media=bob.rtp("send_recv", str(prompt), -1))
+        call = await alice.invite(address_of(bob), init_media=alice.rtp("record", str(tmp_path / "heard.wav")))
+        await asyncio.sleep(1.5)
+        await call.bye()
+
+    run(scenario)
+    (heard,) = channels(tmp_path / "heard.wav")
+    clean = [fit(heard[at : at + 800], 8000)[0] > 20 for at in range(800, len(heard) - 1600, 800)]
+    assert clean.count(True) >= len(clean) - 2
