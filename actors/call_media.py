@@ -37,6 +37,7 @@ from sipcore.sdp import SessionDescription
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
 SHORTEST_INTERVAL: Final = 0.01
+OPUS_INTERVALS: Final = (0.01, 0.02, 0.04, 0.06)
 LONGEST_INTERVAL: Final = 0.12
 LARGEST_PAYLOAD: Final = 1400
 """what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
@@ -537,12 +538,12 @@ class CallMedia:
 def _packet_time(wished: float | None, codec: Codec) -> float:
     """Seconds between our packets: what the peer wishes (RFC 8866 section 6.4), as near to it as a datagram allows.
 
-    wished: milliseconds; None = the peer says nothing. Opus has none between 10 and 20 ms (RFC 6716 section 2.1.4).
+    wished: milliseconds; None = the peer says nothing. Opus has only some lengths (RFC 6716 section 2.1.4).
     """
     most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(codec.name, codec.clock_rate) * 100) / 100)
     interval = min(max(wished / 1000 if wished else INTERVAL, SHORTEST_INTERVAL), most)
-    if codec.name.lower() == "opus" and interval < INTERVAL:
-        return SHORTEST_INTERVAL
+    if codec.name.lower() == "opus":
+        return max(each for each in OPUS_INTERVALS if each <= max(interval, SHORTEST_INTERVAL))
     return interval
 
 

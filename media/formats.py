@@ -18,6 +18,9 @@ describes media need not load it.
 def payload_octets(name: str, ticks: int) -> int:
     """Octets of a packet of audio. name: encoding name. ticks: its length in units of the RTP clock.
 
-    Two for each unit in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound.
+    Two for each unit in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound, which for Opus is that
+    of a frame (RFC 6716 3.2.1).
     """
+    if name.upper() == "OPUS":
+        return min(ticks, 1275)
     return 2 * ticks if name.upper() == "L16" else ticks

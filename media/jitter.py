@@ -185,7 +185,8 @@ class PlayoutBuffer:
             step = unwrapped - self._newest
             successive = (sequence_number - self._newest_sequence_number) & 0xFFFF == 1
             if successive and not noise and step <= _LONGEST_PACKET * self._clock_rate:
-                self._position += step - self.interval  # what is due next counted the old length
+                if not self._packets:
+                    self._position += step - self.interval  # the packet before was played with the old length
                 self.interval = step
         if unwrapped >= self._newest:
             self._newest = unwrapped
@@ -249,16 +250,26 @@ class PlayoutBuffer:
         return self._play(oldest)
 
     def _crowded(self) -> bool:
-        """Whether more audio waits than the buffer may ever add."""
-        return len(self._packets) * self.interval > MOST_DELAY * self._clock_rate + self.interval
+        """Whether more audio waits than the buffer may ever add; packets before a change of length have another one."""
+        most = MOST_DELAY * self._clock_rate
+        return len(self._packets) * self.interval > most + self.interval and self._newest - min(self._packets) > most
 
     def _play(self, timestamp: int) -> Interval:
         packet = self._packets.pop(timestamp)
-        self._position = timestamp + self.interval
+        self._position = timestamp + self._length(timestamp, packet.sequence_number)
         self._last_sequence_number = packet.sequence_number
         self._owed = 0
         self._noise = packet.payload if packet.noise else b""
         return Interval(Kind.NOISE if packet.noise else Kind.AUDIO, packet.payload)
+
+    def _length(self, timestamp: int, sequence_number: int) -> int:
+        """Ticks of a packet: up to the one that follows it, if that is there."""
+        following = min(self._packets, default=0)
+        if self._packets and (self._packets[following].sequence_number - sequence_number) & 0xFFFF == 1:
+            step = following - timestamp
+            if step <= _LONGEST_PACKET * self._clock_rate:
+                return step
+        return self.interval
 
     def _quiet(self) -> Interval:
         return Interval(Kind.NOISE, self._noise) if self._noise else Interval(Kind.SILENCE, b"")

@@ -133,6 +133,17 @@ class Track:
         samples, self._ready = ready[:count], ready[count:]
         return samples
 
+    def finish(self) -> Wave:
+        """What is left of the last packet, when no other one waits."""
+        parts = [self._ready]
+        for segment in self._segments:
+            if segment.player is not None and segment.resampler is not None:
+                parts.append(segment.resampler.push(segment.player.read(segment.player.rest, 0.0)))
+                parts.append(segment.resampler.finish())
+        self._segments.clear()
+        self._ready = np.empty(0, np.float32)
+        return np.concatenate(parts)
+
     def _next(self, count: int, now: float) -> Wave:
         """About so many samples of the segment whose turn it is."""
         while len(self._segments) > 1:

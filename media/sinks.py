@@ -13,7 +13,7 @@ import numpy as np
 
 from .messages import ReceivedFrame
 from .recording import Track
-from .resampling import rounded
+from .resampling import Wave, rounded
 
 FRAMES_PER_EVENT = 32
 """Frames that a callback sink holds until they are taken; more are dropped and counted."""
@@ -143,9 +143,14 @@ class WavSink(Sink):
 
     def _play_chunk(self) -> None:
         self._next_at += _CHUNK
-        samples = self._heard.read(self._rate // 50, self._next_at)
-        if self._sent is not None:
-            sent = self._sent.read(self._rate // 50, self._next_at)
+        count = self._rate // 50
+        sent = self._sent.read(count, self._next_at) if self._sent is not None else None
+        self._write_samples(self._heard.read(count, self._next_at), sent)
+
+    def _write_samples(self, samples: Wave, sent: Wave | None) -> None:
+        if sent is not None:
+            longest = max(len(samples), len(sent))
+            samples, sent = (np.pad(each, (0, longest - len(each))) for each in (samples, sent))
             samples = np.stack((samples, sent), axis=1).reshape(-1) if self._stereo else samples + sent
         octets = rounded(samples).astype("<i2").tobytes()
         if self._octets + len(octets) > _MOST_OCTETS:
@@ -169,6 +174,7 @@ class WavSink(Sink):
                 if not self._heard.waiting and (self._sent is None or not self._sent.waiting):
                     break
                 self._play_chunk()
+            self._write_samples(self._heard.finish(), self._sent.finish() if self._sent is not None else None)
             self._write_header()
         finally:
             self._file.close()

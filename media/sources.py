@@ -311,10 +311,12 @@ class FileFrames:
                 frames = tuple(_packets(file, path, form))
         except AudioFileError as error:
             raise SourceError(f"bad_file: {name} {error}") from error
-        except (OSError, ValueError) as error:
-            if isinstance(error, SourceError):
-                raise
-            raise SourceError(f"no_file: {name}: {getattr(error, 'strerror', None) or error}") from error
+        except SourceError:
+            raise
+        except OSError as error:
+            raise SourceError(f"no_file: {name}: {error.strerror or error}") from error
+        except ValueError as error:  # no packet of this length, or a name that none can be
+            raise SourceError(f"bad_value: {name}: {error}") from error
         if not frames:
             raise SourceError(f"bad_file: {name} is shorter than one packet")
         self._kept[key] = frames

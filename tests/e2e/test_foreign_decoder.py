@@ -1,0 +1,119 @@
+"""FFmpeg decodes what a call sends while re-INVITEs change its codec: the file is there, whole and in its place."""
+
+import asyncio
+import wave
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from media.resampling import resampled
+from media.rtp import RtpPacket
+from tests.e2e.agents import agent
+from tests.e2e.test_renegotiated_media import Phone, arrived
+
+av: Any = pytest.importorskip("av", reason="PyAV is in the extra audio")
+
+RATE = 16000
+SECONDS = 12
+
+
+class Form(NamedTuple):
+    """A codec as the phone answers it, and as FFmpeg calls it."""
+
+    lines: str
+    payload_type: int
+    decoder: str
+    rate: int
+    least: float
+    """dB of signal to noise that the codec reaches with a sweep."""
+
+
+PCMU = Form("m=audio PORT RTP/AVP 0", 0, "pcm_mulaw", 8000, 28)
+PCMA = Form("m=audio PORT RTP/AVP 8", 8, "pcm_alaw", 8000, 28)
+G722 = Form("m=audio PORT RTP/AVP 9", 9, "g722", 16000, 15)
+L16 = Form("m=audio PORT RTP/AVP 96\na=rtpmap:96 L16/8000", 96, "pcm_s16be", 8000, 40)
+OPUS = Form("m=audio PORT RTP/AVP 97\na=rtpmap:97 opus/48000/2", 97, "libopus", 48000, 8)
+SLOW_OPUS = OPUS._replace(lines=OPUS.lines + "\na=ptime:40")
+SLOW_PCMU = PCMU._replace(lines=PCMU.lines + "\na=ptime:30")
+
+
+def sweep() -> NDArray[np.int16]:
+    """A tone that rises from 300 to 2700 Hz: each moment of it is unlike every other one."""
+    time = np.arange(RATE * SECONDS) / RATE
+    return np.rint(np.sin(2 * np.pi * (300 * time + 100 * time**2)) * 8000).astype(np.int16)
+
+
+def decoded(packets: list[RtpPacket], form: Form) -> NDArray[np.float64]:
+    """By FFmpeg, from the octets of the wire."""
+    context = av.CodecContext.create(form.decoder, "r")
+    context.sample_rate = form.rate
+    context.layout = "mono"
+    context.open()
+    frames = [frame for packet in packets for frame in context.decode(av.Packet(packet.payload))]
+    mono = av.AudioResampler(format="s16", layout="mono")
+    parts = [each.to_ndarray().reshape(-1) for frame in frames for each in mono.resample(frame)]
+    return np.concatenate(parts).astype(float)
+
+
+def place_in(source: NDArray[np.float64], part: NDArray[np.float64]) -> tuple[int, float]:
+    """Where a part is in the source, and its signal to noise in dB."""
+    size = 1 << (len(source) + len(part)).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(source, size) * np.conj(np.fft.rfft(part, size)), size)
+    at = int(np.argmax(likeness[: len(source) - len(part)]))
+    same = source[at : at + len(part)]
+    gain = (same @ part) / (part @ part)
+    assert gain == pytest.approx(1, abs=0.1)
+    return at, float(10 * np.log10((same @ same) / ((same - gain * part) ** 2).sum()))
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        (PCMU, G722, OPUS, PCMA, L16),
+        (OPUS, PCMU, OPUS, G722, PCMU),
+        (PCMU, SLOW_OPUS, SLOW_PCMU, PCMA, G722),
+    ],
+    ids=["each codec", "Opus and back", "other packet times"],
+)
+def test_ffmpeg_hears_the_file_through_changes_of_the_codec(forms: tuple[Form, ...], tmp_path: Path) -> None:
+    path = tmp_path / "sweep.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(sweep().astype("<i2").tobytes())
+    phone = Phone(*(form.lines for form in forms))
+    packets: list[RtpPacket] = []
+
+    async def main() -> None:
+        codecs = ("pcmu", "pcma", "g722", "l16", "opus")
+        async with asyncio.timeout(40), agent(codecs=codecs) as alice, phone:
+            call = await alice.invite(phone.uri(), media=f"play:{path}")
+            for place in range(len(forms)):
+                if place:
+                    await call.reinvite()
+                await asyncio.sleep(1.0)
+            await call.bye()
+            packets.extend(RtpPacket.parse(data) for data in arrived(phone.rtp))
+
+    try:
+        asyncio.run(main())
+    finally:
+        phone.close()
+    changes = [0, *(at + 1 for at, (a, b) in enumerate(pairwise(packets)) if a.payload_type != b.payload_type)]
+    parts = [packets[a:b] for a, b in pairwise([*changes, len(packets)])]
+    assert [part[0].payload_type for part in parts] == [form.payload_type for form in forms]
+    end = 0.0
+    for form, part in zip(forms, parts, strict=True):
+        heard = decoded(part, form)
+        begin = form.rate // 20  # decoders need some packets
+        at, quality = place_in(resampled(sweep(), RATE, form.rate).astype(float), heard[begin:])
+        assert quality > form.least, form
+        started = (at - begin) / form.rate
+        lost = {(b.sequence_number - a.sequence_number) & 0xFFFF for a, b in pairwise(part)}
+        assert lost == {1}
+        assert started == pytest.approx(end, abs=0.045), "the file goes on where it was"
+        end = started + len(heard) / form.rate
+    assert end > 0.8 * len(forms)
