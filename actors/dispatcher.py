@@ -37,6 +37,7 @@ FLUSH_OCTETS = 256 * 1024
 SHORTEST_MESSAGE = 20
 """octets; what is shorter is a keep-alive (RFC 5626 section 3.5.1) or noise"""
 RECEIVE_BUFFER = 65535
+"""octets of the longest datagram"""
 HELD = 256
 """messages of connections per slot that wait for room on its link: nobody repeats them"""
 HOLD_TIME = 2.0
@@ -88,6 +89,8 @@ class Dispatcher:
         """one around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one"""
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
+        self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
+        """of every datagram that is read: one of its own for each would leave the heap full of holes"""
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
@@ -222,14 +225,14 @@ class Dispatcher:
     def _read(self, index: int) -> int:
         """Read one socket dry within the turn's budget; how many datagrams came."""
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
-        receive = opened.recvfrom
+        receive, buffer = opened.recvfrom_into, self._buffer
         pending, octets, slots, key = self._pending, self._pending_octets, self._slots, self._key
         for count in range(READS_PER_TURN):
             try:
                 if wildcard:
-                    data, source, local = packet_info.receive(opened, RECEIVE_BUFFER)
+                    size, source, local = packet_info.receive(opened, buffer)
                 else:
-                    data, source = receive(RECEIVE_BUFFER)
+                    size, source = receive(buffer)
             except BlockingIOError:
                 if not count:
                     self._read_errors(index)
@@ -237,9 +240,9 @@ class Dispatcher:
             except OSError:
                 self._read_errors(index)  # ICMP has brought the error of an earlier datagram
                 continue
-            size = len(data)
             if size < SHORTEST_MESSAGE:
                 continue
+            data = bytes(buffer[:size])
             slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
             pending[slot].append(SipReceived(index, 0, source[0], source[1], data, local))
             octets[slot] += size

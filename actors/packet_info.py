@@ -27,14 +27,16 @@ def ask(opened: socket.socket) -> None:
         opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
 
-def receive(opened: socket.socket, size: int) -> tuple[bytes, tuple[str, int], str]:
-    """A datagram, where it came from, and the address that it came to; that is empty when the kernel does not say.
+def receive(opened: socket.socket, buffer: memoryview) -> tuple[int, tuple[str, int], str]:
+    """Read a datagram into a buffer: its octets, where it came from, and the address that it came to.
+
+    That address is empty when the kernel does not say.
 
     Raises:
         OSError: as `recvmsg`.
     """
-    data, ancillary, _, source = opened.recvmsg(size, _ROOM)
-    return data, (source[0], source[1]), _local(ancillary)
+    size, ancillary, _, source = opened.recvmsg_into((buffer,), _ROOM)
+    return size, (source[0], source[1]), _local(ancillary)
 
 
 def _local(ancillary: list[tuple[int, int, bytes]]) -> str:

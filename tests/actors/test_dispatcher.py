@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
@@ -12,7 +13,7 @@ import zmq
 
 from actors import wire
 from actors.config import Listener, NodeConfig
-from actors.dispatcher import BUSY_RATE, WINDOW, Dispatcher
+from actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
 from actors.link import DealerLink, Surroundings, new_context
 from actors.listeners import bind_all
 from actors.messages import Hello, SipReceived
@@ -122,9 +123,9 @@ class Stage:
         self.context.term()
 
 
-def run(scene: Callable[[Stage], Awaitable[None]], slots: int = 1, listeners: int = 1) -> None:
+def run(scene: Callable[[Stage], Awaitable[None]], slots: int = 1, listeners: int = 1, host: str = "127.0.0.1") -> None:
     async def main() -> None:
-        stage = Stage(slots, (Listener("udp", "127.0.0.1", 0),) * listeners)
+        stage = Stage(slots, (Listener("udp", host, 0),) * listeners)
         try:
             await scene(stage)
         finally:
@@ -144,6 +145,25 @@ def test_a_datagram_is_forwarded_raw_with_its_source_and_listener() -> None:
         assert stage.taken[0] == [SipReceived(1, 0, host, port, data)]
 
     run(scene, listeners=2)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_short_datagram_takes_no_room_for_the_longest_one(host: str) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.worker(0)
+        await until(lambda: stage.ready)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in range(10):
+                stage.send(message("OPTIONS", number))
+                await until(lambda: len(stage.datagrams()) == number + 1)  # noqa: B023  # awaited at once
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak - before < RECEIVE_BUFFER
+
+    run(scene, host=host)
 
 
 def test_each_call_id_goes_to_its_slot_and_what_has_none_to_slot_zero() -> None:

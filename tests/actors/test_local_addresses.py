@@ -143,8 +143,9 @@ def test_a_datagram_tells_where_it_came_to_and_leaves_from_there(every: str, our
         peer.settimeout(10)
         peer.connect((ours, bound.port))  # takes datagrams of that address only
         peer.send(b"hello")
-        data, source, local = packet_info.receive(listening, 100)
-        assert (data, source, local) == (b"hello", peer.getsockname()[:2], ours)
+        buffer = memoryview(bytearray(100))
+        size, source, local = packet_info.receive(listening, buffer)
+        assert (bytes(buffer[:size]), source, local) == (b"hello", peer.getsockname()[:2], ours)
         packet_info.send(listening, b"answer", source, local)
         assert peer.recv(100) == b"answer"
 
