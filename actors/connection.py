@@ -73,11 +73,13 @@ class Connection:
 
     flow: its number. listener: index of the listener it belongs to. opened: a non-blocking socket, connected or
     connecting. host, port: the peer. name: whose certificate it must show, empty for connections that came to us.
-    initiated: whether we opened it. tls: the context, None for plain TCP. now: monotonic seconds, as everywhere here.
+    initiated: whether we opened it. tls: the context, None for plain TCP. buffer: what is read goes through it, one for
+    all connections. now: monotonic seconds, as everywhere here.
     """
 
     __slots__ = (
         "_asked",
+        "_buffer",
         "_framer",
         "_heard_at",
         "_loop",
@@ -112,6 +114,7 @@ class Connection:
         name: str,
         initiated: bool,
         tls: ssl.SSLContext | None,
+        buffer: memoryview,
         owner: Owner,
         loop: asyncio.AbstractEventLoop,
         now: float,
@@ -131,6 +134,7 @@ class Connection:
         """what its end means for requests without an answer"""
         self._socket = opened
         self._tls = tls
+        self._buffer = buffer
         self._owner = owner
         self._loop = loop
         self._framer = StreamFramer(now, initiated=initiated, limits=LIMITS)
@@ -279,7 +283,7 @@ class Connection:
             self._shake_hands(now)
             return
         try:
-            data = self._socket.recv(READ_SIZE)
+            size = self._socket.recv_into(self._buffer)
         except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
             return
         except ssl.SSLWantWriteError:
@@ -288,11 +292,11 @@ class Connection:
         except OSError as error:
             self.close(f"reading failed: {_reason(error)}")
             return
-        if not data:
+        if not size:
             self.close("closed by the peer")
         elif self.phase is Phase.OPEN:
             self._heard_at = now
-            self._take(data, now)
+            self._take(bytes(self._buffer[:size]), now)
 
     def _take(self, data: bytes, now: float) -> None:
         for item in self._framer.feed(data, now):

@@ -90,7 +90,7 @@ class Dispatcher:
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
-        """of every datagram that is read: one of its own for each would leave the heap full of holes"""
+        """what every datagram is read into: one of its own for each would leave the heap full of holes"""
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")

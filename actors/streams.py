@@ -20,7 +20,7 @@ from sipcore.framing import FramingFault
 
 from . import tls
 from .config import Listener, TlsConfig, is_wildcard
-from .connection import Connection, Phase
+from .connection import READ_SIZE, Connection, Phase
 from .messages import SendFailed, SendSip
 from .request_loss import Loss, is_told
 from .socket_errors import loss_of
@@ -78,6 +78,8 @@ class Streams:
         self._received = received
         self._failed = failed
         self._last_flow = first_flow
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        """what every connection reads through: one of its own for each read would leave the heap full of holes"""
         self._by_flow: dict[int, Connection] = {}
         self._by_target: dict[tuple[int, str, int, str], Connection] = {}
         self._sources: Counter[str] = Counter()
@@ -159,7 +161,7 @@ class Streams:
             context = self._client_context if initiated else self._server_context
         connection = Connection(
             self._last_flow, index, opened, host, port,
-            name=name, initiated=initiated, tls=context, owner=self, loop=self._loop, now=now,
+            name=name, initiated=initiated, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now,
         )  # fmt: skip
         if is_wildcard(self._listeners[index].host):
             connection.local = str(opened.getsockname()[0])

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import socket
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from actors.config import Listener, TlsConfig
-from actors.connection import CONNECT_TIME, PING_AFTER, SEND_BUFFER, STALL_TIME
+from actors.connection import CONNECT_TIME, PING_AFTER, READ_SIZE, SEND_BUFFER, STALL_TIME
 from actors.listeners import bind_all
 from actors.messages import SendFailed, SendSip
 from actors.sip_failures import identity
@@ -188,6 +189,25 @@ def test_many_messages_in_one_segment_are_many_messages() -> None:
         stage.connect().sendall(b"\r\n".join(wanted))
         await until(lambda: len(stage.received) == 50)
         assert stage.messages == wanted
+
+    staged(play)
+
+
+def test_a_short_message_takes_no_room_for_the_most_that_is_read_at_a_time() -> None:
+    async def play(stage: Stage) -> None:
+        peer = stage.connect()
+        peer.sendall(request())
+        await until(lambda: len(stage.received) == 1)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for number in range(2, 12):
+                peer.sendall(request(number=number))
+                await until(lambda: len(stage.received) == number)  # noqa: B023  # awaited at once
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak - before < READ_SIZE
 
     staged(play)
 
