@@ -343,6 +343,12 @@ class CallingSide(TransactionUser):
         self._send(cancel, cancel_request(transaction.data, extra), transaction.branch, now)
         transaction.give_up_at(now + 64.0 * self.config.timers.t1)
 
+    def _bound_wait(self, client: OutgoingInvite, now: float) -> None:
+        """Wait 64*T1 for the final response of an INVITE that nobody wants any more: timer B has ended with a 1xx."""
+        client.ring_at = inf
+        if client.transaction.end_at == inf:
+            client.transaction.give_up_at(now + 64.0 * self.config.timers.t1)
+
     # Responses
 
     def _on_invite_response(self, client: OutgoingInvite, response: Response, now: float) -> None:
@@ -367,6 +373,7 @@ class CallingSide(TransactionUser):
             return
         if client.reinvite and self.state is not _CONFIRMED:
             self.ignored += 1  # our BYE has overtaken it
+            self._bound_wait(client, now)
             return
         if response.status == 100:
             self._events.append(Provisional(response, False))

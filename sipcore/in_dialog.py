@@ -189,7 +189,12 @@ class DialogSide(CalledSide):
             self._send_bye(dialog, "", now)
 
     def _drop_waiting(self, now: float) -> None:
-        """Answer 487 to what the peer still waits for, as the dialog ends (RFC 3261 15.1.2)."""
+        """Answer 487 to what the peer still waits for, as the dialog ends (RFC 3261 15.1.2).
+
+        The peer owes us the same for a re-INVITE; one that never sends it is not waited for without end.
+        """
+        if self._invite is not None and self._invite.reinvite:
+            self._bound_wait(self._invite, now)
         if self._incoming is not None:
             self._refuse(self._incoming, 487, now)
         for server in self._servers:

@@ -22,7 +22,7 @@ from sipcore.events import (
     TransferRequested,
 )
 from sipcore.header_lines import lines_of
-from sipcore.message import Request
+from sipcore.message import Request, Response
 from sipcore.reply import Reply
 from sipcore.session import Hop, InviteSession, SessionState
 
@@ -329,6 +329,33 @@ def test_a_reinvite_under_way_when_the_call_ends_is_let_go() -> None:
     assert alice.told(Failed) == []
     assert alice.session.finished
     assert bob.session.finished
+
+
+@pytest.mark.parametrize("ringing_first", [True, False])
+@pytest.mark.parametrize("method", ["BYE of ours", "BYE of the peer"])
+@pytest.mark.parametrize("status", [100, 180])
+def test_a_reinvite_of_ours_without_a_final_response_outlives_its_call_by_32_seconds_at_most(
+    method: str, status: int, *, ringing_first: bool
+) -> None:
+    _, bob, wire = established()
+    wire.drop = frozenset(range(1000))  # the peer is played by hand
+    bob.session.reinvite(0.0, OFFER)
+    wire.flush()
+    provisional = Response.to_request(request_of(wire.raw[-1]), status).to_bytes()
+    if ringing_first:
+        wire.inject(provisional, ALICE, BOB)
+    wire.run(1.0)
+    if method == "BYE of ours":
+        bob.session.bye(1.0)
+    else:
+        wire.inject(in_dialog(wire, bob, "BYE", 2), ALICE, BOB)
+    wire.run(2.0)
+    for moment in range(2, 100):  # a peer that never comes to an end
+        wire.inject(provisional, ALICE, BOB)
+        wire.run(float(moment))
+    assert bob.session.finished
+    assert not bob.told(Failed)
+    assert len(bob.told(Ended)) == 1
 
 
 def test_a_reinvite_after_the_end_gets_481() -> None:
