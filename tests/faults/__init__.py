@@ -1,0 +1,1 @@
+"""Live nodes under what harms them: floods of hostile messages."""
