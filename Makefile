@@ -29,7 +29,7 @@ peers: ## install the programs that the interop tests talk to (Debian, root)
 interop-full: $(VENV)/.installed-dev ## the long interop tests and the recipes of the docs, which `make test` leaves out
 	@$(BIN)/python -m pytest tests/interop tests/e2e -m slow
 
-faults: $(VENV)/.installed-dev ## a live fleet with calls up under floods of hostile messages, ten minutes
+faults: $(VENV)/.installed-dev ## a live fleet with calls up under floods of hostile messages, 11 minutes
 	@$(BIN)/python -m pytest tests/faults -m slow
 
 clean: ## remove what tools and runs have written; the environment in .venv stays
