@@ -5,9 +5,12 @@ to capture (root, or CAP_NET_RAW for dumpcap).
 """
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +25,12 @@ SIP headers are notes to it; a malformed packet is an error"""
 OURS = ".1"
 """how the addresses of our own product end in a test's network; those of its peers do not"""
 LAST = b"the last packet of this capture"
-MOST_SECONDS = 120
-MOST_KIB = 100_000
-
-
-def network() -> str:
-    """The first two octets of a loopback network that no other process tests in."""
-    return f"127.{100 + os.getpid() % 150}"
+AGGREGATOR = "\x1f"
+"""between the values of a field that a packet has several times"""
+MOST_SECONDS = 240
+MOST_KIB = 200_000
+TAIL = 1_000_000
+"""octets at the end of a capture in which its last packet is looked for"""
 
 
 class Packet(NamedTuple):
@@ -49,26 +51,34 @@ class Packet(NamedTuple):
     """numbers of RFC 4733 events in it"""
 
 
-class Capture:
-    """Everything on the loopback interface within one network, from now on until `stop`."""
+def cannot_capture() -> str:
+    """Why nothing can be captured here; empty = it can."""
+    allowed = shutil.which("dumpcap") is not None and shutil.which("tshark") is not None and os.geteuid() == 0
+    return "" if allowed else "capturing needs root, dumpcap and tshark; run: make peers"
 
-    def __init__(self, folder: Path, net: str) -> None:
-        require(TSHARK)
-        dumpcap = shutil.which("dumpcap")
-        if dumpcap is None or os.geteuid() != 0:
-            reason = "capturing needs root and dumpcap; run: make peers"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
-        self._net = net
-        self.packets: list[Packet] = []
-        """what was captured, once it is stopped"""
+
+def skip_unless_capturing() -> None:
+    """Skip the test where nothing can be captured; with CI=true it fails."""
+    reason = cannot_capture()
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+class Recording:
+    """What a filter takes of the loopback interface, from now on until `stop`."""
+
+    def __init__(self, folder: Path, wanted: str, farewell: tuple[str, int]) -> None:
+        """Begin.
+
+        wanted: filter of pcap, in its words. farewell: address and port, within the filter, of the last packet.
+        """
+        self._farewell = farewell
         self.file = folder / "wire.pcapng"
-        wanted = f"net {net}.0.0/16 and (udp or tcp)"
         ends = ["-a", f"duration:{MOST_SECONDS}", "-a", f"filesize:{MOST_KIB}"]
-        self.program = Program(
-            [dumpcap, "-q", "-i", "lo", "-f", wanted, "-w", str(self.file), *ends], folder, "dumpcap"
-        )
+        argv = [shutil.which("dumpcap") or "dumpcap", "-q", "-i", "lo", "-B", "16", "-f", wanted, "-w", str(self.file)]
+        self.program = Program([*argv, *ends], folder, "dumpcap")
         wait_until(
             lambda: "File: " in self.program.errors or self.program.exit_code is not None,
             10,
@@ -77,18 +87,41 @@ class Capture:
         assert self.program.exit_code is None, self.program.account()
 
     def stop(self) -> None:
-        """Write everything out, up to a last word of our own; reading begins after it."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.bind((f"{self._net}.254.2", 0))
-            last.sendto(LAST, (f"{self._net}.254.3", 9))  # discard
-        wait_until(lambda: LAST in self.file.read_bytes(), 10, lambda: f"the end\n{self.program.account()}")
-        self.program.end()
-        fields = ("frame.number", "ip.src", "frame.protocols", "_ws.expert.severity", "_ws.expert.message")
-        named = [word for field in (*fields, "sip.Method", "rtpevent.event_id") for word in ("-e", field)]
-        argv = [require(TSHARK), "-n", "-r", str(self.file), "-T", "fields", *named]
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        """Write everything out, up to a last packet of this one; then end."""
+        family = socket.AF_INET6 if ":" in self._farewell[0] else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as last:
+            last.bind((self._farewell[0], 0))
+            last.sendto(LAST, self._farewell)
+        wait_until(lambda: LAST in self.file.read_bytes()[-TAIL:], 10, lambda: f"the end\n{self.program.account()}")
+        self.program.signal(signal.SIGINT)
+        self.program.wait(10)
+        dropped = re.search(r"received/dropped on interface '.*lo': \d+/(\d+)", self.program.errors)
+        assert dropped, self.program.account()
+        assert dropped[1] == "0", f"dumpcap was too slow\n{self.program.account()}"
+
+    def rows(self, *fields: str, options: Sequence[str] = ()) -> list[list[str]]:
+        """These fields of each packet; several values of one are joined by `AGGREGATOR`. options: of tshark."""
+        named = [word for field in fields for word in ("-e", field)]
+        argv = [require(TSHARK), "-n", *options, "-r", str(self.file), "-T", "fields", "-E", f"aggregator={AGGREGATOR}"]
+        done = subprocess.run([*argv, *named], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
         assert done.returncode == 0, done.stderr
-        self.packets = [_packet(line.split("\t")) for line in done.stdout.splitlines()]
+        return [line.split("\t") for line in done.stdout.decode(errors="replace").split("\n")[:-1]]
+
+
+class Capture(Recording):
+    """Everything on the loopback interface within one network, from now on until `stop`."""
+
+    def __init__(self, folder: Path, net: str) -> None:
+        skip_unless_capturing()
+        self.packets: list[Packet] = []
+        """what was captured, once it is stopped"""
+        super().__init__(folder, f"net {net}.0.0/16 and (udp or tcp)", (f"{net}.254.3", 9))  # discard
+
+    def stop(self) -> None:
+        """End, and read it."""
+        super().stop()
+        fields = ("frame.number", "ip.src", "frame.protocols", "_ws.expert.severity", "_ws.expert.message")
+        self.packets = [_packet(row) for row in self.rows(*fields, "sip.Method", "rtpevent.event_id")]
 
     def count(self, source: str, protocol: str) -> int:
         """How many packets with this protocol in them came from an address; any address, if it is empty."""
@@ -117,8 +150,8 @@ def _packet(row: list[str]) -> Packet:
         int(number),
         source,
         frozenset(protocols.split(":")),
-        max((int(each) for each in severities.split(",") if each), default=0),
+        max((int(each) for each in severities.split(AGGREGATOR) if each), default=0),
         says,
-        frozenset(each for each in methods.split(",") if each),
-        frozenset(each for each in events.split(",") if each),
+        frozenset(each for each in methods.split(AGGREGATOR) if each),
+        frozenset(each for each in events.split(AGGREGATOR) if each),
     )

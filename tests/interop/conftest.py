@@ -12,6 +12,7 @@ from tests.certificates import Authority
 from .net_sip import Wire
 from .peers import inventory
 from .processes import Program
+from .wire_totals import Comparison
 
 HERE = Path(__file__).parent
 
@@ -42,6 +43,17 @@ def start() -> Iterator[Start]:
     """Hand it what you start; after the test everything is ended, the newest first."""
     with ExitStack() as stack:
         yield Start(stack)
+
+
+@pytest.fixture
+def captured(tmp_path: Path) -> Iterator[Comparison]:
+    """What is on the wire from here on, to be compared with our totals at the end of the test."""
+    comparison = Comparison(tmp_path)
+    if comparison.wire is None:
+        yield comparison
+        return
+    with comparison.wire.program:
+        yield comparison
 
 
 @pytest.fixture(scope="session")

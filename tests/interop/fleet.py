@@ -11,9 +11,19 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from .processes import LOOPBACK, Program, free_port, wait_until
+from .processes import LOOPBACK, Program, free_port, own_host, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Side(NamedTuple):
+    """By what packets of one program of ours are known."""
+
+    host: str
+    port: int
+    """SIP"""
+    peer_port: int = 0
+    """to which it opens its TCP connections"""
 
 
 class Metrics(NamedTuple):
@@ -115,10 +125,11 @@ class Answer(Fleet):
         arguments: Sequence[str] = (),
         *,
         transport: str = "udp",
-        host: str = LOOPBACK,
+        host: str = "",
         name: str = "answer",
     ) -> None:
-        self.host = host
+        """Start it. host: where it listens, by default an address that nothing else has."""
+        self.host = host = host or own_host()
         self.port = free_port(host)
         listen = ["--listen", f"{transport}:{self.address}"]
         workers = ["--call-workers", "1", "--media-workers", "1"]
@@ -129,6 +140,11 @@ class Answer(Fleet):
         """`host:port`, as it stands in a SIP URI."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def side(self) -> Side:
+        """By what its packets are known."""
+        return Side(self.host, self.port)
+
 
 class LoadResult(NamedTuple):
     """What `sipswarm load` left behind."""
@@ -138,6 +154,8 @@ class LoadResult(NamedTuple):
     account: str
     calls: list[dict[str, str]]
     """the rows of calls.csv, by column"""
+    side: Side
+    """by what its packets are known"""
 
     @property
     def verdict(self) -> int:
@@ -149,11 +167,26 @@ class LoadResult(NamedTuple):
         return 1 if self.summary["calls"]["failed"] else 0
 
 
-def load(folder: Path, target: str, arguments: Sequence[str], seconds: float, name: str = "load") -> LoadResult:
-    """Run `sipswarm load TARGET …` to its end."""
+def load(
+    folder: Path, target: str, arguments: Sequence[str], seconds: float, name: str = "load", host: str = ""
+) -> LoadResult:
+    """Run `sipswarm load TARGET …` to its end.
+
+    host: our address, by default one that nothing else has, unless the arguments say another.
+    """
     out = folder / f"{name}.results"
     workers = ["--call-workers", "1", "--media-workers", "1", "--run-dir", str(folder / f"{name}.run")]
-    with command("load", [target, *arguments, *workers, "--out", str(out)], folder, name) as program:
+    if "-i" in arguments:
+        host = arguments[list(arguments).index("-i") + 1]
+        places = []
+    else:
+        host = host or own_host()
+        places = ["-i", host]
+    port = free_port(host)
+    port_of_target = target.rpartition(":")[2].partition(";")[0]
+    side = Side(host, port, int(port_of_target) if port_of_target.isdigit() else 0)
+    more = [*workers, *places, "-p", str(port), "--out", str(out)]
+    with command("load", [target, *arguments, *more], folder, name) as program:
         exit_code = program.wait(seconds)
         account = program.account()
     summary, rows = out / "summary.json", out / "calls.csv"
@@ -162,4 +195,5 @@ def load(folder: Path, target: str, arguments: Sequence[str], seconds: float, na
         json.loads(summary.read_text()) if summary.exists() else {},
         account,
         list(csv.DictReader(rows.read_text().splitlines())) if rows.exists() else [],
+        side,
     )

@@ -21,6 +21,17 @@ gets no chance to end anything, leaves nothing behind. util-linux, which every D
 # Below the kernel's ephemeral ports and our RTP ports, above the RTP ports of Net::SIP (2000-12000): a port found
 # free here is not taken by somebody's connection before the program that it is for has bound it.
 _ports: Iterator[int] = itertools.cycle(range(13000 + os.getpid() % 300 * 20, 19980, 4))
+_hosts: Iterator[int] = itertools.cycle(range(20, 250))
+
+
+def network() -> str:
+    """The first two octets of a loopback network that no other process tests in."""
+    return f"127.{100 + os.getpid() % 150}"
+
+
+def own_host() -> str:
+    """A loopback address that no other program has, of this process' tests or of others."""
+    return f"{network()}.{next(_hosts)}.1"
 
 
 def free_port(host: str = LOOPBACK) -> int:

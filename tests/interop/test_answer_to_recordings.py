@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .capture import OURS, Capture, network
+from .capture import OURS, Capture
 from .conftest import Start
 from .fleet import Answer
+from .processes import network
 from .sipp import Sipp
 
 RECORDINGS = Path("/usr/share/sip-tester")

@@ -8,6 +8,7 @@ from .conftest import Start
 from .fleet import Answer, Metrics
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
+from .wire_totals import Comparison
 
 
 def equal_counts(verdict: Verdict, metrics: Metrics, calls: int) -> None:
@@ -35,10 +36,17 @@ def equal_counts(verdict: Verdict, metrics: Metrics, calls: int) -> None:
 
 
 def called_by_sipp(
-    folder: Path, start: Start, calls: int, rate: int, *, transport: str = "u1", host: str = LOOPBACK
+    folder: Path,
+    start: Start,
+    captured: Comparison,
+    calls: int,
+    rate: int,
+    *,
+    transport: str = "u1",
+    host: str = LOOPBACK,
 ) -> tuple[Verdict, Metrics]:
     listen = "udp" if transport.startswith("u") else "tcp"
-    answer = start(Answer(folder, ["--media", "echo"], transport=listen, host=host))
+    answer = start(Answer(folder, ["--media", "echo"], transport=listen, host="" if host == LOOPBACK else host))
     answer.ready()
     caller = start(
         Sipp(
@@ -55,11 +63,14 @@ def called_by_sipp(
     )
     verdict = caller.verdict()
     metrics = answer.counted("sipswarm_calls_completed_total", verdict.calls("SuccessfulCall(C)"), role="uas")
+    captured.equals_metrics(answer, answer.side)
     return verdict, metrics
 
 
-def test_500_calls_of_sipp_at_100_a_second_succeed_and_are_counted_alike(tmp_path: Path, start: Start) -> None:
-    equal_counts(*called_by_sipp(tmp_path, start, 500, 100), 500)
+def test_500_calls_of_sipp_at_100_a_second_succeed_and_are_counted_alike(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
+    equal_counts(*called_by_sipp(tmp_path, start, captured, 500, 100), 500)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +83,16 @@ def test_500_calls_of_sipp_at_100_a_second_succeed_and_are_counted_alike(tmp_pat
         pytest.param("t1", "::1", id="tcp6"),
     ],
 )
-def test_sipp_succeeds_over_every_transport(tmp_path: Path, start: Start, transport: str, host: str) -> None:
-    equal_counts(*called_by_sipp(tmp_path, start, 50, 50, transport=transport, host=host), 50)
+def test_sipp_succeeds_over_every_transport(
+    tmp_path: Path, start: Start, captured: Comparison, transport: str, host: str
+) -> None:
+    equal_counts(*called_by_sipp(tmp_path, start, captured, 50, 50, transport=transport, host=host), 50)
 
 
 @pytest.mark.slow
-def test_20000_calls_of_sipp_at_200_a_second_succeed_and_are_counted_alike(tmp_path: Path, start: Start) -> None:
+def test_20000_calls_of_sipp_at_200_a_second_succeed_and_are_counted_alike(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     answer = start(Answer(tmp_path, ["--media", "none"]))
     answer.ready()
     options = ["-r", "200", "-d", "1000"]
@@ -86,3 +101,4 @@ def test_20000_calls_of_sipp_at_200_a_second_succeed_and_are_counted_alike(tmp_p
     )
     verdict = caller.verdict()
     equal_counts(verdict, answer.counted("sipswarm_calls_completed_total", 20000, role="uas"), 20000)
+    captured.equals_metrics(answer, answer.side)

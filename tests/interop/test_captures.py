@@ -11,11 +11,11 @@ from actors.user_agent import UserAgent
 from tests.e2e.agents import address_of, rtp_ports
 from tests.e2e.waiting import until
 
-from .capture import Capture, network
+from .capture import Capture
 from .conftest import Start
 from .fleet import Answer, load
 from .net_sip import NetSip
-from .processes import free_port
+from .processes import free_port, network
 from .sipp import Sipp
 from .test_flows_of_callers import FLOWS, Flow
 

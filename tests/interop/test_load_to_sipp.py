@@ -9,11 +9,13 @@ from .conftest import Start
 from .fleet import LoadResult, load
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
+from .wire_totals import Comparison
 
 
 def loaded(
     folder: Path,
     start: Start,
+    captured: Comparison,
     calls: int,
     rate: int,
     *,
@@ -27,8 +29,9 @@ def loaded(
     callee.ready()
     word = "udp" if transport.startswith("u") else "tcp"
     arguments = ["-r", str(rate), "--arrival", "fixed", "-m", str(calls), "-d", "0.2s", "--media", media, "-t", word]
-    result = load(folder, f"sip:service@{callee.address}", arguments, 80)
+    result = load(folder, f"sip:service@{callee.address}", arguments, 80, host="" if host == LOOPBACK else host)
     assert result.verdict == 0, result.account
+    captured.equals_summary(result)
     return result, callee.verdict()
 
 
@@ -45,8 +48,8 @@ def equal_counts(result: LoadResult, verdict: Verdict, calls: int) -> None:
         assert verdict.total(method, "Unexp") == 0, f"{method}\n{verdict.account}"
 
 
-def test_250_calls_at_a_fixed_50_a_second_are_taken_by_sipp(tmp_path: Path, start: Start) -> None:
-    result, verdict = loaded(tmp_path, start, 250, 50, media="none")
+def test_250_calls_at_a_fixed_50_a_second_are_taken_by_sipp(tmp_path: Path, start: Start, captured: Comparison) -> None:
+    result, verdict = loaded(tmp_path, start, captured, 250, 50, media="none")
     equal_counts(result, verdict, 250)
     assert result.summary["rate"]["target"] == 50
     assert result.summary["rate"]["achieved"] == pytest.approx(50, rel=0.05)
@@ -61,23 +64,27 @@ def test_250_calls_at_a_fixed_50_a_second_are_taken_by_sipp(tmp_path: Path, star
         pytest.param("t1", "::1", id="tcp6"),
     ],
 )
-def test_sipp_takes_our_calls_over_every_transport(tmp_path: Path, start: Start, transport: str, host: str) -> None:
-    result, verdict = loaded(tmp_path, start, 50, 25, transport=transport, host=host, media="silence")
+def test_sipp_takes_our_calls_over_every_transport(
+    tmp_path: Path, start: Start, captured: Comparison, transport: str, host: str
+) -> None:
+    result, verdict = loaded(tmp_path, start, captured, 50, 25, transport=transport, host=host, media="silence")
     equal_counts(result, verdict, 50)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [10, 60])
-def test_200_calls_a_second_are_taken_by_sipp(tmp_path: Path, start: Start, seconds: int) -> None:
+def test_200_calls_a_second_are_taken_by_sipp(tmp_path: Path, start: Start, captured: Comparison, seconds: int) -> None:
     calls = 200 * seconds
     # 98 when the machine was too busy to place them on time, which is right and not what this is about.
-    result, verdict = loaded(tmp_path, start, calls, 200, media="none", exit_codes=(0, 98))
+    result, verdict = loaded(tmp_path, start, captured, calls, 200, media="none", exit_codes=(0, 98))
     equal_counts(result, verdict, calls)
     assert result.summary["generator"]["healthy"] == (result.exit_code == 0), result.account
 
 
 @pytest.mark.parametrize("silent", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["rings-only", "silent"])
-def test_exactly_the_calls_that_sipp_lets_fail_are_reported_by_name(tmp_path: Path, start: Start, silent: bool) -> None:
+def test_exactly_the_calls_that_sipp_lets_fail_are_reported_by_name(
+    tmp_path: Path, start: Start, captured: Comparison, silent: bool
+) -> None:
     options = ["-rtp_echo", *(["-set", "silent", "1"] if silent else [])]
     scenario = "uas_fails_sometimes.xml"
     callee = start(Sipp(tmp_path, "uas", scenario=scenario, calls=200, seconds=60, options=options))
@@ -106,3 +113,4 @@ def test_exactly_the_calls_that_sipp_lets_fail_are_reported_by_name(tmp_path: Pa
         ("busy", "code"): refused,
         ("timeout", "timeout"): unanswered,
     }
+    captured.equals_summary(result)
