@@ -394,8 +394,16 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "direction",
                 "srtp_auth",
                 "srtp_replay",
+                "no_stream",
             ),
         },
+    ),
+    Metric(
+        "sipswarm_rtcp_packets_discarded_total",
+        "counter",
+        ("reason",),
+        "RTCP packets received and not used.",
+        closed={"reason": ("bad_source", "bad_ssrc", "malformed", "not_negotiated", "srtp_auth")},
     ),
     Metric(
         "sipswarm_rtp_send_lateness_seconds",

@@ -115,8 +115,8 @@ class Process:
 
     def close(self) -> None:
         """Say the last numbers and let go of everything."""
+        self._role.close()  # before the last numbers: it counts what it finds
         self.child.close()
-        self._role.close()
         for each in self.sockets:
             each.close()
         self.context.term()

@@ -44,14 +44,16 @@ from .reports import RtcpSession
 from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
 from .sinks import Sink as NoSink
-from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical
+from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
 from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
 from .statistics import statistics_of
 from .stream import Stream
-from .totals import TELEPHONE_EVENT, MediaTotals
+from .totals import NO_STREAM, TELEPHONE_EVENT, MediaTotals
 
 _CHORES = 64
 """Every stream is looked after once in so many ticks."""
+_WAITING = 64
+"""Datagrams that are still read when a stream is closed: what a busy worker had not come to."""
 _SAMPLE_VISITS = 3
 """The level of one packet is measured every so many looks."""
 _JITTER_VISITS = 15
@@ -160,6 +162,7 @@ class MediaEngine:
             sending[sender.codec_index] += sender.can_send
             receiving[receiver.codec_index] += receiver.can_receive
         counted.quarantined = self._quarantine.sockets
+        counted.discards[NO_STREAM] = self._quarantine.rtp_packets
         counted.ports_in_use = 2 * (self._pool.size - self._pool.free)
         return counted
 
@@ -450,6 +453,7 @@ class MediaEngine:
         """Take a line out of everything and let its ports rest."""
         stream = line.stream
         del self._lines[(line.owner, stream.stream_id)]
+        self._take_what_waits(line, now)
         for each in (line.rtp_socket, line.rtcp_socket):
             if each is not None and line.heard:
                 self._poll.unregister(each.fileno())
@@ -475,6 +479,15 @@ class MediaEngine:
             counted.streams_one_way[final.one_way == "local"] += 1
         self._emit(line.owner, StreamClosed(stream.stream_id, reason, tuple(final)))
         self._quarantine.add(sockets, line.pool_port, now)
+
+    def _take_what_waits(self, line: Line, now: float) -> None:
+        """Count what came before the end and was not read yet; nothing of it is sent back any more."""
+        line.stream.receiver.set_echo(None)
+        for _ in range(_WAITING if line.heard else 0):
+            if not waits(line.rtp_socket):
+                return
+            ready = ((line.rtp_socket.fileno(), select.EPOLLIN),)
+            take_ready(ready, self._sources, self._takers, self._buffer, now)
 
     # ticks
 

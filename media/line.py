@@ -365,7 +365,7 @@ class Line:
             return
         agreed = self._rtcp_destination
         if source[0] != self.remote()[0] and (agreed is None or source[0] != agreed[0]):
-            self._receiver.discards[totals.BAD_SOURCE] += 1
+            self._counted.rtcp_discards[totals.RTCP_BAD_SOURCE] += 1
             return
         self._receive_rtcp(data, now)
 
@@ -375,16 +375,16 @@ class Line:
         if self._srtp is not None:
             plain = self._srtp.unprotect_rtcp(data)
             if plain is None:
-                self._receiver.discards[totals.SRTP_AUTH] += 1
+                counted.rtcp_discards[totals.RTCP_SRTP_AUTH] += 1
                 return
             data = plain
         try:
             belongs = self.rtcp.receive(data, self._receiver.reception, now)
         except RtpError:
-            counted.rtcp_invalid += 1
+            counted.rtcp_discards[totals.RTCP_MALFORMED] += 1
             return
         if not belongs:
-            self._receiver.discards[totals.BAD_SSRC] += 1
+            counted.rtcp_discards[totals.RTCP_BAD_SSRC] += 1
             return
         counted.rtcp_received += 1
         self._silence_from = now

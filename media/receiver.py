@@ -397,10 +397,10 @@ class Receiver:
         return self._receive_irregular(data, size, now)
 
     def _receive_irregular(self, data: bytes | bytearray, size: int, now: float) -> bool:
-        if size >= 2 and 192 <= data[1] <= 223 and is_rtcp(data):
+        if size >= 2 and is_rtcp(data, shared=self.rtcp_mux):
             if self.rtcp_mux:
                 return False
-            self.discards[totals.MALFORMED] += 1
+            self._context.totals.rtcp_discards[totals.RTCP_NOT_NEGOTIATED] += 1
             return True
         if not self.can_receive:
             self._throw(totals.DIRECTION, data, size)

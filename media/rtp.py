@@ -126,6 +126,10 @@ def payload_bounds(data: bytes | bytearray | memoryview, size: int) -> tuple[int
     return start, size - padding
 
 
-def is_rtcp(data: bytes | bytearray | memoryview) -> bool:
-    """Whether a datagram on a shared port is RTCP: packet type 192 to 223 (RFC 5761 4). data: at least 2 octets."""
-    return 192 <= data[1] <= 223
+def is_rtcp(data: bytes | bytearray | memoryview, *, shared: bool = True) -> bool:
+    """Whether a datagram on the port of RTP is RTCP.
+
+    data: at least 2 octets. shared: RTP and RTCP have agreed on one port, and RTP has no payload types 64 to 95 there
+    (RFC 5761 4). Without that only 72 to 76 are kept free (RFC 3551 6), where SR, RR, SDES, BYE and APP lie.
+    """
+    return 192 <= data[1] <= 223 if shared else 200 <= data[1] <= 204

@@ -1,7 +1,7 @@
 """UDP sockets of media: binding a pair, canonical addresses, connecting and disconnecting, and quarantine after close.
 
 A port that was closed rests with its socket open until its peer has been silent for some seconds, so that late RTP
-never reaches the next stream on that port (RELIABILITY B9). Knows nothing of RTP.
+never reaches the next stream on that port (RELIABILITY B9); it is counted.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import socket
 from collections import deque
 
 from .ports import PortPool
+from .rtp import is_rtcp
 
 Address = tuple[str, int]
 """Canonical IP literal and port."""
@@ -108,16 +109,29 @@ def disconnect(connected: socket.socket) -> None:
     _LIBC.connect(connected.fileno(), _UNSPECIFIED, len(_UNSPECIFIED))
 
 
-def drain(sock: socket.socket) -> int:
-    """Throw away what waits, at most 64 datagrams; returns how many it was."""
+def waits(sock: socket.socket) -> bool:
+    """Whether a datagram, or an error of an earlier one, is to be read."""
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def drain(sock: socket.socket) -> tuple[int, int]:
+    """Throw away what waits, at most 64 datagrams; returns how many it was, and how many of them were no RTCP."""
+    rtp = 0
     for count in range(_DRAIN_AT_ONCE):
         try:
-            sock.recv(1)
+            head = sock.recv(2)
         except BlockingIOError:
-            return count
+            return count, rtp
         except OSError:
             continue  # a pending ICMP error: reading it clears it
-    return _DRAIN_AT_ONCE
+        rtp += len(head) < 2 or not is_rtcp(head)
+    return _DRAIN_AT_ONCE, rtp
 
 
 class _Resting:
@@ -136,7 +150,7 @@ class _Resting:
 class Quarantine:
     """Closed ports, each kept until its peer was quiet long enough."""
 
-    __slots__ = ("_period", "_resting", "longest", "pool", "quiet")
+    __slots__ = ("_period", "_resting", "longest", "pool", "quiet", "rtp_packets")
 
     def __init__(self, pool: PortPool, quiet: float = 5.0, longest: float = 600.0) -> None:
         """Begin empty.
@@ -149,6 +163,8 @@ class Quarantine:
         self.longest = longest
         self._period = min(1.0, quiet / 4) or 0.05
         self._resting: deque[_Resting] = deque()
+        self.rtp_packets = 0
+        """RTP packets that came for streams that were over."""
 
     def __len__(self) -> int:
         """Pairs that rest."""
@@ -160,10 +176,9 @@ class Quarantine:
         return sum(len(pair.sockets) for pair in self._resting)
 
     def add(self, sockets: tuple[socket.socket, ...], port: int, now: float) -> None:
-        """Take a pair's open sockets. port: the even port to give back, 0 = none of the pool."""
+        """Take a pair's open sockets, that of RTP first. port: the even port to give back, 0 = none of the pool."""
         pair = _Resting(sockets, port, now)
-        for each in sockets:
-            drain(each)
+        self._drain(pair)
         pair.check_at = now + self._period
         self._resting.append(pair)
 
@@ -178,7 +193,7 @@ class Quarantine:
             if resting[0].check_at > now:
                 return
             pair = resting.popleft()
-            if sum(drain(each) for each in pair.sockets):
+            if self._drain(pair):
                 pair.last_packet = now
             if now - pair.last_packet >= self.quiet or now - pair.since >= self.longest:
                 self._release(pair)
@@ -191,7 +206,17 @@ class Quarantine:
         while self._resting:
             self._release(self._resting.popleft())
 
+    def _drain(self, pair: _Resting) -> int:
+        """Throw away what waits at a pair; returns how many datagrams it was."""
+        total = 0
+        for number, each in enumerate(pair.sockets):
+            count, rtp = drain(each)
+            total += count
+            self.rtp_packets += rtp if number == 0 else 0
+        return total
+
     def _release(self, pair: _Resting) -> None:
+        self._drain(pair)
         for each in pair.sockets:
             each.close()
         if pair.port:

@@ -19,8 +19,10 @@ DISCARD_REASONS = (
     "malformed",
     "oversize",
     "direction",
+    "no_stream",
 )
-"""Why a packet is dropped, in the order of `StreamStatistics.discards`."""
+"""Why a packet is dropped, in the order of `StreamStatistics.discards`; `no_stream` is of no stream: it came at a port
+whose stream was over."""
 (
     DUPLICATE,
     LATE,
@@ -33,7 +35,12 @@ DISCARD_REASONS = (
     MALFORMED,
     OVERSIZE,
     DIRECTION,
+    NO_STREAM,
 ) = range(len(DISCARD_REASONS))
+
+RTCP_DISCARD_REASONS = ("bad_source", "bad_ssrc", "malformed", "not_negotiated", "srtp_auth")
+"""Why an RTCP packet is dropped; `not_negotiated` came on the port of RTP."""
+RTCP_BAD_SOURCE, RTCP_BAD_SSRC, RTCP_MALFORMED, RTCP_NOT_NEGOTIATED, RTCP_SRTP_AUTH = range(len(RTCP_DISCARD_REASONS))
 
 CODECS = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN", "other")
 """Codec labels: a closed set."""
@@ -115,7 +122,7 @@ class MediaTotals:
         "ports_in_use",
         "quarantined",
         "round_trip",
-        "rtcp_invalid",
+        "rtcp_discards",
         "rtcp_received",
         "rtcp_sent",
         "send_errors",
@@ -169,7 +176,8 @@ class MediaTotals:
         """Received digits beyond the bound of a stream."""
         self.rtcp_sent = 0
         self.rtcp_received = 0
-        self.rtcp_invalid = 0
+        self.rtcp_discards = [0] * len(RTCP_DISCARD_REASONS)
+        """RTCP packets dropped, by reason."""
         self.streams_opened = 0
         self.streams_closed = 0
         self.streams_refused = 0
@@ -229,6 +237,8 @@ class MediaTotals:
                 yield name, (codec,), (distribution.total, *distribution.counts)
         for reason, value in zip(DISCARD_REASONS, self.discards, strict=True):
             yield "sipswarm_rtp_packets_discarded_total", (reason,), (value,)
+        for reason, value in zip(RTCP_DISCARD_REASONS, self.rtcp_discards, strict=True):
+            yield "sipswarm_rtcp_packets_discarded_total", (reason,), (value,)
         yield "sipswarm_rtp_send_lateness_seconds", (), (self.lateness.total, *self.lateness.counts)
         yield "sipswarm_rtp_gap_seconds", (), (self.gap.total, *self.gap.counts)
         yield "sipswarm_rtp_round_trip_seconds", (), (self.round_trip.total, *self.round_trip.counts)

@@ -178,6 +178,7 @@ class LoadRun:
             host=platform.node(),
             sent_again=view.by(AGAIN, "method", direction="sent"),
             received_again=view.by(AGAIN, "method", direction="received"),
+            rtp_after_calls=int(view.sum("sipswarm_rtp_packets_discarded_total", reason="no_stream")),
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:

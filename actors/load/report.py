@@ -5,9 +5,12 @@ is said of the system under test, and so does a scenario that is broken. No fals
 for which nothing was counted has failed, and so has a call that was planned and of which nobody knows what became.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
+
+from media.totals import DISCARD_REASONS, NO_STREAM
 
 from ..config import LoadConfig
 from ..failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
@@ -88,6 +91,8 @@ class Ending(NamedTuple):
     """SIP messages that were sent again, by the method of their CSeq: requests and responses"""
     received_again: tuple[tuple[str, int], ...] = ()
     """requests and final responses that came again, by the method of their CSeq"""
+    rtp_after_calls: int = 0
+    """RTP packets that came at a port whose call was over"""
 
 
 class Result(NamedTuple):
@@ -286,6 +291,7 @@ class Report:
         load, tally, timeline = self.load, self.tally, self.timeline
         so_far = not ending.over
         again = {"sent": ending.sent_again, "received": ending.received_again}
+        discards = +(tally.rtp_discards + Counter({DISCARD_REASONS[NO_STREAM]: ending.rtp_after_calls}))
         return {
             "schema": SCHEMA,
             "verdict": verdict.text,
@@ -334,8 +340,8 @@ class Report:
                 "rtp_sent": tally.rtp_sent,
                 "rtp_received": tally.rtp_received,
                 "lost": tally.rtp_lost,
-                "rtp_discarded": tally.rtp_discards.total(),
-                "discards": dict(sorted(tally.rtp_discards.items())),
+                "rtp_discarded": discards.total(),
+                "discards": dict(sorted(discards.items())),
                 "loss_ratio_max": _rounded(tally.distributions["loss"].max),
                 "jitter_p95": _rounded(tally.distributions["jitter"].percentile(95)),
                 "mos_cqe_p5": _rounded(tally.distributions["mos"].percentile(5)),

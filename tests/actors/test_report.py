@@ -672,3 +672,10 @@ def test_nothing_is_said_of_what_did_not_happen() -> None:
     assert not any(
         "again" in each or "discarded" in each or "retransmissions" in each for each in result_lines(summary)
     )
+
+
+def test_rtp_that_comes_after_its_call_is_discarded_and_of_no_row() -> None:
+    row = ROW._replace(rtp_discards=(0, 3) + (0,) * (len(DISCARD_REASONS) - 2))
+    summary = report(row).judge(ending(1, rtp_after_calls=7)).summary
+    assert summary["media"]["discards"] == {DISCARD_REASONS[1]: 3, "no_stream": 7}
+    assert summary["media"]["rtp_discarded"] == 10

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.fleet import Answer, LoadResult, command
+from tests.interop.fleet import Answer, LoadResult, Side, command
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "load-testing.md").read_text()
@@ -62,7 +62,7 @@ def test_a_recipe_passes(kitchen: tuple[Path, dict[str, str]], number: str, word
         assert exit_code == 0, account
         return
     out = folder / arguments[arguments.index("--out") + 1]
-    result = LoadResult(exit_code, json.loads((out / "summary.json").read_text()), account, [])
+    result = LoadResult(exit_code, json.loads((out / "summary.json").read_text()), account, [], Side("", 0))
     assert result.verdict == 0, account
     assert result.summary["calls"]["answered"] > 0
     assert {path.name for path in out.iterdir()} >= {"report.html", "summary.json", "calls.csv", "junit.xml"}

@@ -136,12 +136,13 @@ class Wire:
                 self._messages.append(Message(source, destination, start, method, number, call, detail))
         elif field["udp.srcport"]:
             payload = bytes.fromhex(first("udp.payload")[:4])
-            is_rtcp = len(payload) == 2 and payload[0] >> 6 == 2 and 64 <= payload[1] & 0x7F <= 95
+            is_rtcp = len(payload) == 2 and payload[0] >> 6 == 2 and 192 <= payload[1] <= 223
             self._datagrams.append(Datagram(source, destination, is_rtcp, refused))
 
     def totals(self, side: Side) -> Totals:
         """Count what is one program's."""
-        totals = Totals(Counter(), Counter(), Counter(), calls := {}, Counter())
+        calls: dict[str, str] = {}
+        totals = Totals(Counter(), Counter(), Counter(), calls, Counter())
         seen = set()
         for message in self._messages:
             direction = direction_of(side, message)

@@ -27,6 +27,7 @@ from media.messages import (
 )
 from media.rtp import RtpPacket
 from media.sockets import bind
+from media.totals import NO_STREAM, RTCP_DISCARD_REASONS
 
 from .world import HOME, TICK, World, call, to
 
@@ -124,8 +125,44 @@ def test_rtcp_is_checked_for_source_and_form(world: World) -> None:
         peer.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, port))
         world.run(0.05)
     final = world.close(one)
-    assert (final.discards[7], final.discards[3], final.rtcp_received) == (1, 1, 0)
-    assert one.totals.rtcp_invalid == 1
+    assert (sum(final.discards), final.rtcp_received) == (0, 0)
+    discards = dict(zip(RTCP_DISCARD_REASONS, one.totals.rtcp_discards, strict=True))
+    assert discards == {"bad_source": 1, "bad_ssrc": 1, "malformed": 1, "not_negotiated": 0, "srtp_auth": 0}
+
+
+def test_what_came_before_the_end_is_received_and_what_comes_after_it_is_of_no_stream(world: World) -> None:
+    one, other = call(world)
+    world.run(0.2)
+    opened = world.said(one, StreamOpened)[0]
+    sent = world.close(other).packets_sent  # the last of them wait at the other side
+    assert world.close(one).packets_received == sent > 5
+    with bind(HOME, 0) as peer:
+        for number in range(5):
+            peer.sendto(RtpPacket(0, number, 160 * number, 5, bytes(160)).to_bytes(), (HOME, opened.rtp_port))
+        peer.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, opened.rtp_port))
+        peer.sendto(rtcp.ReceiverReport(5).to_bytes(), (HOME, opened.rtcp_port))
+        world.run(2.0)
+        assert one.totals.discards[NO_STREAM] == 5
+        peer.sendto(RtpPacket(0, 6, 0, 5, bytes(160)).to_bytes(), (HOME, opened.rtp_port))
+        one.close()
+    world.engines.remove(one)
+    assert one.totals.discards[NO_STREAM] == 6
+    assert sum(one.totals.discards) == 6
+
+
+def test_what_waits_at_the_end_is_not_echoed(world: World) -> None:
+    one, other = call(world, source=("echo", 0))
+    world.do(other, SetSource(1, ("silence",)))
+    world.run(0.2)
+    before = one.totals.packets_sent[0]
+    assert before > 5
+    for _ in range(8):  # packets of the other wait at the one that echoes, which does not read
+        world.now += TICK
+        world.poll(other)
+    sent = other.totals.packets_sent[0]
+    assert sent > one.totals.packets_received[0]
+    final = world.close(one)
+    assert (final.packets_received, final.packets_sent) == (sent, before)
 
 
 def test_a_peer_that_goes_away_is_no_error(world: World) -> None:

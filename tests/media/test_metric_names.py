@@ -6,7 +6,11 @@ from media.totals import MediaTotals
 
 def test_every_metric_of_media_is_fed_by_the_engine_and_every_row_is_shown() -> None:
     given = {name: labels for name, labels, _ in MediaTotals().rows()}
-    shown = {metric.name for metric in METRICS if metric.name.startswith(("sipswarm_rtp_", "sipswarm_dtmf_"))}
+    shown = {
+        metric.name
+        for metric in METRICS
+        if metric.name.startswith(("sipswarm_rtp_", "sipswarm_rtcp_", "sipswarm_dtmf_"))
+    }
     assert shown - {"sipswarm_dtmf_errors_total"} == {name for name in given if "queue" not in name}, "or by the calls"
     for name, labels in given.items():
         assert len(labels) == len(BY_NAME[name].own_labels)

@@ -174,7 +174,7 @@ def test_what_is_thrown_away_of_other_sources_is_counted_packet_by_packet() -> N
         (lambda data: data[:8], "malformed"),
         (lambda data: b"\xa0" + data[1:-1] + b"\x00", "malformed"),
         (lambda data: data[:1] + b"\x12" + data[2:], "bad_payload"),
-        (lambda data: data[:1] + b"\xc8" + data[2:], "malformed"),
+        (lambda data: data[:1] + b"\xcd" + data[2:], "bad_payload"),  # marker and 77, RTP where ports are not shared
         (lambda data: data[:8] + b"abcd" + data[12:], ""),
     ],
 )
@@ -189,9 +189,27 @@ def test_what_does_not_belong_is_dropped_by_reason(change: object, reason: str) 
 
 
 def test_rtcp_on_the_rtp_port_is_handed_back_only_when_negotiated() -> None:
-    report = bytes.fromhex("80c90001 00000005")
-    assert Line().receive(report, 0.0)
-    assert not Line(DTMF._replace(rtcp_mux=True)).receive(report, 0.0)
+    """Without rtcp-mux it is dropped, and no packet of RTP; 72 to 76 are no payload types (RFC 3551 section 6)."""
+    for packet_type in range(200, 205):
+        report = bytes((0x80, packet_type, 0, 1, 0, 0, 0, 5))
+        line = Line()
+        assert line.receive(report, 0.0)
+        assert line.discards() == {}
+        assert sum(line.context.totals.rtcp_discards) == 1
+        assert not Line(DTMF._replace(rtcp_mux=True)).receive(report, 0.0)
+
+
+@pytest.mark.parametrize("payload_type", [64, 71, 77, 95])
+def test_payload_types_of_rtcp_are_rtp_as_long_as_the_ports_are_not_shared(payload_type: int) -> None:
+    """RFC 5761 section 4 keeps them from being used on a shared port only."""
+    settings = DTMF._replace(receive_codecs=((payload_type, "PCMU", 8000),))
+    line = Line(settings)
+    for number in range(3):
+        assert line.receive(RtpPacket(payload_type, number, 160 * number, 5, SILENCE, True).to_bytes(), number * 0.02)
+    assert line.stream.receiver.received == 3
+    assert line.discards() == {}
+    shared = Line(settings._replace(rtcp_mux=True))
+    assert not shared.receive(RtpPacket(payload_type, 0, 0, 5, SILENCE, True).to_bytes(), 0.0)
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])

@@ -22,6 +22,7 @@ from media.sockets import (
     drain,
     is_multicast,
     is_null,
+    waits,
 )
 
 HOME = "127.0.0.1"
@@ -158,14 +159,32 @@ def test_a_disconnected_socket_hears_everybody_again_on_its_port(free_base: int)
 
 def test_draining_counts_and_stops_at_its_bound() -> None:
     with bind(HOME, 0) as sock, bind(HOME, 0) as peer:
-        assert drain(sock) == 0
+        assert drain(sock) == (0, 0)
         for _ in range(5):
             peer.sendto(b"x", sock.getsockname())
-        assert drain(sock) == 5
+        assert drain(sock) == (5, 5)
         for _ in range(100):
             peer.sendto(b"x", sock.getsockname())
-        assert drain(sock) == 64
-        assert drain(sock) == 36
+        assert drain(sock) == (64, 64)
+        assert drain(sock) == (36, 36)
+
+
+def test_draining_tells_rtcp_by_its_payload_type() -> None:
+    """64 to 95 below the bit that is RTP's marker: RFC 5761 section 4."""
+    with bind(HOME, 0) as sock, bind(HOME, 0) as peer:
+        for second in (0, 8, 0x80, 64, 95, 191, 192, 200, 204, 223, 224, 255):
+            peer.sendto(bytes((0x80, second)) + bytes(10), sock.getsockname())
+        peer.sendto(b"", sock.getsockname())
+        assert drain(sock) == (13, 9)
+
+
+def test_what_waits_is_told_and_left() -> None:
+    with bind(HOME, 0) as sock, bind(HOME, 0) as peer:
+        assert not waits(sock)
+        peer.sendto(b"", sock.getsockname())
+        assert waits(sock)
+        assert drain(sock) == (1, 1)
+        assert not waits(sock)
 
 
 def test_draining_swallows_what_icmp_said() -> None:
@@ -173,7 +192,7 @@ def test_draining_swallows_what_icmp_said() -> None:
         with bind(HOME, 0) as gone:
             sock.connect(gone.getsockname())
         sock.send(b"x")
-        assert drain(sock) <= 64
+        assert drain(sock)[0] <= 64
 
 
 class TestQuarantine:
