@@ -7,9 +7,10 @@ from .baresip import Phone
 from .conftest import Start
 from .fleet import Answer
 from .speech import likeness, speech
+from .wire_totals import Comparison
 
 
-def test_a_phone_hears_its_own_voice(tmp_path: Path, start: Start) -> None:
+def test_a_phone_hears_its_own_voice(tmp_path: Path, start: Start, captured: Comparison) -> None:
     voice = speech(5, seed=1)
     answer = start(Answer(tmp_path, ["--media", "echo"]))
     phone = start(Phone(tmp_path, voice))
@@ -33,3 +34,4 @@ def test_a_phone_hears_its_own_voice(tmp_path: Path, start: Start) -> None:
     assert heard.found >= 0.9, heard
     assert abs(heard.gain - 1) < 0.02, heard
     assert heard.snr_db > 33, heard
+    captured.equals_metrics(answer, answer.side)

@@ -5,12 +5,13 @@ from pathlib import Path
 from .conftest import Start
 from .fleet import Answer
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 CALLS = 24
 """each is two dialogs whose slots are chance; that every pair shares one is one case of 2^24"""
 
 
-def test_sipp_takes_over_its_calls_in_either_slot(tmp_path: Path, start: Start) -> None:
+def test_sipp_takes_over_its_calls_in_either_slot(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--call-workers", "2"]))
     answer.ready()
     scenario = "uac_takes_over.xml"
@@ -24,3 +25,4 @@ def test_sipp_takes_over_its_calls_in_either_slot(tmp_path: Path, start: Start) 
     answer.counted("sipswarm_calls_completed_total", CALLS, role="uas", ended_by="local")
     metrics = answer.counted("sipswarm_calls_completed_total", CALLS, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_calls_finished_total", role="uas", outcome="answered") == 2 * CALLS
+    captured.equals_metrics(answer, answer.side)

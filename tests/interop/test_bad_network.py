@@ -9,6 +9,7 @@ from .conftest import Start
 from .fleet import Answer, load
 from .relay import Relay, Weather
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 CALLS = 200
 
@@ -28,7 +29,9 @@ ROWS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
-def test_every_call_of_sipp_succeeds_and_is_one_call(tmp_path: Path, start: Start, name: str) -> None:
+def test_every_call_of_sipp_succeeds_and_is_one_call(
+    tmp_path: Path, start: Start, captured: Comparison, name: str
+) -> None:
     answer = start(Answer(tmp_path, ["--media", "none"]))
     answer.ready()
     with Relay(answer.host, answer.port, *ROWS[name], seed=1) as relay:
@@ -48,11 +51,12 @@ def test_every_call_of_sipp_succeeds_and_is_one_call(tmp_path: Path, start: Star
     metrics = answer.counted("sipswarm_calls_completed_total", CALLS, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_call_attempts_total", role="uas") == CALLS
     assert metrics.total("sipswarm_calls_finished_total", role="uas", outcome="answered") == CALLS
+    captured.equals_metrics(answer, answer.side)
 
 
 @pytest.mark.slow
 def test_every_call_of_ours_succeeds_when_five_of_a_hundred_packets_of_its_set_up_are_lost(
-    tmp_path: Path, start: Start
+    tmp_path: Path, start: Start, captured: Comparison
 ) -> None:
     callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=CALLS, seconds=100))
     callee.ready()
@@ -67,3 +71,4 @@ def test_every_call_of_ours_succeeds_when_five_of_a_hundred_packets_of_its_set_u
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account
     assert verdict.calls("TotalCallCreated") == verdict.calls("SuccessfulCall(C)") == CALLS, verdict.account
+    captured.equals_summary(result)

@@ -8,6 +8,7 @@ from .conftest import Start
 from .fleet import Answer, load
 from .kamailio import Home
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 
 def account(folder: Path, name: str, password: str = "") -> list[str]:
@@ -18,7 +19,7 @@ def account(folder: Path, name: str, password: str = "") -> list[str]:
     return ["--auth-user", name, "--auth-password-file", str(file)]
 
 
-def test_sipp_finds_every_call_option_in_the_invite(tmp_path: Path, start: Start) -> None:
+def test_sipp_finds_every_call_option_in_the_invite(tmp_path: Path, start: Start, captured: Comparison) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_expects_options.xml", calls=5, seconds=40))
     callee.ready()
     arguments = ["-r", "5", "-m", "5", "-d", "0.2s", "--media", "silence", "--from", "alice@example.org"]
@@ -29,9 +30,12 @@ def test_sipp_finds_every_call_option_in_the_invite(tmp_path: Path, start: Start
     assert verdict.exit_code == 0, verdict.account + result.account
     assert result.verdict == 0, result.account
     assert result.summary["calls"]["completed"] == verdict.calls("SuccessfulCall(C)") == 5
+    captured.equals_summary(result)
 
 
-def test_a_load_calls_a_registered_robot_through_kamailio_until_it_is_gone(tmp_path: Path, start: Start) -> None:
+def test_a_load_calls_a_registered_robot_through_kamailio_until_it_is_gone(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     home = start(Home(tmp_path))
     home.ready()
     records = tmp_path / "answer.cdr"
@@ -45,6 +49,9 @@ def test_a_load_calls_a_registered_robot_through_kamailio_until_it_is_gone(tmp_p
     result = load(tmp_path, "sip:bob@home.test", arguments, 60)
     assert result.verdict == 0, result.account + answer.program.account() + home.program.account()
     assert result.summary["calls"]["completed"] == 10
+    captured.read(answer.side, result.side)
+    captured.equals_summary(result)
+    captured.equals_metrics(answer, answer.side)
     assert home.by_route() == {"ACK": 10, "BYE": 10}
     answer.program.end()
     assert answer.program.exit_code == 0, answer.program.account()

@@ -10,6 +10,7 @@ from .fleet import load
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 
 class Flow(NamedTuple):
@@ -30,7 +31,7 @@ FLOWS = [
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.scenario.removesuffix(".xml"))
-def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow) -> None:
+def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, captured: Comparison, flow: Flow) -> None:
     options = flow.peer_options
     callee = start(Sipp(tmp_path, "callee", scenario=flow.scenario, calls=5, seconds=40, options=options))
     callee.ready()
@@ -41,6 +42,7 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert verdict.calls("SuccessfulCall(C)") == 5
     assert result.summary["calls"]["outcomes"] == {flow.outcome: 5}
     assert result.verdict == flow.exit_code, result.account
+    captured.equals_summary(result)
 
 
 SCENARIO = """async def scenario(ua, row):
@@ -50,7 +52,9 @@ SCENARIO = """async def scenario(ua, row):
 
 
 @pytest.mark.parametrize("by_scenario", [False, True], ids=["plain", "scenario"])
-def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start, by_scenario: bool) -> None:
+def test_a_challenge_is_answered_with_the_password(
+    tmp_path: Path, start: Start, captured: Comparison, by_scenario: bool
+) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_challenges.xml", calls=5, seconds=40))
     callee.ready()
     password = tmp_path / "password"
@@ -66,9 +70,10 @@ def test_a_challenge_is_answered_with_the_password(tmp_path: Path, start: Start,
     assert result.verdict == 0, result.account
     # An attempt is a call, not an INVITE: the challenged one is counted once.
     assert result.summary["calls"]["attempted"] == result.summary["calls"]["answered"] == 5
+    captured.equals_summary(result)
 
 
-def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start: Start) -> None:
+def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start: Start, captured: Comparison) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_rings_forever.xml", calls=3, seconds=40))
     callee.ready()
     arguments = ["-r", "5", "-m", "3", "--media", "none", "--ring-time", "1s"]
@@ -79,9 +84,10 @@ def test_a_call_that_is_not_answered_in_time_is_cancelled(tmp_path: Path, start:
     assert result.verdict == 1, result.account
     # Our own timer ended it: the table of metrics calls that a timeout, also when CANCEL and 487 followed.
     assert result.summary["calls"]["outcomes"] == {"timeout": 3}
+    captured.equals_summary(result)
 
 
-def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start) -> None:
+def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start, captured: Comparison) -> None:
     address = f"{LOOPBACK}:{free_port()}"
     callee = start(NetSip(tmp_path, "uas.pl", 60, local=f"sip:{address}", calls=3))
     callee.ready()
@@ -96,3 +102,4 @@ def test_net_sip_echoes_our_audio_and_our_digits(tmp_path: Path, start: Start) -
     assert result.summary["dtmf"]["missed"] == result.summary["dtmf"]["wrong"] == 0
     assert result.summary["media"]["one_way_calls"] == 0
     assert result.summary["media"]["rtp_received"] >= heard["packets"]["0"] - 3
+    captured.equals_summary(result)

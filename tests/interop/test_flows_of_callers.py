@@ -13,6 +13,7 @@ from .fleet import Answer
 from .net_sip import NetSip
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
+from .wire_totals import Comparison
 
 
 class Flow(NamedTuple):
@@ -49,7 +50,9 @@ OVER_TCP = [
 
 
 @pytest.mark.parametrize(("flow", "transport"), OVER_UDP + OVER_TCP)
-def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow, transport: str) -> None:
+def test_sipp_is_content_with_each_flow(
+    tmp_path: Path, start: Start, captured: Comparison, flow: Flow, transport: str
+) -> None:
     answer = start(Answer(tmp_path, flow.options, transport=transport))
     answer.ready()
     caller = Sipp(
@@ -67,11 +70,13 @@ def test_sipp_is_content_with_each_flow(tmp_path: Path, start: Start, flow: Flow
     assert verdict.calls("SuccessfulCall(C)") == 5
     if not flow.outcome:
         assert answer.metrics().total("sipswarm_calls_finished_total", outcome="answered") == 0
+        captured.equals_metrics(answer, answer.side)
         return
     metrics = answer.counted("sipswarm_calls_finished_total", 5, role="uas", outcome=flow.outcome)
     assert metrics.total("sipswarm_calls_finished_total") == 5
     if flow.ended_by:
         answer.counted("sipswarm_calls_completed_total", 5, role="uas", ended_by=flow.ended_by)
+    captured.equals_metrics(answer, answer.side)
 
 
 def late_ack(folder: Path, start: Start) -> tuple[Answer, Verdict]:
@@ -91,7 +96,7 @@ def test_a_200_without_ack_is_sent_again_and_counted_at_once(tmp_path: Path, sta
     assert metrics.total("sipswarm_sip_retransmissions_total") == 2
 
 
-def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, start: Start) -> None:
+def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--media", "echo"]))
     answer.ready()
     local = f"sip:{LOOPBACK}:{free_port()}"
@@ -102,9 +107,10 @@ def test_net_sip_hears_nothing_on_hold_and_everything_after(tmp_path: Path, star
     assert said["received"]["hold"] == 0
     assert said["received"]["resumed"] >= 60
     assert said["bye"] == 1
+    captured.equals_metrics(answer, answer.side)
 
 
-def test_net_sip_cancels_while_we_ring(tmp_path: Path, start: Start) -> None:
+def test_net_sip_cancels_while_we_ring(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--ring-time", "10s"]))
     answer.ready()
     local = f"sip:{LOOPBACK}:{free_port()}"
@@ -114,9 +120,12 @@ def test_net_sip_cancels_while_we_ring(tmp_path: Path, start: Start) -> None:
     assert said["cancelled"] == 1
     assert 180 in said["preliminary"]
     answer.counted("sipswarm_calls_finished_total", 1, role="uas", outcome="cancelled")
+    captured.equals_metrics(answer, answer.side)
 
 
-def test_a_registration_is_made_with_the_password_and_taken_back_at_the_end(tmp_path: Path, start: Start) -> None:
+def test_a_registration_is_made_with_the_password_and_taken_back_at_the_end(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     registrar = start(Sipp(tmp_path, "registrar", scenario="uas_registrar.xml", calls=1, seconds=60))
     registrar.ready()
     password = tmp_path / "password"
@@ -126,6 +135,7 @@ def test_a_registration_is_made_with_the_password_and_taken_back_at_the_end(tmp_
     answer = start(Answer(tmp_path, [*options, "--auth-password-file", str(password)]))
     answer.ready()
     answer.counted("sipswarm_registrations_total", 1, result="ok")
+    captured.equals_metrics(answer, answer.side)
     answer.program.end()
     assert answer.program.exit_code == 0, answer.program.account()
     verdict = registrar.verdict()

@@ -13,6 +13,7 @@ from .conftest import Start
 from .fleet import Answer, load
 from .peers import SIPP, require
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-sipp.md").read_text()
 TABLE = re.findall(r"^\| (.+?) \| (.+?) \| (.*?) ?\|$", PAGE.partition("## Options")[2].partition("\n## ")[0], re.M)[1:]
@@ -72,7 +73,7 @@ def test_every_option_on_the_right_is_ours(left: str, right: str, remark: str) -
     assert isinstance(cli, click.Group)
 
 
-def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: Start) -> None:
+def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: Start, captured: Comparison) -> None:
     (tmp_path / "scenario.xml").write_text(block("xml"))
     (tmp_path / "scenario.py").write_text(block("python"))
     (tmp_path / "rows.csv").write_text(data())
@@ -100,6 +101,9 @@ def test_the_same_scenario_passes_with_sipp_and_with_us(tmp_path: Path, start: S
 
     _, _, target, *arguments = ours
     result = load(tmp_path, target, arguments, 60)
+    captured.read(answer.side, result.side)
+    captured.equals_summary(result)
+    captured.equals_metrics(answer, answer.side)
     assert result.summary["calls"]["outcomes"] == {"answered": calls}, result.account
     assert result.summary["calls"]["failed"] == 0, result.account
     answer.counted("sipswarm_calls_completed_total", 2 * calls, role="uas")

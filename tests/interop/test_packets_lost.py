@@ -10,12 +10,13 @@ import pytest
 from .conftest import Start
 from .fleet import Answer, load
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 LOSS = ["-lost", "15"]
 pytestmark = pytest.mark.slow
 
 
-def test_calls_of_sipp_survive_lost_packets(tmp_path: Path, start: Start) -> None:
+def test_calls_of_sipp_survive_lost_packets(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--media", "none"]))
     answer.ready()
     options = ["-r", "20", "-d", "300", *LOSS]
@@ -29,9 +30,10 @@ def test_calls_of_sipp_survive_lost_packets(tmp_path: Path, start: Start) -> Non
     assert metrics.total("sipswarm_calls_finished_total") == 40
     assert metrics.total("sipswarm_calls_active") == 0
     assert verdict.calls("Retransmissions(C)") > 0
+    captured.equals_metrics(answer, answer.side)
 
 
-def test_our_calls_survive_lost_packets(tmp_path: Path, start: Start) -> None:
+def test_our_calls_survive_lost_packets(tmp_path: Path, start: Start, captured: Comparison) -> None:
     callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=40, seconds=60, options=LOSS))
     callee.ready()
     arguments = ["-r", "20", "-m", "40", "-d", "0.3s", "--media", "none"]
@@ -41,3 +43,4 @@ def test_our_calls_survive_lost_packets(tmp_path: Path, start: Start) -> None:
     assert result.exit_code in (0, 98), result.account  # 98 when the machine was too busy
     assert result.summary["calls"]["completed"] == verdict.calls("SuccessfulCall(C)") == 40
     assert verdict.total("INVITE", "Lost") + verdict.total("BYE", "Lost") > 0
+    captured.equals_summary(result)

@@ -14,6 +14,7 @@ from .fleet import Answer
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
 from .test_ladders_of_callees import contented, judged
+from .wire_totals import Comparison
 
 
 def test_regexp_finds_address_contact_and_origin_in_our_answer(tmp_path: Path, start: Start) -> None:
@@ -37,7 +38,7 @@ def test_regexp_finds_address_contact_and_origin_in_our_answer(tmp_path: Path, s
 #  |                      |-- 200, our answer ------>|
 #  |< ============================== our answer =====|
 #  |-- ACK, that answer ->|<-------------------- ACK |
-def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: Start) -> None:
+def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--media", "tone:440"]))
     answer.ready()
     between = f"{LOOPBACK}:{free_port()}"
@@ -57,3 +58,4 @@ def test_a_controller_of_sipp_connects_two_calls_to_us(tmp_path: Path, start: St
     metrics = answer.counted("sipswarm_calls_completed_total", 6, role="uas", ended_by="remote")
     # Each call of a pair hears the other: ours talk to each other, SIPp has no part in it.
     assert metrics.total("sipswarm_rtp_packets_total", direction="received") >= 6 * 30
+    captured.equals_metrics(answer, answer.side)

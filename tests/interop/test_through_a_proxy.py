@@ -8,11 +8,12 @@ from .conftest import Start
 from .fleet import Answer, load
 from .kamailio import Proxy
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"], ids=["udp", "tcp-to-udp"])
 def test_a_proxied_caller_reaches_us_and_we_answer_along_the_route(
-    tmp_path: Path, start: Start, transport: str
+    tmp_path: Path, start: Start, captured: Comparison, transport: str
 ) -> None:
     answer = start(Answer(tmp_path))
     answer.ready()
@@ -34,9 +35,10 @@ def test_a_proxied_caller_reaches_us_and_we_answer_along_the_route(
     assert verdict.exit_code == 0, verdict.account + answer.program.account()
     metrics = answer.counted("sipswarm_calls_completed_total", 20, role="uas", ended_by="remote")
     assert metrics.total("sipswarm_call_attempts_total", role="uas") == 20
+    captured.equals_metrics(answer, answer.side)
 
 
-def test_our_bye_to_a_proxied_caller_follows_the_route(tmp_path: Path, start: Start) -> None:
+def test_our_bye_to_a_proxied_caller_follows_the_route(tmp_path: Path, start: Start, captured: Comparison) -> None:
     answer = start(Answer(tmp_path, ["--hangup-after", "0.5s"]))
     answer.ready()
     proxy = start(Proxy(tmp_path, answer.address))
@@ -46,9 +48,10 @@ def test_our_bye_to_a_proxied_caller_follows_the_route(tmp_path: Path, start: St
     verdict = caller.verdict()
     assert verdict.exit_code == 0, verdict.account + answer.program.account()
     answer.counted("sipswarm_calls_completed_total", 5, role="uas", ended_by="local")
+    captured.equals_metrics(answer, answer.side)
 
 
-def test_our_calls_follow_the_route_that_a_proxy_records(tmp_path: Path, start: Start) -> None:
+def test_our_calls_follow_the_route_that_a_proxy_records(tmp_path: Path, start: Start, captured: Comparison) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_records_routes.xml", calls=20, seconds=40))
     callee.ready()
     proxy = start(Proxy(tmp_path, callee.address))
@@ -59,3 +62,4 @@ def test_our_calls_follow_the_route_that_a_proxy_records(tmp_path: Path, start: 
     assert verdict.exit_code == 0, verdict.account + result.account
     assert result.verdict == 0, result.account
     assert result.summary["calls"]["completed"] == verdict.calls("SuccessfulCall(C)") == 20
+    captured.equals_summary(result)

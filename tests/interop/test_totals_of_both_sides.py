@@ -15,6 +15,7 @@ from .conftest import Start
 from .fleet import Answer
 from .processes import LOOPBACK
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 CALLS = 60
 SENT, RECEIVED = "sent", "received"
@@ -62,7 +63,9 @@ def test_a_load_of_ours_counts_what_sipp_counts(tmp_path: Path, start: Start) ->
 
 
 @pytest.mark.parametrize(("status", "outcome"), [(200, "answered"), (486, "busy")])
-def test_our_answering_side_counts_what_sipp_counts(tmp_path: Path, start: Start, status: int, outcome: str) -> None:
+def test_our_answering_side_counts_what_sipp_counts(
+    tmp_path: Path, start: Start, captured: Comparison, status: int, outcome: str
+) -> None:
     answer = start(Answer(tmp_path, ["--media", "none", "--status", str(status)]))
     answer.ready()
     scenario = "uac" if status == 200 else "uac_is_refused.xml"
@@ -82,3 +85,4 @@ def test_our_answering_side_counts_what_sipp_counts(tmp_path: Path, start: Start
         assert repeated == verdict.total(method, "Retrans"), f"{method}\n{verdict.account}"
     sent = metrics.total("sipswarm_sip_responses_total", direction=SENT, method="INVITE", code=str(status))
     assert sent - metrics.total("sipswarm_sip_retransmissions_total", direction=SENT, method="INVITE") == CALLS
+    captured.equals_metrics(answer, answer.side)

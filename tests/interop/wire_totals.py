@@ -176,6 +176,11 @@ class Comparison:
     def __init__(self, folder: Path) -> None:
         self.wire = None if cannot_capture() else Wire(folder)
 
+    def read(self, *sides: Side) -> None:
+        """End the capture, where several programs of ours are compared; of one that is done by its comparison."""
+        if self.wire is not None:
+            self.wire.read(sides)
+
     def equals_metrics(self, fleet: Fleet, side: Side, *, without: tuple[str, ...] = ()) -> None:
         """End the capture; wait until /metrics of a program of ours tell the same.
 
