@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .app import main as main
+    from .entry import main as main
 
 __all__ = ["main"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "main":
-        from .app import main
+        from .entry import main
 
         return main
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """The command `sipswarm` and its verbs; every error of the user's leaves as one line and exit code 2."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
@@ -18,6 +19,8 @@ from .robot import robot
 from .terminal import echo
 
 NAME = "sipswarm"
+USAGE: Final = 2
+OUTPUT_LOST: Final = 1
 
 
 @click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -41,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code.
 
     arguments: without the program's name; those of this process when not given.
+
+    Raises:
+        KeyboardInterrupt: SIGINT came before the command handled it.
     """
-    with lasting_output():
-        return _run(arguments)
+    with lasting_output() as output:
+        status = _run(arguments)
+    if not output.problem or status == USAGE:
+        return status
+    echo(f"{NAME}: standard output cannot be written: {output.problem}; what is missing there is lost", err=True)
+    return OUTPUT_LOST
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -67,7 +77,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         echo(f"{NAME}: {error}", err=True)
         return 2
     except click.Abort:
-        return 1
+        raise KeyboardInterrupt from None
     return status if isinstance(status, int) else 0
 
 

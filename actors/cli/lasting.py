@@ -1,15 +1,20 @@
-"""Output that nobody reads any more: a closed pipe or a terminal that is gone costs the text, never a run.
+"""Output that cannot be written: it costs the text, never a run.
 
 `sipswarm load … | head -1` closes standard output, and the end of an ssh session its terminal, while calls go on and
-results are still to be written. The first write that fails turns the descriptor to /dev/null, so that neither later
-writes nor Python's last flush fail.
+results are still to be written: nobody reads any more, and nothing is wrong. A full disk is: somebody wants to read
+that. The first write that fails turns the descriptor to /dev/null, so that neither later writes nor Python's last flush
+fail.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
+
+UNREAD: Final = (errno.EPIPE, errno.EIO)
+"""errors of output that nobody reads any more: of a closed pipe, and of a terminal that is gone"""
 
 
 class LastingStream:
@@ -17,6 +22,8 @@ class LastingStream:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.problem = ""
+        """why text is lost that somebody wanted to read; empty = none is"""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -25,18 +32,20 @@ class LastingStream:
         """Write text, or drop it when nobody can read it."""
         try:
             return self._stream.write(text)
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
             return len(text)
 
     def flush(self) -> None:
         """Flush, or drop what waits when nobody can read it."""
         try:
             self._stream.flush()
-        except OSError:
-            self._give_up()
+        except OSError as error:
+            self._give_up(error)
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: OSError) -> None:
+        if error.errno not in UNREAD:
+            self.problem = self.problem or error.strerror or str(error)
         with suppress(OSError, ValueError):  # a stream of a test has no descriptor
             descriptor = self._stream.fileno()
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -45,13 +54,19 @@ class LastingStream:
 
 
 @contextmanager
-def lasting_output() -> Iterator[None]:
-    """Have standard output and standard error outlive their readers."""
+def lasting_output() -> Iterator[LastingStream]:
+    """Have standard output and standard error outlive their readers.
+
+    Yields:
+        Standard output, complete with its problem after the end.
+    """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, LastingStream(each)) for each in before)
+    # Python has None for a descriptor that was closed when the process began: `>&-`.
+    output, errors = (LastingStream(each or open(os.devnull, "w")) for each in before)  # noqa: SIM115
+    sys.stdout, sys.stderr = cast(TextIO, output), cast(TextIO, errors)
     try:
-        yield
+        yield output
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        output.flush()
+        errors.flush()
         sys.stdout, sys.stderr = before

@@ -19,12 +19,14 @@ from .processes import network, wait_until
 RTP_PORTS = range(20000, 32768)
 """the default of --rtp-ports"""
 CHALLENGES = ("401", "407")
+NO_CALL = ("420",)
+"""final codes with which an INVITE is refused before there is a call (RFC 3261 8.2.2.3)"""
 SENT, RECEIVED = "sent", "received"
 _INFO = re.compile(r"Request: (\S+)|Status: (\d{3})")
 _FIELDS = (
     *("ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "udp.srcport", "tcp.srcport", "udp.dstport", "tcp.dstport"),
     *("icmp.type", "icmpv6.type", "udp.payload", "_ws.col.Info"),
-    *("sip.Call-ID", "sip.CSeq.seq", "sip.CSeq.method", "sip.Via.branch", "sip.to.tag"),
+    *("sip.Call-ID", "sip.from.tag", "sip.CSeq.seq", "sip.CSeq.method", "sip.Via.branch", "sip.to.tag"),
 )
 
 
@@ -45,7 +47,8 @@ class Message(NamedTuple):
     method: str
     """of CSeq"""
     sequence: str
-    call_id: str
+    call: tuple[str, str]
+    """Call-ID and tag of From: SIPp has one Call-ID for both calls of a third party"""
     detail: tuple[str, ...]
     """branch of the topmost Via and tag of To; empty when several messages share a segment of TCP"""
 
@@ -65,8 +68,8 @@ class Datagram(NamedTuple):
     """it came back in an ICMP error: nothing was bound there"""
 
 
-def direction_of(side: Side, packet: Message | Datagram) -> str:
-    """Whether a program of ours sent or received a packet; empty = neither."""
+def directions_of(side: Side, packet: Message | Datagram) -> list[str]:
+    """Whether a program of ours sent or received a packet: neither, or both of what it sends to itself."""
 
     def is_ours(end: End, other: End) -> bool:
         if end.host != side.host:
@@ -74,9 +77,8 @@ def direction_of(side: Side, packet: Message | Datagram) -> str:
         alone = end.host.startswith(f"{network()}.")
         return alone or end.port == side.port or end.port in RTP_PORTS or other.port == side.peer_port != 0
 
-    if is_ours(packet.source, packet.destination):
-        return SENT
-    return RECEIVED if is_ours(packet.destination, packet.source) else ""
+    sent, received = is_ours(packet.source, packet.destination), is_ours(packet.destination, packet.source)
+    return [SENT] * sent + [RECEIVED] * received
 
 
 class Totals(NamedTuple):
@@ -88,8 +90,8 @@ class Totals(NamedTuple):
     """by direction, method and code"""
     again: Counter[tuple[str, str]]
     """by direction and method of CSeq: what was sent again; requests and final responses that came again"""
-    calls: Mapping[str, str]
-    """Call-IDs of dialogs that an INVITE wanted, with the final code of that; empty = none came"""
+    calls: Mapping[tuple[str, str], str]
+    """calls that an INVITE wanted, with the final code of that; empty = none came"""
     rtp: Counter[str]
     """by direction; what reached no socket is left out"""
 
@@ -127,13 +129,13 @@ class Wire:
         pick = last if refused else first  # an error carries the head of the packet that it is about
         source = End(pick("ip.src", "ipv6.src"), int(pick("udp.srcport", "tcp.srcport") or 0))
         destination = End(pick("ip.dst", "ipv6.dst"), int(pick("udp.dstport", "tcp.dstport") or 0))
-        calls = field["sip.Call-ID"].split(AGGREGATOR) if field["sip.Call-ID"] and not refused else []
-        starts = [request or code for request, code in _INFO.findall(field["_ws.col.Info"])] if calls else []
-        if calls:
-            numbers, methods = field["sip.CSeq.seq"].split(AGGREGATOR), field["sip.CSeq.method"].split(AGGREGATOR)
-            detail = (first("sip.Via.branch"), first("sip.to.tag")) if len(calls) == 1 else ()
-            for start, method, number, call in zip(starts, methods, numbers, calls, strict=True):
-                self._messages.append(Message(source, destination, start, method, number, call, detail))
+        if field["sip.Call-ID"] and not refused:
+            starts = [request or code for request, code in _INFO.findall(field["_ws.col.Info"])]
+            detail = (first("sip.Via.branch"), first("sip.to.tag")) if len(starts) == 1 else ()
+            names = ("sip.CSeq.method", "sip.CSeq.seq", "sip.Call-ID", "sip.from.tag")
+            values = (field[name].split(AGGREGATOR) for name in names)
+            for start, method, number, *call in zip(starts, *values, strict=True):
+                self._messages.append(Message(source, destination, start, method, number, (call[0], call[1]), detail))
         elif field["udp.srcport"]:
             payload = bytes.fromhex(first("udp.payload")[:4])
             is_rtcp = len(payload) == 2 and payload[0] >> 6 == 2 and 192 <= payload[1] <= 223
@@ -141,13 +143,11 @@ class Wire:
 
     def totals(self, side: Side) -> Totals:
         """Count what is one program's."""
-        calls: dict[str, str] = {}
+        calls: dict[tuple[str, str], str] = {}
+        known = set()
         totals = Totals(Counter(), Counter(), Counter(), calls, Counter())
         seen = set()
-        for message in self._messages:
-            direction = direction_of(side, message)
-            if not direction:
-                continue
+        for direction, message in ((each, one) for one in self._messages for each in directions_of(side, one)):
             final = message.start >= "200"  # letters too
             if message.is_request:
                 totals.requests[direction, message.method] += 1
@@ -157,15 +157,15 @@ class Wire:
             if key in seen and (direction == SENT or final):
                 totals.again[direction, message.method] += 1
             seen.add(key)
-            if message.start == "INVITE":
-                calls.setdefault(message.call_id, "")
-            elif message.method == "INVITE" and not message.is_request and final:
-                before = calls.get(message.call_id)
-                calls[message.call_id] = before if before and before not in CHALLENGES else message.start
-        for each in self._datagrams:
-            direction = direction_of(side, each)
+            call, initial = message.call, not message.detail[1] if message.detail else message.call[0] not in known
+            if message.start == "INVITE" and initial:
+                calls.setdefault(call, "")
+                known.add(call[0])
+            elif message.method == "INVITE" and not message.is_request and final and call in calls:
+                calls[call] = calls[call] if calls[call] not in ("", *CHALLENGES) else message.start
+        for direction, each in ((each, one) for one in self._datagrams for each in directions_of(side, one)):
             port = each.source.port if direction == SENT else each.destination.port
-            if direction and port in RTP_PORTS and port % 2 == 0 and not each.is_rtcp:
+            if port in RTP_PORTS and port % 2 == 0 and not each.is_rtcp:
                 totals.rtp[direction] += (-1 if direction == RECEIVED else 0) if each.refused else 1
         return totals
 
@@ -227,7 +227,7 @@ def difference(ours: Mapping[str, float], wire: Mapping[str, float]) -> str:
 
 
 def _of_the_wire(totals: Totals) -> dict[str, float]:
-    found: dict[str, float] = {"calls": len(totals.calls)}
+    found: dict[str, float] = {"calls": sum(code not in NO_CALL for code in totals.calls.values())}
     found |= {f"requests {' '.join(key)}": count for key, count in totals.requests.items()}
     found |= {f"responses {' '.join(key)}": count for key, count in totals.responses.items()}
     found |= {f"retransmissions {' '.join(key)}": count for key, count in totals.again.items()}
