@@ -69,16 +69,17 @@ def skip_unless_capturing() -> None:
 class Recording:
     """What a filter takes of the loopback interface, from now on until `stop`."""
 
-    def __init__(self, folder: Path, wanted: str, farewell: tuple[str, int]) -> None:
+    def __init__(self, folder: Path, wanted: str, farewell: tuple[str, int], name: str = "wire") -> None:
         """Begin.
 
-        wanted: filter of pcap, in its words. farewell: address and port, within the filter, of the last packet.
+        wanted: filter of pcap, in its words. farewell: address and port, within the filter, of the last packet. name:
+        of its files.
         """
         self._farewell = farewell
-        self.file = folder / "wire.pcapng"
+        self.file = folder / f"{name}.pcapng"
         ends = ["-a", f"duration:{MOST_SECONDS}", "-a", f"filesize:{MOST_KIB}"]
         argv = [shutil.which("dumpcap") or "dumpcap", "-q", "-i", "lo", "-B", "16", "-f", wanted, "-w", str(self.file)]
-        self.program = Program([*argv, *ends], folder, "dumpcap")
+        self.program = Program([*argv, *ends], folder, name)
         wait_until(
             lambda: "File: " in self.program.errors or self.program.exit_code is not None,
             10,

@@ -13,6 +13,7 @@ from .conftest import Start
 from .fleet import Answer
 from .processes import network
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 RECORDINGS = Path("/usr/share/sip-tester")
 SPEECH_PACKETS = 236
@@ -20,7 +21,9 @@ SPEECH_PACKETS = 236
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="SIPp plays recordings through raw sockets: root only")
-def test_recorded_digits_are_told_once_each_and_every_packet_of_speech_is_counted(tmp_path: Path, start: Start) -> None:
+def test_recorded_digits_are_told_once_each_and_every_packet_of_speech_is_counted(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     if not RECORDINGS.is_dir():
         pytest.skip(f"{RECORDINGS} is not there: this SIPp is not Debian's; run: make peers")
     net = network()
@@ -43,3 +46,4 @@ def test_recorded_digits_are_told_once_each_and_every_packet_of_speech_is_counte
     assert digits == {"1", "11"}, "1 and #, as sent back"
     assert capture.count(answer.host, "rtcp") >= 1
     capture.assert_clean()
+    captured.equals_metrics(answer, answer.side)

@@ -5,9 +5,10 @@ import time
 from pathlib import Path
 
 from .conftest import Start
-from .fleet import Fleet
+from .fleet import Fleet, Side
 from .kamailio import Registrar
-from .processes import LOOPBACK, free_port, wait_until
+from .processes import free_port, own_host, wait_until
+from .wire_totals import Comparison
 
 ROBOT = """
 async def robot(call):
@@ -29,20 +30,24 @@ def write(folder: Path, registrar: Registrar, users: list[str], rate: int = 100,
     (folder / "robot.py").write_text(ROBOT.replace("REGISTRAR", registrar.address).replace("RATE", str(rate)))
 
 
-def started(folder: Path, start: Start) -> Fleet:
-    listen = ["--listen", f"udp:{LOOPBACK}:{free_port()}", "--call-workers", "2", "--media-workers", "1"]
+def started(folder: Path, start: Start) -> tuple[Fleet, Side]:
+    host = own_host()
+    port = free_port(host)
+    listen = ["--listen", f"udp:{host}:{port}", "--call-workers", "2", "--media-workers", "1"]
     fleet = start(Fleet(folder, "robot", [str(folder / "robot.py"), *listen]))
     fleet.ready()
-    return fleet
+    return fleet, Side(host, port)
 
 
-def test_200_users_of_a_list_are_registered_at_a_pace_reloaded_and_removed(tmp_path: Path, start: Start) -> None:
+def test_200_users_of_a_list_are_registered_at_a_pace_reloaded_and_removed(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     registrar = start(Registrar(tmp_path))
     registrar.ready()
     users = [f"user{number}" for number in range(200)]
     write(tmp_path, registrar, users, rate=80)
     begun = time.monotonic()
-    fleet = started(tmp_path, start)
+    fleet, side = started(tmp_path, start)
     wait_until(lambda: registrar.users() == 200, 30, lambda: f"{registrar.users()} users\n{fleet.program.account()}")
     took = time.monotonic() - begun
     assert took >= 200 / 80 - 0.5, f"{took:.1f} s are too few for 80 a second"
@@ -71,16 +76,19 @@ def test_200_users_of_a_list_are_registered_at_a_pace_reloaded_and_removed(tmp_p
     assert "users.csv:2: 1 fields, but there are 2 columns" in fleet.program.account()
     assert registrar.users() == 201
 
+    captured.equals_metrics(fleet, side)
     fleet.program.signal(signal.SIGTERM)
     assert fleet.program.wait(20) == 0, fleet.program.account()
     assert registrar.users() == 0
 
 
-def test_a_wrong_password_is_counted_and_tried_again_later_not_at_once(tmp_path: Path, start: Start) -> None:
+def test_a_wrong_password_is_counted_and_tried_again_later_not_at_once(
+    tmp_path: Path, start: Start, captured: Comparison
+) -> None:
     registrar = start(Registrar(tmp_path))
     registrar.ready()
     write(tmp_path, registrar, ["alice", "bob"], password="wrong-")
-    fleet = started(tmp_path, start)
+    fleet, side = started(tmp_path, start)
     metrics = fleet.counted("sipswarm_registrations_total", 2)
     assert metrics.total("sipswarm_registrations_total", result="challenged_twice") == 2
     assert metrics.total("sipswarm_registrations_active") == 0
@@ -89,3 +97,4 @@ def test_a_wrong_password_is_counted_and_tried_again_later_not_at_once(tmp_path:
     sent = metrics.total("sipswarm_sip_requests_total", direction="sent", method="REGISTER")
     time.sleep(2)
     assert fleet.metrics().total("sipswarm_sip_requests_total", direction="sent", method="REGISTER") == sent
+    captured.equals_metrics(fleet, side)

@@ -1,5 +1,6 @@
 """SIGINT once, twice and thrice while calls of a load are up: SIPp tells when it got our BYE, which it answers late."""
 
+import csv
 import json
 import signal
 import time
@@ -9,9 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import Fleet
-from .processes import alive, descendants, wait_until
+from .fleet import Fleet, LoadResult, Side
+from .processes import alive, descendants, free_port, own_host, wait_until
 from .sipp import Sipp
+from .wire_totals import Comparison
 
 CALLS = 3
 LATE = 4.0
@@ -40,12 +42,16 @@ CASES = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=["once", "twice", "thrice"])
-def test_sigint_ends_a_load_as_often_as_it_comes(tmp_path: Path, start: Start, case: Case) -> None:
+def test_sigint_ends_a_load_as_often_as_it_comes(
+    tmp_path: Path, start: Start, captured: Comparison, case: Case
+) -> None:
     callee = start(Sipp(tmp_path, "callee", scenario="uas_answers_bye_late.xml", calls=CALLS, seconds=60))
     callee.ready()
     out = tmp_path / "out"
     plan = ["-m", "1000", "-l", str(CALLS), "-r", "10", "-d", "60s", "--drain", case.drain, "--out", str(out)]
-    workers = ["--call-workers", "1", "--media-workers", "1"]
+    host = own_host()
+    side = Side(host, free_port(host))
+    workers = ["--call-workers", "1", "--media-workers", "1", "-i", host, "-p", str(side.port)]
     load = start(Fleet(tmp_path, "load", [f"sip:peer@{callee.address}", *plan, *workers]))
     load.ready()
     load.counted("sipswarm_calls_active", CALLS)
@@ -71,3 +77,6 @@ def test_sigint_ends_a_load_as_often_as_it_comes(tmp_path: Path, start: Start, c
         CALLS,
         CALLS,
     )
+    with (out / "calls.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    captured.equals_summary(LoadResult(case.exit_code, summary, load.program.account(), rows, side))

@@ -11,8 +11,9 @@ import pytest
 from actors.cli.run import Fleet
 from actors.config import Listener, LoadConfig, NodeConfig
 
+from .capture import skip_unless_capturing
 from .conftest import Start
-from .fleet import Answer
+from .fleet import Answer, load
 from .processes import LOOPBACK
 from .sipp import Sipp
 from .wire_totals import Comparison
@@ -85,4 +86,31 @@ def test_our_answering_side_counts_what_sipp_counts(
         assert repeated == verdict.total(method, "Retrans"), f"{method}\n{verdict.account}"
     sent = metrics.total("sipswarm_sip_responses_total", direction=SENT, method="INVITE", code=str(status))
     assert sent - metrics.total("sipswarm_sip_retransmissions_total", direction=SENT, method="INVITE") == CALLS
+    captured.equals_metrics(answer, answer.side)
+
+
+def test_retransmissions_of_a_load_are_those_on_the_wire(tmp_path: Path, start: Start, captured: Comparison) -> None:
+    callee = start(Sipp(tmp_path, "uas", scenario="uas_is_slow.xml", calls=20, seconds=60))
+    callee.ready()
+    arguments = ["-r", "20", "-m", "20", "-d", "0.2s", "--media", "none"]
+    result = load(tmp_path, f"sip:service@{callee.address}", arguments, 60)
+    assert result.verdict == 0, result.account
+    assert result.summary["signalling"]["retransmissions"]["sent"]["INVITE"] >= 20
+    captured.equals_summary(result)
+
+
+def test_a_capture_tells_what_our_totals_lack(tmp_path: Path, start: Start, captured: Comparison) -> None:
+    """The one test that is skipped, with the reason, where nothing can be captured; the others go on without it."""
+    skip_unless_capturing()
+    answer = start(Answer(tmp_path, ["--media", "echo"]))
+    answer.ready()
+    caller = start(Sipp(tmp_path, "uac", remote=answer.address, scenario="uac", calls=3, seconds=30))
+    assert caller.verdict().exit_code == 0
+    answer.counted("sipswarm_calls_completed_total", 3, role="uas")
+    captured.read(answer.side)
+    other = Answer(tmp_path, name="other")
+    with other.program:
+        other.ready()
+        with pytest.raises(AssertionError, match=r"(?s)calls: ours 0, on the wire 3.*ACK: ours 0, on the wire 3"):
+            captured.equals_metrics(other, answer.side)
     captured.equals_metrics(answer, answer.side)

@@ -103,7 +103,7 @@ class Wire:
         net = network()
         ports = f"portrange 13000-19999 or udp portrange {RTP_PORTS[0]}-{RTP_PORTS[-1]}"
         wanted = f"net {net}.0.0/16 or (ip6 and ({ports} or icmp6))"
-        self._recording = Recording(folder, wanted, (f"{net}.254.3", 9))  # discard
+        self._recording = Recording(folder, wanted, (f"{net}.254.3", 9), "totals")  # discard
         self._messages: list[Message] = []
         self._datagrams: list[Datagram] = []
         self.program = self._recording.program

@@ -108,7 +108,7 @@ class Stream:
         self.held = False
         """the peer holds: nothing is sent until its next offer is answered"""
         self.sent = self.received = 0
-        """packets"""
+        """packets, junk among them"""
 
     def _bound(self, host: str, port: int) -> socket.socket:
         made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -221,16 +221,15 @@ class Stream:
                 return
             self._send(packet, agreed)
             packet, self._kept = self._kept, None
-            self.sent += 1
         for _ in range(1 if honest else media.copies):
             self._send(packet, agreed)
-            self.sent += 1
 
     def _send(self, packet: bytes, agreed: Agreed) -> None:
         try:
             self._sending.sendto(packet, (agreed.host, agreed.port))
         except OSError:  # the caller's port is closed by now
             return
+        self.sent += 1
 
     def _read(self) -> None:
         while True:
@@ -251,7 +250,6 @@ class Stream:
         payload_type = packet[1] & 0x7F
         if self._media.source == "echo" and payload_type in (agreed.payload_type, agreed.events_type):
             self._send(packet[:8] + struct.pack("!I", self._ssrc) + packet[12:], agreed)
-            self.sent += 1
         elif payload_type == agreed.events_type and len(packet) >= 16 and packet[13] & 0x80:
             timestamp = int.from_bytes(packet[4:8], "big")
             if timestamp not in self._heard:  # the end of an event comes three times
