@@ -161,6 +161,9 @@ class CallWorker:
         if self._started is not None:
             self._started(at)
 
+    def settle(self) -> None:
+        """Nothing to do: every number is up to date."""
+
     def drain(self, within: float) -> None:
         """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
         self.draining.begin(within)

@@ -135,6 +135,9 @@ class Dispatcher:
     def start(self, at: float) -> None:
         """Nothing to do: reading began when the last call worker was linked."""
 
+    def settle(self) -> None:
+        """Nothing to do: every number is up to date."""
+
     def drain(self, within: float) -> None:
         """Nothing to do: refusing new calls is the call workers' business."""
 

@@ -76,6 +76,10 @@ class MediaWorker:
     def start(self, at: float) -> None:
         """Nothing to do: streams are opened by call workers."""
 
+    def settle(self) -> None:
+        """Count the packets that came for streams that are over."""
+        self.engine.settle()
+
     def drain(self, within: float) -> None:
         """Nothing to do: streams end with their calls."""
 

@@ -55,6 +55,9 @@ class Role(Protocol):
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only this role understands."""
 
+    def settle(self) -> None:
+        """Count what is known at the end only; the last numbers leave after it."""
+
     def close(self) -> None:
         """Let go of everything."""
 
@@ -115,8 +118,9 @@ class Process:
 
     def close(self) -> None:
         """Say the last numbers and let go of everything."""
-        self._role.close()  # before the last numbers: it counts what it finds
+        self._role.settle()
         self.child.close()
+        self._role.close()
         for each in self.sockets:
             each.close()
         self.context.term()

@@ -212,6 +212,10 @@ class MediaEngine:
             self._close(line, now)
         self._arm(now)
 
+    def settle(self) -> None:
+        """Count what waits at the ports of streams that are over."""
+        self._quarantine.count()
+
     def close(self) -> None:
         """Close every stream and descriptor."""
         now = self._clock()

@@ -40,7 +40,7 @@ from .transaction_user import ServerRequest
 class CalledSide(CallingSide):
     """The part of a session that receives INVITEs. Arguments as for CallingSide."""
 
-    __slots__ = ("_accepted", "_bye_held", "_incoming")
+    __slots__ = ("_accepted", "_acknowledged", "_bye_held", "_incoming")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class CalledSide(CallingSide):
         """The peer's INVITE that waits for our final response."""
         self._accepted: list[IncomingInvite] = []
         """Those whose 2xx waits for its ACK."""
+        self._acknowledged: tuple[int, Dialog] | None = None  # CSeq number and dialog of the newest 2xx with an ACK
         self._bye_held: str | None = None
         """Header lines of the BYE that waits for the ACK (RFC 3261 section 15)."""
 
@@ -320,11 +321,16 @@ class CalledSide(CallingSide):
         for incoming in self._accepted:
             if incoming.request.cseq.number == number and incoming.dialog.has_peer(request):
                 self._accepted.remove(incoming)
+                self._acknowledged = number, incoming.dialog
                 incoming.success = None
                 incoming.repeat_at = incoming.give_up_at = inf
                 self._take_ack(incoming, request, now)
                 return
         self.ignored += 1
+        if self._acknowledged is not None:
+            newest, dialog = self._acknowledged
+            if number <= newest and dialog.has_peer(request):
+                self.config.counts.received("ACK")
 
     def _take_ack(self, incoming: IncomingInvite, request: Request, now: float) -> None:
         """The first ACK of a 2xx: the answer of a delayed offer, the news, and the BYE that waited for it."""

@@ -63,3 +63,5 @@ REFUSED = ROW._replace(
 )
 UNSENT = REFUSED._replace(outcome="transport_error", code=0, phrase="", cause="unreachable", post_dial_delay=-1.0)
 """no connection to the target came about"""
+NO_CALL = UNSENT._replace(call_id="", outcome="no_call", cause="")
+"""a run of a scenario that placed no call, as one that registers"""

@@ -18,7 +18,7 @@ from actors.errors import ConfigurationError
 from actors.load.results import COLUMNS
 from actors.messages import CallFinished
 
-from .rows import ROW
+from .rows import NO_CALL, ROW
 
 
 def row(number: int) -> CallFinished:
@@ -73,7 +73,7 @@ def test_records_are_appended_and_a_run_without_a_call_is_none(tmp_path: Path) -
     for number in range(2):
         cdr = Cdr(file)
         cdr.add(row(number))
-        cdr.add(ROW._replace(call_id=""))
+        cdr.add(NO_CALL)
         assert ids(file) == [f"{each}@1" for each in range(number + 1)]
         assert cdr.close() == ""
 

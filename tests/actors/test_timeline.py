@@ -12,7 +12,7 @@ from actors.load.schedule import Plan
 from actors.load.timeline import MOST_OPEN, MOST_POINTS, SETTLE, Point, Row, Timeline
 from actors.messages import CallFinished, CallSlice
 from actors.spread import Spread
-from tests.actors.rows import REFUSED, ROW
+from tests.actors.rows import NO_CALL, REFUSED, ROW
 
 BEGUN = 100.0
 
@@ -102,7 +102,7 @@ def test_what_no_process_reported_is_added_at_the_end() -> None:
 
 def test_a_run_of_a_scenario_that_placed_no_call_is_started_and_ended() -> None:
     made = endless()
-    made.add(ended(1.0, REFUSED._replace(call_id="")), "no_call")
+    made.add(ended(1.0, NO_CALL), "scenario_error")
     rows = made.finish(2.0, 1)
     assert [(row.started, row.ended, row.failed, row.live) for row in rows] == [(0, 0, 0, 0), (1, 1, 1, 0)]
 

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from actors.cli import main
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, summary_of
+from tests.interop.processes import wait_until
 
 
 @pytest.fixture
@@ -25,8 +26,29 @@ def answering() -> Iterator[str]:
         running.close()
 
 
+def plan(address: str, out: Path, *more: str) -> list[str]:
+    """The arguments of a load without words."""
+    return [f"sip:e@{address}", "--out", str(out), "--quiet", *more]
+
+
 def load(address: str, out: Path, *more: str) -> int:
-    return main(["load", f"sip:e@{address}", "--media", "silence", "--out", str(out), "--quiet", *WORKERS, *more])
+    """Run one in this process, the node's processes beside it; its exit code."""
+    return main(["load", *plan(address, out, "--media", "silence", *WORKERS, *more)])
+
+
+def workers_of(parent: int, kind: str) -> list[int]:
+    """The processes of one kind, call or media, that a command has started, by the name in their arguments."""
+    found = []
+    for each in Path(f"/proc/{parent}/task").glob("*/children"):  # not theirs: peers are children of the tests too
+        for pid in map(int, each.read_text().split()):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if any(word.startswith(f"{kind}-".encode()) for word in words):
+                found.append(pid)
+    return sorted(found)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    wait_until(lambda: bool(condition()), SECONDS, "what the test waits for")
 
 
 def rows_of(out: Path) -> list[dict[str, str]]:
@@ -61,11 +83,10 @@ def test_a_media_worker_that_dies_in_the_middle_of_a_run_shows_in_the_verdict(an
     killed: list[int] = []
 
     def kill_the_media_worker() -> None:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and not killed:
-            time.sleep(0.2)
-            killed.extend(media_workers_of(os.getpid()))
-        time.sleep(1.5)
+        wait_for(lambda: workers_of(os.getpid(), "media"))
+        killed.extend(workers_of(os.getpid(), "media"))
+        wait_for(lambda: "numpy" in Path(f"/proc/{killed[0]}/maps").read_text())  # it is about to be ready
+        time.sleep(1.5)  # into the middle of the calls
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
 
@@ -81,31 +102,14 @@ def test_a_media_worker_that_dies_in_the_middle_of_a_run_shows_in_the_verdict(an
     assert "media_lost" in {row["failure"] for row in rows_of(tmp_path)}
 
 
-def media_workers_of(parent: int) -> list[int]:
-    """Children of a process that were started as media workers: those that load the codecs."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (each / "stat").read_text().rpartition(")")[2].split()
-            maps = (each / "maps").read_text()
-        except OSError:
-            continue
-        if int(fields[1]) == parent and "numpy" in maps:
-            found.append(int(each.name))
-    return found
-
-
 def test_a_call_worker_that_dies_leaves_no_call_of_the_others_open(tmp_path: Path) -> None:
     """Its own calls are lost; those of the others are hung up and told of, and none of it is the peer's fault."""
     with CountingUas() as peer:
         more = ["-m", "30", "-r", "10", "-d", "20s", "--call-workers", "2", "--media-workers", "1", "--metrics", "off"]
-        plan = [f"sip:e@{peer.address}", "--media", "silence", "--out", str(tmp_path), "--quiet", *more]
-        running = Running("load", *plan)
+        running = Running("load", *plan(peer.address, tmp_path, "--media", "silence", *more))
         try:
-            deadline = time.monotonic() + SECONDS
-            while time.monotonic() < deadline and len(peer.live) < 10:
-                time.sleep(0.1)
-            owners = call_workers_of(running.process.pid)
+            wait_for(lambda: len(peer.live) >= 10)
+            owners = workers_of(running.process.pid, "call")
             assert len(owners) == 2
             lived = set(peer.live)
             os.kill(owners[0], signal.SIGKILL)
@@ -120,20 +124,6 @@ def test_a_call_worker_that_dies_leaves_no_call_of_the_others_open(tmp_path: Pat
         assert summary["blame"]["sut"] == 0
 
 
-def call_workers_of(parent: int) -> list[int]:
-    """Children of a process that carry calls: those that sent SIP from the inherited sockets and load no codec."""
-    children = []
-    for each in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (each / "stat").read_text().rpartition(")")[2].split()
-            maps = (each / "maps").read_text()
-        except OSError:
-            continue
-        if int(fields[1]) == parent and "numpy" not in maps:
-            children.append(int(each.name))
-    return sorted(children)[1:]  # the dispatcher is started first
-
-
 @pytest.mark.parametrize("leaves", ["raise SystemExit(3)", "raise KeyboardInterrupt", "raise asyncio.CancelledError"])
 def test_whatever_leaves_a_scenario_is_its_own_fault_and_ends_no_process(
     answering: str, tmp_path: Path, leaves: str
@@ -141,20 +131,16 @@ def test_whatever_leaves_a_scenario_is_its_own_fault_and_ends_no_process(
     file = tmp_path / "scenario.py"
     file.write_text(f"import asyncio\n\n\nasync def scenario(ua, row):\n    await ua.invite(ua.target)\n    {leaves}\n")
     out = tmp_path / "out"
-    code = main(
-        ["load", f"sip:e@{answering}", "--scenario", str(file), "-m", "2", "--out", str(out), "--quiet", *WORKERS]
-    )
+    code = main(["load", *plan(answering, out, "--scenario", str(file), "-m", "2", *WORKERS)])
     assert code in (107, 98)
     assert [row["failure"] for row in rows_of(out)] == ["scenario_error"] * 2
     assert summary_of(out)["blame"]["plan"] == 2
 
 
 def test_two_runs_do_not_write_into_one_folder(answering: str, tmp_path: Path) -> None:
-    running = Running("load", f"sip:e@{answering}", "-m", "1", "-d", "4s", "--out", str(tmp_path), "--quiet", *WORKERS)
+    running = Running("load", *plan(answering, tmp_path, "-m", "1", "-d", "4s", *WORKERS))
     try:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and not (tmp_path / "summary.json").exists():
-            time.sleep(0.05)
+        wait_for((tmp_path / "summary.json").exists)
         assert load(answering, tmp_path, "-m", "1") == 2
         assert running.process.wait(SECONDS) in (0, 98)
     finally:

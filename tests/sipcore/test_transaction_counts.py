@@ -8,7 +8,7 @@ from sipcore.parser import parse
 from sipcore.session import SessionState
 from sipcore.transaction_counts import FURTHER, MAX_METHODS, TransactionCounts
 
-from .call_wire import OFFER, pair
+from .call_wire import ALICE, BOB, OFFER, edited, pair
 from .test_flows import call
 from .test_lossy_wire import called_side
 
@@ -43,10 +43,10 @@ def test_what_comes_again_is_counted_by_method() -> None:
     bob.reacts = called_side
     call(alice, wire)
     wire.run(5.0)
-    assert bob.config.counts.received_again == {"INVITE": 1}
+    assert bob.config.counts.received_again == {"INVITE": 1, "ACK": 1}, "of each 200 one"
     alice.session.bye(wire.now)
     wire.finish()
-    assert bob.config.counts.received_again == {"INVITE": 1, "BYE": 1}
+    assert bob.config.counts.received_again == {"INVITE": 1, "ACK": 1, "BYE": 1}
     assert {method: alice.config.counts.sent_again[method] for method in ("INVITE", "BYE")} == {"INVITE": 1, "BYE": 1}
 
 
@@ -66,3 +66,17 @@ def test_methods_that_a_peer_makes_up_are_counted_together() -> None:
         counts.received(f"M{number}")
     assert len(counts.received_again) == MAX_METHODS + 1
     assert counts.received_again[FURTHER] == 1000 - MAX_METHODS
+
+
+def test_an_ack_that_comes_again_is_counted_and_one_of_another_dialog_is_not() -> None:
+    """A network may double it (RFC 3261 13.2.2.4 has each ACK of a 2xx begin and end by itself)."""
+    alice, bob, wire = pair()
+    bob.reacts = called_side
+    call(alice, wire)
+    ack = next(data for data in wire.raw if data.startswith(b"ACK "))
+    assert bob.config.counts.received_again == {}
+    for _ in range(2):
+        wire.inject(ack, ALICE, BOB)
+    assert bob.config.counts.received_again == {"ACK": 2}
+    wire.inject(edited(ack, (b";tag=", b";tag=x")), ALICE, BOB)
+    assert bob.config.counts.received_again == {"ACK": 2}
