@@ -9,10 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from media.messages import Source, StreamStatistics
+from media.messages import Sink, Source, StreamStatistics
 from sipcore.errors import LocalProtocolError
 from sipcore.header_lines import lines_of
 from sipcore.hop import Hop
@@ -24,13 +25,15 @@ from .call_state import CallTimes, State
 from .callbacks import Callback, ask, invoke
 from .crash_log import FAILURES
 from .dtmf_methods import dtmf_modes
-from .errors import CallEnded, CallError
+from .errors import CallEnded, CallError, ConfigurationError, MediaError
+from .failure_reasons import MEDIA_REFUSED
 from .file_names import file_name
 from .foreign_text import octets_of, shown
 from .given_text import checked_callback, checked_pairs, checked_text, checked_token
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler, recording_sink
+from .media_requests import MediaRequest, MediaRequests
 from .parameters import CallParameters
 from .session_configs import RING_TIME
 
@@ -88,6 +91,12 @@ class Call:
     """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
     handler: MediaHandler | None = None
     """what runs on the media now"""
+    stopped: "tuple[MediaHandler | None, Source] | None" = None
+    """what `rtp_cleanup` has stopped, until the next INVITE"""
+    media_requests: MediaRequests | None = None
+    """what was asked of the media; not for users"""
+    media_error = ""
+    """what the media worker refused last, or could not go on with: a word, details after a colon"""
     closed = False
     grace = GRACE
     """seconds after the end until coroutines that still run for the call are cancelled"""
@@ -141,6 +150,7 @@ class Call:
         self._waiters: set[asyncio.Future[Any]] = set()
         self._unplaced = None
         actor.user = self
+        self.media_requests = None
         return self
 
     # ---- reading
@@ -187,9 +197,21 @@ class Call:
 
     @property
     def statistics(self) -> StreamStatistics | None:
-        """Final figures of the first media line; None before its end, or when there was none."""
+        """Figures of the first media line: final after its end; while it is up, of the last second or so.
+
+        None when there was no line, or nothing was counted yet. A plain load and `answer` count at the end only.
+        """
         found = self.actor.media.statistics
-        return found[0] if found else None
+        if found:
+            return found[0]
+        lines = self.actor.media.lines
+        return lines[0].figures if lines else None
+
+    @property
+    def remote_media(self) -> tuple[str, int] | None:
+        """Address and port that RTP comes from on the first media line; None before it does."""
+        lines = self.actor.media.lines
+        return lines[0].remote if lines else None
 
     @property
     def all_statistics(self) -> tuple[StreamStatistics, ...]:
@@ -534,44 +556,98 @@ class Call:
 
     # ---- media
 
-    def start_media(self, handler: MediaHandler) -> None:
-        """Run a handler on every line of the call, in place of what ran before."""
-        self.handler = handler
-        self.actor.media.set_sink(handler.sink)
-        self.actor.media.set_source(handler.source)
-        self.worker.flush_soon()
+    def start_media(self, handler: MediaHandler) -> "asyncio.Future[str]":
+        """Run a handler on every line of the call, in place of what ran before.
 
-    def play(self, source: str | Source, repeat: int = 1) -> None:
-        """Send a file, or another source (see `media.messages`), in place of what is sent now.
+        It begins at once; awaiting it waits until source and output are open. When its source ends, or cannot be had,
+        `cb_rtp_done` is called, or else the call is hung up.
 
         Raises:
-            ConfigurationError: no file can have that name; a missing one is logged, and is the call's `failure`.
+            MediaError: from the awaitable; the call goes on with what it sent before.
+            CallEnded: from the awaitable, when the call ends first.
         """
-        self.actor.media.set_source(("file", file_name(source), repeat) if isinstance(source, str) else source)
-        self.worker.flush_soon()
+        self.stopped = None
+        return self._run(handler, under=False)
 
-    def record(self, file: str | Path, sides: str = "heard") -> None:
+    def start_under_plays(self, handler: MediaHandler) -> None:
+        """Run a handler at the start of each session, as `init_media`; what `play` sends goes on over it."""
+        self.stopped = None
+        self._run(handler, under=True)
+
+    def _run(self, handler: MediaHandler, *, under: bool) -> "asyncio.Future[str]":
+        self.handler = handler
+        return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
+
+    def play(self, source: str | Path | Source, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
+        """Send a file, or another source (see `media.messages`), over what is sent now, which goes on afterwards.
+
+        It begins at once, in place of an earlier play; awaiting it waits for its end and returns the digit that ended
+        it, or nothing when it was played, stopped or replaced. Cancelling the wait stops it. repeat: how often a file
+        is played; less than 0 = until it is stopped. until: digits that end it, such as "#" or "0123456789*#"; the one
+        that did is not read again by `digits`.
+
+        Raises:
+            ConfigurationError: no file can have that name, or until has something that is no digit.
+            MediaError: from the awaitable: it cannot be played, or the peer lets us send nothing for 30 s. Where nobody
+                waits, it is logged, counted, and the call's `failure`.
+            CallEnded: from the awaitable, when the call ends first.
+        """
+        if not call_digits.DIGITS.issuperset(until):
+            raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
+        wanted: Source = ("file", file_name(source), repeat) if isinstance(source, str | Path) else source
+        return self._ask(lambda requests: requests.play(wanted, until))
+
+    def stop_playing(self) -> None:
+        """End what `play` sends; what was sent before goes on. Harmless when nothing is played."""
+        if self.media_requests is not None:
+            self.media_requests.stop()
+
+    def record(self, file: str | Path, sides: str = "heard") -> "asyncio.Future[str]":
         """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
 
-        A WAV file keeps one rate through every change of codec and can be read while it is written; the same file named
-        again goes on. sides: "heard", or, in a ".wav" file, with what is sent: "stereo" (left heard, right sent) or
-        "mixed".
+        It begins at once; awaiting it waits until the file is open. A WAV file keeps one rate through every change of
+        codec and can be read while it is written; the same file named again goes on. sides: "heard", or, in a ".wav"
+        file, with what is sent: "stereo" (left heard, right sent) or "mixed".
 
         Raises:
-            ConfigurationError: no file can have that name, or it cannot hold both directions; one that cannot be
-            written is logged, and is the call's `failure`.
+            ConfigurationError: no file can have that name, or it cannot hold both directions.
+            MediaError: from the awaitable: it cannot be written. Where nobody waits, and when the disk is full later,
+                it is logged, counted, and the call's `failure`.
+            CallEnded: from the awaitable, when the call ends first.
         """
-        self.actor.media.set_sink(recording_sink(file, sides))
-        self.worker.flush_soon()
+        sink = recording_sink(file, sides)
+        return self._ask(lambda requests: requests.record(sink))
 
     def stop_recording(self) -> None:
         """End the recording; its file can be read at any moment, and is complete when the call is over."""
-        self.actor.media.set_sink(("none",))
-        self.worker.flush_soon()
+        self._ask(lambda requests: requests.record(("none",)))
 
     def rtp_cleanup(self) -> None:
-        """Stop the running media only; signalling stays, the next INVITE starts it again (C25)."""
-        self.start_media(MediaHandler(("none",), ("none",)))
+        """Stop the running media only; signalling stays, the next INVITE of either side starts it again (C25)."""
+        stopped = self.stopped or (self.handler, self.actor.media.demand.source)
+        self._run(MediaHandler(("none",), ("none",)), under=False)
+        self.stopped = stopped
+
+    def restart_media(self) -> None:
+        """Start again what `rtp_cleanup` has stopped; an INVITE was answered."""
+        stopped, self.stopped = self.stopped, None
+        if stopped is not None:
+            handler, source = stopped
+            sink: Sink = ("callback",) if handler is not None and handler.write is not None else ("none",)
+            self._run(MediaHandler(source, sink), under=True)
+            self.handler = handler
+
+    def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
+        """Ask something of the media; of a call that is over it fails."""
+        if self.actor.state is State.OVER:
+            failed = MediaRequest(loop=self.worker.loop)
+            failed.set_exception(self.ended())
+            failed.exception()  # nobody has to wait
+            return failed
+        if self.media_requests is None:
+            make, worker = partial(self.future, MediaRequest), self.worker
+            self.media_requests = MediaRequests(self.actor.media, make, worker.flush_soon, worker.loop)
+        return request(self.media_requests)
 
     def cleanup(self) -> None:
         """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
@@ -580,9 +656,9 @@ class Call:
 
     # ---- waiting and calling back, for the parts of a call
 
-    def future(self) -> "asyncio.Future[Any]":
+    def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
         """A future that fails with `CallEnded` when the call ends first."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future = kind(loop=self.worker.loop)
         self._waiters.add(future)
         future.add_done_callback(self._settled)
         return future
@@ -663,6 +739,8 @@ class Call:
     async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
         try:
             await awaitable
+        except MediaError:
+            self.failure = self.failure or MEDIA_REFUSED
         except CallError:
             pass  # an outcome of a call
         except FAILURES as error:

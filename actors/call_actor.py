@@ -22,8 +22,10 @@ from sipcore.session import InviteSession
 from . import crashed_call, info_digits
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
+from .failure_reasons import cause_of, refusal_of
 from .foreign_text import shown
 from .notices import (
+    NEWS,
     Acknowledged,
     Answered,
     Closed,
@@ -385,23 +387,20 @@ class CallActor:
     def _on_stream_refused(self, event: media.StreamRefused, now: float) -> None:
         self._outbox.streams.pop(event.stream_id, None)
         self.media.refused(event.stream_id)
+        self._on_news(event, now)
         if self.state is State.OVER:
             self._close_if_settled()
         else:
-            self._fail(event.reason, now)
+            self._fail(cause_of(event.reason), now)
 
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
-        """What the peer has described cannot be served: no media would flow. Sizes of the user's own are the user's."""
-        own = self.media.demand.payload_size or self.media.demand.interval
-        if event.command != "ConfigureStream" or event.reason == "unknown_stream" or own:
-            self._on_news(event, now)
-        elif self.state is not State.OVER:
+        """Without a configuration no media would flow: what the peer has described cannot be served."""
+        self._on_news(event, now)
+        if event.command == "ConfigureStream" and event.reason != "unknown_stream":
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
 
     def _on_news(self, event: Any, now: float) -> None:
-        notice = notice_of(event, self.media.number_of(event.stream_id))
-        if notice is not None:
-            self._notify(notice)
+        self._notify(notice_of(event, self.media.number_of(event.stream_id)))
 
     def _on_closed(self, event: media.StreamClosed, now: float) -> None:
         self._outbox.streams.pop(event.stream_id, None)
@@ -748,7 +747,7 @@ class CallActor:
             held, self._held = self._held, None
             self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-            self.reject(503, "", (("Retry-After", "5"),), now)
+            self.reject(*refusal_of(reason), now)
         else:
             self.hang_up(now)
 
@@ -773,10 +772,11 @@ class CallActor:
 
 
 _MEDIA_HANDLERS: Final[dict[type, Any]] = {
+    **dict.fromkeys(NEWS, CallActor._on_news),
     media.StreamOpened: CallActor._on_opened,
     media.StreamRefused: CallActor._on_stream_refused,
-    **dict.fromkeys((media.DtmfReceived, media.DigitsSent, media.SourceFinished), CallActor._on_news),
-    **dict.fromkeys((media.StreamSilent, media.FramesWanted, media.FramesReceived), CallActor._on_news),
+    media.StreamStatistics: lambda actor, event, now: actor.media.counted(event),
+    media.StreamStarted: lambda actor, event, now: actor.media.started(event),
     media.CommandRefused: CallActor._on_command_refused,
     media.StreamClosed: CallActor._on_closed,
 }

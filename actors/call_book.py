@@ -4,7 +4,6 @@ The outcome classes are those of METRICS (cut so that SER and SEER of RFC 6076 c
 once, whatever retries its INVITE needed.
 """
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +14,8 @@ from sipcore.events import Cause
 from .call_slices import CallSlices
 from .call_state import TRANSPORT_FAILED, CallTimes, State
 from .failure_reasons import Blame, blame_of, is_completed, reason_of
-from .foreign_text import cut, shown
+from .foreign_text import cut
+from .media_failures import MediaFailures
 from .messages import PHRASE_LENGTH, CallFinished
 from .metric_labels import FAILURES, OTHER
 from .request_loss import Loss
@@ -24,9 +24,6 @@ from .totals import Totals
 if TYPE_CHECKING:
     from .call import Call
 
-MOST_REFUSALS: Final = 100
-"""reasons for which media commands were refused that are logged"""
-_logger = logging.getLogger(__name__)
 OUTCOMES: Final = {486: "busy", 600: "busy", 480: "unavailable", 603: "declined", 408: "timeout"}
 STATE_LABELS: Final = {
     State.IDLE: "setup",
@@ -121,12 +118,12 @@ class CallBook:
     slices: take what a load shows of the calls that this process places while they live.
     """
 
-    __slots__ = ("_refusals", "_totals", "slices")
+    __slots__ = ("_totals", "media", "slices")
 
     def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
         self._totals = totals
-        self._refusals: set[str] = set()
-        """for what media commands were refused, as far as that was logged"""
+        self.media = MediaFailures(totals)
+        """what its media workers refused"""
         self.slices = slices or CallSlices(None)
 
     def attempt(self, scenario: str, role: str, now: float) -> None:
@@ -166,13 +163,6 @@ class CallBook:
     def unexpected(self, scenario: str, kind: str) -> None:
         """A message came that belongs to no call; kind: request or response."""
         self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
-
-    def media_refused(self, call_id: str, command: str, reason: str) -> None:
-        """A call has not the media that was asked for: log it once for each reason."""
-        if reason not in self._refusals and len(self._refusals) < MOST_REFUSALS:
-            self._refusals.add(reason)
-            text = "call %s: %s was refused: %s; further refusals for this reason are not logged"
-            _logger.warning(text, shown(call_id), command, shown(reason))
 
     def digit(self, direction: str, mode: str) -> None:
         """A digit went or came as a SIP message; the others are counted where the media is."""

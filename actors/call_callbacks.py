@@ -14,7 +14,8 @@ from sipcore.message import Response
 from . import call_digits, media_sockets
 from .call import UNREAD_DIGITS
 from .call_state import TRANSPORT_FAILED, State
-from .errors import CallEnded, CallError, CallRejected, CallTimeout
+from .errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
+from .failure_reasons import MEDIA_REFUSED, cause_of, reason_of
 from .notices import (
     Acknowledged,
     Answered,
@@ -24,6 +25,7 @@ from .notices import (
     FramesAsked,
     FramesCame,
     Incoming,
+    MediaDone,
     MediaRefused,
     MediaSilent,
     Notice,
@@ -135,16 +137,22 @@ def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
 
 
 def _start_media(call: "Call") -> None:
-    if call.param.init_media is not None and call.state is not State.OVER:
+    if call.state is State.OVER:
+        return
+    if call.param.init_media is not None:
         media_sockets.show(call)
         call.call_back(call.param.init_media, call, call.param)
+    else:
+        call.restart_media()
 
 
 def _on_refused(call: "Call", notice: Refused) -> None:
     param, cause = call.param, notice.cause
-    error: CallTimeout | CallRejected | CallEnded
+    error: CallTimeout | CallRejected | CallEnded | MediaError
     if call.actor.crash is not None:
         error = call.ended()
+    elif MEDIA_REFUSED in (reason_of(call.cause), reason_of(notice.reason)):
+        error = MediaError(call.media_error)
     elif cause in _TIMEOUTS:
         error = CallTimeout(f"no final answer ({cause.value})")
         if call.actor.unread:
@@ -257,9 +265,11 @@ def _on_digit(call: "Call", notice: Digit) -> None:
     call.digit_mode = notice.mode
     if notice.mode == "info":
         call.worker.book.digit("received", "info")
-    if len(call.unread) == UNREAD_DIGITS:
-        call.worker.count_unread_dropped()
-    call.unread.append(notice.event)
+    ended_play = call.media_requests.digit(notice.event) if call.media_requests is not None else False
+    if not ended_play:
+        if len(call.unread) == UNREAD_DIGITS:
+            call.worker.count_unread_dropped()
+        call.unread.append(notice.event)
     if call.param.cb_dtmf is not None:
         call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
     _resolve(call.digit_waiter)
@@ -279,10 +289,30 @@ def _on_digits_done(call: "Call", notice: DigitsDone) -> None:
 
 
 def _on_source_done(call: "Call", notice: SourceDone) -> None:
+    _, failed, why = notice.reason.partition("error: ")
+    if failed:
+        _on_media_refused(call, MediaRefused("SetSource", why, notice.request_id))
+    elif not notice.request_id:
+        _source_ended(call)
+    elif call.media_requests is not None and call.media_requests.ended(notice.request_id):
+        _tell_done(call)
+
+
+def _source_ended(call: "Call", why: str = "") -> None:
+    """What the call sends has no more, or cannot be had: that is `cb_rtp_done`'s, or else the end of the call."""
+    call.actor.media.source_ended()
     if call.param.cb_rtp_done is not None:
-        call.call_back(call.param.cb_rtp_done, call)
+        _tell_done(call)
+    elif why:
+        call.actor.hang_up(call.worker.now(), f"{MEDIA_REFUSED}: {why}")
+        call.worker.touch(call.actor)
     elif call.handler is not None:
         call.hang_up()
+
+
+def _tell_done(call: "Call") -> None:
+    if call.param.cb_rtp_done is not None:
+        call.call_back(call.param.cb_rtp_done, call)
 
 
 def _on_frames_asked(call: "Call", notice: FramesAsked) -> None:
@@ -314,13 +344,40 @@ def _on_frames_came(call: "Call", notice: FramesCame) -> None:
 
 
 def _on_silent(call: "Call", notice: MediaSilent) -> None:
+    call.worker.book.media.silent(call.call_id, notice.level, notice.seconds)
+    if notice.level != "limit":
+        return
     call.failure = call.failure or "silent"
     call.worker.on_silent(call)
 
 
 def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
-    call.failure = call.failure or "media_refused"
-    call.worker.book.media_refused(call.call_id, notice.command, notice.reason)
+    """Log and count it; tell whoever waits for it, else it is the call's failure and the end of its source."""
+    command, reason, number = notice.command, notice.reason, notice.request_id
+    call.worker.book.media.refused(call.call_id, command, reason, call.worker.now())
+    if command == "OpenStream":  # the actor ends the call
+        call.media_error = reason
+        if reason_of(cause_of(reason)) == MEDIA_REFUSED:
+            call.failure = call.failure or MEDIA_REFUSED
+        return
+    if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == "unknown_stream":
+        return
+    call.media_error = reason
+    requests = call.media_requests
+    is_play = requests is not None and requests.plays(number)
+    replaced = number > 0 and (requests is None or not requests.waits(number))
+    awaited = requests is not None and requests.failed(number, reason)
+    if not awaited:
+        call.failure = call.failure or MEDIA_REFUSED
+    if command == "SetSource" and is_play:
+        _tell_done(call)
+    elif command == "SetSource" and not (awaited or replaced) and call.state is not State.OVER:
+        _source_ended(call, reason)
+
+
+def _on_media_done(call: "Call", notice: MediaDone) -> None:
+    if call.media_requests is not None:
+        call.media_requests.done(notice.request_id)
 
 
 # ---- the end
@@ -340,6 +397,9 @@ def _on_over(call: "Call", notice: Over) -> None:
     call.fail_waiters(call.ended())
     if not call.actor.media.running:
         _fail_sending(call)  # else the stream says at its end what is out
+    if call.media_requests is not None:
+        call.media_requests.close()
+        call.media_requests = None  # it holds what makes futures of this call
     call.requests = {number: each for number, each in call.requests.items() if each[0] is not None}
     call.bound_tasks()
     if notice.by == "remote":
@@ -387,6 +447,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     FramesCame: _on_frames_came,
     MediaSilent: _on_silent,
     MediaRefused: _on_media_refused,
+    MediaDone: _on_media_done,
     Over: _on_over,
     Closed: _on_closed,
 }

@@ -9,8 +9,10 @@ from sipcore.media_attributes import Codec
 from sipcore.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 from sipcore.sdp import SessionDescription
 
+from .call_media import LARGEST_PAYLOAD
 from .dtmf_methods import dtmf_modes
 from .errors import ConfigurationError
+from .media_handlers import MediaHandler
 from .parameters import CallParameters, NegotiatedRtpParam
 
 BY_NAME: Final[Mapping[str, Codec]] = {
@@ -23,6 +25,8 @@ BY_NAME: Final[Mapping[str, Codec]] = {
 """the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
 EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
 """telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
+STATISTICS_INTERVAL: Final = 1.0
+"""seconds between two figures of a call that user code runs"""
 SRTP_MODES: Final = ("off", "optional", "required")
 
 
@@ -33,8 +37,12 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
         ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
     """
     wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
-    if param.init_media is not None:
+    wishes["statistics_interval"] = STATISTICS_INTERVAL
+    handler = param.init_media
+    if handler is not None:
         wishes["source"] = ("none",)  # what runs is the handler's to say
+    if isinstance(handler, MediaHandler) and handler.source[:1] == ("file",):
+        wishes["file"] = handler.source
     modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
     wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
     wishes["tones"] = param.cb_dtmf is None and "inband" in modes
@@ -44,13 +52,22 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     try:
         payload_type, size, interval, *name = given
         codec = codec_for(int(payload_type), str(name[0]) if name else "")
-        wishes["payload_size"], wishes["interval"] = int(size), float(interval)
+        wishes["payload_size"], wishes["interval"] = _packet(int(size), float(interval))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
             f"rtp_param {given!r}: {error}; write [payload type, octets, seconds] or [97, 50, 0.03, 'iLBC/8000']"
         ) from error
     wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
     return wishes
+
+
+def _packet(octets: int, seconds: float) -> tuple[int, float]:
+    """Size and interval of packets of the user's own. Raises ValueError for what no stream can send."""
+    if not 1 <= octets <= LARGEST_PAYLOAD:
+        raise ValueError(f"{octets} octets are not between 1 and {LARGEST_PAYLOAD}")
+    if not 0.001 <= seconds <= 1.0:
+        raise ValueError(f"{seconds:g} s are not between 0.001 and 1")
+    return octets, seconds
 
 
 def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:

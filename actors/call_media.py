@@ -85,12 +85,19 @@ class MediaDemand(NamedTuple):
     """the address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`"""
     strict: bool = False
     """a description of the peer is refused for a line that decides nothing"""
+    file: media.Source = ()
+    """a file that a handler is to send: a call whose file cannot be played comes to nothing, before it is answered"""
+    statistics_interval: float = 0.0
+    """seconds between two looks at the figures while the call is up; 0.0 = at its end only"""
 
 
 class Line:
     """One media line of ours."""
 
-    __slots__ = ("closed", "configured", "crypto", "may_send", "port", "rtcp_port", "statistics", "stream_id")
+    __slots__ = (
+        *("closed", "configured", "crypto", "figures", "may_send", "port", "remote", "rtcp_port", "statistics"),
+        "stream_id",
+    )
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
         self.stream_id = stream_id
@@ -106,6 +113,11 @@ class Line:
         self.crypto: tuple[Crypto, ...] = ()
         """our SRTP keys, one per suite; made with its first description"""
         self.statistics: media.StreamStatistics | None = None
+        """final"""
+        self.figures: media.StreamStatistics | None = None
+        """the newest while it is open"""
+        self.remote: tuple[str, int] | None = None
+        """where its RTP comes from"""
 
 
 class CallMedia:
@@ -129,12 +141,15 @@ class CallMedia:
         "_sdp_id",
         "_secret",
         "_senders",
+        "_sink_request",
+        "_source_request",
         "answered",
         "demand",
         "exchange",
         "fork",
         "given",
         "lines",
+        "playing",
     )
 
     def __init__(
@@ -168,6 +183,10 @@ class CallMedia:
         self._offered = self.exchange
         self._before: OfferAnswer | None = None
         self._aside: SessionDescription | None = None
+        self.playing: tuple[media.Source, int] | tuple[()] = ()
+        """what is sent over the source for a time, and the number of its request"""
+        self._source_request = self._sink_request = 0
+        """the newest requests, for lines that are not configured yet"""
 
     # ---- dialogs
 
@@ -223,8 +242,13 @@ class CallMedia:
 
     def _open(self, stream_id: int) -> media.OpenStream:
         demand = self.demand
+        file = demand.source if demand.source[:1] == ("file",) else demand.file
         return media.OpenStream(
-            stream_id, demand.bound or demand.address, demand.asymmetric, send_address=demand.send_address
+            stream_id,
+            demand.bound or demand.address,
+            demand.asymmetric,
+            send_address=demand.send_address,
+            source=() if demand.payload_size else file,  # it would be cut for another format
         )
 
     def require_for_offer(self) -> list[int]:
@@ -291,6 +315,18 @@ class CallMedia:
     def statistics(self) -> tuple[media.StreamStatistics, ...]:
         """Final figures of the streams that are closed, in the order of the lines, earlier ones first."""
         return tuple(line.statistics for line in (*self._left, *self.lines) if line.statistics is not None)
+
+    def counted(self, event: media.StreamStatistics) -> None:
+        """Keep the newest figures of an open stream."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.figures = event
+
+    def started(self, event: media.StreamStarted) -> None:
+        """RTP comes, or comes from elsewhere."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.remote = event.address, event.port
 
     def opened(self, event: media.StreamOpened) -> None:
         """A port is there."""
@@ -459,15 +495,35 @@ class CallMedia:
         again = self.demand._replace(source=(), sink=())
         for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
             if line.stream_id and not line.closed:
-                demand = again if line.configured else self.demand
+                first = not line.configured
                 line.configured = True
                 line.may_send = agreed.active and agreed.direction.sends
-                command = _configuration(line.stream_id, agreed, demand)
+                command = _configuration(line.stream_id, agreed, self._first_demand() if first else again)
                 if not self.answered:
                     command = command._replace(early=True)
                 if number < len(self._senders) and self._senders[number].stream_id:
                     command = command._replace(send_through=self._senders[number].stream_id)
                 self._commands.append(command)
+                if first:
+                    self._commands += self._requested(line.stream_id)
+
+    def _first_demand(self) -> MediaDemand:
+        """What goes with the first configuration: source and sink, but those that a request asked for."""
+        demand = self.demand
+        return demand._replace(
+            source=() if self._source_request else demand.source, sink=() if self._sink_request else demand.sink
+        )
+
+    def _requested(self, stream_id: int) -> list[media.Command]:
+        """The requests that waited for the first configuration of a stream."""
+        commands: list[media.Command] = []
+        if self._sink_request:
+            commands.append(media.SetSink(stream_id, self.demand.sink, self._sink_request))
+        if self._source_request:
+            commands.append(media.SetSource(stream_id, self.demand.source, self._source_request))
+        if self.playing:
+            commands.append(media.SetSource(stream_id, *self.playing, "over"))
+        return commands
 
     def expect(self) -> None:
         """The call is answered: from now on media is due, on streams that carried early media too."""
@@ -477,19 +533,38 @@ class CallMedia:
                 if line.configured and not line.closed:
                     self._commands.append(media.ExpectMedia(line.stream_id))
 
-    def set_source(self, source: media.Source, line: int = -1) -> None:
-        """Replace what one line sends, or with -1 every line, those of later ports included."""
-        if line < 0:
-            self.demand = self.demand._replace(source=source)
-        for each in self._open_lines(line):
-            self._commands.append(media.SetSource(each.stream_id, source))
+    def set_source(self, source: media.Source, *, request_id: int = 0, under: bool = False) -> None:
+        """Replace what every line sends, those of later ports included. under: what plays goes on over it."""
+        self.demand = self.demand._replace(source=source)
+        self._source_request = request_id
+        if not under:
+            self.playing = ()
+        for each in self._configured_lines():
+            self._commands.append(media.SetSource(each.stream_id, source, request_id, "under" if under else "all"))
 
-    def set_sink(self, sink: media.Sink, line: int = -1) -> None:
-        """Replace where one line puts what it receives, or with -1 every line, those of later ports included."""
-        if line < 0:
-            self.demand = self.demand._replace(sink=sink)
-        for each in self._open_lines(line):
-            self._commands.append(media.SetSink(each.stream_id, sink))
+    def play(self, source: media.Source, request_id: int) -> None:
+        """Send something on every line for a time, those of later ports included."""
+        self.playing = source, request_id
+        for each in self._configured_lines():
+            self._commands.append(media.SetSource(each.stream_id, source, request_id, "over"))
+
+    def stop_playing(self) -> None:
+        """Send again what was sent before."""
+        self.playing = ()
+        for each in self._configured_lines():
+            self._commands.append(media.StopSource(each.stream_id))
+
+    def source_ended(self) -> None:
+        """The source has no more, or cannot be had: later ports begin without."""
+        self.demand = self.demand._replace(source=("none",))
+        self._source_request = 0
+
+    def set_sink(self, sink: media.Sink, *, request_id: int = 0) -> None:
+        """Replace where every line puts what it receives, those of later ports included."""
+        self.demand = self.demand._replace(sink=sink)
+        self._sink_request = request_id
+        for each in self._configured_lines():
+            self._commands.append(media.SetSink(each.stream_id, sink, request_id))
 
     def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> bool:
         """Queue digits on the first open line; False when there is none."""
@@ -516,6 +591,10 @@ class CallMedia:
     def number_of(self, stream_id: int) -> int:
         """The index of the line that a stream belongs to; -1 for none in use."""
         return next((index for index, line in enumerate(self.lines) if line.stream_id == stream_id), -1)
+
+    def _configured_lines(self) -> list[Line]:
+        """Those that are not configured yet get what holds then."""
+        return [line for line in self._open_lines(-1) if line.configured]
 
     def _open_lines(self, number: int) -> list[Line]:
         lines = self.lines if number < 0 else self.lines[number : number + 1]
@@ -597,6 +676,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         dtmf_clock_rate=codec.clock_rate if events is None else events.clock_rate,
         dtmf_methods=methods,
         inactivity_limit=demand.inactivity_limit,
+        statistics_interval=demand.statistics_interval,
         source=demand.source,
         sink=demand.sink,
         srtp_suite=line.local_crypto.suite if line.local_crypto is not None else "",

@@ -51,6 +51,10 @@ class HostUnreachable(ConfigurationError, CallError):
         self.host = host
 
 
+class MediaError(CallError):
+    """A file, source or recording of a call's media cannot be used, or failed; the text says which and why."""
+
+
 class CallTimeout(CallError):
     """No final response in time (RFC 3261 timer B, or `ring_time`)."""
 

@@ -69,6 +69,9 @@ REASONS: Final[dict[str, Reason]] = {
 NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 """the call did what was planned, but its end was not confirmed by the other side"""
 
+MEDIA_REFUSED: Final = "media_refused"
+FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
+"""what a media worker says of a stream whose file cannot be played"""
 OF_CAUSE: Final[dict[str, str]] = {
     "bad_description": "bad_description",
     "session_expired": "session_expired",
@@ -88,8 +91,22 @@ OF_CAUSE: Final[dict[str, str]] = {
     "closed": "media_failed",
     "internal_error": "internal_error",
     "drained": "drained",
+    MEDIA_REFUSED: MEDIA_REFUSED,
 }
 """the reason that the cause of a call's end is by itself, whatever was expected of the call"""
+
+
+def cause_of(refusal: str) -> str:
+    """The cause of the end of a call whose stream was refused. refusal: reason of the media worker."""
+    return f"{MEDIA_REFUSED}: {refusal}" if refusal.partition(":")[0] in FILE_REFUSALS else refusal
+
+
+def refusal_of(cause: str) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+    """Status, reason phrase and headers for a caller whose call ends by such a cause before it is answered.
+
+    503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5).
+    """
+    return (500, "", ()) if reason_of(cause) == MEDIA_REFUSED else (503, "", (("Retry-After", "5"),))
 
 
 def is_completed(closed: str, cause: str) -> bool:

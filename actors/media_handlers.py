@@ -42,7 +42,7 @@ class MediaHandler:
 
     def __call__(self, call: "Call", param: object) -> None:
         """Start on a call, as `init_media`."""
-        call.start_media(self)
+        call.start_under_plays(self)
 
 
 def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter | None]:

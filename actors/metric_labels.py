@@ -72,4 +72,10 @@ SILENT_SIDES: Final = ("local", "remote")
 DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
 ACTOR_KINDS: Final = ("call", "registration")
 CALL_TABLES: Final = ("actors", "transactions", "dialogs", "streams", "names", "deadlines")
+MEDIA_PARTS: Final = ("source", "sink", "stream", "configuration")
+MEDIA_REFUSALS: Final = (
+    *("no_file", "bad_file", "bad_value", "no_srtp", "write_failed", "unknown_stream"),
+    *("no_port", "no_descriptor", "limit", "bad_address"),
+)
+SILENCES: Final = ("warning", "limit")
 LINK_QUEUES: Final = ("sip_to_slot", "media_events")

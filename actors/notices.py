@@ -1,6 +1,7 @@
 """What a call tells its user: one small record for each thing that has happened, in the order in which it happened."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from media import messages as media
 from sipcore.events import Cause
@@ -105,6 +106,11 @@ class DigitsDone(NamedTuple):
 class SourceDone(NamedTuple):
     """The source of a stream has no more (man page cb_rtp_done)."""
 
+    reason: str = "end"
+    """"end", or "error: " and why"""
+    request_id: int = 0
+    """of what was played over another source"""
+
 
 class FramesAsked(NamedTuple):
     """A callback source wants frames."""
@@ -122,18 +128,28 @@ class FramesCame(NamedTuple):
 
 
 class MediaSilent(NamedTuple):
-    """No RTP came for the inactivity limit though some was due."""
+    """No RTP came for some time though some was due."""
 
     seconds: float
+    level: str = "limit"
+    """limit, or warning: half-way to it"""
 
 
 class MediaRefused(NamedTuple):
-    """The media worker could not do what was asked of it; the call goes on without."""
+    """The media worker could not do what was asked of it, or not any more."""
 
     command: str
     """class name of the command"""
     reason: str
-    """no_file, bad_file, bad_value …; details after a colon"""
+    """no_file, bad_file, bad_value, write_failed …; details after a colon"""
+    request_id: int = 0
+    """of the command"""
+
+
+class MediaDone(NamedTuple):
+    """The media worker has done what was asked of it."""
+
+    request_id: int
 
 
 class Over(NamedTuple):
@@ -167,32 +183,36 @@ Notice = (
     | FramesCame
     | MediaSilent
     | MediaRefused
+    | MediaDone
     | Over
     | Closed
 )
 
 
-_TOLD_WHEN_REFUSED: Final = frozenset(("ConfigureStream", "SetSource", "SetSink"))
-"""commands without which the call has not the media that its user asked for; a late one of another kind is no loss"""
+def _refused(event: media.CommandRefused | media.StreamRefused | media.SinkFailed) -> MediaRefused:
+    if isinstance(event, media.StreamRefused):
+        return MediaRefused("OpenStream", event.reason)
+    if isinstance(event, media.SinkFailed):
+        return MediaRefused("SetSink", f"write_failed: {event.reason}")
+    return MediaRefused(event.command, event.reason, event.request_id)
 
 
-def notice_of(event: media.Event, line: int) -> Notice | None:
-    """What an event of a stream tells the call's user; None for those that are not for him.
+_NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
+    media.DtmfReceived: lambda event, line: Digit(event.event, event.duration_ms, event.mode),
+    media.DigitsSent: lambda event, line: DigitsDone(*event[1:]),
+    media.SourceFinished: lambda event, line: SourceDone(event.reason, event.request_id),
+    media.FramesWanted: lambda event, line: FramesAsked(line, event.first_sequence_number, event.wanted),
+    media.FramesReceived: lambda event, line: FramesCame(line, event.frames),
+    media.CommandDone: lambda event, line: MediaDone(event.request_id),
+    media.StreamSilent: lambda event, line: MediaSilent(event.seconds, event.level),
+    media.SinkFailed: lambda event, line: _refused(event),
+    media.CommandRefused: lambda event, line: _refused(event),
+    media.StreamRefused: lambda event, line: _refused(event),
+}
+NEWS: Final = tuple(_NOTICES)
+"""the events of a stream of which the call's user is told"""
 
-    line: index of the media line that the stream belongs to.
-    """
-    if isinstance(event, media.DtmfReceived):
-        return Digit(event.event, event.duration_ms, event.mode)
-    if isinstance(event, media.DigitsSent):
-        return DigitsDone(*event[1:])
-    if isinstance(event, media.SourceFinished):
-        return SourceDone()
-    if isinstance(event, media.FramesWanted):
-        return FramesAsked(line, event.first_sequence_number, event.wanted)
-    if isinstance(event, media.FramesReceived):
-        return FramesCame(line, event.frames)
-    if isinstance(event, media.CommandRefused) and event.command in _TOLD_WHEN_REFUSED:
-        return MediaRefused(event.command, event.reason) if event.reason != "unknown_stream" else None
-    if isinstance(event, media.StreamSilent) and event.level == "limit":
-        return MediaSilent(event.seconds)
-    return None
+
+def notice_of(event: media.Event, line: int) -> Notice:
+    """What an event of `NEWS` tells the call's user. line: index of the media line that the stream belongs to."""
+    return _NOTICES[event.__class__](event, line)

@@ -19,10 +19,12 @@ from sipcore.message import Request
 
 from .arrangement import Arrangement
 from .call import Call
+from .call_demand import STATISTICS_INTERVAL
 from .call_state import State
 from .config import AnswerConfig, RobotConfig
 from .crash_log import FAILURES
-from .errors import CallEnded, CallError, ConfigurationError
+from .errors import CallEnded, CallError, ConfigurationError, MediaError
+from .failure_reasons import MEDIA_REFUSED
 from .file_names import file_name
 from .foreign_text import shown
 from .load import user_file
@@ -87,6 +89,8 @@ def run(worker: "CallWorker", call: Call, robot: Robot) -> "asyncio.Task[None]":
 async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
     try:
         await robot(call)
+    except MediaError:
+        call.failure = call.failure or MEDIA_REFUSED  # it has been logged
     except CallError:
         pass  # an outcome; the books have it
     except asyncio.CancelledError:
@@ -125,7 +129,8 @@ class FileRobot:
         self._worker = worker
         self._config = config
         self._file = user_file.load(config.file, config.name)
-        worker.arrivals.wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.arrivals.wishes = {**wishes, "statistics_interval": STATISTICS_INTERVAL}
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
         self._arrangement: Arrangement | None = None

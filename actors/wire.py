@@ -62,6 +62,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     66: media_messages.CloseStream,
     67: media_messages.ProvideFrames,
     68: media_messages.ExpectMedia,
+    69: media_messages.StopSource,
     80: media_messages.StreamOpened,
     81: media_messages.StreamRefused,
     82: media_messages.DtmfReceived,
@@ -75,6 +76,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     90: media_messages.CommandRefused,
     91: media_messages.StreamStarted,
     92: media_messages.SinkFailed,
+    93: media_messages.CommandDone,
 }
 
 

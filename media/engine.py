@@ -20,6 +20,7 @@ from .line import BUFFER, Line
 from .messages import (
     CloseStream,
     Command,
+    CommandDone,
     CommandRefused,
     ConfigureStream,
     DigitsSent,
@@ -34,6 +35,7 @@ from .messages import (
     Source,
     SourceFinished,
     StopDigits,
+    StopSource,
     StreamClosed,
     StreamRefused,
 )
@@ -47,7 +49,7 @@ from .sinks import Sink as NoSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
 from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
 from .statistics import statistics_of
-from .stream import Stream
+from .stream import Layer, Stream
 from .totals import NO_STREAM, TELEPHONE_EVENT, MediaTotals
 
 _CHORES = 64
@@ -61,6 +63,8 @@ _JITTER_VISITS = 15
 _EVENTS = 4096
 _LISTEN_TICKS = 4
 """The tone detector is called once in so many ticks: it is cheapest with one packet of every stream."""
+_REASONS = ("bad_value", "no_file", "bad_file", "no_srtp", "unknown_stream")
+"""What a refusal begins with."""
 _LISTEN_AT = 512
 """And as soon as so many packets wait for it."""
 
@@ -197,13 +201,7 @@ class MediaEngine:
         if line is None:
             self._unknown(owner, command)
             return
-        try:
-            self._do(line, command, now)
-        except (ValueError, OSError) as error:
-            reason = str(error)
-            if not reason.startswith(("bad_value", "no_file", "bad_file", "no_srtp", "unknown_stream")):
-                reason = f"bad_value: {reason}"
-            self._emit(owner, CommandRefused(command.stream_id, type(command).__name__, reason))
+        self._try(line, command, now)
         self._arm(now)
 
     def close_owner(self, owner: int, now: float) -> None:
@@ -281,6 +279,8 @@ class MediaEngine:
     def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> Line:
         """The line with its sockets; they are listed in `opened` as they come."""
         address = canonical(command.local_address)
+        if command.source[:1] == ("file",):
+            self._source(command.source, Sender(0, owner, self._context))  # kept: the next one finds its frames
         pool_port = 0
         rtcp: socket.socket | None = None
         if command.rtp_fd >= 0:
@@ -350,6 +350,20 @@ class MediaEngine:
             name = type(command).__name__
             self._emit(owner, CommandRefused(command.stream_id, name, "unknown_stream"))
 
+    def _try(self, line: Line, command: Command, now: float) -> None:
+        """Do a command, or say why it cannot be done."""
+        request_id: int = getattr(command, "request_id", 0)
+        try:
+            self._do(line, command, now)
+        except (ValueError, OSError) as error:
+            reason = str(error)
+            if not reason.startswith(_REASONS):
+                reason = f"bad_value: {reason}"
+            self._emit(line.owner, CommandRefused(command.stream_id, type(command).__name__, reason, request_id))
+        else:
+            if request_id and isinstance(command, SetSource | SetSink):
+                self._emit(line.owner, CommandDone(command.stream_id, request_id))
+
     def _do(self, line: Line, command: Command, now: float) -> None:
         stream = line.stream
         if isinstance(command, ConfigureStream):
@@ -363,16 +377,21 @@ class MediaEngine:
             line.configure(command, sender, now)
             if not line.heard:
                 self._hear_of(line)
-            if command.source:
-                self._set_source(stream, command.source)
-            elif stream.sender.format != before:
+            if stream.sender.format != before:
                 self._remake(stream, before)
-            if command.sink:
-                self._set_sink(stream, command.sink)
             self._pace(line.sender)
+            if command.source:
+                self._try(line, SetSource(stream.stream_id, command.source), now)
+            if command.sink:
+                self._try(line, SetSink(stream.stream_id, command.sink), now)
         elif isinstance(command, SetSource):
+            source = self._source(command.source, stream.sender)
             line.rest()
-            self._set_source(stream, command.source)
+            stream.set_source(source, command.source, command.layer, command.request_id)
+            self._pace(line.sender)
+        elif isinstance(command, StopSource):
+            line.rest()
+            stream.stop_source()
             self._pace(line.sender)
         elif isinstance(command, SetSink):
             self._set_sink(stream, command.sink)
@@ -383,17 +402,12 @@ class MediaEngine:
         elif isinstance(command, StopDigits):
             stream.sender.stop_digits()
         elif isinstance(command, ProvideFrames):
-            if not stream.sender.provide(command):
+            if not stream.provide(command):
                 raise ValueError("bad_value: the source is no callback")
         elif isinstance(command, ExpectMedia):
             line.answered(now)
         elif isinstance(command, CloseStream):
             self._close(line, now)
-
-    def _set_source(self, stream: Stream, wanted: Source) -> None:
-        """Send from another source. Raises SourceError."""
-        stream.set_source(self._source(wanted, stream.sender))
-        stream.wanted = wanted
 
     def _set_sink(self, stream: Stream, wanted: Sink) -> None:
         """Put what comes in elsewhere; a file that is being written goes on. Raises SinkError."""
@@ -401,25 +415,32 @@ class MediaEngine:
             stream.set_sink(self._sink(wanted), wanted)
 
     def _remake(self, stream: Stream, before: Format) -> None:
-        """Make the source of a format again for the new one, where it was (RFC 3264 8.3).
+        """Make the sources of a format again for the new one, where they were (RFC 3264 8.3).
 
-        A source that cannot be made again ends with "error": its frames must not leave under another format.
+        One that cannot be made again ends with "error": its frames must not leave under another format.
         """
-        sender = stream.sender
-        old = sender.source
+        if stream.below is not None:
+            stream.below = self._remade(stream, stream.below, before) or Layer((), sources.Source())
+        present = self._remade(stream, stream.present, before)
+        if present is None:
+            stream.source_ended()
+        elif present is not stream.present:
+            stream.send_from(present)
+
+    def _remade(self, stream: Stream, layer: Layer, before: Format) -> Layer | None:
+        sender, old = stream.sender, layer.source
         if not isinstance(old, FramesSource | ConstantSource):
-            return
+            return layer
         try:
-            source = self._source(stream.wanted, sender)
-        except SourceError:
-            stream.set_source(sources.Source())
-            self._emit(stream.owner, SourceFinished(stream.stream_id, "error"))
-            return
+            source = self._source(layer.wanted, sender)
+        except SourceError as error:
+            self._emit(stream.owner, SourceFinished(stream.stream_id, f"error: {error}", layer.request_id))
+            return None
         if isinstance(old, FramesSource) and isinstance(source, FramesSource):
             new = sender.format
             ticks = old.position * before.step * new.clock_rate
             source.go_on(round(ticks / (before.clock_rate * new.step)), old.left)
-        stream.set_source(source)
+        return layer._replace(source=source)
 
     def _source(self, wanted: Source, sender: Sender) -> sources.Source:
         """The source that these plain values mean, in the stream's codec. Raises SourceError."""
@@ -616,6 +637,6 @@ def _why(error: Exception) -> str:
         return "no_port"
     if isinstance(error, NoDescriptor):
         return "no_descriptor"
-    if isinstance(error, ValueError) and str(error) in ("duplicate", "limit"):
+    if isinstance(error, SourceError) or (isinstance(error, ValueError) and str(error) in ("duplicate", "limit")):
         return str(error)
     return "bad_address"

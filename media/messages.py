@@ -55,6 +55,9 @@ class OpenStream(NamedTuple):
     """Embedded mode only: the same for RTCP; -1 with an `rtp_fd` = this stream has no RTCP socket."""
     send_address: str = ""
     """The IP literal to send from with `asymmetric` (`rtp_addr`, C10); "" = `local_address`."""
+    source: Source = ()
+    """A file that the stream will send: one that cannot be played refuses the stream, before its port is announced.
+    Any other source is left to its configuration; () = none."""
 
 
 class ConfigureStream(NamedTuple):
@@ -151,6 +154,18 @@ class SetSource(NamedTuple):
     source: Source
     """See the module's table; a source that cannot be opened gives `CommandRefused` and leaves the old
     one."""
+    request_id: int = 0
+    """Comes back in `CommandDone` or `CommandRefused`, with layer "over" in `SourceFinished` too; 0 = in none."""
+    layer: str = "all"
+    """"all": in place of everything. "over": for a time; what was sent before goes on when it ends (`StopSource`).
+    "under": what goes on then, in place of everything when nothing lies over it."""
+
+
+class StopSource(NamedTuple):
+    """End a source of layer "over": what was sent before goes on. Nothing happens without one."""
+
+    stream_id: int
+    """An open stream of the same owner."""
 
 
 class SetSink(NamedTuple):
@@ -160,6 +175,8 @@ class SetSink(NamedTuple):
     """An open stream of the same owner."""
     sink: Sink
     """See the module's table; a sink that cannot be opened gives `CommandRefused` and leaves the old one."""
+    request_id: int = 0
+    """Comes back in `CommandDone` or `CommandRefused`; 0 = neither is wanted."""
 
 
 class SendDigits(NamedTuple):
@@ -211,6 +228,7 @@ Command = (
     | ConfigureStream
     | ExpectMedia
     | SetSource
+    | StopSource
     | SetSink
     | SendDigits
     | StopDigits
@@ -241,11 +259,15 @@ class StreamRefused(NamedTuple):
     stream_id: int
     """The stream that was asked for."""
     reason: str
-    """no_port, no_descriptor, limit, bad_address or duplicate."""
+    """no_port, no_descriptor, limit, bad_address or duplicate; for its source no_file or bad_file, details after a
+    colon."""
 
 
 class CommandRefused(NamedTuple):
-    """A command other than `OpenStream` could not be done; the stream, if there is one, goes on as before."""
+    """A command other than `OpenStream` could not be done; the stream, if there is one, goes on as before.
+
+    Source and sink of a `ConfigureStream` are refused by themselves, as `SetSource` and `SetSink`.
+    """
 
     stream_id: int
     """The stream that was named."""
@@ -254,6 +276,17 @@ class CommandRefused(NamedTuple):
     reason: str
     """unknown_stream, bad_value, no_file, bad_file, no_srtp …; first word from a closed set, details after
     a colon."""
+    request_id: int = 0
+    """From the command."""
+
+
+class CommandDone(NamedTuple):
+    """A `SetSource` or `SetSink` with a `request_id` was done."""
+
+    stream_id: int
+    """The stream."""
+    request_id: int
+    """From the command."""
 
 
 class StreamStarted(NamedTuple):
@@ -322,7 +355,9 @@ class SourceFinished(NamedTuple):
     stream_id: int
     """The stream."""
     reason: str
-    """"end", or "error" when the file could not be read on."""
+    """"end", or "error: " and a reason as in `CommandRefused`, when the source could not go on."""
+    request_id: int = 0
+    """From the `SetSource` with layer "over"; 0 = another source."""
 
 
 class FramesWanted(NamedTuple):
@@ -475,6 +510,7 @@ Event = (
     StreamOpened
     | StreamRefused
     | CommandRefused
+    | CommandDone
     | StreamStarted
     | StreamSilent
     | DtmfReceived

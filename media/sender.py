@@ -62,6 +62,7 @@ class Sender:
         "digits_sent",
         "due",
         "echo_left",
+        "ended",
         "frames_skipped",
         "group",
         "late_max",
@@ -71,6 +72,7 @@ class Sender:
         "payload_size",
         "payload_type",
         "protect",
+        "request_id",
         "send",
         "send_errors",
         "source",
@@ -102,6 +104,10 @@ class Sender:
         self.packet_interval = 0.02
         self.step = 160
         self.source = Source()
+        self.request_id = 0
+        """Of the source, for `SourceFinished`."""
+        self.ended: Callable[[], None] = nothing
+        """Called when the source has no more, to set another."""
         self.digits: dtmf.EventSender | None = None
         self._other_packets = 0  # packets that were built one by one, and their octets
         self._other_bytes = 0
@@ -176,9 +182,10 @@ class Sender:
         self.tap = tap
         self._note_special()
 
-    def set_source(self, source: Source) -> None:
-        """Send from another source from the next packet on."""
+    def set_source(self, source: Source, request_id: int = 0) -> None:
+        """Send from another source from the next packet on. request_id: for its `SourceFinished`."""
         self.source = source
+        self.request_id = request_id
         self._marker = self._special = True
         self._constant = False
 
@@ -211,8 +218,7 @@ class Sender:
         packet = self._packet
         if payload is not self._payload:
             if payload is None:
-                self._nothing()
-                return None
+                return self._next_special(timestamp) if self._nothing() else None
             packet[HEADER_SIZE:] = payload
             self._payload = payload
             self._constant = self.source.constant
@@ -229,8 +235,7 @@ class Sender:
         source = self.source
         payload = source.next_payload()
         if payload is None:
-            self._nothing()
-            return None
+            return self._next_special(timestamp) if self._nothing() else None
         if isinstance(source, CallbackSource):
             self.ask_for_frames()
             return self._build(self._renumbered(source.override) or source.override, timestamp)
@@ -238,15 +243,17 @@ class Sender:
         self._note_special()
         return packet
 
-    def _nothing(self) -> None:
-        """The source gives nothing now: what it gives next begins a talk spurt."""
+    def _nothing(self) -> bool:
+        """The source gives nothing now: what it gives next begins a talk spurt. True = another gives something."""
         self._marker = self._special = True
-        if self.source.finished:
-            finished = self.source.finished
-            self.set_source(Source())
-            self._emit(SourceFinished(self._stream_id, finished))
-        else:
+        finished, request_id = self.source.finished, self.request_id
+        if not finished:
             self.ask_for_frames()
+            return False
+        self.set_source(Source())
+        self._emit(SourceFinished(self._stream_id, finished, request_id))
+        self.ended()
+        return self.source.paced
 
     def _note_special(self) -> None:
         """Whether the next packet may differ from the one before in more than number, time and payload."""
@@ -365,9 +372,9 @@ class Sender:
             for request_id in self.digits.take_finished():
                 self._emit(DigitsSent(self._stream_id, request_id, "OK"))
 
-    def provide(self, command: ProvideFrames) -> bool:
-        """Frames for a callback source; False when the source is another."""
-        source = self.source
+    def provide(self, command: ProvideFrames, source: Source | None = None) -> bool:
+        """Frames for a callback source, the present one or another; False when it is of another kind."""
+        source = source or self.source
         if not isinstance(source, CallbackSource):
             return False
         dropped = source.dropped
@@ -446,6 +453,7 @@ class Sender:
         self.digits = None
         self._digits_on = False
         self.send = discard
+        self.ended = nothing  # it holds what holds us
         self.source = Source()
 
     def _emit(self, event: Event) -> None:
@@ -467,6 +475,10 @@ def packets_of(group: list[Sender]) -> list[bytes | bytearray | None]:
         else:
             append(sender.next_packet())
     return packets
+
+
+def nothing() -> None:
+    """What follows a source that stands alone."""
 
 
 def discard(data: bytes | bytearray | memoryview) -> object:

@@ -147,6 +147,10 @@ class EchoSource(Source):
         """Whether what comes in goes back at once."""
         return self._delay == 0
 
+    def forget(self) -> None:
+        """Let go of what is held: it is of another time."""
+        self._waiting.clear()
+
     def echo(self, frame: Frame) -> Frame | None:
         """Take a received frame and give the one that is due now."""
         if self._delay <= 0:

@@ -3,21 +3,33 @@
 Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and RTCP are not known here.
 """
 
+from typing import NamedTuple
+
 from .context import StreamContext
-from .messages import ConfigureStream
+from .messages import ConfigureStream, ProvideFrames
 from .messages import Sink as WantedSink
 from .messages import Source as Wanted
 from .receiver import Receiver
 from .sender import Sender
 from .sinks import Sink, WavSink
-from .sources import EchoSource, Source
+from .sources import CallbackSource, EchoSource, Source
 from .srtp import SrtpSession
+
+
+class Layer(NamedTuple):
+    """A source, and what it was made from."""
+
+    wanted: Wanted
+    """As plain values, to make it again when the format changes; () = none was asked for."""
+    source: Source
+    request_id: int = 0
+    """For `SourceFinished`."""
 
 
 class Stream:
     """One media line."""
 
-    __slots__ = ("opened_at", "owner", "receiver", "sender", "stream_id", "wanted", "wanted_sink")
+    __slots__ = ("below", "opened_at", "owner", "present", "receiver", "sender", "stream_id", "wanted_sink")
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, now: float) -> None:
         """A stream that neither sends nor receives until it is configured.
@@ -29,8 +41,11 @@ class Stream:
         self.opened_at = now
         self.sender = Sender(stream_id, owner, context)
         self.receiver = Receiver(stream_id, owner, context, self.sender)
-        self.wanted: Wanted = ()
-        """The source as plain values, to make it again when the format changes; () = none was asked for."""
+        self.present = Layer((), self.sender.source)
+        """What is sent now."""
+        self.below: Layer | None = None
+        """What goes on when that ends; None = nothing lies over anything."""
+        self.sender.ended = self.source_ended
         self.wanted_sink: WantedSink = ()
         """The sink as plain values; () = none was asked for."""
 
@@ -46,10 +61,40 @@ class Stream:
         self.sender.set_protection(session.protect if session is not None else None)
         self.receiver.srtp = session
 
-    def set_source(self, source: Source) -> None:
-        """Send from another source from the next packet on."""
-        self.sender.set_source(source)
+    def set_source(self, source: Source, wanted: Wanted = (), layer: str = "all", request_id: int = 0) -> None:
+        """Send from another source from the next packet on. wanted, layer, request_id: as in `SetSource`."""
+        if layer == "over":
+            self.below = self.below or self.present
+            self.send_from(Layer(wanted, source, request_id))
+        elif layer == "under" and self.below is not None:
+            self.below = Layer(wanted, source)
+        else:
+            self.below = None
+            self.send_from(Layer(wanted, source))
+
+    def source_ended(self) -> None:
+        """What is sent now has no more: what lay below goes on, else nothing is sent."""
+        self.send_from(self.below or Layer((), Source()))
+        self.below = None
+
+    def stop_source(self) -> None:
+        """End what lies over something else."""
+        if self.below is not None:
+            self.source_ended()
+
+    def send_from(self, layer: Layer) -> None:
+        """Send a layer now; the one below stays."""
+        source = layer.source
+        self.present = layer
+        self.sender.set_source(source, layer.request_id)
+        if isinstance(source, EchoSource):
+            source.forget()
         self.receiver.set_echo(source if isinstance(source, EchoSource) else None)
+
+    def provide(self, command: ProvideFrames) -> bool:
+        """Frames for a callback source, which may lie below another; False when there is none."""
+        below = self.below.source if self.below is not None else None
+        return self.sender.provide(command, below if isinstance(below, CallbackSource) else self.sender.source)
 
     def set_sink(self, sink: Sink, wanted: WantedSink = ()) -> None:
         """Put what comes in elsewhere; the old sink is closed. wanted: as plain values."""

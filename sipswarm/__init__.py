@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         CallTimeout,
         ConfigurationError,
         HostUnreachable,
+        MediaError,
         Overloaded,
         SwarmError,
     )
@@ -31,6 +32,7 @@ _HOMES = {
     "ConfigurationError": "actors.errors",
     "HostUnreachable": "actors.errors",
     "Listener": "actors.config",
+    "MediaError": "actors.errors",
     "Overloaded": "actors.errors",
     "SwarmError": "actors.errors",
     "StopVariable": "actors.callbacks",
@@ -52,6 +54,7 @@ __all__ = [
     "ConfigurationError",
     "HostUnreachable",
     "Listener",
+    "MediaError",
     "Overloaded",
     "StopVariable",
     "SwarmError",

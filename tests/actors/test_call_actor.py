@@ -180,7 +180,7 @@ def test_a_port_refused_after_the_hang_up_still_ends_the_call() -> None:
     made.alice.settle()
     made.alice.release()
     made.alice.settle()
-    assert made.alice.told() == ["RequestDone", "Refused", "Over", "Closed"]
+    assert made.alice.told() == ["RequestDone", "Refused", "Over", "MediaRefused", "Closed"]
     assert made.alice.call.finished
 
 

@@ -145,7 +145,7 @@ def test_a_stream_that_the_media_worker_gives_up_ends_the_call() -> None:
     assert made.alice.call.media.statistics != ()
 
 
-def test_silence_is_told_at_its_limit_only() -> None:
+def test_silence_is_told_at_each_of_its_levels() -> None:
     made = established()
     stream = made.alice.last(media.OpenStream).stream_id
     for level in ("warning", "limit"):
@@ -153,8 +153,8 @@ def test_silence_is_told_at_its_limit_only() -> None:
     made.alice.call.media_event(media.SourceFinished(stream, "end"), 2.0)
     made.alice.call.media_event(media.StreamStarted(stream, 1, 0, "192.0.2.2", 4000), 2.0)
     made.line.carry()
-    assert made.alice.told()[2:] == ["MediaSilent", "SourceDone"]
-    assert made.alice.last(MediaSilent) == (30.0,)
+    assert made.alice.told()[2:] == ["MediaSilent", "MediaSilent", "SourceDone"]
+    assert made.alice.last(MediaSilent) == (30.0, "limit")
 
 
 def description(
