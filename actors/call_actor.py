@@ -41,7 +41,7 @@ from .notices import (
     TransferNews,
     notice_of,
 )
-from .offer_warnings import NOTHING_FITS, UNREADABLE, warning
+from .offer_warnings import UNREADABLE, warning
 from .outbox import Outbox
 from .request_loss import Loss
 
@@ -693,7 +693,7 @@ class CallActor:
 
     def _refuse_unfit(self, now: float) -> None:
         """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
-        self.reject(488, "", warning(self.session.config.local, *NOTHING_FITS), now)
+        self.reject(488, "", warning(self.session.config.local, *self.media.misfit), now)
 
     def _send_early_media(self, now: float) -> None:
         try:

@@ -37,7 +37,7 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
         ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
     """
     wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
-    wishes["statistics_interval"] = STATISTICS_INTERVAL
+    wishes["statistics_interval"], wishes["must_flow"] = STATISTICS_INTERVAL, True
     handler = param.init_media
     if handler is not None:
         wishes["source"] = ("none",)  # what runs is the handler's to say

@@ -9,6 +9,8 @@ exchange of its own (RFC 6337 section 3.1); the streams follow the one in force.
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 from media import messages as media
@@ -34,6 +36,8 @@ from sipcore.offer_answer import (
 )
 from sipcore.sdp import SessionDescription
 
+from .offer_warnings import NO_ADDRESS, NOTHING_FITS
+
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
 SHORTEST_INTERVAL: Final = 0.01
@@ -41,10 +45,6 @@ OPUS_INTERVALS: Final = (0.01, 0.02, 0.04, 0.06)
 LONGEST_INTERVAL: Final = 0.12
 LARGEST_PAYLOAD: Final = 1400
 """what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
-UNSPECIFIED: Final = frozenset({"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})
-"""addresses of a line on hold (RFC 3264 section 8.4)"""
-_IPV4_GROUPS: Final = frozenset(map(str, range(224, 240)))
-"""first octets of multicast addresses"""
 INTERVAL: Final = 0.02
 """seconds between two packets where the peer names no packet time"""
 Remark = Leniency | str
@@ -85,6 +85,8 @@ class MediaDemand(NamedTuple):
     """the address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`"""
     strict: bool = False
     """a description of the peer is refused for a line that decides nothing"""
+    must_flow: bool = False
+    """a first answer that refuses every line ends the call; else it goes on, and what is expected of it judges"""
     file: media.Source = ()
     """a file that a handler is to send: a call whose file cannot be played comes to nothing, before it is answered"""
     statistics_interval: float = 0.0
@@ -149,6 +151,7 @@ class CallMedia:
         "fork",
         "given",
         "lines",
+        "misfit",
         "playing",
     )
 
@@ -185,6 +188,8 @@ class CallMedia:
         self._aside: SessionDescription | None = None
         self.playing: tuple[media.Source, int] | tuple[()] = ()
         """what is sent over the source for a time, and the number of its request"""
+        self.misfit = NOTHING_FITS
+        """why the last offer that did not fit did not: code and text of a Warning"""
         self._source_request = self._sink_request = 0
         """the newest requests, for lines that are not configured yet"""
 
@@ -256,8 +261,20 @@ class CallMedia:
         offer = self.exchange.pending
         if offer is None or not self.owes_answer:
             return self.require(1)
+        return self.require(max((index + 1 for index, each in enumerate(self._wanted(offer)) if each), default=0))
+
+    def _wanted(self, offer: SessionDescription) -> list[bool]:
+        """For each line of an offer, whether `answer` can accept it, as far as that is known before its port is."""
         wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
-        return self.require(max((index + 1 for index, each in enumerate(wanted) if each), default=0))
+        return [
+            each and is_sendable(line.address, self.demand.address)
+            for each, line in zip(wanted, offer.media, strict=True)
+        ]
+
+    def _note_misfit(self, offer: SessionDescription) -> None:
+        """Note why nothing of an offer fits."""
+        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        self.misfit = NO_ADDRESS if any(wanted) else NOTHING_FITS
 
     @property
     def fits_offer(self) -> bool:
@@ -270,7 +287,10 @@ class CallMedia:
             or not any(line.port for line in offer.media)
         ):
             return True
-        return any(wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address))
+        fits = any(self._wanted(offer))
+        if not fits:
+            self._note_misfit(offer)
+        return fits
 
     def adopt(self, lines: Sequence[Line]) -> None:
         """Use streams that were opened beforehand (man page `media_lsocks`)."""
@@ -448,7 +468,10 @@ class CallMedia:
             else:
                 description = make_answer(
                     pending,
-                    [self._local_media(line) for line in self.lines],
+                    [
+                        self._local_media(line) if is_sendable(offered.address, self.demand.address) else None
+                        for line, offered in zip(self.lines, pending.media, strict=False)
+                    ],
                     address=self.demand.address,
                     session_id=self._sdp_id,
                     previous=exchange.local,
@@ -456,6 +479,7 @@ class CallMedia:
                 )
             exchange.local_answer(description)
         except Exception:
+            self._note_misfit(pending)
             exchange.reject()
             raise
         if lasting:
@@ -478,8 +502,11 @@ class CallMedia:
             tried.remote_answer(description)
             lines = self._lines_of(tried)
             taken = [line for line in lines if line.local_port and line.remote_port]
-            if taken and self.given is None and not any(_usable(line, self.demand.address) for line in taken):
-                raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+            if self.given is None and lines:
+                if not taken and self.demand.must_flow and exchange.remote is None:
+                    raise RemoteProtocolError("the answer refuses every media line", 488)
+                if taken and not any(_usable(line, self.demand.address) for line in taken):
+                    raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
             exchange.remote_answer(description)
             return lines
 
@@ -628,15 +655,32 @@ def _packet_time(wished: float | None, codec: Codec) -> float:
 
 def _usable(line: NegotiatedLine, local_address: str) -> bool:
     """Whether media can flow, or is only on hold, on a line that both sides accept."""
-    there = line.remote_address.lower()
-    if not line.active or not there:
-        return False
-    if there in UNSPECIFIED:
+    return line.active and is_sendable(line.remote_address, local_address)
+
+
+@lru_cache(maxsize=1024)
+def is_unspecified(address: str) -> bool:
+    """Whether an address of a description means "send nothing" (RFC 3264 section 8.4, RFC 6157 section 5.1)."""
+    return bool(address) and (not address.strip("0:.") or address.lower().endswith(".invalid"))
+
+
+@lru_cache(maxsize=1024)
+def is_sendable(there: str, local_address: str) -> bool:
+    """Whether a stream at a local address can send to an address of a description, or has to send nothing.
+
+    A name cannot be sent to: none is looked up, because answers are made at once (RFC 8866 section 5.7 allows both).
+    """
+    if is_unspecified(there):
         return True
-    if (":" in there) != (":" in local_address):
+    try:
+        address = ip_address(there)
+    except ValueError:
         return False
-    group = there.startswith("ff") if ":" in there else there.partition(".")[0] in _IPV4_GROUPS
-    return not group
+    if (address.version == 6) != (":" in local_address):
+        return False
+    if isinstance(address, IPv6Address):
+        return not address.is_multicast and address.ipv4_mapped is None
+    return address.packed[0] < 224
 
 
 def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
@@ -657,7 +701,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
     return media.ConfigureStream(
         stream_id=stream_id,
         direction=line.direction.value,
-        remote_address=line.remote_address,
+        remote_address="" if is_unspecified(line.remote_address) else line.remote_address,
         remote_port=line.remote_port if line.active else 0,
         remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
         remote_rtcp_address=line.remote_rtcp_address,

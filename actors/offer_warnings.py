@@ -6,6 +6,11 @@ from .foreign_text import shown
 
 NOTHING_FITS = (305, "no media line of the offer can be accepted")
 """code and text"""
+NO_ADDRESS = (
+    301,
+    "c= of the offer has no unicast IP address of our version; names are not looked up: write the address",
+)
+"""code and text"""
 UNREADABLE = 399
 """code; what could not be read is the text"""
 

@@ -53,6 +53,8 @@ UNFIT = {
     "foreign codec": FOREIGN_SDP,
     "unreadable": NO_SDP,
     "another address family": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP6 ::1\r\nt"),
+    "a host name": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP4 localhost\r\nt"),
+    "a group": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP4 224.2.1.1/127\r\nt"),
     "another profile": SDP.replace(b"RTP/AVP", b"UDP/TLS/RTP/SAVP"),
     "video only": SDP.replace(b"m=audio 9 RTP/AVP 0", b"m=video 9 RTP/AVP 31"),
     "other media only": SDP.replace(b"m=audio 9 RTP/AVP 0", b"m=image 9 udptl t38"),
@@ -74,7 +76,8 @@ def test_an_offer_that_does_not_fit_is_refused_with_a_warning_and_without_ringin
         assert statuses(got) == [100, 488]
         (refused,) = finals(got)
         warning = refused.warnings[0]
-        assert (warning.code, warning.agent) == (399 if unfit == "unreadable" else 305, "127.0.0.1")
+        codes = {"unreadable": 399, "a host name": 301, "a group": 301}
+        assert (warning.code, warning.agent) == (codes.get(unfit, 305), "127.0.0.1")
         await stranger.exchange(follow_up("ACK", first, refused), seconds=5)
         assert failures(ua) == []
 
