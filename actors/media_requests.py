@@ -169,8 +169,9 @@ class MediaRequests:
         """A request failed; whether somebody waits for it, who is told."""
         request = self._open.pop(number, None)
         if self.plays(number):
-            self._media.playing = ()
             self._let_go()
+            self._media.stop_playing()  # an earlier play lies there still
+            self._flush()
         if request is None:
             return False
         if not request.done():

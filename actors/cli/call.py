@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from sipcore.message import Response
 from .. import tls
 from ..call_book import closed_of, media_of
 from ..config import format_host
-from ..errors import CallEnded, CallError, CallRejected, CallTimeout
+from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
 from ..failure_reasons import reason_of, words_of
 from ..process import new_event_loop
 from .audio import check_audio
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from ..call import Call
     from ..user_agent import UserAgent
     from .cdr import Cdr
-
-HELD_TIME: Final = 30.0
-"""seconds without a break for which a peer may hold a call that lasts until its file is played"""
-LOOK: Final = 0.5
-"""seconds between two looks at whether the peer lets us send"""
 
 
 @click.command(cls=Verb)
@@ -153,7 +148,7 @@ async def _one_call(
 ) -> int:
     import signal
 
-    stop, played = asyncio.Event(), asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
@@ -186,7 +181,6 @@ async def _one_call(
                 media="silence",
                 ring_time=ring_time,
                 cb_preliminary=lambda call, code, response: say(_line(code, response)),
-                cb_rtp_done=lambda call: played.set(),
                 cb_dtmf=lambda event, duration: say(f"digit {event}"),
             )
         )
@@ -212,7 +206,7 @@ async def _one_call(
             stopped.cancel()
             return 1
         say("answered")
-        passed = await _talk(call, stop, played, say, play=play, record=record, dtmf=dtmf, hold=hold)
+        passed = await _talk(call, stop, say, play=play, record=record, dtmf=dtmf, hold=hold)
         stopped.cancel()
         await call.bye()
         for line in result_lines(call):
@@ -220,7 +214,9 @@ async def _one_call(
         fault = end_fault(call)
         if fault:
             echo(fault)
-    return 0 if passed and not fault else 1
+        if call.media_error:  # of the recording too, whose last octets are written at the end
+            echo(f"media failed: {call.media_error}")
+    return 0 if passed and not fault and not call.media_error else 1
 
 
 @asynccontextmanager
@@ -236,7 +232,6 @@ async def _all_told(calls: "list[Call]") -> AsyncIterator[None]:
 async def _talk(
     call: "Call",
     stop: asyncio.Event,
-    played: asyncio.Event,
     say: Callable[[str], None],
     *,
     play: Path | None,
@@ -247,8 +242,7 @@ async def _talk(
     """What happens while the call is up; False when the digits or the file did not get out."""
     if record is not None:
         call.record(str(record))
-    if play is not None:
-        call.play(str(play))
+    playing = call.play(str(play)) if play is not None else None
     until = asyncio.get_running_loop().time() + hold
     stopped = asyncio.ensure_future(stop.wait())
     passed = True
@@ -265,28 +259,17 @@ async def _talk(
         except CallError as error:
             echo(f"digits not sent: {str(error).removeprefix('digits were not sent: ')}")
             passed = False
-    ends = (asyncio.ensure_future(call.over()), stopped, asyncio.ensure_future(played.wait()))
+    ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(call.over()), stopped]
+    if playing is not None:
+        ends.append(playing)
     left = max(0.0, until - asyncio.get_running_loop().time()) if hold else None
-    waiting = asyncio.ensure_future(asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED))
-    if play is not None and not hold and not await _may_go_on(call, waiting):
-        click.echo(f"not played to its end: the peer let us send nothing for {HELD_TIME:.0f} s")
+    await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if playing is not None and playing.done() and isinstance(playing.exception(), MediaError):
+        echo(f"not played to its end: {playing.exception()}")
         passed = False
-    else:
-        await waiting
-    for each in (waiting, *ends):
+    for each in ends:
         each.cancel()
     return passed
-
-
-async def _may_go_on(call: "Call", done: "asyncio.Future[Any]") -> bool:
-    """Wait until `done`; False when the peer holds the call without a break for `HELD_TIME` before that."""
-    held = 0.0
-    while not done.done():
-        await asyncio.wait((done,), timeout=LOOK)
-        held = 0.0 if call.actor.media.may_send else held + LOOK
-        if held >= HELD_TIME:
-            return False
-    return True
 
 
 def end_fault(call: "Call") -> str:
