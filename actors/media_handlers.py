@@ -6,23 +6,29 @@ read and written by the media worker; callbacks run in the process of the call, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from media.messages import Sink, Source
 
-from .callbacks import answers_later
+from .callbacks import Callback, answers_later
 from .errors import ConfigurationError
 from .file_names import file_name
 
 if TYPE_CHECKING:
     from .call import Call
 
-FrameWriter = Callable[[bytes, int, int, int, int], object]
-"""called as (payload, sequence number, timestamp, channel, payload type) for each frame received"""
-FrameReader = Callable[[int, int], Any]
-"""called as (sequence number, channel); gives a payload, (payload, payload type, marker, timestamp), or None at the
-end"""
+AHEAD: Final = 0.1
+"""seconds that frames of a callback are asked for ahead at most"""
+FrameWriter = Callback
+"""called as (payload, sequence number, timestamp, channel, payload type) for each frame received: a function, an object
+with run(), or (function, own arguments …), which come first; a function that takes fewer gets the first ones"""
+FrameReader = Callback
+"""called as (sequence number, channel), in the same forms; gives a payload, (payload, payload type, marker, timestamp),
+or None at the end"""
+_WRITTEN: Final = 5
+_READ: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +38,65 @@ class MediaHandler:
     source: Source = ("silence",)
     sink: Sink = ("none",)
     read: FrameReader | None = None
-    """asked for frames, with source ("callback",)"""
+    """asked for frames, with source ("callback",) or ("callback", seconds ahead)"""
     write: FrameWriter | None = None
     """given frames, with sink ("callback",)"""
 
     def __post_init__(self) -> None:
-        if answers_later(self.read) or answers_later(self.write):
-            raise ConfigurationError("frames are read and written at once; give plain functions")
+        object.__setattr__(self, "read", _function("read", self.read, _READ))
+        object.__setattr__(self, "write", _function("write", self.write, _WRITTEN))
 
     def __call__(self, call: "Call", param: object) -> None:
         """Start on a call, as `init_media`."""
         call.start_under_plays(self)
+
+
+def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | None:
+    """A frame callback of any form as a function that takes all arguments. what: read or write. count: of arguments.
+
+    Raises:
+        ConfigurationError: it is no callback, it is a coroutine function, or it wants more than there is.
+    """
+    if given is None:
+        return None
+    if answers_later(given):
+        raise ConfigurationError("frames are read and written at once; give plain functions")
+    own: tuple[Any, ...] = ()
+    action = given
+    while isinstance(action, tuple | list) and action:
+        own, action = (*action[1:], *own), action[0]
+    action = action if callable(action) else getattr(action, "run", None)
+    if not callable(action):
+        raise ConfigurationError(
+            f"{what}: {given!r} is no function, no object with run() and no (function, own arguments)"
+        )
+    takes = _most_arguments(what, action, len(own) + count)
+    if not own and takes >= count:
+        function: Callable[..., Any] = action
+        return function
+    return lambda *arguments: action(*(*own, *arguments)[:takes])
+
+
+def _most_arguments(what: str, action: Callable[..., Any], count: int) -> int:
+    """How many of so many arguments a function takes by position."""
+    try:
+        parameters = signature(action).parameters.values()
+    except (TypeError, ValueError):  # of a built-in function
+        return count
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        positional = count
+    else:
+        positional = sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters)
+    needed = [
+        each.name
+        for number, each in enumerate(parameters)
+        if each.default is each.empty
+        and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        and (number >= count or each.kind is each.KEYWORD_ONLY)
+    ]
+    if needed:
+        raise ConfigurationError(f"{what}: {action!r} gets {count} arguments, and wants {', '.join(needed)} too")
+    return min(positional, count)
 
 
 def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter | None]:
@@ -56,24 +110,36 @@ def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter
 def echo(output: str | Path | FrameWriter | None = None, delay: int = 0) -> MediaHandler:
     """Send back what comes in, `delay` packets later; less than 0 only receives (man page `media_recv_echo`).
 
-    output: a file (".wav": decoded, any other: payload as received), or a `FrameWriter`.
+    delay: packets that are held, as Perl does it: with 10 the first goes back when the 11th comes. output: a file
+    (".wav": decoded, any other: payload as received), or a `FrameWriter`.
     """
     sink, write = _sink_of(output)
     return MediaHandler(("echo", delay), sink, None, write)
 
 
 def send_recv(
-    source: str | Path | FrameReader, repeat: int = 1, output: str | Path | FrameWriter | None = None
+    source: str | Path | FrameReader,
+    repeat: int = 1,
+    output: str | Path | FrameWriter | None = None,
+    *,
+    ahead: float = AHEAD,
 ) -> MediaHandler:
     """Send a file or what a callback gives, and receive (man page `media_send_recv`).
 
     source: an audio file, payload ("raw:FILE", or named so), or a `FrameReader`. repeat: how often the file; less than
     0 = endless.
+    ahead: seconds before their packet in which frames are asked for, up to 0.1. Less makes the delay of what is bridged
+    through callbacks shorter, and gaps likelier when this process is busy; 0 = one packet.
+
+    Raises:
+        ConfigurationError: a callback, a name of a file or `ahead` that cannot be.
     """
     sink, write = _sink_of(output)
     if isinstance(source, str | Path):
         return MediaHandler(("file", file_name(source), repeat), sink, None, write)
-    return MediaHandler(("callback",), sink, source, write)
+    if not 0 <= ahead <= AHEAD:
+        raise ConfigurationError(f"ahead {ahead!r} is not between 0 and {AHEAD} s")
+    return MediaHandler(("callback", float(ahead)) if ahead != AHEAD else ("callback",), sink, source, write)
 
 
 def play(file: str | Path, repeat: int = 1) -> MediaHandler:

@@ -47,7 +47,7 @@ from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
 from .sinks import Sink as NoSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
-from .sources import CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
+from .sources import AHEAD, CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
 from .statistics import statistics_of
 from .stream import Layer, Stream
 from .totals import NO_STREAM, TELEPHONE_EVENT, MediaTotals
@@ -457,6 +457,8 @@ class MediaEngine:
                 return EchoSource(delay)
             case ("callback",):
                 return CallbackSource(sender.packet_interval)
+            case ("callback", float() as ahead) if 0 <= ahead <= AHEAD:
+                return CallbackSource(sender.packet_interval, ahead)
         raise SourceError(f"bad_value: no such source: {wanted!r}")
 
     def _sink(self, wanted: Sink) -> NoSink:

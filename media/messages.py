@@ -13,6 +13,7 @@ Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
     ("file", path, repeat)        an audio file, or payload: "raw:…" or named so; repeat < 0 endless, 0 and 1 once
     ("echo", delay_packets)       what was received, after that many packets; < 0 receives only
     ("callback",)                 frames asked for by `FramesWanted`, given by `ProvideFrames`
+    ("callback", seconds)         the same, asked for that long ahead, at most 0.1 s and at least one packet
 
 Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
 

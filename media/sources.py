@@ -166,10 +166,10 @@ class CallbackSource(Source):
 
     paced = True
 
-    def __init__(self, packet_interval: float) -> None:
-        """packet_interval: seconds."""
+    def __init__(self, packet_interval: float, ahead: float = AHEAD) -> None:
+        """packet_interval, ahead: seconds."""
         super().__init__()
-        self._ahead = max(1, int(AHEAD / packet_interval + 1e-6))
+        self._ahead = max(1, int(ahead / packet_interval + 1e-6))
         self._waiting: deque[Frame] = deque()
         self._open_question = False
         self._ended = False

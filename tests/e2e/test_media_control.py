@@ -3,10 +3,12 @@
 import asyncio
 import re
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+import sipswarm
 from actors.call import Call
 from actors.errors import CallEnded, CallRejected, ConfigurationError
 from actors.user_agent import UserAgent
@@ -149,6 +151,25 @@ def test_a_file_waits_for_the_end_of_a_hold(tmp_path: Path) -> None:
         await calls[0].resume()
         assert await asyncio.wait_for(playing, 5) == ""
         await call.bye()
+
+    run(scenario)
+
+
+def test_frames_go_through_pairs_and_functions_of_fewer_arguments() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        heard: list[tuple[str, bytes]] = []
+
+        def write(own: str, payload: bytes) -> None:
+            heard.append((own, payload))
+
+        bob.listen(init_media=sipswarm.echo(output=(write, "mine"), delay=-1))
+        read = lambda sequence: sequence.to_bytes(2, "big") * 80  # noqa: E731
+        call = await alice.invite(address_of(bob), init_media=sipswarm.send_recv(read, ahead=0.02))
+        await until(lambda: len(heard) > 10)
+        await call.bye()
+        assert {own for own, _ in heard} == {"mine"}
+        numbers = [int.from_bytes(payload[:2], "big") for _, payload in heard]
+        assert [(after - before) & 0xFFFF for before, after in pairwise(numbers)] == [1] * (len(numbers) - 1)
 
     run(scenario)
 

@@ -159,16 +159,6 @@ def test_doctor_sees_a_port_in_use() -> None:
     assert "--listen" in found.fix
 
 
-@pytest.mark.parametrize(
-    ("option", "name", "said"),
-    [
-        ("--play", "broken.wav", r"not played to its end: bad_file: .*broken\.wav"),
-        ("--record", "/dev/full", r"media failed: write_failed: No space left on device"),
-    ],
-)
-def test_media_that_fails_is_told_and_fails_the_call(
-    ivr: str, option: str, name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "broken.wav").write_bytes(b"RIFFbroken")
-    assert main(["call", ivr, option, str(tmp_path / name), "-d", "1s", "--quiet"]) == 1
-    assert re.search(said, capsys.readouterr().out)
+def test_a_recording_that_fails_is_told_and_fails_the_call(ivr: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["call", ivr, "--record", "/dev/full", "-d", "1s", "--quiet"]) == 1
+    assert re.search(r"media failed: write_failed: No space left on device", capsys.readouterr().out)
