@@ -237,8 +237,9 @@ class Sender:
         if payload is None:
             return self._next_special(timestamp) if self._nothing() else None
         if isinstance(source, CallbackSource):
-            self.ask_for_frames()
-            return self._build(self._renumbered(source.override) or source.override, timestamp)
+            packet = self._build(self._renumbered(source.override) or source.override, timestamp)
+            self.ask_for_frames()  # after it: the number of the first of them is the next one's
+            return packet
         packet = self._build((payload, -1, 0, -1), timestamp)
         self._note_special()
         return packet
