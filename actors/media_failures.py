@@ -70,7 +70,9 @@ class MediaFailures:
         self._told[(what, reason)] = [now, 0]
         left_out = f" ({told[1]:.0f} more calls were not logged)" if told is not None and told[1] else ""
         mend = _MENDS.get(word, "see docs/media.md")
-        _logger.warning("call %s: %s: %s; %s%s", shown(call_id), text, shown(reason), mend, left_out)
+        how = "failed" if word == "write_failed" else "was refused"
+        line = "call %s: %s %s: %s; %s: %s%s"
+        _logger.warning(line, shown(call_id), command, how, shown(reason), text, mend, left_out)
 
     def silent(self, call_id: str, level: str, seconds: float) -> None:
         """Nothing came for some time. level: warning or limit."""

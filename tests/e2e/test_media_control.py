@@ -210,7 +210,9 @@ def test_a_robot_file_plays_until_a_digit_and_hears_of_errors(tmp_path: Path) ->
         assert running.process.stderr is not None
         said = running.process.stderr.read()
         running.close()
-    assert re.search(r"what it was to send cannot be sent: no_file: /none.wav: .*; put the file", said), said
+    assert re.search(
+        r"SetSource was refused: no_file: /none.wav: .*; what it was to send cannot be sent: put the file", said
+    ), said
     assert "no_file: /none/either.wav" in said
     assert "Traceback" not in said
 
@@ -250,6 +252,6 @@ def test_answering_processes_refuse_while_the_prompt_is_gone_and_say_so(tmp_path
         assert running.process.stderr is not None
         said = running.process.stderr.read()
         running.close()
-    assert f"no_file: {file}: No such file or directory; put the file" in said
+    assert f"OpenStream was refused: no_file: {file}: No such file or directory; no media stream: put the file" in said
     rows = cdr.read_text().splitlines()
     assert sum("media_refused" in row for row in rows) == 1, rows
