@@ -50,7 +50,7 @@ FILES: dict[str, Breaks] = {
     "half written": lambda file: file.write_bytes(b"RIFF\x00\x10\x00\x00WAVEfmt "),
     "a folder": _make_folder,
 }
-WORDS = {"missing": "no_file", "empty": "bad_file", "half written": "bad_file", "a folder": "no_file"}
+WORDS = {"missing": "no_file", "empty": "bad_file", "half written": "bad_file", "a folder": "bad_file"}
 
 
 def refused(ua: UserAgent, what: str, word: str) -> float:
