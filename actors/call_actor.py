@@ -747,7 +747,7 @@ class CallActor:
             held, self._held = self._held, None
             self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-            self.reject(*refusal_of(reason), now)
+            self.reject(*refusal_of(reason, self.session.config.local), now)
         else:
             self.hang_up(now)
 

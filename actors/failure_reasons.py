@@ -7,6 +7,10 @@ an assertion of the user's scenario: an expectation of the system under test, in
 from enum import Enum
 from typing import Final, NamedTuple
 
+from sipcore.hop import Hop
+
+from .offer_warnings import ANSWER_OF_NO_USE, warning
+
 
 class Blame(Enum):
     """Who has to change something before the call can pass."""
@@ -101,12 +105,18 @@ def cause_of(refusal: str) -> str:
     return f"{MEDIA_REFUSED}: {refusal}" if refusal.partition(":")[0] in FILE_REFUSALS else refusal
 
 
-def refusal_of(cause: str) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str], ...]]:
     """Status, reason phrase and headers for a caller whose call ends by such a cause before it is answered.
 
-    503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5).
+    503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5);
+    488 for an answer of the caller's, in a PRACK, that nothing can be made of (21.4.26). local: who warns.
     """
-    return (500, "", ()) if reason_of(cause) == MEDIA_REFUSED else (503, "", (("Retry-After", "5"),))
+    reason = reason_of(cause)
+    if reason == MEDIA_REFUSED:
+        return 500, "", ()
+    if reason == "bad_description":
+        return 488, "", warning(local, *ANSWER_OF_NO_USE)
+    return 503, "", (("Retry-After", "5"),)
 
 
 def is_completed(closed: str, cause: str) -> bool:

@@ -1,10 +1,12 @@
-"""The Warning headers of a 488: why an offer is refused (RFC 3261 sections 20.43 and 21.4.26)."""
+"""The Warning headers of a 488: why an offer or answer is refused (RFC 3261 sections 20.43 and 21.4.26)."""
 
 from sipcore.hop import Hop, bracketed
 
 from .foreign_text import shown
 
 NOTHING_FITS = (305, "no media line of the offer can be accepted")
+"""code and text"""
+ANSWER_OF_NO_USE = (305, "nothing in the answer can be used")
 """code and text"""
 NO_ADDRESS = (
     301,

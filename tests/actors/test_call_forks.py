@@ -359,6 +359,30 @@ def test_a_required_reliable_1xx_to_an_invite_without_offer_has_ours(
         assert bob.last(Over).cause == "bad_description"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"junk",
+        sdp(7000, host=ALICE.host).replace(b"RTP/AVP 0", b"RTP/AVP 99"),
+        sdp(7000, host=ALICE.host) + b"m=audio 7002 RTP/AVP 0\r\n",
+    ],
+)
+def test_an_answer_in_prack_that_cannot_be_used_is_the_callers_fault(answer: bytes) -> None:
+    def rings(phone: Phone, notice: Notice) -> None:
+        if isinstance(notice, Incoming):
+            phone.call.ring(180, (), phone.now)
+
+    bob = Phone(BOB, reacts=rings)
+    ringing = _from_peer(bob, "INVITE", 1, "z9hG4bK1", extra="Require: 100rel\r\n")[-1]
+    assert isinstance(ringing, Response)
+    rack = f"RAck: {ringing.rseq} 1 INVITE\r\n"
+    sent = _from_peer(bob, "PRACK", 2, "z9hG4bK2", answer, rack, ringing.to_tag or "")
+    assert [name_of(each) for each in sent] == ["200 PRACK", "488 INVITE"]
+    assert isinstance(sent[-1], Response)
+    assert (sent[-1].headers.get("Warning") or "").startswith("305 ")
+    assert bob.last(Over).cause == "bad_description"
+
+
 def test_reinvites_that_cross_both_come_through() -> None:
     made = established()
     made.alice.reacts = made.bob.reacts = answers
