@@ -21,7 +21,7 @@ PARTS: Final = {
     "SetSink": "sink",
     "ConfigureStream": "configuration",
 }
-"""what a command is about, as in the metric"""
+"""what a command is about"""
 _TEXTS: Final = {
     "stream": "no media stream",
     "source": "what it was to send cannot be sent",
@@ -30,7 +30,7 @@ _TEXTS: Final = {
 }
 _MENDS: Final = {
     "no_file": "put the file or its folder there, readable and writable for this user",
-    "bad_file": "export the file anew, as WAV with 8 or 16 bit PCM or G.711",
+    "bad_file": "export the file anew as WAV, or pip install 'sipswarm[audio]' for other formats",
     "bad_value": "look at what the script, the command line or the peer asks for",
     "no_srtp": "pip install 'sipswarm[srtp]'",
     "write_failed": "make room on the disk, or record elsewhere",
@@ -55,8 +55,8 @@ class MediaFailures:
 
         command: class name. reason: a word, details after a colon. now: monotonic seconds.
         """
-        what, word = PARTS.get(command, "other"), reason.partition(":")[0]
-        self._totals.cell("sipswarm_media_refused_total", what, word).value += 1
+        what, word = PARTS.get(command, ""), reason.partition(":")[0]
+        self._totals.cell("sipswarm_media_refused_total", word).value += 1
         text = _TEXTS.get(what)
         if text is None or word == "unknown_stream":
             return  # a late command, to a stream that is closed by now

@@ -72,7 +72,6 @@ SILENT_SIDES: Final = ("local", "remote")
 DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
 ACTOR_KINDS: Final = ("call", "registration")
 CALL_TABLES: Final = ("actors", "transactions", "dialogs", "streams", "names", "deadlines")
-MEDIA_PARTS: Final = ("source", "sink", "stream", "configuration")
 MEDIA_REFUSALS: Final = (
     *("no_file", "bad_file", "bad_value", "no_srtp", "write_failed", "unknown_stream"),
     *("no_port", "no_descriptor", "limit", "bad_address"),

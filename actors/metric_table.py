@@ -27,7 +27,6 @@ from .metric_labels import (
     FAILURES,
     LENIENCIES,
     LINK_QUEUES,
-    MEDIA_PARTS,
     MEDIA_REFUSALS,
     METHODS,
     OTHER,
@@ -472,9 +471,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "sipswarm_media_refused_total",
         "counter",
-        ("what", "reason"),
+        ("reason",),
         "Files, sources, recordings and streams that a media worker refused or gave up, by reason.",
-        closed={"what": MEDIA_PARTS, "reason": MEDIA_REFUSALS},
+        closed={"reason": MEDIA_REFUSALS},
     ),
     Metric(
         "sipswarm_media_silent_total",
