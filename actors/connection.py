@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from sipcore.framing import FramingFault, FramingLimits, KeepAlive, StreamFramer
 from sipcore.framing import Phase as FramerPhase
 
-from .request_loss import Loss, is_told
+from .request_loss import Loss, is_told, may_have_arrived
 from .socket_errors import loss_of
 
 SEND_BUFFER: Final = 256 * 1024
@@ -156,7 +156,7 @@ class Connection:
         """Take a message; `flush` sends it. slot: whom to tell when a request is lost."""
         if self.phase is Phase.LINGERING or self.phase is Phase.CLOSED:
             return
-        if is_told(data) and not (self.phase is Phase.OPEN and data.startswith(b"SIP/2.0 ")):
+        if is_told(data) and not (self.phase is Phase.OPEN and may_have_arrived(data)):
             self._asked.append((now, slot, data))
         self._sent_at = now
         self._put(data, now)
@@ -164,8 +164,8 @@ class Connection:
     def unanswered(self, now: float) -> list[tuple[int, bytes]]:
         """The messages whose loss matters: (slot, message) each.
 
-        Requests that may still have waited for an answer, and a 2xx that never left; one that may have arrived gets its
-        ACK by another connection.
+        Requests that may still have waited for an answer, and a 2xx or ACK that never left; where one that left is
+        lost, the peer's repetition brings the other by another connection.
         """
         return [(slot, data) for at, slot, data in self._asked if now - at < ANSWER_TIME]
 
@@ -269,7 +269,7 @@ class Connection:
 
     def _opened(self, now: float) -> None:
         self.phase = Phase.OPEN
-        requests = [each for each in self._asked if not each[2].startswith(b"SIP/2.0 ")]
+        requests = [each for each in self._asked if not may_have_arrived(each[2])]
         self._asked = deque(requests, maxlen=ASKED)
         self._heard_at = self._pinged_at = self._progress_at = now
         self._framer = StreamFramer(now, initiated=self.initiated, limits=LIMITS)

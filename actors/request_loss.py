@@ -19,8 +19,17 @@ class Loss(Enum):
 
 
 def is_told(data: bytes) -> bool:
-    """Whether a message that is lost is reported to its call: requests but ACK, and a 2xx to INVITE.
+    """Whether a message that did not get out is reported to its call: all requests, and a 2xx to INVITE.
 
-    Its call waits for the ACK of that 2xx; a lost ACK comes to light when the 2xx is repeated (RFC 3261 13.3.1.4).
+    Its call waits for the ACK of that 2xx; a 2xx whose ACK cannot go is repeated by the peer for nothing, until it
+    gives up (RFC 3261 13.3.1.4).
     """
-    return peek.accepts_invite(data) if data.startswith(b"SIP/2.0 ") else not data.startswith(b"ACK ")
+    return peek.accepts_invite(data) if data.startswith(b"SIP/2.0 ") else True
+
+
+def may_have_arrived(data: bytes) -> bool:
+    """Whether a message has done its work once it is on an open connection: a response, and an ACK.
+
+    No answer is waited for; when one is lost all the same, the repeated 2xx or ACK brings it back.
+    """
+    return data.startswith((b"SIP/2.0 ", b"ACK "))

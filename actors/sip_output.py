@@ -19,7 +19,7 @@ from .late_names import LateNames
 from .local_addresses import LocalAddresses
 from .messages import SendFailed, SendSip
 from .outbox import Departure
-from .request_loss import Loss
+from .request_loss import Loss, may_have_arrived
 from .sip_counters import SipCounters
 from .socket_errors import TRANSIENT, loss_of
 from .targets import is_address
@@ -211,8 +211,11 @@ class SipOutput:
         self.flush()
 
     def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
-        """Count a message that may have better luck when it is repeated; only requests are repeated by a timer."""
-        if data.startswith((b"SIP/2.0 ", b"ACK ")):
+        """Count a message that found no room, or whose name has no address.
+
+        A response or ACK that found no room is sent again with what it answers; all others are reported to their call.
+        """
+        if loss is Loss.LOCAL and may_have_arrived(data):
             self._dropped.value += 1
         else:
             self._refuse(listener, data, host, port, reason, loss)

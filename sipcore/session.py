@@ -195,16 +195,17 @@ class InviteSession(TransferSide):
         for client in self._clients[:]:
             if client.transaction.branch == branch or client.hop == hop:
                 self._carry_out(client, client.transaction.transport_failed(now), now)
+        dialog = self.dialog
+        if not branch or dialog is None or self.state is not SessionState.CONFIRMED:
+            return
         mark = f";branch={branch};".encode()
-        acks = [
-            transmit
-            for client in self._clients
-            if branch and isinstance(client, OutgoingInvite) and not client.reinvite
-            for transmit in client.acks.values()
-        ]
-        if any(mark in transmit.data for transmit in acks) and self.state is SessionState.CONFIRMED:
-            # The peer will take its 2xx for lost, however often it comes: this call cannot begin.
-            self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
+        for client in self._clients:
+            if isinstance(client, OutgoingInvite):
+                ack = client.acks.get(dialog.remote_tag)
+                if ack is not None and mark in ack.data:
+                    # The peer will take its 2xx for lost, however often it comes, and hang up (RFC 3261 13.3.1.4, 14.2).
+                    self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
+                    return
 
     def success_failed(self, now: float) -> None:
         """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
