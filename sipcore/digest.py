@@ -6,18 +6,22 @@ challenger may be answered at all is decided by that lookup, which is asked with
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from .errors import ParseError
-from .grammar import end_of_quotes, quote, unquote
+from .grammar import cut_commas, end_of_quotes, is_token, quote, unquote
 from .headers import Headers
-from .leniency import mend_authentication
+from .leniency import Leniency, mend_authentication
 from .message import Response
 from .tokens import Tokens
 
 MAX_PARAMETERS: Final = 64
 MAX_SPACES: Final = 16
+_SCHEME: Final = re.compile(r"""[^ \t="]+(?:$|[ \t]+(?![ \t=]))""")
+"""The begin of challenge or credentials: a scheme, and no parameter"""
+_QOP: Final = re.compile(r"(?:[^ \t]+[ \t]+)?qop[ \t]*=", re.IGNORECASE)
 
 _HASHES: Final[Mapping[str, str]] = {
     # RFC 8760 section 2.1: the names of the registry, compared without case.
@@ -85,13 +89,30 @@ class Credentials(NamedTuple):
         return f"Credentials(realm={self.realm!r}, …)"
 
 
+def digest_elements(text: str) -> list[str]:
+    """The challenges or credentials of scheme Digest in one header value, one text each; unread so far.
+
+    What belongs to another scheme, or to none, is left out whatever it looks like (RFC 3261 section 22.1, RFC 8898).
+    """
+    parts: list[list[str]] = []
+    in_qop = False
+    for part in filter(None, [each.strip() for each in cut_commas(text)]):
+        in_qop = is_token(part) if in_qop else False  # `qop=auth,auth-int` without quotes
+        if not parts or (not in_qop and _SCHEME.match(part)):
+            parts.append([])
+        parts[-1].append(part)
+        in_qop = in_qop or _QOP.match(part) is not None
+    elements = [", ".join(each) for each in parts]
+    return [each for each in elements if each[:6].lower() == "digest" and (len(each) == 6 or each[6] in " \t\r\n")]
+
+
 def parse_challenges(text: str) -> list[Challenge]:
     """The digest challenges of one WWW-Authenticate or Proxy-Authenticate value; those of other schemes are left out.
 
     Raises ParseError when the value is malformed.
     """
     found = []
-    for scheme, words in _read(text):
+    for scheme, words in (each for element in digest_elements(text) for each in _read(element)):
         if scheme != "digest":
             continue
         written = words.get("algorithm")
@@ -111,16 +132,17 @@ def parse_challenges(text: str) -> list[Challenge]:
 
 
 def parse_credentials(text: str) -> Credentials | None:
-    """The credentials of one Authorization or Proxy-Authorization value, None when its scheme is not Digest.
+    """The digest credentials of one Authorization or Proxy-Authorization value, None when its scheme is another.
 
     Raises ParseError when the value is malformed.
     """
-    schemes = _read(text)
-    if len(schemes) != 1:
-        raise ParseError("more than one set of credentials in one header")
-    scheme, words = schemes[0]
-    if scheme != "digest":
+    elements = digest_elements(text)
+    if not elements:
         return None
+    schemes = _read(elements[0])
+    if len(elements) > 1 or len(schemes) != 1:
+        raise ParseError("more than one set of credentials in one header")
+    words = schemes[0][1]
     count = words.get("nc", "")
     if count and (len(count) != 8 or count.strip("0123456789abcdefABCDEF")):
         raise ParseError("nonce count is not eight hexadecimal digits")
@@ -387,10 +409,11 @@ class DigestClient:
 def _challenges(headers: Headers, name: str) -> list[Challenge]:
     """The challenges that can be read and answered."""
     found = []
-    for value in headers.get_all(name):
+    for element in [element for value in headers.get_all(name) for element in digest_elements(value)]:
         try:
-            challenges = headers.read(value, parse_challenges, mend_authentication)
+            challenges = headers.read(element, parse_challenges, mend_authentication)
         except ParseError:
+            headers.note(Leniency.UNREADABLE_ELEMENT)
             continue
         found += [each for each in challenges if is_supported(each.algorithm) and each.usable_qop() is not None]
     return found

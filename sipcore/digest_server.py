@@ -18,6 +18,7 @@ from .digest import (
     ALGORITHMS,
     Credentials,
     canonical,
+    digest_elements,
     hash_text,
     is_supported,
     parse_credentials,
@@ -27,7 +28,8 @@ from .digest import (
 )
 from .errors import ParseError
 from .grammar import quote
-from .leniency import mend_authentication
+from .headers import Headers
+from .leniency import Leniency, mend_authentication
 from .message import Request
 from .tokens import Tokens
 from .uri import Uri
@@ -196,14 +198,8 @@ class DigestServer:
     def verify(self, request: Request, lookup: PasswordLookup, now: float, *, source: str = "") -> Verdict:
         """Judge the credentials of a request. source: as given to `challenge`. Counts the nonce as used when OK."""
         name = "Proxy-Authorization" if self._proxy else "Authorization"
-        credentials = None
-        try:
-            for value in request.headers.get_all(name):
-                read = request.headers.read(value, parse_credentials, mend_authentication)
-                if read is not None and read.realm == self.realm:
-                    credentials = read
-                    break
-        except ParseError:
+        credentials, broken = self._credentials_in(request.headers, name)
+        if broken and (credentials is None or request.headers.reading.strict):
             return Verdict(Outcome.MALFORMED, "", False, f"{name} cannot be read")
         if credentials is None:
             return Verdict(Outcome.MISSING, "", False)
@@ -226,6 +222,24 @@ class DigestServer:
         credentials = credentials._replace(nonce=nonce)
         outcome, age = self._count(credentials, now, source)
         return Verdict(outcome, credentials.username, outcome is Outcome.OK and 2 * age > self._lifetime)
+
+    def _credentials_in(self, headers: Headers, name: str) -> tuple[Credentials | None, bool]:
+        """The first credentials for our realm, and whether others of scheme Digest before them cannot be read.
+
+        Those of another scheme are as if they were absent (RFC 3261 section 22.1, RFC 8898 section 2).
+        """
+        broken = False
+        for element in [element for value in headers.get_all(name) for element in digest_elements(value)]:
+            try:
+                read = headers.read(element, parse_credentials, mend_authentication)
+            except ParseError:
+                broken = True
+                continue
+            if read is not None and read.realm == self.realm:
+                if broken:
+                    headers.note(Leniency.UNREADABLE_ELEMENT)
+                return read, broken
+        return None, broken
 
     def authentication_info(self, now: float, *, source: str = "") -> tuple[str, str]:
         """The header of a 2xx that hands out the next nonce (RFC 7616 section 3.5)."""

@@ -14,10 +14,10 @@ from actors.callbacks import StopVariable
 from actors.errors import CallRejected, ConfigurationError
 from actors.user_agent import UserAgent
 from sipcore.digest import Account, Accounts, DigestClient, response_hash
-from sipcore.message import Response
+from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.tokens import Tokens
-from tests.e2e.agents import SDP, address_of, agent, note
+from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply
 from tests.e2e.test_command_line import Running, scraped
 from tests.e2e.waiting import until
 
@@ -481,3 +481,52 @@ def test_every_call_worker_of_a_fleet_challenges_the_calls_of_its_own(tmp_path: 
         asyncio.run(scenario(f"sip:robot@{target}", metrics))
     finally:
         running.close()
+
+
+@pytest.mark.parametrize("foreign", ["Basic abc", "Bearer a.b.c", "junk", ""])
+def test_other_schemes_beside_digest_change_nothing(foreign: str) -> None:
+    async def scenario(alice: UserAgent, caller: Caller) -> None:
+        caller.send("INVITE", 1, credentials=[("Authorization", foreign)], body=SDP.format(port=9))
+        challenge = await caller.final(1, "INVITE")
+        assert challenge.status == 401
+        caller.send("ACK", 1, branch="1INVITE")
+        ((name, own),) = caller.credentials(challenge, "INVITE")
+        both = [(name, foreign), (name, own), (name, foreign)]
+        caller.send("INVITE", 2, credentials=both, body=SDP.format(port=9))
+        answer = await caller.final(2, "INVITE")
+        assert answer.status == 200
+        caller.remote_tag = answer.to_tag or ""
+        caller.send("ACK", 2, branch="ack")
+        caller.send("BYE", 3, credentials=[(name, foreign)])
+        challenge = await caller.final(3, "BYE")
+        assert challenge.status == 401
+        ((name, own),) = caller.credentials(challenge, "BYE")
+        caller.send("BYE", 4, credentials=[(name, foreign), (name, own)])
+        assert (await caller.final(4, "BYE")).status == 200
+
+    played(scenario)
+
+
+@pytest.mark.parametrize("foreign", ["Basic realm=x", "Bearer a.b.c", "junk", ""])
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_caller_answers_the_digest_challenge_among_others(status: int, foreign: str) -> None:
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    challenges = [(name, foreign), (name, 'Digest realm="test", nonce="n"'), (name, foreign)]
+
+    def judge(request: Request) -> Sequence[Response]:
+        if request.method == "ACK":
+            return []
+        known = request.headers.get("Authorization" if status == 401 else "Proxy-Authorization")
+        if request.method == "INVITE" and known is None:
+            return [reply(request, status, *challenges)]
+        return [reply(request, 200, peer=peer)]
+
+    peer = Peer(judge)
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:b@127.0.0.1", auth=("bob", "secret")) as bob, peer:
+            call = await bob.invite(peer.uri(), media="none")
+            await call.bye()
+        assert peer.methods() == ["INVITE", "INVITE", "BYE"]
+
+    asyncio.run(main())

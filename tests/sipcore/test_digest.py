@@ -23,7 +23,9 @@ from sipcore.digest import (
 )
 from sipcore.digest_server import DigestServer, Outcome, Verdict
 from sipcore.errors import ParseError
+from sipcore.leniency import Leniency
 from sipcore.message import Request, Response
+from sipcore.parser import parse
 from sipcore.tokens import Tokens
 
 REALM, HOST, URI = "example.org", "sip.example.org", "sip:example.org"
@@ -137,7 +139,6 @@ def test_several_challenges_in_one_line_are_told_apart() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "Digest",
         "Digest realm",
         'Digest realm="a"',
@@ -180,7 +181,7 @@ def test_credentials_are_read_and_never_shown() -> None:
         GOOD + ", nc=0000000g",
         GOOD + ", nc=+0000001",
         GOOD + ", qop=auth",
-        GOOD + ", Digest a=b",
+        "Digest a=b, " + GOOD.replace('"r"', '"other"'),
         GOOD.replace("username", "user"),
         GOOD.replace("response", "reply"),
     ],
@@ -664,3 +665,86 @@ def test_credentials_that_cannot_be_right_are_refused_with_what_is_amiss(more: s
     verdict = judge.verify(request(old_style(nonce_of(judge), more=more)), USERS.get, 11.0)
     assert verdict.detail == detail
     assert ("Warning", f'399 sipswarm "{detail}"') in judge.refusal(verdict, 11.0)[1]
+
+
+# ---- other schemes beside Digest (RFC 3261 section 22.1, RFC 8898 section 2)
+
+FOREIGN = (
+    *("Basic", "Basic abc", "Basic YWJj", "Basic YWJj==", 'Basic realm="x"', f'Basic realm="{REALM}", nonce="n"'),
+    *(
+        "Bearer abc.def",
+        'Bearer realm="x", scope="a b", error="invalid_token"',
+        'Bearer authz_server="https://a?b=c,d"',
+    ),
+    *("Negotiate", "NTLM TlRMTVNTUAAB==", "foo", "foo bar", 'foo bar="', "", ",", "=", ";;", '"', "<", "foo=bar, x"),
+    *("Digestive a=b", f'Digest-MD5 realm="{REALM}", nonce="n"', "Custom a = b, c", "B\xe4sic x", "Mutual x=1, x=2"),
+)
+ORDERS = ("before", "after", "both", "line before", "line after")
+
+
+def beside(own: str, foreign: str, order: str) -> list[str]:
+    """The values of a header that has ours and a foreign one."""
+    return {
+        "before": [foreign, own],
+        "after": [own, foreign],
+        "both": [foreign, own, foreign],
+        "line before": [f"{foreign}, {own}"],
+        "line after": [f"{own}, {foreign}"],
+    }[order]
+
+
+def fits_one_line(foreign: str, order: str) -> bool:
+    """Whether a foreign value leaves what stands beside it in the same line as it is."""
+    return not order.startswith("line") or (foreign.count('"') % 2 == 0 and not foreign.startswith(("=", "<", ";")))
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["user", "proxy"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_credentials_of_another_scheme_are_as_if_absent(foreign: str, order: str, proxy: bool) -> None:
+    if not fits_one_line(foreign, order):
+        return
+    judge = server(proxy=proxy)
+    ((name, own),) = signed(judge)
+    pairs = [(name, value) for value in beside(own, foreign, order)]
+    assert verify(judge, pairs, 11.0) is Outcome.OK
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["user", "proxy"])
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_credentials_of_another_scheme_alone_are_challenged(foreign: str, proxy: bool) -> None:
+    judge = server(proxy=proxy)
+    name = "Proxy-Authorization" if proxy else "Authorization"
+    verdict = judge.verify(request([(name, foreign)]), USERS.get, 11.0)
+    assert verdict.outcome is Outcome.MISSING
+    assert judge.refusal(verdict, 11.0)[0] == (407 if proxy else 401)
+
+
+@pytest.mark.parametrize("broken", ["Digest", "Digest ;;", "Digest x", f'Digest realm="{REALM}"'])
+def test_broken_credentials_cost_themselves_only(broken: str) -> None:
+    judge = server()
+    ((name, own),) = signed(judge)
+    assert verify(judge, [(name, own), (name, broken)], 11.0) is Outcome.OK
+    ((name, own),) = signed(judge, source="")
+    taken = request([(name, broken), (name, own)])
+    assert judge.verify(taken, USERS.get, 11.0).outcome is Outcome.OK
+    assert Leniency.UNREADABLE_ELEMENT in taken.leniencies
+    assert verify(judge, [(name, broken)], 11.0) is Outcome.MALFORMED  # RFC 2617 section 3.2.2: 400
+    strict = parse(taken.to_bytes(), strict=True)
+    assert isinstance(strict, Request)
+    assert judge.verify(strict, USERS.get, 11.0).outcome is Outcome.MALFORMED
+
+
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("foreign", [*FOREIGN, "Digest", "Digest ;;", 'Digest realm="x"'])
+def test_a_challenge_of_another_scheme_hides_none_of_ours(foreign: str, order: str, status: int) -> None:
+    if not fits_one_line(foreign, order):
+        return
+    own = f'Digest realm="{REALM}", nonce="n", qop="auth"'
+    sent = answer(client(), challenged(*beside(own, foreign, order), status=status))
+    assert sent is not None
+    read = parse_credentials(sent[0][1])
+    assert read is not None
+    assert (read.realm, read.nonce) == (REALM, "n")
+    assert answer(client(), challenged(foreign, status=status)) is None
