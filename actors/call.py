@@ -705,25 +705,54 @@ class Call:
         """Invoke a callback of any form; a coroutine runs as a task of the call."""
         return invoke(callback, *arguments, spawn=self.spawn)
 
-    def decide(self, callback: Callback, *arguments: Any, then: Callable[[Any], None]) -> None:
+    def decide(
+        self,
+        callback: Callback,
+        *arguments: Any,
+        then: Callable[[Any], None],
+        refuse: Callable[[], None] | None = None,
+    ) -> None:
         """Invoke a callback whose result decides about this call, in every form; `then` gets the result.
 
-        It gets that of a coroutine function when it has returned: the call may be over by then.
+        It gets that of a coroutine function when it has returned: the call may be over by then. refuse: refuses what
+        was to be decided within a call that is up, when the callback or `then` fails; the call goes on (RFC 3261 14.2).
+        Without it, and before the answer, a failure ends the call.
         """
-        result = ask(callback, *arguments)
-        if isinstance(result, Awaitable):
-            self.spawn(self._decided(result, then))
-        else:
-            then(result)
+        try:
+            result = ask(callback, *arguments)
+            if isinstance(result, Awaitable):
+                self.spawn(self._decided(result, then, refuse))
+            else:
+                then(result)
+        except FAILURES as error:
+            if not self._goes_on(error, refuse):
+                raise
 
-    async def _decided(self, result: Awaitable[Any], then: Callable[[Any], None]) -> None:
+    async def _decided(
+        self, result: Awaitable[Any], then: Callable[[Any], None], refuse: Callable[[], None] | None
+    ) -> None:
         try:
             decision = await result
-        except CallError as error:
-            if self.ended_by(error):
+        except FAILURES as error:
+            if (isinstance(error, CallError) and self.ended_by(error)) or self._goes_on(error, refuse):
                 return
-            raise RuntimeError("a callback raised the error of another call instead of its decision") from error
-        then(decision)
+            if isinstance(error, CallError):
+                raise RuntimeError("a callback raised the error of another call instead of its decision") from error
+            raise
+        try:
+            then(decision)
+        except FAILURES as error:
+            if not self._goes_on(error, refuse):
+                raise
+
+    def _goes_on(self, error: BaseException, refuse: Callable[[], None] | None) -> bool:
+        """Whether a decision that has failed cost only what was to be decided."""
+        if refuse is None or not self.times.answered or self.actor.state is State.OVER:
+            return False
+        self.worker.crashes.tell(f"a decision within call {shown(self.call_id)} failed and is refused", error)
+        self.failure = self.failure or "scenario_error"
+        refuse()
+        return True
 
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""

@@ -87,7 +87,12 @@ def answer_invite(call: "Call", notice: Incoming) -> None:
     What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows.
     """
     rung = call.actor.rung
-    call.decide(call.param.cb_invite, call, notice.request, then=lambda reply: _answer_with(call, reply, rung))
+    call.decide(
+        call.param.cb_invite,
+        *(call, notice.request),
+        then=lambda reply: _answer_with(call, reply, rung),
+        refuse=lambda: call.reject(500) if call.actor.awaits_answer else None,
+    )
 
 
 def _answer_with(call: "Call", reply: Any, rung: int) -> None:

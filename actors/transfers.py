@@ -33,7 +33,17 @@ def take_on(worker: "CallWorker", place: "Callable[[TransferTarget], Any]", cons
         except ParseError:
             call.actor.respond(request_id, 400, (), now)
             return
-        call.decide(consent, call, target.uri, then=partial(answer, call, request_id, target))
+        call.decide(
+            consent,
+            call,
+            target.uri,
+            then=partial(answer, call, request_id, target),
+            refuse=partial(fail, call, request_id),
+        )
+
+    def fail(call: "Call", request_id: int) -> None:
+        call.actor.respond(request_id, 500, (), worker.now())
+        worker.touch(call.actor)
 
     def answer(call: "Call", request_id: int, target: TransferTarget, agreed: Any) -> None:
         now = worker.now()

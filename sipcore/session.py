@@ -203,7 +203,7 @@ class InviteSession(TransferSide):
             if isinstance(client, OutgoingInvite):
                 ack = client.acks.get(dialog.remote_tag)
                 if ack is not None and mark in ack.data:
-                    # The peer will take its 2xx for lost, however often it comes, and hang up (RFC 3261 13.3.1.4, 14.2).
+                    # The peer will take its 2xx for lost, however often it comes, and hang up (13.3.1.4, 14.2).
                     self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
                     return
 

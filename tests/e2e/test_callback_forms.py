@@ -10,7 +10,7 @@ import pytest
 
 from actors.call import Call
 from actors.callbacks import StopVariable
-from actors.errors import CallRejected, ConfigurationError
+from actors.errors import CallEnded, CallRejected, ConfigurationError
 from actors.media_handlers import echo, send_recv
 from sipcore.message import Request, Response
 
@@ -204,6 +204,80 @@ def test_a_decision_that_fails_is_500_in_every_form(
             with pytest.raises(CallRejected, match="500"):
                 await alice.invite(address_of(bob), media="none")
             await until(lambda: not bob._node.worker.live)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), CallRejected(486, "Busy Here"), CallEnded("bye"), SystemExit(1)])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_decision_about_a_later_invite_that_fails_is_500_and_the_call_stays(
+    later: bool, error: BaseException
+) -> None:
+    """RFC 3261 section 14.2: a refused re-INVITE leaves the session as it was."""
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            invites: list[Request] = []
+
+            def fails(call: Call, request: Request) -> None:
+                if note(invites, request) and len(invites) == 2:
+                    raise error
+
+            async def fails_later(call: Call, request: Request) -> None:
+                await asyncio.sleep(0)
+                fails(call, request)
+
+            bob.listen(media="silence", cb_invite=fails_later if later else fails)
+            call = await alice.invite(address_of(bob), media="silence")
+            with pytest.raises(CallRejected, match="500"):
+                await call.reinvite()
+            await call.reinvite()
+            (theirs,) = bob._node.worker.live.values()
+            assert (call.cause, theirs.cause, theirs.failure) == ("", "", "scenario_error")
+            await call.bye()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("wrong", [("Via", "x"), ("X", "a\r\nb")])
+def test_an_answer_to_a_later_invite_that_cannot_be_sent_is_500(wrong: tuple[str, str]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            invites: list[Request] = []
+
+            def decide(call: Call, request: Request) -> None:
+                if note(invites, request) and len(invites) == 2:
+                    call.accept([wrong])
+
+            bob.listen(media="silence", cb_invite=decide)
+            call = await alice.invite(address_of(bob), media="silence")
+            with pytest.raises(CallRejected, match="500"):
+                await call.reinvite()
+            await call.bye()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), CallRejected(486, "Busy Here"), SystemExit(1)])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_consent_to_a_transfer_that_fails_is_500_and_the_call_stays(later: bool, error: BaseException) -> None:
+    def fails(*arguments: Any) -> bool:
+        raise error
+
+    async def fails_later(*arguments: Any) -> bool:
+        await asyncio.sleep(0)
+        raise error
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent() as alice, agent("sip:bob@127.0.0.1") as bob:
+            bob.listen(media="silence")
+            bob.take_transfers(fails_later if later else fails)
+            call = await alice.invite(address_of(bob), media="none")
+            with pytest.raises(CallRejected, match="500"):
+                await call.transfer("sip:carol@127.0.0.1:9")
+            assert call.cause == ""
+            assert (await call.request("INFO", b"x", content_type="text/plain")).status == 200
+            await call.bye()
 
     asyncio.run(main())
 
