@@ -64,8 +64,8 @@ class UserAgent:
     call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of our
     answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
     session_expires: seconds after which calls end that nobody refreshes (RFC 4028), 0 = they do not ask for it.
-    redirects: how many 3xx a call follows, the targets in the order of their q (RFC 3261 8.1.3.4); 0 = a 3xx refuses
-    the call. headers: of each INVITE and REGISTER besides their own. codecs: names in the order of preference, such as
+    redirects: how many targets of 3xx a call tries, one after the other by their q while they fail (RFC 3261 8.1.3.4);
+    0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in the order of preference, such as
     "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
     legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. srtp: off, optional
     (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`. strict_source: requests within a

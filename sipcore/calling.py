@@ -34,7 +34,7 @@ from .hop import Hop, Transmit
 from .leniency import Leniency
 from .message import Request, Response
 from .outgoing_invite import CancelState, Fork, OutgoingInvite
-from .redirection import next_target
+from .redirection import Target, with_targets
 from .refresh import SessionTimer, settled
 from .reliable import OPTION_TAG, in_order
 from .repeats import NEVER, Why
@@ -142,6 +142,7 @@ class CallingSide(TransactionUser):
         client.has_offer = description is not None
         client.extra = lines_of(headers)
         client.visited = (uri,)
+        client.embedded = "" if refused is None else refused.embedded
         timeout = self.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
         self._send_invite(client, now)
@@ -270,7 +271,7 @@ class CallingSide(TransactionUser):
                 dialog.negotiate(OfferInput.SEND_OFFER)
         else:
             self.dialog = None  # one of an attempt before
-        own = client.extra
+        own = merged(client.extra, client.embedded) + client.embedded if client.embedded else client.extra
         tail = (merged(config.invite_tail, own) if own else config.invite_tail) + own
         if self._timer is not None:
             tail += self._timer.request_lines(config)
@@ -555,9 +556,11 @@ class CallingSide(TransactionUser):
 
     def _on_failure(self, client: OutgoingInvite, response: Response, now: float) -> None:
         """A 300-699: try again where a rule says so, else the INVITE has failed (RFC 3261 13.2.2.2, 13.2.2.3)."""
-        if client.cancel is _NOT_CANCELLED and self._try_again(client, response, now):
-            return
         status = response.status
+        if client.cancel is _NOT_CANCELLED:
+            # 8.1.3.4: a failure of one target leads to the next; 6xx speaks for all of them (16.7, step 5).
+            if self._try_again(client, response, now) or (status < 600 and self._try_next_target(client, now)):
+                return
         if client.cancel is not _NOT_CANCELLED:
             cause, by = client.cause, By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
         elif status in (401, 407):
@@ -648,23 +651,35 @@ class CallingSide(TransactionUser):
         """Follow a 3xx as far as the policy allows (RFC 3261 8.1.3.4)."""
         if client.redirects >= self.config.redirects:
             return False
-        target = next_target(response, client.visited, self.config)
-        if target is None:
+        client.targets = with_targets(client.targets, response, client.visited, self.config)
+        return self._try_next_target(client, now)
+
+    def _try_next_target(self, client: OutgoingInvite, now: float) -> bool:
+        """Call the next target that a 3xx has named; False when there is none or the policy forbids it."""
+        if not client.targets or client.redirects >= self.config.redirects:
             return False
         self._end_exchange(client)
         again = client.again()
+        target, *rest = client.targets
+        again.targets = tuple(rest)
         again.redirects += 1
-        again.visited = (*client.visited, target.uri)
+        again.visited = (*client.visited, target.named)
         again.uri = target.uri
-        again.hop = self._hop = target.hop
+        again.hop = target.hop
+        again.embedded = target.lines
         again.repeats = NEVER
-        self._events.append(Redirected(target.uri, response))
+        self._enter(target)
+        self._events.append(Redirected(target.uri, target.response))
         self._send_invite(again, now)
         return True
 
+    def _enter(self, target: Target) -> None:
+        """The call goes to another target from now on."""
+        self._hop = target.hop
+
     def _on_no_invite_response(self, client: OutgoingInvite, status: int, now: float) -> None:
         """Timer B, the end of the wait after CANCEL, or a transport failure (RFC 3261 8.1.3.1)."""
-        if client.final:
+        if client.final or (client.cancel is _NOT_CANCELLED and self._try_next_target(client, now)):
             return
         if client.cancel is not _NOT_CANCELLED:
             cause, by = client.cause, By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL

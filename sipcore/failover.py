@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .hop import Hop
 from .message import Response
 from .outgoing_invite import CancelState, OutgoingInvite
+from .redirection import Target
 from .repeats import NEVER
 from .session import InviteSession
 from .session_config import SessionConfig
@@ -52,6 +53,11 @@ class FailoverSession(InviteSession):
         """Silence or a failed transport: the next place, if there is one."""
         if not self._go_on(client, now):
             super()._on_no_invite_response(client, status, now)
+
+    def _enter(self, target: Target) -> None:
+        """Another target: the places of the one before are not its places."""
+        super()._enter(target)
+        self._places = []
 
     def _go_on(self, client: OutgoingInvite, now: float) -> bool:
         """Send the INVITE to the next place; False when there is none or the INVITE is not to be sent again."""

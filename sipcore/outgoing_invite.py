@@ -12,6 +12,7 @@ from typing import Final
 from .dialog import Dialog
 from .events import Cause
 from .hop import Hop, Transmit
+from .redirection import Target
 from .transaction_user import ClientRequest
 
 
@@ -62,6 +63,7 @@ class OutgoingInvite(ClientRequest):
         "cancel",
         "cancel_id",
         "cause",
+        "embedded",
         "final",
         "forks",
         "has_offer",
@@ -69,6 +71,7 @@ class OutgoingInvite(ClientRequest):
         "refresh",
         "reinvite",
         "ring_at",
+        "targets",
         "visited",
     )
 
@@ -90,7 +93,13 @@ class OutgoingInvite(ClientRequest):
         """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
         self.ring_at = inf
         self.redirects = 0
+        """How many targets of 3xx were tried."""
         self.visited: tuple[str, ...] = ()
+        """The URIs tried so far, as 3xx have named them."""
+        self.targets: tuple[Target, ...] = ()
+        """Further targets that 3xx have named, the next one first (RFC 3261 8.1.3.4)."""
+        self.embedded = ""
+        """Header lines that the target's URI asks for."""
 
     def again(self) -> OutgoingInvite:
         """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""
@@ -102,6 +111,8 @@ class OutgoingInvite(ClientRequest):
         new.ring_at = self.ring_at
         new.redirects = self.redirects
         new.visited = self.visited
+        new.targets = self.targets
+        new.embedded = self.embedded
         new.refresh = self.refresh
         self.final = True
         return new

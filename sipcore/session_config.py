@@ -75,7 +75,7 @@ class SessionConfig:
     refresher: str = ""
     """``"uac"``, ``"uas"`` or empty for the peer's choice."""
     redirects: int = 0
-    """How many redirections a call follows; 0 is off."""
+    """How many targets of 3xx a call tries, all in all; 0 is off."""
     ring_timeout: float = 180.0
     """Seconds without a final answer until we cancel, and the call is over for our user; 0 for ever."""
     credentials: CredentialsLookup | None = None

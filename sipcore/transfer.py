@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from .embedded import carried_headers
 from .errors import ParseError
-from .fields import NameAddr, Replaces
+from .fields import Replaces
 from .message import REASON_PHRASES, Request
 from .uri import Uri, escape
 
@@ -18,8 +19,6 @@ SUBSCRIPTION_SECONDS: Final = 180
 """How long an implicit subscription lasts unless it ends before (RFC 3515 2.4.4 leaves it to the notifier)."""
 
 _FREE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
-_CARRIED: Final = frozenset(("replaces", "require", "subject", "target-dialog", "join", "accept-contact"))
-"""Headers that a Refer-To URI may put into the new INVITE; others could forge one (RFC 3261 19.1.5)."""
 
 
 class TransferTarget(NamedTuple):
@@ -73,20 +72,11 @@ def target_of(refer: Request) -> TransferTarget:
     named = refer.refer_to
     if named is None:
         raise ParseError("a REFER has exactly one Refer-To")
-    headers = list(carried_headers(named))
+    headers = list(carried_headers(named.uri))
     referred_by = refer.headers.get("Referred-By")
     if referred_by is not None:
         headers.append(("Referred-By", referred_by))
     return TransferTarget(plain_uri(named.uri), tuple(headers))
-
-
-def carried_headers(named: NameAddr) -> tuple[tuple[str, str], ...]:
-    """Return those headers embedded in a URI that may go into the request made from it (RFC 3261 19.1.5)."""
-    found = []
-    for name, value in named.uri.headers:
-        if name.lower() in _CARRIED and "\r" not in value and "\n" not in value:
-            found.append((name, value))
-    return tuple(found)
 
 
 def plain_uri(uri: Uri) -> str:
