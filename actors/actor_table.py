@@ -6,12 +6,15 @@ production: without a live call each is zero as soon as the last transactions ar
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 from .call_actor import CallActor
 from .registration_actor import RegistrationActor
 from .totals import Totals
 
+LOOKED_AT: Final = 256
+"""calls"""
 Key = tuple[Any, ...]
 """as `sipcore.dialog.session_key`"""
 Actor = CallActor | RegistrationActor
@@ -68,6 +71,12 @@ class ActorTable:
     def calls(self) -> Iterator[CallActor]:
         """Every call that is not forgotten, those included whose last transactions run."""
         return iter(list(self._by_number.values()))
+
+    def call_of(self, call_id: str) -> CallActor | None:
+        """A call by its Call-ID alone, looked for among the first calls only: for what is told, not what is done."""
+        return next(
+            (each for each in islice(self._by_number.values(), LOOKED_AT) if each.session.call_id == call_id), None
+        )
 
     def __len__(self) -> int:
         return len(self._by_number)

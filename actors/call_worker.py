@@ -463,7 +463,7 @@ class CallWorker:
             message = self._reader.read(record.data)
             key = session_key(message)
         except ParseError as error:
-            self._reader.dropped(record, error, self.trace, self._actors.find)
+            self._reader.dropped(record, error, self.trace, self._actors)
             self.arrivals.refuse_unreadable(record, error)
             return
         if self.trace is not None:

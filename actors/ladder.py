@@ -129,7 +129,7 @@ def _notes(rung: Rung, times: int, first: Rung) -> Iterator[str]:
         yield f"again ({times})"
     if not peek.is_request(rung.data):
         yield f"to {_method_of(rung.data)}"
-    if b"\r\n\r\nv=0" in rung.data:
+    if b"\r\n\r\nv=0" in rung.data or b"\n\nv=0" in rung.data:
         yield "SDP"
     if (rung.remote, rung.transport) != (first.remote, first.transport):
         yield f"{'to' if rung.sent else 'from'} {_place(rung.remote, rung.transport)}"
@@ -138,6 +138,6 @@ def _notes(rung: Rung, times: int, first: Rung) -> Iterator[str]:
 def _method_of(response: bytes) -> str:
     """The method in the CSeq of a response; a question mark where there is none."""
     lower = response.lower()
-    start = lower.find(b"\r\ncseq")
-    words: Sequence[bytes] = response[start + 2 : lower.find(b"\r\n", start + 2)].split() if start >= 0 else ()
+    start = lower.find(b"\ncseq")
+    words: Sequence[bytes] = response[start + 1 : lower.find(b"\n", start + 1)].split() if start >= 0 else ()
     return shown(words[-1][:16]) if words else "?"

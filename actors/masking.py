@@ -108,6 +108,8 @@ def _hide_digits(found: bytearray, lower: bytes) -> None:
     """The body of an INFO: `Signal=5` of dtmf-relay, an event as in RTP, or digits and nothing else."""
     body = lower.find(b"\r\n\r\n") + 4
     if body < 4:
+        body = lower.find(b"\n\n") + 2  # the leniency `bare_line_ends`
+    if body < 2:
         return
     if lower.find(b"telephone-event", 0, body) >= 0 or not found[body:].translate(None, bytes(_DIGITS) + _SPACE):
         _hide(found, body, len(found))

@@ -5,9 +5,6 @@ to the record, and into the failure text, of the call whose Call-ID and From tag
 it would look like silence of the peer.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from sipcore import peek
 from sipcore.errors import ParseError
 from sipcore.leniency import Leniency
@@ -15,6 +12,7 @@ from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.transaction_counts import TransactionCounts
 
+from .actor_table import ActorTable
 from .call_actor import CallActor
 from .call_media import Remark
 from .foreign_text import shown
@@ -38,20 +36,15 @@ class SipReader:
         """Read one message. Raises ParseError."""
         return parse(data, self._strict)
 
-    def dropped(
-        self, record: SipReceived, error: ParseError, trace: SipTrace | None, find: Callable[[tuple[Any, ...]], Any]
-    ) -> None:
-        """Show what could not be read in the ladder of its call, a response in the call's failure text too.
-
-        find: the actor of a key.
-        """
+    def dropped(self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: ActorTable) -> None:
+        """Show what could not be read in the ladder of its call, a response in the call's failure text too."""
         call_id = peek.call_id(record.data)
         name = call_id.decode("utf-8", "surrogateescape") if call_id is not None else ""
         if trace is not None:
             trace.received(name, record, f"dropped: {error.reason}")
         if peek.is_request(record.data):
             return
-        actor = find((name, peek.from_tag(record.data)))
+        actor = actors.find((name, peek.from_tag(record.data))) or actors.call_of(name)
         if isinstance(actor, CallActor):
             actor.unread = shown(error.reason)
 

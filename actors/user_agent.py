@@ -64,14 +64,15 @@ class UserAgent:
     call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of our
     answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
     session_expires: seconds after which calls end that nobody refreshes (RFC 4028), 0 = they do not ask for it.
-    redirects: how many targets of 3xx a call tries, one after the other by their q while they fail (RFC 3261 8.1.3.4);
-    0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in the order of preference, such as
-    "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port, even numbers. tls: certificates, for
-    legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such a leg only calls. srtp: off, optional
-    (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`. strict_source: requests within a
-    call are taken from hosts of its peer only (RELIABILITY S3). strict: refuse what breaks the grammar of SIP or SDP,
-    also where it does no harm (`sipcore.leniency`). dnsresolv: answers questions to DNS in place of the system's
-    servers (`resolver.Lookup`). worker: stand on this call worker of a running node, in place of a node of our own;
+    redirects: how many targets of 3xx a call tries, one after the other by their q while they fail (RFC 3261
+    8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
+    the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port,
+    even numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such
+    a leg only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra
+    `srtp`. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict:
+    refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv:
+    answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker
+    of a running node, in place of a node of our own;
     then what concerns the node (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`)
     is said there, and the user agent works without being entered.
 

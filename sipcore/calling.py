@@ -557,10 +557,11 @@ class CallingSide(TransactionUser):
     def _on_failure(self, client: OutgoingInvite, response: Response, now: float) -> None:
         """A 300-699: try again where a rule says so, else the INVITE has failed (RFC 3261 13.2.2.2, 13.2.2.3)."""
         status = response.status
-        if client.cancel is _NOT_CANCELLED:
-            # 8.1.3.4: a failure of one target leads to the next; 6xx speaks for all of them (16.7, step 5).
-            if self._try_again(client, response, now) or (status < 600 and self._try_next_target(client, now)):
-                return
+        # 8.1.3.4: a failure of one target leads to the next; 6xx speaks for all of them (16.7, step 5).
+        if client.cancel is _NOT_CANCELLED and (
+            self._try_again(client, response, now) or (status < 600 and self._try_next_target(client, now))
+        ):
+            return
         if client.cancel is not _NOT_CANCELLED:
             cause, by = client.cause, By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
         elif status in (401, 407):

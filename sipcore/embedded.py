@@ -51,4 +51,4 @@ def carried_headers(uri: Uri) -> tuple[tuple[str, str], ...]:
 
 
 def _is_line(value: str) -> bool:
-    return all(character >= " " and character != "\x7f" or character == "\t" for character in value)
+    return all((character >= " " and character != "\x7f") or character == "\t" for character in value)

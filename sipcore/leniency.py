@@ -43,6 +43,8 @@ class Leniency(Enum):
     """A field that the transaction does not need cannot be read and counts as absent."""
     UNREADABLE_LINE = "unreadable_line"
     """A line among the headers of a response is no header and is left out."""
+    BARE_LINE_ENDS = "bare_line_ends"
+    """The start line and all headers end with LF alone; only in datagrams."""
     WRONG_LENGTH = "wrong_length"
     """The Content-Length of a response is not that of its body; what came is the body."""
     NO_CONTACT = "no_contact"

@@ -14,6 +14,7 @@ from .fields import CSeq, Via
 from .grammar import TOKEN, is_token, number, split_values
 from .headers import _KEYS, Headers, key_of, unfold, value_of
 from .leniency import READINGS, Leniency, mend_via
+from .line_ends import with_line_ends
 from .message import Request, Response, odd_tag
 from .uri import MAX_URI
 
@@ -66,7 +67,7 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
         data = data.lstrip(b"\r\n")  # empty lines before a start line are let pass (7.5)
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            raise ParseError("no blank line after the headers")
+            return _parse_bare(data, strict)
     if len(data) > MAX_MESSAGE:
         raise ParseError("message is too long", 513)
     if end > MAX_LINE and data.count(b"\n", 0, end) > MAX_LINES:
@@ -146,6 +147,18 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
             message.body = data[start : start + length]
     else:
         message.body = data[start:]
+    return message
+
+
+def _parse_bare(data: bytes, strict: bool) -> Request | Response:
+    """Read a message that has no CRLF CRLF: one with bare LF throughout its head, or none at all."""
+    whole = with_line_ends(data)
+    if whole is data:
+        raise ParseError("no blank line after the headers")
+    if strict:
+        raise ParseError("bare line ends in the headers")
+    message = parse(whole)
+    message.headers.note(Leniency.BARE_LINE_ENDS)
     return message
 
 

@@ -10,10 +10,15 @@ from .errors import ParseError
 from .fields import tag_of
 from .grammar import TOKEN, number
 from .leniency import mend_address
+from .line_ends import with_line_ends
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
+_ODD_CALL_ID = re.compile(rb"[\r\n](?:call-id|i)[ \t]*:", re.IGNORECASE)
+"""Behind a bare line end, with which the message is past reading."""
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:", re.IGNORECASE)
 _FROM = re.compile(rb"\r\n(?:from|f)[ \t]*:", re.IGNORECASE)
+_ODD_FROM = re.compile(rb"[\r\n](?:from|f)[ \t]*:", re.IGNORECASE)
+_BARE_END = re.compile(rb"[\r\n]")
 _VIA = re.compile(rb"\r\n(?:via|v)[ \t]*:", re.IGNORECASE)
 _CSEQ = re.compile(rb"\r\n(?:cseq)[ \t]*:", re.IGNORECASE)
 _ANY_TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([" + re.escape(TOKEN.encode()) + rb"]+)", re.IGNORECASE)
@@ -23,7 +28,7 @@ _DIALOG_STARTERS = (b"INVITE", b"SUBSCRIBE", b"REFER")
 
 def _start(data: bytes) -> int:
     """Return where the start line is: behind the empty lines that may come first (7.5)."""
-    return len(data) - len(data.lstrip(b"\r\n")) if data[:1] == b"\r" else 0
+    return len(data) - len(data.lstrip(b"\r\n")) if data[:1] in (b"\r", b"\n") else 0
 
 
 def _value(data: bytes, start: int, end: int) -> bytes:
@@ -32,25 +37,31 @@ def _value(data: bytes, start: int, end: int) -> bytes:
     while stop >= 0 and data[stop + 2 : stop + 3] in (b" ", b"\t"):
         stop = data.find(b"\r\n", stop + 2, end)
     value = data[start : end if stop < 0 else stop]
-    if b"\n" in value:
-        return b" ".join([part for piece in value.split(b"\r\n") if (part := piece.strip(b" \t"))])
+    if b"\n" in value or b"\r" in value:
+        value = b" ".join([part for piece in value.split(b"\r\n") if (part := piece.strip(b" \t"))])
+        value = _BARE_END.split(value, maxsplit=1)[0]  # such a message is past reading; its call is not
     return value.strip(b" \t")
 
 
-def _end(data: bytes, start: int) -> int:
+def _head(data: bytes) -> tuple[bytes, int, int]:
+    """Return the message as `parser.parse` reads it, where its start line begins and its headers end."""
+    start = _start(data)
     end = data.find(b"\r\n\r\n", start)
-    return len(data) if end < 0 else end
+    if end < 0:
+        data = with_line_ends(data)
+        start = _start(data)
+        end = data.find(b"\r\n\r\n", start)
+    return data, start, len(data) if end < 0 else end
 
 
 def call_id(data: bytes) -> bytes | None:
     """Return the Call-ID of a message, or None when there is none (20.8)."""
-    start = _start(data)
-    end = _end(data, start)
+    data, start, end = _head(data)
     at = data.find(b"\r\nCall-ID:", start, end)
     if at >= 0:
         at += 10
     else:
-        found = _CALL_ID.search(data, start, end)
+        found = _CALL_ID.search(data, start, end) or _ODD_CALL_ID.search(data, start, end)
         if found is None:
             return None
         at = found.end()
@@ -72,8 +83,7 @@ def method(data: bytes) -> bytes:
 
 def has_to_tag(data: bytes) -> bool:
     """Say whether To carries a tag, which is whether the message belongs to a dialog (12.2)."""
-    start = _start(data)
-    end = _end(data, start)
+    data, start, end = _head(data)
     found = _TO.search(data, start, end)
     if found is None:
         return False
@@ -89,17 +99,15 @@ def has_to_tag(data: bytes) -> bool:
 
 def from_tag(data: bytes) -> str:
     """Return what looks like the tag of From, empty without one; found also where From cannot be read (20.20)."""
-    start = _start(data)
-    end = _end(data, start)
-    found = _FROM.search(data, start, end)
+    data, start, end = _head(data)
+    found = _FROM.search(data, start, end) or _ODD_FROM.search(data, start, end)
     tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
     return tag[1].decode("ascii") if tag is not None else ""
 
 
 def to_tag(data: bytes) -> str:
     """Return what looks like the tag of To, empty without one; found also where To cannot be read (20.39)."""
-    start = _start(data)
-    end = _end(data, start)
+    data, start, end = _head(data)
     found = _TO.search(data, start, end)
     tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
     return tag[1].decode("ascii") if tag is not None else ""
@@ -107,18 +115,16 @@ def to_tag(data: bytes) -> str:
 
 def top_via(data: bytes) -> bytes:
     """Return the topmost Via value, empty without one (20.42)."""
-    start = _start(data)
-    end = _end(data, start)
+    data, start, end = _head(data)
     found = _VIA.search(data, start, end)
     return _value(data, found.end(), end).partition(b",")[0] if found is not None else b""
 
 
 def accepts_invite(data: bytes) -> bool:
     """Say whether this is a 2xx to an INVITE, which is the one response whose loss its sender can act on (13.3.1.4)."""
-    start = _start(data)
+    data, start, end = _head(data)
     if data[start : start + 9].upper() != b"SIP/2.0 2":
         return False
-    end = _end(data, start)
     found = _CSEQ.search(data, start, end)
     return found is not None and _value(data, found.end(), end).split()[1:] == [b"INVITE"]
 
@@ -133,8 +139,7 @@ def content_length(data: bytes) -> int | None:
 
     Raises ParseError when it is malformed, or there twice with two values.
     """
-    start = _start(data)
-    end = _end(data, start)
+    data, start, end = _head(data)
     found = _CONTENT_LENGTH.search(data, start, end)
     if found is None:
         return None

@@ -14,6 +14,7 @@ from .errors import ParseError
 from .fields import Via, tag_of, tagged
 from .grammar import TOKEN, split_values
 from .headers import key_of, value_of
+from .line_ends import with_line_ends
 from .message import REASON_PHRASES, Request, Response
 from .parser import METHODS
 from .tokens import MAGIC_COOKIE
@@ -216,7 +217,7 @@ def _phrase(error: ParseError) -> str | None:
 
 def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> list[str] | None:
     """Return the lines an answer copies (8.2.6) from octets of any kind, unfolded; None without a Via."""
-    head = data.lstrip(b"\r\n")[:_MAX_COPIED]
+    head = with_line_ends(data).lstrip(b"\r\n")[:_MAX_COPIED]
     end = head.find(b"\r\n\r\n")
     text = str(head if end < 0 else head[:end], "utf-8", "surrogateescape")
     text = text.replace("\r\n ", " ").replace("\r\n\t", " ")

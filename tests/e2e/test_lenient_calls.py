@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from actors.call import Call
 from actors.errors import CallEnded, CallError, CallRejected, CallTimeout
 from sipcore.message import Request, Response
 from sipcore.parser import parse
+from tests.actors.stranger import Stranger, finals, statuses, within
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.waiting import until
 from tests.sipcore.test_junk_sweep import IDENTITY, NAMES, with_junk
@@ -210,6 +212,82 @@ def test_a_call_that_ends_without_an_answer_says_what_could_not_be_read() -> Non
             peer._answer = answers
             with pytest.raises(CallTimeout, match="could not be read: CSeq"):
                 await ua.invite(peer.uri(), ring_time=1)
+
+    asyncio.run(main())
+
+
+LOST: dict[str, Callable[[bytes], bytes]] = {
+    "a bare line end": lambda data: data.replace(b"\r\nContact", b"\nContact"),
+    "a bare line end behind From": lambda data: data.replace(b"\r\nTo:", b"\nTo:"),
+    "a bare line end before Call-ID": lambda data: data.replace(b"\r\nCall-ID:", b"\nCall-ID:"),
+    "LF here, CRLF there": lambda data: data.replace(b"\r\n", b"\n").replace(b"\nTo:", b"\r\nTo:"),
+    "two blanks": lambda data: data.replace(b"SIP/2.0 200", b"SIP/2.0  200"),
+    "another version": lambda data: data.replace(b"SIP/2.0 200", b"SIP/3.0 200"),
+    "no blank line": lambda data: data.partition(b"\r\n\r\n")[0],
+    "no To": lambda data: re.sub(rb"\r\nTo: [^\r]*", b"", data),
+    "no From": lambda data: re.sub(rb"\r\nFrom: [^\r]*", b"", data),
+    "no CSeq": lambda data: re.sub(rb"\r\nCSeq: [^\r]*", b"", data),
+    "no Via": lambda data: re.sub(rb"\r\nVia: [^\r]*", b"", data),
+}
+"""Responses that are past reading, and whose Call-ID is there."""
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_response_past_reading_stands_in_the_ladder_and_the_failure_of_its_call(name: str) -> None:
+    async def main() -> None:
+        def answers(request: Request) -> list[Response]:
+            if request.method == "INVITE":
+                return [reply(request, 180), reply(request, 200, peer=peer)]
+            if request.method != "CANCEL":
+                return []
+            return [reply(request, 200), reply(peer.requests[0], 487)]
+
+        def change(data: bytes, request: Request) -> bytes:
+            return LOST[name](data) if b"SIP/2.0 200" in data and b"INVITE" in data else data
+
+        async with asyncio.timeout(20), agent(trace=True) as ua, Wrong(change) as peer:
+            peer._answer = answers
+            call = await ua.invite(peer.uri(), ring_time=1, cb_final=())
+            await call.over()
+            assert isinstance(call.error, CallTimeout)
+            assert "could not be read: " in str(call.error)
+            assert "dropped: " in str(call.ladder)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["lenient", "strict"])
+def test_a_peer_that_ends_its_lines_with_lf(strict: bool) -> None:
+    """Its responses and requests are read, and named; `strict` drops and refuses them."""
+
+    def bare(data: bytes, request: Request) -> bytes:
+        head, blank, body = data.partition(b"\r\n\r\n")
+        return (head + blank).replace(b"\r\n", b"\n") + body
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent(trace=True, strict=strict) as ua, Wrong(bare) as peer:
+            if strict:
+                call = await ua.invite(peer.uri(), ring_time=1, cb_final=())
+                await call.over()
+                assert "could not be read: bare line ends" in str(call.error)
+                assert "dropped: bare line ends" in str(call.ladder)
+            else:
+                call = await ua.invite(peer.uri(), media="none")
+                await call.bye()
+                assert str(call.ladder).count("bare line ends") == 2
+                assert "200 OK" in str(call.ladder)
+            ua.listen(media="none")
+            with Stranger(ua) as stranger:
+                first = stranger.invite(1)
+                answers = await stranger.exchange(bare(first, peer.requests[0]), seconds=0.3)
+                assert statuses(answers)[-1] == (400 if strict else 200)
+                if not strict:
+                    answer = finals(answers)[0]
+                    stranger.send(bare(within("ACK", first, answer, 1), peer.requests[0]))
+                    answers = await stranger.exchange(
+                        bare(within("BYE", first, answer, 2), peer.requests[0]), seconds=0.3
+                    )
+                    assert statuses(answers, "BYE") == [200]
 
     asyncio.run(main())
 

@@ -1,5 +1,6 @@
 """Leniencies by name: what peers write wrong and without harm is read, a strict reading refuses it, all else stays."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sipcore.dialog import Dialog
 from sipcore.digest import Account, Accounts, DigestClient
 from sipcore.errors import ParseError
 from sipcore.events import Answered, AnswerReceived, Failed, RequestFinished, TransferProgress, TransferRequested
+from sipcore.framing import FramingFault, StreamFramer
 from sipcore.leniency import Leniency
 from sipcore.message import Message, Request, Response
 from sipcore.parser import parse
@@ -490,3 +492,89 @@ def test_an_ordinary_message_uses_none() -> None:
         _ = message.from_, message.to, message.contacts, message.vias
         assert message.leniencies == ()
     assert SessionDescription.parse(GOOD).leniencies == ()
+
+
+MESSAGES = {
+    "request": sample("INVITE", "Subject: a", body=b"v=0\r\no=x\r\n"),
+    "folded": sample("INVITE", "Subject: a\r\n b", "Contact: <sip:a@b>,\r\n\t<sip:c@d>"),
+    "compact": sample("OPTIONS").replace(b"Call-ID", b"i").replace(b"From", b"f").replace(b"To:", b"t:"),
+    "response": sample_response(200, body=b"v=0\no=x\n"),
+    "empty lines first": b"\r\n\r\n" + sample("BYE"),
+}
+
+
+def bare(data: bytes) -> bytes:
+    """The message with LF for every line end of its head."""
+    start = len(data) - len(data.lstrip(b"\r\n"))
+    head, blank, body = data[start:].partition(b"\r\n\r\n")
+    return (data[:start] + head + blank).replace(b"\r\n", b"\n") + body
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_bare_line_ends_are_read_as_line_ends(name: str) -> None:
+    usual, odd = MESSAGES[name], bare(MESSAGES[name])
+    taken = parse(odd)
+    assert taken.leniencies == (Leniency.BARE_LINE_ENDS,)
+    assert (taken.start_line, taken.headers.lines, taken.body) == (
+        parse(usual).start_line,
+        parse(usual).headers.lines,
+        parse(usual).body,
+    )
+    for read in (peek.call_id, peek.method, peek.from_tag, peek.to_tag, peek.has_to_tag, peek.is_request, peek.top_via):
+        assert read(odd) == read(usual)
+    assert peek.starts_dialog(odd) == peek.starts_dialog(usual)
+    assert peek.accepts_invite(odd) == peek.accepts_invite(usual)
+    with pytest.raises(ParseError, match="bare line ends") as refused:
+        parse(odd, strict=True)
+    answer = stateless.refuse_unreadable(odd, refused.value, CAPABILITIES)
+    if peek.is_request(usual):
+        assert answer is not None
+        assert answer.startswith(b"SIP/2.0 400 ")
+        assert peek.call_id(answer) == peek.call_id(usual)
+    else:
+        assert answer is None
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        MESSAGES["request"].replace(b"Subject: a\r\n", b"Subject: a\n"),
+        MESSAGES["request"].replace(b"Subject: a\r\n", b"Subject: a\r"),
+        bare(MESSAGES["request"]).replace(b"Subject: a\n", b"Subject: a\r\n"),
+        bare(MESSAGES["request"]).replace(b"Subject: a\n", b"Subject: a\r"),
+        # What another reader takes for the head ends elsewhere, so that it would frame another message.
+        bare(sample("INVITE")) + b"INVITE sip:x@y SIP/2.0\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_line_ends_that_differ_are_refused_and_belong_to_their_call(mixed: bytes) -> None:
+    with pytest.raises(ParseError, match="line"):
+        parse(mixed)
+    assert peek.call_id(mixed) == peek.call_id(sample("INVITE"))
+    assert peek.from_tag(mixed) == peek.from_tag(sample("INVITE"))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r"])
+def test_the_call_of_a_message_with_a_bare_line_end_is_found(end: bytes) -> None:
+    usual = sample_response(200)
+    for name in (b"From", b"To", b"Call-ID", b"CSeq", b"Via"):
+        for odd in (
+            usual.replace(b"\r\n" + name, end + name),
+            re.sub(name + rb"(: [^\r]*)\r\n", name + rb"\1" + end, usual),
+        ):
+            assert odd != usual
+            assert peek.call_id(odd) == peek.call_id(usual)
+            assert peek.from_tag(odd) == peek.from_tag(usual)
+
+
+def test_no_stream_brings_bare_line_ends() -> None:
+    framer = StreamFramer(0.0)
+    (fault,) = framer.feed(bare(MESSAGES["request"]) + MESSAGES["request"], 0.0)
+    assert isinstance(fault, FramingFault) or not parse_or_none(fault)
+
+
+def parse_or_none(data: object) -> Message | None:
+    assert isinstance(data, bytes)
+    try:
+        return parse(data)
+    except ParseError:
+        return None
