@@ -33,8 +33,11 @@ class SipReader:
         self._strict = strict
 
     def read(self, data: bytes) -> Request | Response:
-        """Read one message. Raises ParseError."""
-        return parse(data, self._strict)
+        """Read one message. Raises ParseError, also for a response that is another one's (RFC 3261 8.1.3.3)."""
+        message = parse(data, self._strict)
+        if isinstance(message, Response) and len(message.headers.values("via")) > 1:
+            raise ParseError("more than one Via: it was for somebody before us")
+        return message
 
     def dropped(self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: ActorTable) -> None:
         """Show what could not be read in the ladder of its call, a response in the call's failure text too."""

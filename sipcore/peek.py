@@ -13,11 +13,13 @@ from .leniency import mend_address
 from .line_ends import with_line_ends
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
-_ODD_CALL_ID = re.compile(rb"[\r\n](?:call-id|i)[ \t]*:", re.IGNORECASE)
-"""Behind a bare line end, with which the message is past reading."""
+# Behind a bare line end, with which a message is past reading; its call is not.
+_LF_CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
+_CR_CALL_ID = re.compile(rb"\r(?:call-id|i)[ \t]*:", re.IGNORECASE)
+_LF_FROM = re.compile(rb"\n(?:from|f)[ \t]*:", re.IGNORECASE)
+_CR_FROM = re.compile(rb"\r(?:from|f)[ \t]*:", re.IGNORECASE)
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:", re.IGNORECASE)
 _FROM = re.compile(rb"\r\n(?:from|f)[ \t]*:", re.IGNORECASE)
-_ODD_FROM = re.compile(rb"[\r\n](?:from|f)[ \t]*:", re.IGNORECASE)
 _BARE_END = re.compile(rb"[\r\n]")
 _VIA = re.compile(rb"\r\n(?:via|v)[ \t]*:", re.IGNORECASE)
 _CSEQ = re.compile(rb"\r\n(?:cseq)[ \t]*:", re.IGNORECASE)
@@ -39,7 +41,7 @@ def _value(data: bytes, start: int, end: int) -> bytes:
     value = data[start : end if stop < 0 else stop]
     if b"\n" in value or b"\r" in value:
         value = b" ".join([part for piece in value.split(b"\r\n") if (part := piece.strip(b" \t"))])
-        value = _BARE_END.split(value, maxsplit=1)[0]  # such a message is past reading; its call is not
+        value = _BARE_END.split(value, maxsplit=1)[0]
     return value.strip(b" \t")
 
 
@@ -61,7 +63,11 @@ def call_id(data: bytes) -> bytes | None:
     if at >= 0:
         at += 10
     else:
-        found = _CALL_ID.search(data, start, end) or _ODD_CALL_ID.search(data, start, end)
+        found = (
+            _CALL_ID.search(data, start, end)
+            or _LF_CALL_ID.search(data, start, end)
+            or _CR_CALL_ID.search(data, start, end)
+        )
         if found is None:
             return None
         at = found.end()
@@ -100,7 +106,7 @@ def has_to_tag(data: bytes) -> bool:
 def from_tag(data: bytes) -> str:
     """Return what looks like the tag of From, empty without one; found also where From cannot be read (20.20)."""
     data, start, end = _head(data)
-    found = _FROM.search(data, start, end) or _ODD_FROM.search(data, start, end)
+    found = _FROM.search(data, start, end) or _LF_FROM.search(data, start, end) or _CR_FROM.search(data, start, end)
     tag = _ANY_TAG.search(_value(data, found.end(), end)) if found is not None else None
     return tag[1].decode("ascii") if tag is not None else ""
 

@@ -224,6 +224,10 @@ LOST: dict[str, Callable[[bytes], bytes]] = {
     "two blanks": lambda data: data.replace(b"SIP/2.0 200", b"SIP/2.0  200"),
     "another version": lambda data: data.replace(b"SIP/2.0 200", b"SIP/3.0 200"),
     "no blank line": lambda data: data.partition(b"\r\n\r\n")[0],
+    "two Via lines": lambda data: data.replace(b"\r\nTo:", b"\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nTo:"),
+    "two Via values": lambda data: re.sub(
+        rb"(\r\nVia: [^\r]*)", rb"\1 , SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx", data, count=1
+    ),
     "no To": lambda data: re.sub(rb"\r\nTo: [^\r]*", b"", data),
     "no From": lambda data: re.sub(rb"\r\nFrom: [^\r]*", b"", data),
     "no CSeq": lambda data: re.sub(rb"\r\nCSeq: [^\r]*", b"", data),
