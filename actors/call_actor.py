@@ -19,7 +19,7 @@ from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
-from . import crashed_call, info_digits
+from . import crashed_call, info_digits, request_bodies
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
 from .failure_reasons import cause_of, refusal_of
@@ -581,15 +581,15 @@ class CallActor:
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         request = event.request
-        if event.request_id and request.method == "INFO":
-            status, headers, digit = info_digits.read(request)
-            if digit is not None or status != 200:
-                self.session.respond(now, event.request_id, status, headers=headers)
-                if digit is not None:
-                    self._notify(digit)
-                return
         if event.request_id and request.method in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
-            self.session.respond(now, event.request_id, 200)
+            status, headers, digit = info_digits.read(request) if request.method == "INFO" else (200, (), None)
+            if digit is not None:
+                self._notify(digit)
+            elif status == 200:
+                status, headers = request_bodies.judged(request)
+            self.session.respond(now, event.request_id, status, headers=headers)
+            if digit is not None or status != 200:
+                return
             event = event._replace(request_id=0)
         self._notify(PeerRequest(event.request_id, request))
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from actors.call_state import State
 from actors.info_digits import TYPES, body_of
 from actors.masking import masked
 from actors.notices import Digit
@@ -108,7 +109,7 @@ def test_a_digit_under_another_type_is_refused_with_those_that_are_taken(content
     assert [each.strip() for each in (response.headers.get("Accept") or "").split(",")] == list(TYPES)
 
 
-@pytest.mark.parametrize(("content_type", "body"), [("", b""), ("text/plain", b"hello"), ("application/x", b"5")])
+@pytest.mark.parametrize(("content_type", "body"), [("", b""), ("text/plain", b"hello"), ("application/x", b"")])
 def test_an_info_that_is_about_something_else_is_taken(content_type: str, body: bytes) -> None:
     assert asked(content_type, body) == ("200", [])
 
@@ -131,3 +132,52 @@ def test_no_spelling_of_a_digit_is_written_into_a_trace(content_type: str) -> No
         assert len(shown) == len(head + body)
         assert b"7" not in shown[len(head) :], body
         assert b"\x07" not in shown[len(head) :], body
+
+
+OPTIONAL = ("Content-Disposition", "render;handling=optional")
+REQUIRED = ("Content-Disposition", "signal;handling=required")
+MIXED = "multipart/mixed;boundary=b"
+PARTS = "--b\r\nContent-Type: {}\r\n{}\r\nx\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("method", ["INFO", "MESSAGE"])
+@pytest.mark.parametrize(
+    ("content_type", "headers", "body", "status"),
+    [
+        ("text/plain", (), "x", 200),
+        ("text/plain;charset=utf-8", (), "x", 200),
+        ("text/html", (), "x", 200),
+        ("text/plain", (REQUIRED,), "x", 200),
+        ("application/foo", (), "", 200),
+        ("application/foo", (), "x", 415),
+        ("application/foo", (REQUIRED,), "x", 415),
+        ("application/foo", (OPTIONAL,), "x", 200),
+        ("application/media_control+xml", (), "<x/>", 415),  # RFC 5168
+        ("application/isup", (OPTIONAL,), "x", 200),
+        ("application/sdp", (), "v=0", 415),
+        ("", (), "x", 415),
+        ("text/plain", (("Content-Encoding", "gzip"),), "x", 415),
+        ("text/plain", (("Content-Encoding", "identity"),), "x", 200),
+        (MIXED, (), PARTS.format("text/plain", ""), 200),
+        (MIXED, (), PARTS.format("application/foo", ""), 415),
+        (MIXED, (), PARTS.format("application/foo", "Content-Disposition: render;handling=optional\r\n"), 200),
+        ("multipart/mixed", (), "x", 400),
+    ],
+)
+def test_a_body_that_is_not_understood_is_refused_unless_it_is_optional(
+    method: str, content_type: str, headers: tuple[tuple[str, str], ...], body: str, status: int
+) -> None:
+    """RFC 3261 section 8.2.3, RFC 2976 section 2.2; the call goes on, and Accept says what is taken."""
+    made = established()
+    made.bob.call.request(method, body.encode(), content_type, headers, 2.0)
+    made.line.carry()
+    assert made.since(4) == [f"< {method}", f"> {status} {method}"]
+    response = made.bob.notices[-1].response  # type: ignore[union-attr]  # of the request
+    assert response is not None
+    if status == 415:
+        says = "Accept-Encoding" if any(name == "Content-Encoding" for name, _ in headers) else "Accept"
+        assert response.headers.get(says)
+        assert (
+            response.headers.get("Accept") is None or PLAIN not in response.headers.values("Accept") or method == "INFO"
+        )
+    assert made.alice.call.state is State.UP
