@@ -111,6 +111,22 @@ def checked_address(what: str, value: Any) -> str:
     return text
 
 
+def own_address(what: str, text: str, domain: str = "") -> str:
+    """Who we are, as a user writes it: without `sip:` where a host follows the user, a user alone with its domain.
+
+    Raises:
+        ConfigurationError: a user alone, without a domain.
+    """
+    user, at, _ = text.partition("@")
+    if ":" in user or "<" in text:
+        return text
+    if at:
+        return f"sip:{text}"
+    if not domain:
+        raise ConfigurationError(f"{what} {shown(repr(text))} has no host; write sip:{shown(text)}@HOST")
+    return f"sip:{text}@{domain}"
+
+
 def checked_seconds(what: str, value: Any) -> float:
     """A time that is not negative.
 

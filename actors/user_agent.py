@@ -31,7 +31,7 @@ from .callbacks import Callback, invoke
 from .challenger import Challenger
 from .config import Listener, NodeConfig, TlsConfig, checked_advertise
 from .errors import ConfigurationError, HostUnreachable
-from .given_text import checked_address, checked_callback, checked_pairs, checked_seconds, checked_text
+from .given_text import checked_address, checked_callback, checked_pairs, checked_seconds, checked_text, own_address
 from .identity import Auth, Identity, Keyring
 from .local_addresses import contact_at, usual_listeners
 from .media_handlers import MediaHandler
@@ -56,13 +56,13 @@ REFUSED: Final = 403
 class UserAgent:
     """A SIP user agent on its own sockets.
 
-    from_: our SIP URI, or a bare user with `domain`. legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 =
-    any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends to it from. Without `legs` UDP and
-    TCP on every address, each on a free port. advertise: the address that peers see in place of that of the sockets
-    (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
-    "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that we
-    call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of our
-    answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
+    from_: our SIP URI (`sip:` may be left out), or a bare user with `domain`. legs: addresses to listen on, each
+    "udp:ADDRESS:PORT"; port 0 = any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends
+    to it from. Without `legs` UDP and TCP on every address, each on a free port. advertise: the address that peers
+    see in place of that of the sockets (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
+    "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that
+    we call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of
+    our answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
     session_expires: seconds after which calls end that nobody refreshes (RFC 4028), 0 = they do not ask for it.
     redirects: how many targets of 3xx a call tries, one after the other by their q while they fail (RFC 3261
     8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
@@ -122,9 +122,7 @@ class UserAgent:
         ):
             checked_text(what, text)
         self.domain = domain
-        if ":" not in from_ and not domain:
-            raise ConfigurationError(f"from_ {from_!r} has no host; write sip:{from_}@HOST, or give a domain")
-        self.from_ = checked_address("from_", from_ if ":" in from_ else f"sip:{from_}@{domain}")
+        self.from_ = checked_address("from_", own_address("from_", from_, domain))
         if contact:
             checked_address("contact", contact)
         self.registrar = registrar

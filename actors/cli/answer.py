@@ -111,7 +111,10 @@ def run_answer(
     """
     from . import check, run
     from .cdr import Cdr
+    from .target import check_proxy
 
+    if account.proxy:
+        check_proxy(account.proxy, callee.listeners)
     if check.asked():
         return check.answering(options, account, callee.listeners, address, callee.advertised)
     more = {**account.of_node(address), "advertise": callee.advertised}

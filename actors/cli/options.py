@@ -29,6 +29,7 @@ from .values import (
     MetricsAddress,
     MetricsPlace,
     Network,
+    OwnUri,
     PortRange,
     SipUri,
 )
@@ -237,7 +238,7 @@ def account_options(*, places: bool) -> Decorator:
     """
     carries = "each INVITE and REGISTER" if places else "each REGISTER"
     from_option = click.option(
-        "--from", "from_", type=SipUri(), default="", show_default="sip:sipswarm@our address", help="Our URI."
+        "--from", "from_", type=OwnUri(), default="", show_default="sip:sipswarm@our address", help="Our URI."
     )
     options = (
         click.option(

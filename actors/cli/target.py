@@ -9,7 +9,7 @@ from sipcore.errors import ParseError
 from sipcore.hop import Hop
 from sipcore.uri import Uri
 
-from ..config import Listener
+from ..config import Listener, format_host
 from ..errors import ConfigurationError
 from ..targets import hop_of, is_address
 
@@ -108,6 +108,23 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
         )
     registrar = Uri.parse(address).host  # when it is a name behind a proxy, calls come from the proxy
     return tuple(dict.fromkeys([hop.host, *([registrar] if is_address(registrar) else [])]))
+
+
+def check_proxy(proxy: str, listeners: Sequence[Listener]) -> None:
+    """Make sure that what goes through a proxy can leave.
+
+    Raises:
+        ConfigurationError: the proxy is no SIP URI, its name has no address, or no listener of ours reaches it.
+    """
+    try:
+        hop = hop_of(proxy, [(each.transport, 6 if ":" in each.host else 4) for each in listeners])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--proxy: {error}") from error
+    if not any(each.transport == hop.transport and (":" in each.host) == (":" in hop.host) for each in listeners):
+        raise ConfigurationError(
+            f"--proxy {proxy}: no listener reaches {hop.transport}:{format_host(hop.host)}; "
+            f"say --listen {hop.transport}:ADDRESS:PORT with an address of this machine"
+        )
 
 
 def local_address(hop: Hop) -> str:

@@ -18,6 +18,7 @@ from ..call_demand import BY_NAME as CODEC_NAMES
 from ..call_demand import named_codecs
 from ..config import Listener, checked_advertise, split_host_port
 from ..errors import ConfigurationError
+from ..given_text import own_address
 from ..load.thresholds import Threshold
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -318,6 +319,20 @@ class SipUri(click.ParamType[str]):
         except ParseError as error:
             self.fail(f"{text!r}: {error.reason}; write for example sip:user@192.0.2.1:5060", param, ctx)
         return full
+
+
+class OwnUri(SipUri):
+    """Our own URI: with a host, as `UserAgent(from_=…)` wants it."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The URI, with its scheme."""
+        text = str(value)
+        try:
+            if text:
+                own_address("", text)
+        except ConfigurationError as error:
+            self.fail(str(error).strip(), param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Header(click.ParamType[tuple[str, str]]):

@@ -109,6 +109,8 @@ LOAD = ["load", "127.0.0.1"]
         (["call", "127.0.0.1", "--record", "/nowhere/x.wav"], "'/nowhere' does not exist; give a file that can be"),
         (["call", "127.0.0.1", "--record", "/etc/passwd/x.wav"], "'/etc/passwd' is a file; give a file that can be"),
         (["answer", "-i", "192.0.2.1"], "udp:192.0.2.1:5070: 192.0.2.1 is no address of this host"),
+        ([*LOAD, "-m", "1", "--from", "alice"], "'alice' has no host; write sip:alice@HOST"),
+        (["call", "127.0.0.1", "--from", "alice"], "'alice' has no host; write sip:alice@HOST"),
         (["load", "a@nowhere.invalid", "-m", "1"], "the name 'nowhere.invalid' has no address .*; check the name, or"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -299,3 +301,34 @@ def test_a_password_may_come_through_a_pipe() -> None:
         assert read_password(Path(f"/dev/fd/{reading}")) == "secret"
     finally:
         os.close(reading)
+
+
+PROXIES = {
+    "junk": "the name 'junk' has no address .*; check the name, or",
+    "sip:nosuch.invalid": "the name 'nosuch.invalid' has no address .*; check the name, or",
+    "sip:a..b": "has no address .*; check the name, or",
+    "sip:127.0.0.1:9;transport=sctp": "transport 'sctp' is not known; write udp, tcp or tls",
+    "sip:127.0.0.1;transport=ws": "transport 'ws' is not known; write udp, tcp or tls",
+    "http://x": "",
+    "sip:": "write for example sip:user@192.0.2.1:5060",
+    "sip:127.0.0.1:9;transport=tcp": "no listener reaches tcp:127.0.0.1; say --listen tcp:",
+    "sips:127.0.0.1": "no listener reaches tls:127.0.0.1; say --listen tls:",
+    "sip:[::1]:9": "no listener reaches udp:.::1.; say --listen udp:",
+}
+
+
+@pytest.mark.parametrize("checked", [False, True], ids=["run", "check"])
+@pytest.mark.parametrize("verb", ["answer", "robot"])
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_begun(
+    proxy: str, verb: str, checked: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot = tmp_path / "robot.py"
+    robot.write_text("async def robot(call):\n    pass\n")
+    arguments = [*(["check"] if checked else []), verb, *([str(robot)] if verb == "robot" else [])]
+    assert main([*arguments, "--listen", "udp:127.0.0.1:0", "--metrics", "off", "--proxy", proxy]) == 2
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert shown.err.count("\n") == 1
+    assert "--proxy" in shown.err
+    assert re.search(PROXIES[proxy], shown.err)

@@ -98,6 +98,8 @@ def test_a_from_that_is_no_address_is_refused(from_: str) -> None:
 
 def test_a_user_with_a_domain_is_an_address() -> None:
     assert UserAgent("alice", domain="example.org").from_ == "sip:alice@example.org"
+    assert UserAgent("alice@example.org").from_ == "sip:alice@example.org"  # as `--from` takes it
+    assert UserAgent("alice@example.org:5070").from_ == "sip:alice@example.org:5070"
     with pytest.raises(ConfigurationError, match="contact"):
         UserAgent("sip:alice@example.org", contact="alice")
 
