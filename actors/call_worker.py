@@ -133,7 +133,7 @@ class CallWorker:
             on_drained=self.flush,
         )
         self.output.hand_on = self._sip_link.send
-        self.replacements = Replacements(self, self._sip_link.send)
+        self.replacements = Replacements(self, self._sip_link.send, self._actors.find)
         self._codecs = named_codecs(config.codecs)
         self._media_output = MediaOutput(
             surroundings,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sipcore.fields import Replaces
 from sipcore.message import Request
 
+from .call_actor import CallActor
 from .call_state import State
 from .messages import DialogReplaced, ReplaceDialog, ReplaceJudged
 from .routing import slot_of_text
@@ -31,14 +32,21 @@ PATIENCE: Final = 2.0
 class Replacements:
     """One per call worker. What waits for an answer is bounded by its live calls.
 
-    send: puts records on the link to the dispatcher; False when it takes none.
+    send: puts records on the link to the dispatcher; False when it takes none. find: the actor whose messages have a
+    key, also of a call that is over while its last transactions run.
     """
 
-    __slots__ = ("_asking", "_send", "_worker")
+    __slots__ = ("_asking", "_find", "_send", "_worker")
 
-    def __init__(self, worker: "CallWorker", send: Callable[[Sequence[Any]], bool]) -> None:
+    def __init__(
+        self,
+        worker: "CallWorker",
+        send: Callable[[Sequence[Any]], bool],
+        find: Callable[[tuple[str, str]], object],
+    ) -> None:
         self._worker = worker
         self._send = send
+        self._find = find
         self._asking: dict[str, tuple[Call, Replaces, asyncio.TimerHandle]] = {}
 
     def take_over(self, call: "Call", request: Request) -> bool:
@@ -54,7 +62,7 @@ class Replacements:
             self._ask(call, replaces, slot)
             return True
         old = self._named(replaces)
-        status = old.actor.session.may_be_replaced(replaces) if old is not None else NO_DIALOG
+        status = self._status(old, replaces)
         if old is None or status != 200:
             call.reject(status)
             return True
@@ -90,6 +98,11 @@ class Replacements:
             if each.call_id == replaces.call_id and each.actor.session.local_tag == replaces.to_tag:
                 return each
         return None
+
+    def _status(self, live: "Call | None", replaces: Replaces) -> int:
+        """Whether the call that a Replaces names may be taken over, 200 or the refusal; one that is over gets 603."""
+        known = live.actor if live is not None else self._find((replaces.call_id, replaces.to_tag))
+        return known.session.may_be_replaced(replaces) if isinstance(known, CallActor) else NO_DIALOG
 
     # ---- the slot of the new call
 
@@ -130,6 +143,5 @@ class Replacements:
 
     def _judge(self, question: ReplaceDialog) -> None:
         replaces = Replaces(question.call_id, question.to_tag, question.from_tag, question.early_only)
-        old = self._named(replaces)
-        status = old.actor.session.may_be_replaced(replaces) if old is not None else NO_DIALOG
+        status = self._status(self._named(replaces), replaces)
         self._send((ReplaceJudged(question.asking, question.asked_for, status),))

@@ -194,7 +194,10 @@ class TransferSide(RenegotiatingSide):
             if not terminated:
                 self._respond(server, 400, now)
                 return
-            # RFC 6665 4.1.3: the state ends the subscription, whatever the body says of the transfer.
+            status, reason = 100, ""
+        if terminated and status < 200:
+            # RFC 6665 4.1.3: the state ends the subscription, whatever the body says. A 1xx says that the outcome is
+            # open (RFC 3515 2.4.5), and it stays so: no success.
             status, reason = 408, "Terminated Without a Result"
         self._respond(server, 200, now, extra=self.config.reply_tail)
         final = status >= 200 or terminated

@@ -348,8 +348,15 @@ def test_an_at_sign_in_a_replaces_is_read_where_it_stands() -> None:
     assert target == ("sip:c@h", (("Replaces", "12345@192.0.2.7;to-tag=a1;from-tag=b2"),))
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense"])
-def test_a_terminated_notify_ends_the_transfer_whatever_its_body(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        *((body, 408) for body in (b"", b"nonsense", b"SIP/2.0 100 Trying\r\n", b"SIP/2.0 180 Ringing\r\n")),
+        *((f"SIP/2.0 {status} X\r\n".encode(), status) for status in (200, 299, 302, 486, 503, 603)),
+    ],
+)
+def test_a_terminated_notify_ends_the_transfer_whatever_its_body(body: bytes, status: int) -> None:
+    """A 1xx says that the outcome is open, which is no success (RFC 3515 2.4.5)."""
     _, bob, wire = established()
     number = bob.session.refer(0.0, "sip:c@c")
     wire.flush()
@@ -357,7 +364,7 @@ def test_a_terminated_notify_ends_the_transfer_whatever_its_body(body: bytes) ->
     wire.inject(in_dialog(wire, bob, "NOTIFY", 2, lines, body), ALICE, BOB)
     assert wire.names()[-1] == "B>A 200 NOTIFY"
     (told,) = bob.told(TransferProgress)
-    assert (told.request_id, told.final) == (number, True)
+    assert (told.request_id, told.status, told.final) == (number, status, True)
 
 
 # Registrations (RFC 3261 10.2.4)
