@@ -134,7 +134,7 @@ def _node(
     tls.check(account.tls, listeners)
     config = run.node_config(options, listeners, **account.of_node(address), **more)
     if account.cdr is not None:
-        there = account.cdr.exists()
+        there = os.path.exists(account.cdr)  # False, where Path.exists raises, for a name that is too long
         Cdr(account.cdr).close()
         if not there:
             account.cdr.unlink()

@@ -1,15 +1,18 @@
 """What is wrong with an input is one line with what, where and the fix, exit code 2, and nothing is begun."""
 
 import io
+import itertools
 import os
 import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import click
 import pytest
 
 from actors.cli import main
+from actors.cli.configuration import Verb
 from actors.cli.password import read_password
 from actors.errors import ConfigurationError
 
@@ -332,3 +335,27 @@ def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_begun(
     assert shown.err.count("\n") == 1
     assert "--proxy" in shown.err
     assert re.search(PROXIES[proxy], shown.err)
+
+
+JUNK = ("", "junk", "sip:nosuch.invalid", "127.0.0.1:9;transport=sctp", "-1", "/nowhere/x", "\udcff", "x" * 300, "[")
+
+
+@pytest.mark.parametrize("verb", ["answer", "robot", "load"])
+def test_no_value_of_an_option_ends_in_a_traceback(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep over options and junk: everything that can be known is known before anything is begun."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "robot.py").write_text("async def robot(call):\n    pass\n")
+    assert main([verb, "--help"]) == 0  # the verbs are known from then on
+    names = [option.opts[-1] for option in Verb.known[verb].params if isinstance(option, click.Option)]
+    tried = 0
+    for name, junk in itertools.product(names, JUNK):
+        target = {"answer": [], "robot": ["robot.py"], "load": ["127.0.0.1:9", "-m", "1"]}[verb]
+        capsys.readouterr()
+        status = main(["check", verb, *target, f"{name}={junk}" if name.startswith("--") else f"{name}{junk}"])
+        error = capsys.readouterr().err
+        assert status in (0, 2), (name, junk)
+        assert error.count("\n") <= 1, (name, junk, error)
+        tried += 1
+    assert tried > 200
