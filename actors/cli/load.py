@@ -272,7 +272,7 @@ def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
         ConfigurationError: with the number of the line that is neither.
     """
     segments = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(file.read_text("utf-8", "surrogateescape").splitlines(), 1):
         text = line.partition("#")[0].strip()
         if not text:
             continue

@@ -359,3 +359,9 @@ def test_no_value_of_an_option_ends_in_a_traceback(
         assert error.count("\n") <= 1, (name, junk, error)
         tried += 1
     assert tried > 200
+
+
+def test_a_profile_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "profile").write_bytes(b"\xd4\xc3\xb2\xa1\x00")
+    assert main([*LOAD, "--profile", str(tmp_path / "profile")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
