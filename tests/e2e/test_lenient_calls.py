@@ -303,7 +303,7 @@ ANSWERS = {
     "events only": ("m=audio 9 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n", False, True),
     "a group address": ("m=audio 9 RTP/AVP 0\r\nc=IN IP4 224.1.2.3\r\n", False, True),
     "the other IP version": ("m=audio 9 RTP/AVP 0\r\nc=IN IP6 ::1\r\n", False, True),
-    "the line refused": ("m=audio 0 RTP/AVP 0\r\n", True, True),
+    "the line refused": ("m=audio 0 RTP/AVP 0\r\n", False, True),
     "another line": ("m=video 9 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n", False, False),
     "no line": ("", False, False),
 }
