@@ -26,7 +26,7 @@ from .leniency import (
     mend_value,
     mend_via,
 )
-from .multipart import BodyPart, first_of, split_body, understood
+from .multipart import BodyPart, first_of, references, split_body, understood
 from .rare_fields import (
     Authentication,
     MediaType,
@@ -362,7 +362,9 @@ class Message:
         if not self.body or self.content_type in types or self.handling_optional:
             return True
         kind = self.media_type
-        return kind is not None and kind.type == "multipart" and understood(kind, self.parts, types)
+        if kind is None or kind.type != "multipart":
+            return False
+        return understood(kind, self.parts, types, references("\n".join(self.headers.lines)))
 
     from_ = _Typed(_address("from"))
     """From (20.20)."""

@@ -3,8 +3,10 @@
 RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. Knows nothing of what a part means.
 """
 
+import re
 from collections.abc import Container, Iterable
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from .errors import ParseError
 from .headers import key_of, value_of
@@ -15,6 +17,7 @@ MAX_PARTS = 16
 MAX_DEPTH = 2
 """How deep multipart bodies may stand in each other."""
 _MAX_PIECES = 64
+_CID = re.compile(r"cid:([^\s<>\";,]{1,256})", re.IGNORECASE)
 _PLAIN_TEXT = MediaType("text", "plain", {})
 
 
@@ -31,6 +34,11 @@ class BodyPart(NamedTuple):
         """Whether it may be left aside by who does not understand it (RFC 3261 20.11)."""
         return "handling=optional" in self.headers.get("content-disposition", "").lower()
 
+    @property
+    def content_id(self) -> str:
+        """Its identifier within the message, without angle brackets; empty without one (RFC 2392)."""
+        return self.headers.get("content-id", "").strip("<> \t")
+
 
 def first_of(name: str, parts: Iterable[BodyPart]) -> bytes:
     """Return the octets of the first part of a content type (`type/subtype`), nested ones included, empty for none."""
@@ -41,18 +49,27 @@ def first_of(name: str, parts: Iterable[BodyPart]) -> bytes:
     return b""
 
 
-def understood(content_type: MediaType, parts: Iterable[BodyPart], types: Container[str]) -> bool:
+def understood(
+    content_type: MediaType, parts: Iterable[BodyPart], types: Container[str], referred: Container[str] = ()
+) -> bool:
     """Tell whether every part that is not optional is of one of these types; one of an alternative's is enough.
 
-    RFC 5621 sections 3.2 and 8.
+    referred: identifiers of parts that headers name. Such a part belongs to its header, and may be left aside with it
+    (RFC 6442 section 4.1, whose parts have no Content-Disposition). RFC 5621 sections 3.2, 8 and 9.1.
     """
     enough = any if content_type.subtype == "alternative" else all
     return enough(
         part.optional
         or part.content_type.name in types
-        or (bool(part.parts) and understood(part.content_type, part.parts, types))
+        or part.content_id in referred
+        or (bool(part.parts) and understood(part.content_type, part.parts, types, referred))
         for part in parts
     )
+
+
+def references(text: str) -> set[str]:
+    """The identifiers of body parts that a text names by `cid:` (RFC 2392)."""
+    return {unquote(found) for found in _CID.findall(text)}
 
 
 def split_body(content_type: MediaType, body: bytes, depth: int = 1) -> tuple[BodyPart, ...]:

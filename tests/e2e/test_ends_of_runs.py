@@ -21,6 +21,7 @@ from actors.user_agent import UserAgent
 from sipcore.message import Request, Response
 from sipcore.parser import parse
 from tests.e2e.agents import Peer, agent, reply
+from tests.e2e.waiting import until
 
 WORKERS: Final = ["--call-workers", "1", "--media-workers", "1", "--quiet"]
 SESSION: Final = "v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
@@ -213,7 +214,7 @@ def run_api(peer: BadPeer, body: Callable[[UserAgent, str], Awaitable[None]]) ->
         asyncio.run(with_agent())
 
 
-@pytest.mark.parametrize("name", list(NO_DIGITS))
+@pytest.mark.parametrize("name", [name for name in NO_DIGITS if name != "port 0"])  # there no call comes about
 def test_dtmf_of_the_api_has_an_end_and_says_why(name: str) -> None:
     async def body(ua: UserAgent, to: str) -> None:
         call = await ua.invite(to, media="silence")
@@ -230,7 +231,9 @@ def test_digits_that_a_hold_stops_do_not_leave_later() -> None:
         call: Call = await ua.invite(to, media="silence")
         with pytest.raises(CallError, match="the peer holds the call"):
             await call.dtmf("1234567890", duration=200)
-        assert not call.sending
+        await until(lambda: not call.sending)  # the stream has said what was out
+        assert "1234567890".startswith(call.digits_sent)
+        assert call.digits_sent != "1234567890"
         await call.bye()
 
     run_api(BadPeer([sdp(EVENTS)], hold=sdp(EVENTS + "a=inactive\r\n", version=2)), body)

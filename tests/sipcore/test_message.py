@@ -159,3 +159,36 @@ def test_messages_leave_no_reference_cycles() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+KINDS = [
+    *((f"{method} sip:c@d SIP/2.0", method) for method in ("INVITE", "ACK", "PRACK", "UPDATE")),
+    *((f"SIP/2.0 {status} Text", method) for status, method in ((183, "INVITE"), (200, "INVITE"))),
+    *(("SIP/2.0 200 Text", method) for method in ("PRACK", "UPDATE")),
+]
+BODIES = [
+    ("application/sdp", "", True),
+    ("Application/SDP ;x=1", "", True),
+    ("", "", True),
+    ("application/isup;version=itu-t92+", "", False),
+    ("application/isup;version=itu-t92+", "signal;handling=optional", False),
+    ("text/plain", "", False),
+    ("application/sdp-junk", "", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "disposition", "is_description"), BODIES)
+@pytest.mark.parametrize(("start", "method"), KINDS)
+def test_a_description_is_what_its_type_says_in_every_message(
+    start: str, method: str, kind: str, disposition: str, is_description: bool
+) -> None:
+    lines = [
+        start,
+        *(f"{name}: {value}" for name, value in PAIRS if name != "CSeq"),
+        f"CSeq: 1 {method}",
+        *([f"Content-Type: {kind}"] if kind else []),
+        *([f"Content-Disposition: {disposition}"] if disposition else []),
+        f"Content-Length: {len(SDP)}",
+    ]
+    message = parse("\r\n".join(lines).encode() + b"\r\n\r\n" + SDP)
+    assert message.description == (SDP if is_description else b"")

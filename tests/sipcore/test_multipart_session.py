@@ -8,6 +8,7 @@ from .call_wire import ANSWER, OFFER, established, pair
 
 SDP_PART = b"Content-Type: application/sdp\r\n\r\n" + OFFER
 ISUP = b"Content-Type: application/isup;version=nxv3\r\nContent-Disposition: signal;handling=%s\r\n\r\n\x01\x00\x49"
+PIDF = b"Content-Type: application/pidf+xml\r\nContent-ID: %s\r\n\r\n<presence/>"
 TEXT = b"\r\nhello"
 
 
@@ -37,6 +38,21 @@ def test_an_offer_in_a_part_is_the_offer(subtype: str, body: bytes) -> None:
     bob.session.accept(0.0, ANSWER)
     wire.flush()
     assert len(alice.told(Answered)) == 1
+
+
+@pytest.mark.parametrize(
+    "header", ["Geolocation: <cid:l@a>", "Geolocation: <sips:x@h>, <cid:l%40a>;x=1", "Info: CID:l@a"]
+)
+@pytest.mark.parametrize(("named", "taken"), [(b"<l@a>", True), (b"l@a", True), (b"<m@a>", False), (b"", False)])
+def test_a_part_that_a_header_names_may_be_left_aside_with_its_header(header: str, named: bytes, taken: bool) -> None:
+    alice, bob, wire = established()
+    body = body_of(SDP_PART, PIDF % named)
+    name, _, value = header.partition(": ")
+    alice.session.reinvite(0.0, body, content_type="multipart/mixed;boundary=b", headers=((name, value),))
+    wire.flush()
+    assert [event.offer for event in bob.told(ReinviteReceived)] == ([OFFER] if taken else [])
+    if not taken:
+        assert wire.last_response("415 INVITE").status == 415
 
 
 REFUSED = {
