@@ -35,6 +35,7 @@ from .ladder import Ladder
 from .media_handlers import MediaHandler, recording_sink
 from .media_requests import MediaRequest, MediaRequests
 from .parameters import CallParameters
+from .request_bodies import usual_type
 from .session_configs import RING_TIME
 
 if TYPE_CHECKING:
@@ -424,21 +425,21 @@ class Call:
     ) -> "asyncio.Future[Response]":
         """Send any other request within the dialog (C34); awaiting it gives the final response.
 
-        headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body. cb_final:
-        called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final response or timeout. That of REFER only
-        says that the peer will try; `transfer` waits for what comes of it.
+        headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body, text/plain or
+        that of octets when not given. cb_final: called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final
+        response or timeout. That of REFER only says that the peer will try; `transfer` waits for what comes of it.
 
         Raises:
             CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
             ConfigurationError: method, headers or content type cannot be written; nothing was sent.
         """
         self.raise_if_over()
-        content_type = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", "")))
+        kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
         pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
         octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
         checked_token("method", method)
         checked_callback("cb_final", cb_final)
-        request_id = self.actor.request(method, octets, content_type, pairs, self.worker.now())
+        request_id = self.actor.request(method, octets, kind, pairs, self.worker.now())
         future: asyncio.Future[Response] = self.future()
         if cb_final is not None:
             future.cancel()

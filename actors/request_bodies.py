@@ -22,11 +22,18 @@ class _Texts(frozenset[str]):
         return super().__contains__(name) or str(name).startswith("text/")
 
 
+def usual_type(body: object) -> str:
+    """The content type of a body for which the user names none."""
+    return TEXT if isinstance(body, str) else "application/octet-stream"
+
+
 def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
     """What a request with this body is answered, with which header fields; 200 where it may be taken."""
     taken = _TAKEN.get(request.method)
     if taken is None or not request.body or request.handling_optional:
         return 200, ()
+    if not request.headers.get("Content-Type"):
+        return 200, ()  # plain text, as RFC 2045 section 5.2 has it
     codings = [each.lower() for each in request.headers.values("content-encoding")]
     if any(each != "identity" for each in codings):
         return 415, (("Accept-Encoding", "identity"),)

@@ -233,7 +233,7 @@ class Dialog:
         """
         if not self._head:
             self._write_head()
-        kind = f"Content-Type: {content_type}\r\n" if body else ""
+        kind = f"Content-Type: {content_type}\r\n" if body and content_type else ""
         return (
             f"{method} {self._request_uri} SIP/2.0\r\n{via}\r\n{self._head}CSeq: {number} {method}\r\n"
             f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n"

@@ -66,7 +66,7 @@ class Reply:
 
     def to_bytes(self, status: int, reason: str, extra: str = "", body: bytes = b"", content_type: str = "") -> bytes:
         """Write a response; `extra` are whole header lines, an empty reason is the usual phrase (21)."""
-        kind = f"Content-Type: {content_type}\r\n" if body else ""
+        kind = f"Content-Type: {content_type}\r\n" if body and content_type else ""
         return (
             f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, 'Unknown')}\r\n{self.head}\r\n{self.to}\r\n"
             f"{extra}{kind}Content-Length: {len(body)}\r\n\r\n"

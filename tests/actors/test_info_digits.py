@@ -155,7 +155,7 @@ PARTS = "--b\r\nContent-Type: {}\r\n{}\r\nx\r\n--b--\r\n"
         ("application/media_control+xml", (), "<x/>", 415),  # RFC 5168
         ("application/isup", (OPTIONAL,), "x", 200),
         ("application/sdp", (), "v=0", 415),
-        ("", (), "x", 415),
+        ("", (), "x", 200),  # RFC 2045 section 5.2: plain text
         ("text/plain", (("Content-Encoding", "gzip"),), "x", 415),
         ("text/plain", (("Content-Encoding", "identity"),), "x", 200),
         (MIXED, (), PARTS.format("text/plain", ""), 200),
