@@ -36,17 +36,25 @@ def sdp(media: str, address: str = "127.0.0.1", version: int = 1) -> bytes:
 class BadPeer(threading.Thread):
     """Answers INVITE k with description k of a list, an empty one = never; then perhaps sends a re-INVITE.
 
-    late: seconds until the answer. silent: it answers nothing at all. hold: the description of its re-INVITE.
+    late: seconds until the answer. silent: it answers nothing at all. hold: the description of its re-INVITE. bye: its
+    answer to BYE, 0 = none.
     """
 
     def __init__(
-        self, answers: Sequence[bytes] = (), *, late: float = 0.0, silent: bool = False, hold: bytes = b""
+        self,
+        answers: Sequence[bytes] = (),
+        *,
+        late: float = 0.0,
+        silent: bool = False,
+        hold: bytes = b"",
+        bye: int = 200,
     ) -> None:
         super().__init__(daemon=True)
         self._answers = answers
         self._late = late
         self._silent = silent
         self._hold = hold
+        self._bye = bye
         self._calls: list[str] = []
         self.methods: list[str] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -85,8 +93,9 @@ class BadPeer(threading.Thread):
 
     def _answer(self, request: Request, address: tuple[str, int]) -> None:
         if request.method != "INVITE":
-            if request.method != "ACK":
-                self.socket.sendto(Response.to_request(request, 200, to_tag="peer").to_bytes(), address)
+            status = self._bye if request.method == "BYE" else 200
+            if request.method != "ACK" and status:
+                self.socket.sendto(Response.to_request(request, status, to_tag="peer").to_bytes(), address)
             return
         if request.call_id in self._calls:
             return
@@ -203,6 +212,27 @@ def test_call_with_digits_that_cannot_leave_says_so_and_ends(capsys: pytest.Capt
     out = capsys.readouterr().out
     assert "digits not sent: the peer lets us send nothing now" in out
     assert "ended by local after 1." in out
+
+
+@pytest.mark.parametrize(
+    ("bye", "why"),
+    [(481, "refused with 481"), (500, "refused with 500"), pytest.param(0, "not answered", marks=pytest.mark.slow)],
+)
+def test_a_call_whose_bye_is_not_confirmed_is_1_and_says_so(
+    bye: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BadPeer([sdp(EVENTS)], bye=bye) as peer:
+        assert main(["call", peer.uri, "-d", "300ms", "--quiet"]) == 1
+    assert f"not closed: our BYE was {why}" in capsys.readouterr().out
+
+
+def test_rows_of_calls_that_nobody_answers_have_their_end_and_count_as_live(tmp_path: Path) -> None:
+    with BadPeer(silent=True) as peer:
+        plan = ["-m", "4", "-r", "100", "--ring-time", "1s"]
+        assert main(["load", peer.uri, *plan, "--out", str(tmp_path), *WORKERS]) in (1, 98)
+    rows = rows_of(tmp_path)
+    assert [0.9 < float(row["end"]) - float(row["start"]) < 8.0 for row in rows] == [True] * 4, rows
+    assert json.loads((tmp_path / "summary.json").read_text())["calls"]["max_concurrent"] == 4
 
 
 def run_api(peer: BadPeer, body: Callable[[UserAgent, str], Awaitable[None]]) -> None:
