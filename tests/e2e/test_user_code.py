@@ -138,6 +138,15 @@ def test_a_scenario_is_judged_by_what_leaves_it(robot: tuple[Running, str, str],
     assert samples["sipswarm_call_attempts_total", "uas", "robot"] == 6
 
 
+def test_a_run_whose_scenario_places_no_call_has_passed(tmp_path: Path) -> None:
+    rows = "what,digit\nnothing,7\nnothing,7\n"
+    code, calls = load("127.0.0.1:9", tmp_path, *scenario_of(tmp_path, rows), "-m", "4")
+    assert was(code, 0)
+    assert [(call["outcome"], call["failure"]) for call in calls] == [("no_call", "")] * 4
+    calls_of = summary_of(tmp_path / "out")["calls"]
+    assert (calls_of["outcomes"], calls_of["failed"]) == ({"no_call": 4}, 0)
+
+
 def test_setup_runs_in_each_worker_timers_in_the_first_and_registrations_in_their_owner(
     robot: tuple[Running, str, str], tmp_path: Path
 ) -> None:
