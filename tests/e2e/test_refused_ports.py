@@ -103,6 +103,23 @@ def test_what_sendto_refuses_fails_at_once(to: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+@pytest.mark.parametrize("octets", [1, 70_000])
+def test_neither_a_closed_port_nor_a_message_too_long_is_waited_for(transport: str, octets: int) -> None:
+    """70,000 octets are more than a datagram has room for (EMSGSIZE)."""
+
+    async def main() -> None:
+        async with asyncio.timeout(20), agent("sip:alice@127.0.0.1", f"{transport}:127.0.0.1:0") as alice:
+            to = f"sip:nobody@127.0.0.1:{refused_port('127.0.0.1')};transport={transport}"
+            started = asyncio.get_running_loop().time()
+            with pytest.raises(CallRejected, match="503"):
+                await alice.invite(to, media="none", sip_header={"X-Long": "x" * octets})
+            assert asyncio.get_running_loop().time() - started < 3
+            assert not alice._node.worker.live
+
+    asyncio.run(main())
+
+
 def test_a_fleet_is_told_of_refused_ports_too(tmp_path: Path) -> None:
     port = refused_port("127.0.0.1")
     load = ("-r", "20", "-m", "20", "--call-workers", "2", "--media-workers", "1", "--out", str(tmp_path / "out"))
