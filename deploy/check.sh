@@ -25,20 +25,21 @@ step() { # heading, command…: its time, and the end of everything when it fail
 
 measured=("$python" -m coverage run --rcfile=deploy/coverage.ini -m pytest -q -m "not slow" --durations=25)
 
-# Tests of our processes wait most of their time. As root on Linux they run beside all others, in a network of their own,
-# because both would else take each other's ports. A shell's background commands ignore Ctrl-C, which they must not.
+# Tests of our processes wait most of their time. As root on Linux the tests run in two halves at once, one in a network
+# of its own, because both would else take each other's ports. A shell's background commands ignore Ctrl-C, which they
+# must not.
 tests() {
-  local log=$scratch/e2e.log beside status=0
+  local log=$scratch/beside.log beside status=0 half=(tests/e2e tests/sipcore)
   if ! unshare --net ip link set lo up 2> /dev/null; then
     "${measured[@]}"
     return
   fi
-  echo "tests/e2e runs beside all others; its output comes last"
+  echo "${half[*]} run beside the others; their output comes last"
   unshare --net env --default-signal=INT,QUIT sh -c 'ip link set lo up && exec "$@"' sh \
-    "${measured[@]}" tests/e2e > "$log" 2>&1 &
+    "${measured[@]}" "${half[@]}" > "$log" 2>&1 &
   beside=$!
   trap 'kill -INT "$beside"; wait "$beside"; exit 130' INT TERM
-  "${measured[@]}" --ignore=tests/e2e || status=$?
+  "${measured[@]}" "${half[@]/#/--ignore=}" || status=$?
   wait "$beside" || status=$?
   trap - INT TERM
   cat "$log"
