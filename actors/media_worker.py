@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from media.codecs import CodecUnavailable, open_codec
+from media.codecs import CodecUnavailable, load_library, open_codec
 from media.engine import MediaEngine, MediaSettings
 from media.messages import StreamStatistics
 
@@ -48,8 +48,9 @@ class MediaWorker:
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
         self.engine = MediaEngine(_settings(config, slot))
+        load_library()  # now, not in the middle of calls: any of them may play a file that needs it
         for name in config.codecs:
-            with contextlib.suppress(CodecUnavailable):  # its library loads now, not in the middle of calls
+            with contextlib.suppress(CodecUnavailable):
                 open_codec(name)
         totals.include(self._rows)
         self._loop.add_reader(self.engine.fileno(), self._on_readable)

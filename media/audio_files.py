@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import g711
-from .codecs import CodecUnavailable, decoded_file
+from .codecs import AudioTooLong, CodecUnavailable, decoded_file
 from .g711 import Samples
 from .resampling import Resampler, Wave, rounded
 
@@ -23,8 +23,9 @@ LONGEST = 3600
 """Seconds of audio that a file may have."""
 _HEAD = 4096
 """Octets by which a file is recognised."""
-_BLOCK = 1 << 16
-"""Samples of each channel that are read at a time."""
+_BLOCK = 4096
+"""Samples of all channels together that are read at a time, below 1 ms of work: a call may wait meanwhile."""
+_TOO_LONG = f"lasts longer than {LONGEST // 60} minutes, which is the limit; cut it"
 _CONVERT = "convert it: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le NEW.wav"
 
 
@@ -126,8 +127,8 @@ def is_container(file: BinaryIO) -> bool:
     return kind is not None and bool(kind.demuxer) and not _is_frame_sync(head)
 
 
-def audio(file: BinaryIO, wanted: int) -> Iterator[Samples]:
-    """The audio of a file at `wanted` samples a second, mono, in blocks.
+def audio(file: BinaryIO, wanted: int, begin: float = 0.0) -> Iterator[Samples]:
+    """The audio of a file at `wanted` samples a second, mono, in blocks. begin: seconds that are passed over.
 
     Raises:
         AudioFileError: it is no audio, damaged, or too long.
@@ -139,10 +140,10 @@ def audio(file: BinaryIO, wanted: int) -> Iterator[Samples]:
         file.seek(start)
         behind = file.read(_HEAD)
         if behind[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-            return _at_rate(_by_library(file, _recognised(behind) or _MP3, 0), wanted)
+            return _at_rate(_by_library(file, _recognised(behind) or _MP3, begin), wanted)
         head = behind
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
-        return _at_rate(_Wav(file, start).blocks(), wanted)
+        return _at_rate(_Wav(file, start).blocks(begin), wanted)
     if not head:
         raise AudioFileError("is empty; see how it was made or copied")
     kind = _recognised(head)
@@ -152,7 +153,7 @@ def audio(file: BinaryIO, wanted: int) -> Iterator[Samples]:
             f"is no audio file that is known (it begins with {shown}); {_CONVERT}; or, if it is the payload of RTP "
             "packets, write raw:FILE"
         )
-    return _at_rate(_by_library(file, kind, 0), wanted)
+    return _at_rate(_by_library(file, kind, begin), wanted)
 
 
 def _head(file: BinaryIO) -> bytes:
@@ -217,13 +218,15 @@ def _text(head: bytes) -> _Kind | None:
     return _XML if start.startswith("<?xml") else _TEXT
 
 
-def _by_library(file: BinaryIO, kind: _Kind, start: int) -> Iterator[tuple[int, Wave]]:
+def _by_library(file: BinaryIO, kind: _Kind, begin: float) -> Iterator[tuple[int, Wave]]:
     """Rate and samples of a container that PyAV decodes. Raises AudioFileError."""
     if not kind.demuxer:
         raise AudioFileError(f"is {kind.name}, which cannot be played; {kind.hint or 'give an audio file'}")
-    file.seek(start)
+    file.seek(0)
     try:
-        yield from decoded_file(file, kind.demuxer)
+        yield from decoded_file(file, kind.demuxer, begin, LONGEST + 1)
+    except AudioTooLong:
+        raise AudioFileError(_TOO_LONG) from None
     except CodecUnavailable:
         raise AudioFileError(f"is {kind.name}, which needs PyAV: pip install sipswarm[audio]; or {_CONVERT}") from None
     except ValueError as error:
@@ -236,9 +239,10 @@ def _at_rate(blocks: Iterator[tuple[int, Wave]], wanted: int) -> Iterator[Sample
     for rate, block in blocks:
         taken += len(block)
         if taken > LONGEST * rate:
-            raise AudioFileError(f"lasts longer than {LONGEST // 60} minutes, which is the limit; cut it")
+            raise AudioFileError(_TOO_LONG)
         resampler = resampler or Resampler(rate, wanted)
-        yield rounded(resampler.push(block))
+        for at in range(0, len(block), _BLOCK):
+            yield rounded(resampler.push(block[at : at + _BLOCK]))
     if resampler is not None:
         yield rounded(resampler.finish())
 
@@ -310,20 +314,24 @@ class _Wav:
             octets = align // channels  # 20 bits in 3 octets are the upper ones
         return kind, channels, rate, octets, bits
 
-    def blocks(self) -> Iterator[tuple[int, Wave]]:
-        """Rate and samples, mixed to mono. Raises AudioFileError."""
+    def blocks(self, begin: float) -> Iterator[tuple[int, Wave]]:
+        """Rate and samples, mixed to mono. begin: seconds that are passed over. Raises AudioFileError."""
         assert self._form is not None
         kind, channels, rate, octets, bits = self._form
         known = {1: (1, 2, 3, 4), 3: (4, 8), 6: (1,), 7: (1,)}.get(kind, ())
         if octets not in known:
             name = f"{_FORMATS.get(kind, f'format {kind}')} with {bits} bits"
-            yield from _by_library(self._file, _Kind(f"a WAV file of {name}", "wav"), 0)
+            yield from _by_library(self._file, _Kind(f"a WAV file of {name}", "wav"), begin)
             return
-        self._file.seek(self._begin)
-        left = self._size
         frame = channels * octets
+        if self._size // frame > LONGEST * rate:
+            raise AudioFileError(_TOO_LONG)
+        before = min(round(begin * rate) * frame, self._size)
+        self._file.seek(self._begin + before)
+        left = self._size - before
+        block = max(_BLOCK // channels, _BLOCK // 16) * frame
         while left >= frame:
-            data = self._file.read(min(left, _BLOCK * frame) // frame * frame)
+            data = self._file.read(min(left, block) // frame * frame)
             data = data[: len(data) // frame * frame]
             if not data:
                 return  # it was cut while it is read

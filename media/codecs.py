@@ -5,6 +5,9 @@ codec or an audio file is opened. Any other payload type is passed through as oc
 timestamps and packet pacing are not known here.
 """
 
+import contextlib
+import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
@@ -18,6 +21,10 @@ from .g711 import Samples
 
 class CodecUnknown(LookupError):
     """No audio can be made of or for this codec; its payload can only be passed through."""
+
+
+class AudioTooLong(ValueError):
+    """An audio file that lasts longer than it may."""
 
 
 class CodecUnavailable(Exception):
@@ -187,11 +194,24 @@ class LibraryCodec(Codec):
         return np.concatenate(parts) if parts else _NOTHING
 
 
-def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+_WITHOUT_LENGTH = ("mp3", "aac", "amr")
+"""Containers whose length FFmpeg may only guess, by the bit rate of their beginning."""
+
+
+def load_library() -> None:
+    """Import PyAV, if it is installed: that takes 0.1 s, which no call is to wait for."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("av.error")
+
+
+def decoded_file(
+    file: BinaryIO, demuxer: str, start: float = 0.0, longest: float = math.inf
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rate and mono samples, in the range of 16 bits, of the first audio stream of a container, block by block.
 
     demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is behind
-    a damage is left out. Raises CodecUnavailable when the extra is missing, ValueError for what cannot be decoded.
+    a damage is left out. start, longest: seconds that are passed over, and that the file may have by its header.
+    Raises CodecUnavailable when the extra is missing, AudioTooLong, and ValueError for what cannot be decoded.
     """
     try:
         import av
@@ -203,11 +223,21 @@ def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np
         with av.open(file, "r", format=demuxer) as container:
             if not container.streams.audio:
                 raise ValueError("it has no audio")
+            told = 0 if demuxer in _WITHOUT_LENGTH else container.duration or 0
+            if told / av.time_base > longest:
+                raise AudioTooLong
+            stream = container.streams.audio[0]
+            begin = start + float((stream.start_time or 0) * (stream.time_base or 0))
+            if start:
+                container.seek(round(begin * av.time_base))
             floats = av.AudioResampler(format="fltp")
-            for frame in container.decode(container.streams.audio[0]):
+            for frame in container.decode(stream):
+                unwanted = round((begin - frame.time) * frame.sample_rate) if start and frame.time is not None else 0
                 for each in floats.resample(frame):
                     block = each.to_ndarray()
                     heard += block.shape[1]
+                    if unwanted > 0:  # a container is entered at a packet before the place
+                        block, unwanted = block[:, unwanted:], unwanted - block.shape[1]
                     wave = np.nan_to_num(block, posinf=1, neginf=-1).mean(axis=0) * 32767
                     yield each.sample_rate, wave.astype(np.float32)
     except av.error.FFmpegError as error:

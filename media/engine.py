@@ -219,6 +219,7 @@ class MediaEngine:
         now = self._clock()
         for line in list(self._lines.values()):
             self._close(line, now)
+        self._files.rest()
         self._quarantine.close()
         self._outer.close()
         self._poll.close()
@@ -247,6 +248,8 @@ class MediaEngine:
                 for line in self._chores[number % _CHORES]:
                     self._look_after(line, now)
             self._hear(tick // _LISTEN_TICKS > (first - 1) // _LISTEN_TICKS, now)
+            if now < pacer.time_of(tick + 1):  # a late engine has no time to read ahead: streams read what they send
+                self._files.read_on()
         if self._coalescing:
             self._measure_rate(now)
         self._quarantine.expire(now)
@@ -268,6 +271,7 @@ class MediaEngine:
                 each.close()
             self._context.totals.streams_refused += 1
             self._emit(owner, StreamRefused(command.stream_id, _why(error)))
+            self._arm(now)
             return
         self._lines[key] = line
         self._context.totals.streams_opened += 1
@@ -433,13 +437,13 @@ class MediaEngine:
             return layer
         try:
             source = self._source(layer.wanted, sender)
+            if isinstance(old, FramesSource) and isinstance(source, FramesSource):
+                new = sender.format
+                ticks = old.position * before.step * new.clock_rate
+                source.go_on(round(ticks / (before.clock_rate * new.step)), old.left)
         except SourceError as error:
             self._emit(stream.owner, SourceFinished(stream.stream_id, f"error: {error}", layer.request_id))
             return None
-        if isinstance(old, FramesSource) and isinstance(source, FramesSource):
-            new = sender.format
-            ticks = old.position * before.step * new.clock_rate
-            source.go_on(round(ticks / (before.clock_rate * new.step)), old.left)
         return layer._replace(source=source)
 
     def _source(self, wanted: Source, sender: Sender) -> sources.Source:
@@ -452,7 +456,7 @@ class MediaEngine:
             case ("tone", int() | float() as hz):
                 return sources.tone(hz, sender.format)
             case ("file", str() as path, int() as repeat):
-                return FramesSource(self._files.frames(path, sender.format), repeat)
+                return self._files.source(path, sender.format, repeat)
             case ("echo", int() as delay):
                 return EchoSource(delay)
             case ("callback",):
@@ -531,10 +535,12 @@ class MediaEngine:
         """Find the time of the next tick on which anything is to be done."""
         rest = self._quarantine.deadline()
         if not self._lines:
+            self._files.rest()
             self._next = rest
             return
         following = self._done + 1
-        if not self._coalescing and not self._context.sounding and not self._context.listening:
+        busy = self._coalescing or self._context.sounding or self._context.listening or self._files.unfinished
+        if not busy:
             chores = self._chores
             while not chores[following % _CHORES]:
                 following += 1

@@ -38,6 +38,7 @@ class Sender:
     """What one stream sends."""
 
     __slots__ = (
+        "_begun",
         "_constant",
         "_context",
         "_digits_on",
@@ -104,6 +105,7 @@ class Sender:
         self.packet_interval = 0.02
         self.step = 160
         self.source = Source()
+        self._begun = False  # whether the source was asked for anything
         self.request_id = 0
         """Of the source, for `SourceFinished`."""
         self.ended: Callable[[], None] = nothing
@@ -187,7 +189,7 @@ class Sender:
         self.source = source
         self.request_id = request_id
         self._marker = self._special = True
-        self._constant = False
+        self._constant = self._begun = False
 
     @property
     def format(self) -> Format:
@@ -207,7 +209,8 @@ class Sender:
         """Pass over intervals that were too late to send: time goes on, sequence numbers do not."""
         self.timestamp = (self.timestamp + frames * self.step) & _M32
         self.frames_skipped += frames
-        self.source.skip(frames)
+        if self._begun:  # else they were due before it was set, and it is heard from its first frame on
+            self.source.skip(frames)
 
     def next_packet(self) -> bytes | bytearray | None:
         """The RTP packet of the next interval, valid until the next call; None = nothing goes out."""
@@ -233,6 +236,7 @@ class Sender:
             if replaced is not None:
                 return self._digit_packet(replaced, timestamp)
         source = self.source
+        self._begun = True
         payload = source.next_payload()
         if payload is None:
             return self._next_special(timestamp) if self._nothing() else None

@@ -1,12 +1,15 @@
 """What a stream sends: silence, tone, file, echo, a callback in another process, or nothing.
 
-A source hands out one payload per packet interval. WAV and raw files are cut into frames once and shared by all
-streams that play them (`audio_files` reads them). Headers, digits, pacing and sockets are not known here.
+A source hands out one payload per packet interval. A file becomes frames once for all streams that play it, 80 ms of
+audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio_files` reads it. Headers,
+digits, pacing and sockets are not known here.
 """
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO, NamedTuple
@@ -15,6 +18,7 @@ import numpy as np
 
 from .audio_files import AudioFileError, audio, is_container, payload_codec
 from .codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, open_codec
+from .formats import payload_octets
 from .g711 import Samples
 from .messages import Frame
 from .resampling import Resampler, rounded
@@ -33,8 +37,12 @@ MAX_FILE_OCTETS = 256 << 20
 """Octets of a file at the most; see `audio_files.LONGEST` for its seconds."""
 RAW = "raw:"
 """Before the name of a file: its octets are the payload, whatever it is called or looks like."""
-_PAYLOAD_BLOCK = 96_000
-"""Octets of payload that are decoded at a time."""
+_PAYLOAD_BLOCK = 4096
+"""Octets of payload that are read at a time, below 1 ms of work."""
+_PORTION = 0.08
+"""Seconds of a file that become packets at a time: 0.3 ms of work for MP3 to PCMU, 1 ms for Opus."""
+_MOST_UNFINISHED = 64
+"""Files that are being read at a time for the streams to come; further ones are read by those that play them alone."""
 
 
 class SourceError(ValueError):
@@ -114,16 +122,21 @@ class FramesSource(Source):
         self._position = position % len(self._frames) if left < 0 else min(position, len(self._frames))
 
     def next_payload(self) -> bytes | None:
+        if self._position >= len(self._frames) and not self._goes_on():
+            return None
         position = self._position
-        if position == len(self._frames):
-            if self._left > 0:
-                self._left -= 1
-            if self._left == 0:
-                self.finished = "end"
-                return None
-            position = 0
         self._position = position + 1
         return self._frames[position]
+
+    def _goes_on(self) -> bool:
+        """Begin the next round; False = this was the last one."""
+        if self._left > 0:
+            self._left -= 1
+        if self._left == 0:
+            self.finished = "end"
+            return False
+        self._position = 0
+        return True
 
     def skip(self, frames: int) -> None:
         for _ in range(frames):
@@ -260,11 +273,6 @@ class Format(NamedTuple):
             rest = samples[whole:]
 
 
-def _cut(payload: bytes, size: int) -> tuple[bytes, ...]:
-    """Whole packets; a short tail is dropped (man page `media_send_recv`)."""
-    return tuple(payload[start : start + size] for start in range(0, len(payload) - size + 1, size))
-
-
 def tone(hz: float, form: Format) -> FramesSource:
     """An endless sine of -16 dBm0. hz: 1 to half the sample rate. Raises SourceError."""
     codec = form.open()
@@ -283,70 +291,244 @@ def tone(hz: float, form: Format) -> FramesSource:
     return FramesSource(frames, -1)
 
 
-class FileFrames:
-    """Files cut into frames, kept while they are unchanged; the least used go first."""
+class Reading:
+    """A file that becomes packets bit by bit, for all streams that play it."""
 
-    __slots__ = ("_kept", "_most", "_octets")
+    __slots__ = ("_packets", "_path", "_portion", "counted", "error", "fixed", "frames", "octets", "varies")
+
+    def __init__(self, path: str, form: Format, first: int = 0) -> None:
+        """Open a file and read its first portion.
+
+        path, form: as for `FileFrames.reading`. first: number of the packet to begin at. Raises SourceError.
+        """
+        self.frames: list[bytes] = []
+        """The packets that are there by now."""
+        self.error = ""
+        """Why the rest cannot be read, as in `CommandRefused.reason`."""
+        self.fixed: tuple[bytes, ...] | None = None
+        """All packets, once somebody wanted all at a time."""
+        self.octets = 0
+        """Of all packets."""
+        self.counted = 0
+        """Octets that `FileFrames` knows of."""
+        self.varies = form.codec.upper() == "OPUS"
+        """Whether packets differ in their octets."""
+        self._path = path.removeprefix(RAW)
+        self._portion = max(1, int(_PORTION * form.clock_rate / max(form.step, 1)))
+        self._packets: Iterator[bytes] | None = _packets_of_file(path, form, first)
+        self.read()
+        if self.error:
+            raise SourceError(self.error)
+        if not self.frames and not first:
+            raise SourceError(f"bad_file: {self._path} is shorter than one packet")
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing more comes."""
+        return self._packets is None
+
+    def read(self) -> None:
+        """Read a portion more, if there is one."""
+        if self._packets is None:
+            return
+        frames = self.frames
+        before = len(frames)
+        try:
+            for payload in islice(self._packets, self._portion):
+                frames.append(payload)
+                self.octets += len(payload)
+        except (ValueError, OSError) as error:
+            self.error = _reason(self._path, error)
+        if self.error or len(frames) < before + self._portion:
+            self._packets = None  # which closes the file
+
+
+class FileSource(FramesSource):
+    """A file, once, several times or endlessly, of which the next portion is read when it is needed."""
+
+    __slots__ = ("_begin", "_first", "_reading")
+
+    def __init__(self, begin: Callable[[int], Reading], repeat: int) -> None:
+        """Begin at the first packet. begin: opens the file at a packet. repeat: how often. Raises SourceError."""
+        self._begin = begin
+        self._first = 0
+        self._reading = begin(0)
+        super().__init__(self._reading.frames, repeat)
+        if self._reading.varies:
+            self.uniform = 0
+
+    @property
+    def position(self) -> int:
+        return self._first + self._position
+
+    def go_on(self, position: int, left: int) -> None:
+        """As there; what was not read yet is passed over. Raises SourceError."""
+        self._left = left
+        if position > len(self._frames) and not self._reading.whole:
+            self._read_from(position)
+        else:
+            self._position = min(position, len(self._frames))
+
+    def _read_from(self, position: int) -> None:
+        self._reading = self._begin(position)
+        self._frames = self._reading.frames
+        self._first = position
+        self._position = 0
+
+    def _goes_on(self) -> bool:
+        """Read more, or begin the next round; False = this was the last one."""
+        reading = self._reading
+        while self._position >= len(self._frames) and not reading.whole:
+            reading.read()
+        if self._position < len(self._frames):
+            return True
+        if reading.error:
+            self.finished = f"error: {reading.error}"
+            return False
+        if not super()._goes_on():
+            return False
+        if self._first:
+            try:
+                self._read_from(0)
+            except SourceError as error:
+                self.finished = f"error: {error}"
+                return False
+        return True
+
+
+class FileFrames:
+    """Files as packets, kept while they are unchanged; the least used go first.
+
+    A stream that plays a file reads it as it goes (`FileSource`). The owner calls `read_on` on each tick, so that the
+    file is soon read to its end and closed, also when the streams that play it leave.
+    """
+
+    __slots__ = ("_kept", "_most", "_octets", "_unfinished")
 
     def __init__(self, most: int = 64 << 20) -> None:
         """most: octets kept, unless one file alone is larger."""
         self._most = most
-        self._kept: OrderedDict[tuple[str, int, int, Format], tuple[bytes, ...]] = OrderedDict()
+        self._kept: OrderedDict[_Key, Reading] = OrderedDict()
+        self._unfinished: OrderedDict[_Key, Reading] = OrderedDict()
         self._octets = 0
 
-    def frames(self, path: str, form: Format) -> tuple[bytes, ...]:
+    @property
+    def unfinished(self) -> bool:
+        """Whether `read_on` has something to do."""
+        return bool(self._unfinished)
+
+    def source(self, path: str, form: Format, repeat: int) -> FileSource:
+        """A file to play. path, form: as for `reading`. repeat: as for `FramesSource`. Raises SourceError."""
+        return FileSource(partial(self.reading, path, form), repeat)
+
+    def reading(self, path: str, form: Format, first: int = 0) -> Reading:
         """A file as packets: audio by its content (`audio_files`), payload by its name or as "raw:FILE".
 
-        Raises SourceError when the file is missing, unreadable, no audio, too long, or shorter than one packet.
+        first: number of the packet to begin at; only a whole file is kept. Raises SourceError when the file is missing,
+        unreadable, no audio, too long, or shorter than one packet.
         """
         name = path.removeprefix(RAW)
         try:
             status = Path(name).stat()
-            key = (path, status.st_mtime_ns, status.st_size, form)
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-                return found
-            if not S_ISREG(status.st_mode):
-                raise SourceError(f"bad_file: {name} is no regular file")
-            if status.st_size > MAX_FILE_OCTETS:
-                raise SourceError(f"bad_file: {name} is larger than {MAX_FILE_OCTETS >> 20} MiB, which is the limit")
-            with Path(name).open("rb") as file:
-                frames = tuple(_packets(file, path, form))
-        except AudioFileError as error:
-            raise SourceError(f"bad_file: {name} {error}") from error
-        except SourceError:
-            raise
-        except OSError as error:
-            raise SourceError(f"no_file: {name}: {error.strerror or error}") from error
-        except ValueError as error:  # no packet of this length, or a name that none can be
-            raise SourceError(f"bad_value: {name}: {error}") from error
-        if not frames:
-            raise SourceError(f"bad_file: {name} is shorter than one packet")
-        self._kept[key] = frames
-        self._octets += sum(map(len, frames))
+        except (ValueError, OSError) as error:
+            raise SourceError(_reason(name, error)) from error
+        key = (path, status.st_mtime_ns, status.st_size, form)
+        found = self._kept.get(key)
+        if found is not None and not first:
+            if found.error:
+                raise SourceError(found.error)
+            self._kept.move_to_end(key)
+            return found
+        if not S_ISREG(status.st_mode):
+            raise SourceError(f"bad_file: {name} is no regular file")
+        if status.st_size > MAX_FILE_OCTETS:
+            raise SourceError(f"bad_file: {name} is larger than {MAX_FILE_OCTETS >> 20} MiB, which is the limit")
+        reading = Reading(path, form, first)
+        if not first:
+            self._keep(key, reading)
+        return reading
+
+    def frames(self, path: str, form: Format) -> tuple[bytes, ...]:
+        """All packets of a file, however long that takes. path, form, errors: as for `reading`."""
+        reading = self.reading(path, form)
+        while not reading.whole:
+            reading.read()
+        if reading.error:
+            raise SourceError(reading.error)
+        if reading.fixed is None:
+            reading.fixed = tuple(reading.frames)
+        return reading.fixed
+
+    def read_on(self) -> None:
+        """Read a portion of one of the files that are not read to their end."""
+        if not self._unfinished:
+            return
+        key, reading = self._unfinished.popitem(last=False)
+        reading.read()
+        if not reading.whole:
+            self._unfinished[key] = reading  # each in turn
+        self._count(reading)
+
+    def rest(self) -> None:
+        """Close the files that are not read to their end; whoever plays one reads on alone."""
+        for key in list(self._unfinished):
+            self._forget(key)
+
+    def _keep(self, key: "_Key", reading: Reading) -> None:
+        self._kept[key] = reading
+        if not reading.whole:
+            self._unfinished[key] = reading
+            if len(self._unfinished) > _MOST_UNFINISHED:
+                self._forget(next(iter(self._unfinished)))
+        self._count(reading)
+
+    def _count(self, reading: Reading) -> None:
+        self._octets += reading.octets - reading.counted
+        reading.counted = reading.octets
         while self._octets > self._most and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._octets -= sum(map(len, dropped))
-        return frames
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, key: "_Key") -> None:
+        self._unfinished.pop(key, None)
+        self._octets -= self._kept.pop(key).counted
 
 
-def _packets(file: BinaryIO, path: str, form: Format) -> Iterator[bytes]:
-    """The packets of an open file. Raises SourceError, AudioFileError and OSError."""
+_Key = tuple[str, int, int, Format]
+"""Name, time of change in nanoseconds, octets, and what the packets are of."""
+
+
+def _reason(name: str, error: ValueError | OSError) -> str:
+    """Why a file cannot be had, as in `CommandRefused.reason`."""
+    if isinstance(error, SourceError):
+        return str(error)
+    if isinstance(error, AudioFileError):
+        return f"bad_file: {name} {error}"
+    if isinstance(error, OSError):
+        return f"no_file: {name}: {error.strerror or error}"
+    return f"bad_value: {name}: {error}"  # no packet of this length, or a name that none can be
+
+
+def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
+    """The packets of a file from one on; it is closed at its end, or when nobody wants more."""
+    with Path(path.removeprefix(RAW)).open("rb") as file:
+        yield from _packets(file, path, form, first)
+
+
+def _packets(file: BinaryIO, path: str, form: Format, first: int) -> Iterator[bytes]:
+    """The packets of an open file from one on. Raises SourceError, AudioFileError and OSError."""
     if path.startswith(RAW):
-        return iter(_cut(file.read(), form.payload_size))
+        return _cut(file, form.payload_size, first)
     named = payload_codec(path)
     if named is None or is_container(file):
         codec = form.open()
-        return form.packets(audio(file, codec.sample_rate), codec)
-    file.seek(0)
+        return form.packets(audio(file, codec.sample_rate, first * form.step / form.clock_rate), codec)
     name, clock = named
     if not name or (name.upper() == form.codec.upper() and clock in (0, form.clock_rate)):
-        return iter(_cut(file.read(), form.payload_size))
-    return _recoded(file, Format(name, clock or 8000, 0, (clock or 8000) // 50), form)
+        return _cut(file, form.payload_size, first)
+    return _recoded(file, Format(name, clock or 8000, 0, (clock or 8000) // 50), form, first)
 
 
-def _recoded(file: BinaryIO, written: Format, form: Format) -> Iterator[bytes]:
+def _recoded(file: BinaryIO, written: Format, form: Format, first: int) -> Iterator[bytes]:
     """The packets of payload that was written in another codec. Raises SourceError."""
     try:
         decoder = open_codec(written.codec, written.clock_rate)
@@ -356,6 +538,7 @@ def _recoded(file: BinaryIO, written: Format, form: Format) -> Iterator[bytes]:
         ) from error
     codec = form.open()
     resampler = Resampler(decoder.sample_rate, codec.sample_rate)
+    file.seek(payload_octets(written.codec, first * form.step * written.clock_rate // form.clock_rate))
 
     def blocks() -> Iterator[Samples]:
         while data := file.read(_PAYLOAD_BLOCK):
@@ -363,3 +546,11 @@ def _recoded(file: BinaryIO, written: Format, form: Format) -> Iterator[bytes]:
         yield rounded(resampler.finish())
 
     return form.packets(blocks(), codec)
+
+
+def _cut(file: BinaryIO, size: int, first: int) -> Iterator[bytes]:
+    """The octets of a file in whole packets, from one on; a short tail is dropped (man page `media_send_recv`)."""
+    file.seek(first * size)
+    while data := file.read(max(1, _PAYLOAD_BLOCK // size) * size):
+        for start in range(0, len(data) - size + 1, size):
+            yield data[start : start + size]
