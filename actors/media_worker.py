@@ -11,9 +11,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from media.codecs import CodecUnavailable, load_library, open_codec
+from media.codecs import CodecUnavailable, open_codec
 from media.engine import MediaEngine, MediaSettings
 from media.messages import StreamStatistics
+from media.sources import prepare
 
 from .config import NodeConfig
 from .link import Channel, RouterLink, Surroundings
@@ -48,7 +49,7 @@ class MediaWorker:
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
         self.engine = MediaEngine(_settings(config, slot))
-        load_library()  # now, not in the middle of calls: any of them may play a file that needs it
+        prepare()  # now, not in the middle of calls: any of them may play a file
         for name in config.codecs:
             with contextlib.suppress(CodecUnavailable):
                 open_codec(name)
