@@ -25,8 +25,8 @@ _CUTOFF = 0.92
 """Middle of the slope, as a share of the lower Nyquist frequency."""
 _PHASES = 2048
 """Places between two samples that have a row of weights of their own; for rates with more of them the nearest one."""
-_BLOCK = 4096
-"""Samples of the result that are computed at a time."""
+_BLOCK = 256
+"""Samples of the result that are computed at a time: beyond it the memory costs more than the work."""
 
 
 class _Filter(NamedTuple):
