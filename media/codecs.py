@@ -6,7 +6,6 @@ timestamps and packet pacing are not known here.
 """
 
 import contextlib
-import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -201,7 +200,8 @@ _WITHOUT_LENGTH = ("mp3", "aac", "amr")
 def load_library() -> None:
     """Import PyAV, if it is installed: that takes 0.1 s, which no call is to wait for."""
     with contextlib.suppress(ImportError):
-        importlib.import_module("av.error")
+        import av
+        import av.error  # noqa: F401  # to be there when a file is opened
 
 
 def decoded_file(
