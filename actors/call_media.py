@@ -27,6 +27,8 @@ from sipcore.offer_answer import (
     NegotiatedLine,
     OfferAnswer,
     State,
+    is_rtp,
+    is_secure,
     make_answer,
     make_offer,
     negotiated,
@@ -408,7 +410,7 @@ class CallMedia:
         else:
             # A line that the peer refused stays in the session as a refused one (RFC 3264 section 8.2).
             description = make_offer(
-                [self._local_media(line) for line in self.lines],
+                [self._offered_media(number, line) for number, line in enumerate(self.lines)],
                 address=self.demand.address,
                 session_id=self._sdp_id,
                 previous=previous,
@@ -639,6 +641,14 @@ class CallMedia:
         return local._replace(
             crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
         )
+
+    def _offered_media(self, number: int, line: Line) -> LocalMedia:
+        """What we offer for a line: in the profile that it was last in use with, so that no offer drops encryption."""
+        local = self._local_media(line)
+        protocols = self.exchange.protocols
+        agreed = protocols[number] if number < len(protocols) else ""
+        takes = bool(local.crypto) if is_secure(agreed) else is_rtp(agreed) and not is_secure(local.protocol)
+        return local._replace(protocol=agreed) if takes else local
 
 
 def _packet_time(wished: float | None, codec: Codec) -> float:

@@ -170,7 +170,7 @@ def make_offer(
             lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
             continue
         direction = _held(local.direction, hold)
-        crypto = local.crypto if _is_secure(local.protocol) else ()
+        crypto = local.crypto if is_secure(local.protocol) else ()
         shape = _shape(local, local.codecs, direction, local.rtcp_mux, crypto, hold)
         lines.append(_line(local.media, local.port, local.protocol, shape, connection))
     if previous is not None:
@@ -274,7 +274,7 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     active = (
         ours.port != 0
         and theirs.port != 0
-        and secure == _is_secure(theirs.protocol)
+        and secure == is_secure(theirs.protocol)
         and ours.media.lower() == theirs.media.lower()
     )
     if active and kind:
@@ -355,7 +355,7 @@ def _accept(
     direction = direction_of(ours.sends and theirs.receives, ours.receives and theirs.sends)
     said = None if written is None and direction is _SENDRECV else direction
     crypto: tuple[Crypto, ...] = ()
-    if _is_secure(offered.protocol):
+    if is_secure(offered.protocol):
         pair = _agreed_crypto(offered, local)
         assert pair is not None
         crypto = (pair,)
@@ -425,12 +425,12 @@ def _line(media: str, port: int, protocol: str, shape: _Shape, session: Connecti
 
 
 def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
-    if offered.media.lower() != local.media.lower() or not _is_rtp(offered.protocol):
+    if offered.media.lower() != local.media.lower() or not is_rtp(offered.protocol):
         return False
-    if _is_secure(offered.protocol):
+    if is_secure(offered.protocol):
         if _agreed_crypto(offered, local) is None:
             return False
-    elif _is_secure(local.protocol):
+    elif is_secure(local.protocol):
         return False
     there = offered.effective_connection
     if there is None or there.nettype != "IN":
@@ -529,9 +529,11 @@ def _protocol_kind(protocol: str) -> str:
     return {"RTP/AVP": "rtp", "RTP/AVPF": "rtp", "RTP/SAVP": "srtp", "RTP/SAVPF": "srtp"}.get(protocol.upper(), "")
 
 
-def _is_rtp(protocol: str) -> bool:
+def is_rtp(protocol: str) -> bool:
+    """Whether the protocol of an m= line is RTP in a profile that is known here, encrypted or not."""
     return _protocol_kind(protocol) != ""
 
 
-def _is_secure(protocol: str) -> bool:
+def is_secure(protocol: str) -> bool:
+    """Whether it is one with encryption, keys in the description (RFC 4568)."""
     return _protocol_kind(protocol) == "srtp"
