@@ -81,6 +81,11 @@ class Codec(ABC):
         """The audio of one packet; what cannot be decoded is counted and left out, never raised."""
         ...
 
+    @abstractmethod
+    def ticks(self, payload: bytes) -> int:
+        """How long a packet lasts in units of the RTP clock; 0 = it does not show."""
+        ...
+
     def silence(self, ticks: int) -> bytes:
         """One packet of silence that lasts `ticks` of the RTP clock."""
         return self.encode(np.zeros(ticks * self.sample_rate // self.clock_rate, np.int16))
@@ -100,6 +105,9 @@ class G711Codec(Codec):
 
     def decode(self, payload: bytes) -> Samples:
         return self._law.decode(payload)
+
+    def ticks(self, payload: bytes) -> int:
+        return len(payload)
 
     def silence(self, ticks: int) -> bytes:
         return self._law.silence * ticks
@@ -124,6 +132,9 @@ class LinearCodec(Codec):
         channels = np.frombuffer(payload[:whole], ">i2").reshape(-1, self._channels)
         mixed: Samples = channels.mean(axis=1).astype(np.int16)
         return mixed
+
+    def ticks(self, payload: bytes) -> int:
+        return len(payload) // (2 * self._channels)
 
 
 class LibraryCodec(Codec):
@@ -185,6 +196,26 @@ class LibraryCodec(Codec):
             return _NOTHING
         parts: list[Samples] = [frame.to_ndarray().reshape(-1) for frame in frames]
         return np.concatenate(parts) if parts else _NOTHING
+
+    def ticks(self, payload: bytes) -> int:
+        return len(payload) if self.name == "G722" else opus_ticks(payload)
+
+
+def opus_ticks(payload: bytes) -> int:
+    """How long an Opus packet lasts in units of 1/48000 s, by its first octets (RFC 6716 3.1, 3.2); 0 = junk."""
+    if not payload:
+        return 0
+    configuration, code = payload[0] >> 3, payload[0] & 3
+    if configuration < 12:  # SILK
+        frame = (480, 960, 1920, 2880)[configuration & 3]
+    elif configuration < 16:  # hybrid
+        frame = (480, 960)[configuration & 1]
+    else:  # CELT
+        frame = (120, 240, 480, 960)[configuration & 3]
+    if code < 3:
+        return frame if code == 0 else 2 * frame
+    ticks = frame * (payload[1] & 0x3F) if len(payload) > 1 else 0
+    return ticks if ticks <= 5760 else 0  # 120 ms are the most (RFC 6716 3.2.5)
 
 
 def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
