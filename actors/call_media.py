@@ -703,6 +703,8 @@ def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
+    source: media.Source = demand.source if line.send or not (line.active and demand.source) else ("none",)
     events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)
     methods = demand.dtmf_methods
@@ -731,7 +733,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         dtmf_methods=methods,
         inactivity_limit=demand.inactivity_limit,
         statistics_interval=demand.statistics_interval,
-        source=demand.source,
+        source=source,
         sink=demand.sink,
         srtp_suite=line.local_crypto.suite if line.local_crypto is not None else "",
         srtp_send_key=line.local_crypto.master_key() if line.local_crypto is not None else b"",
