@@ -50,6 +50,8 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     if given is None or isinstance(given, NegotiatedRtpParam):
         return wishes
     try:
+        if isinstance(given, str | bytes):
+            raise TypeError("it is no list")
         payload_type, size, interval, *name = given
         codec = codec_for(int(payload_type), str(name[0]) if name else "")
         wishes["payload_size"], wishes["interval"] = _packet(int(size), float(interval))

@@ -477,7 +477,7 @@ class UserAgent:
         worker.arrivals.param = param
         wishes = self._silence | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
-            wishes |= robots.media_wishes(media or "silence", self._node.config.rtp_timeout)
+            wishes |= robots.media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
         worker.arrivals.wishes = wishes
 
         def on_call(call: Call, request: Request) -> None:
