@@ -218,11 +218,18 @@ def opus_ticks(payload: bytes) -> int:
     return ticks if ticks <= 5760 else 0  # 120 ms are the most (RFC 6716 3.2.5)
 
 
-def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+_SHORT = 0.98, 0.2
+"""Share, and seconds beside, of the length that a header tells which must be there: encoders pad their ends."""
+
+
+def decoded_file(
+    file: BinaryIO, demuxer: str, *, tells_length: bool = False
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rate and mono samples, in the range of 16 bits, of the first audio stream of a container, block by block.
 
-    demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is behind
-    a damage is left out. Raises CodecUnavailable when the extra is missing, ValueError for what cannot be decoded.
+    demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. tells_length:
+    its header says how long it is: a file that ends much earlier is refused as cut off. What is behind a damage is left
+    out. Raises CodecUnavailable when the extra is missing, ValueError for what cannot be decoded.
     """
     try:
         import av
@@ -230,15 +237,20 @@ def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np
     except ImportError as error:
         raise CodecUnavailable("pip install sipswarm[audio]") from error
     heard = 0
+    seconds = promised = 0.0
     try:
         with av.open(file, "r", format=demuxer) as container:
             if not container.streams.audio:
                 raise ValueError("it has no audio")
             floats = av.AudioResampler(format="fltp")
+            stream = container.streams.audio[0]
+            if tells_length and stream.duration is not None and stream.time_base is not None:
+                promised = float(stream.duration * stream.time_base)
             for frame in container.decode(container.streams.audio[0]):
                 for each in floats.resample(frame):
                     block = each.to_ndarray()
                     heard += block.shape[1]
+                    seconds += block.shape[1] / each.sample_rate
                     wave = np.nan_to_num(block, posinf=1, neginf=-1).mean(axis=0) * 32767
                     yield each.sample_rate, wave.astype(np.float32)
     except av.error.FFmpegError as error:
@@ -246,6 +258,8 @@ def decoded_file(file: BinaryIO, demuxer: str) -> Iterator[tuple[int, NDArray[np
             raise ValueError(error.strerror or "damaged") from error
     if not heard:
         raise ValueError("it has no samples")
+    if seconds < promised * _SHORT[0] - _SHORT[1]:
+        raise ValueError(f"it is cut off: {seconds:.1f} of {promised:.1f} s are there")
 
 
 def open_codec(name: str, clock_rate: int = 0, channels: int = 1) -> Codec:

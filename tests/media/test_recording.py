@@ -1,5 +1,6 @@
 """A recording has one rate, and the right pitch and length, whatever codecs come in (RFC 3264 8.3, RFC 3551)."""
 
+import os
 import wave
 from collections.abc import Sequence
 from itertools import permutations
@@ -318,3 +319,21 @@ def test_a_recording_is_a_wav_file_from_its_first_moment(tmp_path: Path) -> None
     assert len(data) == 44 + int.from_bytes(data[40:44], "little")
     assert 1.95 <= len(decoded(data, 8000)) / 8000 <= 2.4
     sink.close()
+
+
+@pytest.mark.parametrize("name", ["pipe.wav", "pipe.ulaw"])
+@pytest.mark.parametrize("read", [False, True], ids=["no reader", "a reader"])
+def test_a_recording_into_a_pipe_is_refused_at_once(world: World, tmp_path: Path, name: str, read: bool) -> None:
+    """Without a reader a pipe would be waited for, by every stream of the process."""
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if read else -1
+    try:
+        engine = world.engine()
+        world.open(engine)
+        (refused,) = world.do(engine, SetSink(1, ("file", str(pipe))))
+        assert isinstance(refused, CommandRefused)
+        assert refused.reason == f"bad_file: {pipe} is no regular file"
+    finally:
+        if read:
+            os.close(reader)
