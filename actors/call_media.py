@@ -18,7 +18,7 @@ from media.formats import payload_octets
 from media.srtp import SUITES, new_key
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipcore.leniency import Leniency
-from sipcore.media_attributes import Crypto, Direction
+from sipcore.media_attributes import Crypto, Direction, event_codes
 from sipcore.offer_answer import (
     DEFAULT_CODECS,
     Codec,
@@ -99,8 +99,8 @@ class Line:
     """One media line of ours."""
 
     __slots__ = (
-        *("closed", "configured", "crypto", "figures", "may_send", "port", "remote", "rtcp_port", "statistics"),
-        "stream_id",
+        *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
+        *("statistics", "stream_id"),
     )
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
@@ -114,6 +114,8 @@ class Line:
         """it has its source and sink"""
         self.may_send = True
         """what was negotiated last lets us send (RFC 3264 section 8.4); True before any negotiation"""
+        self.events: frozenset[int] | None = None
+        """codes of the telephone-events that the peer takes (RFC 4733 section 2.4.1); None = no event was agreed"""
         self.crypto: tuple[Crypto, ...] = ()
         """our SRTP keys, one per suite; made with its first description"""
         self.statistics: media.StreamStatistics | None = None
@@ -527,6 +529,7 @@ class CallMedia:
                 first = not line.configured
                 line.configured = True
                 line.may_send = agreed.active and agreed.direction.sends
+                line.events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
                 command = _configuration(line.stream_id, agreed, self._first_demand() if first else again)
                 if not self.answered:
                     command = command._replace(early=True)
@@ -611,6 +614,11 @@ class CallMedia:
     def may_send(self) -> bool:
         """Whether the line that digits go out on is one that the peer lets us send on now."""
         return any(line.may_send for line in self._open_lines(-1)[:1])
+
+    @property
+    def events(self) -> frozenset[int] | None:
+        """Codes of the events that the peer takes on the line that digits go out on; None = no event was agreed."""
+        return next((line.events for line in self._open_lines(-1)), None)
 
     def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
         """Give frames to a line's callback source."""
