@@ -134,6 +134,7 @@ class FileRobot:
         self._config = config
         self._file = user_file.load(config.file, config.name)
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.check_media(wishes)
         worker.arrivals.wishes = {**wishes, "statistics_interval": STATISTICS_INTERVAL}
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
@@ -233,6 +234,7 @@ class AnsweringRobot:
         takes_digits = config.media == "ivr" or config.dtmf_echo
         self._needs_task = config.ring_time > 0 or takes_digits
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.check_media(wishes)
         worker.arrivals.wishes = wishes | {"tones": takes_digits}  # nobody else reads digits: listening costs time
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"

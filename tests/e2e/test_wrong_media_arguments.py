@@ -157,3 +157,19 @@ def test_nonsense_is_refused_before_a_call_is_placed_or_taken(option: str) -> No
             assert not alice._node.worker.live
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("codecs", [(), ("g722", "pcmu")])
+def test_a_tone_that_a_codec_of_the_call_cannot_carry_is_refused_before_any_call(codecs: tuple[str, ...]) -> None:
+    """A re-INVITE may choose any codec of the description, long after the 200."""
+
+    async def main() -> None:
+        async with asyncio.timeout(40), agent(codecs=codecs) as alice, agent("sip:bob@127.0.0.1") as bob:
+            for wrong in ({"media": "tone:5000"}, {"init_media": tone(5000)}):
+                with pytest.raises(ConfigurationError, match="5000 Hz does not fit PCMU"):
+                    await alice.invite(address_of(bob), **wrong)
+                with pytest.raises(ConfigurationError, match="5000 Hz does not fit PCMU"):
+                    alice.listen(**wrong)
+            assert not alice._node.worker.live
+
+    asyncio.run(main())
