@@ -27,13 +27,13 @@ from .crash_log import FAILURES
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError, ConfigurationError, MediaError
 from .failure_reasons import MEDIA_REFUSED
-from .file_names import file_name
 from .foreign_text import octets_of, shown
 from .given_text import checked_callback, checked_pairs, checked_text, checked_token
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler, recording_sink
 from .media_requests import MediaRequest, MediaRequests
+from .media_values import checked_source
 from .parameters import CallParameters
 from .request_bodies import usual_type
 from .session_configs import RING_TIME
@@ -564,9 +564,11 @@ class Call:
         `cb_rtp_done` is called, or else the call is hung up.
 
         Raises:
+            ConfigurationError: it is no `MediaHandler`. CallEnded: from the awaitable, when the call ends first.
             MediaError: from the awaitable; the call goes on with what it sent before.
-            CallEnded: from the awaitable, when the call ends first.
         """
+        if not isinstance(handler, MediaHandler):
+            raise ConfigurationError(f"{handler!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
         self.stopped = None
         return self._run(handler, under=False)
 
@@ -588,14 +590,14 @@ class Call:
         that did is not read again by `digits`.
 
         Raises:
-            ConfigurationError: no file can have that name, or until has something that is no digit.
+            ConfigurationError: there can be no such file or source, or until has something that is no digit.
             MediaError: from the awaitable: it cannot be played, or the peer lets us send nothing for 30 s. Where nobody
                 waits, it is logged, counted, and the call's `failure`.
             CallEnded: from the awaitable, when the call ends first.
         """
-        if not call_digits.DIGITS.issuperset(until):
+        if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
             raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
-        wanted: Source = ("file", file_name(source), repeat) if isinstance(source, str | Path) else source
+        wanted = checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
         return self._ask(lambda requests: requests.play(wanted, until))
 
     def stop_playing(self) -> None:
@@ -631,9 +633,8 @@ class Call:
 
     def restart_media(self) -> None:
         """Start again what `rtp_cleanup` has stopped; an INVITE was answered."""
-        stopped, self.stopped = self.stopped, None
-        if stopped is not None:
-            handler, source = stopped
+        if self.stopped is not None:
+            (handler, source), self.stopped = self.stopped, None
             sink: Sink = ("callback",) if handler is not None and handler.write is not None else ("none",)
             self._run(MediaHandler(source, sink), under=True)
             self.handler = handler

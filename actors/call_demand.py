@@ -1,11 +1,12 @@
 """What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
+from media.messages import Source
 from sipcore.errors import ParseError
-from sipcore.media_attributes import Codec
+from sipcore.media_attributes import TELEPHONE_EVENT, Codec
 from sipcore.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 from sipcore.sdp import SessionDescription
 
@@ -13,6 +14,7 @@ from .call_media import LARGEST_PAYLOAD
 from .dtmf_methods import dtmf_modes
 from .errors import ConfigurationError
 from .media_handlers import MediaHandler
+from .media_values import checked_tone
 from .parameters import CallParameters, NegotiatedRtpParam
 
 BY_NAME: Final[Mapping[str, Codec]] = {
@@ -25,6 +27,8 @@ BY_NAME: Final[Mapping[str, Codec]] = {
 """the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
 EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
 """telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
+_SAMPLE_RATES: Final = {"G722": 16_000}
+"""samples a second of codecs where that is not the RTP clock (RFC 3551 section 4.5.2)"""
 STATISTICS_INTERVAL: Final = 1.0
 """seconds between two figures of a call that user code runs"""
 SRTP_MODES: Final = ("off", "optional", "required")
@@ -50,6 +54,8 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     if given is None or isinstance(given, NegotiatedRtpParam):
         return wishes
     try:
+        if isinstance(given, str | bytes):
+            raise TypeError("it is no list")
         payload_type, size, interval, *name = given
         codec = codec_for(int(payload_type), str(name[0]) if name else "")
         wishes["payload_size"], wishes["interval"] = _packet(int(size), float(interval))
@@ -59,6 +65,24 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
         ) from error
     wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
     return wishes
+
+
+def check_source(source: Source, codecs: Iterable[Codec]) -> None:
+    """See that every codec of a call can carry what it is to send: a re-INVITE may choose any of them.
+
+    Raises:
+        ConfigurationError: a tone above half the sample rate of one.
+    """
+    if source[:1] != ("tone",):
+        return
+    hz = checked_tone(source[1])
+    for codec in codecs:
+        rate = _SAMPLE_RATES.get(codec.name.upper(), codec.clock_rate)
+        if codec.name and codec.name.lower() != TELEPHONE_EVENT and hz > rate / 2:
+            raise ConfigurationError(
+                f"a tone of {hz:g} Hz does not fit {codec.name}, which carries up to {rate // 2} Hz; choose a lower"
+                " tone, or codecs that can carry it"
+            )
 
 
 def _packet(octets: int, seconds: float) -> tuple[int, float]:

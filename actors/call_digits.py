@@ -4,9 +4,10 @@ What a digit is on the wire is the media worker's business, or that of SIP INFO 
 """
 
 import asyncio
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from media.dtmf import MAX_DIGIT_MS, QUEUE_BOUND
+from media.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
 
 from .call_state import State
 from .callbacks import Callback, takes
@@ -99,9 +100,26 @@ async def send(call: "Call", events: str, duration: int, modes: tuple[str, ...],
     bounds: when those that wait are taken back; None = `GRACE` after the time that they and those before them need, or
     after the peer began to hold the call.
 
+    What the peer's description lists no event for (RFC 4733 section 2.4.1) is sent by the other modes, in its place.
+
     Raises:
         CallError: none can be used, or the peer lets us send nothing. CallEnded: the call ended before.
     """
+    codes = call.actor.media.events if "rfc4733" in modes else None
+    others = [each for each in events if codes is not None and each in DIGITS and EVENTS.index(each) not in codes]
+    if not others:
+        return await _send_by(call, events, duration, modes, bounds)
+    rest = tuple(mode for mode in modes if mode != "rfc4733")
+    if not rest:
+        unlisted = "".join(dict.fromkeys(others))
+        raise CallError(f"digits were not sent: not_listed: the peer's a=fmtp lists no telephone-event for {unlisted}")
+    for other, part in groupby(events, lambda each: each in others):
+        await _send_by(call, "".join(part), duration, rest if other else modes, bounds)
+    return None
+
+
+async def _send_by(call: "Call", events: str, duration: int, modes: tuple[str, ...], bounds: Bounds | None) -> None:
+    """Send digits by the first of the modes that works, as `send`."""
     refused = "no method given"
     for mode in modes:
         if mode in INFO_TYPES:

@@ -18,7 +18,7 @@ from media.formats import payload_octets
 from media.srtp import SUITES, new_key
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipcore.leniency import Leniency
-from sipcore.media_attributes import Crypto, Direction
+from sipcore.media_attributes import Crypto, Direction, event_codes
 from sipcore.offer_answer import (
     DEFAULT_CODECS,
     Codec,
@@ -27,6 +27,8 @@ from sipcore.offer_answer import (
     NegotiatedLine,
     OfferAnswer,
     State,
+    is_rtp,
+    is_secure,
     make_answer,
     make_offer,
     negotiated,
@@ -97,8 +99,8 @@ class Line:
     """One media line of ours."""
 
     __slots__ = (
-        *("closed", "configured", "crypto", "figures", "may_send", "port", "remote", "rtcp_port", "statistics"),
-        "stream_id",
+        *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
+        *("statistics", "stream_id"),
     )
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
@@ -112,6 +114,8 @@ class Line:
         """it has its source and sink"""
         self.may_send = True
         """what was negotiated last lets us send (RFC 3264 section 8.4); True before any negotiation"""
+        self.events: frozenset[int] | None = None
+        """codes of the telephone-events that the peer takes (RFC 4733 section 2.4.1); None = no event was agreed"""
         self.crypto: tuple[Crypto, ...] = ()
         """our SRTP keys, one per suite; made with its first description"""
         self.statistics: media.StreamStatistics | None = None
@@ -408,7 +412,7 @@ class CallMedia:
         else:
             # A line that the peer refused stays in the session as a refused one (RFC 3264 section 8.2).
             description = make_offer(
-                [self._local_media(line) for line in self.lines],
+                [self._offered_media(number, line) for number, line in enumerate(self.lines)],
                 address=self.demand.address,
                 session_id=self._sdp_id,
                 previous=previous,
@@ -525,6 +529,7 @@ class CallMedia:
                 first = not line.configured
                 line.configured = True
                 line.may_send = agreed.active and agreed.direction.sends
+                line.events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
                 command = _configuration(line.stream_id, agreed, self._first_demand() if first else again)
                 if not self.answered:
                     command = command._replace(early=True)
@@ -610,6 +615,11 @@ class CallMedia:
         """Whether the line that digits go out on is one that the peer lets us send on now."""
         return any(line.may_send for line in self._open_lines(-1)[:1])
 
+    @property
+    def events(self) -> frozenset[int] | None:
+        """Codes of the events that the peer takes on the line that digits go out on; None = no event was agreed."""
+        return next((line.events for line in self._open_lines(-1)), None)
+
     def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
         """Give frames to a line's callback source."""
         for each in self._open_lines(line):
@@ -639,6 +649,14 @@ class CallMedia:
         return local._replace(
             crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
         )
+
+    def _offered_media(self, number: int, line: Line) -> LocalMedia:
+        """What we offer for a line: in the profile that it was last in use with, so that no offer drops encryption."""
+        local = self._local_media(line)
+        protocols = self.exchange.protocols
+        agreed = protocols[number] if number < len(protocols) else ""
+        takes = bool(local.crypto) if is_secure(agreed) else is_rtp(agreed) and not is_secure(local.protocol)
+        return local._replace(protocol=agreed) if takes else local
 
 
 def _packet_time(wished: float | None, codec: Codec) -> float:
@@ -693,6 +711,8 @@ def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
+    source: media.Source = demand.source if line.send or not (line.active and demand.source) else ("none",)
     events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)
     methods = demand.dtmf_methods
@@ -721,7 +741,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         dtmf_methods=methods,
         inactivity_limit=demand.inactivity_limit,
         statistics_interval=demand.statistics_interval,
-        source=demand.source,
+        source=source,
         sink=demand.sink,
         srtp_suite=line.local_crypto.suite if line.local_crypto is not None else "",
         srtp_send_key=line.local_crypto.master_key() if line.local_crypto is not None else b"",

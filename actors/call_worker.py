@@ -8,7 +8,7 @@ users of the calls. A call whose code or state goes wrong ends alone: the crash 
 import asyncio
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sipcore.dialog import session_key
@@ -29,7 +29,7 @@ from .arrivals import Arrivals
 from .call import Call
 from .call_actor import CallActor
 from .call_book import CallBook
-from .call_demand import named_codecs
+from .call_demand import check_source, named_codecs
 from .call_media import Line, MediaDemand
 from .call_slices import CallSlices
 from .callbacks import carry_through
@@ -41,6 +41,7 @@ from .errors import ConfigurationError, Overloaded
 from .identity import Identity
 from .link import Channel, DealerLink, Surroundings
 from .local_addresses import LocalAddress
+from .media_handlers import MediaHandler
 from .media_lease import MediaLease
 from .media_output import MediaOutput
 from .messages import LoadFinished, SendFailed, SipReceived
@@ -326,6 +327,17 @@ class CallWorker:
         """Something was asked of a call: flush soon and look at its deadline."""
         self._touched[actor] = None
         self.flush_soon()
+
+    def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
+        """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
+
+        Raises:
+            ConfigurationError: they cannot.
+        """
+        codecs = wishes.get("codecs", self._codecs)
+        check_source(wishes.get("source", ()), codecs)
+        if isinstance(handler, MediaHandler):
+            check_source(handler.source, codecs)
 
     def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
         """The media of a call on an address of ours, and the media worker whose turn it is."""

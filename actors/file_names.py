@@ -18,9 +18,11 @@ def file_name(name: str | Path) -> str:
     """The name of a file as text, octets of a peer that are no UTF-8 as they came.
 
     Raises:
-        ConfigurationError: no file can have this name.
+        ConfigurationError: no file can have this name, or it is neither a text nor a path.
     """
-    text = str(name)
+    text = os.fspath(name) if isinstance(name, str | os.PathLike) else name
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{shown(repr(name), _SHOWN)} is no name of a file; give a text or a pathlib.Path")
     try:
         octets = os.fsencode(text)
     except UnicodeEncodeError as error:

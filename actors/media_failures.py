@@ -30,7 +30,7 @@ _TEXTS: Final = {
 }
 _MENDS: Final = {
     "no_file": "put the file or its folder there, readable and writable for this user",
-    "bad_file": "export the file anew as WAV, or pip install 'sipswarm[audio]' for other formats",
+    "bad_file": "name a whole, regular file of a format that docs/cli.md lists under Audio files",
     "bad_value": "look at what the script, the command line or the peer asks for",
     "no_srtp": "pip install 'sipswarm[srtp]'",
     "write_failed": "make room on the disk, or record elsewhere",

@@ -15,12 +15,11 @@ from media.messages import Sink, Source
 from .callbacks import Callback, answers_later
 from .errors import ConfigurationError
 from .file_names import file_name
+from .media_values import AHEAD, checked_sink, checked_source
 
 if TYPE_CHECKING:
     from .call import Call
 
-AHEAD: Final = 0.1
-"""seconds that frames of a callback are asked for ahead at most"""
 FrameWriter = Callback
 """called as (payload, sequence number, timestamp, channel, payload type) for each frame received: a function, an object
 with run(), or (function, own arguments …), which come first; a function that takes fewer gets the first ones"""
@@ -43,6 +42,8 @@ class MediaHandler:
     """given frames, with sink ("callback",)"""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", checked_source(self.source))
+        object.__setattr__(self, "sink", checked_sink(self.sink))
         object.__setattr__(self, "read", _function("read", self.read, _READ))
         object.__setattr__(self, "write", _function("write", self.write, _WRITTEN))
 
@@ -137,9 +138,11 @@ def send_recv(
     sink, write = _sink_of(output)
     if isinstance(source, str | Path):
         return MediaHandler(("file", file_name(source), repeat), sink, None, write)
-    if not 0 <= ahead <= AHEAD:
+    if source is None:
+        raise ConfigurationError("source None: give a file, or a function that gives frames")
+    if not isinstance(ahead, int | float) or isinstance(ahead, bool) or not 0 <= ahead <= AHEAD:
         raise ConfigurationError(f"ahead {ahead!r} is not between 0 and {AHEAD} s")
-    return MediaHandler(("callback", float(ahead)) if ahead != AHEAD else ("callback",), sink, source, write)
+    return MediaHandler(("callback", ahead) if ahead != AHEAD else ("callback",), sink, source, write)
 
 
 def play(file: str | Path, repeat: int = 1) -> MediaHandler:
@@ -158,7 +161,7 @@ def recording_sink(file: str | Path, sides: str = "heard") -> Sink:
         ConfigurationError: no file can have that name, or it cannot hold both directions.
     """
     name = file_name(file)
-    if sides not in SIDES:
+    if not isinstance(sides, str) or sides not in SIDES:
         raise ConfigurationError(f"sides {sides!r}: there are {', '.join(SIDES)}")
     if sides == "heard":
         return "file", name
@@ -179,7 +182,7 @@ def silence() -> MediaHandler:
 
 def tone(hz: float = 440.0) -> MediaHandler:
     """Send a tone, drop what comes in."""
-    return MediaHandler(("tone", float(hz)))
+    return MediaHandler(("tone", hz))
 
 
 _BY_NAME: dict[str, Callable[..., MediaHandler]] = {

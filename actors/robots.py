@@ -28,6 +28,7 @@ from .failure_reasons import MEDIA_REFUSED
 from .file_names import file_name
 from .foreign_text import shown
 from .load import user_file
+from .media_values import checked_tone
 from .messages import Reloaded
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ IVR_TIMEOUT: Final = 15.0
 """seconds in which all digits must have come"""
 RESOLVE_AGAIN: Final = 30.0
 """seconds until the names of registrars that could not be found are looked up again"""
+_MEDIA: Final = "echo, silence, play:FILE, tone:HZ, ivr or none"
 _logger = logging.getLogger(__name__)
 
 
@@ -62,6 +64,8 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
     Raises:
         ConfigurationError: another name, or a tone without a number.
     """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"media {text!r} is no text; write {_MEDIA}")
     kind, _, argument = text.partition(":")
     source: tuple[Any, ...]
     if kind == "none":
@@ -73,11 +77,11 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
     elif kind == "ivr":
         source = ("tone", 440.0)
     elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
-        source = ("tone", float(argument or 440))
+        source = ("tone", checked_tone(int(argument or 440)))
     elif kind == "play" and argument:
         source = ("file", file_name(argument), -1)
     else:
-        raise ConfigurationError(f"media {text!r} is not known; write echo, silence, play:FILE, tone:HZ, ivr or none")
+        raise ConfigurationError(f"media {text!r} is not known; write {_MEDIA}")
     return {"source": source, "inactivity_limit": inactivity_limit}
 
 
@@ -130,6 +134,7 @@ class FileRobot:
         self._config = config
         self._file = user_file.load(config.file, config.name)
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.check_media(wishes)
         worker.arrivals.wishes = {**wishes, "statistics_interval": STATISTICS_INTERVAL}
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
@@ -229,6 +234,7 @@ class AnsweringRobot:
         takes_digits = config.media == "ivr" or config.dtmf_echo
         self._needs_task = config.ring_time > 0 or takes_digits
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
+        worker.check_media(wishes)
         worker.arrivals.wishes = wishes | {"tones": takes_digits}  # nobody else reads digits: listening costs time
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"

@@ -303,9 +303,9 @@ class UserAgent:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
         wishes = robots.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
-        demand = worker.demand_for(
-            worker.addresses.toward(listener, hop.host), **{**self._silence, **demand_wishes(parameters), **wishes}
-        )
+        wishes = {**self._silence, **demand_wishes(parameters), **wishes}
+        worker.check_media(wishes, parameters.init_media)
+        demand = worker.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
         if self.before_placed is not None:
             self.before_placed()
         call = worker.place_call(
@@ -477,7 +477,8 @@ class UserAgent:
         worker.arrivals.param = param
         wishes = self._silence | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
-            wishes |= robots.media_wishes(media or "silence", self._node.config.rtp_timeout)
+            wishes |= robots.media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
+        worker.check_media(wishes, param.get("init_media"))
         worker.arrivals.wishes = wishes
 
         def on_call(call: Call, request: Request) -> None:

@@ -26,6 +26,12 @@ _HEAD = 4096
 _BLOCK = 4096
 """Samples of all channels together that are read at a time, below 1 ms of work: a call may wait meanwhile."""
 _TOO_LONG = f"lasts longer than {LONGEST // 60} minutes, which is the limit; cut it"
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""Octets of samples from which a WAV header says that its writer does not know how many will come."""
+_CHUNKS = frozenset((b"LIST", b"fact", b"cue ", b"bext", b"id3 ", b"ID3 ", b"JUNK", b"PAD ", b"smpl", b"fmt ", b"data"))
+"""Names of chunks that follow samples."""
+_TELL_LENGTH = frozenset(("flac", "aiff", "caf", "w64", "au"))
+"""Containers whose header tells how long they are."""
 _CONVERT = "convert it: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le NEW.wav"
 
 
@@ -224,13 +230,26 @@ def _by_library(file: BinaryIO, kind: _Kind, begin: float) -> Iterator[tuple[int
         raise AudioFileError(f"is {kind.name}, which cannot be played; {kind.hint or 'give an audio file'}")
     file.seek(0)
     try:
-        yield from decoded_file(file, kind.demuxer, begin, LONGEST + 1)
+        yield from decoded_file(file, kind.demuxer, begin, longest=LONGEST + 1, tells_length=_tells_length(file, kind))
     except AudioTooLong:
         raise AudioFileError(_TOO_LONG) from None
     except CodecUnavailable:
         raise AudioFileError(f"is {kind.name}, which needs PyAV: pip install sipswarm[audio]; or {_CONVERT}") from None
     except ValueError as error:
         raise AudioFileError(f"is {kind.name} that cannot be decoded ({error}); {_CONVERT}") from error
+
+
+def _tells_length(file: BinaryIO, kind: _Kind) -> bool:
+    """Whether the header of a container says how long it is, and was finished by its writer."""
+    if kind.demuxer != "mp3":
+        return kind.demuxer in _TELL_LENGTH
+    # The first frame of MP3 may carry the number of those that follow; without it FFmpeg's guess may be anything.
+    head = _head(file)
+    file.seek(_tag_size(head))
+    first = file.read(_HEAD)
+    file.seek(0)
+    place = max(first.find(b"Xing", 0, 256), first.find(b"Info", 0, 256))
+    return place > 0 and bool(first[place + 7] & 1) and any(first[place + 8 : place + 12])
 
 
 def _at_rate(blocks: Iterator[tuple[int, Wave]], wanted: int) -> Iterator[Samples]:
@@ -260,7 +279,7 @@ class _Wav:
         if head[8:12] != b"WAVE":
             raise AudioFileError(f"is {(_recognised(head) or _WAV).name}, not a whole WAV file; {_CONVERT}")
         self._order = ">" if head[:4] == b"RIFX" else "<"
-        finished = start + 8 + self._number(head[4:8]) == self._end
+        finishes = start + 8 + self._number(head[4:8])
         self._form: tuple[int, int, int, int, int] | None = None  # format, channels, rate, octets of a sample, bits
         large = 0
         place = start + 12
@@ -283,12 +302,23 @@ class _Wav:
         if size == 0xFFFFFFFF and large:
             size = large
         rest = self._end - begin
-        unfinished = size > rest or (size == 0 and not finished)
+        # Both sizes say that more was written: it is no header of a writer that was killed or streams.
+        if rest < size < _UNKNOWN_SIZE and begin + size <= finishes < start + _UNKNOWN_SIZE:
+            raise AudioFileError(
+                f"is a WAV file that is cut off: {rest} of {size} octets of samples are there; copy or export it again"
+            )
+        unfinished = size > rest or (size == 0 and not self._is_chunk(begin))
         self._begin = begin
         self._size = rest if unfinished else size
 
     def _number(self, octets: bytes) -> int:
         return int.from_bytes(octets, "big" if self._order == ">" else "little")
+
+    def _is_chunk(self, place: int) -> bool:
+        """Whether a whole chunk with a usual name begins there, and no samples do."""
+        self._file.seek(place)
+        head = self._file.read(8)
+        return head[:4] in _CHUNKS and place + 8 + self._number(head[4:8]) <= self._end
 
     def _next_chunk(self, end: int, size: int) -> int:
         """Where the next chunk begins: behind a padding octet after an odd size, which some writers leave out."""

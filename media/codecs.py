@@ -87,6 +87,11 @@ class Codec(ABC):
         """The audio of one packet; what cannot be decoded is counted and left out, never raised."""
         ...
 
+    @abstractmethod
+    def ticks(self, payload: bytes) -> int:
+        """How long a packet lasts in units of the RTP clock; 0 = it does not show."""
+        ...
+
     def silence(self, ticks: int) -> bytes:
         """One packet of silence that lasts `ticks` of the RTP clock."""
         return self.encode(np.zeros(ticks * self.sample_rate // self.clock_rate, np.int16))
@@ -106,6 +111,9 @@ class G711Codec(Codec):
 
     def decode(self, payload: bytes) -> Samples:
         return self._law.decode(payload)
+
+    def ticks(self, payload: bytes) -> int:
+        return len(payload)
 
     def silence(self, ticks: int) -> bytes:
         return self._law.silence * ticks
@@ -130,6 +138,9 @@ class LinearCodec(Codec):
         channels = np.frombuffer(payload[:whole], ">i2").reshape(-1, self._channels)
         mixed: Samples = channels.mean(axis=1).astype(np.int16)
         return mixed
+
+    def ticks(self, payload: bytes) -> int:
+        return len(payload) // (2 * self._channels)
 
 
 class LibraryCodec(Codec):
@@ -192,6 +203,30 @@ class LibraryCodec(Codec):
         parts: list[Samples] = [frame.to_ndarray().reshape(-1) for frame in frames]
         return np.concatenate(parts) if parts else _NOTHING
 
+    def ticks(self, payload: bytes) -> int:
+        return len(payload) if self.name == "G722" else opus_ticks(payload)
+
+
+def opus_ticks(payload: bytes) -> int:
+    """How long an Opus packet lasts in units of 1/48000 s, by its first octets (RFC 6716 3.1, 3.2); 0 = junk."""
+    if not payload:
+        return 0
+    configuration, code = payload[0] >> 3, payload[0] & 3
+    if configuration < 12:  # SILK
+        frame = (480, 960, 1920, 2880)[configuration & 3]
+    elif configuration < 16:  # hybrid
+        frame = (480, 960)[configuration & 1]
+    else:  # CELT
+        frame = (120, 240, 480, 960)[configuration & 3]
+    if code < 3:
+        return frame if code == 0 else 2 * frame
+    ticks = frame * (payload[1] & 0x3F) if len(payload) > 1 else 0
+    return ticks if ticks <= 5760 else 0  # 120 ms are the most (RFC 6716 3.2.5)
+
+
+_SHORT = 0.98, 0.2
+"""Share, and seconds beside, of the length that a header tells which must be there: encoders pad their ends."""
+
 
 _WITHOUT_LENGTH = ("mp3", "aac", "amr")
 """Containers whose length FFmpeg may only guess, by the bit rate of their beginning."""
@@ -205,12 +240,13 @@ def load_library() -> None:
 
 
 def decoded_file(
-    file: BinaryIO, demuxer: str, start: float = 0.0, longest: float = math.inf
+    file: BinaryIO, demuxer: str, start: float = 0.0, *, longest: float = math.inf, tells_length: bool = False
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rate and mono samples, in the range of 16 bits, of the first audio stream of a container, block by block.
 
     demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is behind
     a damage is left out. start, longest: seconds that are passed over, and that the file may have by its header.
+    tells_length: its header says how long it is: a file that ends much earlier is refused as cut off.
     Raises CodecUnavailable when the extra is missing, AudioTooLong, and ValueError for what cannot be decoded.
     """
     try:
@@ -219,11 +255,12 @@ def decoded_file(
     except ImportError as error:
         raise CodecUnavailable("pip install sipswarm[audio]") from error
     heard = 0
+    seconds = promised = 0.0
     try:
         with av.open(file, "r", format=demuxer) as container:
             if not container.streams.audio:
                 raise ValueError("it has no audio")
-            told = 0 if demuxer in _WITHOUT_LENGTH else container.duration or 0
+            told = 0 if demuxer in _WITHOUT_LENGTH and not tells_length else container.duration or 0
             if told / av.time_base > longest:
                 raise AudioTooLong
             stream = container.streams.audio[0]
@@ -231,11 +268,16 @@ def decoded_file(
             if start:
                 container.seek(round(begin * av.time_base))
             floats = av.AudioResampler(format="fltp")
+            if tells_length and stream.duration is not None and stream.time_base is not None:
+                promised = float(stream.duration * stream.time_base)
             for frame in container.decode(stream):
-                unwanted = round((begin - frame.time) * frame.sample_rate) if start and frame.time is not None else 0
+                place = frame.time - begin if start and frame.time is not None else 0.0
+                unwanted = round(-place * frame.sample_rate)
+                seconds = seconds or start + place
                 for each in floats.resample(frame):
                     block = each.to_ndarray()
                     heard += block.shape[1]
+                    seconds += block.shape[1] / each.sample_rate
                     if unwanted > 0:  # a container is entered at a packet before the place
                         block, unwanted = block[:, unwanted:], unwanted - block.shape[1]
                     wave = np.nan_to_num(block, posinf=1, neginf=-1).mean(axis=0) * 32767
@@ -245,6 +287,8 @@ def decoded_file(
             raise ValueError(error.strerror or "damaged") from error
     if not heard:
         raise ValueError("it has no samples")
+    if seconds < promised * _SHORT[0] - _SHORT[1]:
+        raise ValueError(f"it is cut off: {seconds:.1f} of {promised:.1f} s are there")
 
 
 def open_codec(name: str, clock_rate: int = 0, channels: int = 1) -> Codec:

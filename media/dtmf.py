@@ -426,9 +426,10 @@ class EventReceiver:
     Hand it only packets of the negotiated payload type from the accepted source. Counters are plain integers.
 
     Two presses of one key by a phone whose timestamp stands still cannot be told from one press where the packets that
-    would show it are lost: when only end packets of the second arrive within END_AGAIN, or next to those of the first,
-    and when a press of which no end arrived is followed by one whose reports go on from a longer duration. Then they
-    count as one, as RFC 4733 2.5.1.4 says: a digit that is missing shows, one that was never pressed misleads.
+    would show it are lost: when only end packets of the second arrive, of a phone that has not shown yet that it stands
+    still, or within END_AGAIN, or next to those of the first, and when a press of which no end arrived is followed by
+    one whose reports go on from a longer duration. Then they count as one, as RFC 4733 2.5.1.4 says: a digit that is
+    missing shows, one that was never pressed misleads.
     """
 
     __slots__ = (
@@ -622,12 +623,11 @@ class EventReceiver:
         if event.state is _Hearing.EXPIRED:
             # Its end is due, or further reports, which have grown meanwhile; a new press begins from nothing.
             return (not end and duration <= event.duration) or (
-                ahead > NEAR and duration < quiet * self._clock_rate / 2
+                (not end or self._stands_still) and ahead > NEAR and duration < quiet * self._clock_rate / 2
             )
         if end:
-            if self._stands_still:
-                return quiet > END_AGAIN or (quiet > END_AGAIN / 2 and ahead > 2 * NEAR)
-            return quiet > END_AGAIN and ahead > NEAR
+            # However late it is said again, an end alone shows no press: only of a phone that is known to stand still.
+            return self._stands_still and (quiet > END_AGAIN or (quiet > END_AGAIN / 2 and ahead > 2 * NEAR))
         # Nothing but its end follows an end; a report next to it was put behind it by a relay that numbers anew.
         return ahead >= NEAR or quiet > RESTART
 

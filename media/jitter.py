@@ -19,8 +19,10 @@ LEAST_DELAY = 0.02
 """Seconds that a packet waits at the least."""
 MOST_DELAY = 0.2
 """Seconds that the buffer adds at the most; what comes later is lost."""
-BOUND = 64
+BOUND = 256
 """Packets that may wait; beyond it the oldest is dropped and counted."""
+_HOLD_ROOM = 0.3
+"""Seconds that a buffer which holds packets may add to that."""
 _HISTORY = 200
 """Packets whose delay is remembered: 4 s at 20 ms."""
 _QUANTILE = 0.975
@@ -28,7 +30,7 @@ _QUANTILE = 0.975
 _REVIEW = 25
 """Intervals between two looks at whether the delay may shrink, and packets between two estimates of jitter."""
 _LONGEST_PACKET = 0.12
-"""Seconds that a packet may last; a larger step of the timestamp is a pause."""
+"""Seconds that a packet may last whose own length is not known; a larger step of the timestamp is a pause."""
 _CONCEALED_AT_ONCE = 3
 """Intervals that are bridged when nothing more comes, before it counts as the peer's silence."""
 _JUMP = 2.0
@@ -70,6 +72,7 @@ class _Packet(NamedTuple):
     payload: bytes
     noise: bool
     arrived: float
+    ticks: int
 
 
 class PlayoutBuffer:
@@ -83,10 +86,12 @@ class PlayoutBuffer:
         "_last_sequence_number",
         "_newest",
         "_newest_sequence_number",
+        "_newest_ticks",
         "_noise",
         "_owed",
         "_packets",
         "_played",
+        "_played_ticks",
         "_position",
         "_received",
         "_reviewed",
@@ -129,6 +134,7 @@ class PlayoutBuffer:
         self._target = 0.0
         self._newest = 0  # unwrapped timestamp of the newest packet
         self._newest_sequence_number = 0
+        self._newest_ticks = 0
         self._packets: dict[int, _Packet] = {}
         self._begin()
 
@@ -141,6 +147,7 @@ class PlayoutBuffer:
         self._first_arrival = 0.0
         self._position = 0  # unwrapped timestamp of the next packet to play
         self._played = False  # whether _position means anything
+        self._played_ticks = self.interval  # how long the packet played last was taken to be
         self._last_sequence_number = 0
         self._noise = b""  # comfort noise in force
         self._owed = 0  # ticks concealed while nothing waited
@@ -167,13 +174,20 @@ class PlayoutBuffer:
         """Play the packets that wait, without waiting for the delay: the buffer before this one has run out."""
         self._first_arrival = float("-inf")
 
-    def put(self, sequence_number: int, timestamp: int, payload: bytes, now: float, *, noise: bool = False) -> None:
-        """Take a packet as it arrives. noise: whether it is comfort noise (payload type 13)."""
+    def put(
+        self, sequence_number: int, timestamp: int, payload: bytes, now: float, *, noise: bool = False, ticks: int = 0
+    ) -> None:
+        """Take a packet as it arrives.
+
+        noise: whether it is comfort noise (payload type 13). ticks: of the RTP clock that it lasts by its payload; 0 =
+        that does not show, and the timestamps have to tell.
+        """
         unwrapped = self._newest + ((timestamp - self._newest + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         if (self._played or self._packets) and abs(unwrapped - self._newest) > _JUMP * self._clock_rate:
             self.reset()
         if not self._played and not self._packets:
             self._newest = unwrapped
+            self.interval = ticks or self.interval
         if unwrapped in self._packets:
             self.duplicates += 1
             return
@@ -184,12 +198,14 @@ class PlayoutBuffer:
         if unwrapped > self._newest:
             step = unwrapped - self._newest
             successive = (sequence_number - self._newest_sequence_number) & 0xFFFF == 1
-            if successive and not noise and step <= _LONGEST_PACKET * self._clock_rate:
+            if successive and not noise and self._is_length(step, self._newest_ticks):
                 if not self._packets:
-                    self._position += step - self.interval  # the packet before was played with the old length
+                    self._position += step - self._played_ticks  # the packet before was played with another length
+                    self._played_ticks = step
                 self.interval = step
         if unwrapped >= self._newest:
             self._newest = unwrapped
+            self._newest_ticks = ticks
             # A packet of noise has no length of its own: the next step says nothing.
             self._newest_sequence_number = sequence_number + 2 if noise else sequence_number
         if not self._packets:
@@ -197,8 +213,12 @@ class PlayoutBuffer:
         elif len(self._packets) >= BOUND:
             del self._packets[min(self._packets)]
             self.discarded += 1
-        self._packets[unwrapped] = _Packet(sequence_number, payload, noise, now)
+        self._packets[unwrapped] = _Packet(sequence_number, payload, noise, now, ticks)
         self._note_transit(unwrapped, now)
+
+    def _is_length(self, step: int, ticks: int) -> bool:
+        """Whether a step from one timestamp to the next is a packet's length, and no pause. ticks: as for `put`."""
+        return step <= max(ticks, _LONGEST_PACKET * self._clock_rate)
 
     def _note_transit(self, timestamp: int, now: float) -> None:
         """Remember how long the packet was under way, and now and then set the delay after it."""
@@ -209,7 +229,15 @@ class PlayoutBuffer:
             spread = ordered[int(_QUANTILE * (len(ordered) - 1))] - ordered[0]
             self._fastest = ordered[0]
             least = self._target if self._hold else LEAST_DELAY
-            self._target = min(max(spread + self.interval / self._clock_rate, least), MOST_DELAY)
+            # Where packets are held anyway, the spread of packets of several lengths is all that is needed.
+            margin = LEAST_DELAY if self._hold else self.interval / self._clock_rate
+            self._target = min(max(spread + margin, least), self._most_delay)
+
+    @property
+    def _most_delay(self) -> float:
+        """Seconds that a packet may be held: two of them at the least, however long they are."""
+        most = self._hold + _HOLD_ROOM if self._hold else MOST_DELAY
+        return max(most, 2 * self.interval / self._clock_rate)
 
     def next(self, now: float) -> Interval:
         """What is played in the interval that begins now; call it once for every `interval` of time."""
@@ -251,25 +279,26 @@ class PlayoutBuffer:
 
     def _crowded(self) -> bool:
         """Whether more audio waits than the buffer may ever add; packets before a change of length have another one."""
-        most = MOST_DELAY * self._clock_rate
+        most = self._most_delay * self._clock_rate
         return len(self._packets) * self.interval > most + self.interval and self._newest - min(self._packets) > most
 
     def _play(self, timestamp: int) -> Interval:
         packet = self._packets.pop(timestamp)
-        self._position = timestamp + self._length(timestamp, packet.sequence_number)
+        self._played_ticks = self._length(timestamp, packet)
+        self._position = timestamp + self._played_ticks
         self._last_sequence_number = packet.sequence_number
         self._owed = 0
         self._noise = packet.payload if packet.noise else b""
         return Interval(Kind.NOISE if packet.noise else Kind.AUDIO, packet.payload)
 
-    def _length(self, timestamp: int, sequence_number: int) -> int:
+    def _length(self, timestamp: int, packet: _Packet) -> int:
         """Ticks of a packet: up to the one that follows it, if that is there."""
         following = min(self._packets, default=0)
-        if self._packets and (self._packets[following].sequence_number - sequence_number) & 0xFFFF == 1:
+        if self._packets and (self._packets[following].sequence_number - packet.sequence_number) & 0xFFFF == 1:
             step = following - timestamp
-            if step <= _LONGEST_PACKET * self._clock_rate:
+            if self._is_length(step, packet.ticks):
                 return step
-        return self.interval
+        return packet.ticks or self.interval
 
     def _quiet(self) -> Interval:
         return Interval(Kind.NOISE, self._noise) if self._noise else Interval(Kind.SILENCE, b"")
@@ -304,11 +333,16 @@ class Player:
     def __init__(self, codec: Codec, interval: int = 160, hold: float = 0.0) -> None:
         """codec: of `codecs.open_codec`. interval, hold: as for `PlayoutBuffer`."""
         self.buffer = PlayoutBuffer(codec.clock_rate, interval, hold)
-        """Takes the packets (`put`) and holds the counters."""
+        """Holds the packets and the counters."""
         self._codec = codec
         self._concealer = Concealer(codec.sample_rate)
         self._ready: Samples = np.empty(0, np.int16)
         self._noise_position = 0
+
+    def put(self, sequence_number: int, timestamp: int, payload: bytes, now: float, *, noise: bool = False) -> None:
+        """Take a packet as it arrives, as `PlayoutBuffer.put`."""
+        ticks = 0 if noise else self._codec.ticks(payload)
+        self.buffer.put(sequence_number, timestamp, payload, now, noise=noise, ticks=ticks)
 
     @property
     def rest(self) -> int:

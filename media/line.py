@@ -23,8 +23,10 @@ from .srtp import SrtpSession, SrtpUnavailable, check_keys
 from .stream import Stream
 from .totals import MediaTotals
 
-BUFFER = 2048
-"""Octets read of a datagram; RTP of that size or more is dropped as oversize."""
+BUFFER = 32768
+"""Octets read of a datagram; RTP of that size or more is dropped as oversize. 200 ms of L16 at 48 kHz are 19,200 octets
+(RFC 3551 4.2)."""
+_RTCP_BUFFER = 2048
 _DRAIN = 256
 _READ_AT_ONCE = 128
 _KEPT = 64
@@ -360,7 +362,7 @@ class Line:
         """Take one datagram from the RTCP socket. size: has no meaning here."""
         assert self.rtcp_socket is not None
         try:
-            data, source = self.rtcp_socket.recvfrom(BUFFER)
+            data, source = self.rtcp_socket.recvfrom(_RTCP_BUFFER)
         except OSError:
             return
         agreed = self._rtcp_destination

@@ -35,10 +35,13 @@ DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "
 """Encoding names, in capitals, of codecs that stop by themselves in silence."""
 INTERVALS: Final = (0.002, 0.25)
 """Seconds: what is taken for a packet time, at least and at most."""
-OCTETS_PER_SECOND: Final = {"PCMU": 8000, "PCMA": 8000, "G722": 8000}
-"""Payload of codecs of constant rate (RFC 3551 section 4.5)."""
+OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2}
+"""Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it tells exactly how long
+packets are, 200 ms and more included, also when a peer sends several lengths."""
 _PACE: Final = 0.05
 """Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
+_FEW: Final = 3
+"""Packets whose time is no missing media yet, however long they are."""
 _PROMPT: Final = 0.4
 _SLACK: Final = 10
 _ENOUGH: Final = 8
@@ -76,6 +79,9 @@ class Presence:
         "_gap",
         "_gap_from",
         "_had_others",
+        "_heard_noise",
+        "_heard_octets",
+        "_heard_packets",
         "_highest",
         "_interval",
         "_looked",
@@ -123,6 +129,8 @@ class Presence:
         """seconds of gaps whose packets wait for the peer's packet time"""
         self._unique = self._expected = self._owed = self._not_audio = 0
         self._octets = self._octets_from = 0
+        self._heard_octets = self._heard_packets = self._heard_noise = 0
+        """of audio, when the packet time was looked at last; packets that came twice are counted twice"""
         self._had_others = False
         """events came since the last look that saw audio"""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
@@ -153,7 +161,7 @@ class Presence:
         self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
         self._unique, self._expected = receiver.unique, receiver.expected
         self._not_audio, self._octets_from = receiver.not_audio, receiver.audio_octets
-        self._measure(receiver.reception)
+        self._measure(receiver)
         self._suppressed = self._had_others = False
         self._fresh = True
         self._owed = 0
@@ -187,12 +195,12 @@ class Presence:
         last = receiver.audio_at if audio > 0 else receiver.last_at
         expected = receiver.expected
         sent = max(0, expected - self._expected - self._owed)
-        self._measure(receiver.reception)
+        known = self._measure(receiver)
         begun = last - (max(1, audio) - 1) * self._interval
         if not self._unique and not receiver.ssrc_changes:
             begun = receiver.first_at
             interval = (last - begun) / max(1, new - 1)
-            if new >= _ENOUGH and INTERVALS[0] <= interval <= INTERVALS[1]:
+            if not known and new >= _ENOUGH and INTERVALS[0] <= interval <= INTERVALS[1]:
                 if abs(interval - self._interval) > _ROUGH * self._interval:  # arrivals are rough, ours is negotiated
                     self._interval = interval
                 self._candidate = self._interval  # until timestamps show it
@@ -235,13 +243,20 @@ class Presence:
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
         settled = SETTLED_DTX if self._dtx or self._had_others else SETTLED_START if self._fresh else SETTLED
-        return quiet <= settled and self._quiet_from == self._gap_from
+        return quiet <= max(settled, _FEW * self._interval) and self._quiet_from == self._gap_from
 
-    def _measure(self, reception: Reception | None) -> None:
-        """The peer's packet time, from its timestamps: the least one, until two looks agree."""
+    def _measure(self, receiver: Receiver) -> bool:
+        """The peer's packet time: by octets, else from its timestamps the least one, until two looks agree.
+
+        Returns whether it is known for sure.
+        """
+        reception = receiver.reception
+        if self._measure_octets(receiver):
+            self._measured = None
+            return True
         if reception is None or reception.timestamp < 0:
             self._measured = None
-            return
+            return False
         timestamp, highest = reception.timestamp, reception.highest
         packets = highest - self._highest
         if self._measured is reception and packets > 0:
@@ -256,6 +271,28 @@ class Presence:
                     self._interval = interval if rough else self._candidate
                 self._candidate = interval
         self._measured, self._timestamp, self._highest = reception, timestamp, highest
+        return False
+
+    def _measure_octets(self, receiver: Receiver) -> bool:
+        """The mean length of the packets since the last look, where octets tell it."""
+        octets, packets = receiver.audio_octets, receiver.received - receiver.not_audio
+        new_octets, new_packets = octets - self._heard_octets, packets - self._heard_packets
+        # A packet of comfort noise has no length, whether it was agreed on or not.
+        noise = receiver.noise_packets != self._heard_noise or receiver.suppressed_at >= self._quiet_from
+        self._heard_octets, self._heard_packets, self._heard_noise = octets, packets, receiver.noise_packets
+        rate = self._octets_per_second()
+        if not rate or noise or new_octets <= 0 or new_packets <= 0:
+            return False
+        self._interval = self._candidate = new_octets / rate / new_packets
+        self._confirmed = True
+        self._count_unmeasured()
+        return True
+
+    def _octets_per_second(self) -> int:
+        """Payload octets of a second of audio; 0 = the codec's rate is not constant."""
+        reception = self._receiver.reception
+        clock_rate = reception.clock_rate if reception is not None else 8000
+        return OCTETS_PER_TICK.get((self._receiver.codec or self._codec).upper(), 0) * clock_rate
 
     def _count_unmeasured(self) -> None:
         self._packets += round(self._unmeasured / self._interval)
@@ -348,8 +385,8 @@ class Presence:
         octets = self._octets
         if self._since >= 0:
             octets += self._receiver.audio_octets - self._octets_from
-        rate = OCTETS_PER_SECOND.get((self._receiver.codec or self._codec).upper())
+        rate = self._octets_per_second()
         audio = self._received - self._receiver.not_audio
-        if rate is not None and octets > 0 and audio > 0:
+        if rate and octets > 0 and audio > 0:
             return octets / rate / audio
         return self._interval if self._confirmed else 0.0

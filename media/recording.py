@@ -17,8 +17,9 @@ from .resampling import Resampler, Wave
 MOST_SEGMENTS = 8
 """Segments that wait to be played; beyond, the oldest is dropped, and its packets count as late."""
 
-HOLD = 0.1
-"""Least seconds that a packet is held before it is written: nobody listens, so few packets come too late."""
+HOLD = 0.3
+"""Least seconds that a packet is held before it is written: nobody listens, so few packets come too late, and a peer
+may go over to packets of 200 ms (RFC 3551 4.2), the first of which comes 180 ms later than one of 20 ms would."""
 
 
 class _Segment:
@@ -84,7 +85,7 @@ class Track:
         if segment is None:
             self._late += 1
         elif segment.player is not None:
-            segment.player.buffer.put(sequence_number, timestamp, payload, now, noise=noise)
+            segment.player.put(sequence_number, timestamp, payload, now, noise=noise)
 
     def _segment_of(self, codec: str, clock_rate: int, sequence_number: int) -> _Segment | None:
         """The segment that a packet belongs to: one that the network delayed may be of an earlier one."""

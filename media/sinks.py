@@ -5,8 +5,10 @@ A sink takes payloads that were accepted, once each. Headers, sockets and statis
 
 import contextlib
 import errno
+import os
 import struct
 from collections.abc import Callable
+from stat import S_ISCHR, S_ISREG
 from typing import BinaryIO
 
 import numpy as np
@@ -215,8 +217,19 @@ def wav_header(rate: int, octets: int, channels: int = 1) -> bytes:
 
 
 def open_for_writing(path: str) -> BinaryIO:
-    """The file, empty. Raises SinkError."""
+    """The file, empty. Raises SinkError, also for a pipe or socket: a stream cannot wait for a reader of it."""
     try:
-        return open(path, "wb", buffering=_BUFFER)
+        file = open(path, "wb", buffering=_BUFFER, opener=_open_at_once)  # noqa: SIM115 the sink closes it
     except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise SinkError(f"bad_file: {path} is no regular file") from error
         raise SinkError(f"no_file: {path}: {error.strerror}") from error
+    kind = os.fstat(file.fileno()).st_mode
+    if not (S_ISREG(kind) or S_ISCHR(kind)):
+        file.close()
+        raise SinkError(f"bad_file: {path} is no regular file")
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)

@@ -289,6 +289,25 @@ class MediaAttributes:
         return tuple(found)
 
 
+MOST_EVENT: Final = 255
+
+
+@lru_cache(maxsize=64)
+def event_codes(fmtp: str) -> frozenset[int]:
+    """The events that the format parameters of a telephone-event list, such as "0-15,66" (RFC 4733 section 2.4.1).
+
+    Without a list it is 0 to 15, as that section says; so it is where nothing of a list can be read. Some peers write
+    `events=` before it, the name that the media type registration has.
+    """
+    codes: set[int] = set()
+    for part in fmtp.partition(";")[0].strip().lower().removeprefix("events=").strip('"').split(","):
+        first, dash, last = (each.strip() for each in part.partition("-"))
+        last = last if dash else first
+        if is_number(first, 3) and is_number(last, 3):
+            codes.update(range(int(first), min(int(last), MOST_EVENT) + 1))
+    return frozenset(codes or range(16))
+
+
 def read_attributes(lines: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
     found: list[tuple[str, str | None]] = []
     for line in lines:

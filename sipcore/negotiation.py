@@ -170,7 +170,7 @@ def make_offer(
             lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
             continue
         direction = _held(local.direction, hold)
-        crypto = local.crypto if _is_secure(local.protocol) else ()
+        crypto = local.crypto if is_secure(local.protocol) else ()
         shape = _shape(local, local.codecs, direction, local.rtcp_mux, crypto, hold)
         lines.append(_line(local.media, local.port, local.protocol, shape, connection))
     if previous is not None:
@@ -274,7 +274,7 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     active = (
         ours.port != 0
         and theirs.port != 0
-        and secure == _is_secure(theirs.protocol)
+        and secure == is_secure(theirs.protocol)
         and ours.media.lower() == theirs.media.lower()
     )
     if active and kind:
@@ -326,14 +326,24 @@ def _match(
     mine: Formats, their: Formats
 ) -> tuple[bool, tuple[Codec, ...], tuple[Codec, ...], tuple[Codec, ...], tuple[Codec, ...]]:
     # Whether there is a format in common; formats to send and to receive; telephone-event to send and to receive.
-    send = tuple([codec for codec in their.speech if codec.key in mine.keys])
-    receive = tuple([codec for codec in mine.speech if codec.key in their.keys])
+    send = _voice_first([codec for codec in their.speech if codec.key in mine.keys])
+    receive = _voice_first([codec for codec in mine.speech if codec.key in their.keys])
     clock_rate = send[0].clock_rate if send else mine.events[0].clock_rate if mine.events else 0
     clock_rates = {codec.clock_rate for codec in mine.events}
     events_send = _by_clock(their.events, clock_rate, clock_rates)
     only_events = not mine.speech and not their.speech and bool(events_send)
+    agreed = only_events or (bool(send) and not _is_companion(send[0]))
     # A peer that leaves events out of its answer may send them all the same, by our offer (RFC 3264 section 5.1).
-    return bool(send) or only_events, send, receive, events_send, _by_clock(mine.events, clock_rate)
+    return agreed, send, receive, events_send, _by_clock(mine.events, clock_rate)
+
+
+def _is_companion(codec: Codec) -> bool:
+    return codec.key[0] in _COMPANIONS
+
+
+def _voice_first(codecs: list[Codec]) -> tuple[Codec, ...]:
+    # Comfort noise and redundancy go with a voice codec; nobody can talk in them.
+    return tuple(sorted(codecs, key=_is_companion))
 
 
 def _by_clock(events: Iterable[Codec], clock_rate: int, then: Collection[int] = ()) -> tuple[Codec, ...]:
@@ -355,7 +365,7 @@ def _accept(
     direction = direction_of(ours.sends and theirs.receives, ours.receives and theirs.sends)
     said = None if written is None and direction is _SENDRECV else direction
     crypto: tuple[Crypto, ...] = ()
-    if _is_secure(offered.protocol):
+    if is_secure(offered.protocol):
         pair = _agreed_crypto(offered, local)
         assert pair is not None
         crypto = (pair,)
@@ -425,12 +435,12 @@ def _line(media: str, port: int, protocol: str, shape: _Shape, session: Connecti
 
 
 def _fits(offered: MediaLine, local: LocalMedia, address: str) -> bool:
-    if offered.media.lower() != local.media.lower() or not _is_rtp(offered.protocol):
+    if offered.media.lower() != local.media.lower() or not is_rtp(offered.protocol):
         return False
-    if _is_secure(offered.protocol):
+    if is_secure(offered.protocol):
         if _agreed_crypto(offered, local) is None:
             return False
-    elif _is_secure(local.protocol):
+    elif is_secure(local.protocol):
         return False
     there = offered.effective_connection
     if there is None or there.nettype != "IN":
@@ -455,8 +465,8 @@ def _common(offered: MediaLine, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
 
 @lru_cache(maxsize=256)
 def _choose(formats: Formats, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    # The offered formats that we have, by the offer's numbers; none when only digits or noise are left of speech.
-    # Digits are read under every clock, so that telephone-event is taken whatever the offer has.
+    # The offered formats that we have, by the offer's numbers; none when only digits or noise fit, in which we do not
+    # talk. Digits are read under every clock, so that telephone-event is taken whatever the offer has.
     have: dict[EncodingKey, Codec] = {}
     for codec in codecs:
         have.setdefault(codec.key, codec)
@@ -470,8 +480,9 @@ def _choose(formats: Formats, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
         if mine is not None:
             found.append(mine._replace(payload_type=number))
             speech = speech or key[0] not in _COMPANIONS
-    # A line for digits alone is as good as any (RFC 4317 section 2.4).
-    return tuple(found) if speech or not formats.speech else ()
+    # A line for digits alone takes one that we too have for digits alone (RFC 4317 section 2.4).
+    alone = not formats.speech and all(codec.key[0] == TELEPHONE_EVENT for codec in codecs)
+    return tuple(found) if speech or alone else ()
 
 
 _COMPANIONS: Final = frozenset((TELEPHONE_EVENT, "cn", "red"))
@@ -529,9 +540,11 @@ def _protocol_kind(protocol: str) -> str:
     return {"RTP/AVP": "rtp", "RTP/AVPF": "rtp", "RTP/SAVP": "srtp", "RTP/SAVPF": "srtp"}.get(protocol.upper(), "")
 
 
-def _is_rtp(protocol: str) -> bool:
+def is_rtp(protocol: str) -> bool:
+    """Whether the protocol of an m= line is RTP in a profile that is known here, encrypted or not."""
     return _protocol_kind(protocol) != ""
 
 
-def _is_secure(protocol: str) -> bool:
+def is_secure(protocol: str) -> bool:
+    """Whether it is one with encryption, keys in the description (RFC 4568)."""
     return _protocol_kind(protocol) == "srtp"

@@ -21,6 +21,8 @@ from .negotiation import (
     NegotiatedLine,
     NothingFits,
     codec_for,
+    is_rtp,
+    is_secure,
     make_answer,
     make_offer,
     negotiated,
@@ -45,6 +47,8 @@ __all__ = [
     "OfferAnswer",
     "State",
     "codec_for",
+    "is_rtp",
+    "is_secure",
     "make_answer",
     "make_offer",
     "negotiated",
@@ -117,13 +121,15 @@ class OfferAnswer:
     lines.
     """
 
-    __slots__ = ("local", "pending", "remote", "state")
+    __slots__ = ("local", "pending", "protocols", "remote", "state")
 
     def __init__(self) -> None:
         self.state = State.IDLE
         self.local: SessionDescription | None = None
         self.remote: SessionDescription | None = None
         self.pending: SessionDescription | None = None
+        self.protocols: tuple[str, ...] = ()
+        """The protocol in which each m= line was last in use, empty for one that never was."""
 
     def local_offer(self, description: SessionDescription) -> None:
         """We offer. Raises LocalProtocolError out of turn, or when m= lines of the session are missing."""
@@ -149,6 +155,7 @@ class OfferAnswer:
         """The same exchange for another early dialog of a forked call (RFC 6337 section 3.1)."""
         other = OfferAnswer()
         other.state, other.local, other.remote, other.pending = self.state, self.local, self.remote, self.pending
+        other.protocols = self.protocols
         return other
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
@@ -177,7 +184,20 @@ class OfferAnswer:
             else:
                 self.local, self.remote = description, self.pending
             self.pending = None
+            self._note_protocols()
         self.state = state
+
+    def _note_protocols(self) -> None:
+        # A line that is off (port 0) settles nothing: what it was in use with holds when it comes back.
+        assert self.local is not None
+        assert self.remote is not None
+        before = self.protocols
+        self.protocols = tuple(
+            [
+                ours.protocol if ours.port and theirs.port else before[number] if number < len(before) else ""
+                for number, (ours, theirs) in enumerate(zip(self.local.media, self.remote.media, strict=True))
+            ]
+        )
 
     def _out_of_turn(self, happened: Input) -> LocalProtocolError | RemoteProtocolError:
         reason = f"{happened.name.lower()} in state {self.state.name.lower()}"

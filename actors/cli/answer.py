@@ -80,7 +80,7 @@ def answer(
     """
     if 200 < status < 300:
         raise click.UsageError(f"--status {status}: a call is answered with 200; write 200, or 300 to 699 to refuse")
-    check_audio(media)
+    check_audio(media, account.codec)
     answering = AnswerConfig(
         media=media,
         ring_time=ring_time,

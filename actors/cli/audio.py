@@ -1,15 +1,21 @@
 """Audio files that calls are to send are read once before anything is sent, as the media worker will read them."""
 
+from collections.abc import Sequence
+
+from ..call_demand import check_source, named_codecs
 from ..errors import ConfigurationError
 
 
-def check_audio(media: str) -> None:
-    """See that what `play:FILE` names can be sent; any other media is.
+def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
+    """See that what `play:FILE` names can be sent, and a tone in each of the codecs, by name; any other media is.
 
     Raises:
         ConfigurationError: the file cannot be read, is no audio, or is too short or long; with what it is and the fix.
+            Or the tone is too high.
     """
     kind, _, file = media.partition(":")
+    if kind == "tone" and file:
+        check_source(("tone", int(file)), named_codecs(codecs))
     if kind != "play":
         return
     from media.sources import FileFrames, Format, SourceError  # only here: most runs need no numpy in this process

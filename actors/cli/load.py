@@ -221,7 +221,7 @@ def load(
         raise click.UsageError(f"a call that is refused with {expect_code} has no media; expect one or the other")
     if media == "none" and (expects_media or dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
-    check_audio(media)
+    check_audio(media, account.codec)
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
     uri = complete(target, caller.user, caller.transport)

@@ -36,6 +36,6 @@ def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, f
     """
     path, name = user_file.split(file, "robot")
     user_file.try_out(path, name)
-    check_audio(media)
+    check_audio(media, account.codec)
     config = RobotConfig(path, name, media, callee.networks)
     return run_answer("robot", fleet, callee, account, robot=config)

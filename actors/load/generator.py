@@ -59,6 +59,7 @@ class LoadGenerator:
         worker.output.name(self._hop, account.name_of(config.target))
         self._identity = worker.arrivals.default_identity(self._local())
         self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
+        worker.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
         self._label = name_of(config)
         self._judge = partial(missed, load=config)

@@ -49,6 +49,16 @@ RINGING: dict[str, Callable[[UserAgent], None]] = {
     "180 by cb_invite": lambda ua: ua.listen(cb_invite=lambda call, request: Response.to_request(request, 180)),
     "rings in cb_create": lambda ua: ua.listen(cb_create=lambda call, request: call.ring() or True),
 }
+EVENTS = "a=rtpmap:101 telephone-event/8000"
+
+
+def with_formats(formats: str, *lines: str) -> bytes:
+    """The usual offer with other formats, and more lines at its end."""
+    return SDP.replace(b"RTP/AVP 0", b"RTP/AVP " + formats.encode()) + b"".join(
+        f"{each}\r\n".encode() for each in lines
+    )
+
+
 UNFIT = {
     "foreign codec": FOREIGN_SDP,
     "unreadable": NO_SDP,
@@ -57,6 +67,14 @@ UNFIT = {
     "a group": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP4 224.2.1.1/127\r\nt"),
     "another profile": SDP.replace(b"RTP/AVP", b"UDP/TLS/RTP/SAVP"),
     "video only": SDP.replace(b"m=audio 9 RTP/AVP 0", b"m=video 9 RTP/AVP 31"),
+    "events only": with_formats("101", EVENTS),
+    "noise only": with_formats("13"),
+    "events and noise only": with_formats("101 13", EVENTS),
+    "events of two clocks only": with_formats("101 96", EVENTS, "a=rtpmap:96 telephone-event/48000"),
+    "a foreign codec with events": with_formats("18 101", EVENTS),
+    "a foreign codec with noise and redundancy": with_formats("18 13 97", "a=rtpmap:97 red/8000"),
+    "events only on two lines": with_formats("101", EVENTS, "m=audio 11 RTP/AVP 101", EVENTS),
+    "events beside video": with_formats("101", EVENTS, "m=video 11 RTP/AVP 31"),
     "other media only": SDP.replace(b"m=audio 9 RTP/AVP 0", b"m=image 9 udptl t38"),
 }
 

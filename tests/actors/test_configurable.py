@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors.call_demand import BY_NAME, named_codecs
 from actors.call_media import LARGEST_PAYLOAD, CallMedia, Line, MediaDemand, is_sendable
+from actors.offer_warnings import NOTHING_FITS
 from media.engine import MediaEngine
 from media.messages import CloseStream, Command, CommandRefused, ConfigureStream, OpenStream
 from sipcore.errors import ParseError, RemoteProtocolError
@@ -167,6 +168,29 @@ def test_the_line_with_an_address_is_taken_beside_one_that_names_a_host(engine: 
     assert side.media.fits_offer
     assert b"m=audio 0 RTP/AVP 0\r\n" in side.media.answer()
     assert [line.active for line in side.media.agreed()] == [False, True]
+
+
+@pytest.mark.parametrize("formats", ["101", "13", "101 13", "13 101 18"])
+def test_a_later_offer_of_digits_or_noise_alone_is_refused_and_changes_nothing(
+    engine: MediaEngine, formats: str
+) -> None:
+    """By re-INVITE or UPDATE: what was agreed on before holds (RFC 3264 8)."""
+    side = Side(engine, "pcmu")
+    assert side.answers(description("0 101"))
+    before = side.media.agreed()
+    assert not side.answers(description(formats))
+    assert side.media.misfit == NOTHING_FITS
+    assert side.media.agreed() == before
+    side.configured()
+
+
+@pytest.mark.parametrize("role", ["offers", "answers"])
+def test_digits_alone_beside_a_line_of_audio_are_refused(engine: MediaEngine, role: str) -> None:
+    side = Side(engine, "pcmu")
+    side.media.lines.append(Line(2, 4004, 4005))
+    described = description("0 101") + b"m=audio 4006 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+    assert getattr(side, role)(described)
+    assert [line.active for line in side.media.agreed()] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -250,3 +250,50 @@ def test_tones_are_heard_as_long_as_no_events_are_agreed() -> None:
 
     with closing(TonePhone(WITHOUT, WITH, WITHOUT, WITH)) as phone:
         asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("fmtp", "digits", "events", "tones"),
+    [
+        ("0-9", "1*A2", {1, 2}, True),
+        ("0-11", "#D", {11}, True),
+        ("0,3-5", "035", {0, 3, 5}, False),
+        ("10,11", "5#", {11}, True),
+        ("0-15", "1A", {1, 12}, False),
+        ("", "1A", {1, 12}, False),
+        ("0-9", "5", {5}, False),
+        ("16,66", "1", set(), True),
+    ],
+)
+def test_digits_that_the_peer_does_not_list_are_sent_as_tones(
+    fmtp: str, digits: str, events: set[int], tones: bool
+) -> None:
+    """RFC 4733 2.4.1: events are sent only as the list in the peer's a=fmtp has them; without one it is 0 to 15."""
+    lines = "m=audio PORT RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000"
+    phone = Phone(lines + (f"\na=fmtp:101 {fmtp}" if fmtp else ""))
+
+    async def main() -> None:
+        async with asyncio.timeout(40), agent() as alice, phone:
+            call = await alice.invite(phone.uri(), media="silence")
+            arrived(phone.rtp)
+            await call.dtmf(digits, duration=80)
+            assert call.digits_sent == digits
+            packets = [RtpPacket.parse(each) for each in arrived(phone.rtp)]
+            assert {each.payload[0] for each in packets if each.payload_type == 101} == events
+            loud = [each for each in packets if each.payload_type == 0 and set(each.payload) != {0xFF}]
+            assert (len(loud) >= 3) is tones
+            unlisted = [each for each in digits if "0123456789*#ABCD".index(each) not in events]
+            if unlisted:
+                with pytest.raises(CallError, match="not_listed"):
+                    await call.dtmf(digits, methods="rfc2833")
+                await asyncio.sleep(0.2)
+                assert not [each for each in arrived(phone.rtp) if RtpPacket.parse(each).payload_type == 101]
+                told: list[str] = []
+                await call.dtmf(digits, methods="rfc2833", cb_final=lambda result, why: told.extend((result, why)))
+                await until(lambda: bool(told))
+                assert told[0] == "FAIL"
+                assert "not_listed" in told[1]
+            await call.bye()
+
+    with closing(phone):
+        asyncio.run(main())

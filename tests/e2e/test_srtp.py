@@ -92,3 +92,37 @@ def test_a_reinvite_keeps_the_keys_and_the_media() -> None:
 def test_a_word_that_is_no_mode_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError, match="off, optional or required"):
         agent(srtp="yes")
+
+
+def test_an_encrypted_call_stays_encrypted_whoever_offers_next() -> None:
+    """The callee would take plain calls too; what it offers itself is encrypted all the same."""
+
+    async def main() -> None:
+        alice = agent(srtp="required")
+        bob = agent("sip:bob@127.0.0.1", srtp="optional")
+        answered: asyncio.Future[Call] = asyncio.get_running_loop().create_future()
+
+        async def robot(call: Call) -> None:
+            await call.answer()
+            answered.set_result(call)
+            await call.over()
+
+        async with asyncio.timeout(40), alice, bob:
+            bob.listen(robot)
+            call = await alice.invite(address_of(bob))
+            callee = await answered
+            await callee.hold()
+            assert protocol_and_keys(call)[0] == "RTP/SAVP"
+            await callee.resume()
+            assert protocol_and_keys(call)[0] == "RTP/SAVP"
+            await callee.reinvite(clear_sdp=True)
+            assert protocol_and_keys(call)[0] == "RTP/SAVP"
+            await call.reinvite(sdp_on_ack=True)
+            assert protocol_and_keys(call)[0] == "RTP/SAVP", "the offer in the 2xx to an INVITE without one"
+            await asyncio.sleep(0.3)
+            await call.bye()
+            await call.over()
+            assert call.statistics is not None
+            assert call.statistics.packets_received > 10
+
+    asyncio.run(main())

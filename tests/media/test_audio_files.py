@@ -266,6 +266,62 @@ def test_what_is_no_audio_is_refused_in_a_sentence_that_says_what_it_is(kind: st
         FileFrames().frames(str(path), PCMU)
 
 
+CUT = {
+    "16 bit": wav(pcm(TONE[8000], 16)),
+    "8 bit": wav(pcm(TONE[8000], 8), bits=8),
+    "24 bit stereo": wav(pcm(stereo(TONE[8000], 2), 24), 1, 2, bits=24),
+    "µ-law": wav(g711.ulaw_encode(INT16), kind=7, bits=8),
+    "with a chunk behind": wav(pcm(TONE[8000], 16), after=b"LIST\x04\0\0\0abcd"),
+    "RIFX": wav(pcm(TONE[8000], 16, ">"), magic=b"RIFX"),
+    "behind an ID3 tag": b"ID3\x03\0\0\0\0\x01\x00" + bytes(128) + wav(pcm(TONE[8000], 16)),
+}
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("kind", CUT)
+def test_a_wav_file_that_is_cut_off_is_refused(kind: str, share: float, tmp_path: Path) -> None:
+    """Both sizes of its header promise more than there is: it is half copied, and not the work of a killed recorder."""
+    path = tmp_path / "cut.wav"
+    path.write_bytes(CUT[kind][: int(len(CUT[kind]) * share)])
+    with pytest.raises(SourceError, match=r"bad_file: .*is a WAV file that is cut off: \d+ of \d+ octets"):
+        FileFrames().frames(str(path), PCMU)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize(
+    ("codec", "form", "rate"),
+    [("mp3", "mp3", 44100), ("flac", "flac", 44100), ("pcm_s16be", "aiff", 22050), ("pcm_s16be", "au", 8000)],
+)
+def test_other_files_whose_header_tells_their_length_are_refused_when_they_are_cut_off(
+    codec: str, form: str, rate: int, share: float, tmp_path: Path
+) -> None:
+    data = encoded(codec, form, rate)
+    path = tmp_path / "cut"
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(SourceError, match=r"bad_file: .*(cut off: [\d.]+ of [\d.]+ s are there|\(End of file\))"):
+        FileFrames().frames(str(path), PCMU)
+
+
+def test_mp3_without_a_length_in_its_header_plays_what_is_there(tmp_path: Path) -> None:
+    data = encoded("mp3", "mp3", 44100)
+    place = max(data.find(b"Xing"), data.find(b"Info"))
+    bare = data[:place] + bytes(8) + data[place + 8 :]
+    path = tmp_path / "bare.mp3"
+    path.write_bytes(bare[: len(bare) // 2])
+    assert 15 <= len(FileFrames().frames(str(path), PCMU)) <= 35
+
+
+@pytest.mark.parametrize("after", [b"", b"LIST\x04\0\0\0abcd"], ids=["samples", "nothing"])
+def test_a_data_size_of_0_is_unfinished_where_samples_follow(after: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "zero.wav"
+    path.write_bytes(wav(b"" if after else pcm(TONE[8000], 16), size=0, after=after))
+    if after:
+        with pytest.raises(SourceError, match="shorter than one packet"):
+            FileFrames().frames(str(path), PCMU)
+    else:
+        assert len(FileFrames().frames(str(path), PCMU)) == 50
+
+
 def test_missing_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, reason in (("pipe", "is no regular file"), ("", "is no regular file")):

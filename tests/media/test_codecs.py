@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from media import g711
-from media.codecs import FORMATS, Codec, CodecUnknown, open_codec
+from media.codecs import FORMATS, Codec, CodecUnknown, open_codec, opus_ticks
 
 AUDIO_REASON = "PyAV (extra `audio`) is not installed"
 
@@ -149,3 +149,33 @@ def test_the_table_names_each_codec_as_sdp_does() -> None:
         "G722": (9, 8000),
         "opus": (-1, 48000),
     }
+
+
+@pytest.mark.parametrize("name", ["PCMU", "PCMA", "L16", "G722", "opus"])
+def test_a_packet_tells_how_long_it_is(name: str) -> None:
+    if FORMATS[name.upper()].library:
+        pytest.importorskip("av", reason=AUDIO_REASON)
+    codec = open_codec(name)
+    for ms in (10, 20, 40, 60):
+        ticks = codec.clock_rate * ms // 1000
+        assert codec.ticks(codec.encode(np.zeros(codec.sample_rate * ms // 1000, np.int16))) == ticks
+
+
+@pytest.mark.parametrize(
+    ("octets", "ticks"),
+    [
+        (b"", 0),
+        (b"\x00", 480),  # SILK, 10 ms, one frame (RFC 6716 table 2)
+        (b"\x18", 2880),  # SILK, 60 ms
+        (b"\x19", 5760),  # two of them
+        (b"\x60", 480),  # hybrid, 10 ms
+        (b"\x68", 960),
+        (b"\x80", 120),  # CELT, 2.5 ms
+        (b"\x9a", 1920),
+        (b"\x9b\x06", 5760),  # six frames of 20 ms
+        (b"\x9b\x07", 0),  # more than 120 ms
+        (b"\x9b", 0),
+    ],
+)
+def test_the_length_of_opus_packets_of_every_kind(octets: bytes, ticks: int) -> None:
+    assert opus_ticks(octets) == ticks

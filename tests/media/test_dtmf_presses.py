@@ -174,6 +174,27 @@ def test_an_end_that_is_late_ends_no_later_press() -> None:
     assert [(digit.event, digit.duration_ms) for digit in hear(sent)] == [("4", 100), ("4", 100)]
 
 
+@pytest.mark.parametrize("gaps", [(0.1,), (0.2,), (0.3,), (1.0,), (5.0,), (0.2, 0.2, 0.2), (0.3, 1.0)], ids=str)
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+@pytest.mark.parametrize("audio", [True, False], ids=["audio", "no audio"])
+@pytest.mark.parametrize("counts", [True, False], ids=["numbered", "same number"])
+def test_an_end_that_is_said_again_after_a_while_is_no_further_press(
+    gaps: tuple[float, ...], before: int, audio: bool, counts: bool
+) -> None:
+    """One SSRC, timestamp and event is one press (RFC 4733 2.5.1.4), also where its first end comes so late."""
+    sent = list(dial("4", [grows(ends=before)], pause=0.0))
+    number, at = sent[-1].sequence_number, sent[-1].at
+    for gap in gaps:
+        for _ in range(round(gap / 0.02)):
+            number, at = number + audio, at + 0.02
+            if audio:
+                sent.append(Sent(at, number & 0xFFFF, 0, b""))
+        number += counts
+        payload = bytes([4, 0x8A]) + (800).to_bytes(2)
+        sent.append(Sent(at, number & 0xFFFF, sent[0].timestamp, payload))
+    assert text(hear(sent)) == "4"
+
+
 def test_a_digit_of_which_only_a_late_end_arrives_keeps_its_place() -> None:
     sent = [packet for packet in dial("12", [grows()], stands_still=True) if packet.payload]
     late = sent[6]._replace(at=sent[8].at)

@@ -9,6 +9,7 @@ import pytest
 
 from media import rtcp
 from media.engine import MediaEngine, MediaSettings
+from media.line import BUFFER
 from media.messages import (
     CloseStream,
     Command,
@@ -68,7 +69,7 @@ def test_what_was_queued_before_the_lock_is_checked_all_the_same(world: World) -
 
 @pytest.mark.parametrize(
     ("data", "place"),
-    [(b"\x80", 8), (b"\x00" * 172, 8), (b"", 8), (bytes(3000), 9), (RtpPacket(0, 1, 1, 5, b"x").to_bytes(), 7)],
+    [(b"\x80", 8), (b"\x00" * 172, 8), (b"", 8), (bytes(BUFFER), 9), (RtpPacket(0, 1, 1, 5, b"x").to_bytes(), 7)],
 )
 def test_rubbish_before_the_lock_is_counted_by_reason(world: World, data: bytes, place: int) -> None:
     engine = world.engine()
@@ -86,7 +87,7 @@ def test_oversize_packets_of_the_peer_are_counted(world: World) -> None:
     opened = world.open(engine)
     with bind(HOME, 0) as peer:
         world.do(engine, ConfigureStream(1, remote_address=HOME, remote_port=peer.getsockname()[1]))
-        for data in (RtpPacket(0, 1, 1, 5, b"x"), RtpPacket(0, 2, 1, 5, bytes(3000)), RtpPacket(0, 2, 1, 5, b"x")):
+        for data in (RtpPacket(0, 1, 1, 5, b"x"), RtpPacket(0, 2, 1, 5, bytes(BUFFER)), RtpPacket(0, 2, 1, 5, b"x")):
             peer.sendto(data.to_bytes(), (HOME, opened.rtp_port))
             world.run(0.02)
     final = world.close(engine)
@@ -369,7 +370,7 @@ def test_twenty_thousand_foreign_packets_a_second_disturb_no_running_stream(worl
         b"",
         b"\x00" + good[1:],
         bytes((0x8F,)) + good[1:20],
-        good + bytes(3000),
+        good + bytes(BUFFER),
         os.urandom(200),
     ]
     with bind("127.0.0.2", 0) as stranger:

@@ -124,7 +124,7 @@ OPUS = HOME._replace(receive_codecs=((0, "opus", 8000),))
         pytest.param(stream(0, 10, interval=0.2), (), 10, 10, 0.22, 50, 0, id="200 ms"),
         pytest.param(stream(0, 4, interval=0.06), (), 10, 4, 6.04, 168, 101, id="60 ms, stops"),
         pytest.param(
-            [*stream(0, 5), *stream(5, 10, interval=0.06, first=250)], (), 10, 10, 0.22, 333, 0, id="20 to 60"
+            [*stream(0, 5), *stream(5, 10, interval=0.06, first=250)], (), 10, 10, 0.08, 333, 0, id="20 to 60"
         ),
         pytest.param(
             [*stream(0, 1), *(each._replace(pt=99) for each in stream(1, 10, first=50))],

@@ -1,5 +1,6 @@
 """A recording has one rate, and the right pitch and length, whatever codecs come in (RFC 3264 8.3, RFC 3551)."""
 
+import os
 import wave
 from collections.abc import Sequence
 from itertools import permutations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from media.codecs import open_codec
 from media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
-from media.recording import Track
+from media.recording import HOLD, Track
 from media.resampling import Resampler, resampled
 from media.rtp import RtpPacket
 from media.sinks import Sink, WavSink
@@ -171,7 +172,7 @@ def test_a_codec_of_each_packet_is_bounded() -> None:
         frame = (bytes(octets), number, number * 160, form.payload_type, 0)
         track.put(frame, form.name, form.clock, 1.0)
     assert track.late >= 90
-    assert len(track.read(16000, 1.1)) == 16000
+    assert len(track.read(16000, 1.0 + HOLD)) == 16000
     assert not track.waiting
 
 
@@ -311,10 +312,28 @@ def test_a_recording_is_a_wav_file_from_its_first_moment(tmp_path: Path) -> None
     sink = WavSink(str(path))
     with wave.open(str(path)) as file:
         assert file.getnframes() == 0
-    for packet, at in packets([PCMU], [20]):
+    for packet, at in packets([PCMU, PCMU], [20, 20]):
         frame: ReceivedFrame = (packet.payload, packet.sequence_number, packet.timestamp, 0, 0)
         sink.write(frame, "PCMU", 8000, 50.0 + at)
     data = path.read_bytes()  # as if the process were killed now
     assert len(data) == 44 + int.from_bytes(data[40:44], "little")
-    assert 0.95 <= len(decoded(data, 8000)) / 8000 <= 1.2
+    assert 1.95 <= len(decoded(data, 8000)) / 8000 <= 2.4
     sink.close()
+
+
+@pytest.mark.parametrize("name", ["pipe.wav", "pipe.ulaw"])
+@pytest.mark.parametrize("read", [False, True], ids=["no reader", "a reader"])
+def test_a_recording_into_a_pipe_is_refused_at_once(world: World, tmp_path: Path, name: str, read: bool) -> None:
+    """Without a reader a pipe would be waited for, by every stream of the process."""
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if read else -1
+    try:
+        engine = world.engine()
+        world.open(engine)
+        (refused,) = world.do(engine, SetSink(1, ("file", str(pipe))))
+        assert isinstance(refused, CommandRefused)
+        assert refused.reason == f"bad_file: {pipe} is no regular file"
+    finally:
+        if read:
+            os.close(reader)

@@ -166,8 +166,12 @@ def test_four_audio_lines_of_which_each_side_leaves_one_out() -> None:
         ("8 101", DEFAULT_CODECS, "8 101"),
         ("9 18 0 101", DEFAULT_CODECS, "0 101"),
         ("9 18 101", DEFAULT_CODECS, None),
-        ("101", DEFAULT_CODECS, "101"),
+        ("101", DEFAULT_CODECS, None),
+        ("101", (EVENTS,), "101"),
         ("13 101", DEFAULT_CODECS, None),
+        ("13", (PCMU, codec_for(13)), None),
+        ("13 101", (*DEFAULT_CODECS, codec_for(13)), None),
+        ("13 0 101", (*DEFAULT_CODECS, codec_for(13)), "13 0 101"),
         ("97 0", (codec_for(97, "iLBC/8000"),), "97"),
         ("0 8", (codec_for(97, "iLBC/8000"),), None),
         ("96", (codec_for(96),), "96"),
@@ -190,6 +194,23 @@ def test_the_codecs_of_an_answer(numbers: str, codecs: tuple[Codec, ...], answer
     else:
         answer = make_answer(offer, [media], address="192.0.2.2", session_id=1)
         assert " ".join(answer.media[0].formats) == answered
+
+
+@pytest.mark.parametrize("role", ["offers", "answers"])
+def test_noise_is_agreed_beside_a_voice_codec_and_never_in_its_place(role: str) -> None:
+    """Whoever offered, and in whichever order: we talk in the voice codec, and a line of noise alone is off."""
+
+    def described(formats: str) -> SessionDescription:
+        lines = f"m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\n"
+        return SessionDescription.parse(f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\n{lines}")
+
+    mine = described("0 13 101")
+    for formats, active in (("13 0 101", True), ("0 13", True), ("13", False), ("13 101", False), ("101", False)):
+        theirs = described(formats)
+        (line,) = negotiated(mine, theirs) if role == "offers" else negotiated(theirs, mine)
+        assert line.active is active, formats
+        if active:
+            assert (line.send[0].payload_type, line.receive[0].payload_type) == (0, 0)
 
 
 def test_a_number_without_a_name_matches_whatever_it_means_to_the_peer() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sipcore.errors import ParseError
-from sipcore.media_attributes import Codec, is_payload_type
+from sipcore.media_attributes import Codec, event_codes, is_payload_type
 from sipcore.sdp import Crypto, Direction, Encoding, MediaLine, Origin, SessionDescription, connection_for
 
 SEED = int(os.environ.get("SIPSWARM_FUZZ_SEED", "8866"))
@@ -458,3 +458,26 @@ def test_mutants_are_parsed_or_refused_and_nothing_else(shared_data: Path) -> No
         assert again.to_bytes() == written
         assert again.same_as(read)
     assert MUTANTS // 20 < parsed < MUTANTS
+
+
+@pytest.mark.parametrize(
+    ("fmtp", "codes"),
+    [
+        ("", set(range(16))),
+        ("0-15", set(range(16))),
+        ("0-9", set(range(10))),
+        ("0-11,16", {*range(12), 16}),
+        (" 0 - 2 , 5 ", {0, 1, 2, 5}),
+        ("events=0-9", set(range(10))),
+        ('events="0-9"', set(range(10))),
+        ("0-9;rate=8000", set(range(10))),
+        ("1,x,3-y,7", {1, 7}),
+        ("junk", set(range(16))),
+        ("9-0", set(range(16))),
+        ("0-999", set(range(256))),
+        ("0-" + "9" * 300, set(range(16))),
+    ],
+)
+def test_the_events_that_a_peer_takes(fmtp: str, codes: set[int]) -> None:
+    """RFC 4733 2.4.1: a list of numbers and ranges, 0 to 15 where none is written or none can be read."""
+    assert event_codes(fmtp) == codes
