@@ -31,7 +31,7 @@ from .foreign_text import octets_of, shown
 from .given_text import checked_callback, checked_pairs, checked_text, checked_token
 from .identity import written_address
 from .ladder import Ladder
-from .media_handlers import MediaHandler, recording_sink
+from .media_handlers import MediaHandler, checked_handler, recording_sink
 from .media_requests import MediaRequest, MediaRequests
 from .media_values import checked_source
 from .parameters import CallParameters
@@ -564,12 +564,10 @@ class Call:
         `cb_rtp_done` is called, or else the call is hung up.
 
         Raises:
-            ConfigurationError: it is no `MediaHandler`. CallEnded: from the awaitable, when the call ends first.
-            MediaError: from the awaitable; the call goes on with what it sent before.
+            ConfigurationError: it is no `MediaHandler`. MediaError: from the awaitable; the call goes on with what it
+                sent before. CallEnded: from the awaitable, when the call ends first.
         """
-        if not isinstance(handler, MediaHandler):
-            raise ConfigurationError(f"{handler!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
-        self.stopped = None
+        handler, self.stopped = checked_handler(handler), None
         return self._run(handler, under=False)
 
     def start_under_plays(self, handler: MediaHandler) -> None:

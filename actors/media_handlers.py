@@ -52,6 +52,13 @@ class MediaHandler:
         call.start_under_plays(self)
 
 
+def checked_handler(given: object) -> MediaHandler:
+    """A media handler that a user gave. Raises ConfigurationError for anything else."""
+    if not isinstance(given, MediaHandler):
+        raise ConfigurationError(f"{given!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
+    return given
+
+
 def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | None:
     """A frame callback of any form as a function that takes all arguments. what: read or write. count: of arguments.
 
