@@ -29,7 +29,11 @@ from .progress import Figures, choose_progress
 
 AGAIN: Final = "sipswarm_sip_retransmissions_total"
 PARTIAL_EVERY: Final = 10.0
-"""seconds between two writings of what is known so far"""
+"""least seconds between two writings of what is known so far"""
+PARTIAL_SHARE: Final = 100
+"""a writing follows the last one after this part of the run so far: the longer it lasts the more there is to draw"""
+PARTIAL_MOST: Final = 60.0
+"""most seconds between two writings"""
 WRITE_TIMEOUT: Final = 30.0
 """seconds that the end of a run waits for the disk"""
 
@@ -196,7 +200,8 @@ class LoadRun:
             self._draining = True
             self.report.timeline.command(self._elapsed(), 0.0)
         self.results.add_seconds(self.report.timeline.closed(now))
-        if now - self._written >= PARTIAL_EVERY and not self._writer.busy:
+        pause = min(max(PARTIAL_EVERY, self._elapsed() / PARTIAL_SHARE), PARTIAL_MOST)
+        if now - self._written >= pause and not self._writer.busy:
             self._written = now
             self.results.flush()
             self._writer.start(self._files(self.report.running(self._ending(signals, self._elapsed())), ()))
