@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,6 +191,19 @@ async def robot(call):
 """
 
 
+def log_of(running: Running, main: Callable[[str], Coroutine[Any, Any, None]]) -> str:
+    """Let a program of ours be called, under its address; end it, and what it wrote on standard error."""
+    try:
+        asyncio.run(main(running.line().removeprefix("listening on udp:")))
+    finally:
+        running.process.terminate()
+        running.process.wait(20)
+        assert running.process.stderr is not None
+        said = running.process.stderr.read()
+        running.close()
+    return said
+
+
 def test_a_robot_file_plays_until_a_digit_and_hears_of_errors(tmp_path: Path) -> None:
     file = tmp_path / "robot.py"
     file.write_text(ROBOT.format(menu=wav(tmp_path / "menu.wav")))
@@ -202,14 +217,7 @@ def test_a_robot_file_plays_until_a_digit_and_hears_of_errors(tmp_path: Path) ->
             await call.over()
             assert call.by == "remote"
 
-    try:
-        asyncio.run(main(running.line().removeprefix("listening on udp:")))
-    finally:
-        running.process.terminate()
-        running.process.wait(20)
-        assert running.process.stderr is not None
-        said = running.process.stderr.read()
-        running.close()
+    said = log_of(running, main)
     assert re.search(
         r"SetSource was refused: no_file: /none.wav: .*; what it was to send cannot be sent: put the file", said
     ), said
@@ -244,14 +252,7 @@ def test_answering_processes_refuse_while_the_prompt_is_gone_and_say_so(tmp_path
             wav(file)
             await hears()
 
-    try:
-        asyncio.run(main(running.line().removeprefix("listening on udp:")))
-    finally:
-        running.process.terminate()
-        running.process.wait(20)
-        assert running.process.stderr is not None
-        said = running.process.stderr.read()
-        running.close()
+    said = log_of(running, main)
     assert f"OpenStream was refused: no_file: {file}: No such file or directory; no media stream: put the file" in said
     rows = cdr.read_text().splitlines()
     assert sum("media_refused" in row for row in rows) == 1, rows

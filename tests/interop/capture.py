@@ -27,6 +27,8 @@ OURS = ".1"
 LAST = b"the last packet of this capture"
 AGGREGATOR = "\x1f"
 """between the values of a field that a packet has several times"""
+HEURISTIC_FIRST = [word for kind in ("udp", "tcp") for word in ("-o", f"{kind}.try_heuristic_first:TRUE")]
+"""SIP is SIP at ports too that are registered for something else, of which a test may get any"""
 MOST_SECONDS = 240
 MOST_KIB = 200_000
 TAIL = 1_000_000
@@ -103,8 +105,9 @@ class Recording:
     def rows(self, *fields: str, options: Sequence[str] = ()) -> list[list[str]]:
         """These fields of each packet; several values of one are joined by `AGGREGATOR`. options: of tshark."""
         named = [word for field in fields for word in ("-e", field)]
-        argv = [require(TSHARK), "-n", *options, "-r", str(self.file), "-T", "fields", "-E", f"aggregator={AGGREGATOR}"]
-        done = subprocess.run([*argv, *named], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
+        argv = [require(TSHARK), "-n", *HEURISTIC_FIRST, *options, "-r", str(self.file)]
+        wanted = ["-T", "fields", "-E", f"aggregator={AGGREGATOR}", *named]
+        done = subprocess.run([*argv, *wanted], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.decode(errors="replace").split("\n")[:-1]]
 

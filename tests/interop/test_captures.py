@@ -165,3 +165,18 @@ def test_what_is_wrong_is_found(tmp_path: Path, start: Start) -> None:
         (3, "Malformed"),
         (4, "Malformed"),
     ]
+
+
+@pytest.mark.parametrize("port", [17220, 17500, 17756])  # of IEEE 1722, Dropbox and SCoP to tshark
+def test_sip_is_read_at_a_port_that_is_registered_for_another_protocol(tmp_path: Path, start: Start, port: int) -> None:
+    net = network()
+    capture = start(Capture(tmp_path, net))
+    host = f"{net}.9.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind((host, port))
+        ours.sendto(INVITE.format(host=host, body="", length=0).encode(), (f"{net}.9.2", port))
+    with socket.create_server((host, port)) as listening, socket.create_connection((host, port)) as ours:
+        ours.sendall(INVITE.format(host=host, body="", length=0).encode())
+        listening.accept()[0].close()
+    capture.stop()
+    assert capture.count("", "sip") == 2
