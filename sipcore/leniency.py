@@ -25,6 +25,8 @@ class Leniency(Enum):
     """A parameter is there twice with two values; in a response the first holds."""
     EMPTY_PARAMETER = "empty_parameter"
     """A semicolon at the end, or two in a row, with nothing behind it."""
+    EMPTY_VALUE = "empty_value"
+    """A parameter has an equals sign and no value, such as `;rport=`; it counts as one without the sign."""
     UNREADABLE_PARAMETER = "unreadable_parameter"
     """A header parameter that is no name and value is left out."""
     UNQUOTED_NAME = "unquoted_name"
@@ -224,6 +226,9 @@ def _tidy(text: str, used: Used, *, drop: bool = False) -> str:
         elif name.lower() in kept:
             same = kept[name.lower()].partition("=")[2].strip('"') == value.strip('"')
             used[Leniency.DOUBLED_PARAMETER if same else Leniency.CONTRADICTING_PARAMETER] = None
+        elif equals and not value and is_token(name) and not drop:
+            used[Leniency.EMPTY_VALUE] = None
+            kept[name.lower()] = name
         else:
             kept[name.lower()] = f"{name}{equals}{value}"
     return "".join([f";{part}" for part in kept.values()])

@@ -14,6 +14,7 @@ from .errors import ParseError
 from .fields import Via, tag_of, tagged
 from .grammar import TOKEN, split_values
 from .headers import key_of, value_of
+from .leniency import mend_value
 from .line_ends import with_line_ends
 from .message import REASON_PHRASES, Request, Response
 from .parser import METHODS
@@ -261,9 +262,13 @@ def _target(text: str) -> str:
 
 
 def _stamped(line: str, source: tuple[str, int]) -> str:
+    """Write where a request came from into its topmost Via, also where its parameters cost the request."""
     try:
         first, *rest = split_values(value_of(line))
-        stamped = Via.parse(first).stamped(*source)
+        try:
+            via = Via.parse(first)
+        except ParseError:
+            via = Via.parse(mend_value(first, {}))
     except (ParseError, ValueError):
         return line
-    return "Via: " + ", ".join((str(stamped), *rest))
+    return "Via: " + ", ".join((str(via.stamped(*source)), *rest))

@@ -62,6 +62,14 @@ def test_a_response_says_where_its_request_came_from(top: str, below: str, addre
     assert {name: value for name, value in first.params.items() if name not in ("rport", "received")} == others_of
 
 
+@pytest.mark.parametrize("spelled", ["rport=", "rport= ", "RPORT =", "received=;rport=", "maddr=;rport=;"])
+@pytest.mark.parametrize("top", ["SIP/2.0/UDP host:5090;branch=z9hG4bKx;{}", "SIP/2.0/UDP host;{};branch=z9hG4bKx"])
+def test_an_equals_sign_without_a_port_asks_for_the_port_too(top: str, spelled: str) -> None:
+    vias, _ = answered(top.format(spelled), Hop("udp", "192.0.2.1", 6060))
+    (first,) = vias
+    assert (first.branch, first.rport, first.received) == ("z9hG4bKx", 6060, "192.0.2.1")
+
+
 def test_a_call_worker_and_the_dispatcher_write_the_same() -> None:
     for top in TOPS:
         for address in ("192.0.2.1", "2001:db8::9"):

@@ -3,6 +3,7 @@
 import pytest
 
 from sipcore.errors import ParseError
+from sipcore.fields import Via
 from sipcore.message import Request, Response
 from sipcore.parser import parse
 from sipcore.stateless import Capabilities, inspect, overload_reply, refuse, refuse_unreadable, stateless_tag
@@ -179,6 +180,21 @@ def test_what_cannot_be_read_is_answered_with_what_is_there(good: bytes, bad: by
     assert written.count(b"\nFrom: ") == 1
     assert written.replace(b"\r\n", b"").count(b"\n") == 0
     assert len(written) < len(data) + 200
+
+
+@pytest.mark.parametrize("odd", ["rport;rport=5", "rport=;rport=5", "x=1;x=2;rport", "received=1;received=2;rport="])
+@pytest.mark.parametrize("branch", ["branch=z9hG4bKx;", ""])
+def test_a_refusal_says_where_its_request_came_from_also_for_a_via_that_costs_the_request(
+    odd: str, branch: str
+) -> None:
+    data = sample().replace(b"branch=z9hG4bK776asdhds;rport", f"{branch}{odd}".encode(), 1)
+    with pytest.raises(ParseError) as raised:
+        parse(data)
+    written = refuse_unreadable(data, raised.value, CAPABILITIES, source=("192.0.2.77", 5))
+    assert written is not None
+    (line,) = (line for line in written.decode().split("\r\n") if line.startswith("Via: "))
+    via = Via.parse(line.removeprefix("Via: "))
+    assert (via.received, via.rport) == ("192.0.2.77", 5)
 
 
 def test_the_head_of_a_long_message_is_enough() -> None:
