@@ -345,7 +345,7 @@ class CallWorker:
             wanted=wishes.pop("wanted", True),
             codecs=wishes.pop("codecs", self._codecs),
             address=local.seen.host,
-            bound=local.bound.host,
+            bound=local.media,
             worker=self._number % max(1, self.config.media_workers),
             parked_port=self._parked_ports[self.output.hops[local.listener].host],
             srtp=wishes.pop("srtp", self.config.srtp),

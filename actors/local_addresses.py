@@ -2,9 +2,9 @@
 
 A listener on 0.0.0.0 or :: has every address of this host. A request leaves from the one that the kernel would choose
 for its destination; a call that came in stays on the one that its INVITE came to. An advertised address (1:1 NAT)
-stands in their place in every message, and is bound only by a wildcard where it is of this host. 0.0.0.0 and :: are
-never shown to a peer (RFC 3261 sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is
-sent from here.
+stands in their place in every message. Where it is of this host, no NAT is before it: media ports of a wildcard are
+bound to it, and requests that begin something leave from it. 0.0.0.0 and :: are never shown to a peer (RFC 3261
+sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
 """
 
 import socket
@@ -34,9 +34,11 @@ class LocalAddress(NamedTuple):
     listener: int
     """index into the node's listeners"""
     bound: Hop
-    """that sockets have: messages leave from it, media ports are bound to it"""
+    """messages leave from it: responses from the address that their request came to (RFC 3581 section 4)"""
     seen: Hop
     """that peers get, in Via, Contact and SDP"""
+    media: str
+    """media ports are bound to it"""
     arrived: bool = False
     """a request came to it, so that its call stays on it"""
 
@@ -104,27 +106,24 @@ class LocalAddresses:
         """The address from which a listener's messages to a host leave. host: a name = as `usual`."""
         hop = self.hops[listener]
         if not self.wildcard[listener]:
-            return LocalAddress(listener, hop, self._seen(hop))
+            return self._made(listener, hop.host, hop.host)
         if not is_address(host) or _version(host) != _version(hop.host):
             return self.usual(listener)
-        return self._made(listener, self._chosen(host) or _LOOPBACK[_version(hop.host)])
+        return self._sending(listener, self._chosen(host) or _LOOPBACK[_version(hop.host)])
 
     def at(self, listener: int, address: str, source: str) -> LocalAddress:
         """The address of a listener that a message came to, from `source`; empty = it is not known."""
-        if not self.wildcard[listener]:
-            hop = self.hops[listener]
-            return LocalAddress(listener, hop, self._seen(hop), arrived=True)
-        if not address or is_wildcard(address):
+        if not self.wildcard[listener] or not address or is_wildcard(address):
             return self.toward(listener, source)._replace(arrived=True)
-        return self._made(listener, address)._replace(arrived=True)
+        return self._made(listener, address, self._open(address))._replace(arrived=True)
 
     def usual(self, listener: int) -> LocalAddress:
         """The address of a listener where no peer is known yet: by the default route, else loopback."""
         hop = self.hops[listener]
         if not self.wildcard[listener]:
-            return LocalAddress(listener, hop, self._seen(hop))
+            return self._made(listener, hop.host, hop.host)
         version = _version(hop.host)
-        return self._made(listener, self._chosen(_FAR[version]) or _LOOPBACK[version])
+        return self._sending(listener, self._chosen(_FAR[version]) or _LOOPBACK[version])
 
     def following(self, local: LocalAddress, hop: Hop) -> LocalAddress | None:
         """The address for a further request of a call whose address is `local`; None when no listener reaches the hop.
@@ -183,13 +182,19 @@ class LocalAddresses:
         """The address that peers see for one of the sockets."""
         return self._advertised.get(_version(host)) or host.partition("%")[0]
 
-    def _made(self, listener: int, address: str) -> LocalAddress:
-        bound = self.hops[listener]._replace(host=self._without_nat.get(_version(address), address))
-        return LocalAddress(listener, bound, self._seen(bound))
+    def _sending(self, listener: int, address: str) -> LocalAddress:
+        opened = self._open(address)
+        return self._made(listener, opened, opened)
 
-    def _seen(self, bound: Hop) -> Hop:
-        seen = self.advertised(bound.host)
-        return bound if seen == bound.host else bound._replace(host=seen)
+    def _open(self, address: str) -> str:
+        """The advertised address, where it is one of this host, in place of another."""
+        return self._without_nat.get(_version(address), address)
+
+    def _made(self, listener: int, address: str, media: str) -> LocalAddress:
+        hop = self.hops[listener]
+        bound = hop if hop.host == address else hop._replace(host=address)
+        seen = self.advertised(address)
+        return LocalAddress(listener, bound, bound if seen == address else bound._replace(host=seen), media)
 
     def _chosen(self, host: str) -> str:
         """The address that the kernel would send to a host from, remembered for a while; empty = there is no route."""

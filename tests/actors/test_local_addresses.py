@@ -49,13 +49,25 @@ def test_an_advertised_address_is_seen_and_never_bound(host: str) -> None:
     for local in (known.toward(0, "192.0.2.9"), known.usual(0), known.at(0, "192.0.2.7", "192.0.2.9")):
         assert local.seen == Hop("udp", "203.0.113.5", 5060)
         assert local.bound.host not in ("203.0.113.5", "0.0.0.0")
+        assert local.media == local.bound.host
     assert known.toward(1, "2001:db8::9").seen.host == "2001:db8::5"
 
 
 def test_an_advertised_address_of_this_host_is_bound_by_a_wildcard_only() -> None:
     known = addresses(Listener("udp", "0.0.0.0", 5060), Listener("udp", "127.0.0.1", 5062), advertise=("127.0.0.2",))
     assert [known.toward(index, "127.0.0.9").bound.host for index in (0, 1)] == ["127.0.0.2", "127.0.0.1"]
+    assert [known.toward(index, "127.0.0.9").media for index in (0, 1)] == ["127.0.0.2", "127.0.0.1"]
     assert [known.toward(index, "127.0.0.9").seen.host for index in (0, 1)] == ["127.0.0.2", "127.0.0.2"]
+
+
+@pytest.mark.parametrize(("advertise", "media"), [("127.0.0.2", "127.0.0.2"), ("203.0.113.5", "127.0.0.3")])
+def test_a_call_that_came_in_is_answered_from_the_address_that_was_called(advertise: str, media: str) -> None:
+    known = addresses(Listener("udp", "0.0.0.0", 5060), advertise=(advertise,))
+    local = known.at(0, "127.0.0.3", "127.0.0.9")
+    assert (local.bound.host, local.seen.host, local.media) == ("127.0.0.3", advertise, media)
+    assert known.following(local, Hop("udp", "127.0.0.9", 5060)) == local
+    without = known.at(0, "", "127.0.0.9")
+    assert without == known.toward(0, "127.0.0.9")._replace(arrived=True)
 
 
 def test_a_call_that_came_in_stays_on_its_address_unless_that_is_of_loopback() -> None:

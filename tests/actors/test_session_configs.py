@@ -9,7 +9,7 @@ from actors.sip_output import SipOutput
 from actors.totals import Totals
 from sipcore.hop import Hop
 
-HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 5060))
+HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 5060), "127.0.0.1")
 
 
 def made() -> SessionConfigs:

@@ -24,6 +24,8 @@ class Side(NamedTuple):
     """SIP"""
     peer_port: int = 0
     """to which it opens its TCP connections"""
+    media_host: str = ""
+    """the address of its media; empty = host"""
 
 
 class Metrics(NamedTuple):

@@ -72,10 +72,11 @@ def directions_of(side: Side, packet: Message | Datagram) -> list[str]:
     """Whether a program of ours sent or received a packet: neither, or both of what it sends to itself."""
 
     def is_ours(end: End, other: End) -> bool:
-        if end.host != side.host:
+        is_media = end.port in RTP_PORTS
+        if end.host != (side.media_host if is_media and side.media_host else side.host):
             return False
         alone = end.host.startswith(f"{network()}.")
-        return alone or end.port == side.port or end.port in RTP_PORTS or other.port == side.peer_port != 0
+        return alone or end.port == side.port or is_media or other.port == side.peer_port != 0
 
     sent, received = is_ours(packet.source, packet.destination), is_ours(packet.destination, packet.source)
     return [SENT] * sent + [RECEIVED] * received
