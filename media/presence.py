@@ -15,7 +15,8 @@ A gap begins with the newest packet, which is exact, and ends where the packets 
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
 SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
 packets are held against the time: a peer that sends less audio than time asks for, in bursts or too slowly, has missed
-the rest. Events (RFC 4733) and comfort noise that nobody agreed on are no audio; a digit may take a second of it.
+the rest. Events (RFC 4733), comfort noise that nobody agreed on and packets without payload are no audio; a
+digit may take a second of it.
 Sans-IO: time is an argument.
 """
 
@@ -34,7 +35,7 @@ SETTLED_DTX: Final = 1.0
 DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "SPEEX", "GSM-EFR", "GSM-HR-08"))
 """Encoding names, in capitals, of codecs that stop by themselves in silence."""
 INTERVALS: Final = (0.002, 0.25)
-"""Seconds: what is taken for a packet time, at least and at most."""
+"""Seconds: what is taken for a packet time, at least and at most; octets may tell a longer one."""
 OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2}
 """Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it tells exactly how long
 packets are, 200 ms and more included, also when a peer sends several lengths."""
@@ -87,6 +88,7 @@ class Presence:
         "_looked",
         "_measured",
         "_missing",
+        "_noise",
         "_not_audio",
         "_octets",
         "_octets_from",
@@ -127,7 +129,7 @@ class Presence:
         self._packets = self._received = 0
         self._unmeasured = 0.0
         """seconds of gaps whose packets wait for the peer's packet time"""
-        self._unique = self._expected = self._owed = self._not_audio = 0
+        self._unique = self._expected = self._owed = self._not_audio = self._noise = 0
         self._octets = self._octets_from = 0
         self._heard_octets = self._heard_packets = self._heard_noise = 0
         """of audio, when the packet time was looked at last; packets that came twice are counted twice"""
@@ -160,7 +162,8 @@ class Presence:
         receiver = self._receiver
         self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
         self._unique, self._expected = receiver.unique, receiver.expected
-        self._not_audio, self._octets_from = receiver.not_audio, receiver.audio_octets
+        self._not_audio, self._noise = receiver.not_audio, receiver.noise_packets
+        self._octets_from = receiver.audio_octets
         self._measure(receiver)
         self._suppressed = self._had_others = False
         self._fresh = True
@@ -186,6 +189,7 @@ class Presence:
         unique = receiver.unique
         new = unique - self._unique
         others = max(0, receiver.not_audio - self._not_audio)
+        empty = max(0, receiver.noise_packets - self._noise)
         audio = new - others
         self._had_others |= others > 0
         if audio <= 0 and not receiver.suppressed:
@@ -194,7 +198,7 @@ class Presence:
             return
         last = receiver.audio_at if audio > 0 else receiver.last_at
         expected = receiver.expected
-        sent = max(0, expected - self._expected - self._owed)
+        sent = max(0, expected - self._expected - self._owed - empty)
         known = self._measure(receiver)
         begun = last - (max(1, audio) - 1) * self._interval
         if not self._unique and not receiver.ssrc_changes:
@@ -212,9 +216,9 @@ class Presence:
         self._fresh = False
         # What sequence numbers show as lost in a gap was counted by its time.
         self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
-        self._received += new
+        self._received += max(0, new - empty)
         self._unique, self._expected, self._owed = unique, expected, 0
-        self._not_audio, self._had_others = receiver.not_audio, False
+        self._not_audio, self._noise, self._had_others = receiver.not_audio, receiver.noise_packets, False
         self._quiet_from = self._gap_from = last
         self._suppressed = receiver.suppressed
 
@@ -283,7 +287,7 @@ class Presence:
         rate = self._octets_per_second()
         if not rate or noise or new_octets <= 0 or new_packets <= 0:
             return False
-        self._interval = self._candidate = new_octets / rate / new_packets
+        self._interval = self._candidate = max(INTERVALS[0], new_octets / rate / new_packets)
         self._confirmed = True
         self._count_unmeasured()
         return True
@@ -386,7 +390,7 @@ class Presence:
         if self._since >= 0:
             octets += self._receiver.audio_octets - self._octets_from
         rate = self._octets_per_second()
-        audio = self._received - self._receiver.not_audio
+        audio = self._received - self._receiver.event_packets
         if rate and octets > 0 and audio > 0:
-            return octets / rate / audio
+            return max(INTERVALS[0], octets / rate / audio)
         return self._interval if self._confirmed else 0.0

@@ -191,7 +191,7 @@ class Receiver:
         """Comfort noise was negotiated (RFC 3389)."""
         self._other_at = self._audio_until = -1.0
         self.noise_packets = 0
-        """Packets of comfort noise where it was not."""
+        """Packets of comfort noise where it was not, and packets of a codec without payload."""
         self.suppressed_at = -1.0
         """When the peer last showed that it is silent on purpose; -1 = never."""
         self._noise_types = {COMFORT_NOISE}
@@ -280,7 +280,7 @@ class Receiver:
 
     @property
     def not_audio(self) -> int:
-        """Packets that belonged and carried no audio: events, and comfort noise that nobody agreed on."""
+        """Packets that belonged and carried no audio: events, unagreed comfort noise, and those without payload."""
         return self.event_packets + self.noise_packets
 
     @property
@@ -540,9 +540,9 @@ class Receiver:
         reception = self.reception
         assert reception is not None
         codec = self._codecs.get(second & 0x7F)
-        if codec is None or second & 0x7F in self._events:
+        if codec is None or start == end or second & 0x7F in self._events:
             if second & 0x7F not in self._events:
-                if self.comfort_noise:
+                if codec is None and self.comfort_noise:
                     self.suppressed_at = now
                 else:
                     self.noise_packets += 1

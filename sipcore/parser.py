@@ -70,7 +70,8 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
             return _parse_bare(data, strict)
     if len(data) > MAX_MESSAGE:
         raise ParseError("message is too long", 513)
-    if end > MAX_LINE and data.count(b"\n", 0, end) > MAX_LINES:
+    forgives = not strict and data[:4].upper() == b"SIP/"
+    if end > MAX_LINE and not forgives and data.count(b"\n", 0, end) > MAX_LINES:
         raise ParseError("too many header lines")
     head = str(data[:end], "utf-8", "surrogateescape")
     lines = head.splitlines()
@@ -81,6 +82,9 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
     keys: list[str] = []
     values: dict[str, str] = {}
     used: list[Leniency] | None = None
+    if len(lines) > MAX_LINES:  # of a response
+        used = [Leniency.MANY_HEADERS]
+        del lines[MAX_LINES:]
     try:
         for line in lines:
             name, value = line.split(":", 1)
@@ -89,15 +93,18 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
             values[key] = value
     except ValueError:  # no colon, or no proper name: a folded line, unless the head is malformed
         lines = _join_folded(lines)
-        forgiven: list[str] | None = [] if not strict and start_line[:4].upper() == "SIP/" else None
+        forgiven: list[str] | None = [] if forgives else None
         lines, keys = _index_folded(lines, forgiven)
         values = {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
         if forgiven:
-            used = [Leniency.UNREADABLE_LINE]
-    if end > MAX_LINE:
-        _check_lengths(start_line, lines)
-    if len(keys) > MAX_HEADERS:
-        raise ParseError("too many headers")
+            used = [*(used or ()), Leniency.UNREADABLE_LINE]
+    if end > MAX_LINE or len(keys) > MAX_HEADERS:
+        if forgives:
+            used = [*(used or ()), *_leave_out(start_line, lines, keys)]
+            start_line = start_line[:MAX_LINE]
+            values = {key: line.split(":", 1)[1] for key, line in zip(keys, lines, strict=True)}
+        else:
+            _check_lengths(start_line, lines)
     if len(values) != len(keys):
         used = _settle_repeated(lines, keys, used or [], strict, start_line[:4].upper() == "SIP/")
         values = {key: lines[keys.index(key)].split(":", 1)[1] for key in values}
@@ -241,6 +248,25 @@ def _check_lengths(start_line: str, lines: list[str]) -> None:
         raise ParseError("the start line is too long", 414)
     if max(map(len, lines), default=0) > MAX_LINE:
         raise ParseError("a header is too long")
+    if len(lines) > MAX_HEADERS:
+        raise ParseError("too many headers")
+
+
+def _leave_out(start_line: str, lines: list[str], keys: list[str]) -> list[Leniency]:
+    """Leave out of a response what is too long or too much and its transaction does not need (8.1.3.2)."""
+    used = [Leniency.LONG_LINE] if len(start_line) > MAX_LINE else []
+    kept: list[tuple[str, str]] = []
+    for line, key in zip(lines, keys, strict=True):
+        if key in _MANDATORY:
+            kept.append((line, key))
+        elif len(line) > MAX_LINE:
+            used.append(Leniency.LONG_LINE)
+        elif len(kept) >= MAX_HEADERS:
+            used.append(Leniency.MANY_HEADERS)
+        else:
+            kept.append((line, key))
+    lines[:], keys[:] = [line for line, _ in kept], [key for _, key in kept]
+    return used
 
 
 def _settle_repeated(

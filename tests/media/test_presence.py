@@ -137,6 +137,18 @@ OPUS = HOME._replace(receive_codecs=((0, "opus", 8000),))
             id="another payload type",
         ),
         pytest.param([each._replace(timestamp=7) for each in stream(0, 10)], (), 10, 10, 0.02, 500, 0, id="no clock"),
+        pytest.param([each._replace(octets=0) for each in stream(0, 10)], (), 10, 0, 10, 500, 500, id="no payload"),
+        pytest.param(
+            [each._replace(octets=0 if each.number >= 50 else 160) for each in stream(0, 10)],
+            (),
+            10,
+            1,
+            9.02,
+            499,
+            449,
+            id="payload for a second",
+        ),
+        pytest.param([each._replace(octets=1) for each in stream(0, 10)], (), 10, 1, 0.29, 5000, 4500, id="1 octet"),
         pytest.param(
             [each._replace(number=each.number + 30000 * (each.number >= 250)) for each in stream(0, 10)],
             (),

@@ -585,3 +585,32 @@ def parse_or_none(data: object) -> Message | None:
         return parse(data)
     except ParseError:
         return None
+
+
+# More than we take
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "leniency"),
+    [
+        (" " + "x" * 40000, "", Leniency.LONG_LINE),
+        ("\r\nX-Long: " + "x" * 40000, "", Leniency.LONG_LINE),
+        ("\r\nContact: <sip:a@b>;x=" + "x" * 40000, "", Leniency.LONG_LINE),
+        ("\r\nContent-Length: " + "0" * 9000, "", Leniency.LONG_LINE),
+        ("\r\nX: y" * 300, "", Leniency.MANY_HEADERS),
+        ("", "\r\nX: y" * 5000, Leniency.MANY_HEADERS),
+        ("", "\r\nX: y\r\n z" * 1200, Leniency.MANY_HEADERS),
+        ("\r\nnothing", "\r\nX: y" * 5000, Leniency.MANY_HEADERS),
+    ],
+    ids=lambda value: repr(value[:12]) if isinstance(value, str) else "",
+)
+def test_what_is_too_long_or_too_much_does_not_cost_a_response(first: str, last: str, leniency: Leniency) -> None:
+    data = sample_response(486).replace(b"486 Some Reason", b"486" + first.encode())
+    data = data.replace(b"\r\n\r\n", last.encode() + b"\r\n\r\n", 1)
+    message = parse(data)
+    assert isinstance(message, Response)
+    assert (message.status, message.branch, message.cseq.method) == (486, "z9hG4bK776asdhds", "INVITE")
+    assert leniency in message.leniencies
+    assert len(message.to_bytes()) < 20000
+    with pytest.raises(ParseError):
+        parse(data, strict=True)

@@ -40,6 +40,8 @@ class Media:
     """on the wire, in place of the agreed one; -1 = the agreed one"""
     octets: int = 0
     """of payload in each packet; 0 = as many as 20 ms are; -1 = none"""
+    padded: bool = False
+    """all of it is padding (RFC 3550 section 5.1)"""
     other_port: bool = False
     """sent from a port that the description does not name"""
     other_host: str = ""
@@ -198,6 +200,7 @@ _TABLE: Final = (
     _media("ssrc_flutter", "a new SSRC every 100 ms", Media(ssrc_seconds=0.1)),
     _media("payload_short", "payloads of 13 octets where 160 are 20 ms", Media(octets=13)),
     _media("payload_empty", "RTP headers without payload", Media(octets=-1)),
+    _media("payload_padding", "RTP packets of nothing but padding", Media(padded=True)),
     _media("other_port", "RTP from a port that its description does not name", Media(other_port=True)),
     _media("other_host", "RTP from 127.0.0.2, its description names 127.0.0.1", Media(other_host="127.0.0.2")),
     _media("noise", "datagrams that are no RTP between the packets", Media(noise=True)),

@@ -174,6 +174,8 @@ class Stream:
             return
         if media.octets:
             payload = payload[: max(0, media.octets)]
+        elif media.padded:
+            payload = bytes(len(payload) - 1) + bytes((len(payload),))
         timestamp = self._timestamp
         if media.timestamps == "frozen":
             timestamp -= self._frame * SAMPLES
@@ -209,7 +211,8 @@ class Stream:
     def _send_packet(self, agreed: Agreed, wire_type: int, marker: bool, timestamp: int, payload: bytes) -> None:
         media = self._media
         self._formed += 1
-        head = (0x80, (0x80 if marker else 0) | wire_type, self._sequence, timestamp & 0xFFFFFFFF, self._ssrc)
+        first = 0xA0 if media.padded else 0x80
+        head = (first, (0x80 if marker else 0) | wire_type, self._sequence, timestamp & 0xFFFFFFFF, self._ssrc)
         packet = struct.pack("!BBHII", *head) + payload
         self._sequence = (self._sequence + 1) & 0xFFFF
         honest = self._formed <= media.honest_first
