@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigurationError
+from ..text_files import read_octets
 from .terminal import echo
 from .values import FilePath
 
@@ -106,9 +107,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, value: Path | None) ->
         return
     file = named or DEFAULT_FILE
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{file}: {error.strerror}; give a TOML file") from error
+        found = tomllib.loads(read_octets(file, "a TOML file").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file}: {error}") from error
     ctx.meta[_FILE] = file

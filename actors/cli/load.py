@@ -1,6 +1,7 @@
 """`sipswarm load TARGET`: calls by a schedule, each judged."""
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,9 @@ from ..config import MEDIA_SHARE, Listener, LoadConfig
 from ..errors import ConfigurationError
 from ..load import user_file
 from ..load.data import Data
+from ..load.schedule import Plan
 from ..load.thresholds import Threshold
+from ..text_files import read_octets
 from .audio import check_audio
 from .configuration import Verb, given_in_file
 from .options import (
@@ -258,6 +261,7 @@ def load(
         shard=shard[0],
         shards=shard[1],
     )
+    _check_reached(config)
     if check.asked():
         return check.loading(fleet, account, listener, hop, config, caller.advertise)
     return run_load(
@@ -265,14 +269,27 @@ def load(
     )
 
 
+def _check_reached(config: LoadConfig) -> None:
+    """See that the rates of a load lead to as many calls as were asked for, where no time was."""
+    if not config.calls or not config.profile or config.duration:
+        return
+    planned = replace(Plan.of(config), arrival="fixed").planned() or 0
+    if planned < config.calls:
+        raise click.UsageError(
+            f"-m {config.calls} is more than the {planned} calls that the given rates come to before they end; "
+            "drop -m, or give longer or higher rates"
+        )
+
+
 def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
     """The segments of a profile: lines such as `50/30s` (a step) or `10:200/60s` (a ramp), `#` begins a comment.
 
     Raises:
-        ConfigurationError: with the number of the line that is neither.
+        ConfigurationError: with the number of the line that is neither, or the file cannot be read.
     """
     segments = []
-    for number, line in enumerate(file.read_text("utf-8", "surrogateescape").splitlines(), 1):
+    given = read_octets(file, "a text file of steps such as 50/30s").decode("utf-8", "surrogateescape")
+    for number, line in enumerate(given.splitlines(), 1):
         text = line.partition("#")[0].strip()
         if not text:
             continue

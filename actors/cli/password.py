@@ -7,6 +7,9 @@ from pathlib import Path
 from ..errors import ConfigurationError
 from .terminal import echo
 
+_LONGEST = 4096
+"""Characters of a first line, its end included"""
+
 
 def read_password(file: Path) -> str:
     """The first line of a file, without its end.
@@ -22,7 +25,7 @@ def read_password(file: Path) -> str:
             status = os.fstat(opened.fileno())
             if stat.S_ISREG(status.st_mode):
                 _check_mode(file, stat.S_IMODE(status.st_mode))
-            password = opened.readline().rstrip("\r\n")
+            password = opened.readline(_LONGEST).rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(
             f"--auth-password-file {file}: {error.strerror}; give a file that you may read"
@@ -31,6 +34,8 @@ def read_password(file: Path) -> str:
         raise ConfigurationError(
             f"--auth-password-file {file}: this is not UTF-8; write the password as text"
         ) from error
+    if len(password) >= _LONGEST - 2:
+        raise ConfigurationError(f"--auth-password-file {file}: its first line is no password: it has no end")
     if not password:
         raise ConfigurationError(f"--auth-password-file {file}: its first line is empty; write the password in it")
     return password

@@ -6,11 +6,11 @@ begins a comment line. Otherwise the first line names the columns, separated by 
 
 import csv
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import Final
 
 from ..errors import ConfigurationError
+from ..text_files import MOST_ROWS, read_octets
 from .permits import Permits
 from .schedule import Share
 
@@ -59,9 +59,7 @@ class Data:
             ConfigurationError: with file and line: it cannot be read, has no rows, or a row has not as many fields.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except OSError as error:
-            raise ConfigurationError(f"{path}: {error.strerror}; give a CSV file") from error
+            text = read_octets(path, "a CSV file", MOST_ROWS).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise ConfigurationError(f"{path}:{line}: this is not UTF-8; convert the file") from error

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
 from ..foreign_text import cut, shown_line
+from ..text_files import read_octets
 
 LONGEST_EXPECTATION: Final = 200
 """characters of the name of an expectation"""
@@ -45,11 +46,7 @@ def load(path: str, name: str) -> UserFile:
         ConfigurationError: with file and line: it cannot be read, fails when it runs, or has no such function.
     """
     try:
-        with open(path, "rb") as file:
-            source = file.read()
-        tree = ast.parse(source, path)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}; give a Python file") from error
+        tree = ast.parse(read_octets(path, "a Python file"), path)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise ConfigurationError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error

@@ -97,3 +97,8 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     file.write_bytes(b"a\nb\n\xff\n")
     with pytest.raises(ConfigurationError, match=r"latin.csv:3: this is not UTF-8"):
         Data.read(str(file))
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="/dev/zero: it has more than 256 MiB; give a CSV file"):
+        Data.read("/dev/zero")
