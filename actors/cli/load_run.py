@@ -171,6 +171,7 @@ class LoadRun:
             planned=None if signals.ended_early else self._planned,
             attempted=max(self.fleet.attempted, self.report.tally.rows),
             held_back=self.fleet.held_back,
+            overloaded=self.fleet.overloaded,
             unclosed=sum(each.unclosed for each in fleets),
             interrupted=signals.interrupted,
             run_id=run.run_id(),

@@ -124,9 +124,13 @@ class Fleet:
     @property
     def held_back(self) -> int:
         """Planned calls that the limit of concurrent calls kept from starting (and nothing else)."""
-        overload = self.counted("sipswarm_calls_dropped_total", reason="overload")
         counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan
-        return max(int(counted), self._supervisor.load_counts[2] - int(overload))
+        return max(int(counted), self._supervisor.load_counts[2] - self.overloaded)
+
+    @property
+    def overloaded(self) -> int:
+        """Planned calls that the bound of the call workers kept from starting."""
+        return int(self.counted("sipswarm_calls_dropped_total", reason="overload"))
 
     def counted(self, name: str, **labels: str) -> float:
         """The sum of a counter over all its series with these label values."""

@@ -68,6 +68,8 @@ class Ending(NamedTuple):
     """calls that the workers began"""
     held_back: int
     """planned calls that the user's own limit kept from starting"""
+    overloaded: int = 0
+    """planned calls that the bound of the call workers kept from starting"""
     unclosed: int = 0
     """calls whose end no peer confirmed"""
     interrupted: bool = False
@@ -227,7 +229,7 @@ class Report:
             return Verdict.INTERNAL_FAILURE, (ending.failure,)
         if ending.interrupted:
             return Verdict.INTERRUPTED, ("the plan was cut short by a signal",)
-        own = (*ending.deaths, *self._words_of_failures(Blame.GENERATOR), *generator.reasons)
+        own = (*ending.deaths, *self._words_of_failures(Blame.GENERATOR), *self._missing(ending), *generator.reasons)
         if own:
             return Verdict.UNTRUSTWORTHY, own
         broken = self._words_of_failures(Blame.PLAN)
@@ -260,11 +262,18 @@ class Report:
             return ()
         words = [f"{failed} calls failed"]
         words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
-        if _lost(ending):
-            words.append(f"{_lost(ending)} of the plan were never started")
-        if self._unreported(ending):
-            words.append(f"{self._unreported(ending)} were started and never reported")
         return tuple(words)
+
+    def _missing(self, ending: Ending) -> Iterator[str]:
+        """Calls of the plan that have no row: what this program did not start or lost."""
+        lost, unreported = _lost(ending), self._unreported(ending)
+        overloaded = min(lost, ending.overloaded)
+        if overloaded:
+            yield f"{overloaded} of the plan were never started: {words_of('overload')}"
+        if lost > overloaded and ending.attempted:  # else nothing was sent at all, which has a verdict of its own
+            yield f"{lost - overloaded} of the plan were never started"
+        if unreported:
+            yield f"{unreported} were started and never reported"
 
     def _words_of_failures(self, blame: Blame) -> tuple[str, ...]:
         names = [name for name, _ in self.tally.failures.most_common() if blame_of(name) is blame]
@@ -327,7 +336,9 @@ class Report:
             },
             "failures": [
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
-                for name, count in tally.failures.most_common()
+                for name, count in (
+                    tally.failures + Counter(overload=min(_lost(ending), ending.overloaded))
+                ).most_common()
             ],
             "rate": self._rates(ending),
             "delays": {
