@@ -12,7 +12,7 @@ from ..messages import Snapshot
 from .configuration import Verb
 from .load import default_folder
 from .options import FleetOptions, fleet_options, out_option
-from .values import DEFAULT_METRICS, Number
+from .values import COUNT, DEFAULT_METRICS, Number
 
 if TYPE_CHECKING:
     from .run import Fleet
@@ -23,7 +23,7 @@ HOLD: Final = 4.0
 
 
 @click.command(cls=Verb)
-@click.option("-m", "--calls", type=click.IntRange(1), default=1000, show_default=True, help="So many calls.")
+@click.option("-m", "--calls", type=COUNT, default=1000, show_default=True, help="So many calls.")
 @click.option(
     "-r",
     "--rate",

@@ -18,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments: without the program's name; those of this process when not given.
     """
     try:
+        _fill_standard_descriptors()
         before = _end_on_interrupt()
         try:
             from .app import main as run
@@ -35,3 +36,20 @@ def _end_on_interrupt() -> Callable[..., object] | int | None:
         return signal.signal(signal.SIGINT, lambda number, frame: os._exit(INTERRUPTED))
     except ValueError:
         return None
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null for standard input, output or error where it is closed (`<&-`).
+
+    The next file or socket would get its number: what is printed would go there, and libuv aborts when it closes it.
+    """
+    for descriptor, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, mode)
+            if opened == descriptor:
+                os.set_inheritable(descriptor, True)  # our processes inherit it as they would the terminal
+            else:
+                os.dup2(opened, descriptor)
+                os.close(opened)

@@ -25,7 +25,7 @@ from .options import (
     fleet_options,
     out_option,
 )
-from .values import NO_METRICS, Condition, Digits, Duration, FilePath, Media, Number, Ramp, Shard
+from .values import COUNT, NO_METRICS, Condition, Digits, Duration, FilePath, Media, Number, Ramp, Shard
 
 TALK_TIME: Final = 60.0
 """seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call that nobody answers
@@ -62,14 +62,14 @@ must be seen to be that"""
     default=None,
     help="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
 )
-@click.option("-m", "--calls", type=click.IntRange(1), default=None, help="So many calls in all.")
+@click.option("-m", "--calls", type=COUNT, default=None, help="So many calls in all.")
 @click.option(
     "--duration", type=Duration(), default="0s", help="Start calls for so long; with -m, whatever ends first."
 )
 @click.option(
     "-l",
     "--max-concurrent",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 10**7),  # an octet each is shared by the call workers
     default=None,
     help="At most so many live calls over all shards; further ones are held back and counted.",
 )

@@ -20,6 +20,7 @@ from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig, checked_a
 from ..errors import ConfigurationError
 from .password import read_password
 from .values import (
+    COUNT,
     AdvertisedAddress,
     Codecs,
     Duration,
@@ -159,7 +160,7 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
         ),
         click.option(
             "--max-calls",
-            type=click.IntRange(1),
+            type=COUNT,
             default=20000,
             show_default=True,
             help="Live calls per call worker; beyond, new ones get 503.",

@@ -66,6 +66,10 @@ class Number(click.FloatRange):
         return number
 
 
+COUNT: Final = click.IntRange(1, 10**12)
+"""a number of calls"""
+
+
 class Duration(click.ParamType[float]):
     """Seconds from `5s`, `5000ms`, `2m` or `1h`; a bare number is seconds unless the unit is needed."""
 

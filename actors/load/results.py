@@ -279,9 +279,10 @@ class Results:
         """Nothing was run: leave nothing behind but what was there before, under its other name."""
         self._release()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what it held could not be written
+                self._file.close()
             self._file = None
-            for name in ("calls.csv.partial", "summary.json"):
+            for name in ("calls.csv.partial", "summary.json.partial", "summary.json"):
                 (self.folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # there is something else in it
                 self.folder.rmdir()

@@ -1,6 +1,8 @@
 """Standard output that cannot be written, that nobody reads, that is closed; Ctrl-C before a command has begun."""
 
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -66,6 +68,29 @@ def test_a_stream_that_is_closed_from_the_beginning_is_no_failure(closed: str, t
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["sh", "-c", line, sys.executable], env=environment, capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_load_and_its_processes_do_without_the_standard_streams(closed: str, tmp_path: Path) -> None:
+    answer = Answer(tmp_path)
+    with answer.program:
+        answer.ready()
+        load = f"{sys.executable} -m actors.cli load sip:a@{answer.address} -m 2 -d 0.1s --quiet --out out"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            ["sh", "-c", f"{load} {closed}"], cwd=tmp_path, env=environment, text=True, timeout=60, capture_output=True
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["verdict"] == "passed"
+
+
+def test_a_load_that_cannot_write_its_first_file_is_wrong_usage(tmp_path: Path) -> None:
+    def no_octets() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    done = run(["load", TARGET, "-m", "1", "--out", "out"], tmp_path, stdout=subprocess.PIPE, preexec_fn=no_octets)
+    assert (done.returncode, done.stderr) == (2, "sipswarm: --out out: File too large; make room there\n")
+    assert not (tmp_path / "out").exists()
 
 
 def test_usage_that_is_wrong_stays_exit_code_2(tmp_path: Path) -> None:
