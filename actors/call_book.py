@@ -182,7 +182,7 @@ class CallBook:
             self.slices.settled(times, call.planned, now)
             self._observe_uac(row, times.between(times.invited, times.first_response))
         if times.answered:
-            if is_completed(row.closed, row.cause):
+            if is_completed(row.closed, row.cause, row.failure):
                 totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
             totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
         if times.bye_done:

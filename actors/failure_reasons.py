@@ -100,6 +100,9 @@ OF_CAUSE: Final[dict[str, str]] = {
 """the reason that the cause of a call's end is by itself, whatever was expected of the call"""
 
 
+_TOO_SHORT: Final = ("ended_early", "cut_short")
+
+
 def cause_of(refusal: str) -> str:
     """The cause of the end of a call whose stream was refused. refusal: reason of the media worker."""
     return f"{MEDIA_REFUSED}: {refusal}" if refusal.partition(":")[0] in FILE_REFUSALS else refusal
@@ -119,12 +122,12 @@ def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str],
     return 503, "", (("Retry-After", "5"),)
 
 
-def is_completed(closed: str, cause: str) -> bool:
-    """Whether an answered call was torn down cleanly: its end was confirmed, and nothing had gone wrong with it.
+def is_completed(closed: str, cause: str, failure: str) -> bool:
+    """Whether an answered call was held as planned and torn down cleanly: its end was confirmed.
 
-    closed, cause: of its `CallFinished`.
+    closed, cause, failure: of its `CallFinished`.
     """
-    return closed == "confirmed" and not reason_of(cause)
+    return closed == "confirmed" and not reason_of(cause) and failure not in _TOO_SHORT
 
 
 def reason_of(cause: str) -> str:

@@ -198,11 +198,13 @@ class Report:
         count = {
             "answered": self._answered(ending),
             "completed": tally.completed,
-            "failed": self.failed(ending) - tally.blamed(Blame.GENERATOR),
+            "failed": tally.failed - tally.blamed(Blame.GENERATOR),
             "one_way": tally.one_way,
         }[name]
         tried = attempted - tally.outcomes[NOT_SENT]
-        return count / tried if tried else None
+        if not tried or (name == "one_way" and not tally.media_calls):
+            return None
+        return count / tried
 
     def _unreported(self, ending: Ending) -> int:
         """Calls that were started and are not known to have ended, when nothing can come any more."""

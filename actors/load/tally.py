@@ -44,6 +44,8 @@ class Tally:
         self.phrases: dict[int, str] = {}
         """the first reason phrase that came with each of them"""
         self.answered = self.completed = self.one_way = 0
+        self.media_calls = 0
+        """answered calls that had media, or in which it was due"""
         self.unreachable = 0
         """calls whose INVITE could not be sent, for want of a connection or through a fault of this machine"""
         self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = self.rtp_due = self.rtp_missed = 0
@@ -99,11 +101,13 @@ class Tally:
                     self.phrases.setdefault(row.code, row.phrase)
         if row.outcome == "answered":
             self.answered += 1
-            self.completed += is_completed(row.closed, row.cause)
+            self.completed += is_completed(row.closed, row.cause, failure)
             self.distributions["duration"].add(row.duration)
             self.one_way += failure == "one_way" or is_one_way(row)
+            self.media_calls += bool(row.rtp_sent or row.rtp_received or row.rtp_due)
+            self._add_quality(row)
         self._add_times(row)
-        self._add_media(row)
+        self._add_packets(row)
         self.digits_sent += row.digits_sent
         self.digits_received += row.digits_received
         self.digits_missed += row.digits_missed
@@ -124,16 +128,20 @@ class Tally:
         if row.outcome != "not_sent":
             self._concurrency.add(row.started, row.ended)
 
-    def _add_media(self, row: CallFinished) -> None:
+    def _add_packets(self, row: CallFinished) -> None:
+        """What came and went, early media of calls that nobody answered included."""
         self.rtp_sent += row.rtp_sent
         self.rtp_received += row.rtp_received
         self.rtp_lost += row.rtp_lost
         self.rtp_due += row.rtp_due
         self.rtp_missed += row.rtp_missed
         self.rtp_discards.update(discards_of(row))
+        self.streams += row.rtp_received > 0
+
+    def _add_quality(self, row: CallFinished) -> None:
+        """How good the media of an answered call was."""
         missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
-            self.streams += 1
             lost = row.rtp_lost / (row.rtp_lost + row.rtp_received)
             self.distributions["loss"].add(missing if row.rtp_due else lost)  # while held, numbers may go on unheard
             if row.jitter >= 0:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from ..errors import ConfigurationError
 
 RATIOS: Final = ("answered", "completed", "failed", "one_way", "dropped")
-"""shares from 0 to 1: of the calls attempted, `dropped` of the calls planned"""
+"""shares from 0 to 1: of the calls attempted, `dropped` of the calls planned; `one_way` needs a call with media"""
 DISTRIBUTIONS: Final = (
     "post_dial_delay",
     "answer_delay",

@@ -302,9 +302,14 @@ def test_the_most_calls_at_a_time() -> None:
         ({"closed": "refused"}, 0),
         ({"closed": "unanswered", "disconnect_delay": -1.0}, 0),
         ({"closed": "lost", "ended_by": "expired"}, 0),
+        ({"failure": "ended_early", "ended_by": "remote"}, 0),
+        ({"failure": "cut_short"}, 0),
+        ({"failure": "digits"}, 1),
     ],
 )
-def test_a_call_is_completed_when_its_end_was_confirmed(changes: dict[str, Any], completed: int) -> None:
+def test_a_call_is_completed_when_it_was_held_as_planned_and_its_end_confirmed(
+    changes: dict[str, Any], completed: int
+) -> None:
     assert report(ROW._replace(**changes)).tally.completed == completed
 
 
@@ -327,6 +332,23 @@ def test_the_figure_of_a_threshold(expression: str, value: float) -> None:
     made = report(ROW, REFUSED)
     assert made.figure(Threshold.parse(expression), ending(2, planned=4, held_back=2)) == value
     assert report().figure(Threshold.parse(expression), ending(0)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["mos.p5", "loss.max", "jitter.max", "received_ratio.min", "gap.max", "media_share.min"]
+)
+def test_early_media_of_a_call_that_nobody_answered_says_nothing_about_quality(name: str) -> None:
+    early = ROW._replace(outcome="failed", code=480, media_due=2.0, media_present=2.0, rtp_due=100, media_gap=0.02)
+    made = report(early)
+    assert made.figure(Threshold.parse(f"{name}<9"), ending(1)) is None
+    assert made.figure(Threshold.parse("one_way<=0"), ending(1)) is None
+    assert made.judge(ending(1)).summary["media"]["rtp_received"] == early.rtp_received > 0
+
+
+def test_calls_without_media_are_no_calls_whose_media_went_both_ways() -> None:
+    silent = ROW._replace(rtp_sent=0, rtp_received=0, rtp_due=0, media_due=0.0)
+    assert report(silent).figure(Threshold.parse("one_way<=0"), ending(1)) is None
+    assert report(silent, ROW).figure(Threshold.parse("one_way<=0"), ending(2)) == 0.0
 
 
 def test_calls_that_were_dropped_are_a_share_of_the_plan() -> None:

@@ -258,6 +258,7 @@ _TABLE: Final = (
     *_fails("hangs_up_early", "answered", "ended_early", "thresholds decide, and all were answered", verdict="passed"),
     *_fails("hangs_up_late", "nothing", "ended_early", "0.4 s of 2 s are missing"),
     *_fails("hangs_up_at_once", "nothing", "ended_early"),
+    *_fails("hangs_up_at_once", "completed", "ended_early", "a call of 0 s is not completed", verdict=_OVER),
     # ---- no answer
     *_fails("mute", "ring", "timeout", "the user waits 1 s, also when no 1xx comes", within=RING_IN),
     *_fails("mute", "nothing", "timeout", "Timer B ran out", slow=True),
