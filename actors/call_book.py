@@ -260,5 +260,5 @@ class CallBook:
 
 def _own_fault(row: CallFinished) -> str:
     """The failure of a call that nobody judges: what went wrong on this side, and nothing else."""
-    reason = reason_of(row.cause)
+    reason = reason_of(row.cause, answered=row.outcome == "answered")
     return reason if reason and blame_of(reason) is Blame.GENERATOR else ""

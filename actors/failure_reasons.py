@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from sipcore.hop import Hop
 
 from .offer_warnings import ANSWER_OF_NO_USE, warning
+from .request_loss import Loss
 
 
 class Blame(Enum):
@@ -37,6 +38,11 @@ REASONS: Final[dict[str, Reason]] = {
     "code": Reason(_SUT, "another final response than expected"),
     "timeout": Reason(_SUT, "no final response in time"),
     "unreachable": Reason(_SUT, "no connection to the target came about, or its port takes no datagrams"),
+    "bad_contact": Reason(
+        _SUT,
+        "the address that the other side named for requests within the call leads nowhere from here; its transport and "
+        "IP version need a listener (-t, --listen)",
+    ),
     "transport_error": Reason(_SUT, "the connection was lost"),
     "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
     "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
@@ -84,6 +90,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "refused": "unreachable",
     "transport": "transport_error",
     "local_transport": "no_transport",
+    "no_way": "no_transport",
     "no_port": "no_port",
     "no_descriptor": "no_descriptor",
     "bad_address": "no_address",
@@ -130,8 +137,13 @@ def is_completed(closed: str, cause: str, failure: str) -> bool:
     return closed == "confirmed" and not reason_of(cause) and failure not in _TOO_SHORT
 
 
-def reason_of(cause: str) -> str:
-    """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response."""
+def reason_of(cause: str, *, answered: bool = False) -> str:
+    """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response.
+
+    answered: the call was, so that its target had been reached.
+    """
+    if answered and cause == Loss.NO_WAY.value:
+        return "bad_contact"
     return OF_CAUSE.get(cause.partition(":")[0], "")  # a stream's failure has its details after a colon
 
 

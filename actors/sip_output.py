@@ -92,7 +92,7 @@ class SipOutput:
         listener, address = self._routes.get((hop, local)) or self._route(hop, local)
         if listener is None:
             reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
-            self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.LOCAL)
+            self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.NO_WAY)
         elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
             self.send_from(listener, data, hop.host, hop.port, flow, local.host)
         else:
@@ -140,7 +140,7 @@ class SipOutput:
         try:
             self._put(self._sockets[listener], data, address, source)
         except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
-            self._refuse(listener, data, *address, "sending failed: no such address", Loss.LOCAL)
+            self._refuse(listener, data, *address, "sending failed: no such address", Loss.NO_WAY)
         except OSError as error:
             if error.errno in TRANSIENT:
                 self._dropped.value += 1  # its transaction repeats it, or times out

@@ -15,11 +15,12 @@ from .request_loss import Loss
 
 _LOCAL: Final = frozenset(
     {
-        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EINVAL),
-        *(errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAFNOSUPPORT, errno.ENETDOWN, errno.ENETUNREACH),
-        *(errno.EMSGSIZE, errno.EBADF),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EADDRNOTAVAIL, errno.EADDRINUSE),
+        *(errno.ENETDOWN, errno.EMSGSIZE, errno.EBADF),
     }
 )
+_NO_WAY: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
+"""the destination's: a broadcast address, one that no host has, of another network"""
 TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ECONNREFUSED})
 """errors of a datagram that its repetition may not meet again; ECONNREFUSED speaks of an earlier datagram"""
 _RECEIVE_ERRORS: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
@@ -35,6 +36,8 @@ ERRORS_PER_TURN: Final = 64
 
 def loss_of(number: int | None) -> Loss:
     """What an error of connecting or sending means. number: errno, None = none was given."""
+    if number in _NO_WAY:
+        return Loss.NO_WAY
     return Loss.LOCAL if number in _LOCAL else Loss.UNREACHABLE
 
 

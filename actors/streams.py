@@ -210,7 +210,7 @@ class Streams:
     def _open(self, index: int, host: str, port: int, name: str) -> Connection | tuple[str, Loss]:
         """A new connection, or why there is none."""
         if index not in self._sockets:
-            return "no listener for streams", Loss.LOCAL
+            return "no listener for streams", Loss.NO_WAY
         if self.count >= self._limits.total:
             return "too many connections", Loss.LOCAL
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -201,7 +201,7 @@ async def _one_call(
             return 1
         except (CallTimeout, CallEnded) as error:
             cause = error.cause if isinstance(error, CallEnded) else ""
-            echo(_not_as_it_should_be(cause) if reason_of(cause) else f"not answered: {error}")
+            echo(_not_as_it_should_be(reason_of(cause)) if reason_of(cause) else f"not answered: {error}")
             _say_ladders(placed, say)
             stopped.cancel()
             return 1
@@ -274,8 +274,9 @@ async def _talk(
 
 def end_fault(call: "Call") -> str:
     """Why the end of an answered call is no clean one, in words; empty = it was confirmed (RFC 3261 section 15.1)."""
-    if reason_of(call.cause):
-        return _not_as_it_should_be(call.cause)
+    reason = reason_of(call.cause, answered=True)
+    if reason:
+        return _not_as_it_should_be(reason)
     closed = closed_of(call.times)
     if closed == "confirmed":
         return ""
@@ -283,8 +284,7 @@ def end_fault(call: "Call") -> str:
     return f"not closed: our BYE was {why}"
 
 
-def _not_as_it_should_be(cause: str) -> str:
-    reason = reason_of(cause)
+def _not_as_it_should_be(reason: str) -> str:
     return f"not as it should be: {words_of(reason)} ({reason})"
 
 

@@ -42,7 +42,7 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
 
 def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
     """What ended the call by itself, and whether the INVITE got the final response that it should."""
-    reason = reason_of(row.cause)
+    reason = reason_of(row.cause, answered=row.outcome == "answered")
     if reason == DRAINED and row.outcome == "answered":
         reason = ""  # whoever ends a run early takes calls as long as they were
     if reason:

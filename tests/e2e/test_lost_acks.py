@@ -28,9 +28,9 @@ UNREACHABLE: dict[str, tuple[Callable[[], str], Loss]] = {
         lambda: f"sip:b@127.0.0.1:{closed_port(socket.SOCK_STREAM)};transport=tcp",
         Loss.UNREACHABLE,
     ),
-    "refused by the kernel": (lambda: "sip:b@255.255.255.255", Loss.LOCAL),
-    "no listener of the transport": (lambda: "sip:b@127.0.0.1;transport=tls", Loss.LOCAL),
-    "no listener of the version": (lambda: "sip:b@[::1]:9", Loss.LOCAL),
+    "refused by the kernel": (lambda: "sip:b@255.255.255.255", Loss.NO_WAY),
+    "no listener of the transport": (lambda: "sip:b@127.0.0.1;transport=tls", Loss.NO_WAY),
+    "no listener of the version": (lambda: "sip:b@[::1]:9", Loss.NO_WAY),
 }
 
 

@@ -109,6 +109,8 @@ class Lie:
     replies: tuple[Reply, ...] = (OK,)
     description: Description | None = Description()
     media: Media = Media()
+    contact: str = ""
+    """in the 200; empty = where the peer is"""
     bye: int = 200
     """what answers a BYE; 0 = nothing"""
     bye_after: float = 0.0
@@ -204,6 +206,13 @@ _TABLE: Final = (
     _media("other_port", "RTP from a port that its description does not name", Media(other_port=True)),
     _media("other_host", "RTP from 127.0.0.2, its description names 127.0.0.1", Media(other_host="127.0.0.2")),
     _media("noise", "datagrams that are no RTP between the packets", Media(noise=True)),
+    # ---- where requests within the call go
+    Lie(name="contact_tcp", says="names a Contact on TCP", contact="sip:liar@127.0.0.1:9;transport=tcp"),
+    Lie(name="contact_tls", says="names a sips Contact", contact="sips:liar@127.0.0.1:9"),
+    Lie(name="contact_ws", says="names a Contact on WebSocket", contact="sip:liar@127.0.0.1:9;transport=ws"),
+    Lie(name="contact_ipv6", says="names a Contact on IPv6", contact="sip:liar@[::1]:9"),
+    Lie(name="contact_broadcast", says="names a broadcast address", contact="sip:liar@255.255.255.255"),
+    Lie(name="contact_nowhere", says="names a port at which nobody listens", contact="sip:liar@%NOWHERE%"),
     # ---- digits
     _media("digits_never", "hears digits and gives none back", Media(digits="never")),
     _media("digits_missing", "gives every other digit back", Media(digits="missing")),

@@ -317,7 +317,8 @@ class _Call:
             lines.append(each)
         body = b""
         if request.method == b"INVITE" and 200 <= reply.status < 300:
-            lines.append(f"Contact: <{peer.uri}>".encode())
+            contact = self._lie.contact.replace("%NOWHERE%", peer.nowhere) or peer.uri
+            lines.append(f"Contact: <{contact}>".encode())
             if self._lie.description is not None:
                 body = self._description(self._lie.description)
                 lines.append(b"Content-Type: " + self._lie.description.content_type)

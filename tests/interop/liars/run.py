@@ -104,7 +104,8 @@ def findings(cell: Cell, outcome: Outcome) -> list[str]:
     """What is not right, in sentences; none = the cell is as the table says."""
     found = [*_of_the_verdict(cell, outcome), *_of_the_calls(cell, outcome), *_of_the_times(outcome)]
     found += [*_of_the_packets(cell, outcome), *_of_the_files(outcome)]
-    if outcome.open_dialogs:
+    nowhere = bool(LIES[cell.lie].contact)  # ACK and BYE go where the peer has said, which is not to the peer
+    if bool(outcome.open_dialogs) != nowhere:
         found.append(f"{outcome.open_dialogs} dialogs are left at the peer without ACK or BYE")
     longest = cell.within or LONGEST
     if outcome.seconds > longest:

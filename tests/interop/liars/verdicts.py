@@ -213,6 +213,13 @@ _TABLE: Final = (
     *_passes("other_port", "media", "RFC 3264 5.1: the port in m= is where one receives"),
     *_fails("other_host", "media", "one_way", "decision: RTP of a host that no description names is a stranger's"),
     *_passes("noise", "media figures", "what is no RTP is no loss"),
+    # ---- where requests within the call go
+    *(
+        each
+        for name in ("tcp", "tls", "ws", "ipv6", "broadcast")
+        for each in _fails(f"contact_{name}", "nothing", "bad_contact", "RFC 3261 12.1.2: no way leads there from UDP")
+    ),
+    *_fails("contact_nowhere", "nothing", "unreachable|transport_error|ended_early", "RFC 3261 18.4"),
     # ---- digits
     *_fails("digits_never", "digits", "digits"),
     *_passes("digits_never", "nothing", "no digit was expected"),
