@@ -486,7 +486,7 @@ class StreamStatistics(NamedTuple):
     packets_due: int
     """Packets due in that time: by sequence numbers, and in gaps by the peer's packet time."""
     packets_missed: int
-    """Packets of those that never came, those after the newest one included."""
+    """Packets of those that did not come in their time, those after the newest one included."""
     missed_ratio: float
     """packets_missed / packets_due, 0 to 1."""
 

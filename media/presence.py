@@ -43,6 +43,8 @@ _PACE: Final = 0.05
 """Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
 _FEW: Final = 3
 """Packets whose time is no missing media yet, however long they are."""
+SHORTEST: Final = 0.005
+"""Seconds: no sender has a shorter packet time; packets that hold less lack audio."""
 _PROMPT: Final = 0.4
 _SLACK: Final = 10
 _ENOUGH: Final = 8
@@ -79,7 +81,7 @@ class Presence:
         "_fresh",
         "_gap",
         "_gap_from",
-        "_had_others",
+        "_had_events",
         "_heard_noise",
         "_heard_octets",
         "_heard_packets",
@@ -90,10 +92,13 @@ class Presence:
         "_missing",
         "_noise",
         "_not_audio",
+        "_numbered",
         "_octets",
         "_octets_from",
         "_owed",
         "_packets",
+        "_packets_from",
+        "_packets_of_octets",
         "_quiet_from",
         "_received",
         "_receiver",
@@ -101,6 +106,7 @@ class Presence:
         "_said_ssrc",
         "_since",
         "_started_late",
+        "_stepped",
         "_suppressed",
         "_timestamp",
         "_unique",
@@ -118,6 +124,8 @@ class Presence:
         self._candidate = -1.0
         self._confirmed = False
         """two looks agreed on the packet time"""
+        self._stepped = 0.0
+        """seconds from one packet to the next by their timestamps, where octets tell the packet time"""
         self._measured: Reception | None = None
         self._timestamp = self._highest = 0
         self._was_both_ways = False
@@ -126,14 +134,16 @@ class Presence:
         self._since = -1.0
         """since when media is due; -1 = it is not"""
         self._active = self._excused = self._missing = self._gap = self._started_late = 0.0
-        self._packets = self._received = 0
+        self._packets = self._received = self._numbered = 0
         self._unmeasured = 0.0
         """seconds of gaps whose packets wait for the peer's packet time"""
         self._unique = self._expected = self._owed = self._not_audio = self._noise = 0
         self._octets = self._octets_from = 0
+        self._packets_of_octets = self._packets_from = 0
+        """of audio, copies included, which those octets were in"""
         self._heard_octets = self._heard_packets = self._heard_noise = 0
         """of audio, when the packet time was looked at last; packets that came twice are counted twice"""
-        self._had_others = False
+        self._had_events = False
         """events came since the last look that saw audio"""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
         self._suppressed = self._fresh = False
@@ -164,8 +174,9 @@ class Presence:
         self._unique, self._expected = receiver.unique, receiver.expected
         self._not_audio, self._noise = receiver.not_audio, receiver.noise_packets
         self._octets_from = receiver.audio_octets
+        self._packets_from = receiver.received - receiver.not_audio
         self._measure(receiver)
-        self._suppressed = self._had_others = False
+        self._suppressed = self._had_events = False
         self._fresh = True
         self._owed = 0
         self._said_ssrc = -1
@@ -176,7 +187,9 @@ class Presence:
         self.look(now)
         self._take_quiet(now - self._quiet_from, self._suppressed)
         self._active += now - self._since
-        self._octets += self._receiver.audio_octets - self._octets_from
+        receiver = self._receiver
+        self._octets += receiver.audio_octets - self._octets_from
+        self._packets_of_octets += receiver.received - receiver.not_audio - self._packets_from
         self._since = -1.0
 
     def look(self, now: float) -> None:
@@ -191,7 +204,7 @@ class Presence:
         others = max(0, receiver.not_audio - self._not_audio)
         empty = max(0, receiver.noise_packets - self._noise)
         audio = new - others
-        self._had_others |= others > 0
+        self._had_events |= others > empty
         if audio <= 0 and not receiver.suppressed:
             if prompt:  # else what came may still wait in the kernel, because we were late
                 self._floor = now
@@ -216,9 +229,10 @@ class Presence:
         self._fresh = False
         # What sequence numbers show as lost in a gap was counted by its time.
         self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
+        self._numbered += sent
         self._received += max(0, new - empty)
         self._unique, self._expected, self._owed = unique, expected, 0
-        self._not_audio, self._noise, self._had_others = receiver.not_audio, receiver.noise_packets, False
+        self._not_audio, self._noise, self._had_events = receiver.not_audio, receiver.noise_packets, False
         self._quiet_from = self._gap_from = last
         self._suppressed = receiver.suppressed
 
@@ -246,7 +260,7 @@ class Presence:
 
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
-        settled = SETTLED_DTX if self._dtx or self._had_others else SETTLED_START if self._fresh else SETTLED
+        settled = SETTLED_DTX if self._dtx or self._had_events else SETTLED_START if self._fresh else SETTLED
         return quiet <= max(settled, _FEW * self._interval) and self._quiet_from == self._gap_from
 
     def _measure(self, receiver: Receiver) -> bool:
@@ -255,17 +269,17 @@ class Presence:
         Returns whether it is known for sure.
         """
         reception = receiver.reception
-        if self._measure_octets(receiver):
-            self._measured = None
-            return True
+        known = self._measure_octets(receiver)
         if reception is None or reception.timestamp < 0:
             self._measured = None
-            return False
+            return known
         timestamp, highest = reception.timestamp, reception.highest
         packets = highest - self._highest
         if self._measured is reception and packets > 0:
             interval = ((timestamp - self._timestamp) & _M32) / reception.clock_rate / packets
-            if INTERVALS[0] <= interval <= INTERVALS[1]:
+            if known:
+                self._stepped = interval if INTERVALS[0] <= interval <= INTERVALS[1] else 0.0
+            elif INTERVALS[0] <= interval <= INTERVALS[1]:
                 if abs(interval - self._candidate) <= 0.05 * interval:
                     self._interval = interval
                     self._confirmed = True
@@ -275,7 +289,7 @@ class Presence:
                     self._interval = interval if rough else self._candidate
                 self._candidate = interval
         self._measured, self._timestamp, self._highest = reception, timestamp, highest
-        return False
+        return known
 
     def _measure_octets(self, receiver: Receiver) -> bool:
         """The mean length of the packets since the last look, where octets tell it."""
@@ -370,27 +384,48 @@ class Presence:
                     missing += quiet
                     packets += round(quiet / self._interval)
         due = max(0.0, active - excused)
-        short = self._short(due, packets) if not excused and not self._dtx else 0
-        packets += short
-        missing += short * self._packet_time()
-        return MediaTime(due, max(0.0, due - missing), min(gap, active), packets, max(0, packets - self._received))
-
-    def _short(self, due: float, packets: int) -> int:
-        """Packets that the time asks for and nothing else shows: a peer that sends too slowly, or in short bursts.
-
-        due: seconds. packets: counted as due by their numbers and by gaps.
-        """
+        missed = max(0, packets - self._received)
         interval = self._packet_time()
-        short = round((due - self._started_late) / interval) - packets if interval > 0 else 0
-        return short if short * interval > max(SETTLED, _PACE * due) else 0
+        if interval and not excused and not self._dtx:
+            short = self._short(due, missed, interval)
+            missing += short * interval
+            missed += short
+            # What came in bursts made up for no gap, and is not due a second time.
+            most = max(self._numbered, round(due / interval))
+            packets = min(packets + short, most)
+        present = max(0.0, due - missing) if self._received else 0.0
+        return MediaTime(due, present, min(gap, active), packets, min(missed, packets))
+
+    def _short(self, due: float, missed: int, interval: float) -> int:
+        """Packets that the time asks for and nothing else shows: a peer that sends too slowly, or too little in each.
+
+        due: seconds. missed: packets that numbers and gaps show as missing. interval: seconds of audio in one.
+        """
+        lacking = due - self._started_late - self._audio_time(interval) - missed * interval
+        return round(lacking / interval) if lacking > max(SETTLED, _PACE * due) else 0
+
+    def _audio_time(self, interval: float) -> float:
+        """Seconds of audio that came: by octets where the codec has a constant rate, else by packets."""
+        held = self._held_time()
+        events = self._receiver.event_packets  # a digit stands in place of audio
+        return max(0, self._received - events) * min(held or interval, interval) + events * interval
+
+    def _held_time(self) -> float:
+        """Seconds of audio in one packet by its octets; 0.0 = they do not tell."""
+        octets, packets = self._octets, self._packets_of_octets
+        receiver = self._receiver
+        if self._since >= 0:
+            octets += receiver.audio_octets - self._octets_from
+            packets += receiver.received - receiver.not_audio - self._packets_from
+        rate = self._octets_per_second()
+        return octets / rate / packets if rate and octets > 0 and packets > 0 else 0.0
 
     def _packet_time(self) -> float:
-        """Seconds of audio in one packet, by its octets where the codec has a constant rate; 0.0 = nobody knows."""
-        octets = self._octets
-        if self._since >= 0:
-            octets += self._receiver.audio_octets - self._octets_from
-        rate = self._octets_per_second()
-        audio = self._received - self._receiver.event_packets
-        if rate and octets > 0 and audio > 0:
-            return max(INTERVALS[0], octets / rate / audio)
+        """Seconds from one packet to the next: by octets where the codec has a constant rate; 0.0 = nobody knows.
+
+        Where they hold too little for any packet time, timestamps count.
+        """
+        held = self._held_time()
+        if held:
+            return held if held >= SHORTEST else self._stepped or max(held, INTERVALS[0])
         return self._interval if self._confirmed else 0.0

@@ -116,6 +116,7 @@ class Receiver:
         "_late",
         "_left_at",
         "_left_ssrc",
+        "_noise_octets",
         "_noise_types",
         "_other_at",
         "_owner",
@@ -177,7 +178,7 @@ class Receiver:
         self.sink = Sink()
         self.event_packets = 0
         """Packets of telephone-event among those received, and their octets: they are of no audio codec."""
-        self.event_octets = 0
+        self.event_octets = self._noise_octets = 0
         self.digits_received = 0
         self._digits_waiting = 0  # events of digits since the events were handed out for the `_digits_drain`th time
         self._digits_drain = 0
@@ -291,7 +292,7 @@ class Receiver:
     @property
     def audio_octets(self) -> int:
         """Payload octets of audio."""
-        return self.bytes_received - self.event_octets
+        return self.bytes_received - self.event_octets - self._noise_octets
 
     @property
     def expected(self) -> int:
@@ -594,6 +595,8 @@ class Receiver:
             self.event_receiver.set_clock(event_clock, self._clock)
             # Even with a repeated sequence number: some phones do not count while a digit lasts.
             self._receive_event(bytes(data[start:end]), sequence_number, timestamp, now)
+        elif payload_type not in self._codecs:
+            self._noise_octets += end - start
         if verdict == DUPLICATE:
             self.discards[totals.DUPLICATE] += 1
             return

@@ -148,7 +148,7 @@ OPUS = HOME._replace(receive_codecs=((0, "opus", 8000),))
             449,
             id="payload for a second",
         ),
-        pytest.param([each._replace(octets=1) for each in stream(0, 10)], (), 10, 1, 0.29, 5000, 4500, id="1 octet"),
+        pytest.param([each._replace(octets=1) for each in stream(0, 10)], (), 10, 0.06, 0.29, 500, 497, id="1 octet"),
         pytest.param(
             [each._replace(number=each.number + 30000 * (each.number >= 250)) for each in stream(0, 10)],
             (),
@@ -323,6 +323,28 @@ def test_events_alone_are_no_audio_but_a_digit_within_audio_is_no_gap() -> None:
     found = played([*stream(0, 3), *digit, *stream(3.8, 10, first=190)], 10.0)
     assert found.present == found.due == pytest.approx(10.0)
     assert found.packets_missed == 0
+
+
+@pytest.mark.parametrize("every", [50, 100, 500])
+def test_packets_that_come_at_once_make_up_for_no_gap_and_are_not_due_twice(every: int) -> None:
+    """Ten seconds of audio, so many packets at once, then nothing until their time is over."""
+    packets = [
+        each._replace(at=each.number // every * every * 0.02 + 1e-4 * (each.number % every)) for each in stream(0, 10)
+    ]
+    found = played(packets, 10.0)
+    assert found.packets_due == 500
+    assert found.packets_missed >= 400
+    assert found.present < 2.5
+
+
+@pytest.mark.parametrize("late", [0.0, 0.1, 0.2, 0.3])
+def test_comfort_noise_that_nobody_agreed_on_is_no_digit(late: float) -> None:
+    """A second of noise between two packets of audio is no media, whenever it is looked at."""
+    packets = [each if each.number % 50 == 0 else each._replace(pt=13, octets=1) for each in stream(0, 10)]
+    found = played(packets, 10.0, command=WITHOUT_NOISE, looks_late=late)
+    assert found.present == pytest.approx(0.0, abs=0.25)
+    assert found.packets_due == pytest.approx(500, abs=12)
+    assert found.packets_missed == pytest.approx(490, abs=12)
 
 
 def test_audio_that_comes_in_bursts_or_too_slowly_is_missing_though_no_gap_is_long() -> None:
