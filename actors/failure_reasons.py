@@ -67,6 +67,8 @@ REASONS: Final[dict[str, Reason]] = {
     "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
     "media_failed": Reason(_GENERATOR, "a media stream of ours failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
+    "not_started": Reason(_GENERATOR, "the call was planned and never started"),
+    "unreported": Reason(_GENERATOR, "the call was started, and its worker was lost with what it knew of the call"),
     "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
     "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
     "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
@@ -75,6 +77,9 @@ REASONS: Final[dict[str, Reason]] = {
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }
 """by name, as it stands in rows, summaries and label values"""
+
+WITHOUT_ROW: Final = ("not_started", "unreported")
+"""of calls that no call worker knows: they are in the verdict, and in no row and no metric"""
 
 NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 """the call did what was planned, but its end was not confirmed by the other side"""

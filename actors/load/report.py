@@ -190,7 +190,7 @@ class Report:
         attempted = ending.attempted
         if name == "dropped":
             planned = attempted + ending.held_back + _lost(ending)
-            return (planned - attempted) / planned if planned else None
+            return ending.held_back / planned if planned else None
         if not ending.over and name == "answered":
             attempted = self._answered(ending) + tally.rows - tally.answered  # the INVITEs with a final outcome
         elif not ending.over:
@@ -266,16 +266,18 @@ class Report:
         words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
         return tuple(words)
 
-    def _missing(self, ending: Ending) -> Iterator[str]:
-        """Calls of the plan that have no row: what this program did not start or lost."""
-        lost, unreported = _lost(ending), self._unreported(ending)
+    def _without_row(self, ending: Ending) -> Counter[str]:
+        """Calls of the plan that have no row, by reason: this program did not start them, or lost them."""
+        lost = _lost(ending)
         overloaded = min(lost, ending.overloaded)
-        if overloaded:
-            yield f"{overloaded} of the plan were never started: {words_of('overload')}"
-        if lost > overloaded and ending.attempted:  # else nothing was sent at all, which has a verdict of its own
-            yield f"{lost - overloaded} of the plan were never started"
-        if unreported:
-            yield f"{unreported} were started and never reported"
+        started = Counter(overload=overloaded, not_started=lost - overloaded, unreported=self._unreported(ending))
+        return +started
+
+    def _missing(self, ending: Ending) -> Iterator[str]:
+        """The same in words; where nothing was sent at all, that has a verdict of its own."""
+        for reason, count in self._without_row(ending).items():
+            if reason != "not_started" or ending.attempted:
+                yield f"{count} missed: {reason}: {words_of(reason)}"
 
     def _words_of_failures(self, blame: Blame) -> tuple[str, ...]:
         names = [name for name, _ in self.tally.failures.most_common() if blame_of(name) is blame]
@@ -338,9 +340,7 @@ class Report:
             },
             "failures": [
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
-                for name, count in (
-                    tally.failures + Counter(overload=min(_lost(ending), ending.overloaded))
-                ).most_common()
+                for name, count in (tally.failures + self._without_row(ending)).most_common()
             ],
             "rate": self._rates(ending),
             "delays": {

@@ -81,13 +81,13 @@ def beat(
         (report(ROW, ROW), ending(2), Verdict.PASSED, ""),
         (report(ROW, REFUSED), ending(2), Verdict.CALLS_FAILED, "1 missed: code"),
         (report(ROW._replace(failure="digits")), ending(1), Verdict.CALLS_FAILED, "1 missed: digits"),
-        (report(ROW), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 of the plan were never started"),
+        (report(ROW), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 missed: not_started"),
         (report(ROW), ending(1, planned=3, overloaded=2), Verdict.UNTRUSTWORTHY, "raise --max-calls or --call-workers"),
-        (report(ROW, thresholds="answered>=1"), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 of the plan"),
-        (report(), ending(0, planned=3, overloaded=3), Verdict.UNTRUSTWORTHY, "3 of the plan were never started"),
-        (report(ROW, thresholds="answered>=1"), ending(2), Verdict.UNTRUSTWORTHY, "1 were started and never reported"),
+        (report(ROW, thresholds="answered>=1"), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 missed: not_started"),
+        (report(), ending(0, planned=3, overloaded=3), Verdict.UNTRUSTWORTHY, "3 missed: overload"),
+        (report(ROW, thresholds="answered>=1"), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
         (report(ROW), ending(1, planned=3, held_back=2), Verdict.PASSED, ""),
-        (report(ROW), ending(2), Verdict.UNTRUSTWORTHY, "1 were started and never reported"),
+        (report(ROW), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
         (report(ROW), ending(1, planned=None), Verdict.PASSED, ""),
         (report(), ending(0), Verdict.NOTHING_SENT, "no call was started"),
         (report(UNSENT, UNSENT), ending(2), Verdict.NOTHING_SENT, "no INVITE could be sent"),
@@ -353,7 +353,7 @@ def test_calls_without_media_are_no_calls_whose_media_went_both_ways() -> None:
 
 def test_calls_that_were_dropped_are_a_share_of_the_plan() -> None:
     made = report(ROW)
-    assert made.figure(Threshold.parse("dropped<1"), ending(1, planned=4, held_back=1)) == 0.75
+    assert made.figure(Threshold.parse("dropped<1"), ending(1, planned=4, held_back=1)) == 0.25
 
 
 @pytest.mark.parametrize(("expression", "value"), [("answered>0", 0.5), ("failed<1", 0.5), ("completed>0", 0.5)])

@@ -159,8 +159,15 @@ def two(world: World) -> Iterator[Two]:
         peer.close()
 
 
-@pytest.mark.parametrize("kind", ["wav", "mp3", "raw", "ulaw"])
-@pytest.mark.parametrize("codec", ["PCMU", "opus"])
+@pytest.mark.parametrize(
+    ("kind", "codec"),  # payload without a codec of its own, as in a .raw file, is not made into Opus
+    [
+        (kind, codec)
+        for kind in ("wav", "mp3", "raw", "ulaw")
+        for codec in ("PCMU", "opus")
+        if (kind, codec) != ("raw", "opus")
+    ],
+)
 def test_a_file_of_ten_minutes_holds_up_no_stream_and_is_heard_from_its_first_frame(
     two: Two, tmp_path: Path, kind: str, codec: str
 ) -> None:
@@ -172,8 +179,6 @@ def test_a_file_of_ten_minutes_holds_up_no_stream_and_is_heard_from_its_first_fr
     else:
         audio = open_codec("PCMU").encode(rising(60, 8000).astype(np.int16))
         path.write_bytes(audio * (10 if kind == "ulaw" else 100))
-    if kind == "raw" and codec == "opus":
-        pytest.skip("payload without a codec is not made into another")
     two.configure(2, codec)
     two.run(1.0)
     two.longest = 0.0
