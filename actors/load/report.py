@@ -252,6 +252,10 @@ class Report:
             return Verdict.CALLS_FAILED, self._failure_words(ending, failed)
         if ending.unclosed or unclosed:
             return Verdict.NOT_CLOSED, self._unclosed_words(ending)
+        if ending.held_back:
+            return Verdict.PASSED, (
+                f"{ending.held_back} calls of the plan were held back: -l allowed no more at a time",
+            )
         return Verdict.PASSED, ()
 
     def _unclosed_words(self, ending: Ending) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def beat(
         (report(ROW, thresholds="answered>=1"), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 missed: not_started"),
         (report(), ending(0, planned=3, overloaded=3), Verdict.UNTRUSTWORTHY, "3 missed: overload"),
         (report(ROW, thresholds="answered>=1"), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
-        (report(ROW), ending(1, planned=3, held_back=2), Verdict.PASSED, ""),
+        (report(ROW), ending(1, planned=3, held_back=2), Verdict.PASSED, "2 calls of the plan were held back"),
         (report(ROW), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
         (report(ROW), ending(1, planned=None), Verdict.PASSED, ""),
         (report(), ending(0), Verdict.NOTHING_SENT, "no call was started"),
