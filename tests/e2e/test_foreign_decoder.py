@@ -1,7 +1,9 @@
 """FFmpeg decodes what a call sends while re-INVITEs change its codec: the file is there, whole and in its place."""
 
 import asyncio
+import socket
 import wave
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,6 +76,17 @@ def place_in(source: NDArray[np.float64], part: NDArray[np.float64]) -> tuple[in
     return at, float(10 * np.log10((same @ same) / max(((same - gain * part) ** 2).sum(), 1)))
 
 
+async def collect(sock: socket.socket, packets: list[RtpPacket], form: Form) -> None:
+    """Append what comes until there is a second of it in a codec."""
+    before = len(packets)
+
+    def heard() -> bool:
+        packets.extend(RtpPacket.parse(data) for data in arrived(sock))
+        return sum(each.payload_type == form.payload_type for each in packets[before:]) >= 1000 / form.ms
+
+    await until(heard)
+
+
 def one_call(forms: tuple[Form, ...], path: Path) -> list[RtpPacket]:
     """What the phone gets in a second of each codec."""
     phone = Phone(*(form.lines for form in forms))
@@ -86,14 +99,7 @@ def one_call(forms: tuple[Form, ...], path: Path) -> list[RtpPacket]:
             for place, form in enumerate(forms):
                 if place:
                     await call.reinvite()
-                before = len(packets)
-
-                def heard(form: Form = form, before: int = before) -> bool:
-                    packets.extend(RtpPacket.parse(data) for data in arrived(phone.rtp))
-                    new = [each for each in packets[before:] if each.payload_type == form.payload_type]
-                    return len(new) >= 1000 / form.ms
-
-                await until(heard)
+                await collect(phone.rtp, packets, form)
             await call.bye()
 
     try:
@@ -119,11 +125,20 @@ def gap(one: RtpPacket, other: RtpPacket, step: int) -> int:
     ids=["each codec", "Opus and back", "other packet times"],
 )
 def test_ffmpeg_hears_the_file_through_changes_of_the_codec(forms: tuple[Form, ...], tmp_path: Path) -> None:
-    path = tmp_path / "sweep.wav"
+    judge(one_call(forms, written(tmp_path)), forms)
+
+
+def written(folder: Path) -> Path:
+    """The sweep as a WAV file."""
+    path = folder / "sweep.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(sweep().astype("<i2").tobytes())
-    packets = one_call(forms, path)
+    return path
+
+
+def judge(packets: list[RtpPacket], forms: Sequence[Form]) -> None:
+    """The packets are the sweep in one codec after the other: nothing of it is missing, doubled or noisy."""
     changes = [0, *(at + 1 for at, (a, b) in enumerate(pairwise(packets)) if a.payload_type != b.payload_type)]
     parts = [packets[a:b] for a, b in pairwise([*changes, len(packets)])]
     assert [part[0].payload_type for part in parts] == [form.payload_type for form in forms]

@@ -2,7 +2,8 @@
 
 It plays a 16 bit WAV file (aufile), gives what it hears to nobody (aubridge) and records it (sndfile). Debian's baresip
 1.0.0 leaves the loopback interface out of its addresses, but takes 127.0.0.1 when it is told to: the address in its SDP
-is then where its media comes from, which our strict rule for sources asks for.
+is then where its media comes from, which our strict rule for sources asks for. From a hold of its own on it records
+nothing more, although it counts the packets: its player is another one then.
 """
 
 import asyncio
@@ -124,11 +125,15 @@ class Phone:
             await asyncio.sleep(0.02)
         return self.events(kind)[count - 1]
 
-    def recording(self) -> NDArray[np.int16]:
-        """What it heard in its call, which is over."""
+    def recorded(self) -> Path:
+        """The WAV file of what it heard in its call, which is over."""
         found = list(self.home.glob("dump-*-dec.wav"))
         assert len(found) == 1, f"{len(found)} recordings\n{self.program.account()}"
-        return read_wav(found[0])
+        return found[0]
+
+    def recording(self) -> NDArray[np.int16]:
+        """What it heard in its call, which is over."""
+        return read_wav(self.recorded())
 
     def packets(self) -> Packets:
         """Its counts of its call, which is over."""

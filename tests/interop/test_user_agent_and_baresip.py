@@ -10,6 +10,7 @@ import pytest
 
 from actors.call import Call
 from actors.user_agent import UserAgent
+from media.sources import TONE_PEAK
 from sipcore.message import Request
 from tests.e2e.agents import address_of, agent, note
 from tests.e2e.waiting import until
@@ -17,6 +18,7 @@ from tests.e2e.waiting import until
 from .baresip import Phone
 from .conftest import Start
 from .speech import Likeness, likeness, read_wav, speech, write_wav
+from .tones import heard
 
 OURS, THEIRS = speech(12, seed=7), speech(12, seed=8)
 DIRECTIONS = pytest.mark.parametrize("we_call", [True, False], ids=["we call", "the phone calls"])
@@ -149,6 +151,45 @@ def test_each_side_holds_the_other_once(tmp_path: Path, start: Start, we_call: b
             assert due * 0.6 < count < due + 15, f"{count} of {due:.0f} due: nobody sends to whom it holds\n{packets}"
 
     run(phone, scenario)
+
+
+@DIRECTIONS
+def test_the_phone_records_one_clean_tone_through_changes_of_the_codec_and_a_hold(
+    tmp_path: Path, start: Start, we_call: bool
+) -> None:
+    phone = start(Phone(tmp_path, THEIRS))
+    calls: list[Call] = []
+
+    async def scenario(ua: UserAgent) -> None:
+        async with connected(phone, ua, we_call=we_call, media="tone:700") as call:
+            calls.append(call)
+
+            async def change(payload_type: int, codec: str) -> None:
+                await call.reinvite(rtp_param=(payload_type, 160, 0.02))
+                assert call.param.sdp_peer is not None
+                assert call.param.sdp_peer.media[0].formats[0] == str(payload_type), "the phone's word to it"
+                await asyncio.sleep(1)
+                assert call.statistics is not None
+                assert call.statistics.codec == codec
+
+            await asyncio.sleep(1)
+            await change(8, "PCMA")
+            await call.hold()
+            await asyncio.sleep(0.4)
+            await call.resume()
+            await asyncio.sleep(1)
+            await change(0, "PCMU")
+
+    run(phone, scenario)
+    statistics = calls[0].statistics
+    assert statistics is not None
+    sent = statistics.packets_sent / 50
+    assert sent > 3.5
+    found = heard(phone.recorded(), 700)
+    assert [each.hz for each in found.stretches] == [700], found
+    assert found.noisy <= 2, "no noise across a change"
+    assert found.stretches[0].peak == pytest.approx(TONE_PEAK, rel=0.03), found
+    assert found.stretches[0].seconds == pytest.approx(sent, abs=0.25), found
 
 
 def test_the_phone_transfers_us_to_somebody_else(tmp_path: Path, start: Start) -> None:
