@@ -14,7 +14,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 from media import messages as media
-from media.formats import payload_octets
+from media.formats import payload_octets, stream_codec
 from media.srtp import SUITES, new_key
 from sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipcore.leniency import Leniency
@@ -664,7 +664,10 @@ def _packet_time(wished: float | None, codec: Codec) -> float:
 
     wished: milliseconds; None = the peer says nothing. Opus has only some lengths (RFC 6716 section 2.1.4).
     """
-    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(codec.name, codec.clock_rate) * 100) / 100)
+    name = stream_codec(codec.name, codec.channels)
+    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(name, codec.clock_rate) * 100) / 100)
+    if not most:  # not even 10 ms, as in two channels at 44,100 Hz: as many whole samples as a datagram takes
+        return LARGEST_PAYLOAD // payload_octets(name, 1) / codec.clock_rate
     interval = min(max(wished / 1000 if wished else INTERVAL, SHORTEST_INTERVAL), most)
     if codec.name.lower() == "opus":
         return max(each for each in OPUS_INTERVALS if each <= max(interval, SHORTEST_INTERVAL))
@@ -711,6 +714,7 @@ def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """A negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    name = stream_codec(codec.name, codec.channels)
     # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
     source: media.Source = demand.source if line.send or not (line.active and demand.source) else ("none",)
     events = line.events_send[0] if line.events_send else None
@@ -726,13 +730,14 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
         remote_rtcp_address=line.remote_rtcp_address,
         rtcp_mux=line.rtcp_mux,
-        codec=codec.name,
+        codec=name,
         payload_type=codec.payload_type,
         clock_rate=codec.clock_rate,
-        payload_size=demand.payload_size or payload_octets(codec.name, round(codec.clock_rate * interval)),
+        payload_size=demand.payload_size or payload_octets(name, round(codec.clock_rate * interval)),
         packet_interval=interval,
         receive_codecs=tuple(
-            (each.payload_type, each.name, each.clock_rate) for each in line.receive + line.events_receive
+            (each.payload_type, stream_codec(each.name, each.channels), each.clock_rate)
+            for each in line.receive + line.events_receive
         ),
         renumbered=_renumbered(line),
         dtmf_payload_type=-1 if events is None else events.payload_type,

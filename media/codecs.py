@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import g711
+from .formats import encoding_of
 from .g711 import Samples
 
 
@@ -291,16 +292,18 @@ def decoded_file(
         raise ValueError(f"it is cut off: {seconds:.1f} of {promised:.1f} s are there")
 
 
-def open_codec(name: str, clock_rate: int = 0, channels: int = 1) -> Codec:
+def open_codec(codec: str, clock_rate: int = 0) -> Codec:
     """A fresh encoder and decoder.
 
-    name: encoding name of the rtpmap, in any case. clock_rate: of the rtpmap, 0 = the usual one. channels: of the
-    rtpmap; audio is mixed to one, and Opus ignores them. Raises CodecUnknown for a codec that can only be passed
-    through, and CodecUnavailable when the extra is missing.
+    codec: encoding name of the rtpmap, in any case, with the channels behind it as from `stream_codec`: what is heard
+    is mixed to one, what is sent is the same on all. clock_rate: of the rtpmap, 0 = the usual one. Raises CodecUnknown
+    for a codec that can only be passed through, as all but L16 with several channels, and CodecUnavailable when the
+    extra is missing.
     """
+    name, channels = encoding_of(codec)
     form = FORMATS.get(name.upper())
-    if form is None or channels < 1 or clock_rate < 0:
-        raise CodecUnknown(f"no audio of {name}/{clock_rate}/{channels}: its payload is only passed through")
+    if form is None or channels < 1 or clock_rate < 0 or (channels > 1 and form.name != "L16"):
+        raise CodecUnknown(f"no audio of {codec} at {clock_rate} Hz: its payload is only passed through")
     rate = clock_rate or form.clock_rate
     if form.name == "L16":
         return LinearCodec(rate, channels)

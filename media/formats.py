@@ -12,15 +12,34 @@ Made again, by `Stream` and the engine, when codec, clock, payload type, packet 
 Kept: SSRC, sequence number, RTP timestamp (its rate changes, it does not jump), counters, sockets. An echo and frames
 of a callback are kept as they are: their octets are not ours. This file knows no audio, so that a process that only
 describes media need not load it.
+
+An encoding name of several channels has their number behind it here, `L16/2`: whoever does not know that name passes
+the payload through, and does not take it for one channel.
 """
 
+_WHATEVER_CHANNELS = ("OPUS", "TELEPHONE-EVENT", "CN")
+"""Encodings whose payload is the same for any number of channels in the rtpmap: Opus always names two, and each of its
+packets says how many it has (RFC 7587 section 7)."""
 
-def payload_octets(name: str, ticks: int) -> int:
-    """Octets of a packet of audio. name: encoding name. ticks: its length in units of the RTP clock.
 
-    Two for each unit in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound, which for Opus is that
-    of a frame (RFC 6716 3.2.1).
+def stream_codec(name: str, channels: int) -> str:
+    """The name under which streams know an encoding. channels: of the rtpmap."""
+    return name if channels == 1 or name.upper() in _WHATEVER_CHANNELS else f"{name}/{channels}"
+
+
+def encoding_of(codec: str) -> tuple[str, int]:
+    """Encoding name and number of channels of a name that `stream_codec` gives."""
+    name, _, channels = codec.partition("/")
+    return name, int(channels) if channels.isdecimal() else 1
+
+
+def payload_octets(codec: str, ticks: int) -> int:
+    """Octets of a packet of audio. codec: as from `stream_codec`. ticks: its length in units of the RTP clock.
+
+    Two for each unit and channel in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound, which for
+    Opus is that of a frame (RFC 6716 3.2.1).
     """
+    name, channels = encoding_of(codec)
     if name.upper() == "OPUS":
         return min(ticks, 1275)
-    return 2 * ticks if name.upper() == "L16" else ticks
+    return ticks * channels * (2 if name.upper() == "L16" else 1)

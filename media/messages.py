@@ -81,7 +81,8 @@ class ConfigureStream(NamedTuple):
     rtcp_mux: bool = False
     """RTP and RTCP share one port (RFC 5761)."""
     codec: str = "PCMU"
-    """Encoding name of what we send, as in rtpmap; unknown names are passed through as opaque payload."""
+    """Encoding name of what we send, as in rtpmap, of several channels as `formats.stream_codec` writes it; unknown
+    names are passed through as opaque payload."""
     payload_type: int = 0
     """Payload type of what we send."""
     clock_rate: int = 8000
@@ -92,8 +93,8 @@ class ConfigureStream(NamedTuple):
     """Seconds between two packets that we send (`rtp_param[2]`); the timestamp step is clock_rate *
     packet_interval."""
     receive_codecs: tuple[tuple[int, str, int], ...] = ((0, "PCMU", 8000), (8, "PCMA", 8000))
-    """What may come in: (payload type, encoding name, clock rate), telephone-event under each of its clocks included;
-    any other payload type is counted and dropped."""
+    """What may come in: (payload type, encoding name as above, clock rate), telephone-event under each of its clocks
+    included; any other payload type is counted and dropped."""
     renumbered: tuple[tuple[int, int], ...] = ()
     """Formats that both sides number differently: (payload type of what we receive, the peer's own number for it, -1 =
     it takes none). What passes through, an echo or frames of a callback, leaves under the peer's (RFC 3264 5.1)."""

@@ -36,7 +36,7 @@ DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "
 """Encoding names, in capitals, of codecs that stop by themselves in silence."""
 INTERVALS: Final = (0.002, 0.25)
 """Seconds: what is taken for a packet time, at least and at most; octets may tell a longer one."""
-OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2}
+OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2, "L16/2": 4}
 """Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it tells exactly how long
 packets are, 200 ms and more included, also when a peer sends several lengths."""
 _PACE: Final = 0.05

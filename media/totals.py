@@ -7,6 +7,8 @@ are cumulative since the start of the process. Knows nothing of Prometheus or li
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from .formats import encoding_of
+
 DISCARD_REASONS = (
     "duplicate",
     "late",
@@ -61,8 +63,8 @@ TELEPHONE_EVENT = CODECS.index("telephone-event")
 
 
 def codec_index(name: str) -> int:
-    """Place of an encoding name in CODECS; unknown names are "other"."""
-    return _CODEC_INDEX.get(name.lower(), len(CODECS) - 1)
+    """Place of an encoding name in CODECS, whatever its channels; unknown names are "other"."""
+    return _CODEC_INDEX.get(encoding_of(name)[0].lower(), len(CODECS) - 1)
 
 
 class Distribution:

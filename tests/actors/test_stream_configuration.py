@@ -126,3 +126,25 @@ def test_formats_that_both_sides_number_differently_are_told_apart() -> None:
 def test_the_rtcp_attribute_is_followed_to_its_address() -> None:
     command = _configuration(1, agreed("0", "0\na=rtcp:5005 IN IP4 192.0.2.99"), DEMAND)
     assert (command.remote_rtcp_address, command.remote_rtcp_port) == ("192.0.2.99", 5005)
+
+
+@pytest.mark.parametrize(
+    "name", ["L16/8000/2", "L16/16000/2", "L16/44100/2", "L16/48000/2", "L16/48000/6", "L16/44100"]
+)
+@pytest.mark.parametrize("ptime", ["", "\na=ptime:20", "\na=ptime:5", "\na=ptime:200"])
+def test_l16_of_every_width_is_sent_in_packets_of_whole_samples_that_fit(name: str, ptime: str) -> None:
+    line = agreed(f"96\na=rtpmap:96 {name}", f"96\na=rtpmap:96 {name}{ptime}")
+    command = _configuration(1, line, DEMAND)
+    channels = int((*name.split("/"), "1")[2])
+    assert command.codec == ("L16" if channels == 1 else f"L16/{channels}")
+    assert command.receive_codecs == ((96, command.codec, command.clock_rate),)
+    step = round(command.clock_rate * command.packet_interval)
+    assert step / command.clock_rate == pytest.approx(command.packet_interval)
+    assert command.payload_size == 2 * channels * step <= 1400
+    assert command.packet_interval >= 0.001
+
+
+def test_channels_say_nothing_of_the_payload_of_opus_digits_and_noise() -> None:
+    text = "97 101 13\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000/2\na=rtpmap:13 CN/8000/2"
+    command = _configuration(1, agreed(text, text), DEMAND)
+    assert {name for _, name, _ in command.receive_codecs} == {"opus", "telephone-event", "CN"}

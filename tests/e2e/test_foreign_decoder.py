@@ -32,9 +32,12 @@ class Form(NamedTuple):
     decoder: str
     clock: int
     rate: int
-    ms: int
+    ms: float
     least: float
     """dB of signal to noise that the codec reaches with a sweep."""
+    layout: str = "mono"
+    param: tuple[object, ...] = ()
+    """What our side's `rtp_param` says, where it offers this codec alone."""
 
 
 PCMU = Form("m=audio PORT RTP/AVP 0", 0, "pcm_mulaw", 8000, 8000, 20, 28)
@@ -42,6 +45,15 @@ PCMA = Form("m=audio PORT RTP/AVP 8", 8, "pcm_alaw", 8000, 8000, 20, 28)
 G722 = Form("m=audio PORT RTP/AVP 9", 9, "g722", 8000, 16000, 20, 10)
 L16 = Form("m=audio PORT RTP/AVP 96\na=rtpmap:96 L16/8000", 96, "pcm_s16be", 8000, 8000, 20, 40)
 OPUS = Form("m=audio PORT RTP/AVP 97\na=rtpmap:97 opus/48000/2", 97, "libopus", 48000, 48000, 20, 8)
+STEREO = Form(
+    "m=audio PORT RTP/AVP 96\na=rtpmap:96 L16/8000/2", 96, "pcm_s16be", 8000, 8000, 20, 40, "stereo",
+    (96, 640, 0.02, "L16/8000/2"),
+)  # fmt: skip
+STATIC_STEREO = Form(
+    "m=audio PORT RTP/AVP 10", 10, "pcm_s16be", 44100, 44100, 350 / 44.1, 40, "stereo", (10, 1400, 350 / 44100)
+)
+ONLY_PCMU = PCMU._replace(param=(0, 160, 0.02))
+ONLY_OPUS = OPUS._replace(param=(97, 960, 0.02, "opus/48000/2"))
 SLOW_OPUS = OPUS._replace(lines=OPUS.lines + "\na=ptime:40", ms=40)
 SLOW_PCMU = PCMU._replace(lines=PCMU.lines + "\na=ptime:30", ms=30)
 
@@ -57,7 +69,7 @@ def decoded(packets: list[RtpPacket], form: Form) -> NDArray[np.float64]:
     """By FFmpeg, from the octets of the wire."""
     context = av.CodecContext.create(form.decoder, "r")
     context.sample_rate = form.rate
-    context.layout = "mono"
+    context.layout = form.layout
     context.open()
     frames = [frame for packet in packets for frame in context.decode(av.Packet(packet.payload))]
     mono = av.AudioResampler(format="s16", layout="mono")
@@ -95,10 +107,11 @@ def one_call(forms: tuple[Form, ...], path: Path) -> list[RtpPacket]:
     async def main() -> None:
         codecs = ("pcmu", "pcma", "g722", "l16", "opus")
         async with asyncio.timeout(40), agent(codecs=codecs) as alice, phone:
-            call = await alice.invite(phone.uri(), media=f"play:{path}")
+            params = [{"rtp_param": form.param} if form.param else {} for form in forms]
+            call = await alice.invite(phone.uri(), media=f"play:{path}", **params[0])
             for place, form in enumerate(forms):
                 if place:
-                    await call.reinvite()
+                    await call.reinvite(**params[place])
                 await collect(phone.rtp, packets, form)
             await call.bye()
 
@@ -121,8 +134,9 @@ def gap(one: RtpPacket, other: RtpPacket, step: int) -> int:
         (PCMU, G722, OPUS, PCMA, L16),
         (OPUS, PCMU, OPUS, G722, PCMU),
         (PCMU, SLOW_OPUS, SLOW_PCMU, PCMA, G722),
+        (STEREO, ONLY_PCMU, STATIC_STEREO, ONLY_OPUS, STEREO),
     ],
-    ids=["each codec", "Opus and back", "other packet times"],
+    ids=["each codec", "Opus and back", "other packet times", "two channels"],
 )
 def test_ffmpeg_hears_the_file_through_changes_of_the_codec(forms: tuple[Form, ...], tmp_path: Path) -> None:
     judge(one_call(forms, written(tmp_path)), forms)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from media import g711
 from media.codecs import FORMATS, Codec, CodecUnknown, open_codec, opus_ticks
+from media.formats import stream_codec
 
 AUDIO_REASON = "PyAV (extra `audio`) is not installed"
 
@@ -43,7 +44,7 @@ def test_g711_is_the_table(name: str, law: g711.Law) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_l16_is_network_byte_order_and_bit_exact(channels: int) -> None:
-    codec = open_codec("L16", 16000, channels)
+    codec = open_codec(stream_codec("L16", channels), 16000)
     samples = np.array([0, 1, -1, 32767, -32768, 0x1234], np.int16)
     payload = codec.encode(samples)
     assert payload[: 2 * channels] == bytes(2 * channels)
@@ -61,11 +62,12 @@ def test_a_torn_l16_payload_loses_its_last_sample_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "clock_rate", "channels"), [("iLBC", 8000, 1), ("", 0, 1), ("PCMU", -1, 1), ("L16", 8000, 0)]
+    ("name", "clock_rate", "channels"),
+    [("iLBC", 8000, 1), ("", 0, 1), ("PCMU", -1, 1), ("L16", 8000, 0), ("PCMU", 8000, 2), ("G722", 8000, 2)],
 )
 def test_other_codecs_are_only_passed_through(name: str, clock_rate: int, channels: int) -> None:
     with pytest.raises(CodecUnknown, match="passed through"):
-        open_codec(name, clock_rate, channels)
+        open_codec(stream_codec(name, channels), clock_rate)
 
 
 @pytest.mark.parametrize(("name", "rate"), [("G722", 16000), ("opus", 8000)])

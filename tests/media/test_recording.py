@@ -40,8 +40,9 @@ G722 = Form("G722", 9, 8000, 16000, 20)
 L16 = Form("L16", 96, 8000, 8000, 50)
 L16_WIDE = Form("L16", 98, 16000, 16000, 50)
 L16_FULL = Form("L16", 99, 48000, 48000, 50)
+L16_STEREO = Form("L16/2", 95, 16000, 16000, 50)
 OPUS = Form("opus", 97, 48000, 48000, 20)
-FORMS = (PCMU, PCMA, G722, L16, L16_WIDE, L16_FULL, OPUS)
+FORMS = (PCMU, PCMA, G722, L16, L16_WIDE, L16_FULL, L16_STEREO, OPUS)
 RECEIVE = tuple((form.payload_type, form.name, form.clock) for form in FORMS)
 PART = 1.2
 

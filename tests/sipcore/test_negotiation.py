@@ -160,6 +160,9 @@ def test_four_audio_lines_of_which_each_side_leaves_one_out() -> None:
     assert [line.active for line in negotiated(offer, live)] == [True, False, True, True]
 
 
+LINEAR = (PCMU, codec_for(96, "L16/8000"), EVENTS)
+
+
 @pytest.mark.parametrize(
     ("numbers", "codecs", "answered"),
     [
@@ -178,12 +181,20 @@ def test_four_audio_lines_of_which_each_side_leaves_one_out() -> None:
         ("96", (codec_for(97),), None),
         ("0 0 0", DEFAULT_CODECS, "0"),
         ("0 x 200", DEFAULT_CODECS, "0"),
+        ("10", LINEAR, None),
+        ("98", LINEAR, None),
+        ("10 98 101", LINEAR, None),
+        ("10 0 101", LINEAR, "0 101"),
+        ("98 0 99", LINEAR, "0 99"),
+        ("98 99", (codec_for(98, "L16/8000/2"),), "98"),
+        ("11 10", (codec_for(10),), "10"),
     ],
 )
 def test_the_codecs_of_an_answer(numbers: str, codecs: tuple[Codec, ...], answered: str | None) -> None:
     offer = SessionDescription.parse(
         f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP {numbers}\r\n"
         "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:97 ILBC/8000\r\n"
+        "a=rtpmap:98 L16/8000/2\r\na=rtpmap:99 L16/8000\r\n"
     )
     media = LocalMedia(6000, codecs)
     assert wanted_lines(offer, media, address="192.0.2.2") == (answered is not None,)
