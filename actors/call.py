@@ -8,7 +8,6 @@ notices mean for callbacks is in `call_callbacks`.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from difflib import SequenceMatcher
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,16 +26,16 @@ from .crash_log import FAILURES
 from .dtmf_methods import dtmf_modes
 from .errors import CallEnded, CallError, ConfigurationError, MediaError
 from .failure_reasons import MEDIA_REFUSED
-from .foreign_text import octets_of, shown
-from .given_text import checked_callback, checked_pairs, checked_text, checked_token
+from .foreign_text import shown
+from .given_text import checked_callback, checked_pairs, checked_request, checked_text
 from .identity import written_address
 from .ladder import Ladder
 from .media_handlers import MediaHandler, checked_handler, recording_sink
 from .media_requests import MediaRequest, MediaRequests
 from .media_values import checked_source
 from .parameters import CallParameters
-from .request_bodies import usual_type
 from .session_configs import RING_TIME
+from .transfers import taken_over
 
 if TYPE_CHECKING:
     from .call_worker import CallWorker
@@ -324,8 +323,8 @@ class Call:
         """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
 
         Without `cb_final` it returns when the answer is there; with it, at once. ring_time, cb_noanswer: as for the
-        first INVITE. resp40x: the 401 or 407 that our last
-        INVITE got, auth: credentials for it; then this INVITE, the call's first one too, carries them at once (C31).
+        first INVITE. resp40x: the 401 or 407 that our last INVITE got, auth: credentials for it; then this INVITE, the
+        call's first one too, carries them at once (C31).
 
         Raises:
             CallRejected: the peer refused; the call stays up.
@@ -345,6 +344,26 @@ class Call:
         if self.up is not None:
             await self.up
         return self
+
+    async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
+        """Negotiate the session anew with an UPDATE (RFC 3311), also before the answer, once a reliable 1xx agreed.
+
+        param: merged into the parameters, as by `reinvite`. Media lines are not added. The final response is returned.
+
+        Raises:
+            CallRejected, CallTimeout: what was agreed before holds. 488 also for a 2xx whose answer is of no use.
+            LocalProtocolError: an offer of either side is open, or nothing is agreed yet; nothing was sent.
+        """
+        self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
+        self.set_param(**param)
+        media_sockets.take_over(self)
+        number = self.actor.update(pairs, self.worker.now(), hold=self.param.call_on_hold)
+        self.param.call_on_hold = False
+        done: asyncio.Future[Response] = self.future()
+        self.requests[number] = (None, done)
+        self.worker.touch(self.actor)
+        return await done
 
     def send_invite(self, *, clear: bool = False) -> None:
         """Send the INVITE that the parameters describe, the first one or a later one."""
@@ -431,13 +450,11 @@ class Call:
 
         Raises:
             CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
-            ConfigurationError: method, headers or content type cannot be written; nothing was sent.
+            ConfigurationError: method, headers or content type cannot be written, or it is an UPDATE with an offer,
+                which is `update`'s; nothing was sent.
         """
         self.raise_if_over()
-        kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
-        pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
-        octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
-        checked_token("method", method)
+        octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final)
         request_id = self.actor.request(method, octets, kind, pairs, self.worker.now())
         future: asyncio.Future[Response] = self.future()
@@ -456,15 +473,7 @@ class Call:
             CallRejected: the peer refused, or its call to the target failed.
         """
         self.raise_if_over()
-        replaces = None
-        if isinstance(target, Call):
-            replaces = target.actor.session.replaces_of()
-            dialog = target.actor.session.dialog
-            if replaces is None or dialog is None:
-                raise CallError("the other call is not up, so nobody can take it over")
-            address = dialog.remote_target
-        else:
-            address = target
+        address, replaces = taken_over(target.actor.session) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
         done: asyncio.Future[Response] = self.future()
         request_id = self.actor.refer(address, replaces, "", self.worker.now())
@@ -546,14 +555,6 @@ class Call:
             except CallEnded:
                 return
             yield digit
-
-    def digits_missed_and_wrong(self) -> tuple[int, int]:
-        """Expected digits that did not come in order, and digits that came and were not expected there."""
-        expected, received = self.expected_digits, self.digits_received
-        if not expected or expected == received:
-            return 0, 0
-        right = sum(block.size for block in SequenceMatcher(None, expected, received).get_matching_blocks())
-        return len(expected) - right, len(received) - right
 
     # ---- media
 

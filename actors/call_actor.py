@@ -19,7 +19,7 @@ from sipcore.message import Request, Response
 from sipcore.offer_answer import Hold, NothingFits
 from sipcore.session import InviteSession
 
-from . import crashed_call, info_digits, request_bodies
+from . import crashed_call, info_digits, own_update, request_bodies
 from .call_media import CallMedia, Line, MediaDemand
 from .call_state import TRANSPORT_FAILED, CallTimes, Pending, State
 from .failure_reasons import cause_of, refusal_of
@@ -57,34 +57,9 @@ class CallActor:
     """
 
     __slots__ = (
-        "_abandoned",
-        "_bye_open",
-        "_closed",
-        "_early_status",
-        "_headers",
-        "_held",
-        "_hold",
-        "_loss",
-        "_offered",
-        "_outbox",
-        "_pending",
-        "_unpracked",
-        "_withdrawn",
-        "answer_phrase",
-        "answer_status",
-        "by",
-        "cause",
-        "crash",
-        "is_uac",
-        "keys",
-        "media",
-        "number",
-        "rung",
-        "session",
-        "state",
-        "times",
-        "unread",
-        "user",
+        *("_abandoned", "_bye_open", "_closed", "_early_status", "_headers", "_held", "_hold", "_loss", "_offered"),
+        *("_outbox", "_pending", "_unpracked", "_withdrawn", "answer_phrase", "answer_status", "by", "cause", "crash"),
+        *("is_uac", "keys", "media", "number", "rung", "session", "state", "times", "unread", "user"),
     )
 
     def __init__(
@@ -279,6 +254,12 @@ class CallActor:
     def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
         """Send any other request within the dialog; the number under which `RequestDone` comes."""
         request_id = self.session.request(now, method, body, content_type, headers=headers)
+        self.pump(now)
+        return request_id
+
+    def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
+        """Negotiate anew by an UPDATE with our offer, as `own_update.send`; then `RequestDone` comes."""
+        request_id = own_update.send(self.session, self.media, headers, now, hold=HOLD_STYLE if hold else "")
         self.pump(now)
         return request_id
 
@@ -480,6 +461,8 @@ class CallActor:
             if event.final:
                 self._refuse_description(event.in_, now)
             return
+        if event.in_ == "UPDATE":
+            self.media.updated()
         self.media.configure(lines)
 
     def _refuse_description(self, in_: str, now: float) -> None:
@@ -601,7 +584,8 @@ class CallActor:
             elif event.status == TRANSPORT_FAILED and not self.times.peer_bye:
                 self.cause = self._loss.value
             self._bye_open = False
-        self._notify(RequestDone(event.request_id, event.method, event.response, event.status))
+        status = own_update.settled(self.media, event)
+        self._notify(RequestDone(event.request_id, event.method, event.response, status))
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
 

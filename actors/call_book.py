@@ -11,6 +11,7 @@ from media.messages import StreamStatistics
 from media.totals import DUPLICATE
 from sipcore.events import Cause
 
+from .call_digits import missed_and_wrong
 from .call_slices import CallSlices
 from .call_state import TRANSPORT_FAILED, CallTimes, State
 from .failure_reasons import Blame, blame_of, is_completed, reason_of
@@ -227,7 +228,7 @@ class CallBook:
 
     def _row(self, call: "Call", outcome: str, now: float) -> CallFinished:
         statistics, times = call.statistics, call.times
-        missed, wrong = call.digits_missed_and_wrong()
+        missed, wrong = missed_and_wrong(call.expected_digits, call.digits_received)
         ended = times.ended or now
         return CallFinished(
             call_id=call.call_id,

@@ -229,7 +229,9 @@ def _on_request_done(call: "Call", notice: RequestDone) -> None:
     elif good:
         future.set_result(notice.response)
     else:
-        future.set_exception(CallRejected(notice.status, notice.response.reason))
+        same = notice.status == notice.response.status  # else a 2xx to an UPDATE without an answer of any use
+        reason = notice.response.reason if same else Cause.BAD_DESCRIPTION.value
+        future.set_exception(CallRejected(notice.status, reason))
 
 
 def _will_report(accepted: Response | None) -> bool:

@@ -4,6 +4,7 @@ What a digit is on the wire is the media worker's business, or that of SIP INFO 
 """
 
 import asyncio
+from difflib import SequenceMatcher
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -169,6 +170,14 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, b
 def digits_of(events: str) -> str:
     """The digits of a string, without its pauses."""
     return "".join(each for each in events if each in DIGITS)
+
+
+def missed_and_wrong(expected: str, received: str) -> tuple[int, int]:
+    """Expected digits that did not come in order, and digits that came and were not expected there."""
+    if not expected or expected == received:
+        return 0, 0
+    right = sum(block.size for block in SequenceMatcher(None, expected, received).get_matching_blocks())
+    return len(expected) - right, len(received) - right
 
 
 def _heed(done: "asyncio.Future[None]") -> None:

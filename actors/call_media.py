@@ -157,6 +157,7 @@ class CallMedia:
         "lines",
         "misfit",
         "playing",
+        "updating",
     )
 
     def __init__(
@@ -194,6 +195,8 @@ class CallMedia:
         """what is sent over the source for a time, and the number of its request"""
         self.misfit = NOTHING_FITS
         """why the last offer that did not fit did not: code and text of a Warning"""
+        self.updating = 0
+        """the number of our UPDATE whose offer has no answer yet; 0 = none"""
         self._source_request = self._sink_request = 0
         """the newest requests, for lines that are not configured yet"""
 
@@ -513,6 +516,10 @@ class CallMedia:
                     raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
             exchange.remote_answer(description)
             return lines
+
+    def updated(self) -> None:
+        """An UPDATE of ours was answered: that holds, whatever becomes of an INVITE of ours that is open."""
+        self.updating, self._before = 0, None
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""

@@ -14,8 +14,10 @@ from sipcore.headers import key_of
 
 from .callbacks import Callback, is_callback
 from .errors import ConfigurationError
-from .foreign_text import shown
+from .foreign_text import octets_of, shown
+from .request_bodies import usual_type
 
+SDP: Final = "application/sdp"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 """RFC 3261 section 25.1"""
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
@@ -125,6 +127,23 @@ def own_address(what: str, text: str, domain: str = "") -> str:
     if not domain:
         raise ConfigurationError(f"{what} {shown(repr(text))} has no host; write sip:{shown(text)}@HOST")
     return f"sip:{text}@{domain}"
+
+
+def checked_request(
+    method: str, body: bytes | str, headers: dict[str, str]
+) -> tuple[bytes, str, tuple[tuple[str, str], ...]]:
+    """Body, content type and header pairs of a request of the user's own, whose arguments `Call.request` describes.
+
+    Raises:
+        ConfigurationError: they cannot be written, or it is an UPDATE with an offer, which nobody would follow.
+    """
+    kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
+    pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
+    octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
+    checked_token("method", method)
+    if method == "UPDATE" and octets and kind.partition(";")[0].strip().lower() == SDP:
+        raise ConfigurationError("request: an UPDATE with an offer is call.update(); a text of your own is its sdp=")
+    return octets, kind, pairs
 
 
 def checked_seconds(what: str, value: Any) -> float:

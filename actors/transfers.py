@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sipcore.errors import ParseError
+from sipcore.fields import Replaces
 from sipcore.message import Request
+from sipcore.session import InviteSession
 from sipcore.transfer import TransferTarget, target_of
 
 from .callbacks import Callback
@@ -57,6 +59,18 @@ def take_on(worker: "CallWorker", place: "Callable[[TransferTarget], Any]", cons
         worker.touch(call.actor)
 
     worker.on_transfer = on_transfer
+
+
+def taken_over(session: InviteSession) -> tuple[str, Replaces]:
+    """Whom the peer of a transfer is to call so that it takes over a call of ours, and by which Replaces.
+
+    Raises:
+        CallError: that call is not up.
+    """
+    replaces, dialog = session.replaces_of(), session.dialog
+    if replaces is None or dialog is None:
+        raise CallError("the other call is not up, so nobody can take it over")
+    return dialog.remote_target, replaces
 
 
 async def _carry_out(call: "Call", request_id: int, placing: Any) -> None:

@@ -111,10 +111,14 @@ class DialogSide(CalledSide):
     ) -> int:
         """Send an UPDATE, with an offer or as a mere refresh (RFC 3311 5.1).
 
-        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open.
+        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open, or the
+        answer in a reliable 1xx of ours has no PRACK yet.
         """
         dialog = self._live_dialog("UPDATE")
         if description is not None:
+            sender = self._incoming.reliable if self._incoming is not None else None
+            if sender is not None and sender.unacked is not None and sender.has_description:
+                raise LocalProtocolError("an offer in UPDATE has to wait for the PRACK of our answer (RFC 3311 5.1)")
             dialog.negotiate(OfferInput.SEND_OFFER)
         extra = merged(self.config.invite_tail, lines_of(headers)) + lines_of(headers)
         if self._timer is not None:

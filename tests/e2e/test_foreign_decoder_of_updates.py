@@ -154,12 +154,20 @@ class Phone(Peer):
         assert response.description, "with the answer (RFC 3311 section 5.2)"
 
 
-def calls(phone: Phone, path: Path, forms: tuple[Form, ...], *, phone_calls: bool) -> list[RtpPacket]:
+def calls(
+    phone: Phone, path: Path, forms: tuple[Form, ...], *, phone_calls: bool, phone_updates: bool
+) -> list[RtpPacket]:
     """What the phone gets in a call with one UPDATE before the answer and one after it, a second of each codec."""
     packets: list[RtpPacket] = []
 
     async def change(call: Call) -> None:
-        await phone.update()
+        if phone_updates:
+            await phone.update()
+        else:
+            response = await call.update()
+            assert response.status == 200
+            assert phone.requests[-1].method == "UPDATE"
+            assert phone.requests[-1].description
 
     async def main() -> None:
         async with asyncio.timeout(40), agent(codecs=CODECS) as alice, phone:
@@ -207,9 +215,11 @@ def calls(phone: Phone, path: Path, forms: tuple[Form, ...], *, phone_calls: boo
 
 
 @pytest.mark.parametrize("forms", [(PCMU, G722, PCMA), (OPUS, L16, SLOW_PCMU)], ids=["G.722", "Opus"])
+@pytest.mark.parametrize("phone_updates", [True, False], ids=["the phone updates", "we update"])
 @pytest.mark.parametrize("phone_calls", [True, False], ids=["the phone calls", "we call"])
-def test_ffmpeg_hears_the_file_through_updates_of_the_phone(
-    phone_calls: bool, forms: tuple[Form, ...], tmp_path: Path
+def test_ffmpeg_hears_the_file_through_an_update_before_the_answer_and_one_after_it(
+    phone_calls: bool, phone_updates: bool, forms: tuple[Form, ...], tmp_path: Path
 ) -> None:
     phone = Phone(forms)
-    judge(calls(phone, written(tmp_path), forms, phone_calls=phone_calls), forms)
+    packets = calls(phone, written(tmp_path), forms, phone_calls=phone_calls, phone_updates=phone_updates)
+    judge(packets, forms)

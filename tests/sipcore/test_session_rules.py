@@ -11,6 +11,7 @@ from sipcore.events import (
     Cause,
     Ended,
     Established,
+    Event,
     Failed,
     ForkEnded,
     OfferReceived,
@@ -98,6 +99,28 @@ def test_a_reliable_183_is_repeated_doubling_and_given_up_after_32_s() -> None:
     assert wire.times("B>A", "183 INVITE") == [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     assert bob.told(Ended) == [Ended(Cause.NO_PRACK, By.EXPIRED, None)]
     assert alice.told(Failed)[0].status == 504
+
+
+def test_an_offer_of_the_called_side_in_update_waits_for_the_prack_of_its_answer() -> None:
+    """RFC 3311 section 5.1; a reliable 1xx without a description is no reason to wait."""
+    alice, bob, wire = ringing()
+    alice.reacts = bob.reacts = answer_offers
+    bob.session.ring(0.0, 183, ANSWER, reliable=True)
+    with pytest.raises(LocalProtocolError, match="PRACK"):
+        bob.session.update(0.0, OFFER)
+    wire.flush()
+    bob.session.ring(0.0, 182, reliable=True)
+    bob.session.update(0.0, OFFER)
+    wire.flush()
+    assert [event.in_ for event in bob.told(AnswerReceived)] == ["UPDATE"]
+    alice.session.update(0.0, OFFER)
+    wire.flush()
+    assert [event.in_ for event in alice.told(AnswerReceived)] == ["1xx", "UPDATE"]
+
+
+def answer_offers(side: Side, event: Event, now: float) -> None:
+    if isinstance(event, OfferReceived) and side.speaking is not None:
+        side.speaking.respond(now, event.request_id, 200, body=ANSWER)
 
 
 def test_reliable_responses_go_one_at_a_time_and_are_taken_once_and_in_order() -> None:
