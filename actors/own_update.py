@@ -16,13 +16,30 @@ from .call_media import CallMedia
 def send(
     session: InviteSession, media: CallMedia, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = ""
 ) -> int:
-    """Send our offer in an UPDATE; the number under which its `RequestFinished` comes.
+    """Send our offer in an UPDATE, to the first fork before the answer; the number under which `RequestFinished` comes.
 
     Raises:
         LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports for.
     """
+    in_force = media.fork
     if session.dialog is not None:
         media.enter(session.dialog.number)
+    try:
+        _check(media)
+        body = media.offer(hold)
+        try:
+            media.updating = session.update(now, body, headers=headers)
+        except LocalProtocolError:
+            media.exchange.reject()
+            raise
+    except LocalProtocolError:
+        media.enter(in_force)
+        raise
+    return media.updating
+
+
+def _check(media: CallMedia) -> None:
+    """Raises LocalProtocolError where the dialog in force cannot take an offer of ours now."""
     exchange = media.exchange
     if exchange.local is None or exchange.remote is None or not media.ready:
         raise LocalProtocolError("an UPDATE with an offer needs a session that is agreed (RFC 3311 section 5.1)")
@@ -30,13 +47,6 @@ def send(
         raise LocalProtocolError("an UPDATE with an offer has to wait: another offer is open (RFC 3311 section 5.1)")
     if media.given is not None and len(media.given.media) > len(media.lines):
         raise LocalProtocolError("an UPDATE opens no port for a further media line; use a re-INVITE")
-    body = media.offer(hold)
-    try:
-        media.updating = session.update(now, body, headers=headers)
-    except LocalProtocolError:
-        exchange.reject()
-        raise
-    return media.updating
 
 
 def settled(media: CallMedia, event: sip.RequestFinished) -> int:

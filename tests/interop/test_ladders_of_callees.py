@@ -13,6 +13,7 @@ import pytest
 
 from actors.user_agent import UserAgent
 from tests.e2e.agents import agent, note
+from tests.e2e.waiting import until
 
 from .conftest import Start
 from .ladder import TAG, Check, Ladder, description
@@ -64,6 +65,16 @@ async def has_a_call_that_nobody_refreshes(ua: UserAgent, to: str) -> None:
 async def reinvites(ua: UserAgent, to: str) -> None:
     call = await ua.invite(to)
     await call.reinvite()
+    await call.bye()
+
+
+async def updates(ua: UserAgent, to: str) -> None:
+    rang = asyncio.Event()
+    call = await ua.invite(to, cb_preliminary=lambda *_: rang.set(), cb_final=lambda *_: None)
+    await rang.wait()
+    assert (await call.update()).status == 200
+    await until(lambda: call.is_up)
+    assert (await call.update(call_on_hold=True)).status == 200
     await call.bye()
 
 
@@ -179,6 +190,20 @@ UPDATE = (
     .recv(200, Check("Content-Length", "^ *0"))
     .hang_up()
 )
+OUR_UPDATES = (
+    callee("gets-updates")
+    .recv("INVITE", Check("Supported", "100rel"), routes=True)
+    .respond(183, "Require: 100rel", "RSeq: 17", body=description(), tag=TAG)
+    .recv("PRACK", Check("RAck", "17 1 INVITE"))
+    .respond(200)
+    .recv("UPDATE", Check("CSeq", "3 UPDATE"), Check("Contact", "sip:"), Check("", "m=audio [1-9][0-9]* RTP/AVP 0"))
+    .respond(200, body=description(2))
+    .respond(200, tag=TAG, to_invite=True, repeat=True)
+    .recv("ACK")
+    .recv("UPDATE", Check("CSeq", "4 UPDATE"), Check("Allow", "UPDATE"), Check("", "a=sendonly"))
+    .respond(200, body=description(3, "a=recvonly"))
+    .is_hung_up_on()
+)
 LATE_OFFER = (
     callee("gets-no-offer")
     .recv("INVITE", Check("Content-Length", "^ *0"), routes=True)
@@ -218,6 +243,7 @@ FLOWS = [
     Flow(NOT_REFRESHED, has_a_call_that_nobody_refreshes),
     Flow(GLARE, reinvites),
     Flow(UPDATE, is_hung_up_on),
+    Flow(OUR_UPDATES, updates),
     Flow(LATE_OFFER, offers_late),
     Flow(referred("is-referred", "<sip:carol@127.0.0.1:9>").is_hung_up_on(), refers),
 ]
@@ -246,7 +272,7 @@ def test_sipp_is_content_with_the_calls_that_we_place(tmp_path: Path, start: Sta
     contented(call_sipp(tmp_path, start, flow))
 
 
-QUICK = [flow for flow in FLOWS if flow.ladder in (FORKS, CROSSING, RELIABLE, MINIMUM, UPDATE, LATE_OFFER)]
+QUICK = [flow for flow in FLOWS if flow.ladder in (FORKS, CROSSING, RELIABLE, MINIMUM, UPDATE, OUR_UPDATES, LATE_OFFER)]
 
 
 @pytest.mark.parametrize("flow", QUICK, ids=lambda flow: flow.ladder.name)
