@@ -187,9 +187,9 @@ def test_the_phone_records_one_clean_tone_through_changes_of_the_codec_and_a_hol
     assert sent > 3.5
     found = heard(phone.recorded(), 700)
     assert [each.hz for each in found.stretches] == [700], found
-    assert found.noisy <= 2, "no noise across a change"
+    assert found.noisy <= 8, "no noise across a change: another codec is 60, a busy machine a few"
     assert found.stretches[0].peak == pytest.approx(TONE_PEAK, rel=0.03), found
-    assert found.stretches[0].seconds == pytest.approx(sent, abs=0.25), found
+    assert found.stretches[0].seconds == pytest.approx(sent, abs=0.5), found
 
 
 def test_the_phone_transfers_us_to_somebody_else(tmp_path: Path, start: Start) -> None:
