@@ -157,6 +157,8 @@ class CallActor:
             self.state = State.CALLING
             self.times.begun = now
             then = Pending.INVITE
+        elif self.media.updating:
+            raise LocalProtocolError("no INVITE can be sent now (an offer in an UPDATE of ours has no answer yet)")
         elif self.state is State.UP and self._pending is Pending.NOTHING:
             then = Pending.REINVITE
         else:
@@ -259,6 +261,8 @@ class CallActor:
 
     def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
         """Negotiate anew by an UPDATE with our offer, as `own_update.send`; then `RequestDone` comes."""
+        if self._pending is not Pending.NOTHING:
+            raise LocalProtocolError(f"no UPDATE can be sent now ({self._pending.value} waits for its media port)")
         request_id = own_update.send(self.session, self.media, headers, now, hold=HOLD_STYLE if hold else "")
         self.pump(now)
         return request_id

@@ -111,12 +111,17 @@ class DialogSide(CalledSide):
     ) -> int:
         """Send an UPDATE, with an offer or as a mere refresh (RFC 3311 5.1).
 
-        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open, or the
-        answer in a reliable 1xx of ours has no PRACK yet.
+        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open or owed
+        by an INVITE of either side, or the answer in a reliable 1xx of ours has no PRACK yet.
         """
         dialog = self._live_dialog("UPDATE")
         if description is not None:
-            sender = self._incoming.reliable if self._incoming is not None else None
+            incoming, invite = self._incoming, self._invite
+            if (incoming is not None and not incoming.negotiated) or (invite is not None and not invite.has_offer):
+                raise LocalProtocolError(
+                    "an offer in UPDATE has to wait: that of an open INVITE comes first (RFC 3311 5.1)"
+                )
+            sender = incoming.reliable if incoming is not None else None
             if sender is not None and sender.unacked is not None and sender.has_description:
                 raise LocalProtocolError("an offer in UPDATE has to wait for the PRACK of our answer (RFC 3311 5.1)")
             dialog.negotiate(OfferInput.SEND_OFFER)

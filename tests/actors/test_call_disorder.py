@@ -101,7 +101,7 @@ class Crowd:
 
     def command(self) -> None:
         pick, call, now = self.pick, self.phone.call, self.phone.now
-        what = pick.randrange(6)
+        what = pick.randrange(8)
         try:
             if what == 0:
                 call.invite((), now, delayed=pick.random() < 0.5, hold=pick.random() < 0.5)
@@ -113,6 +113,8 @@ class Crowd:
                 call.ring(pick.choice((180, 183)), (), now, early_media=pick.random() < 0.5)
             elif what == 4:
                 call.answer((), now)
+            elif what in (5, 6):
+                call.update((), now, hold=pick.random() < 0.5)
             elif pick.random() < 0.3:
                 call.hang_up(now)
         except LocalProtocolError:
@@ -160,12 +162,14 @@ def test_peers_without_order_raise_nothing_and_leave_nothing(first: int) -> None
 
 def test_the_crowd_reaches_the_states_that_matter() -> None:
     reached: dict[State, int] = dict.fromkeys(State, 0)
-    moved = 0
+    moved = updated = 0
     for seed in range(300):
         crowd = Crowd(seed)
         for _ in range(20):
             crowd.step()
             reached[crowd.phone.call.state] += 1
         moved += "ConfigureStream" in crowd.phone.commanded()
+        updated += any(each.method == "UPDATE" and each.description for each in crowd.sent)
+    assert updated > 5
     assert min(reached[state] for state in (State.CALLING, State.INCOMING, State.ANSWERING, State.UP, State.OVER)) > 20
     assert moved > 20

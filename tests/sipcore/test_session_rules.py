@@ -118,6 +118,20 @@ def test_an_offer_of_the_called_side_in_update_waits_for_the_prack_of_its_answer
     assert [event.in_ for event in alice.told(AnswerReceived)] == ["1xx", "UPDATE"]
 
 
+def test_an_offer_in_update_waits_for_that_of_an_open_invite() -> None:
+    alice, bob, wire = established()
+    restart(wire)
+    alice.session.reinvite(0.0)
+    with pytest.raises(LocalProtocolError, match="open INVITE"):
+        alice.session.update(0.0, OFFER)
+    wire.flush()
+    with pytest.raises(LocalProtocolError, match="open INVITE"):
+        bob.session.update(0.0, OFFER)
+    bob.session.update(0.0)
+    wire.flush()
+    assert wire.names() == ["A>B INVITE", "B>A 100 INVITE", "B>A UPDATE", "A>B 200 UPDATE"]
+
+
 def answer_offers(side: Side, event: Event, now: float) -> None:
     if isinstance(event, OfferReceived) and side.speaking is not None:
         side.speaking.respond(now, event.request_id, 200, body=ANSWER)
