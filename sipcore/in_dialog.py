@@ -117,10 +117,12 @@ class DialogSide(CalledSide):
         dialog = self._live_dialog("UPDATE")
         if description is not None:
             incoming, invite = self._incoming, self._invite
-            if (incoming is not None and not incoming.negotiated) or (invite is not None and not invite.has_offer):
-                raise LocalProtocolError(
-                    "an offer in UPDATE has to wait: that of an open INVITE comes first (RFC 3311 5.1)"
-                )
+            owes = incoming is not None and not incoming.negotiated
+            if invite is not None and not invite.has_offer:
+                fork = invite.forks.get(dialog.remote_tag)
+                owes = owes or fork is None or not fork.settled
+            if owes:
+                raise LocalProtocolError("an offer in UPDATE has to wait for that of the open INVITE (RFC 3311 5.1)")
             sender = incoming.reliable if incoming is not None else None
             if sender is not None and sender.unacked is not None and sender.has_description:
                 raise LocalProtocolError("an offer in UPDATE has to wait for the PRACK of our answer (RFC 3311 5.1)")
