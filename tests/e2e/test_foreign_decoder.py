@@ -32,7 +32,7 @@ class Form(NamedTuple):
     decoder: str
     clock: int
     rate: int
-    ms: float
+    ms: int
     least: float
     """dB of signal to noise that the codec reaches with a sweep."""
     layout: str = "mono"
@@ -49,9 +49,10 @@ STEREO = Form(
     "m=audio PORT RTP/AVP 96\na=rtpmap:96 L16/8000/2", 96, "pcm_s16be", 8000, 8000, 20, 40, "stereo",
     (96, 640, 0.02, "L16/8000/2"),
 )  # fmt: skip
-STATIC_STEREO = Form(
-    "m=audio PORT RTP/AVP 10", 10, "pcm_s16be", 44100, 44100, 350 / 44.1, 40, "stereo", (10, 1400, 350 / 44100)
-)
+WIDE_STEREO = Form(
+    "m=audio PORT RTP/AVP 98\na=rtpmap:98 L16/16000/2", 98, "pcm_s16be", 16000, 16000, 20, 40, "stereo",
+    (98, 1280, 0.02, "L16/16000/2"),
+)  # fmt: skip
 ONLY_PCMU = PCMU._replace(param=(0, 160, 0.02))
 ONLY_OPUS = OPUS._replace(param=(97, 960, 0.02, "opus/48000/2"))
 SLOW_OPUS = OPUS._replace(lines=OPUS.lines + "\na=ptime:40", ms=40)
@@ -134,7 +135,7 @@ def gap(one: RtpPacket, other: RtpPacket, step: int) -> int:
         (PCMU, G722, OPUS, PCMA, L16),
         (OPUS, PCMU, OPUS, G722, PCMU),
         (PCMU, SLOW_OPUS, SLOW_PCMU, PCMA, G722),
-        (STEREO, ONLY_PCMU, STATIC_STEREO, ONLY_OPUS, STEREO),
+        (STEREO, ONLY_PCMU, WIDE_STEREO, ONLY_OPUS, STEREO),
     ],
     ids=["each codec", "Opus and back", "other packet times", "two channels"],
 )
