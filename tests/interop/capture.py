@@ -105,9 +105,9 @@ class Recording:
     def rows(self, *fields: str, options: Sequence[str] = ()) -> list[list[str]]:
         """These fields of each packet; several values of one are joined by `AGGREGATOR`. options: of tshark."""
         named = [word for field in fields for word in ("-e", field)]
-        argv = [require(TSHARK), "-n", *HEURISTIC_FIRST, *options, "-r", str(self.file)]
+        argv = [require(TSHARK), "-n", *(options or HEURISTIC_FIRST), "-r", str(self.file)]
         wanted = ["-T", "fields", "-E", f"aggregator={AGGREGATOR}", *named]
-        done = subprocess.run([*argv, *wanted], stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
+        done = subprocess.run([*argv, *wanted], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return [line.split("\t") for line in done.stdout.decode(errors="replace").split("\n")[:-1]]
 

@@ -90,6 +90,7 @@ def test_sipp_succeeds_over_every_transport(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_20000_calls_of_sipp_at_200_a_second_succeed_and_are_counted_alike(
     tmp_path: Path, start: Start, captured: Comparison
 ) -> None:

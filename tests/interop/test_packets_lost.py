@@ -34,9 +34,9 @@ def test_calls_of_sipp_survive_lost_packets(tmp_path: Path, start: Start, captur
 
 
 def test_our_calls_survive_lost_packets(tmp_path: Path, start: Start, captured: Comparison) -> None:
-    callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=40, seconds=60, options=LOSS))
+    callee = start(Sipp(tmp_path, "uas", scenario="uas_takes_invites_again.xml", calls=40, seconds=60, options=LOSS))
     callee.ready()
-    arguments = ["-r", "20", "-m", "40", "-d", "0.3s", "--media", "none"]
+    arguments = ["-r", "20", "-m", "40", "-d", "1s", "--media", "none"]
     result = load(tmp_path, f"sip:service@{callee.address}", arguments, 70)
     verdict = callee.verdict()
     assert verdict.exit_code == 0, verdict.account + result.account
