@@ -71,4 +71,11 @@ class CallEnded(CallError):
 
 
 class Overloaded(SwarmError):
-    """A bound of ours was reached; nothing was sent. Try later or raise the bound that the message names."""
+    """A bound of ours was reached; nothing was sent. Try later or raise the bound that the message names.
+
+    reason: what a run of a scenario that lets it go on has failed by, of `failure_reasons`.
+    """
+
+    def __init__(self, text: str, reason: str = "overload") -> None:
+        super().__init__(text)
+        self.reason = reason

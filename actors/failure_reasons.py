@@ -72,6 +72,7 @@ REASONS: Final[dict[str, Reason]] = {
     "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
     "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
     "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
+    "limit": Reason(_PLAN, "the scenario wanted more calls at the same time than -l allows; raise -l"),
     "drained": Reason(_PLAN, "the call was given up because the run ended"),
     "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),

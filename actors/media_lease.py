@@ -9,6 +9,7 @@ from media import messages as media
 
 from .call_media import Line
 from .errors import Overloaded
+from .failure_reasons import reason_of
 from .outbox import Outbox
 
 if TYPE_CHECKING:
@@ -62,15 +63,15 @@ class MediaLease:
         if event.__class__ is media.StreamOpened:
             self._is_bound(event.rtp_port, event.rtcp_port)
         elif event.__class__ is media.StreamRefused:
-            self._is_gone(f"no media port: {event.reason}; widen rtp_ports")
+            self._is_gone(f"no media port: {event.reason}; widen rtp_ports", event.reason)
         elif event.__class__ is media.StreamClosed:
-            self._is_gone("the media port was closed")
+            self._is_gone("the media port was closed", "closed")
 
-    def _is_gone(self, reason: str) -> None:
+    def _is_gone(self, text: str, cause: str) -> None:
         self.line.closed = True
         self._streams.pop(self.line.stream_id, None)
         if not self.ready.done():
-            self.ready.set_exception(Overloaded(reason))
+            self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))
             self.ready.exception()  # nobody has to wait for it
 
     def give_to(self, actor: "CallActor") -> None:
@@ -84,11 +85,11 @@ class MediaLease:
 
     def crashed(self, now: float, error: BaseException) -> None:
         """Our own code failed on it."""
-        self._is_gone("our own code failed on this media port")
+        self._is_gone("our own code failed on this media port", "internal_error")
 
     def media_lost(self, reason: str, now: float) -> None:
         """The media worker is gone, or took no command."""
-        self._is_gone(f"no media port: {reason}")
+        self._is_gone(f"no media port: {reason}", reason)
 
     def release(self, worker: "CallWorker") -> None:
         """Give the port back unused."""

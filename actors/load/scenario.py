@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 DEFAULT_NAME: Final = "scenario"
 NO_CALL: Final = "no_call"
 """the outcome of a run that placed no call"""
+LIMIT: Final = "limit"
+"""the failure of a run that wanted more live calls than `-l` leaves it"""
 RUN_TIME: Final = "run_time"
 """the failure of a run that took longer than it may"""
 SETUP_TIME: Final = 60.0
@@ -155,7 +157,9 @@ class Scenario:
         """
         if sum(not call.closed for call in run.calls) > run.further:
             if not self._bound.enter():
-                raise Overloaded("as many calls are live as -l allows; raise it, or end a call of the run before")
+                raise Overloaded(
+                    "as many calls are live as -l allows; raise it, or end a call of the run before", LIMIT
+                )
             run.further += 1
 
     def _admit_other(self) -> None:
@@ -165,7 +169,7 @@ class Scenario:
             Overloaded: as many calls are live as `-l` allows.
         """
         if not self._admitted and not self._bound.enter():
-            raise Overloaded("as many calls are live as -l allows; raise it")
+            raise Overloaded("as many calls are live as -l allows; raise it", LIMIT)
         self._admitted = True
 
     def _placed_other(self, call: Call) -> None:
@@ -207,9 +211,9 @@ class Scenario:
         failure = ""
         try:
             await self._file.function(agent, run.row)
-        except Overloaded:
-            held_back = not run.calls
-            failure = "overload"
+        except Overloaded as error:
+            failure = error.reason
+            held_back = not run.calls and failure == "overload"
         except (AssertionError, CallError) as error:
             failure = self._name(error)
         except asyncio.CancelledError:

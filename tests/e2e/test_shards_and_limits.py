@@ -157,6 +157,50 @@ def test_calls_of_an_agent_that_setup_made_are_bound_by_the_limit_too(tmp_path: 
     assert len(uas.users) > 4, "what is over makes room"
 
 
+TWO_CALLS = """
+    import asyncio
+
+    async def setup(ua):
+        global other
+        other = ua.another("sip:other@127.0.0.1")
+
+    async def scenario(ua, row):
+        calls = [await caller.invite(ua.target, media="none") for caller in ({callers})]
+        await asyncio.sleep(0.2)
+        for call in calls:
+            await call.bye()
+"""
+PORTS = "40100-40100"  # of one call: nobody else takes it, for other tests use free ones
+LEASES = """
+    async def scenario(ua, row):
+        await ua.reserve_media(2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "reason", "blame", "mend"),
+    [
+        (TWO_CALLS.replace("{callers}", "ua, ua"), "-l 1", 107, "limit", "plan", "raise -l"),
+        (TWO_CALLS.replace("{callers}", "other, other"), "-l 1", 107, "limit", "plan", "raise -l"),
+        (TWO_CALLS.replace("{callers}", "ua, ua"), "--max-calls 1", 98, "overload", "generator", "raise --max-calls"),
+        (LEASES, f"--rtp-ports {PORTS}", 98, "no_port", "generator", "widen --rtp-ports"),
+    ],
+    ids=["of-the-run", "of-an-agent-of-setup", "of-the-worker", "of-ports"],
+)
+@pytest.mark.parametrize("threshold", [(), ("--threshold", "answered>=0")], ids=["plain", "threshold"])
+def test_a_scenario_that_runs_into_a_bound_is_told_which(
+    tmp_path: Path, text: str, options: str, code: int, reason: str, blame: str, mend: str, threshold: tuple[str, ...]
+) -> None:
+    with CountingUas() as uas:
+        found, summary = load(
+            uas, tmp_path, f"{options} -m 2 -r 2 --call-workers 1", *threshold, *scenario(tmp_path, text)
+        )
+    assert found == code, summary
+    named = {each["reason"]: each for each in summary["failures"]}
+    assert named[reason]["blame"] == blame
+    assert mend in named[reason]["meaning"]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_row_serves_all_calls_that_never_overlap(tmp_path: Path, workers: int) -> None:
     options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), "USER\nanna\n")
