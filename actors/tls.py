@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from .config import Listener, TlsConfig
 from .errors import ConfigurationError
+from .text_files import refuse_pipe
 
 
 def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
@@ -23,6 +24,9 @@ def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
         return
     if not config.certificate and any(each.port for each in secure):
         raise ConfigurationError("a tls listener needs a certificate; say --tls-cert FILE and --tls-key FILE")
+    for option, path in (("--tls-ca", config.ca), ("--tls-cert", config.certificate), ("--tls-key", config.key)):
+        if path:
+            refuse_pipe(path, "a PEM file", option)
     server_context(config)
     client_context(config)
 

@@ -15,6 +15,7 @@ from . import pcap
 from .errors import ConfigurationError
 from .ladder import Row
 from .masking import masked
+from .text_files import is_pipe, open_to_write, why
 from .totals import Totals
 
 WAITING: Final = 8192
@@ -25,6 +26,7 @@ REST: Final = 0.05
 """seconds between two looks of the thread"""
 CLOSING: Final = 2.0
 """seconds that closing waits for the disk"""
+_FIX: Final = "give a plain file in a folder that can be written to"
 _logger = logging.getLogger(__name__)
 
 
@@ -32,19 +34,19 @@ def create(path: str) -> None:
     """Make the file, or empty it; nobody but its owner may read it.
 
     Raises:
-        ConfigurationError: it cannot be written, or is a link.
+        ConfigurationError: it cannot be written, or is a link or a pipe.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = open_to_write(path, os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
+            if is_pipe(os.fstat(descriptor).st_mode):  # messages of several processes would mix in it
+                raise ConfigurationError(f"--sip-trace {path}: it is a pipe; {_FIX}")
             os.fchmod(descriptor, 0o600)
             os.write(descriptor, pcap.HEADER)
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise ConfigurationError(
-            f"--sip-trace {path}: {error.strerror}; give a plain file in a folder that can be written to"
-        ) from error
+        raise ConfigurationError(f"--sip-trace {path}: {why(error)}; {_FIX}") from error
 
 
 class TraceFile:
@@ -86,14 +88,14 @@ class TraceFile:
 
     def _run(self) -> None:
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = open_to_write(self._path, os.O_APPEND | os.O_NOFOLLOW, 0o600)
             try:
                 self._write_all(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
             self._failed = True
-            _logger.error("%s is not complete: %s; SIP is not traced any more", self._path, error.strerror)
+            _logger.error("%s is not complete: %s; SIP is not traced any more", self._path, why(error))
 
     def _write_all(self, descriptor: int) -> None:
         rest = threading.Event()  # never set: a pause that gathers messages for one write

@@ -11,6 +11,7 @@ import errno
 import json
 import logging
 import os
+import select
 import threading
 import time
 from collections import deque
@@ -23,11 +24,14 @@ from ..foreign_text import shown
 from ..load.results import COLUMNS
 from ..load.tally import discards_of
 from ..messages import CallFinished
+from ..text_files import open_to_write, why
 from ..totals import Cell, SeriesRow
 
 RING: Final = 10_000
 """records that wait for the disk at most, some 4 MB"""
 RETRY: Final = 1.0
+CLOSING: Final = 2.0
+"""seconds that the end of a run waits for a reader of a pipe that is full"""
 _FIGURES: Final = (
     "post_dial_delay",
     "answer_delay",
@@ -46,18 +50,19 @@ class Cdr:
     """The records of one run.
 
     file: made when it does not exist. ring: how many records may wait. retry: seconds between two tries to write to a
-    disk that is full.
+    disk that is full. closing: seconds that `close` waits for the reader of a pipe that is full.
 
     Raises:
         ConfigurationError: the file cannot be opened.
     """
 
-    def __init__(self, file: Path, ring: int = RING, retry: float = RETRY) -> None:
+    def __init__(self, file: Path, ring: int = RING, retry: float = RETRY, closing: float = CLOSING) -> None:
         self.file = file
         self.dropped = Cell()
         """records that were lost because the disk took none and the ring was full"""
         self._ring = ring
         self._retry = retry
+        self._closing = closing
         self._waiting: deque[bytes] = deque()
         self._torn = 0
         """octets of the first waiting record that are in the file already"""
@@ -67,12 +72,14 @@ class Cdr:
         """something was written that the disk need not have kept yet"""
         self._syncing: threading.Thread | None = None
         self._failing = ""
+        self._slow = False
+        """the file is a pipe that was full at the last try"""
         self._retry_at = 0.0
         try:
             self._descriptor = self._open()
         except OSError as error:
             raise ConfigurationError(
-                f"--cdr {file}: {error.strerror}; give a file in a folder that can be written to"
+                f"--cdr {file}: {why(error)}; give a file in a folder that can be written to"
             ) from error
 
     @property
@@ -109,12 +116,17 @@ class Cdr:
                 self._torn = 0
                 self.unsynced = True
                 waiting.popleft()
+        except BlockingIOError:  # a pipe whose reader is slower than we are; the next record tries again
+            self._slow = True
+            return
         except OSError as error:
             self._retry_at = time.monotonic() + self._retry
+            self._slow = False
             if not self._failing:
-                self._failing = error.strerror or str(error)
+                self._failing = why(error)
                 _logger.error("--cdr %s: %s; records wait in memory, %d at most", self.file, self._failing, self._ring)
             return
+        self._slow = False
         if self._failing:
             self._failing = ""
             _logger.warning("--cdr %s can be written again", self.file)
@@ -139,16 +151,22 @@ class Cdr:
         lost: records that never came here.
         """
         self.flush()
+        deadline = time.monotonic() + self._closing
+        while self._slow and (left := deadline - time.monotonic()) > 0:
+            room = select.poll()
+            room.register(self._descriptor, select.POLLOUT)
+            room.poll(left * 1000)
+            self.flush()
         self._close()
         lost += int(self.dropped.value) + len(self._waiting)
         if not lost:
             return ""
-        why = f": {self._failing}" if self._failing else ""
+        problem = self._failing or ("its reader is too slow" if self._slow else "")
         mend = "make room, or give another file" if self.dropped.value or self._waiting else "the log says why"
-        return f"--cdr {self.file} lacks {lost} records{why}; {mend}"
+        return f"--cdr {self.file} lacks {lost} records{f': {problem}' if problem else ''}; {mend}"
 
     def _open(self) -> int:
-        descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = open_to_write(self.file, os.O_APPEND | os.O_CREAT, 0o640)
         status = os.fstat(descriptor)
         if (status.st_dev, status.st_ino) != self._place:
             self._place = (status.st_dev, status.st_ino)

@@ -59,7 +59,7 @@ class Data:
             ConfigurationError: with file and line: it cannot be read, has no rows, or a row has not as many fields.
         """
         try:
-            text = read_octets(path, "a CSV file", MOST_ROWS).decode("utf-8-sig")
+            text = read_octets(path, "a CSV file", MOST_ROWS, again=True).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise ConfigurationError(f"{path}:{line}: this is not UTF-8; convert the file") from error

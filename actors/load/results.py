@@ -85,7 +85,8 @@ def set_aside(folder: Path) -> None:
         for name in FILES:
             if name != "calls.csv":  # the rows of this run replace those
                 (folder / f"{name}.partial").unlink(missing_ok=True)
-            if (folder / name).is_file() or (folder / name).is_symlink():
+            there = folder / name
+            if there.is_symlink() or (there.exists() and not there.is_dir()):  # a pipe too: writing to it would wait
                 (folder / name).replace(folder / f"{name}{PREVIOUS}")
     except OSError as error:
         raise _not_writable(folder, error) from error
@@ -138,6 +139,8 @@ class Results:
             self._lock = _lock(folder)
             set_aside(folder)
             partial = folder / "calls.csv.partial"
+            if partial.is_fifo() or partial.is_socket():
+                partial.unlink()
             self._file: IO[str] | None = partial.open("w", encoding="utf-8", errors=LAST_RESORT, newline="")
         except OSError as error:
             raise _not_writable(folder, error) from error

@@ -46,7 +46,7 @@ def load(path: str, name: str) -> UserFile:
         ConfigurationError: with file and line: it cannot be read, fails when it runs, or has no such function.
     """
     try:
-        tree = ast.parse(read_octets(path, "a Python file"), path)
+        tree = ast.parse(read_octets(path, "a Python file", again=True), path)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise ConfigurationError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error

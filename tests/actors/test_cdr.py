@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -180,3 +181,42 @@ def test_others_may_not_write_the_file(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "cdr").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_whose_reader_is_slow_never_stops_who_writes_and_gets_all_in_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    cdr = Cdr(tmp_path / "pipe")
+    for number in range(300):  # more than the 64 KiB of a pipe
+        cdr.add(row(number))
+    assert cdr.waiting > 0
+    read = b""
+
+    def drain() -> None:
+        nonlocal read
+        os.set_blocking(reader, True)
+        while octets := os.read(reader, 1 << 16):
+            read += octets
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    assert cdr.close() == ""
+    thread.join()
+    os.close(reader)
+    assert [json.loads(line)["id"] for line in read.splitlines()] == [f"{number}@1" for number in range(300)]
+    assert not caplog.records
+
+
+def test_records_that_the_reader_of_a_pipe_does_not_take_are_counted_within_a_bound(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    cdr = Cdr(tmp_path / "pipe", closing=0.1)
+    for number in range(300):
+        cdr.add(row(number))
+    waiting = cdr.waiting
+    assert cdr.close() == (
+        f"--cdr {tmp_path / 'pipe'} lacks {waiting} records: its reader is too slow; make room, or give another file"
+    )
+    os.close(reader)
