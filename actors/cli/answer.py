@@ -117,6 +117,7 @@ def run_answer(
         check_proxy(account.proxy, callee.listeners)
     if check.asked():
         return check.answering(options, account, callee.listeners, address, callee.advertised)
+    options.need_descriptors(listeners=len(callee.listeners))
     more = {**account.of_node(address), "advertise": callee.advertised}
     cdr = Cdr(account.cdr) if account.cdr is not None else None
     config = run.node_config(options, callee.listeners, user=callee.user, **more, **application)

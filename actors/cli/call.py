@@ -87,8 +87,10 @@ def call(
     from ..local_addresses import LocalAddresses
     from ..user_agent import UserAgent
     from .cdr import Cdr
+    from .descriptors import need_for_call
     from .target import checked_hop, complete
 
+    need_for_call()
     if "?" in dtmf:
         raise click.UsageError("--dtmf ? is a random digit of a load; write the digits")
     if play is not None:

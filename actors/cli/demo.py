@@ -50,6 +50,7 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
     from .load_run import LoadRun
     from .verdict import say_result
 
+    fleet.need_descriptors(nodes=2)
     low, high = fleet.rtp_ports
     middle = low + (high - low) // 4 * 2
     folder = out or default_folder("demo")

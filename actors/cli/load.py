@@ -188,6 +188,8 @@ def load(
     from . import check
     from .target import checked_hop, complete
 
+    if not check.asked():
+        fleet.need_descriptors()
     if ramps and profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
     if calls is None and not duration and profile is None:

@@ -18,6 +18,7 @@ from sipcore.hop import Hop
 from ..call_demand import SRTP_MODES, srtp_mode
 from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig, checked_advertise
 from ..errors import ConfigurationError
+from .descriptors import need_for_node
 from .password import read_password
 from .values import (
     COUNT,
@@ -97,6 +98,19 @@ class FleetOptions:
     sip_trace: str = ""
     any_source: bool = False
     strict: bool = False
+
+    def need_descriptors(self, *, nodes: int = 1, listeners: int = 1) -> None:
+        """See, before anything is started, that nodes of such processes may open as many files as they need.
+
+        Args:
+            nodes: supervisors in this process.
+            listeners: addresses where calls come.
+
+        Raises:
+            ConfigurationError: the limit is too low, with how to raise it.
+        """
+        processes = nodes * (self.call_workers + self.media_workers + 1)
+        need_for_node(processes, nodes=nodes, listeners=listeners)
 
 
 def fleet_options(*, metrics: MetricsAddress) -> Decorator:

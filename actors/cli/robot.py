@@ -6,6 +6,7 @@ from ..config import RobotConfig
 from ..load import user_file
 from .answer import run_answer
 from .audio import check_audio
+from .check import asked
 from .configuration import Verb
 from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
 from .values import DEFAULT_METRICS, Media
@@ -34,6 +35,8 @@ def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, f
       sipswarm robot examples/robot.py
       sipswarm robot examples/robot.py:robot --listen udp:127.0.0.1:5080 --call-workers 2
     """
+    if not asked():
+        fleet.need_descriptors()  # a trial of the file is a process too
     path, name = user_file.split(file, "robot")
     user_file.try_out(path, name)
     check_audio(media, account.codec)
