@@ -438,7 +438,7 @@ class Supervisor:
         """Look at every beat; a child that is late is warned about, then dumped and killed."""
         self._watch = self._loop.call_later(0.5, self._on_watch)
         now = time.monotonic()
-        limit = self.config.hang_timeout
+        limit = 0.0 if self._closing else self.config.hang_timeout  # what was asked to end has a bound of its own
         for child in self._children.values():
             if child.popen is None or not child.ready:
                 continue

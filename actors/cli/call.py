@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     help="Hang up so long after the answer; with its unit: 5s.",
 )
 @click.option(
-    "--ring-time", type=Duration(), default="60s", show_default=True, help="CANCEL without an answer by then."
+    "--ring-time", type=Duration(), default="60s", show_default=True, help="CANCEL without an answer by then; 0 = 180s."
 )
 @click.option("--rtp-ports", type=PortRange(), default="20000-32766", show_default=True, help="RTP ports.")
 @caller_options()

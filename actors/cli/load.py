@@ -13,6 +13,7 @@ from ..load import user_file
 from ..load.data import Data
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
+from ..session_configs import RING_TIME
 from ..text_files import read_octets
 from .audio import check_audio
 from .configuration import Verb, given_in_file
@@ -119,7 +120,11 @@ must be seen to be that"""
     "--expect-code", type=click.IntRange(200, 699), default=None, help="Expect this final answer, such as 486."
 )
 @click.option(
-    "--ring-time", type=Duration(), default="180s", show_default=True, help="CANCEL what has no final answer by then."
+    "--ring-time",
+    type=Duration(),
+    default="180s",
+    show_default=True,
+    help="CANCEL what has no final answer by then; 0 = 180s.",
 )
 @click.option(
     "--threshold",
@@ -229,6 +234,7 @@ def load(
     check_audio(media, account.codec)
     if expect_dtmf == "=" and not dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
+    ring_time = ring_time or RING_TIME
     uri = complete(target, caller.user, caller.transport)
     segments = (
         read_profile(profile) if profile is not None else (*ramps, *((each[1], each[1], 0.0) for each in ramps[-1:]))

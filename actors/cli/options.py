@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -37,6 +37,9 @@ from .values import (
 )
 
 MAX_WORKERS = 256
+LEAST_RTP_TIMEOUT: Final = 1.0
+LEAST_HANG_TIMEOUT: Final = 2.0
+"""four heartbeats, and half a second after the warning that asks a process for its stack"""
 DEFAULT_LISTENER = Listener("udp", "127.0.0.1", 5070)
 _PEM = click.Path(dir_okay=False)
 _TRANSPORT = click.Choice(["udp", "tcp", "tls"])
@@ -147,10 +150,10 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
         ),
         click.option(
             "--rtp-timeout",
-            type=Duration(),
+            type=Duration(least=LEAST_RTP_TIMEOUT, why="the first RTP of a healthy call may take as long"),
             default="30s",
             show_default=True,
-            help="No RTP for so long, where some is due and the peer has not put us on hold, ends a call; 0 = never.",
+            help="No RTP for so long, where some is due and no hold lets it lack, ends a call; from 1s, 0 = never.",
         ),
         click.option(
             "--any-source",
@@ -160,17 +163,20 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
         strict_option,
         click.option(
             "--hang-timeout",
-            type=Duration(),
+            type=Duration(
+                least=LEAST_HANG_TIMEOUT,
+                why="healthy processes beat twice a second, and later while they are busy",
+            ),
             default="5s",
             show_default=True,
-            help="A process without a beat for so long is replaced; 0 = never.",
+            help="A process without a beat for so long is replaced; from 2s, 0 = never.",
         ),
         click.option(
             "--drain",
             type=Duration(),
             default="30s",
             show_default=True,
-            help="After the first SIGINT or SIGTERM live calls may go on for so long.",
+            help="After the first SIGINT or SIGTERM live calls may go on for so long; 0 = hang up at once.",
         ),
         click.option(
             "--max-calls",

@@ -71,12 +71,17 @@ COUNT: Final = click.IntRange(1, 10**12)
 
 
 class Duration(click.ParamType[float]):
-    """Seconds from `5s`, `5000ms`, `2m` or `1h`; a bare number is seconds unless the unit is needed."""
+    """Seconds from `5s`, `5000ms`, `2m` or `1h`; a bare number is seconds unless the unit is needed.
+
+    least: seconds below which nothing can work; 0 is taken beside it. why: what would happen, for the message.
+    """
 
     name = "time"
 
-    def __init__(self, *, unit_needed: bool = False) -> None:
+    def __init__(self, *, unit_needed: bool = False, least: float = 0.0, why: str = "") -> None:
         self._unit_needed = unit_needed
+        self._least = least
+        self._why = why
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The value in seconds."""
@@ -93,7 +98,10 @@ class Duration(click.ParamType[float]):
                 param,
                 ctx,
             )
-        return float(number) * _UNITS[unit or "s"]
+        seconds = float(number) * _UNITS[unit or "s"]
+        if 0 < seconds < self._least:
+            self.fail(f"{value!r} is too short: {self._why}; give {self._least:g}s or more, or 0 for never", param, ctx)
+        return seconds
 
 
 class Ramp(click.ParamType[tuple[float, float, float]]):

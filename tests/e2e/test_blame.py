@@ -146,3 +146,19 @@ def test_two_runs_do_not_write_into_one_folder(answering: str, tmp_path: Path) -
     finally:
         running.close()
     assert summary_of(tmp_path)["calls"]["answered"] == 1
+
+
+@pytest.mark.parametrize("least", [("2s", "1s", "0s"), ("0", "0", "1ms")], ids=["least", "never"])
+def test_the_least_bounds_of_a_node_let_healthy_calls_pass(
+    answering: str, tmp_path: Path, least: tuple[str, str, str]
+) -> None:
+    bounds = [text for pair in zip(("--hang-timeout", "--rtp-timeout", "--drain"), least, strict=True) for text in pair]
+    assert load(answering, tmp_path, *bounds, "-m", "6", "-r", "10", "-d", "4s", "--expect-media") in (0, 98)
+    summary = summary_of(tmp_path)
+    assert (summary["calls"]["completed"], summary["failures"]) == (6, [])
+    assert not [row for row in rows_of(tmp_path) if row["failure"]]
+
+
+def test_a_ring_time_of_zero_is_the_usual_one_of_180_s(answering: str, tmp_path: Path) -> None:
+    assert load(answering, tmp_path, "--ring-time", "0s", "-m", "1", "-r", "10") in (0, 98)
+    assert summary_of(tmp_path)["run"]["plan"]["ring time"] == "180 s"
