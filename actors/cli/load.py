@@ -114,7 +114,11 @@ must be seen to be that"""
     show_default=str(MEDIA_SHARE),
     help="As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack.",
 )
-@click.option("--expect-audio", is_flag=True, help="Expect to hear something: half of it louder than -50 dBm0.")
+@click.option(
+    "--expect-audio",
+    is_flag=True,
+    help="Expect that half of what is heard is louder than -50 dBm0; --expect-media sees audio that stops.",
+)
 @click.option("--expect-mos", type=Number(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least.")
 @click.option(
     "--expect-code", type=click.IntRange(200, 699), default=None, help="Expect this final answer, such as 486."

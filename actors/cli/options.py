@@ -183,7 +183,7 @@ def fleet_options(*, metrics: MetricsAddress) -> Decorator:
             type=COUNT,
             default=20000,
             show_default=True,
-            help="Live calls per call worker; beyond, new ones get 503.",
+            help="Live calls per call worker; beyond, new ones get 503, and a load starts no more: exit code 98.",
         ),
         click.option(
             "--run-dir",

@@ -23,6 +23,8 @@ DISTRIBUTIONS: Final = (
     "media_share",
 )
 """one value per call; delays, duration, jitter and the longest gap in seconds, shares from 0 to 1"""
+SHARES: Final = frozenset((*RATIOS, "loss", "received_ratio", "media_share"))
+"""figures that are never above 1: a limit that is would always hold, or never"""
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -63,8 +65,6 @@ class Threshold(NamedTuple):
         if name in RATIOS:
             if statistic:
                 raise ConfigurationError(f"threshold {text!r}: {name} is a ratio without statistics; drop .{statistic}")
-            if limit > 1:
-                raise ConfigurationError(f"threshold {text!r}: {name} is a share from 0 to 1; write {limit / 100:g}?")
         elif name in DISTRIBUTIONS:
             if statistic not in ("mean", "min", "max") and _PERCENTILE.fullmatch(statistic) is None:
                 raise ConfigurationError(
@@ -74,6 +74,8 @@ class Threshold(NamedTuple):
         else:
             known = ", ".join((*RATIOS, *DISTRIBUTIONS))
             raise ConfigurationError(f"threshold {text!r}: there is no {name}; there are {known}")
+        if name in SHARES and limit > 1:
+            raise ConfigurationError(f"threshold {text!r}: {name} is a share from 0 to 1; write {limit / 100:g}?")
         return cls(text, name, statistic, sign, limit)
 
     @property

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from actors.cli.verdict import result_lines
 from actors.config import LoadConfig
 from actors.errors import ConfigurationError
 from actors.fleet_totals import ProcessFigures
+from actors.histogram import Histogram
 from actors.load.health import (
     DROPS,
     INCARNATIONS_KEPT,
@@ -29,7 +32,7 @@ from actors.load.page import page_of
 from actors.load.report import Ending, Report, Verdict
 from actors.load.results import COLUMNS, Results
 from actors.load.tally import MOST_FAILURES
-from actors.load.thresholds import Threshold
+from actors.load.thresholds import DISTRIBUTIONS, RATIOS, SHARES, Threshold
 from actors.messages import CallFinished, Snapshot
 from actors.metric_table import EDGES
 from media.totals import DISCARD_REASONS
@@ -340,7 +343,7 @@ def test_the_figure_of_a_threshold(expression: str, value: float) -> None:
 def test_early_media_of_a_call_that_nobody_answered_says_nothing_about_quality(name: str) -> None:
     early = ROW._replace(outcome="failed", code=480, media_due=2.0, media_present=2.0, rtp_due=100, media_gap=0.02)
     made = report(early)
-    assert made.figure(Threshold.parse(f"{name}<9"), ending(1)) is None
+    assert made.figure(Threshold.parse(f"{name}<1"), ending(1)) is None
     assert made.figure(Threshold.parse("one_way<=0"), ending(1)) is None
     assert made.judge(ending(1)).summary["media"]["rtp_received"] == early.rtp_received > 0
 
@@ -400,11 +403,41 @@ def test_a_threshold_passes_or_not(text: str, value: float | None, passed: bool)
         ("mos.p101>3", "needs a statistic"),
         ("mos.median>3", "needs a statistic"),
         ("pdd.p95<1", "there is no pdd; there are answered"),
+        *((f"{name}>=99", f"{name} is a share from 0 to 1; write 0.99") for name in RATIOS),
+        *((f"{name}.p5<5", rf"{name} is a share from 0 to 1; write 0\.05") for name in sorted(SHARES - {*RATIOS})),
     ],
 )
 def test_a_threshold_that_cannot_be_is_refused_with_the_fix(text: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         Threshold.parse(text)
+
+
+def test_the_document_lists_every_name_of_a_threshold_with_its_unit() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "verdict.md").read_text()
+    section = page.partition("\n## Thresholds\n")[2].partition("\n## ")[0]
+    ratios, distributions = section.split("These have one value per call")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", ratios, re.MULTILINE)) == RATIOS
+    units = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", distributions, re.MULTILINE))
+    assert tuple(units) == DISTRIBUTIONS
+    assert {name for name, unit in units.items() if unit == "share, 0 to 1"} | {*RATIOS} == SHARES
+    for name in DISTRIBUTIONS:
+        for statistic in re.findall(r"`(mean|min|max|p[\d.]+)`", section):
+            assert Threshold.parse(f"{name}.{statistic}>0").statistic == statistic
+
+
+def test_the_precision_of_percentiles_is_that_of_the_document() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "verdict.md").read_text()
+    (said,) = re.findall(r"off by ([\d.]+) % at most", page)
+    worst = max(abs(Histogram((value, value, 1e5)).percentile(50) / value - 1) for value in _values())  # type: ignore[operator]
+    assert 0.003 < worst <= float(said) / 100
+
+
+def _values() -> Iterator[float]:
+    """From 0.1 ms to 10,000 s in steps of 0.1 %."""
+    value = 1e-4
+    while value < 1e4:
+        yield value
+        value *= 1.001
 
 
 # ---- the generator's health

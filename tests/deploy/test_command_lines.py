@@ -49,7 +49,7 @@ def of_containers() -> Iterator[list[str]]:
 
 def of_readme() -> Iterator[list[str]]:
     text = (ROOT / "README.md").read_text()
-    for line in re.findall(r"(?:^|`)\.venv/bin/sipswarm ([^`\n]+)", text, re.MULTILINE):
+    for line in re.findall(r"(?:^|`)sipswarm (\w+ [^`\n]+)", text, re.MULTILINE):
         yield shlex.split(line)
 
 
