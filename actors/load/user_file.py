@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
 from ..foreign_text import cut, shown_line
-from ..text_files import read_octets
+from ..text_files import read_octets, refuse_pipe
 
 LONGEST_EXPECTATION: Final = 200
 """characters of the name of an expectation"""
@@ -97,6 +97,7 @@ def try_out(path: str, name: str) -> None:
     Raises:
         ConfigurationError: what is wrong with it, or that it does not come to an end.
     """
+    refuse_pipe(path, "a Python file")  # here, where `<(…)` has its meaning
     command = [sys.executable, "-m", "actors.load.user_file", path, name]
     try:
         done = subprocess.run(

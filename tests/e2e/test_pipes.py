@@ -76,6 +76,20 @@ def test_a_pipe_that_nobody_reads_or_that_several_would_read_is_refused_at_once(
     assert errors.count("\n") == 1, "one sentence"
 
 
+@pytest.mark.parametrize("option", ["--scenario", "--data", "--tls-ca"])
+def test_what_a_shell_substitutes_for_a_command_is_refused_where_several_processes_would_read_it(
+    tmp_path: Path, option: str
+) -> None:
+    more = {"--scenario": "", "--data": f"--scenario {ROOT}/examples/scenario.py", "--tls-ca": "-t tls"}[option]
+    line = f'exec "$0" -m actors.cli {" ".join(LOAD)} {more} {option} <(echo x)'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", line, sys.executable], cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=40
+    )
+    assert done.returncode == 2
+    assert SEVERAL in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize(
     "arguments",
