@@ -106,7 +106,6 @@ class Presence:
         "_said_ssrc",
         "_since",
         "_started_late",
-        "_stepped",
         "_suppressed",
         "_timestamp",
         "_unique",
@@ -124,8 +123,6 @@ class Presence:
         self._candidate = -1.0
         self._confirmed = False
         """two looks agreed on the packet time"""
-        self._stepped = 0.0
-        """seconds from one packet to the next by their timestamps, where octets tell the packet time"""
         self._measured: Reception | None = None
         self._timestamp = self._highest = 0
         self._was_both_ways = False
@@ -269,17 +266,17 @@ class Presence:
         Returns whether it is known for sure.
         """
         reception = receiver.reception
-        known = self._measure_octets(receiver)
+        if self._measure_octets(receiver):
+            self._measured = None
+            return True
         if reception is None or reception.timestamp < 0:
             self._measured = None
-            return known
+            return False
         timestamp, highest = reception.timestamp, reception.highest
         packets = highest - self._highest
         if self._measured is reception and packets > 0:
             interval = ((timestamp - self._timestamp) & _M32) / reception.clock_rate / packets
-            if known:
-                self._stepped = interval if INTERVALS[0] <= interval <= INTERVALS[1] else 0.0
-            elif INTERVALS[0] <= interval <= INTERVALS[1]:
+            if INTERVALS[0] <= interval <= INTERVALS[1]:
                 if abs(interval - self._candidate) <= 0.05 * interval:
                     self._interval = interval
                     self._confirmed = True
@@ -289,19 +286,19 @@ class Presence:
                     self._interval = interval if rough else self._candidate
                 self._candidate = interval
         self._measured, self._timestamp, self._highest = reception, timestamp, highest
-        return known
+        return False
 
     def _measure_octets(self, receiver: Receiver) -> bool:
-        """The mean length of the packets since the last look, where octets tell it."""
+        """The mean length of the packets since the last look, where octets tell it: not where they are too few."""
         octets, packets = receiver.audio_octets, receiver.received - receiver.not_audio
         new_octets, new_packets = octets - self._heard_octets, packets - self._heard_packets
         # A packet of comfort noise has no length, whether it was agreed on or not.
         noise = receiver.noise_packets != self._heard_noise or receiver.suppressed_at >= self._quiet_from
         self._heard_octets, self._heard_packets, self._heard_noise = octets, packets, receiver.noise_packets
         rate = self._octets_per_second()
-        if not rate or noise or new_octets <= 0 or new_packets <= 0:
+        if not rate or noise or new_octets < SHORTEST * rate * new_packets or new_packets <= 0:
             return False
-        self._interval = self._candidate = max(INTERVALS[0], new_octets / rate / new_packets)
+        self._interval = self._candidate = new_octets / rate / new_packets
         self._confirmed = True
         self._count_unmeasured()
         return True
@@ -427,5 +424,5 @@ class Presence:
         """
         held = self._held_time()
         if held:
-            return held if held >= SHORTEST else self._stepped or max(held, INTERVALS[0])
+            return held if held >= SHORTEST else self._interval
         return self._interval if self._confirmed else 0.0
