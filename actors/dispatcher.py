@@ -3,8 +3,8 @@
 It never parses SIP: it peeks the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet
 it forwards at once; above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a
 tick, and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on
-it. Messages of connections (`streams`) join the same batches. RFC 3261 section 18; the reply of an overloaded slot is
-`sipcore.stateless`'s (503 with Retry-After).
+it. Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an
+overloaded slot is `sipcore.transaction.stateless`'s (503 with Retry-After).
 """
 
 import asyncio
@@ -14,16 +14,18 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from sipcore import peek, stateless
+from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.transaction import stateless
 
-from . import kernel, packet_info
+from .bus.link import Channel, RouterLink, Surroundings
+from .bus.messages import Quarantined, SendFailed, SendSip, SipReceived
+from .bus.slots import slot_of
 from .config import NodeConfig, is_wildcard
-from .link import Channel, RouterLink, Surroundings
-from .messages import Quarantined, SendFailed, SendSip, SipReceived
-from .request_loss import Loss, is_told
-from .routing import slot_of
-from .socket_errors import undelivered
-from .streams import Streams
+from .diagnosis.request_loss import Loss, is_told
+from .host import kernel
+from .transport import packet_info
+from .transport.connections import Streams
+from .transport.socket_errors import undelivered
 
 WINDOW = 1024
 """records a slot may leave unacknowledged"""

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from sipcore.message import Response
+    from sipswarm.sipcore.message.messages import Response
 
 
 class SwarmError(Exception):

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from sipcore.grammar import end_of_quotes
-from sipcore.hop import Hop
+from sipswarm.sipcore.message.grammar import end_of_quotes
+from sipswarm.sipcore.message.hop import Hop
 
-from .callbacks import answers_later
+from .diagnosis.foreign_text import shown
 from .errors import ConfigurationError
-from .foreign_text import shown
+from .handle.callbacks import answers_later
 
 _logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ Lookup = Callable[[str, str], tuple[str, str] | None]
 
 
 class Identity(NamedTuple):
-    """One identity; the parts are those of `sipcore.session_config.SessionConfig`."""
+    """One identity; the parts are those of `sipcore.session.session_config.SessionConfig`."""
 
     from_: str
     contact: str = ""

@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from media.codecs import CodecUnavailable, open_codec
-from media.engine import MediaEngine, MediaSettings
-from media.messages import StreamStatistics
-from media.sources import prepare
+from sipswarm.media.codecs import CodecUnavailable, open_codec
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import StreamStatistics
+from sipswarm.media.sources import prepare
 
+from .bus.link import Channel, RouterLink, Surroundings
 from .config import NodeConfig
-from .link import Channel, RouterLink, Surroundings
-from .totals import SeriesRow
+from .counting.totals import SeriesRow
 
 WINDOW = 4096
 """records a call worker may leave unacknowledged"""

@@ -8,7 +8,7 @@ A changed extensions.csv is read at SIGHUP: new extensions are registered, those
 import os
 from typing import Any
 
-from sipcore.uri import Uri
+from sipswarm.sipcore.message.uri import Uri
 
 DOMAIN = os.environ.get("DOMAIN", "example.org")
 REGISTRAR = os.environ.get("REGISTRAR", "127.0.0.1:5060")

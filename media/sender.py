@@ -9,16 +9,7 @@ from struct import Struct
 
 from . import dtmf, inband
 from .context import LAWS, StreamContext
-from .messages import (
-    ConfigureStream,
-    DigitsSent,
-    Event,
-    Frame,
-    FramesWanted,
-    ProvideFrames,
-    SendDigits,
-    SourceFinished,
-)
+from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
 from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
 from .sources import CallbackSource, Format, Source
 from .totals import codec_index

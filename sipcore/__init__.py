@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import LocalProtocolError, ParseError, RemoteProtocolError, SipError
-    from .fields import CSeq, NameAddr, Via
-    from .framing import StreamFramer
-    from .message import Request, Response
-    from .parser import parse
-    from .sdp import SessionDescription
-    from .session import InviteSession
-    from .session_config import SessionConfig
-    from .timers import TimerSettings
-    from .tokens import Tokens
-    from .uri import Uri
+    from .message.fields import CSeq, NameAddr, Via
+    from .message.framing import StreamFramer
+    from .message.messages import Request, Response
+    from .message.parser import parse
+    from .message.tokens import Tokens
+    from .message.uri import Uri
+    from .sdp.description import SessionDescription
+    from .session.invite_session import InviteSession
+    from .session.session_config import SessionConfig
+    from .transaction.timers import TimerSettings
 
 __all__ = [
     "CSeq",
@@ -37,23 +37,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CSeq": "fields",
-    "InviteSession": "session",
+    "CSeq": "message.fields",
+    "InviteSession": "session.invite_session",
     "LocalProtocolError": "errors",
-    "NameAddr": "fields",
+    "NameAddr": "message.fields",
     "ParseError": "errors",
     "RemoteProtocolError": "errors",
-    "Request": "message",
-    "Response": "message",
-    "SessionConfig": "session_config",
-    "SessionDescription": "sdp",
+    "Request": "message.messages",
+    "Response": "message.messages",
+    "SessionConfig": "session.session_config",
+    "SessionDescription": "sdp.description",
     "SipError": "errors",
-    "StreamFramer": "framing",
-    "TimerSettings": "timers",
-    "Tokens": "tokens",
-    "Uri": "uri",
-    "Via": "fields",
-    "parse": "parser",
+    "StreamFramer": "message.framing",
+    "TimerSettings": "transaction.timers",
+    "Tokens": "message.tokens",
+    "Uri": "message.uri",
+    "Via": "message.fields",
+    "parse": "message.parser",
 }
 
 

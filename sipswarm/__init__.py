@@ -4,10 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from actors.call import Call
-    from actors.callbacks import StopVariable
-    from actors.config import Listener
-    from actors.errors import (
+    from sipswarm.actors.agent.user_agent import UserAgent
+    from sipswarm.actors.config import Listener
+    from sipswarm.actors.errors import (
         CallEnded,
         CallError,
         CallRejected,
@@ -18,31 +17,32 @@ if TYPE_CHECKING:
         Overloaded,
         SwarmError,
     )
-    from actors.media_handlers import echo, play, record, send_recv, silence, tone
-    from actors.user_agent import UserAgent
+    from sipswarm.actors.handle.call import Call
+    from sipswarm.actors.handle.callbacks import StopVariable
+    from sipswarm.actors.handle.media_handlers import echo, play, record, send_recv, silence, tone
 
     from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
 _HOMES = {
-    "Call": "actors.call",
-    "CallEnded": "actors.errors",
-    "CallError": "actors.errors",
-    "CallRejected": "actors.errors",
-    "CallTimeout": "actors.errors",
-    "ConfigurationError": "actors.errors",
-    "HostUnreachable": "actors.errors",
-    "Listener": "actors.config",
-    "MediaError": "actors.errors",
-    "Overloaded": "actors.errors",
-    "SwarmError": "actors.errors",
-    "StopVariable": "actors.callbacks",
-    "tone": "actors.media_handlers",
-    "silence": "actors.media_handlers",
-    "send_recv": "actors.media_handlers",
-    "record": "actors.media_handlers",
-    "play": "actors.media_handlers",
-    "echo": "actors.media_handlers",
-    "UserAgent": "actors.user_agent",
+    "Call": "sipswarm.actors.handle.call",
+    "CallEnded": "sipswarm.actors.errors",
+    "CallError": "sipswarm.actors.errors",
+    "CallRejected": "sipswarm.actors.errors",
+    "CallTimeout": "sipswarm.actors.errors",
+    "ConfigurationError": "sipswarm.actors.errors",
+    "HostUnreachable": "sipswarm.actors.errors",
+    "Listener": "sipswarm.actors.config",
+    "MediaError": "sipswarm.actors.errors",
+    "Overloaded": "sipswarm.actors.errors",
+    "SwarmError": "sipswarm.actors.errors",
+    "StopVariable": "sipswarm.actors.handle.callbacks",
+    "tone": "sipswarm.actors.handle.media_handlers",
+    "silence": "sipswarm.actors.handle.media_handlers",
+    "send_recv": "sipswarm.actors.handle.media_handlers",
+    "record": "sipswarm.actors.handle.media_handlers",
+    "play": "sipswarm.actors.handle.media_handlers",
+    "echo": "sipswarm.actors.handle.media_handlers",
+    "UserAgent": "sipswarm.actors.agent.user_agent",
 }
 
 __all__ = [

@@ -1,5 +1,5 @@
 """`python -m sipswarm` is the command line."""
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 
 main()

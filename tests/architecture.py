@@ -82,16 +82,16 @@ MEDIA_FILES = {"media/audio_files.py", "media/sources.py", "media/sinks.py"}
 FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "contextlib", "mmap", "os.path"}
 
 ACTORS_PURE = {
-    "actors/call_actor.py",
-    "actors/routing.py",
-    "actors/deadlines.py",
-    "actors/messages.py",
-    "actors/foreign_text.py",
-    "actors/ladder.py",
-    "actors/masking.py",
-    "actors/pcap.py",
-    "actors/call_slices.py",
-    "actors/failure_reasons.py",
+    "actors/call/actor.py",
+    "actors/bus/slots.py",
+    "actors/runtime/deadlines.py",
+    "actors/bus/messages.py",
+    "actors/diagnosis/foreign_text.py",
+    "actors/trace/ladder.py",
+    "actors/trace/masking.py",
+    "actors/trace/pcap.py",
+    "actors/call_worker/call_slices.py",
+    "actors/diagnosis/failure_reasons.py",
     "actors/load/description.py",
     "actors/load/expectations.py",
     "actors/load/concurrency.py",
@@ -99,15 +99,15 @@ ACTORS_PURE = {
     "actors/load/schedule.py",
     "actors/load/tally.py",
     "actors/load/timeline.py",
-    "actors/request_loss.py",
-    "actors/spread.py",
+    "actors/diagnosis/request_loss.py",
+    "actors/counting/spread.py",
 }
 THIRD_PARTY_HOMES = {
-    "zmq": ("actors/link.py",),
-    "msgpack": ("actors/wire.py",),
-    "uvloop": ("actors/process.py",),
-    "prometheus_client": ("actors/metrics.py",),
-    "dns": ("actors/resolver.py",),
+    "zmq": ("actors/bus/link.py",),
+    "msgpack": ("actors/bus/wire.py",),
+    "uvloop": ("actors/process/roles.py",),
+    "prometheus_client": ("actors/supervisor/exposition.py",),
+    "dns": ("actors/transport/resolver.py",),
     "click": ("actors/cli/",),
     "rich": ("actors/cli/",),
     "numpy": ("media/",),
@@ -149,8 +149,8 @@ class Source:
 
     @property
     def module(self) -> str:
-        name = self.path.removesuffix(".py").replace("/", ".")
-        return name.removesuffix(".__init__")
+        name = self.path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        return name if self.package == "sipswarm" or self.package not in PACKAGES else f"sipswarm.{name}"
 
     @property
     def sans_io(self) -> bool:
@@ -196,7 +196,10 @@ def _at(source: Source, line: int, text: str) -> str:
 
 
 def _root(module: str) -> str:
-    return module.partition(".")[0]
+    """The package of ours that a module is in, by its folder, else the name at its beginning."""
+    first, _, rest = module.partition(".")
+    second = rest.partition(".")[0]
+    return second if first == "sipswarm" and second in PACKAGES else first
 
 
 def _is_stdlib(module: str) -> bool:

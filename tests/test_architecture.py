@@ -30,7 +30,7 @@ SOURCES = [Source.read(ROOT, file) for package in PACKAGES for file in sorted((R
 TEST_SOURCES = [
     Source.read(ROOT, file) for folder in ("tests", "examples") for file in sorted((ROOT / folder).rglob("*.py"))
 ]
-VOCABULARIES = ("actors/messages.py", "media/messages.py")
+VOCABULARIES = ("actors/bus/messages.py", "media/messages.py")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -73,16 +73,19 @@ def test_every_message_is_frozen() -> None:
 
 
 def test_every_message_is_in_the_wire_schema_or_inside_one_that_is() -> None:
-    from actors import wire
+    from sipswarm.actors.bus import wire
 
-    known = {(record.__module__.replace(".", "/") + ".py", record.__name__) for record in wire.SCHEMA.values()}
+    known = {
+        (record.__module__.removeprefix("sipswarm.").replace(".", "/") + ".py", record.__name__)
+        for record in wire.SCHEMA.values()
+    }
     for source in SOURCES:
         if source.path not in VOCABULARIES:
             continue
         names = {name for name, _ in record_classes(source)}
         missing = names - {name for path, name in known if path == source.path}
         nested = {name for name in missing if _is_named_inside(source, name)}
-        assert not missing - nested, f"{source.path}: not in actors/wire.py: {sorted(missing - nested)}"
+        assert not missing - nested, f"{source.path}: not in actors/bus/wire.py: {sorted(missing - nested)}"
 
 
 def _is_named_inside(source: Source, name: str) -> bool:
@@ -95,20 +98,20 @@ def _is_named_inside(source: Source, name: str) -> bool:
 
 
 LEAN = [
-    ("actors.dispatcher", "numpy"),
-    ("actors.dispatcher", "click"),
-    ("actors.dispatcher", "rich"),
-    ("actors.call_worker", "numpy"),
-    ("actors.call_worker", "click"),
-    ("actors.media_worker", "click"),
-    ("sipswarm", "actors"),
-    ("sipcore", "asyncio"),
+    ("sipswarm.actors.dispatcher", "numpy"),
+    ("sipswarm.actors.dispatcher", "click"),
+    ("sipswarm.actors.dispatcher", "rich"),
+    ("sipswarm.actors.call_worker.worker", "numpy"),
+    ("sipswarm.actors.call_worker.worker", "click"),
+    ("sipswarm.actors.media_worker", "click"),
+    ("sipswarm", "sipswarm.actors"),
+    ("sipswarm.sipcore", "asyncio"),
 ]
 
 
 @pytest.mark.parametrize("module", sorted({module for module, _ in LEAN}))
 def test_importing_a_process_loads_nothing_it_does_not_need(module: str) -> None:
-    program = f"import {module}, sys; print(*sorted(name for name in sys.modules if '.' not in name))"
+    program = f"import {module}, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
@@ -117,14 +120,12 @@ def test_importing_a_process_loads_nothing_it_does_not_need(module: str) -> None
 
 def test_the_wheel_carries_the_packages_and_nothing_else() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    on_disk = {
-        source.path.removesuffix("/__init__.py").replace("/", ".")
-        for source in SOURCES
-        if source.path.endswith("__init__.py")
+    on_disk = {source.module for source in SOURCES if source.path.endswith("__init__.py")}
+    folders = {
+        source.module if source.path.endswith("__init__.py") else source.module.rpartition(".")[0] for source in SOURCES
     }
-    folders = {source.path.rpartition("/")[0].replace("/", ".") for source in SOURCES}
     assert set(listed) == on_disk == folders
-    assert {name.partition(".")[0] for name in listed} == set(PACKAGES)
+    assert {name.partition(".")[0] for name in listed} == {"sipswarm"}
 
 
 def test_the_face_is_a_face_only() -> None:
@@ -140,21 +141,31 @@ def test_pure_files_have_the_names_that_the_rules_know() -> None:
 # ---- the reader itself: each piece of bad code is found, by the rule that is there for it
 
 BAD = [
-    ("our_direction", "sipcore/x.py", "import media.rtp", "sipcore must not import media"),
-    ("our_direction", "sipcore/x.py", "from actors import link", "sipcore must not import actors"),
-    ("our_direction", "media/x.py", "def f():\n    from sipcore.uri import Uri", "media must not import sipcore"),
-    ("our_direction", "media/x.py", "from sipcore import uri", "x.py:1: media must not import sipcore"),
-    ("our_direction", "actors/x.py", "from actors.wire import encode", "relatively"),
+    ("our_direction", "sipcore/x.py", "import sipswarm.media.rtp", "sipcore must not import media"),
+    ("our_direction", "sipcore/x.py", "from sipswarm.actors import link", "sipcore must not import actors"),
+    (
+        "our_direction",
+        "media/x.py",
+        "def f():\n    from sipswarm.sipcore.message.uri import Uri",
+        "media must not import sipcore",
+    ),
+    ("our_direction", "media/x.py", "from sipswarm.sipcore import uri", "x.py:1: media must not import sipcore"),
+    ("our_direction", "actors/x.py", "from sipswarm.actors.bus.wire import encode", "relatively"),
     ("third_party", "sipcore/x.py", "import numpy", "numpy belongs in media/"),
     ("third_party", "sipcore/x.py", "import requests", "requests has no home"),
-    ("third_party", "actors/wire.py", "import zmq", "zmq belongs in actors/link.py"),
-    ("third_party", "actors/link.py", "from msgpack import packb", "msgpack belongs in actors/wire.py"),
-    ("third_party", "actors/metrics.py", "import uvloop", "uvloop belongs"),
-    ("third_party", "actors/supervisor.py", "from prometheus_client.core import Metric", "prometheus_client belongs"),
+    ("third_party", "actors/bus/wire.py", "import zmq", "zmq belongs in actors/bus/link.py"),
+    ("third_party", "actors/bus/link.py", "from msgpack import packb", "msgpack belongs in actors/bus/wire.py"),
+    ("third_party", "actors/supervisor/exposition.py", "import uvloop", "uvloop belongs"),
+    (
+        "third_party",
+        "actors/supervisor/supervisor.py",
+        "from prometheus_client.core import Metric",
+        "prometheus_client belongs",
+    ),
     ("third_party", "actors/config.py", "import dns.resolver", "dns belongs"),
     ("third_party", "actors/clients.py", "import click", "click belongs in actors/cli/"),
-    ("third_party", "actors/call_worker.py", "from rich.table import Table", "rich belongs"),
-    ("third_party", "actors/histogram.py", "import numpy as np", "numpy belongs in media/"),
+    ("third_party", "actors/call_worker/worker.py", "from rich.table import Table", "rich belongs"),
+    ("third_party", "actors/load/histogram.py", "import numpy as np", "numpy belongs in media/"),
     ("pure_stdlib", "sipcore/x.py", "import socket", "socket is I/O"),
     ("pure_stdlib", "sipcore/x.py", "from time import monotonic", "time.monotonic"),
     ("pure_stdlib", "sipcore/x.py", "def f():\n    import secrets", "x.py:2: secrets"),
@@ -167,13 +178,13 @@ BAD = [
     ("pure_stdlib", "media/rtp.py", "import numpy as np\nx = np.random.random(3)", "random.random"),
     ("pure_stdlib", "media/sources.py", "import socket", "socket"),
     ("pure_stdlib", "media/sinks.py", "import time", "time"),
-    ("pure_stdlib", "actors/call_actor.py", "import time", "time"),
+    ("pure_stdlib", "actors/call/actor.py", "import time", "time"),
     ("pure_stdlib", "actors/load/schedule.py", "from random import Random\nx = Random()", "without a seed"),
     ("pure_stdlib", "sipcore/x.py", "import datetime\nx = datetime.datetime.now()", "reads the clock"),
     ("pure_stdlib", "sipcore/x.py", "from random import Random", "random.Random"),
     ("no_async_in_sans_io", "sipcore/x.py", "class A:\n    async def run(self): ...", "x.py:2: async"),
     ("no_async_in_sans_io", "media/engine.py", "async def run(): ...", "async"),
-    ("no_async_in_sans_io", "actors/routing.py", "async def run(): ...", "async"),
+    ("no_async_in_sans_io", "actors/bus/slots.py", "async def run(): ...", "async"),
     ("short_enough", "actors/x.py", "x = 1\n" * 801, "801 lines"),
     ("telling_name", "actors/utils.py", '"""A file."""', "names no noun"),
     ("telling_name", "actors/x.py", "x = 1", "no docstring"),
@@ -203,8 +214,14 @@ GOOD = [
     ("media/engine.py", '"""A."""\nimport time, os, select\nimport numpy'),
     ("media/sources.py", '"""A."""\nimport wave\nfrom pathlib import Path\ndata = open("x")'),
     ("media/inband.py", '"""A."""\nimport numpy as np\ndef f(source: np.random.Generator) -> None: ...'),
-    ("actors/link.py", '"""A."""\nimport time, zmq\nfrom sipcore import peek\nfrom .wire import encode'),
-    ("actors/call_actor.py", '"""A."""\nfrom sipcore.session import InviteSession\nfrom media import messages'),
+    (
+        "actors/bus/link.py",
+        '"""A."""\nimport time, zmq\nfrom sipswarm.sipcore.message import peek\nfrom .wire import encode',
+    ),
+    (
+        "actors/call/actor.py",
+        '"""A."""\nfrom sipswarm.sipcore.session import InviteSession\nfrom sipswarm.media import messages',
+    ),
     ("actors/cli/load.py", '"""A."""\nimport click, rich\nfrom ..config import NodeConfig'),
     ("sipcore/__init__.py", '"""A."""'),
     (
@@ -246,7 +263,7 @@ def test_a_linear_pattern_is_let_pass(text: str) -> None:
 
 
 def _findings_of_vocabulary(text: str) -> Iterator[str]:
-    return frozen_records(Source("actors/messages.py", text))
+    return frozen_records(Source("actors/bus/messages.py", text))
 
 
 def test_a_message_that_can_be_changed_is_found() -> None:
@@ -258,19 +275,19 @@ def test_a_message_that_can_be_changed_is_found() -> None:
 
 
 REACHED = [
-    ("from .link import Link", "actors/link.py", "import zmq"),
-    ("from . import supervisor", "actors/supervisor.py", "import time"),
-    ("from media.engine import MediaEngine", "media/engine.py", "import select"),
+    ("from ..bus.link import Link", "actors/bus/link.py", "import zmq"),
+    ("from ..supervisor import supervisor", "actors/supervisor/supervisor.py", "import time"),
+    ("from sipswarm.media.engine import MediaEngine", "media/engine.py", "import select"),
 ]
 
 
 @pytest.mark.parametrize(("own", "path", "text"), REACHED)
 def test_a_pure_file_that_touches_the_world_through_another_is_found(own: str, path: str, text: str) -> None:
-    actor, other = Source("actors/call_actor.py", own), Source(path, text)
+    actor, other = Source("actors/call/actor.py", own), Source(path, text)
     assert path in next(impure_reach([actor, other]))
-    between = Source("actors/between.py", own)
-    assert path in next(impure_reach([Source("actors/call_actor.py", "from .between import x"), between, other]))
-    for_types = Source("actors/call_actor.py", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {own}")
+    between = Source("actors/call/between.py", own)
+    assert path in next(impure_reach([Source("actors/call/actor.py", "from .between import x"), between, other]))
+    for_types = Source("actors/call/actor.py", f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {own}")
     assert not list(impure_reach([for_types, other]))
 
 

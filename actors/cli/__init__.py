@@ -1,4 +1,4 @@
-"""The command line: `sipswarm`, also `python -m actors.cli`. click and rich are imported nowhere else."""
+"""The command line: `sipswarm`, also `python -m sipswarm.actors.cli`. click and rich are imported nowhere else."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""`python -m actors.cli` is `sipswarm`."""
+"""`python -m sipswarm.actors.cli` is `sipswarm`."""
 
 import sys
 

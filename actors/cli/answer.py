@@ -8,14 +8,7 @@ import click
 from ..config import AnswerConfig, RobotConfig
 from .audio import check_audio
 from .configuration import Verb
-from .options import (
-    AccountOptions,
-    CalleeOptions,
-    FleetOptions,
-    account_options,
-    callee_options,
-    fleet_options,
-)
+from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
 from .progress import choose_progress
 from .terminal import echo
 from .values import DEFAULT_METRICS, Duration, Media, SipUri
@@ -109,8 +102,8 @@ def run_answer(
 
     address: what is kept registered. application: `answer` or `robot` of the node's configuration.
     """
+    from ..load.cdr import Cdr
     from . import check, run
-    from .cdr import Cdr
     from .target import check_proxy
 
     if account.proxy:

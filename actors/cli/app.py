@@ -5,15 +5,15 @@ from typing import Final
 
 import click
 
-from .. import log_lines
+from ..diagnosis import log_lines
 from ..errors import ConfigurationError, StartFailed
+from ..host.lasting import lasting_output
 from .answer import answer
 from .call import call
 from .check import check
 from .demo import demo
 from .doctor import doctor
 from .info import installed, metrics, version
-from .lasting import lasting_output
 from .load import load
 from .robot import robot
 from .terminal import echo

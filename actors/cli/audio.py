@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ..call_demand import check_source, named_codecs
 from ..errors import ConfigurationError
+from ..handle.demand import check_source, named_codecs
 
 
 def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
@@ -18,7 +18,11 @@ def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
         check_source(("tone", int(file)), named_codecs(codecs))
     if kind != "play":
         return
-    from media.sources import FileFrames, Format, SourceError  # only here: most runs need no numpy in this process
+    from sipswarm.media.sources import (  # only here: most runs need no numpy in this process
+        FileFrames,
+        Format,
+        SourceError,
+    )
 
     try:
         FileFrames(most=0).frames(file, Format("PCMU", 8000, 160, 160))

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sipcore.message import Response
+from sipswarm.sipcore.message.messages import Response
 
-from .. import tls
-from ..call_book import closed_of, media_of
+from ..call_worker.call_metrics import closed_of, media_of
 from ..config import format_host
+from ..diagnosis.failure_reasons import reason_of, words_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
-from ..failure_reasons import reason_of, words_of
-from ..process import new_event_loop
+from ..process.roles import new_event_loop
+from ..transport import tls
 from .audio import check_audio
 from .configuration import Verb
 from .options import AccountOptions, CallerOptions, account_options, caller_options, sip_trace_option, strict_option
@@ -24,9 +24,9 @@ from .terminal import echo
 from .values import AudioFile, Digits, Duration, FilePath, PortRange
 
 if TYPE_CHECKING:
-    from ..call import Call
-    from ..user_agent import UserAgent
-    from .cdr import Cdr
+    from ..agent.user_agent import UserAgent
+    from ..handle.call import Call
+    from ..load.cdr import Cdr
 
 
 @click.command(cls=Verb)
@@ -84,10 +84,10 @@ def call(
 
     Exit codes: 0 the call was answered and closed, 1 it was not, 2 usage.
     """
-    from ..local_addresses import LocalAddresses
-    from ..user_agent import UserAgent
-    from .cdr import Cdr
-    from .descriptors import need_for_call
+    from ..agent.user_agent import UserAgent
+    from ..host.descriptors import need_for_call
+    from ..load.cdr import Cdr
+    from ..transport.local_addresses import LocalAddresses
     from .target import checked_hop, complete
 
     need_for_call()

@@ -10,18 +10,18 @@ from typing import Any, Final
 
 import click
 
-from sipcore.hop import Hop
-from sipcore.negotiation import LocalMedia, make_offer
-from sipcore.session import InviteSession
-from sipcore.session_config import SessionConfig
-from sipcore.tokens import Tokens
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.sdp.negotiation import LocalMedia, make_offer
+from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.session_config import SessionConfig
 
-from .. import tls
-from ..account import Account
-from ..call_demand import named_codecs
+from ..call_worker.account import Account
 from ..config import Listener, LoadConfig, NodeConfig, format_host
+from ..handle.demand import named_codecs
 from ..load.schedule import Plan, Share
-from ..local_addresses import LocalAddresses
+from ..transport import tls
+from ..transport.local_addresses import LocalAddresses
 from .options import AccountOptions, FleetOptions
 from .terminal import echo
 
@@ -128,8 +128,8 @@ def _node(
     Raises:
         ConfigurationError: a password or certificate that cannot be used, or a file that cannot be written.
     """
+    from ..load.cdr import Cdr
     from . import run
-    from .cdr import Cdr
 
     tls.check(account.tls, listeners)
     config = run.node_config(options, listeners, **account.of_node(address), **more)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from ..bus.messages import Snapshot
 from ..config import AnswerConfig, Listener, LoadConfig
-from ..messages import Snapshot
 from .configuration import Verb
 from .load import default_folder
 from .options import FleetOptions, fleet_options, out_option

@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 import click
 
-from ..metric_table import METRICS, Metric
+from ..counting.table import METRICS, Metric
 from .terminal import echo
 
 
@@ -18,7 +18,7 @@ def version() -> int:
     Examples:
       sipswarm version
     """
-    from ..link import versions
+    from ..bus.link import versions
 
     libzmq, pyzmq = versions()
     echo(f"sipswarm {installed('sipswarm')}")

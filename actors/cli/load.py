@@ -7,14 +7,14 @@ from typing import Final
 
 import click
 
+from ..call_worker.sessions import RING_TIME
 from ..config import MEDIA_SHARE, Listener, LoadConfig
 from ..errors import ConfigurationError
-from ..load import user_file
-from ..load.data import Data
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
-from ..session_configs import RING_TIME
-from ..text_files import read_octets
+from ..scripts import user_file
+from ..scripts.data import Data
+from ..scripts.text_files import read_octets
 from .audio import check_audio
 from .configuration import Verb, given_in_file
 from .options import (
@@ -328,8 +328,8 @@ def run_load(
     advertise: tuple[str, ...] = (),
 ) -> int:
     """Run a load and say what came of it; the exit code of its verdict."""
+    from ..load.cdr import Cdr
     from . import run
-    from .cdr import Cdr
     from .load_run import LoadRun
     from .verdict import say_result
 

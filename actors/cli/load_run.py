@@ -8,9 +8,11 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
+from ..bus.messages import CallFinished
 from ..config import Listener, LoadConfig
 from ..errors import ConfigurationError
-from ..fleet_totals import ProcessFigures
+from ..host.file_writer import FileWriter
+from ..load.cdr import Cdr
 from ..load.failures import Failures
 from ..load.junit import junit_of
 from ..load.page import page_of
@@ -18,10 +20,8 @@ from ..load.report import Ending, Report, Result
 from ..load.results import Results
 from ..load.schedule import Plan, Share
 from ..load.thresholds import Threshold
-from ..messages import CallFinished
+from ..supervisor.fleet_totals import ProcessFigures
 from . import run
-from .cdr import Cdr
-from .file_writer import FileWriter
 from .info import installed
 from .keys import Keyboard, Keys
 from .options import FleetOptions

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import click
 
-from sipcore.hop import Hop
+from sipswarm.sipcore.message.hop import Hop
 
-from ..call_demand import SRTP_MODES, srtp_mode
 from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig, checked_advertise
 from ..errors import ConfigurationError
-from .descriptors import need_for_node
+from ..handle.demand import SRTP_MODES, srtp_mode
+from ..host.descriptors import need_for_node
 from .password import read_password
 from .values import (
     COUNT,

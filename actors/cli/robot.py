@@ -3,7 +3,7 @@
 import click
 
 from ..config import RobotConfig
-from ..load import user_file
+from ..scripts import user_file
 from .answer import run_answer
 from .audio import check_audio
 from .check import asked

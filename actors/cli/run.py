@@ -15,16 +15,16 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, Final
 
-from .. import systemd
+from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
 from ..config import Listener, NodeConfig
-from ..fleet_totals import FleetTotals
-from ..load import user_file
+from ..host import systemd
+from ..load.cdr import Cdr
 from ..load.scenario import name_of
-from ..messages import CallFinished, CallSlice, CallTraced, Snapshot
-from ..metrics import MetricsServer
-from ..process import new_event_loop
-from ..supervisor import Supervisor
-from .cdr import Cdr
+from ..process.roles import new_event_loop
+from ..scripts import user_file
+from ..supervisor.exposition import MetricsServer
+from ..supervisor.fleet_totals import FleetTotals
+from ..supervisor.supervisor import Supervisor
 from .info import installed
 from .options import FleetOptions
 from .signals import leave_at_once, show_stack_on_sigusr2

@@ -5,13 +5,13 @@ import socket
 from collections.abc import Sequence
 from typing import Final
 
-from sipcore.errors import ParseError
-from sipcore.hop import Hop
-from sipcore.uri import Uri
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.uri import Uri
 
 from ..config import Listener, format_host
 from ..errors import ConfigurationError
-from ..targets import hop_of, is_address
+from ..transport.targets import hop_of, is_address
 
 QUIET_NETWORKS: Final = tuple(
     ipaddress.ip_network(each)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ..foreign_text import shown_line
+from ..diagnosis.foreign_text import shown_line
 
 
 def echo(line: str, *, err: bool = False) -> None:

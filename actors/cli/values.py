@@ -10,15 +10,15 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from sipcore.errors import ParseError
-from sipcore.headers import key_of
-from sipcore.uri import Uri
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.headers import key_of
+from sipswarm.sipcore.message.uri import Uri
 
-from ..call_demand import BY_NAME as CODEC_NAMES
-from ..call_demand import named_codecs
 from ..config import Listener, checked_advertise, split_host_port
 from ..errors import ConfigurationError
-from ..given_text import own_address
+from ..handle.demand import BY_NAME as CODEC_NAMES
+from ..handle.demand import named_codecs
+from ..handle.given_text import own_address
 from ..load.thresholds import Threshold
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -33,7 +33,7 @@ OWN_HEADERS: Final = frozenset(
         *("content-length", "content-type", "authorization", "proxy-authorization"),
     }
 )
-"""headers that every call or registration writes itself, by `sipcore.headers.key_of`"""
+"""headers that every call or registration writes itself, by `sipcore.message.headers.key_of`"""
 NEED_LIBRARY: Final = ("g722", "opus")
 """codecs that cannot be spoken without the extra `audio`"""
 

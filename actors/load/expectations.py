@@ -7,9 +7,9 @@ long it lasted, its digits, its media, and how its end was confirmed. The first 
 
 from typing import Final
 
+from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..failure_reasons import reason_of
-from ..messages import CallFinished
+from ..diagnosis.failure_reasons import reason_of
 
 AUDIBLE: Final = 0.5
 """share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""

@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .. import pcap
-from ..foreign_text import octets_of, shown
-from ..ladder import Ladder, Rung
-from ..messages import CallFinished, CallTraced
+from ..bus.messages import CallFinished, CallTraced
+from ..diagnosis.foreign_text import octets_of, shown
+from ..trace import pcap
+from ..trace.ladder import Ladder, Rung
 
 MOST: Final = 20
 """folders of one run"""

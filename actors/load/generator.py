@@ -11,22 +11,23 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from sipcore.hop import Hop
+from sipswarm.sipcore.message.hop import Hop
 
-from .. import call_digits, robots
-from ..call import Call
+from ..bus.messages import LoadFinished, SetRate
+from ..call.dtmf_methods import dtmf_modes
 from ..config import LoadConfig
-from ..dtmf_methods import dtmf_modes
 from ..errors import CallEnded, CallError, Overloaded
-from ..local_addresses import LocalAddress
-from ..messages import LoadFinished, SetRate
+from ..handle import digits as call_digits
+from ..handle.call import Call
+from ..robots import answering
+from ..transport.local_addresses import LocalAddress
 from .expectations import missed
 from .permits import LiveBound
 from .scenario import Scenario, name_of
 from .schedule import Plan, Share, Stream, random_digits
 
 if TYPE_CHECKING:
-    from ..call_worker import CallWorker
+    from ..call_worker.worker import CallWorker
 
 TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
@@ -58,7 +59,7 @@ class LoadGenerator:
         self._hop: Hop = account.hop_to(config.target, legs)
         worker.output.name(self._hop, account.name_of(config.target))
         self._identity = worker.arrivals.default_identity(self._local())
-        self._wishes = robots.media_wishes(config.media, worker.config.rtp_timeout)
+        self._wishes = answering.media_wishes(config.media, worker.config.rtp_timeout)
         worker.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
         self._label = name_of(config)
@@ -169,7 +170,7 @@ class LoadGenerator:
         call.on_over = self._on_over
         call.expected_digits = config.expect_dtmf
         if config.dtmf or config.expect_dtmf:
-            robots.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
+            answering.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
         else:
             call.on_up = self._on_up
 

@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ..messages import Snapshot
-from ..metric_table import EDGES
+from ..bus.messages import Snapshot
+from ..counting.table import EDGES
 
 WINDOW: Final = 10.0
 LATENESS_LIMIT: Final = 0.05

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..foreign_text import shown
+from ..diagnosis.foreign_text import shown
 from .failures import FailedCall
 
 CALLS: Final = "every call meets its expectations"

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from html import escape as escape_html
 from typing import Any, Final
 
-from ..failure_reasons import REASONS, Blame, blame_of, words_of
-from ..foreign_text import shown
+from ..diagnosis.failure_reasons import REASONS, Blame, blame_of, words_of
+from ..diagnosis.foreign_text import shown
 from .charts import Limit, Line, Stretch, chart, clock
 from .failures import FOLDER, FailedCall
 from .thresholds import Threshold

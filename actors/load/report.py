@@ -10,16 +10,16 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from media.totals import DISCARD_REASONS, NO_STREAM
+from sipswarm.media.totals import DISCARD_REASONS, NO_STREAM
 
+from ..bus.messages import CallFinished, Snapshot
 from ..config import LoadConfig
-from ..failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
-from ..fleet_totals import ProcessFigures, kind_of
-from ..histogram import Histogram
-from ..messages import CallFinished, Snapshot
-from ..spread import Spread
+from ..counting.spread import Spread
+from ..diagnosis.failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
+from ..supervisor.fleet_totals import ProcessFigures, kind_of
 from .description import description_of
 from .health import Health, HealthFigures
+from .histogram import Histogram
 from .schedule import Plan, Share
 from .tally import Tally
 from .thresholds import RATIOS, Judged, Threshold

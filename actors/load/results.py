@@ -20,10 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
+from ..bus.messages import CallFinished
+from ..diagnosis.failure_reasons import blame_of
+from ..diagnosis.foreign_text import cell, shown_values
 from ..errors import ConfigurationError
-from ..failure_reasons import blame_of
-from ..foreign_text import cell, shown_values
-from ..messages import CallFinished
 from . import failures
 from .tally import discards_of
 from .timeline import Row

@@ -13,20 +13,20 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ..call import Call
+from ..bus.messages import CallFinished
 from ..config import LoadConfig
+from ..diagnosis.foreign_text import cut
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
-from ..foreign_text import cut
-from ..messages import CallFinished
-from . import user_file
-from .data import Data, DataRow
+from ..handle.call import Call
+from ..scripts import user_file
+from ..scripts.data import Data, DataRow
 from .expectations import missed
 from .permits import LiveBound, Permits
 from .schedule import Share
 
 if TYPE_CHECKING:
-    from ..call_worker import CallWorker
-    from ..user_agent import UserAgent
+    from ..agent.user_agent import UserAgent
+    from ..call_worker.worker import CallWorker
 
 DEFAULT_NAME: Final = "scenario"
 NO_CALL: Final = "no_call"

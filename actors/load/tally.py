@@ -7,15 +7,15 @@ nobody looked at is a failure and never a pass.
 from collections import Counter
 from typing import Final
 
-from media.totals import DISCARD_REASONS
+from sipswarm.media.totals import DISCARD_REASONS
 
+from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..failure_reasons import Blame, blame_of, is_completed
-from ..histogram import Histogram
-from ..messages import CallFinished
-from ..request_loss import Loss
+from ..diagnosis.failure_reasons import Blame, blame_of, is_completed
+from ..diagnosis.request_loss import Loss
 from .concurrency import Concurrency
 from .expectations import is_one_way, missed
+from .histogram import Histogram
 from .thresholds import DISTRIBUTIONS
 
 MOST_FAILURES: Final = 200

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from math import floor, inf
 from typing import Final, NamedTuple
 
-from ..call_slices import PER_SECOND, slice_of
-from ..messages import CallFinished, CallSlice
-from ..spread import Spread
+from ..bus.messages import CallFinished, CallSlice
+from ..call_worker.call_slices import PER_SECOND, slice_of
+from ..counting.spread import Spread
 from .schedule import Plan
 
 SETTLE: Final = 3.0

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.call_actor import CallActor
-from actors.call_media import MediaDemand
-from actors.notices import Notice
-from actors.outbox import Outbox
-from media import messages as media
-from sipcore.hop import Hop
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.session import InviteSession
-from sipcore.session_config import SessionConfig
-from sipcore.tokens import Tokens
+from sipswarm.actors.call.actor import CallActor
+from sipswarm.actors.call.media import MediaDemand
+from sipswarm.actors.call.notices import Notice
+from sipswarm.actors.runtime.outbox import Outbox
+from sipswarm.media import messages as media
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.session_config import SessionConfig
 
 ALICE = Hop("udp", "192.0.2.1", 5060)
 BOB = Hop("udp", "192.0.2.2", 5060)

@@ -1,6 +1,6 @@
 """Rows of finished calls that tests change to what they are about."""
 
-from actors.messages import CallFinished
+from sipswarm.actors.bus.messages import CallFinished
 
 ROW = CallFinished(
     call_id="c0ffee",

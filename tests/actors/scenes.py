@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors.call_state import State
-from actors.notices import Incoming, Notice
+from sipswarm.actors.call.notices import Incoming, Notice
+from sipswarm.actors.call.state import State
 from tests.actors.phones import ALICE, BOB, Line, Phone
 
 

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Iterator
 from typing import Self
 
-from actors.call_worker import CallWorker
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call_worker.worker import CallWorker
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 
 SDP = b"v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 NO_SDP = SDP.removeprefix(b"v=0\r\n")

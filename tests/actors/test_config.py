@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig, format_host, split_host_port
-from actors.errors import ConfigurationError
+from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig, format_host, split_host_port
+from sipswarm.actors.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

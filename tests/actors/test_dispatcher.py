@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import zmq
 
-from actors import wire
-from actors.config import Listener, NodeConfig
-from actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
-from actors.link import DealerLink, Surroundings, new_context
-from actors.listeners import bind_all
-from actors.messages import Hello, SipReceived
-from actors.routing import slot_of
-from actors.totals import Totals
-from sipcore.parser import parse
+from sipswarm.actors.bus import wire
+from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
+from sipswarm.actors.bus.messages import Hello, SipReceived
+from sipswarm.actors.bus.slots import slot_of
+from sipswarm.actors.config import Listener, NodeConfig
+from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
+from sipswarm.actors.transport.listeners import bind_all
+from sipswarm.sipcore.message.parser import parse
 
 KEY = 4711
 PATIENCE = 20.0

@@ -4,10 +4,10 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from actors.config import Listener
-from actors.dispatcher import HELD, HOLD_TIME
-from actors.messages import SendFailed, SendSip, SipReceived
-from actors.routing import slot_of
+from sipswarm.actors.bus.messages import SendFailed, SendSip, SipReceived
+from sipswarm.actors.bus.slots import slot_of
+from sipswarm.actors.config import Listener
+from sipswarm.actors.dispatcher import HELD, HOLD_TIME
 from tests.actors.test_dispatcher import KEY, Stage, message, until
 
 LEGS = (Listener("udp", "127.0.0.1", 0), Listener("tcp", "127.0.0.1", 0))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from actors.config import NodeConfig
-from actors.link import DealerLink, Surroundings, new_context
-from actors.media_worker import MediaWorker, _settings
-from actors.totals import Totals
-from media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened, StreamRefused
+from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
+from sipswarm.actors.config import NodeConfig
+from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.media_worker import MediaWorker, _settings
+from sipswarm.media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened, StreamRefused
 
 CONFIG = NodeConfig("", (), 1, rtp_ports=(35000, 35998))
 WINDOW = 4096

@@ -16,10 +16,10 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
-from actors.fleet_totals import FleetTotals
-from actors.process import new_event_loop
-from actors.supervisor import Supervisor
+from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
+from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, Sipp, free_port, node_cpu, our_uac
 
 HERE = Path(__file__).resolve().parent

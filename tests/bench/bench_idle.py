@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from actors.config import Listener, NodeConfig, RobotConfig
-from actors.fleet_totals import FleetTotals
-from actors.process import new_event_loop
-from actors.supervisor import Supervisor
+from sipswarm.actors.config import Listener, NodeConfig, RobotConfig
+from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, process_cpu
 from tests.interop.kamailio import Registrar
 

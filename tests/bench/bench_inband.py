@@ -15,10 +15,10 @@ import time
 
 import numpy as np
 
-from media.engine import MediaEngine
-from media.g711 import PCMU
-from media.inband import KEYPAD, Detector, ToneGenerator
-from media.messages import ConfigureStream, OpenStream, StreamOpened
+from sipswarm.media.engine import MediaEngine
+from sipswarm.media.g711 import PCMU
+from sipswarm.media.inband import KEYPAD, Detector, ToneGenerator
+from sipswarm.media.messages import ConfigureStream, OpenStream, StreamOpened
 
 HOME = "127.0.0.1"
 FRAME = 160

@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from media.engine import MediaEngine, MediaSettings
-from media.messages import ConfigureStream, OpenStream, Source, StreamOpened
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import ConfigureStream, OpenStream, Source, StreamOpened
 
 HERE = Path(__file__).resolve().parent
 HOME = "127.0.0.1"

@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from sipcore.offer_answer import LocalMedia, make_answer, make_offer, negotiated
-from sipcore.sdp import SessionDescription
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.sdp.offer_answer import LocalMedia, make_answer, make_offer, negotiated
 
 SERIES = 10
 OFFER = (

@@ -18,10 +18,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
-from actors.fleet_totals import FleetTotals
-from actors.process import new_event_loop
-from actors.supervisor import Supervisor
+from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
+from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.supervisor import Supervisor
 
 HOST = "127.0.0.1"
 

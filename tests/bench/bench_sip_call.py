@@ -15,14 +15,14 @@ import os
 import pstats
 import time
 
-from sipcore.events import AnswerReceived, InviteReceived
-from sipcore.media_attributes import Codec
-from sipcore.message import Request
-from sipcore.negotiation import LocalMedia, make_answer, make_offer, negotiated
-from sipcore.parser import parse
-from sipcore.sdp import SessionDescription
-from sipcore.session import Hop, InviteSession, SessionConfig
-from sipcore.tokens import Tokens
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.sdp.media_attributes import Codec
+from sipswarm.sipcore.sdp.negotiation import LocalMedia, make_answer, make_offer, negotiated
+from sipswarm.sipcore.session.events import AnswerReceived, InviteReceived
+from sipswarm.sipcore.session.invite_session import Hop, InviteSession, SessionConfig
 
 BUDGET_US = 150.0
 A = Hop("udp", "127.0.0.1", 5060)

@@ -21,13 +21,13 @@ import time
 from pathlib import Path
 from random import Random
 
-from actors import link
-from actors.config import Listener, NodeConfig
-from actors.dispatcher import Dispatcher
-from actors.link import Channel, DealerLink, Surroundings
-from actors.messages import SipReceived
-from actors.process import new_event_loop
-from actors.totals import Totals
+from sipswarm.actors.bus import link
+from sipswarm.actors.bus.link import Channel, DealerLink, Surroundings
+from sipswarm.actors.bus.messages import SipReceived
+from sipswarm.actors.config import Listener, NodeConfig
+from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.dispatcher import Dispatcher
+from sipswarm.actors.process.roles import new_event_loop
 
 MESSAGE = (
     b"INVITE sip:service@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bK-%d\r\n"

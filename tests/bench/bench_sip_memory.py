@@ -11,10 +11,10 @@ import gc
 import json
 import tracemalloc
 
-from sipcore.events import InviteReceived
-from sipcore.message import Request
-from sipcore.parser import parse
-from sipcore.session import InviteSession
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.session.events import InviteReceived
+from sipswarm.sipcore.session.invite_session import InviteSession
 
 from .bench_sip_call import A, B, Caller
 

@@ -20,9 +20,9 @@ import json
 import time
 from collections.abc import Callable
 
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.peek import call_id
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.peek import call_id
 
 SDP = (
     b"v=0\r\no=- 3902468451 3902468451 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"

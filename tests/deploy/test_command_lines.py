@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from actors.cli.answer import answer
-from actors.cli.load import load
+from sipswarm.actors.cli.answer import answer
+from sipswarm.actors.cli.load import load
 
 from .queries import DEPLOY, ROOT
 

@@ -6,8 +6,8 @@ import tomllib
 import click
 import pytest
 
-from actors.cli.answer import answer
-from actors.load import health
+from sipswarm.actors.cli.answer import answer
+from sipswarm.actors.load import health
 from sipswarm.version import VERSION
 
 from .queries import DEPLOY, ROOT, rules
@@ -65,7 +65,7 @@ def test_the_pod_monitor_selects_the_pods_of_the_job_and_a_port_that_they_have()
 
 def test_the_image_holds_every_package_of_the_project_and_the_ignore_list_lets_it_in() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {each.partition(".")[0] for each in project["tool"]["setuptools"]["packages"]}
+    packages = {each.removeprefix("sipswarm.").partition(".")[0] for each in project["tool"]["setuptools"]["packages"]}
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     copied = found(r"^COPY ([a-z]+) \1$", dockerfile)
     files = found(r"^COPY (\S+ \S+ \S+) \./$", dockerfile)[0].split()

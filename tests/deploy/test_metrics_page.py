@@ -2,7 +2,7 @@
 
 import re
 
-from actors.metric_table import BY_NAME, METRICS, Metric
+from sipswarm.actors.counting.table import BY_NAME, METRICS, Metric
 
 from .queries import ROOT, RULES, faults, rules, selectors
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import pytest
 
-from sipcore.message import Request
-from sipcore.parser import parse
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.parser import parse
 
 from ..e2e.agents import reply
 from ..interop.fleet import Answer, Fleet

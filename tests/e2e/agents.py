@@ -7,13 +7,13 @@ from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from actors.call import Call
-from actors.media_handlers import echo
-from actors.user_agent import UserAgent
-from sipcore.digest_server import DigestServer
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.tokens import Tokens
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.media_handlers import echo
+from sipswarm.sipcore.auth.digest_server import DigestServer
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
 
 SDP = "v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
 _PORTS = count(20000, 400)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallRejected, ConfigurationError
-from actors.node import EmbeddedNode
-from actors.robots import media_wishes
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.node import EmbeddedNode
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.robots.answering import media_wishes
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import SDP, agent, rtp_ports
 from tests.e2e.waiting import until
 

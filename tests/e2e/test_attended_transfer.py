@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.call import Call
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallRejected
-from actors.routing import slot_of
+from sipswarm.actors.bus.slots import slot_of
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, agent
 from tests.e2e.test_processes import node
 from tests.e2e.test_processes import target as target_of

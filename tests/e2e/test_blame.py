@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, summary_of
 from tests.interop.processes import wait_until

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 from tests.certificates import Authority
 
 from .test_command_line import WORKERS, Running, scraped, summary_of, was

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallEnded, CallRejected, ConfigurationError
-from actors.media_handlers import echo, send_recv
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallEnded, CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import echo, send_recv
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import address_of, agent, note
 from .waiting import until

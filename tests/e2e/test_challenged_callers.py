@@ -9,14 +9,14 @@ from typing import Any, Self
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallRejected, ConfigurationError
-from actors.user_agent import UserAgent
-from sipcore.digest import Account, Accounts, DigestClient, response_hash
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.tokens import Tokens
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.sipcore.auth.digest import Account, Accounts, DigestClient, response_hash
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply
 from tests.e2e.test_command_line import Running, scraped
 from tests.e2e.waiting import until

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from actors.errors import CallRejected, ConfigurationError
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, address_of, agent, gate, reply
 

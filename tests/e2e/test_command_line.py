@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 
 WORKERS = ["--call-workers", "1", "--media-workers", "1"]
 SECONDS = 30.0
@@ -33,7 +33,7 @@ class Running:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "actors.cli", *arguments],
+            [sys.executable, "-m", "sipswarm.actors.cli", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,13 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallEnded, CallError
-from actors.messages import CallFinished
-from media.g711 import PCMU
-from media.inband import ToneGenerator
-from media.rtp import RtpPacket
-from sipcore.message import Request, Response
+from sipswarm.actors.bus.messages import CallFinished
+from sipswarm.actors.errors import CallEnded, CallError
+from sipswarm.actors.handle.call import Call
+from sipswarm.media.g711 import PCMU
+from sipswarm.media.inband import ToneGenerator
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import address_of, agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until

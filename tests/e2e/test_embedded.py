@@ -11,11 +11,11 @@ from itertools import count
 
 import pytest
 
-from actors.call import Call
-from actors.call_actor import CallActor
-from actors.call_state import State
-from actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call.actor import CallActor
+from sipswarm.actors.call.state import State
+from sipswarm.actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
+from sipswarm.actors.handle.call import Call
 from tests.e2e.waiting import until
 
 PORTS = count(20000, 1000)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from actors.callbacks import StopVariable
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, note, reply
 from .waiting import until

@@ -14,12 +14,12 @@ from typing import Final
 
 import pytest
 
-from actors.call import Call
-from actors.cli import main
-from actors.errors import CallError, CallTimeout
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.cli import main
+from sipswarm.actors.errors import CallError, CallTimeout
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import Peer, agent, reply
 from tests.e2e.waiting import until
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from actors.call import Call
-from sipcore.message import Request, Response
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, gate, reply
 from tests.e2e.waiting import until
 

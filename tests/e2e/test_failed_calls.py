@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from actors.call import Call
-from actors.cli import main
-from actors.pcap import HEADER
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.cli import main
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.trace.pcap import HEADER
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import address_of, note, run
 from tests.e2e.test_command_line import Running
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media.resampling import resampled
-from media.rtp import RtpPacket
+from sipswarm.media.resampling import resampled
+from sipswarm.media.rtp import RtpPacket
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from media.rtp import RtpPacket
-from media.sockets import bind
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.handle.call import Call
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.test_foreign_decoder import G722, L16, OPUS, PCMA, PCMU, SLOW_PCMU, Form, collect, judge, written
 from tests.e2e.waiting import until

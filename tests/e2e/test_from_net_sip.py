@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallRejected
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.interop.peers import NET_SIP, require
 
 from .agents import Peer, address_of, agent, gate, note, reply, run

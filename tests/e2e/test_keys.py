@@ -21,7 +21,7 @@ class AtTerminal:
     def __init__(self, *arguments: str) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
-            os.execv(sys.executable, [sys.executable, "-m", "actors.cli", *arguments])
+            os.execv(sys.executable, [sys.executable, "-m", "sipswarm.actors.cli", *arguments])
         self.drawn = ""
 
     def until(self, words: str) -> None:

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import pytest
 
-from actors.call import Call
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallRejected, CallTimeout
-from actors.robots import Robot
-from actors.supervisor import Supervisor
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.actors.errors import CallRejected, CallTimeout
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.robots.answering import Robot
+from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.agents import address_of
 from tests.e2e.test_processes import Fleet, node, target
 from tests.e2e.waiting import until

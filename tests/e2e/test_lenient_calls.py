@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallEnded, CallError, CallRejected, CallTimeout
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.errors import CallEnded, CallError, CallRejected, CallTimeout
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import Stranger, finals, statuses, within
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.waiting import until
-from tests.sipcore.test_junk_sweep import IDENTITY, NAMES, with_junk
+from tests.sipcore.session.test_junk_sweep import IDENTITY, NAMES, with_junk
 
 JUNK = ("x", '"open', "")
-"""A sweep over sockets is a sample of the one in memory (tests/sipcore/test_junk_sweep.py)."""
+"""A sweep over sockets is a sample of the one in memory (tests/sipcore/session/test_junk_sweep.py)."""
 
 
 class Wrong(Peer):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import ConfigurationError
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
 

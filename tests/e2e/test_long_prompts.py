@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
-from media.rtp import RtpPacket
-from media.sources import FileFrames, Format
+from sipswarm.actors.cli import main
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sources import FileFrames, Format
 from tests.e2e.agents import agent
 from tests.e2e.test_command_line import WORKERS, Running, was
 from tests.e2e.test_renegotiated_media import Phone, arrived

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from actors.callbacks import StopVariable
-from actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.callbacks import StopVariable
 
 from .agents import address_of, agent
 

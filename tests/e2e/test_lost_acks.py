@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallError
-from actors.request_loss import Loss, is_told
-from sipcore.message import Request, Response
+from sipswarm.actors.diagnosis.request_loss import Loss, is_told
+from sipswarm.actors.errors import CallError
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import SDP, Peer, agent, reply
 from .test_lost_answers import closed_port

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.messages import SendFailed
-from actors.request_loss import Loss
-from actors.sip_failures import identity
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.bus.messages import SendFailed
+from sipswarm.actors.diagnosis.request_loss import Loss
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.transport.lost_requests import identity
 from tests.actors.stranger import SDP
 
 from .agents import address_of, agent

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.call import Call
-from sipcore.message import Request, Response
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, address_of, agent, note, reply
 from .waiting import until

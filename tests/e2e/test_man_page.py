@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
-from actors.media_handlers import echo, send_recv
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import echo, send_recv
+from sipswarm.sipcore.message.messages import Request, Response
 
 
 def address_of(ua: UserAgent, user: str = "bob") -> str:

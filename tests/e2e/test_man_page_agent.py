@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from actors.errors import CallError, ConfigurationError, Overloaded
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallError, ConfigurationError, Overloaded
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, note, reply, rtp_ports, run
 
 

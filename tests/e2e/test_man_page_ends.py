@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallEnded, CallTimeout
-from actors.user_agent import UserAgent
-from sipcore.hop import Hop
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded, CallTimeout
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until
 
@@ -286,7 +286,7 @@ def test_a_callback_coroutine_that_fails_ends_its_own_call_only(caplog: pytest.L
         assert good.is_up
         await good.bye()
 
-    with caplog.at_level(logging.CRITICAL, "actors.call"):
+    with caplog.at_level(logging.CRITICAL, "sipswarm.actors.handle.call"):
         run(scenario)
 
 

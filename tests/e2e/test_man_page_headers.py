@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallRejected
-from actors.identity import written_address
-from actors.media_handlers import MediaHandler
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.media_handlers import MediaHandler
+from sipswarm.actors.identity import written_address
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallError, ConfigurationError
-from actors.media_handlers import MediaHandler, send_recv
-from actors.user_agent import UserAgent
-from sipcore.message import Request
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallError, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import MediaHandler, send_recv
+from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from actors.errors import CallError, CallRejected, ConfigurationError, HostUnreachable
-from actors.resolver import Answer, Srv
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError, HostUnreachable
+from sipswarm.actors.transport.resolver import Answer, Srv
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, gate, note, reply
 from tests.e2e.test_man_page_registration import Registrar
 from tests.e2e.waiting import until

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 import sipswarm
-from actors.call import GRACE, Call
-from actors.callbacks import StopVariable
-from actors.errors import CallEnded, ConfigurationError
-from actors.media_handlers import MediaHandler
-from actors.parameters import CallParameters
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded, ConfigurationError
+from sipswarm.actors.handle.call import GRACE, Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import MediaHandler
+from sipswarm.actors.handle.parameters import CallParameters
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until
 

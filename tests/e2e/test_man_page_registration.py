@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from actors.errors import CallRejected, ConfigurationError
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, gate, note, reply
 from tests.e2e.waiting import until
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallEnded, CallError, CallRejected, ConfigurationError, HostUnreachable
-from actors.user_agent import UserAgent
-from sipcore.digest import parse_credentials
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded, CallError, CallRejected, ConfigurationError, HostUnreachable
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.sipcore.auth.digest import parse_credentials
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, gate, note, reply, run
 from tests.e2e.waiting import until
 

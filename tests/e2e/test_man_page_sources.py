@@ -5,11 +5,11 @@ import socket
 
 import pytest
 
-from actors.user_agent import UserAgent
-from sipcore.dialog import Dialog
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.peer_set import admits
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.session.dialog import Dialog
+from sipswarm.sipcore.session.peer_set import admits
 from tests.e2e.agents import Peer, agent, reply
 
 DIALOG = Dialog(

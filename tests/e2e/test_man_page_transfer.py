@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallRejected
-from actors.user_agent import UserAgent
-from sipcore.message import Request
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import address_of, agent, note
 from tests.e2e.waiting import until
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import sipswarm
-from actors.call import Call
-from actors.errors import CallEnded, CallRejected, ConfigurationError
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded, CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, agent, run
 from tests.e2e.test_command_line import WORKERS, Running
 from tests.e2e.test_media_errors import wav

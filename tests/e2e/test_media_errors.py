@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 import sipswarm
-from actors.call import Call
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallEnded, CallRejected, MediaError
-from actors.media_handlers import MediaHandler
-from actors.messages import CallFinished
-from actors.node import EmbeddedNode
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.node import EmbeddedNode
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.bus.messages import CallFinished
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.actors.errors import CallEnded, CallRejected, MediaError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.media_handlers import MediaHandler
 from tests.e2e.agents import address_of, agent, rtp_ports, run
 from tests.e2e.waiting import until
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 from tests.e2e.test_command_line import WORKERS, Running, was
 
 ROBOT = """

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
-from actors.cli.doctor import findings
+from sipswarm.actors.cli import main
+from sipswarm.actors.cli.doctor import findings
 from tests.e2e.test_command_line import WORKERS, Running
 
 

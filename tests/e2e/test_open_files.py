@@ -18,7 +18,7 @@ NEEDED = re.compile(r"at most (\d+) files may be open, and (\d+) are needed")
 
 def run(arguments: list[str], folder: Path, limit: int, hard: int = 0) -> subprocess.CompletedProcess[str]:
     """A command in a folder, under a soft and a hard limit of open files; 0 = both are the same."""
-    argv = [sys.executable, "-m", "actors.cli", *arguments]
+    argv = [sys.executable, "-m", "sipswarm.actors.cli", *arguments]
     return subprocess.run(
         argv,
         cwd=folder,

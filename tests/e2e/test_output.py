@@ -28,7 +28,7 @@ LOST = "sipswarm: standard output cannot be written: No space left on device; wh
 
 
 def run(arguments: list[str], folder: Path, **streams: object) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "actors.cli", *arguments]
+    argv = [sys.executable, "-m", "sipswarm.actors.cli", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     more = {"stderr": subprocess.PIPE, **streams}
     return subprocess.run(argv, cwd=folder, env=environment, text=True, timeout=60, **more)  # type: ignore[call-overload,no-any-return]
@@ -64,7 +64,7 @@ def test_a_pipe_that_nobody_reads_any_more_is_no_failure(arguments: list[str], t
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_stream_that_is_closed_from_the_beginning_is_no_failure(closed: str, tmp_path: Path) -> None:
-    line = f'exec "$0" -m actors.cli version {closed}'
+    line = f'exec "$0" -m sipswarm.actors.cli version {closed}'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["sh", "-c", line, sys.executable], env=environment, capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -75,7 +75,7 @@ def test_a_load_and_its_processes_do_without_the_standard_streams(closed: str, t
     answer = Answer(tmp_path)
     with answer.program:
         answer.ready()
-        load = f"{sys.executable} -m actors.cli load sip:a@{answer.address} -m 2 -d 0.1s --quiet --out out"
+        load = f"{sys.executable} -m sipswarm.actors.cli load sip:a@{answer.address} -m 2 -d 0.1s --quiet --out out"
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             ["sh", "-c", f"{load} {closed}"], cwd=tmp_path, env=environment, text=True, timeout=60, capture_output=True
@@ -101,10 +101,10 @@ def test_usage_that_is_wrong_stays_exit_code_2(tmp_path: Path) -> None:
         assert run(["load", "-x"], tmp_path, stdout=full).returncode == 2
 
 
-@pytest.mark.parametrize("module", ["click.core", "actors.errors", "media.totals"])
+@pytest.mark.parametrize("module", ["click.core", "sipswarm.actors.errors", "sipswarm.media.totals"])
 def test_ctrl_c_during_the_imports_ends_quietly(module: str, tmp_path: Path) -> None:
     """Python tells each import when it is done; many more follow."""
-    argv = [sys.executable, "-X", "importtime", "-m", "actors.cli", "version"]
+    argv = [sys.executable, "-X", "importtime", "-m", "sipswarm.actors.cli", "version"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(argv, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as command:
         assert command.stderr is not None

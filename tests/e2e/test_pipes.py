@@ -23,7 +23,7 @@ SEVERAL = "it is read by several processes, which a pipe cannot be"
 
 def start(arguments: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     """A command in a folder with a pipe `pipe`."""
-    argv = [sys.executable, "-m", "actors.cli", *arguments]
+    argv = [sys.executable, "-m", "sipswarm.actors.cli", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         argv, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -81,7 +81,7 @@ def test_what_a_shell_substitutes_for_a_command_is_refused_where_several_process
     tmp_path: Path, option: str
 ) -> None:
     more = {"--scenario": "", "--data": f"--scenario {ROOT}/examples/scenario.py", "--tls-ca": "-t tls"}[option]
-    line = f'exec "$0" -m actors.cli {" ".join(LOAD)} {more} {option} <(echo x)'
+    line = f'exec "$0" -m sipswarm.actors.cli {" ".join(LOAD)} {more} {option} <(echo x)'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         ["bash", "-c", line, sys.executable], cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=40

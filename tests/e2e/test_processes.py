@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.errors import CallError, ConfigurationError
-from actors.messages import Snapshot
-from actors.supervisor import Supervisor
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.bus.messages import Snapshot
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.actors.errors import CallError, ConfigurationError
+from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.waiting import until
 
 ANY = Listener("udp", "127.0.0.1", 0)
@@ -186,8 +186,8 @@ def test_a_busy_port_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
 
 OTHER_PROCESS = """
     import asyncio, sys
-    from actors.config import AnswerConfig, Listener, NodeConfig
-    from actors.supervisor import Supervisor
+    from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+    from sipswarm.actors.supervisor.supervisor import Supervisor
 
     class Fleet:
         def update(self, process, incarnation, snapshot): pass

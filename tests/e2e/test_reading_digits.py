@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallEnded, CallError, ConfigurationError
-from actors.notices import Digit
-from actors.user_agent import UserAgent
-from media.dtmf import QUEUE_BOUND
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call.notices import Digit
+from sipswarm.actors.errors import CallEnded, CallError, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.media.dtmf import QUEUE_BOUND
 from tests.e2e.agents import SDP, address_of, note, run
 from tests.e2e.waiting import until
 

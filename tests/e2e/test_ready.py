@@ -6,15 +6,15 @@ import statistics
 import time
 from pathlib import Path
 
-from actors.config import Listener, NodeConfig, RobotConfig
-from sipcore.message import Response
-from sipcore.parser import parse
+from sipswarm.actors.config import Listener, NodeConfig, RobotConfig
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import follow_up, invite
 from tests.e2e.test_processes import node, run
 
 ROBOT = """
 async def setup(ua):
-    import actors.user_agent
+    import sipswarm.actors.agent.user_agent
 
 async def robot(call):
     await call.answer()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.errors import ConfigurationError
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import ConfigurationError
 from tests.e2e.agents import address_of, run
 from tests.media.test_audio_files import FILES
 from tests.media.tones import fit

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from actors.errors import CallRejected
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallRejected
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
 from .test_lost_answers import closed_port

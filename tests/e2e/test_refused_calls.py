@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from actors.config import AnswerConfig, Listener, NodeConfig
-from actors.user_agent import UserAgent
-from sipcore.message import Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import NO_SDP, SDP, follow_up, invite
 from tests.e2e.test_leaks import resident
 from tests.e2e.test_leaks import run as run_long

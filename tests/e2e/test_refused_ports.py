@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.errors import CallRejected
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallRejected
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
 from .test_command_line import Running

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from actors.arrangement import Arrangement
-from actors.errors import CallRejected, ConfigurationError
-from actors.load import user_file
-from actors.registration_book import result_of
-from actors.registrations import MAX_BINDINGS, Binding
-from actors.resolver import Srv
-from actors.robot_agent import RobotAgent
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.registration import Registered, RegistrationFailed
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.registration.keeper import MAX_BINDINGS, Binding
+from sipswarm.actors.registration.metrics import result_of
+from sipswarm.actors.robots.agent import RobotAgent
+from sipswarm.actors.robots.setup_run import Arrangement
+from sipswarm.actors.scripts import user_file
+from sipswarm.actors.transport.resolver import Srv
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.usage.registration import Registered, RegistrationFailed
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.test_transports import dns
 from tests.e2e.waiting import until

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from sipcore.message import Request, Response
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
 from .test_command_line import WORKERS, Running

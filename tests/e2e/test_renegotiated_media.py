@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from media.codecs import open_codec
-from media.rtp import RtpPacket
-from media.sockets import bind
-from sipcore.message import Request, Response
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, reply
 from tests.e2e.waiting import until
 from tests.media.tones import fit, sine

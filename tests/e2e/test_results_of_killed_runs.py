@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
-from actors.load.results import FILES
+from sipswarm.actors.cli import main
+from sipswarm.actors.load.results import FILES
 from tests.e2e.test_command_line import SECONDS, Running
 
 WORKERS = ["--call-workers", "1", "--media-workers", "1", "--quiet"]

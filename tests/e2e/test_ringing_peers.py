@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.cli import main
-from actors.user_agent import UserAgent
-from sipcore.message import Request
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.cli import main
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import address_of, agent
 from tests.e2e.test_command_line import WORKERS, Running, was
 from tests.e2e.waiting import until

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from actors.errors import CallRejected
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
+from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
 

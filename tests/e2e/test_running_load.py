@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from actors.call_slices import PER_SECOND, slice_of, start_of_slice
-from actors.cli import run
-from actors.cli.load_run import LoadRun
-from actors.cli.options import FleetOptions
-from actors.cli.values import NO_METRICS
-from actors.config import Listener, LoadConfig
-from actors.load.report import Result
-from actors.load.results import MOST_SECONDS, Results
-from actors.load.thresholds import Threshold
-from actors.load.timeline import Row
-from actors.messages import CallFinished, CallSlice
-from actors.spread import Spread
+from sipswarm.actors.bus.messages import CallFinished, CallSlice
+from sipswarm.actors.call_worker.call_slices import PER_SECOND, slice_of, start_of_slice
+from sipswarm.actors.cli import run
+from sipswarm.actors.cli.load_run import LoadRun
+from sipswarm.actors.cli.options import FleetOptions
+from sipswarm.actors.cli.values import NO_METRICS
+from sipswarm.actors.config import Listener, LoadConfig
+from sipswarm.actors.counting.spread import Spread
+from sipswarm.actors.load.report import Result
+from sipswarm.actors.load.results import MOST_SECONDS, Results
+from sipswarm.actors.load.thresholds import Threshold
+from sipswarm.actors.load.timeline import Row
 from tests.actors.rows import ROW
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, was
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from actors.supervisor import RESTARTS
-from sipcore.message import Response
-from sipcore.parser import parse
-from tests.actors.test_systemd import Manager
+from sipswarm.actors.supervisor.supervisor import RESTARTS
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.parser import parse
+from tests.actors.host.test_systemd import Manager
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, scraped
 from tests.interop.processes import descendants
 
@@ -141,7 +141,7 @@ def test_healthz_says_draining_while_a_call_is_waited_for(tmp_path: Path) -> Non
         address = running.line().removeprefix("listening on udp:")
         url = running.line().removeprefix("metrics on ")
         call = subprocess.Popen(
-            [sys.executable, "-m", "actors.cli", "call", address, "-d", "3s"],
+            [sys.executable, "-m", "sipswarm.actors.cli", "call", address, "-d", "3s"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from actors.cli import main
-from actors.config import Listener, LoadConfig, NodeConfig
-from actors.fleet_totals import FleetTotals
-from actors.load.schedule import Plan
-from actors.supervisor import Supervisor
+from sipswarm.actors.cli import main
+from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
+from sipswarm.actors.load.schedule import Plan
+from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.counting_uas import CountingUas
 
 QUIET = ["--quiet", "--metrics", "off", "--media-workers", "1"]
@@ -113,7 +113,7 @@ def test_the_limit_of_the_whole_is_split_among_the_shards(tmp_path: Path) -> Non
 def test_the_calls_of_a_scenario_are_bound_by_the_limit_too(tmp_path: Path) -> None:
     text = """
         import asyncio
-        from actors.errors import Overloaded
+        from sipswarm.actors.errors import Overloaded
 
         async def scenario(ua, row):
             first = await ua.invite(ua.target, media="none")

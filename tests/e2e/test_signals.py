@@ -82,7 +82,7 @@ def test_a_load(address: str, tmp_path: Path, signals: Sequence[signal.Signals],
 def test_a_load_under_nohup_outlives_its_terminal(address: str, tmp_path: Path) -> None:
     out, trace = tmp_path / "out", tmp_path / "trace.pcap"
     process = subprocess.Popen(
-        [sys.executable, "-m", "actors.cli", *load(address, out, "--sip-trace", str(trace))],
+        [sys.executable, "-m", "sipswarm.actors.cli", *load(address, out, "--sip-trace", str(trace))],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(HUP, signal.SIG_IGN),
@@ -105,7 +105,7 @@ def test_a_load_whose_terminal_goes_keeps_its_results(address: str, tmp_path: Pa
     master, slave = os.openpty()
     arguments = [each for each in load(address, out, "--sip-trace", str(trace)) if each != "--quiet"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "actors.cli", *arguments],
+        [sys.executable, "-m", "sipswarm.actors.cli", *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -132,7 +132,7 @@ def test_closed_pipes_cost_no_results(address: str, tmp_path: Path, verb: str) -
         "demo": ["demo", "-m", "2", "-r", "5"],
     }[verb]
     process = subprocess.Popen(
-        [sys.executable, "-m", "actors.cli", *plan, "--out", str(tmp_path), *WORKERS[:-1]],
+        [sys.executable, "-m", "sipswarm.actors.cli", *plan, "--out", str(tmp_path), *WORKERS[:-1]],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -162,7 +162,7 @@ def test_a_pipe_that_takes_one_line_ends_nothing() -> None:
 @pytest.mark.parametrize("verb", ["metrics", "version"])
 def test_short_verbs_do_not_mind_a_closed_pipe(verb: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "actors.cli", verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "sipswarm.actors.cli", verb], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     process.stdout.close()

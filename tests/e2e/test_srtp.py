@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallRejected, ConfigurationError
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
 from tests.e2e.agents import address_of, agent
 from tests.e2e.waiting import until
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from actors.call import Call
-from actors.config import TlsConfig
-from actors.errors import CallRejected, ConfigurationError
-from actors.resolver import Answer, Lookup, Naptr, Srv
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import TlsConfig
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.transport.resolver import Answer, Lookup, Naptr, Srv
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.certificates import Authority
 
 PORTS = count(32000, 200)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.errors import CallEnded
-from media.rtp import RtpPacket
-from sipcore.message import Response
-from sipcore.parser import parse
+from sipswarm.actors.errors import CallEnded
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import SDP, invite
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone

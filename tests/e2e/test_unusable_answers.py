@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from actors.errors import CallEnded
-from actors.user_agent import UserAgent
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallEnded
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import SDP, Peer, agent, reply
 from tests.e2e.waiting import until
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallRejected, ConfigurationError
-from sipcore.errors import LocalProtocolError
-from sipcore.message import Request, Response
+from sipswarm.actors.errors import CallRejected, ConfigurationError
+from sipswarm.actors.handle.call import Call
+from sipswarm.sipcore.errors import LocalProtocolError
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import SDP, address_of, agent, note, reply
 from tests.e2e.test_foreign_decoder import PCMA, PCMU, Form, collect
 from tests.e2e.test_foreign_decoder_of_updates import Phone

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
-from sipcore.message import Request, Response
-from sipcore.parser import parse
+from sipswarm.actors.cli import main
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, scraped, summary_of, was
 
 ROBOT = """
@@ -243,7 +243,7 @@ def test_a_bad_scenario_or_row_is_one_line_and_2(
 def test_a_process_that_crashes_while_starting_is_1(tmp_path: Path) -> None:
     file = tmp_path / "robot.py"
     file.write_text(
-        "import os, sys\nif 'actors.process' in sys.orig_argv:\n    os._exit(5)\nasync def robot(call): pass\n"
+        "import os, sys\nif 'sipswarm.actors.process' in sys.orig_argv:\n    os._exit(5)\nasync def robot(call): pass\n"
     )
     running = Running("robot", str(file), "--listen", "udp:127.0.0.1:0", "--metrics", "off", *WORKERS)
     try:

@@ -13,12 +13,12 @@ from typing import Any, Self
 
 import pytest
 
-from actors.errors import CallError, CallRejected
-from sipcore.dialog import contact_uri
-from sipcore.hop import bracketed
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.uri import Uri
+from sipswarm.actors.errors import CallError, CallRejected
+from sipswarm.sipcore.message.hop import bracketed
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.session.dialog import contact_uri
 
 from .agents import SDP, Peer, agent, reply
 from .waiting import until

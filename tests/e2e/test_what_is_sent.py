@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import sipswarm
-from actors.call import Call
-from actors.errors import MediaError
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import MediaError
+from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, run
 from tests.e2e.waiting import until
 

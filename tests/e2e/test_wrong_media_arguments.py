@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from actors.errors import ConfigurationError
-from actors.media_handlers import MediaHandler, echo, record, send_recv, tone
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.handle.media_handlers import MediaHandler, echo, record, send_recv, tone
 from tests.e2e.agents import address_of, agent
 
 ODD: tuple[Any, ...] = (None, True, 5, 1.5, b"x", bytearray(b"x.wav"), {}, {"file"}, ["a"], [], (), object(), 10**30)

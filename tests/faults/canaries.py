@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from actors.call import Call
-from actors.errors import CallError
-from actors.user_agent import UserAgent
-from media.messages import StreamStatistics
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallError
+from sipswarm.actors.handle.call import Call
+from sipswarm.media.messages import StreamStatistics
 
 TONE = 440
 WINDOW = 0.05

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from random import Random
 
-from tests.sipcore import test_ipv6
-from tests.sipcore.test_fuzz import EDGES, mutate
+from tests.sipcore.message import test_ipv6
+from tests.sipcore.message.test_fuzz import EDGES, mutate
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "interop" / "sipp"
 METHODS = (

@@ -205,7 +205,7 @@ def live_fleet(folder: Path) -> Iterator[LiveFleet]:
     )
     workers = "--call-workers 2 --media-workers 1 --rtp-ports {}-{}".format(*NODE_PORTS)
     with (
-        running(folder, "node", "actors.cli", *node_arguments.split(), *workers.split()) as node,
+        running(folder, "node", "sipswarm.actors.cli", *node_arguments.split(), *workers.split()) as node,
         running(folder, "canaries", "tests.faults.canaries", str(folder), *map(str, AGENT_PORTS)) as canaries,
     ):
         udp, tcp = (int(node.line().rpartition(":")[2]) for _ in range(2))

@@ -51,7 +51,7 @@ class Metrics(NamedTuple):
 
 def command(verb: str, arguments: Sequence[str], folder: Path, name: str) -> Program:
     """Start `sipswarm VERB …` from this checkout, with a folder of the test as its current one."""
-    argv = [sys.executable, "-m", "actors.cli", verb, *arguments]
+    argv = [sys.executable, "-m", "sipswarm.actors.cli", verb, *arguments]
     return Program(argv, folder, name, {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"})
 
 

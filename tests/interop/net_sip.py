@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.config import TlsConfig, format_host
+from sipswarm.actors.config import TlsConfig, format_host
 from tests.certificates import Authority
 
 from .peers import NET_SIP, require

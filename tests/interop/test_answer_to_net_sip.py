@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from actors.config import format_host
+from sipswarm.actors.config import format_host
 
 from .conftest import Start
 from .fleet import Answer

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from actors.call import Call
-from actors.errors import CallRejected
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import agent, note
 from tests.e2e.waiting import until
 

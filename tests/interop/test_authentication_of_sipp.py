@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
 
 from .conftest import Start
 from .processes import LOOPBACK

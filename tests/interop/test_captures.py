@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
 from tests.e2e.agents import address_of, rtp_ports
 from tests.e2e.waiting import until
 

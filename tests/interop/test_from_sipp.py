@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from actors.cli.app import cli
+from sipswarm.actors.cli.app import cli
 
 from .conftest import Start
 from .fleet import Answer, load

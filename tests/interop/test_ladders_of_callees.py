@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
 from tests.e2e.agents import agent, note
 from tests.e2e.waiting import until
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.call import Call
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, agent
 from tests.e2e.waiting import until
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from media.rtp import RtpPacket
+from sipswarm.actors.handle.call import Call
+from sipswarm.media.rtp import RtpPacket
 from tests.e2e.agents import agent, note
 from tests.e2e.test_foreign_decoder import G722, PCMA, PCMU, judge, written
 

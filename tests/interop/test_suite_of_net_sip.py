@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.media_handlers import echo, send_recv
-from actors.user_agent import UserAgent
-from sipcore.hop import Hop
-from sipcore.message import Request, Response
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import echo, send_recv
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import SDP, note, rtp_ports
 from tests.e2e.waiting import until
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from actors.call import Call
-from actors.callbacks import StopVariable
-from actors.errors import CallRejected
-from actors.media_handlers import send_recv
-from actors.user_agent import UserAgent
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.handle.media_handlers import send_recv
 from tests.e2e.agents import note, rtp_ports
 from tests.e2e.waiting import until
 

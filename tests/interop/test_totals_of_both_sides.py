@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli.run import Fleet
-from actors.config import Listener, LoadConfig, NodeConfig
+from sipswarm.actors.cli.run import Fleet
+from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
 
 from .capture import skip_unless_capturing
 from .conftest import Start

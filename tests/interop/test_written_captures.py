@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.cli import main
+from sipswarm.actors.cli import main
 
 from .conftest import Start
 from .fleet import Answer

@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple, TypeVar
 
-from media.dtmf import DigitKind, EventSender, ToneSource
+from sipswarm.media.dtmf import DigitKind, EventSender, ToneSource
 
 T = TypeVar("T")
 

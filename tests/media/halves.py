@@ -2,14 +2,11 @@
 
 import os
 
-from media.context import StreamContext
-from media.messages import (
-    ConfigureStream,
-    Event,
-)
-from media.rtp import RtpPacket
-from media.stream import Stream
-from media.totals import DISCARD_REASONS
+from sipswarm.media.context import StreamContext
+from sipswarm.media.messages import ConfigureStream, Event
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.stream import Stream
+from sipswarm.media.totals import DISCARD_REASONS
 
 SILENCE = b"\xff" * 160
 DTMF = ConfigureStream(1, dtmf_payload_type=101, dtmf_receive_payload_type=101)

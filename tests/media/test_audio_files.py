@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media import audio_files, g711, sources
-from media.audio_files import AudioFileError, audio, payload_codec
-from media.codecs import open_codec
-from media.messages import CommandRefused, ConfigureStream, SetSource
-from media.rtp import RtpPacket
-from media.sinks import wav_header
-from media.sockets import bind
-from media.sources import FileFrames, Format, SourceError
+from sipswarm.media import audio_files, g711, sources
+from sipswarm.media.audio_files import AudioFileError, audio, payload_codec
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.messages import CommandRefused, ConfigureStream, SetSource
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import wav_header
+from sipswarm.media.sockets import bind
+from sipswarm.media.sources import FileFrames, Format, SourceError
 
 from .tones import PEAK, decoded, fit, sine
 from .world import HOME, World

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from media.dtmf import (
+from sipswarm.media.dtmf import (
     EVENTS,
     MAX_DIGIT_MS,
     MEMORY,
@@ -16,8 +16,8 @@ from media.dtmf import (
     EventSender,
     ReceivedDigit,
 )
-from media.g711 import PCMU, ULAW_SILENCE
-from media.inband import ToneGenerator
+from sipswarm.media.g711 import PCMU, ULAW_SILENCE
+from sipswarm.media.inband import ToneGenerator
 
 from .captures import read_capture
 from .channel import Impairment, Packet, carry, play, send_digits

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from media.dtmf import EVENTS, EventReceiver, ReceivedDigit
-from media.messages import ConfigureStream, DtmfReceived
-from media.sockets import bind
+from sipswarm.media.dtmf import EVENTS, EventReceiver, ReceivedDigit
+from sipswarm.media.messages import ConfigureStream, DtmfReceived
+from sipswarm.media.sockets import bind
 
 from .world import HOME, World
 

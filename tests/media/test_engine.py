@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from media import rtcp
-from media.engine import MediaEngine, MediaSettings
-from media.messages import (
+from sipswarm.media import rtcp
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import (
     ConfigureStream,
     DigitsSent,
     DtmfReceived,
@@ -27,9 +27,9 @@ from media.messages import (
     StreamStarted,
     StreamStatistics,
 )
-from media.rtp import RtpPacket
-from media.sockets import bind
-from media.totals import RTCP_BAD_SOURCE, RTCP_SRTP_AUTH
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
+from sipswarm.media.totals import RTCP_BAD_SOURCE, RTCP_SRTP_AUTH
 
 from .world import HOME, TICK, World, call, to
 

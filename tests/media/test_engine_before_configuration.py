@@ -3,8 +3,8 @@
 import socket
 import struct
 
-from media.engine import MediaEngine, MediaSettings
-from media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened
 
 
 def test_packets_that_come_before_the_configuration_are_received_after_it() -> None:

@@ -7,10 +7,10 @@ import socket
 
 import pytest
 
-from media import rtcp
-from media.engine import MediaEngine, MediaSettings
-from media.line import BUFFER
-from media.messages import (
+from sipswarm.media import rtcp
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.line import BUFFER
+from sipswarm.media.messages import (
     CloseStream,
     Command,
     CommandRefused,
@@ -26,9 +26,9 @@ from media.messages import (
     StreamRefused,
     StreamStatistics,
 )
-from media.rtp import RtpPacket
-from media.sockets import bind
-from media.totals import NO_STREAM, RTCP_DISCARD_REASONS
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
+from sipswarm.media.totals import NO_STREAM, RTCP_DISCARD_REASONS
 
 from .world import HOME, TICK, World, call, to
 

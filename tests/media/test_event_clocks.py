@@ -5,10 +5,10 @@ from itertools import permutations, product
 
 import pytest
 
-from media.dtmf import MAX_DURATION
-from media.messages import ConfigureStream, DtmfReceived, SendDigits
-from media.rtp import RtpPacket
-from media.sockets import bind
+from sipswarm.media.dtmf import MAX_DURATION
+from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
 
 from .halves import Line
 from .world import HOME, World

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from media.codecs import open_codec
-from media.formats import payload_octets
-from media.messages import CommandRefused, ConfigureStream, DtmfReceived, SendDigits, SetSink
-from media.rtp import RtpPacket
-from media.sockets import bind
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.formats import payload_octets
+from sipswarm.media.messages import CommandRefused, ConfigureStream, DtmfReceived, SendDigits, SetSink
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
 
 from .tones import HZ, fit, sine
 from .world import HOME, World

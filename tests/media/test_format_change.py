@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.codecs import open_codec
-from media.formats import payload_octets
-from media.messages import ConfigureStream, DtmfReceived, SendDigits, SourceFinished
-from media.rtp import RtpPacket
-from media.sinks import wav_header
-from media.sockets import bind
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.formats import payload_octets
+from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits, SourceFinished
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import wav_header
+from sipswarm.media.sockets import bind
 
 from .world import HOME, World
 

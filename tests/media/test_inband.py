@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media.dtmf import EVENTS, ReceivedDigit
-from media.g711 import PCMA, PCMU, Law
-from media.inband import HIGH_HZ, HOP, KEYPAD, LOW_HZ, Detector, Found, ToneGenerator
+from sipswarm.media.dtmf import EVENTS, ReceivedDigit
+from sipswarm.media.g711 import PCMA, PCMU, Law
+from sipswarm.media.inband import HIGH_HZ, HOP, KEYPAD, LOW_HZ, Detector, Found, ToneGenerator
 
 from .channel import Impairment, Packet, carry, send_digits
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from media.messages import (
+from sipswarm.media.messages import (
     CommandDone,
     CommandRefused,
     ConfigureStream,
@@ -21,8 +21,8 @@ from media.messages import (
     StreamOpened,
     StreamRefused,
 )
-from media.rtp import RtpPacket
-from media.sockets import bind
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sockets import bind
 from tests.media.world import HOME, World
 
 OVER = 101

@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.lock import Address, SourceLock
+from sipswarm.media.lock import Address, SourceLock
 
 ANNOUNCED = ("192.0.2.1", 4000)
 OTHER_PORT = ("192.0.2.1", 4002)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media import audio_files
-from media.codecs import open_codec
-from media.formats import payload_octets
-from media.messages import (
+from sipswarm.media import audio_files
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.formats import payload_octets
+from sipswarm.media.messages import (
     CloseStream,
     CommandDone,
     CommandRefused,
@@ -22,10 +22,10 @@ from media.messages import (
     SetSource,
     StreamOpened,
 )
-from media.rtp import RtpPacket
-from media.sinks import wav_header
-from media.sockets import bind
-from media.sources import FileFrames, Format, FramesSource, SourceError
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import wav_header
+from sipswarm.media.sockets import bind
+from sipswarm.media.sources import FileFrames, Format, FramesSource, SourceError
 
 from .world import HOME, TICK, World
 

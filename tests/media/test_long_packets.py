@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media.codecs import open_codec
-from media.messages import ConfigureStream, ReceivedFrame, SetSink
-from media.rtp import RtpPacket
-from media.sinks import WavSink
-from media.sockets import bind
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.messages import ConfigureStream, ReceivedFrame, SetSink
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import WavSink
+from sipswarm.media.sockets import bind
 
 from .test_presence import HOME as CONFIGURED
 from .test_presence import Sent, played

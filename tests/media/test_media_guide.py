@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from media.messages import DigitsSent, DtmfReceived, StreamClosed
+from sipswarm.media.messages import DigitsSent, DtmfReceived, StreamClosed
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "media.md"
 

@@ -1,7 +1,7 @@
 """What the media engine counts and what the node shows are one list."""
 
-from actors.metric_table import BY_NAME, METRICS
-from media.totals import MediaTotals
+from sipswarm.actors.counting.table import BY_NAME, METRICS
+from sipswarm.media.totals import MediaTotals
 
 
 def test_every_metric_of_media_is_fed_by_the_engine_and_every_row_is_shown() -> None:

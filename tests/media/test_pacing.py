@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from media.context import StreamContext
-from media.messages import ConfigureStream
-from media.pacing import Pacer
-from media.rtp import RtpPacket
-from media.sender import Sender
-from media.sources import ConstantSource, FramesSource, Source
-from media.totals import MediaTotals
+from sipswarm.media.context import StreamContext
+from sipswarm.media.messages import ConfigureStream
+from sipswarm.media.pacing import Pacer
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sender import Sender
+from sipswarm.media.sources import ConstantSource, FramesSource, Source
+from sipswarm.media.totals import MediaTotals
 
 TICK = 0.005
 

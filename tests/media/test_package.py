@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-import media
+from sipswarm import media
 
 
 @pytest.mark.parametrize("name", media.__all__)
@@ -20,7 +20,7 @@ def test_another_name_is_not() -> None:
 
 def test_the_vocabulary_needs_no_numpy() -> None:
     code = (
-        "import sys; before = set(sys.modules); import media, media.messages; "
+        "import sys; before = set(sys.modules); import sipswarm.media.messages; "
         "sys.exit(bool({'numpy', 'socket'} & (set(sys.modules) - before)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.messages import ConfigureStream
-from media.presence import MediaTime, Presence
-from media.rtp import RtpPacket
+from sipswarm.media.messages import ConfigureStream
+from sipswarm.media.presence import MediaTime, Presence
+from sipswarm.media.rtp import RtpPacket
 
 from .halves import Line
 

@@ -7,22 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from media import g711
-from media.dtmf import ReceivedDigit
-from media.inband import ToneGenerator
-from media.messages import (
-    DtmfReceived,
-    FramesReceived,
-    SendDigits,
-    SinkFailed,
-    StreamStarted,
-)
-from media.receiver import DIGITS_WAITING, DOOR
-from media.rtp import RtpPacket
-from media.sinks import CallbackSink, RawFileSink, Sink, WavSink
-from media.sources import CallbackSource, ConstantSource, EchoSource
-from media.srtp import SrtpSession
-from media.stream import Stream
+from sipswarm.media import g711
+from sipswarm.media.dtmf import ReceivedDigit
+from sipswarm.media.inband import ToneGenerator
+from sipswarm.media.messages import DtmfReceived, FramesReceived, SendDigits, SinkFailed, StreamStarted
+from sipswarm.media.receiver import DIGITS_WAITING, DOOR
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import CallbackSink, RawFileSink, Sink, WavSink
+from sipswarm.media.sources import CallbackSource, ConstantSource, EchoSource
+from sipswarm.media.srtp import SrtpSession
+from sipswarm.media.stream import Stream
 
 from .halves import DTMF, SILENCE, Line
 from .tones import decoded

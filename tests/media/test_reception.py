@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from media.reception import Reception, take_ready
-from media.rtp import HEADER_IN_WORDS, RtpPacket
-from media.sequence import OUTSIDE, SequenceTracker, Verdict
+from sipswarm.media.reception import Reception, take_ready
+from sipswarm.media.rtp import HEADER_IN_WORDS, RtpPacket
+from sipswarm.media.sequence import OUTSIDE, SequenceTracker, Verdict
 
 from .captures import read_capture
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from media.codecs import open_codec
-from media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
-from media.recording import HOLD, Track
-from media.resampling import Resampler, resampled
-from media.rtp import RtpPacket
-from media.sinks import Sink, WavSink
-from media.sockets import bind
+from sipswarm.media.codecs import open_codec
+from sipswarm.media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
+from sipswarm.media.recording import HOLD, Track
+from sipswarm.media.resampling import Resampler, resampled
+from sipswarm.media.rtp import RtpPacket
+from sipswarm.media.sinks import Sink, WavSink
+from sipswarm.media.sockets import bind
 
 from .tones import HZ, PEAK, decoded, fit, sine
 from .world import HOME, World

@@ -2,10 +2,10 @@
 
 import pytest
 
-from media import rtcp
-from media.reception import Reception
-from media.reports import RtcpSession
-from media.rtp import RtpError
+from sipswarm.media import rtcp
+from sipswarm.media.reception import Reception
+from sipswarm.media.reports import RtcpSession
+from sipswarm.media.rtp import RtpError
 
 WALL = 1_700_000_000.0
 

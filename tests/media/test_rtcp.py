@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from media import rtcp
-from media.rtcp import (
+from sipswarm.media import rtcp
+from sipswarm.media.rtcp import (
     Feedback,
     Goodbye,
     ReceiverReport,
@@ -16,7 +16,7 @@ from media.rtcp import (
     SenderReport,
     SourceDescription,
 )
-from media.rtp import RtpError
+from sipswarm.media.rtp import RtpError
 
 BLOCK = ReportBlock(1200895919, 0, 0, 630, 1906, 0, 0)
 

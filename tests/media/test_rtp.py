@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from media.rtp import RtpError, RtpPacket, is_rtcp, payload_bounds
+from sipswarm.media.rtp import RtpError, RtpPacket, is_rtcp, payload_bounds
 
 HEADER = bytes.fromhex("8000000a000000a012345678")
 

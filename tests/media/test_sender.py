@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from media.messages import (
+from sipswarm.media.messages import (
     ConfigureStream,
     DigitsSent,
     DtmfReceived,
@@ -13,7 +13,7 @@ from media.messages import (
     SendDigits,
     SourceFinished,
 )
-from media.sources import CallbackSource, ConstantSource, FramesSource
+from sipswarm.media.sources import CallbackSource, ConstantSource, FramesSource
 
 from .halves import DTMF, SILENCE, Line
 

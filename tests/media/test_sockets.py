@@ -9,8 +9,8 @@ from itertools import count
 
 import pytest
 
-from media.ports import PortPool
-from media.sockets import (
+from sipswarm.media.ports import PortPool
+from sipswarm.media.sockets import (
     NoDescriptor,
     NoPort,
     Quarantine,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from media import g711
-from media.sources import (
+from sipswarm.media import g711
+from sipswarm.media.sources import (
     CALLBACK_BOUND,
     CallbackSource,
     ConstantSource,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from media import rtcp
-from media.engine import MediaEngine, MediaSettings
-from media.messages import CommandRefused, ConfigureStream
-from media.sockets import bind
-from media.srtp import SUITES, new_key
+from sipswarm.media import rtcp
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import CommandRefused, ConfigureStream
+from sipswarm.media.sockets import bind
+from sipswarm.media.srtp import SUITES, new_key
 
 from .world import HOME, World
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from media.totals import CODECS, DISCARD_REASONS, LOSS_EDGES, Distribution, MediaTotals, codec_index
+from sipswarm.media.totals import CODECS, DISCARD_REASONS, LOSS_EDGES, Distribution, MediaTotals, codec_index
 
 
 @pytest.mark.parametrize(

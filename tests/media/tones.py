@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from media.audio_files import audio
+from sipswarm.media.audio_files import audio
 
 HZ = 440
 PEAK = 8000

@@ -3,8 +3,8 @@
 import select
 from typing import TypeVar
 
-from media.engine import MediaEngine, MediaSettings
-from media.messages import (
+from sipswarm.media.engine import MediaEngine, MediaSettings
+from sipswarm.media.messages import (
     CloseStream,
     Command,
     CommandRefused,

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from sipcore.dialog import session_key
-from sipcore.events import Event, ReinviteReceived
-from sipcore.message import Request, Response
-from sipcore.parser import parse
-from sipcore.session import Hop, InviteSession, SessionConfig
-from sipcore.tokens import Tokens
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.session.dialog import session_key
+from sipswarm.sipcore.session.events import Event, ReinviteReceived
+from sipswarm.sipcore.session.invite_session import Hop, InviteSession, SessionConfig
 
 ALICE = Hop("udp", "192.0.2.1", 5060)
 BOB = Hop("udp", "192.0.2.2", 5060)

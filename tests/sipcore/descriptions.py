@@ -1,7 +1,7 @@
 """What the tests of offer/answer share: descriptions in short, and what was agreed in short."""
 
-from sipcore.offer_answer import NegotiatedLine
-from sipcore.sdp import SessionDescription
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.sdp.offer_answer import NegotiatedLine
 
 RTPMAPS = {
     "0": "PCMU/8000",

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-import sipcore
+from sipswarm import sipcore
 
 
 @pytest.mark.parametrize("name", sipcore.__all__)
 def test_every_public_name_is_found(name: str) -> None:
     found = getattr(sipcore, name)
-    assert found.__module__.startswith("sipcore.")
+    assert found.__module__.startswith("sipswarm.sipcore.")
 
 
 def test_another_name_is_not_there() -> None:
@@ -20,6 +20,6 @@ def test_another_name_is_not_there() -> None:
 
 
 def test_importing_the_package_loads_nothing() -> None:
-    code = "import sys, sipcore; print([name for name in sys.modules if name.startswith('sipcore.')])"
+    code = "import sys, sipswarm.sipcore; print([name for name in sys.modules if name.startswith('sipswarm.sipcore.')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

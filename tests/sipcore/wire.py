@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sipcore.errors import ParseError
-from sipcore.message import Message, Request, Response
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.messages import Message, Request, Response
 
 SDP = (
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"

@@ -1,0 +1,32 @@
+"""A node that is there already: what a `UserAgent` inside a call worker stands on in place of a node of its own."""
+
+from typing import TYPE_CHECKING
+
+from ..config import NodeConfig
+from ..counting.totals import Totals
+
+if TYPE_CHECKING:
+    from ..call_worker.worker import CallWorker
+
+
+class BoundNode:
+    """One call worker of a running node; neither started nor closed by who uses it."""
+
+    def __init__(self, worker: "CallWorker") -> None:
+        self.worker = worker
+
+    @property
+    def config(self) -> NodeConfig:
+        """The node's configuration."""
+        return self.worker.config
+
+    @property
+    def totals(self) -> Totals:
+        """What its process counts."""
+        return self.worker.totals
+
+    async def start(self) -> None:
+        """It runs."""
+
+    async def close(self) -> None:
+        """It stays."""

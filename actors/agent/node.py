@@ -1,0 +1,101 @@
+"""The embedded node: dispatcher, media worker and call worker in the caller's own event loop.
+
+The same roles and links as in real processes, over `inproc://`; only the endpoints differ. What `UserAgent` in a script
+uses, and most end-to-end tests.
+"""
+
+import asyncio
+import dataclasses
+import secrets
+from collections.abc import Callable
+from random import Random
+
+from ..bus import link
+from ..call_worker.draining import SETTLE_WAIT
+from ..call_worker.worker import CallWorker
+from ..config import NodeConfig
+from ..counting.totals import Totals
+from ..dispatcher import Dispatcher
+from ..media_worker import MediaWorker
+from ..trace import file as trace_file
+from ..transport import listeners, tls
+
+START_TIMEOUT = 5.0
+
+
+class EmbeddedNode:
+    """All roles of a node in one loop.
+
+    config: its run directory is ignored; ports 0 are filled in by `start`.
+    random_bytes: source of tags, branches, Call-IDs and the node's key.
+    """
+
+    def __init__(self, config: NodeConfig, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
+        self._asked = config
+        self._random_bytes = random_bytes
+        self.totals = Totals()
+
+    async def start(self) -> None:
+        """Bind the listeners and link the roles.
+
+        Raises:
+            ConfigurationError: an address is busy or not ours.
+        """
+        loop = asyncio.get_running_loop()
+        tls.check(self._asked.tls, self._asked.listeners)
+        if self._asked.sip_trace:
+            trace_file.create(self._asked.sip_trace)
+        self._sockets, bound = listeners.bind_all(self._asked.listeners)
+        key = self._asked.call_id_key or int.from_bytes(self._random_bytes(4))
+        self.config = dataclasses.replace(self._asked, run_dir="", listeners=bound, call_id_key=key, call_workers=1)
+        self._context = link.new_context()
+        ready = asyncio.Event()
+        waiting = {"dispatcher", "call"}
+
+        def on_ready(role: str) -> None:
+            waiting.discard(role)
+            if not waiting:
+                ready.set()
+
+        surroundings = link.Surroundings(1, self._context, self.totals, loop)
+        self._dispatcher = Dispatcher(
+            self.config,
+            self._sockets,
+            on_ready=lambda: on_ready("dispatcher"),
+            random=Random(self._random_bytes(8)),
+            surroundings=surroundings,
+        )
+        self._media = [
+            MediaWorker(self.config, slot, surroundings=surroundings) for slot in range(self.config.media_workers)
+        ]
+        self.worker = CallWorker(
+            self.config,
+            0,
+            self._sockets,
+            on_ready=lambda: on_ready("call"),
+            tell=None,
+            random_bytes=self._random_bytes,
+            surroundings=surroundings,
+        )
+        async with asyncio.timeout(START_TIMEOUT):
+            await ready.wait()
+
+    async def close(self, within: float = 5.0) -> None:
+        """Hang up what is live, wait for the answers at most `within` seconds, let go of everything."""
+        self.worker.drain(0.0)
+        now = asyncio.get_running_loop().time
+        deadline = now() + within
+        registrations = self.worker.registrations
+        while (self.worker.live_calls or registrations.waiting) and now() < deadline:
+            await asyncio.sleep(0.02)
+        settled_by = min(deadline, now() + SETTLE_WAIT)
+        while self.worker.has_open_ends() and now() < settled_by:
+            await asyncio.sleep(0.02)
+        self.worker.flush()
+        self.worker.close()
+        self._dispatcher.close()
+        for each in self._media:
+            each.close()
+        self._context.term()
+        for opened in self._sockets:
+            opened.close()

@@ -1,0 +1,788 @@
+"""One call's decisions: its SIP session, its media and what its user wants, joined without any I/O.
+
+Inputs are SIP messages, media events, commands of the user and time; outputs are messages to transmit, media commands
+and notices for the user, all put into the `Outbox` that the call worker empties once per batch. A stream is opened
+before an offer or answer is made (RFC 3264 section 5), configured when both descriptions are known, and closed in the
+moment the call ends (RFC 3261 section 15.1.1). While several phones ring, the newest description is in force; the 2xx
+puts that of the phone which answers in force, with or without a description in it. What is right in SIP is the
+session's business, what a description means is `media`'s.
+"""
+
+from typing import Any, Final
+
+from sipswarm.media import messages as media
+from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
+from sipswarm.sipcore.message.fields import Replaces
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.sdp.offer_answer import Hold, NothingFits
+from sipswarm.sipcore.session import events as sip
+from sipswarm.sipcore.session.invite_session import InviteSession
+
+from ..diagnosis.failure_reasons import cause_of, refusal_of
+from ..diagnosis.foreign_text import shown
+from ..diagnosis.offer_warnings import UNREADABLE, warning
+from ..diagnosis.request_loss import Loss
+from ..runtime.outbox import Outbox
+from . import crashed_call, info_dtmf, own_update, request_bodies
+from .media import CallMedia, Line, MediaDemand
+from .notices import (
+    NEWS,
+    Acknowledged,
+    Answered,
+    Closed,
+    DigitsDone,
+    Incoming,
+    Notice,
+    Over,
+    PeerRequest,
+    Progress,
+    Refused,
+    RequestDone,
+    TransferAsked,
+    TransferNews,
+    notice_of,
+)
+from .state import TRANSPORT_FAILED, CallTimes, Pending, State
+
+HOLD_STYLE: Final[Hold] = "both"
+Headers = tuple[tuple[str, str], ...]
+
+
+class CallActor:
+    """One call, from its first message until nothing of it is left.
+
+    number: unique in the worker. session: the SIP side, made by the worker. demand: what is wanted of the media.
+    sdp_id: session id of our descriptions. user: whoever gets the notices, opaque here.
+    """
+
+    __slots__ = (
+        *("_abandoned", "_bye_open", "_closed", "_early_status", "_headers", "_held", "_hold", "_loss", "_offered"),
+        *("_outbox", "_pending", "_unpracked", "_withdrawn", "answer_phrase", "answer_status", "by", "cause", "crash"),
+        *("is_uac", "keys", "media", "number", "rung", "session", "state", "times", "unread", "user"),
+    )
+
+    def __init__(
+        self,
+        number: int,
+        session: InviteSession,
+        demand: MediaDemand,
+        outbox: Outbox,
+        *,
+        is_uac: bool,
+        sdp_id: int,
+        user: Any = None,
+    ) -> None:
+        self.number = number
+        self.session = session
+        self.is_uac = is_uac
+        self.user = user
+        self.keys: tuple[tuple[Any, ...], ...] = ()
+        """under which its messages find it; the `ActorTable`'s"""
+        self.state = State.IDLE
+        self.rung = 0
+        """how often the user had a provisional response sent"""
+        self.times = CallTimes()
+        self.cause = ""
+        self.crash: BaseException | None = None
+        """what our own code failed with on this call"""
+        self.by = ""
+        self.answer_status = 0
+        """final status of the first INVITE; 0 = none yet"""
+        self.answer_phrase = ""
+        """its reason phrase, where the peer wrote it"""
+        self.media = CallMedia(
+            demand,
+            outbox.media[demand.worker],
+            outbox.new_stream_id,
+            sdp_id,
+            session.tokens.secret,
+            outbox.remarks,
+        )
+        self._outbox = outbox
+        self._headers: Headers = ()
+        self._hold: Hold = ""
+        self._early_status = 183
+        self._pending = Pending.NOTHING
+        self._unpracked: list[int] = []
+        self._offered = False
+        self._bye_open = False
+        self._closed = False
+        self._abandoned = False
+        self._withdrawn = False
+        """the peer's last INVITE was taken back before our answer"""
+        self._held: Answered | None = None
+        self._loss = Loss.LOST
+        self.unread = ""
+        """why the newest response to this call could not be read, empty when all could"""
+
+    # ---- reading
+
+    @property
+    def deadline(self) -> float | None:
+        """When the session next wants to be woken."""
+        return None if self._abandoned else self.session.deadline
+
+    @property
+    def finished(self) -> bool:
+        """Nothing needs this call any more: no transaction, no timer, no stream."""
+        if self.state is not State.OVER or self.media.running:
+            return False
+        return self._abandoned or (self.is_uac and not self.times.invited) or self.session.finished
+
+    @property
+    def awaits_answer(self) -> bool:
+        """An INVITE of the peer, the first or a later one, waits, and no answer of ours is on its way."""
+        return self.session.invite_waits and self._pending is not Pending.ACCEPT and self.state is not State.OVER
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return f"call {shown(self.session.call_id)}"
+
+    # ---- commands of the user
+
+    def invite(
+        self, headers: Headers, now: float, *, delayed: bool = False, hold: bool = False, lines: tuple[Line, ...] = ()
+    ) -> None:
+        """Place the call, or negotiate anew when it is up: first the media ports, then the INVITE with the offer.
+
+        delayed: no offer in the INVITE, the answer goes into the ACK (man page `sdp_on_ack`). hold: this description
+        asks for no media (`call_on_hold`). lines: streams opened beforehand.
+
+        Raises:
+            LocalProtocolError: the state forbids it.
+        """
+        if self.state is State.IDLE:
+            self.state = State.CALLING
+            self.times.begun = now
+            then = Pending.INVITE
+        elif self.media.updating:
+            raise LocalProtocolError("no INVITE can be sent now (an offer in an UPDATE of ours has no answer yet)")
+        elif self.state is State.UP and self._pending is Pending.NOTHING:
+            then = Pending.REINVITE
+        else:
+            raise LocalProtocolError(f"no INVITE can be sent now (the call is {self.state.value})")
+        self._headers, self._hold = headers, HOLD_STYLE if hold else ""
+        if lines:
+            self.media.adopt(lines)
+            self._outbox.streams.update((line.stream_id, self) for line in lines)
+        if delayed:
+            self._pending = Pending.NOTHING
+            self._send_invite(then, None, now)
+        else:
+            given = self.media.given
+            self._require(self.media.require(len(given.media) if given is not None else 1), then, now)
+
+    def ring(
+        self, status: int, headers: Headers, now: float, *, early_media: bool = False, described: bool = False
+    ) -> None:
+        """Send a provisional response to the call that came in; with `early_media` it carries our answer.
+
+        An offer of which nothing can be accepted is refused instead, so that no ringing is heard that comes to nothing
+        (RFC 3261 section 13.3.1.3). described: the user answers it with a description of its own. Where the INVITE has
+        no offer and requires reliable responses, the first carries ours (RFC 3262 section 5).
+        """
+        if not self.awaits_answer:
+            return
+        self.rung += 1
+        if not described and not self.media.fits_offer:
+            self._refuse_unfit(now)
+            return
+        early_media = early_media and self.state is State.INCOMING and self.media.owes_answer
+        if early_media or self.session.owes_offer:
+            self._headers, self._early_status = headers, status
+            self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
+        else:
+            self.session.ring(now, status, headers=headers)
+            self.pump(now)
+
+    def answer(self, headers: Headers, now: float, *, hold: bool = False) -> None:
+        """Take the INVITE that waits: first the media ports, then the 200 with the answer.
+
+        Nothing happens when a later INVITE was taken back by the peer.
+
+        Raises:
+            LocalProtocolError: no INVITE waits for an answer.
+        """
+        if not self.awaits_answer:
+            if self._withdrawn and self.state is not State.OVER:
+                return
+            raise LocalProtocolError(f"no call waits for an answer (it is {self.state.value})")
+        if self.state is State.INCOMING:
+            self.state = State.ANSWERING
+        self._headers, self._hold = headers, HOLD_STYLE if hold else ""
+        self._require(self.media.require_for_offer(), Pending.ACCEPT, now)
+
+    def reject(self, status: int, reason: str, headers: Headers, now: float) -> None:
+        """Refuse the INVITE that waits; a refused re-INVITE leaves the call up."""
+        if self.state in (State.IDLE, State.CALLING, State.OVER) or self._withdrawn:
+            return
+        if not self.times.answered:
+            self.answer_status = status
+        if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
+            self._pending = Pending.NOTHING
+        if self.media.exchange.pending is not None:
+            self.media.exchange.reject()
+        self.session.reject(now, status, reason, headers=headers)
+        self.pump(now)
+
+    def cancel(self, now: float, headers: Headers = ()) -> bool:
+        """Give up the INVITE of ours that is pending; False when there is none."""
+        if self._pending is Pending.INVITE:
+            self._pending = Pending.NOTHING  # nothing was sent yet: told as if the peer had answered at once
+            self._notify(RequestDone(0, "CANCEL", None, 200))
+            self._notify(Refused(487, "", None, sip.Cause.CANCELLED))
+            self._end("cancelled", "local", None, now)
+            return True
+        cancelled = self.session.cancel(now, headers)
+        self.pump(now)
+        return cancelled
+
+    def hang_up(self, now: float, why: str = "") -> None:
+        """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over.
+
+        why: the cause, where it is not the user's wish.
+        """
+        if self.state is State.OVER:
+            return
+        self.cause = self.cause or why
+        if self._pending is Pending.INVITE:
+            self.cancel(now)
+            return
+        self.session.hang_up(now)
+        self.pump(now)
+
+    def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
+        """Send any other request within the dialog; the number under which `RequestDone` comes."""
+        request_id = self.session.request(now, method, body, content_type, headers=headers)
+        self.pump(now)
+        return request_id
+
+    def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
+        """Negotiate anew by an UPDATE with our offer, as `own_update.send`; then `RequestDone` comes."""
+        if self._pending is not Pending.NOTHING:
+            raise LocalProtocolError(f"no UPDATE can be sent now ({self._pending.value} waits for its media port)")
+        request_id = own_update.send(self.session, self.media, headers, now, hold=HOLD_STYLE if hold else "")
+        self.pump(now)
+        return request_id
+
+    def respond(self, request_id: int, status: int, headers: Headers, now: float) -> None:
+        """Answer a `PeerRequest` or `TransferAsked`; harmless when it does not wait any more."""
+        if not self.session.awaits(request_id):
+            return
+        self.session.respond(now, request_id, status, headers=headers)
+        self.pump(now)
+
+    def refer(self, target: str, replaces: Replaces | None, referred_by: str, now: float) -> int:
+        """Ask the peer to call somebody else; the number under which `RequestDone` and `TransferNews` come."""
+        request_id = self.session.refer(now, target, replaces=replaces, referred_by=referred_by)
+        self.pump(now)
+        return request_id
+
+    def accept_transfer(self, request_id: int, now: float) -> None:
+        """Take on the transfer that the peer asked for, if it still waits; the new call is the user's business."""
+        if not self.session.awaits(request_id):
+            return
+        self.session.accept_transfer(now, request_id)
+        self.pump(now)
+
+    def report_transfer(self, request_id: int, status: int, reason: str, now: float) -> None:
+        """Tell the peer how the call to the target of its transfer goes."""
+        self.session.notify_transfer(now, request_id, status, reason)
+        self.pump(now)
+
+    def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> None:
+        """Queue digits; answered by one `DigitsDone`."""
+        if not self.media.send_digits(request_id, digits, duration_ms, mode):
+            self._notify(DigitsDone(request_id, "FAIL", "the call has no media stream"))
+
+    def abandon(self, now: float) -> None:
+        """Give the call up without a word to the peer (man page `cleanup`): streams are closed, timers stop."""
+        if self.state is not State.OVER:
+            self._end("abandoned", "local", None, now)
+        self._abandoned = True
+        self._bye_open = False
+        self._close_if_settled()
+
+    def reopen(self) -> None:
+        """Make ready for another first INVITE, after one that was challenged (man page `resp40x`)."""
+        self.state, self.times, self.answer_status = State.IDLE, CallTimes(), 0
+        self.cause = self.by = ""
+        self._closed = self._abandoned = False
+        self.media.forget()
+
+    def crashed(self, now: float, error: BaseException) -> None:
+        """Our own code failed on this call: end it, and whatever waits for it."""
+        unsent = crashed_call.end(self, now, error)
+        if unsent is not None:
+            self._notify(unsent)
+            self.abandon(now)
+
+    # ---- inputs
+
+    def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
+        """A SIP message of this call."""
+        if not self._abandoned:
+            self.session.receive(message, source, now, flow)
+            self.pump(now)
+
+    def transport_failed(self, branch: str, now: float, loss: Loss) -> None:
+        """A request of this call did not get out, or may be lost (RFC 3261 section 17.1.4)."""
+        self._loss = loss
+        self.session.transport_failed(now, branch=branch)
+        self.pump(now)
+
+    def success_failed(self, now: float, loss: Loss) -> None:
+        """Our 2xx to the INVITE did not get out."""
+        self._loss = loss
+        self.session.success_failed(now)
+        self.pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        """The session's deadline has come."""
+        self.session.handle_timer(now)
+        self.pump(now)
+
+    def media_event(self, event: Any, now: float) -> None:
+        """An event of one of this call's streams."""
+        handler = _MEDIA_HANDLERS.get(event.__class__)
+        if handler is not None:
+            handler(self, event, now)
+
+    def media_lost(self, reason: str, now: float) -> None:
+        """The media worker is gone, or took no command: the call cannot go on."""
+        if not self.media.running:
+            return
+        for stream_id in self.media.stream_ids:
+            self._outbox.streams.pop(stream_id, None)
+        self.media.lost()
+        if self.state is State.OVER:
+            self._close_if_settled()
+        else:
+            self._fail(reason, now)
+
+    # ---- media events
+
+    def _on_opened(self, event: media.StreamOpened, now: float) -> None:
+        self.media.opened(event)
+        if self.media.ready:
+            self._go_on(now)
+
+    def _on_stream_refused(self, event: media.StreamRefused, now: float) -> None:
+        self._outbox.streams.pop(event.stream_id, None)
+        self.media.refused(event.stream_id)
+        self._on_news(event, now)
+        if self.state is State.OVER:
+            self._close_if_settled()
+        else:
+            self._fail(cause_of(event.reason), now)
+
+    def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
+        """Without a configuration no media would flow: what the peer has described cannot be served."""
+        self._on_news(event, now)
+        if event.command == "ConfigureStream" and event.reason != "unknown_stream":
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+
+    def _on_news(self, event: Any, now: float) -> None:
+        self._notify(notice_of(event, self.media.number_of(event.stream_id)))
+
+    def _on_closed(self, event: media.StreamClosed, now: float) -> None:
+        self._outbox.streams.pop(event.stream_id, None)
+        in_use = self.media.closed(event)
+        if self.state is State.OVER:
+            self._close_if_settled()
+        elif in_use:
+            self._fail(event.reason, now)
+
+    # ---- the session's events
+
+    def pump(self, now: float) -> None:
+        """Take over what the session produced: messages to the outbox, events to their handlers."""
+        transmits, events = self.session.drain()
+        while transmits or events:
+            self._outbox.send(transmits, self.session.config.leaves_from)
+            for event in events:
+                handler = _SIP_HANDLERS.get(event.__class__)
+                if handler is not None:
+                    handler(self, event, now)
+            transmits, events = self.session.drain()
+        held = self._held
+        if held is not None and self._pending is not Pending.ACK:
+            self._held = None
+            self._notify(held)
+
+    def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
+        self.state = State.INCOMING
+        self.times.begun = self.times.invited = now
+        if self._take_offer(event.offer, now):
+            self._notify(Incoming(event.request))
+
+    def _withdraw(self, event: Any, now: float) -> None:
+        """The peer's INVITE waits no more, without an answer of ours: of a re-INVITE nothing is left."""
+        self._withdrawn = True
+        if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
+            self._pending = Pending.NOTHING
+        if self.media.exchange.pending is not None:
+            self.media.exchange.reject()
+
+    def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
+        self._withdraw(event, now)  # the one before, if it was given up without a word (RFC 3262 section 3)
+        self._withdrawn = False
+        if self._take_offer(event.offer, now):
+            self._notify(Incoming(event.request, reinvite=True))
+
+    def _take_offer(self, offer: bytes | None, now: float) -> bool:
+        """Keep the peer's offer; what is none, or does not fit, is refused (RFC 3261 section 13.3.1.3)."""
+        if offer is None:
+            return True
+        try:
+            self.media.take_offer(offer)
+        except ParseError as error:
+            self.session.reject(now, 488, headers=warning(self.session.config.local, UNREADABLE, str(error)))
+        except RemoteProtocolError as error:
+            self.session.reject(now, error.status_hint)
+        else:
+            return True
+        if self.state is State.INCOMING:
+            self.answer_status = 488
+        return False
+
+    def _on_provisional(self, event: sip.Provisional, now: float) -> None:
+        self.times.responded(event.response.status, now)
+        self._notify(Progress(event.response))
+
+    def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
+        self.media.enter(event.fork)
+        exchange = self.media.exchange
+        if event.in_ == "PRACK":
+            self._offered = False
+        if event.final and exchange.pending is None:
+            self.media.repeat_offer()
+        try:
+            lines = self.media.take_answer(event.description, final=event.final)
+        except (ParseError, RemoteProtocolError):
+            if event.final:
+                self._refuse_description(event.in_, now)
+            return
+        if event.in_ == "UPDATE":
+            self.media.updated()
+        self.media.configure(lines)
+
+    def _refuse_description(self, in_: str, now: float) -> None:
+        """A description of the peer is of no use: a session that stood before goes on as it was, else the call ends."""
+        exchange = self.media.exchange
+        if exchange.local is None:
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            return
+        if in_ == "1xx":
+            self.session.cancel(now)
+            return
+        if exchange.pending is not None:
+            exchange.reject()
+        held, self._held = self._held, None
+        if held is not None:
+            cause = sip.Cause.BAD_DESCRIPTION
+            self._notify(Refused(488, cause.value, held.response, cause, held.reinvite))
+
+    def _on_answered(self, event: sip.Answered, now: float) -> None:
+        if self.media.enter(event.fork):
+            self.media.configure(self.media.agreed())
+        if self.media.owes_answer and not self.session.owes_prack(event.fork):
+            self.media.exchange.reject()  # the offer of a 1xx that was of no use
+        if not event.reinvite:
+            self.times.answered = now
+            self.media.expect()
+            self.times.responded(event.response.status, now)
+            self.answer_status, self.answer_phrase = event.response.status, event.response.reason
+            if self.state is State.CALLING:
+                self.state = State.UP
+        if self.state is State.UP:
+            self._held = Answered(event.response, event.reinvite)  # told when its description is dealt with
+
+    def _on_established(self, event: sip.Established, now: float) -> None:
+        if self.state is State.ANSWERING and not event.reinvite:
+            self.state = State.UP
+        offered, self._offered = self._offered, False
+        if offered and not event.request.description:
+            self.media.exchange.reject()  # an ACK without the answer to our offer: what was agreed before holds
+        if self.state is State.UP:
+            self._notify(Acknowledged(event.request, event.reinvite))
+
+    def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
+        """An offer outside of INVITE: in a response to ours (delayed offer), or in UPDATE or PRACK."""
+        if event.in_ in ("1xx", "2xx"):
+            self._on_delayed_offer(event, now)
+            return
+        in_force = self.media.fork
+        self.media.enter(event.fork)
+        try:
+            self.media.take_offer(event.description)
+            answer = self.media.answer()
+        except (ParseError, RemoteProtocolError, NothingFits) as error:
+            status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
+            self.session.respond(now, event.request_id, status)
+            self.media.enter(in_force)
+            return
+        self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
+        if self.state is State.UP and self.media.enter(in_force):
+            return  # of a fork that has lost: it gets its answer, and no media
+        self.media.configure(self.media.agreed())
+
+    def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
+        """The offer that our INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
+        self.media.enter(event.fork)
+        if self.media.owes_answer:
+            self.media.exchange.reject()  # of an attempt before, which has failed
+        try:
+            self.media.take_offer(event.description)
+        except (ParseError, RemoteProtocolError):
+            self._refuse_offer(event.in_, now)
+            return
+        if event.in_ == "1xx":
+            self._unpracked.append(event.fork)
+        self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
+
+    def _refuse_offer(self, in_: str, now: float) -> None:
+        """The offer in a response is of no use; a 2xx gets its ACK all the same (RFC 3261 section 13.2.2.4)."""
+        if in_ == "2xx" and self.media.exchange.local is not None:
+            self.session.ack(now, None)
+        self._refuse_description(in_, now)
+
+    def _on_failed(self, event: sip.Failed, now: float) -> None:
+        self._unpracked.clear()
+        if event.reinvite:
+            if self.media.fall_back():
+                self.media.configure(self.media.agreed())
+        else:
+            if event.response is not None:
+                status = self.answer_status = event.response.status
+                self.answer_phrase = event.response.reason
+                self.times.responded(status, now)
+                if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
+                    self.times.answered = now  # the INVITE was, even if nothing can come of it
+        status, reason = event.status, event.reason
+        if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
+            status, reason = 488, event.cause.value  # its 2xx has no answer
+        self._notify(Refused(status, reason, event.response, event.cause, event.reinvite))
+
+    def _on_request(self, event: sip.RequestReceived, now: float) -> None:
+        request = event.request
+        if event.request_id and request.method in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
+            status, headers, digit = info_dtmf.read(request) if request.method == "INFO" else (200, (), None)
+            if digit is not None:
+                self._notify(digit)
+            elif status == 200:
+                status, headers = request_bodies.judged(request)
+            self.session.respond(now, event.request_id, status, headers=headers)
+            if digit is not None or status != 200:
+                return
+            event = event._replace(request_id=0)
+        self._notify(PeerRequest(event.request_id, request))
+
+    def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
+        if event.method == "BYE":
+            self.times.bye_done, self.times.bye_status = now, event.status
+            if event.response is not None:
+                self.times.bye_answered = now
+            elif event.status == TRANSPORT_FAILED and not self.times.peer_bye:
+                self.cause = self._loss.value
+            self._bye_open = False
+        status = own_update.settled(self.media, event)
+        self._notify(RequestDone(event.request_id, event.method, event.response, status))
+        if self.state is State.OVER and event.method == "BYE":
+            self._close_if_settled()
+
+    def _on_transfer(self, event: sip.TransferRequested | sip.TransferProgress, now: float) -> None:
+        self._notify(TransferAsked(*event) if isinstance(event, sip.TransferRequested) else TransferNews(*event))
+
+    def _on_ended(self, event: sip.Ended, now: float) -> None:
+        cause = event.cause.value
+        if event.cause is sip.Cause.TRANSPORT:
+            cause = self._loss.value
+        if event.by is sip.By.REMOTE and event.cause is sip.Cause.BYE:
+            self.times.peer_bye = now
+        elif self.session.bye_open:
+            self._bye_open = True
+            self.times.bye_sent = now
+        self._end(cause, event.by.value, event.message, now)
+
+    def _on_bye_crossed(self, event: sip.ByeCrossed, now: float) -> None:
+        self.times.peer_bye = now
+        self._bye_open = False  # the peer need not answer ours any more
+        self._close_if_settled()
+
+    # ---- ports first, then the message
+
+    def _require(self, opened: list[int], then: Pending, now: float) -> None:
+        """Go on with `then` when every stream has its port; at once when none is missing."""
+        streams = self._outbox.streams
+        for stream_id in opened:
+            streams[stream_id] = self
+        self._pending = then
+        if self.media.ready:
+            self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        then, self._pending = self._pending, Pending.NOTHING
+        if self.state is State.OVER:
+            return
+        if then in (Pending.ACCEPT, Pending.EARLY_MEDIA) and not self.session.invite_waits:
+            self._withdraw(None, now)
+        elif then is Pending.ACCEPT:
+            self._accept(now)
+        elif then is Pending.EARLY_MEDIA:
+            self._send_early_media(now)
+        elif then is Pending.PRACK:
+            self._acknowledge_provisional(now)
+        elif then is Pending.ACK:
+            self._acknowledge(now)
+        elif then is not Pending.NOTHING:
+            hold, self._hold = self._hold, ""
+            self._send_invite(then, self.media.offer(hold), now)
+        self.pump(now)
+
+    def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
+        self.media.invited()
+        try:
+            if then is Pending.INVITE:
+                self.session.invite(now, offer, headers=self._headers)
+                self.times.invited = now
+            else:
+                self.session.reinvite(now, offer, headers=self._headers)
+        except Exception:
+            if self.media.exchange.pending is not None:
+                self.media.exchange.reject()  # it did not go out
+            raise
+        self.pump(now)
+
+    def _accept(self, now: float) -> None:
+        hold, self._hold = self._hold, ""
+        exchange = self.media.exchange
+        self.media.expect()
+        try:
+            if self.media.owes_answer:
+                body: bytes | None = self.media.answer(hold)
+                self.media.configure(self.media.agreed())
+            elif exchange.pending is not None:
+                body = exchange.pending.to_bytes()  # what our reliable 1xx has offered
+            elif not self.times.answered and exchange.local is not None:
+                body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
+            else:
+                body = self.media.offer(hold)
+            self._offered = self.media.exchange.pending is not None
+        except NothingFits:
+            self._refuse_unfit(now)
+            return
+        self.session.accept(now, body, headers=self._headers)
+        if not self.times.answered:
+            self.answer_status = 200
+            self.times.answered = now
+
+    def _refuse_unfit(self, now: float) -> None:
+        """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
+        self.reject(488, "", warning(self.session.config.local, *self.media.misfit), now)
+
+    def _send_early_media(self, now: float) -> None:
+        try:
+            body = self.media.answer() if self.media.owes_answer else self.media.offer()
+        except NothingFits:
+            self._refuse_unfit(now)
+            return
+        if self.media.exchange.pending is None:
+            self.media.configure(self.media.agreed())
+        self.session.ring(now, self._early_status, body, headers=self._headers)
+
+    def _acknowledge_provisional(self, now: float) -> None:
+        unpracked, self._unpracked = self._unpracked, []
+        for fork in unpracked:
+            if not self.session.owes_prack(fork):
+                continue  # its INVITE has failed, or was sent again
+            self.media.enter(fork)
+            try:
+                body = self.media.answer(self._hold, lasting=False)
+            except NothingFits:
+                self._refuse_description("1xx", now)
+                return
+            self.media.configure(self.media.agreed())
+            self.session.prack(now, body, fork=fork)
+
+    def _acknowledge(self, now: float) -> None:
+        try:
+            body = self.media.answer(self._hold)
+        except NothingFits:
+            self._refuse_offer("2xx", now)
+            self.pump(now)
+            return
+        self._hold = ""
+        self.media.configure(self.media.agreed())
+        self.session.ack(now, body, headers=())
+        self.pump(now)
+
+    # ---- the end
+
+    def _fail(self, reason: str, now: float) -> None:
+        """End the call because of something on our side, by name."""
+        if self.state is State.OVER:
+            return
+        if self.state is State.CALLING and not self.times.invited:
+            self._pending = Pending.NOTHING
+            self._notify(Refused(503, reason, None, sip.Cause.TRANSPORT))
+            self._end(reason, "local", None, now)
+            return
+        self.cause, self.by = reason, "local"
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
+        if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
+            self.reject(*refusal_of(reason, self.session.config.local), now)
+        else:
+            self.hang_up(now)
+
+    def _end(self, cause: str, by: str, message: Request | Response | None, now: float) -> None:
+        if self.state is State.OVER:
+            return
+        self.state = State.OVER
+        self.cause, self.by = self.cause or cause, self.by or by
+        self.times.ended = now
+        self.media.close()
+        self._notify(Over(self.cause, self.by, message))
+        self._close_if_settled()
+
+    def _close_if_settled(self) -> None:
+        """Every figure is final once the streams are closed and our BYE has its answer, or never gets one."""
+        if not self.media.running and not self._bye_open and not self._closed:
+            self._closed = True
+            self._notify(Closed())
+
+    def _notify(self, notice: Notice) -> None:
+        self._outbox.notices.append((self, notice))
+
+
+_MEDIA_HANDLERS: Final[dict[type, Any]] = {
+    **dict.fromkeys(NEWS, CallActor._on_news),
+    media.StreamOpened: CallActor._on_opened,
+    media.StreamRefused: CallActor._on_stream_refused,
+    media.StreamStatistics: lambda actor, event, now: actor.media.counted(event),
+    media.StreamStarted: lambda actor, event, now: actor.media.started(event),
+    media.CommandRefused: CallActor._on_command_refused,
+    media.StreamClosed: CallActor._on_closed,
+}
+
+_SIP_HANDLERS: Final[dict[type, Any]] = {
+    sip.InviteReceived: CallActor._on_invite,
+    sip.Provisional: CallActor._on_provisional,
+    sip.AnswerReceived: CallActor._on_answer,
+    sip.Answered: CallActor._on_answered,
+    sip.Established: CallActor._on_established,
+    sip.ReinviteReceived: CallActor._on_reinvite,
+    sip.CancelReceived: CallActor._withdraw,
+    sip.OfferReceived: CallActor._on_offer,
+    sip.Failed: CallActor._on_failed,
+    sip.RequestReceived: CallActor._on_request,
+    sip.RequestFinished: CallActor._on_request_finished,
+    sip.TransferRequested: CallActor._on_transfer,
+    sip.TransferProgress: CallActor._on_transfer,
+    sip.Ended: CallActor._on_ended,
+    sip.ByeCrossed: CallActor._on_bye_crossed,
+}

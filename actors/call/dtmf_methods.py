@@ -1,0 +1,35 @@
+"""The ways in which digits are sent and received, by the man page's names and by ours (C11, C38)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..errors import CallError
+
+METHODS: Final = {
+    "rfc2833": "rfc4733",
+    "rfc4733": "rfc4733",
+    "audio": "inband",
+    "info": "info",
+    "dtmf-relay": "dtmf-relay",
+    "dtmf": "dtmf",
+}
+"""info is SIP INFO of application/dtmf-relay, or application/dtmf where it is refused; dtmf-relay, dtmf: one of them"""
+
+
+def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
+    """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
+
+    methods: names in any case, in a text with commas or blanks between them, or in a sequence.
+
+    Raises:
+        CallError: an unknown name, or none.
+    """
+    texts = (methods,) if isinstance(methods, str) else methods
+    modes = []
+    for name in " ".join(map(str, texts)).lower().replace(",", " ").split():
+        if name not in METHODS:
+            raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
+        modes.append(METHODS[name])
+    if not modes:
+        raise CallError(f"no DTMF method is named; known are {', '.join(METHODS)}")
+    return tuple(modes)

@@ -1,0 +1,91 @@
+"""Digits in SIP INFO, in every spelling that phones and gateways use; there is no standard for it.
+
+`application/dtmf-relay` has lines `Signal=5` and `Duration=160`, `application/dtmf` the digit alone,
+`application/vnd.nortelnetworks.digits` a line `d=5`, `audio/telephone-event` either or the octets of RFC 4733 2.3. Each
+spelling is taken under each type. 10 to 15 are * # A B C D, the numbers of RFC 4733 3.2. Only the digit matters: a
+duration that cannot be read is that of no duration. Nothing that might be a digit gets 200 and is thrown away.
+"""
+
+from typing import Final
+
+from sipswarm.sipcore.message.messages import Request
+
+from .notices import Digit
+
+DTMF_RELAY: Final = "application/dtmf-relay"
+DTMF: Final = "application/dtmf"
+TYPES: Final = (DTMF_RELAY, DTMF, "audio/telephone-event", "application/vnd.nortelnetworks.digits")
+"""content types of INFO that carry a digit"""
+ACCEPT: Final = (("Accept", ", ".join(TYPES)),)
+NOT_UNDERSTOOD: Final = frozenset((405, 415, 501))
+"""responses to an INFO after which another type or method may do (RFC 3261 sections 21.4.6, 21.4.13 and 21.5.2)"""
+USUAL_MS: Final = 100
+"""milliseconds of a digit whose INFO does not say them"""
+_EVENTS: Final = "0123456789*#ABCD"
+_NAMES: Final = frozenset(("signal", "digit", "digits", "d", "event", "key", "tone"))
+_NAMED: Final = ("dtmf", "digit", "telephone-event", "kpml")
+"""what content types that mean digits have in their names"""
+
+
+def body_of(content_type: str, digit: str, duration_ms: int) -> bytes:
+    """The body that sends one digit. content_type: `DTMF_RELAY` or `DTMF`."""
+    return digit.encode() if content_type == DTMF else f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+
+
+def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None]:
+    """What an INFO is answered, with which header fields, and the digit in it, if there is one.
+
+    A body of a type for digits that has none is refused with 400; another type that means digits, or a `Signal` under a
+    type that does not, with 415 and what we take (RFC 3261 section 8.2.3).
+    """
+    kind = request.content_type
+    if kind in TYPES:
+        digit = digit_in(request.body)
+        return (200 if digit is not None else 400), (), digit
+    if request.body and (any(word in kind for word in _NAMED) or _has_signal(request.body)):
+        return 415, ACCEPT, None
+    return 200, (), None
+
+
+def digit_in(body: bytes) -> Digit | None:
+    """The digit that a body sends; None when it has none, or more than one."""
+    signals, duration = [], USUAL_MS
+    if body.isascii():
+        for name, value in _lines(body):
+            if name == "duration":
+                duration = _milliseconds(value)
+            elif name in _NAMES or (not name and value):
+                signals.append(_event(value))
+        if len(signals) == 1 and signals[0]:
+            return Digit(signals[0], duration, "info")
+    if len(body) == 4 and body[0] < len(_EVENTS):  # as in an RTP packet, at 8000 Hz
+        return Digit(_EVENTS[body[0]], int.from_bytes(body[2:]) // 8 or USUAL_MS, "info")
+    return None
+
+
+def _lines(body: bytes) -> list[tuple[str, str]]:
+    """Name and value of each line; the name is empty where the line has only a value."""
+    found = []
+    for line in body.decode("ascii", "replace").splitlines():
+        name, mark, value = line.replace(":", "=", 1).partition("=") if "=" not in line else line.partition("=")
+        found.append((name.strip().lower(), value.strip()) if mark else ("", line.strip()))
+    return found
+
+
+def _has_signal(body: bytes) -> bool:
+    return any(name == "signal" for name, _ in _lines(body))
+
+
+def _milliseconds(text: str) -> int:
+    number = text.lower().removesuffix("ms").rstrip()
+    return int(number[:5]) or USUAL_MS if number.isascii() and number.isdigit() else USUAL_MS
+
+
+def _event(text: str) -> str:
+    """The digit that a value names, by itself or by its number; empty for what is none."""
+    word = text.strip().strip("\"'").upper()
+    if len(word) == 1:
+        return word if word in _EVENTS else ""
+    if len(word) == 2 and word.isdecimal() and int(word) < len(_EVENTS):
+        return _EVENTS[int(word)]
+    return ""

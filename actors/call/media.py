@@ -1,0 +1,761 @@
+"""The media of one call: its lines, the descriptions both sides agreed on, and the streams that carry them.
+
+Turns SDP into commands for a media worker and back (RFC 3264): ports before offers, configuration after agreement.
+Pure: commands are appended to a list of the caller's. Whose turn it is to offer is the business of
+`sipcore.sdp.offer_answer`, when a message may carry a description that of the session. Each fork of our INVITE has an
+exchange of its own (RFC 6337 section 3.1); the streams follow the one in force.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import Final, NamedTuple
+
+from sipswarm.media import messages as media
+from sipswarm.media.formats import payload_octets, stream_codec
+from sipswarm.media.srtp import SUITES, new_key
+from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
+from sipswarm.sipcore.message.leniency import Leniency
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.sdp.media_attributes import Crypto, Direction, event_codes
+from sipswarm.sipcore.sdp.offer_answer import (
+    DEFAULT_CODECS,
+    Codec,
+    Hold,
+    LocalMedia,
+    NegotiatedLine,
+    OfferAnswer,
+    State,
+    is_rtp,
+    is_secure,
+    make_answer,
+    make_offer,
+    negotiated,
+    put_on_hold,
+    revise,
+    wanted_lines,
+)
+
+from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
+
+PARKED_PORT: Final = 9
+"""port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+SHORTEST_INTERVAL: Final = 0.01
+OPUS_INTERVALS: Final = (0.01, 0.02, 0.04, 0.06)
+LONGEST_INTERVAL: Final = 0.12
+LARGEST_PAYLOAD: Final = 1400
+"""what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
+INTERVAL: Final = 0.02
+"""seconds between two packets where the peer names no packet time"""
+Remark = Leniency | str
+"""a leniency by which a description was read, or why it was dropped"""
+
+
+class MediaDemand(NamedTuple):
+    """What a call wants of its media."""
+
+    wanted: bool
+    """False: no stream is opened, the SDP names the parked port"""
+    address: str
+    """IP address of our media, as written into the SDP"""
+    worker: int
+    """which media worker"""
+    parked_port: int = PARKED_PORT
+    source: media.Source = ("silence",)
+    sink: media.Sink = ("none",)
+    codecs: tuple[Codec, ...] = DEFAULT_CODECS
+    inactivity_limit: float = 30.0
+    """seconds without any RTP, where some is due, until the stream says so"""
+    asymmetric: bool = False
+    """send from another port than the announced one (man page `asymetric_rtp`)"""
+    send_address: str = ""
+    """the address to send from then (`rtp_addr`); empty = `address`"""
+    payload_size: int = 0
+    """octets per packet that we send (`rtp_param[1]`); 0 = by the codec's clock and the packet time"""
+    interval: float = 0.0
+    """seconds between two packets that we send (`rtp_param[2]`); 0.0 = what the peer asks for, or 20 ms"""
+    dtmf_methods: tuple[str, ...] = ("rfc4733",)
+    """which digits are reported: rfc4733, inband"""
+    tones: bool = True
+    """tones in the audio are reported besides, wherever no telephone-event was agreed"""
+    srtp: str = "off"
+    """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
+    nothing else"""
+    bound: str = ""
+    """the address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`"""
+    strict: bool = False
+    """a description of the peer is refused for a line that decides nothing"""
+    must_flow: bool = False
+    """a first answer that refuses every line ends the call; else it goes on, and what is expected of it judges"""
+    file: media.Source = ()
+    """a file that a handler is to send: a call whose file cannot be played comes to nothing, before it is answered"""
+    statistics_interval: float = 0.0
+    """seconds between two looks at the figures while the call is up; 0.0 = at its end only"""
+
+
+class Line:
+    """One media line of ours."""
+
+    __slots__ = (
+        *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
+        *("statistics", "stream_id"),
+    )
+
+    def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
+        self.stream_id = stream_id
+        """0 = no stream behind it"""
+        self.port = port
+        """0 = not known yet, or not used"""
+        self.rtcp_port = rtcp_port
+        self.closed = False
+        self.configured = False
+        """it has its source and sink"""
+        self.may_send = True
+        """what was negotiated last lets us send (RFC 3264 section 8.4); True before any negotiation"""
+        self.events: frozenset[int] | None = None
+        """codes of the telephone-events that the peer takes (RFC 4733 section 2.4.1); None = no event was agreed"""
+        self.crypto: tuple[Crypto, ...] = ()
+        """our SRTP keys, one per suite; made with its first description"""
+        self.statistics: media.StreamStatistics | None = None
+        """final"""
+        self.figures: media.StreamStatistics | None = None
+        """the newest while it is open"""
+        self.remote: tuple[str, int] | None = None
+        """where its RTP comes from"""
+
+
+class CallMedia:
+    """The media lines of one call.
+
+    demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
+    that are unique in the worker. sdp_id: session id of our o= lines. secret: gives so many secret random octets.
+    remarks: where it is told what reading a description of the peer took, and why one was dropped.
+    """
+
+    __slots__ = (
+        "_aside",
+        "_before",
+        "_commands",
+        "_forks",
+        "_left",
+        "_left_senders",
+        "_new_stream_id",
+        "_offered",
+        "_remarks",
+        "_sdp_id",
+        "_secret",
+        "_senders",
+        "_sink_request",
+        "_source_request",
+        "answered",
+        "demand",
+        "exchange",
+        "fork",
+        "given",
+        "lines",
+        "misfit",
+        "playing",
+        "updating",
+    )
+
+    def __init__(
+        self,
+        demand: MediaDemand,
+        commands: list[media.Command],
+        new_stream_id: Callable[[], int],
+        sdp_id: int,
+        secret: Callable[[int], bytes],
+        remarks: list[Remark] | None = None,
+    ) -> None:
+        self.demand = demand
+        self.exchange = OfferAnswer()
+        """the descriptions that hold, and the offer that waits, in the dialog that is in force"""
+        self.fork = 0
+        """the number of that dialog"""
+        self.lines: list[Line] = []
+        self.given: SessionDescription | None = None
+        """a description of the user's own, in place of those that are made here (man page `sdp`)"""
+        self.answered = False
+        """the call is: media is due where it is configured"""
+        self._commands = commands
+        self._remarks: list[Remark] = [] if remarks is None else remarks
+        self._new_stream_id = new_stream_id
+        self._sdp_id = sdp_id
+        self._secret = secret
+        self._left: list[Line] = []
+        self._senders: list[Line] = []
+        self._left_senders: list[Line] = []
+        self._forks = {0: self.exchange}
+        self._offered = self.exchange
+        self._before: OfferAnswer | None = None
+        self._aside: SessionDescription | None = None
+        self.playing: tuple[media.Source, int] | tuple[()] = ()
+        """what is sent over the source for a time, and the number of its request"""
+        self.misfit = NOTHING_FITS
+        """why the last offer that did not fit did not: code and text of a Warning"""
+        self.updating = 0
+        """the number of our UPDATE whose offer has no answer yet; 0 = none"""
+        self._source_request = self._sink_request = 0
+        """the newest requests, for lines that are not configured yet"""
+
+    # ---- dialogs
+
+    def invited(self) -> None:
+        """Our INVITE goes out: where each of its forks begins, and what holds again when a re-INVITE fails."""
+        self._aside = None
+        if self.exchange.local is None:
+            self._offered = self.exchange.copy()
+        else:
+            self._before = self.exchange.copy()
+
+    def enter(self, fork: int) -> bool:
+        """Put the exchange of a dialog in force; True when it was that of another one."""
+        if fork == self.fork:
+            return False
+        self.exchange = self._forks.setdefault(fork, self._offered.copy())
+        self.fork = fork
+        return True
+
+    def fall_back(self) -> bool:
+        """Our re-INVITE has failed: what held before it holds again; True when it had changed that (RFC 6141)."""
+        before, self._before = self._before, None
+        self._aside = None
+        exchange = self.exchange
+        if exchange.pending is not None:
+            exchange.reject()
+        if before is None or (before.local is exchange.local and before.remote is exchange.remote):
+            return False
+        if before.pending is not None:
+            before.reject()
+        self.exchange = self._forks[self.fork] = before
+        return True
+
+    @property
+    def owes_answer(self) -> bool:
+        """An offer of the peer waits for our answer."""
+        return self.exchange.state is State.REMOTE_OFFER
+
+    # ---- streams
+
+    def require(self, count: int) -> list[int]:
+        """Have at least `count` lines; the ids of the streams that were newly asked for."""
+        opened = []
+        for _ in range(count - len(self.lines)):
+            if not self.demand.wanted:
+                self.lines.append(Line(0, self.demand.parked_port))
+                continue
+            line = Line(self._new_stream_id())
+            self.lines.append(line)
+            opened.append(line.stream_id)
+            self._commands.append(self._open(line.stream_id))
+        return opened
+
+    def _open(self, stream_id: int) -> media.OpenStream:
+        demand = self.demand
+        file = demand.source if demand.source[:1] == ("file",) else demand.file
+        return media.OpenStream(
+            stream_id,
+            demand.bound or demand.address,
+            demand.asymmetric,
+            send_address=demand.send_address,
+            source=() if demand.payload_size else file,  # it would be cut for another format
+        )
+
+    def require_for_offer(self) -> list[int]:
+        """Have the lines that the pending offer of the peer wants, as `require`."""
+        offer = self.exchange.pending
+        if offer is None or not self.owes_answer:
+            return self.require(1)
+        return self.require(max((index + 1 for index, each in enumerate(self._wanted(offer)) if each), default=0))
+
+    def _wanted(self, offer: SessionDescription) -> list[bool]:
+        """For each line of an offer, whether `answer` can accept it, as far as that is known before its port is."""
+        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        return [
+            each and is_sendable(line.address, self.demand.address)
+            for each, line in zip(wanted, offer.media, strict=True)
+        ]
+
+    def _note_misfit(self, offer: SessionDescription) -> None:
+        """Note why nothing of an offer fits."""
+        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        self.misfit = NO_ADDRESS if any(wanted) else NOTHING_FITS
+
+    @property
+    def fits_offer(self) -> bool:
+        """Whether `answer` can accept some line of the pending offer, as far as that is known before its ports are."""
+        offer = self.exchange.pending
+        if (
+            offer is None
+            or not self.owes_answer
+            or self.given is not None
+            or not any(line.port for line in offer.media)
+        ):
+            return True
+        fits = any(self._wanted(offer))
+        if not fits:
+            self._note_misfit(offer)
+        return fits
+
+    def adopt(self, lines: Sequence[Line]) -> None:
+        """Use streams that were opened beforehand (man page `media_lsocks`)."""
+        self.lines = list(lines)
+
+    def send_through(self, senders: Sequence[Line]) -> None:
+        """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
+        for line in self._senders:
+            if line.stream_id and not line.closed and line not in senders:
+                self._commands.append(media.CloseStream(line.stream_id))
+                self._left_senders.append(line)
+        self._senders = list(senders)
+
+    def move(self, worker: int, commands: list[media.Command]) -> None:
+        """Have the streams in another media worker, as long as there are none; commands: for that one."""
+        if worker != self.demand.worker and not self.lines:
+            self.demand = self.demand._replace(worker=worker)
+            self._commands = commands
+
+    @property
+    def ready(self) -> bool:
+        """Every line has its port."""
+        return all(line.port for line in self.lines)
+
+    @property
+    def running(self) -> bool:
+        """Some stream is open."""
+        for line in self.lines:
+            if line.stream_id and not line.closed:
+                return True
+        if not (self._left or self._senders or self._left_senders):
+            return False
+        return any(line.stream_id and not line.closed for line in (*self._left, *self._senders, *self._left_senders))
+
+    @property
+    def stream_ids(self) -> list[int]:
+        """The streams that are open, or about to be."""
+        lines = (*self.lines, *self._left, *self._senders, *self._left_senders)
+        return [line.stream_id for line in lines if line.stream_id and not line.closed]
+
+    @property
+    def statistics(self) -> tuple[media.StreamStatistics, ...]:
+        """Final figures of the streams that are closed, in the order of the lines, earlier ones first."""
+        return tuple(line.statistics for line in (*self._left, *self.lines) if line.statistics is not None)
+
+    def counted(self, event: media.StreamStatistics) -> None:
+        """Keep the newest figures of an open stream."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.figures = event
+
+    def started(self, event: media.StreamStarted) -> None:
+        """RTP comes, or comes from elsewhere."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.remote = event.address, event.port
+
+    def opened(self, event: media.StreamOpened) -> None:
+        """A port is there."""
+        for line in self.lines:
+            if line.stream_id == event.stream_id:
+                line.port, line.rtcp_port = event.rtp_port, event.rtcp_port
+
+    def closed(self, event: media.StreamClosed) -> bool:
+        """A stream is gone; True when it was one of the lines in use."""
+        for line in (*self._senders, *self._left_senders):
+            if line.stream_id == event.stream_id:
+                line.closed = True
+        for line in (*self.lines, *self._left):
+            if line.stream_id == event.stream_id:
+                line.closed = True
+                line.statistics = event.statistics
+        return any(line.stream_id == event.stream_id for line in self.lines)
+
+    def refused(self, stream_id: int) -> None:
+        """A stream could not be opened."""
+        for line in (*self.lines, *self._senders):
+            if line.stream_id == stream_id:
+                line.closed = True
+
+    def lost(self) -> None:
+        """The media worker is gone, and all streams with it."""
+        for line in (*self.lines, *self._left, *self._senders, *self._left_senders):
+            line.closed = True
+
+    def close(self) -> None:
+        """Close every stream that is open."""
+        for line in (*self.lines, *self._senders):
+            if line.stream_id and not line.closed:
+                self._commands.append(media.CloseStream(line.stream_id))
+
+    def renew(self) -> None:
+        """Give up all ports and descriptions for new ones (man page `clear_sdp`)."""
+        self.close()
+        self._left += self.lines
+        self._left_senders += self._senders
+        self.lines, self._senders = [], []
+        self.given = None
+
+    def forget(self) -> None:
+        """Begin anew, after an end: nothing is agreed, and no port is there."""
+        self.lines, self._senders, self._left = [], [], []
+        self.given = None
+        self.exchange = self._offered = OfferAnswer()
+        self._forks, self.fork, self._before = {0: self.exchange}, 0, None
+        self.answered = False
+
+    # ---- descriptions
+
+    def offer(self, hold: Hold = "") -> bytes:
+        """Our offer, kept as pending (RFC 3264 section 5, later ones section 8)."""
+        previous = self.exchange.local
+        if self.given is not None:
+            description = revise(put_on_hold(self.given, hold) if hold else self.given, previous)
+        else:
+            # A line that the peer refused stays in the session as a refused one (RFC 3264 section 8.2).
+            description = make_offer(
+                [self._offered_media(number, line) for number, line in enumerate(self.lines)],
+                address=self.demand.address,
+                session_id=self._sdp_id,
+                previous=previous,
+                hold=hold,
+            )
+        self.exchange.local_offer(description)
+        return description.to_bytes()
+
+    def take_offer(self, body: bytes) -> None:
+        """Keep an offer of the peer as pending.
+
+        Raises:
+            ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
+        """
+        with self._reading():
+            description = self._read(body)
+            exchange = self.exchange
+            if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
+                # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 14.2).
+                self._aside = exchange.pending
+                exchange.reject()
+            exchange.remote_offer(description)
+
+    def _read(self, body: bytes) -> SessionDescription:
+        description = SessionDescription.parse(body, strict=self.demand.strict)
+        self._remarks += description.leniencies
+        return description
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Tell why a description of the peer is dropped, if it is."""
+        try:
+            yield
+        except (ParseError, RemoteProtocolError) as error:
+            self._remarks.append(f"dropped: description, {error.reason}")
+            raise
+
+    def repeat_offer(self) -> None:
+        """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
+        offer, self._aside = self._aside or self.exchange.local, None
+        if offer is not None:
+            self.exchange.local_offer(offer)
+
+    def answer(self, hold: Hold = "", *, lasting: bool = True) -> bytes:
+        """Our answer to the pending offer; lasting: it holds whatever becomes of an INVITE of ours that is open.
+
+        Raises:
+            NothingFits: no line of the offer can be accepted (488); the offer is no longer pending.
+        """
+        exchange = self.exchange
+        pending = exchange.pending
+        if pending is None:
+            raise LocalProtocolError("no offer waits for an answer")
+        try:
+            if self.given is not None:
+                description = revise(put_on_hold(self.given, hold) if hold else self.given, exchange.local)
+            else:
+                description = make_answer(
+                    pending,
+                    [
+                        self._local_media(line) if is_sendable(offered.address, self.demand.address) else None
+                        for line, offered in zip(self.lines, pending.media, strict=False)
+                    ],
+                    address=self.demand.address,
+                    session_id=self._sdp_id,
+                    previous=exchange.local,
+                    hold=hold,
+                )
+            exchange.local_answer(description)
+        except Exception:
+            self._note_misfit(pending)
+            exchange.reject()
+            raise
+        if lasting:
+            self._before = None
+        return description.to_bytes()
+
+    def take_answer(self, body: bytes, *, final: bool) -> tuple[NegotiatedLine, ...]:
+        """The peer's answer; what is agreed now. A preview (not final) is read, and our offer stays pending.
+
+        Raises:
+            ParseError: no description. RemoteProtocolError: it does not fit the offer, or the media that it accepts
+                cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
+        """
+        with self._reading():
+            description = self._read(body)
+            exchange = self.exchange
+            if not final:
+                return negotiated(exchange.pending, description) if exchange.pending is not None else ()
+            tried = exchange.copy()
+            tried.remote_answer(description)
+            lines = self._lines_of(tried)
+            taken = [line for line in lines if line.local_port and line.remote_port]
+            if self.given is None and lines:
+                if not taken and self.demand.must_flow and exchange.remote is None:
+                    raise RemoteProtocolError("the answer refuses every media line", 488)
+                if taken and not any(_usable(line, self.demand.address) for line in taken):
+                    raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+            exchange.remote_answer(description)
+            return lines
+
+    def updated(self) -> None:
+        """An UPDATE of ours was answered: that holds, whatever becomes of an INVITE of ours that is open."""
+        self.updating, self._before = 0, None
+
+    def agreed(self) -> tuple[NegotiatedLine, ...]:
+        """What both descriptions agree on; nothing where no stream would hear of it."""
+        return self._lines_of(self.exchange)
+
+    def _lines_of(self, exchange: OfferAnswer) -> tuple[NegotiatedLine, ...]:
+        return exchange.agreed() if self.demand.wanted else ()
+
+    def configure(self, lines: Sequence[NegotiatedLine]) -> None:
+        """Tell every stream what is agreed; the user's source and sink go with its first configuration."""
+        again = self.demand._replace(source=(), sink=())
+        for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
+            if line.stream_id and not line.closed:
+                first = not line.configured
+                line.configured = True
+                line.may_send = agreed.active and agreed.direction.sends
+                line.events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
+                command = _configuration(line.stream_id, agreed, self._first_demand() if first else again)
+                if not self.answered:
+                    command = command._replace(early=True)
+                if number < len(self._senders) and self._senders[number].stream_id:
+                    command = command._replace(send_through=self._senders[number].stream_id)
+                self._commands.append(command)
+                if first:
+                    self._commands += self._requested(line.stream_id)
+
+    def _first_demand(self) -> MediaDemand:
+        """What goes with the first configuration: source and sink, but those that a request asked for."""
+        demand = self.demand
+        return demand._replace(
+            source=() if self._source_request else demand.source, sink=() if self._sink_request else demand.sink
+        )
+
+    def _requested(self, stream_id: int) -> list[media.Command]:
+        """The requests that waited for the first configuration of a stream."""
+        commands: list[media.Command] = []
+        if self._sink_request:
+            commands.append(media.SetSink(stream_id, self.demand.sink, self._sink_request))
+        if self._source_request:
+            commands.append(media.SetSource(stream_id, self.demand.source, self._source_request))
+        if self.playing:
+            commands.append(media.SetSource(stream_id, *self.playing, "over"))
+        return commands
+
+    def expect(self) -> None:
+        """The call is answered: from now on media is due, on streams that carried early media too."""
+        if not self.answered:
+            self.answered = True
+            for line in self.lines:
+                if line.configured and not line.closed:
+                    self._commands.append(media.ExpectMedia(line.stream_id))
+
+    def set_source(self, source: media.Source, *, request_id: int = 0, under: bool = False) -> None:
+        """Replace what every line sends, those of later ports included. under: what plays goes on over it."""
+        self.demand = self.demand._replace(source=source)
+        self._source_request = request_id
+        if not under:
+            self.playing = ()
+        for each in self._configured_lines():
+            self._commands.append(media.SetSource(each.stream_id, source, request_id, "under" if under else "all"))
+
+    def play(self, source: media.Source, request_id: int) -> None:
+        """Send something on every line for a time, those of later ports included."""
+        self.playing = source, request_id
+        for each in self._configured_lines():
+            self._commands.append(media.SetSource(each.stream_id, source, request_id, "over"))
+
+    def stop_playing(self) -> None:
+        """Send again what was sent before."""
+        self.playing = ()
+        for each in self._configured_lines():
+            self._commands.append(media.StopSource(each.stream_id))
+
+    def source_ended(self) -> None:
+        """The source has no more, or cannot be had: later ports begin without."""
+        self.demand = self.demand._replace(source=("none",))
+        self._source_request = 0
+
+    def set_sink(self, sink: media.Sink, *, request_id: int = 0) -> None:
+        """Replace where every line puts what it receives, those of later ports included."""
+        self.demand = self.demand._replace(sink=sink)
+        self._sink_request = request_id
+        for each in self._configured_lines():
+            self._commands.append(media.SetSink(each.stream_id, sink, request_id))
+
+    def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> bool:
+        """Queue digits on the first open line; False when there is none."""
+        for line in self._open_lines(-1):
+            self._commands.append(media.SendDigits(line.stream_id, request_id, digits, duration_ms, mode))
+            return True
+        return False
+
+    def stop_digits(self) -> None:
+        """Drop the digits that wait on any line."""
+        for line in self._open_lines(-1):
+            self._commands.append(media.StopDigits(line.stream_id))
+
+    @property
+    def may_send(self) -> bool:
+        """Whether the line that digits go out on is one that the peer lets us send on now."""
+        return any(line.may_send for line in self._open_lines(-1)[:1])
+
+    @property
+    def events(self) -> frozenset[int] | None:
+        """Codes of the events that the peer takes on the line that digits go out on; None = no event was agreed."""
+        return next((line.events for line in self._open_lines(-1)), None)
+
+    def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
+        """Give frames to a line's callback source."""
+        for each in self._open_lines(line):
+            self._commands.append(media.ProvideFrames(each.stream_id, frames, end))
+
+    def number_of(self, stream_id: int) -> int:
+        """The index of the line that a stream belongs to; -1 for none in use."""
+        return next((index for index, line in enumerate(self.lines) if line.stream_id == stream_id), -1)
+
+    def _configured_lines(self) -> list[Line]:
+        """Those that are not configured yet get what holds then."""
+        return [line for line in self._open_lines(-1) if line.configured]
+
+    def _open_lines(self, number: int) -> list[Line]:
+        lines = self.lines if number < 0 else self.lines[number : number + 1]
+        return [line for line in lines if line.stream_id and line.port and not line.closed]
+
+    def _local_media(self, line: Line) -> LocalMedia:
+        ptime = self.demand.interval * 1000 if self.demand.interval and self.demand.codecs != DEFAULT_CODECS else None
+        local = LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
+        if self.demand.srtp == "off":
+            return local
+        line.crypto = line.crypto or tuple(
+            Crypto(tag, suite, f"inline:{b64encode(new_key(suite, self._secret)).decode()}", "")
+            for tag, suite in enumerate(SUITES, 1)
+        )
+        return local._replace(
+            crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
+        )
+
+    def _offered_media(self, number: int, line: Line) -> LocalMedia:
+        """What we offer for a line: in the profile that it was last in use with, so that no offer drops encryption."""
+        local = self._local_media(line)
+        protocols = self.exchange.protocols
+        agreed = protocols[number] if number < len(protocols) else ""
+        takes = bool(local.crypto) if is_secure(agreed) else is_rtp(agreed) and not is_secure(local.protocol)
+        return local._replace(protocol=agreed) if takes else local
+
+
+def _packet_time(wished: float | None, codec: Codec) -> float:
+    """Seconds between our packets: what the peer wishes (RFC 8866 section 6.4), as near to it as a datagram allows.
+
+    wished: milliseconds; None = the peer says nothing. Opus has only some lengths (RFC 6716 section 2.1.4).
+    """
+    name = stream_codec(codec.name, codec.channels)
+    most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(name, codec.clock_rate) * 100) / 100)
+    if not most:  # not even 10 ms, as in two channels at 44,100 Hz: as many whole samples as a datagram takes
+        return LARGEST_PAYLOAD // payload_octets(name, 1) / codec.clock_rate
+    interval = min(max(wished / 1000 if wished else INTERVAL, SHORTEST_INTERVAL), most)
+    if codec.name.lower() == "opus":
+        return max(each for each in OPUS_INTERVALS if each <= max(interval, SHORTEST_INTERVAL))
+    return interval
+
+
+def _usable(line: NegotiatedLine, local_address: str) -> bool:
+    """Whether media can flow, or is only on hold, on a line that both sides accept."""
+    return line.active and is_sendable(line.remote_address, local_address)
+
+
+@lru_cache(maxsize=1024)
+def is_unspecified(address: str) -> bool:
+    """Whether an address of a description means "send nothing" (RFC 3264 section 8.4, RFC 6157 section 5.1)."""
+    return bool(address) and (not address.strip("0:.") or address.lower().endswith(".invalid"))
+
+
+@lru_cache(maxsize=1024)
+def is_sendable(there: str, local_address: str) -> bool:
+    """Whether a stream at a local address can send to an address of a description, or has to send nothing.
+
+    A name cannot be sent to: none is looked up, because answers are made at once (RFC 8866 section 5.7 allows both).
+    """
+    if is_unspecified(there):
+        return True
+    try:
+        address = ip_address(there)
+    except ValueError:
+        return False
+    if (address.version == 6) != (":" in local_address):
+        return False
+    if isinstance(address, IPv6Address):
+        return not address.is_multicast and address.ipv4_mapped is None
+    return address.packed[0] < 224
+
+
+def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
+    """Formats that the peer takes under another number than the one it sends them under (RFC 3264 section 5.1)."""
+    theirs = {codec.key: codec.payload_type for codec in reversed(line.send + line.events_send)}
+    pairs = [(codec.payload_type, theirs.get(codec.key, -1)) for codec in line.receive + line.events_receive]
+    return tuple([pair for pair in pairs if pair[0] != pair[1]])
+
+
+def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
+    """A negotiated media line as a command to its stream."""
+    codec = line.send[0] if line.send else DEFAULT_CODECS[0]
+    name = stream_codec(codec.name, codec.channels)
+    # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
+    source: media.Source = demand.source if line.send or not (line.active and demand.source) else ("none",)
+    events = line.events_send[0] if line.events_send else None
+    interval = demand.interval or _packet_time(line.ptime, codec)
+    methods = demand.dtmf_methods
+    if demand.tones and "inband" not in methods and not (line.events_send and line.events_receive):
+        methods = (*methods, "inband")
+    return media.ConfigureStream(
+        stream_id=stream_id,
+        direction=line.direction.value,
+        remote_address="" if is_unspecified(line.remote_address) else line.remote_address,
+        remote_port=line.remote_port if line.active else 0,
+        remote_rtcp_port=line.remote_rtcp_port if line.active else 0,
+        remote_rtcp_address=line.remote_rtcp_address,
+        rtcp_mux=line.rtcp_mux,
+        codec=name,
+        payload_type=codec.payload_type,
+        clock_rate=codec.clock_rate,
+        payload_size=demand.payload_size or payload_octets(name, round(codec.clock_rate * interval)),
+        packet_interval=interval,
+        receive_codecs=tuple(
+            (each.payload_type, stream_codec(each.name, each.channels), each.clock_rate)
+            for each in line.receive + line.events_receive
+        ),
+        renumbered=_renumbered(line),
+        dtmf_payload_type=-1 if events is None else events.payload_type,
+        dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
+        dtmf_clock_rate=codec.clock_rate if events is None else events.clock_rate,
+        dtmf_methods=methods,
+        inactivity_limit=demand.inactivity_limit,
+        statistics_interval=demand.statistics_interval,
+        source=source,
+        sink=demand.sink,
+        srtp_suite=line.local_crypto.suite if line.local_crypto is not None else "",
+        srtp_send_key=line.local_crypto.master_key() if line.local_crypto is not None else b"",
+        srtp_receive_key=line.remote_crypto.master_key() if line.remote_crypto is not None else b"",
+    )

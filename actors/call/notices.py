@@ -1,0 +1,218 @@
+"""What a call tells its user: one small record for each thing that has happened, in the order in which it happened."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from sipswarm.media import messages as media
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.session.events import Cause
+
+
+class Incoming(NamedTuple):
+    """A call came in, or the peer re-INVITEs; `answer` or `reject` is expected."""
+
+    request: Request
+    reinvite: bool = False
+
+
+class Progress(NamedTuple):
+    """A provisional response to our INVITE."""
+
+    response: Response
+
+
+class Answered(NamedTuple):
+    """Our INVITE or re-INVITE was accepted; the ACK is sent, the streams are configured."""
+
+    response: Response
+    reinvite: bool
+
+
+class Acknowledged(NamedTuple):
+    """The ACK to our 2xx arrived; the streams are configured."""
+
+    request: Request
+    reinvite: bool
+
+
+class Refused(NamedTuple):
+    """Our INVITE or re-INVITE failed; after the first INVITE `Over` follows, after a re-INVITE the call goes on."""
+
+    status: int
+    """408 and 503 also when nothing came (RFC 3261 section 8.1.3.1)"""
+    reason: str
+    response: Response | None
+    cause: Cause
+    reinvite: bool = False
+
+
+class PeerRequest(NamedTuple):
+    """The peer sent a request within the dialog. `request_id` is for `respond`; 0 = it is answered already."""
+
+    request_id: int
+    request: Request
+
+
+class RequestDone(NamedTuple):
+    """A request of ours other than INVITE came to its end; BYE and CANCEL included."""
+
+    request_id: int
+    method: str
+    response: Response | None
+    status: int
+    """408 and 503 also when nothing came"""
+
+
+class TransferAsked(NamedTuple):
+    """The peer asks us to call somebody else (REFER); `accept_transfer` or `respond` is expected."""
+
+    request_id: int
+    request: Request
+
+
+class TransferNews(NamedTuple):
+    """How a transfer that we asked for goes."""
+
+    request_id: int
+    status: int
+    reason: str
+    final: bool
+
+
+class Digit(NamedTuple):
+    """A digit came to its end."""
+
+    event: str
+    duration_ms: int
+    mode: str
+    """rfc4733, inband or info"""
+
+    def __repr__(self) -> str:
+        """As text without the digit, which may be part of a secret (RELIABILITY S6)."""
+        return f"Digit({self.duration_ms} ms, {self.mode})"
+
+
+class DigitsDone(NamedTuple):
+    """All digits of a request are out, or never will be."""
+
+    request_id: int
+    status: str
+    """OK or FAIL"""
+    reason: str
+    sent: int = 0
+    """digits that are out nevertheless, with FAIL"""
+
+
+class SourceDone(NamedTuple):
+    """The source of a stream has no more (man page cb_rtp_done)."""
+
+    reason: str = "end"
+    """"end", or "error: " and why"""
+    request_id: int = 0
+    """of what was played over another source"""
+
+
+class FramesAsked(NamedTuple):
+    """A callback source wants frames."""
+
+    line: int
+    first_sequence_number: int
+    wanted: int
+
+
+class FramesCame(NamedTuple):
+    """A callback sink took frames in: (payload, sequence number, timestamp, payload type, marker) each."""
+
+    line: int
+    frames: tuple[tuple[bytes, int, int, int, int], ...]
+
+
+class MediaSilent(NamedTuple):
+    """No RTP came for some time though some was due."""
+
+    seconds: float
+    level: str = "limit"
+    """limit, or warning: half-way to it"""
+
+
+class MediaRefused(NamedTuple):
+    """The media worker could not do what was asked of it, or not any more."""
+
+    command: str
+    """class name of the command"""
+    reason: str
+    """no_file, bad_file, bad_value, write_failed …; details after a colon"""
+    request_id: int = 0
+    """of the command"""
+
+
+class MediaDone(NamedTuple):
+    """The media worker has done what was asked of it."""
+
+    request_id: int
+
+
+class Over(NamedTuple):
+    """The call is over; media is being stopped."""
+
+    cause: str
+    """value of `sipcore.session.events.Cause`, or the name of what failed on our side"""
+    by: str
+    """local, remote, expired or transport"""
+    message: Request | Response | None
+
+
+class Closed(NamedTuple):
+    """The call is over, its BYE is answered and its streams are closed: every figure is final. The last notice."""
+
+
+Notice = (
+    Incoming
+    | Progress
+    | Answered
+    | Acknowledged
+    | Refused
+    | PeerRequest
+    | RequestDone
+    | TransferAsked
+    | TransferNews
+    | Digit
+    | DigitsDone
+    | SourceDone
+    | FramesAsked
+    | FramesCame
+    | MediaSilent
+    | MediaRefused
+    | MediaDone
+    | Over
+    | Closed
+)
+
+
+def _refused(event: media.CommandRefused | media.StreamRefused | media.SinkFailed) -> MediaRefused:
+    if isinstance(event, media.StreamRefused):
+        return MediaRefused("OpenStream", event.reason)
+    if isinstance(event, media.SinkFailed):
+        return MediaRefused("SetSink", f"write_failed: {event.reason}")
+    return MediaRefused(event.command, event.reason, event.request_id)
+
+
+_NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
+    media.DtmfReceived: lambda event, line: Digit(event.event, event.duration_ms, event.mode),
+    media.DigitsSent: lambda event, line: DigitsDone(*event[1:]),
+    media.SourceFinished: lambda event, line: SourceDone(event.reason, event.request_id),
+    media.FramesWanted: lambda event, line: FramesAsked(line, event.first_sequence_number, event.wanted),
+    media.FramesReceived: lambda event, line: FramesCame(line, event.frames),
+    media.CommandDone: lambda event, line: MediaDone(event.request_id),
+    media.StreamSilent: lambda event, line: MediaSilent(event.seconds, event.level),
+    media.SinkFailed: lambda event, line: _refused(event),
+    media.CommandRefused: lambda event, line: _refused(event),
+    media.StreamRefused: lambda event, line: _refused(event),
+}
+NEWS: Final = tuple(_NOTICES)
+"""the events of a stream of which the call's user is told"""
+
+
+def notice_of(event: media.Event, line: int) -> Notice:
+    """What an event of `NEWS` tells the call's user. line: index of the media line that the stream belongs to."""
+    return _NOTICES[event.__class__](event, line)

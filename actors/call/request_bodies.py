@@ -1,0 +1,44 @@
+"""Bodies of MESSAGE and INFO within a call: what of them is understood, and what is refused (RFC 3261 section 8.2.3).
+
+Text is shown to whoever looks, which is all that it asks for. Digits in INFO are `info_dtmf`'s and come first. NOTIFY
+is not judged here: its body belongs to the event that the user subscribed to.
+"""
+
+from typing import Final
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.messages import Request
+
+from . import info_dtmf
+
+TEXT: Final = "text/plain"
+_TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
+
+
+class _Texts(frozenset[str]):
+    """Content types that are taken: these, and all texts."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or str(name).startswith("text/")
+
+
+def usual_type(body: object) -> str:
+    """The content type of a body for which the user names none."""
+    return TEXT if isinstance(body, str) else "application/octet-stream"
+
+
+def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
+    """What a request with this body is answered, with which header fields; 200 where it may be taken."""
+    taken = _TAKEN.get(request.method)
+    if taken is None or not request.body or request.handling_optional:
+        return 200, ()
+    if not request.headers.get("Content-Type"):
+        return 200, ()  # plain text, as RFC 2045 section 5.2 has it
+    codings = [each.lower() for each in request.headers.values("content-encoding")]
+    if any(each != "identity" for each in codings):
+        return 415, (("Accept-Encoding", "identity"),)
+    try:
+        understood = request.has_only(_Texts(taken))
+    except ParseError:
+        return 400, ()
+    return (200, ()) if understood else (415, (("Accept", ", ".join(taken)),))

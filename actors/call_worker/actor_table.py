@@ -1,0 +1,97 @@
+"""The actors of one call worker, by the keys of their messages and by number, and how many entries each table has.
+
+An actor is filed and forgotten here and nowhere else. It keeps the keys under which it is filed, so that its end
+derives nothing from values that may never have been set. The sizes of all tables are gauges, in which a leak shows in
+production: without a live call each is zero as soon as the last transactions are over (64*T1, RFC 3261 section 17).
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from ..call.actor import CallActor
+from ..counting.totals import Totals
+from ..registration.actor import RegistrationActor
+
+LOOKED_AT: Final = 256
+"""calls"""
+Key = tuple[Any, ...]
+"""as `sipcore.session.dialog.session_key`"""
+Actor = CallActor | RegistrationActor
+
+
+class Entries(NamedTuple):
+    """How many entries the tables of a call worker have."""
+
+    actors: int
+    """keys under which messages find an actor"""
+    transactions: int
+    """client and server transactions of calls"""
+    dialogs: int
+    """dialogs of calls, early and forked ones included"""
+    streams: int
+    """media streams that belong to a call or a lease"""
+    names: int
+    """host names whose addresses are being looked up"""
+    deadlines: int
+    """actors that wait for a timer"""
+
+
+class ActorTable:
+    """One per call worker."""
+
+    __slots__ = ("_by_key", "_by_number", "find")
+
+    def __init__(self) -> None:
+        self._by_key: dict[Key, Actor] = {}
+        self._by_number: dict[int, CallActor] = {}
+        self.find = self._by_key.get
+        """the actor whose messages have a key, None when there is none"""
+
+    def file(self, actor: Actor, *keys: Key) -> None:
+        """Have messages with these keys go to an actor."""
+        if isinstance(actor, CallActor):
+            self._by_number[actor.number] = actor
+        for key in keys:
+            self._by_key[key] = actor
+        actor.keys = tuple({*actor.keys, *keys})
+
+    def forget(self, actor: Actor) -> bool:
+        """Nothing is left of an actor; False when it was not there. A key that another one has taken over stays."""
+        keys, actor.keys = actor.keys, ()
+        for key in keys:
+            if self._by_key.get(key) is actor:
+                del self._by_key[key]
+        known = bool(keys)
+        if isinstance(actor, CallActor):
+            known = self._by_number.pop(actor.number, None) is not None
+        return known
+
+    @property
+    def calls(self) -> Iterator[CallActor]:
+        """Every call that is not forgotten, those included whose last transactions run."""
+        return iter(list(self._by_number.values()))
+
+    def call_of(self, call_id: str) -> CallActor | None:
+        """A call by its Call-ID alone, looked for among the first calls only: for what is told, not what is done."""
+        return next(
+            (each for each in islice(self._by_number.values(), LOOKED_AT) if each.session.call_id == call_id), None
+        )
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def entries(self, *, streams: int, names: int, deadlines: int) -> Entries:
+        """The sizes of these tables, joined to those that are owned elsewhere."""
+        transactions = dialogs = 0
+        for actor in self._by_number.values():
+            transactions += actor.session.transactions
+            dialogs += actor.session.dialogs
+        return Entries(len(self._by_key), transactions, dialogs, streams, names, deadlines)
+
+
+def show(entries: Entries, calls: int, totals: Totals) -> None:
+    """Bring the gauges up to date. calls: actors of calls that are not forgotten."""
+    totals.cell("sipswarm_actors_active", "call").value = calls
+    for table, count in zip(Entries._fields, entries, strict=True):
+        totals.cell("sipswarm_table_entries", table).value = count

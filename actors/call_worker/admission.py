@@ -1,0 +1,63 @@
+"""Answers to requests that belong to no call of ours: who may come in, and what the others are told without any state.
+
+RFC 3261 section 8.2 in its order is `sipcore.transaction.stateless`'s; here is what depends on this worker: strangers,
+draining, the bound on live calls.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.transaction.stateless import Capabilities, inspect, stateless_tag
+
+from ..counting.totals import Totals
+
+METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
+"""What a call takes, from its INVITE on: Allow outside of a call. Other methods are taken within calls alone."""
+WITHIN: Final = ("BYE", "PRACK", "UPDATE", "INFO", "NOTIFY")
+"""What without a call gets 481 by its own RFC (3261 15.1.2, 3262 section 3, 6086 section 4.2.1, 6665 4.1.3)."""
+RETRY_AFTER: Final = ("Retry-After", "10")
+
+
+class Admission:
+    """The door of one call worker.
+
+    tag_key: secret of the To tags of stateless answers.
+    """
+
+    def __init__(self, totals: Totals, tag_key: bytes) -> None:
+        self.capabilities = Capabilities(
+            methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
+        )
+        self.is_welcome: Callable[[str], bool] = lambda host: True
+        """whether a source may call us; the application's allow list"""
+        self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
+        """headers of the answer to OPTIONS (man page `options`)"""
+        self._totals = totals
+
+    def refuses(self, host: str) -> bool:
+        """Whether a source gets no answer at all; counted."""
+        if self.is_welcome(host):
+            return False
+        self._count("stranger")
+        return True
+
+    def answer(self, request: Request, *, takes_calls: bool, draining: bool, full: bool) -> Response | None:
+        """The final answer to a request outside of any dialog; None for an INVITE that may become a call."""
+        tag = stateless_tag(request, self.capabilities.tag_key)
+        if request.to_tag is not None or request.method == "CANCEL":
+            return Response.to_request(request, 481, to_tag=request.to_tag or tag)
+        refused = inspect(request, self.capabilities)
+        if refused is not None:
+            return refused
+        if request.method == "OPTIONS":
+            return Response.to_request(request, 200, to_tag=tag, extra=self.options)
+        if not takes_calls:
+            return Response.to_request(request, 480, to_tag=tag)
+        if draining or full:
+            self._count("draining" if draining else "max_calls")
+            return Response.to_request(request, 503, to_tag=tag, extra=(RETRY_AFTER,))
+        return None
+
+    def _count(self, reason: str) -> None:
+        self._totals.cell("sipswarm_sip_refused_total", reason).value += 1

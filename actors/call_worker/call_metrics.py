@@ -1,0 +1,265 @@
+"""Books calls: every attempt, its one outcome, its delays and its media, as counters and as one row for the report.
+
+The outcome classes are those of METRICS (cut so that SER and SEER of RFC 6076 come out exactly). An attempt is booked
+once, whatever retries its INVITE needed.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sipswarm.media.messages import StreamStatistics
+from sipswarm.media.totals import DUPLICATE
+from sipswarm.sipcore.session.events import Cause
+
+from ..bus.messages import PHRASE_LENGTH, CallFinished
+from ..call.state import TRANSPORT_FAILED, CallTimes, State
+from ..counting.labels import FAILURES, OTHER
+from ..counting.totals import Totals
+from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
+from ..diagnosis.foreign_text import cut
+from ..diagnosis.request_loss import Loss
+from ..handle.digits import missed_and_wrong
+from .call_slices import CallSlices
+from .media_failures import MediaFailures
+
+if TYPE_CHECKING:
+    from ..handle.call import Call
+
+OUTCOMES: Final = {486: "busy", 600: "busy", 480: "unavailable", 603: "declined", 408: "timeout"}
+STATE_LABELS: Final = {
+    State.IDLE: "setup",
+    State.CALLING: "setup",
+    State.INCOMING: "setup",
+    State.ANSWERING: "early",
+    State.UP: "established",
+    State.OVER: "terminating",
+}
+ENDED_BY: Final = {"local": "local", "remote": "remote", "expired": "expired", "transport": "expired"}
+_TIMEOUTS: Final = frozenset(each.value for each in (Cause.TIMEOUT, Cause.NO_ANSWER, Cause.NO_ACK))
+_LOSSES: Final = frozenset(each.value for each in Loss)
+
+
+def outcome_of(call: "Call") -> str:
+    """The one outcome of a call's INVITE."""
+    times, cause, status = call.times, call.cause, call.status
+    if times.answered:
+        return "answered"
+    if not times.invited and cause != Cause.CANCELLED.value:
+        return "not_sent"
+    if cause == Cause.CANCELLED.value:
+        return "cancelled"
+    if cause in _TIMEOUTS:
+        return "timeout"
+    if cause in _LOSSES or not status:
+        return "transport_error" if cause in _LOSSES else "cancelled"  # we gave up before any final response
+    if reason_of(cause):
+        return "cancelled" if call.is_uac else "server_error"
+    found = OUTCOMES.get(status)
+    if found is not None:
+        return found
+    if status < 400:
+        return "redirected"
+    return "server_error" if 500 <= status < 600 else "refused"
+
+
+def closed_of(times: CallTimes) -> str:
+    """How the end of an answered call was confirmed, as in `CallFinished.closed` (RFC 3261 section 15.1)."""
+    if not times.answered:
+        return ""
+    if times.peer_bye or 200 <= times.bye_status < 300:
+        return "confirmed"
+    if times.bye_answered:
+        return "refused"
+    return "lost" if not times.bye_sent or times.bye_status == TRANSPORT_FAILED else "unanswered"
+
+
+class MediaSum(NamedTuple):
+    """The media of a call over all its streams, as in `CallFinished`."""
+
+    rtp_sent: int
+    rtp_received: int
+    rtp_lost: int
+    media_due: float
+    media_present: float
+    media_gap: float
+    rtp_due: int
+    rtp_missed: int
+    rtp_discards: tuple[int, ...]
+
+
+def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
+    """The sums over the streams of a call that are closed."""
+    figures = tuple(streams)
+    due = sum(each.media_due for each in figures)
+    return MediaSum(
+        sum(each.packets_sent for each in figures),
+        sum(each.packets_received for each in figures),
+        sum(each.packets_lost for each in figures),
+        due if due > 0 else -1.0,
+        sum(each.media_present for each in figures) if due > 0 else -1.0,
+        max(each.media_gap for each in figures) if due > 0 else -1.0,
+        sum(each.packets_due for each in figures),
+        sum(each.packets_missed for each in figures),
+        _discards_of(figures),
+    )
+
+
+def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
+    """What was discarded on all streams, by reason; copies are among the packets received and left out here."""
+    if not any(each.packets_discarded for each in figures):
+        return ()
+    sums = [sum(column) for column in zip(*(each.discards for each in figures if each.packets_discarded), strict=True)]
+    sums[DUPLICATE] = 0
+    return tuple(sums)
+
+
+class CallBook:
+    """The call metrics of one process.
+
+    slices: take what a load shows of the calls that this process places while they live.
+    """
+
+    __slots__ = ("_totals", "media", "slices")
+
+    def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
+        self._totals = totals
+        self.media = MediaFailures(totals)
+        """what its media workers refused"""
+        self.slices = slices or CallSlices(None)
+
+    def attempt(self, scenario: str, role: str, now: float) -> None:
+        """A new call begins, ours or the peer's."""
+        if role == "uac":
+            self.slices.began(now)
+        self._totals.cell("sipswarm_call_attempts_total", scenario, role).value += 1
+
+    def answered(self, call: "Call") -> None:
+        """A call that we placed was answered; its other figures come when it is over."""
+        self.slices.settled(call.times, call.planned, call.times.answered)
+
+    def dropped(self, scenario: str, reason: str) -> None:
+        """A planned call could not be started."""
+        self._totals.cell("sipswarm_calls_dropped_total", scenario, reason).value += 1
+
+    def set_active(self, calls: "Iterable[Call]", registrations: int = 0) -> None:
+        """The gauges of what lives: calls by state, what their users have not read, registrations."""
+        counts: dict[tuple[str, str, str], int] = {}
+        unread = deepest = 0
+        for call in calls:
+            key = (call.scenario, "uac" if call.is_uac else "uas", STATE_LABELS[call.state])
+            counts[key] = counts.get(key, 0) + 1
+            if call.unread:
+                unread += len(call.unread)
+                deepest = max(deepest, len(call.unread))
+        cell = self._totals.cell
+        cell("sipswarm_actors_active", "call").value = sum(counts.values())
+        cell("sipswarm_actors_active", "registration").value = registrations
+        cell("sipswarm_actor_mailbox_messages").value = unread
+        cell("sipswarm_actor_mailbox_deepest_messages").value = deepest
+        for row in self._totals.cells("sipswarm_calls_active"):
+            row.value = 0
+        for labels, count in counts.items():
+            self._totals.cell("sipswarm_calls_active", *labels).value = count
+
+    def unexpected(self, scenario: str, kind: str) -> None:
+        """A message came that belongs to no call; kind: request or response."""
+        self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
+
+    def digit(self, direction: str, mode: str) -> None:
+        """A digit went or came as a SIP message; the others are counted where the media is."""
+        self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
+
+    def finished(self, call: "Call", now: float) -> CallFinished:
+        """Book the end of a call; its row, judged by whoever placed it."""
+        times, totals = call.times, self._totals
+        scenario, role = call.scenario, "uac" if call.is_uac else "uas"
+        outcome = outcome_of(call)
+        totals.cell("sipswarm_calls_finished_total", scenario, role, outcome).value += 1
+        row = self._row(call, outcome, now)
+        if not call.failure:
+            call.failure = call.judge(row) if call.judge is not None else _own_fault(row)
+        row = row._replace(failure=cut(str(call.failure)))
+        if call.is_uac:
+            self.slices.settled(times, call.planned, now)
+            self._observe_uac(row, times.between(times.invited, times.first_response))
+        if times.answered:
+            if is_completed(row.closed, row.cause, row.failure):
+                totals.cell("sipswarm_calls_completed_total", scenario, role, row.ended_by).value += 1
+            totals.distribution("sipswarm_call_duration_seconds", scenario, role).add(row.duration)
+        if times.bye_done:
+            result = "success" if 200 <= times.bye_status < 300 else "failure"
+            ended = times.between(times.bye_sent, times.bye_done)
+            totals.distribution("sipswarm_disconnect_delay_seconds", scenario, result).add(max(0.0, ended))
+        self.failed(row)
+        self._observe_media(call, row)
+        return row
+
+    def failed(self, row: CallFinished) -> None:
+        """Count a call that failed, by reason and by blame; nothing for one that did not."""
+        if row.failure:
+            totals = self._totals
+            reason = row.failure if row.failure in FAILURES else OTHER  # an assertion may be worded anew for each call
+            totals.cell("sipswarm_call_failures_total", row.scenario, row.role, reason).value += 1
+            totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
+
+    def _observe_media(self, call: "Call", row: CallFinished) -> None:
+        figures = call.statistics
+        if figures is not None and figures.one_way and row.outcome == "answered":
+            side = "local" if figures.one_way == "local" else "remote"
+            self._totals.cell("sipswarm_calls_one_way_media_total", call.scenario, side).value += 1
+        swapped = min(row.digits_missed, row.digits_wrong)
+        for kind, count in (
+            ("wrong_digit", swapped),
+            ("missed", row.digits_missed - swapped),
+            ("spurious", row.digits_wrong - swapped),
+        ):
+            if count:
+                self._totals.cell("sipswarm_dtmf_errors_total", call.digit_mode, kind).value += count
+
+    def _observe_uac(self, row: CallFinished, first: float) -> None:
+        totals, scenario = self._totals, row.scenario
+        if first >= 0:
+            totals.distribution("sipswarm_first_response_seconds", scenario).add(first)
+        if row.post_dial_delay >= 0:
+            result = "success" if row.outcome == "answered" else "failure"
+            totals.distribution("sipswarm_post_dial_delay_seconds", scenario, result).add(row.post_dial_delay)
+        if row.answer_delay >= 0:
+            totals.distribution("sipswarm_answer_delay_seconds", scenario).add(row.answer_delay)
+
+    def _row(self, call: "Call", outcome: str, now: float) -> CallFinished:
+        statistics, times = call.statistics, call.times
+        missed, wrong = missed_and_wrong(call.expected_digits, call.digits_received)
+        ended = times.ended or now
+        return CallFinished(
+            call_id=call.call_id,
+            scenario=call.scenario,
+            role="uac" if call.is_uac else "uas",
+            started=times.begun,
+            ended=ended,
+            lateness=0.0 if call.planned is None else max(0.0, (times.invited or times.begun) - call.planned),
+            outcome=outcome,
+            code=call.status,
+            phrase=call.actor.answer_phrase[:PHRASE_LENGTH],
+            cause=call.cause,
+            closed=closed_of(times),
+            post_dial_delay=times.between(times.invited, times.alerted) if call.is_uac else -1.0,
+            answer_delay=times.between(times.invited, times.answered),
+            disconnect_delay=times.between(times.bye_sent, times.bye_answered),
+            duration=max(0.0, times.between(times.answered, ended)),
+            ended_by=ENDED_BY.get(call.by, "local") if times.answered else "",
+            jitter=statistics.jitter_ms / 1000 if statistics and statistics.packets_received else -1.0,
+            mos=statistics.mos if statistics and statistics.mos else -1.0,
+            audible=statistics.audible_ratio if statistics else -1.0,
+            digits_sent=len(call.digits_sent),
+            digits_received=len(call.digits_received),
+            digits_missed=missed,
+            digits_wrong=wrong,
+            failure=cut(str(call.failure)),
+            **media_of(call.all_statistics)._asdict(),
+        )
+
+
+def _own_fault(row: CallFinished) -> str:
+    """The failure of a call that nobody judges: what went wrong on this side, and nothing else."""
+    reason = reason_of(row.cause, answered=row.outcome == "answered")
+    return reason if reason and blame_of(reason) is Blame.GENERATOR else ""

@@ -1,0 +1,80 @@
+"""What a media worker refused or gave up: counted by reason, and logged with what it was, where, and how to mend it.
+
+One line a minute for each reason: a file that is missing is missing for a thousand calls. What was left out is counted
+in the next line. Never holds a call.
+"""
+
+import logging
+from typing import Final
+
+from ..counting.totals import Totals
+from ..diagnosis.foreign_text import shown
+
+EVERY: Final = 60.0
+"""seconds between two lines about one reason"""
+MOST: Final = 256
+"""reasons remembered"""
+_logger = logging.getLogger(__name__)
+PARTS: Final = {
+    "OpenStream": "stream",
+    "SetSource": "source",
+    "SetSink": "sink",
+    "ConfigureStream": "configuration",
+}
+"""what a command is about"""
+_TEXTS: Final = {
+    "stream": "no media stream",
+    "source": "what it was to send cannot be sent",
+    "sink": "what it received cannot be recorded",
+    "configuration": "what was negotiated cannot be sent or received",
+}
+_MENDS: Final = {
+    "no_file": "put the file or its folder there, readable and writable for this user",
+    "bad_file": "name a whole, regular file of a format that docs/cli.md lists under Audio files",
+    "bad_value": "look at what the script, the command line or the peer asks for",
+    "no_srtp": "pip install 'sipswarm[srtp]'",
+    "write_failed": "make room on the disk, or record elsewhere",
+    "no_port": "widen --rtp-ports",
+    "no_descriptor": "raise ulimit -n",
+    "limit": "add --media-workers",
+    "bad_address": "look at --listen",
+}
+
+
+class MediaFailures:
+    """One per call worker. totals: of the process."""
+
+    __slots__ = ("_told", "_totals")
+
+    def __init__(self, totals: Totals) -> None:
+        self._totals = totals
+        self._told: dict[tuple[str, str], list[float]] = {}  # when it was told, and how many were not told since
+
+    def refused(self, call_id: str, command: str, reason: str, now: float) -> None:
+        """A command of a call was refused, or what it had begun failed.
+
+        command: class name. reason: a word, details after a colon. now: monotonic seconds.
+        """
+        what, word = PARTS.get(command, ""), reason.partition(":")[0]
+        self._totals.cell("sipswarm_media_refused_total", word).value += 1
+        text = _TEXTS.get(what)
+        if text is None or word == "unknown_stream":
+            return  # a late command, to a stream that is closed by now
+        told = self._told.get((what, reason))
+        if told is not None and now - told[0] < EVERY:
+            told[1] += 1
+            return
+        self._told.pop((what, reason), None)
+        if len(self._told) >= MOST:
+            del self._told[next(iter(self._told))]
+        self._told[(what, reason)] = [now, 0]
+        left_out = f" ({told[1]:.0f} more calls were not logged)" if told is not None and told[1] else ""
+        mend = _MENDS.get(word, "see docs/media.md")
+        how = "failed" if word == "write_failed" else "was refused"
+        line = "call %s: %s %s: %s; %s: %s%s"
+        _logger.warning(line, shown(call_id), command, how, shown(reason), text, mend, left_out)
+
+    def silent(self, call_id: str, level: str, seconds: float) -> None:
+        """Nothing came for some time. level: warning or limit."""
+        self._totals.cell("sipswarm_media_silent_total", level).value += 1
+        _logger.info("call %s: no RTP for %.0f s though some is due (%s)", shown(call_id), seconds, level)

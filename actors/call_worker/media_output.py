@@ -1,0 +1,114 @@
+"""The way out for media commands of a call worker: one link message per media worker and flush."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sipswarm.media import messages as media
+from sipswarm.media.messages import CloseStream
+
+from ..bus.link import DealerLink, Surroundings
+from ..runtime.outbox import Outbox
+
+WINDOW: Final = 4096
+"""commands that a media worker may leave unacknowledged"""
+MEDIA_BATCH: Final = 1024
+"""commands in one link message"""
+CLOSE_INTERVAL: Final = 0.1
+"""seconds until a stream that could not be closed is tried again"""
+
+
+class MediaOutput:
+    """One per call worker.
+
+    endpoints: of the media workers. slot: of the call worker. outbox: holds what waits.
+    on_events: called with events of the streams. on_welcome: called when another media worker is linked. on_drained:
+    called when all is read that came. lose: ends the owner of a command that was not taken, because of
+    "media_overload", or of "media_worker_lost" while there is none to take it.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        endpoints: Sequence[str],
+        slot: int,
+        outbox: Outbox,
+        *,
+        on_events: Callable[[list[Any]], None],
+        on_welcome: Callable[[], None],
+        on_drained: Callable[[], None],
+        lose: Callable[[int, str], None],
+    ) -> None:
+        self._links = [
+            DealerLink(
+                surroundings,
+                endpoint,
+                role="call",
+                slot=slot,
+                name="media",
+                window=WINDOW,
+                on_records=lambda channel, records: on_events(records),
+                on_welcome=on_welcome,
+                on_drained=on_drained,
+                on_unsent=self._refuse,
+                checks=True,
+            )
+            for endpoint in endpoints
+        ]
+        self._outbox = outbox
+        self._refused = surroundings.totals.cell("sipswarm_queue_dropped_total", "media_commands")
+        self._loop: asyncio.AbstractEventLoop = surroundings.loop
+        self._lose = lose
+        self._on_events = on_events
+
+    @property
+    def welcome(self) -> bool:
+        """Every media worker is linked."""
+        return all(each.welcome for each in self._links)
+
+    def reconnect(self, worker: int) -> None:
+        """A media worker died: its link starts anew."""
+        self._links[worker].reconnect()
+
+    def flush(self) -> None:
+        """Hand the waiting commands to their media workers."""
+        for worker, commands in enumerate(self._outbox.media):
+            if not commands:
+                continue
+            waiting = len(commands)  # what an owner commands when it hears of a loss goes with the next flush
+            for start in range(0, waiting, MEDIA_BATCH):
+                batch = commands[: min(MEDIA_BATCH, waiting - start)]
+                taken = self._links[worker].send(batch)
+                del commands[: len(batch)]
+                if not taken:
+                    self._refused.value += len(batch)
+                    reason = "media_overload" if self._links[worker].welcome else "media_worker_lost"
+                    for command in batch:
+                        self._lose(command.stream_id, reason)
+                    self._close_later(worker, {CloseStream(command.stream_id) for command in batch})
+
+    def close(self) -> None:
+        """Close the links."""
+        for each in self._links:
+            each.close()
+
+    def _refuse(self, command: media.Command) -> None:
+        """A command could not be sent, because of what is in it: its stream's owner gets what the engine would emit."""
+        self._refused.value += 1
+        stream_id, reason = command.stream_id, "bad_value: the command cannot be sent to the media worker"
+        event: media.Event = media.CommandRefused(stream_id, type(command).__name__, reason)
+        if isinstance(command, media.OpenStream):
+            event = media.StreamRefused(stream_id, "bad_value")
+        elif isinstance(command, media.SendDigits):
+            event = media.DigitsSent(stream_id, command.request_id, "FAIL", reason)
+        self._on_events([event])
+
+    def _close_later(self, worker: int, closes: set[CloseStream]) -> None:
+        """Streams whose commands the media worker did not take must not stay open there: close them when it does."""
+        batch = list(closes)[:MEDIA_BATCH]
+        if not self._links[worker].welcome:
+            return  # a new media worker knows none of them
+        if self._links[worker].send(batch):
+            closes.difference_update(batch)
+        if closes:
+            self._loop.call_later(CLOSE_INTERVAL, self._close_later, worker, closes)

@@ -1,0 +1,147 @@
+"""Calls that take over another one, in whichever slot that is (RFC 3891; ARCHITECTURE, "Processes and links").
+
+An INVITE with Replaces is a call of its own slot. The slot that owns the dialog it names is asked first, by a message
+that the dispatcher relays, and hangs its call up when the new one is up. What Replaces means is the session's; nothing
+of the dialog itself crosses a process.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sipswarm.sipcore.message.fields import Replaces
+from sipswarm.sipcore.message.messages import Request
+
+from ..bus.messages import DialogReplaced, ReplaceDialog, ReplaceJudged
+from ..bus.slots import slot_of_text
+from ..call.actor import CallActor
+from ..call.state import State
+
+if TYPE_CHECKING:
+    from ..handle.call import Call
+    from .worker import CallWorker
+
+NO_DIALOG: Final = 481
+NO_WORD: Final = 500
+"""what the caller gets when the other slot could not be asked, or does not answer"""
+PATIENCE: Final = 2.0
+"""seconds for the other slot's answer; the caller hears 100 meanwhile"""
+
+
+class Replacements:
+    """One per call worker. What waits for an answer is bounded by its live calls.
+
+    send: puts records on the link to the dispatcher; False when it takes none. find: the actor whose messages have a
+    key, also of a call that is over while its last transactions run.
+    """
+
+    __slots__ = ("_asking", "_find", "_send", "_worker")
+
+    def __init__(
+        self,
+        worker: "CallWorker",
+        send: Callable[[Sequence[Any]], bool],
+        find: Callable[[tuple[str, str]], object],
+    ) -> None:
+        self._worker = worker
+        self._send = send
+        self._find = find
+        self._asking: dict[str, tuple[Call, Replaces, asyncio.TimerHandle]] = {}
+
+    def take_over(self, call: "Call", request: Request) -> bool:
+        """Answer an INVITE with Replaces: it takes over the call that it names, or is refused (RFC 3891 section 3).
+
+        True when the INVITE has been dealt with, or will be when the slot that owns the dialog has answered.
+        """
+        replaces = request.replaces
+        if replaces is None:
+            return False
+        slot = self._slot(replaces)
+        if slot != self._worker.slot:
+            self._ask(call, replaces, slot)
+            return True
+        old = self._named(replaces)
+        status = self._status(old, replaces)
+        if old is None or status != 200:
+            call.reject(status)
+            return True
+        call.param.init_media = call.param.init_media or old.param.init_media
+        call.on_up = lambda _: old.hang_up()
+        call.accept()
+        return True
+
+    def on_record(self, record: Any) -> None:
+        """A word of another slot."""
+        if record.__class__ is ReplaceDialog:
+            self._judge(record)
+        elif record.__class__ is ReplaceJudged:
+            self._decide(record.asked_for, record.status)
+        elif record.__class__ is DialogReplaced:
+            old = self._named(Replaces(record.call_id, record.to_tag, record.from_tag))
+            if old is not None:
+                old.hang_up()
+
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        for _, _, timer in self._asking.values():
+            timer.cancel()
+        self._asking.clear()
+
+    def _slot(self, replaces: Replaces) -> int:
+        config = self._worker.config
+        return slot_of_text(replaces.call_id, config.call_id_key, config.call_workers)
+
+    def _named(self, replaces: Replaces) -> "Call | None":
+        """The live call of this slot that a Replaces names, tags as its own user agent knows them."""
+        for each in self._worker.live.values():
+            if each.call_id == replaces.call_id and each.actor.session.local_tag == replaces.to_tag:
+                return each
+        return None
+
+    def _status(self, live: "Call | None", replaces: Replaces) -> int:
+        """Whether the call that a Replaces names may be taken over, 200 or the refusal; one that is over gets 603."""
+        known = live.actor if live is not None else self._find((replaces.call_id, replaces.to_tag))
+        return known.session.may_be_replaced(replaces) if isinstance(known, CallActor) else NO_DIALOG
+
+    # ---- the slot of the new call
+
+    def _ask(self, call: "Call", replaces: Replaces, slot: int) -> None:
+        tag = call.actor.session.local_tag
+        question = ReplaceDialog(
+            slot, self._worker.slot, tag, replaces.call_id, replaces.to_tag, replaces.from_tag, replaces.early_only
+        )
+        if not self._send((question,)):
+            call.reject(NO_WORD)
+            return
+        timer = self._worker.loop.call_later(PATIENCE, self._decide, tag, NO_WORD)
+        self._asking[tag] = (call, replaces, timer)
+
+    def _decide(self, tag: str, status: int) -> None:
+        """The other slot has answered, or did not in time."""
+        asked = self._asking.pop(tag, None)
+        if asked is None:
+            return
+        call, replaces, timer = asked
+        timer.cancel()
+        if call.state is not State.INCOMING:
+            return  # its caller gave up meanwhile
+        self._worker.guarded(call.actor, self._carry_out, call, replaces, status)
+        self._worker.touch(call.actor)
+
+    def _carry_out(self, call: "Call", replaces: Replaces, status: int) -> None:
+        if status != 200:
+            call.reject(status)
+            return
+        call.on_up = partial(self._tell_replaced, replaces)
+        call.accept()
+
+    def _tell_replaced(self, replaces: Replaces, call: "Call") -> None:
+        self._send((DialogReplaced(self._slot(replaces), replaces.call_id, replaces.to_tag, replaces.from_tag),))
+
+    # ---- the slot of the call that is taken over
+
+    def _judge(self, question: ReplaceDialog) -> None:
+        replaces = Replaces(question.call_id, question.to_tag, question.from_tag, question.early_only)
+        status = self._status(self._named(replaces), replaces)
+        self._send((ReplaceJudged(question.asking, question.asked_for, status),))

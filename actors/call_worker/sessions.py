@@ -1,0 +1,116 @@
+"""What the calls of a worker share, by leg and identity, made once; and the sessions of outgoing calls from it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.session.failover import FailoverSession, Place
+from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.session_config import SessionConfig
+from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
+
+from ..counting.totals import SeriesRow
+from ..identity import Identity
+from ..transport.local_addresses import LocalAddress
+from ..transport.output import SipOutput
+
+RING_TIME: Final = 180.0
+"""seconds that we let the peer ring, unless a call says otherwise"""
+MOST: Final = 1024
+"""configurations remembered; a script whose every call has an identity of its own makes a new one for each"""
+
+
+class SessionConfigs:
+    """One per call worker."""
+
+    def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
+        self._output = output
+        self._strict_source = strict_source
+        self.counts = TransactionCounts()
+        """what all sessions count together"""
+        self._known: dict[tuple[LocalAddress, Identity, float, bool], SessionConfig] = {}
+
+    def of(self, local: LocalAddress, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
+        """The configuration of calls of an identity on an address of ours.
+
+        ring_time: seconds, 0 = the usual. uri: who is called; the Contact of a call to a SIPS URI is one too (RFC 3261
+        sections 8.1.1.8 and 12.1.1).
+        """
+        secure = "sips:" in uri and local.seen.transport == "tls"
+        key = (local, identity, ring_time, secure)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MOST:
+                del self._known[next(iter(self._known))]
+            found = self._known[key] = SessionConfig(
+                local=local.seen,
+                bound=local.bound if local.bound != local.seen else None,
+                roams=self._output.addresses.depends(local.listener),
+                from_=identity.from_,
+                contact=_secured(self.of(local, identity).contact) if secure else identity.contact,
+                user_agent="sipswarm",
+                ring_timeout=ring_time or RING_TIME,
+                credentials=identity.credentials,
+                outgoing_proxy=identity.outgoing_proxy,
+                route=identity.route,
+                session_expires=identity.session_expires,
+                redirects=identity.redirects,
+                strict_source=self._strict_source,
+                addresses_of=self._output.late.addresses_of,
+                counts=self.counts,
+                way_to=lambda hop: self._toward(hop, local, identity, ring_time, uri),
+            )
+        return found
+
+    def _toward(
+        self, hop: Hop, local: LocalAddress, identity: Identity, ring_time: float, uri: str
+    ) -> SessionConfig | None:
+        """The configuration for the address from which a request to a hop leaves; None when no listener reaches it."""
+        other = self._output.addresses.following(local, hop)
+        return None if other is None else self.of(other, identity, ring_time, uri)
+
+    def rows(self) -> Iterator[SeriesRow]:
+        """What all sessions counted together, for a snapshot."""
+        counts = self.counts
+        for direction, by_method in (("sent", counts.sent_again), ("received", counts.received_again)):
+            for method, count in by_method.items():
+                yield "sipswarm_sip_retransmissions_total", (direction, method), (count,)
+        for timer, count in counts.timeouts.items():
+            yield "sipswarm_sip_transaction_timeouts_total", (timer,), (count,)
+        if counts.strangers:
+            yield "sipswarm_sip_refused_total", ("strict_source",), (counts.strangers,)
+        for leniency, count in counts.leniencies.items():
+            yield "sipswarm_sip_leniencies_total", (leniency.value,), (count,)
+
+    def outgoing(
+        self,
+        tokens: Tokens,
+        to: str,
+        call_id: str,
+        hops: Sequence[Hop],
+        local: LocalAddress,
+        identity: Identity,
+        ring: float,
+    ) -> InviteSession:
+        """The session of a call: to the first hop from `local`, to the others from those that reach them.
+
+        Hops of the other IP version are left out, since the call's media has an address already. ring: as `ring_time`.
+        """
+        config = self.of(local, identity, ring, to)
+        first = hops[0]
+        if len(hops) == 1:
+            return InviteSession.outgoing(config, tokens, to, call_id=call_id, hop=first)
+        places = [Place(first, config)]
+        for hop in hops[1:]:
+            other = self._output.addresses.following(local, hop)
+            if other is not None and (":" in hop.host) == (":" in first.host):
+                places.append(Place(hop, self.of(other, identity, ring, to)))
+        return FailoverSession.toward(tokens, to, places, call_id=call_id)
+
+
+def _secured(contact: str) -> str:
+    """A Contact as SIPS URI, which says by its scheme what `transport=tls` says of a SIP URI."""
+    if "sips:" in contact:
+        return contact
+    return contact.replace("sip:", "sips:", 1).replace(";transport=tls", "", 1)

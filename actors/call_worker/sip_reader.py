@@ -1,0 +1,75 @@
+"""Reads the SIP messages of one call worker, and remembers for whom it was what it could not read.
+
+What reading put up with is counted by name and marked in the ladder of its call. A response that is past reading goes
+to the record, and into the failure text, of the call whose Call-ID and From tag it carries: dropped without a trace,
+it would look like silence of the peer.
+"""
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.message.leniency import Leniency
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
+
+from ..bus.messages import SipReceived
+from ..call.actor import CallActor
+from ..call.media import Remark
+from ..diagnosis.foreign_text import shown
+from ..trace.recorder import SipTrace
+from .actor_table import ActorTable
+
+
+class SipReader:
+    """One per call worker.
+
+    strict: no leniency is used for what comes in. counts: where leniencies are counted.
+    """
+
+    __slots__ = ("_counts", "_strict")
+
+    def __init__(self, counts: TransactionCounts, *, strict: bool) -> None:
+        self._counts = counts
+        self._strict = strict
+
+    def read(self, data: bytes) -> Request | Response:
+        """Read one message. Raises ParseError, also for a response that is another one's (RFC 3261 8.1.3.3)."""
+        message = parse(data, self._strict)
+        if isinstance(message, Response) and len(message.headers.values("via")) > 1:
+            raise ParseError("more than one Via: it was for somebody before us")
+        return message
+
+    def dropped(self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: ActorTable) -> None:
+        """Show what could not be read in the ladder of its call, a response in the call's failure text too."""
+        call_id = peek.call_id(record.data)
+        name = call_id.decode("utf-8", "surrogateescape") if call_id is not None else ""
+        if trace is not None:
+            trace.received(name, record, f"dropped: {error.reason}")
+        if peek.is_request(record.data):
+            return
+        actor = actors.find((name, peek.from_tag(record.data))) or actors.call_of(name)
+        if isinstance(actor, CallActor):
+            actor.unread = shown(error.reason)
+
+    def settle(
+        self, message: Request | Response, remarks: list[Remark], record: SipReceived, trace: SipTrace | None
+    ) -> None:
+        """Count the leniencies that a message and its description took, and mark it in the ladder of its call.
+
+        remarks: of its description; they are taken out.
+        """
+        described = self.count(remarks)
+        used = (*message.leniencies, *described)
+        self._counts.put_up_with(message.leniencies)
+        if trace is not None:
+            lost = message.headers.reading.unreadable
+            words = [each.value.replace("_", " ") for each in dict.fromkeys(used)]
+            dropped = [shown(each) for each in remarks if isinstance(each, str)]
+            trace.mark(message.call_id, record, ", ".join([*(f"dropped: {key}" for key in lost), *dropped, *words]))
+        remarks.clear()
+
+    def count(self, remarks: list[Remark]) -> tuple[Leniency, ...]:
+        """Count the leniencies that a description took; which those are."""
+        used = tuple(each for each in remarks if isinstance(each, Leniency))
+        self._counts.put_up_with(used)
+        return used

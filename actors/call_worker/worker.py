@@ -1,0 +1,671 @@
+"""A call worker: one slot of the node, owner of everything about its calls.
+
+Links and one timer on the outside, `CallActor`s inside. Every batch of inputs is handled first and flushed once: UDP
+goes out on the inherited listen sockets at once, media commands as one link message per media worker, notices to the
+users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `_guarded`.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.header_lines import lines_of
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.session.dialog import session_key
+from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent, RegistrationSettings
+
+from ..bus.link import Channel, DealerLink, Surroundings
+from ..bus.messages import LoadFinished, SendFailed, SipReceived
+from ..bus.slots import mint_call_id, slot_of_text
+from ..call.actor import CallActor
+from ..call.media import Line, MediaDemand
+from ..config import NodeConfig, is_wildcard
+from ..diagnosis.crash_log import FAILURES, CrashLog
+from ..errors import ConfigurationError, Overloaded
+from ..handle import media_ports, notice_handlers
+from ..handle.call import Call
+from ..handle.callbacks import carry_through
+from ..handle.demand import check_source, named_codecs
+from ..handle.media_handlers import MediaHandler
+from ..handle.media_lease import MediaLease
+from ..handle.parameters import CallParameters
+from ..identity import Identity
+from ..registration.actor import RegistrationActor
+from ..registration.keeper import Registrations
+from ..runtime.deadlines import Deadlines
+from ..runtime.outbox import Outbox
+from ..trace import recorder
+from ..transport import listeners, lost_requests
+from ..transport.counters import SipCounters
+from ..transport.local_addresses import LocalAddress
+from ..transport.output import SipOutput
+from . import actor_table
+from .actor_table import ActorTable, Entries
+from .admission import Admission
+from .application import Application
+from .call_metrics import CallBook
+from .call_slices import CallSlices
+from .draining import Draining
+from .media_output import MediaOutput
+from .out_of_dialog import Arrivals
+from .replacements import Replacements
+from .sessions import SessionConfigs
+from .sip_reader import SipReader
+
+SIP_WINDOW: Final = 1024
+TIMER_SLACK: Final = 0.001
+
+OnTransfer = Callable[[Call, int, Request], None]
+"""What takes a transfer that the peer of a call asks for; without one it is declined."""
+
+
+class CallWorker:
+    """One slot. See the module's text.
+
+    sockets: the bound listen sockets in the order of `config.listeners`; owned by whoever made them.
+    on_ready: called once, when the dispatcher and every media worker are linked.
+    tell: sends a record to the supervisor; absent in embedded mode.
+    random_bytes: source of tags, branches and Call-IDs.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        slot: int,
+        sockets: Sequence[socket.socket],
+        *,
+        surroundings: Surroundings,
+        on_ready: Callable[[], None],
+        tell: Callable[[Any], None] | None,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        totals = surroundings.totals
+        self.config = config
+        self.slot = slot
+        self.totals = totals
+        self.tokens = Tokens(random_bytes)
+        self.admission = Admission(totals, random_bytes(16))
+        self.application = Application()
+        self.on_transfer: OnTransfer | None = None
+        self.now = time.monotonic
+        self.crashes = CrashLog(lambda: self.now())
+        self.loop = surroundings.loop
+        self.tell = tell
+        self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
+        self.draining = Draining(self)
+        self.registrations = Registrations(self)
+        self._on_ready = on_ready
+        self._prepared = False
+        self._started: Callable[[float], None] | None = None
+        self._sip = SipCounters(totals)
+        self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
+        self._actors = ActorTable()
+        self.live: dict[int, Call] = {}
+        self._touched: dict[CallActor | RegistrationActor, None] = {}
+        """whose deadline and end the next flush looks at"""
+        self._deadlines: Deadlines[CallActor | RegistrationActor] = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._flush_scheduled = False
+        self._number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._outbox = Outbox(config.media_workers)
+        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
+        self.addresses = self.output.addresses
+        self.trace = self.output.trace = recorder.of(config, self.output.hops, self.now, totals)
+        self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
+        totals.include(self.configs.rows)
+        self._reader = SipReader(self.configs.counts, strict=config.strict)
+        self._parked = listeners.park({each.host for each in config.listeners})
+        self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
+        self._sip_link = DealerLink(
+            surroundings,
+            config.endpoint("sip"),
+            role="call",
+            slot=slot,
+            name="sip",
+            window=SIP_WINDOW,
+            on_records=self._on_sip,
+            on_welcome=self._check_ready,
+            on_drained=self.flush,
+        )
+        self.output.hand_on = self._sip_link.send
+        self.replacements = Replacements(self, self._sip_link.send, self._actors.find)
+        self._codecs = named_codecs(config.codecs)
+        self._media_output = MediaOutput(
+            surroundings,
+            [config.endpoint(f"media-{worker}") for worker in range(config.media_workers)],
+            slot,
+            self._outbox,
+            on_events=self._on_media,
+            on_welcome=self._check_ready,
+            on_drained=self.flush,
+            lose=self._on_media_untaken,
+        )
+        self.arrivals = Arrivals(self)
+        from ..robots.answering import install
+
+        install(self)  # before anything can come in: a call must not meet a worker without its application
+
+    # ---- life
+
+    def on_start(self, started: Callable[[float], None]) -> None:
+        """Have `started` called with the start time of the schedule once every process is linked."""
+        self._started = started
+
+    def start(self, at: float) -> None:
+        """Every process is linked."""
+        if self._started is not None:
+            self._started(at)
+
+    def settle(self) -> None:
+        """Nothing to do: every number is up to date."""
+
+    def drain(self, within: float) -> None:
+        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        self.draining.begin(within)
+
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
+        """Another process died: its link starts anew, calls whose media it held end by name."""
+        if role == "dispatcher":
+            self._sip_link.reconnect()
+        elif role == "media":
+            self._media_output.reconnect(slot)
+            now = self.now()
+            for actor in self._actors.calls:
+                if actor.media.demand.worker == slot:
+                    self.guarded(actor, actor.media_lost, "media_worker_lost", now)
+            for owner in list(self._outbox.streams.values()) if slot == self._lease_worker else ():
+                if isinstance(owner, MediaLease):
+                    self.guarded(owner, owner.media_lost, "media_worker_lost", now)
+            self.flush()
+
+    def update_gauges(self) -> int:
+        """Bring gauges up to date; the number of live calls."""
+        self.book.set_active(self.live.values(), self.registrations.count)
+        actor_table.show(self.entries, len(self._actors), self.totals)
+        self.application.update_gauges()
+        self.book.slices.flush()
+        return len(self.live)
+
+    @property
+    def entries(self) -> Entries:
+        """The sizes of all tables about calls; zero when nothing is left of any."""
+        streams, names = len(self._outbox.streams), self.output.late.waiting
+        return self._actors.entries(streams=streams, names=names, deadlines=len(self._deadlines))
+
+    def on_record(self, record: Any) -> None:
+        """A record of the supervisor that only the application knows."""
+        self.application.on_record(record)
+
+    def close(self) -> None:
+        """Let go of links and timers; calls that are still live are lost to us."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.output.late.close()
+        self.replacements.close()
+        self._sip_link.close()
+        self._media_output.close()
+        if self.trace is not None:
+            self.trace.close()
+        for parked in self._parked.values():
+            parked.close()
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are not over."""
+        return len(self.live)
+
+    def has_open_ends(self) -> bool:
+        """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
+        return any(actor.session.ending and actor.number not in self.live for actor in self._actors.calls)
+
+    def _check_ready(self) -> None:
+        if self._sip_link.welcome and self._media_output.welcome:
+            if not self._prepared:
+                self._prepared = True
+                self.application.prepare(self._on_ready)
+            else:
+                self._on_ready()
+
+    # ---- calls of ours
+
+    def place_call(
+        self,
+        to: str,
+        hop: Hop,
+        *,
+        identity: Identity,
+        demand: MediaDemand | None = None,
+        scenario: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+        ring_time: float = 0.0,
+        planned: float | None = None,
+        call_id: str = "",
+        param: CallParameters | None = None,
+        listener: int | None = None,
+        given: SessionDescription | None = None,
+        spare: Sequence[Hop] = (),
+        call: Call | None = None,
+    ) -> Call:
+        """Start a call; it goes on by itself, `Call.established` waits for it.
+
+        to: the SIP URI that is called. hop: where the INVITE goes. identity: who calls. demand: the media wanted, None
+        for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
+        planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
+        listener: index of the leg, None = the one that reaches the hop. given: the user's own description.
+        spare: where the INVITE goes next when the hop before fails (RFC 3263 section 4.3). call: its handle, if
+        there is one already.
+
+        Raises:
+            Overloaded: `max_calls` is reached.
+            ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
+        """
+        config = self.config
+        if len(self.live) >= config.max_calls:
+            raise Overloaded(f"{len(self.live)} calls are live in this worker; raise --max-calls or --call-workers")
+        if not call_id:
+            call_id = self.new_call_id()
+        elif slot_of_text(call_id, config.call_id_key, config.call_workers) != self.slot:
+            raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
+        if listener is None:
+            listener = self.listener_for(hop)
+        hops, local = (hop, *spare), self.addresses.toward(listener, hop.host)
+        session = self.configs.outgoing(self.tokens, to, call_id, hops, local, identity, ring_time)
+        param = param or CallParameters()
+        call = self._new_call(session, demand or self.demand_for(local), True, scenario, param, call)
+        call.planned = planned
+        call.to = to
+        call.actor.media.given = given
+        self._actors.file(call.actor, (session.call_id, session.local_tag))
+        self.book.attempt(scenario, "uac", self.now())
+        try:
+            lines = self.lines_of(param)
+            if lines or param.media_ssocks:
+                self.bring_media(call.actor)
+                call.listening, call.described = param.media_lsocks, param.sdp
+                media_ports.send_through(call)
+            if param.ack_header:
+                session.ack_lines = lines_of(param.ack_pairs())
+            delayed, hold = param.sdp_on_ack, param.call_on_hold
+            param.call_on_hold = False
+            call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
+        except Exception:
+            call.actor.abandon(self.now())
+            raise
+        finally:
+            self.touch(call.actor)
+        return call
+
+    def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
+        """The media lines of `media_lsocks`."""
+        return tuple(lease.line for lease in media_ports.leases(param.media_lsocks))
+
+    def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
+        """What a call has before its first INVITE; `place_call` puts another in its place."""
+        local = self.addresses.usual(0)
+        hop = local.bound
+        session = self.configs.outgoing(self.tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
+        return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
+
+    def reopen(self, call: Call) -> None:
+        """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
+        actor = call.actor
+        actor.user = call
+        if actor.number not in self.live:
+            self.book.attempt(call.scenario, "uac", self.now())
+            call.times.counted = False
+        self.live[actor.number] = call
+        self._actors.file(actor, (actor.session.call_id, actor.session.local_tag))
+        actor.reopen()
+
+    def touch(self, actor: CallActor | RegistrationActor) -> None:
+        """Something was asked of a call: flush soon and look at its deadline."""
+        self._touched[actor] = None
+        self.flush_soon()
+
+    def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
+        """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
+
+        Raises:
+            ConfigurationError: they cannot.
+        """
+        codecs = wishes.get("codecs", self._codecs)
+        check_source(wishes.get("source", ()), codecs)
+        if isinstance(handler, MediaHandler):
+            check_source(handler.source, codecs)
+
+    def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
+        """The media of a call on an address of ours, and the media worker whose turn it is."""
+        return MediaDemand(
+            wanted=wishes.pop("wanted", True),
+            codecs=wishes.pop("codecs", self._codecs),
+            address=local.seen.host,
+            bound=local.media,
+            worker=self._number % max(1, self.config.media_workers),
+            parked_port=self._parked_ports[self.output.hops[local.listener].host],
+            srtp=wishes.pop("srtp", self.config.srtp),
+            strict=self.config.strict,
+            **wishes,
+        )
+
+    def listener_for(self, hop: Hop) -> int:
+        """Index of the listener from which a hop is reached.
+
+        Raises:
+            ConfigurationError: no listener has its transport and address family.
+        """
+        listener = self.output.listener_for(hop)
+        if listener is None:
+            family = "IPv6" if ":" in hop.host else "IPv4"
+            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
+        return listener
+
+    def _new_call(
+        self,
+        session: InviteSession,
+        demand: MediaDemand,
+        is_uac: bool,
+        scenario: str,
+        param: CallParameters,
+        call: Call | None = None,
+    ) -> Call:
+        self._number += 1
+        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
+        call = (call or Call.__new__(Call)).begin(self, actor, scenario, param)
+        actor.user = call
+        if self.trace is not None:
+            call.sip_record = self.trace.begin(session.call_id)
+        self._actors.file(actor)
+        self.live[self._number] = call
+        return call
+
+    def add_call(
+        self, session: InviteSession, demand: MediaDemand, request: Request, param: CallParameters, now: float
+    ) -> None:
+        """Take up a call that came in."""
+        call = self._new_call(session, demand, False, self.application.scenario, param)
+        actor = call.actor
+        self._actors.file(actor, session_key(request), (session.call_id, session.local_tag))
+        self.book.attempt(call.scenario, "uas", self.now())
+        self.guarded(actor, actor.pump, now)
+        self._touched[actor] = None
+
+    # ---- registrations and ports without a call
+
+    def register(
+        self,
+        settings: RegistrationSettings,
+        on_event: Callable[[RegistrationEvent], None],
+        challenge: Response | None = None,
+    ) -> RegistrationActor:
+        """Bind contacts and keep them bound; `on_event` hears of it. challenge: a 401 or 407 to be answered at once.
+
+        Raises:
+            ConfigurationError: there are no credentials for the challenge.
+        """
+        self._number += 1
+        registration = Registration(settings, self.tokens, call_id=self.new_call_id())
+        if challenge is not None and not registration.authorize(challenge):
+            raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
+        actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
+        self._actors.file(actor, actor.key)
+        self.registrations.add(actor)
+        actor.register(self.now())
+        self.touch(actor)
+        return actor
+
+    def new_call_id(self) -> str:
+        """A Call-ID that belongs to this slot."""
+        return mint_call_id(self.tokens.call_id, self.slot, self.config.call_id_key, self.config.call_workers)
+
+    def lease(self, listener: int) -> MediaLease:
+        """Take a media port before there is a call for it."""
+        seen = self.addresses.usual(listener).seen.host
+        lease = MediaLease(self._outbox, self._lease_worker, seen, bound=self.output.hops[listener].host)
+        self.flush_soon()
+        return lease
+
+    def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
+        """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where the media worker is in this loop."""
+        self.flush_soon()
+        host = sockets[0].getsockname()[0]
+        if is_wildcard(host):
+            listener = next(
+                (index for index, hop in enumerate(self.output.hops) if (":" in hop.host) == (":" in host)), 0
+            )
+            host = self.addresses.usual(listener).seen.host
+        return MediaLease(self._outbox, self._lease_worker, self.addresses.advertised(host), sockets)
+
+    @property
+    def _lease_worker(self) -> int:
+        return self.slot % max(1, self.config.media_workers)  # one for all leases, so that a call can take any of them
+
+    def bring_media(self, actor: CallActor) -> None:
+        """Have the streams of a call where leases are."""
+        actor.media.move(self._lease_worker, self._outbox.media[self._lease_worker])
+
+    # ---- SIP in
+
+    def _on_sip(self, channel: Channel, records: list[Any]) -> None:
+        now = self.now()
+        for record in records:
+            try:
+                self._take(record, now)
+            except FAILURES as error:  # it must not cost the records behind it
+                self.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
+                self._refuse(record)
+
+    def _take(self, record: Any, now: float) -> None:
+        """Deal with one record of the dispatcher."""
+        if record.__class__ is not SipReceived:
+            if record.__class__ is SendFailed:
+                self._on_lost(record)
+            else:
+                self.replacements.on_record(record)
+            return
+        if self._outbox.remarks:  # of a message that a user gave to its call later (man page `receive`)
+            self._reader.count(self._outbox.remarks)
+            self._outbox.remarks.clear()
+        try:
+            message = self._reader.read(record.data)
+            key = session_key(message)
+        except ParseError as error:
+            self._reader.dropped(record, error, self.trace, self._actors)
+            self.arrivals.refuse_unreadable(record, error)
+            return
+        if self.trace is not None:
+            self.trace.received(key[0], record)
+        transport = self.output.hops[record.listener].transport
+        self._sip.received(message, transport)
+        actor = self._actors.find(key)
+        source = Hop(transport, record.host, record.port)
+        if actor is not None:
+            if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
+                return
+            self._touched[actor] = None
+            user = actor.user if isinstance(actor, CallActor) else None
+            if user is None or user.receiver is None:
+                self.guarded(actor, actor.receive, message, source, record.flow, now)
+            else:  # the handler that a user has put in front of it (man page `receive`)
+                self.guarded(actor, user.call_back, user.receiver, message, source)
+        elif isinstance(message, Request):
+            self.arrivals.take(message, source, record, now)
+        else:
+            self.book.unexpected(self.application.scenario, "response")
+        if message.headers.reading.used or self._outbox.remarks:
+            self._reader.settle(message, self._outbox.remarks, record, self.trace)
+
+    def _refuse(self, record: Any) -> None:
+        """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        try:
+            if record.__class__ is SipReceived:
+                self.arrivals.refuse_failed(record)
+        except Exception as error:  # noqa: BLE001 - the crash boundary
+            self.crashes.tell("a request could not even be refused", error)
+
+    def _on_lost(self, failed: SendFailed) -> None:
+        """A request of ours did not get out."""
+        actor, branch = lost_requests.owner_of(failed.data, self._actors.find)
+        if actor is not None and not self.output.fall_back(failed):
+            self.guarded(actor, lost_requests.tell, actor, branch, failed, self.now())
+            self.touch(actor)
+
+    def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
+        """The peer of a call wants it transferred; declined unless the application takes transfers."""
+        if self.on_transfer is not None:
+            self.on_transfer(call, request_id, request)
+        else:
+            call.actor.respond(request_id, 603, (), self.now())
+
+    # ---- media in
+
+    def _on_media(self, records: list[Any]) -> None:
+        now = self.now()
+        for record in records:
+            actor = self._outbox.streams.get(record.stream_id)
+            if actor is not None:
+                self.guarded(actor, actor.media_event, record, now)
+                if isinstance(actor, CallActor):
+                    self._touched[actor] = None
+
+    def _on_media_untaken(self, stream_id: int, reason: str) -> None:
+        """The media worker did not take a command for a stream."""
+        owner = self._outbox.streams.get(stream_id)
+        if owner is not None:
+            self.guarded(owner, owner.media_lost, reason, self.now())
+
+    # ---- time
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.now()
+        for due in self._deadlines.due(now):
+            self._touched[due] = None
+            self.guarded(due, due.handle_timer, now)
+        self.flush()
+
+    def _arm(self) -> None:
+        at = self._deadlines.next()
+        if at is None:
+            return
+        if self._timer is not None:
+            if at >= self._timer_at - TIMER_SLACK:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self.loop.call_later(max(0.0, at - self.now()) + TIMER_SLACK, self._on_timer)
+
+    # ---- out
+
+    def flush_soon(self) -> None:
+        """Flush when the code that runs now has returned to the event loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Put out everything the last inputs produced, tell users, look at deadlines, forget what is finished."""
+        self._flush_scheduled = False
+        outbox = self._outbox
+        while outbox.transmits or outbox.notices or any(outbox.media):
+            transmits, outbox.transmits = outbox.transmits, []
+            send = self.output.send
+            for transmit in transmits:
+                try:
+                    send(transmit)
+                except Exception as error:  # noqa: BLE001 - it must not cost the messages behind it
+                    self.crashes.tell("a message could not be sent", error)
+            self._media_output.flush()
+            notices, outbox.notices = outbox.notices, []
+            for actor, notice in notices:
+                if actor.user is not None:
+                    self.guarded(actor, notice_handlers.take, actor.user, notice)
+        self.output.flush()
+        touched, self._touched = self._touched, {}
+        for each in touched:
+            self.guarded(each, self._settle, each)
+        self._arm()
+
+    def _settle(self, actor: CallActor | RegistrationActor) -> None:
+        if actor.finished:
+            self._forget(actor)
+        else:
+            self._deadlines.watch(actor)
+
+    def _forget(self, actor: CallActor | RegistrationActor) -> None:
+        self._deadlines.forget(actor)
+        known = self._actors.forget(actor)
+        if isinstance(actor, RegistrationActor):
+            self.registrations.forget(actor)
+            return
+        if not known:
+            return
+        actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
+        if self.trace is not None:
+            self.trace.end(actor.session.call_id)
+
+    # ---- the crash boundary
+
+    def guarded(
+        self, actor: "CallActor | RegistrationActor | MediaLease", action: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Run one call's code; whatever it raises ends that call only."""
+        try:
+            action(*arguments)
+        except FAILURES as error:
+            if isinstance(actor, CallActor) and actor.user is not None and actor.user.ended_by(error):
+                return
+            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
+            try:
+                actor.crashed(self.now(), error)
+            except Exception as further:  # noqa: BLE001 - as above
+                self.crashes.tell(f"{actor.name} could not even be ended", further)
+
+    # ---- accounting
+
+    def call_over(self, call: Call) -> None:
+        """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
+        if self.live.pop(call.actor.number, None) is None:
+            return
+        row = self.book.finished(call, self.now())
+        report = call.report or self.tell
+        if self.trace is not None:
+            self.trace.over(call, row, self.tell)
+        if report is not None and (call.is_uac or self.config.tells_incoming):
+            report(row)
+        self._touched[call.actor] = None
+        self.draining.check()
+
+    def abandon(self, call: Call) -> None:
+        """Let go of a call without a word to its peer."""
+        call.actor.abandon(self.now())
+        self.touch(call.actor)
+
+    def spawn(self, awaitable: Awaitable[Any]) -> None:
+        """Run a callback's coroutine; its failure is logged and ends nothing else."""
+        task = self.loop.create_task(carry_through(awaitable, self.crashes.tell))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def plan_finished(self, finished: LoadFinished) -> None:
+        """The load generator of this slot is through with its share."""
+        self.book.slices.flush()
+        if self.tell is not None:
+            self.tell(finished)
+
+    def on_silent(self, call: Call) -> None:
+        """No media for the inactivity limit: a robot hangs up, a load only reports (its expectation judges)."""
+        if self.config.load is None:
+            call.hang_up()
+
+    def count_unread_dropped(self) -> None:
+        """A call's user does not read its digits."""
+        self._unread_dropped.value += 1

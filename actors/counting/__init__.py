@@ -1,0 +1,1 @@
+"""Metrics of one process: their names and labels, and the numbers."""

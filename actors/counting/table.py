@@ -1,0 +1,647 @@
+"""Every metric the node shows: name, kind, labels, meaning, buckets, and which label values can exist.
+
+The table is the only place that knows them; processes count by name (`actors.counting.totals`), the fleet's side adds
+up (`actors.supervisor.fleet_totals`), the exposition reads it (`actors.supervisor.exposition`). A metric is here once
+something feeds it. Pure: no I/O, and nothing of any metrics library.
+
+The label `process` (a slot's name, such as call-0) is put first by the fleet's side; a process leaves it out of what
+it counts, because it need not know its own name.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Final, Literal, NamedTuple
+
+from .labels import (
+    ACTOR_KINDS,
+    BLAMES,
+    CALL_STATES,
+    CALL_TABLES,
+    CODECS,
+    CODES,
+    CONNECTION_STATES,
+    DIRECTIONS,
+    DTMF_ERRORS,
+    DTMF_MODES,
+    ENDED_BY,
+    FAILURES,
+    LENIENCIES,
+    LINK_QUEUES,
+    MEDIA_REFUSALS,
+    METHODS,
+    OTHER,
+    OUTCOMES,
+    REGISTRATION_RESULTS,
+    ROLE_KINDS,
+    ROLES,
+    SILENCES,
+    SILENT_SIDES,
+    STREAM_TRANSPORTS,
+    TRANSPORTS,
+    USUAL_CODES,
+)
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    """one line; what is counted, in which unit"""
+    buckets: tuple[float, ...] = ()
+    """upper edges of a histogram, without +Inf"""
+    closed: Mapping[str, tuple[str, ...]] = {}
+    """label -> every value it may have; a value outside becomes `other`; a label that is not here is open"""
+    at_start: Mapping[str, tuple[str, ...]] = {}
+    """label -> the values whose series exist from the start, where that is not the whole closed set"""
+
+    @property
+    def of_process(self) -> bool:
+        """True when the fleet's side adds the process's name as the first label."""
+        return bool(self.labels) and self.labels[0] == "process"
+
+    @property
+    def own_labels(self) -> tuple[str, ...]:
+        """The labels that the process itself gives."""
+        return self.labels[1:] if self.of_process else self.labels
+
+    @property
+    def width(self) -> int:
+        """How many numbers one value of this metric is: 1, or for a histogram the sum and a count per bucket."""
+        return len(self.buckets) + 2 if self.kind == "histogram" else 1
+
+    def zeros(self) -> tuple[float, ...]:
+        """The value of a series in which nothing was counted."""
+        return (0.0,) * self.width
+
+    def bound(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Own label values, each outside its closed set replaced by `other` (`OTHER` for a method)."""
+        closed = self.closed
+        if not closed:
+            return tuple(labels)
+        bounded = []
+        for name, value in zip(self.own_labels, labels, strict=True):
+            allowed = closed.get(name)
+            if allowed is not None and value not in allowed:
+                value = OTHER.upper() if name == "method" else OTHER
+            bounded.append(value)
+        return tuple(bounded)
+
+    def children(self, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
+        """Own label values of every series that exists from the start.
+
+        known: values of open labels that are known beforehand, such as the scenarios of the configuration; with an open
+        label that is not in it there are none.
+        """
+        choices = [self.at_start.get(name) or self.closed.get(name) or known.get(name, ()) for name in self.own_labels]
+        return product(*choices)
+
+
+_LATENESS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2)
+_TRANSACTION = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_POST_DIAL = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 16.0, 32.0)
+_ANSWER = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0)
+_DURATION = (
+    1.0,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    120.0,
+    180.0,
+    300.0,
+    600.0,
+    1800.0,
+    3600.0,
+    7200.0,
+    14400.0,
+    43200.0,
+    86400.0,
+)
+_RESULT = {"result": ("success", "failure")}
+_AUDIO = ("PCMU", "PCMA")
+
+METRICS: Final[tuple[Metric, ...]] = (
+    Metric("sipswarm_build_info", "gauge", ("version", "python", "core"), "Versions; constant 1."),
+    Metric(
+        "sipswarm_run_info",
+        "gauge",
+        ("run_id", "scenario_file"),
+        "Which run this is; constant 1, and the only place of a run id.",
+    ),
+    Metric("sipswarm_target_call_rate", "gauge", ("scenario",), "Calls per second that the plan commands now."),
+    # ---- calls
+    Metric(
+        "sipswarm_call_attempts_total",
+        "counter",
+        ("scenario", "role"),
+        "New calls begun, one per call and not per INVITE.",
+        closed={"role": ROLES},
+    ),
+    Metric(
+        "sipswarm_calls_finished_total",
+        "counter",
+        ("scenario", "role", "outcome"),
+        "Calls whose INVITE got its final outcome, once per attempt.",
+        closed={"role": ROLES, "outcome": OUTCOMES},
+    ),
+    Metric(
+        "sipswarm_call_failures_total",
+        "counter",
+        ("scenario", "role", "reason"),
+        "Why calls failed, by name.",
+        closed={"role": ROLES, "reason": FAILURES},
+    ),
+    Metric(
+        "sipswarm_calls_failed_total",
+        "counter",
+        ("scenario", "role", "blame"),
+        "Failed calls by who is to blame: the system under test, the generator, or the plan.",
+        closed={"role": ROLES, "blame": BLAMES},
+    ),
+    Metric(
+        "sipswarm_calls_completed_total",
+        "counter",
+        ("scenario", "role", "ended_by"),
+        "Answered calls torn down cleanly.",
+        closed={"role": ROLES, "ended_by": ENDED_BY},
+    ),
+    Metric(
+        "sipswarm_calls_active",
+        "gauge",
+        ("scenario", "role", "state"),
+        "Live calls by state.",
+        closed={"role": ROLES, "state": CALL_STATES},
+    ),
+    Metric(
+        "sipswarm_calls_dropped_total",
+        "counter",
+        ("scenario", "reason"),
+        "Planned calls that the generator could not start.",
+        closed={"reason": ("limit", "no_port", "no_credentials", "overload")},
+    ),
+    Metric(
+        "sipswarm_schedule_lateness_seconds",
+        "histogram",
+        ("scenario",),
+        "Planned start to the INVITE really sent.",
+        _LATENESS,
+    ),
+    Metric(
+        "sipswarm_first_response_seconds",
+        "histogram",
+        ("scenario",),
+        "INVITE to the first 1xx of any kind, or the final response.",
+        _TRANSACTION,
+    ),
+    Metric(
+        "sipswarm_post_dial_delay_seconds",
+        "histogram",
+        ("scenario", "result"),
+        "INVITE to the first 18x or final response, never 100 (RFC 6076 SRD).",
+        _POST_DIAL,
+        closed=_RESULT,
+    ),
+    Metric("sipswarm_answer_delay_seconds", "histogram", ("scenario",), "INVITE to its 2xx.", _ANSWER),
+    Metric(
+        "sipswarm_disconnect_delay_seconds",
+        "histogram",
+        ("scenario", "result"),
+        "BYE to its final response (RFC 6076 SDD).",
+        _TRANSACTION,
+        closed=_RESULT,
+    ),
+    Metric(
+        "sipswarm_call_duration_seconds",
+        "histogram",
+        ("scenario", "role"),
+        "Answer to the end of the call (RFC 6076 SDT).",
+        _DURATION,
+        closed={"role": ROLES},
+    ),
+    # ---- registrations
+    Metric(
+        "sipswarm_registrations_total",
+        "counter",
+        ("result",),
+        "REGISTERs to bind an address or to refresh it, by how they ended; removals are not counted.",
+        closed={"result": REGISTRATION_RESULTS},
+    ),
+    Metric("sipswarm_registrations_active", "gauge", (), "Bindings that this node believes are live."),
+    Metric(
+        "sipswarm_registration_delay_seconds",
+        "histogram",
+        ("result",),
+        "REGISTER to its final response, the round of a challenge included (RFC 6076 RRD).",
+        _TRANSACTION,
+        closed={"result": REGISTRATION_RESULTS},
+    ),
+    # ---- SIP on the wire
+    Metric(
+        "sipswarm_sip_requests_total",
+        "counter",
+        ("direction", "method", "transport"),
+        "SIP requests, each time that one passes the wire.",
+        closed={"direction": DIRECTIONS, "method": METHODS, "transport": TRANSPORTS},
+        at_start={"method": ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"), "transport": ("udp",)},
+    ),
+    Metric(
+        "sipswarm_sip_responses_total",
+        "counter",
+        ("direction", "method", "code"),
+        "SIP responses, each time that one passes the wire.",
+        closed={"direction": DIRECTIONS, "method": METHODS, "code": CODES},
+        at_start={"method": ("INVITE", "BYE", "CANCEL"), "code": USUAL_CODES},
+    ),
+    Metric(
+        "sipswarm_sip_retransmissions_total",
+        "counter",
+        ("direction", "method"),
+        "SIP messages sent again, and requests and final responses received again, by the method of CSeq.",
+        closed={"direction": DIRECTIONS, "method": METHODS},
+        at_start={"method": ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS")},
+    ),
+    Metric(
+        "sipswarm_transport_connections",
+        "gauge",
+        ("transport", "state"),
+        "Connections of both directions.",
+        closed={"transport": STREAM_TRANSPORTS, "state": CONNECTION_STATES},
+    ),
+    Metric(
+        "sipswarm_sip_transaction_timeouts_total",
+        "counter",
+        ("timer",),
+        "Transactions that ended without an answer, by the timer of RFC 3261.",
+        closed={"timer": ("B", "F", "H")},
+    ),
+    Metric(
+        "sipswarm_sip_parse_errors_total",
+        "counter",
+        ("reason",),
+        "What came and could not be read.",
+        closed={"reason": ("message", "framing")},
+    ),
+    Metric(
+        "sipswarm_sip_leniencies_total",
+        "counter",
+        ("name",),
+        "Faults of peers that were put up with, by name; see docs/sipcore.md.",
+        closed={"name": LENIENCIES},
+    ),
+    Metric(
+        "sipswarm_sip_unexpected_messages_total",
+        "counter",
+        ("scenario", "kind"),
+        "Messages that belong to no call.",
+        closed={"kind": ("request", "response")},
+    ),
+    Metric(
+        "sipswarm_sip_refused_total",
+        "counter",
+        ("reason",),
+        "Requests refused without a call.",
+        closed={
+            "reason": (
+                "overload",
+                "max_calls",
+                "fds",
+                "ports",
+                "draining",
+                "quarantined",
+                "stranger",
+                "rate",
+                "challenged",
+                "unauthorized",
+                "strict_source",
+            ),
+        },
+    ),
+    # ---- media
+    Metric(
+        "sipswarm_rtp_streams_active",
+        "gauge",
+        ("direction", "codec"),
+        "RTP streams that may send, and that may receive, by codec.",
+        closed={"direction": DIRECTIONS, "codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric("sipswarm_rtp_ports_in_use", "gauge", ("process",), "RTP ports that are bound."),
+    Metric(
+        "sipswarm_rtp_packets_total",
+        "counter",
+        ("direction", "codec"),
+        "RTP packets.",
+        closed={"direction": DIRECTIONS, "codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_bytes_total",
+        "counter",
+        ("direction", "codec"),
+        "Octets of RTP payload.",
+        closed={"direction": DIRECTIONS, "codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_packets_lost_total",
+        "counter",
+        ("codec",),
+        "RTP packets expected and not received (RFC 3550 A.3), never below zero.",
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_packets_due_total",
+        "counter",
+        ("codec",),
+        "RTP packets due while the peer had to send, by sequence numbers and by time; added when a stream ends.",
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_packets_missed_total",
+        "counter",
+        ("codec",),
+        "RTP packets that were due and never came, those after the newest one included.",
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_gap_seconds",
+        "histogram",
+        (),
+        "Longest time without media while it was due, one sample per finished stream.",
+        (0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0),
+    ),
+    Metric(
+        "sipswarm_rtp_packets_discarded_total",
+        "counter",
+        ("reason",),
+        "RTP packets received and not used.",
+        closed={
+            "reason": (
+                "duplicate",
+                "late",
+                "reordered",
+                "bad_ssrc",
+                "bad_payload",
+                "bad_source",
+                "malformed",
+                "oversize",
+                "direction",
+                "srtp_auth",
+                "srtp_replay",
+                "no_stream",
+            ),
+        },
+    ),
+    Metric(
+        "sipswarm_rtcp_packets_discarded_total",
+        "counter",
+        ("reason",),
+        "RTCP packets received and not used.",
+        closed={"reason": ("bad_source", "bad_ssrc", "malformed", "not_negotiated", "srtp_auth")},
+    ),
+    Metric(
+        "sipswarm_rtp_send_lateness_seconds",
+        "histogram",
+        (),
+        "How late our own sender was for a packet.",
+        _LATENESS,
+    ),
+    Metric(
+        "sipswarm_rtp_frames_skipped_total",
+        "counter",
+        ("process",),
+        "Frames too late to be sent.",
+    ),
+    Metric(
+        "sipswarm_rtp_jitter_seconds",
+        "histogram",
+        ("codec",),
+        "Interarrival jitter (RFC 3550 A.8), one sample per stream and interval.",
+        (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_loss_ratio",
+        "histogram",
+        ("codec",),
+        "Share of packets lost or missed (the worse), one sample per finished stream.",
+        (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5),
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_rtp_round_trip_seconds",
+        "histogram",
+        (),
+        "Round trip by RTCP (RFC 3550 section 6.4.1, LSR and DLSR).",
+        _TRANSACTION,
+    ),
+    Metric(
+        "sipswarm_rtp_mos",
+        "histogram",
+        ("codec",),
+        "Estimated MOS-CQE (ITU-T G.107) of each finished stream; the edges are R 50, 60, 70, 80, 90.",
+        (1.0, 2.0, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34, 4.4),
+        closed={"codec": CODECS},
+        at_start={"codec": _AUDIO},
+    ),
+    Metric(
+        "sipswarm_dtmf_events_total",
+        "counter",
+        ("direction", "mode"),
+        "Digits sent and received.",
+        closed={"direction": DIRECTIONS, "mode": DTMF_MODES},
+    ),
+    Metric(
+        "sipswarm_dtmf_errors_total",
+        "counter",
+        ("mode", "kind"),
+        "Digits that were expected and did not come, came unexpectedly, or came in place of another.",
+        closed={"mode": DTMF_MODES, "kind": DTMF_ERRORS},
+    ),
+    Metric(
+        "sipswarm_media_refused_total",
+        "counter",
+        ("reason",),
+        "Files, sources, recordings and streams that a media worker refused or gave up, by reason.",
+        closed={"reason": MEDIA_REFUSALS},
+    ),
+    Metric(
+        "sipswarm_media_silent_total",
+        "counter",
+        ("level",),
+        "Streams on which nothing came though some was due: at the warning, and at the limit.",
+        closed={"level": SILENCES},
+    ),
+    Metric(
+        "sipswarm_calls_one_way_media_total",
+        "counter",
+        ("scenario", "silent_side"),
+        "Answered calls whose media should have flown both ways and came from one side only.",
+        closed={"silent_side": SILENT_SIDES},
+    ),
+    # ---- actors, links and queues
+    Metric(
+        "sipswarm_actors_active",
+        "gauge",
+        ("process", "kind"),
+        "Actors that live in the process, those included whose call is over and whose transactions still run.",
+        closed={"kind": ACTOR_KINDS},
+    ),
+    Metric(
+        "sipswarm_table_entries",
+        "gauge",
+        ("process", "table"),
+        "Entries of the tables of a call worker; 0 in each at most 32 s after the last call.",
+        closed={"table": CALL_TABLES},
+    ),
+    Metric(
+        "sipswarm_actor_mailbox_messages",
+        "gauge",
+        ("process",),
+        "Events of calls that their users have not read yet.",
+    ),
+    Metric(
+        "sipswarm_actor_mailbox_deepest_messages",
+        "gauge",
+        ("process",),
+        "The most of them that one call has.",
+    ),
+    Metric(
+        "sipswarm_bus_queue_messages",
+        "gauge",
+        ("process", "queue"),
+        "Records that wait in the process for room on a link.",
+        closed={"queue": LINK_QUEUES},
+    ),
+    Metric(
+        "sipswarm_bus_messages_total",
+        "counter",
+        ("process", "direction", "kind"),
+        "Records between processes, by link.",
+        closed={"direction": DIRECTIONS, "kind": ("sip", "media", "control")},
+    ),
+    Metric(
+        "sipswarm_bus_delay_seconds",
+        "histogram",
+        ("process",),
+        "Send stamp of a link message to the start of its handling.",
+        (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0),
+    ),
+    Metric(
+        "sipswarm_bus_dropped_total",
+        "counter",
+        ("process", "reason"),
+        "Records between processes that were refused or lost.",
+        closed={
+            "reason": ("hwm", "window", "no_route", "unsendable", "decode_error", "stale", "expired", "gap", "repeated")
+        },
+    ),
+    Metric(
+        "sipswarm_call_records_total",
+        "counter",
+        ("process",),
+        "Records of ended calls that call workers handed to the supervisor.",
+    ),
+    Metric(
+        "sipswarm_queue_dropped_total",
+        "counter",
+        ("process", "queue"),
+        "What a full queue turned away, by queue.",
+        closed={
+            "queue": (
+                "sip_to_slot",
+                "sip_from_slot",
+                "calls",
+                "media_commands",
+                "media_events",
+                "media_frames",
+                "digits_to_send",
+                "call_events",
+                "cdr",
+                "sip_trace",
+                "reports",
+            ),
+        },
+    ),
+    Metric(
+        "sipswarm_dispatch_batch_datagrams",
+        "histogram",
+        (),
+        "Datagrams per link message of the dispatcher.",
+        (1, 2, 4, 8, 16, 32, 64, 128, 256),
+    ),
+    # ---- processes
+    Metric(
+        "sipswarm_event_loop_lag_seconds",
+        "histogram",
+        ("process",),
+        "How late a timer of 0.1 s fired.",
+        (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
+    ),
+    Metric(
+        "sipswarm_gc_pause_seconds",
+        "histogram",
+        ("process",),
+        "Pauses of the garbage collector.",
+        (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+    ),
+    Metric(
+        "sipswarm_process_up",
+        "gauge",
+        ("process", "kind"),
+        "1 while the beats of the process are fresh.",
+        closed={"kind": ROLE_KINDS},
+    ),
+    Metric(
+        "sipswarm_process_restarts_total",
+        "counter",
+        ("kind", "reason"),
+        "Processes replaced.",
+        closed={"kind": ROLE_KINDS, "reason": ("crash", "hang", "oom", "reload")},
+        at_start={"kind": ROLE_KINDS[1:]},
+    ),
+    Metric(
+        "sipswarm_process_heartbeat_timestamp_seconds",
+        "gauge",
+        ("process",),
+        "Unix time of the last beat.",
+    ),
+    Metric(
+        "sipswarm_process_cpu_seconds_total",
+        "counter",
+        ("process",),
+        "CPU time, user and system, over all incarnations.",
+    ),
+    Metric(
+        "sipswarm_process_resident_memory_bytes",
+        "gauge",
+        ("process",),
+        "Resident memory of the process.",
+    ),
+    Metric(
+        "sipswarm_stats_snapshots_missed_total",
+        "counter",
+        ("process",),
+        "Gaps in the numbers of the snapshots that came.",
+    ),
+    Metric(
+        "sipswarm_udp_socket_drops_total",
+        "counter",
+        ("process",),
+        "Datagrams that the kernel dropped at a full socket of ours.",
+    ),
+)
+
+BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
+EDGES: Final[Mapping[str, tuple[float, ...]]] = {metric.name: metric.buckets for metric in METRICS if metric.buckets}
+"""name -> upper edges of its buckets"""

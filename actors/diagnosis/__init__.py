@@ -1,0 +1,1 @@
+"""What went wrong, who is to blame, and how that is written for people."""

@@ -1,0 +1,165 @@
+"""Why a call did not do what was planned: the one list of reasons, each with who is to blame. Pure data.
+
+Rows, verdicts, reports, JUnit and metrics take their names from here. A reason that is not in the list is the text of
+an assertion of the user's scenario: an expectation of the system under test, in the user's own words.
+"""
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from sipswarm.sipcore.message.hop import Hop
+
+from .offer_warnings import ANSWER_OF_NO_USE, warning
+from .request_loss import Loss
+
+
+class Blame(Enum):
+    """Who has to change something before the call can pass."""
+
+    SUT = "sut"
+    """the system under test: its answer, its media, its silence"""
+    GENERATOR = "generator"
+    """this machine or this program: a port, a descriptor, an address, a process that was lost"""
+    PLAN = "plan"
+    """the plan or the user's scenario"""
+
+
+class Reason(NamedTuple):
+    """One way to fail."""
+
+    blame: Blame
+    words: str
+    """what happened, to a reader of the verdict; where it is ours, also how to mend it"""
+
+
+_SUT, _GENERATOR, _PLAN = Blame.SUT, Blame.GENERATOR, Blame.PLAN
+
+REASONS: Final[dict[str, Reason]] = {
+    "code": Reason(_SUT, "another final response than expected"),
+    "timeout": Reason(_SUT, "no final response in time"),
+    "unreachable": Reason(_SUT, "no connection to the target came about, or its port takes no datagrams"),
+    "bad_contact": Reason(
+        _SUT,
+        "the address that the other side named for requests within the call leads nowhere from here; its transport and "
+        "IP version need a listener (-t, --listen)",
+    ),
+    "transport_error": Reason(_SUT, "the connection was lost"),
+    "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
+    "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
+    "session_expired": Reason(_SUT, "the session was not refreshed in time (RFC 4028)"),
+    "dialog_gone": Reason(_SUT, "the other side no longer knew the dialog (481 or 408 within the call)"),
+    "one_way": Reason(_SUT, "media came in one direction only"),
+    "silent": Reason(_SUT, "no media came"),
+    "media_share": Reason(_SUT, "media came for less than the expected share of the call"),
+    "loss": Reason(_SUT, "too many packets were lost"),
+    "mos": Reason(_SUT, "the MOS was below the expected one"),
+    "audio": Reason(_SUT, "the received audio was not audible"),
+    "digits": Reason(_SUT, "the expected digits did not come, or others came"),
+    "digits_not_sent": Reason(_SUT, "what was negotiated let our digits not leave, or not all of them"),
+    "bye_refused": Reason(_SUT, "our BYE was refused"),
+    "bye_unanswered": Reason(_SUT, "our BYE was not answered"),
+    "no_port": Reason(_GENERATOR, "no RTP port was free; widen --rtp-ports, or lower the rate or the hold"),
+    "no_descriptor": Reason(_GENERATOR, "no file descriptor was free; raise ulimit -n"),
+    "no_address": Reason(_GENERATOR, "the local address cannot be used; look at --listen"),
+    "no_transport": Reason(_GENERATOR, "this machine could not send; look at its routes, sockets and memory"),
+    "media_limit": Reason(_GENERATOR, "a media worker took no more streams; add --media-workers"),
+    "media_lost": Reason(_GENERATOR, "the media worker of the call was lost"),
+    "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
+    "media_failed": Reason(_GENERATOR, "a media stream of ours failed"),
+    "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
+    "not_started": Reason(_GENERATOR, "the call was planned and never started"),
+    "unreported": Reason(_GENERATOR, "the call was started, and its worker was lost with what it knew of the call"),
+    "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
+    "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),
+    "media_refused": Reason(_PLAN, "a file or source of the call's media could not be used; the log says which"),
+    "limit": Reason(_PLAN, "the scenario wanted more calls at the same time than -l allows; raise -l"),
+    "drained": Reason(_PLAN, "the call was given up because the run ended"),
+    "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
+    "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
+}
+"""by name, as it stands in rows, summaries and label values"""
+
+WITHOUT_ROW: Final = ("not_started", "unreported")
+"""of calls that no call worker knows: they are in the verdict, and in no row and no metric"""
+
+NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
+"""the call did what was planned, but its end was not confirmed by the other side"""
+
+MEDIA_REFUSED: Final = "media_refused"
+FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
+"""what a media worker says of a stream whose file cannot be played"""
+OF_CAUSE: Final[dict[str, str]] = {
+    "bad_description": "bad_description",
+    "session_expired": "session_expired",
+    "dialog_gone": "dialog_gone",
+    "unreachable": "unreachable",
+    "refused": "unreachable",
+    "transport": "transport_error",
+    "local_transport": "no_transport",
+    "no_way": "no_transport",
+    "no_port": "no_port",
+    "no_descriptor": "no_descriptor",
+    "bad_address": "no_address",
+    "limit": "media_limit",
+    "duplicate": "internal_error",
+    "media_worker_lost": "media_lost",
+    "media_overload": "media_overload",
+    "failed": "media_failed",
+    "closed": "media_failed",
+    "internal_error": "internal_error",
+    "drained": "drained",
+    MEDIA_REFUSED: MEDIA_REFUSED,
+}
+"""the reason that the cause of a call's end is by itself, whatever was expected of the call"""
+
+
+_TOO_SHORT: Final = ("ended_early", "cut_short")
+
+
+def cause_of(refusal: str) -> str:
+    """The cause of the end of a call whose stream was refused. refusal: reason of the media worker."""
+    return f"{MEDIA_REFUSED}: {refusal}" if refusal.partition(":")[0] in FILE_REFUSALS else refusal
+
+
+def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+    """Status, reason phrase and headers for a caller whose call ends by such a cause before it is answered.
+
+    503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5);
+    488 for an answer of the caller's, in a PRACK, that nothing can be made of (21.4.26). local: who warns.
+    """
+    reason = reason_of(cause)
+    if reason == MEDIA_REFUSED:
+        return 500, "", ()
+    if reason == "bad_description":
+        return 488, "", warning(local, *ANSWER_OF_NO_USE)
+    return 503, "", (("Retry-After", "5"),)
+
+
+def is_completed(closed: str, cause: str, failure: str) -> bool:
+    """Whether an answered call was held as planned and torn down cleanly: its end was confirmed.
+
+    closed, cause, failure: of its `CallFinished`.
+    """
+    return closed == "confirmed" and not reason_of(cause) and failure not in _TOO_SHORT
+
+
+def reason_of(cause: str, *, answered: bool = False) -> str:
+    """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response.
+
+    answered: the call was, so that its target had been reached.
+    """
+    if answered and cause == Loss.NO_WAY.value:
+        return "bad_contact"
+    return OF_CAUSE.get(cause.partition(":")[0], "")  # a stream's failure has its details after a colon
+
+
+def blame_of(reason: str) -> Blame:
+    """Who is to blame for a failure; a reason outside the list is an assertion about the system under test."""
+    known = REASONS.get(reason)
+    return known.blame if known is not None else Blame.SUT
+
+
+def words_of(reason: str) -> str:
+    """What a failure means, in words; an assertion is its own text."""
+    known = REASONS.get(reason)
+    return known.words if known is not None else reason

@@ -1,0 +1,37 @@
+"""What became of a request of ours that did not get out, as far as it matters for whose fault it is. Pure data."""
+
+from enum import Enum
+
+from sipswarm.sipcore.message import peek
+
+
+class Loss(Enum):
+    """Why a transaction can only take its request as failed (RFC 3261 section 17.1.4)."""
+
+    LOCAL = "local_transport"
+    """this machine could not send it: no descriptor, memory, local address or room in a queue"""
+    NO_WAY = "no_way"
+    """nothing leads there from here: no listener of its transport and IP version, no route, or no address of a host"""
+    UNREACHABLE = "unreachable"
+    """no connection to the peer came about, or its name has no address"""
+    REFUSED = "refused"
+    """the datagram left, and ICMP says that it did not arrive"""
+    LOST = "transport"
+    """the connection closed before an answer came; the peer may have the request"""
+
+
+def is_told(data: bytes) -> bool:
+    """Whether a message that did not get out is reported to its call: all requests, and a 2xx to INVITE.
+
+    Its call waits for the ACK of that 2xx; a 2xx whose ACK cannot go is repeated by the peer for nothing, until it
+    gives up (RFC 3261 13.3.1.4).
+    """
+    return peek.accepts_invite(data) if data.startswith(b"SIP/2.0 ") else True
+
+
+def may_have_arrived(data: bytes) -> bool:
+    """Whether a message has done its work once it is on an open connection: a response, and an ACK.
+
+    No answer is waited for; when one is lost all the same, the repeated 2xx or ACK brings it back.
+    """
+    return data.startswith((b"SIP/2.0 ", b"ACK "))

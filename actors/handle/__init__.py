@@ -1,0 +1,1 @@
+"""The `Call` that user code holds: its methods, parameters, callbacks and media."""

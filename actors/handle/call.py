@@ -1,0 +1,801 @@
+"""The call as its user holds it: the methods of the man page `Net::SIP::Simple::Call`, awaiting and callback forms.
+
+A live call is owned by its worker: dropping the handle loses nothing. Commands act at once; what they put out leaves
+with the worker's next flush. When the call is over, every pending and later await on it raises `CallEnded`. What its
+notices mean for callbacks is in `notice_handlers`.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from sipswarm.media.messages import Sink, Source, StreamStatistics
+from sipswarm.sipcore.errors import LocalProtocolError
+from sipswarm.sipcore.message.header_lines import lines_of
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+
+from ..agent.transfers import taken_over
+from ..call.actor import CallActor
+from ..call.dtmf_methods import dtmf_modes
+from ..call.state import CallTimes, State
+from ..call_worker.sessions import RING_TIME
+from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.failure_reasons import MEDIA_REFUSED
+from ..diagnosis.foreign_text import shown
+from ..errors import CallEnded, CallError, ConfigurationError, MediaError
+from ..identity import written_address
+from ..trace.ladder import Ladder
+from . import credentials, media_ports
+from . import digits as call_digits
+from .callbacks import Callback, ask, invoke
+from .given_text import checked_callback, checked_pairs, checked_request, checked_text
+from .media_handlers import MediaHandler, checked_handler, recording_sink
+from .media_requests import MediaRequest, MediaRequests
+from .media_values import checked_source
+from .parameters import CallParameters
+
+if TYPE_CHECKING:
+    from ..agent.user_agent import UserAgent
+    from ..bus.messages import CallFinished
+    from ..call_worker.worker import CallWorker
+    from ..trace.recorder import CallRecord
+
+UNREAD_DIGITS: Final = 64
+"""received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
+GRACE: Final = 30.0
+"""seconds that the coroutines of a call have for their own clean-up after its end"""
+
+
+class Call:
+    """One call. Made by `UserAgent.invite` or handed to a robot; or by hand, then `reinvite` sends its first INVITE.
+
+    control: the user agent, which has been entered. ctx: whom to call, as for `UserAgent.invite`; a call is that call
+    itself. param: parameters (C1).
+
+    Attributes:
+        param: the connection parameters (man page C1).
+        digits_sent, digits_received: the digits of this call, in order.
+        error: the exception that ended the set-up, if any.
+    """
+
+    to = ""
+    """who was called, for a call that we placed"""
+    invite_request: Request | None = None
+    """the INVITE of a call that came in"""
+    error: CallError | None = None
+    """what the last INVITE of ours failed with"""
+    failure = ""
+    """the expectation that was missed, by name"""
+    digits_sent = ""
+    digits_received = ""
+    expected_digits = ""
+    """what the peer should send, for the judgement"""
+    digit_mode = "rfc4733"
+    """how the last digit came: rfc4733, inband or info"""
+    on_up: "Callable[[Call], None] | None" = None
+    """called when the call is established"""
+    on_over: "Callable[[Call], None] | None" = None
+    """called once, when every figure of the call is final"""
+    judge: "Callable[[CallFinished], str] | None" = None
+    """asked for the missed expectation, by name, when every figure of the call is final"""
+    report: "Callable[[CallFinished], None] | None" = None
+    """takes the row of this call in place of the supervisor"""
+    sip_record: "CallRecord | None" = None
+    """its SIP so far; not for users, who have `ladder`"""
+    planned: float | None = None
+    """monotonic time at which a load wanted this call to start"""
+    receiver: Callable[[Request | Response, Hop], None] | None = None
+    """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
+    handler: MediaHandler | None = None
+    """what runs on the media now"""
+    stopped: "tuple[MediaHandler | None, Source] | None" = None
+    """what `rtp_cleanup` has stopped, until the next INVITE"""
+    media_requests: MediaRequests | None = None
+    """what was asked of the media; not for users"""
+    media_error = ""
+    """what the media worker refused last, or could not go on with: a word, details after a colon"""
+    closed = False
+    grace = GRACE
+    """seconds after the end until coroutines that still run for the call are cancelled"""
+    tasks: "frozenset[asyncio.Task[None]] | set[asyncio.Task[None]]" = frozenset()
+    """robots and callbacks that run for this call"""
+    up: asyncio.Future[None] | None = None
+    digit_waiter: asyncio.Future[None] | None = None
+    bye_arguments: Sequence[Mapping[str, Any]] = ()
+    cancel_arguments: Sequence[Mapping[str, Any]] = ()
+    """of each `bye` and `cancel` that is to be told of the response"""
+    transfers: frozenset[int] = frozenset()
+    """requests whose outcome the peer reports later"""
+    digits_number = 0
+    """of the last `send_digits`"""
+    digits_due = 0.0
+    """monotonic time by which the digits that were queued are out"""
+    described: Any = None
+    listening: Any = ()
+    sending_through: Any = ()
+    """the parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use"""
+    _grace_timer: asyncio.TimerHandle | None = None
+
+    _unplaced: "tuple[UserAgent, str | Mapping[str, Any]] | None" = None
+    """by whom and to whom its first INVITE goes, while that was not sent"""
+
+    def __new__(
+        cls, control: "UserAgent | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
+    ) -> Self:
+        """A call that is up is its own context: there is one handle for a dialog."""
+        return ctx if isinstance(ctx, cls) else super().__new__(cls)
+
+    def __init__(self, control: "UserAgent", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
+        if ctx is self:
+            self.set_param(**param)
+        elif not isinstance(ctx, Call):
+            control.make(self, ctx, CallParameters(**param))
+            self._unplaced = control, ctx
+
+    def begin(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> Self:
+        """Set up a handle, new or not placed yet; not for users."""
+        self.param = param
+        self.actor = actor
+        """the call's decisions; not for users"""
+        self.worker = worker
+        """who owns the call; not for users"""
+        self.scenario = scenario
+        self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
+        self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
+        self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
+        self.over_waiters: list[asyncio.Future[None]] = []
+        self._waiters: set[asyncio.Future[Any]] = set()
+        self._unplaced = None
+        actor.user = self
+        self.media_requests = None
+        return self
+
+    # ---- reading
+
+    @property
+    def state(self) -> State:
+        """How far the call has come."""
+        return self.actor.state
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self.actor.session.call_id
+
+    @property
+    def is_up(self) -> bool:
+        """True while the call is established."""
+        return self.actor.state is State.UP
+
+    @property
+    def cause(self) -> str:
+        """Why the call ended; empty before."""
+        return self.actor.cause
+
+    @property
+    def by(self) -> str:
+        """Who ended it: local, remote, expired or transport; empty before."""
+        return self.actor.by
+
+    @property
+    def times(self) -> CallTimes:
+        """When things happened, in monotonic seconds."""
+        return self.actor.times
+
+    @property
+    def status(self) -> int:
+        """Final status of the INVITE; 0 = none yet."""
+        return self.actor.answer_status
+
+    @property
+    def is_uac(self) -> bool:
+        """True for a call that we placed."""
+        return self.actor.is_uac
+
+    @property
+    def statistics(self) -> StreamStatistics | None:
+        """Figures of the first media line: final after its end; while it is up, of the last second or so.
+
+        None when there was no line, or nothing was counted yet. A plain load and `answer` count at the end only.
+        """
+        found = self.actor.media.statistics
+        if found:
+            return found[0]
+        lines = self.actor.media.lines
+        return lines[0].figures if lines else None
+
+    @property
+    def remote_media(self) -> tuple[str, int] | None:
+        """Address and port that RTP comes from on the first media line; None before it does."""
+        lines = self.actor.media.lines
+        return lines[0].remote if lines else None
+
+    @property
+    def all_statistics(self) -> tuple[StreamStatistics, ...]:
+        """Final figures of every media line that is closed."""
+        return self.actor.media.statistics
+
+    @property
+    def ladder(self) -> Ladder:
+        """The newest SIP messages of this call, secrets masked; empty unless the user agent has `trace=True`."""
+        return self.sip_record.ladder() if self.sip_record is not None else Ladder()
+
+    @property
+    def callid(self) -> str:
+        """The Call-ID, by the name that it has in the man page's context (C27)."""
+        return self.call_id
+
+    @property
+    def peer(self) -> str:
+        """As `get_peer`, by its name in the context."""
+        return self.get_peer()
+
+    def get_peer(self) -> str:
+        """Name and address of the peer as they came, without tags and parameters (C26)."""
+        request = self.invite_request
+        return written_address(self.to if request is None else request.headers.get("From") or "")
+
+    def get_param(self, *keys: str) -> Any:
+        """The value of one key, or a list of the values of several (C42)."""
+        if self.is_up and not media_ports.SHOWN.isdisjoint(keys):
+            media_ports.show(self)
+        if len(keys) == 1:
+            return self.param.get(keys[0])
+        return [self.param.get(key) for key in keys]
+
+    def set_param(self, **values: Any) -> "Call":
+        """Change parameters; they count from the next INVITE or start of media on (C41)."""
+        self.param.update(values)
+        media_ports.reshape(self, tuple(values))
+        return self
+
+    def receive(self, message: Request | Response, source: Hop) -> None:
+        """Take a message of this call; what a `receiver` delegates to (C40)."""
+        self.actor.receive(message, source, 0, self.worker.now())
+        self.worker.touch(self.actor)
+
+    # ---- a call that came in
+
+    def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send a provisional response (RFC 3261 section 13.3.1.1)."""
+        pairs = checked_pairs("headers", headers)
+        self.actor.ring(status, pairs, self.worker.now(), described=self.param.sdp is not None)
+        self.worker.touch(self.actor)
+
+    def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send a provisional response with our answer, so that the caller hears us before the call is up."""
+        described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
+        self.actor.ring(status, pairs, self.worker.now(), early_media=True, described=described)
+        self.worker.touch(self.actor)
+
+    async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Take the call: 200 with our answer; returns when the ACK is there.
+
+        Raises:
+            CallEnded: the caller gave up, or the offer could not be taken.
+        """
+        self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
+        self.up = self.future()
+        self.accept(pairs)
+        await self.up
+
+    def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there.
+
+        Raises:
+            CallEnded: the caller gave up.
+        """
+        self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
+        media_ports.take_over(self)
+        hold, self.param.call_on_hold = self.param.call_on_hold, False
+        self.actor.answer(pairs, self.worker.now(), hold=hold)
+        self.worker.touch(self.actor)
+
+    def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Refuse the call with a final status from 300 to 699."""
+        pairs = checked_pairs("headers", headers, contacts=True)
+        self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.now())
+        self.worker.touch(self.actor)
+
+    # ---- both directions
+
+    async def established(self) -> None:
+        """Wait until a call that we placed is up.
+
+        Raises:
+            CallRejected: the peer answered 300 to 699.
+            CallTimeout: no final answer in time.
+            CallEnded: the call was given up on our side.
+        """
+        if self.actor.state is State.UP:
+            return
+        self.raise_if_over()
+        if self.up is None:
+            self.up = self.future()
+        await self.up
+
+    async def reinvite(self, **param: Any) -> "Call":
+        """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
+
+        Without `cb_final` it returns when the answer is there; with it, at once. ring_time, cb_noanswer: as for the
+        first INVITE. resp40x: the 401 or 407 that our last INVITE got, auth: credentials for it; then this INVITE, the
+        call's first one too, carries them at once (C31).
+
+        Raises:
+            CallRejected: the peer refused; the call stays up.
+            CallTimeout: no answer came.
+        """
+        if self._unplaced is not None:
+            return await self._unplaced[0].place(self._unplaced[1], self.set_param(**param).param, self)
+        if "resp40x" in param or "auth" in param:
+            credentials.prepare(self, param.pop("resp40x", None), param.pop("auth", None))
+        while param.get("cb_final", self.param.cb_final) is None and self.up is not None and not self.up.done():
+            await asyncio.wait((self.up,))  # one after the other: each waits for the answer to its own
+        self.raise_if_over()
+        clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
+        self.set_param(**param)
+        self.up = self.future() if self.param.cb_final is None else None
+        self.send_invite(clear=clear)
+        if self.up is not None:
+            await self.up
+        return self
+
+    async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
+        """Negotiate the session anew with an UPDATE (RFC 3311), also before the answer, once a reliable 1xx agreed.
+
+        param: merged into the parameters, as by `reinvite`. Media lines are not added. The final response is returned.
+
+        Raises:
+            CallRejected, CallTimeout: what was agreed before holds. 488 also for a 2xx whose answer is of no use.
+            LocalProtocolError: an offer of either side is open, or nothing is agreed yet; nothing was sent.
+        """
+        self.raise_if_over()
+        pairs = checked_pairs("headers", headers)
+        self.set_param(**param)
+        media_ports.take_over(self)
+        number = self.actor.update(pairs, self.worker.now(), hold=self.param.call_on_hold)
+        self.param.call_on_hold = False
+        done: asyncio.Future[Response] = self.future()
+        self.requests[number] = (None, done)
+        self.worker.touch(self.actor)
+        return await done
+
+    def send_invite(self, *, clear: bool = False) -> None:
+        """Send the INVITE that the parameters describe, the first one or a later one."""
+        param, actor = self.param, self.actor
+        headers, ack_lines = param.header_pairs(), lines_of(param.ack_pairs())
+        if clear:
+            self.clear_sdp()
+        media_ports.take_over(self)
+        hold, param.call_on_hold = param.call_on_hold, False
+        actor.session.ack_lines, actor.session.ring_time = ack_lines, param.ring_time or RING_TIME
+        actor.invite(headers, self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
+        self.worker.touch(actor)
+
+    def clear_sdp(self) -> None:
+        """Drop ports and descriptions: the next ones are new (C14)."""
+        self.actor.media.renew()
+        self.param.update({"sdp": None, "sdp_peer": None, "media_lsocks": (), "media_ssocks": ()})
+
+    async def hold(self) -> None:
+        """Ask the peer to send nothing, by a re-INVITE (C22)."""
+        await self.reinvite(call_on_hold=True)
+
+    async def resume(self) -> None:
+        """End the hold by a re-INVITE with our real address and direction."""
+        await self.reinvite()
+
+    def cancel(self, cb_final: Callback = None, **more: Any) -> bool:
+        """Give up the INVITE of ours that is pending (C32); False when there is none. A second one is told too.
+
+        cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
+        """
+        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        before = self.cancel_arguments
+        if self.actor.session.cancel_open:
+            self.cancel_arguments = (*before, given)
+            return True
+        self.cancel_arguments = (given,)
+        cancelled = self.actor.cancel(self.worker.now())
+        if not cancelled:
+            self.cancel_arguments = before
+        self.worker.touch(self.actor)
+        return cancelled
+
+    def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
+        """End the call by what fits (BYE, CANCEL, refusal) at once; awaiting it waits until every figure is final.
+
+        cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
+        without it `send_bye` is (C33). That of each further `bye` is called too, until that response.
+        """
+        given = {"cb_final": checked_callback("cb_final", cb_final), **more}
+        before = self.bye_arguments
+        if self.actor.state is not State.OVER and not self.times.bye_sent:
+            self.bye_arguments = (given,)
+        elif self.actor.session.bye_open and (cb_final is not None or more):
+            self.bye_arguments = (*(before or ({},)), given)  # that of a `hang_up` is the default
+        self.hang_up()
+        return self._end_awaited()
+
+    def hang_up(self) -> None:
+        """End the call without waiting; harmless when it is over."""
+        self.actor.hang_up(self.worker.now())
+        self.worker.touch(self.actor)
+
+    async def over(self) -> None:
+        """Wait until the call is over and its figures are final; never raises `CallEnded`."""
+        await self._end_awaited()
+
+    def _end_awaited(self) -> "asyncio.Future[None]":
+        waiter: asyncio.Future[None] = self.worker.loop.create_future()
+        if self.closed or self._unplaced is not None:
+            waiter.set_result(None)
+        else:
+            self.over_waiters.append(waiter)
+        return waiter
+
+    def request(
+        self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str
+    ) -> "asyncio.Future[Response]":
+        """Send any other request within the dialog (C34); awaiting it gives the final response.
+
+        headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body, text/plain or
+        that of octets when not given. cb_final: called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final
+        response or timeout. That of REFER only says that the peer will try; `transfer` waits for what comes of it.
+
+        Raises:
+            CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
+            ConfigurationError: method, headers or content type cannot be written, or it is an UPDATE with an offer,
+                which is `update`'s; nothing was sent.
+        """
+        self.raise_if_over()
+        octets, kind, pairs = checked_request(method, body, headers)
+        checked_callback("cb_final", cb_final)
+        request_id = self.actor.request(method, octets, kind, pairs, self.worker.now())
+        future: asyncio.Future[Response] = self.future()
+        if cb_final is not None:
+            future.cancel()
+        self.requests[request_id] = (cb_final, None if cb_final is not None else future)
+        self.worker.touch(self.actor)
+        return future
+
+    async def transfer(self, target: "str | Call") -> None:
+        """Have the peer call somebody else (RFC 3515), or talk to the peer of another call of ours (RFC 5589).
+
+        Returns when the peer reports that the new call is up; then ours can be hung up.
+
+        Raises:
+            CallRejected: the peer refused, or its call to the target failed.
+        """
+        self.raise_if_over()
+        address, replaces = taken_over(target.actor.session) if isinstance(target, Call) else (target, None)
+        checked_text("target", address)
+        done: asyncio.Future[Response] = self.future()
+        request_id = self.actor.refer(address, replaces, "", self.worker.now())
+        self.requests[request_id] = (None, done)
+        self.transfers |= {request_id}
+        self.worker.touch(self.actor)
+        try:
+            await done
+        finally:
+            del done  # its error holds this frame
+
+    # ---- digits
+
+    async def dtmf(
+        self,
+        events: str,
+        duration: int = 100,
+        methods: str | Sequence[str] = "rfc2833,audio",
+        cb_final: Callback = None,
+    ) -> None:
+        """Send digits and return when all are out, or with `cb_final` at once (C35 to C38).
+
+        events: 0-9 A-D * #; any other character is a pause of `duration`. duration: milliseconds per digit.
+        methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the peer
+        takes; dtmf-relay or dtmf alone); names in any case, with commas or blanks between them. cb_final: called with
+        "OK" when all are out, with "FAIL" and the reason, as text, when not; the reason is left out for a function that
+        takes one argument.
+
+        Raises:
+            CallError: at once, an unknown method, more than 1000 digits and pauses, or an impossible duration. Without
+                `cb_final`: no media runs, no method can be used, or the peer lets us send nothing now (it answered
+                a=sendonly, or holds the call): what waited is dropped, also when the peer stops us half-way.
+            CallEnded: the call ended before all digits were out; `digits_sent` has those that were. One is out when its
+                first end packet, its whole tone or the response to its INFO is there.
+        """
+        self.raise_if_over()
+        modes = dtmf_modes(methods)
+        call_digits.check(events, duration)
+        if cb_final is not None:
+            self.spawn(call_digits.send_with_callback(self, events, duration, modes, cb_final))
+            return
+        await call_digits.send(self, events, duration, modes)
+
+    async def digits(
+        self,
+        count: int | None = None,
+        timeout: float | None = None,
+        *,
+        until: str = "",
+        between: float | None = None,
+        first: float | None = None,
+    ) -> str:
+        """The next digits that come in, or came and were not read: up to `count`, or to the first of `until`.
+
+            pin = await call.digits(4, timeout=10)
+            number = await call.digits(until="#", first=8, between=3)
+
+        count: how many; None = 1000 at most. until: digits that end the input ("#", "*#"); the one that came is not
+        returned. timeout, first, between: seconds for all of them, until the first, and from one to the next; when they
+        pass, what has come is returned. Digits after the last one wait for the next call; `flush_digits` drops them.
+
+        Raises:
+            CallEnded: the call ended before.
+            ConfigurationError: nothing would end the input.
+        """
+        return await call_digits.collect(self, count, timeout, until, between, first)
+
+    def flush_digits(self) -> str:
+        """Drop the digits that came and were not read, before a question; returns them."""
+        dropped = "".join(self.unread)
+        self.unread.clear()
+        return dropped
+
+    async def received_digits(self) -> AsyncIterator[str]:
+        """Each digit as it comes in, until the call ends."""
+        while True:
+            try:
+                digit = await call_digits.next_digit(self)
+            except CallEnded:
+                return
+            yield digit
+
+    # ---- media
+
+    def start_media(self, handler: MediaHandler) -> "asyncio.Future[str]":
+        """Run a handler on every line of the call, in place of what ran before.
+
+        It begins at once; awaiting it waits until source and output are open. When its source ends, or cannot be had,
+        `cb_rtp_done` is called, or else the call is hung up.
+
+        Raises:
+            ConfigurationError: it is no `MediaHandler`. MediaError: from the awaitable; the call goes on with what it
+                sent before. CallEnded: from the awaitable, when the call ends first.
+        """
+        handler, self.stopped = checked_handler(handler), None
+        return self._run(handler, under=False)
+
+    def start_under_plays(self, handler: MediaHandler) -> None:
+        """Run a handler at the start of each session, as `init_media`; what `play` sends goes on over it."""
+        self.stopped = None
+        self._run(handler, under=True)
+
+    def _run(self, handler: MediaHandler, *, under: bool) -> "asyncio.Future[str]":
+        self.handler = handler
+        return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
+
+    def play(self, source: str | Path | Source, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
+        """Send a file, or another source (see `media.messages`), over what is sent now, which goes on afterwards.
+
+        It begins at once, in place of an earlier play; awaiting it waits for its end and returns the digit that ended
+        it, or nothing when it was played, stopped or replaced. Cancelling the wait stops it. repeat: how often a file
+        is played; less than 0 = until it is stopped. until: digits that end it, such as "#" or "0123456789*#"; the one
+        that did is not read again by `digits`.
+
+        Raises:
+            ConfigurationError: there can be no such file or source, or until has something that is no digit.
+            MediaError: from the awaitable: it cannot be played, or the peer lets us send nothing for 30 s. Where nobody
+                waits, it is logged, counted, and the call's `failure`.
+            CallEnded: from the awaitable, when the call ends first.
+        """
+        if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
+            raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
+        wanted = checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
+        return self._ask(lambda requests: requests.play(wanted, until))
+
+    def stop_playing(self) -> None:
+        """End what `play` sends; what was sent before goes on. Harmless when nothing is played."""
+        if self.media_requests is not None:
+            self.media_requests.stop()
+
+    def record(self, file: str | Path, sides: str = "heard") -> "asyncio.Future[str]":
+        """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
+
+        It begins at once; awaiting it waits until the file is open. A WAV file keeps one rate through every change of
+        codec and can be read while it is written; the same file named again goes on. sides: "heard", or, in a ".wav"
+        file, with what is sent: "stereo" (left heard, right sent) or "mixed".
+
+        Raises:
+            ConfigurationError: no file can have that name, or it cannot hold both directions.
+            MediaError: from the awaitable: it cannot be written. Where nobody waits, and when the disk is full later,
+                it is logged, counted, and the call's `failure`.
+            CallEnded: from the awaitable, when the call ends first.
+        """
+        sink = recording_sink(file, sides)
+        return self._ask(lambda requests: requests.record(sink))
+
+    def stop_recording(self) -> None:
+        """End the recording; its file can be read at any moment, and is complete when the call is over."""
+        self._ask(lambda requests: requests.record(("none",)))
+
+    def rtp_cleanup(self) -> None:
+        """Stop the running media only; signalling stays, the next INVITE of either side starts it again (C25)."""
+        stopped = self.stopped or (self.handler, self.actor.media.demand.source)
+        self._run(MediaHandler(("none",), ("none",)), under=False)
+        self.stopped = stopped
+
+    def restart_media(self) -> None:
+        """Start again what `rtp_cleanup` has stopped; an INVITE was answered."""
+        if self.stopped is not None:
+            (handler, source), self.stopped = self.stopped, None
+            sink: Sink = ("callback",) if handler is not None and handler.write is not None else ("none",)
+            self._run(MediaHandler(source, sink), under=True)
+            self.handler = handler
+
+    def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
+        """Ask something of the media; of a call that is over it fails."""
+        if self.actor.state is State.OVER:
+            failed = MediaRequest(loop=self.worker.loop)
+            failed.set_exception(self.ended())
+            failed.exception()  # nobody has to wait
+            return failed
+        if self.media_requests is None:
+            make, worker = partial(self.future, MediaRequest), self.worker
+            self.media_requests = MediaRequests(self.actor.media, make, worker.flush_soon, worker.loop)
+        return request(self.media_requests)
+
+    def cleanup(self) -> None:
+        """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
+        if not self.closed:
+            self.worker.abandon(self)
+
+    # ---- waiting and calling back, for the parts of a call
+
+    def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
+        """A future that fails with `CallEnded` when the call ends first."""
+        future = kind(loop=self.worker.loop)
+        self._waiters.add(future)
+        future.add_done_callback(self._settled)
+        return future
+
+    def _settled(self, future: "asyncio.Future[Any]") -> None:
+        self._waiters.discard(future)
+        if future is self.up:
+            self.up = None  # its error holds frames that hold us
+        elif future is self.digit_waiter:
+            self.digit_waiter = None
+        if not future.cancelled():
+            future.exception()  # nobody has to wait: then nothing is reported as forgotten
+
+    def fail_waiters(self, error: CallError) -> None:
+        """The call is over: everything that waits on it fails."""
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_exception(error)
+
+    def reopened(self) -> None:
+        """Its first INVITE is sent once more: what was over is not."""
+        self.closed, self.error = False, None
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+            self._grace_timer = None
+
+    def ended(self) -> CallEnded:
+        """What awaits on this call raise at its end; with its cause, where our own code failed."""
+        error = CallEnded(self.actor.cause)
+        error.__cause__ = self.actor.crash
+        return error
+
+    def ended_by(self, error: BaseException) -> bool:
+        """Whether an error only says that the call ended in the same moment, which is an outcome and no fault."""
+        return self.actor.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
+
+    def raise_if_over(self) -> None:
+        """Raise what ended the call, if it is over."""
+        if self.actor.state is State.OVER:
+            was_up = self.times.answered > 0  # then an error is that of a re-INVITE
+            raise self.ended() if was_up or self.error is None else self.error.again()
+
+    def call_back(self, callback: Callback, *arguments: Any) -> Any:
+        """Invoke a callback of any form; a coroutine runs as a task of the call."""
+        return invoke(callback, *arguments, spawn=self.spawn)
+
+    def decide(
+        self,
+        callback: Callback,
+        *arguments: Any,
+        then: Callable[[Any], None],
+        refuse: Callable[[], None] | None = None,
+    ) -> None:
+        """Invoke a callback whose result decides about this call, in every form; `then` gets the result.
+
+        It gets that of a coroutine function when it has returned: the call may be over by then. refuse: refuses what
+        was to be decided within a call that is up, when the callback or `then` fails; the call goes on (RFC 3261 14.2).
+        Without it, and before the answer, a failure ends the call.
+        """
+        try:
+            result = ask(callback, *arguments)
+            if isinstance(result, Awaitable):
+                self.spawn(self._decided(result, then, refuse))
+            else:
+                then(result)
+        except FAILURES as error:
+            if not self._goes_on(error, refuse):
+                raise
+
+    async def _decided(
+        self, result: Awaitable[Any], then: Callable[[Any], None], refuse: Callable[[], None] | None
+    ) -> None:
+        try:
+            decision = await result
+        except FAILURES as error:
+            if (isinstance(error, CallError) and self.ended_by(error)) or self._goes_on(error, refuse):
+                return
+            if isinstance(error, CallError):
+                raise RuntimeError("a callback raised the error of another call instead of its decision") from error
+            raise
+        try:
+            then(decision)
+        except FAILURES as error:
+            if not self._goes_on(error, refuse):
+                raise
+
+    def _goes_on(self, error: BaseException, refuse: Callable[[], None] | None) -> bool:
+        """Whether a decision that has failed cost only what was to be decided."""
+        if refuse is None or not self.times.answered or self.actor.state is State.OVER:
+            return False
+        self.worker.crashes.tell(f"a decision within call {shown(self.call_id)} failed and is refused", error)
+        self.failure = self.failure or "scenario_error"
+        refuse()
+        return True
+
+    def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
+        """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
+        task = self.worker.loop.create_task(self._carry_through(awaitable))
+        if not isinstance(self.tasks, set):
+            self.tasks = set()
+        self.tasks.add(task)
+        task.add_done_callback(self._task_done)
+        if self.actor.state is State.OVER:
+            self.bound_tasks()
+        return task
+
+    async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
+        try:
+            await awaitable
+        except MediaError:
+            self.failure = self.failure or MEDIA_REFUSED
+        except CallError:
+            pass  # an outcome of a call
+        except FAILURES as error:
+            if self.ended_by(error):
+                return
+            self.worker.crashes.tell(f"a coroutine of call {shown(self.call_id)} failed and the call is ended", error)
+            self.failure = self.failure or "scenario_error"
+            if self.actor.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
+                self.reject(500)  # as for the error of a function (RFC 3261 section 21.5.1)
+            else:
+                self.hang_up()
+
+    def bound_tasks(self) -> None:
+        """The call is over: what runs for it has `grace` seconds left."""
+        if self.tasks and self._grace_timer is None:
+            self._grace_timer = self.worker.loop.call_later(self.grace, self._cancel_tasks)
+
+    def _task_done(self, task: "asyncio.Task[None]") -> None:
+        if isinstance(self.tasks, set):
+            self.tasks.discard(task)
+        if not self.tasks and self._grace_timer is not None:
+            self._grace_timer.cancel()  # or it would hold the call until then
+            self._grace_timer = None
+
+    def _cancel_tasks(self) -> None:
+        for task in list(self.tasks):
+            task.cancel()

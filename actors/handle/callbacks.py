@@ -1,0 +1,126 @@
+"""Callbacks in every form of the man page's `invoke_callback` (CALL.md section 1): one function that invokes them.
+
+A callable or coroutine function; an object with `run`; a tuple or list (callable, *own arguments) whose own arguments
+come first; a `StopVariable`, `asyncio.Event` or future, which is set; a compiled regular expression; None.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from inspect import iscoroutinefunction, signature
+from typing import Any
+
+from ..diagnosis.crash_log import FAILURES
+from ..errors import CallError
+
+
+class StopVariable:
+    """A variable that a callback sets: to its first argument, or to True when there is none."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: Any = None
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+Callback = Any
+"""Anything that `invoke` takes."""
+
+
+def is_callback(value: Any) -> bool:
+    """Whether `invoke` takes it."""
+    if isinstance(value, tuple | list):
+        return not value or is_callback(value[0])
+    if value is None or isinstance(value, StopVariable | asyncio.Event | asyncio.Future | re.Pattern):
+        return True
+    return callable(value) or callable(getattr(value, "run", None))
+
+
+def ask(callback: Callback, *arguments: Any) -> Any:
+    """Call it; what it returns, of a coroutine function the awaitable, as Perl's `invoke_callback` does.
+
+    A regular expression returns whether it matches any argument, as text; what is set, what it was set to.
+
+    Raises:
+        TypeError: it is none of the forms.
+    """
+    if callback is None:
+        return None
+    if isinstance(callback, tuple | list):
+        return ask(callback[0], *callback[1:], *arguments) if callback else None
+    if isinstance(callback, StopVariable | asyncio.Event | asyncio.Future):
+        return _set(callback, arguments[0] if arguments else True)
+    if isinstance(callback, re.Pattern):
+        return any(callback.search(str(each)) for each in arguments)
+    action = callback if callable(callback) else getattr(callback, "run", None)
+    if action is None:
+        raise TypeError(f"{type(callback).__name__} is no callback: give a callable, an object with run(), a tuple …")
+    return action(*arguments)
+
+
+def _set(reference: "StopVariable | asyncio.Event | asyncio.Future[Any]", value: Any) -> Any:
+    if isinstance(reference, StopVariable):
+        reference.value = value
+    elif isinstance(reference, asyncio.Event):
+        reference.set()
+    elif not reference.done():
+        reference.set_result(value)
+    return value
+
+
+def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
+    """Call one whose result decides nothing, in every form; returns as `ask`, of a coroutine function nothing.
+
+    spawn: is given the awaitable of a coroutine function, to run it on the call. Where the result decides, see
+    `Call.decide`.
+
+    Raises:
+        TypeError: it is none of the forms.
+    """
+    result = ask(callback, *arguments)
+    if isinstance(result, Awaitable):
+        spawn(result)
+        return None
+    return result
+
+
+def takes(callback: Callback, count: int) -> bool:
+    """Whether a callback can be given so many arguments, besides its own; anything but a function takes any number."""
+    own = 0
+    while isinstance(callback, tuple | list):
+        if not callback:
+            return True
+        own += len(callback) - 1
+        callback = callback[0]
+    action = callback if callable(callback) else getattr(callback, "run", None)
+    if action is None:
+        return True
+    try:
+        signature(action).bind(*([None] * (own + count)))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def answers_later(callback: Callback) -> bool:
+    """Whether a callback is a coroutine function in one of the forms, as far as that shows without calling it."""
+    if isinstance(callback, tuple | list):
+        return bool(callback) and answers_later(callback[0])
+    action = callback if callable(callback) else getattr(callback, "run", None)
+    while isinstance(action, partial):
+        action = action.func
+    return iscoroutinefunction(action) or iscoroutinefunction(getattr(type(action), "__call__", None))  # noqa: B004
+
+
+async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, BaseException], None]) -> None:
+    """Await a callback's coroutine; its failure is told, as by `CrashLog.tell`, and ends nothing else."""
+    try:
+        await awaitable
+    except CallError:
+        pass  # the call ended first; its own callbacks say so
+    except FAILURES as error:
+        tell("a callback failed", error)

@@ -1,0 +1,151 @@
+"""What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, Final
+
+from sipswarm.media.messages import Source
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
+from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
+
+from ..call.dtmf_methods import dtmf_modes
+from ..call.media import LARGEST_PAYLOAD
+from ..errors import ConfigurationError
+from .media_handlers import MediaHandler
+from .media_values import checked_tone
+from .parameters import CallParameters, NegotiatedRtpParam
+
+BY_NAME: Final[Mapping[str, Codec]] = {
+    "pcmu": codec_for(0),
+    "pcma": codec_for(8),
+    "g722": codec_for(9),
+    "l16": codec_for(96, "L16/8000"),
+    "opus": codec_for(97, "opus/48000/2"),
+}
+"""the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
+EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
+"""telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
+_SAMPLE_RATES: Final = {"G722": 16_000}
+"""samples a second of codecs where that is not the RTP clock (RFC 3551 section 4.5.2)"""
+STATISTICS_INTERVAL: Final = 1.0
+"""seconds between two figures of a call that user code runs"""
+SRTP_MODES: Final = ("off", "optional", "required")
+
+
+def demand_wishes(param: CallParameters) -> dict[str, Any]:
+    """The fields of `MediaDemand` that parameters decide.
+
+    Raises:
+        ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
+    """
+    wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
+    wishes["statistics_interval"], wishes["must_flow"] = STATISTICS_INTERVAL, True
+    handler = param.init_media
+    if handler is not None:
+        wishes["source"] = ("none",)  # what runs is the handler's to say
+    if isinstance(handler, MediaHandler) and handler.source[:1] == ("file",):
+        wishes["file"] = handler.source
+    modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
+    wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
+    wishes["tones"] = param.cb_dtmf is None and "inband" in modes
+    given = param.rtp_param
+    if given is None or isinstance(given, NegotiatedRtpParam):
+        return wishes
+    try:
+        if isinstance(given, str | bytes):
+            raise TypeError("it is no list")
+        payload_type, size, interval, *name = given
+        codec = codec_for(int(payload_type), str(name[0]) if name else "")
+        wishes["payload_size"], wishes["interval"] = _packet(int(size), float(interval))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"rtp_param {given!r}: {error}; write [payload type, octets, seconds] or [97, 50, 0.03, 'iLBC/8000']"
+        ) from error
+    wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
+    return wishes
+
+
+def check_source(source: Source, codecs: Iterable[Codec]) -> None:
+    """See that every codec of a call can carry what it is to send: a re-INVITE may choose any of them.
+
+    Raises:
+        ConfigurationError: a tone above half the sample rate of one.
+    """
+    if source[:1] != ("tone",):
+        return
+    hz = checked_tone(source[1])
+    for codec in codecs:
+        rate = _SAMPLE_RATES.get(codec.name.upper(), codec.clock_rate)
+        if codec.name and codec.name.lower() != TELEPHONE_EVENT and hz > rate / 2:
+            raise ConfigurationError(
+                f"a tone of {hz:g} Hz does not fit {codec.name}, which carries up to {rate // 2} Hz; choose a lower"
+                " tone, or codecs that can carry it"
+            )
+
+
+def _packet(octets: int, seconds: float) -> tuple[int, float]:
+    """Size and interval of packets of the user's own. Raises ValueError for what no stream can send."""
+    if not 1 <= octets <= LARGEST_PAYLOAD:
+        raise ValueError(f"{octets} octets are not between 1 and {LARGEST_PAYLOAD}")
+    if not 0.001 <= seconds <= 1.0:
+        raise ValueError(f"{seconds:g} s are not between 0.001 and 1")
+    return octets, seconds
+
+
+def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
+    """The codecs of these names in their order, and telephone-event on the clock of each; none named = the usual ones.
+
+    Raises:
+        ConfigurationError: a name that is not known, or comes twice.
+    """
+    if not names:
+        return DEFAULT_CODECS
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown or len(set(names)) < len(names):
+        reason = f"{unknown[0]!r} is not known" if unknown else "one is named twice"
+        raise ConfigurationError(f"codecs {','.join(names)}: {reason}; there are {', '.join(BY_NAME)}")
+    speech = tuple(BY_NAME[name] for name in names)
+    clock_rates = dict.fromkeys(codec.clock_rate for codec in speech)
+    return speech + tuple(EVENTS_AT[clock_rate] for clock_rate in clock_rates)
+
+
+def given_description(param: CallParameters) -> SessionDescription | None:
+    """The user's own description, from an object, octets, text or a mapping of parts; None when there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read, or `media_lsocks` does not go with it.
+    """
+    if param.sdp is None:
+        return None
+    if not param.media_lsocks:
+        raise ConfigurationError("sdp needs media_lsocks, a lease of reserve_media or a bound UDP socket for each line")
+    sdp = param.sdp
+    try:
+        if isinstance(sdp, SessionDescription):
+            description = sdp
+        elif isinstance(sdp, Mapping):
+            description = SessionDescription.from_parts(sdp)
+        else:
+            description = SessionDescription.parse(sdp, strict=True)
+    except (ParseError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"sdp cannot be read: {error}") from error
+    if len(param.media_lsocks) != len(description.media):
+        raise ConfigurationError(
+            f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)}"
+        )
+    return description
+
+
+def srtp_mode(text: str) -> str:
+    """What to do about encrypted media: off, optional or required.
+
+    Raises:
+        ConfigurationError: another word, or encryption without the library that it needs.
+    """
+    if text not in SRTP_MODES:
+        raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
+    if text != "off" and find_spec("pylibsrtp") is None:
+        raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
+    return text

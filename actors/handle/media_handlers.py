@@ -1,0 +1,215 @@
+"""What a call does with its media: the man page's `media_recv_echo` and `media_send_recv`, and shorter names for them.
+
+A handler is a callback for `init_media`: called as (call, param), it starts itself on the call's streams. Files are
+read and written by the media worker; callbacks run in the process of the call, with frames in batches between them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sipswarm.media.messages import Sink, Source
+
+from ..errors import ConfigurationError
+from .callbacks import Callback, answers_later
+from .file_names import file_name
+from .media_values import AHEAD, checked_sink, checked_source
+
+if TYPE_CHECKING:
+    from .call import Call
+
+FrameWriter = Callback
+"""called as (payload, sequence number, timestamp, channel, payload type) for each frame received: a function, an object
+with run(), or (function, own arguments …), which come first; a function that takes fewer gets the first ones"""
+FrameReader = Callback
+"""called as (sequence number, channel), in the same forms; gives a payload, (payload, payload type, marker, timestamp),
+or None at the end"""
+_WRITTEN: Final = 5
+_READ: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHandler:
+    """What is sent and where what is received goes."""
+
+    source: Source = ("silence",)
+    sink: Sink = ("none",)
+    read: FrameReader | None = None
+    """asked for frames, with source ("callback",) or ("callback", seconds ahead)"""
+    write: FrameWriter | None = None
+    """given frames, with sink ("callback",)"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", checked_source(self.source))
+        object.__setattr__(self, "sink", checked_sink(self.sink))
+        object.__setattr__(self, "read", _function("read", self.read, _READ))
+        object.__setattr__(self, "write", _function("write", self.write, _WRITTEN))
+
+    def __call__(self, call: "Call", param: object) -> None:
+        """Start on a call, as `init_media`."""
+        call.start_under_plays(self)
+
+
+def checked_handler(given: object) -> MediaHandler:
+    """A media handler that a user gave. Raises ConfigurationError for anything else."""
+    if not isinstance(given, MediaHandler):
+        raise ConfigurationError(f"{given!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
+    return given
+
+
+def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | None:
+    """A frame callback of any form as a function that takes all arguments. what: read or write. count: of arguments.
+
+    Raises:
+        ConfigurationError: it is no callback, it is a coroutine function, or it wants more than there is.
+    """
+    if given is None:
+        return None
+    if answers_later(given):
+        raise ConfigurationError("frames are read and written at once; give plain functions")
+    own: tuple[Any, ...] = ()
+    action = given
+    while isinstance(action, tuple | list) and action:
+        own, action = (*action[1:], *own), action[0]
+    action = action if callable(action) else getattr(action, "run", None)
+    if not callable(action):
+        raise ConfigurationError(
+            f"{what}: {given!r} is no function, no object with run() and no (function, own arguments)"
+        )
+    takes = _most_arguments(what, action, len(own) + count)
+    if not own and takes >= count:
+        function: Callable[..., Any] = action
+        return function
+    return lambda *arguments: action(*(*own, *arguments)[:takes])
+
+
+def _most_arguments(what: str, action: Callable[..., Any], count: int) -> int:
+    """How many of so many arguments a function takes by position."""
+    try:
+        parameters = signature(action).parameters.values()
+    except (TypeError, ValueError):  # of a built-in function
+        return count
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        positional = count
+    else:
+        positional = sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters)
+    needed = [
+        each.name
+        for number, each in enumerate(parameters)
+        if each.default is each.empty
+        and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        and (number >= count or each.kind is each.KEYWORD_ONLY)
+    ]
+    if needed:
+        raise ConfigurationError(f"{what}: {action!r} gets {count} arguments, and wants {', '.join(needed)} too")
+    return min(positional, count)
+
+
+def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter | None]:
+    if output is None:
+        return ("none",), None
+    if isinstance(output, str | Path):
+        return ("file", file_name(output)), None
+    return ("callback",), output
+
+
+def echo(output: str | Path | FrameWriter | None = None, delay: int = 0) -> MediaHandler:
+    """Send back what comes in, `delay` packets later; less than 0 only receives (man page `media_recv_echo`).
+
+    delay: packets that are held, as Perl does it: with 10 the first goes back when the 11th comes. output: a file
+    (".wav": decoded, any other: payload as received), or a `FrameWriter`.
+    """
+    sink, write = _sink_of(output)
+    return MediaHandler(("echo", delay), sink, None, write)
+
+
+def send_recv(
+    source: str | Path | FrameReader,
+    repeat: int = 1,
+    output: str | Path | FrameWriter | None = None,
+    *,
+    ahead: float = AHEAD,
+) -> MediaHandler:
+    """Send a file or what a callback gives, and receive (man page `media_send_recv`).
+
+    source: an audio file, payload ("raw:FILE", or named so), or a `FrameReader`. repeat: how often the file; less than
+    0 = endless.
+    ahead: seconds before their packet in which frames are asked for, up to 0.1. Less makes the delay of what is bridged
+    through callbacks shorter, and gaps likelier when this process is busy; 0 = one packet.
+
+    Raises:
+        ConfigurationError: a callback, a name of a file or `ahead` that cannot be.
+    """
+    sink, write = _sink_of(output)
+    if isinstance(source, str | Path):
+        return MediaHandler(("file", file_name(source), repeat), sink, None, write)
+    if source is None:
+        raise ConfigurationError("source None: give a file, or a function that gives frames")
+    if not isinstance(ahead, int | float) or isinstance(ahead, bool) or not 0 <= ahead <= AHEAD:
+        raise ConfigurationError(f"ahead {ahead!r} is not between 0 and {AHEAD} s")
+    return MediaHandler(("callback", ahead) if ahead != AHEAD else ("callback",), sink, source, write)
+
+
+def play(file: str | Path, repeat: int = 1) -> MediaHandler:
+    """Play a file, drop what comes in."""
+    return send_recv(file, repeat)
+
+
+SIDES: Final = ("heard", "stereo", "mixed")
+"""what a recording holds: what comes in, or what is sent too, on a channel of its own or in the same one"""
+
+
+def recording_sink(file: str | Path, sides: str = "heard") -> Sink:
+    """The sink of a recording.
+
+    Raises:
+        ConfigurationError: no file can have that name, or it cannot hold both directions.
+    """
+    name = file_name(file)
+    if not isinstance(sides, str) or sides not in SIDES:
+        raise ConfigurationError(f"sides {sides!r}: there are {', '.join(SIDES)}")
+    if sides == "heard":
+        return "file", name
+    if not name.lower().endswith(".wav"):
+        raise ConfigurationError(f"{name}: both directions are recorded in a .wav file only; give such a name")
+    return "file", name, sides
+
+
+def record(file: str | Path, sides: str = "heard") -> MediaHandler:
+    """Record what comes in, send silence. sides: as for `Call.record`."""
+    return MediaHandler(("silence",), recording_sink(file, sides))
+
+
+def silence() -> MediaHandler:
+    """Send silence, drop what comes in."""
+    return MediaHandler()
+
+
+def tone(hz: float = 440.0) -> MediaHandler:
+    """Send a tone, drop what comes in."""
+    return MediaHandler(("tone", hz))
+
+
+_BY_NAME: dict[str, Callable[..., MediaHandler]] = {
+    "recv_echo": echo,
+    "send_recv": send_recv,
+    "echo": echo,
+    "play": play,
+    "record": record,
+    "silence": silence,
+    "tone": tone,
+}
+
+
+def by_name(name: str, *arguments: Any, **options: Any) -> MediaHandler:
+    """A handler by the man page's name, with or without `media_`.
+
+    Raises:
+        ConfigurationError: no such handler.
+    """
+    builder = _BY_NAME.get(name.removeprefix("media_"))
+    if builder is None:
+        raise ConfigurationError(f"no media handler is called {name!r}; there are {', '.join(sorted(_BY_NAME))}")
+    return builder(*arguments, **options)

@@ -1,0 +1,226 @@
+"""What a call has asked of its media and waits for: plays, until their end; handlers and recordings, until they run.
+
+Each request has a number that the media worker gives back with its end, its refusal or its being done. A play has an
+end in every case: its own, a digit, its error, `stop`, another play, a peer that lets us send nothing for `HELD_TIME`,
+and that of the call. An error that is awaited is the business of whoever awaits it; any other one is the call's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any, Final, NamedTuple
+
+from sipswarm.media.messages import Sink, Source
+
+from ..call.media import CallMedia
+from ..errors import MediaError
+
+HELD_TIME: Final = 30.0
+"""seconds without a break in which the peer lets us send nothing, until a file is given up"""
+LOOK: Final = 0.5
+"""seconds between two looks at whether the peer lets us send"""
+NO_MEDIA: Final = 'no_stream: the call has no media; place or take it with some, not with media "none"'
+HELD: Final = f"held: the peer lets us send nothing for {HELD_TIME:.0f} s"
+
+
+class MediaRequest(asyncio.Future[str]):
+    """One request; its result is the digit that ended a play, else nothing."""
+
+    awaited = False
+    """somebody waits for it, and is told of its error"""
+
+    def add_done_callback(self, fn: Callable[..., object], /, *, context: Context | None = None) -> None:
+        """As for every future; from now on it counts as awaited."""
+        self.awaited = True
+        super().add_done_callback(fn, context=context)
+
+
+class _Play(NamedTuple):
+    number: int
+    request: MediaRequest
+    until: str
+    """the digits that end it"""
+    ends: bool
+    """by itself"""
+
+
+def _has_end(source: Source) -> bool:
+    return source[:1] == ("callback",) or (source[:1] == ("file",) and len(source) > 2 and int(source[2]) >= 0)
+
+
+class MediaRequests:
+    """Those of one call.
+
+    media: of the call. future: gives a request that fails with `CallEnded` when the call ends. flush: has commands
+    leave. loop: for the looks at a peer that holds us.
+    """
+
+    __slots__ = ("_flush", "_future", "_loop", "_media", "_number", "_open", "_play", "_timer")
+
+    def __init__(
+        self,
+        media: CallMedia,
+        future: Callable[[], MediaRequest],
+        flush: Callable[[], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._media = media
+        self._future = future
+        self._flush = flush
+        self._loop = loop
+        self._number = 0
+        self._open: dict[int, MediaRequest] = {}
+        """those that are not done, by each of their numbers"""
+        self._play: _Play | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- asking
+
+    def play(self, source: Source, until: str) -> MediaRequest:
+        """Send a source over what is sent now, in place of an earlier play."""
+        self._finish("")
+        request = self._begin()
+        if request.done():
+            return request
+        number = self._next_number(request)
+        self._play = _Play(number, request, until, _has_end(source))
+        self._media.play(source, number)
+        self._flush()
+        if self._play.ends:
+            self._timer = self._loop.call_later(LOOK, self._look, 0.0)
+        return request
+
+    def stop(self) -> None:
+        """End the play, if there is one."""
+        if self._play is not None:
+            self._finish("")
+            self._media.stop_playing()
+            self._flush()
+
+    def start(self, source: Source, sink: Sink, *, under: bool) -> MediaRequest:
+        """Send and receive otherwise from now on. under: a play goes on over it."""
+        if not under:
+            self._finish("")
+        request = self._begin()
+        if not request.done():
+            self._media.set_sink(sink, request_id=self._next_number(request))
+            self._media.set_source(source, request_id=self._next_number(request), under=under)
+            self._flush()
+        return request
+
+    def record(self, sink: Sink) -> MediaRequest:
+        """Put what comes in elsewhere from now on."""
+        request = self._begin()
+        if not request.done():
+            self._media.set_sink(sink, request_id=self._next_number(request))
+            self._flush()
+        return request
+
+    def _begin(self) -> MediaRequest:
+        request = self._future()
+        request.add_done_callback(self._settled)
+        request.awaited = False
+        if not self._media.demand.wanted and not request.done():
+            request.set_exception(MediaError(NO_MEDIA))
+        return request
+
+    def _next_number(self, request: MediaRequest) -> int:
+        self._number += 1
+        self._open[self._number] = request
+        return self._number
+
+    # ---- hearing
+
+    def digit(self, event: str) -> bool:
+        """A digit came; whether it ended the play, and is its result."""
+        play = self._play
+        if play is None or event not in play.until or play.request.done():
+            return False
+        self._finish(event)
+        self._media.stop_playing()
+        self._flush()
+        return True
+
+    def plays(self, number: int) -> bool:
+        """Whether that is the number of the play."""
+        return self._play is not None and self._play.number == number
+
+    def waits(self, number: int) -> bool:
+        """Whether that is the number of a request whose outcome is not known."""
+        return number in self._open
+
+    def done(self, number: int) -> None:
+        """The media worker has done a request; a play goes on until its end."""
+        if self.plays(number):
+            return
+        request = self._open.pop(number, None)
+        if request is not None and request not in self._open.values() and not request.done():
+            request.set_result("")
+
+    def ended(self, number: int) -> bool:
+        """A play has come to its end; False for one that had another end before."""
+        if not self.plays(number):
+            return False
+        self._media.playing = ()
+        self._finish("")
+        return True
+
+    def failed(self, number: int, reason: str) -> bool:
+        """A request failed; whether somebody waits for it, who is told."""
+        request = self._open.pop(number, None)
+        if self.plays(number):
+            self._let_go()
+            self._media.stop_playing()  # an earlier play lies there still
+            self._flush()
+        if request is None:
+            return False
+        if not request.done():
+            request.set_exception(MediaError(reason))
+        return request.awaited
+
+    # ---- ending
+
+    def close(self) -> None:
+        """The call is over."""
+        self._let_go()
+        self._open.clear()
+
+    def _finish(self, result: str) -> None:
+        play = self._play
+        self._let_go()
+        if play is not None and not play.request.done():
+            play.request.set_result(result)
+
+    def _let_go(self) -> None:
+        if self._play is not None:
+            self._open.pop(self._play.number, None)
+        self._play = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _settled(self, request: Any) -> None:
+        """Forget a request; a play whose wait was cancelled stops."""
+        self._open = {number: each for number, each in self._open.items() if each is not request}
+        if self._play is not None and self._play.request is request:
+            self._let_go()
+            if request.cancelled():
+                self._media.stop_playing()
+                self._flush()
+
+    def _look(self, held: float) -> None:
+        """Give a file up that the peer does not let us send."""
+        play = self._play
+        if play is None:
+            return
+        held = 0.0 if self._media.may_send else held + LOOK
+        if held < HELD_TIME:
+            self._timer = self._loop.call_later(LOOK, self._look, held)
+            return
+        self._timer = None
+        self._play = None
+        self._open.pop(play.number, None)
+        self._media.stop_playing()
+        self._flush()
+        if not play.request.done():
+            play.request.set_exception(MediaError(HELD))

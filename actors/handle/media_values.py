@@ -1,0 +1,84 @@
+"""Sources and sinks as users give them: plain values that a media worker can take, checked when they are given.
+
+What a value cannot be is refused here, so that a running call never learns of it from its media worker. Files are not
+opened here: whether they can be played or written is the worker's to say.
+"""
+
+from math import isfinite
+from typing import Any, Final
+
+from sipswarm.media.messages import Sink, Source
+
+from ..diagnosis.foreign_text import shown
+from ..errors import ConfigurationError
+from .file_names import file_name
+
+AHEAD: Final = 0.1
+"""seconds that frames of a callback are asked for ahead at most"""
+MOST: Final = 2**31 - 1
+"""the largest count of rounds or packets"""
+HIGHEST_TONE: Final = 24_000
+"""Hz; half the sample rate of the fastest codec"""
+_SHOWN: Final = 100
+_FORMS: Final = (
+    '("none",), ("silence",), ("tone", Hz), ("file", name, rounds), ("echo", packets), ("callback",) and'
+    ' ("callback", seconds)'
+)
+
+
+def checked_source(given: Any) -> Source:
+    """A source as plain values.
+
+    Raises:
+        ConfigurationError: there is no such source, or one of its values cannot be.
+    """
+    match given:
+        case ("none",) | ("silence",) | ("callback",):
+            return (given[0],)
+        case ("tone", hz):
+            return "tone", checked_tone(hz)
+        case ("file", name, rounds):
+            return "file", file_name(name), checked_count("repeat", rounds)
+        case ("echo", delay):
+            return "echo", checked_count("delay", delay)
+        case ("callback", ahead) if _is_number(ahead) and 0 <= ahead <= AHEAD:
+            return "callback", float(ahead)
+    raise ConfigurationError(f"source {_shown(given)}: there are names of files, {_FORMS}")
+
+
+def checked_sink(given: Any) -> Sink:
+    """A sink as plain values.
+
+    Raises:
+        ConfigurationError: there is no such sink, or no file can have its name.
+    """
+    match given:
+        case ("none",) | ("callback",):
+            return (given[0],)
+        case ("file", name):
+            return "file", file_name(name)
+        case ("file", name, "heard" | "stereo" | "mixed" as sides):
+            return "file", file_name(name), sides
+    raise ConfigurationError(f'sink {_shown(given)}: there are ("none",), ("file", name) and ("callback",)')
+
+
+def checked_tone(hz: Any) -> float:
+    """A frequency in Hz. Raises ConfigurationError for what no stream can send."""
+    if not _is_number(hz) or not 1 <= hz <= HIGHEST_TONE:
+        raise ConfigurationError(f"tone {_shown(hz)}: a frequency is a number from 1 to {HIGHEST_TONE} Hz")
+    return float(hz)
+
+
+def checked_count(what: str, given: Any) -> int:
+    """A whole number that fits 32 bits. what: its name for the user. Raises ConfigurationError."""
+    if not isinstance(given, int) or isinstance(given, bool) or not -MOST <= given <= MOST:
+        raise ConfigurationError(f"{what} {_shown(given)} is no whole number of at most {MOST}")
+    return given
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool) and isfinite(given)
+
+
+def _shown(given: Any) -> str:
+    return shown(repr(given), _SHOWN)

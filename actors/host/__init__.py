@@ -1,0 +1,1 @@
+"""The operating system: processes, files, standard streams, systemd."""

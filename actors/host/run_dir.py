@@ -1,0 +1,80 @@
+"""The run directory: private, locked by one node, home of the socket and shared files between its processes.
+
+A second bind on a live `ipc://` path succeeds and steals it, so the lock (flock) and the mode 0700 are what keeps two
+nodes and other users apart.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from ..errors import ConfigurationError
+
+LONGEST_SOCKET_PATH = 107
+"""octets; sun_path of unix(7) less its final NUL"""
+_LONGEST_NAME = "/media-999.sock"
+
+
+class RunDirectory:
+    """Made or taken, locked, emptied of stale socket and shared files; `close` leaves nothing of ours behind.
+
+    path: an existing or new directory; empty = a fresh one below `$XDG_RUNTIME_DIR` or the system's temporary folder.
+
+    Raises:
+        ConfigurationError: in use by another node, not private, too long a path, or not writable.
+    """
+
+    def __init__(self, path: str = "") -> None:
+        self._fresh = not path
+        if not path:
+            parent = os.environ.get("XDG_RUNTIME_DIR", "")
+            parent = parent if parent and os.access(parent, os.W_OK) else tempfile.gettempdir()
+            path = tempfile.mkdtemp(prefix="sipswarm-", dir=parent)
+        self.path = os.path.abspath(path)
+        length = len(os.fsencode(self.path + _LONGEST_NAME))
+        if length > LONGEST_SOCKET_PATH:
+            if self._fresh:
+                os.rmdir(self.path)
+            raise ConfigurationError(
+                f"run directory {self.path}: its socket paths would have {length} octets, the system allows "
+                f"{LONGEST_SOCKET_PATH}; choose a shorter --run-dir"
+            )
+        try:
+            Path(self.path).mkdir(mode=0o700, exist_ok=True)
+            status = os.stat(self.path)
+            if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+                raise ConfigurationError(
+                    f"run directory {self.path} must be yours and closed to others; do: chmod 700 {self.path}"
+                )
+            self._lock = os.open(os.path.join(self.path, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigurationError(
+                f"run directory {self.path}: {error.strerror}; choose a writable --run-dir"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(self._lock, 32).decode("ascii", "replace").strip()
+            os.close(self._lock)
+            raise ConfigurationError(
+                f"run directory {self.path} is in use by another sipswarm (pid {pid or 'unknown'}); "
+                "stop it or choose another --run-dir"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.write(self._lock, f"{os.getpid()}\n".encode())
+        self._remove_files()
+
+    def close(self) -> None:
+        """Remove the socket and shared files; a fresh directory goes too, in one that was given the lock file stays."""
+        self._remove_files()
+        if self._fresh:
+            shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def _remove_files(self) -> None:
+        for pattern in ("*.sock", "*.shared"):
+            for each in Path(self.path).glob(pattern):
+                each.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The main program of the child processes."""

@@ -1,0 +1,163 @@
+"""The control side of a worker process: introduces itself, beats, says what it counted, obeys the supervisor.
+
+A beat comes from inside the event loop, because a process that spins still answers ZeroMQ's own heartbeats. The loop's
+lag is measured by how late a short timer fires. Knows no role: roles give it their `Totals` and a few callables.
+"""
+
+import asyncio
+import gc
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from ..bus.link import Channel, DealerLink, Surroundings
+from ..bus.messages import CallFinished, Ready, Snapshot
+from ..config import NodeConfig
+
+BEAT = 0.5
+"""seconds between two snapshots"""
+LAG_PROBE = 0.1
+WINDOW = 4096
+REPORT_INTERVAL = 0.05
+"""seconds that reports wait for others: one frame for many, because a frame costs more than a call's other books"""
+REPORTS_AT_ONCE = 256
+MOST_REPORTS = 2 * WINDOW
+"""reports that wait while the supervisor does not take them; the oldest go first, and are counted"""
+
+
+class Child:
+    """One process's line to its supervisor.
+
+    before_snapshot: called before each beat, to bring gauges up to date; gives the number of live calls.
+    on_record: called with each record of the supervisor.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        role: str,
+        slot: int,
+        *,
+        surroundings: Surroundings,
+        before_snapshot: Callable[[], int],
+        on_record: Callable[[Any], None],
+    ) -> None:
+        loop, totals = surroundings.loop, surroundings.totals
+        self._loop = loop
+        self._totals = totals
+        self._before_snapshot = before_snapshot
+        self._on_record = on_record
+        self._role, self._slot = role, slot
+        self._number = 0
+        self._ready = False
+        self._probe_at = 0.0
+        self._gc_started = 0.0
+        self._lag = totals.distribution("sipswarm_event_loop_lag_seconds")
+        self._pause = totals.distribution("sipswarm_gc_pause_seconds")
+        self._reports: deque[Any] = deque()
+        self._reports_dropped = totals.cell("sipswarm_queue_dropped_total", "reports")
+        self._call_records = totals.cell("sipswarm_call_records_total")
+        self._report_timer: asyncio.TimerHandle | None = None
+        self._link = DealerLink(
+            surroundings,
+            config.endpoint("control"),
+            role=role,
+            slot=slot,
+            name="control",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_welcome=self._on_welcome,
+            on_unsent=self._on_unsent,
+            checks=True,
+            linger_ms=500,
+        )
+        gc.callbacks.append(self._on_gc)
+        self._beat_timer = loop.call_later(BEAT, self._beat)
+        self._arm_probe()
+
+    def ready(self) -> None:
+        """The role is linked to everything it needs."""
+        self._ready = True
+        if self._link.welcome:
+            self._link.send((Ready(self._role, self._slot),))
+
+    def report(self, record: Any) -> None:
+        """Tell the supervisor something, in order, within `REPORT_INTERVAL`; the end of a call is the usual case.
+
+        A record that cannot be sent is lost alone, and counted. The supervisor compares how many records of calls were
+        reported with how many it got.
+        """
+        if record.__class__ is CallFinished:
+            self._call_records.value += 1
+        self._reports.append(record)
+        if len(self._reports) > MOST_REPORTS:
+            self._reports.popleft()
+            self._reports_dropped.value += 1
+        if len(self._reports) == REPORTS_AT_ONCE:
+            self._flush_reports()
+        elif self._report_timer is None:
+            self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
+
+    def close(self) -> None:
+        """Send what waits and the last snapshot, and stop."""
+        self._flush_reports()
+        if self._report_timer is not None:
+            self._report_timer.cancel()
+        self._snapshot()
+        self._flush_reports()  # what was counted since the last snapshot
+        self._beat_timer.cancel()
+        self._probe_timer.cancel()
+        gc.callbacks.remove(self._on_gc)
+        self._link.close()
+
+    def _on_welcome(self) -> None:
+        if self._ready:
+            self.ready()
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        for record in records:
+            self._on_record(record)
+
+    def _on_unsent(self, record: Any) -> None:
+        self._reports_dropped.value += record.__class__ is not Snapshot
+
+    def _on_report_timer(self) -> None:
+        self._report_timer = None
+        self._flush_reports()
+        if self._reports:
+            self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
+
+    def _flush_reports(self) -> None:
+        """Hand over as much as the supervisor takes; the rest waits for the timer."""
+        reports = self._reports
+        while reports:
+            batch = list(islice(reports, REPORTS_AT_ONCE))
+            if not self._link.send(batch):
+                return
+            for _ in batch:  # those that could not be sent too: they would stay at the head for ever
+                reports.popleft()
+
+    def _beat(self) -> None:
+        self._snapshot()
+        self._beat_timer = self._loop.call_later(BEAT, self._beat)
+
+    def _snapshot(self) -> None:
+        live = self._before_snapshot()
+        self._number += 1
+        self._link.send((Snapshot(self._number, time.monotonic(), live, self._totals.snapshot()),))
+
+    def _arm_probe(self) -> None:
+        self._probe_at = time.monotonic() + LAG_PROBE
+        self._probe_timer = self._loop.call_later(LAG_PROBE, self._probe)
+
+    def _probe(self) -> None:
+        self._lag.add(max(0.0, time.monotonic() - self._probe_at))
+        self._arm_probe()
+
+    def _on_gc(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._gc_started = time.monotonic()
+        else:
+            self._pause.add(time.monotonic() - self._gc_started)

@@ -1,0 +1,216 @@
+"""What runs in each process that the supervisor starts: one role in one uvloop event loop.
+
+Started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open: its
+end of file says that the supervisor is gone, and the process closes what it has and exits. The only importer of uvloop.
+"""
+
+import asyncio
+import faulthandler
+import json
+import logging
+import math
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from random import Random
+from typing import Any, Protocol
+
+import uvloop
+
+from ..bus import link
+from ..bus.messages import Drain, Ready, Start, Stop, WorkerDown
+from ..config import NodeConfig
+from ..counting.totals import Totals
+from ..diagnosis import log_lines
+from ..host import kernel
+from .control_line import Child
+from .garbage import Collector
+
+ORPHAN_GRACE = 3.0
+"""seconds for hanging up when the supervisor has died"""
+_logger = logging.getLogger(__name__)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A uvloop event loop, for a process of the node or for the command line."""
+    return uvloop.new_event_loop()
+
+
+class Role(Protocol):
+    """What a process does: dispatcher, call worker or media worker behind the same few calls."""
+
+    def start(self, at: float) -> None:
+        """Every process is linked."""
+
+    def drain(self, within: float) -> None:
+        """Take no new work."""
+
+    def worker_down(self, role: str, slot: int, incarnation: int) -> None:
+        """Another process is gone."""
+
+    def update_gauges(self) -> int:
+        """Bring gauges up to date; the number of live calls or streams."""
+
+    def on_record(self, record: Any) -> None:
+        """A record of the supervisor that only this role understands."""
+
+    def settle(self) -> None:
+        """Count what is known at the end only; the last numbers leave after it."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Process:
+    """One role, its control line, and the way it ends.
+
+    order: what the supervisor wrote: role, slot, incarnation, descriptors of the listen sockets, configuration.
+    """
+
+    def __init__(self, order: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.config = NodeConfig.from_json(json.dumps(order["config"]))
+        self.name: str = order["role"]
+        self.slot: int = order["slot"]
+        self.incarnation: int = order["incarnation"]
+        self.loop = loop
+        self._orphaned = False
+        self.collector: Collector | None = None
+        """made when everything else is"""
+        self.totals = Totals()
+        self.context = link.new_context()
+        self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
+        self.sockets = [socket.socket(fileno=descriptor) for descriptor in order["descriptors"]]
+        self._role = _make_role(self)
+        self.child = Child(
+            self.config,
+            self.name,
+            self.slot,
+            surroundings=self.surroundings,
+            before_snapshot=self._before_snapshot,
+            on_record=self._on_record,
+        )
+        if self.name == "media":
+            self.child.ready()
+
+    def _before_snapshot(self) -> int:
+        live = self._role.update_gauges()
+        if self.collector is not None:
+            self.collector.beat(live, time.monotonic())
+        return live
+
+    def ready(self) -> None:
+        """The role is linked to all it needs (it may say so before the control line exists)."""
+        self.loop.call_soon(lambda: self.child.ready())
+
+    def report(self, record: Any) -> None:
+        """Tell the supervisor (the role may have something to say before the control line exists)."""
+        self.child.report(record)
+
+    def watch_parent(self) -> None:
+        """End in order when the supervisor dies: its end of our standard input closes, and the kernel sends SIGTERM.
+
+        The alarm ends the process even if its loop never turns again.
+        """
+        self.loop.add_reader(0, self._on_standard_input)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        kernel.die_with_parent(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Say the last numbers and let go of everything."""
+        self._role.settle()
+        self.child.close()
+        self._role.close()
+        for each in self.sockets:
+            each.close()
+        self.context.term()
+
+    def _on_standard_input(self) -> None:
+        if not os.read(0, 4096):
+            self.loop.remove_reader(0)
+            self._on_parent_gone()
+
+    def _on_sigterm(self, number: int, frame: object) -> None:
+        signal.alarm(math.ceil(ORPHAN_GRACE) + 2)
+        self.loop.call_soon_threadsafe(self._on_parent_gone)
+
+    def _on_parent_gone(self) -> None:
+        if not self._orphaned:
+            self._orphaned = True
+            _logger.error("the supervisor is gone; closing")
+            self._role.drain(0.0)
+            self.loop.call_later(ORPHAN_GRACE, self.loop.stop)
+
+    def _on_record(self, record: Any) -> None:
+        kind = record.__class__
+        if kind is Start:
+            self._role.start(record.at)
+        elif kind is Drain:
+            self._role.drain(record.within)
+        elif kind is Stop:
+            self.loop.stop()
+        elif kind is WorkerDown:
+            self._role.worker_down(record.role, record.slot, record.incarnation)
+        elif kind is not Ready:
+            self._role.on_record(record)
+
+
+def _make_role(process: Process) -> Role:
+    """Import and build only what this process needs: a dispatcher never loads numpy, a media worker no SIP."""
+    if process.name == "dispatcher":
+        from ..dispatcher import Dispatcher
+
+        return Dispatcher(
+            process.config,
+            process.sockets,
+            surroundings=process.surroundings,
+            on_ready=process.ready,
+            random=Random(),
+        )
+    if process.name == "media":
+        from ..media_worker import MediaWorker
+
+        return MediaWorker(process.config, process.slot, surroundings=process.surroundings)
+    from ..call_worker.worker import CallWorker
+
+    return CallWorker(
+        process.config,
+        process.slot,
+        process.sockets,
+        surroundings=process.surroundings,
+        on_ready=process.ready,
+        tell=process.report,
+        random_bytes=secrets.token_bytes,
+    )
+
+
+def main() -> int:
+    """Run the role that the first line of standard input orders; the exit status."""
+    del sys.argv[1:]  # our name, for ps; what a user's file reads is empty
+    os.umask(0o077)
+    kernel.forbid_core_dumps()
+    kernel.raise_descriptor_limit()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR2, all_threads=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's to interpret
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = os.read(0, 65536)
+        if not chunk:
+            return 1
+        line += chunk
+    order = json.loads(line)
+    log_lines.begin(f"{order['role']}-{order['slot']}")
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    process = Process(order, loop)
+    process.watch_parent()
+    process.collector = Collector(time.monotonic())
+    try:
+        loop.run_forever()
+    finally:
+        process.close()
+        loop.close()
+    return 0

@@ -1,0 +1,127 @@
+"""A registration in a call worker: `sipcore.usage.registration` joined to the outbox, its user told by callback."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
+
+from ..runtime.outbox import Outbox
+
+if TYPE_CHECKING:
+    from .keeper import Registrations
+
+
+class RegistrationActor:
+    """One address-of-record that is kept bound.
+
+    registrations: books it, and hears of each event before `on_event`.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_again",
+        "_bound",
+        "_on_event",
+        "_outbox",
+        "_registrations",
+        "keys",
+        "number",
+        "registration",
+        "stopped",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        registration: Registration,
+        outbox: Outbox,
+        registrations: "Registrations",
+        on_event: Callable[[RegistrationEvent], None],
+    ) -> None:
+        self.number = number
+        self.keys: tuple[tuple[Any, ...], ...] = ()
+        """under which its responses find it; the `ActorTable`'s"""
+        self.registration = registration
+        self.stopped = False
+        """it is to be removed, or was given up"""
+        self._outbox = outbox
+        self._registrations = registrations
+        self._on_event = on_event
+        self._bound = self._abandoned = False
+        self._again = 0
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        return f"registration {self.registration.key[0]}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(Call-ID, our tag): responses with these are for it."""
+        return self.registration.key
+
+    @property
+    def deadline(self) -> float | None:
+        """When it next wants to be woken."""
+        return None if self._abandoned else self.registration.deadline
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is bound and nothing is under way."""
+        return self.stopped and self.deadline is None
+
+    def register(self, now: float) -> None:
+        """Bind the contacts, and keep them bound."""
+        self.registration.register(now)
+        self.pump(now)
+
+    def unregister(self, now: float) -> None:
+        """Remove our contacts."""
+        self.stopped = True
+        self.registration.unregister(now)
+        self.pump(now)
+
+    def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
+        """A response of the registrar."""
+        if isinstance(message, Response) and not self._abandoned:
+            self.registration.receive(message, now)
+            self.pump(now)
+
+    def handle_timer(self, now: float) -> None:
+        """Its deadline has come."""
+        self.registration.handle_timer(now)
+        self.pump(now)
+
+    def media_event(self, event: Any, now: float) -> None:
+        """A registration has no media."""
+
+    def crashed(self, now: float, error: BaseException) -> None:
+        """Our own code failed on it: stop."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop without a word to the registrar: somebody else keeps the same binding from now on."""
+        self.stopped = self._abandoned = True
+        self._book_binding(False)
+
+    def pump(self, now: float) -> None:
+        """Take over what it produced."""
+        registration = self.registration
+        transmits, events = registration.drain()
+        settings = registration.settings
+        self._outbox.send(transmits, settings.bound or settings.local)
+        if registration.retransmissions != self._again:
+            self._registrations.book.repeated(registration.retransmissions - self._again)
+            self._again = registration.retransmissions
+        self._book_binding(registration.bound_until is not None)
+        for event in events:
+            self._registrations.book.tried(registration, event, now)
+            self._registrations.happened(self, event)
+            self._on_event(event)
+
+    def _book_binding(self, bound: bool) -> None:
+        if bound != self._bound:
+            self._bound = bound
+            self._registrations.book.bound(1 if bound else -1)

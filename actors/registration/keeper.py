@@ -1,0 +1,303 @@
+"""The registrations of one call worker: made at a bounded rate, kept as a list wants them, removed before the end.
+
+RFC 3261 section 10.2. Thousands of addresses are bound one after the other and not at once, so that a registrar is not
+flooded by a start, a reload or an end; when each is refreshed and how long it waits after a failure is decided by
+`sipcore.usage.registration`, at random, so that they stay spread. Knows no user's file: `Arrangement` says what is
+wanted.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.uri import Uri
+from sipswarm.sipcore.usage.registration import (
+    Registered,
+    RegistrationEvent,
+    RegistrationFailed,
+    RegistrationLapsed,
+    RegistrationSettings,
+    RegistrationState,
+    Unregistered,
+)
+
+from ..errors import ConfigurationError
+from ..identity import Auth, Keyring
+from ..transport.local_addresses import contact_at
+from .actor import RegistrationActor
+from .metrics import RegistrationBook
+
+if TYPE_CHECKING:
+    from ..call_worker.worker import CallWorker
+
+RATE: Final = 100.0
+"""REGISTERs per second of a whole node that begin a registration, unless its list says otherwise"""
+REMOVAL_TIME: Final = 3.0
+"""seconds within which the last removal of a drain is sent, however many there are"""
+STEP: Final = 0.01
+"""seconds between two handfuls of REGISTERs at least"""
+UNBOUND_WAIT: Final = 0.5
+"""seconds that the end waits for a registrar that has never answered"""
+MAX_BINDINGS: Final = 20_000
+"""that one worker keeps"""
+SEEK_EVERY: Final = 20.0
+"""seconds between two questions where a registrar is that does not answer"""
+SAID_EVERY: Final = 10.0
+"""seconds between two lines of the log about registrations that fail"""
+_GONE: Final = (RegistrationState.IDLE, RegistrationState.WAITING, RegistrationState.ENDED)
+_logger = logging.getLogger(__name__)
+
+Find = Callable[[str], Awaitable[Sequence[Hop]]]
+"""Finds the places of a registrar, the best one first; raises ConfigurationError."""
+Key = tuple[str, str, str]
+"""address, registrar and contact: what two bindings may not have in common"""
+
+
+class Binding(NamedTuple):
+    """An address that is to be kept registered."""
+
+    address: str
+    """SIP URI"""
+    registrar: str
+    """SIP URI"""
+    contact: str = ""
+    """empty = the address's user at the listener from which the registrar is reached"""
+    auth: Auth | None = None
+    expires: int = 900
+    """seconds asked for"""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """What names it."""
+        return self.address, self.registrar, self.contact
+
+
+class Kept(NamedTuple):
+    """A binding with what keeps it; None while it waits for its turn."""
+
+    binding: Binding
+    actor: RegistrationActor | None
+
+
+async def _nowhere(registrar: str) -> Sequence[Hop]:
+    return ()
+
+
+class Registrations:
+    """See the module's text; one per call worker."""
+
+    def __init__(self, worker: "CallWorker") -> None:
+        self.book = RegistrationBook(worker.totals)
+        self.rate = RATE / worker.config.call_workers
+        """REGISTERs per second of this worker that begin or remove a registration"""
+        self._worker = worker
+        self._actors: dict[tuple[str, str], RegistrationActor] = {}
+        self._kept: dict[Key, Kept] = {}
+        self._hops: dict[str, Hop] = {}
+        self._find: Find = _nowhere
+        self._sought: dict[str, float] = {}
+        self._waiting: deque[Binding | RegistrationActor] = deque()
+        self._stepping = False
+        self._removing: set[tuple[str, str]] = set()
+        self._failing: set[tuple[str, str]] = set()
+        self._said_at = -SAID_EVERY
+
+    # ---- reading
+
+    @property
+    def count(self) -> int:
+        """Registrations that live, bound or not."""
+        return len(self._actors)
+
+    @property
+    def waiting(self) -> int:
+        """REGISTERs that wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def removing(self) -> int:
+        """Removals that are not answered yet, those that wait for their turn included."""
+        return len(self._removing)
+
+    def kept(self, binding: Binding) -> RegistrationActor | None:
+        """What keeps exactly this binding already."""
+        known = self._kept.get(binding.key)
+        return known.actor if known is not None and known.binding == binding else None
+
+    # ---- one registration
+
+    def add(self, actor: RegistrationActor) -> None:
+        """A registration begins."""
+        self._actors[actor.key] = actor
+
+    def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
+        """Something happened to a registration."""
+        if isinstance(event, Unregistered):
+            self._removing.discard(actor.key)
+            self._worker.draining.check()
+        elif isinstance(event, Registered):
+            self._failing.discard(actor.key)
+        elif isinstance(event, RegistrationFailed | RegistrationLapsed):
+            self._failing.add(actor.key)
+            self._say(actor, event)
+            if isinstance(event, RegistrationFailed) and event.response is None:
+                self._look_again(actor.registration.settings.registrar)
+
+    def forget(self, actor: RegistrationActor) -> None:
+        """Nothing needs a registration any more."""
+        self._actors.pop(actor.key, None)
+        self._removing.discard(actor.key)
+        self._failing.discard(actor.key)
+
+    def _say(self, actor: RegistrationActor, event: RegistrationFailed | RegistrationLapsed) -> None:
+        now = self._worker.now()
+        if now - self._said_at < SAID_EVERY:
+            return
+        self._said_at = now
+        reason = "its binding ran out"
+        if isinstance(event, RegistrationFailed):
+            reason = f"{event.status} {event.response.reason}" if event.response is not None else "no answer"
+        address = actor.registration.settings.address
+        _logger.warning(
+            "%d of %d registrations fail, the last one %s: %s", len(self._failing), len(self._actors), address, reason
+        )
+
+    # ---- a list of them
+
+    def settle(
+        self,
+        wanted: Mapping[Key, Binding],
+        made: Mapping[Key, RegistrationActor],
+        hops: Mapping[str, Hop],
+        find: Find | None = None,
+    ) -> None:
+        """Keep these from now on: new ones begin, those that are not wanted any more are removed, equal ones stay.
+
+        made: registrations of `wanted` that were begun already. hops: where each registrar is. find: looks that up
+        again, when one does not answer.
+        """
+        self._hops = dict(hops)
+        self._find = find or _nowhere
+        before, self._kept = self._kept, {}
+        again = {key for key, old in before.items() if wanted.get(key) != old.binding}
+        self._waiting = deque(
+            each for each in self._waiting if isinstance(each, RegistrationActor) or each.key not in again
+        )
+        for key in again:
+            actor = before[key].actor
+            if key in wanted:
+                self._abandon(actor)  # its successor binds the same contact
+            elif actor is not None:
+                self._remove_soon(actor)
+        for key, binding in wanted.items():
+            actor = made.get(key)
+            if key in before and key not in again:
+                old = before[key]
+                if actor is None or actor is old.actor:
+                    self._kept[key] = old
+                    continue
+                self._abandon(old.actor)
+            self._kept[key] = Kept(binding, actor)
+            if actor is None:
+                self._waiting.append(binding)
+        self._step_soon()
+
+    def _look_again(self, registrar: str) -> None:
+        """A registrar does not answer: look for another place of it, at most every 20 s (RFC 3263 section 4.3)."""
+        now = self._worker.now()
+        if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
+            self._sought[registrar] = now
+            self._worker.spawn(self._move(registrar))
+
+    async def _move(self, registrar: str) -> None:
+        try:
+            hops = await self._find(registrar)
+        except ConfigurationError as error:
+            _logger.warning("%s", error)
+            return
+        old = self._hops.get(registrar)
+        if old is None:
+            return  # not wanted any more
+        alike = [hop for hop in hops if hop.transport == old.transport and (":" in hop.host) == (":" in old.host)]
+        new = alike[(alike.index(old) + 1 if old in alike else 0) % len(alike)] if alike else old
+        if new == old:
+            return
+        _logger.warning("%s does not answer at %s port %d, the next is %s port %d", registrar, *old[1:], *new[1:])
+        self._hops[registrar] = new
+        for binding, actor in self._kept.values():
+            if binding.registrar == registrar and actor is not None:
+                actor.registration.move(new)
+
+    def remove_all(self) -> None:
+        """Remove every binding that lives, soon enough for the end of the process."""
+        self._waiting.clear()
+        for actor in list(self._actors.values()):
+            unbound = actor.registration.bound_until is None
+            if actor.stopped or (unbound and actor.registration.state in _GONE):
+                continue
+            self._remove_soon(actor)
+            if unbound:  # its first REGISTER is out: an answer would have been here soon
+                self._worker.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
+        self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
+
+    def _abandon(self, actor: RegistrationActor | None) -> None:
+        if actor is not None:
+            actor.abandon()
+            self._worker.touch(actor)
+
+    def _wait_no_more(self, actor: RegistrationActor) -> None:
+        self._removing.discard(actor.key)
+        self._worker.draining.check()
+
+    def _remove_soon(self, actor: RegistrationActor) -> None:
+        self._removing.add(actor.key)
+        self._waiting.append(actor)
+        self._step_soon()
+
+    # ---- the pace
+
+    def _step_soon(self) -> None:
+        if not self._stepping and self._waiting:
+            self._stepping = True
+            self._worker.loop.call_soon(self._step)
+
+    def _step(self) -> None:
+        worker = self._worker
+        interval = max(STEP, 1.0 / self.rate)
+        handful = round(interval * self.rate)
+        self._stepping = len(self._waiting) > handful
+        if self._stepping:  # first of all: whatever one of them does, the others get their turn
+            worker.loop.call_later(interval, self._step)
+        for _ in range(min(len(self._waiting), handful)):
+            next_one = self._waiting.popleft()
+            if isinstance(next_one, RegistrationActor):
+                worker.guarded(next_one, next_one.unregister, worker.now())
+                worker.touch(next_one)
+            elif not worker.draining.begun:
+                self._begin(next_one)
+
+    def _begin(self, binding: Binding) -> None:
+        worker = self._worker
+        hop = self._hops[binding.registrar]
+        local = worker.addresses.toward(worker.listener_for(hop), hop.host)
+        user = Uri.parse(binding.address).user or ""
+        contact = binding.contact or contact_at(user, local.seen)
+        keyring = Keyring(binding.auth) if binding.auth is not None else None
+        if keyring is not None:
+            keyring.trust(Uri.parse(binding.registrar).host)
+        settings = RegistrationSettings(
+            binding.registrar,
+            f"<{binding.address}>",
+            (contact,),
+            local.seen,
+            hop,
+            binding.expires,
+            credentials=keyring,
+            headers=binding.headers,
+            user_agent="sipswarm",
+            bound=local.bound,
+        )
+        self._kept[binding.key] = Kept(binding, worker.register(settings, lambda event: None))

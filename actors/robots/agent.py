@@ -1,0 +1,145 @@
+"""The user agent that a robot's `setup(ua)` gets: it also reads lists, keeps their users registered, and has timers.
+
+What is asked for here belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.uri import Uri
+
+from ..agent.user_agent import UserAgent
+from ..errors import ConfigurationError
+from ..identity import Auth
+from ..registration.keeper import Binding
+from ..scripts.data import Data, DataRow
+from .setup_run import Arrangement
+
+if TYPE_CHECKING:
+    from ..call_worker.worker import CallWorker
+
+
+class RobotAgent(UserAgent):
+    """A `UserAgent` on a call worker of a running node, for one run of `setup`."""
+
+    def __init__(self, from_: str, *, worker: "CallWorker", arrangement: Arrangement, **options: Any) -> None:
+        super().__init__(from_, worker=worker, **options)
+        self._worker = worker
+        self._auth: Auth | None = options.get("auth")
+        self._arrangement = arrangement
+
+    def another(self, from_: str, **options: Any) -> "RobotAgent":
+        """A further user agent on the same call worker. from_, options: as for `UserAgent`."""
+        one = RobotAgent(from_, worker=self._worker, arrangement=self._arrangement, **options)
+        one.scenario = self.scenario
+        return one
+
+    def rows(self, path: str) -> tuple[DataRow, ...]:
+        """The rows of a CSV file: a header of column names, or SIPp's form. A relative path starts at the robot's file.
+
+        Raises:
+            ConfigurationError: with file and line: it cannot be read, has no rows, or a row has not as many fields.
+        """
+        return Data.read(str(self._arrangement.folder / path)).rows
+
+    def keep_registered(
+        self,
+        address: str,
+        *,
+        registrar: str = "",
+        auth: Auth | None = None,
+        contact: str = "",
+        expires: int = 900,
+        **headers: str,
+    ) -> bool:
+        """Keep an address registered from the end of `setup` on; whether this worker is the one that does it.
+
+        address: SIP URI, or a bare user with `domain`. registrar: SIP URI or HOST:PORT, default the user agent's.
+        auth: (user, password), by realm, or a function of the realm. contact: default the user at our listener.
+        expires: seconds asked for. headers: further ones, `_` for `-`. REGISTERs leave at a bounded rate; one that
+        fails is tried again (RFC 5626 section 4.5); all are removed at the end.
+
+        Raises:
+            ConfigurationError: no registrar is known, an address cannot be, or it is there already.
+        """
+        address = self._complete(address)
+        binding = Binding(
+            address,
+            self._registrar_of(registrar),
+            contact,
+            auth if auth is not None else self._auth,
+            expires,
+            tuple((name.replace("_", "-"), value) for name, value in headers.items()),
+        )
+        if not self._arrangement.owns(address):
+            return False
+        self._arrangement.want(binding)
+        return True
+
+    @property
+    def register_rate(self) -> float:
+        """REGISTERs per second of the whole node that begin a registration; 0 = 100."""
+        return self._arrangement.rate
+
+    @register_rate.setter
+    def register_rate(self, rate: float) -> None:
+        self._arrangement.rate = rate
+
+    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
+        """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
+
+        every_worker: in each call worker of the node; otherwise in the first only. Ends with the next reload.
+        """
+        if every_worker or not self._worker.slot:
+            self._arrangement.every(seconds, function)
+
+    async def register(
+        self, registrar: str = "", *, contact: str = "", expires: int = 900, refresh: bool = False, **options: Any
+    ) -> int:
+        """As `UserAgent.register`; after a reload, a binding that is asked for in the same way again just stays."""
+        arrangement = self._arrangement
+        if not expires or not arrangement.owns(self.from_):
+            return await super().register(registrar, contact=contact, expires=expires, refresh=refresh, **options)
+        uri = self._registrar_of(registrar)
+        binding = Binding(self.from_, uri, contact, self._auth, expires, (("refresh", str(refresh)),))
+        kept = self._worker.registrations.kept(binding)
+        if kept is not None and kept.registration.bound_until is not None:
+            arrangement.want(binding)
+            arrangement.made[binding.key] = kept
+            return max(0, round(kept.registration.bound_until - self._worker.now()))
+        before = [actor for actor, _ in self._bound.values()]
+        try:
+            return await super().register(uri, contact=contact, expires=expires, refresh=refresh, **options)
+        finally:
+            for actor, _ in self._bound.values():
+                if actor not in before:
+                    arrangement.wanted[binding.key] = binding
+                    arrangement.made[binding.key] = actor
+
+    async def find(self, registrar: str) -> Sequence[Hop]:
+        """The places of a registrar, the best one first.
+
+        Raises:
+            ConfigurationError: its name cannot be found.
+        """
+        return await self._registrar_hops(Uri.parse(registrar))
+
+    async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
+        """Where the registrars of an arrangement are.
+
+        Raises:
+            ConfigurationError: a name cannot be found, or no listener of ours reaches it.
+        """
+        hops = {}
+        for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
+            hop = (await self.find(registrar))[0]
+            self._worker.listener_for(hop)
+            hops[registrar] = hop
+        return hops
+
+    def _registrar_of(self, registrar: str) -> str:
+        uri = registrar or self.registrar
+        if not uri:
+            raise ConfigurationError("no registrar is known; give one to keep_registered() or to the user agent")
+        return uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"

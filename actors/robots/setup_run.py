@@ -1,0 +1,104 @@
+"""What one run of a robot's `setup(ua)` asks for: addresses that are to be kept registered, and timers.
+
+It takes effect as a whole when `setup` has come to its end, and not at all when it fails: so a reload with a bad file
+changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.fields import NameAddr
+from sipswarm.sipcore.message.hop import Hop
+
+from ..bus.slots import slot_of_text
+from ..errors import ConfigurationError
+from ..handle.callbacks import invoke
+from ..registration.actor import RegistrationActor
+from ..registration.keeper import MAX_BINDINGS, RATE, Binding, Find, Key
+
+if TYPE_CHECKING:
+    from ..call_worker.worker import CallWorker
+
+
+class Arrangement:
+    """One run of `setup` in one call worker.
+
+    folder: where relative names of files are looked for. at_once: timers start when they are asked for, because there
+    is no earlier arrangement whose timers still run.
+    """
+
+    def __init__(self, worker: "CallWorker", folder: Path, *, at_once: bool) -> None:
+        self.folder = folder
+        self.wanted: dict[Key, Binding] = {}
+        self.made: dict[Key, RegistrationActor] = {}
+        self.rate = 0.0
+        """REGISTERs per second of the whole node; 0 = the usual"""
+        self._worker = worker
+        self._at_once = at_once
+        self._over = False
+        self._timers: list[Callable[[], Any]] = []
+
+    def owns(self, address: str) -> bool:
+        """Whether this worker is the one that registers an address."""
+        config = self._worker.config
+        return slot_of_text(address, config.call_id_key, config.call_workers) == self._worker.slot
+
+    def want(self, binding: Binding) -> None:
+        """Keep a binding from the end of `setup` on.
+
+        Raises:
+            ConfigurationError: it is not an address or no registrar, is there twice, or is one too many.
+        """
+        for text in filter(None, (binding.address, binding.registrar, binding.contact)):
+            try:
+                uri = NameAddr.parse(text).uri
+            except ParseError as error:
+                raise ConfigurationError(f"{text!r} is no SIP URI: {error}; write sip:USER@HOST") from error
+            if uri.scheme not in ("sip", "sips"):
+                raise ConfigurationError(f"{text!r} is no SIP URI; write sip:USER@HOST")
+        if binding.expires <= 0:
+            raise ConfigurationError(f"{binding.address} cannot be kept registered for {binding.expires} s")
+        if binding.key in self.wanted:
+            raise ConfigurationError(f"{binding.address} is to be registered twice with {binding.registrar}")
+        if len(self.wanted) >= MAX_BINDINGS:
+            raise ConfigurationError(f"more than {MAX_BINDINGS} addresses for one call worker; raise --call-workers")
+        self.wanted[binding.key] = binding
+
+    def every(self, seconds: float, function: Callable[[], Any]) -> None:
+        """Call a function again and again, as long as this arrangement holds."""
+
+        async def repeat() -> None:
+            while not self._over and not self._worker.draining.begun:
+                await asyncio.sleep(seconds)
+                if not self._over:
+                    invoke(function, spawn=self._worker.spawn)
+
+        if self._at_once:
+            self._worker.spawn(repeat())
+        else:
+            self._timers.append(repeat)
+
+    def settle(self, hops: dict[str, Hop], find: Find) -> None:
+        """`setup` came to its end: what it asked for holds from now on. hops, find: as for `Registrations.settle`."""
+        registrations = self._worker.registrations
+        registrations.rate = (self.rate if self.rate > 0 else RATE) / self._worker.config.call_workers
+        registrations.settle(self.wanted, self.made, hops, find)
+        for repeat in self._timers:
+            self._worker.spawn(repeat())
+        self._timers.clear()
+
+    def end(self) -> None:
+        """Another arrangement holds from now on."""
+        self._over = True
+        self._timers.clear()
+
+    def give_up(self) -> None:
+        """`setup` failed: nothing of it holds."""
+        self.end()
+        for actor in self.made.values():
+            if not actor.stopped:
+                self._worker.guarded(actor, actor.unregister, self._worker.now())
+                self._worker.touch(actor)

@@ -1,0 +1,1 @@
+"""Runs actors: what a batch of inputs produced, and one timer for all of them."""

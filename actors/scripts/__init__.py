@@ -1,0 +1,1 @@
+"""User input: Python files, and rows of data files."""

@@ -1,0 +1,132 @@
+"""A user's Python file: read into a module of its own, its coroutine function found, every mistake said in one line.
+
+`python -P -m sipswarm.actors.scripts.user_file FILE:NAME` only tries it, in a process of its own; the status is 2 when
+it cannot be.
+"""
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from itertools import count
+from types import ModuleType
+from typing import Any, Final, NamedTuple
+
+from ..diagnosis.foreign_text import cut, shown_line
+from ..errors import ConfigurationError
+from .text_files import read_octets, refuse_pipe
+
+LONGEST_EXPECTATION: Final = 200
+"""characters of the name of an expectation"""
+TRIAL_SECONDS: Final = 20.0
+_numbers = count(1)
+
+
+class UserFile(NamedTuple):
+    """What was found in a file."""
+
+    name: str
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    setup: Callable[[Any], Any] | None
+    """its `setup(ua)`, when there is one"""
+
+
+def split(text: str, default: str) -> tuple[str, str]:
+    """`FILE[:NAME]` into path and name."""
+    path, colon, name = text.rpartition(":")
+    return (path, name) if colon and name.isidentifier() and path else (text, default)
+
+
+def load(path: str, name: str) -> UserFile:
+    """Run a file as a fresh module and find `async def NAME` in it.
+
+    Raises:
+        ConfigurationError: with file and line: it cannot be read, fails when it runs, or has no such function.
+    """
+    try:
+        tree = ast.parse(read_octets(path, "a Python file", again=True), path)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise ConfigurationError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
+    folder = os.path.dirname(os.path.abspath(path))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = ModuleType(f"sipswarm_user_{next(_numbers)}")
+    module.__file__ = path
+    sys.modules[module.__name__] = module  # dataclasses look for the module of their annotations
+    try:
+        exec(compile(tree, path, "exec"), module.__dict__)  # not the loader: its cache misses two edits in one second
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(
+            f"{path}:{line_of(error, path)}: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+    finally:
+        del sys.modules[module.__name__]
+    function = getattr(module, name, None)
+    if not inspect.iscoroutinefunction(function):
+        names = [each.name for each in tree.body if isinstance(each, ast.AsyncFunctionDef)]
+        line = next((each.lineno for each in tree.body if getattr(each, "name", "") == name), 1)
+        found = f"it has {', '.join(names)}; name one as {path}:{names[0]}" if names else "it has none at all"
+        raise ConfigurationError(f"{path}:{line}: there is no 'async def {name}' in it; {found}")
+    setup = getattr(module, "setup", None)
+    return UserFile(name, function, setup if callable(setup) else None)
+
+
+def line_of(error: BaseException, path: str) -> int:
+    """The innermost line of a file that an error came through; 1 when it did not."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return (lines or [1])[-1] or 1
+
+
+def expectation(error: AssertionError, path: str) -> str:
+    """The name of the expectation that a scenario's assertion stands for: its text, else where and what it is."""
+    if error.args and str(error.args[0]):
+        return cut(" ".join(str(error.args[0]).split()), LONGEST_EXPECTATION)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    if not frames:
+        return "assertion"
+    line = f"line {frames[-1].lineno}: {' '.join((frames[-1].line or 'assert').split())}"
+    return cut(line, LONGEST_EXPECTATION)
+
+
+def try_out(path: str, name: str) -> None:
+    """Load a file in a process of its own, so that the supervisor never runs what a user wrote.
+
+    Raises:
+        ConfigurationError: what is wrong with it, or that it does not come to an end.
+    """
+    refuse_pipe(path, "a Python file")  # here, where `<(…)` has its meaning
+    command = [sys.executable, "-P", "-m", "sipswarm.actors.scripts.user_file", path, name]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=TRIAL_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigurationError(
+            f"{path}:1: importing it takes longer than {TRIAL_SECONDS:.0f} s; start nothing outside of functions"
+        ) from error
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise ConfigurationError(words[-1] if words else f"{path}:1: importing it ended with {done.returncode}")
+
+
+def main(path: str, name: str) -> int:
+    """Try a file; 0, or 2 with the mistake on standard error."""
+    try:
+        load(path, name)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{shown_line(str(error))}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

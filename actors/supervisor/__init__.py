@@ -1,0 +1,1 @@
+"""The supervisor of a node: its processes, their totals, and `/metrics`."""

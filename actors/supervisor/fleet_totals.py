@@ -1,0 +1,387 @@
+"""What all processes of a fleet counted together, over crashes and restarts.
+
+Each process pushes cumulative snapshots, keyed by (process, incarnation, number). The highest number of each key
+counts; a total is the sum over all incarnations, and those that ended are folded into one. So no counter ever goes
+down, whatever the order in which the messages of an old and a new incarnation come. Gauges come from the newest
+incarnation only, and only while its beat is fresh.
+
+The supervisor writes, from its own thread; whoever reads takes `view()`, which nothing changes afterwards. Pure but for
+the two clocks given to it.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import add
+from typing import Final, NamedTuple
+
+from ..bus.messages import Snapshot
+from ..counting.labels import OTHER
+from ..counting.table import BY_NAME, METRICS, Metric
+
+FRESH: Final = 5.0
+"""seconds after which a beat is stale"""
+KEPT_ENDED: Final = 2
+"""incarnations of a process that ended and are not yet folded, because a late snapshot of theirs may still come"""
+MAX_SCENARIOS: Final = 50
+MAX_REMEMBERED: Final = 10_000
+CPU: Final = "sipswarm_process_cpu_seconds_total"
+RESIDENT: Final = "sipswarm_process_resident_memory_bytes"
+
+Values = tuple[float, ...]
+Rows = Mapping[tuple[str, tuple[str, ...]], Values]
+"""(metric, label values) -> one number, or the sum and the counts of a histogram"""
+
+_log = logging.getLogger(__name__)
+
+
+class _Incarnation(NamedTuple):
+    """The newest snapshot of one start of a process."""
+
+    number: int
+    at: float
+    live: int
+    """live calls or streams, as it said"""
+    rows: Rows
+    missed: int
+    """snapshots that never came"""
+    resident_max: float
+    """bytes"""
+    ended: bool
+
+
+_UNHEARD: Final = _Incarnation(0, 0.0, 0, {}, 0, 0.0, False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """One slot: its incarnations and what earlier ones left behind. Replaced, never changed."""
+
+    kind: str
+    incarnations: Mapping[int, _Incarnation]
+    folded: Rows
+    """counters and histograms of the incarnations that are gone"""
+    folded_through: int
+    """highest incarnation that was folded; what still comes from it is too late"""
+    folded_missed: int
+    resident_max: float
+
+    @property
+    def newest(self) -> _Incarnation:
+        """The highest incarnation heard of."""
+        return self.incarnations[max(self.incarnations)]
+
+    def counted(self, name: str) -> float:
+        """A counter without own labels, over all incarnations."""
+        key = (name, ())
+        return sum(
+            rows.get(key, (0.0,))[0] for rows in (self.folded, *(one.rows for one in self.incarnations.values()))
+        )
+
+
+class ProcessFigures(NamedTuple):
+    """One process in a run's report."""
+
+    name: str
+    cpu_seconds: float
+    max_rss_bytes: int
+    restarts: int
+
+
+class View:
+    """All figures of a fleet at one time; nothing changes it."""
+
+    __slots__ = ("_known", "_own", "_prefix", "_processes")
+
+    def __init__(
+        self,
+        prefix: str,
+        processes: Mapping[str, _Process],
+        own: Rows,
+        known: Mapping[str, Sequence[str]],
+    ) -> None:
+        self._prefix = prefix
+        self._processes = processes
+        self._own = own
+        self._known = known
+
+    def live(self) -> int:
+        """Live calls, as the newest incarnations of the call workers said last."""
+        return sum(
+            process.newest.live
+            for process in self._processes.values()
+            if process.kind == "call" and not process.newest.ended
+        )
+
+    def up(self, now: float) -> dict[str, bool]:
+        """Each process by its name, and whether its beat is fresh."""
+        return {self._prefix + name: _is_up(each.newest, now) for name, each in self._processes.items()}
+
+    def stale(self, now: float) -> list[str]:
+        """Names of the processes without a fresh beat."""
+        return [name for name, is_up in self.up(now).items() if not is_up]
+
+    def processes(self) -> list[ProcessFigures]:
+        """CPU, memory and restarts of every process of which they are known, by name."""
+        return [
+            ProcessFigures(
+                self._prefix + name,
+                each.counted(CPU),
+                int(max(each.resident_max, *(one.resident_max for one in each.incarnations.values()))),
+                max(each.incarnations) - 1,
+            )
+            for name, each in sorted(self._processes.items())
+            if any((RESIDENT, ()) in one.rows for one in each.incarnations.values())
+        ]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """A counter added up over all processes and all its series with these values of own labels."""
+        metric = BY_NAME[name]
+        wanted = [(metric.own_labels.index(label), value) for label, value in labels.items()]
+        return sum(
+            values[0]
+            for process in self._processes.values()
+            for rows in (process.folded, *(one.rows for one in process.incarnations.values()))
+            for (row, own), values in rows.items()
+            if row == name and all(own[index] == value for index, value in wanted)
+        )
+
+    def by(self, name: str, label: str, **labels: str) -> tuple[tuple[str, int], ...]:
+        """A counter added up over all processes by the values of one own label, those of zero left out.
+
+        labels: values that its other own labels must have.
+        """
+        place = BY_NAME[name].own_labels.index(label)
+        values = {
+            own[place]
+            for process in self._processes.values()
+            for rows in (process.folded, *(one.rows for one in process.incarnations.values()))
+            for row, own in rows
+            if row == name
+        }
+        sums = ((value, int(self.sum(name, **{**labels, label: value}))) for value in sorted(values))
+        return tuple((value, count) for value, count in sums if count)
+
+    def rows(self, now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
+        """Every series with all its labels, `process` among them.
+
+        now, unix_now: the same moment on the monotonic and on the wall clock.
+        """
+        result: dict[tuple[str, tuple[str, ...]], Values] = {}
+        for metric in METRICS:
+            owners: Iterable[str] = self._processes if metric.of_process else [""]
+            if metric.name not in _OF_FLEET:
+                for owner in owners:
+                    for labels in metric.children(self._known):
+                        result[metric.name, _owned(metric, self._prefix + owner, labels)] = metric.zeros()
+        _merge(result, self._own)
+        for name, process in self._processes.items():
+            self._add_process(result, self._prefix + name, process, now, unix_now)
+        return result
+
+    def _add_process(
+        self,
+        result: dict[tuple[str, tuple[str, ...]], Values],
+        name: str,
+        process: _Process,
+        now: float,
+        unix_now: float,
+    ) -> None:
+        newest = process.newest
+        up = _is_up(newest, now)
+        for rows, gauges in [(process.folded, False)] + [
+            (one.rows, up and one is newest) for one in process.incarnations.values()
+        ]:
+            _merge(
+                result,
+                {
+                    (row, _owned(BY_NAME[row], name, labels)): values
+                    for (row, labels), values in rows.items()
+                    if gauges or BY_NAME[row].kind != "gauge"
+                },
+            )
+        result["sipswarm_process_up", (name, process.kind)] = (float(up),)
+        missed = process.folded_missed + sum(one.missed for one in process.incarnations.values())
+        result["sipswarm_stats_snapshots_missed_total", (name,)] = (float(missed),)
+        result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
+
+
+_OF_FLEET: Final = frozenset(
+    {
+        "sipswarm_process_up",
+        "sipswarm_process_heartbeat_timestamp_seconds",
+        "sipswarm_stats_snapshots_missed_total",
+    }
+)
+"""metrics that this file makes from the snapshots' coming; no process counts them"""
+
+
+class FleetTotals:
+    """The figures of one fleet, fed by its supervisor.
+
+    prefix: put before every process's name, when one `/metrics` shows more than one fleet.
+    scenarios: known beforehand, so that their series exist from the start.
+    watch: called with each snapshot that counts (process, incarnation, snapshot), before anything else happens to it.
+    clock: monotonic seconds, the same clock as the snapshots'.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        scenarios: Sequence[str] = (),
+        watch: Callable[[str, int, Snapshot], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prefix = prefix
+        self._watch = watch
+        self.clock = clock
+        self.state = "running"
+        """see `set_state`"""
+        self._processes: dict[str, _Process] = {}
+        self._own: dict[tuple[str, tuple[str, ...]], Values] = {}
+        self._scenarios = set(scenarios)
+        self._known = {"scenario": tuple(scenarios)}
+        self._bounded: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._strange: set[str] = set()
+
+    def view(self) -> View:
+        """The figures as they are now."""
+        return View(self._prefix, dict(self._processes), dict(self._own), self._known)
+
+    # ---- what the supervisor tells
+
+    def set_state(self, state: str) -> None:
+        """What the fleet does as a whole: starting, running or draining."""
+        self.state = state
+
+    def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
+        """A snapshot came. An older one than is known, or one of an incarnation that was folded, changes nothing."""
+        slot = self._slot(process)
+        known = slot.incarnations.get(incarnation, _UNHEARD)
+        if snapshot.number <= known.number or incarnation <= slot.folded_through:
+            return
+        if self._watch is not None:
+            self._watch(process, incarnation, snapshot)
+        rows = self._read(snapshot)
+        self._keep(
+            process,
+            slot,
+            incarnation,
+            known._replace(
+                number=snapshot.number,
+                at=snapshot.at,
+                live=0 if known.ended else snapshot.live_calls,
+                rows=rows,
+                missed=known.missed + snapshot.number - known.number - 1,
+                resident_max=max(known.resident_max, rows.get((RESIDENT, ()), (0.0,))[0]),
+            ),
+        )
+
+    def ended(self, process: str, incarnation: int) -> None:
+        """An incarnation ended; what it counted stays."""
+        slot = self._slot(process)
+        known = slot.incarnations.get(incarnation)
+        if known is None:
+            return
+        self._keep(process, slot, incarnation, known._replace(ended=True, live=0))
+        slot = self._processes[process]
+        ended = sorted(number for number, each in slot.incarnations.items() if each.ended)
+        for number in ended[:-KEPT_ENDED]:
+            self._fold(process, number)
+
+    def set_gauge(self, name: str, *labels: str, value: float) -> None:
+        """Set a gauge of the fleet's side, such as sipswarm_build_info."""
+        self._own[name, BY_NAME[name].bound(labels)] = (value,)
+
+    # ---- inside
+
+    def _slot(self, process: str) -> _Process:
+        return self._processes.get(process) or _Process(kind_of(process), {}, {}, 0, 0, 0.0)
+
+    def _keep(self, process: str, slot: _Process, incarnation: int, known: _Incarnation) -> None:
+        self._processes[process] = replace(slot, incarnations={**slot.incarnations, incarnation: known})
+
+    def _fold(self, process: str, incarnation: int) -> None:
+        slot = self._processes[process]
+        gone = slot.incarnations[incarnation]
+        folded = dict(slot.folded)
+        _merge(folded, {key: values for key, values in gone.rows.items() if BY_NAME[key[0]].kind != "gauge"})
+        self._processes[process] = replace(
+            slot,
+            incarnations={number: each for number, each in slot.incarnations.items() if number != incarnation},
+            folded=folded,
+            folded_through=max(slot.folded_through, incarnation),
+            folded_missed=slot.folded_missed + gone.missed,
+            resident_max=max(slot.resident_max, gone.resident_max),
+        )
+
+    def _read(self, snapshot: Snapshot) -> Rows:
+        """The snapshot's series with bounded labels; what the table does not know is left out and said once."""
+        rows: dict[tuple[str, tuple[str, ...]], Values] = {}
+        for name, labels, values in snapshot.series:
+            key = (name, labels)
+            bounded = self._bounded.get(key)
+            if bounded is None:
+                metric = BY_NAME.get(name)
+                if metric is None or name in _OF_FLEET or len(labels) != len(metric.own_labels):
+                    self._say_once(name, f"{name}{labels} is not in the table of metrics")
+                    continue
+                bounded = self._bound(metric, labels)
+                if len(self._bounded) < MAX_REMEMBERED:  # a peer's bytes may be in a label before it is bounded
+                    self._bounded[key] = bounded
+            if len(values) != BY_NAME[name].width:
+                self._say_once(name, f"{name}: {len(values)} numbers, the table says {BY_NAME[name].width}")
+                continue
+            if not any(values) and BY_NAME[name].kind != "gauge":
+                continue  # series of closed sets exist without it, and the others begin with their first event
+            before = rows.get((name, bounded))
+            rows[name, bounded] = values if before is None else tuple(map(add, before, values))
+        return rows
+
+    def _bound(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
+        bounded = list(metric.bound(labels))
+        if "scenario" in metric.own_labels:
+            index = metric.own_labels.index("scenario")
+            if bounded[index] not in self._scenarios:
+                if len(self._scenarios) < MAX_SCENARIOS:
+                    self._scenarios.add(bounded[index])
+                else:
+                    bounded[index] = OTHER
+        return tuple(bounded)
+
+    def _say_once(self, name: str, text: str) -> None:
+        if name not in self._strange:
+            self._strange.add(name)
+            _log.error("a figure is not shown: %s", text)
+
+
+def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
+    """The series of several fleets in one: equal ones are added, but for those that are constant 1."""
+    result: dict[tuple[str, tuple[str, ...]], Values] = {}
+    for view in views:
+        _merge(result, view.rows(now, unix_now))
+    for key in result:
+        if key[0].endswith("_info"):
+            result[key] = (1.0,)
+    return result
+
+
+def kind_of(process: str) -> str:
+    """The role in a process's name: call of call-3."""
+    return process.partition("-")[0]
+
+
+def _is_up(newest: _Incarnation, now: float) -> bool:
+    return not newest.ended and now - newest.at <= FRESH
+
+
+def _owned(metric: Metric, process: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+    return (process, *labels) if metric.of_process else labels
+
+
+def _merge(into: dict[tuple[str, tuple[str, ...]], Values], rows: Rows) -> None:
+    for key, values in rows.items():
+        before = into.get(key)
+        into[key] = values if before is None else tuple(map(add, before, values))

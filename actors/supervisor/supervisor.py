@@ -1,0 +1,565 @@
+"""The supervisor: starts the processes of a node, watches their beats, replaces the dead, gathers what they counted.
+
+It holds no protocol code and allocates nothing in proportion to traffic. Children are started with exec, never fork:
+ZeroMQ contexts and threads do not survive a fork. A child that dies is replaced within a budget (RESTARTS); beyond it a
+call worker is put into quarantine while another one lives, and any other process ends the node. A child whose beat is
+late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..bus import link
+from ..bus.link import Channel, RouterLink
+from ..bus.messages import (
+    CallFinished,
+    CallSlice,
+    CallTraced,
+    Drain,
+    Drained,
+    LoadFinished,
+    Quarantined,
+    Ready,
+    Reloaded,
+    SetRate,
+    Snapshot,
+    Start,
+    Stop,
+    WorkerDown,
+)
+from ..call_worker.call_slices import start_of_slice
+from ..config import Listener, NodeConfig
+from ..counting.totals import Totals
+from ..errors import ConfigurationError, StartFailed
+from ..host import kernel
+from ..host.run_dir import RunDirectory
+from ..host.systemd import Notifier
+from ..trace import file as trace_file
+from ..transport import listeners, tls
+
+WINDOW = 4096
+START_TIMEOUT = 20.0
+START_LEAD = 0.2
+"""seconds between "all are ready" and the first planned call, so that every shard hears of it before"""
+RATE_LEAD = 0.05
+"""seconds between a command and the moment from which its rate holds, so that every shard hears of it before"""
+HANG_UP_GRACE = 6.0
+"""seconds after the drain for the answers to our BYEs"""
+STOP_GRACE = 3.0
+RELOAD_TIMEOUT = 60.0
+"""seconds after which a reload is taken to be over, whatever a user's `setup` still waits for"""
+STALE = 5.0
+"""seconds without a beat after which we are not well"""
+MOST_DEATHS = 20
+"""ends of processes that are told one by one"""
+RESTARTS = 5
+RESTART_WINDOW = 30.0
+BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8)
+ROLES = ("media", "dispatcher", "call")
+"""in the order of their start; the dispatcher is stopped last"""
+_logger = logging.getLogger(__name__)
+
+
+class Fleet(Protocol):
+    """Where snapshots go: `fleet_totals.FleetTotals`."""
+
+    def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
+
+    def ended(self, process: str, incarnation: int) -> None: ...
+
+
+class ChildProcess:
+    """One slot of one role: the process that fills it now, and its history."""
+
+    __slots__ = (
+        "abort_sent",
+        "drained",
+        "incarnation",
+        "last_beat",
+        "live_calls",
+        "load",
+        "pidfd",
+        "popen",
+        "quarantined",
+        "ready",
+        "restarts",
+        "role",
+        "slot",
+        "started",
+        "unclosed",
+        "warned",
+    )
+
+    def __init__(self, role: str, slot: int) -> None:
+        self.role = role
+        self.slot = slot
+        self.incarnation = 0
+        self.popen: subprocess.Popen[bytes] | None = None
+        self.pidfd = -1
+        self.ready = self.drained = self.warned = self.abort_sent = False
+        self.quarantined = False
+        """it died too often and is not started any more"""
+        self.started = self.last_beat = 0.0
+        self.live_calls = self.unclosed = 0
+        self.load: LoadFinished | None = None
+        self.restarts: list[float] = []
+
+    @property
+    def name(self) -> str:
+        """The slot's name in logs and metrics."""
+        return self.role if self.role == "dispatcher" else f"{self.role}-{self.slot}"
+
+
+class Supervisor:
+    """A node of real processes.
+
+    config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
+    run_dir: path of the run directory, empty = a fresh one.
+    fleet: takes the snapshots.
+    on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
+    on_state: told starting, running and draining. notifier: whom to tell that we are ready, reload, stop, and live.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        run_dir: str = "",
+        fleet: Fleet,
+        on_call_finished: Callable[[CallFinished], None] | None = None,
+        on_call_traced: Callable[[CallTraced], None] | None = None,
+        on_call_slice: Callable[[CallSlice], None] | None = None,
+        on_state: Callable[[str], None] = lambda state: None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        self._asked = config
+        self._run_dir_path = run_dir
+        self._fleet = fleet
+        self._on_call_finished = on_call_finished
+        self._on_call_traced = on_call_traced
+        self._on_call_slice = on_call_slice
+        self._totals = Totals()
+        self._children: dict[tuple[str, int], ChildProcess] = {}
+        self._snapshot_number = 0
+        self._on_state = on_state
+        self._notifier = notifier or Notifier()
+        self._alive_due = 0.0
+        self._reloading: set[ChildProcess] = set()
+        """who has not said yet what became of the reload"""
+        self._reloaded_by = 0.0
+        self._problem = ""
+        """why the last reload kept what was there"""
+        self.call_records = 0
+        """records of ended calls that came"""
+        self._quarantine = ""
+        self.deaths: list[str] = []
+        """processes that ended before they were asked to, the first `MOST_DEATHS` of them, in words"""
+        """why a process is in quarantine; empty = none is"""
+        self._draining = False
+        self._closing = False
+        self.failure = ""
+        """why the node cannot go on; empty = all is well"""
+        self.plan_start = 0.0
+        """monotonic time at which the plan of a load begins, known after `start`"""
+        self.load_finished = asyncio.Event()
+        self.ended = asyncio.Event()
+        """the plan is done, the drain is over, or the node failed"""
+        self._all_ready = asyncio.Event()
+
+    @property
+    def totals(self) -> Totals:
+        """What this process counts itself."""
+        return self._totals
+
+    # ---- life
+
+    async def start(self) -> None:
+        """Bind, start every process and wait until all are linked; then calls may come and go.
+
+        Raises:
+            ConfigurationError: a busy port, or a run directory in use.
+            StartFailed: a process that does not come up.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._on_state("starting")
+        self._run_dir = RunDirectory(self._run_dir_path)
+        try:
+            tls.check(self._asked.tls, self._asked.listeners)
+            if self._asked.sip_trace:
+                trace_file.create(self._asked.sip_trace)
+            self._sockets, bound = listeners.bind_all(self._asked.listeners)
+        except ConfigurationError:
+            self._run_dir.close()
+            raise
+        self.config = dataclasses.replace(
+            self._asked,
+            run_dir=self._run_dir.path,
+            listeners=bound,
+            call_id_key=self._asked.call_id_key or secrets.randbits(32),
+        )
+        self._context = link.new_context()
+        self._link = RouterLink(
+            link.Surroundings(1, self._context, self._totals, self._loop),
+            self.config.endpoint("control"),
+            role="supervisor",
+            name="control",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_peer=self._on_peer,
+            checks=True,
+            linger_ms=200,
+        )
+        counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
+        for role in ROLES:
+            for slot in range(counts[role]):
+                child = self._children[role, slot] = ChildProcess(role, slot)
+                self._spawn(child)
+        self._watch = self._loop.call_later(0.5, self._on_watch)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await self._all_ready.wait()
+        except TimeoutError:
+            missing = ", ".join(child.name for child in self._children.values() if not child.ready)
+            self.failure = self.failure or f"did not come up within {START_TIMEOUT:.0f} s: {missing}"
+        if self.failure:
+            await self.close()
+            raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
+        self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
+        self._link.broadcast((Start(self.plan_start),))
+        self._on_state("running")
+        self._notifier.ready()
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The addresses bound, with their real ports."""
+        return self.config.listeners
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that are not over, as of the last beats."""
+        return sum(child.live_calls for child in self._children.values() if child.role == "call")
+
+    @property
+    def processes(self) -> list[tuple[str, int, int]]:
+        """Name, pid and number of restarts of each process that runs."""
+        return [
+            (child.name, child.popen.pid, child.incarnation - 1)
+            for child in self._children.values()
+            if child.popen is not None
+        ]
+
+    @property
+    def load_counts(self) -> tuple[int, int, int]:
+        """Planned, attempted and held-back calls over all shards that finished."""
+        done = [child.load for child in self._children.values() if child.load is not None]
+        return sum(d.planned for d in done), sum(d.attempted for d in done), sum(d.held_back for d in done)
+
+    async def wait(self) -> None:
+        """Until the load is done, a drain is over, or the node failed."""
+        await self.ended.wait()
+
+    def drain(self, within: float) -> None:
+        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        self._draining = True
+        self._on_state("draining")
+        self._notifier.stopping()
+        self._link.broadcast((Drain(within),))
+        self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
+
+    def set_rate(self, rate: float) -> float:
+        """Command another rate of a running load, in calls per second over all shards; 0 pauses.
+
+        Returns: seconds from the start of the plan at which it holds.
+        """
+        at = max(self.plan_start, time.monotonic() + RATE_LEAD)
+        self._link.broadcast((SetRate(rate, at),))
+        return at - self.plan_start
+
+    def reload(self) -> None:
+        """Have every call worker read its user's file again."""
+        now = time.monotonic()
+        self._notifier.reloading(now)
+        self._reloading = {each for each in self._children.values() if each.role == "call" and each.ready}
+        self._reloaded_by = now + RELOAD_TIMEOUT
+        self._problem = ""
+        for child in self._reloading:
+            self._signal(child, signal.SIGHUP)
+
+    def _on_reloaded(self, child: ChildProcess, problem: str) -> None:
+        """A call worker is through with a reload, or gone; when all are, we are ready again."""
+        self._problem = self._problem or problem
+        if child in self._reloading:
+            self._reloading.discard(child)
+            if not self._reloading:
+                self._notifier.ready()
+
+    async def close(self) -> int:
+        """Stop every process, the dispatcher last; how many calls were left unclosed."""
+        if not self._closing and not self._draining:
+            self._on_state("draining")
+            self._notifier.stopping()
+        self._closing = True
+        for roles in (("call",), ("media", "dispatcher")):
+            await self._stop_roles(roles)
+        self._watch.cancel()
+        self._link.close()
+        self._context.term()
+        for each in self._sockets:
+            each.close()
+        self._run_dir.close()
+        self.failure = self.failure or self._quarantine
+        return sum(child.unclosed for child in self._children.values())
+
+    async def _stop_roles(self, roles: tuple[str, ...]) -> None:
+        running = [child for child in self._children.values() if child.role in roles and child.popen is not None]
+        for child in running:
+            channel = self._link.channels.get((child.role, child.slot))
+            if channel is None or not self._link.send(channel, (Stop(),)):
+                self._signal(child, signal.SIGKILL)
+        deadline = self._loop.time() + STOP_GRACE
+        while any(child.popen is not None for child in running) and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        for child in running:
+            if child.popen is not None:
+                _logger.warning("%s did not stop in %.0f s; killed", child.name, STOP_GRACE)
+                self._signal(child, signal.SIGKILL)
+                child.popen.wait()
+                self._forget(child)
+
+    # ---- children
+
+    def _spawn(self, child: ChildProcess) -> None:
+        child.incarnation += 1
+        child.ready = child.drained = child.warned = child.abort_sent = False
+        descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
+        order = {
+            "role": child.role,
+            "slot": child.slot,
+            "incarnation": child.incarnation,
+            "descriptors": descriptors,
+            "config": json.loads(self.config.to_json()),
+        }
+        child.popen = subprocess.Popen(
+            # -P: nothing in the folder that it is started in may take the place of a module. The name is for ps.
+            [sys.executable, "-P", "-m", "sipswarm.actors.process", child.name],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        assert child.popen.stdin is not None
+        child.popen.stdin.write(json.dumps(order).encode() + b"\n")
+        child.popen.stdin.flush()
+        child.started = child.last_beat = time.monotonic()
+        child.pidfd = os.pidfd_open(child.popen.pid)
+        self._loop.add_reader(child.pidfd, self._on_exit, child)
+
+    def _forget(self, child: ChildProcess) -> None:
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        assert child.popen is not None
+        assert child.popen.stdin is not None
+        child.popen.stdin.close()
+        child.popen = None
+        child.live_calls = 0
+        self._on_reloaded(child, "")
+        self._link.forget(child.role, child.slot, child.incarnation)
+        self._fleet.ended(child.name, child.incarnation)
+
+    def _on_exit(self, child: ChildProcess) -> None:
+        assert child.popen is not None
+        status = child.popen.wait()
+        self._forget(child)
+        if self._closing:
+            return
+        self._tell(time.monotonic())  # a fast replacement may be there before the next look at the beats
+        reason = "hang" if child.abort_sent else "crash"
+        _logger.error("%s ended with status %d (%s)", child.name, status, reason)
+        if len(self.deaths) < MOST_DEATHS:
+            self.deaths.append(f"{child.name} ended with status {status} ({reason}); what it carried was lost")
+        self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
+        self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
+        now = time.monotonic()
+        child.restarts = [at for at in child.restarts if now - at < RESTART_WINDOW]
+        if len(child.restarts) >= RESTARTS:
+            self._give_up(child)
+        elif not self._all_ready.is_set():
+            self._fail(f"{child.name} ended with status {status} while starting")
+        elif child.role == "call" and self.config.load is not None:
+            self._fail(f"{child.name} died and took its share of the load plan with it")
+        else:
+            self._loop.call_later(BACK_OFF[min(len(child.restarts), len(BACK_OFF) - 1)], self._respawn, child)
+            child.restarts.append(now)
+
+    def _give_up(self, child: ChildProcess) -> None:
+        """A process cannot be kept alive: a call worker is put into quarantine while others go on, else all ends."""
+        reason = f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s"
+        others = any(
+            each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
+        )
+        if child.role != "call" or not others or self.config.load is not None or not self._all_ready.is_set():
+            self._fail(reason)
+            return
+        _logger.error("%s and is not started again; new calls of its slot get 503", reason)
+        child.quarantined = True
+        self._quarantine = self._quarantine or reason
+        self._link.broadcast((Quarantined(child.slot),))
+        self._check_drained()
+
+    def _respawn(self, child: ChildProcess) -> None:
+        if not self._closing:
+            self._spawn(child)
+
+    def _fail(self, reason: str) -> None:
+        """The node cannot go on: calls of the workers that live are hung up first, so that peers hold none of them."""
+        self.failure = self.failure or reason
+        if self._all_ready.is_set() and self.live_calls and not self._draining:
+            self.drain(0.0)
+            self._check_drained()
+            return
+        self._all_ready.set()
+        self.ended.set()
+
+    def _signal(self, child: ChildProcess, number: int) -> None:
+        if child.popen is not None:
+            child.popen.send_signal(number)
+
+    def _kill(self, child: ChildProcess, incarnation: int) -> None:
+        """End a process that hangs, unless its replacement has started already."""
+        if child.incarnation == incarnation:
+            self._signal(child, signal.SIGKILL)
+
+    def _on_watch(self) -> None:
+        """Look at every beat; a child that is late is warned about, then dumped and killed."""
+        self._watch = self._loop.call_later(0.5, self._on_watch)
+        now = time.monotonic()
+        limit = 0.0 if self._closing else self.config.hang_timeout  # what was asked to end has a bound of its own
+        for child in self._children.values():
+            if child.popen is None or not child.ready:
+                continue
+            late = now - child.last_beat
+            if late < 1.5:
+                child.warned = False
+            elif not child.warned:
+                child.warned = True
+                _logger.warning("%s: no beat for %.1f s; its stack follows", child.name, late)
+                self._signal(child, signal.SIGUSR2)
+            if limit and late > limit and not child.abort_sent:
+                child.abort_sent = True
+                self._signal(child, signal.SIGABRT)
+                self._signal(child, signal.SIGCONT)
+                self._loop.call_later(0.3, self._kill, child, child.incarnation)
+        self._tell(now)
+        self._snapshot_number += 1
+        snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
+        self._fleet.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
+
+    def _troubled(self, now: float) -> list[str]:
+        """Names of the processes that are not there, not linked, or do not beat."""
+        return [
+            child.name
+            for child in self._children.values()
+            if not child.quarantined and (child.popen is None or not child.ready or now - child.last_beat > STALE)
+        ]
+
+    def _tell(self, now: float) -> None:
+        """Tell the service manager how we are, and that we live: only while every process does."""
+        if not self._all_ready.is_set():
+            return
+        troubled = self._troubled(now)
+        if self._reloading and now > self._reloaded_by:
+            self._problem = self._problem or "the reload has not come to its end"
+            self._reloading.clear()
+            self._notifier.ready()
+        doing = "draining" if self._draining else f"restarting {', '.join(troubled)}" if troubled else "taking calls"
+        problems = [each for each in (self._quarantine, self._problem) if each]
+        self._notifier.status("; ".join((doing, f"{self.live_calls} calls", *problems)))
+        watchdog = self._notifier.watchdog
+        if watchdog and now >= self._alive_due and not troubled and not self.failure:
+            self._alive_due = now + watchdog / 2
+            self._notifier.alive()
+
+    # ---- records
+
+    def _on_records(self, channel: Channel, records: list[Any]) -> None:
+        child = self._children[channel.role, channel.slot]
+        for record in records:
+            kind = record.__class__
+            if kind is CallFinished:
+                self.call_records += 1
+                if self._on_call_finished is not None:
+                    self._on_call_finished(record)
+            elif kind is CallSlice:
+                if self._on_call_slice is not None:
+                    self._on_call_slice(record)
+            elif kind is CallTraced:
+                if self._on_call_traced is not None:
+                    self._on_call_traced(record)
+            elif kind is Snapshot:
+                child.last_beat = time.monotonic()
+                child.live_calls = record.live_calls
+                if child.popen is not None:
+                    record = _with_usage(child.popen.pid, record)
+                self._fleet.update(child.name, channel.incarnation, record)
+            elif kind is Ready:
+                self._on_ready(child)
+            elif kind is Reloaded:
+                self._on_reloaded(child, record.problem)
+            elif kind is LoadFinished:
+                child.load = record
+                if record.problem:
+                    self._fail(record.problem)
+                self._check_plan()
+            elif kind is Drained:
+                child.drained = True
+                child.unclosed = record.unclosed
+                self._check_drained()
+
+    def _on_peer(self, channel: Channel) -> None:
+        """A new dispatcher must not wait for workers that never come."""
+        if channel.role == "dispatcher":
+            for child in self._children.values():
+                if child.quarantined:
+                    self._link.send(channel, (Quarantined(child.slot),))
+
+    def _check_drained(self) -> None:
+        calls = [each for each in self._children.values() if each.role == "call"]
+        if self._draining and all(each.drained or each.quarantined or each.popen is None for each in calls):
+            self.ended.set()
+
+    def _on_ready(self, child: ChildProcess) -> None:
+        child.ready = True
+        child.last_beat = time.monotonic()
+        if self._all_ready.is_set():
+            channel = self._link.channels[child.role, child.slot]
+            self._link.send(channel, (Start(time.monotonic()),))
+            if self._draining:
+                self._link.send(channel, (Drain(0.0),))
+        elif all(each.ready for each in self._children.values()):
+            self._all_ready.set()
+
+    def _check_plan(self) -> None:
+        if all(each.load is not None for each in self._children.values() if each.role == "call"):
+            self.load_finished.set()
+            self.ended.set()
+
+
+def _with_usage(pid: int, snapshot: Snapshot) -> Snapshot:
+    """A process's snapshot with the kernel's view of it added."""
+    usage = kernel.process_usage(pid)
+    if usage is None:
+        return snapshot
+    rows = (
+        ("sipswarm_process_cpu_seconds_total", (), (usage[0],)),
+        ("sipswarm_process_resident_memory_bytes", (), (float(usage[1]),)),
+    )
+    return snapshot._replace(series=(*snapshot.series, *rows))

@@ -1,0 +1,1 @@
+"""SIP messages recorded, masked, drawn as ladders and written as captures."""

@@ -1,0 +1,374 @@
+"""One TCP or TLS connection: non-blocking, framed, bounded in what it holds and in how long it may take.
+
+RFC 3261 section 18.3 by `sipcore.message.framing`, RFC 5626 sections 3.5.1 and 4.4.1 (keep-alive). Knows neither calls
+nor slots nor why it was opened; tells its owner what came and when it is gone.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections import deque
+from enum import Enum
+from typing import Final, Protocol
+
+from sipswarm.sipcore.message.framing import FramingFault, FramingLimits, KeepAlive, StreamFramer
+from sipswarm.sipcore.message.framing import Phase as FramerPhase
+
+from ..diagnosis.request_loss import Loss, is_told, may_have_arrived
+from .socket_errors import loss_of
+
+SEND_BUFFER: Final = 256 * 1024
+"""octets that may wait for a peer that reads slowly"""
+CONNECT_TIME: Final = 10.0
+"""seconds for the connect, and again for the TLS handshake"""
+STALL_TIME: Final = 32.0
+"""seconds without progress in sending: as long as a transaction lives (RFC 3261 timers B and F)"""
+LINGER_TIME: Final = 1.0
+"""seconds that our last word has to arrive before the connection is closed"""
+PING_AFTER: Final = 90.0
+"""seconds without a word from the peer before we ask, on connections that we opened (RFC 5626 section 4.4.1)"""
+PING_FOR: Final = 3600.0
+"""seconds since our last message for which a connection is kept alive"""
+ANSWER_TIME: Final = 32.0
+"""seconds for which a request may still be answered (RFC 3261 timers B and F)"""
+ASKED: Final = 512
+"""requests that are remembered, in case the connection closes before they are answered"""
+READ_SIZE: Final = 65536
+LIMITS: Final = FramingLimits(head=24 * 1024, body=40 * 1024)
+"""64 KB in all for what is not yet a whole message"""
+_PING: Final = KeepAlive.PING.value
+_PONG: Final = KeepAlive.PONG.value
+
+Item = bytes | KeepAlive | FramingFault
+
+
+class Phase(Enum):
+    """How far a connection has come."""
+
+    CONNECTING = "connecting"
+    HANDSHAKE = "handshake"
+    """TLS is being set up"""
+    OPEN = "open"
+    LINGERING = "lingering"
+    """our last word is on its way; what comes is not read any more"""
+    CLOSED = "closed"
+
+
+class Owner(Protocol):
+    """Who is told about connections."""
+
+    def received(self, connection: "Connection", data: bytes) -> None:
+        """A whole message came."""
+
+    def unframed(self, connection: "Connection", fault: FramingFault) -> None:
+        """What came cannot be cut into messages; the connection is to be ended."""
+
+    def gone(self, connection: "Connection", reason: str) -> None:
+        """It is closed."""
+
+
+class Connection:
+    """See the module's text.
+
+    flow: its number. listener: index of the listener it belongs to. opened: a non-blocking socket, connected or
+    connecting. host, port: the peer. name: whose certificate it must show, empty for connections that came to us.
+    initiated: whether we opened it. tls: the context, None for plain TCP. buffer: what is read goes through it, one for
+    all connections. now: monotonic seconds, as everywhere here.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_buffer",
+        "_framer",
+        "_heard_at",
+        "_loop",
+        "_out",
+        "_owner",
+        "_pinged_at",
+        "_progress_at",
+        "_sent_at",
+        "_socket",
+        "_tls",
+        "_watching_write",
+        "flow",
+        "host",
+        "initiated",
+        "listener",
+        "local",
+        "loss",
+        "name",
+        "phase",
+        "port",
+        "target",
+    )
+
+    def __init__(
+        self,
+        flow: int,
+        listener: int,
+        opened: socket.socket,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        initiated: bool,
+        tls: ssl.SSLContext | None,
+        buffer: memoryview,
+        owner: Owner,
+        loop: asyncio.AbstractEventLoop,
+        now: float,
+    ) -> None:
+        self.flow = flow
+        self.listener = listener
+        self.host = host
+        self.local = ""
+        """our address of it, where the listener has several"""
+        self.port = port
+        self.name = name
+        self.initiated = initiated
+        self.target: tuple[int, str, int, str] | None = None
+        """under which the owner finds it again"""
+        self.phase = Phase.CONNECTING if initiated else Phase.OPEN
+        self.loss = Loss.LOST
+        """what its end means for requests without an answer"""
+        self._socket = opened
+        self._tls = tls
+        self._buffer = buffer
+        self._owner = owner
+        self._loop = loop
+        self._framer = StreamFramer(now, initiated=initiated, limits=LIMITS)
+        self._out = bytearray()
+        self._asked: deque[tuple[float, int, bytes]] = deque(maxlen=ASKED)
+        self._heard_at = self._sent_at = self._pinged_at = self._progress_at = now
+        self._watching_write = False
+
+    def start(self, now: float) -> None:
+        """Begin: wait for the connect, shake hands, or read."""
+        if self.phase is Phase.CONNECTING:
+            self._watch_write(True)
+        else:
+            self._connected(now)
+
+    # ---- out
+
+    def send(self, slot: int, data: bytes, now: float) -> None:
+        """Take a message; `flush` sends it. slot: whom to tell when a request is lost."""
+        if self.phase is Phase.LINGERING or self.phase is Phase.CLOSED:
+            return
+        if is_told(data) and not (self.phase is Phase.OPEN and may_have_arrived(data)):
+            self._asked.append((now, slot, data))
+        self._sent_at = now
+        self._put(data, now)
+
+    def unanswered(self, now: float) -> list[tuple[int, bytes]]:
+        """The messages whose loss matters: (slot, message) each.
+
+        Requests that may still have waited for an answer, and a 2xx or ACK that never left; where one that left is
+        lost, the peer's repetition brings the other by another connection.
+        """
+        return [(slot, data) for at, slot, data in self._asked if now - at < ANSWER_TIME]
+
+    def end(self, last: bytes, now: float) -> None:
+        """Send a last word, give it time to arrive, and close."""
+        if self.phase is not Phase.OPEN:
+            self.close("ended")
+            return
+        self._out += last
+        self.flush(now)
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.LINGERING
+            self._progress_at = now
+            if not self._out:
+                self._shut_down()
+
+    def flush(self, now: float) -> None:
+        """Send what waits as far as the kernel takes it."""
+        if not self._out or self._watching_write or self.phase not in (Phase.OPEN, Phase.LINGERING):
+            return
+        try:
+            sent = self._socket.send(self._out)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
+            sent = 0
+        except ssl.SSLWantReadError:  # TLS wants to hear something first; reading comes back here
+            return
+        except OSError as error:
+            self.close(f"sending failed: {_reason(error)}")
+            return
+        if sent:
+            del self._out[:sent]
+            self._progress_at = now
+        if self._out:
+            self._watch_write(True)
+        elif self.phase is Phase.LINGERING:
+            self._shut_down()
+
+    def _put(self, data: bytes, now: float) -> None:
+        if len(self._out) + len(data) > SEND_BUFFER:
+            self.close("the peer reads too slowly")
+            return
+        if not self._out:
+            self._progress_at = now
+        self._out += data
+
+    def _shut_down(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.close(f"closing failed: {_reason(error)}")
+
+    # ---- what the loop says
+
+    def _on_writable(self) -> None:
+        now = self._loop.time()
+        self._watch_write(False)
+        if self.phase is Phase.CONNECTING:
+            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number:
+                self.close(f"connecting failed: {_reason(OSError(number, None))}", loss_of(number))
+            else:
+                self._connected(now)
+        elif self.phase is Phase.HANDSHAKE:
+            self._shake_hands(now)
+        else:
+            self.flush(now)
+
+    def _connected(self, now: float) -> None:
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._heard_at = self._progress_at = now
+        if self._tls is None:
+            self._opened(now)
+            return
+        try:
+            self._socket = self._tls.wrap_socket(
+                self._socket,
+                server_side=not self.initiated,
+                do_handshake_on_connect=False,
+                server_hostname=(self.name or self.host) if self.initiated else None,
+            )
+        except (OSError, ValueError) as error:
+            self.close(f"TLS failed: {error}", Loss.UNREACHABLE)
+            return
+        self.phase = Phase.HANDSHAKE
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
+        self._shake_hands(now)
+
+    def _shake_hands(self, now: float) -> None:
+        assert isinstance(self._socket, ssl.SSLSocket)
+        try:
+            self._socket.do_handshake()
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLWantWriteError:
+            self._watch_write(True)
+            return
+        except OSError as error:
+            self.close(f"TLS failed: {_reason(error)}", Loss.UNREACHABLE)
+            return
+        self._opened(now)
+
+    def _opened(self, now: float) -> None:
+        self.phase = Phase.OPEN
+        requests = [each for each in self._asked if not may_have_arrived(each[2])]
+        self._asked = deque(requests, maxlen=ASKED)
+        self._heard_at = self._pinged_at = self._progress_at = now
+        self._framer = StreamFramer(now, initiated=self.initiated, limits=LIMITS)
+        if self._tls is None:
+            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+        self.flush(now)
+
+    def _on_readable(self) -> None:
+        now = self._loop.time()
+        if self.phase is Phase.HANDSHAKE:
+            self._shake_hands(now)
+            return
+        try:
+            size = self._socket.recv_into(self._buffer)
+        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError):
+            return
+        except ssl.SSLWantWriteError:
+            self._watch_write(True)
+            return
+        except OSError as error:
+            self.close(f"reading failed: {_reason(error)}")
+            return
+        if not size:
+            self.close("closed by the peer")
+        elif self.phase is Phase.OPEN:
+            self._heard_at = now
+            self._take(bytes(self._buffer[:size]), now)
+
+    def _take(self, data: bytes, now: float) -> None:
+        for item in self._framer.feed(data, now):
+            if isinstance(item, bytes):
+                self._owner.received(self, item)
+            elif isinstance(item, FramingFault):
+                self._owner.unframed(self, item)
+            elif item is KeepAlive.PING:
+                self._put(_PONG, now)
+            if self.phase is not Phase.OPEN:
+                return
+        self.flush(now)
+
+    def _watch_write(self, wanted: bool) -> None:
+        if wanted and not self._watching_write:
+            self._loop.add_writer(self._socket.fileno(), self._on_writable)
+        elif self._watching_write and not wanted:
+            self._loop.remove_writer(self._socket.fileno())
+        self._watching_write = wanted
+
+    # ---- time
+
+    def deadline(self) -> float:
+        """When the peer will have taken too long."""
+        if self.phase is Phase.LINGERING:
+            return self._progress_at + LINGER_TIME
+        if self.phase is not Phase.OPEN:
+            return self._progress_at + CONNECT_TIME
+        due = self._framer.deadline or self._heard_at
+        if self._framer.phase is FramerPhase.IDLE:
+            due = max(due, self._sent_at + LIMITS.idle_time)
+        return min(due, self._progress_at + STALL_TIME) if self._out else due
+
+    def look(self, now: float) -> None:
+        """Close what has taken too long; ask a peer for a sign of life that has been silent."""
+        if now >= self.deadline():
+            connected = self.phase in (Phase.OPEN, Phase.LINGERING)
+            self.close(self._overdue(), Loss.LOST if connected else Loss.UNREACHABLE)
+        elif (
+            self.initiated
+            and self.phase is Phase.OPEN
+            and now - max(self._heard_at, self._pinged_at) >= PING_AFTER
+            and now - self._sent_at < PING_FOR
+        ):
+            self._pinged_at = now
+            self._put(_PING, now)
+            self.flush(now)
+
+    def _overdue(self) -> str:
+        if self.phase is not Phase.OPEN:
+            return "ended" if self.phase is Phase.LINGERING else "connecting took too long"
+        if self._out:
+            return "the peer reads too slowly"
+        return "idle" if self._framer.phase is FramerPhase.IDLE else "a message took too long to come"
+
+    def close(self, reason: str, loss: Loss = Loss.LOST) -> None:
+        """Let go of it at once; the owner is told once. loss: what it means for requests without an answer."""
+        if self.phase is Phase.CLOSED:
+            return
+        self.loss = loss
+        descriptor = self._socket.fileno()
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._watch_write(False)
+        self.phase = Phase.CLOSED
+        self._socket.close()
+        self._owner.gone(self, reason)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "protocol error").lower().replace("_", " ")
+    return os.strerror(error.errno) if error.errno is not None else type(error).__name__

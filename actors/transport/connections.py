@@ -1,0 +1,279 @@
+"""The TCP and TLS connections of the dispatcher: taken, opened, found again, and bounded in number.
+
+RFC 3261 section 18.2.2 (answers on the connection of the request, else to the address in Via), RFC 5923 (reuse). A
+connection never waits for another one; what is known of it is lost with the dispatcher, and peers connect again.
+"""
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.message.fields import Via
+from sipswarm.sipcore.message.framing import FramingFault
+from sipswarm.sipcore.transaction import stateless
+
+from ..bus.messages import SendFailed, SendSip
+from ..config import Listener, TlsConfig, is_wildcard
+from ..counting.totals import Totals
+from ..diagnosis.request_loss import Loss, is_told
+from . import tls
+from .connection import READ_SIZE, Connection, Phase
+from .socket_errors import loss_of
+
+ACCEPTS_PER_TURN: Final = 64
+LOOK_EVERY: Final = 1.0
+"""seconds between two looks at the deadlines of all connections"""
+_IP_BIND_ADDRESS_NO_PORT: Final = 24
+_logger = logging.getLogger(__name__)
+
+Received = Callable[[int, int, str, int, bytes, str], None]
+"""Takes a message: listener, flow, host, port, octets, local address (`SipReceived.local`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How many connections there may be."""
+
+    per_source: int = 64
+    """that one address has opened to us"""
+    total: int = 1024
+    """of both directions"""
+
+
+class Streams:
+    """See the module's text.
+
+    listeners, sockets: of the node, in the same order; those of UDP are not touched. first_flow: connections get the
+    numbers after it. received: takes each message. failed: is told which request of a slot was lost.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        sockets: Sequence[socket.socket],
+        tls_config: TlsConfig,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        totals: Totals,
+        first_flow: int,
+        received: Received,
+        failed: Callable[[int, SendFailed], None],
+        limits: StreamLimits | None = None,
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._sockets = {
+            index: each for index, each in enumerate(sockets) if self._listeners[index].transport in ("tcp", "tls")
+        }
+        secure = any(each.transport == "tls" for each in self._listeners)
+        self._server_context = tls.server_context(tls_config) if secure else None
+        self._client_context = tls.client_context(tls_config) if secure else None
+        self._loop = loop
+        self._limits = limits or StreamLimits()
+        self._received = received
+        self._failed = failed
+        self._last_flow = first_flow
+        self._buffer = memoryview(bytearray(READ_SIZE))
+        """what every connection reads through: one of its own for each read would leave the heap full of holes"""
+        self._by_flow: dict[int, Connection] = {}
+        self._by_target: dict[tuple[int, str, int, str], Connection] = {}
+        self._sources: Counter[str] = Counter()
+        self._written: set[Connection] = set()
+        self._looking: asyncio.TimerHandle | None = None
+        self._watching = False
+        self._closed = False
+        self._framing_errors = totals.cell("sipswarm_sip_parse_errors_total", "framing")
+        self._gauges = {
+            (listener.transport, phase): totals.cell("sipswarm_transport_connections", listener.transport, phase.value)
+            for listener in self._listeners
+            for phase in Phase
+            if listener.transport in ("tcp", "tls") and phase is not Phase.CLOSED
+        }
+
+    @property
+    def count(self) -> int:
+        """Connections of both directions."""
+        return len(self._by_flow)
+
+    def update_gauges(self) -> None:
+        """Count the connections by what they are and how far they have come."""
+        counts = Counter((self._listeners[each.listener].transport, each.phase) for each in self._by_flow.values())
+        for key, cell in self._gauges.items():
+            cell.value = counts[key]
+
+    def watch(self) -> None:
+        """Begin to take connections."""
+        if not self._watching and not self._closed:
+            self._watching = True
+            for index, each in self._sockets.items():
+                if self._listeners[index].transport == "tcp" or self._server_context is not None:
+                    self._loop.add_reader(each.fileno(), self._on_connection, index)
+
+    def _unwatch(self) -> None:
+        if self._watching:
+            self._watching = False
+            for each in self._sockets.values():
+                self._loop.remove_reader(each.fileno())
+
+    def close(self) -> None:
+        """Close every connection; the listen sockets stay open, they are not ours."""
+        self._closed = True
+        self._unwatch()
+        if self._looking is not None:
+            self._looking.cancel()
+        for each in list(self._by_flow.values()):
+            each.close("the node ends")
+
+    # ---- connections that come
+
+    def _on_connection(self, index: int) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                opened, source = self._sockets[index].accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._unwatch()  # the kernel keeps them waiting; asking again at once would only burn time
+                    self._loop.call_later(LOOK_EVERY, self.watch)
+                    return
+                continue  # the peer has given up meanwhile (accept(2))
+            host, port = str(source[0]), int(source[1])
+            if self._sources[host] >= self._limits.per_source or self.count >= self._limits.total:
+                opened.close()
+                continue
+            opened.setblocking(False)
+            self._sources[host] += 1
+            self._add(index, opened, host, port, initiated=False)
+
+    def _add(
+        self, index: int, opened: socket.socket, host: str, port: int, *, initiated: bool, name: str = ""
+    ) -> Connection:
+        self._last_flow += 1
+        now = self._loop.time()
+        context = None
+        if self._listeners[index].transport == "tls":
+            context = self._client_context if initiated else self._server_context
+        connection = Connection(
+            self._last_flow, index, opened, host, port,
+            name=name, initiated=initiated, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now,
+        )  # fmt: skip
+        if is_wildcard(self._listeners[index].host):
+            connection.local = str(opened.getsockname()[0])
+        self._by_flow[connection.flow] = connection
+        if initiated or context is None:
+            # What a TLS client says of itself was not checked against its address: it is found by its flow only.
+            target = (index, host, port, name)
+            if target not in self._by_target:
+                connection.target = target
+                self._by_target[target] = connection
+        if self._looking is None:
+            self._looking = self._loop.call_later(LOOK_EVERY, self._on_look)
+        connection.start(now)
+        return connection
+
+    # ---- messages out
+
+    def send(self, slot: int, record: SendSip) -> None:
+        """Put a message of a slot on its connection, opened when there is none; `flush` follows."""
+        listener, flow, host, port, name, data = record
+        connection = self._by_flow.get(flow) if flow else None
+        if connection is None or connection.phase is Phase.LINGERING:
+            if data.startswith(b"SIP/2.0 "):
+                host, port = _answer_target(data, host, port)
+            connection = self._by_target.get((listener, host, port, name))
+        if connection is None or connection.phase is Phase.LINGERING:
+            opened = self._open(listener, host, port, name)
+            if not isinstance(opened, Connection):
+                self._tell(slot, listener, host, port, data, *opened)
+                return
+            connection = opened
+        if connection.phase is Phase.CLOSED:
+            self._tell(slot, listener, host, port, data, "the connection was refused at once", connection.loss)
+            return
+        connection.send(slot, data, self._loop.time())
+        self._written.add(connection)
+
+    def flush(self) -> None:
+        """Send what the last messages have put onto connections."""
+        if self._written:
+            now = self._loop.time()
+            written, self._written = self._written, set()
+            for connection in written:
+                connection.flush(now)
+
+    def _open(self, index: int, host: str, port: int, name: str) -> Connection | tuple[str, Loss]:
+        """A new connection, or why there is none."""
+        if index not in self._sockets:
+            return "no listener for streams", Loss.NO_WAY
+        if self.count >= self._limits.total:
+            return "too many connections", Loss.LOCAL
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            opened = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            return f"connecting failed: {error.strerror}", loss_of(error.errno)
+        try:
+            opened.setblocking(False)
+            opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+            opened.bind((self._listeners[index].host, 0))
+            opened.connect((host, port))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            opened.close()
+            return f"connecting failed: {error.strerror}", loss_of(error.errno)
+        return self._add(index, opened, host, port, initiated=True, name=name)
+
+    def _tell(self, slot: int, listener: int, host: str, port: int, data: bytes, reason: str, loss: Loss) -> None:
+        if is_told(data):
+            self._failed(slot, SendFailed(listener, host, port, data, reason, loss.value))
+
+    # ---- what connections say
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """A whole message came."""
+        self._received(connection.listener, connection.flow, connection.host, connection.port, data, connection.local)
+
+    def unframed(self, connection: Connection, fault: FramingFault) -> None:
+        """Framing is lost: a 400 if what came can be answered, then the end (RFC 3261 section 18.3)."""
+        self._framing_errors.value += 1
+        reply = stateless.refuse(fault.head, status=fault.status_hint, source=(connection.host, connection.port))
+        connection.end(reply or b"", self._loop.time())
+
+    def gone(self, connection: Connection, reason: str) -> None:
+        """It is closed: forget it, and tell whose requests may have been lost."""
+        if self._by_flow.pop(connection.flow, None) is None:
+            return
+        if connection.target is not None:
+            self._by_target.pop(connection.target, None)
+        self._written.discard(connection)
+        if not connection.initiated:
+            self._sources[connection.host] -= 1
+            if not self._sources[connection.host]:
+                del self._sources[connection.host]
+        if reason.startswith("TLS failed"):
+            _logger.warning("%s:%d: %s", connection.host, connection.port, reason)
+        for slot, data in connection.unanswered(self._loop.time()):
+            self._tell(slot, connection.listener, connection.host, connection.port, data, reason, connection.loss)
+
+    def _on_look(self) -> None:
+        now = self._loop.time()
+        for each in list(self._by_flow.values()):
+            each.look(now)
+        self._looking = self._loop.call_later(LOOK_EVERY, self._on_look) if self._by_flow else None
+
+
+def _answer_target(data: bytes, host: str, port: int) -> tuple[str, int]:
+    """Where an answer goes whose connection is gone: `received`, and the port its Via names (RFC 3261 18.2.2)."""
+    try:
+        via = Via.parse(peek.top_via(data).strip().decode("utf-8", "surrogateescape"))
+    except ParseError:
+        return host, port
+    return host, via.port or (5061 if via.transport.upper() == "TLS" else 5060)

@@ -1,0 +1,239 @@
+"""The way out for SIP messages of a call worker: which of the node's listeners, and how.
+
+UDP goes out at once on the inherited listen sockets, so that it comes from the port we listen on (RFC 3581). Streams
+belong to the dispatcher: their messages go to it over the sip link, together once per flush. Requests that are too
+long for UDP go over TCP where the node has it (`LargeRequests`).
+"""
+
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sipswarm.sipcore.message.hop import Hop
+
+from ..bus.messages import SendFailed, SendSip
+from ..config import Listener, is_wildcard
+from ..counting.totals import Totals
+from ..diagnosis.request_loss import Loss, may_have_arrived
+from ..runtime.outbox import Departure
+from . import packet_info
+from .counters import SipCounters
+from .local_addresses import LocalAddresses
+from .pending_names import LateNames
+from .socket_errors import TRANSIENT, loss_of
+from .targets import is_address
+from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
+
+if TYPE_CHECKING:
+    from ..trace.recorder import SipTrace
+
+BATCH: Final = 256
+"""records in one link message"""
+NAMES: Final = 4096
+"""hops whose names are remembered, for the certificates that they must show"""
+EARLIER_ERRORS: Final = 2
+"""errors of earlier datagrams that one `sendto` may meet"""
+ROUTES: Final = 4096
+"""hops whose way is remembered"""
+
+_VIA: Final = re.compile(rb"\r\nVia: SIP/2\.0/UDP \[?([0-9A-Fa-f.:]{1,45})\]?:\d{1,5};")
+_NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
+Route = tuple[int | None, tuple[str, int] | None]
+
+
+class SipOutput:
+    """One per call worker.
+
+    listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. lost: is told of
+    each request that the dispatcher did not take. advertise: as `NodeConfig.advertise`.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        sockets: Sequence[socket.socket],
+        counters: SipCounters,
+        totals: Totals,
+        lost: Callable[[SendFailed], None],
+        advertise: Sequence[str] = (),
+    ) -> None:
+        self.addresses = LocalAddresses(listeners, advertise)
+        self.hops = self.addresses.hops
+        """the addresses of our sockets, one per listener"""
+        self._sockets = list(sockets)
+        self._counters = counters
+        self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
+        self.hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False
+        """sends records to the dispatcher, False when it does not take them"""
+        self._lost = lost
+        self.trace: SipTrace | None = None
+        """remembers what goes out"""
+        self._for_streams: list[SendSip] = []
+        self._names: dict[Hop, str] = {}
+        self._routes: dict[tuple[Hop, Hop], Route] = {}
+        self.large = LargeRequests(self.hops, seen=self.addresses.advertised)
+        self.late = LateNames(self._send_late, self._lose, self.name)
+
+    def listener_for(self, hop: Hop) -> int | None:
+        """Index of the listener from which a hop is reached; None when there is none."""
+        return self.addresses.listener_for(hop)
+
+    def name(self, hop: Hop, name: str) -> None:
+        """Remember the name that a hop's address was found by: its certificate must show it (RFC 5922 section 4)."""
+        if hop.transport == "tls" and hop.host != name:
+            if len(self._names) >= NAMES:
+                del self._names[next(iter(self._names))]
+            self._names[hop] = name
+
+    def send(self, departure: Departure) -> None:
+        """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
+        data, hop, flow, local = departure
+        listener, address = self._routes.get((hop, local)) or self._route(hop, local)
+        if listener is None:
+            reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
+            self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.NO_WAY)
+        elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
+            self.send_from(listener, data, hop.host, hop.port, flow, local.host)
+        else:
+            self._send_datagram(listener, data, address)
+
+    def toward(self, hop: Hop, local: Hop) -> int | None:
+        """The listener that a message to a hop leaves from: `local` where that reaches it, else the first that does.
+
+        A hop that is a name is reached by each of its transport, until DNS says more.
+        """
+        own = self.addresses.index_of(local)
+        if own is not None and self.addresses.reaches(local, hop):
+            return own
+        return self.addresses.for_hop(hop)
+
+    def _route(self, hop: Hop, local: Hop) -> Route:
+        """The listener for a hop, and the address where a datagram of usual length needs nothing more; remembered."""
+        listener = self.toward(hop, local)
+        simple = listener is not None and self.hops[listener].transport == "udp" and is_address(hop.host)
+        simple = simple and listener is not None and not self.addresses.wildcard[listener]
+        route = (listener, (hop.host, hop.port) if simple else None)
+        if len(self._routes) >= ROUTES:
+            self._routes.clear()
+        self._routes[hop, local] = route
+        return route
+
+    def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0, local: str = "") -> None:
+        """Put a message on the wire from one listener. local: the address that a response leaves from."""
+        transport = self.hops[listener].transport
+        if not is_address(host):
+            self.late.send(listener, self.hops[listener], data, host, port, flow)
+        elif transport == "udp":
+            if len(data) > LONGEST_DATAGRAM or self.large.switched:
+                switched = self.large.switch(listener, data, host, port)
+                if switched is not None:
+                    if switched[1]:
+                        self._queue(switched[0], switched[1], host, port, 0)
+                    return
+            self._send_datagram(listener, data, (host, port), local)
+        else:
+            self._queue(listener, data, host, port, flow)
+
+    def _send_datagram(self, listener: int, data: bytes, address: tuple[str, int], local: str = "") -> None:
+        source = self._source(data, address[0], local) if self.addresses.wildcard[listener] else ""
+        try:
+            self._put(self._sockets[listener], data, address, source)
+        except (ValueError, OverflowError):  # an address that cannot be: it must not stop the other messages
+            self._refuse(listener, data, *address, "sending failed: no such address", Loss.NO_WAY)
+        except OSError as error:
+            if error.errno in TRANSIENT:
+                self._dropped.value += 1  # its transaction repeats it, or times out
+            else:  # RFC 3261 section 18.4: nothing is gained by repeating it
+                self._refuse(listener, data, *address, f"sending failed: {error.strerror}", loss_of(error.errno))
+        else:
+            self._counters.sent(data, "udp")
+            if self.trace is not None:
+                self.trace.sent(listener, data, address, self._shown(listener, address[0], source))
+
+    def _source(self, data: bytes, host: str, local: str) -> str:
+        """The address of this host that a datagram leaves from; empty = as the kernel chooses.
+
+        A response leaves from where its request came in (`local`), a request from the address in its Via; where that is
+        advertised, and no address of the socket, the kernel chooses.
+        """
+        if data.startswith(b"SIP/2.0 "):
+            return "" if is_wildcard(local) else local
+        via = _VIA.search(data) if self.addresses.shows_own(host) else None
+        return via[1].decode() if via is not None else ""
+
+    def _shown(self, listener: int, host: str, source: str = "") -> str:
+        """The local address of a message in the trace; empty = that of its listener."""
+        if not self.addresses.wildcard[listener]:
+            return ""
+        return source or self.addresses.toward(listener, host).bound.host
+
+    @staticmethod
+    def _put(opened: socket.socket, data: bytes, address: tuple[str, int], source: str) -> None:
+        """Send a datagram. The first errors may be those of earlier ones, which ICMP has brought meanwhile."""
+        for _ in range(EARLIER_ERRORS):
+            try:
+                packet_info.send(opened, data, address, source)
+            except BlockingIOError:
+                raise
+            except OSError:
+                continue
+            else:
+                return
+        packet_info.send(opened, data, address, source)
+
+    def _queue(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
+        hop = self.hops[listener]
+        name = self._names.get(Hop(hop.transport, host, port), "") if self._names else ""
+        self._for_streams.append(SendSip(listener, flow, host, port, name, data))
+
+    def flush(self) -> None:
+        """Hand the messages for connections to the dispatcher."""
+        waiting = self._for_streams
+        if not waiting:
+            return
+        self._for_streams = []
+        for start in range(0, len(waiting), BATCH):
+            batch = waiting[start : start + BATCH]
+            if self.hand_on(batch):
+                for record in batch:
+                    self._counters.sent(record.data, self.hops[record.listener].transport)
+                    if self.trace is not None:
+                        shown = self._shown(record.listener, record.host)
+                        self.trace.sent(record.listener, record.data, (record.host, record.port), shown)
+            else:
+                for record in batch:
+                    self._lose(record.listener, record.data, record.host, record.port, *_NO_ROOM)
+
+    def _send_late(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
+        """The host of a message is known now, outside of any flush."""
+        self.send_from(listener, data, host, port, flow)
+        self.flush()
+
+    def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
+        """Count a message that found no room, or whose name has no address.
+
+        A response or ACK that found no room is sent again with what it answers; all others are reported to their call.
+        """
+        if loss is Loss.LOCAL and may_have_arrived(data):
+            self._dropped.value += 1
+        else:
+            self._refuse(listener, data, host, port, reason, loss)
+
+    def _refuse(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
+        """Count a message that can never be sent, and report it to its call."""
+        self._dropped.value += 1
+        self._lost(SendFailed(listener, host, port, data, reason, loss.value))
+
+    def fall_back(self, failed: SendFailed) -> bool:
+        """Send a long request by UDP after all, when no connection came about; False when it was none of those.
+
+        Once there was a connection the peer may have the request already, and would take a second one for a loop.
+        """
+        if failed.loss == Loss.LOST.value:
+            return False
+        datagram = self.large.restore(failed.data, failed.host, failed.port)
+        if datagram is None:
+            return False
+        self._send_datagram(*datagram, (failed.host, failed.port))
+        return True

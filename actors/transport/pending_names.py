@@ -1,0 +1,120 @@
+"""Messages to hosts that are still names, as a peer's Contact may have them: looked up beside the loop, then sent.
+
+RFC 3263 for requests within a dialog; only addresses are asked for, because transport and port are chosen already. What
+waits is bounded; what finds no address is lost, and its transaction told so.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from sipswarm.sipcore.errors import SipError
+from sipswarm.sipcore.message.hop import Hop, bracketed
+from sipswarm.sipcore.message.uri import Uri
+
+from ..diagnosis.request_loss import Loss
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .resolver import Resolver
+
+_logger = logging.getLogger(__name__)
+MOST: Final = 256
+"""messages that wait for one name"""
+MOST_NAMES: Final = 256
+MOST_KNOWN: Final = 1024
+"""names whose addresses are remembered"""
+MOST_ADDRESSES: Final = 64
+"""addresses remembered of a name"""
+
+
+class Waiting(NamedTuple):
+    """A message and the connection it may go by."""
+
+    data: bytes
+    flow: int
+
+
+class LateNames:
+    """One per call worker.
+
+    send: sends a message to an address: listener, octets, host, port, flow. lost: is told what cannot be sent:
+    listener, octets, host, port, reason, loss. found: is told of each hop and the name that led to it.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[int, bytes, str, int, int], None],
+        lost: Callable[[int, bytes, str, int, str, Loss], None],
+        found: Callable[[Hop, str], None],
+    ) -> None:
+        self._send = send
+        self._lost = lost
+        self._found = found
+        self._known: dict[str, frozenset[str]] = {}
+        self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.resolver: Resolver | None = None
+        """made when the first name comes"""
+
+    def send(self, listener: int, local: Hop, data: bytes, host: str, port: int, flow: int) -> None:
+        """Send a message as soon as its host is known. local: our address on that listener."""
+        key = (listener, host, port)
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            if len(self._waiting) >= MOST_NAMES:
+                self._lost(listener, data, host, port, "too many names wait for DNS", Loss.LOCAL)
+                return
+            waiting = self._waiting[key] = []
+            task = asyncio.get_running_loop().create_task(self._look_up(key, local))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if len(waiting) < MOST:
+            waiting.append(Waiting(data, flow))
+        else:
+            self._lost(listener, data, host, port, "too many messages wait for DNS", Loss.LOCAL)
+
+    def learn(self, name: str, hops: Iterable[Hop]) -> None:
+        """Remember which addresses a name led to."""
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        known = self._known.pop(name.lower(), frozenset())
+        if len(known) >= MOST_ADDRESSES:
+            known = frozenset()  # a name whose addresses never stay the same
+        self._known[name.lower()] = known.union(hop.host for hop in hops)
+
+    def addresses_of(self, name: str) -> frozenset[str]:
+        """The addresses that a name was found to have; none while it is not known."""
+        return self._known.get(name, frozenset())
+
+    @property
+    def waiting(self) -> int:
+        """How many names are being looked up."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Stop waiting."""
+        for each in self._tasks:
+            each.cancel()
+
+    async def _look_up(self, key: tuple[int, str, int], local: Hop) -> None:
+        listener, host, port = key
+        if self.resolver is None:
+            from .resolver import Resolver
+
+            self.resolver = Resolver(random=Random())
+        try:
+            uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
+            hops = await self.resolver.hops(uri, ((local.transport, 6 if ":" in local.host else 4),))
+        except Exception as error:  # whatever it is: what waits for the name must not wait for ever
+            if not isinstance(error, ConfigurationError | SipError):
+                _logger.exception("looking up a name failed")
+            for each in self._waiting.pop(key):
+                self._lost(listener, each.data, host, port, str(error), Loss.UNREACHABLE)
+            return
+        self.learn(host, hops)
+        self._found(hops[0], host)
+        for each in self._waiting.pop(key):
+            self._send(listener, each.data, hops[0].host, port, each.flow)

@@ -1,0 +1,265 @@
+"""Where a SIP URI leads, by DNS: NAPTR, SRV, then addresses (RFC 3263, RFC 2782), never blocking the loop.
+
+Answers are kept as long as their TTL says, failures for 5 s; the same question is on its way only once. The only
+importer of dnspython; whoever tests or runs without DNS gives another `Lookup` (CALL.md `dnsresolv`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+import dns.asyncresolver
+import dns.exception
+import dns.resolver
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.uri import Uri
+
+from ..errors import ConfigurationError, HostUnreachable
+from .targets import is_address
+
+FAILURE_TTL: Final = 5.0
+"""seconds for which "there is none" and "nobody answers" are kept"""
+LONGEST_TTL: Final = 86400.0
+MOST: Final = 4096
+"""answers kept"""
+LOOKUP_TIME: Final = 6.0
+"""seconds for one question"""
+MOST_HOPS: Final = 16
+DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
+_SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
+_SRV: Final = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
+_ADDRESSES: Final = {4: "A", 6: "AAAA"}
+
+
+class Naptr(NamedTuple):
+    """A NAPTR row (RFC 3403 section 4.1), as far as RFC 3263 reads it."""
+
+    order: int
+    preference: int
+    service: str
+    replacement: str
+
+
+class Srv(NamedTuple):
+    """An SRV row (RFC 2782)."""
+
+    priority: int
+    weight: int
+    target: str
+    port: int
+
+
+class Answer(NamedTuple):
+    """What DNS says; no rows = there is none."""
+
+    rows: tuple[Naptr | Srv | str, ...]
+    ttl: float
+    """seconds"""
+
+
+Lookup = Callable[[str, str], Awaitable[Answer]]
+"""Answers a question: (NAPTR, SRV, A or AAAA; name). Raises OSError when nobody answers."""
+
+
+class Resolver:
+    """One per user of it; keeps what it has learnt.
+
+    lookup: asks DNS. random: draws among SRV rows of one priority by their weights. now: monotonic seconds.
+    """
+
+    def __init__(
+        self, lookup: Lookup | None = None, *, random: Random, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lookup = lookup or DnsLookup()
+        self._random = random
+        self._now = now
+        self._known: dict[tuple[str, str], tuple[float, Answer]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Future[Answer]] = {}
+
+    async def hops(self, uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ...]:
+        """Where a request for this URI goes, in the order in which it is to be tried (RFC 3263 section 4).
+
+        reachable: transports and IP versions that we have a listener for, the preferred first.
+
+        Raises:
+            ConfigurationError: the name leads nowhere that we can reach.
+        """
+        wanted = (uri.transport or "").lower()
+        secure = uri.scheme == "sips"
+        host = uri.maddr or uri.host
+        if secure:
+            if wanted == "udp":
+                raise ConfigurationError(f"{uri}: sips is never sent over udp; drop transport=udp")
+            wanted = "tls"  # sips with transport=tcp is TLS over TCP (RFC 3261 section 26.2.2)
+        if wanted and wanted not in DEFAULT_PORTS:
+            raise ConfigurationError(f"{uri}: transport {wanted!r} is not known; write udp, tcp or tls")
+        if is_address(host):
+            transport = wanted or "udp"
+            return (Hop(transport, host, uri.port or DEFAULT_PORTS[transport]),)
+        if uri.port is not None:
+            found = await self._addresses(host, wanted or "udp", uri.port, reachable)
+        else:
+            found = await self._by_service(host, wanted, reachable)
+        if not found:
+            raise HostUnreachable(f"{uri}: the name {host!r} has no address that a listener of ours can reach", host)
+        return tuple(dict.fromkeys(found))[:MOST_HOPS]
+
+    async def _by_service(self, name: str, wanted: str, reachable: Sequence[tuple[str, int]]) -> list[Hop]:
+        """Without port: NAPTR chooses the transport, SRV the hosts; what is not there is skipped (4.1, 4.2)."""
+        transports = [wanted] if wanted else list(dict.fromkeys(transport for transport, _ in reachable))
+        services: list[tuple[str, str]] = []
+        if not wanted:
+            rows = [row for row in await self._ask("NAPTR", name) if isinstance(row, Naptr)]
+            for row in sorted(rows, key=lambda row: (row.order, row.preference)):
+                transport = _SERVICES.get(row.service.upper())
+                if transport in transports:
+                    services.append((transport, row.replacement))
+        if not services:
+            services = [(transport, _SRV[transport] + name) for transport in transports]
+        hops: list[Hop] = []
+        found = False
+        for transport, service in services:
+            rows_of_service = [row for row in await self._ask("SRV", service) if isinstance(row, Srv)]
+            found = found or bool(rows_of_service)
+            for srv in self._ordered(rows_of_service):
+                if srv.target not in ("", "."):  # "." = decidedly not here (RFC 2782)
+                    hops += await self._addresses(srv.target, transport, srv.port, reachable)
+        if not found:
+            transport = wanted or "udp"
+            return await self._addresses(name, transport, DEFAULT_PORTS[transport], reachable)
+        return hops
+
+    def _ordered(self, rows: Iterable[Srv]) -> list[Srv]:
+        """By priority; among equals by lot, with chances in proportion to the weights (RFC 2782)."""
+        ordered: list[Srv] = []
+        left = sorted(rows, key=lambda row: (row.priority, row.weight))
+        while left:
+            equals = [row for row in left if row.priority == left[0].priority]
+            lot = self._random.randint(0, sum(row.weight for row in equals))
+            for row in equals:
+                lot -= row.weight
+                if lot <= 0:
+                    ordered.append(row)
+                    left.remove(row)
+                    break
+        return ordered
+
+    async def _addresses(self, name: str, transport: str, port: int, reachable: Sequence[tuple[str, int]]) -> list[Hop]:
+        versions = [version for each, version in reachable if each == transport]
+        if is_address(name):
+            return [Hop(transport, name, port)]
+        hops = []
+        for version in dict.fromkeys(versions):
+            rows = await self._ask(_ADDRESSES[version], name)
+            hops += [Hop(transport, row, port) for row in rows if isinstance(row, str)]
+        return hops
+
+    async def _ask(self, kind: str, name: str) -> tuple[Naptr | Srv | str, ...]:
+        """What is known, else what DNS says; silence counts as "there is none" for a while."""
+        key = (kind, name.lower().rstrip("."))
+        known = self._known.get(key)
+        if known is not None and known[0] > self._now():
+            return known[1].rows
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.ensure_future(self._answer(*key))
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return (await asyncio.shield(asking)).rows
+
+    async def _answer(self, kind: str, name: str) -> Answer:
+        try:
+            async with asyncio.timeout(LOOKUP_TIME):
+                answer = await self._lookup(kind, name)
+        except OSError:  # TimeoutError is one
+            answer = Answer((), FAILURE_TTL)
+        if not answer.rows:
+            answer = Answer((), FAILURE_TTL)
+        if len(self._known) >= MOST:
+            self._forget()
+        self._known[kind, name] = (self._now() + min(answer.ttl, LONGEST_TTL), answer)
+        return answer
+
+    def _forget(self) -> None:
+        """Drop what has run out, or the older half."""
+        now = self._now()
+        self._known = {key: known for key, known in self._known.items() if known[0] > now}
+        for key in list(self._known)[: len(self._known) // 2] if len(self._known) >= MOST else ():
+            del self._known[key]
+
+
+def resolve_now(uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ...]:
+    """As `Resolver.hops`, for code that runs before or beside a loop: it blocks until DNS has answered."""
+
+    async def ask() -> tuple[Hop, ...]:
+        return await Resolver(random=Random()).hops(uri, reachable)
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(ask())).result()
+
+
+class DnsLookup:
+    """Questions to the servers of /etc/resolv.conf; names of /etc/hosts are not asked for (hosts(5))."""
+
+    def __init__(self, hosts: Path = Path("/etc/hosts")) -> None:
+        self._hosts_file = hosts
+        self._hosts: dict[tuple[str, str], tuple[str, ...]] | None = None
+        self._resolver: dns.asyncresolver.Resolver | None = None
+
+    async def __call__(self, kind: str, name: str) -> Answer:
+        """Ask. Raises OSError when nobody answers."""
+        if self._hosts is None:
+            self._hosts = _read_hosts(self._hosts_file)
+        local = self._hosts.get((kind, name))
+        if local is not None:
+            return Answer(local, 60.0)
+        if name == "localhost" or name.endswith((".localhost", ".invalid")):  # RFC 6761 sections 6.3, 6.4
+            return Answer((), FAILURE_TTL)
+        try:
+            if self._resolver is None:
+                self._resolver = dns.asyncresolver.Resolver()
+            found = await self._resolver.resolve(name, kind, search="." not in name, lifetime=LOOKUP_TIME)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return Answer((), FAILURE_TTL)
+        except dns.exception.DNSException as error:
+            raise OSError(f"{kind} {name}: {type(error).__name__}") from error
+        return Answer(tuple(_row(kind, row) for row in found), float(found.rrset.ttl if found.rrset else 0))
+
+
+class _HasText(Protocol):
+    def to_text(self) -> str: ...
+
+
+def _row(kind: str, row: _HasText) -> Naptr | Srv | str:
+    """A row of dnspython as ours, by its text in a zone file."""
+    words = row.to_text().split()
+    if kind == "NAPTR":
+        order, preference, _, service, *_, replacement = words
+        return Naptr(int(order), int(preference), service.strip('"'), replacement)
+    if kind == "SRV":
+        priority, weight, port, target = words
+        return Srv(int(priority), int(weight), target, int(port))
+    return words[0]
+
+
+def _read_hosts(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
+    hosts: dict[tuple[str, str], tuple[str, ...]] = {
+        ("A", "localhost"): ("127.0.0.1",),
+        ("AAAA", "localhost"): ("::1",),
+    }
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return hosts
+    for line in lines:
+        address, *names = line.partition("#")[0].split() or ("",)
+        if is_address(address):
+            kind = "AAAA" if ":" in address else "A"
+            for name in names:
+                key = (kind, name.lower())
+                hosts[key] = tuple(dict.fromkeys((*hosts.get(key, ()), address)))
+    return hosts

@@ -1,0 +1,79 @@
+"""What the errors of sockets mean for a request of ours: whether to wait for its repetition, and whose fault it is.
+
+Errors of UDP that come later, by ICMP, wait in the socket's error queue (ip(7), IP_RECVERR), each with octets of the
+datagram that it is about. RFC 3261 section 18.4 says which of them are failures.
+"""
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from ..diagnosis.request_loss import Loss
+
+_LOCAL: Final = frozenset(
+    {
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EADDRNOTAVAIL, errno.EADDRINUSE),
+        *(errno.ENETDOWN, errno.EMSGSIZE, errno.EBADF),
+    }
+)
+_NO_WAY: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
+"""the destination's: a broadcast address, one that no host has, of another network"""
+TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ECONNREFUSED})
+"""errors of a datagram that its repetition may not meet again; ECONNREFUSED speaks of an earlier datagram"""
+_RECEIVE_ERRORS: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+"""IP_RECVERR and IPV6_RECVERR, which Python does not name"""
+_EXTENDED: Final = struct.Struct("IBBBBII")
+"""sock_extended_err: errno, origin, type, code, pad, info, data"""
+_FAILURES: Final = {2: (3, 12), 3: (1, 4)}
+"""by origin (ICMP, ICMPv6): destination unreachable, parameter problem"""
+_QUOTED: Final = 2048
+"""octets of our datagram that are read back; ICMP carries some 500, ICMPv6 some 1,200"""
+ERRORS_PER_TURN: Final = 64
+
+
+def loss_of(number: int | None) -> Loss:
+    """What an error of connecting or sending means. number: errno, None = none was given."""
+    if number in _NO_WAY:
+        return Loss.NO_WAY
+    return Loss.LOCAL if number in _LOCAL else Loss.UNREACHABLE
+
+
+class Undelivered(NamedTuple):
+    """A datagram of ours that did not arrive."""
+
+    host: str
+    port: int
+    data: bytes
+    """its first octets"""
+    reason: str
+    """in words, for the log"""
+
+
+def keep_errors(opened: socket.socket) -> None:
+    """Have the kernel keep what ICMP says of datagrams from a UDP socket.
+
+    From then on any operation may fail with the error of an earlier datagram.
+    """
+    level, option = _RECEIVE_ERRORS[opened.family]
+    opened.setsockopt(level, option, 1)
+
+
+def undelivered(opened: socket.socket) -> Iterator[Undelivered]:
+    """Empty the error queue of a socket, up to a bound, and give the failures among it (RFC 3261 section 18.4)."""
+    for _ in range(ERRORS_PER_TURN):
+        try:
+            data, ancillary, _, address = opened.recvmsg(_QUOTED, 512, socket.MSG_ERRQUEUE)
+        except OSError:  # BlockingIOError: the queue is empty
+            return
+        for level, kind, octets in ancillary:
+            if (level, kind) != _RECEIVE_ERRORS[opened.family] or len(octets) < _EXTENDED.size:
+                continue
+            number, origin, what, code, *_ = _EXTENDED.unpack_from(octets)
+            too_long = number == errno.EMSGSIZE  # the kernel has learned the path MTU, and cuts the repetition
+            if what in _FAILURES.get(origin, ()) and not too_long and address:
+                yield Undelivered(
+                    address[0], address[1], data, f"{os.strerror(number)} (ICMP type {what}, code {code})"
+                )

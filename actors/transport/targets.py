@@ -1,0 +1,82 @@
+"""Where a SIP URI leads before any event loop runs: transport, address and port (RFC 3263 section 4)."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.uri import Uri
+
+from ..config import TRANSPORTS
+from ..errors import ConfigurationError
+
+EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
+
+
+@lru_cache(maxsize=4096)
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def uri_of(target: str) -> Uri:
+    """The SIP URI of a target, whose scheme may be left out; nothing is looked up.
+
+    Raises:
+        ConfigurationError: no SIP URI, or an unknown transport.
+    """
+    text = target if target.startswith(("sip:", "sips:")) else f"sip:{target}"
+    try:
+        uri = Uri.parse(text)
+    except ParseError as error:
+        raise ConfigurationError(
+            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
+        ) from error
+    if (uri.transport or "udp").lower() not in TRANSPORTS:
+        raise ConfigurationError(f"target {target!r}: transport {uri.transport!r} is not known; write udp, tcp or tls")
+    return uri
+
+
+def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Hop:
+    """The best hop of a SIP URI; a name is looked up once, here, and that blocks: not for code that runs in a loop.
+
+    reachable: transports and IP versions to choose from.
+
+    Raises:
+        ConfigurationError: no SIP URI, an unknown transport, or a name without an address.
+    """
+    try:
+        uri = Uri.parse(target)
+    except ParseError as error:
+        raise ConfigurationError(
+            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
+        ) from error
+    if uri.scheme not in ("sip", "sips"):
+        raise ConfigurationError(f"target {target!r} is no SIP URI; write for example sip:user@192.0.2.1:5060")
+    transport = (uri.transport or ("tls" if uri.scheme == "sips" else "udp")).lower()
+    if transport not in TRANSPORTS:
+        raise ConfigurationError(f"target {target!r}: transport {transport!r} is not known; write udp, tcp or tls")
+    host = uri.maddr or uri.host
+    port = uri.port or (5061 if transport == "tls" else 5060)
+    if not is_address(host):
+        from .resolver import resolve_now  # only here: it takes a while to load, and most targets are addresses
+
+        try:
+            return resolve_now(uri, reachable)[0]
+        except ConfigurationError:
+            pass  # the system may know names that DNS does not
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63
+            raise ConfigurationError(
+                f"target {target!r}: the name {host!r} has no address ({error}); check the name, or write an address"
+            ) from error
+        host = str(found[0][4][0])
+    return Hop(transport, host, port)

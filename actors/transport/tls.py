@@ -1,0 +1,98 @@
+"""TLS contexts of the dispatcher, from the paths that a user gives (RFC 3261 section 26.3.2, RFC 5922).
+
+TLS 1.2 at least, the peer's certificate and name checked unless the user says otherwise. Knows paths and contexts;
+never reads a key itself, so that none can get into a log.
+"""
+
+import ssl
+from collections.abc import Sequence
+
+from ..config import Listener, TlsConfig
+from ..errors import ConfigurationError
+from ..scripts.text_files import refuse_pipe
+
+
+def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
+    """See before anything is bound that the files are there and fit together.
+
+    Raises:
+        ConfigurationError: a TLS listener without certificate, unless its port may be any: nobody would look for it
+            there, and it is only for connections that we open; or a file that cannot be used.
+    """
+    secure = [each for each in listeners if each.transport == "tls"]
+    if not secure:
+        return
+    if not config.certificate and any(each.port for each in secure):
+        raise ConfigurationError("a tls listener needs a certificate; say --tls-cert FILE and --tls-key FILE")
+    for option, path in (("--tls-ca", config.ca), ("--tls-cert", config.certificate), ("--tls-key", config.key)):
+        if path:
+            refuse_pipe(path, "a PEM file", option)
+    server_context(config)
+    client_context(config)
+
+
+def server_context(config: TlsConfig) -> ssl.SSLContext | None:
+    """What connections are taken with; a client's certificate is checked when it shows one, or demanded.
+
+    Returns None without a certificate: then none are taken.
+
+    Raises:
+        ConfigurationError: a file that cannot be used.
+    """
+    if not config.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load_certificate(context, config)
+    if config.ca:
+        _load_ca(context, config)
+        context.verify_mode = ssl.CERT_REQUIRED if config.client_certificates else ssl.CERT_OPTIONAL
+    elif config.client_certificates:
+        raise ConfigurationError("certificates of clients can only be checked against a CA; say --tls-ca FILE")
+    return context
+
+
+def client_context(config: TlsConfig) -> ssl.SSLContext:
+    """What connections are opened with; our certificate is shown to servers that ask for one.
+
+    Raises:
+        ConfigurationError: a file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.ca:
+        _load_ca(context, config)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    if config.certificate:
+        _load_certificate(context, config)
+    if not config.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, config: TlsConfig) -> None:
+    files = f"--tls-cert {config.certificate} with --tls-key {config.key or config.certificate}"
+    try:
+        context.load_cert_chain(config.certificate, config.key or None, password=_no_password)
+    except OSError as error:  # SSLError is one
+        raise ConfigurationError(f"{files} cannot be used: {_reason(error)}") from error
+
+
+def _load_ca(context: ssl.SSLContext, config: TlsConfig) -> None:
+    try:
+        context.load_verify_locations(config.ca)
+    except OSError as error:
+        raise ConfigurationError(f"--tls-ca {config.ca} cannot be used: {_reason(error)}") from error
+
+
+def _no_password() -> str:
+    """In place of a question on the terminal, which nobody would see."""
+    return ""
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"{error.reason or 'not PEM, or a key with a password'}"
+    return error.strerror or str(error)

@@ -1,0 +1,246 @@
+"""Leniencies: the faults of peers that are read all the same, by name, and how each is mended.
+
+The readers of `fields`, `uri` and `grammar` know the grammar of RFC 3261 section 25 alone. A value that they refuse
+comes here: a mend rewrites it as the grammar wants it, tells which leniencies that took, and the reader reads it
+again. Messages without a fault never get here, so that they cost nothing. A strict reading uses no mend. Nothing here
+guesses what a peer meant: where a mend would have to, the value stays refused.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Final
+
+from ..errors import ParseError
+from .grammar import BLANK, MAX_PARAMETERS, cut_commas, cut_semicolons, end_of_quotes, is_token, quote, words
+
+
+class Leniency(Enum):
+    """A fault of a peer that does not cost its message."""
+
+    AGREEING_HEADERS = "agreeing_headers"
+    """A header that stands once by RFC 3261 7.3.1 is there again and says the same; in a response the first holds."""
+    DOUBLED_PARAMETER = "doubled_parameter"
+    """A parameter is there twice with one value, such as `;tag=1;tag=1`."""
+    CONTRADICTING_PARAMETER = "contradicting_parameter"
+    """A parameter is there twice with two values; in a response the first holds."""
+    EMPTY_PARAMETER = "empty_parameter"
+    """A semicolon at the end, or two in a row, with nothing behind it."""
+    EMPTY_VALUE = "empty_value"
+    """A parameter has an equals sign and no value, such as `;rport=`; it counts as one without the sign."""
+    UNREADABLE_PARAMETER = "unreadable_parameter"
+    """A header parameter that is no name and value is left out."""
+    UNQUOTED_NAME = "unquoted_name"
+    """A display name holds what needs quotes and has none, or is quoted in part."""
+    BLANKS_IN_BRACKETS = "blanks_in_brackets"
+    """Blanks between an angle bracket and its URI."""
+    EMPTY_USER = "empty_user"
+    """A URI has an at sign and no user in front of it."""
+    UNESCAPED_AT = "unescaped_at"
+    """An at sign in the parameters or headers of a URI is not written as %40."""
+    UNQUOTED_LIST = "unquoted_list"
+    """A list in an authentication parameter has no quotes, such as `qop=auth,auth-int`."""
+    UNREADABLE_ELEMENT = "unreadable_element"
+    """One value of a list header cannot be read; the others count."""
+    UNREADABLE_FIELD = "unreadable_field"
+    """A field that the transaction does not need cannot be read and counts as absent."""
+    UNREADABLE_LINE = "unreadable_line"
+    """A line among the headers of a response is no header and is left out."""
+    LONG_LINE = "long_line"
+    """A line of a response is longer than any we take; its reason phrase is cut, a header is left out."""
+    MANY_HEADERS = "many_headers"
+    """A response has more headers than we take; the last ones are left out."""
+    BARE_LINE_ENDS = "bare_line_ends"
+    """The start line and all headers end with LF alone; only in datagrams."""
+    WRONG_LENGTH = "wrong_length"
+    """The Content-Length of a response is not that of its body; what came is the body."""
+    NO_CONTACT = "no_contact"
+    """An INVITE or its 2xx has no Contact that names a URI; requests go to the URI that was called, or to From."""
+    EARLY_ANSWER = "early_answer"
+    """A 2xx has no answer, and the description of an unreliable 1xx of its dialog is taken for it."""
+    SDP_LINE = "sdp_line"
+    """A line of a description is empty or not of the form x=… and is left out."""
+    SDP_BLANKS = "sdp_blanks"
+    """White space behind a flag such as `a=sendonly`, or a bare CR."""
+    SDP_ORIGIN = "sdp_origin"
+    """The o= line has a name with blanks, a version that is no number, or another number of fields."""
+    SDP_CONNECTION = "sdp_connection"
+    """A c= line cannot be read; the media lines that it is for count as refused."""
+    SDP_MEDIA_LINE = "sdp_media_line"
+    """An m= line has no formats, or cannot be read; it counts as refused."""
+    SDP_END = "sdp_end"
+    """A NUL, and what follows it, stands behind the description."""
+
+
+Used = dict[Leniency, None]
+"""The leniencies that a mend took, in order, each once."""
+Mend = Callable[[str, Used], str]
+"""Rewrites a value; raises ParseError for what it cannot mend."""
+
+
+class Reading:
+    """How the fields of one message are read, and what that took. The four usual ones are shared: see `own`.
+
+    strict: no leniency is used. is_response: fields that cannot be read are absent, since the status decides
+    (RFC 3261 8.1.3.2). used: leniencies so far. unreadable: keys of the headers that could not be read.
+    mended: values as they were rewritten, by key.
+    """
+
+    __slots__ = ("is_response", "mended", "strict", "unreadable", "used")
+
+    def __init__(
+        self,
+        strict: bool,
+        is_response: bool,
+        used: tuple[Leniency, ...] = (),
+        unreadable: tuple[str, ...] = (),
+        mended: Mapping[str, str] | None = None,
+    ) -> None:
+        self.strict = strict
+        self.is_response = is_response
+        self.used = used
+        self.unreadable = unreadable
+        self.mended: Mapping[str, str] = mended or {}
+
+    @property
+    def forgives(self) -> bool:
+        """Whether a field that cannot be read counts as absent; else it costs its request."""
+        return self.is_response or not self.strict
+
+    def with_used(self, *used: Leniency, unreadable: str = "", mended: Mapping[str, str] | None = None) -> "Reading":
+        """Return this one with more leniencies, perhaps a header that could not be read, and rewritten values."""
+        return Reading(
+            self.strict,
+            self.is_response,
+            tuple(dict.fromkeys((*self.used, *used))),
+            (*self.unreadable, unreadable) if unreadable and unreadable not in self.unreadable else self.unreadable,
+            {**self.mended, **(mended or {})},
+        )
+
+    def relaxed(self) -> "Reading":
+        """Return this one without strictness."""
+        return Reading(False, self.is_response, self.used, self.unreadable, self.mended) if self.strict else self
+
+
+READINGS: Final[Mapping[tuple[bool, bool], Reading]] = {
+    (strict, is_response): Reading(strict, is_response) for strict in (False, True) for is_response in (False, True)
+}
+"""A reading that has used nothing yet, by (strict, is_response); never changed."""
+LENIENT_REQUEST: Final = READINGS[False, False]
+LENIENT_RESPONSE: Final = READINGS[False, True]
+
+
+def mend_value(text: str, used: Used) -> str:
+    """Mend `value;name=value`, the shape of most fields (RFC 3261 25.1)."""
+    semicolon = text.find(";")
+    return text if semicolon < 0 else text[:semicolon] + _tidy(text[semicolon:], used)
+
+
+def mend_via(text: str, used: Used) -> str:
+    """Mend a Via value; it must have a branch, by which a transaction is told (20.42)."""
+    mended = mend_value(text, used)
+    if ";branch=" not in mended.replace(" ", ""):
+        raise ParseError("a Via with empty parameters has no branch")
+    return mended
+
+
+def mend_address(text: str, used: Used) -> str:
+    """Mend a name-addr or addr-spec with its parameters (20.10, 25.1)."""
+    text = text.strip(BLANK)
+    start = end_of_quotes(text, 0) if text[:1] == '"' else 0
+    at = text.find("<", start)
+    if at < 0 or (not start and ";" in text[:at] and ":" in text[:at].partition(";")[0]):
+        address, semicolon, params = text.partition(";")
+        if start or "?" in address or "," in address or "<" in address:
+            raise ParseError("no address after a display name")
+        return mend_uri(address.rstrip(BLANK), used) + _tidy(semicolon + params, used)
+    name = text[:at].strip(BLANK)
+    if start != len(name) and not all(map(is_token, words(name))):
+        used[Leniency.UNQUOTED_NAME] = None
+        name = quote(name.replace('\\"', '"').replace('"', "").strip(BLANK))
+    end = text.find(">", at)
+    if end < 0:
+        raise ParseError("an angle bracket does not close")
+    inner = text[at + 1 : end]
+    if inner != inner.strip(BLANK):
+        used[Leniency.BLANKS_IN_BRACKETS] = None
+        inner = inner.strip(BLANK)
+    params = _tidy(text[end + 1 :].strip(BLANK), used, drop=True)
+    return f"{name} <{mend_uri(inner, used)}>{params}".lstrip(" ")
+
+
+def mend_uri(text: str, used: Used) -> str:
+    """Mend a sip, sips or tel URI (19.1.1)."""
+    scheme, _, rest = text.partition(":")
+    if scheme.lower() not in ("sip", "sips", "tel"):
+        return text
+    user, at, place = rest.partition("@")
+    if not at:
+        user, place = "", rest
+    elif "@" in place and not any(start in place.partition("@")[0] for start in ";?"):
+        raise ParseError("a URI holds two at signs")
+    if at and not user.partition(":")[0]:
+        used[Leniency.EMPTY_USER] = None
+        user = at = ""
+    if "@" in place:
+        used[Leniency.UNESCAPED_AT] = None
+        place = place.replace("@", "%40")
+    place, question, headers = place.partition("?")
+    kept = ";".join([part for number, part in enumerate(place.split(";")) if part or not number])
+    kept_headers = "&".join([part for part in headers.split("&") if part])
+    if kept != place or kept_headers != headers or bool(question) != bool(kept_headers):
+        used[Leniency.EMPTY_PARAMETER] = None
+    return f"{scheme}:{user}{at}{kept}{'?' if kept_headers else ''}{kept_headers}"
+
+
+def mend_authentication(text: str, used: Used) -> str:
+    """Mend a challenge or credentials: `qop=auth,auth-int` without quotes, and agreeing doubles (RFC 7616 3.3)."""
+    parts: list[str] = []
+    seen: dict[str, str] = {}
+    for part in cut_commas(text):
+        part = part.strip(BLANK)
+        name, equals, value = part.partition("=")
+        before, _, first = parts[-1].partition("=") if parts else ("", "", "")
+        if not equals and is_token(part) and words(before.lower())[-1:] == ["qop"]:
+            used[Leniency.UNQUOTED_LIST] = None
+            parts[-1] = f'{before}="{first.strip(BLANK).strip(chr(34))},{part}"'
+            continue
+        *scheme, name = words(name.lower()) or [""]
+        if scheme:
+            seen.clear()
+        if not scheme and name in seen and seen[name] == value.strip(BLANK):
+            used[Leniency.DOUBLED_PARAMETER] = None
+            continue
+        seen[name] = value.strip(BLANK)
+        parts.append(part)
+    return ", ".join(parts)
+
+
+def _tidy(text: str, used: Used, *, drop: bool = False) -> str:
+    """Write parameters without empty and doubled ones; with `drop` also without those that are none."""
+    first, *parts = cut_semicolons(text)
+    if first.strip(BLANK) or len(parts) > MAX_PARAMETERS:
+        raise ParseError("no semicolon before a parameter")
+    kept: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (piece.strip(BLANK) for piece in part.partition("="))
+        if not name and not equals:
+            used[Leniency.EMPTY_PARAMETER] = None
+        elif drop and name.lower() != "tag" and not _is_parameter(name, equals, value):
+            used[Leniency.UNREADABLE_PARAMETER] = None
+        elif name.lower() in kept:
+            same = kept[name.lower()].partition("=")[2].strip('"') == value.strip('"')
+            used[Leniency.DOUBLED_PARAMETER if same else Leniency.CONTRADICTING_PARAMETER] = None
+        elif equals and not value and is_token(name) and not drop:
+            used[Leniency.EMPTY_VALUE] = None
+            kept[name.lower()] = name
+        else:
+            kept[name.lower()] = f"{name}{equals}{value}"
+    return "".join([f";{part}" for part in kept.values()])
+
+
+def _is_parameter(name: str, equals: str, value: str) -> bool:
+    if not is_token(name):
+        return False
+    if value[:1] == '"':
+        return end_of_quotes(value, 0) == len(value)
+    return not equals or (value != "" and not any(bad in value for bad in ' \t"<>,\r\n'))

@@ -1,0 +1,636 @@
+"""Requests and responses: a start line, headers kept as they came, a body, and typed values on demand.
+
+RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and remembered until a header changes. An
+optional header that cannot be read counts as absent, one value of a list costs that value only; `leniencies` names
+what that took, `Request.check` raises ParseError for what a request cannot do without. Knows no transaction, no dialog
+and no socket.
+"""
+
+import re
+from collections.abc import Callable, Container, Sequence
+from functools import lru_cache
+from typing import Generic, TypeVar, overload
+
+from ..errors import LocalProtocolError, ParseError
+from . import fields
+from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
+from .grammar import BLANK, TOKEN, cut_commas, number, split_values
+from .headers import Headers, key_of, value_of
+from .leniency import (
+    LENIENT_RESPONSE,
+    Leniency,
+    Mend,
+    mend_address,
+    mend_authentication,
+    mend_uri,
+    mend_value,
+    mend_via,
+)
+from .multipart import BodyPart, first_of, references, split_body, understood
+from .rare_fields import (
+    Authentication,
+    MediaType,
+    Preference,
+    Timestamp,
+    WarningValue,
+    parse_authentication_parameters,
+    parse_date,
+    parse_seconds,
+)
+from .uri import Uri
+
+REASON_PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+    199: "Early Dialog Terminated", 200: "OK", 202: "Accepted", 204: "No Notification",
+    300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
+    380: "Alternative Service", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required",
+    403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 412: "Conditional Request Failed",
+    413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme", 417: "Unknown Resource-Priority", 420: "Bad Extension",
+    421: "Extension Required", 422: "Session Interval Too Small", 423: "Interval Too Brief",
+    424: "Bad Location Information", 428: "Use Identity Header", 429: "Provide Referrer Identity",
+    430: "Flow Failed", 433: "Anonymity Disallowed", 436: "Bad Identity-Info", 437: "Unsupported Certificate",
+    438: "Invalid Identity Header", 439: "First Hop Lacks Outbound Support", 440: "Max-Breadth Exceeded",
+    469: "Bad Info Package", 470: "Consent Needed", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 493: "Undecipherable",
+    494: "Security Agreement Required", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 555: "Push Notification Service Not Supported", 580: "Precondition Failure",
+    600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+    607: "Unwanted", 608: "Rejected",
+}  # fmt: skip
+"""The reason phrase that goes with a status code (RFC 3261 section 21 and the IANA registry)."""
+
+DESCRIPTION = "application/sdp"
+"""The content type of a session description."""
+_SHARED_LENGTH = 256
+
+_ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*([{re.escape(TOKEN)}]+)", re.IGNORECASE)
+
+_T = TypeVar("_T")
+
+
+class _Typed(Generic[_T]):
+    """A value read from the headers when it is first asked for, and remembered in `headers.typed`."""
+
+    __slots__ = ("name", "read")
+
+    def __init__(self, read: Callable[[Headers], _T]) -> None:
+        self.read = read
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, message: None, owner: type) -> "_Typed[_T]": ...
+    @overload
+    def __get__(self, message: "Message", owner: type) -> _T: ...
+    def __get__(self, message: "Message | None", owner: type) -> "_Typed[_T] | _T":
+        if message is None:
+            return self
+        headers = message.headers
+        typed = headers.typed
+        name = self.name
+        if name not in typed:
+            typed[name] = self.read(headers)
+        value: _T = typed[name]
+        return value
+
+
+def _required(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise ParseError(f"no {name} header")
+    return value
+
+
+def _optional(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], _T | None]:
+    def read(headers: Headers) -> _T | None:
+        value = headers.get(name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ParseError:
+            return headers.recover(name, value, parse, mend)
+
+    return read
+
+
+def _whole(name: str, highest: int) -> Callable[[Headers], int | None]:
+    return _optional(name, lambda value: number(value, highest, name))
+
+
+def _all(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], list[_T]]:
+    def read(headers: Headers) -> list[_T]:
+        values = headers.values(name)
+        try:
+            return [parse(value) for value in values]
+        except ParseError:
+            return headers.recover_list(name, values, parse, mend)
+
+    return read
+
+
+def odd_tag(headers: Headers, key: str) -> str | None:
+    """Return the tag of From or To, mended; of a response also where nothing else can be read. Raises ParseError."""
+    text = _required(headers, key) if not headers.reading.is_response else headers.get(key) or ""
+    try:
+        return headers.read(text, fields.tag_of, mend_address, key)
+    except ParseError:
+        if headers.reading.strict or not headers.reading.is_response:
+            raise
+    headers.lose(key)
+    found = _ANY_TAG.search(text)
+    return found[1] if found else None
+
+
+def _address(name: str) -> Callable[[Headers], NameAddr]:
+    """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
+
+    def read(headers: Headers) -> NameAddr:
+        try:
+            return NameAddr.parse(_required(headers, name))
+        except ParseError:
+            value = headers.get(name) or ""
+        try:
+            return headers.read(value, NameAddr.parse, mend_address, name)
+        except ParseError:
+            if not headers.reading.is_response:
+                raise
+            headers.lose(name)
+            tag = headers.typed.get(f"{name}_tag")
+            return NameAddr("", Uri("sip", None, "unreadable.invalid"), {"tag": tag} if tag else {})
+
+    return read
+
+
+def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
+    return lambda headers: tuple(headers.values(name))
+
+
+def _top_via(headers: Headers) -> Via:
+    value = _required(headers, "via")
+    try:
+        return Via.parse(split_values(value)[0])
+    except (ParseError, IndexError):
+        values = headers.values("via")
+    if not values:
+        raise ParseError("no via header")
+    return headers.read(values[0], Via.parse, mend_via)
+
+
+def with_top_via(line: str, via: Via) -> str:
+    """Return a line of Via with another topmost value."""
+    value = value_of(line)
+    try:
+        rest = split_values(value)[1:]
+    except ParseError:
+        rest = [part.strip(BLANK) for part in cut_commas(value)[1:]]
+    return ", ".join((f"Via: {via}", *rest))
+
+
+def _content_type(headers: Headers) -> str:
+    if "content-type" not in headers.keys:
+        return ""
+    line = headers.lines[headers.keys.index("content-type")]
+    return _type_in(line) if len(line) <= _SHARED_LENGTH else _type_in.__wrapped__(line)
+
+
+@lru_cache(maxsize=256)
+def _type_in(line: str) -> str:
+    return value_of(line).partition(";")[0].strip(" \t").lower()
+
+
+def _call_id(headers: Headers) -> str:
+    return _required(headers, "call-id")
+
+
+class Message:
+    """What requests and responses share. Build with Request.build and Response.build, read with parser.parse.
+
+    start_line: as it came or as it will be written. headers: change them through their methods. body: octets;
+    Content-Length follows it when the message is written.
+    """
+
+    __slots__ = ("body", "headers", "start_line")
+
+    start_line: str
+    headers: Headers
+    body: bytes
+
+    def to_bytes(self) -> bytes:
+        """Write the message: untouched lines byte for byte, Content-Length as the body demands.
+
+        Raises LocalProtocolError when a header value holds a line end that is no folding.
+        """
+        headers = self.headers
+        lines = headers.lines
+        length = len(self.body)
+        if "content-length" in headers.keys:
+            at = headers.index("content-length")
+            if not _says(lines[at], length):
+                headers.replace_line(at, f"Content-Length: {length}")
+            head = "\r\n".join((self.start_line, *lines, "", ""))
+            ends = len(lines) + 2
+        else:
+            head = "\r\n".join((self.start_line, *lines, f"Content-Length: {length}\r\n\r\n"))
+            ends = len(lines) + 3
+        if head.count("\n") != ends or head.count("\r") != ends:
+            _check_line_ends(self.start_line, lines)
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID (20.8)."""
+        typed = self.headers.typed
+        if "call_id" not in typed:
+            typed["call_id"] = _call_id(self.headers)
+        value: str = typed["call_id"]
+        return value
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq: number and method (20.16)."""
+        typed = self.headers.typed
+        if "cseq" not in typed:
+            typed["cseq"] = CSeq.parse(_required(self.headers, "cseq"))
+        value: CSeq = typed["cseq"]
+        return value
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From, None from a peer of RFC 2543 (20.20)."""
+        typed = self.headers.typed
+        if "from_tag" not in typed:
+            typed["from_tag"] = odd_tag(self.headers, "from")
+        value: str | None = typed["from_tag"]
+        return value
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To, None in a request outside a dialog (20.39)."""
+        typed = self.headers.typed
+        if "to_tag" not in typed:
+            typed["to_tag"] = odd_tag(self.headers, "to")
+        value: str | None = typed["to_tag"]
+        return value
+
+    @property
+    def via(self) -> Via:
+        """The topmost Via value (20.42)."""
+        typed = self.headers.typed
+        if "via" not in typed:
+            vias = typed.get("vias")
+            typed["via"] = vias[0] if vias else _top_via(self.headers)
+        value: Via = typed["via"]
+        return value
+
+    def note_source(self, host: str, port: int) -> None:
+        """Write where a request came from into its topmost Via, or into its answer's (18.2.1, RFC 3581 section 4).
+
+        host: address of the packet's source, IPv6 without brackets. port: its port.
+        """
+        via = self.via
+        stamped = via.stamped(host, port)
+        if stamped is via:
+            return
+        headers = self.headers
+        at = headers.index("via")
+        headers.lines[at] = with_top_via(headers.lines[at], stamped)
+        for name in ("vias", "copied to answers", "copied to dialog answers"):
+            headers.typed.pop(name, None)
+        headers.typed["via"] = stamped
+
+    @property
+    def branch(self) -> str:
+        """The branch of the topmost Via, empty from a peer of RFC 2543 (20.42)."""
+        typed = self.headers.typed
+        if "branch" not in typed:
+            typed["branch"] = self.via.branch
+        value: str = typed["branch"]
+        return value
+
+    @property
+    def parts(self) -> tuple[BodyPart, ...]:
+        """The parts of a multipart body, empty for any other (RFC 5621). Raises ParseError."""
+        return split_body(self.media_type, self.body) if self.media_type else ()
+
+    @property
+    def description(self) -> bytes:
+        """The session description: the body or the part whose type is application/sdp; empty without one.
+
+        A body without a type, or with one that cannot be read, is taken for one (13.2.1, 20.15, RFC 5621 section 8).
+        """
+        body = self.body
+        if not body:
+            return body
+        kind = self.content_type
+        if kind == DESCRIPTION or not kind:
+            return body
+        if kind.startswith("multipart/"):
+            try:
+                return first_of(DESCRIPTION, self.parts)
+            except ParseError:
+                return b""
+        return body if self.media_type is None else b""
+
+    @property
+    def leniencies(self) -> tuple[Leniency, ...]:
+        """The faults of the peer that reading this message has put up with so far, each once."""
+        return self.headers.reading.used
+
+    def requires(self, tag: str) -> bool:
+        """Whether Require names an option tag, given in lower case; tags are compared without case (7.3.1)."""
+        return any(each.lower() == tag for each in self.require)
+
+    @property
+    def handling_optional(self) -> bool:
+        """Whether the body may be left aside by who does not understand it (20.11, 8.2.3)."""
+        found = self.content_disposition if "content-disposition" in self.headers.keys else None
+        return found is not None and (found.params.get("handling") or "").lower() == "optional"
+
+    def has_only(self, types: Container[str]) -> bool:
+        """Tell whether everything in the body that must be understood is of these types (8.2.3, 20.11, RFC 5621).
+
+        Raises ParseError for a multipart body that is none.
+        """
+        if not self.body or self.content_type in types or self.handling_optional:
+            return True
+        kind = self.media_type
+        if kind is None or kind.type != "multipart":
+            return False
+        return understood(kind, self.parts, types, references("\n".join(self.headers.lines)))
+
+    from_ = _Typed(_address("from"))
+    """From (20.20)."""
+    to = _Typed(_address("to"))
+    """To (20.39)."""
+    vias = _Typed(_all("via", Via.parse, mend_via))
+    """All Via values, topmost first (20.42)."""
+    contacts = _Typed(_all("contact", NameAddr.parse, mend_address))
+    """Contact values (20.10); a `*` has is_wildcard."""
+    routes = _Typed(_all("route", NameAddr.parse, mend_address))
+    """Route values (20.34)."""
+    record_routes = _Typed(_all("record-route", NameAddr.parse, mend_address))
+    """Record-Route values, topmost first (20.30)."""
+    content_type = _Typed(_content_type)
+    """Content-Type in lower case without parameters, empty when absent (20.15)."""
+    max_forwards = _Typed(_whole("max-forwards", 2**31 - 1))
+    """Max-Forwards, or None (20.22)."""
+    expires = _Typed(_whole("expires", 2**32 - 1))
+    """Expires in seconds, or None (20.19)."""
+    min_expires = _Typed(_whole("min-expires", 2**32 - 1))
+    """Min-Expires in seconds, or None (20.23)."""
+    retry_after = _Typed(_optional("retry-after", RetryAfter.parse))
+    """Retry-After, or None (20.33)."""
+    require = _Typed(_words("require"))
+    """Option tags of Require as written (20.32, 7.3.1)."""
+    supported = _Typed(_words("supported"))
+    """Option tags of Supported as written (20.37)."""
+    allow = _Typed(_words("allow"))
+    """Methods of Allow (20.5)."""
+    unsupported = _Typed(_words("unsupported"))
+    """Option tags of Unsupported as written (20.40)."""
+    rseq = _Typed(_whole("rseq", 2**32 - 1))
+    """RSeq, or None (RFC 3262 7.1)."""
+    rack = _Typed(_optional("rack", RAck.parse))
+    """RAck, or None (RFC 3262 7.2)."""
+    session_expires = _Typed(_optional("session-expires", SessionExpires.parse))
+    """Session-Expires, or None (RFC 4028 section 4)."""
+    min_se = _Typed(_optional("min-se", lambda value: SessionExpires.parse(value).seconds))
+    """Min-SE in seconds, or None (RFC 4028 section 5)."""
+    event = _Typed(_optional("event", Event.parse))
+    """Event, or None (RFC 6665 8.2.1)."""
+    subscription_state = _Typed(_optional("subscription-state", SubscriptionState.parse))
+    """Subscription-State, or None (RFC 6665 8.2.3)."""
+    refer_to = _Typed(_optional("refer-to", NameAddr.parse, mend_address))
+    """Refer-To, or None (RFC 3515 2.1)."""
+    referred_by = _Typed(_optional("referred-by", NameAddr.parse, mend_address))
+    """Referred-By, or None (RFC 3892 section 3)."""
+    replaces = _Typed(_optional("replaces", Replaces.parse))
+    """Replaces, or None (RFC 3891 6.1)."""
+    reason_header = _Typed(_all("reason", Reason.parse))
+    """Reason values (RFC 3326)."""
+    paths = _Typed(_all("path", NameAddr.parse, mend_address))
+    """Path values, topmost first (RFC 3327)."""
+    service_routes = _Typed(_all("service-route", NameAddr.parse, mend_address))
+    """Service-Route values (RFC 3608)."""
+    flow_timer = _Typed(_optional("flow-timer", parse_seconds))
+    """Flow-Timer in seconds, or None (RFC 5626 section 10)."""
+    allow_events = _Typed(_words("allow-events"))
+    """Event packages of Allow-Events (RFC 6665 8.2.2)."""
+    accept = _Typed(_all("accept", MediaType.parse))
+    """Ranges of Accept; empty both when absent and when nothing is accepted (20.1)."""
+    accept_encoding = _Typed(_all("accept-encoding", Preference.parse))
+    """Accept-Encoding values (20.2)."""
+    accept_language = _Typed(_all("accept-language", Preference.parse))
+    """Accept-Language values (20.3)."""
+    alert_info = _Typed(_all("alert-info", NameAddr.parse, mend_address))
+    """Alert-Info values (20.4)."""
+    call_info = _Typed(_all("call-info", NameAddr.parse, mend_address))
+    """Call-Info values (20.9)."""
+    error_info = _Typed(_all("error-info", NameAddr.parse, mend_address))
+    """Error-Info values (20.18)."""
+    authentication_info = _Typed(_optional("authentication-info", parse_authentication_parameters, mend_authentication))
+    """Parameters of Authentication-Info, or None (20.6)."""
+    authorization = _Typed(_all("authorization", Authentication.parse, mend_authentication))
+    """Authorization values (20.7)."""
+    proxy_authorization = _Typed(_all("proxy-authorization", Authentication.parse, mend_authentication))
+    """Proxy-Authorization values (20.28)."""
+    www_authenticate = _Typed(_all("www-authenticate", Authentication.parse, mend_authentication))
+    """WWW-Authenticate challenges (20.44)."""
+    proxy_authenticate = _Typed(_all("proxy-authenticate", Authentication.parse, mend_authentication))
+    """Proxy-Authenticate challenges (20.27)."""
+    content_disposition = _Typed(_optional("content-disposition", Preference.parse))
+    """Content-Disposition, or None (20.11)."""
+    content_encoding = _Typed(_words("content-encoding"))
+    """Content-Encoding values (20.12)."""
+    content_language = _Typed(_words("content-language"))
+    """Content-Language values (20.13)."""
+    content_length = _Typed(_whole("content-length", 2**31 - 1))
+    """Content-Length as it came, or None (20.14)."""
+    media_type = _Typed(_optional("content-type", MediaType.parse))
+    """Content-Type with its parameters, or None (20.15)."""
+    date = _Typed(_optional("date", parse_date))
+    """Date, or None (20.17)."""
+    in_reply_to = _Typed(_words("in-reply-to"))
+    """Call-IDs of In-Reply-To (20.21)."""
+    mime_version = _Typed(_optional("mime-version", str))
+    """MIME-Version, or None (20.24)."""
+    organization = _Typed(_optional("organization", str))
+    """Organization, or None (20.25)."""
+    priority = _Typed(_optional("priority", str.lower))
+    """Priority in lower case, or None (20.26)."""
+    proxy_require = _Typed(_words("proxy-require"))
+    """Option tags of Proxy-Require as written (20.29)."""
+    reply_to = _Typed(_optional("reply-to", NameAddr.parse, mend_address))
+    """Reply-To, or None (20.31)."""
+    server = _Typed(_optional("server", str))
+    """Server, or None (20.35)."""
+    subject = _Typed(_optional("subject", str))
+    """Subject, or None (20.36)."""
+    timestamp = _Typed(_optional("timestamp", Timestamp.parse))
+    """Timestamp, or None (20.38)."""
+    user_agent = _Typed(_optional("user-agent", str))
+    """User-Agent, or None (20.41)."""
+    warnings = _Typed(_all("warning", WarningValue.parse))
+    """Warning values (20.43)."""
+
+
+class Request(Message):
+    """A request. method and uri are as written in its start line; a changed request is built anew."""
+
+    __slots__ = ("method", "uri")
+
+    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
+        self.method = method
+        self.uri = uri
+        self.headers = headers
+        self.body = body
+        self.start_line = start_line or f"{method} {uri} SIP/2.0"
+
+    @classmethod
+    def build(cls, method: str, uri: str, header_pairs: Sequence[tuple[str, str]], body: bytes = b"") -> "Request":
+        """Make a request of ours from (name, value) pairs; Content-Length is written by itself."""
+        return cls(method, uri, Headers.of(header_pairs), body)
+
+    @property
+    def request_uri(self) -> Uri:
+        """The Request-URI in parts. Raises ParseError."""
+        typed = self.headers.typed
+        if "request_uri" not in typed:
+            typed["request_uri"] = self.headers.read(self.uri, Uri.parse, mend_uri)
+        value: Uri = typed["request_uri"]
+        return value
+
+    def check(self) -> None:
+        """Raise ParseError when a header cannot be read that the method cannot do without (8.2).
+
+        All others count as absent from then on, strictly read ones too.
+        """
+        headers = self.headers
+        needed = _NEEDED_STRICTLY if headers.reading.strict else _NEEDED
+        for key, name in needed.get(self.method, ()):
+            if key in headers.keys:
+                getattr(self, name)
+                if key in headers.reading.unreadable:
+                    raise ParseError(f"{key} cannot be read")
+        if "session-expires" in headers.keys and self.requires("timer"):
+            _ = self.session_expires
+            if "session-expires" in headers.reading.unreadable:
+                raise ParseError("session-expires cannot be read")
+        headers.reading = headers.reading.relaxed()
+
+    def __repr__(self) -> str:
+        return f"<Request {self.start_line!r}>"
+
+
+class Response(Message):
+    """A response. status and reason are as written in its start line."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"", start_line: str = "") -> None:
+        self.status = status
+        self.reason = reason
+        headers.reading = LENIENT_RESPONSE
+        self.headers = headers
+        self.body = body
+        self.start_line = start_line or f"SIP/2.0 {status} {reason}"
+
+    @classmethod
+    def build(
+        cls, status: int, reason: str | None, header_pairs: Sequence[tuple[str, str]], body: bytes = b""
+    ) -> "Response":
+        """Make a response of ours from (name, value) pairs; without a reason the usual phrase is written."""
+        phrase = REASON_PHRASES.get(status, "Unknown") if reason is None else reason
+        return cls(status, phrase, Headers.of(header_pairs), body)
+
+    @classmethod
+    def to_request(
+        cls,
+        request: Request,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str | None = None,
+        extra: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> "Response":
+        """Answer a request: Via, From, To, Call-ID and CSeq are copied as they came (8.2.6).
+
+        to_tag is added to To unless it has one or the status is 100. Record-Route is copied into what forms a
+        dialog: 101 to 299 to INVITE, SUBSCRIBE, REFER or NOTIFY (12.1.1). extra: further (name, value) pairs.
+        """
+        if reason is None:
+            reason = REASON_PHRASES.get(status, "Unknown")
+        dialog = 100 < status < 300 and request.method in _DIALOG_FORMING
+        lines, keys, to_at = _copied(request.headers, dialog)
+        if to_tag and to_at >= 0 and status > 100 and request.to_tag is None:
+            lines[to_at] = fields.tagged(lines[to_at], to_tag)
+        for name, value in extra:
+            lines.append(f"{name}: {value}")
+            keys.append(key_of(name))
+        if content_type is not None:
+            lines.append(f"Content-Type: {content_type}")
+            keys.append("content-type")
+        return cls(status, reason, Headers(lines, keys), body)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.start_line!r}>"
+
+
+_DIALOG = (("contact", "contacts"), ("record-route", "record_routes"))
+_NEEDED = {
+    "INVITE": (*_DIALOG, ("replaces", "replaces")),  # RFC 3261 12.1.1, RFC 3891 section 3
+    "UPDATE": _DIALOG[:1],  # RFC 3311 5.2
+    "PRACK": (("rack", "rack"),),  # RFC 3262 section 3
+    "REFER": (*_DIALOG, ("refer-to", "refer_to")),  # RFC 3515 2.4.2
+    "SUBSCRIBE": (*_DIALOG, ("event", "event")),  # RFC 6665 4.2.1
+    "NOTIFY": (("event", "event"), ("subscription-state", "subscription_state")),  # RFC 6665 4.1.3
+}
+"""The headers that a request cannot do without, where it has them: (key, property) by method."""
+_TIMER = (("session-expires", "session_expires"), ("min-se", "min_se"))
+_NEEDED_STRICTLY = {
+    **_NEEDED,
+    "INVITE": (*_NEEDED["INVITE"], *_TIMER),
+    "UPDATE": (*_NEEDED["UPDATE"], *_TIMER),
+}
+
+_COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
+_DIALOG_COPIED = _COPIED | {"record-route"}
+_DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
+
+
+def _copied(headers: Headers, dialog: bool) -> tuple[list[str], list[str], int]:
+    """Return lines and keys that an answer copies, lists of their own, and where To is among them (or -1)."""
+    name = "copied to dialog answers" if dialog else "copied to answers"
+    found = headers.typed.get(name)
+    if found is None:
+        wanted = _DIALOG_COPIED if dialog else _COPIED
+        pairs = [pair for pair in zip(headers.lines, headers.keys, strict=True) if pair[1] in wanted]
+        lines = [line for line, _ in pairs]
+        keys = [key for _, key in pairs]
+        found = headers.typed[name] = lines, keys, keys.index("to") if "to" in keys else -1
+    lines, keys, at = found
+    return lines.copy(), keys.copy(), at
+
+
+def _says(line: str, length: int) -> bool:
+    value = line[line.index(":") + 1 :].strip(" \t")
+    return value.isdigit() and value.isascii() and len(value) < 20 and int(value) == length
+
+
+def _check_line_ends(start_line: str, lines: list[str]) -> None:
+    if "\r" in start_line or "\n" in start_line:
+        raise LocalProtocolError("a line end in a start line")
+    for line in lines:
+        bare = line.replace("\r\n ", "").replace("\r\n\t", "")
+        if "\r" in bare or "\n" in bare:
+            raise LocalProtocolError(f"a line end in the header {line.partition(':')[0]}")

@@ -1,0 +1,78 @@
+"""Redirection: which targets a 3xx names, in the order in which they are tried (RFC 3261 8.1.3.4, 16.5, 16.6).
+
+Keeps no state and sends nothing; how many targets a call tries is the session's policy.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..errors import ParseError
+from ..message.embedded import carried_headers
+from ..message.fields import NameAddr
+from ..message.header_lines import lines_of
+from ..message.hop import Hop
+from ..message.messages import Response
+from ..message.uri import Uri
+from .dialog import hop_of
+from .refer import plain_uri
+from .session_config import SessionConfig
+
+MOST_TARGETS: Final = 32
+"""Targets that wait to be tried."""
+
+
+class Target(NamedTuple):
+    """Whom to call instead, and where that is."""
+
+    uri: str
+    """The Request-URI."""
+    hop: Hop
+    lines: str
+    """Header lines that the Contact's URI asks for."""
+    q: float
+    named: str
+    """The Contact's URI as a whole: none is tried twice."""
+    response: Response
+    """The 3xx that named it."""
+
+
+def with_targets(
+    waiting: tuple[Target, ...], response: Response, visited: tuple[str, ...], config: SessionConfig
+) -> tuple[Target, ...]:
+    """Return the targets that wait and those that a 3xx adds, the one to try next first.
+
+    Arguments: `waiting` those of 3xx before, in order; the 3xx; `visited` the URIs tried so far; `config` for proxy and
+    transport. The highest q goes first; among equals those of this 3xx, in its order. Targets that cannot be read, need
+    a look-up that a URI does not allow, or a transport that we do not have, are passed over (16.5: and those that were
+    a target before).
+    """
+    try:
+        contacts = response.contacts
+    except ParseError:
+        return waiting
+    known = [Uri.parse(uri) for uri in (*visited, *(target.named for target in waiting))]
+    added: list[Target] = []
+    for contact in contacts:
+        if contact.is_wildcard or any(contact.uri.equivalent(uri) for uri in known):
+            continue
+        target = _target(contact, response, config)
+        if target is not None:
+            known.append(contact.uri)
+            added.append(target)
+    return tuple(sorted((*added, *waiting), key=_preference)[:MOST_TARGETS])
+
+
+def _target(contact: NameAddr, response: Response, config: SessionConfig) -> Target | None:
+    uri = plain_uri(contact.uri)
+    try:
+        hop = config.outgoing_proxy or hop_of(uri, config.local.transport)
+    except ParseError:
+        return None
+    if config.way_to is not None and hop.transport != config.local.transport and config.way_to(hop) is None:
+        return None
+    return Target(uri, hop, lines_of(carried_headers(contact.uri)), contact.q, str(contact.uri), response)
+
+
+def _preference(target: Target) -> float:
+    return -target.q

@@ -1,0 +1,105 @@
+"""Transfer: what REFER, its NOTIFYs and Replaces say, as plain values (RFC 3515, 3891, 3892, 4488, 5589).
+
+Reads and writes Refer-To, sipfrag bodies and the Replaces of an attended transfer, and keeps the two ends of the
+implicit subscription. Sends nothing itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..errors import ParseError
+from ..message.embedded import carried_headers
+from ..message.fields import Replaces
+from ..message.messages import REASON_PHRASES, Request
+from ..message.uri import Uri, escape
+
+SIPFRAG: Final = "message/sipfrag;version=2.0"
+SUBSCRIPTION_SECONDS: Final = 180
+"""How long an implicit subscription lasts unless it ends before (RFC 3515 2.4.4 leaves it to the notifier)."""
+
+_FREE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
+
+
+class TransferTarget(NamedTuple):
+    """Whom to call for a REFER, and with what."""
+
+    uri: str
+    """The Request-URI, without embedded headers."""
+    headers: tuple[tuple[str, str], ...]
+    """What the new INVITE carries: Replaces, Referred-By …"""
+
+
+class Transferring:
+    """Our side of a transfer that we asked for: the subscription to its progress (RFC 3515 2.4.4)."""
+
+    __slots__ = ("cseq", "ends_at", "request_id")
+
+    def __init__(self, request_id: int, ends_at: float) -> None:
+        self.request_id = request_id
+        self.cseq = 0
+        """CSeq number of the REFER as sent last, which the NOTIFYs may name as id (RFC 3515 2.4.6)."""
+        self.ends_at = ends_at
+
+
+class Transferred:
+    """Our side of a transfer that the peer asked for: what we notify it of."""
+
+    __slots__ = ("cseq", "ends_at", "request_id", "silent")
+
+    def __init__(self, request_id: int, cseq: int, ends_at: float, silent: bool) -> None:
+        self.request_id = request_id
+        self.cseq = cseq
+        self.ends_at = ends_at
+        self.silent = silent
+        """True when the peer wants no NOTIFY (RFC 4488)."""
+
+
+def refer_to(target: str, replaces: Replaces | None = None) -> str:
+    """Write a Refer-To value; `replaces` makes it an attended transfer (RFC 5589 section 7.1)."""
+    start = target.find("<")
+    uri = target[start + 1 : target.find(">", start)] if start >= 0 else target
+    if replaces is not None:
+        mark = "&" if "?" in uri else "?"
+        uri = f"{uri}{mark}Replaces={escape(str(replaces), _FREE)}"
+    return f"<{uri}>"
+
+
+def target_of(refer: Request) -> TransferTarget:
+    """Read whom a REFER wants us to call. Raises ParseError without exactly one Refer-To (RFC 3515 2.4.2)."""
+    if len(refer.headers.get_all("Refer-To")) != 1:
+        raise ParseError("a REFER has exactly one Refer-To")
+    named = refer.refer_to
+    if named is None:
+        raise ParseError("a REFER has exactly one Refer-To")
+    headers = list(carried_headers(named.uri))
+    referred_by = refer.headers.get("Referred-By")
+    if referred_by is not None:
+        headers.append(("Referred-By", referred_by))
+    return TransferTarget(plain_uri(named.uri), tuple(headers))
+
+
+def plain_uri(uri: Uri) -> str:
+    """Return a URI as a Request-URI has it: no embedded headers, no method parameter (RFC 3261 19.1.1)."""
+    if not uri.headers and "method" not in uri.params:
+        return str(uri)
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return str(uri.replace(params=params, headers=()))
+
+
+def sipfrag(status: int, reason: str = "") -> bytes:
+    """Write the body of a NOTIFY: the status line alone (RFC 3515 2.4.5)."""
+    return f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, 'Unknown')}\r\n".encode()
+
+
+def read_sipfrag(body: bytes) -> tuple[int, str]:
+    """Read status and reason from the body of a NOTIFY. Raises ParseError when it begins with no status line."""
+    line = body.lstrip(b"\r\n")[:512].split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+    version, _, rest = line.partition(" ")
+    code, _, reason = rest.partition(" ")
+    if version.upper() != "SIP/2.0" or len(code) != 3 or not code.isdigit() or not code.isascii():
+        raise ParseError("a sipfrag begins with a status line")
+    status = int(code)
+    if not 100 <= status <= 699:
+        raise ParseError("the status of a sipfrag is out of range")
+    return status, reason

@@ -1,0 +1,152 @@
+"""SessionConfig: what all calls of one user agent have in common, and the header text made from it once.
+
+Knows no call. The text fragments are made when the configuration is made, because every request needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from ..auth.digest import CredentialsLookup
+from ..message.hop import Hop, bracketed
+from ..transaction.timers import TimerSettings
+from ..transaction.transaction_counts import TransactionCounts
+from .peer_set import AddressesOf
+
+HeaderPairs = Sequence[tuple[str, str]]
+"""Header names and values in order; a name may repeat."""
+
+DEFAULT_ALLOW: Final = (
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "PRACK",
+    "UPDATE",
+    "OPTIONS",
+    "INFO",
+    "MESSAGE",
+    "NOTIFY",
+    "REFER",
+)
+DEFAULT_SUPPORTED: Final = ("100rel", "timer", "replaces", "norefersub")
+
+
+class Reliability(Enum):
+    """What an INVITE of ours says about reliable provisional responses (RFC 3262)."""
+
+    OFF = "off"
+    """Nothing; a Require: 100rel of the peer gets 420."""
+    SUPPORTED = "supported"
+    """Supported: 100rel."""
+    REQUIRED = "required"
+    """Require: 100rel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """Everything about calls that does not differ from one call to the next."""
+
+    local: Hop
+    """Transport, host and port written into Via (RFC 3261 18.1.1)."""
+    from_: str
+    """Who we are, as name-addr or URI, without tag."""
+    contact: str = ""
+    """Where the peer reaches us within the dialog, as name-addr; made from `from_` and `local` when empty."""
+    user_agent: str = ""
+    """User-Agent and Server header, left out when empty."""
+    allow: tuple[str, ...] = DEFAULT_ALLOW
+    """Methods that we take; others get 405 or 501."""
+    supported: tuple[str, ...] = DEFAULT_SUPPORTED
+    """Option tags that we understand; others in Require get 420. 100rel is governed by `reliability`."""
+    accept: tuple[str, ...] = ("application/sdp",)
+    """Content types of an INVITE that we take; others get 415."""
+    timers: TimerSettings = field(default_factory=TimerSettings)
+    """T1, T2, T4 and D in seconds."""
+    reliability: Reliability = Reliability.SUPPORTED
+    """Reliable provisional responses."""
+    session_expires: int = 0
+    """Session interval that we ask for in seconds, 0 for none (RFC 4028)."""
+    min_se: int = 90
+    """Shortest session interval that we accept, in seconds."""
+    refresher: str = ""
+    """``"uac"``, ``"uas"`` or empty for the peer's choice."""
+    redirects: int = 0
+    """How many targets of 3xx a call tries, all in all; 0 is off."""
+    ring_timeout: float = 180.0
+    """Seconds without a final answer until we cancel, and the call is over for our user; 0 for ever."""
+    credentials: CredentialsLookup | None = None
+    """Finds user and password for a challenge; None refuses all."""
+    outgoing_proxy: Hop | None = None
+    """Where requests without a route set go, instead of their Request-URI."""
+    route: tuple[str, ...] = ()
+    """Preloaded route set: name-addrs with ``;lr``."""
+    max_forwards: int = 70
+    """Max-Forwards."""
+    counts: TransactionCounts = field(default_factory=TransactionCounts, repr=False, compare=False)
+    """What the sessions count together."""
+
+    strict_source: bool = True
+    """Whether requests of a dialog must come from its peer set, any port of its hosts (RELIABILITY S3)."""
+    addresses_of: AddressesOf | None = None
+    """What is known of the names in a peer set."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`. Stands in no message."""
+    roams: bool = False
+    """The local address depends on the destination: `way_to` is asked for every hop."""
+    way_to: Callable[[Hop], SessionConfig | None] | None = field(default=None, repr=False, compare=False)
+    """Asked for hops that `local` may not reach, by transport or IP version: the configuration whose `local` does, for
+    Via and Contact of what goes there (RFC 3261 18.1.1); None when nothing does. Without it everything is reached."""
+
+    @property
+    def leaves_from(self) -> Hop:
+        """Where messages leave from: the address of the socket."""
+        return self.bound or self.local
+
+    via_start: str = field(init=False, repr=False, compare=False, default="")
+    """The Via line up to the branch; ``;rport`` follows it (RFC 3581)."""
+    tail: str = field(init=False, repr=False, compare=False, default="")
+    """Contact and User-Agent lines for requests."""
+    invite_tail: str = field(init=False, repr=False, compare=False, default="")
+    """The same with Allow and Supported or Require, for INVITE and UPDATE."""
+    reply_tail: str = field(init=False, repr=False, compare=False, default="")
+    """Contact, Server, Allow and Supported for 2xx, and for reliable 1xx (RFC 3311 section 4)."""
+    ring_tail: str = field(init=False, repr=False, compare=False, default="")
+    """Contact and Server, which is all that an unreliable 1xx needs."""
+
+    def __post_init__(self) -> None:
+        host = bracketed(self.local.host)
+        put = object.__setattr__
+        via = f"Via: SIP/2.0/{self.local.transport.upper()} {host}:{self.local.port};branch="
+        put(self, "via_start", via)
+        contact = self.contact
+        if not contact:
+            user = _user_of(self.from_)
+            transport = "" if self.local.transport == "udp" else f";transport={self.local.transport}"
+            contact = f"<sip:{user}{host}:{self.local.port}{transport}>"
+            put(self, "contact", contact)
+        agent = f"User-Agent: {self.user_agent}\r\n" if self.user_agent else ""
+        server = f"Server: {self.user_agent}\r\n" if self.user_agent else ""
+        tags = [tag for tag in self.supported if tag != "100rel"]
+        if self.reliability is Reliability.SUPPORTED:
+            tags.insert(0, "100rel")
+        put(self, "supported", (*tags, "100rel") if self.reliability is Reliability.REQUIRED else tuple(tags))
+        supported = f"Supported: {', '.join(tags)}\r\n" if tags else ""
+        require = "Require: 100rel\r\n" if self.reliability is Reliability.REQUIRED else ""
+        allow = f"Allow: {', '.join(self.allow)}\r\n"
+        put(self, "tail", f"Contact: {contact}\r\n{agent}")
+        put(self, "invite_tail", f"Contact: {contact}\r\n{agent}{allow}{supported}{require}")
+        put(self, "ring_tail", f"Contact: {contact}\r\n{server}")
+        put(self, "reply_tail", f"Contact: {contact}\r\n{server}{allow}{supported}")
+
+
+def _user_of(address: str) -> str:
+    """Return ``user@`` of a name-addr or URI, empty without a user part."""
+    start = address.find("<")
+    uri = address[start + 1 : address.find(">", start)] if start >= 0 else address
+    rest = uri.partition(":")[2]
+    user, at, _ = rest.partition("@")
+    return user + at if at else ""

@@ -1,0 +1,474 @@
+"""Registration: keeps an address-of-record bound to our contacts, for as long as it lives.
+
+RFC 3261 section 10.2, RFC 5626 section 4.5 (back-off), RFC 3327 (Path), RFC 3608 (Service-Route), RFC 7315
+(P-Associated-URI), RFC 5627 (GRUU, as granted). Knows no sockets, resolves no names and keeps no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from ..auth.digest import CredentialsLookup, DigestClient
+from ..errors import LocalProtocolError
+from ..message.fields import NameAddr
+from ..message.hop import Hop, Transmit
+from ..message.messages import Response
+from ..message.tokens import Tokens
+from ..message.uri import Uri
+from ..transaction.client_exchange import Exchange, Finished
+from ..transaction.timers import TimerSettings
+
+MAX_MINIMUM: Final = 7 * 86400
+"""Longest Min-Expires in seconds that is followed; a registrar that wants more is not served."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationSettings:
+    """What a registration needs to know; many may share one."""
+
+    registrar: str
+    """Request-URI, such as sip:example.org."""
+    address: str
+    """Address-of-record for To and From, as name-addr or URI."""
+    contacts: tuple[str, ...]
+    """Contacts to bind, as name-addr or URI with any parameters (q, +sip.instance, reg-id)."""
+    local: Hop
+    """Transport, host and port written into Via."""
+    hop: Hop
+    """Where the requests go."""
+    expires: int = 900
+    """Seconds that we ask for."""
+    refresh_earliest: float = 0.5
+    """Part of the granted time after which a refresh may come; each time is chosen at random so that thousands of
+    registrations spread."""
+    refresh_latest: float = 0.9
+    """Part of the granted time until which it comes."""
+    backoff_base: float = 30.0
+    """Seconds; after n failures in a row the wait is half to all of base times 2**n (RFC 5626 section 4.5)."""
+    backoff_longest: float = 1800.0
+    """Longest wait in seconds."""
+    retry: bool = True
+    """Whether to try again after a failure; False ends with the first."""
+    credentials: CredentialsLookup | None = None
+    """Finds user and password for realm and host; None refuses all challenges."""
+    credentials_host: str = ""
+    """Host that credentials are looked up for; empty takes the registrar's."""
+    route: tuple[str, ...] = ()
+    """Preloaded Route values."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers."""
+    supported: str = "path"
+    """Supported header, empty for none."""
+    user_agent: str = ""
+    """User-Agent header, empty for none."""
+    max_forwards: int = 70
+    """Max-Forwards."""
+    timers: TimerSettings = field(default_factory=TimerSettings)
+    """T1, T2, T4 in seconds."""
+    bound: Hop | None = None
+    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`."""
+
+
+class RegistrationState(Enum):
+    """Where a registration stands."""
+
+    IDLE = auto()
+    """Nothing was sent."""
+    REGISTERING = auto()
+    """A REGISTER is out, the first or a refresh."""
+    REGISTERED = auto()
+    """Bound; the refresh is planned."""
+    WAITING = auto()
+    """The last try failed, the next one is planned; an older binding may still hold."""
+    CLOSING = auto()
+    """To be removed as soon as the REGISTER that is out has ended (RFC 3261 10.2)."""
+    UNREGISTERING = auto()
+    """The removal is out."""
+    ENDED = auto()
+    """Removed, or given up."""
+
+
+class RegistrationInput(Enum):
+    """What moves a registration."""
+
+    REGISTER = auto()
+    """Our command, also to refresh at once."""
+    UNREGISTER = auto()
+    """Our command."""
+    SUCCESS = auto()
+    """2xx."""
+    FAILURE = auto()
+    """Any other end of the request, and a 2xx that binds nothing."""
+    TIMER = auto()
+    """The planned moment has come."""
+
+
+class RegistrationAction(Enum):
+    """What a transition does."""
+
+    SEND = auto()
+    CONFIRM = auto()
+    BACK_OFF = auto()
+    REMOVE = auto()
+    END = auto()
+    NOTHING = auto()
+
+
+_S, _I, _A = RegistrationState, RegistrationInput, RegistrationAction
+
+REGISTRATION_TABLE: Final[
+    Mapping[tuple[RegistrationState, RegistrationInput], tuple[RegistrationState, RegistrationAction]]
+] = {
+    (_S.IDLE, _I.REGISTER): (_S.REGISTERING, _A.SEND),  # 3261 10.2.1
+    (_S.IDLE, _I.UNREGISTER): (_S.UNREGISTERING, _A.REMOVE),  # 3261 10.2.2, of an earlier run
+    (_S.REGISTERING, _I.SUCCESS): (_S.REGISTERED, _A.CONFIRM),  # 3261 10.2.4
+    (_S.REGISTERING, _I.FAILURE): (_S.WAITING, _A.BACK_OFF),  # 5626 4.5
+    (_S.REGISTERING, _I.UNREGISTER): (_S.CLOSING, _A.NOTHING),  # 3261 10.2: one at a time
+    (_S.REGISTERED, _I.TIMER): (_S.REGISTERING, _A.SEND),  # 3261 10.2.4: refresh
+    (_S.REGISTERED, _I.REGISTER): (_S.REGISTERING, _A.SEND),  # 3261 10.2.4
+    (_S.REGISTERED, _I.UNREGISTER): (_S.UNREGISTERING, _A.REMOVE),  # 3261 10.2.2
+    (_S.WAITING, _I.TIMER): (_S.REGISTERING, _A.SEND),  # 5626 4.5
+    (_S.WAITING, _I.REGISTER): (_S.REGISTERING, _A.SEND),  # our command comes before the plan
+    (_S.WAITING, _I.UNREGISTER): (_S.UNREGISTERING, _A.REMOVE),  # 3261 10.2.2
+    (_S.CLOSING, _I.SUCCESS): (_S.UNREGISTERING, _A.REMOVE),  # 3261 10.2.2
+    (_S.CLOSING, _I.FAILURE): (_S.UNREGISTERING, _A.REMOVE),  # silence does not mean that nothing was bound
+    (_S.CLOSING, _I.UNREGISTER): (_S.CLOSING, _A.NOTHING),
+    (_S.UNREGISTERING, _I.SUCCESS): (_S.ENDED, _A.END),  # 3261 10.2.2
+    (_S.UNREGISTERING, _I.FAILURE): (_S.ENDED, _A.END),  # the binding runs out by itself
+    (_S.UNREGISTERING, _I.UNREGISTER): (_S.UNREGISTERING, _A.NOTHING),
+    (_S.ENDED, _I.REGISTER): (_S.REGISTERING, _A.SEND),  # 3261 10.2.1, with the same Call-ID
+    (_S.ENDED, _I.UNREGISTER): (_S.ENDED, _A.NOTHING),
+}
+"""The registration machine; an absent pair is an error of ours, for inputs of the peer it cannot arise."""
+
+
+class Registered(NamedTuple):
+    """The contacts are bound, for the first time or again."""
+
+    expires: int
+    """Seconds granted: the shortest of our contacts."""
+    bindings: tuple[NameAddr, ...]
+    """All Contacts in the response, those of other devices included; pub-gruu and temp-gruu are parameters."""
+    service_route: tuple[str, ...]
+    """Route values for requests of this address (RFC 3608); empty when the registrar names none."""
+    path: tuple[str, ...]
+    """Path values that the registrar has stored (RFC 3327)."""
+    associated_uris: tuple[str, ...]
+    """P-Associated-URI values."""
+    response: Response
+
+
+class RegistrationFailed(NamedTuple):
+    """A try failed."""
+
+    status: int
+    """Of the response; 408 for silence, 503 for a failed transport."""
+    response: Response | None
+    retry_at: float | None
+    """When the next try comes, None for never."""
+    bound: bool
+    """An earlier binding still holds."""
+
+
+class RegistrationLapsed(NamedTuple):
+    """The binding ran out before it could be refreshed."""
+
+    ended_at: float
+
+
+class Unregistered(NamedTuple):
+    """The removal has ended; nothing more will come."""
+
+    status: int
+    """200 when the registrar confirmed it."""
+    response: Response | None
+
+
+RegistrationEvent = Registered | RegistrationFailed | RegistrationLapsed | Unregistered
+
+
+class Registration:
+    """One registration (RFC 3261 section 10.2).
+
+    settings, tokens: as they say. call_id: one for all its requests; made from `tokens` when empty. Commands are
+    `register` and `unregister`; inputs `receive`, `handle_timer` and `transport_failed`; after each of them `drain`
+    gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
+    """
+
+    __slots__ = (
+        "_all",
+        "_asked",
+        "_due",
+        "_events",
+        "_exchange",
+        "_failures",
+        "_least",
+        "_ours",
+        "_sent_at",
+        "_tag",
+        "_tokens",
+        "bound_until",
+        "call_id",
+        "service_route",
+        "settings",
+        "state",
+    )
+
+    def __init__(self, settings: RegistrationSettings, tokens: Tokens, *, call_id: str = "") -> None:
+        """Raises ParseError when the registrar, the address or a contact is not a SIP address."""
+        self.settings = settings
+        self._tokens = tokens
+        self.call_id = call_id or tokens.call_id()
+        self.state = RegistrationState.IDLE
+        self.bound_until: float | None = None
+        """When the binding runs out, None while there is none."""
+        self.service_route: tuple[str, ...] = ()
+        """As granted last."""
+        self._tag = tokens.tag()
+        self._ours = tuple(NameAddr.parse(contact).uri for contact in settings.contacts)
+        NameAddr.parse(settings.address)
+        host = settings.credentials_host or Uri.parse(settings.registrar).host
+        digest = DigestClient(settings.credentials or _nobody, tokens)
+        self._exchange = Exchange(settings.local, settings.hop, tokens, settings.timers, digest, host)
+        self._events: list[RegistrationEvent] = []
+        self._asked = settings.expires
+        self._sent_at = 0.0
+        self._failures = 0
+        self._least = 0
+        self._due: float | None = None
+        self._all = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What responses to this registration carry: Call-ID and From tag."""
+        return self.call_id, self._tag
+
+    @property
+    def asked_at(self) -> float:
+        """When the last request was made; the repetition with credentials belongs to it."""
+        return self._sent_at
+
+    @property
+    def retransmissions(self) -> int:
+        """Requests sent again by timers."""
+        return self._exchange.retransmissions
+
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` is to be called next, None for never."""
+        times = [at for at in (self._exchange.deadline, self._due, self._lapse) if at is not None]
+        return min(times, default=None)
+
+    def drain(self) -> tuple[list[Transmit], list[RegistrationEvent]]:
+        """Hand out, and forget, what is to be sent and what has happened since the last time."""
+        events = self._events
+        self._events = []
+        return self._exchange.drain(), events
+
+    def register(self, now: float, *, hop: Hop | None = None) -> None:
+        """Register, or refresh at once. hop: another place to send to from now on.
+
+        Raises LocalProtocolError while a REGISTER is out.
+        """
+        if hop is not None:
+            self._exchange.hop = hop
+        self._step(RegistrationInput.REGISTER, now)
+
+    def authorize(self, challenge: Response) -> bool:
+        """Take a 401 or 407 of an earlier REGISTER beforehand (CALL.md `resp40x`); False without credentials for it."""
+        return self._exchange.authorize(challenge)
+
+    def move(self, hop: Hop) -> None:
+        """Send to another place from the next request on; nothing is sent now. hop: of the same transport."""
+        self._exchange.hop = hop
+
+    def unregister(self, now: float, *, everything: bool = False) -> None:
+        """Remove our contacts, or with `everything` all bindings of the address (RFC 3261 10.2.2); harmless twice."""
+        self._all = everything
+        self._step(RegistrationInput.UNREGISTER, now)
+
+    def receive(self, response: Response, now: float) -> None:
+        """Take a response; one that belongs to no request of ours is ignored."""
+        self._finish(self._exchange.receive(response, now), now)
+
+    def handle_timer(self, now: float) -> None:
+        """Let everything fire that is due."""
+        self._finish(self._exchange.handle_timer(now), now)
+        lapse = self._lapse
+        if lapse is not None and lapse <= now:
+            self.bound_until = None
+            self._events.append(RegistrationLapsed(lapse))
+        if self._due is not None and self._due <= now:
+            self._step(RegistrationInput.TIMER, now)
+
+    def transport_failed(self, branch: str, now: float) -> None:
+        """Take the news that the request of this branch could not be sent (RFC 3261 8.1.3.1)."""
+        self._finish(self._exchange.transport_failed(branch, now), now)
+
+    @property
+    def _lapse(self) -> float | None:
+        # While the refresh is planned, the binding cannot run out before it; while it is removed, nobody minds.
+        return self.bound_until if self.state in _AT_RISK else None
+
+    def _finish(self, finished: Finished | None, now: float) -> None:
+        if finished is None:
+            return
+        if finished.status == 423 and self.state is RegistrationState.REGISTERING and self._ask_longer(finished):
+            self._send(now)
+            return
+        good = finished.status // 100 == 2
+        if good and self.state is RegistrationState.REGISTERING:
+            good = self._take(finished.response, now)
+        self._step(RegistrationInput.SUCCESS if good else RegistrationInput.FAILURE, now, finished)
+
+    def _step(self, happened: RegistrationInput, now: float, finished: Finished | None = None) -> None:
+        row = REGISTRATION_TABLE.get((self.state, happened))
+        if row is None:
+            raise LocalProtocolError(f"{happened.name.lower()} while {self.state.name.lower()}")
+        self.state, action = row
+        if action is RegistrationAction.SEND:
+            self._asked = self._asked or self.settings.expires
+            self._send(now)
+        elif action is RegistrationAction.CONFIRM:
+            self._confirm(finished, now)
+        elif action is RegistrationAction.BACK_OFF:
+            self._back_off(finished, now)
+        elif action is RegistrationAction.REMOVE:
+            self._asked = 0
+            self._send(now)
+        elif action is RegistrationAction.END:
+            assert finished is not None
+            self.bound_until = None
+            self.service_route = ()
+            self._failures = 0
+            self._events.append(Unregistered(finished.status, finished.response))
+
+    def _send(self, now: float) -> None:
+        settings = self.settings
+        pairs = [("Max-Forwards", str(settings.max_forwards))]
+        pairs += [("Route", route) for route in settings.route]
+        address = str(NameAddr.parse(settings.address))
+        pairs += [("From", f"{address};tag={self._tag}"), ("To", address), ("Call-ID", self.call_id)]
+        if self._asked == 0 and self._all:
+            pairs.append(("Contact", "*"))
+        else:
+            pairs += [("Contact", self._bounded(contact)) for contact in settings.contacts]
+        pairs.append(("Expires", str(self._asked)))
+        if settings.supported:
+            pairs.append(("Supported", settings.supported))
+        if settings.user_agent:
+            pairs.append(("User-Agent", settings.user_agent))
+        pairs += settings.headers
+        self._due = None
+        self._sent_at = now
+        self._exchange.start("REGISTER", settings.registrar, pairs, now)
+
+    def _bounded(self, contact: str) -> str:
+        # A parameter of the contact's own wins over the Expires header (RFC 3261 10.2.1.1): it must allow for the
+        # registrar's minimum, and for a removal.
+        parsed = NameAddr.parse(contact)
+        if "expires" not in parsed.params:
+            return contact
+        expires = max(parsed.expires or 0, self._least) if self._asked else 0
+        return str(parsed._replace(params={**parsed.params, "expires": str(expires)}))
+
+    def _ask_longer(self, finished: Finished) -> bool:
+        # RFC 3261 10.2.8. A registrar that hides its minimum is offered an hour, once.
+        assert finished.response is not None
+        least = finished.response.min_expires
+        wanted = 3600 if least is None else least
+        if not self._asked < wanted <= MAX_MINIMUM:
+            return False
+        self._asked = self._least = wanted
+        return True
+
+    def _take(self, response: Response | None, now: float) -> bool:
+        # What the 2xx grants; False when it binds none of our contacts.
+        assert response is not None
+        bindings = response.contacts
+        general = response.expires
+        granted = [
+            _first(binding.expires, general, self._asked)
+            for binding in bindings
+            if any(_names(binding.uri, own) for own in self._ours)
+        ]
+        if not granted:
+            # No Contact of ours: echoed by none, rewritten on the way, or past reading. The shortest time that the
+            # registrar names is the safe one: to refresh too early does no harm.
+            named = [binding.expires for binding in bindings if binding.expires]
+            granted = [min(_first(general, self._asked), self._asked, *named)]
+        expires = min(granted)
+        if expires <= 0:
+            return False
+        self.bound_until = self._sent_at + expires
+        return True
+
+    def _confirm(self, finished: Finished | None, now: float) -> None:
+        assert finished is not None
+        assert finished.response is not None
+        assert self.bound_until is not None
+        response = finished.response
+        settings = self.settings
+        granted = self.bound_until - self._sent_at
+        self._failures = 0
+        part = self._tokens.uniform(settings.refresh_earliest, settings.refresh_latest)
+        self._due = max(self._sent_at + granted * part, now)
+        self.service_route = _values(response, "Service-Route")
+        self._events.append(
+            Registered(
+                round(granted),
+                tuple(response.contacts),
+                self.service_route,
+                _values(response, "Path"),
+                _values(response, "P-Associated-URI"),
+                response,
+            )
+        )
+
+    def _back_off(self, finished: Finished | None, now: float) -> None:
+        # RFC 5626 section 4.5: half to all of min(longest, base * 2**failures), and what Retry-After asks for.
+        assert finished is not None
+        settings = self.settings
+        bound = self.bound_until is not None and self.bound_until > now
+        if not settings.retry:
+            self.state = RegistrationState.ENDED
+            self._events.append(RegistrationFailed(finished.status, finished.response, None, bound))
+            return
+        self._failures += 1
+        upper = min(settings.backoff_longest, settings.backoff_base * 2.0 ** min(self._failures, 32))
+        wait = self._tokens.uniform(upper / 2, upper)
+        after = finished.response.retry_after if finished.response is not None else None
+        if after is not None:
+            wait = max(wait, min(float(after.seconds), settings.backoff_longest))
+        self._due = now + wait
+        self._asked = settings.expires
+        self._events.append(RegistrationFailed(finished.status, finished.response, self._due, bound))
+
+
+_AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
+
+
+def _names(uri: Uri, own: Uri) -> bool:
+    """Say whether a Contact in the response is one of ours (19.1.4); UDP is what no transport parameter means."""
+    return uri.equivalent(own) or _without_udp(uri).equivalent(_without_udp(own))
+
+
+def _without_udp(uri: Uri) -> Uri:
+    if uri.transport != "udp":
+        return uri
+    return uri.replace(params={name: value for name, value in uri.params.items() if name != "transport"})
+
+
+def _nobody(realm: str, host: str) -> tuple[str, str] | None:
+    return None
+
+
+def _first(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
+
+
+def _values(response: Response, name: str) -> tuple[str, ...]:
+    return tuple(response.headers.values(name))

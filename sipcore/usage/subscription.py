@@ -1,0 +1,494 @@
+"""Subscription: one event package of one resource, as subscriber (RFC 6665 section 4.1).
+
+Subscribes, refreshes, answers NOTIFY, and comes back when the notifier asks for it. The notifier's side of REFER is
+`session.refer`. Knows no sockets, no clock and no event package: bodies are handed on as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from ..auth.digest import CredentialsLookup, DigestClient
+from ..errors import LocalProtocolError, ParseError
+from ..message.fields import Event, NameAddr, SubscriptionState
+from ..message.hop import Hop, Transmit
+from ..message.messages import Request, Response
+from ..message.tokens import Tokens
+from ..message.uri import Uri
+from ..session.dialog import Dialog
+from ..transaction.client_exchange import Exchange, Finished
+from ..transaction.reply import Reply
+from ..transaction.server_transaction import TransactionKey, transaction_key
+from ..transaction.timers import TimerSettings
+
+MAX_MINIMUM: Final = 7 * 86400
+"""Longest Min-Expires in seconds that is followed."""
+
+_REMEMBERED: Final = 8
+"""How many answers to NOTIFY are kept for repeated requests."""
+
+ENDING_STATUSES: Final = frozenset((404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604))
+"""Answers to a refresh that end the subscription (RFC 5057 section 5.1); after others it runs out by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSettings:
+    """What a subscription needs to know."""
+
+    target: str
+    """Request-URI: the resource."""
+    address: str
+    """To value: the resource as name-addr or URI."""
+    from_: str
+    """Who subscribes, as name-addr or URI."""
+    contact: str
+    """Where NOTIFY requests reach us, as name-addr or URI."""
+    event: str
+    """Event value, with its id if any: "message-summary", "dialog"."""
+    local: Hop
+    """Transport, host and port written into Via."""
+    hop: Hop
+    """Where requests go until the notifier's Contact is known."""
+    accept: tuple[str, ...] = ()
+    """Body types that we read."""
+    expires: int = 3600
+    """Seconds that we ask for."""
+    refresh_earliest: float = 0.5
+    """Part of the granted time after which a refresh may come."""
+    refresh_latest: float = 0.9
+    """Part of the granted time until which it comes."""
+    retry_wait: float = 60.0
+    """Seconds until the next try where the notifier asks for one and names no time."""
+    credentials: CredentialsLookup | None = None
+    """Finds user and password for realm and host; None refuses all challenges."""
+    credentials_host: str = ""
+    """Host that credentials are looked up for; empty takes the target's."""
+    route: tuple[str, ...] = ()
+    """Preloaded Route values."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of SUBSCRIBE."""
+    max_forwards: int = 70
+    """Max-Forwards."""
+    timers: TimerSettings = field(default_factory=TimerSettings)
+    """T1, T2, T4 in seconds."""
+
+
+class State(Enum):
+    """Where a subscription stands (RFC 6665 figure 1)."""
+
+    IDLE = auto()
+    NOTIFY_WAIT = auto()
+    """SUBSCRIBE is out; the first NOTIFY decides."""
+    PENDING = auto()
+    """The notifier has not decided whether we may."""
+    ACTIVE = auto()
+    STOPPING = auto()
+    """We have had enough; the SUBSCRIBE that is out must end before the one that says so."""
+    CLOSING = auto()
+    """The last SUBSCRIBE is out; the last NOTIFY ends it."""
+    WAITING = auto()
+    """Ended; the next try is planned."""
+    TERMINATED = auto()
+
+
+class Input(Enum):
+    """What moves a subscription."""
+
+    SUBSCRIBE = auto()
+    """Our command."""
+    UNSUBSCRIBE = auto()
+    """Our command."""
+    REFUSED = auto()
+    """A final answer, or silence, that ends it."""
+    PENDING = auto()
+    """NOTIFY with Subscription-State: pending."""
+    ACTIVE = auto()
+    """NOTIFY with Subscription-State: active."""
+    TERMINATED = auto()
+    """NOTIFY with Subscription-State: terminated."""
+    FREE = auto()
+    """No SUBSCRIBE of ours is out any more."""
+    DUE = auto()
+    """The planned refresh or next try."""
+    EXPIRED = auto()
+    """The granted time has run out, or timer N."""
+
+
+class Action(Enum):
+    """What a transition does."""
+
+    SEND = auto()
+    """A first SUBSCRIBE, in a dialog of its own."""
+    REFRESH = auto()
+    UPDATE = auto()
+    """Take the times of a NOTIFY."""
+    STOP = auto()
+    CLOSE = auto()
+    """Send the SUBSCRIBE with Expires 0."""
+    END = auto()
+    """Tell it; the next state is WAITING when there is to be another try."""
+    NOTHING = auto()
+
+
+TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[State, Action]]] = {
+    (State.IDLE, Input.SUBSCRIBE): (State.NOTIFY_WAIT, Action.SEND),  # 4.1.2.1
+    (State.WAITING, Input.SUBSCRIBE): (State.NOTIFY_WAIT, Action.SEND),
+    (State.WAITING, Input.DUE): (State.NOTIFY_WAIT, Action.SEND),  # 4.1.3, retry-after
+    (State.WAITING, Input.UNSUBSCRIBE): (State.TERMINATED, Action.NOTHING),
+    (State.TERMINATED, Input.SUBSCRIBE): (State.NOTIFY_WAIT, Action.SEND),
+    (State.TERMINATED, Input.UNSUBSCRIBE): (State.TERMINATED, Action.NOTHING),
+    (State.NOTIFY_WAIT, Input.PENDING): (State.PENDING, Action.UPDATE),  # 4.1.2.4
+    (State.NOTIFY_WAIT, Input.ACTIVE): (State.ACTIVE, Action.UPDATE),  # 4.1.2.4
+    (State.NOTIFY_WAIT, Input.TERMINATED): (State.TERMINATED, Action.END),  # 4.1.2.4, also the answer to a fetch
+    (State.NOTIFY_WAIT, Input.REFUSED): (State.TERMINATED, Action.END),  # 4.1.2.1
+    (State.NOTIFY_WAIT, Input.EXPIRED): (State.TERMINATED, Action.END),  # 4.1.2.4, timer N
+    (State.NOTIFY_WAIT, Input.UNSUBSCRIBE): (State.STOPPING, Action.STOP),  # 4.1.2.3
+    (State.PENDING, Input.PENDING): (State.PENDING, Action.UPDATE),
+    (State.PENDING, Input.ACTIVE): (State.ACTIVE, Action.UPDATE),
+    (State.PENDING, Input.TERMINATED): (State.TERMINATED, Action.END),
+    (State.PENDING, Input.DUE): (State.PENDING, Action.REFRESH),  # 4.1.2.2
+    (State.PENDING, Input.REFUSED): (State.TERMINATED, Action.END),
+    (State.PENDING, Input.EXPIRED): (State.TERMINATED, Action.END),
+    (State.PENDING, Input.UNSUBSCRIBE): (State.STOPPING, Action.STOP),
+    (State.ACTIVE, Input.PENDING): (State.PENDING, Action.UPDATE),
+    (State.ACTIVE, Input.ACTIVE): (State.ACTIVE, Action.UPDATE),
+    (State.ACTIVE, Input.TERMINATED): (State.TERMINATED, Action.END),
+    (State.ACTIVE, Input.DUE): (State.ACTIVE, Action.REFRESH),  # 4.1.2.2
+    (State.ACTIVE, Input.REFUSED): (State.TERMINATED, Action.END),  # 5057 5.1
+    (State.ACTIVE, Input.EXPIRED): (State.TERMINATED, Action.END),
+    (State.ACTIVE, Input.UNSUBSCRIBE): (State.STOPPING, Action.STOP),  # 4.1.2.3
+    (State.STOPPING, Input.FREE): (State.CLOSING, Action.CLOSE),  # 4.1.2.3
+    (State.STOPPING, Input.PENDING): (State.STOPPING, Action.NOTHING),
+    (State.STOPPING, Input.ACTIVE): (State.STOPPING, Action.NOTHING),
+    (State.STOPPING, Input.TERMINATED): (State.TERMINATED, Action.END),
+    (State.STOPPING, Input.REFUSED): (State.TERMINATED, Action.END),
+    (State.STOPPING, Input.EXPIRED): (State.TERMINATED, Action.END),
+    (State.STOPPING, Input.UNSUBSCRIBE): (State.STOPPING, Action.NOTHING),
+    (State.CLOSING, Input.PENDING): (State.CLOSING, Action.NOTHING),  # a NOTIFY that was on its way
+    (State.CLOSING, Input.ACTIVE): (State.CLOSING, Action.NOTHING),
+    (State.CLOSING, Input.TERMINATED): (State.TERMINATED, Action.END),  # 4.1.2.3
+    (State.CLOSING, Input.REFUSED): (State.TERMINATED, Action.END),
+    (State.CLOSING, Input.EXPIRED): (State.TERMINATED, Action.END),  # timer N
+    (State.CLOSING, Input.UNSUBSCRIBE): (State.CLOSING, Action.NOTHING),
+}
+"""The subscriber's machine; an absent pair is an error of ours."""
+
+_OPEN: Final = frozenset((State.NOTIFY_WAIT, State.PENDING, State.ACTIVE, State.STOPPING, State.CLOSING))
+_SOON: Final = 1.0
+"""Seconds until we come back at once: a notifier that always ends must not make us spin."""
+
+
+class Notified(NamedTuple):
+    """A NOTIFY came and was answered 200."""
+
+    state: str
+    """Of Subscription-State: active, pending, terminated."""
+    body: bytes
+    content_type: str
+    """In lower case, without parameters; empty without a body."""
+    request: Request
+
+
+class SubscriptionEnded(NamedTuple):
+    """The subscription is over."""
+
+    reason: str
+    """Of Subscription-State, or "refused", "expired", "silence" (timer N)."""
+    status: int
+    """Of the answer that refused it, 0 if none did."""
+    retry_at: float | None
+    """When we subscribe anew, None for never."""
+
+
+SubscriptionEvent = Notified | SubscriptionEnded
+
+
+class Subscription:
+    """One subscription.
+
+    settings, tokens: as they say. Commands are `subscribe` and `unsubscribe`; inputs `receive`, `handle_timer` and
+    `transport_failed`; after each of them `drain` gives what is to be sent and what has happened, and `deadline` the
+    time for the next `handle_timer`.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_asked",
+        "_dialog",
+        "_due",
+        "_event",
+        "_events",
+        "_exchange",
+        "_expires_at",
+        "_notify_by",
+        "_tag",
+        "_tokens",
+        "_transmits",
+        "call_id",
+        "ignored",
+        "settings",
+        "state",
+    )
+
+    def __init__(self, settings: SubscriptionSettings, tokens: Tokens, *, call_id: str = "") -> None:
+        """Raises ParseError when an address, the target or the event is malformed."""
+        self.settings = settings
+        self._tokens = tokens
+        self._event = Event.parse(settings.event)
+        for address in (settings.address, settings.from_, settings.contact):
+            NameAddr.parse(address)
+        host = settings.credentials_host or Uri.parse(settings.target).host
+        digest = DigestClient(settings.credentials or _nobody, tokens)
+        self._exchange = Exchange(settings.local, settings.hop, tokens, settings.timers, digest, host)
+        self.state = State.IDLE
+        self.call_id = call_id or tokens.call_id()
+        self._tag = tokens.tag()
+        self._dialog: Dialog | None = None
+        self._asked = settings.expires
+        self._due: float | None = None
+        self._expires_at: float | None = None
+        self._notify_by: float | None = None
+        self._answers: dict[TransactionKey, Transmit] = {}
+        self._transmits: list[Transmit] = []
+        self._events: list[SubscriptionEvent] = []
+        self.ignored = 0
+        """Responses that were out of place."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What messages of this subscription carry: Call-ID and our tag. Both change with `subscribe` after an end."""
+        return self.call_id, self._tag
+
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` is to be called next, None for never."""
+        times = (self._exchange.deadline, self._due, self._expires_at, self._notify_by)
+        return min((at for at in times if at is not None), default=None)
+
+    def drain(self) -> tuple[list[Transmit], list[SubscriptionEvent]]:
+        """Hand out, and forget, what is to be sent and what has happened since the last time."""
+        transmits = self._transmits + self._exchange.drain()
+        events = self._events
+        self._transmits = []
+        self._events = []
+        return transmits, events
+
+    def subscribe(self, now: float) -> None:
+        """Subscribe, anew if it had ended. Raises LocalProtocolError while there is a subscription."""
+        self._step(Input.SUBSCRIBE, now)
+
+    def unsubscribe(self, now: float) -> None:
+        """End the subscription; harmless twice. Raises LocalProtocolError before `subscribe`."""
+        self._step(Input.UNSUBSCRIBE, now)
+
+    def receive(self, message: Request | Response, source: Hop, now: float, flow: int = 0) -> None:
+        """Take a message of this subscription. source: where it came from; flow: the inbound connection, 0 for none."""
+        if isinstance(message, Response):
+            if self._exchange.is_answer(message):
+                self._finish(self._exchange.receive(message, now), now)
+            else:
+                self.ignored += 1
+            return
+        key = transaction_key(message)
+        answer = self._answers.get(key)
+        if answer is None:
+            status, state = self._judge(message)
+            reply = Reply(message, source, flow, self._tag)
+            answer = Transmit(reply.to_bytes(status, ""), reply.hop, reply.flow)
+            if len(self._answers) >= _REMEMBERED:
+                del self._answers[next(iter(self._answers))]
+            self._answers[key] = answer
+            if state is not None:
+                self._notify(message, state, now)
+        self._transmits.append(answer)
+
+    def handle_timer(self, now: float) -> None:
+        """Let everything fire that is due."""
+        self._finish(self._exchange.handle_timer(now), now)
+        for at, reason in ((self._notify_by, "silence"), (self._expires_at, "expired")):
+            if at is not None and at <= now and self.state in _OPEN:
+                self._step(Input.EXPIRED, now, reason=reason)
+        if self._due is not None and self._due <= now:
+            # A refresh waits for the request that is still out.
+            busy = self._exchange.is_open
+            self._due = now + self.settings.timers.t1 if busy else None
+            if not busy:
+                self._step(Input.DUE, now)
+
+    def transport_failed(self, branch: str, now: float) -> None:
+        """Take the news that the request of this branch could not be sent."""
+        self._finish(self._exchange.transport_failed(branch, now), now)
+
+    def _step(
+        self,
+        happened: Input,
+        now: float,
+        *,
+        state: SubscriptionState | None = None,
+        reason: str = "",
+        status: int = 0,
+    ) -> None:
+        row = TRANSITIONS.get((self.state, happened))
+        if row is None:
+            raise LocalProtocolError(f"{happened.name.lower()} while {self.state.name.lower()}")
+        left = self.state
+        self.state, action = row
+        if action is Action.SEND:
+            self._begin(now)
+        elif action is Action.REFRESH:
+            self._send(now)
+        elif action is Action.UPDATE:
+            assert state is not None
+            self._update(state, now)
+        elif action is Action.STOP:
+            self._due = self._expires_at = None
+            if not self._exchange.is_open:
+                self._step(Input.FREE, now)
+        elif action is Action.CLOSE:
+            self._asked = 0
+            self._send(now)
+        elif action is Action.END:
+            self._end(now, state, reason, status, by_us=left in (State.STOPPING, State.CLOSING))
+        else:
+            self._due = None
+
+    def _begin(self, now: float) -> None:
+        if self._exchange.cseq:
+            # RFC 6665 4.1.2.1: a new subscription is a new dialog.
+            self.call_id = self._tokens.call_id()
+            self._tag = self._tokens.tag()
+        self._dialog = None
+        self._exchange.hop = self.settings.hop
+        self._asked = self._asked or self.settings.expires
+        self._send(now)
+
+    def _send(self, now: float) -> None:
+        settings = self.settings
+        dialog = self._dialog
+        uri, route = settings.target, settings.route
+        to = str(NameAddr.parse(settings.address))
+        if dialog is not None:
+            uri, route, to = dialog.request_uri, dialog.route_set, dialog.remote
+            if uri != dialog.remote_target:
+                # The first router is a strict one (RFC 3261 12.2.1.1).
+                route = (*route[1:], f"<{dialog.remote_target}>")
+        pairs = [("Max-Forwards", str(settings.max_forwards))]
+        pairs += [("Route", value) for value in route]
+        pairs += [("From", f"{NameAddr.parse(settings.from_)};tag={self._tag}"), ("To", to), ("Call-ID", self.call_id)]
+        pairs += [("Contact", settings.contact), ("Event", settings.event), ("Expires", str(self._asked))]
+        if settings.accept:
+            pairs.append(("Accept", ", ".join(settings.accept)))
+        pairs += settings.headers
+        self._notify_by = now + settings.timers.timeout
+        self._exchange.start("SUBSCRIBE", uri, pairs, now)
+
+    def _finish(self, finished: Finished | None, now: float) -> None:
+        if finished is None or self.state not in _OPEN:
+            return
+        status, response = finished
+        if response is not None and status // 100 == 2:
+            if self.state is State.STOPPING:
+                self._step(Input.FREE, now)
+            elif self.state in (State.PENDING, State.ACTIVE):
+                self._refreshed(response, now)
+        elif status == 423 and response is not None and self._ask_longer(response):
+            self._send(now)
+        elif self.state not in (State.PENDING, State.ACTIVE) or status in ENDING_STATUSES:
+            self._step(Input.REFUSED, now, reason="refused", status=status)
+        else:
+            # RFC 6665 4.1.2.2: the subscription is valid until it runs out; try again half way.
+            self._notify_by = None
+            remaining = (self._expires_at or now) - now
+            self._due = now + remaining / 2 if remaining > _SOON else None
+
+    def _refreshed(self, response: Response, now: float) -> None:
+        # Until a NOTIFY says more, the 2xx tells how long (RFC 6665 4.1.2.2).
+        try:
+            granted = response.expires
+        except ParseError:
+            granted = None
+        if granted is not None:
+            self._plan(min(granted, self._asked), now)
+
+    def _ask_longer(self, response: Response) -> bool:
+        try:
+            least = response.min_expires
+        except ParseError:
+            return False
+        if self.state in (State.STOPPING, State.CLOSING) or least is None or not self._asked < least <= MAX_MINIMUM:
+            return False
+        self._asked = least
+        return True
+
+    def _judge(self, request: Request) -> tuple[int, SubscriptionState | None]:
+        # RFC 6665 4.1.3: which NOTIFY is ours.
+        dialog = self._dialog
+        try:
+            if request.call_id != self.call_id or request.to_tag != self._tag or self.state not in _OPEN:
+                return 481, None
+            if dialog is not None and not dialog.has_peer(request):
+                return 481, None
+            request.check()
+            event = request.event
+            if event is None or (event.package.lower(), event.id) != (self._event.package.lower(), self._event.id):
+                return 489, None
+            state = request.subscription_state
+            numbers = {"expires": state.expires, "retry-after": state.retry_after} if state is not None else {}
+            if state is None or any(name in state.params and value is None for name, value in numbers.items()):
+                return 400, None
+            if dialog is None:
+                own = f"{NameAddr.parse(self.settings.from_)};tag={self._tag}"
+                dialog = Dialog.of_request(request, own, self._tag, self.settings.max_forwards)
+                dialog.next_hop(self.settings.local.transport, None)
+                self._dialog = dialog
+            elif not dialog.accepts(request):
+                return 500, None
+            else:
+                dialog.refresh_target(request)
+            self._exchange.hop = dialog.next_hop(self.settings.local.transport, None)
+            return 200, state
+        except ParseError as error:
+            return error.status_hint, None
+
+    def _notify(self, request: Request, state: SubscriptionState, now: float) -> None:
+        if self.state is not State.CLOSING:
+            self._notify_by = None
+        self._events.append(Notified(state.state, request.body, request.content_type if request.body else "", request))
+        # An unknown state counts as active (RFC 6665 8.4 lets others register some).
+        happened = {"pending": Input.PENDING, "terminated": Input.TERMINATED}.get(state.state, Input.ACTIVE)
+        self._step(happened, now, state=state, reason=state.reason or "")
+
+    def _update(self, state: SubscriptionState, now: float) -> None:
+        self._plan(self._asked if state.expires is None else state.expires, now)
+
+    def _plan(self, granted: int, now: float) -> None:
+        settings = self.settings
+        self._expires_at = now + granted
+        self._due = now + granted * self._tokens.uniform(settings.refresh_earliest, settings.refresh_latest)
+
+    def _end(self, now: float, state: SubscriptionState | None, reason: str, status: int, *, by_us: bool) -> None:
+        self._exchange.abandon()
+        wait = None if by_us or status else _wait(state, reason, self.settings.retry_wait)
+        self._expires_at = self._notify_by = None
+        self._due = None if wait is None else now + wait
+        if wait is not None:
+            self.state = State.WAITING
+        self._asked = self.settings.expires
+        self._events.append(SubscriptionEnded(reason, status, self._due))
+
+
+def _wait(state: SubscriptionState | None, reason: str, usual: float) -> float | None:
+    # RFC 6665 4.1.3: what the reasons say about trying again.
+    if reason in ("rejected", "noresource", "invariant"):
+        return None
+    if reason in ("deactivated", "timeout", "expired"):
+        return _SOON
+    after = state.retry_after if state is not None else None
+    return usual if after is None else float(after)
+
+
+def _nobody(realm: str, host: str) -> tuple[str, str] | None:
+    return None

@@ -1,0 +1,417 @@
+"""The command line without any process: help, errors, values, what is shown, what signals do."""
+
+import asyncio
+import dataclasses
+import importlib.metadata
+import io
+import os
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from sipswarm.actors.cli import main
+from sipswarm.actors.cli.app import cli
+from sipswarm.actors.cli.info import installed
+from sipswarm.actors.cli.load import read_profile
+from sipswarm.actors.cli.options import FleetOptions, fleet_options
+from sipswarm.actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
+from sipswarm.actors.cli.run import Signals, node_config, run
+from sipswarm.actors.cli.target import checked_hop, complete, local_address
+from sipswarm.actors.cli.values import (
+    DEFAULT_METRICS,
+    NO_METRICS,
+    Codecs,
+    Condition,
+    Digits,
+    Duration,
+    Header,
+    ListenAddress,
+    Media,
+    MetricsAddress,
+    MetricsPlace,
+    Network,
+    PortRange,
+    Ramp,
+    Shard,
+    SipUri,
+)
+from sipswarm.actors.cli.verdict import result_lines, say_result
+from sipswarm.actors.config import AccountConfig, Listener, LoadConfig
+from sipswarm.actors.counting.table import METRICS
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.load.report import Ending, Report
+from sipswarm.actors.load.results import Results
+from sipswarm.actors.load.thresholds import Threshold
+from sipswarm.actors.supervisor.fleet_totals import ProcessFigures
+from sipswarm.sipcore.message.hop import Hop
+
+LOAD = ["load", "127.0.0.1"]
+
+
+# ---- help, errors, exit codes
+
+
+@pytest.mark.parametrize("verb", [[], *([name] for name in cli.commands)], ids=str)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_verb_has_help(verb: list[str], flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb, flag]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"Usage: sipswarm {' '.join(verb)}".strip())
+    assert not shown.err
+
+
+@pytest.mark.parametrize("verb", ["answer", "robot", "call", "load", "check", "demo"])
+def test_help_shows_examples_that_are_taken(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([verb, "--help"])
+    text = capsys.readouterr().out
+    examples = [line.split() for line in re.findall(rf"^ +sipswarm ({verb}.*)$", text, re.MULTILINE)]
+    assert examples
+    for _, *arguments in examples:
+        command = cli.commands[verb]
+        with command.make_context(verb, [each.strip("'") for each in arguments]):
+            pass
+
+
+def test_nothing_said_is_answered_with_the_help_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("Usage: sipswarm")
+
+
+def test_no_password_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "password"
+    file.write_text("open-sesame\n")
+    file.chmod(0o600)
+    account = ["--auth-user", "alice", "--auth-password-file", str(file)]
+    assert main(["check", *LOAD, "-m", "1", *account]) == 0
+    assert main([*LOAD, "-m", "1", *account, "--print-config"]) == 0
+    shown = capsys.readouterr()
+    assert "open-sesame" not in shown.out + shown.err
+    assert "open-sesame" not in repr(AccountConfig(user="alice", password="open-sesame"))
+
+
+def test_check_shows_the_invite_that_the_call_options_make(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--from", "alice@example.org", "--proxy", "127.0.0.1:5099", "--codec", "pcma", "--header", "X-Test: 1"]
+    assert main(["check", "load", "bob@192.0.2.7", "-m", "1", *options]) == 0
+    shown = capsys.readouterr().out
+    assert "to 127.0.0.1:5099\n" in shown
+    lines = [line.strip() for line in shown.partition("the first INVITE:")[2].splitlines()]
+    assert "INVITE sip:bob@192.0.2.7 SIP/2.0" in lines
+    assert "X-Test: 1" in lines
+    assert any(line.startswith("From: <sip:alice@example.org>;tag=") for line in lines)
+    assert any(re.fullmatch(r"m=audio \d+ RTP/AVP 8 101", line) for line in lines)
+
+
+def test_check_names_what_would_be_registered_and_leaves_no_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cdr = tmp_path / "cdr"
+    address = ["--register", "alice@127.0.0.1:5066;transport=udp"]
+    assert main(["check", "answer", "--listen", "udp:127.0.0.1:0", *address, "--cdr", str(cdr)]) == 0
+    said = "register: sip:alice@127.0.0.1:5066;transport=udp at sip:127.0.0.1:5066;transport=udp\n"
+    assert said in capsys.readouterr().out
+    assert not cdr.exists()
+
+
+def test_version_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    shown = capsys.readouterr().out
+    assert installed("click") == importlib.metadata.version("click")
+    assert installed("no-such-package") == "not installed"
+    assert re.fullmatch(
+        r"sipswarm (\d+\.\S+|not installed)\nPython 3\.\S+\nlibzmq \S+ \(pyzmq \S+\)\nuvloop \S+\n", shown
+    )
+
+
+def test_metrics_lists_every_metric_with_labels_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics"]) == 0
+    shown = capsys.readouterr().out
+    for metric in METRICS:
+        assert f"{metric.name} ({metric.kind})\n    {metric.help}\n" in shown
+    assert "    outcome: answered busy" in shown
+    assert "    process: a slot's name" in shown
+    assert "    scenario: as configured" in shown
+    assert "PUBLISH OTHER\n" in shown
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Duration(), "5s", 5.0),
+        (Duration(), "5000ms", 5.0),
+        (Duration(), "1.5m", 90.0),
+        (Duration(), "2h", 7200.0),
+        (Duration(), "5", 5.0),
+        (Duration(), 5.0, 5.0),
+        (Duration(unit_needed=True), "0", 0.0),
+        (Duration(unit_needed=True), "250ms", 0.25),
+        (PortRange(), "20000-32766", (20000, 32766)),
+        (MetricsPlace(), "9464", MetricsAddress("127.0.0.1", 9464, given=True)),
+        (MetricsPlace(), "0.0.0.0:1", MetricsAddress("0.0.0.0", 1, given=True)),
+        (MetricsPlace(), "[::1]:9464", MetricsAddress("::1", 9464, given=True)),
+        (MetricsPlace(), "off", NO_METRICS),
+        (MetricsPlace(), DEFAULT_METRICS, DEFAULT_METRICS),
+        (ListenAddress(), "tcp:[::1]:5070", Listener("tcp", "::1", 5070)),
+        (Condition(), "mos.p5>3", Threshold("mos.p5>3", "mos", "p5", ">", 3.0)),
+        (Digits(), "12ab*#?", "12AB*#?"),
+        (Digits(same="="), "=", "="),
+        (Media("ivr"), "ivr", "ivr"),
+        (Media(), "tone:440", "tone:440"),
+        (Media(), "play:/tmp/x.wav", "play:/tmp/x.wav"),
+        (Network(), "2001:db8::/32", "2001:db8::/32"),
+        (Shard(), "2/3", (1, 3)),
+        (Ramp(), "10:200/60s", (10.0, 200.0, 60.0)),
+        (Ramp(), "0:2.5/1m", (0.0, 2.5, 60.0)),
+        (SipUri(), "alice@example.org", "sip:alice@example.org"),
+        (SipUri(), "sips:alice@[::1]:5061", "sips:alice@[::1]:5061"),
+        (SipUri(), "", ""),
+        (Header(), "X-Test:  a: b ", ("X-Test", "a: b")),
+        (Codecs(), "PCMA, pcmu", ("pcma", "pcmu")),
+    ],
+)
+def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object) -> None:
+    assert kind.convert(text, None, None) == value
+
+
+def test_fleet_options_become_the_configuration_of_a_node() -> None:
+    seen: list[FleetOptions] = []
+
+    @click.command()
+    @fleet_options(metrics=DEFAULT_METRICS)
+    def verb(fleet: FleetOptions) -> int:
+        seen.append(fleet)
+        return 0
+
+    verb.main([], standalone_mode=False)
+    workers = ["--call-workers", "3", "--media-workers", "2", "--max-calls", "7", "--run-dir", "/tmp/x", "--quiet"]
+    times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s", "--any-source", "--strict"]
+    verb.main([*workers, *times, "--metrics", "off", "--rtp-ports", "30000-30010"], standalone_mode=False)
+    default, given = seen
+    assert (default.metrics, default.drain, default.run_dir, default.quiet) == (DEFAULT_METRICS, 30.0, "", False)
+    assert default.call_workers >= 1 <= default.media_workers
+    expected = FleetOptions(3, 2, NO_METRICS, (30000, 30010), 60.0, 0.0, 5.0, 7, "/tmp/x", True, any_source=True)
+    assert given == dataclasses.replace(expected, strict=True)
+    config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
+    assert (config.call_workers, config.strict_source, config.rtp_ports) == (3, False, (30000, 30010))
+    assert (config.strict, node_config(default, []).strict) == (True, False)
+    assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
+
+
+# ---- profiles
+
+
+def test_a_profile_is_steps_and_ramps(tmp_path: Path) -> None:
+    file = tmp_path / "profile"
+    file.write_text("# warm up\n10/30s\n\n10:200/1m  # up\n0/500ms\n")
+    assert read_profile(file) == ((10.0, 10.0, 30.0), (10.0, 200.0, 60.0), (0.0, 0.0, 0.5))
+
+
+@pytest.mark.parametrize(("text", "said"), [("1/1s\nfast", ":2: 'fast' is neither a step"), ("# no", "no step")])
+def test_a_bad_profile_is_an_error_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "profile"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=said):
+        read_profile(file)
+
+
+# ---- targets
+
+
+@pytest.mark.parametrize(
+    ("target", "user", "transport", "uri"),
+    [
+        ("127.0.0.1", "", "udp", "sip:127.0.0.1"),
+        ("127.0.0.1:5070", "1234", "udp", "sip:1234@127.0.0.1:5070"),
+        ("echo@127.0.0.1", "", "udp", "sip:echo@127.0.0.1"),
+        ("sip:echo@[::1]:5070;x=1", "", "udp", "sip:echo@[::1]:5070;x=1"),
+        ("SIPS:a@b.example", "", "udp", "SIPS:a@b.example"),
+        ("a@127.0.0.1", "", "tcp", "sip:a@127.0.0.1;transport=tcp"),
+        ("a@127.0.0.1;transport=udp", "", "tcp", "sip:a@127.0.0.1;transport=udp"),
+    ],
+)
+def test_a_target_is_completed(target: str, user: str, transport: str, uri: str) -> None:
+    assert complete(target, user, transport) == uri
+
+
+@pytest.mark.parametrize(
+    ("host", "quiet"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("10.1.2.3", True),
+        ("172.31.255.255", True),
+        ("172.32.0.0", False),
+        ("192.168.0.9", True),
+        ("169.254.1.1", True),
+        ("[::1]", True),
+        ("[fe80::1]", True),
+        ("[fd00::1]", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("[::ffff:192.0.2.1]", False),
+        ("[2001:db8::1]", False),
+        ("192.0.2.1", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+    ],
+)
+def test_only_networks_that_surprise_nobody_are_called_without_more_words(host: str, quiet: bool) -> None:
+    uri = f"sip:a@{host}:5070"
+    if quiet:
+        assert checked_hop(uri, allow_public=False, rate=1000).port == 5070
+    else:
+        with pytest.raises(ConfigurationError, match="--allow-public"):
+            checked_hop(uri, allow_public=False, rate=1)
+        assert checked_hop(uri, allow_public=True, rate=10).port == 5070
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_local_address_is_the_one_that_reaches_the_target(host: str) -> None:
+    assert local_address(Hop("udp", host, 5060)) == host
+
+
+def test_a_target_without_a_route_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"no route to .*give a local address with -i"):
+        local_address(Hop("udp", "255.255.255.255", 5060))
+
+
+# ---- what is shown
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_progress_is_a_line_each_time_something_changed() -> None:
+    stream = io.StringIO()
+    progress = choose_progress("title", quiet=False, stream=stream)
+    for live in (1, 1, 2):
+        progress.show({"calls": 5, "live": live})
+    progress.close()
+    assert isinstance(progress, PlainProgress)
+    assert stream.getvalue() == "calls 5  live 1\ncalls 5  live 2\n"
+
+
+def test_progress_on_a_terminal_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    progress = choose_progress("sipswarm load x", quiet=False, stream=stream)
+    progress.show({"calls": 5, "live": 1})
+    progress.close()
+    assert isinstance(progress, TerminalProgress)
+    assert "sipswarm load x" in stream.getvalue()
+    assert re.search(r"calls.*5", stream.getvalue())
+    assert "\x1b[3" not in stream.getvalue()  # no colours
+
+
+def test_quiet_shows_nothing() -> None:
+    stream = Terminal()
+    progress = choose_progress("title", quiet=True, stream=stream)
+    progress.show({"calls": 5})
+    progress.close()
+    assert isinstance(progress, NoProgress)
+    assert not stream.getvalue()
+
+
+def judged(thresholds: Sequence[str] = ()) -> tuple[Report, Ending]:
+    figures = (ProcessFigures("call-0", 1.25, 41_000_000, 2),)
+    ending = Ending("2026-01-01T00:00:00+00:00", 5.0, 2, 0, 0, processes=figures)
+    return Report(LoadConfig("sip:127.0.0.1"), thresholds=[Threshold.parse(each) for each in thresholds]), ending
+
+
+def test_the_result_names_every_figure_the_verdict_and_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, ending = judged(["answered>=0.9"])
+    results = Results(tmp_path)
+    results.close_calls()
+    say_result(report.judge(ending), results, more=("and more",))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("calls: planned 2, attempted 0, answered 0, completed 0, failed 2, dropped 0")
+    assert "outcomes: none" in lines
+    assert "digits: sent 0, received 0, missed 0, wrong 0" in lines
+    assert "process call-0: 1.2 s of CPU, 41 MB, 2 restarts" in lines
+    assert "threshold answered>=0.9: none FAILED" in lines
+    assert lines[-6:] == [
+        "and more",
+        "FAILED (nothing_sent, exit code 97)",
+        "  no call was started",
+        f"summary: {tmp_path / 'summary.json'}",
+        f"calls: {tmp_path / 'calls.csv'}",
+        f"report: {tmp_path / 'report.html'}",
+    ]
+
+
+def test_delays_are_shown_in_milliseconds() -> None:
+    report, ending = judged()
+    summary = report.judge(ending).summary
+    summary["delays"]["answer"] = {"count": 2, "p50": 0.0015, "p95": 0.002, "p99": 0.0021, "max": 0.1}
+    summary["generator"] |= {"healthy": False, "loop_lag_p99": 0.05}
+    lines = list(result_lines(summary))
+    assert "answer delay in ms: p50 1.5, p95 2.0, p99 2.1, max 100.0" in lines
+    assert not any(line.startswith("post dial") for line in lines)
+    assert any("NOT healthy" in line and "loop lag 50.0 ms" in line for line in lines)
+
+
+# ---- signals
+
+
+def signalled(*numbers: signal.Signals, start: bool = True) -> tuple[int, Signals, list[float]]:
+    """Run a body that gets these signals one after the other; its exit code, what they did and what was drained."""
+    drained: list[float] = []
+    seen: list[Signals] = []
+
+    async def body(signals: Signals) -> int:
+        seen.append(signals)
+        if start:
+            signals.started()
+        for number in numbers:
+            os.kill(os.getpid(), number)
+            for _ in range(1000):  # the loop reads signals from a pipe of its own
+                await asyncio.sleep(0)
+        return 0
+
+    code = run(body, drain=drained.append, within=30.0, cancelled=105)
+    return code, seen[0], drained
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_drains_and_the_second_hangs_up(number: signal.Signals) -> None:
+    code, signals, drained = signalled(number, signal.SIGTERM)
+    assert (code, drained) == (0, [30.0, 0.0])
+    assert signals.interrupted
+    assert not signals.ended_early
+
+
+def test_sigusr1_ends_the_plan_early_without_an_interruption() -> None:
+    _, signals, drained = signalled(signal.SIGUSR1)
+    assert drained == [30.0]
+    assert signals.ended_early
+    assert not signals.interrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_before_anything_started_ends_the_start(number: signal.Signals) -> None:
+    code, _, drained = signalled(number, start=False)
+    assert (code, drained) == (105, [])
+
+
+def test_the_third_signal_exits_at_once() -> None:
+    child = os.fork()
+    if not child:
+        signals = Signals(lambda within: None, 30.0, lambda: None)
+        signals.started()
+        for _ in range(3):
+            signals.stop()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1

@@ -1,0 +1,113 @@
+"""A user's Python file: how it is named, found, read again, and what is said of a bad one."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.scripts.user_file import expectation, line_of, load, main, split, try_out
+
+GOOD = "VALUE = {value}\nasync def robot(call):\n    return VALUE\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("robot.py", ("robot.py", "robot")),
+        ("dir/robot.py:other", ("dir/robot.py", "other")),
+        ("a:b/robot.py", ("a:b/robot.py", "robot")),
+        (":name", (":name", "robot")),
+    ],
+)
+def test_a_file_is_named_with_or_without_its_function(text: str, parts: tuple[str, str]) -> None:
+    assert split(text, "robot") == parts
+
+
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "r.py"
+    for value in (1, 2):
+        file.write_text(GOOD.format(value=value) + "def setup(ua):\n    pass\n")
+        found = load(str(file), "robot")
+        assert asyncio.run(found.function(None)) == value
+        assert found.setup is not None
+    file.write_text(GOOD.format(value=3))
+    assert load(str(file), "robot").setup is None
+
+
+@pytest.mark.parametrize("name", ["r.py", "robot", "robot.txt"])
+def test_a_file_may_have_any_name_and_hold_dataclasses(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    start = "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+    file.write_text(f"{start}@dataclass\nclass Plan:\n    digits: str = '1'\n{GOOD.format(value='Plan().digits')}")
+    assert asyncio.run(load(str(file), "robot").function(None)) == "1"
+    assert not [each for each in sys.modules if each.startswith("sipswarm_user_")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("async def robot(call):\n  x = = 1\n", "r.py:2: invalid syntax"),
+        ("import nowhere_at_all\n", "r.py:1: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("\n\nraise RuntimeError('a\\nb')\n", "r.py:3: RuntimeError: a b"),
+        ("import sys\nsys.exit(3)\n", "r.py:2: SystemExit: 3"),
+        ("\ndef robot(call):\n    pass\n", "r.py:2: there is no 'async def robot' in it; it has none at all"),
+        ("async def other(call): pass\n", "it has other; name one as .*r.py:other"),
+        ("x = '\0'\n", "r.py:1: "),
+    ],
+)
+def test_a_bad_file_is_one_line_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "r.py"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        load(str(file), "robot")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"No such file.*give a Python file"):
+        load("/nowhere/r.py", "robot")
+
+
+def test_trying_out_happens_in_a_process_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "r.py"
+    file.write_text("import builtins\nbuiltins.touched = True\n" + GOOD.format(value=1))
+    try_out(str(file), "robot")
+    import builtins
+
+    assert not hasattr(builtins, "touched")
+    assert main(str(file), "robot") == 0
+    del builtins.touched  # type: ignore[attr-defined]  # set by the file above
+    file.write_text("1/0\n")
+    with pytest.raises(ConfigurationError, match=r"r.py:1: ZeroDivisionError"):
+        try_out(str(file), "robot")
+    assert main(str(file), "robot") == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    file.write_text("import os\nos._exit(9)\n")
+    with pytest.raises(ConfigurationError, match="importing it ended with 9"):
+        try_out(str(file), "robot")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("assert False, 'the digits come back'", "the digits come back"),
+        ("assert 1 == 2", "line 2: assert 1 == 2"),
+        ("assert False, 'a\\n b'", "a b"),
+        ("assert False, ''", "line 2: assert False, ''"),
+    ],
+)
+def test_an_assertion_is_an_expectation_by_its_text(tmp_path: Path, body: str, name: str) -> None:
+    file = tmp_path / "s.py"
+    file.write_text(f"async def scenario(ua, row):\n    {body}\n")
+    found = load(str(file), "scenario")
+    with pytest.raises(AssertionError) as caught:
+        asyncio.run(found.function(None, None))
+    assert expectation(caught.value, str(file)) == name
+    assert line_of(caught.value, str(file)) == 2
+    assert line_of(caught.value, "other.py") == 1
+
+
+def test_an_assertion_outside_of_the_file_has_a_name_too() -> None:
+    assert expectation(AssertionError(), "s.py") == "assertion"

@@ -1,0 +1,533 @@
+"""The figures of a fleet over restarts, and what a scrape gets to read."""
+
+import http.client
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from sipswarm.actors.bus.messages import Snapshot
+from sipswarm.actors.counting.table import BY_NAME, METRICS
+from sipswarm.actors.counting.totals import Totals
+from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.supervisor.exposition import FleetCollector, MetricsServer
+from sipswarm.actors.supervisor.fleet_totals import FRESH, MAX_SCENARIOS, FleetTotals, ProcessFigures, merged_rows
+from sipswarm.actors.supervisor.health import health_of
+from sipswarm.media.totals import MediaTotals
+from tests.interop.peers import PROMTOOL, require
+
+ATTEMPTS = "sipswarm_call_attempts_total"
+ACTIVE = "sipswarm_calls_active"
+UNIX = 1_800_000_000.0
+
+Row = tuple[str, tuple[str, ...], tuple[float, ...]]
+
+
+def attempts(value: float) -> Row:
+    return (ATTEMPTS, ("load", "uac"), (value,))
+
+
+def active(value: float) -> Row:
+    return (ACTIVE, ("load", "uac", "established"), (value,))
+
+
+def snapshot(number: int, *rows: Row, at: float = 0.0, live: int = 0) -> Snapshot:
+    return Snapshot(number, at, live, rows)
+
+
+def value(fleet: FleetTotals, name: str, *labels: str, now: float = 0.0) -> float | None:
+    values = fleet.view().rows(now, UNIX + now).get((name, labels))
+    return None if values is None else values[0]
+
+
+def total(fleet: FleetTotals) -> float | None:
+    return value(fleet, ATTEMPTS, "load", "uac")
+
+
+# ---- restarts
+
+
+def test_messages_of_an_old_and_a_new_incarnation_may_interleave() -> None:
+    """The case that "replace when the incarnation differs" counts twice."""
+    fleet = FleetTotals()
+    seen = []
+    for incarnation, number, count in [(1, 1, 10), (1, 2, 20), (2, 1, 1), (1, 3, 25), (2, 2, 3), (1, 2, 20)]:
+        fleet.update("call-0", incarnation, snapshot(number, attempts(count)))
+        seen.append(total(fleet))
+    assert seen == [10, 20, 21, 26, 28, 28]
+
+
+def test_what_an_ended_incarnation_counted_stays() -> None:
+    fleet = FleetTotals()
+    for incarnation in range(1, 9):
+        fleet.update("call-0", incarnation, snapshot(1, attempts(10)))
+        fleet.ended("call-0", incarnation)
+        assert total(fleet) == 10 * incarnation
+
+
+def test_a_late_snapshot_of_an_ended_incarnation_still_counts_but_not_of_a_folded_one() -> None:
+    fleet = FleetTotals()
+    for incarnation in (1, 2, 3):
+        fleet.update("call-0", incarnation, snapshot(1, attempts(10)))
+        fleet.ended("call-0", incarnation)
+    fleet.update("call-0", 3, snapshot(2, attempts(12)))
+    assert total(fleet) == 32
+    fleet.update("call-0", 1, snapshot(2, attempts(99)))
+    assert total(fleet) == 32
+
+
+def test_counters_never_go_down_over_kills() -> None:
+    fleet = FleetTotals()
+    before = 0.0
+    for incarnation in range(1, 7):
+        for number in (1, 3, 2, 4):
+            fleet.update("call-0", incarnation, snapshot(number, attempts(number)))
+            now = total(fleet)
+            assert now is not None
+            assert now >= before
+            before = now
+        fleet.ended("call-0", incarnation)
+        assert total(fleet) == before
+    assert before == 6 * 4
+
+
+def test_gaps_in_the_numbers_are_counted_over_incarnations() -> None:
+    fleet = FleetTotals()
+    for incarnation in (1, 2, 3, 4):
+        for number in (2, 3, 6):  # 1, 4 and 5 never came
+            fleet.update("call-0", incarnation, snapshot(number))
+        fleet.ended("call-0", incarnation)
+    assert value(fleet, "sipswarm_stats_snapshots_missed_total", "call-0") == 12
+
+
+def test_gauges_come_from_the_newest_incarnation_only_while_its_beat_is_fresh() -> None:
+    fleet = FleetTotals(scenarios=["load"])
+    labels = ("load", "uac", "established")
+    fleet.update("call-0", 1, snapshot(1, active(7), at=0.0, live=7))
+    fleet.update("call-1", 1, snapshot(1, active(5), at=0.0, live=5))
+    assert (value(fleet, ACTIVE, *labels), fleet.view().live()) == (12, 12)
+    fleet.update("call-0", 2, snapshot(1, active(1), at=4.0, live=1))
+    fleet.update("call-0", 1, snapshot(2, active(8), at=4.0, live=8))
+    assert (value(fleet, ACTIVE, *labels, now=4.0), fleet.view().live()) == (6, 6)
+    assert value(fleet, ACTIVE, *labels, now=FRESH + 1) == 1  # call-1 is silent
+    fleet.ended("call-0", 2)
+    assert value(fleet, ACTIVE, *labels, now=FRESH + 1) == 0
+
+
+def test_liveness_is_shown_after_the_end_of_a_process() -> None:
+    fleet = FleetTotals()
+    up, beat = "sipswarm_process_up", "sipswarm_process_heartbeat_timestamp_seconds"
+    fleet.update("media-0", 1, snapshot(1, at=2.0))
+    assert value(fleet, up, "media-0", "media", now=3.0) == 1
+    assert value(fleet, beat, "media-0", now=3.0) == UNIX + 2.0
+    assert value(fleet, up, "media-0", "media", now=3.0 + FRESH) == 0
+    fleet.ended("media-0", 1)
+    assert value(fleet, up, "media-0", "media", now=3.0) == 0
+    assert value(fleet, beat, "media-0", now=99.0) == UNIX + 2.0
+
+
+def test_the_report_gets_cpu_time_of_all_incarnations_and_the_most_memory() -> None:
+    fleet = FleetTotals(prefix="load-")
+    for incarnation, cpu in [(1, 2.0), (2, 0.5), (3, 0.25), (4, 1.0)]:
+        for number, share in [(1, 2), (2, 1)]:
+            fleet.update(
+                "call-0",
+                incarnation,
+                snapshot(
+                    number,
+                    ("sipswarm_process_cpu_seconds_total", (), (cpu / share,)),
+                    ("sipswarm_process_resident_memory_bytes", (), (40e6 * share + incarnation,)),
+                ),
+            )
+        assert value(fleet, "sipswarm_process_resident_memory_bytes", "load-call-0") == 40e6 + incarnation
+        fleet.ended("call-0", incarnation)
+    assert fleet.view().processes() == [ProcessFigures("load-call-0", 3.75, 80_000_004, 3)]
+    assert value(fleet, "sipswarm_process_cpu_seconds_total", "load-call-0") == 3.75
+
+
+def test_live_calls_of_a_late_snapshot_of_an_ended_process_do_not_count() -> None:
+    fleet = FleetTotals()
+    fleet.update("call-0", 1, snapshot(1, live=3))
+    fleet.ended("call-0", 1)
+    fleet.update("call-0", 1, snapshot(2, attempts(2), live=3))
+    assert (fleet.view().live(), total(fleet)) == (0, 2)
+
+
+def test_a_counter_is_added_up_over_processes_incarnations_and_labels() -> None:
+    fleet = FleetTotals()
+    for incarnation in (1, 2, 3, 4):
+        for process in ("call-0", "call-1"):
+            answered: Row = (ATTEMPTS, ("", "uas"), (100.0,))
+            fleet.update(process, incarnation, snapshot(1, attempts(2), answered))
+            fleet.ended(process, incarnation)
+    assert fleet.view().sum(ATTEMPTS) == 816
+    assert fleet.view().sum(ATTEMPTS, role="uac") == 16
+    assert fleet.view().sum(ATTEMPTS, role="uac", scenario="") == 0
+
+
+def test_ending_what_was_never_heard_of_changes_nothing() -> None:
+    fleet = FleetTotals()
+    fleet.ended("call-0", 1)
+    assert fleet.view().processes() == []
+
+
+def test_a_view_does_not_change_any_more() -> None:
+    fleet = FleetTotals()
+    fleet.update("call-0", 1, snapshot(1, attempts(1)))
+    view = fleet.view()
+    fleet.update("call-0", 1, snapshot(2, attempts(2)))
+    assert view.rows(0.0, UNIX)[ATTEMPTS, ("load", "uac")] == (1,)
+
+
+def test_watchers_see_each_snapshot_that_counts_once() -> None:
+    seen = []
+    fleet = FleetTotals(watch=lambda process, incarnation, each: seen.append((process, incarnation, each.number)))
+    for number in (1, 1, 3, 2):
+        fleet.update("call-0", 1, snapshot(number))
+    assert seen == [("call-0", 1, 1), ("call-0", 1, 3)]
+
+
+# ---- labels
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "shown"),
+    [
+        ("sipswarm_sip_requests_total", ("received", "EXPLOIT", "udp"), ("received", "OTHER", "udp")),
+        ("sipswarm_sip_responses_total", ("sent", "INVITE", "299"), ("sent", "INVITE", "other")),
+        ("sipswarm_sip_responses_total", ("sent", "INVITE", "486"), ("sent", "INVITE", "486")),
+        ("sipswarm_rtp_packets_total", ("sent", "g729x"), ("sent", "other")),
+        ("sipswarm_bus_dropped_total", ("gone",), ("call-0", "other")),
+    ],
+)
+def test_a_value_outside_a_closed_set_is_other(name: str, labels: tuple[str, ...], shown: tuple[str, ...]) -> None:
+    fleet = FleetTotals()
+    fleet.update("call-0", 1, snapshot(1, (name, labels, (3.0,))))
+    assert value(fleet, name, *shown) == 3
+
+
+def test_several_values_outside_a_closed_set_add_up() -> None:
+    fleet = FleetTotals()
+    rows: list[Row] = [("sipswarm_sip_parse_errors_total", (reason,), (2.0,)) for reason in ("a", "b", "c")]
+    fleet.update("call-0", 1, snapshot(1, *rows))
+    assert value(fleet, "sipswarm_sip_parse_errors_total", "other") == 6
+
+
+def test_scenarios_are_capped() -> None:
+    fleet = FleetTotals(scenarios=["load"])
+    rows: list[Row] = [(ATTEMPTS, (f"scenario {n}", "uac"), (1.0,)) for n in range(MAX_SCENARIOS + 10)]
+    fleet.update("call-0", 1, snapshot(1, *rows))
+    assert value(fleet, ATTEMPTS, "other", "uac") == 11
+    assert total(fleet) == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("sipswarm_unheard_of_total", (), (1.0,)),
+        (ATTEMPTS, ("load",), (1.0,)),
+        (ATTEMPTS, ("load", "uac"), (1.0, 2.0)),
+        ("sipswarm_answer_delay_seconds", ("load",), (1.0, 2.0)),
+        ("sipswarm_process_up", ("call",), (1.0,)),
+    ],
+)
+def test_what_the_table_does_not_know_is_left_out_and_said_once(row: Row, caplog: pytest.LogCaptureFixture) -> None:
+    fleet = FleetTotals(scenarios=["load"])
+    before = fleet.view().rows(0.0, UNIX)
+    for number in (1, 2):
+        fleet.update("call-0", 1, snapshot(number, row, at=-FRESH - 1))
+    after = fleet.view().rows(0.0, UNIX)
+    assert {key: values for key, values in after.items() if key[0] == row[0] and "call-0" not in key[1]} == {
+        key: values for key, values in before.items() if key[0] == row[0]
+    }
+    assert len(caplog.records) == 1
+    assert row[0] in caplog.text
+
+
+def test_series_of_closed_sets_exist_from_the_start_with_0() -> None:
+    fleet = FleetTotals(scenarios=["load", "answer"])
+    rows = fleet.view().rows(0.0, UNIX)
+    assert set(rows.values()) == {metric.zeros() for metric in METRICS if not metric.of_process}
+    for key in [
+        ("sipswarm_calls_finished_total", ("answer", "uas", "busy")),
+        ("sipswarm_sip_responses_total", ("received", "INVITE", "486")),
+        ("sipswarm_answer_delay_seconds", ("load",)),
+        ("sipswarm_dtmf_events_total", ("sent", "rfc4733")),
+    ]:
+        assert key in rows
+    of_process = ("sipswarm_bus_messages_total", ("call-0", "sent", "sip"))
+    assert of_process not in rows
+    fleet.update("call-0", 1, snapshot(1))
+    assert of_process in fleet.view().rows(0.0, UNIX)
+
+
+def test_a_node_of_sixteen_processes_and_four_scenarios_stays_within_the_budget_of_series() -> None:
+    fleet = FleetTotals(scenarios=["one", "two", "three", "four"])
+    names = ["supervisor", "dispatcher", *(f"call-{n}" for n in range(7)), *(f"media-{n}" for n in range(7))]
+    for name in names:
+        fleet.update(name, 1, snapshot(1))
+    samples = generate_latest(FleetCollector([fleet]))
+    lines = [line for line in samples.decode().splitlines() if not line.startswith("#")]
+    assert 500 < len(lines) <= 3000
+
+
+def test_every_row_of_the_table_is_well_formed() -> None:
+    assert len(BY_NAME) == len(METRICS)
+    for metric in METRICS:
+        assert metric.name.startswith("sipswarm_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter")
+        assert bool(metric.buckets) == (metric.kind == "histogram")
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+        assert "process" not in metric.own_labels
+        assert set(metric.closed) | set(metric.at_start) <= set(metric.labels)
+        for label, values in metric.at_start.items():
+            assert set(values) <= set(metric.closed[label])
+
+
+def test_every_row_of_the_media_engine_is_in_the_table_with_its_labels_and_edges() -> None:
+    for name, labels, values in MediaTotals().rows():
+        assert BY_NAME[name].bound(labels) == labels
+        assert len(values) == BY_NAME[name].width
+    totals = MediaTotals()
+    for name, distribution in [
+        ("sipswarm_rtp_send_lateness_seconds", totals.lateness),
+        ("sipswarm_rtp_round_trip_seconds", totals.round_trip),
+        ("sipswarm_rtp_jitter_seconds", totals.jitter[0]),
+        ("sipswarm_rtp_loss_ratio", totals.loss_ratio[0]),
+        ("sipswarm_rtp_mos", totals.mos[0]),
+    ]:
+        assert distribution.edges == BY_NAME[name].buckets
+
+
+# ---- exposition
+
+
+def filled() -> FleetTotals:
+    """A fleet in which every metric of the table has a series with a figure."""
+    totals = Totals()
+    for metric in METRICS:
+        if metric.name in ("sipswarm_process_up", "sipswarm_build_info"):
+            continue
+        labels = [(metric.closed.get(label) or ("load",))[0] for label in metric.own_labels]
+        if metric.kind == "histogram":
+            distribution = totals.distribution(metric.name, *labels)
+            distribution.add(metric.buckets[0])
+            distribution.add(metric.buckets[-1] * 2)
+        elif "heartbeat" not in metric.name and "snapshots" not in metric.name:
+            totals.cell(metric.name, *labels).value = 3
+    fleet = FleetTotals(scenarios=["load"], clock=lambda: 1.0)
+    fleet.update("call-0", 1, Snapshot(1, 1.0, 2, totals.snapshot()))
+    fleet.set_gauge("sipswarm_build_info", "0.1", "3.11", "pure", value=1.0)
+    return fleet
+
+
+def collector() -> FleetCollector:
+    return FleetCollector([filled()], clock=lambda: 1.0, unix_clock=lambda: UNIX)
+
+
+def test_the_text_is_read_back_with_every_metric_and_its_figures() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(generate_latest(collector()).decode())}
+    for metric in METRICS:
+        family = families[metric.name.removesuffix("_total")]
+        assert family.type == metric.kind
+        assert family.samples, metric.name
+    samples = {
+        (sample.name, *(text for _, text in sorted(sample.labels.items()))): sample.value
+        for family in families.values()
+        for sample in family.samples
+    }
+    assert samples[ATTEMPTS, "uac", "load"] == 3
+    assert samples["sipswarm_event_loop_lag_seconds_count", "call-0"] == 2
+    assert samples["sipswarm_event_loop_lag_seconds_bucket", "0.001", "call-0"] == 1
+    assert samples["sipswarm_event_loop_lag_seconds_bucket", "2.0", "call-0"] == 1
+    assert samples["sipswarm_event_loop_lag_seconds_bucket", "+Inf", "call-0"] == 2
+    assert samples["sipswarm_event_loop_lag_seconds_sum", "call-0"] == 4.001
+    assert samples["sipswarm_process_up", "call", "call-0"] == 1
+    assert samples["sipswarm_process_heartbeat_timestamp_seconds", "call-0"] == UNIX
+
+
+def test_the_openmetrics_text_is_read_back_too() -> None:
+    with MetricsServer("127.0.0.1", 0, [filled()]) as server:
+        text = get(server, "/metrics", "application/openmetrics-text; version=1.0.0")[2]
+    families = {family.name for family in parse_openmetrics(text)}  # type: ignore[no-untyped-call]  # theirs
+    assert families == {metric.name.removesuffix("_total") for metric in METRICS}
+
+
+def test_promtool_finds_nothing_to_say() -> None:
+    done = subprocess.run(
+        [require(PROMTOOL), "check", "metrics"], input=generate_latest(collector()), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_two_fleets_on_one_page_add_up_and_keep_their_processes_apart() -> None:
+    fleets = [FleetTotals(prefix="answer-"), FleetTotals(prefix="load-")]
+    for fleet in fleets:
+        fleet.update("call-0", 1, snapshot(1, attempts(3), ("sipswarm_bus_dropped_total", ("hwm",), (1.0,))))
+    rows = merged_rows([fleet.view() for fleet in fleets], 0.0, UNIX)
+    expected: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {
+        (ATTEMPTS, ("load", "uac")): (6,),
+        ("sipswarm_bus_dropped_total", ("answer-call-0", "hwm")): (1,),
+        ("sipswarm_bus_dropped_total", ("load-call-0", "hwm")): (1,),
+        ("sipswarm_process_up", ("load-call-0", "call")): (1,),
+    }
+    assert {key: rows[key] for key in expected} == expected
+
+
+# ---- HTTP
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[FleetTotals, MetricsServer]]:
+    fleet = FleetTotals()
+    with MetricsServer("127.0.0.1", 0, [fleet], kept=0.0, client_timeout=5) as server:
+        yield fleet, server
+
+
+def get(server: MetricsServer, path: str, accept: str = "", host: str = "127.0.0.1") -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    connection.request("GET", path, headers={"Accept": accept} if accept else {})
+    answer = connection.getresponse()
+    found = answer.status, answer.getheader("Content-Type", ""), answer.read().decode()
+    connection.close()
+    return found
+
+
+def test_a_scrape_gets_the_figures_of_now(served: tuple[FleetTotals, MetricsServer]) -> None:
+    fleet, server = served
+    for count in (1, 2):
+        fleet.update("call-0", 1, snapshot(count, attempts(count)))
+        status, content_type, text = get(server, "/metrics?x=1")
+        assert (status, content_type.partition(";")[0]) == (200, "text/plain")
+        assert f'\n{ATTEMPTS}{{role="uac",scenario="load"}} {count}.0\n' in text
+
+
+def test_openmetrics_is_written_when_asked_for(served: tuple[FleetTotals, MetricsServer]) -> None:
+    _, content_type, text = get(served[1], "/metrics", "application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert text.endswith("# EOF\n")
+
+
+def test_the_text_is_kept_for_a_while_for_each_form() -> None:
+    fleet = FleetTotals()
+    with MetricsServer("127.0.0.1", 0, [fleet], kept=3600.0) as server:
+        first = get(server, "/metrics")[2]
+        fleet.update("call-0", 1, snapshot(1, attempts(1)))
+        assert get(server, "/metrics")[2] == first
+        escapings = ["underscores", "dots", "values", "allow-utf-8"]
+        texts = [get(server, "/metrics", f"text/plain; version=1.0.0; escaping={each}")[2] for each in escapings]
+        assert all('process="call-0"' in text for text in texts)
+        assert get(server, "/metrics")[2] != first  # other forms have taken its place
+
+
+def test_healthz_names_the_processes_without_a_beat() -> None:
+    fleet = FleetTotals(prefix="load-", clock=lambda: 10.0)
+    with MetricsServer("127.0.0.1", 0, [fleet]) as server:
+        fleet.update("call-0", 1, snapshot(1, at=9.0, live=3))
+        status, content_type, text = get(server, "/healthz")
+        assert (status, content_type) == (200, "application/json")
+        assert json.loads(text) == {"status": "healthy", "live_calls": 3, "processes": {"load-call-0": "up"}}
+        fleet.update("media-0", 1, snapshot(1, at=1.0))
+        status, _, text = get(server, "/healthz")
+        assert (status, json.loads(text)["status"]) == (503, "degraded")
+        assert json.loads(text)["processes"] == {"load-call-0": "up", "load-media-0": "down"}
+
+
+@pytest.mark.parametrize(
+    ("states", "beats", "shown"),
+    [
+        (["running"], [9.0], (200, "healthy")),
+        (["running"], [1.0], (503, "degraded")),
+        (["starting"], [9.0], (503, "starting")),
+        (["draining"], [9.0], (503, "draining")),
+        (["draining"], [1.0], (503, "draining")),
+        (["running", "running"], [9.0, 1.0], (503, "degraded")),
+        (["running", "draining"], [1.0, 9.0], (503, "draining")),
+        (["starting", "running"], [9.0, 1.0], (503, "starting")),
+    ],
+)
+def test_the_worst_state_of_any_fleet_is_told(states: list[str], beats: list[float], shown: tuple[int, str]) -> None:
+    fleets = []
+    for number, (state, beat) in enumerate(zip(states, beats, strict=True)):
+        fleet = FleetTotals(prefix=f"{number}-", clock=lambda: 10.0)
+        fleet.update("call-0", 1, snapshot(1, at=beat))
+        fleet.set_state(state)
+        fleets.append(fleet)
+    status, body = health_of(fleets)
+    assert (status, body["status"]) == shown
+    assert len(body["processes"]) == len(states)
+
+
+def test_a_run_and_its_versions_are_constant_1_for_any_number_of_fleets() -> None:
+    fleets = [FleetTotals(prefix="answer-"), FleetTotals(prefix="load-")]
+    for fleet in fleets:
+        fleet.set_gauge("sipswarm_run_info", "run", "robot.py", value=1.0)
+    rows = merged_rows([fleet.view() for fleet in fleets], 0.0, UNIX)
+    assert rows["sipswarm_run_info", ("run", "robot.py")] == (1.0,)
+
+
+def test_any_other_path_is_not_found(served: tuple[FleetTotals, MetricsServer]) -> None:
+    assert get(served[1], "/")[0] == 404
+
+
+def test_an_error_while_writing_ends_that_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+    broken = [True]
+
+    def clock() -> float:
+        if broken[0]:
+            raise RuntimeError("no time")
+        return 0.0
+
+    fleet = FleetTotals(clock=clock)
+    with MetricsServer("127.0.0.1", 0, [fleet]) as server:
+        with pytest.raises(http.client.RemoteDisconnected):
+            get(server, "/healthz")
+        assert "no time" in caplog.text
+        broken[0] = False
+        assert get(server, "/healthz")[0] == 200
+
+
+def test_silent_clients_do_not_keep_others_out() -> None:
+    with MetricsServer("127.0.0.1", 0, [FleetTotals()], max_connections=3, client_timeout=60) as server:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
+        assert get(server, "/metrics")[0] == 200
+        for each in silent:
+            each.close()
+
+
+def test_connections_beyond_the_bound_are_closed_at_once() -> None:
+    with (
+        MetricsServer("127.0.0.1", 0, [FleetTotals()], max_connections=1, client_timeout=60) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as silent,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as refused,
+    ):
+        silent.sendall(b"GET /metrics HTTP/1.0\r\n")
+        assert refused.recv(1) == b""
+
+
+def test_a_client_that_never_asks_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        MetricsServer("127.0.0.1", 0, [FleetTotals()], client_timeout=0.05) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert not caplog.records
+
+
+def test_ipv6_is_served() -> None:
+    with MetricsServer("::1", 0, [FleetTotals()]) as server:
+        assert server.url == f"http://[::1]:{server.port}/metrics"
+        assert get(server, "/metrics", host="::1")[0] == 200
+
+
+def test_a_busy_default_port_gives_way_and_a_given_one_is_an_error() -> None:
+    with MetricsServer("127.0.0.1", 0, [FleetTotals()]) as first:
+        with MetricsServer("127.0.0.1", first.port, [FleetTotals()], moves=True) as second:
+            assert second.port > first.port
+        with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{first.port} cannot be used: .*--metrics"):
+            MetricsServer("127.0.0.1", first.port, [FleetTotals()])

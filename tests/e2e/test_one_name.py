@@ -1,0 +1,157 @@
+"""sipswarm owns the name `sipswarm` and no other: it runs beside a user's own modules, whatever they are called.
+
+The folders of a user hold `random.py`, `actors.py`, `sipcore.py` and `media/__init__.py`; each says at once that it was
+imported, and ends the process. A fleet is started there from the checkout and from a built wheel.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("actors", "media", "sipcore")
+STRANGERS = ("random.py", "actors.py", "sipcore.py", "media/__init__.py")
+STOPS = 'raise SystemExit(f"{__file__} was imported as {__name__}")\n'
+SUCCESS = (0, 98)
+"""98: the machine was too busy for figures that can be trusted; the calls have succeeded all the same"""
+DEMO = ("demo", "-m", "6", "-r", "6", "--call-workers", "1", "--media-workers", "1", "--metrics", "off")
+SCRIPT = """
+import actors, media, sipcore, sys
+from sipswarm import Call, UserAgent
+assert (actors.MINE, media.MINE, sipcore.MINE) == (1, 1, 1)
+assert sys.modules[UserAgent.__module__].__name__ == "sipswarm.actors.agent.user_agent", UserAgent.__module__
+assert not [name for name in sys.modules if name.startswith(("actors.", "media.", "sipcore."))]
+print("all are there")
+"""
+ROBOT = """
+import actors, media, sipcore, sys
+async def robot(call):
+    await call.answer()
+    await call.over()
+print(actors.MINE, media.MINE, sipcore.MINE, "sipswarm.actors" in sys.modules, file=open("seen", "a"))
+"""
+
+
+def strangers(folder: Path, text: str, names: tuple[str, ...] = STRANGERS) -> Path:
+    """A folder with a user's modules of the names that could be taken for ours."""
+    for name in names:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def environment(path: Path | None = None) -> dict[str, str]:
+    """That of these tests without the checkout in its path, so that names are found as at a user's."""
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return found if path is None else {**found, "PYTHONPATH": str(path)}
+
+
+def run(arguments: list[str], folder: Path, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment(path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel of this checkout, and the one that its sdist builds."""
+    folder = tmp_path_factory.mktemp("built")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("sipswarm", *FOLDERS):
+        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for target, made_from in (("wheel", source), ("from-sdist", folder / "unpacked")):
+        if target == "from-sdist":
+            program = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
+            subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, check=True, timeout=90)
+            (archive,) = folder.glob("*.tar.gz")
+            shutil.unpack_archive(archive, made_from, filter="data")
+            (made_from,) = made_from.iterdir()
+        pip = [
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-index",
+            "-w",
+            str(folder / target),
+        ]
+        done = run([*pip, str(made_from)], folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def names_of(folder: Path) -> list[str]:
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(archive.namelist())
+
+
+def test_a_wheel_holds_the_name_sipswarm_and_no_other(built: Path) -> None:
+    names = names_of(built / "wheel")
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"sipswarm"}
+    sources = {file.relative_to(ROOT).as_posix() for top in FOLDERS for file in (ROOT / top).rglob("*.py")}
+    assert {f"sipswarm/{name}" for name in sources} <= set(names)
+    assert "sipswarm/actors/load/summary.schema.json" in names
+
+
+def test_an_sdist_builds_the_same_wheel(built: Path) -> None:
+    assert names_of(built / "from-sdist") == names_of(built / "wheel")
+
+
+@pytest.mark.parametrize("way", ["checkout", "wheel"])
+def test_a_fleet_runs_in_a_folder_with_modules_of_those_names(way: str, built: Path, tmp_path: Path) -> None:
+    site = None
+    if way == "wheel":
+        (wheel,) = (built / "wheel").glob("*.whl")
+        site = strangers(tmp_path / "site", STOPS, STRANGERS[1:])  # other people's packages beside ours
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+    folder = strangers(tmp_path / "here", STOPS)
+    where = run(["-P", "-c", "import sipswarm.actors; print(sipswarm.actors.__file__)"], folder, site)
+    assert where.stdout.startswith(str(site or ROOT)), where.stdout + where.stderr
+    done = run(["-P", "-m", "sipswarm", *DEMO, "--out", "out"], folder, site)
+    assert done.returncode in SUCCESS, done.stdout + done.stderr
+    assert "answered 6" in done.stdout, done.stdout
+    assert "was imported as" not in done.stdout + done.stderr
+
+
+def test_a_script_beside_modules_of_those_names_gets_its_own_and_ours(tmp_path: Path) -> None:
+    folder = strangers(tmp_path, "MINE = 1\n", STRANGERS[1:])
+    (folder / "script.py").write_text(SCRIPT)
+    done = run(["script.py"], folder)
+    assert done.stdout == "all are there\n", done.stderr
+
+
+def test_a_robot_beside_modules_of_those_names_gets_its_own(tmp_path: Path) -> None:
+    folder = strangers(tmp_path, "MINE = 1\n", STRANGERS[1:])
+    (folder / "bot.py").write_text(ROBOT)
+    done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "bot.py", "robot"], folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "seen").read_text() == "1 1 1 True\n"
+
+
+def test_without_the_checkout_in_the_path_the_folders_have_no_names_of_their_own(tmp_path: Path) -> None:
+    program = (
+        "import importlib.util as i, sipswarm.actors.cli.app;"
+        f"print([name for name in {FOLDERS!r} if i.find_spec(name) is not None])"
+    )
+    done = run(["-P", "-c", program], tmp_path)
+    assert done.stdout == "[]\n", done.stdout + done.stderr

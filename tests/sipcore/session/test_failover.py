@@ -1,0 +1,90 @@
+"""An INVITE that goes to the next place when the one before fails (RFC 3263 section 4.3)."""
+
+import random
+
+import pytest
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.parser import parse
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.session.events import Failed
+from sipswarm.sipcore.session.failover import FailoverSession, Place
+from sipswarm.sipcore.session.session_config import SessionConfig
+
+HOPS = (Hop("udp", "192.0.2.1", 5060), Hop("udp", "192.0.2.2", 5062), Hop("tcp", "192.0.2.3", 5060))
+
+
+def prepared() -> FailoverSession:
+    udp = SessionConfig(local=Hop("udp", "192.0.2.9", 5060), from_="sip:a@192.0.2.9")
+    tcp = SessionConfig(local=Hop("tcp", "192.0.2.9", 5070), from_="sip:a@192.0.2.9")
+    places = [Place(hop, tcp if hop.transport == "tcp" else udp) for hop in HOPS]
+    session = FailoverSession.toward(Tokens(random.Random(1).randbytes), "sip:b@example.org", places, call_id="1@test")
+    session.invite(0.0, b"v=0\r\n")
+    return session
+
+
+def invites(session: FailoverSession) -> list[tuple[Request, Hop]]:
+    """The INVITEs that wait to be sent, and any failure as None."""
+    transmits, _ = session.drain()
+    found = []
+    for each in transmits:
+        request = parse(each.data)
+        if isinstance(request, Request) and request.method == "INVITE":
+            found.append((request, each.hop))
+    return found
+
+
+def fail(session: FailoverSession, invite: Request, hop: Hop, how: str, now: float) -> float:
+    """Let the place fail; the time after it."""
+    if how == "timeout":
+        while not session._invite or session._invite.transaction.branch == invite.branch:
+            assert session.deadline is not None
+            now = session.deadline
+            session.handle_timer(now)
+            if session.state.name == "TERMINATED":
+                break
+    elif how == "transport":
+        session.transport_failed(now, branch=invite.branch)
+    else:
+        response = parse(Response.to_request(invite, int(how), to_tag="x").to_bytes())
+        session.receive(response, hop, now)
+    return now
+
+
+@pytest.mark.parametrize("how", ["timeout", "transport", "503"])
+def test_each_place_is_tried_once_with_a_new_branch_and_then_the_call_fails(how: str) -> None:
+    session = prepared()
+    now = 0.0
+    seen: list[Request] = []
+    for hop in HOPS:
+        ((invite, to),) = [each for each in invites(session) if each[0].branch not in {one.branch for one in seen}]
+        assert to == hop
+        assert invite.via.transport.lower() == hop.transport
+        seen.append(invite)
+        now = fail(session, invite, hop, how, now)
+    assert len({each.branch for each in seen}) == len({each.cseq.number for each in seen}) == len(HOPS)
+    assert len({(each.call_id, each.from_tag, each.body) for each in seen}) == 1
+    _, events = session.drain()
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.status == (408 if how == "timeout" else 503)
+
+
+def test_another_refusal_and_a_cancelled_call_go_nowhere_else() -> None:
+    session = prepared()
+    ((invite, hop),) = invites(session)
+    fail(session, invite, hop, "486", 1.0)
+    assert not invites(session)
+    cancelled = prepared()
+    ((invite, hop),) = invites(cancelled)
+    cancelled.cancel(0.1)
+    fail(cancelled, invite, hop, "transport", 1.0)
+    assert not invites(cancelled)
+
+
+def test_once_a_dialog_has_begun_the_call_stays_where_it_is() -> None:
+    session = prepared()
+    ((invite, hop),) = invites(session)
+    fail(session, invite, hop, "180", 1.0)
+    fail(session, invite, hop, "503", 2.0)
+    assert not invites(session)
