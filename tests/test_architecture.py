@@ -1,10 +1,12 @@
 """The code against the architecture's table "Folders and direction", and the reader of that table against bad code."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,18 +14,36 @@ import pytest
 
 from .architecture import (
     ACTORS_PURE,
+    ACTORS_PURE_FOLDERS,
+    LONGEST_FILE,
     PACKAGES,
     RULES,
     Rule,
     Source,
+    crash_boundaries,
+    foreign_assignments,
     frozen_records,
-    import_cycles,
     impure_reach,
     linear_patterns,
     one_file_per_codec_library,
+    other_names,
+    read_causes,
     record_classes,
     short_enough,
+    sizes,
+    typing_blocks,
 )
+from .architecture_exceptions import (
+    CLOSING,
+    CRASH_BOUNDARIES,
+    FOREIGN_ASSIGNMENTS,
+    LARGER,
+    LONG_FILES,
+    READ_CAUSES,
+    TYPING_BLOCKS,
+    UPWARD,
+)
+from .layers import GROUND, LAYERS, crowded_folders, folders_without_a_row, is_downward, layers
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [Source.read(ROOT, file) for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
@@ -54,9 +74,104 @@ def test_pure_files_of_actors_load_nothing_that_touches_the_world() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_files_of_a_package_do_not_import_each_other_in_a_ring(package: str) -> None:
-    findings = list(import_cycles([source for source in SOURCES if source.package == package]))
+def test_imports_of_a_package_go_down_and_make_no_ring(package: str) -> None:
+    findings = list(
+        layers(
+            [source for source in SOURCES if source.package == package],
+            frozenset(edge for edge in UPWARD if edge[0].startswith(f"{package}/")),
+            frozenset(edge for edge in CLOSING if edge[0].startswith(f"{package}/")),
+        )
+    )
     assert not findings, "\n".join(findings)
+
+
+def test_every_folder_has_its_row_in_the_table() -> None:
+    assert not list(folders_without_a_row(SOURCES))
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_the_table_goes_down(package: str) -> None:
+    assert is_downward(LAYERS[package])
+
+
+def test_the_page_shows_the_table_that_is_held() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    shown = {}
+    for names, allowed in re.findall(r"^\| ((?:`[a-z_]+/?`(?:, )?)+) \| [^|]* \|([^|]*)\|$", text, re.MULTILINE):
+        for name in re.findall(r"`([a-z_]+)/?`", names):
+            shown[name] = set(re.findall(r"`([a-z_]+)`", allowed))
+    table = {
+        f"{name}": allowed - (GROUND if name not in GROUND else set()) for name, allowed in LAYERS["actors"].items()
+    }
+    assert {name: shown.get(name) for name in table} == table
+
+
+def test_only_the_named_files_import_for_types_alone() -> None:
+    found = {source.path for source in SOURCES if list(typing_blocks(source))}
+    assert found == TYPING_BLOCKS, "those that are new, and those that no longer need their exception"
+
+
+def test_only_the_named_places_assign_attributes_of_others() -> None:
+    found = {source.path: set(foreign_assignments(source)) for source in SOURCES if foreign_assignments(source)}
+    assert found == FOREIGN_ASSIGNMENTS, "those that are new, and those that no longer need their exception"
+
+
+def test_only_the_named_files_catch_every_exception() -> None:
+    found = Counter(source.path for source in SOURCES for _ in crash_boundaries(source))
+    assert dict(found) == CRASH_BOUNDARIES, "those that are new, and those that no longer need their exception"
+
+
+def test_only_the_named_files_read_a_cause_out_of_a_text() -> None:
+    found = Counter(source.path for source in SOURCES for _ in read_causes(source))
+    assert dict(found) == READ_CAUSES, "those that are new, and those that no longer need their exception"
+
+
+def test_only_the_named_classes_functions_and_files_are_larger() -> None:
+    found = {source.path: sizes(source) for source in SOURCES if sizes(source)}
+    assert found == LARGER, (
+        "those that are new or have grown, and those that have become smaller: write down the new size"
+    )
+
+
+def test_only_files_that_are_long_have_a_reason_to_be() -> None:
+    lines = {source.path: source.text.count("\n") for source in SOURCES}
+    assert [path for path in LONG_FILES if lines.get(path, 0) <= LONGEST_FILE] == []
+
+
+def test_folders_are_not_crowded() -> None:
+    files = [file for top in PACKAGES for file in (ROOT / top).rglob("*") if file.is_file()]
+    paths = [file.relative_to(ROOT).as_posix() for file in files if "__pycache__" not in file.parts]
+    assert not list(crowded_folders(paths))
+    assert len(LAYERS["sipcore"]) - 1 == 6
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_tests_stand_in_the_folder_of_what_they_test(package: str) -> None:
+    folders = {path.name for path in (ROOT / package).iterdir() if path.is_dir() and path.name != "__pycache__"}
+    tested = {
+        path.name for path in (ROOT / "tests" / package).iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert tested <= folders
+
+
+def test_our_packages_are_reached_by_one_name() -> None:
+    """`actors` and `sipswarm.actors` would be two modules with two states: the first is used nowhere."""
+    own = {"tests/test_architecture.py", "tests/e2e/test_one_name.py"}
+    pages = [Source.read(ROOT, file) for file in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "Makefile"]]
+    sources = [source for source in [*SOURCES, *TEST_SOURCES, *pages] if source.path not in own]
+    found = [finding for source in sources for finding in other_names(source)]
+    assert not found, "\n".join(found)
+    imported = [
+        f"{source.path}:{item.line}: {item.module}"
+        for source in TEST_SOURCES
+        for item in source.imports
+        if not item.relative and item.module.partition(".")[0] in {"actors", "sipcore", "media"}
+    ]
+    assert not imported, "\n".join(imported)
+    for name in ("actors", "sipcore", "media"):
+        link = ROOT / "sipswarm" / name
+        assert link.is_symlink()
+        assert os.readlink(link) == f"../{name}"
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if "import re\n" in source.text], ids=lambda s: s.path)
@@ -136,6 +251,8 @@ def test_the_face_is_a_face_only() -> None:
 def test_pure_files_have_the_names_that_the_rules_know() -> None:
     paths = {source.path for source in SOURCES}
     assert paths >= ACTORS_PURE, f"renamed? the rules for pure files look for {sorted(ACTORS_PURE - paths)}"
+    for folder in ACTORS_PURE_FOLDERS:
+        assert any(path.startswith(folder) for path in paths), f"renamed? the rules for pure files look for {folder}"
 
 
 # ---- the reader itself: each piece of bad code is found, by the rule that is there for it
@@ -151,6 +268,9 @@ BAD = [
     ),
     ("our_direction", "media/x.py", "from sipswarm.sipcore import uri", "x.py:1: media must not import sipcore"),
     ("our_direction", "actors/x.py", "from sipswarm.actors.bus.wire import encode", "relatively"),
+    ("our_direction", "actors/x.py", "import media.rtp", "write sipswarm.media.rtp"),
+    ("our_direction", "actors/x.py", "def f():\n    from sipcore import Uri", "write sipswarm.sipcore.Uri"),
+    ("our_direction", "sipswarm/x.py", "from actors.handle.call import Call", "write sipswarm.actors.handle.call.Call"),
     ("third_party", "sipcore/x.py", "import numpy", "numpy belongs in media/"),
     ("third_party", "sipcore/x.py", "import requests", "requests has no home"),
     ("third_party", "actors/bus/wire.py", "import zmq", "zmq belongs in actors/bus/link.py"),
@@ -291,11 +411,136 @@ def test_a_pure_file_that_touches_the_world_through_another_is_found(own: str, p
     assert not list(impure_reach([for_types, other]))
 
 
-def test_a_ring_of_imports_is_found() -> None:
-    ring = [Source("media/a.py", "from .b import x"), Source("media/b.py", "from . import a")]
-    assert list(import_cycles(ring))
-    lazily = [Source("media/a.py", "from .b import x"), Source("media/b.py", "def f():\n    from . import a")]
-    assert not list(import_cycles(lazily))
+NONE: frozenset[tuple[str, str]] = frozenset()
+TO_A = "from .a import A"
+RINGS = {
+    "at the top": "from . import b",
+    "inside a function": "def f():\n    from .b import B",
+    "for types only": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .b import B",
+}
+
+
+@pytest.mark.parametrize("text", RINGS.values(), ids=list(RINGS))
+@pytest.mark.parametrize("folder", ["media", "actors/call", "sipcore/session"])
+def test_a_ring_of_imports_is_found(folder: str, text: str) -> None:
+    ring = [Source(f"{folder}/a.py", text), Source(f"{folder}/b.py", TO_A)]
+    assert list(layers(ring, NONE, NONE)) == [f"imports in a ring among {folder}/a.py, {folder}/b.py"]
+    assert not list(layers(ring[1:], NONE, NONE))
+    closing = frozenset([(f"{folder}/a.py", f"{folder}/b.py")])
+    assert not list(layers(ring, NONE, closing))
+    mended = [Source(f"{folder}/a.py", ""), ring[1]]
+    assert "take the exception out" in next(layers(mended, NONE, closing))
+    other = [Source(f"{folder}/a.py", "from .c import C"), Source(f"{folder}/c.py", "from .b import B"), ring[1]]
+    assert "in a ring among" in next(layers(other, NONE, closing)), "a ring that the exception does not name"
+
+
+UPWARDS = {
+    "to the folder above": ("actors/call/x.py", "from ..call_worker.y import Y", "actors/call_worker/y.py"),
+    "to a file above": ("actors/bus/x.py", "from ..dispatcher import Dispatcher", "actors/dispatcher.py"),
+    "inside a function": ("actors/handle/x.py", "def f():\n    from ..agent import y", "actors/agent/y.py"),
+    "for types only": (
+        "actors/call/x.py",
+        f"{RINGS['for types only']}\n    from ..handle.y import Y",
+        "actors/handle/y.py",
+    ),
+    "of a file on the ground": ("actors/config.py", "from .host.y import Y", "actors/host/y.py"),
+    "of sipcore": ("sipcore/message/x.py", "from ..session.y import Y", "sipcore/session/y.py"),
+    "through a face": ("sipcore/sdp/x.py", "from ..message import Uri", "sipcore/message/__init__.py"),
+}
+
+
+@pytest.mark.parametrize(("path", "text", "target"), UPWARDS.values(), ids=list(UPWARDS))
+def test_an_import_against_the_table_is_found(path: str, text: str, target: str) -> None:
+    sources = [Source(path, text), Source(target, "")]
+    (finding,) = layers(sources, NONE, NONE)
+    assert finding.endswith(f"{path} must not import {target}")
+    assert not list(layers(sources, frozenset([(path, target)]), NONE))
+    mended = [Source(path, ""), sources[1]]
+    assert "take the exception out" in next(layers(mended, frozenset([(path, target)]), NONE))
+    assert not list(layers([Source(target, ""), Source(path, "")], NONE, NONE))
+
+
+def test_an_import_down_is_let_pass() -> None:
+    down = [
+        Source("actors/call_worker/x.py", "from ..call.actor import A\nfrom .y import Y"),
+        Source("actors/call/actor.py", ""),
+    ]
+    assert not list(layers([*down, Source("actors/call_worker/y.py", "")], NONE, NONE))
+
+
+def test_a_table_with_a_ring_is_found() -> None:
+    assert is_downward({"a": set(), "b": {"a"}})
+    assert not is_downward({"a": {"b"}, "b": {"a"}})
+    assert not is_downward({"a": {"b"}, "b": set()})
+
+
+def test_a_folder_without_a_row_is_found() -> None:
+    assert "actors/attic: not in the table" in folders_without_a_row([Source("actors/attic/x.py", "")])
+    assert "actors/bus: in the table only" in folders_without_a_row([])
+
+
+def test_a_foreign_attribute_that_is_assigned_is_found() -> None:
+    foreign = "def f(worker):\n    worker.arrivals.wishes = 1\n    worker.count += 1\n    del worker.name"
+    found = foreign_assignments(Source("actors/robots/x.py", foreign))
+    assert found == {"worker.arrivals.wishes": 2, "worker.count": 3, "worker.name": 4}
+    own = "class A:\n  count: int\n  def f(self, b):\n    self.x = 1\n    b.count = b.x = 2\n    cell.value += 1"
+    assert not foreign_assignments(Source("actors/robots/x.py", own))
+    part = "class A:\n    def f(self): self.part.x = 1"
+    assert list(foreign_assignments(Source("actors/robots/x.py", part))) == ["self.part.x"]
+
+
+OTHER_NAMES = [
+    "import actors",
+    "    from sipcore.uri import Uri",
+    'code = "import sys, media.srtp; sys.exit()"',
+    "code = 'import sys\\nfrom media import dtmf'",
+    'argv = [sys.executable, "-m", "actors.process"]',
+    "`python -m actors.cli`",
+    'files("actors.load")',
+]
+
+
+@pytest.mark.parametrize("text", OTHER_NAMES)
+def test_another_name_of_our_packages_is_found(text: str) -> None:
+    assert list(other_names(Source("tests/x.py", text)))
+    ours = re.sub(r"\b(actors|sipcore|media)\b", r"sipswarm.\1", text, count=1)
+    assert not list(other_names(Source("tests/x.py", ours)))
+    assert not list(other_names(Source("tests/x.py", "from media workers, and media.count; self.media.import_all()")))
+
+
+def test_a_block_for_types_is_found() -> None:
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import os"
+    assert list(typing_blocks(Source("actors/call/x.py", text)))
+    assert not list(typing_blocks(Source("actors/call/__init__.py", text)))
+
+
+def test_a_catch_of_everything_is_found() -> None:
+    for what in ("except Exception:", "except:", "except (ValueError, BaseException) as error:"):
+        assert list(crash_boundaries(Source("actors/x.py", f"try: pass\n{what}\n    pass")))
+    assert not list(crash_boundaries(Source("actors/x.py", "try: pass\nexcept Exception:\n    close()\n    raise")))
+    assert not list(crash_boundaries(Source("actors/x.py", "try: pass\nexcept ValueError:\n    pass")))
+
+
+def test_a_cause_that_is_read_out_of_a_text_is_found() -> None:
+    for text in ("event.reason.startswith('TLS')", "str(error).partition(':')", "failure_reason.split()"):
+        assert list(read_causes(Source("actors/x.py", text)))
+    assert not list(read_causes(Source("actors/x.py", "name.startswith('x')")))
+
+
+def test_what_is_too_large_is_found() -> None:
+    fields = "".join(f"        self.a{number} = 1\n" for number in range(21))
+    methods = "".join(f"    def m{number}(self): ...\n" for number in range(21))
+    text = f"class A:\n    def __init__(self):\n{fields}{methods}def f({', '.join(f'p{n}' for n in range(11))}): ..."
+    assert sizes(Source("actors/x.py", text)) == {"A attributes": 21, "A methods": 21, "f parameters": 11}
+    many = "".join(f"from .m{number} import X\n" for number in range(13))
+    assert sizes(Source("actors/x.py", many)) == {"imports": 13}
+    assert not sizes(Source("actors/x.py", many.replace("from .m12 import X\n", "")))
+
+
+def test_a_crowded_folder_is_found() -> None:
+    assert not list(crowded_folders([f"actors/call/x{number}.py" for number in range(25)]))
+    assert "26 files" in next(crowded_folders([f"actors/call/x{number}.py" for number in range(26)]))
+    assert "25 entries" in next(crowded_folders([f"actors/x{number}/y.py" for number in range(25)]))
 
 
 def test_a_codec_library_in_two_files_is_found() -> None:

@@ -1,0 +1,183 @@
+"""Which folder may import which: the tables, and what does not keep them.
+
+All imports count: at the top of a file, inside functions, and under `TYPE_CHECKING`. A name that is needed for a type
+only is a dependency all the same: its reader has to look there. What is against a table, or closes a ring of files, can
+be named as an exception, import by import; an exception that is gone or not needed any more is a finding too.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from .architecture import Source
+
+GROUND = {"errors", "diagnosis"}
+"""The files and folders of actors that all others may import."""
+_CALLS = {"identity", "config", "counting", "runtime", "bus", "call", "trace", "transport", "handle", "registration"}
+_ROLES = {"dispatcher", "media_worker", "call_worker"}
+LAYERS: dict[str, dict[str, set[str]]] = {
+    "actors": {
+        "errors": set(),
+        "diagnosis": set(),
+        "identity": GROUND,
+        "counting": GROUND,
+        "runtime": GROUND,
+        "config": GROUND,
+        "host": GROUND,
+        "scripts": GROUND,
+        "bus": GROUND | {"counting"},
+        "call": GROUND | {"runtime"},
+        "media_worker": GROUND | {"config", "counting", "bus"},
+        "trace": GROUND | {"config", "counting", "bus"},
+        "registration": GROUND | {"identity", "config", "counting", "runtime"},
+        "transport": GROUND | {"config", "counting", "runtime", "bus", "trace"},
+        "handle": GROUND | {"identity", "runtime", "bus", "call", "trace"},
+        "dispatcher": GROUND | {"config", "host", "bus", "transport"},
+        "call_worker": GROUND | _CALLS,
+        "supervisor": GROUND | {"config", "counting", "host", "bus", "trace", "transport"},
+        "agent": GROUND | _CALLS | _ROLES | {"scripts"},
+        "robots": GROUND
+        | {"identity", "config", "bus", "scripts", "call", "handle", "registration", "call_worker", "agent"},
+        "load": GROUND
+        | {"config", "counting", "bus", "scripts", "trace", "handle", "call_worker", "agent", "robots", "supervisor"},
+        "process": GROUND | _ROLES | {"config", "counting", "host", "bus", "robots", "load"},
+        "cli": GROUND | _CALLS | _ROLES | {"host", "scripts", "supervisor", "agent", "robots", "load"},
+    },
+    "sipcore": {
+        "errors": set(),
+        "sdp": {"errors"},
+        "message": {"errors"},
+        "auth": {"errors", "message"},
+        "transaction": {"errors", "message", "auth"},
+        "session": {"errors", "message", "auth", "transaction"},
+        "usage": {"errors", "message", "auth", "transaction", "session"},
+    },
+}
+"""Which folders (or files beside them) a folder of a package may import, from the ground up. What is not listed is
+forbidden. Within a folder files may import each other, as long as that makes no ring. A package without a table is
+flat: its files may import each other without a ring."""
+
+MOST_ENTRIES = {"actors": 24}
+"""The most files and folders that stand in the folder of a package itself."""
+MOST_FILES = 25
+"""The most files of one folder."""
+MOST_FILES_OF = {"media": 36}
+"""Folders with another limit: media stays flat, because each of its files is about one thing of RTP or of audio."""
+
+
+Edge = tuple[str, str]
+"""An import: the path of the file that has it, and that of the file which is imported."""
+
+
+def edges_of(sources: list[Source]) -> dict[Edge, int]:
+    """Every import of one of these files by another one, wherever it stands, with the line of the first."""
+    paths = {source.module: source.path for source in sources}
+    edges: dict[Edge, int] = {}
+    for source in sources:
+        for item in source.imports:
+            target = paths.get(item.module) or paths.get(item.module.rpartition(".")[0])
+            if target is not None and target != source.path:
+                edges.setdefault((source.path, target), item.line)
+    return edges
+
+
+def upward_imports(sources: list[Source]) -> dict[Edge, int]:
+    """The imports that the table of a package does not allow."""
+    known = {source.path: source for source in sources}
+    found = {}
+    for (path, target), line in edges_of(sources).items():
+        here, there = known[path], known[target]
+        table = LAYERS.get(here.package)
+        if table is None or here.package != there.package or here.folder in {there.folder, "__init__"}:
+            continue
+        if there.folder not in table.get(here.folder, set()):
+            found[path, target] = line
+    return found
+
+
+def folders_without_a_row(sources: list[Source]) -> Iterator[str]:
+    """Each folder of a package with a table has its row, and no row is about a folder that is gone."""
+    for package, table in LAYERS.items():
+        folders = {source.folder for source in sources if source.package == package} - {"__init__"}
+        for name in sorted(folders ^ table.keys()):
+            yield f"{package}/{name}: {'not in the table' if name in folders else 'in the table only'}"
+
+
+def is_downward(table: Mapping[str, set[str]]) -> bool:
+    """Whether the rows of a table stand in an order in which each allows only rows before it."""
+    above = set(table)
+    for name, allowed in table.items():
+        if allowed & above:
+            return False
+        above.discard(name)
+    return True
+
+
+def rings(edges: set[Edge]) -> list[set[str]]:
+    """The sets of files that import each other in a ring, directly or through others (Tarjan's components)."""
+    ahead: dict[str, list[str]] = {}
+    for path, target in sorted(edges):
+        ahead.setdefault(path, []).append(target)
+        ahead.setdefault(target, [])
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        number[name] = lowest[name] = len(number)
+        open_.append(name)
+        for target in ahead[name]:
+            if target not in number:
+                visit(target)
+                lowest[name] = min(lowest[name], lowest[target])
+            elif target in open_:
+                lowest[name] = min(lowest[name], number[target])
+        if lowest[name] == number[name]:
+            ring = set(open_[open_.index(name) :])
+            del open_[open_.index(name) :]
+            if len(ring) > 1:
+                found.append(ring)
+
+    for name in ahead:
+        if name not in number:
+            visit(name)
+    return found
+
+
+def layers(sources: list[Source], upward: frozenset[Edge], closing: frozenset[Edge]) -> Iterator[str]:
+    """Imports go down by the table and make no ring, but for those that are named.
+
+    upward: imports against the table. closing: imports within a folder without which it has no ring. An exception
+    that is no longer there, or no longer needed, is a finding.
+    """
+    edges, against = edges_of(sources), upward_imports(sources)
+    for (path, target), line in sorted(against.items()):
+        if (path, target) not in upward:
+            yield f"{path}:{line}: {path} must not import {target}"
+    for path, target in sorted(upward - against.keys()):
+        yield f"{path}: no longer imports {target} against the table: take the exception out"
+    kept = {edge for edge in edges if edge not in against and edge[0].partition("/")[0] == edge[1].partition("/")[0]}
+    for ring in rings(kept - closing):
+        yield f"imports in a ring among {', '.join(sorted(ring))}"
+    for path, target in sorted(closing):
+        if not any(path in ring and target in ring for ring in rings(kept - closing | {(path, target)} & kept)):
+            yield f"{path}: the import of {target} is gone or closes no ring: take the exception out"
+
+
+def crowded_folders(paths: Collection[str]) -> Iterator[str]:
+    """`ls` shows the design: few entries in the folder of a package, and no folder with very many files.
+
+    paths: of all files of the packages.
+    """
+    inside: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        inside.setdefault(folder, set()).add(name)
+        while "/" in folder:
+            folder, _, name = folder.rpartition("/")
+            inside.setdefault(folder, set()).add(f"{name}/")
+    for folder, entries in sorted(inside.items()):
+        files = [name for name in entries if not name.endswith("/")]
+        if len(entries) > MOST_ENTRIES.get(folder, len(entries)):
+            yield f"{folder} has {len(entries)} entries, {MOST_ENTRIES[folder]} is the limit"
+        if len(files) > MOST_FILES_OF.get(folder, MOST_FILES):
+            yield f"{folder} has {len(files)} files, {MOST_FILES_OF.get(folder, MOST_FILES)} is the limit"
