@@ -293,7 +293,7 @@ class NodeConfig:
     strict_source: bool = True
     """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
     strict: bool = False
-    """no fault of a peer is put up with (`sipcore.message.leniency`): what it costs by the RFCs it costs here"""
+    """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
     tls: TlsConfig = TlsConfig()
     """of tls listeners"""
     robot: RobotConfig | None = None

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import LocalProtocolError, ParseError, RemoteProtocolError, SipError
+    from .leniency import Leniency
     from .message.fields import CSeq, NameAddr, Via
     from .message.framing import StreamFramer
     from .message.messages import Request, Response
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CSeq",
     "InviteSession",
+    "Leniency",
     "LocalProtocolError",
     "NameAddr",
     "ParseError",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {
     "CSeq": "message.fields",
     "InviteSession": "session.invite_session",
+    "Leniency": "leniency",
     "LocalProtocolError": "errors",
     "NameAddr": "message.fields",
     "ParseError": "errors",

@@ -11,6 +11,8 @@ from .architecture import Source
 
 GROUND = {"errors", "diagnosis"}
 """The files and folders of actors that all others may import."""
+FAULTS = {"errors", "leniency"}
+"""The files of sipcore that all its folders may import: the faults that cost a message, and those that do not."""
 _CALLS = {"identity", "config", "counting", "runtime", "bus", "call", "trace", "transport", "handle", "registration"}
 _ROLES = {"dispatcher", "media_worker", "call_worker"}
 LAYERS: dict[str, dict[str, set[str]]] = {
@@ -43,12 +45,13 @@ LAYERS: dict[str, dict[str, set[str]]] = {
     },
     "sipcore": {
         "errors": set(),
-        "sdp": {"errors"},
-        "message": {"errors"},
-        "auth": {"errors", "message"},
-        "transaction": {"errors", "message", "auth"},
-        "session": {"errors", "message", "auth", "transaction"},
-        "usage": {"errors", "message", "auth", "transaction", "session"},
+        "leniency": set(),
+        "sdp": FAULTS,
+        "message": FAULTS,
+        "auth": FAULTS | {"message"},
+        "transaction": FAULTS | {"message", "auth"},
+        "session": FAULTS | {"message", "auth", "transaction"},
+        "usage": FAULTS | {"message", "auth", "transaction", "session"},
     },
 }
 """Which folders (or files beside them) a folder of a package may import, from the ground up. What is not listed is

@@ -79,7 +79,7 @@ class UserAgent:
     even numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such
     a leg only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra
     `srtp`. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict:
-    refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.message.leniency`). dnsresolv:
+    refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv:
     answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker
     of a running node, in place of a node of our own;
     then what concerns the node (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`)

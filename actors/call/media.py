@@ -17,7 +17,7 @@ from sipswarm.media import messages as media
 from sipswarm.media.formats import payload_octets, stream_codec
 from sipswarm.media.srtp import SUITES, new_key
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
-from sipswarm.sipcore.message.leniency import Leniency
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Crypto, Direction, event_codes
 from sipswarm.sipcore.sdp.offer_answer import (

@@ -6,8 +6,8 @@ it would look like silence of the peer.
 """
 
 from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message import peek
-from sipswarm.sipcore.message.leniency import Leniency
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts

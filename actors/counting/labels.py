@@ -6,7 +6,7 @@ data; `actors.counting.table` says which metric has which.
 
 from typing import Final
 
-from sipswarm.sipcore.message.leniency import Leniency
+from sipswarm.sipcore.leniency import Leniency
 
 from ..diagnosis.failure_reasons import REASONS, WITHOUT_ROW, Blame
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..errors import ParseError
+from ..leniency import Leniency
 from ..message.grammar import cut_commas, end_of_quotes, is_token, quote, unquote
 from ..message.headers import Headers
-from ..message.leniency import Leniency, mend_authentication
+from ..message.mending import mend_authentication
 from ..message.messages import Response
 from ..message.tokens import Tokens
 

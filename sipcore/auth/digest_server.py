@@ -13,9 +13,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ..errors import ParseError
+from ..leniency import Leniency
 from ..message.grammar import quote
 from ..message.headers import Headers
-from ..message.leniency import Leniency, mend_authentication
+from ..message.mending import mend_authentication
 from ..message.messages import Request
 from ..message.tokens import Tokens
 from ..message.uri import Uri

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from .framing import StreamFramer
     from .headers import Headers
     from .hop import Hop, Transmit
-    from .leniency import Leniency
     from .messages import Message, Request, Response
     from .parser import parse
     from .tokens import Tokens
@@ -18,7 +17,6 @@ __all__ = [
     "CSeq",
     "Headers",
     "Hop",
-    "Leniency",
     "Message",
     "NameAddr",
     "Request",
@@ -35,7 +33,6 @@ _HOMES = {
     "CSeq": "fields",
     "Headers": "headers",
     "Hop": "hop",
-    "Leniency": "leniency",
     "Message": "messages",
     "NameAddr": "fields",
     "Request": "messages",

@@ -5,9 +5,13 @@ Knows no message; it only keeps a line end in a value from becoming a header of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import LocalProtocolError, ParseError
-from ..session.session_config import HeaderPairs
 from .headers import key_of
+
+HeaderPairs = Sequence[tuple[str, str]]
+"""Header names and values in order; a name may repeat."""
 
 
 def lines_of(headers: HeaderPairs) -> str:

@@ -1,7 +1,7 @@
 """The header lines of one message: ordered, case-blind, compact names known, written back as they came.
 
 RFC 3261 section 7.3. Knows which headers are comma-separated lists, and nothing of what they mean. Keeps how its
-message is read (`leniency.Reading`): what a reader refuses is mended, or counts as absent, here.
+message is read (`mending.Reading`): what a reader refuses is mended, or counts as absent, here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,8 +9,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from ..errors import LocalProtocolError, ParseError
+from ..leniency import Leniency, Used
 from .grammar import BLANK, MAX_VALUES, cut_commas, is_token, split_values
-from .leniency import LENIENT_REQUEST, Leniency, Mend, Used
+from .mending import LENIENT_REQUEST, Mend
 
 _T = TypeVar("_T")
 

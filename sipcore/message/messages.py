@@ -12,13 +12,13 @@ from functools import lru_cache
 from typing import Generic, TypeVar, overload
 
 from ..errors import LocalProtocolError, ParseError
+from ..leniency import Leniency
 from . import fields
 from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
 from .grammar import BLANK, TOKEN, cut_commas, number, split_values
 from .headers import Headers, key_of, value_of
-from .leniency import (
+from .mending import (
     LENIENT_RESPONSE,
-    Leniency,
     Mend,
     mend_address,
     mend_authentication,

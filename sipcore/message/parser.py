@@ -10,11 +10,12 @@ import re
 from functools import lru_cache
 
 from ..errors import ParseError
+from ..leniency import Leniency
 from .fields import CSeq, Via
 from .grammar import TOKEN, is_token, number, split_values
 from .headers import _KEYS, Headers, key_of, unfold, value_of
-from .leniency import READINGS, Leniency, mend_via
 from .line_ends import with_line_ends
+from .mending import READINGS, mend_via
 from .messages import Request, Response, odd_tag
 from .uri import MAX_URI
 

@@ -9,8 +9,8 @@ import re
 from ..errors import ParseError
 from .fields import tag_of
 from .grammar import TOKEN, number
-from .leniency import mend_address
 from .line_ends import with_line_ends
+from .mending import mend_address
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:", re.IGNORECASE)
 # Behind a bare line end, with which a message is past reading; its call is not.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ..errors import ParseError
-from ..message.leniency import Leniency, Used
+from ..leniency import Leniency, Used
 from .media_attributes import MAX_WORD, Crypto, Direction, Encoding, is_number, read_attributes
 from .media_line import MediaLine
 from .sdp_section import EMPTY, Connection, Section, connection_for, read_section

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..errors import ParseError
-from ..message.leniency import Leniency, Used
+from ..leniency import Leniency, Used
 from .media_attributes import (
     MAX_WORD,
     Crypto,

@@ -10,7 +10,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 from ..errors import ParseError
-from ..message.leniency import Leniency, Used
+from ..leniency import Leniency, Used
 from .media_attributes import DIRECTION_LINES, MAX_WORD, Direction, MediaAttributes, is_number
 
 _STATUS = 400

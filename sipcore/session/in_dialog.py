@@ -10,7 +10,7 @@ from abc import abstractmethod
 from typing import Final
 
 from ..errors import LocalProtocolError, ParseError
-from ..message.header_lines import lines_of, merged
+from ..message.header_lines import HeaderPairs, lines_of, merged
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..transaction.client_transaction import ClientState
@@ -22,7 +22,6 @@ from .incoming_invite import IncomingInvite
 from .invite_uac import SDP
 from .invite_uas import CalledSide
 from .outgoing_invite import CancelState, OutgoingInvite
-from .session_config import HeaderPairs
 from .session_state import SessionInput, SessionState
 from .session_timer import too_small
 from .transaction_user import ClientRequest, ServerRequest

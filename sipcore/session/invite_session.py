@@ -11,9 +11,9 @@ from __future__ import annotations
 from math import inf
 
 from ..errors import LocalProtocolError, ParseError
-from ..message.headers import value_of
+from ..leniency import Leniency
+from ..message.header_lines import HeaderPairs
 from ..message.hop import Hop, Transmit
-from ..message.leniency import Leniency
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
 from ..message.uri import Uri
@@ -25,7 +25,7 @@ from .invite_uac import SDP
 from .outgoing_invite import CancelState, OutgoingInvite
 from .refer import plain_uri
 from .refer_usage import TransferSide
-from .session_config import HeaderPairs, Reliability, SessionConfig
+from .session_config import Reliability, SessionConfig
 from .session_state import SessionInput, SessionState
 
 __all__ = [
@@ -105,7 +105,7 @@ class InviteSession(TransferSide):
         """
         tag = tokens.tag()
         reply = Reply(request, source, flow, tag)
-        dialog = Dialog.of_request(request, value_of(reply.to), tag, config.max_forwards)
+        dialog = Dialog.of_request(request, reply.local, tag, config.max_forwards)
         session = cls(config, tokens, request.call_id, tag, "", "", "", source, is_caller=False)
         if "contact" not in request.headers.keys:
             request.headers.note(Leniency.NO_CONTACT)

@@ -13,9 +13,9 @@ from typing import Final
 
 from ..auth.digest import CredentialsLookup, DigestClient
 from ..errors import LocalProtocolError
-from ..message.header_lines import lines_of, merged
+from ..leniency import Leniency
+from ..message.header_lines import HeaderPairs, lines_of, merged
 from ..message.hop import Hop, Transmit
-from ..message.leniency import Leniency
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
 from ..transaction.client_transaction import ClientState, cancel_request
@@ -38,7 +38,7 @@ from .events import (
 from .outgoing_invite import CancelState, Fork, OutgoingInvite
 from .provisional_reliability import OPTION_TAG, in_order
 from .redirection import Target, with_targets
-from .session_config import HeaderPairs, SessionConfig
+from .session_config import SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
 from .session_timer import SessionTimer, settled
 from .transaction_user import ClientRequest, TransactionUser

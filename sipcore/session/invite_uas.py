@@ -11,7 +11,7 @@ from math import inf
 
 from ..errors import LocalProtocolError, ParseError
 from ..message.fields import RAck
-from ..message.header_lines import lines_of, merged
+from ..message.header_lines import HeaderPairs, lines_of, merged
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request
 from ..message.tokens import Tokens
@@ -22,7 +22,7 @@ from .events import AnswerReceived, By, CancelReceived, Cause, Established, Invi
 from .incoming_invite import HeldAccept, IncomingInvite
 from .invite_uac import SDP, CallingSide
 from .provisional_reliability import OPTION_TAG, PendingProvisional, ReliableSender
-from .session_config import HeaderPairs, SessionConfig
+from .session_config import SessionConfig
 from .session_state import SessionInput, SessionState
 from .session_timer import SessionTimer, answer, supports
 from .transaction_user import ServerRequest

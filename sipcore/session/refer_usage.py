@@ -9,7 +9,7 @@ from math import inf
 
 from ..errors import LocalProtocolError, ParseError
 from ..message.fields import Replaces
-from ..message.header_lines import lines_of
+from ..message.header_lines import HeaderPairs, lines_of
 from ..message.hop import Hop
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
@@ -17,7 +17,7 @@ from .dialog import Dialog, DialogState
 from .events import By, Cause, RequestReceived, TransferProgress, TransferRequested
 from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, read_sipfrag, refer_to, sipfrag, target_of
 from .renegotiation import RenegotiatingSide
-from .session_config import HeaderPairs, SessionConfig
+from .session_config import SessionConfig
 from .session_state import SessionInput, SessionState
 from .transaction_user import ClientRequest, ServerRequest
 

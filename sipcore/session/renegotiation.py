@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from ..message.header_lines import lines_of
+from ..message.header_lines import HeaderPairs, lines_of
 from ..message.hop import Hop
 from ..message.messages import Response
 from ..message.tokens import Tokens
@@ -19,7 +19,7 @@ from .events import By, Cause, Failed, Refreshed, RequestFinished
 from .in_dialog import DialogSide
 from .invite_uac import SDP
 from .outgoing_invite import OutgoingInvite
-from .session_config import HeaderPairs, SessionConfig
+from .session_config import SessionConfig
 from .session_state import SessionState
 from .session_timer import settled, without_timer
 from .transaction_user import ClientRequest

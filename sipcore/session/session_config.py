@@ -5,7 +5,7 @@ Knows no call. The text fragments are made when the configuration is made, becau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -15,9 +15,6 @@ from ..message.hop import Hop, bracketed
 from ..transaction.timers import TimerSettings
 from ..transaction.transaction_counts import TransactionCounts
 from .peer_set import AddressesOf
-
-HeaderPairs = Sequence[tuple[str, str]]
-"""Header names and values in order; a name may repeat."""
 
 DEFAULT_ALLOW: Final = (
     "INVITE",

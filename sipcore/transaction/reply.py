@@ -9,6 +9,7 @@ from itertools import compress
 from typing import Final
 
 from ..message.fields import tagged
+from ..message.headers import value_of
 from ..message.hop import Hop
 from ..message.messages import REASON_PHRASES, Request, with_top_via
 
@@ -63,6 +64,11 @@ class Reply:
         self.record_route = ""
         if "record-route" in keys:
             self.record_route = "".join([f"{line}\r\n" for line in headers.raw("Record-Route")])
+
+    @property
+    def local(self) -> str:
+        """The value of To with our tag: who we are in the dialog that a response forms (RFC 3261 12.1.1)."""
+        return value_of(self.to)
 
     def to_bytes(self, status: int, reason: str, extra: str = "", body: bytes = b"", content_type: str = "") -> bytes:
         """Write a response; `extra` are whole header lines, an empty reason is the usual phrase (21)."""

@@ -14,8 +14,8 @@ from ..message import peek
 from ..message.fields import Via, tag_of, tagged
 from ..message.grammar import TOKEN, split_values
 from ..message.headers import key_of, value_of
-from ..message.leniency import mend_value
 from ..message.line_ends import with_line_ends
+from ..message.mending import mend_value
 from ..message.messages import REASON_PHRASES, Request, Response
 from ..message.parser import METHODS
 from ..message.tokens import MAGIC_COOKIE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..message.leniency import Leniency
+from ..leniency import Leniency
 
 MAX_METHODS: Final = 32
 """Methods counted by name; the name of a request comes from the peer, so further ones count together."""

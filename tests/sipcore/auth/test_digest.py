@@ -23,7 +23,7 @@ from sipswarm.sipcore.auth.digest import (
 )
 from sipswarm.sipcore.auth.digest_server import DigestServer, Outcome, Verdict
 from sipswarm.sipcore.errors import ParseError
-from sipswarm.sipcore.message.leniency import Leniency
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens

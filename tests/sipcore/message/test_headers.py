@@ -3,8 +3,8 @@
 import pytest
 
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.headers import LISTS, Headers, key_of
-from sipswarm.sipcore.message.leniency import Leniency
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.parser import parse
 from tests.sipcore.wire import sample, sample_response

@@ -7,9 +7,9 @@ import pytest
 
 from sipswarm.sipcore.auth.digest import Account, Accounts, DigestClient
 from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.message.framing import FramingFault, StreamFramer
-from sipswarm.sipcore.message.leniency import Leniency
 from sipswarm.sipcore.message.messages import Message, Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.framing import FramingFault, StreamFramer
-from sipswarm.sipcore.message.leniency import Leniency
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.transaction import stateless
