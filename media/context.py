@@ -1,28 +1,25 @@
-"""What all streams of one media engine share: events, counters, randomness, and the tone detector's batch.
+"""What all streams of one media engine share: events, counters, randomness, and listening for digits.
 
-Holds things; does nothing but collect audio for the detector. Sockets and time are not known here.
+Holds things and does nothing. Neither half of a stream is imported here, because both import this file. Sockets and
+time are not known here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from . import g711, inband
+from .listening import Listening
 from .messages import Event
 from .totals import MediaTotals
 
-if TYPE_CHECKING:
-    from .receiver import Receiver
 
-LAWS = {"PCMU": g711.PCMU, "PCMA": g711.PCMA}
-"""Codecs whose audio is listened to and measured."""
+class FrameHolder:
+    """What holds frames until the events are handed out; its one implementation is `receiver.Receiver`."""
 
-Heard = list[tuple[int, bytes, int]]
-"""Slot, payload and RTP timestamp of each packet for the detector."""
+    __slots__ = ()
 
-
-def _nothing_heard() -> dict[str, Heard]:
-    return {name: [] for name in LAWS}
+    def take_frames(self) -> None:
+        """Add the frames to the events."""
+        raise NotImplementedError
 
 
 @dataclass(slots=True)
@@ -39,32 +36,7 @@ class StreamContext:
     """How often the events were handed out."""
     totals: MediaTotals = field(default_factory=MediaTotals)
     """Counters of the process."""
-    sounding: set["Receiver"] = field(default_factory=set)
-    """Receivers on which an RFC 4733 digit has begun and not ended."""
-    gathering: set["Receiver"] = field(default_factory=set)
-    """Receivers whose callback sink holds frames."""
-    detector: inband.Detector = field(default_factory=inband.Detector)
-    """Listens for tones on all streams at once."""
-    heard: dict[str, Heard] = field(default_factory=_nothing_heard)
-    """Audio for the detector since it was called last, by law."""
-    listening: dict[int, "Receiver"] = field(default_factory=dict)
-    """Receiver of each slot of the detector."""
-
-    @property
-    def waiting(self) -> int:
-        """Packets that wait for the detector."""
-        return sum(map(len, self.heard.values()))
-
-    def detect(self, now: float) -> None:
-        """Find tones in what was heard, and report the digits. now: seconds, monotonic."""
-        found: inband.Found = []
-        for name, heard in self.heard.items():
-            if heard:
-                slots, payloads, timestamps = zip(*heard, strict=True)
-                heard.clear()
-                found += self.detector.process(LAWS[name], slots, payloads, timestamps, now)
-        found += self.detector.expire(now)
-        for slot, digit in found:
-            receiver = self.listening.get(slot)
-            if receiver is not None:
-                receiver.report(digit, "inband", now)
+    gathering: set[FrameHolder] = field(default_factory=set)
+    """Those whose callback sink holds frames."""
+    listening: Listening = field(default_factory=Listening)
+    """Digits that are found by time."""

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import add, sub
 
-from . import sources
-from .context import LAWS, StreamContext
-from .line import BUFFER, Line
+from .context import StreamContext
+from .endpoint import BUFFER, StreamEndpoint
 from .messages import (
     CloseStream,
     Command,
@@ -31,9 +30,9 @@ from .messages import (
     SendDigits,
     SetSink,
     SetSource,
-    Sink,
-    Source,
+    SinkSpec,
     SourceFinished,
+    SourceSpec,
     StopDigits,
     StopSource,
     StreamClosed,
@@ -44,10 +43,20 @@ from .ports import PortPool
 from .reception import Reception, take_ready
 from .reports import RtcpSession
 from .sender import Sender
-from .sinks import CallbackSink, RawFileSink, SinkError, WavSink
-from .sinks import Sink as NoSink
+from .sinks import CallbackSink, RawFileSink, Sink, SinkError, WavSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
-from .sources import AHEAD, CallbackSource, ConstantSource, EchoSource, FileFrames, Format, FramesSource, SourceError
+from .sources import (
+    AHEAD,
+    CallbackSource,
+    ConstantSource,
+    EchoSource,
+    FileFrames,
+    Format,
+    FramesSource,
+    Source,
+    SourceError,
+    tone,
+)
 from .statistics import statistics_of
 from .stream import Layer, Stream
 from .totals import NO_STREAM, TELEPHONE_EVENT, MediaTotals
@@ -101,8 +110,8 @@ class MediaEngine:
         "_coalescing",
         "_context",
         "_done",
+        "_endpoints",
         "_files",
-        "_lines",
         "_next",
         "_outer",
         "_pacer",
@@ -127,7 +136,7 @@ class MediaEngine:
         self._settings = settings or MediaSettings()
         self._clock = clock
         self._context = StreamContext(random_bytes, time.time() - time.monotonic())
-        self._lines: dict[tuple[int, int], Line] = {}
+        self._endpoints: dict[tuple[int, int], StreamEndpoint] = {}
         self._pool = PortPool(self._settings.port_first, self._settings.port_last, random_bytes)
         self._quarantine = Quarantine(self._pool, self._settings.quarantine, self._settings.quarantine_longest)
         self._files = FileFrames()
@@ -139,7 +148,7 @@ class MediaEngine:
         self._sources: list[Reception | None] = []  # by descriptor, see `take_ready`
         epoch = clock()
         self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals)
-        self._chores: list[list[Line]] = [[] for _ in range(_CHORES)]
+        self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
         self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
         self._coalescing = False
@@ -159,9 +168,9 @@ class MediaEngine:
         gauges = active, sending, receiving = counted.streams_active, counted.streams_sending, counted.streams_receiving
         for gauge in gauges:
             gauge[:] = [0] * len(gauge)
-        for line in self._lines.values():
-            self._fold(line)
-            sender, receiver = line.sender, line.stream.receiver
+        for endpoint in self._endpoints.values():
+            self._fold(endpoint)
+            sender, receiver = endpoint.sender, endpoint.stream.receiver
             active[sender.codec_index] += 1
             sending[sender.codec_index] += sender.can_send
             receiving[receiver.codec_index] += receiver.can_receive
@@ -178,8 +187,8 @@ class MediaEngine:
         """Everything that happened since the last call, as (owner, event), in order."""
         context = self._context
         if context.gathering:
-            for receiver in context.gathering:
-                receiver.take_frames()
+            for holder in context.gathering:
+                holder.take_frames()
             context.gathering.clear()
         events = context.events
         if not events:
@@ -197,17 +206,17 @@ class MediaEngine:
         if isinstance(command, OpenStream):
             self._open(owner, command, now)
             return
-        line = self._lines.get((owner, command.stream_id))
-        if line is None:
+        endpoint = self._endpoints.get((owner, command.stream_id))
+        if endpoint is None:
             self._unknown(owner, command)
             return
-        self._try(line, command, now)
+        self._try(endpoint, command, now)
         self._arm(now)
 
     def close_owner(self, owner: int, now: float) -> None:
         """Close every stream of an owner that is gone."""
-        for line in [line for line in self._lines.values() if line.owner == owner]:
-            self._close(line, now)
+        for endpoint in [endpoint for endpoint in self._endpoints.values() if endpoint.owner == owner]:
+            self._close(endpoint, now)
         self._arm(now)
 
     def settle(self) -> None:
@@ -217,8 +226,8 @@ class MediaEngine:
     def close(self) -> None:
         """Close every stream and descriptor."""
         now = self._clock()
-        for line in list(self._lines.values()):
-            self._close(line, now)
+        for endpoint in list(self._endpoints.values()):
+            self._close(endpoint, now)
         self._files.rest()
         self._quarantine.close()
         self._outer.close()
@@ -229,7 +238,7 @@ class MediaEngine:
         """Read what has come; call it when the descriptor is readable."""
         self._read(now)
         self._measure_rate(now)
-        if self._context.sounding or self._context.listening:
+        if self._context.listening.is_due:
             self._arm(now)  # a digit may end by time
 
     def on_tick(self, now: float) -> None:
@@ -245,8 +254,8 @@ class MediaEngine:
             if self._coalescing:
                 self._read(now)
             for number in range(first, tick + 1):
-                for line in self._chores[number % _CHORES]:
-                    self._look_after(line, now)
+                for endpoint in self._chores[number % _CHORES]:
+                    self._look_after(endpoint, now)
             self._hear(tick // _LISTEN_TICKS > (first - 1) // _LISTEN_TICKS, now)
             if now < pacer.time_of(tick + 1):  # a late engine has no time to read ahead: streams read what they send
                 self._files.read_on()
@@ -261,11 +270,11 @@ class MediaEngine:
         key = (owner, command.stream_id)
         opened: list[socket.socket] = []
         try:
-            if key in self._lines:
+            if key in self._endpoints:
                 raise ValueError("duplicate")
-            if len(self._lines) >= self._settings.max_streams:
+            if len(self._endpoints) >= self._settings.max_streams:
                 raise ValueError("limit")
-            line = self._bound(owner, command, opened, now)
+            endpoint = self._bound(owner, command, opened, now)
         except (ValueError, OSError, NoPort, NoDescriptor) as error:
             for each in opened:
                 each.close()
@@ -273,15 +282,15 @@ class MediaEngine:
             self._emit(owner, StreamRefused(command.stream_id, _why(error)))
             self._arm(now)
             return
-        self._lines[key] = line
+        self._endpoints[key] = endpoint
         self._context.totals.streams_opened += 1
-        line.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
-        self._chores[line.chore].append(line)
-        self._emit(owner, line.opened())
+        endpoint.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
+        self._chores[endpoint.chore].append(endpoint)
+        self._emit(owner, endpoint.opened())
         self._arm(now)
 
-    def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> Line:
-        """The line with its sockets; they are listed in `opened` as they come."""
+    def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> StreamEndpoint:
+        """The endpoint with its sockets; they are listed in `opened` as they come."""
         address = canonical(command.local_address)
         if command.source[:1] == ("file",):
             self._source(command.source, Sender(0, owner, self._context))  # kept: the next one finds its frames
@@ -318,7 +327,7 @@ class MediaEngine:
             context.wall_offset,
             self._settings.rtcp_minimum,
         )
-        return Line(
+        return StreamEndpoint(
             stream,
             rtp,
             rtcp,
@@ -331,12 +340,12 @@ class MediaEngine:
             self._pacer.due,
         )
 
-    def _hear_of(self, line: Line) -> None:
-        """Read the sockets of a line from now on."""
-        line.heard = True
-        self._register(line.rtp_socket, line.take_rtp)
-        if line.rtcp_socket is not None:
-            self._register(line.rtcp_socket, line.take_rtcp)
+    def _hear_of(self, endpoint: StreamEndpoint) -> None:
+        """Read the sockets of an endpoint from now on."""
+        endpoint.heard = True
+        self._register(endpoint.rtp_socket, endpoint.take_rtp)
+        if endpoint.rtcp_socket is not None:
+            self._register(endpoint.rtcp_socket, endpoint.take_rtcp)
 
     def _register(self, sock: socket.socket, taker: Callable[[int, float], None]) -> None:
         descriptor = sock.fileno()
@@ -354,66 +363,66 @@ class MediaEngine:
             name = type(command).__name__
             self._emit(owner, CommandRefused(command.stream_id, name, "unknown_stream"))
 
-    def _try(self, line: Line, command: Command, now: float) -> None:
+    def _try(self, endpoint: StreamEndpoint, command: Command, now: float) -> None:
         """Do a command, or say why it cannot be done."""
         request_id: int = getattr(command, "request_id", 0)
         try:
-            self._do(line, command, now)
+            self._do(endpoint, command, now)
         except (ValueError, OSError) as error:
             reason = str(error)
             if not reason.startswith(_REASONS):
                 reason = f"bad_value: {reason}"
-            self._emit(line.owner, CommandRefused(command.stream_id, type(command).__name__, reason, request_id))
+            self._emit(endpoint.owner, CommandRefused(command.stream_id, type(command).__name__, reason, request_id))
         else:
             if request_id and isinstance(command, SetSource | SetSink):
-                self._emit(line.owner, CommandDone(command.stream_id, request_id))
+                self._emit(endpoint.owner, CommandDone(command.stream_id, request_id))
 
-    def _do(self, line: Line, command: Command, now: float) -> None:
-        stream = line.stream
+    def _do(self, endpoint: StreamEndpoint, command: Command, now: float) -> None:
+        stream = endpoint.stream
         if isinstance(command, ConfigureStream):
             sender = None
             if command.send_through >= 0:
-                other = self._lines.get((line.owner, command.send_through))
+                other = self._endpoints.get((endpoint.owner, command.send_through))
                 if other is None:
                     raise ValueError("unknown_stream: send_through")
                 sender = other.rtp_socket
             before = stream.sender.format
-            line.configure(command, sender, now)
-            if not line.heard:
-                self._hear_of(line)
+            endpoint.configure(command, sender, now)
+            if not endpoint.heard:
+                self._hear_of(endpoint)
             if stream.sender.format != before:
                 self._remake(stream, before)
-            self._pace(line.sender)
+            self._pace(endpoint.sender)
             if command.source:
-                self._try(line, SetSource(stream.stream_id, command.source), now)
+                self._try(endpoint, SetSource(stream.stream_id, command.source), now)
             if command.sink:
-                self._try(line, SetSink(stream.stream_id, command.sink), now)
+                self._try(endpoint, SetSink(stream.stream_id, command.sink), now)
         elif isinstance(command, SetSource):
             source = self._source(command.source, stream.sender)
-            line.rest()
+            endpoint.rest()
             stream.set_source(source, command.source, command.layer, command.request_id)
-            self._pace(line.sender)
+            self._pace(endpoint.sender)
         elif isinstance(command, StopSource):
-            line.rest()
+            endpoint.rest()
             stream.stop_source()
-            self._pace(line.sender)
+            self._pace(endpoint.sender)
         elif isinstance(command, SetSink):
             self._set_sink(stream, command.sink)
         elif isinstance(command, SendDigits):
             stream.sender.send_digits(command)
             stream.sender.answer_digits()
-            self._pace(line.sender)
+            self._pace(endpoint.sender)
         elif isinstance(command, StopDigits):
             stream.sender.stop_digits()
         elif isinstance(command, ProvideFrames):
             if not stream.provide(command):
                 raise ValueError("bad_value: the source is no callback")
         elif isinstance(command, ExpectMedia):
-            line.answered(now)
+            endpoint.answered(now)
         elif isinstance(command, CloseStream):
-            self._close(line, now)
+            self._close(endpoint, now)
 
-    def _set_sink(self, stream: Stream, wanted: Sink) -> None:
+    def _set_sink(self, stream: Stream, wanted: SinkSpec) -> None:
         """Put what comes in elsewhere; a file that is being written goes on. Raises SinkError."""
         if not stream.records_to(wanted):
             stream.set_sink(self._sink(wanted), wanted)
@@ -424,7 +433,7 @@ class MediaEngine:
         One that cannot be made again ends with "error": its frames must not leave under another format.
         """
         if stream.below is not None:
-            stream.below = self._remade(stream, stream.below, before) or Layer((), sources.Source())
+            stream.below = self._remade(stream, stream.below, before) or Layer((), Source())
         present = self._remade(stream, stream.present, before)
         if present is None:
             stream.source_ended()
@@ -446,15 +455,15 @@ class MediaEngine:
             return None
         return layer._replace(source=source)
 
-    def _source(self, wanted: Source, sender: Sender) -> sources.Source:
+    def _source(self, wanted: SourceSpec, sender: Sender) -> Source:
         """The source that these plain values mean, in the stream's codec. Raises SourceError."""
         match wanted:
             case ("none",):
-                return sources.Source()
+                return Source()
             case ("silence",):
                 return ConstantSource(sender.format.silence())
             case ("tone", int() | float() as hz):
-                return sources.tone(hz, sender.format)
+                return tone(hz, sender.format)
             case ("file", str() as path, int() as repeat):
                 return self._files.source(path, sender.format, repeat)
             case ("echo", int() as delay):
@@ -465,11 +474,11 @@ class MediaEngine:
                 return CallbackSource(sender.packet_interval, ahead)
         raise SourceError(f"bad_value: no such source: {wanted!r}")
 
-    def _sink(self, wanted: Sink) -> NoSink:
+    def _sink(self, wanted: SinkSpec) -> Sink:
         """The sink that these plain values mean. Raises SinkError."""
         match wanted:
             case ("none",):
-                return NoSink()
+                return Sink()
             case ("file", str() as path):
                 return WavSink(path) if path.lower().endswith(".wav") else RawFileSink(path)
             case ("file", str() as path, "heard" | "stereo" | "mixed" as sides):
@@ -480,20 +489,20 @@ class MediaEngine:
                 return CallbackSink()
         raise SinkError(f"bad_value: no such sink: {wanted!r}")
 
-    def _close(self, line: Line, now: float, reason: str = "closed") -> None:
-        """Take a line out of everything and let its ports rest."""
-        stream = line.stream
-        del self._lines[(line.owner, stream.stream_id)]
-        self._take_what_waits(line, now)
-        for each in (line.rtp_socket, line.rtcp_socket):
-            if each is not None and line.heard:
+    def _close(self, endpoint: StreamEndpoint, now: float, reason: str = "closed") -> None:
+        """Take an endpoint out of everything and let its ports rest."""
+        stream = endpoint.stream
+        del self._endpoints[(endpoint.owner, stream.stream_id)]
+        self._take_what_waits(endpoint, now)
+        for each in (endpoint.rtp_socket, endpoint.rtcp_socket):
+            if each is not None and endpoint.heard:
                 self._poll.unregister(each.fileno())
                 self._takers[each.fileno()] = self._sources[each.fileno()] = None
-        self._chores[line.chore].remove(line)
-        self._pacer.remove(line.sender)
-        sockets = line.close(now)
-        self._fold(line)
-        final = statistics_of(line, now)
+        self._chores[endpoint.chore].remove(endpoint)
+        self._pacer.remove(endpoint.sender)
+        sockets = endpoint.close(now)
+        self._fold(endpoint)
+        final = statistics_of(endpoint, now)
         counted = self._context.totals
         counted.streams_closed += 1
         index = stream.receiver.codec_index
@@ -508,16 +517,16 @@ class MediaEngine:
                 counted.mos[index].add(final.mos)
         if final.one_way:
             counted.streams_one_way[final.one_way == "local"] += 1
-        self._emit(line.owner, StreamClosed(stream.stream_id, reason, tuple(final)))
-        self._quarantine.add(sockets, line.pool_port, now)
+        self._emit(endpoint.owner, StreamClosed(stream.stream_id, reason, tuple(final)))
+        self._quarantine.add(sockets, endpoint.pool_port, now)
 
-    def _take_what_waits(self, line: Line, now: float) -> None:
+    def _take_what_waits(self, endpoint: StreamEndpoint, now: float) -> None:
         """Count what came before the end and was not read yet; nothing of it is sent back any more."""
-        line.stream.receiver.set_echo(None)
-        for _ in range(_WAITING if line.heard else 0):
-            if not waits(line.rtp_socket):
+        endpoint.stream.receiver.set_echo(None)
+        for _ in range(_WAITING if endpoint.heard else 0):
+            if not waits(endpoint.rtp_socket):
                 return
-            ready = ((line.rtp_socket.fileno(), select.EPOLLIN),)
+            ready = ((endpoint.rtp_socket.fileno(), select.EPOLLIN),)
             take_ready(ready, self._sources, self._takers, self._buffer, now)
 
     # ticks
@@ -534,12 +543,12 @@ class MediaEngine:
     def _arm(self, now: float) -> None:
         """Find the time of the next tick on which anything is to be done."""
         rest = self._quarantine.deadline()
-        if not self._lines:
+        if not self._endpoints:
             self._files.rest()
             self._next = rest
             return
         following = self._done + 1
-        busy = self._coalescing or self._context.sounding or self._context.listening or self._files.unfinished
+        busy = self._coalescing or self._context.listening.is_due or self._files.unfinished
         if not busy:
             chores = self._chores
             while not chores[following % _CHORES]:
@@ -566,50 +575,48 @@ class MediaEngine:
         self._rate_from = now
         self._rate_count = 0
         if self._coalescing:
-            if rate < self._settings.coalesce_above / 2 or not self._lines:
+            if rate < self._settings.coalesce_above / 2 or not self._endpoints:
                 self._coalescing = False
                 self._outer.register(self._poll.fileno(), select.EPOLLIN)
-        elif rate > self._settings.coalesce_above and self._lines:
+        elif rate > self._settings.coalesce_above and self._endpoints:
             self._coalescing = True
             self._outer.unregister(self._poll.fileno())
             self._arm(now)
 
     def _hear(self, regular: bool, now: float) -> None:
         """Digits whose end was lost, and tones in what came. regular: it is the detector's turn anyway."""
-        context = self._context
-        if context.sounding:
-            for receiver in list(context.sounding):
-                receiver.expire_digit(now)
-        if context.listening and (regular or context.waiting >= _LISTEN_AT):
-            context.detect(now)
+        listening = self._context.listening
+        if listening.sounding:
+            listening.expire(now)
+        if listening.streams and (regular or listening.waiting >= _LISTEN_AT):
+            listening.detect(now)
 
     # what is due from time to time
 
-    def _look_after(self, line: Line, now: float) -> None:
-        line.report(now)
-        line.presence.look(now)
-        silent = line.watch(now)
+    def _look_after(self, endpoint: StreamEndpoint, now: float) -> None:
+        endpoint.report(now)
+        endpoint.presence.look(now)
+        silent = endpoint.watch(now)
         if silent is not None:
-            self._emit(line.owner, silent)
-        self._pace(line.sender)
-        line.sender.allow_echo()
-        receiver = line.stream.receiver
-        line.visits += 1
-        if line.visits % _SAMPLE_VISITS == 0 and receiver.codec in LAWS:
-            receiver.sample_soon()
-            if receiver.reception is not None and line.visits % _JITTER_VISITS == 0:
-                jitter = receiver.reception.jitter16 / 16 / receiver.reception.clock_rate
-                self._context.totals.jitter[receiver.codec_index].add(jitter)
-        interval = line.settings.statistics_interval
-        if interval and now >= line.report_due:
-            line.report_due = now + interval
-            self._emit(line.owner, statistics_of(line, now))
-        self._fold(line)
+            self._emit(endpoint.owner, silent)
+        self._pace(endpoint.sender)
+        endpoint.sender.allow_echo()
+        receiver = endpoint.stream.receiver
+        endpoint.visits += 1
+        sampled = endpoint.visits % _SAMPLE_VISITS == 0 and receiver.sample_soon()
+        if sampled and receiver.reception is not None and endpoint.visits % _JITTER_VISITS == 0:
+            jitter = receiver.reception.jitter16 / 16 / receiver.reception.clock_rate
+            self._context.totals.jitter[receiver.codec_index].add(jitter)
+        interval = endpoint.settings.statistics_interval
+        if interval and now >= endpoint.report_due:
+            endpoint.report_due = now + interval
+            self._emit(endpoint.owner, statistics_of(endpoint, now))
+        self._fold(endpoint)
 
-    def _fold(self, line: Line) -> None:
+    def _fold(self, endpoint: StreamEndpoint) -> None:
         """Add what a stream counted since the last time to the totals."""
-        sender = line.sender
-        receiver = line.stream.receiver
+        sender = endpoint.sender
+        receiver = endpoint.stream.receiver
         counted = self._context.totals
         new = [
             sender.packets_sent,
@@ -621,10 +628,10 @@ class MediaEngine:
             receiver.event_octets,
             *receiver.discards,
         ]
-        if new == line.folded:
+        if new == endpoint.folded:
             return
-        sent, sent_bytes, came, came_bytes, errors, events, event_bytes, *dropped = map(sub, new, line.folded)
-        line.folded = new
+        sent, sent_bytes, came, came_bytes, errors, events, event_bytes, *dropped = map(sub, new, endpoint.folded)
+        endpoint.folded = new
         counted.packets_sent[sender.codec_index] += sent
         counted.bytes_sent[sender.codec_index] += sent_bytes
         counted.packets_received[receiver.codec_index] += came - events

@@ -116,3 +116,5 @@ class Law:
 
 PCMU = Law("PCMU", 0, ULAW_SILENCE, ULAW_TO_LINEAR, ulaw_decode, ulaw_encode)
 PCMA = Law("PCMA", 8, ALAW_SILENCE, ALAW_TO_LINEAR, alaw_decode, alaw_encode)
+LAWS = {law.name: law for law in (PCMU, PCMA)}
+"""Both, by encoding name: the codecs whose audio is listened to and measured."""

@@ -137,7 +137,7 @@ def _float_table(law: Law) -> Floats:
     return law.to_linear.astype(np.float32)
 
 
-class _Line:
+class _Sounding:
     """The digit that sounds on one stream."""
 
     __slots__ = ("digit", "end", "level", "misses", "start")
@@ -184,7 +184,7 @@ class Detector:
         self._position: Ints = np.zeros(0, np.int64)  # samples heard or known lost
         self._heard_at: NDArray[np.float64] = np.zeros(0, np.float64)
         self._free: list[int] = []
-        self._sounding: dict[int, _Line] = {}
+        self._sounding: dict[int, _Sounding] = {}
         self._rest: dict[int, bytes] = {}  # octets that do not fill a hop yet
 
     def __repr__(self) -> str:
@@ -363,30 +363,30 @@ class Detector:
             rows.tolist(), digits.tolist(), steady.tolist(), power.tolist(), strict=True
         ):
             end = int(self._position[slot])
-            line = self._sounding.get(slot)
+            sounding = self._sounding.get(slot)
             for digit, begins, level in zip(row_digits, row_steady, row_power, strict=True):
                 end += HOP
                 if digit == _BROKEN:
                     continue
-                if line is not None:
-                    if digit == line.digit and level >= _FADE * line.level:
-                        line.misses = 0
-                        line.end = end
+                if sounding is not None:
+                    if digit == sounding.digit and level >= _FADE * sounding.level:
+                        sounding.misses = 0
+                        sounding.end = end
                         continue
-                    line.misses += 1
-                    if line.misses < _MISSES and not (begins and digit != line.digit):
+                    sounding.misses += 1
+                    if sounding.misses < _MISSES and not (begins and digit != sounding.digit):
                         continue
                     found += self._end(slot)
-                    line = None
+                    sounding = None
                 if begins:
-                    line = self._sounding[slot] = _Line(digit, end - 3 * HOP, end, level)
+                    sounding = self._sounding[slot] = _Sounding(digit, end - 3 * HOP, end, level)
 
     def _end(self, slot: int) -> Found:
         """Report the digit that sounds on the stream, if one does."""
-        line = self._sounding.pop(slot, None)
-        if line is None:
+        sounding = self._sounding.pop(slot, None)
+        if sounding is None:
             return []
-        return [(slot, ReceivedDigit(KEYPAD[line.digit], (line.end - line.start) * 1000 // RATE))]
+        return [(slot, ReceivedDigit(KEYPAD[sounding.digit], (sounding.end - sounding.start) * 1000 // RATE))]
 
 
 def _product(rows: Floats, matrix: Floats) -> Floats:

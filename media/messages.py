@@ -1,7 +1,7 @@
 """The media vocabulary: every command a media engine takes and every event it gives back.
 
 All are NamedTuples of plain values (int, float, str, bytes, bool, tuples of those), so that they cross a
-process as they are; none nests another. One stream is one media line: an RTP and RTCP pair of sockets and one
+process as they are; none nests another. One stream is one RTP stream of a call: an RTP and RTCP pair of sockets and one
 remote. A `stream_id` is chosen by whoever opens the stream and is unique
 per owner; the owner itself is named by the link, not by the message. Knows nothing of SIP, SDP or calls.
 
@@ -25,10 +25,13 @@ Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
 
 from typing import NamedTuple
 
-Source = tuple[str | int | float, ...]
-"""A source as plain values: its kind and arguments (see the module's table)."""
+SourceSpec = tuple[str | int | float, ...]
+"""A source as plain values: its kind and arguments (see the module's table).
 
-Sink = tuple[str | int | float, ...]
+A tuple and no record: making one would add a quarter to the decoding of each command that carries it.
+"""
+
+SinkSpec = tuple[str | int | float, ...]
 """A sink as plain values: its kind and arguments (see the module's table)."""
 
 Frame = tuple[bytes, int, int, int]
@@ -56,7 +59,7 @@ class OpenStream(NamedTuple):
     """Embedded mode only: the same for RTCP; -1 with an `rtp_fd` = this stream has no RTCP socket."""
     send_address: str = ""
     """The IP literal to send from with `asymmetric` (`rtp_addr`, C10); "" = `local_address`."""
-    source: Source = ()
+    source: SourceSpec = ()
     """A file that the stream will send: one that cannot be played refuses the stream, before its port is announced.
     Any other source is left to its configuration; () = none."""
 
@@ -125,9 +128,9 @@ class ConfigureStream(NamedTuple):
     """Master key and salt for what we send, as the suite sizes them."""
     srtp_receive_key: bytes = b""
     """Master key and salt for what we receive."""
-    source: Source = ()
+    source: SourceSpec = ()
     """New source; () = leave the present one."""
-    sink: Sink = ()
+    sink: SinkSpec = ()
     """New sink; () = leave the present one."""
     send_through: int = -1
     """Send from the RTP socket of this other open stream of the same owner (man page `media_ssocks`); -1 =
@@ -153,7 +156,7 @@ class SetSource(NamedTuple):
 
     stream_id: int
     """An open stream of the same owner."""
-    source: Source
+    source: SourceSpec
     """See the module's table; a source that cannot be opened gives `CommandRefused` and leaves the old
     one."""
     request_id: int = 0
@@ -175,7 +178,7 @@ class SetSink(NamedTuple):
 
     stream_id: int
     """An open stream of the same owner."""
-    sink: Sink
+    sink: SinkSpec
     """See the module's table; a sink that cannot be opened gives `CommandRefused` and leaves the old one."""
     request_id: int = 0
     """Comes back in `CommandDone` or `CommandRefused`; 0 = neither is wanted."""

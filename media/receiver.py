@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable
 
 from . import dtmf, totals
-from .context import LAWS, StreamContext
+from .context import FrameHolder, StreamContext
+from .g711 import LAWS
+from .listening import DigitListener
 from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, SinkFailed, StreamStarted
 from .reception import Reception
 from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
@@ -93,7 +95,7 @@ class _Candidate:
         return 0 < ahead < MAX_MISORDER or ahead > 0x10000 - MAX_MISORDER
 
 
-class Receiver:
+class Receiver(DigitListener, FrameHolder):
     """What one stream receives."""
 
     __slots__ = (
@@ -323,17 +325,12 @@ class Receiver:
 
     def _listen(self, wanted: bool) -> None:
         """Take or give back a slot of the tone detector."""
-        context = self._context
+        listening = self._context.listening
         if wanted and self._inband_slot < 0:
-            self._inband_slot = context.detector.add()
-            context.listening[self._inband_slot] = self
+            self._inband_slot = listening.add(self)
         elif not wanted and self._inband_slot >= 0:
-            context.detect(self.last_at)  # what waits is this slot's, not that of the stream that takes it next
             slot, self._inband_slot = self._inband_slot, -1
-            found = context.detector.remove(slot)
-            del context.listening[slot]
-            for _, digit in found:
-                self.report(digit, "inband", self.last_at)
+            listening.remove(slot, self.last_at)
 
     def report(self, digit: dtmf.ReceivedDigit, mode: str, now: float) -> None:
         """Report a digit, unless it is the other mode's copy of the one before."""
@@ -369,7 +366,7 @@ class Receiver:
         for digit in self.event_receiver.expire(now):
             self.report(digit, "rfc4733", now)
         if not self.event_receiver.active:
-            self._context.sounding.discard(self)
+            self._context.listening.sounding.discard(self)
 
     def receive(self, data: bytes | bytearray, size: int, now: float) -> bool:
         """Take a datagram from the accepted source.
@@ -614,7 +611,7 @@ class Receiver:
         for digit in receiver.receive(self._ssrc, timestamp, payload, sequence_number, now):
             self.report(digit, "rfc4733", now)
         if receiver.active:
-            self._context.sounding.add(self)
+            self._context.listening.sounding.add(self)
 
     def _deliver(self, frame: tuple[bytes, int, int, int, int], codec: str, now: float) -> None:
         """Everything that wants payloads. codec: as in `Sink.write`."""
@@ -633,7 +630,7 @@ class Receiver:
                 self._context.gathering.add(self)
         if codec in LAWS:
             if self._inband_slot >= 0:
-                self._context.heard[codec].append((self._inband_slot, payload, timestamp))
+                self._context.listening.heard[codec].append((self._inband_slot, payload, timestamp))
             if self._sampling:
                 self._sample(payload)
 
@@ -650,10 +647,13 @@ class Receiver:
             samples[1] += mean
             samples[2] += mean > _AUDIBLE
 
-    def sample_soon(self) -> None:
-        """Measure the level of the next packet."""
+    def sample_soon(self) -> bool:
+        """Measure the level of the next packet; False where its codec has no level that we know."""
+        if self.codec not in LAWS:
+            return False
         self._sampling = True
         self._tap()
+        return True
 
     def take_frames(self) -> None:
         """Hand out what a callback sink holds."""
@@ -681,7 +681,7 @@ class Receiver:
             reception.head = -1 if wanted else self._plain_head
             reception.echo = self._sender.echo_in_place if self._echo_in_place else None
             reception.slot = self._inband_slot
-            reception.heard = self._context.heard.get(self.codec) if self._inband_slot >= 0 else None
+            reception.heard = self._context.listening.heard.get(self.codec) if self._inband_slot >= 0 else None
 
     def _close_sink(self, sink: Sink) -> None:
         try:
@@ -709,7 +709,7 @@ class Receiver:
         self.take_frames()
         self.set_sink(Sink())
         self.remote = nowhere
-        self._context.sounding.discard(self)
+        self._context.listening.sounding.discard(self)
         self._context.gathering.discard(self)
 
     def _emit(self, event: Event) -> None:

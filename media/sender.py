@@ -8,7 +8,8 @@ from collections.abc import Callable
 from struct import Struct
 
 from . import dtmf, inband
-from .context import LAWS, StreamContext
+from .context import StreamContext
+from .g711 import LAWS
 from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
 from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
 from .sources import CallbackSource, Format, Source

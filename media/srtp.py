@@ -7,10 +7,7 @@ as long as the session: rollover counter, SRTCP index and replay window go on, s
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    import pylibsrtp
+from typing import NamedTuple, Protocol
 
 
 class CryptoError(ValueError):
@@ -63,6 +60,18 @@ def check_keys(suite: str, send_key: bytes, receive_key: bytes) -> None:
         raise CryptoError(f"{suite} takes {known.key_length + known.salt_length} octets of key and salt")
 
 
+class _Context(Protocol):
+    """A `pylibsrtp.Session`: a name of its own, because the library may be missing."""
+
+    def protect(self, packet: bytes, /) -> bytes: ...
+
+    def protect_rtcp(self, packet: bytes, /) -> bytes: ...
+
+    def unprotect(self, packet: bytes, /) -> bytes: ...
+
+    def unprotect_rtcp(self, packet: bytes, /) -> bytes: ...
+
+
 class SrtpSession:
     """Protects what one stream sends and checks what it receives, RTP and RTCP, each direction with its key."""
 
@@ -79,9 +88,9 @@ class SrtpSession:
         except ImportError as error:
             raise SrtpUnavailable("SRTP needs pylibsrtp: pip install sipswarm[srtp]") from error
         self._errors = pylibsrtp.Error
-        self._contexts: dict[tuple[bool, str, bytes], pylibsrtp.Session] = {}
-        self._send: pylibsrtp.Session = self._context(True, suite, send_key)
-        self._receive: pylibsrtp.Session = self._context(False, suite, receive_key)
+        self._contexts: dict[tuple[bool, str, bytes], _Context] = {}
+        self._send: _Context = self._context(True, suite, send_key)
+        self._receive: _Context = self._context(False, suite, receive_key)
         self.invalid = 0
         """Packets received that were malformed or whose authentication failed."""
         self.replayed = 0
@@ -96,7 +105,7 @@ class SrtpSession:
         self._send = self._context(True, suite, send_key)
         self._receive = self._context(False, suite, receive_key)
 
-    def _context(self, outbound: bool, suite: str, key: bytes) -> "pylibsrtp.Session":
+    def _context(self, outbound: bool, suite: str, key: bytes) -> _Context:
         """The context of a direction and key: the one that it had, or a new one."""
         import pylibsrtp
 

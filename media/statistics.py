@@ -6,7 +6,7 @@ Reads counters, and has the time of the stream brought up to now.
 import math
 
 from . import quality, totals
-from .line import Line
+from .endpoint import StreamEndpoint
 from .messages import StreamStatistics
 from .presence import MediaTime
 from .receiver import FULL_SCALE_DBM0, Receiver
@@ -21,9 +21,9 @@ ONE_WAY_SHARE = 0.25
 """A peer whose media is there for less than this share of the time in which it was due counts as silent."""
 
 
-def statistics_of(line: Line, now: float) -> StreamStatistics:
+def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
     """Everything counted on one stream. now: seconds, monotonic."""
-    stream = line.stream
+    stream = endpoint.stream
     sender = stream.sender
     receiver = stream.receiver
     reception = receiver.reception
@@ -41,19 +41,19 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
     lost = max(0, expected - unique - receiver.thrown)
     ratio = lost / expected if expected else 0.0
     bursts = quality.burst_ratio(lost, loss_runs, expected)
-    rtcp = line.rtcp
+    rtcp = endpoint.rtcp
     late = receiver.late
     remote_expected = sender.packets_sent
     mos = 0.0
     codec = receiver.codec or sender.codec
-    time = line.presence.figures(now)
+    time = endpoint.presence.figures(now)
     missed_ratio = time.packets_missed / time.packets_due if time.packets_due else 0.0
     if received or time.packets_missed:
         delay = max(rtcp.round_trip, 0.0) / 2 + JITTER_BUFFER
         missing, of = (time.packets_missed, time.packets_due) if time.packets_due else (lost, expected)
         heard_loss = min(1.0, (missing + late) / of) if of else 0.0
         mos = quality.mos_cqe(codec, heard_loss, bursts, delay) or 0.0
-    address, port = line.remote() if receiver.last_at >= 0 else ("", 0)
+    address, port = endpoint.remote() if receiver.last_at >= 0 else ("", 0)
     return StreamStatistics(
         stream_id=stream.stream_id,
         seconds=now - stream.opened_at,
@@ -95,7 +95,7 @@ def statistics_of(line: Line, now: float) -> StreamStatistics:
         ssrc_changes=receiver.ssrc_changes,
         received_first=receiver.first_at - stream.opened_at if receiver.first_at >= 0 else -1.0,
         received_last=receiver.last_at - stream.opened_at if receiver.last_at >= 0 else -1.0,
-        one_way=one_way(line.settings.direction, sender.packets_sent, received, time),
+        one_way=one_way(endpoint.settings.direction, sender.packets_sent, received, time),
         media_due=time.due,
         media_present=time.present,
         media_gap=time.gap,

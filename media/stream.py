@@ -1,4 +1,4 @@
-"""One media line, sans-IO: its sending and its receiving half under one configuration (RFC 3264, 3550).
+"""One RTP stream, sans-IO: its sending and its receiving half under one configuration (RFC 3264, 3550).
 
 Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and RTCP are not known here.
 """
@@ -6,9 +6,7 @@ Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and 
 from typing import NamedTuple
 
 from .context import StreamContext
-from .messages import ConfigureStream, ProvideFrames
-from .messages import Sink as WantedSink
-from .messages import Source as Wanted
+from .messages import ConfigureStream, ProvideFrames, SinkSpec, SourceSpec
 from .receiver import Receiver
 from .sender import Sender
 from .sinks import Sink, WavSink
@@ -19,7 +17,7 @@ from .srtp import SrtpSession
 class Layer(NamedTuple):
     """A source, and what it was made from."""
 
-    wanted: Wanted
+    wanted: SourceSpec
     """As plain values, to make it again when the format changes; () = none was asked for."""
     source: Source
     request_id: int = 0
@@ -27,7 +25,7 @@ class Layer(NamedTuple):
 
 
 class Stream:
-    """One media line."""
+    """One RTP stream, whatever it is sent through."""
 
     __slots__ = ("below", "opened_at", "owner", "present", "receiver", "sender", "stream_id", "wanted_sink")
 
@@ -46,7 +44,7 @@ class Stream:
         self.below: Layer | None = None
         """What goes on when that ends; None = nothing lies over anything."""
         self.sender.ended = self.source_ended
-        self.wanted_sink: WantedSink = ()
+        self.wanted_sink: SinkSpec = ()
         """The sink as plain values; () = none was asked for."""
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
@@ -61,7 +59,7 @@ class Stream:
         self.sender.set_protection(session.protect if session is not None else None)
         self.receiver.srtp = session
 
-    def set_source(self, source: Source, wanted: Wanted = (), layer: str = "all", request_id: int = 0) -> None:
+    def set_source(self, source: Source, wanted: SourceSpec = (), layer: str = "all", request_id: int = 0) -> None:
         """Send from another source from the next packet on. wanted, layer, request_id: as in `SetSource`."""
         if layer == "over":
             self.below = self.below or self.present
@@ -96,7 +94,7 @@ class Stream:
         below = self.below.source if self.below is not None else None
         return self.sender.provide(command, below if isinstance(below, CallbackSource) else self.sender.source)
 
-    def set_sink(self, sink: Sink, wanted: WantedSink = ()) -> None:
+    def set_sink(self, sink: Sink, wanted: SinkSpec = ()) -> None:
         """Put what comes in elsewhere; the old sink is closed. wanted: as plain values."""
         self.sender.set_tap(self._record_sent if isinstance(sink, WavSink) and sink.takes_sent else None)
         self.receiver.set_sink(sink)
@@ -116,7 +114,7 @@ class Stream:
         except OSError as error:
             self.receiver.sink_failed(error)
 
-    def records_to(self, wanted: WantedSink) -> bool:
+    def records_to(self, wanted: SinkSpec) -> bool:
         """Whether that file is being written: then a re-INVITE that starts the media again does not empty it."""
         return wanted[:1] == ("file",) and wanted == self.wanted_sink and self.receiver.is_recording
 

@@ -58,7 +58,6 @@ CLOSING = frozenset(
         ("actors/handle/media_ports.py", "actors/handle/call.py"),
         ("actors/registration/actor.py", "actors/registration/keeper.py"),
         ("actors/transport/targets.py", "actors/transport/resolver.py"),
-        ("media/context.py", "media/receiver.py"),
     ]
 )
 """Imports within a folder that close a ring."""
@@ -97,8 +96,6 @@ TYPING_BLOCKS = {
     "actors/trace/recorder.py",
     "actors/transport/output.py",
     "actors/transport/pending_names.py",
-    "media/context.py",
-    "media/srtp.py",
 }
 """Files with `if TYPE_CHECKING`."""
 
@@ -350,8 +347,8 @@ LARGER = {
     "sipcore/session/transaction_user.py": {"imports": 14},
     "media/engine.py": {"imports": 14},
     "media/jitter.py": {"PlayoutBuffer attributes": 26},
-    "media/line.py": {"Line attributes": 31},
-    "media/presence.py": {"Presence attributes": 43},
+    "media/endpoint.py": {"StreamEndpoint attributes": 31},
+    "media/presence.py": {"Presence attributes": 44},
     "media/receiver.py": {"Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
     "media/totals.py": {"MediaTotals attributes": 36},

@@ -25,7 +25,7 @@ from ..diagnosis.offer_warnings import UNREADABLE, warning
 from ..diagnosis.request_loss import Loss
 from ..runtime.outbox import Outbox
 from . import crashed_call, info_dtmf, own_update, request_bodies
-from .media import CallMedia, Line, MediaDemand
+from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NEWS,
     Acknowledged,
@@ -143,7 +143,13 @@ class CallActor:
     # ---- commands of the user
 
     def invite(
-        self, headers: Headers, now: float, *, delayed: bool = False, hold: bool = False, lines: tuple[Line, ...] = ()
+        self,
+        headers: Headers,
+        now: float,
+        *,
+        delayed: bool = False,
+        hold: bool = False,
+        lines: tuple[MediaStream, ...] = (),
     ) -> None:
         """Place the call, or negotiate anew when it is up: first the media ports, then the INVITE with the offer.
 

@@ -63,8 +63,8 @@ class MediaDemand(NamedTuple):
     worker: int
     """which media worker"""
     parked_port: int = PARKED_PORT
-    source: media.Source = ("silence",)
-    sink: media.Sink = ("none",)
+    source: media.SourceSpec = ("silence",)
+    sink: media.SinkSpec = ("none",)
     codecs: tuple[Codec, ...] = DEFAULT_CODECS
     inactivity_limit: float = 30.0
     """seconds without any RTP, where some is due, until the stream says so"""
@@ -89,14 +89,14 @@ class MediaDemand(NamedTuple):
     """a description of the peer is refused for a line that decides nothing"""
     must_flow: bool = False
     """a first answer that refuses every line ends the call; else it goes on, and what is expected of it judges"""
-    file: media.Source = ()
+    file: media.SourceSpec = ()
     """a file that a handler is to send: a call whose file cannot be played comes to nothing, before it is answered"""
     statistics_interval: float = 0.0
     """seconds between two looks at the figures while the call is up; 0.0 = at its end only"""
 
 
-class Line:
-    """One media line of ours."""
+class MediaStream:
+    """One RTP stream of a call: what it is used for, and what is known of it. It belongs to one media line."""
 
     __slots__ = (
         *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
@@ -174,7 +174,7 @@ class CallMedia:
         """the descriptions that hold, and the offer that waits, in the dialog that is in force"""
         self.fork = 0
         """the number of that dialog"""
-        self.lines: list[Line] = []
+        self.lines: list[MediaStream] = []
         self.given: SessionDescription | None = None
         """a description of the user's own, in place of those that are made here (man page `sdp`)"""
         self.answered = False
@@ -184,14 +184,14 @@ class CallMedia:
         self._new_stream_id = new_stream_id
         self._sdp_id = sdp_id
         self._secret = secret
-        self._left: list[Line] = []
-        self._senders: list[Line] = []
-        self._left_senders: list[Line] = []
+        self._left: list[MediaStream] = []
+        self._senders: list[MediaStream] = []
+        self._left_senders: list[MediaStream] = []
         self._forks = {0: self.exchange}
         self._offered = self.exchange
         self._before: OfferAnswer | None = None
         self._aside: SessionDescription | None = None
-        self.playing: tuple[media.Source, int] | tuple[()] = ()
+        self.playing: tuple[media.SourceSpec, int] | tuple[()] = ()
         """what is sent over the source for a time, and the number of its request"""
         self.misfit = NOTHING_FITS
         """why the last offer that did not fit did not: code and text of a Warning"""
@@ -244,9 +244,9 @@ class CallMedia:
         opened = []
         for _ in range(count - len(self.lines)):
             if not self.demand.wanted:
-                self.lines.append(Line(0, self.demand.parked_port))
+                self.lines.append(MediaStream(0, self.demand.parked_port))
                 continue
-            line = Line(self._new_stream_id())
+            line = MediaStream(self._new_stream_id())
             self.lines.append(line)
             opened.append(line.stream_id)
             self._commands.append(self._open(line.stream_id))
@@ -272,7 +272,7 @@ class CallMedia:
 
     def _wanted(self, offer: SessionDescription) -> list[bool]:
         """For each line of an offer, whether `answer` can accept it, as far as that is known before its port is."""
-        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
         return [
             each and is_sendable(line.address, self.demand.address)
             for each, line in zip(wanted, offer.media, strict=True)
@@ -280,7 +280,7 @@ class CallMedia:
 
     def _note_misfit(self, offer: SessionDescription) -> None:
         """Note why nothing of an offer fits."""
-        wanted = wanted_lines(offer, self._local_media(Line(0, PARKED_PORT)), address=self.demand.address)
+        wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
         self.misfit = NO_ADDRESS if any(wanted) else NOTHING_FITS
 
     @property
@@ -299,11 +299,11 @@ class CallMedia:
             self._note_misfit(offer)
         return fits
 
-    def adopt(self, lines: Sequence[Line]) -> None:
+    def adopt(self, lines: Sequence[MediaStream]) -> None:
         """Use streams that were opened beforehand (man page `media_lsocks`)."""
         self.lines = list(lines)
 
-    def send_through(self, senders: Sequence[Line]) -> None:
+    def send_through(self, senders: Sequence[MediaStream]) -> None:
         """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
         for line in self._senders:
             if line.stream_id and not line.closed and line not in senders:
@@ -572,7 +572,7 @@ class CallMedia:
                 if line.configured and not line.closed:
                     self._commands.append(media.ExpectMedia(line.stream_id))
 
-    def set_source(self, source: media.Source, *, request_id: int = 0, under: bool = False) -> None:
+    def set_source(self, source: media.SourceSpec, *, request_id: int = 0, under: bool = False) -> None:
         """Replace what every line sends, those of later ports included. under: what plays goes on over it."""
         self.demand = self.demand._replace(source=source)
         self._source_request = request_id
@@ -581,7 +581,7 @@ class CallMedia:
         for each in self._configured_lines():
             self._commands.append(media.SetSource(each.stream_id, source, request_id, "under" if under else "all"))
 
-    def play(self, source: media.Source, request_id: int) -> None:
+    def play(self, source: media.SourceSpec, request_id: int) -> None:
         """Send something on every line for a time, those of later ports included."""
         self.playing = source, request_id
         for each in self._configured_lines():
@@ -598,7 +598,7 @@ class CallMedia:
         self.demand = self.demand._replace(source=("none",))
         self._source_request = 0
 
-    def set_sink(self, sink: media.Sink, *, request_id: int = 0) -> None:
+    def set_sink(self, sink: media.SinkSpec, *, request_id: int = 0) -> None:
         """Replace where every line puts what it receives, those of later ports included."""
         self.demand = self.demand._replace(sink=sink)
         self._sink_request = request_id
@@ -636,15 +636,15 @@ class CallMedia:
         """The index of the line that a stream belongs to; -1 for none in use."""
         return next((index for index, line in enumerate(self.lines) if line.stream_id == stream_id), -1)
 
-    def _configured_lines(self) -> list[Line]:
+    def _configured_lines(self) -> list[MediaStream]:
         """Those that are not configured yet get what holds then."""
         return [line for line in self._open_lines(-1) if line.configured]
 
-    def _open_lines(self, number: int) -> list[Line]:
+    def _open_lines(self, number: int) -> list[MediaStream]:
         lines = self.lines if number < 0 else self.lines[number : number + 1]
         return [line for line in lines if line.stream_id and line.port and not line.closed]
 
-    def _local_media(self, line: Line) -> LocalMedia:
+    def _local_media(self, line: MediaStream) -> LocalMedia:
         ptime = self.demand.interval * 1000 if self.demand.interval and self.demand.codecs != DEFAULT_CODECS else None
         local = LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
         if self.demand.srtp == "off":
@@ -657,7 +657,7 @@ class CallMedia:
             crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
         )
 
-    def _offered_media(self, number: int, line: Line) -> LocalMedia:
+    def _offered_media(self, number: int, line: MediaStream) -> LocalMedia:
         """What we offer for a line: in the profile that it was last in use with, so that no offer drops encryption."""
         local = self._local_media(line)
         protocols = self.exchange.protocols
@@ -723,7 +723,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
     name = stream_codec(codec.name, codec.channels)
     # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
-    source: media.Source = demand.source if line.send or not (line.active and demand.source) else ("none",)
+    source: media.SourceSpec = demand.source if line.send or not (line.active and demand.source) else ("none",)
     events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)
     methods = demand.dtmf_methods

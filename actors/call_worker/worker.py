@@ -25,7 +25,7 @@ from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
 from ..bus.slots import mint_call_id, slot_of_text
 from ..call.actor import CallActor
-from ..call.media import Line, MediaDemand
+from ..call.media import MediaDemand, MediaStream
 from ..config import NodeConfig, is_wildcard
 from ..diagnosis.crash_log import FAILURES, CrashLog
 from ..errors import ConfigurationError, Overloaded
@@ -304,7 +304,7 @@ class CallWorker:
             self.touch(call.actor)
         return call
 
-    def lines_of(self, param: CallParameters) -> tuple[Line, ...]:
+    def lines_of(self, param: CallParameters) -> tuple[MediaStream, ...]:
         """The media lines of `media_lsocks`."""
         return tuple(lease.line for lease in media_ports.leases(param.media_lsocks))
 

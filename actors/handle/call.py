@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from sipswarm.media.messages import Sink, Source, StreamStatistics
+from sipswarm.media.messages import SinkSpec, SourceSpec, StreamStatistics
 from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
@@ -92,7 +92,7 @@ class Call:
     """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
     handler: MediaHandler | None = None
     """what runs on the media now"""
-    stopped: "tuple[MediaHandler | None, Source] | None" = None
+    stopped: "tuple[MediaHandler | None, SourceSpec] | None" = None
     """what `rtp_cleanup` has stopped, until the next INVITE"""
     media_requests: MediaRequests | None = None
     """what was asked of the media; not for users"""
@@ -581,7 +581,7 @@ class Call:
         self.handler = handler
         return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
 
-    def play(self, source: str | Path | Source, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
+    def play(self, source: str | Path | SourceSpec, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
         """Send a file, or another source (see `media.messages`), over what is sent now, which goes on afterwards.
 
         It begins at once, in place of an earlier play; awaiting it waits for its end and returns the digit that ended
@@ -635,7 +635,7 @@ class Call:
         """Start again what `rtp_cleanup` has stopped; an INVITE was answered."""
         if self.stopped is not None:
             (handler, source), self.stopped = self.stopped, None
-            sink: Sink = ("callback",) if handler is not None and handler.write is not None else ("none",)
+            sink: SinkSpec = ("callback",) if handler is not None and handler.write is not None else ("none",)
             self._run(MediaHandler(source, sink), under=True)
             self.handler = handler
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
-from sipswarm.media.messages import Source
+from sipswarm.media.messages import SourceSpec
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
@@ -67,7 +67,7 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     return wishes
 
 
-def check_source(source: Source, codecs: Iterable[Codec]) -> None:
+def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
     """See that every codec of a call can carry what it is to send: a re-INVITE may choose any of them.
 
     Raises:

@@ -10,7 +10,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sipswarm.media.messages import Sink, Source
+from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..errors import ConfigurationError
 from .callbacks import Callback, answers_later
@@ -34,8 +34,8 @@ _READ: Final = 2
 class MediaHandler:
     """What is sent and where what is received goes."""
 
-    source: Source = ("silence",)
-    sink: Sink = ("none",)
+    source: SourceSpec = ("silence",)
+    sink: SinkSpec = ("none",)
     read: FrameReader | None = None
     """asked for frames, with source ("callback",) or ("callback", seconds ahead)"""
     write: FrameWriter | None = None
@@ -107,7 +107,7 @@ def _most_arguments(what: str, action: Callable[..., Any], count: int) -> int:
     return min(positional, count)
 
 
-def _sink_of(output: str | Path | FrameWriter | None) -> tuple[Sink, FrameWriter | None]:
+def _sink_of(output: str | Path | FrameWriter | None) -> tuple[SinkSpec, FrameWriter | None]:
     if output is None:
         return ("none",), None
     if isinstance(output, str | Path):
@@ -161,7 +161,7 @@ SIDES: Final = ("heard", "stereo", "mixed")
 """what a recording holds: what comes in, or what is sent too, on a channel of its own or in the same one"""
 
 
-def recording_sink(file: str | Path, sides: str = "heard") -> Sink:
+def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
     """The sink of a recording.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sipswarm.media import messages as media
 
-from ..call.media import Line
+from ..call.media import MediaStream
 from ..diagnosis.failure_reasons import reason_of
 from ..errors import Overloaded
 from ..runtime.outbox import Outbox
@@ -31,7 +31,7 @@ class MediaLease:
     def __init__(
         self, outbox: Outbox, worker: int, address: str, sockets: Sequence[socket.socket] = (), *, bound: str = ""
     ) -> None:
-        self.line = Line(outbox.new_stream_id())
+        self.line = MediaStream(outbox.new_stream_id())
         self.address = address
         self.port = 0
         self.rtcp_port = 0

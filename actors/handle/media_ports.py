@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..call.media import Line
+from ..call.media import MediaStream
 from ..errors import ConfigurationError
 from .demand import demand_wishes, given_description
 from .media_lease import MediaLease
@@ -100,7 +100,7 @@ def send_through(call: "Call") -> None:
         call.worker.bring_media(call.actor)
     for lease in leases(given):
         lease.give_to(call.actor)
-    call.actor.media.send_through([each.line if isinstance(each, MediaLease) else Line(0) for each in given])
+    call.actor.media.send_through([each.line if isinstance(each, MediaLease) else MediaStream(0) for each in given])
 
 
 def reshape(call: "Call", changed: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Final, NamedTuple
 
-from sipswarm.media.messages import Sink, Source
+from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..call.media import CallMedia
 from ..errors import MediaError
@@ -44,7 +44,7 @@ class _Play(NamedTuple):
     """by itself"""
 
 
-def _has_end(source: Source) -> bool:
+def _has_end(source: SourceSpec) -> bool:
     return source[:1] == ("callback",) or (source[:1] == ("file",) and len(source) > 2 and int(source[2]) >= 0)
 
 
@@ -76,7 +76,7 @@ class MediaRequests:
 
     # ---- asking
 
-    def play(self, source: Source, until: str) -> MediaRequest:
+    def play(self, source: SourceSpec, until: str) -> MediaRequest:
         """Send a source over what is sent now, in place of an earlier play."""
         self._finish("")
         request = self._begin()
@@ -97,7 +97,7 @@ class MediaRequests:
             self._media.stop_playing()
             self._flush()
 
-    def start(self, source: Source, sink: Sink, *, under: bool) -> MediaRequest:
+    def start(self, source: SourceSpec, sink: SinkSpec, *, under: bool) -> MediaRequest:
         """Send and receive otherwise from now on. under: a play goes on over it."""
         if not under:
             self._finish("")
@@ -108,7 +108,7 @@ class MediaRequests:
             self._flush()
         return request
 
-    def record(self, sink: Sink) -> MediaRequest:
+    def record(self, sink: SinkSpec) -> MediaRequest:
         """Put what comes in elsewhere from now on."""
         request = self._begin()
         if not request.done():

@@ -7,7 +7,7 @@ opened here: whether they can be played or written is the worker's to say.
 from math import isfinite
 from typing import Any, Final
 
-from sipswarm.media.messages import Sink, Source
+from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
@@ -26,7 +26,7 @@ _FORMS: Final = (
 )
 
 
-def checked_source(given: Any) -> Source:
+def checked_source(given: Any) -> SourceSpec:
     """A source as plain values.
 
     Raises:
@@ -46,7 +46,7 @@ def checked_source(given: Any) -> Source:
     raise ConfigurationError(f"source {_shown(given)}: there are names of files, {_FORMS}")
 
 
-def checked_sink(given: Any) -> Sink:
+def checked_sink(given: Any) -> SinkSpec:
     """A sink as plain values.
 
     Raises:

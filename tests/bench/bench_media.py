@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sipswarm.media.engine import MediaEngine, MediaSettings
-from sipswarm.media.messages import ConfigureStream, OpenStream, Source, StreamOpened
+from sipswarm.media.messages import ConfigureStream, OpenStream, SourceSpec, StreamOpened
 
 HERE = Path(__file__).resolve().parent
 HOME = "127.0.0.1"
@@ -36,7 +36,7 @@ Counted = dict[str, Any]
 # our side: one process with an engine
 
 
-def run_engine(source: Source, direction: str, streams: int, seconds: float, first_port: int) -> None:
+def run_engine(source: SourceSpec, direction: str, streams: int, seconds: float, first_port: int) -> None:
     """The body of a process: open, tell the ports, read the peer's, run, print the counters as JSON."""
     settings = MediaSettings(port_first=first_port, port_last=first_port + 9999, max_streams=streams)
     engine = MediaEngine(settings)
@@ -373,7 +373,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.engine:
         name, _, direction = given.engine.partition(":")
-        source: Source = ("echo", 0) if name == "echo" else (name,)
+        source: SourceSpec = ("echo", 0) if name == "echo" else (name,)
         run_engine(source, direction or "sendrecv", given.streams, given.seconds, given.first_port)
         return
     rows, raw = measure(given.streams, given.seconds)

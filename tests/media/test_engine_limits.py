@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from sipswarm.media import rtcp
+from sipswarm.media.endpoint import BUFFER
 from sipswarm.media.engine import MediaEngine, MediaSettings
-from sipswarm.media.line import BUFFER
 from sipswarm.media.messages import (
     CloseStream,
     Command,

@@ -15,8 +15,8 @@ from sipswarm.media.messages import (
     ProvideFrames,
     SetSink,
     SetSource,
-    Source,
     SourceFinished,
+    SourceSpec,
     StopSource,
     StreamOpened,
     StreamRefused,
@@ -28,7 +28,7 @@ from tests.media.world import HOME, World
 OVER = 101
 
 
-def numbered(file: Path, first: int, count: int) -> Source:
+def numbered(file: Path, first: int, count: int) -> SourceSpec:
     """A raw file whose packets say their number."""
     file = file.with_suffix(".raw")
     file.write_bytes(b"".join(bytes([first + each]) * 160 for each in range(count)))
@@ -45,7 +45,7 @@ class Sent:
         self.peer = bind(HOME, 0)
         self.packets: list[RtpPacket] = []
 
-    def configure(self, source: Source = (), **more: object) -> None:
+    def configure(self, source: SourceSpec = (), **more: object) -> None:
         command = ConfigureStream(1, remote_address=HOME, remote_port=self.peer.getsockname()[1], source=source)
         self.world.do(self.engine, command._replace(**more))  # type: ignore[arg-type]  # any field of the command
 
@@ -85,7 +85,7 @@ def test_a_file_goes_on_where_it_was_and_no_interval_is_empty(sent: Sent, tmp_pa
     assert sent.world.said(sent.engine, CommandDone) == [CommandDone(1, 7)]
 
 
-BELOW: dict[str, Source] = {
+BELOW: dict[str, SourceSpec] = {
     "silence": ("silence",),
     "tone": ("tone", 440.0),
     "none": ("none",),

@@ -278,12 +278,12 @@ def test_a_digit_whose_end_was_lost_runs_out() -> None:
     line.audio([1, 2])
     for number, duration in ((3, 160), (4, 320)):
         line.receive(RtpPacket(101, number, 480, 5, bytes((9, 10)) + duration.to_bytes(2, "big")), 0.06)
-    (receiver,) = line.context.sounding
+    (receiver,) = line.context.listening.sounding
     receiver.expire_digit(0.07)
     assert len(line.events()) == 1
     receiver.expire_digit(1.0)
     assert line.events() == [DtmfReceived(1, "9", 40, "rfc4733")]
-    assert not line.context.sounding
+    assert not line.context.listening.sounding
 
 
 def test_octets_are_those_of_the_payloads() -> None:
@@ -353,13 +353,13 @@ def test_inband_digits_are_found_in_the_audio() -> None:
     line = Line(DTMF._replace(dtmf_methods=("rfc4733", "inband")))
     line.audio([1, 2])
     tones(line, "5", at=0.04, first=3)
-    line.context.detect(0.3)
+    line.context.listening.detect(0.3)
     tones(line, "6", at=0.3, first=13)
-    line.context.detect(0.5)
+    line.context.listening.detect(0.5)
     found = [(event.event, event.mode) for event in line.events() if isinstance(event, DtmfReceived)]
     assert found == [("5", "inband"), ("6", "inband")]
     line.stream.configure(DTMF, True)
-    assert not line.context.listening
+    assert not line.context.listening.streams
 
 
 def test_a_tone_still_sounding_at_the_end_is_reported() -> None:
@@ -368,7 +368,7 @@ def test_a_tone_still_sounding_at_the_end_is_reported() -> None:
     generator = ToneGenerator(g711.PCMU)
     for place in range(5):
         line.audio([3 + place], at=0.04 + place * 0.02, payload=generator.frame("4", place * 160, 160, 800))
-    line.context.detect(0.2)
+    line.context.listening.detect(0.2)
     line.stream.close()
     assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["4"]
 
@@ -377,9 +377,9 @@ def test_audio_that_waits_for_the_detector_is_not_left_to_the_next_stream() -> N
     line = Line(DTMF._replace(dtmf_methods=("inband",)))
     line.audio([1, 2])
     tones(line, "4", at=0.04, first=3)
-    assert line.context.waiting == 12
+    assert line.context.listening.waiting == 12
     line.stream.configure(DTMF, True)
-    assert line.context.waiting == 0
+    assert line.context.listening.waiting == 0
     assert [event.event for event in line.events() if isinstance(event, DtmfReceived)] == ["4"]
 
 
@@ -388,7 +388,7 @@ def test_one_key_press_in_both_modes_is_one_digit() -> None:
     line.audio([1, 2])
     line.receive(RtpPacket(101, 3, 480, 5, bytes((5, 0x8A, 3, 32))), 0.06)
     tones(line, "5", at=0.0, first=4)
-    line.context.detect(0.15)
+    line.context.listening.detect(0.15)
     assert [event.mode for event in line.events() if isinstance(event, DtmfReceived)] == ["rfc4733"]
 
 
@@ -415,7 +415,7 @@ def test_a_gateway_that_lets_the_tone_through_beside_its_event_presses_once(
                 event = bytes((5, 10 | (0x80 if tick + 1 >= length else 0))) + duration.to_bytes(2)
                 line.receive(RtpPacket(101, number, 90_000 * (key + 1), 5, event), now)
                 number += 1
-            line.context.detect(now)
+            line.context.listening.detect(now)
             line.stream.receiver.expire_digit(now)
     assert "".join(event.event for event in line.events() if isinstance(event, DtmfReceived)) == "555"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipswarm.actors.call.media import LARGEST_PAYLOAD, CallMedia, Line, MediaDemand, is_sendable
+from sipswarm.actors.call.media import LARGEST_PAYLOAD, CallMedia, MediaDemand, MediaStream, is_sendable
 from sipswarm.actors.diagnosis.offer_warnings import NOTHING_FITS
 from sipswarm.actors.handle.demand import BY_NAME, named_codecs
 from sipswarm.media.engine import MediaEngine
@@ -57,7 +57,7 @@ class Side:
         demand = MediaDemand(True, HOME, 0, codecs=named_codecs(codecs), source=("silence",), srtp=srtp)
         self.media = CallMedia(demand, commands, itertools.count(1).__next__, 1, bytes)
         self.commands = commands
-        self.media.lines = [Line(1, 4000, 4001)]
+        self.media.lines = [MediaStream(1, 4000, 4001)]
 
     def offers(self, answer: bytes) -> bool:
         self.media.offer()
@@ -162,7 +162,7 @@ def test_an_address_that_nothing_can_be_sent_to_is_refused_while_answering(
 def test_the_line_with_an_address_is_taken_beside_one_that_names_a_host(engine: MediaEngine) -> None:
     """Of two lines the answer refuses the first alone (RFC 3264 6)."""
     side = Side(engine, "pcmu")
-    side.media.lines.append(Line(2, 4004, 4005))
+    side.media.lines.append(MediaStream(2, 4004, 4005))
     offer = description("0", "c=IN IP4 elsewhere.example.org") + b"m=audio 4006 RTP/AVP 0\r\n"
     side.media.take_offer(offer)
     assert side.media.fits_offer
@@ -187,7 +187,7 @@ def test_a_later_offer_of_digits_or_noise_alone_is_refused_and_changes_nothing(
 @pytest.mark.parametrize("role", ["offers", "answers"])
 def test_digits_alone_beside_a_line_of_audio_are_refused(engine: MediaEngine, role: str) -> None:
     side = Side(engine, "pcmu")
-    side.media.lines.append(Line(2, 4004, 4005))
+    side.media.lines.append(MediaStream(2, 4004, 4005))
     described = description("0 101") + b"m=audio 4006 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"
     assert getattr(side, role)(described)
     assert [line.active for line in side.media.agreed()] == [True, False]

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sipswarm.actors.call.media import CallMedia, Line, MediaDemand
+from sipswarm.actors.call.media import CallMedia, MediaDemand, MediaStream
 from sipswarm.actors.errors import MediaError
 from sipswarm.actors.handle.media_requests import HELD_TIME, LOOK, MediaRequest, MediaRequests
-from sipswarm.media.messages import Command, SetSink, SetSource, Source, StopSource
+from sipswarm.media.messages import Command, SetSink, SetSource, SourceSpec, StopSource
 from tests.actors.virtual_loop import run
 
-FILE: Source = ("file", "a.wav", 1)
+FILE: SourceSpec = ("file", "a.wav", 1)
 
 
 class Call:
@@ -22,7 +22,7 @@ class Call:
         self.commands: list[Command] = []
         demand = MediaDemand(True, "192.0.2.1", 0)
         self.media = CallMedia(demand, self.commands, itertools.count(1).__next__, 1, bytes)
-        self.line = Line(1, 4000, 4001)
+        self.line = MediaStream(1, 4000, 4001)
         self.line.configured = True
         self.media.lines = [self.line]
         loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ def scenario(of: Callable[[Call], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize("source", [FILE, ("callback",), ("file", "a.wav", 3)])
-def test_what_the_peer_lets_nobody_hear_is_given_up_after_a_hold_without_a_break(source: Source) -> None:
+def test_what_the_peer_lets_nobody_hear_is_given_up_after_a_hold_without_a_break(source: SourceSpec) -> None:
     async def held(call: Call) -> None:
         loop = asyncio.get_running_loop()
         request = call.requests.play(source, "")
@@ -66,7 +66,7 @@ def test_what_the_peer_lets_nobody_hear_is_given_up_after_a_hold_without_a_break
 
 
 @pytest.mark.parametrize("source", [("tone", 440.0), ("silence",), ("file", "a.wav", -1), ("echo", 0), ("none",)])
-def test_what_has_no_end_waits_as_long_as_it_is_asked_to(source: Source) -> None:
+def test_what_has_no_end_waits_as_long_as_it_is_asked_to(source: SourceSpec) -> None:
     async def held(call: Call) -> None:
         call.line.may_send = False
         request = call.requests.play(source, "5")

@@ -33,8 +33,8 @@ _KEPT = 64
 """Packets kept of sources on probation; the oldest goes."""
 
 
-class Line:
-    """One media line on the network."""
+class StreamEndpoint:
+    """One stream on the network: its sockets, and who may send to them."""
 
     __slots__ = (
         "_buffer",
@@ -99,7 +99,7 @@ class Line:
         self.settings = ConfigureStream(stream.stream_id)
         """The newest configuration."""
         self.chore = -1
-        """In which bucket of its chores the engine holds the line."""
+        """In which bucket of its chores the engine holds the endpoint."""
         self.visits = 0
         """How often the engine looked after it."""
         self.heard = False
