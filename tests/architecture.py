@@ -369,6 +369,44 @@ def fixed_patterns(source: Source) -> Iterator[str]:
                     yield _at(source, node.lineno, f"re.{verb} in passing: compile the pattern at the top of the file")
 
 
+DESCRIPTOR = {"__get__", "__set__", "__delete__", "__set_name__"}
+
+
+def compilable(source: Source) -> Iterator[str]:
+    """A module of sipcore compiles from the same source (mypyc): fixed classes, constants that are Final."""
+    if source.package != "sipcore":
+        return
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.FunctionDef(body=body) | ast.AsyncFunctionDef(body=body) | ast.If(body=body):
+                for each in body:
+                    if isinstance(each, ast.ClassDef):
+                        yield _at(source, each.lineno, f"{each.name} stands in a function or an if")
+            case ast.ClassDef():
+                yield from _compilable_class(source, node)
+            case ast.Attribute(value=ast.Name(id="object"), attr="__setattr__"):
+                yield _at(source, node.lineno, "object.__setattr__")
+            case ast.Attribute(attr="__slots__"):
+                yield _at(source, node.lineno, "__slots__ is read: a compiled class has none")
+
+
+def _compilable_class(source: Source, node: ast.ClassDef) -> Iterator[str]:
+    bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+    is_enum = any(base.endswith("Enum") for base in bases)
+    is_record = "NamedTuple" in bases or any("dataclass" in ast.unparse(each) for each in node.decorator_list)
+    for each in node.body:
+        match each:
+            case ast.FunctionDef(name=name) if name in DESCRIPTOR:
+                yield _at(source, each.lineno, f"{node.name} is a descriptor")
+            case ast.FunctionDef(name="__init__") if is_enum:
+                yield _at(source, each.lineno, f"the Enum {node.name} has an __init__")
+            case ast.Assign(targets=[ast.Name(id=name)]) if not is_enum and name != "__slots__":
+                yield _at(source, each.lineno, f"{node.name}.{name} is neither Final nor ClassVar")
+            case ast.AnnAssign(annotation=annotation, value=ast.expr()) if not is_record:
+                if not any(word in ast.unparse(annotation) for word in ("Final", "ClassVar")):
+                    yield _at(source, each.lineno, f"{ast.unparse(each.target)} is neither Final nor ClassVar")
+
+
 SCANS = {"search", "findall", "finditer", "split", "sub", "subn"}
 
 
@@ -653,5 +691,6 @@ RULES: tuple[Rule, ...] = (
     telling_name,
     lean_init,
     fixed_patterns,
+    compilable,
 )
 """What holds for every file of the packages."""

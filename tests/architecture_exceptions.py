@@ -337,6 +337,7 @@ LARGER = {
     "actors/transport/connection.py": {"Connection attributes": 23, "__init__ parameters": 12},
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
+    "sipcore/message/messages.py": {"Message methods": 39},  # 25 are headers: a property each, which users read too
     "sipcore/session/in_dialog.py": {"imports": 16},
     "sipcore/session/invite_session.py": {"imports": 17},
     "sipcore/session/invite_uac.py": {"imports": 18},

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .aka import AkaKeys, AkaServer
-    from .digest import Account, Challenge, Credentials, DigestClient
+    from .digest import Challenge, Credentials, DigestClient
     from .digest_server import DigestServer, Outcome, Verdict
 
 __all__ = [
-    "Account",
     "AkaKeys",
     "AkaServer",
     "Challenge",
@@ -21,7 +20,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Account": "digest",
     "AkaKeys": "aka",
     "AkaServer": "aka",
     "Challenge": "digest",

@@ -11,7 +11,7 @@ import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 NAME: Final = "AKAv1-MD5"
 """as the registry writes it"""
@@ -56,6 +56,7 @@ KeyLookup = Callable[[str], "AkaKeys | None"]
 """Called with a user's name; returns its keys, None when it has none."""
 
 
+@final
 class AkaServer:
     """Makes nonces of AKA, and knows what must come back.
 

@@ -7,8 +7,8 @@ challenger may be answered at all is decided by that lookup, which is asked with
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..leniency import Leniency
@@ -53,11 +53,6 @@ class Challenge(NamedTuple):
     """The server wants a hash instead of the user's name (RFC 7616 section 3.4.4)."""
     written_algorithm: str | None
     """As the challenge writes it, to be given back; None when it writes none."""
-
-    @property
-    def base_algorithm(self) -> str:
-        """The algorithm without "-sess"."""
-        return self.algorithm.removesuffix("-sess")
 
     def usable_qop(self) -> str | None:
         """ "auth" before "auth-int", "" for a challenge without qop, None when it asks for something unknown only."""
@@ -210,37 +205,7 @@ def response_hash(
     return hash_text(algorithm, f"{ha1}:{middle}:{ha2}")
 
 
-class Account(NamedTuple):
-    """A user's name and password, and to whom they may be shown."""
-
-    username: str
-    password: str
-    realm: str
-    """The realm of the challenge; "*" for any."""
-    host: str
-    """The host that the challenged request was sent to (registrar, proxy or domain); "*" for any, which gives a hash of
-    the password to everybody who asks."""
-
-    def __repr__(self) -> str:
-        return f"Account(realm={self.realm!r}, host={self.host!r})"
-
-
-class Accounts:
-    """A credentials lookup over a few accounts: the first whose realm and host both match is used."""
-
-    __slots__ = ("_accounts",)
-
-    def __init__(self, accounts: Iterable[Account]) -> None:
-        self._accounts = tuple(accounts)
-
-    def __call__(self, realm: str, host: str) -> tuple[str, str] | None:
-        """User and password for a challenger, or None."""
-        for account in self._accounts:
-            if account.realm in ("*", realm) and account.host.lower() in ("*", host.lower()):
-                return account.username, account.password
-        return None
-
-
+@final
 class _Space:
     """A protection space we have credentials for: one realm at one host, as proxy or as user agent."""
 
@@ -291,6 +256,7 @@ _PROXY = "Proxy-Authorization"
 _USER = "Authorization"
 
 
+@final
 class DigestClient:
     """Answers challenges to requests of one call or registration, and authorizes later requests beforehand.
 

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..errors import ParseError
 from ..leniency import Leniency
@@ -77,6 +77,7 @@ class Verdict(NamedTuple):
         return self.outcome is Outcome.OK
 
 
+@final
 class DigestServer:
     """Challenges and verifies for one realm in one process.
 

@@ -1,6 +1,6 @@
 """Typed values of header fields: name-addr, Via, CSeq and the small ones of the call extensions.
 
-RFC 3261 section 20 and 25, RFC 3262 (RAck), RFC 3326 (Reason), RFC 3891 (Replaces), RFC 4028 (Session-Expires),
+RFC 3261 section 20 and 25, RFC 3262 (RAck), RFC 3891 (Replaces), RFC 4028 (Session-Expires),
 RFC 6665 (Event, Subscription-State). Every value is made from one header value, unfolded and trimmed, and writes
 itself back with `str`. Knows no message.
 """
@@ -333,35 +333,6 @@ class Replaces(NamedTuple):
     def __str__(self) -> str:
         early = ";early-only" if self.early_only else ""
         return f"{self.call_id};to-tag={self.to_tag};from-tag={self.from_tag}{early}"
-
-
-class Reason(NamedTuple):
-    """One Reason value: protocol, cause and text (RFC 3326)."""
-
-    protocol: str
-    params: Parameters
-
-    @classmethod
-    def parse(cls, text: str) -> "Reason":
-        """Read one Reason value. Raises ParseError."""
-        return cls(*_token_with_parameters(text, "Reason"))
-
-    @property
-    def cause(self) -> int | None:
-        """The cause, such as a Q.850 or SIP status code, or None when absent or malformed."""
-        return _number_or_none(self.params.get("cause"), 2**31 - 1)
-
-    @property
-    def text(self) -> str:
-        """The text, or an empty string."""
-        return self.params.get("text") or ""
-
-    def __str__(self) -> str:
-        # RFC 3326 section 2: the text is a quoted string even where a token would do.
-        cause = f";cause={self.params['cause']}" if self.params.get("cause") else ""
-        text = f";text={quote(self.text)}" if "text" in self.params else ""
-        rest = {name: value for name, value in self.params.items() if name not in ("cause", "text")}
-        return self.protocol + cause + text + format_parameters(rest)
 
 
 class RetryAfter(NamedTuple):

@@ -7,7 +7,7 @@ more is read: the framing is lost, so the connection has to be closed.
 
 import enum
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..errors import ParseError
 from . import peek
@@ -42,6 +42,7 @@ class Phase(enum.Enum):
     FAILED = "framing is lost"
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class FramingLimits:
     """What one connection may hold and how long it may take, octets and seconds."""
@@ -58,6 +59,7 @@ class FramingLimits:
     """Without any message or keep-alive."""
 
 
+@final
 class StreamFramer:
     """Cuts one connection's octets into messages.
 

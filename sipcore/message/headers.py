@@ -6,12 +6,12 @@ message is read (`mending.Reading`): what a reader refuses is mended, or counts 
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from ..errors import LocalProtocolError, ParseError
 from ..leniency import Leniency, Used
 from .grammar import BLANK, MAX_VALUES, cut_commas, is_token, split_values
-from .mending import LENIENT_REQUEST, Mend
+from .mending import LENIENT_REQUEST, Mend, mend_value
 
 _T = TypeVar("_T")
 
@@ -81,6 +81,7 @@ def value_of(line: str) -> str:
     return unfold(line.split(":", 1)[1])
 
 
+@final
 class Headers:
     """The header lines of a message, in order.
 
@@ -152,6 +153,28 @@ class Headers:
                 break
         return values[:MAX_VALUES]
 
+    def optional(self, name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> _T | None:
+        """Read an optional header that stands once; None without one, and for one that cannot be read.
+
+        parse: raises ParseError for a value that it refuses. mend: rewrites such a value where the reading is not
+        strict. Raises ParseError in a strict reading of a request.
+        """
+        value = self.get(name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ParseError:
+            return self._recover(key_of(name), value, parse, mend)
+
+    def each(self, name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> list[_T]:
+        """Read all values of a header; one that cannot be read costs that value only. As `optional` otherwise."""
+        values = self.values(name)
+        try:
+            return [parse(value) for value in values]
+        except ParseError:
+            return self._recover_list(key_of(name), values, parse, mend)
+
     # What a reader refuses
 
     def note(self, *used: Leniency) -> None:
@@ -182,7 +205,7 @@ class Headers:
             self.reading = reading.with_used(*used, mended={key: text} if key else None)
             return found
 
-    def recover(self, key: str, value: str, parse: Callable[[str], _T], mend: Mend) -> _T | None:
+    def _recover(self, key: str, value: str, parse: Callable[[str], _T], mend: Mend) -> _T | None:
         """Read a value of an optional header that its reader refused: mended, or None as if it were absent.
 
         Raises ParseError in a strict reading of a request.
@@ -195,8 +218,8 @@ class Headers:
             self.lose(key)
             return None
 
-    def recover_list(self, key: str, values: list[str], parse: Callable[[str], _T], mend: Mend) -> list[_T]:
-        """Read a list of which one value was refused: what can be read of it counts. Raises as `recover`."""
+    def _recover_list(self, key: str, values: list[str], parse: Callable[[str], _T], mend: Mend) -> list[_T]:
+        """Read a list of which one value was refused: what can be read of it counts. Raises as `_recover`."""
         found: list[_T] = []
         unmended = MAX_MENDED
         lost = False

@@ -7,7 +7,7 @@ guesses what a peer meant: where a mend would have to, the value stays refused.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, final
 
 from ..errors import ParseError
 from ..leniency import Leniency, Used
@@ -17,6 +17,7 @@ Mend = Callable[[str, Used], str]
 """Rewrites a value; raises ParseError for what it cannot mend."""
 
 
+@final
 class Reading:
     """How the fields of one message are read, and what that took. The four usual ones are shared: see `own`.
 

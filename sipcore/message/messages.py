@@ -1,41 +1,34 @@
 """Requests and responses: a start line, headers kept as they came, a body, and typed values on demand.
 
-RFC 3261 sections 7 and 8. A typed value is read when somebody asks for it and remembered until a header changes. An
-optional header that cannot be read counts as absent, one value of a list costs that value only; `leniencies` names
-what that took, `Request.check` raises ParseError for what a request cannot do without. Knows no transaction, no dialog
-and no socket.
+RFC 3261 sections 7 and 8. Messages have a property for each header that calls and registrations read; any other one is
+read by `Headers.optional` and `Headers.each`. A typed value is read when it is first needed and remembered until a
+header changes. An optional header that cannot be read counts as absent, one value of a list costs that value only;
+`leniencies` names what that took, `Request.check` raises ParseError for what a request cannot do without. Knows no
+transaction, no dialog and no socket.
 """
 
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import Generic, TypeVar, overload
+from typing import final
 
 from ..errors import LocalProtocolError, ParseError
 from ..leniency import Leniency
 from . import fields
-from .fields import CSeq, Event, NameAddr, RAck, Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
+from .fields import CSeq, Event, NameAddr, RAck, Replaces, RetryAfter, SessionExpires, SubscriptionState, Via
 from .grammar import BLANK, TOKEN, cut_commas, number, split_values
 from .headers import Headers, key_of, value_of
 from .mending import (
     LENIENT_RESPONSE,
-    Mend,
     mend_address,
-    mend_authentication,
     mend_uri,
-    mend_value,
     mend_via,
 )
 from .multipart import BodyPart, first_of, references, split_body, understood
 from .rare_fields import (
-    Authentication,
     MediaType,
     Preference,
     Timestamp,
-    WarningValue,
-    parse_authentication_parameters,
-    parse_date,
-    parse_seconds,
 )
 from .uri import Uri
 
@@ -70,36 +63,6 @@ _SHARED_LENGTH = 256
 
 _ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*([{re.escape(TOKEN)}]+)", re.IGNORECASE)
 
-_T = TypeVar("_T")
-
-
-class _Typed(Generic[_T]):
-    """A value read from the headers when it is first asked for, and remembered in `headers.typed`."""
-
-    __slots__ = ("name", "read")
-
-    def __init__(self, read: Callable[[Headers], _T]) -> None:
-        self.read = read
-        self.name = ""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, message: None, owner: type) -> "_Typed[_T]": ...
-    @overload
-    def __get__(self, message: "Message", owner: type) -> _T: ...
-    def __get__(self, message: "Message | None", owner: type) -> "_Typed[_T] | _T":
-        if message is None:
-            return self
-        headers = message.headers
-        typed = headers.typed
-        name = self.name
-        if name not in typed:
-            typed[name] = self.read(headers)
-        value: _T = typed[name]
-        return value
-
 
 def _required(headers: Headers, name: str) -> str:
     value = headers.get(name)
@@ -108,32 +71,12 @@ def _required(headers: Headers, name: str) -> str:
     return value
 
 
-def _optional(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], _T | None]:
-    def read(headers: Headers) -> _T | None:
-        value = headers.get(name)
-        if value is None:
-            return None
-        try:
-            return parse(value)
-        except ParseError:
-            return headers.recover(name, value, parse, mend)
-
-    return read
+def _whole(headers: Headers, key: str, highest: int) -> int | None:
+    return headers.optional(key, lambda value: number(value, highest, key))
 
 
-def _whole(name: str, highest: int) -> Callable[[Headers], int | None]:
-    return _optional(name, lambda value: number(value, highest, name))
-
-
-def _all(name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> Callable[[Headers], list[_T]]:
-    def read(headers: Headers) -> list[_T]:
-        values = headers.values(name)
-        try:
-            return [parse(value) for value in values]
-        except ParseError:
-            return headers.recover_list(name, values, parse, mend)
-
-    return read
+def _seconds_of(text: str) -> int:
+    return SessionExpires.parse(text).seconds
 
 
 def odd_tag(headers: Headers, key: str) -> str | None:
@@ -149,28 +92,20 @@ def odd_tag(headers: Headers, key: str) -> str | None:
     return found[1] if found else None
 
 
-def _address(name: str) -> Callable[[Headers], NameAddr]:
+def _address(headers: Headers, key: str) -> NameAddr:
     """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
-
-    def read(headers: Headers) -> NameAddr:
-        try:
-            return NameAddr.parse(_required(headers, name))
-        except ParseError:
-            value = headers.get(name) or ""
-        try:
-            return headers.read(value, NameAddr.parse, mend_address, name)
-        except ParseError:
-            if not headers.reading.is_response:
-                raise
-            headers.lose(name)
-            tag = headers.typed.get(f"{name}_tag")
-            return NameAddr("", Uri("sip", None, "unreadable.invalid"), {"tag": tag} if tag else {})
-
-    return read
-
-
-def _words(name: str) -> Callable[[Headers], tuple[str, ...]]:
-    return lambda headers: tuple(headers.values(name))
+    try:
+        return NameAddr.parse(_required(headers, key))
+    except ParseError:
+        value = headers.get(key) or ""
+    try:
+        return headers.read(value, NameAddr.parse, mend_address, key)
+    except ParseError:
+        if not headers.reading.is_response:
+            raise
+        headers.lose(key)
+        tag = headers.typed.get(f"{key}_tag")
+        return NameAddr("", Uri("sip", None, "unreadable.invalid"), {"tag": tag} if tag else {})
 
 
 def _top_via(headers: Headers) -> Via:
@@ -366,122 +301,233 @@ class Message:
             return False
         return understood(kind, self.parts, types, references("\n".join(self.headers.lines)))
 
-    from_ = _Typed(_address("from"))
-    """From (20.20)."""
-    to = _Typed(_address("to"))
-    """To (20.39)."""
-    vias = _Typed(_all("via", Via.parse, mend_via))
-    """All Via values, topmost first (20.42)."""
-    contacts = _Typed(_all("contact", NameAddr.parse, mend_address))
-    """Contact values (20.10); a `*` has is_wildcard."""
-    routes = _Typed(_all("route", NameAddr.parse, mend_address))
-    """Route values (20.34)."""
-    record_routes = _Typed(_all("record-route", NameAddr.parse, mend_address))
-    """Record-Route values, topmost first (20.30)."""
-    content_type = _Typed(_content_type)
-    """Content-Type in lower case without parameters, empty when absent (20.15)."""
-    max_forwards = _Typed(_whole("max-forwards", 2**31 - 1))
-    """Max-Forwards, or None (20.22)."""
-    expires = _Typed(_whole("expires", 2**32 - 1))
-    """Expires in seconds, or None (20.19)."""
-    min_expires = _Typed(_whole("min-expires", 2**32 - 1))
-    """Min-Expires in seconds, or None (20.23)."""
-    retry_after = _Typed(_optional("retry-after", RetryAfter.parse))
-    """Retry-After, or None (20.33)."""
-    require = _Typed(_words("require"))
-    """Option tags of Require as written (20.32, 7.3.1)."""
-    supported = _Typed(_words("supported"))
-    """Option tags of Supported as written (20.37)."""
-    allow = _Typed(_words("allow"))
-    """Methods of Allow (20.5)."""
-    unsupported = _Typed(_words("unsupported"))
-    """Option tags of Unsupported as written (20.40)."""
-    rseq = _Typed(_whole("rseq", 2**32 - 1))
-    """RSeq, or None (RFC 3262 7.1)."""
-    rack = _Typed(_optional("rack", RAck.parse))
-    """RAck, or None (RFC 3262 7.2)."""
-    session_expires = _Typed(_optional("session-expires", SessionExpires.parse))
-    """Session-Expires, or None (RFC 4028 section 4)."""
-    min_se = _Typed(_optional("min-se", lambda value: SessionExpires.parse(value).seconds))
-    """Min-SE in seconds, or None (RFC 4028 section 5)."""
-    event = _Typed(_optional("event", Event.parse))
-    """Event, or None (RFC 6665 8.2.1)."""
-    subscription_state = _Typed(_optional("subscription-state", SubscriptionState.parse))
-    """Subscription-State, or None (RFC 6665 8.2.3)."""
-    refer_to = _Typed(_optional("refer-to", NameAddr.parse, mend_address))
-    """Refer-To, or None (RFC 3515 2.1)."""
-    referred_by = _Typed(_optional("referred-by", NameAddr.parse, mend_address))
-    """Referred-By, or None (RFC 3892 section 3)."""
-    replaces = _Typed(_optional("replaces", Replaces.parse))
-    """Replaces, or None (RFC 3891 6.1)."""
-    reason_header = _Typed(_all("reason", Reason.parse))
-    """Reason values (RFC 3326)."""
-    paths = _Typed(_all("path", NameAddr.parse, mend_address))
-    """Path values, topmost first (RFC 3327)."""
-    service_routes = _Typed(_all("service-route", NameAddr.parse, mend_address))
-    """Service-Route values (RFC 3608)."""
-    flow_timer = _Typed(_optional("flow-timer", parse_seconds))
-    """Flow-Timer in seconds, or None (RFC 5626 section 10)."""
-    allow_events = _Typed(_words("allow-events"))
-    """Event packages of Allow-Events (RFC 6665 8.2.2)."""
-    accept = _Typed(_all("accept", MediaType.parse))
-    """Ranges of Accept; empty both when absent and when nothing is accepted (20.1)."""
-    accept_encoding = _Typed(_all("accept-encoding", Preference.parse))
-    """Accept-Encoding values (20.2)."""
-    accept_language = _Typed(_all("accept-language", Preference.parse))
-    """Accept-Language values (20.3)."""
-    alert_info = _Typed(_all("alert-info", NameAddr.parse, mend_address))
-    """Alert-Info values (20.4)."""
-    call_info = _Typed(_all("call-info", NameAddr.parse, mend_address))
-    """Call-Info values (20.9)."""
-    error_info = _Typed(_all("error-info", NameAddr.parse, mend_address))
-    """Error-Info values (20.18)."""
-    authentication_info = _Typed(_optional("authentication-info", parse_authentication_parameters, mend_authentication))
-    """Parameters of Authentication-Info, or None (20.6)."""
-    authorization = _Typed(_all("authorization", Authentication.parse, mend_authentication))
-    """Authorization values (20.7)."""
-    proxy_authorization = _Typed(_all("proxy-authorization", Authentication.parse, mend_authentication))
-    """Proxy-Authorization values (20.28)."""
-    www_authenticate = _Typed(_all("www-authenticate", Authentication.parse, mend_authentication))
-    """WWW-Authenticate challenges (20.44)."""
-    proxy_authenticate = _Typed(_all("proxy-authenticate", Authentication.parse, mend_authentication))
-    """Proxy-Authenticate challenges (20.27)."""
-    content_disposition = _Typed(_optional("content-disposition", Preference.parse))
-    """Content-Disposition, or None (20.11)."""
-    content_encoding = _Typed(_words("content-encoding"))
-    """Content-Encoding values (20.12)."""
-    content_language = _Typed(_words("content-language"))
-    """Content-Language values (20.13)."""
-    content_length = _Typed(_whole("content-length", 2**31 - 1))
-    """Content-Length as it came, or None (20.14)."""
-    media_type = _Typed(_optional("content-type", MediaType.parse))
-    """Content-Type with its parameters, or None (20.15)."""
-    date = _Typed(_optional("date", parse_date))
-    """Date, or None (20.17)."""
-    in_reply_to = _Typed(_words("in-reply-to"))
-    """Call-IDs of In-Reply-To (20.21)."""
-    mime_version = _Typed(_optional("mime-version", str))
-    """MIME-Version, or None (20.24)."""
-    organization = _Typed(_optional("organization", str))
-    """Organization, or None (20.25)."""
-    priority = _Typed(_optional("priority", str.lower))
-    """Priority in lower case, or None (20.26)."""
-    proxy_require = _Typed(_words("proxy-require"))
-    """Option tags of Proxy-Require as written (20.29)."""
-    reply_to = _Typed(_optional("reply-to", NameAddr.parse, mend_address))
-    """Reply-To, or None (20.31)."""
-    server = _Typed(_optional("server", str))
-    """Server, or None (20.35)."""
-    subject = _Typed(_optional("subject", str))
-    """Subject, or None (20.36)."""
-    timestamp = _Typed(_optional("timestamp", Timestamp.parse))
-    """Timestamp, or None (20.38)."""
-    user_agent = _Typed(_optional("user-agent", str))
-    """User-Agent, or None (20.41)."""
-    warnings = _Typed(_all("warning", WarningValue.parse))
-    """Warning values (20.43)."""
+    @property
+    def from_(self) -> NameAddr:
+        """From (20.20)."""
+        typed = self.headers.typed
+        if "from_" not in typed:
+            typed["from_"] = _address(self.headers, "from")
+        value: NameAddr = typed["from_"]
+        return value
+
+    @property
+    def to(self) -> NameAddr:
+        """To (20.39)."""
+        typed = self.headers.typed
+        if "to" not in typed:
+            typed["to"] = _address(self.headers, "to")
+        value: NameAddr = typed["to"]
+        return value
+
+    @property
+    def vias(self) -> list[Via]:
+        """All Via values, topmost first (20.42)."""
+        typed = self.headers.typed
+        if "vias" not in typed:
+            typed["vias"] = self.headers.each("via", Via.parse, mend_via)
+        value: list[Via] = typed["vias"]
+        return value
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """Contact values (20.10); a `*` has is_wildcard."""
+        typed = self.headers.typed
+        if "contacts" not in typed:
+            typed["contacts"] = self.headers.each("contact", NameAddr.parse, mend_address)
+        value: list[NameAddr] = typed["contacts"]
+        return value
+
+    @property
+    def routes(self) -> list[NameAddr]:
+        """Route values (20.34)."""
+        typed = self.headers.typed
+        if "routes" not in typed:
+            typed["routes"] = self.headers.each("route", NameAddr.parse, mend_address)
+        value: list[NameAddr] = typed["routes"]
+        return value
+
+    @property
+    def record_routes(self) -> list[NameAddr]:
+        """Record-Route values, topmost first (20.30)."""
+        typed = self.headers.typed
+        if "record_routes" not in typed:
+            typed["record_routes"] = self.headers.each("record-route", NameAddr.parse, mend_address)
+        value: list[NameAddr] = typed["record_routes"]
+        return value
+
+    @property
+    def content_type(self) -> str:
+        """Content-Type in lower case without parameters, empty when absent (20.15)."""
+        typed = self.headers.typed
+        if "content_type" not in typed:
+            typed["content_type"] = _content_type(self.headers)
+        value: str = typed["content_type"]
+        return value
+
+    @property
+    def content_disposition(self) -> Preference | None:
+        """Content-Disposition, or None (20.11)."""
+        typed = self.headers.typed
+        if "content_disposition" not in typed:
+            typed["content_disposition"] = self.headers.optional("content-disposition", Preference.parse)
+        value: Preference | None = typed["content_disposition"]
+        return value
+
+    @property
+    def media_type(self) -> MediaType | None:
+        """Content-Type with its parameters, or None (20.15)."""
+        typed = self.headers.typed
+        if "media_type" not in typed:
+            typed["media_type"] = self.headers.optional("content-type", MediaType.parse)
+        value: MediaType | None = typed["media_type"]
+        return value
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards, or None (20.22)."""
+        typed = self.headers.typed
+        if "max_forwards" not in typed:
+            typed["max_forwards"] = _whole(self.headers, "max-forwards", 2**31 - 1)
+        value: int | None = typed["max_forwards"]
+        return value
+
+    @property
+    def expires(self) -> int | None:
+        """Expires in seconds, or None (20.19)."""
+        typed = self.headers.typed
+        if "expires" not in typed:
+            typed["expires"] = _whole(self.headers, "expires", 2**32 - 1)
+        value: int | None = typed["expires"]
+        return value
+
+    @property
+    def min_expires(self) -> int | None:
+        """Min-Expires in seconds, or None (20.23)."""
+        typed = self.headers.typed
+        if "min_expires" not in typed:
+            typed["min_expires"] = _whole(self.headers, "min-expires", 2**32 - 1)
+        value: int | None = typed["min_expires"]
+        return value
+
+    @property
+    def retry_after(self) -> RetryAfter | None:
+        """Retry-After, or None (20.33)."""
+        typed = self.headers.typed
+        if "retry_after" not in typed:
+            typed["retry_after"] = self.headers.optional("retry-after", RetryAfter.parse)
+        value: RetryAfter | None = typed["retry_after"]
+        return value
+
+    @property
+    def require(self) -> tuple[str, ...]:
+        """Option tags of Require as written (20.32, 7.3.1)."""
+        typed = self.headers.typed
+        if "require" not in typed:
+            typed["require"] = tuple(self.headers.values("require"))
+        value: tuple[str, ...] = typed["require"]
+        return value
+
+    @property
+    def supported(self) -> tuple[str, ...]:
+        """Option tags of Supported as written (20.37)."""
+        typed = self.headers.typed
+        if "supported" not in typed:
+            typed["supported"] = tuple(self.headers.values("supported"))
+        value: tuple[str, ...] = typed["supported"]
+        return value
+
+    @property
+    def allow(self) -> tuple[str, ...]:
+        """Methods of Allow (20.5)."""
+        typed = self.headers.typed
+        if "allow" not in typed:
+            typed["allow"] = tuple(self.headers.values("allow"))
+        value: tuple[str, ...] = typed["allow"]
+        return value
+
+    @property
+    def rseq(self) -> int | None:
+        """RSeq, or None (RFC 3262 7.1)."""
+        typed = self.headers.typed
+        if "rseq" not in typed:
+            typed["rseq"] = _whole(self.headers, "rseq", 2**32 - 1)
+        value: int | None = typed["rseq"]
+        return value
+
+    @property
+    def rack(self) -> RAck | None:
+        """RAck, or None (RFC 3262 7.2)."""
+        typed = self.headers.typed
+        if "rack" not in typed:
+            typed["rack"] = self.headers.optional("rack", RAck.parse)
+        value: RAck | None = typed["rack"]
+        return value
+
+    @property
+    def session_expires(self) -> SessionExpires | None:
+        """Session-Expires, or None (RFC 4028 section 4)."""
+        typed = self.headers.typed
+        if "session_expires" not in typed:
+            typed["session_expires"] = self.headers.optional("session-expires", SessionExpires.parse)
+        value: SessionExpires | None = typed["session_expires"]
+        return value
+
+    @property
+    def min_se(self) -> int | None:
+        """Min-SE in seconds, or None (RFC 4028 section 5)."""
+        typed = self.headers.typed
+        if "min_se" not in typed:
+            typed["min_se"] = self.headers.optional("min-se", _seconds_of)
+        value: int | None = typed["min_se"]
+        return value
+
+    @property
+    def event(self) -> Event | None:
+        """Event, or None (RFC 6665 8.2.1)."""
+        typed = self.headers.typed
+        if "event" not in typed:
+            typed["event"] = self.headers.optional("event", Event.parse)
+        value: Event | None = typed["event"]
+        return value
+
+    @property
+    def subscription_state(self) -> SubscriptionState | None:
+        """Subscription-State, or None (RFC 6665 8.2.3)."""
+        typed = self.headers.typed
+        if "subscription_state" not in typed:
+            typed["subscription_state"] = self.headers.optional("subscription-state", SubscriptionState.parse)
+        value: SubscriptionState | None = typed["subscription_state"]
+        return value
+
+    @property
+    def refer_to(self) -> NameAddr | None:
+        """Refer-To, or None (RFC 3515 2.1)."""
+        typed = self.headers.typed
+        if "refer_to" not in typed:
+            typed["refer_to"] = self.headers.optional("refer-to", NameAddr.parse, mend_address)
+        value: NameAddr | None = typed["refer_to"]
+        return value
+
+    @property
+    def replaces(self) -> Replaces | None:
+        """Replaces, or None (RFC 3891 6.1)."""
+        typed = self.headers.typed
+        if "replaces" not in typed:
+            typed["replaces"] = self.headers.optional("replaces", Replaces.parse)
+        value: Replaces | None = typed["replaces"]
+        return value
+
+    @property
+    def timestamp(self) -> Timestamp | None:
+        """Timestamp, or None (20.38)."""
+        typed = self.headers.typed
+        if "timestamp" not in typed:
+            typed["timestamp"] = self.headers.optional("timestamp", Timestamp.parse)
+        value: Timestamp | None = typed["timestamp"]
+        return value
 
 
+@final
 class Request(Message):
     """A request. method and uri are as written in its start line; a changed request is built anew."""
 
@@ -530,6 +576,7 @@ class Request(Message):
         return f"<Request {self.start_line!r}>"
 
 
+@final
 class Response(Message):
     """A response. status and reason are as written in its start line."""
 

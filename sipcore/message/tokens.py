@@ -5,6 +5,7 @@ Knows no source of randomness: the caller passes one, the operating system's in 
 """
 
 from collections.abc import Callable
+from typing import final
 
 MAGIC_COOKIE = "z9hG4bK"
 """How the branch of every RFC 3261 transaction starts (8.1.1.7)."""
@@ -12,6 +13,7 @@ MAGIC_COOKIE = "z9hG4bK"
 _BLOCK = 1024
 
 
+@final
 class Tokens:
     """Mints identifiers from random bytes drawn in blocks, because a system call a token is dear.
 

@@ -6,6 +6,7 @@ RFC 3261 section 19.1 (with the comparison of 19.1.4), RFC 3966 (tel), RFC 5118 
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address
+from typing import final
 
 from ..errors import ParseError
 from .grammar import MAX_PARAMETERS, number
@@ -84,6 +85,7 @@ def is_ipv6(text: str) -> bool:
     return text.count(":") >= 2 and len(text) <= 46 and not text.strip(_IPV6)
 
 
+@final
 class Uri:
     """One URI, never changed once it is made.
 

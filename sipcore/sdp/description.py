@@ -7,7 +7,7 @@ codecs we have, sockets or SIP.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..leniency import Leniency, Used
@@ -49,6 +49,7 @@ class Origin(NamedTuple):
         return " ".join((self.username, self.session_id, str(self.version), *self[3:]))
 
 
+@final
 class SessionDescription:
     """A session description: its session lines and its media lines.
 

@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 
@@ -34,14 +34,15 @@ class Direction(Enum):
     # Members are compared by identity; the hash of Enum itself is a call in Python for each look-up.
     __hash__ = object.__hash__
 
-    sends: bool
-    """Whether this side sends media."""
-    receives: bool
-    """Whether this side wants media."""
+    @property
+    def sends(self) -> bool:
+        """Whether this side sends media."""
+        return self in _SENDING
 
-    def __init__(self, value: str) -> None:
-        self.sends = value in ("sendrecv", "sendonly")
-        self.receives = value in ("sendrecv", "recvonly")
+    @property
+    def receives(self) -> bool:
+        """Whether this side wants media."""
+        return self in _RECEIVING
 
     @property
     def reversed(self) -> "Direction":
@@ -49,6 +50,8 @@ class Direction(Enum):
         return _BY_HALVES[self.receives, self.sends]
 
 
+_SENDING: Final = frozenset((Direction.SENDRECV, Direction.SENDONLY))
+_RECEIVING: Final = frozenset((Direction.SENDRECV, Direction.RECVONLY))
 _BY_HALVES: Final = {(direction.sends, direction.receives): direction for direction in Direction}
 
 
@@ -165,6 +168,7 @@ class Codec(NamedTuple):
         return "", self.payload_type, 0
 
 
+@final
 class Formats:
     """The formats of an m= line that are payload types, each once, in order. Compared by identity, because shared.
 
@@ -183,6 +187,7 @@ class Formats:
         self.keys = frozenset([codec.key for codec in speech])
 
 
+@final
 class MediaAttributes:
     """The usual attributes of a media line, read. Shared between descriptions: nobody changes one.
 

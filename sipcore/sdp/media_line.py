@@ -5,7 +5,7 @@ knows nothing of sessions, offers, answers or the codecs that we have.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, final
 
 from ..errors import ParseError
 from ..leniency import Leniency, Used
@@ -27,6 +27,7 @@ _STATUS = 400
 _SENDRECV: Final = Direction.SENDRECV
 
 
+@final
 class MediaLine:
     """One m= line with the lines below it.
 

@@ -37,7 +37,7 @@ Hold = Literal["", "address", "direction", "both"]
 class NothingFits(SipError):
     """No line of an offer can be accepted: the offer is answered 488 (RFC 3261 section 13.3.1.3)."""
 
-    status_hint = 488
+    status_hint: Final = 488
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

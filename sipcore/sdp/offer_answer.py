@@ -7,7 +7,7 @@ are made and read stands in `negotiation`, whose names are given on here.
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from typing import Final
+from typing import Final, final
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from .description import SessionDescription
@@ -111,6 +111,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[State, Action]]] = {
 _REMOTE_INPUTS: Final = frozenset((Input.REMOTE_OFFER, Input.REMOTE_ANSWER))
 
 
+@final
 class OfferAnswer:
     """The exchange of one dialog.
 

@@ -7,7 +7,7 @@ knows no m= line, no offers and no answers.
 
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..leniency import Leniency, Used
@@ -46,6 +46,7 @@ def connection_for(address: str) -> Connection:
     return parse_connection(f"IN {'IP6' if ':' in address else 'IP4'} {address}")
 
 
+@final
 class Section:
     """Some lines of a description as written, and what they say. Shared between descriptions: nobody changes one.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, final
 
 from ..errors import LocalProtocolError, ParseError
 from ..message.fields import NameAddr
@@ -91,6 +91,7 @@ _CONFIRMED: Final = DialogState.CONFIRMED
 _IDLE: Final = OfferState.IDLE
 
 
+@final
 class Dialog:
     """One dialog as seen from our side.
 

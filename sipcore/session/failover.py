@@ -7,7 +7,7 @@ as nobody has answered with a dialog. Where the places are is not known here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..message.hop import Hop
 from ..message.messages import Response
@@ -27,6 +27,7 @@ class Place(NamedTuple):
     """For requests that leave by this way: its Via and Contact."""
 
 
+@final
 class FailoverSession(InviteSession):
     """An outgoing call; make it with `toward`."""
 

@@ -6,7 +6,7 @@ Decides nothing; `invite_uas` does.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..message.hop import Transmit
 from ..message.messages import Request
@@ -26,6 +26,7 @@ class HeldAccept(NamedTuple):
     status: int
 
 
+@final
 class IncomingInvite(ServerRequest):
     """An INVITE of the peer: its dialog, what was sent reliably, and the 2xx that waits for its ACK."""
 

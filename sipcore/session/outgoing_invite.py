@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 from math import inf
-from typing import Final
+from typing import Final, final
 
 from ..message.hop import Hop, Transmit
 from .dialog import Dialog
@@ -32,6 +32,7 @@ _NOT_CANCELLED: Final = CancelState.NONE
 _CANCELLED: Final = Cause.CANCELLED
 
 
+@final
 class Fork:
     """One dialog in which our INVITE is answered, and how far offer and answer of this INVITE have come there.
 
@@ -55,6 +56,7 @@ class Fork:
         """Our description that holds again when a re-INVITE fails."""
 
 
+@final
 class OutgoingInvite(ClientRequest):
     """An INVITE of ours: the request, its forks, and what was decided about it."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..message.fields import RAck
 from ..message.hop import Transmit
@@ -27,6 +27,7 @@ class PendingProvisional(NamedTuple):
     content_type: str
 
 
+@final
 class ReliableSender:
     """The reliable 1xx responses of one INVITE, one unacknowledged at a time (RFC 3262 section 3).
 

@@ -6,7 +6,7 @@ implicit subscription. Sends nothing itself.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..message.embedded import carried_headers
@@ -30,6 +30,7 @@ class TransferTarget(NamedTuple):
     """What the new INVITE carries: Replaces, Referred-By …"""
 
 
+@final
 class Transferring:
     """Our side of a transfer that we asked for: the subscription to its progress (RFC 3515 2.4.4)."""
 
@@ -42,6 +43,7 @@ class Transferring:
         self.ends_at = ends_at
 
 
+@final
 class Transferred:
     """Our side of a transfer that the peer asked for: what we notify it of."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, final
 
 from ..auth.digest import CredentialsLookup
 from ..message.hop import Hop, bracketed
@@ -43,9 +43,14 @@ class Reliability(Enum):
     """Require: 100rel."""
 
 
-@dataclass(frozen=True, slots=True)
+@final
+@dataclass(slots=True)
 class SessionConfig:
-    """Everything about calls that does not differ from one call to the next."""
+    """Everything about calls that does not differ from one call to the next.
+
+    Never changed once it is made, because many sessions share it: `dataclasses.replace` makes another one. It is not
+    frozen, since then only `object.__setattr__` could write the texts that follow from the rest.
+    """
 
     local: Hop
     """Transport, host and port written into Via (RFC 3261 18.1.1)."""
@@ -116,28 +121,26 @@ class SessionConfig:
 
     def __post_init__(self) -> None:
         host = bracketed(self.local.host)
-        put = object.__setattr__
-        via = f"Via: SIP/2.0/{self.local.transport.upper()} {host}:{self.local.port};branch="
-        put(self, "via_start", via)
+        self.via_start = f"Via: SIP/2.0/{self.local.transport.upper()} {host}:{self.local.port};branch="
         contact = self.contact
         if not contact:
             user = _user_of(self.from_)
             transport = "" if self.local.transport == "udp" else f";transport={self.local.transport}"
             contact = f"<sip:{user}{host}:{self.local.port}{transport}>"
-            put(self, "contact", contact)
+            self.contact = contact
         agent = f"User-Agent: {self.user_agent}\r\n" if self.user_agent else ""
         server = f"Server: {self.user_agent}\r\n" if self.user_agent else ""
         tags = [tag for tag in self.supported if tag != "100rel"]
         if self.reliability is Reliability.SUPPORTED:
             tags.insert(0, "100rel")
-        put(self, "supported", (*tags, "100rel") if self.reliability is Reliability.REQUIRED else tuple(tags))
+        self.supported = (*tags, "100rel") if self.reliability is Reliability.REQUIRED else tuple(tags)
         supported = f"Supported: {', '.join(tags)}\r\n" if tags else ""
         require = "Require: 100rel\r\n" if self.reliability is Reliability.REQUIRED else ""
         allow = f"Allow: {', '.join(self.allow)}\r\n"
-        put(self, "tail", f"Contact: {contact}\r\n{agent}")
-        put(self, "invite_tail", f"Contact: {contact}\r\n{agent}{allow}{supported}{require}")
-        put(self, "ring_tail", f"Contact: {contact}\r\n{server}")
-        put(self, "reply_tail", f"Contact: {contact}\r\n{server}{allow}{supported}")
+        self.tail = f"Contact: {contact}\r\n{agent}"
+        self.invite_tail = f"Contact: {contact}\r\n{agent}{allow}{supported}{require}"
+        self.ring_tail = f"Contact: {contact}\r\n{server}"
+        self.reply_tail = f"Contact: {contact}\r\n{server}{allow}{supported}"
 
 
 def _user_of(address: str) -> str:

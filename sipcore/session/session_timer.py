@@ -7,7 +7,7 @@ headers. Sends nothing itself.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..errors import ParseError
 from ..message.messages import Message, Request, Response
@@ -25,6 +25,7 @@ class Agreed(NamedTuple):
     """True when the refreshing is ours."""
 
 
+@final
 class SessionTimer:
     """The timer of one call (RFC 4028 section 10). Starts without any agreement."""
 
@@ -57,7 +58,7 @@ class SessionTimer:
         self.agreed = Agreed(0, False)
         self.refresh_at = self.expires_at = inf
 
-    def request_lines(self, config: SessionConfig, we_are_uac: bool = True) -> str:
+    def request_lines(self, config: SessionConfig) -> str:
         """Write the header lines of an INVITE or UPDATE of ours, empty when nothing is wanted (section 7.1, 7.4)."""
         interval, we_refresh = self.agreed
         if interval:

@@ -8,7 +8,7 @@ Used by registrations and subscriptions, which never have two requests of their 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from ..auth.digest import DigestClient, is_stale
 from ..errors import LocalProtocolError
@@ -29,6 +29,7 @@ class Finished(NamedTuple):
     """The final response, None without one."""
 
 
+@final
 class Exchange:
     """What carries one request at a time.
 

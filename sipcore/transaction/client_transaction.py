@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import inf
-from typing import Final
+from typing import Final, final
 
 from ..errors import LocalProtocolError
 from ..message.messages import Request, Response
@@ -122,6 +122,7 @@ _RETRANSMIT: Final = ClientInput.RETRANSMIT
 _DELIVER_AND_ACK: Final = ClientAction.DELIVER_AND_ACK
 
 
+@final
 class ClientTransaction:
     """One request on its way to a final response.
 
@@ -142,7 +143,6 @@ class ClientTransaction:
         "repeat_at",
         "state",
         "timers",
-        "transmissions",
     )
 
     def __init__(
@@ -156,26 +156,12 @@ class ClientTransaction:
         self.state = _CALLING if method == "INVITE" else _TRYING
         self.ignored = 0
         """Responses that the table has no row for."""
-        self.transmissions = 1
-        """How often the request was sent."""
         self._ack = b""
         self._interval = t1 = timers.t1
         self.repeat_at = inf if reliable else now + t1
         """Time of timer A or E, infinite when it does not run."""
         self.end_at = now + 64.0 * t1
         """Time of timer B, D, F, K or M, infinite when none runs."""
-
-    @classmethod
-    def for_request(cls, request: Request, *, reliable: bool, timers: TimerSettings, now: float) -> ClientTransaction:
-        """Make the transaction of a request object; arguments and source as for the class."""
-        return cls(
-            request.to_bytes(),
-            request.method,
-            request.branch,
-            reliable=reliable,
-            timers=timers,
-            now=now,
-        )
 
     @property
     def key(self) -> tuple[str, str]:
@@ -244,7 +230,6 @@ class ClientTransaction:
             return ClientAction.IGNORE
         entered, action = row
         if what is _RETRANSMIT:
-            self.transmissions += 1
             if invite:
                 self._interval *= 2.0
             elif entered is _PROCEEDING:

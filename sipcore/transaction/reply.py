@@ -6,7 +6,7 @@ Knows the request's header lines and where it came from, hence where responses g
 from __future__ import annotations
 
 from itertools import compress
-from typing import Final
+from typing import Final, final
 
 from ..message.fields import tagged
 from ..message.headers import value_of
@@ -16,6 +16,7 @@ from ..message.messages import REASON_PHRASES, Request, with_top_via
 _is_copied: Final = frozenset(("via", "from", "call-id", "cseq")).__contains__
 
 
+@final
 class Reply:
     """The copied lines and the destination of the responses to one request.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from math import inf
-from typing import Final
+from typing import Final, final
 
 from ..errors import LocalProtocolError
 from ..message.messages import Request
@@ -158,6 +158,7 @@ def transaction_key(request: Request) -> TransactionKey:
     )
 
 
+@final
 class ServerTransaction:
     """One request that we answer.
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2s
+from typing import final
 
 from ..errors import ParseError
 from ..message import peek
@@ -27,6 +28,7 @@ _MAX_COPIED = 16384
 _MAX_LINES = 320
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What we can do, as far as it decides whether a request is refused before anybody looks at it."""

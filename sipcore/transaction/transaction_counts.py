@@ -7,7 +7,7 @@ RFC 3261 section 17 (retransmissions, timers B, F and H). Plain numbers that onl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, final
 
 from ..leniency import Leniency
 
@@ -16,6 +16,7 @@ MAX_METHODS: Final = 32
 FURTHER: Final = "OTHER"
 
 
+@final
 class TransactionCounts:
     """Numbers of one owner of sessions; shared by all of them, so that they are there before a session ends."""
 

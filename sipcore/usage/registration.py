@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..auth.digest import CredentialsLookup, DigestClient
 from ..errors import LocalProtocolError
@@ -25,6 +25,7 @@ MAX_MINIMUM: Final = 7 * 86400
 """Longest Min-Expires in seconds that is followed; a registrar that wants more is not served."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
     """What a registration needs to know; many may share one."""
@@ -190,6 +191,7 @@ class Unregistered(NamedTuple):
 RegistrationEvent = Registered | RegistrationFailed | RegistrationLapsed | Unregistered
 
 
+@final
 class Registration:
     """One registration (RFC 3261 section 10.2).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from ..auth.digest import CredentialsLookup, DigestClient
 from ..errors import LocalProtocolError, ParseError
@@ -34,6 +34,7 @@ ENDING_STATUSES: Final = frozenset((404, 405, 408, 410, 416, 480, 481, 482, 483,
 """Answers to a refresh that end the subscription (RFC 5057 section 5.1); after others it runs out by itself."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class SubscriptionSettings:
     """What a subscription needs to know."""
@@ -206,6 +207,7 @@ class SubscriptionEnded(NamedTuple):
 SubscriptionEvent = Notified | SubscriptionEnded
 
 
+@final
 class Subscription:
     """One subscription.
 

@@ -13,13 +13,14 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.callbacks import StopVariable
-from sipswarm.sipcore.auth.digest import Account, Accounts, DigestClient, response_hash
+from sipswarm.sipcore.auth.digest import DigestClient, response_hash
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply
 from tests.e2e.test_command_line import Running, scraped
 from tests.e2e.waiting import until
+from tests.sipcore.accounts import Account, Accounts
 
 REALM = "test"
 BOBS = {"bob": "secret"}

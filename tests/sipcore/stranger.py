@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from sipswarm.sipcore.auth.digest import Account, Accounts
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.session.events import Event
 from sipswarm.sipcore.session.invite_session import InviteSession
+from tests.sipcore.accounts import Account, Accounts
 
 from .call_wire import ALICE, BOB, config, name_of, tokens
 

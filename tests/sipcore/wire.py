@@ -45,7 +45,7 @@ def sample_response(status: int = 200, *extra: str, body: bytes = b"") -> bytes:
 
 def properties_of(kind: type[Message]) -> tuple[str, ...]:
     """The names of all values that a message of this kind derives from its headers and body."""
-    stored = Message.__slots__ + kind.__slots__
+    stored = {"body", "headers", "method", "reason", "start_line", "status", "uri"}
     names = (name for name in dir(kind) if not name.startswith("_") and name not in stored)
     return tuple(name for name in names if not callable(getattr(kind, name)))
 

@@ -13,7 +13,6 @@ from sipswarm.sipcore.message.fields import (
     Event,
     NameAddr,
     RAck,
-    Reason,
     Replaces,
     RetryAfter,
     SessionExpires,
@@ -181,8 +180,6 @@ SMALL: list[tuple[Callable[[str], Any], str, Any]] = [
     (SubscriptionState.parse, "Active;expires=60", ("active", {"expires": "60"})),
     (Replaces.parse, "98732@x;from-tag=r33;to-tag=ff8", ("98732@x", "ff8", "r33", False)),
     (Replaces.parse, "a;to-tag=b;from-tag=c;early-only", ("a", "b", "c", True)),
-    (Reason.parse, 'SIP ;cause=200 ;text="Call completed elsewhere"',
-     ("SIP", {"cause": "200", "text": "Call completed elsewhere"})),
     (RetryAfter.parse, "18000;duration=3600", (18000, "", {"duration": "3600"})),
     (RetryAfter.parse, "120 (I'm (really) in a \\) meeting)", (120, "I'm (really) in a \\) meeting", {})),
     (RetryAfter.parse, "5", (5, "", {})),
@@ -195,7 +192,6 @@ BAD_SMALL: list[tuple[Callable[[str], Any], list[str]]] = [
     (Event.parse, ["", "a b", ";id=1", "a;id="]),
     (SubscriptionState.parse, ["", "a b", "active;expires"[:0]]),
     (Replaces.parse, ["", "a", "a;to-tag=b", "a;from-tag=b", ";to-tag=a;from-tag=b", "a;to-tag;from-tag=b"]),
-    (Reason.parse, ["", "a b", ";cause=1"]),
     (RetryAfter.parse, ["", "x", "-1", "1 (", "1 (((((((((x)))))))))", "1 x", "99999999999", "1 (a\\)"]),
 ]  # fmt: skip
 
@@ -224,10 +220,5 @@ def test_parameters_of_small_values_have_names() -> None:
     assert (state.reason, state.retry_after, state.expires) == ("noresource", 5, 9)
     bare = SubscriptionState.parse("pending")
     assert (bare.reason, bare.retry_after, bare.expires) == (None, None, None)
-    reason = Reason.parse("Q.850;cause=16;text=Terminated;x=y")
-    assert (reason.cause, reason.text) == (16, "Terminated")
-    assert str(reason) == 'Q.850;cause=16;text="Terminated";x=y'
-    assert (Reason.parse("SIP").cause, Reason.parse("SIP").text) == (None, "")
-    assert Reason.parse("SIP;cause=x").cause is None
     assert str(SessionExpires(90)) == "90"
     assert str(Replaces("a", "b", "c")) == "a;to-tag=b;from-tag=c"

