@@ -15,6 +15,7 @@ from .lock import Address, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
 from .presence import Presence
 from .reception import Reception
+from .refusal import Refusal, Refused
 from .reports import RtcpSession
 from .rtp import RtpError
 from .sender import Sender
@@ -147,11 +148,11 @@ class StreamEndpoint:
         remote: Address | None = None
         if not null:
             if not 0 < command.remote_port < 65536 or not 0 <= command.remote_rtcp_port < 65536:
-                raise ValueError(f"bad_value: port {command.remote_port} or {command.remote_rtcp_port}")
+                raise Refused(Refusal.BAD_VALUE, f"port {command.remote_port} or {command.remote_rtcp_port}")
             remote = (canonical(command.remote_address), command.remote_port)
             own = self.rtp_socket.family == socket.AF_INET6
             if (":" in remote[0]) != own or is_multicast(remote[0]):
-                raise ValueError(f"bad_value: this stream cannot send to {remote[0]}")
+                raise Refused(Refusal.BAD_VALUE, f"this stream cannot send to {remote[0]}")
         latch = canonical(command.latch_address) if command.latching and command.latch_address else ""
         keys = (command.srtp_suite, command.srtp_send_key, command.srtp_receive_key)
         session = self._srtp_session
@@ -159,7 +160,7 @@ class StreamEndpoint:
             try:
                 session = SrtpSession(*keys)
             except SrtpUnavailable as error:
-                raise ValueError(f"no_srtp: {error}") from error
+                raise Refused(Refusal.NO_SRTP, f"{error}") from error
         elif command.srtp_suite:
             check_keys(*keys)
         self.rest()

@@ -41,8 +41,8 @@ from .messages import (
 from .pacing import Pacer
 from .ports import PortPool
 from .reception import Reception, take_ready
+from .refusal import Refusal, Refused
 from .reports import RtcpSession
-from .sender import Sender
 from .sinks import CallbackSink, RawFileSink, Sink, SinkError, WavSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
 from .sources import (
@@ -72,8 +72,6 @@ _JITTER_VISITS = 15
 _EVENTS = 4096
 _LISTEN_TICKS = 4
 """The tone detector is called once in so many ticks: it is cheapest with one packet of every stream."""
-_REASONS = ("bad_value", "no_file", "bad_file", "no_srtp", "unknown_stream")
-"""What a refusal begins with."""
 _LISTEN_AT = 512
 """And as soon as so many packets wait for it."""
 
@@ -271,9 +269,9 @@ class MediaEngine:
         opened: list[socket.socket] = []
         try:
             if key in self._endpoints:
-                raise ValueError("duplicate")
+                raise Refused(Refusal.DUPLICATE)
             if len(self._endpoints) >= self._settings.max_streams:
-                raise ValueError("limit")
+                raise Refused(Refusal.LIMIT)
             endpoint = self._bound(owner, command, opened, now)
         except (ValueError, OSError, NoPort, NoDescriptor) as error:
             for each in opened:
@@ -291,9 +289,11 @@ class MediaEngine:
 
     def _bound(self, owner: int, command: OpenStream, opened: list[socket.socket], now: float) -> StreamEndpoint:
         """The endpoint with its sockets; they are listed in `opened` as they come."""
+        context = self._context
         address = canonical(command.local_address)
+        stream = Stream(command.stream_id, owner, context, now)
         if command.source[:1] == ("file",):
-            self._source(command.source, Sender(0, owner, self._context))  # kept: the next one finds its frames
+            self._source(command.source, stream)  # kept: the next one finds its frames
         pool_port = 0
         rtcp: socket.socket | None = None
         if command.rtp_fd >= 0:
@@ -318,8 +318,6 @@ class MediaEngine:
                     self._pool.give_back(pool_port)
                 raise
             opened.append(sender)
-        context = self._context
-        stream = Stream(command.stream_id, owner, context, now)
         session = RtcpSession(
             stream.sender.ssrc,
             context.random_bytes(12).hex().encode(),
@@ -361,7 +359,7 @@ class MediaEngine:
             self._emit(owner, DigitsSent(command.stream_id, command.request_id, "FAIL", "unknown_stream"))
         else:
             name = type(command).__name__
-            self._emit(owner, CommandRefused(command.stream_id, name, "unknown_stream"))
+            self._emit(owner, CommandRefused(command.stream_id, name, Refusal.UNKNOWN_STREAM.value))
 
     def _try(self, endpoint: StreamEndpoint, command: Command, now: float) -> None:
         """Do a command, or say why it cannot be done."""
@@ -369,10 +367,9 @@ class MediaEngine:
         try:
             self._do(endpoint, command, now)
         except (ValueError, OSError) as error:
-            reason = str(error)
-            if not reason.startswith(_REASONS):
-                reason = f"bad_value: {reason}"
-            self._emit(endpoint.owner, CommandRefused(command.stream_id, type(command).__name__, reason, request_id))
+            refused = error if isinstance(error, Refused) else Refused(Refusal.BAD_VALUE, str(error))
+            name = type(command).__name__
+            self._emit(endpoint.owner, CommandRefused(command.stream_id, name, str(refused), request_id))
         else:
             if request_id and isinstance(command, SetSource | SetSink):
                 self._emit(endpoint.owner, CommandDone(command.stream_id, request_id))
@@ -384,7 +381,7 @@ class MediaEngine:
             if command.send_through >= 0:
                 other = self._endpoints.get((endpoint.owner, command.send_through))
                 if other is None:
-                    raise ValueError("unknown_stream: send_through")
+                    raise Refused(Refusal.UNKNOWN_STREAM, "send_through")
                 sender = other.rtp_socket
             before = stream.sender.format
             endpoint.configure(command, sender, now)
@@ -392,31 +389,31 @@ class MediaEngine:
                 self._hear_of(endpoint)
             if stream.sender.format != before:
                 self._remake(stream, before)
-            self._pace(endpoint.sender)
+            self._pace(endpoint)
             if command.source:
                 self._try(endpoint, SetSource(stream.stream_id, command.source), now)
             if command.sink:
                 self._try(endpoint, SetSink(stream.stream_id, command.sink), now)
         elif isinstance(command, SetSource):
-            source = self._source(command.source, stream.sender)
+            source = self._source(command.source, stream)
             endpoint.rest()
             stream.set_source(source, command.source, command.layer, command.request_id)
-            self._pace(endpoint.sender)
+            self._pace(endpoint)
         elif isinstance(command, StopSource):
             endpoint.rest()
             stream.stop_source()
-            self._pace(endpoint.sender)
+            self._pace(endpoint)
         elif isinstance(command, SetSink):
             self._set_sink(stream, command.sink)
         elif isinstance(command, SendDigits):
             stream.sender.send_digits(command)
             stream.sender.answer_digits()
-            self._pace(endpoint.sender)
+            self._pace(endpoint)
         elif isinstance(command, StopDigits):
             stream.sender.stop_digits()
         elif isinstance(command, ProvideFrames):
             if not stream.provide(command):
-                raise ValueError("bad_value: the source is no callback")
+                raise Refused(Refusal.BAD_VALUE, "the source is no callback")
         elif isinstance(command, ExpectMedia):
             endpoint.answered(now)
         elif isinstance(command, CloseStream):
@@ -445,7 +442,7 @@ class MediaEngine:
         if not isinstance(old, FramesSource | ConstantSource):
             return layer
         try:
-            source = self._source(layer.wanted, sender)
+            source = self._source(layer.wanted, stream)
             if isinstance(old, FramesSource) and isinstance(source, FramesSource):
                 new = sender.format
                 ticks = old.position * before.step * new.clock_rate
@@ -455,8 +452,9 @@ class MediaEngine:
             return None
         return layer._replace(source=source)
 
-    def _source(self, wanted: SourceSpec, sender: Sender) -> Source:
+    def _source(self, wanted: SourceSpec, stream: Stream) -> Source:
         """The source that these plain values mean, in the stream's codec. Raises SourceError."""
+        sender = stream.sender
         match wanted:
             case ("none",):
                 return Source()
@@ -472,7 +470,7 @@ class MediaEngine:
                 return CallbackSource(sender.packet_interval)
             case ("callback", float() as ahead) if 0 <= ahead <= AHEAD:
                 return CallbackSource(sender.packet_interval, ahead)
-        raise SourceError(f"bad_value: no such source: {wanted!r}")
+        raise SourceError(Refusal.BAD_VALUE, f"no such source: {wanted!r}")
 
     def _sink(self, wanted: SinkSpec) -> Sink:
         """The sink that these plain values mean. Raises SinkError."""
@@ -483,11 +481,11 @@ class MediaEngine:
                 return WavSink(path) if path.lower().endswith(".wav") else RawFileSink(path)
             case ("file", str() as path, "heard" | "stereo" | "mixed" as sides):
                 if not path.lower().endswith(".wav"):
-                    raise SinkError(f"bad_value: {path}: both directions are recorded in a .wav file only")
+                    raise SinkError(Refusal.BAD_VALUE, f"{path}: both directions are recorded in a .wav file only")
                 return WavSink(path, sides, self._clock)
             case ("callback",):
                 return CallbackSink()
-        raise SinkError(f"bad_value: no such sink: {wanted!r}")
+        raise SinkError(Refusal.BAD_VALUE, f"no such sink: {wanted!r}")
 
     def _close(self, endpoint: StreamEndpoint, now: float, reason: str = "closed") -> None:
         """Take an endpoint out of everything and let its ports rest."""
@@ -531,8 +529,9 @@ class MediaEngine:
 
     # ticks
 
-    def _pace(self, sender: Sender) -> None:
+    def _pace(self, endpoint: StreamEndpoint) -> None:
         """Put a stream on the schedule that has something to send by time, and take one off that has not."""
+        sender = endpoint.sender
         if sender.group is not None and (not sender.paced or sender.packet_interval != sender.paced_interval):
             self._pacer.remove(sender)
         if sender.group is None and sender.paced:
@@ -599,7 +598,7 @@ class MediaEngine:
         silent = endpoint.watch(now)
         if silent is not None:
             self._emit(endpoint.owner, silent)
-        self._pace(endpoint.sender)
+        self._pace(endpoint)
         endpoint.sender.allow_echo()
         receiver = endpoint.stream.receiver
         endpoint.visits += 1
@@ -649,9 +648,7 @@ class MediaEngine:
 def _why(error: Exception) -> str:
     """The reason of a `StreamRefused`."""
     if isinstance(error, NoPort):
-        return "no_port"
+        return Refusal.NO_PORT.value
     if isinstance(error, NoDescriptor):
-        return "no_descriptor"
-    if isinstance(error, SourceError) or (isinstance(error, ValueError) and str(error) in ("duplicate", "limit")):
-        return str(error)
-    return "bad_address"
+        return Refusal.NO_DESCRIPTOR.value
+    return str(error) if isinstance(error, Refused) else Refusal.BAD_ADDRESS.value

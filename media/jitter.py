@@ -104,7 +104,6 @@ class PlayoutBuffer:
         "late",
         "lost",
         "resets",
-        "stretched",
     )
 
     def __init__(self, clock_rate: int = 8000, interval: int = 160, hold: float = 0.0) -> None:
@@ -123,8 +122,6 @@ class PlayoutBuffer:
         """Packets that came again while they waited."""
         self.lost = 0
         """Intervals that were concealed because a packet was missing between others."""
-        self.stretched = 0
-        """Intervals that were inserted because nothing had come yet."""
         self.discarded = 0
         """Packets left out because the buffer was full or the delay larger than needed."""
         self.resets = 0
@@ -256,7 +253,6 @@ class PlayoutBuffer:
         oldest = min(self._packets)
         surplus = self._surplus(now)
         if surplus < -0.5:
-            self.stretched += 1
             return Interval(Kind.LOST, b"")
         if surplus > 1 and not self._hold:
             self._play(oldest)
@@ -312,7 +308,6 @@ class PlayoutBuffer:
         if self._owed > _CONCEALED_AT_ONCE * self.interval:
             self._state = _Playing.WAITING
             return self._quiet()
-        self.stretched += 1
         return Interval(Kind.LOST, b"")
 
     def _surplus(self, now: float) -> float:

@@ -13,6 +13,7 @@ from .g711 import LAWS
 from .listening import DigitListener
 from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, SinkFailed, StreamStarted
 from .reception import Reception
+from .refusal import Refusal, Refused
 from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
 from .sender import Sender
 from .sequence import DUPLICATE, MAX_DROPOUT, MAX_MISORDER, NEW, OUTSIDE, RESTARTED
@@ -222,7 +223,7 @@ class Receiver(DigitListener, FrameHolder):
         """Take what signalling decided. can_receive: the direction lets us. Raises ValueError."""
         unknown = set(command.dtmf_methods) - {"rfc4733", "inband"}
         if unknown:
-            raise ValueError(f"bad_value: no such DTMF method: {', '.join(sorted(unknown))}")
+            raise Refused(Refusal.BAD_VALUE, f"no such DTMF method: {', '.join(sorted(unknown))}")
         self.can_receive = can_receive
         self.rtcp_mux = command.rtcp_mux
         self._events = {pt: rate for pt, name, rate in command.receive_codecs if name.lower() == "telephone-event"}

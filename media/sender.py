@@ -11,6 +11,7 @@ from . import dtmf, inband
 from .context import StreamContext
 from .g711 import LAWS
 from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
+from .refusal import Refusal, Refused
 from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
 from .sources import CallbackSource, Format, Source
 from .totals import codec_index
@@ -135,11 +136,11 @@ class Sender:
     def configure(self, command: ConfigureStream, can_send: bool) -> None:
         """Take what signalling decided. can_send: direction and remote address let us send. Raises ValueError."""
         if not (0.001 <= command.packet_interval <= 1.0 and 1 <= command.payload_size <= 1400):
-            raise ValueError(
-                f"bad_value: {command.payload_size} octets every {command.packet_interval} s cannot be sent"
+            raise Refused(
+                Refusal.BAD_VALUE, f"{command.payload_size} octets every {command.packet_interval} s cannot be sent"
             )
         if not 1 <= command.clock_rate <= 1_000_000 or not 0 <= command.payload_type <= 127:
-            raise ValueError(f"bad_value: payload type {command.payload_type} at {command.clock_rate} Hz")
+            raise Refused(Refusal.BAD_VALUE, f"payload type {command.payload_type} at {command.clock_rate} Hz")
         self._other_bytes = self.bytes_sent
         self._other_packets = self.packets_sent
         changed = (command.codec, command.payload_type, command.payload_size) != (

@@ -49,7 +49,6 @@ class SequenceTracker:
         "base",
         "duplicates",
         "earlier_expected",
-        "earlier_unique",
         "highest",
         "loss_runs",
         "reordered",
@@ -72,8 +71,6 @@ class SequenceTracker:
         """Runs of consecutive losses that are still open: the bursts of G.107's BurstR."""
         self.earlier_expected = 0
         """Packets expected before the last restart."""
-        self.earlier_unique = 0
-        """Packets received before the last restart, each once."""
         self._run_start = sequence_number  # everything from here to `highest` was received
         self._unreceived = self.highest  # `highest` less the packets received: the next one in order leaves it as it is
         self._before = 0  # bit i: whether `_run_start - 1 - i` was received
@@ -172,7 +169,6 @@ class SequenceTracker:
     def _restart(self, sequence_number: int) -> None:
         """Count anew from this packet; the one before it was discarded as stray when it came (RFC 3550 A.1)."""
         self.earlier_expected = self.expected
-        self.earlier_unique = self.unique
         received = self.received
         self._before = 0
         self.base = self.highest - self.highest % 0x10000 + 0x10000 + sequence_number

@@ -15,6 +15,7 @@ import numpy as np
 
 from .messages import ReceivedFrame
 from .recording import Track
+from .refusal import Refusal, Refused
 from .resampling import Wave, rounded
 
 FRAMES_PER_EVENT = 32
@@ -30,8 +31,8 @@ _LONGEST_REST = 200
 """Chunks that are played at the end of a recording at the most."""
 
 
-class SinkError(ValueError):
-    """A sink that cannot be opened; the text begins with a word of `CommandRefused.reason`."""
+class SinkError(Refused):
+    """A sink that cannot be opened."""
 
 
 class Sink:
@@ -102,7 +103,7 @@ class WavSink(Sink):
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._file.close()
-            raise SinkError(f"no_file: {path}: {error.strerror}") from error
+            raise SinkError(Refusal.NO_FILE, f"{path}: {error.strerror}") from error
 
     @property
     def takes_sent(self) -> bool:
@@ -222,12 +223,12 @@ def open_for_writing(path: str) -> BinaryIO:
         file = open(path, "wb", buffering=_BUFFER, opener=_open_at_once)  # noqa: SIM115 the sink closes it
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise SinkError(f"bad_file: {path} is no regular file") from error
-        raise SinkError(f"no_file: {path}: {error.strerror}") from error
+            raise SinkError(Refusal.BAD_FILE, f"{path} is no regular file") from error
+        raise SinkError(Refusal.NO_FILE, f"{path}: {error.strerror}") from error
     kind = os.fstat(file.fileno()).st_mode
     if not (S_ISREG(kind) or S_ISCHR(kind)):
         file.close()
-        raise SinkError(f"bad_file: {path} is no regular file")
+        raise SinkError(Refusal.BAD_FILE, f"{path} is no regular file")
     return file
 
 

@@ -21,6 +21,7 @@ from .codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, load_li
 from .formats import payload_octets
 from .g711 import Samples
 from .messages import Frame
+from .refusal import Refusal, Refused
 from .resampling import Resampler, rounded
 
 _NO_SAMPLES: Samples = np.empty(0, np.int16)
@@ -47,8 +48,8 @@ _MOST_UNFINISHED = 64
 """Files that are being read at a time for the streams to come; further ones are read by those that play them alone."""
 
 
-class SourceError(ValueError):
-    """A source that cannot be opened; the text begins with a word of `CommandRefused.reason`."""
+class SourceError(Refused):
+    """A source that cannot be opened."""
 
 
 class Source:
@@ -250,7 +251,7 @@ class Format(NamedTuple):
         try:
             return open_codec(self.codec, self.clock_rate)
         except (CodecUnknown, CodecUnavailable) as error:
-            raise SourceError(f"bad_value: audio cannot be encoded as {self.codec}; use a raw file") from error
+            raise SourceError(Refusal.BAD_VALUE, f"audio cannot be encoded as {self.codec}; use a raw file") from error
 
     def silence(self) -> bytes:
         """One packet of silence; zeros for codecs that are passed through."""
@@ -280,7 +281,7 @@ def tone(hz: float, form: Format) -> FramesSource:
     codec = form.open()
     rate = codec.sample_rate
     if not 1 <= hz <= rate / 2:
-        raise SourceError(f"bad_value: a tone of {hz} Hz does not fit {rate} samples a second")
+        raise SourceError(Refusal.BAD_VALUE, f"a tone of {hz} Hz does not fit {rate} samples a second")
     # Whole cycles in a second, and whole seconds in whole packets, so that it repeats without a click.
     size = form.step * rate // codec.clock_rate
     seconds = size // math.gcd(size, rate)
@@ -312,8 +313,8 @@ class Reading:
         """
         self.frames: list[bytes] = []
         """The packets that are there by now."""
-        self.error = ""
-        """Why the rest cannot be read, as in `CommandRefused.reason`."""
+        self.error: tuple[Refusal, str] | None = None
+        """Why the rest cannot be read: cause and details; None = it can, or has been."""
         self.fixed: tuple[bytes, ...] | None = None
         """All packets, once somebody wanted all at a time."""
         self.octets = 0
@@ -327,9 +328,9 @@ class Reading:
         self._packets: Iterator[bytes] | None = _packets_of_file(path, form, first)
         self.read()
         if self.error:
-            raise SourceError(self.error)
+            raise SourceError(*self.error)
         if not self.frames and not first:
-            raise SourceError(f"bad_file: {self._path} is shorter than one packet")
+            raise SourceError(Refusal.BAD_FILE, f"{self._path} is shorter than one packet")
 
     @property
     def whole(self) -> bool:
@@ -392,7 +393,7 @@ class FileSource(FramesSource):
         if self._position < len(self._frames):
             return True
         if reading.error:
-            self.finished = f"error: {reading.error}"
+            self.finished = f"error: {SourceError(*reading.error)}"
             return False
         if not super()._goes_on():
             return False
@@ -440,18 +441,19 @@ class FileFrames:
         try:
             status = Path(name).stat()
         except (ValueError, OSError) as error:
-            raise SourceError(_reason(name, error)) from error
+            raise SourceError(*_reason(name, error)) from error
         key = (path, status.st_mtime_ns, status.st_size, form)
         found = self._kept.get(key)
         if found is not None and not first:
             if found.error:
-                raise SourceError(found.error)
+                raise SourceError(*found.error)
             self._kept.move_to_end(key)
             return found
         if not S_ISREG(status.st_mode):
-            raise SourceError(f"bad_file: {name} is no regular file")
+            raise SourceError(Refusal.BAD_FILE, f"{name} is no regular file")
         if status.st_size > MAX_FILE_OCTETS:
-            raise SourceError(f"bad_file: {name} is larger than {MAX_FILE_OCTETS >> 20} MiB, which is the limit")
+            limit = MAX_FILE_OCTETS >> 20
+            raise SourceError(Refusal.BAD_FILE, f"{name} is larger than {limit} MiB, which is the limit")
         reading = Reading(path, form, first)
         if not first:
             self._keep(key, reading)
@@ -463,7 +465,7 @@ class FileFrames:
         while not reading.whole:
             reading.read()
         if reading.error:
-            raise SourceError(reading.error)
+            raise SourceError(*reading.error)
         if reading.fixed is None:
             reading.fixed = tuple(reading.frames)
         return reading.fixed
@@ -506,15 +508,15 @@ _Key = tuple[str, int, int, Format]
 """Name, time of change in nanoseconds, octets, and what the packets are of."""
 
 
-def _reason(name: str, error: ValueError | OSError) -> str:
-    """Why a file cannot be had, as in `CommandRefused.reason`."""
+def _reason(name: str, error: ValueError | OSError) -> tuple[Refusal, str]:
+    """Why a file cannot be had: cause and details."""
     if isinstance(error, SourceError):
-        return str(error)
+        return error.cause, error.detail
     if isinstance(error, AudioFileError):
-        return f"bad_file: {name} {error}"
+        return Refusal.BAD_FILE, f"{name} {error}"
     if isinstance(error, OSError):
-        return f"no_file: {name}: {error.strerror or error}"
-    return f"bad_value: {name}: {error}"  # no packet of this length, or a name that none can be
+        return Refusal.NO_FILE, f"{name}: {error.strerror or error}"
+    return Refusal.BAD_VALUE, f"{name}: {error}"  # no packet of this length, or a name that none can be
 
 
 def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
@@ -543,7 +545,8 @@ def _recoded(file: BinaryIO, written: Format, form: Format, first: int) -> Itera
         decoder = open_codec(written.codec, written.clock_rate)
     except (CodecUnknown, CodecUnavailable) as error:
         raise SourceError(
-            f"bad_file: {file.name} is {written.codec} payload, and the call sends {form.codec}; give a WAV file"
+            Refusal.BAD_FILE,
+            f"{file.name} is {written.codec} payload, and the call sends {form.codec}; give a WAV file",
         ) from error
     codec = form.open()
     resampler = Resampler(decoder.sample_rate, codec.sample_rate)

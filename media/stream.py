@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .context import StreamContext
 from .messages import ConfigureStream, ProvideFrames, SinkSpec, SourceSpec
 from .receiver import Receiver
+from .refusal import Refusal, Refused
 from .sender import Sender
 from .sinks import Sink, WavSink
 from .sources import CallbackSource, EchoSource, Source
@@ -50,7 +51,7 @@ class Stream:
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
         """Take what signalling decided. reachable: there is a remote address to send to. Raises ValueError."""
         if command.direction not in ("sendrecv", "sendonly", "recvonly", "inactive"):
-            raise ValueError(f"bad_value: no such direction: {command.direction}")
+            raise Refused(Refusal.BAD_VALUE, f"no such direction: {command.direction}")
         self.sender.configure(command, reachable and command.direction in ("sendrecv", "sendonly"))
         self.receiver.configure(command, command.direction in ("sendrecv", "recvonly"))
 

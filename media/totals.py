@@ -1,7 +1,8 @@
-"""What one media process counts: plain integers and fixed arrays that merge by addition, and their metric names.
+"""What one media process counts: plain integers and fixed arrays, and their metric names.
 
 Hot code adds to attributes and list items; `rows` turns all of it into (metric name, label values, numbers). Values
-are cumulative since the start of the process. Knows nothing of Prometheus or links.
+are cumulative since the start of the process; the supervisor adds the rows of several. Knows nothing of Prometheus or
+links.
 """
 
 from bisect import bisect_left
@@ -82,11 +83,6 @@ class Distribution:
         self.counts[bisect_left(self.edges, value)] += times
         self.total += value * times
 
-    def merge(self, other: "Distribution") -> None:
-        """Add another one of the same edges."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
-        self.total += other.total
-
     @property
     def count(self) -> int:
         """Values counted."""
@@ -98,7 +94,7 @@ def _per_codec() -> list[int]:
 
 
 class MediaTotals:
-    """Everything a media engine counts; gauges are at the end and are not merged by time."""
+    """Everything a media engine counts; gauges are at the end."""
 
     __slots__ = (
         "bytes_received",
@@ -202,20 +198,6 @@ class MediaTotals:
         """Gauge: ports of open streams, those in quarantine included."""
         self.quarantined = 0
         """Gauge: sockets in quarantine."""
-
-    def merge(self, other: "MediaTotals") -> None:
-        """Add another process's totals (or those of its earlier incarnation)."""
-        for name in self.__slots__:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if isinstance(mine, Distribution):
-                mine.merge(theirs)
-            elif isinstance(mine, int):
-                setattr(self, name, mine + theirs)
-            elif isinstance(mine[0], int):
-                setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
-            else:
-                for a, b in zip(mine, theirs, strict=True):
-                    a.merge(b)
 
     def rows(self) -> Iterator[Row]:
         """All of it under the names of the metrics; the label `process` is the caller's to add."""

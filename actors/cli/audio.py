@@ -18,6 +18,7 @@ def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
         check_source(("tone", int(file)), named_codecs(codecs))
     if kind != "play":
         return
+    from sipswarm.media.refusal import Refusal
     from sipswarm.media.sources import (  # only here: most runs need no numpy in this process
         FileFrames,
         Format,
@@ -27,6 +28,5 @@ def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
     try:
         FileFrames(most=0).frames(file, Format("PCMU", 8000, 160, 160))
     except SourceError as error:
-        kind, _, reason = str(error).partition(": ")
-        fix = "; give an audio file that you may read" if kind == "no_file" else ""
-        raise ConfigurationError(reason + fix) from error
+        fix = "; give an audio file that you may read" if error.cause is Refusal.NO_FILE else ""
+        raise ConfigurationError(error.detail + fix) from error

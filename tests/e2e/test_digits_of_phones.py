@@ -11,11 +11,11 @@ from sipswarm.actors.errors import CallEnded, CallError
 from sipswarm.actors.handle.call import Call
 from sipswarm.media.g711 import PCMU
 from sipswarm.media.inband import ToneGenerator
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import address_of, agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until
+from tests.media.rtp_packet import RtpPacket
 
 
 def press(phone: Phone, payload_type: int, clock: int, code: int, number: int, timestamp: int) -> None:

@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from sipswarm.media.resampling import resampled
-from sipswarm.media.rtp import RtpPacket
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until
+from tests.media.rtp_packet import RtpPacket
 
 av: Any = pytest.importorskip("av", reason="PyAV is in the extra audio")
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.handle.call import Call
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.test_foreign_decoder import G722, L16, OPUS, PCMA, PCMU, SLOW_PCMU, Form, collect, judge, written
 from tests.e2e.waiting import until
+from tests.media.rtp_packet import RtpPacket
 
 CODECS = ("pcmu", "pcma", "g722", "l16", "opus")
 SDP = ("Content-Type", "application/sdp")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.cli import main
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sources import FileFrames, Format
 from tests.e2e.agents import agent
 from tests.e2e.test_command_line import WORKERS, Running, was
 from tests.e2e.test_renegotiated_media import Phone, arrived
+from tests.media.rtp_packet import RtpPacket
 from tests.media.test_long_files import mp3, wav
 
 LINE = "m=audio PORT RTP/AVP 0"

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from sipswarm.media.codecs import open_codec
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, reply
 from tests.e2e.waiting import until
+from tests.media.rtp_packet import RtpPacket
 from tests.media.tones import fit, sine
 
 SUITE = "AES_CM_128_HMAC_SHA1_80"

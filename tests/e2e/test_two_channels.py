@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from sipswarm.actors.errors import CallEnded
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import SDP, invite
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone
+from tests.media.rtp_packet import RtpPacket
 from tests.media.tones import fit, sine
 
 DYNAMIC = "a=rtpmap:98 L16/8000/2\r\n"

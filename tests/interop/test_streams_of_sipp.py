@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.handle.call import Call
-from sipswarm.media.rtp import RtpPacket
 from tests.e2e.agents import agent, note
 from tests.e2e.test_foreign_decoder import G722, PCMA, PCMU, judge, written
+from tests.media.rtp_packet import RtpPacket
 
 from .capture import Recording, skip_unless_capturing
 from .conftest import Start

@@ -4,9 +4,9 @@ import os
 
 from sipswarm.media.context import StreamContext
 from sipswarm.media.messages import ConfigureStream, Event
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.stream import Stream
 from sipswarm.media.totals import DISCARD_REASONS
+from tests.media.rtp_packet import RtpPacket
 
 SILENCE = b"\xff" * 160
 DTMF = ConfigureStream(1, dtmf_payload_type=101, dtmf_receive_payload_type=101)

@@ -16,10 +16,10 @@ from sipswarm.media import audio_files, g711, sources
 from sipswarm.media.audio_files import AudioFileError, audio, payload_codec
 from sipswarm.media.codecs import open_codec
 from sipswarm.media.messages import CommandRefused, ConfigureStream, SetSource
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind
 from sipswarm.media.sources import FileFrames, Format, SourceError
+from tests.media.rtp_packet import RtpPacket
 
 from .tones import PEAK, decoded, fit, sine
 from .world import HOME, World

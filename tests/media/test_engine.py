@@ -27,9 +27,9 @@ from sipswarm.media.messages import (
     StreamStarted,
     StreamStatistics,
 )
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
 from sipswarm.media.totals import RTCP_BAD_SOURCE, RTCP_SRTP_AUTH
+from tests.media.rtp_packet import RtpPacket
 
 from .world import HOME, TICK, World, call, to
 

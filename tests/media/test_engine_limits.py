@@ -26,9 +26,9 @@ from sipswarm.media.messages import (
     StreamRefused,
     StreamStatistics,
 )
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
 from sipswarm.media.totals import NO_STREAM, RTCP_DISCARD_REASONS
+from tests.media.rtp_packet import RtpPacket
 
 from .world import HOME, TICK, World, call, to
 

@@ -7,8 +7,8 @@ import pytest
 
 from sipswarm.media.dtmf import MAX_DURATION
 from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 
 from .halves import Line
 from .world import HOME, World

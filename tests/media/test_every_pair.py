@@ -13,8 +13,8 @@ import pytest
 from sipswarm.media.codecs import open_codec
 from sipswarm.media.formats import payload_octets
 from sipswarm.media.messages import CommandRefused, ConfigureStream, DtmfReceived, SendDigits, SetSink
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 
 from .tones import HZ, fit, sine
 from .world import HOME, World

@@ -9,9 +9,9 @@ import pytest
 from sipswarm.media.codecs import open_codec
 from sipswarm.media.formats import payload_octets
 from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits, SourceFinished
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 
 from .world import HOME, World
 

@@ -21,8 +21,8 @@ from sipswarm.media.messages import (
     StreamOpened,
     StreamRefused,
 )
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 from tests.media.world import HOME, World
 
 OVER = 101

@@ -22,10 +22,10 @@ from sipswarm.media.messages import (
     SetSource,
     StreamOpened,
 )
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind
 from sipswarm.media.sources import FileFrames, Format, FramesSource, SourceError
+from tests.media.rtp_packet import RtpPacket
 
 from .world import HOME, TICK, World
 

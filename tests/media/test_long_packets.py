@@ -13,9 +13,9 @@ import pytest
 
 from sipswarm.media.codecs import open_codec
 from sipswarm.media.messages import ConfigureStream, ReceivedFrame, SetSink
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import WavSink
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 
 from .test_presence import HOME as CONFIGURED
 from .test_presence import Sent, played

@@ -9,10 +9,10 @@ import pytest
 from sipswarm.media.context import StreamContext
 from sipswarm.media.messages import ConfigureStream
 from sipswarm.media.pacing import Pacer
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sender import Sender
 from sipswarm.media.sources import ConstantSource, FramesSource, Source
 from sipswarm.media.totals import MediaTotals
+from tests.media.rtp_packet import RtpPacket
 
 TICK = 0.005
 

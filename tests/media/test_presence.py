@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sipswarm.media.messages import ConfigureStream
 from sipswarm.media.presence import MediaTime, Presence
-from sipswarm.media.rtp import RtpPacket
+from tests.media.rtp_packet import RtpPacket
 
 from .halves import Line
 

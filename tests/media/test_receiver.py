@@ -12,11 +12,11 @@ from sipswarm.media.dtmf import ReceivedDigit
 from sipswarm.media.inband import ToneGenerator
 from sipswarm.media.messages import DtmfReceived, FramesReceived, SendDigits, SinkFailed, StreamStarted
 from sipswarm.media.receiver import DIGITS_WAITING, DOOR
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import CallbackSink, RawFileSink, Sink, WavSink
 from sipswarm.media.sources import CallbackSource, ConstantSource, EchoSource
 from sipswarm.media.srtp import SrtpSession
 from sipswarm.media.stream import Stream
+from tests.media.rtp_packet import RtpPacket
 
 from .halves import DTMF, SILENCE, Line
 from .tones import decoded

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sipswarm.media.reception import Reception, take_ready
-from sipswarm.media.rtp import HEADER_IN_WORDS, RtpPacket
+from sipswarm.media.rtp import HEADER_IN_WORDS
 from sipswarm.media.sequence import OUTSIDE, SequenceTracker, Verdict
+from tests.media.rtp_packet import RtpPacket
 
 from .captures import read_capture
 

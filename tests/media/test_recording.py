@@ -15,9 +15,9 @@ from sipswarm.media.codecs import open_codec
 from sipswarm.media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
 from sipswarm.media.recording import HOLD, Track
 from sipswarm.media.resampling import Resampler, resampled
-from sipswarm.media.rtp import RtpPacket
 from sipswarm.media.sinks import Sink, WavSink
 from sipswarm.media.sockets import bind
+from tests.media.rtp_packet import RtpPacket
 
 from .tones import HZ, PEAK, decoded, fit, sine
 from .world import HOME, World

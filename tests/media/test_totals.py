@@ -1,4 +1,4 @@
-"""Counters of a media process: labels, buckets, merging and metric names."""
+"""Counters of a media process: labels, buckets and metric names."""
 
 import pytest
 
@@ -21,18 +21,6 @@ def test_an_edge_belongs_to_the_bucket_below_it() -> None:
     assert distribution.counts == [1, 3] + [0] * 9 + [1]
     assert distribution.count == 5
     assert distribution.total == pytest.approx(0.703)
-
-
-def test_totals_merge_by_addition() -> None:
-    one, other = MediaTotals(), MediaTotals()
-    for each, times in ((one, 1), (other, 2)):
-        each.packets_sent[0] += 10 * times
-        each.ticks += times
-        each.lateness.add(0.003, times)
-        each.mos[1].add(4.3, times)
-    one.merge(other)
-    assert (one.packets_sent[0], one.ticks, one.lateness.count, one.mos[1].count) == (30, 3, 3, 3)
-    assert one.mos[1].total == pytest.approx(12.9)
 
 
 def test_rows_name_every_series_once() -> None:
