@@ -281,7 +281,6 @@ class MediaEngine:
             self._arm(now)
             return
         self._endpoints[key] = endpoint
-        self._context.totals.streams_opened += 1
         endpoint.chore = min(range(_CHORES), key=lambda each: len(self._chores[each]))
         self._chores[endpoint.chore].append(endpoint)
         self._emit(owner, endpoint.opened())
@@ -502,7 +501,6 @@ class MediaEngine:
         self._fold(endpoint)
         final = statistics_of(endpoint, now)
         counted = self._context.totals
-        counted.streams_closed += 1
         index = stream.receiver.codec_index
         counted.packets_lost[index] += final.packets_lost
         counted.packets_due[index] += final.packets_due

@@ -125,14 +125,11 @@ class MediaTotals:
         "rtcp_sent",
         "send_errors",
         "streams_active",
-        "streams_closed",
         "streams_one_way",
-        "streams_opened",
         "streams_receiving",
         "streams_refused",
         "streams_sending",
         "ticks",
-        "underruns",
     )
 
     def __init__(self) -> None:
@@ -158,8 +155,6 @@ class MediaTotals:
         """Frames too late to send."""
         self.frames_dropped = 0
         """Frames of callback sources and sinks beyond their bounds."""
-        self.underruns = 0
-        """Intervals in which a callback source had nothing."""
         self.send_errors = 0
         """Datagrams that the kernel did not take."""
         self.digits_sent = [0, 0]
@@ -176,8 +171,6 @@ class MediaTotals:
         self.rtcp_received = 0
         self.rtcp_discards = [0] * len(RTCP_DISCARD_REASONS)
         """RTCP packets dropped, by reason."""
-        self.streams_opened = 0
-        self.streams_closed = 0
         self.streams_refused = 0
         self.streams_one_way = [0, 0]
         """Finished streams whose peer, or whose local side, was silent."""

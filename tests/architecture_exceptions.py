@@ -335,7 +335,7 @@ LARGER = {
     "actors/transport/connection.py": {"Connection attributes": 23, "__init__ parameters": 12},
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
-    "sipcore/message/messages.py": {"Message methods": 39},  # 25 are headers: a property each, which users read too
+    "sipcore/message/messages.py": {"Message methods": 39},
     "sipcore/session/in_dialog.py": {"imports": 16},
     "sipcore/session/invite_session.py": {"imports": 17},
     "sipcore/session/invite_uac.py": {"imports": 18},
@@ -347,9 +347,9 @@ LARGER = {
     "media/engine.py": {"imports": 14},
     "media/jitter.py": {"PlayoutBuffer attributes": 25},
     "media/endpoint.py": {"StreamEndpoint attributes": 31},
-    "media/presence.py": {"Presence attributes": 44},
+    "media/presence.py": {"Presence attributes": 43},
     "media/receiver.py": {"Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
-    "media/totals.py": {"MediaTotals attributes": 36},
+    "media/totals.py": {"MediaTotals attributes": 33},
 }
 """Classes, functions and files beyond the limits, with their size."""
