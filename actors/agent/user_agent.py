@@ -22,7 +22,6 @@ from sipswarm.sipcore.session.dialog import hop_of as hop_before_dns
 from sipswarm.sipcore.session.refer import TransferTarget
 from sipswarm.sipcore.usage.registration import RegistrationSettings
 
-from ..bus.slots import slot_of_text
 from ..call.notices import Incoming
 from ..call.state import State
 from ..call_worker.authentication import Challenger
@@ -229,7 +228,7 @@ class UserAgent:
         every_worker: in each call worker of the node; otherwise in the first only.
         """
         worker = self._node.worker
-        if worker.slot and not every_worker:
+        if worker.slots.own and not every_worker:
             return
 
         async def repeat() -> None:
@@ -577,9 +576,8 @@ class UserAgent:
         if not uri:
             raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
         uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
-        config = self._node.config
         address = self._complete(from_) if from_ else self.from_
-        if slot_of_text(address, config.call_id_key, config.call_workers) != worker.slot:
+        if not worker.slots.is_ours(address):
             return 0
         keyring = Keyring(auth) if auth is not None else self._keyring
         if keyring is not None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
-from ..bus.slots import slot_of_text
 from ..config import NodeConfig, format_host
 from ..identity import Identity, Keyring
 from ..registration.keeper import Binding
@@ -109,8 +108,8 @@ class Account:
 
     def keep_registered(self, worker: "CallWorker") -> None:
         """Have our address bound at the registrar and kept bound, where this worker is the one that owns it."""
-        own, config = self._own, worker.config
-        if slot_of_text(own.address, config.call_id_key, config.call_workers) != worker.slot:
+        own = self._own
+        if not worker.slots.is_ours(own.address):
             return
         auth = (own.user, own.password) if own.user else None
         binding = Binding(own.address, own.registrar, auth=auth, expires=REGISTRATION_TIME, headers=own.headers)

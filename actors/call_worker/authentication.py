@@ -105,7 +105,7 @@ class Challenger:
                 worker.tokens.hexadecimal(64).encode(),
                 realm,
                 worker.tokens,
-                slot=worker.slot,
+                slot=worker.slots.own,
                 algorithms=algorithms,
                 qop=() if qop == "none" else ("auth",),
                 window=1,

@@ -14,7 +14,6 @@ from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.messages import Request
 
 from ..bus.messages import DialogReplaced, ReplaceDialog, ReplaceJudged
-from ..bus.slots import slot_of_text
 from ..call.actor import CallActor
 from ..call.state import State
 
@@ -57,8 +56,8 @@ class Replacements:
         replaces = request.replaces
         if replaces is None:
             return False
-        slot = self._slot(replaces)
-        if slot != self._worker.slot:
+        slot = self._worker.slots.of(replaces.call_id)
+        if slot != self._worker.slots.own:
             self._ask(call, replaces, slot)
             return True
         old = self._named(replaces)
@@ -88,10 +87,6 @@ class Replacements:
             timer.cancel()
         self._asking.clear()
 
-    def _slot(self, replaces: Replaces) -> int:
-        config = self._worker.config
-        return slot_of_text(replaces.call_id, config.call_id_key, config.call_workers)
-
     def _named(self, replaces: Replaces) -> "Call | None":
         """The live call of this slot that a Replaces names, tags as its own user agent knows them."""
         for each in self._worker.live.values():
@@ -109,7 +104,7 @@ class Replacements:
     def _ask(self, call: "Call", replaces: Replaces, slot: int) -> None:
         tag = call.actor.session.local_tag
         question = ReplaceDialog(
-            slot, self._worker.slot, tag, replaces.call_id, replaces.to_tag, replaces.from_tag, replaces.early_only
+            slot, self._worker.slots.own, tag, replaces.call_id, replaces.to_tag, replaces.from_tag, replaces.early_only
         )
         if not self._send((question,)):
             call.reject(NO_WORD)
@@ -137,7 +132,13 @@ class Replacements:
         call.accept()
 
     def _tell_replaced(self, replaces: Replaces, call: "Call") -> None:
-        self._send((DialogReplaced(self._slot(replaces), replaces.call_id, replaces.to_tag, replaces.from_tag),))
+        self._send(
+            (
+                DialogReplaced(
+                    self._worker.slots.of(replaces.call_id), replaces.call_id, replaces.to_tag, replaces.from_tag
+                ),
+            )
+        )
 
     # ---- the slot of the call that is taken over
 

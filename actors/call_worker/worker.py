@@ -23,7 +23,7 @@ from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent,
 
 from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
-from ..bus.slots import mint_call_id, slot_of_text
+from ..bus.slots import SlotMap
 from ..call.actor import CallActor
 from ..call.media import MediaDemand, MediaStream
 from ..config import NodeConfig, is_wildcard
@@ -88,7 +88,7 @@ class CallWorker:
     ) -> None:
         totals = surroundings.totals
         self.config = config
-        self.slot = slot
+        self.slots = SlotMap(slot, config.call_workers, config.call_id_key)
         self.totals = totals
         self.tokens = Tokens(random_bytes)
         self.admission = Admission(totals, random_bytes(16))
@@ -273,7 +273,7 @@ class CallWorker:
             raise Overloaded(f"{len(self.live)} calls are live in this worker; raise --max-calls or --call-workers")
         if not call_id:
             call_id = self.new_call_id()
-        elif slot_of_text(call_id, config.call_id_key, config.call_workers) != self.slot:
+        elif not self.slots.is_ours(call_id):
             raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
         if listener is None:
             listener = self.listener_for(hop)
@@ -424,7 +424,7 @@ class CallWorker:
 
     def new_call_id(self) -> str:
         """A Call-ID that belongs to this slot."""
-        return mint_call_id(self.tokens.call_id, self.slot, self.config.call_id_key, self.config.call_workers)
+        return self.slots.mint(self.tokens.call_id)
 
     def lease(self, listener: int) -> MediaLease:
         """Take a media port before there is a call for it."""
@@ -446,7 +446,9 @@ class CallWorker:
 
     @property
     def _lease_worker(self) -> int:
-        return self.slot % max(1, self.config.media_workers)  # one for all leases, so that a call can take any of them
+        return self.slots.own % max(
+            1, self.config.media_workers
+        )  # one for all leases, so that a call can take any of them
 
     def bring_media(self, actor: CallActor) -> None:
         """Have the streams of a call where leases are."""

@@ -46,8 +46,8 @@ class LoadGenerator:
     def __init__(self, worker: "CallWorker", config: LoadConfig) -> None:
         self._worker = worker
         self._config = config
-        share = self._share = Share.of(config, worker.slot, worker.config.call_workers)
-        self._bound = LiveBound(share.bound(config.max_concurrent), worker.config.shared_file("live"), worker.slot)
+        share = self._share = Share.of(config, worker.slots.own, worker.config.call_workers)
+        self._bound = LiveBound(share.bound(config.max_concurrent), worker.config.shared_file("live"), worker.slots.own)
         self._stream = Stream(Plan.of(config), share)
         self._start = 0.0
         self._going = False

@@ -101,7 +101,7 @@ class Scenario:
         self._file = user_file.load(self._path, name)
         self._data = Data.read(config.data, config.seed) if config.data else None
         if self._data is not None:
-            self._data.share(share, lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slot))
+            self._data.share(share, lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slots.own))
         self._runs: set[Run] = set()
         self._agent: UserAgent = worker.arrivals.account.agent(worker)
         self._agent.target = config.target

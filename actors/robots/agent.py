@@ -91,7 +91,7 @@ class RobotAgent(UserAgent):
 
         every_worker: in each call worker of the node; otherwise in the first only. Ends with the next reload.
         """
-        if every_worker or not self._worker.slot:
+        if every_worker or not self._worker.slots.own:
             self._arrangement.every(seconds, function)
 
     async def register(

@@ -13,7 +13,6 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
 
-from ..bus.slots import slot_of_text
 from ..errors import ConfigurationError
 from ..handle.callbacks import invoke
 from ..registration.actor import RegistrationActor
@@ -43,8 +42,7 @@ class Arrangement:
 
     def owns(self, address: str) -> bool:
         """Whether this worker is the one that registers an address."""
-        config = self._worker.config
-        return slot_of_text(address, config.call_id_key, config.call_workers) == self._worker.slot
+        return self._worker.slots.is_ours(address)
 
     def want(self, binding: Binding) -> None:
         """Keep a binding from the end of `setup` on.

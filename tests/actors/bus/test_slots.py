@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipswarm.actors.bus.slots import mint_call_id, slot_of
+from sipswarm.actors.bus.slots import SlotMap, slot_of
 from sipswarm.sipcore.message.tokens import Tokens
 
 KEYS = st.integers(0, 2**32 - 1)
@@ -35,7 +35,19 @@ def test_every_call_id_has_one_slot_in_range(call_id: bytes, key: int, slots: in
 def test_a_minted_call_id_belongs_to_its_slot(key: int, slots: int, data: st.DataObject) -> None:
     slot = data.draw(st.integers(0, slots - 1))
     tokens = Tokens(random.Random(key).randbytes)
-    assert slot_of(mint_call_id(tokens.call_id, slot, key, slots).encode(), key, slots) == slot
+    slot_map = SlotMap(slot, slots, key)
+    minted = slot_map.mint(tokens.call_id)
+    assert slot_of(minted.encode(), key, slots) == slot_map.of(minted) == slot
+    assert slot_map.is_ours(minted)
+
+
+@given(st.text(max_size=40), KEYS, st.integers(1, 16))
+def test_a_text_is_owned_by_one_slot_of_a_node(text: str, key: int, slots: int) -> None:
+    octets = text.encode("utf-8", "surrogatepass")
+    owners = [
+        slot for slot in range(slots) if SlotMap(slot, slots, key).is_ours(octets.decode("utf-8", "surrogateescape"))
+    ]
+    assert owners == [slot_of(octets, key, slots)]
 
 
 def test_call_ids_spread_over_all_slots() -> None:
