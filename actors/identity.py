@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from sipswarm.sipcore.message.grammar import end_of_quotes
-from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.hop import Hop, bracketed
 
 from .diagnosis.foreign_text import shown
 from .errors import ConfigurationError
-from .handle.callbacks import answers_later
+from .runtime.callbacks import answers_later
 
 _logger = logging.getLogger(__name__)
 
@@ -40,6 +40,12 @@ def written_address(value: str) -> str:
         return value[: end + 1]
     bare = value.partition(";")[0].strip()
     return f"<{bare}>" if bare else ""
+
+
+def contact_at(user: str, local: Hop) -> str:
+    """The Contact under which a user is reached at a local address."""
+    transport = "" if local.transport == "udp" else f";transport={local.transport}"
+    return f"<sip:{user}@{bracketed(local.host)}:{local.port}{transport}>"
 
 
 class Keyring:

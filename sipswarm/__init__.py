@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         SwarmError,
     )
     from sipswarm.actors.handle.call import Call
-    from sipswarm.actors.handle.callbacks import StopVariable
     from sipswarm.actors.handle.media_handlers import echo, play, record, send_recv, silence, tone
+    from sipswarm.actors.runtime.callbacks import StopVariable
 
     from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
@@ -35,7 +35,7 @@ _HOMES = {
     "MediaError": "sipswarm.actors.errors",
     "Overloaded": "sipswarm.actors.errors",
     "SwarmError": "sipswarm.actors.errors",
-    "StopVariable": "sipswarm.actors.handle.callbacks",
+    "StopVariable": "sipswarm.actors.runtime.callbacks",
     "tone": "sipswarm.actors.handle.media_handlers",
     "silence": "sipswarm.actors.handle.media_handlers",
     "send_recv": "sipswarm.actors.handle.media_handlers",

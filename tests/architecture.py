@@ -87,7 +87,7 @@ FILE_STDLIB = PURE_STDLIB | {"errno", "io", "os", "stat", "pathlib", "wave", "co
 
 ACTORS_PURE_FOLDERS = {
     "actors/call/": set[str](),
-    "actors/runtime/": {"actor_loop"},
+    "actors/runtime/": {"actor_loop", "callbacks"},
     "actors/trace/": {"file", "recorder"},
 }
 """Folders of actors that know neither I/O nor clock nor chance, but for the named files."""
@@ -95,6 +95,7 @@ ACTORS_PURE = {
     "actors/bus/messages.py",
     "actors/bus/slots.py",
     "actors/call_worker/call_slices.py",
+    "actors/counting/slices.py",
     "actors/counting/spread.py",
     "actors/diagnosis/failure_reasons.py",
     "actors/diagnosis/foreign_text.py",
@@ -112,7 +113,7 @@ ACTORS_PURE = {
 THIRD_PARTY_HOMES = {
     "zmq": ("actors/bus/link.py",),
     "msgpack": ("actors/bus/wire.py",),
-    "uvloop": ("actors/process/roles.py",),
+    "uvloop": ("actors/host/event_loop.py",),
     "prometheus_client": ("actors/supervisor/exposition.py",),
     "dns": ("actors/transport/resolver.py",),
     "click": ("actors/cli/",),

@@ -12,34 +12,26 @@ UPWARD = frozenset(
         ("actors/call_worker/account.py", "actors/robots/agent.py"),
         ("actors/call_worker/account.py", "actors/robots/setup_run.py"),
         ("actors/call_worker/worker.py", "actors/robots/answering.py"),
-        ("actors/cli/call.py", "actors/process/roles.py"),
-        ("actors/cli/doctor.py", "actors/process/roles.py"),
-        ("actors/cli/run.py", "actors/process/roles.py"),
         ("actors/handle/call.py", "actors/agent/transfers.py"),
         ("actors/handle/call.py", "actors/agent/user_agent.py"),
         ("actors/handle/call.py", "actors/call_worker/sessions.py"),
         ("actors/handle/call.py", "actors/call_worker/worker.py"),
         ("actors/handle/media_lease.py", "actors/call_worker/worker.py"),
         ("actors/handle/media_ports.py", "actors/call_worker/worker.py"),
-        ("actors/identity.py", "actors/handle/callbacks.py"),
-        ("actors/load/generator.py", "actors/call/dtmf_methods.py"),
-        ("actors/load/generator.py", "actors/transport/local_addresses.py"),
         ("actors/registration/keeper.py", "actors/call_worker/worker.py"),
-        ("actors/registration/keeper.py", "actors/transport/local_addresses.py"),
         ("actors/robots/answering.py", "actors/load/generator.py"),
         ("actors/runtime/outbox.py", "actors/call/actor.py"),
         ("actors/runtime/outbox.py", "actors/call/media.py"),
         ("actors/runtime/outbox.py", "actors/call/notices.py"),
         ("actors/runtime/outbox.py", "actors/handle/media_lease.py"),
-        ("actors/scripts/data.py", "actors/load/permits.py"),
-        ("actors/scripts/data.py", "actors/load/schedule.py"),
-        ("actors/supervisor/supervisor.py", "actors/call_worker/call_slices.py"),
-        ("actors/trace/file.py", "actors/scripts/text_files.py"),
         ("actors/trace/recorder.py", "actors/call_worker/worker.py"),
         ("actors/trace/recorder.py", "actors/handle/call.py"),
         ("actors/transport/lost_requests.py", "actors/call/actor.py"),
         ("actors/transport/lost_requests.py", "actors/registration/actor.py"),
-        ("actors/transport/tls.py", "actors/scripts/text_files.py"),
+        ("sipcore/message/header_lines.py", "sipcore/session/session_config.py"),
+        ("sipcore/sdp/description.py", "sipcore/message/leniency.py"),
+        ("sipcore/sdp/media_line.py", "sipcore/message/leniency.py"),
+        ("sipcore/sdp/sdp_section.py", "sipcore/message/leniency.py"),
     ]
 )
 """Imports against the table: from which file, and which."""
@@ -57,7 +49,7 @@ CLOSING = frozenset(
         ("actors/handle/media_handlers.py", "actors/handle/call.py"),
         ("actors/handle/media_ports.py", "actors/handle/call.py"),
         ("actors/registration/actor.py", "actors/registration/keeper.py"),
-        ("actors/transport/targets.py", "actors/transport/resolver.py"),
+        ("media/context.py", "media/receiver.py"),
     ]
 )
 """Imports within a folder that close a ring."""
@@ -96,6 +88,8 @@ TYPING_BLOCKS = {
     "actors/trace/recorder.py",
     "actors/transport/output.py",
     "actors/transport/pending_names.py",
+    "media/context.py",
+    "media/srtp.py",
 }
 """Files with `if TYPE_CHECKING`."""
 
@@ -300,16 +294,18 @@ CRASH_BOUNDARIES = {
 
 READ_CAUSES = {
     "actors/call_worker/media_failures.py": 1,
+    "actors/cli/audio.py": 1,
     "actors/diagnosis/failure_reasons.py": 1,
     "actors/handle/notice_handlers.py": 1,
     "actors/load/scenario.py": 1,
     "actors/scripts/user_file.py": 2,
     "actors/transport/connections.py": 1,
+    "media/engine.py": 1,
 }
 """How often a file reads a cause out of a text."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 25, "__init__ parameters": 25},
+    "actors/agent/user_agent.py": {"imports": 26, "__init__ parameters": 25},
     "actors/bus/link.py": {"__init__ parameters": 12},
     "actors/call/actor.py": {"CallActor attributes": 28, "CallActor methods": 27},
     "actors/call/media.py": {"CallMedia attributes": 23, "CallMedia methods": 43},
@@ -327,7 +323,7 @@ LARGER = {
     "actors/dispatcher.py": {"Dispatcher attributes": 30},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 34, "Call methods": 60},
     "actors/handle/parameters.py": {"CallParameters attributes": 30},
-    "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 22},
+    "actors/load/generator.py": {"LoadGenerator attributes": 22},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/load/timeline.py": {"_Stretch attributes": 21},
     "actors/robots/answering.py": {"imports": 16},
@@ -335,8 +331,7 @@ LARGER = {
     "actors/transport/connection.py": {"Connection attributes": 23, "__init__ parameters": 12},
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
-    "sipcore/message/messages.py": {"Message methods": 39},
-    "sipcore/session/in_dialog.py": {"imports": 16},
+    "sipcore/session/in_dialog.py": {"imports": 17},
     "sipcore/session/invite_session.py": {"imports": 17},
     "sipcore/session/invite_uac.py": {"imports": 18},
     "sipcore/session/invite_uas.py": {"imports": 17},
@@ -345,11 +340,11 @@ LARGER = {
     "sipcore/session/session_config.py": {"SessionConfig attributes": 29},
     "sipcore/session/transaction_user.py": {"imports": 14},
     "media/engine.py": {"imports": 14},
-    "media/jitter.py": {"PlayoutBuffer attributes": 25},
-    "media/endpoint.py": {"StreamEndpoint attributes": 31},
-    "media/presence.py": {"Presence attributes": 43},
+    "media/jitter.py": {"PlayoutBuffer attributes": 26},
+    "media/line.py": {"Line attributes": 31},
+    "media/presence.py": {"Presence attributes": 44},
     "media/receiver.py": {"Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
-    "media/totals.py": {"MediaTotals attributes": 33},
+    "media/totals.py": {"MediaTotals attributes": 36},
 }
 """Classes, functions and files beyond the limits, with their size."""

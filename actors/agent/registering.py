@@ -21,8 +21,8 @@ from sipswarm.sipcore.usage.registration import (
 )
 
 from ..errors import CallRejected, CallTimeout, ConfigurationError
-from ..handle.callbacks import Callback, invoke
 from ..registration.actor import RegistrationActor
+from ..runtime.callbacks import Callback, invoke
 
 if TYPE_CHECKING:
     from ..call_worker.worker import CallWorker

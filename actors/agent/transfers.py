@@ -15,7 +15,7 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 from sipswarm.sipcore.session.refer import TransferTarget, target_of
 
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
-from ..handle.callbacks import Callback
+from ..runtime.callbacks import Callback
 
 if TYPE_CHECKING:
     from ..call_worker.worker import CallWorker

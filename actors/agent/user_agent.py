@@ -29,7 +29,6 @@ from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers, media_ports, notice_handlers
 from ..handle.call import Call
-from ..handle.callbacks import Callback, invoke
 from ..handle.demand import demand_wishes, given_description, srtp_mode
 from ..handle.given_text import (
     checked_address,
@@ -42,12 +41,14 @@ from ..handle.given_text import (
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
 from ..handle.parameters import CallParameters
-from ..identity import Auth, Identity, Keyring
+from ..identity import Auth, Identity, Keyring, contact_at
 from ..robots import answering
 from ..robots.answering import Robot
+from ..runtime.callbacks import Callback, invoke
 from ..trace.recorder import keep_ladders
-from ..transport.local_addresses import contact_at, usual_listeners
-from ..transport.targets import hop_of, is_address, uri_of
+from ..transport.addresses import ip_version, is_address
+from ..transport.local_addresses import usual_listeners
+from ..transport.targets import hop_of, uri_of
 from . import registering, transfers
 from .bound_node import BoundNode
 from .node import EmbeddedNode
@@ -419,7 +420,7 @@ class UserAgent:
         host = uri.maddr or uri.host
         if is_address(host):
             return (hop_of(str(uri)),)
-        reachable = tuple((leg.transport, 6 if ":" in leg.host else 4) for leg in self.legs)
+        reachable = tuple((leg.transport, ip_version(leg.host)) for leg in self.legs)
         hops = await self._names().hops(uri, reachable)
         self._node.worker.output.late.learn(host, hops)
         for hop in hops:

@@ -12,6 +12,7 @@ from sipswarm.sipcore.message.uri import Uri
 from ..config import NodeConfig, format_host
 from ..identity import Identity, Keyring
 from ..registration.keeper import Binding
+from ..transport.addresses import ip_version
 from ..transport.local_addresses import LocalAddress, LocalAddresses
 from ..transport.targets import hop_of
 
@@ -39,7 +40,7 @@ class Account:
         legs = addresses.hops
         own = self._own = config.account
         self._user = config.user
-        reachable = [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs]
+        reachable = [(leg.transport, ip_version(leg.host)) for leg in legs]
         self.proxy: Hop | None = hop_of(own.proxy, reachable) if own.proxy else None
         """where every request without a route goes; None = where its URI leads"""
         self._keyring = Keyring((own.user, own.password)) if own.user else None
@@ -56,7 +57,7 @@ class Account:
         Raises:
             ConfigurationError: as `hop_of`.
         """
-        return self.proxy or hop_of(uri, [(leg.transport, 6 if ":" in leg.host else 4) for leg in legs])
+        return self.proxy or hop_of(uri, [(leg.transport, ip_version(leg.host)) for leg in legs])
 
     def name_of(self, uri: str) -> str:
         """The host whose certificate must be shown where a request to this URI goes."""

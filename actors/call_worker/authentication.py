@@ -28,7 +28,7 @@ from sipswarm.sipcore.transaction.stateless import stateless_tag
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
-from ..handle.callbacks import Callback, StopVariable, answers_later, ask
+from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
 
 if TYPE_CHECKING:
     from .worker import CallWorker

@@ -6,25 +6,11 @@ a second. Each call is counted once as begun and once at its answer or its failu
 """
 
 from collections.abc import Callable
-from math import floor
-from typing import Final
 
 from ..bus.messages import CallSlice
 from ..call.state import CallTimes
+from ..counting.slices import slice_of
 from ..counting.spread import Spread
-
-PER_SECOND: Final = 10
-"""slices per second; the start of a load is at the border of one, so that none lies in two seconds of the run"""
-
-
-def slice_of(moment: float) -> int:
-    """The slice in which a moment of the monotonic clock lies."""
-    return floor(moment * PER_SECOND)
-
-
-def start_of_slice(moment: float) -> float:
-    """The first beginning of a slice at or after a moment."""
-    return -floor(-moment * PER_SECOND) / PER_SECOND
 
 
 class _Open:

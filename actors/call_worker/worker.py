@@ -31,7 +31,6 @@ from ..diagnosis.crash_log import FAILURES, CrashLog
 from ..errors import ConfigurationError, Overloaded
 from ..handle import media_ports, notice_handlers
 from ..handle.call import Call
-from ..handle.callbacks import carry_through
 from ..handle.demand import check_source, named_codecs
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
@@ -39,6 +38,7 @@ from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
+from ..runtime.callbacks import carry_through
 from ..runtime.deadlines import Deadlines
 from ..runtime.outbox import Outbox
 from ..trace import recorder

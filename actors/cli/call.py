@@ -14,7 +14,7 @@ from ..call_worker.call_metrics import closed_of, media_of
 from ..config import format_host
 from ..diagnosis.failure_reasons import reason_of, words_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
-from ..process.roles import new_event_loop
+from ..host.event_loop import new_event_loop
 from ..transport import tls
 from .audio import check_audio
 from .configuration import Verb

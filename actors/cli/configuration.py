@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import ConfigurationError
-from ..scripts.text_files import read_octets
+from ..host.named_files import read_octets
 from .terminal import echo
 from .values import FilePath
 

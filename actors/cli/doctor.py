@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from ..process.roles import new_event_loop
+from ..host.event_loop import new_event_loop
 from .terminal import echo
 
 WANTED_DESCRIPTORS: Final = 65536

@@ -10,11 +10,11 @@ import click
 from ..call_worker.sessions import RING_TIME
 from ..config import MEDIA_SHARE, Listener, LoadConfig
 from ..errors import ConfigurationError
+from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
 from ..scripts.data import Data
-from ..scripts.text_files import read_octets
 from .audio import check_audio
 from .configuration import Verb, given_in_file
 from .options import (

@@ -19,6 +19,7 @@ from ..config import AccountConfig, AnswerConfig, Listener, TlsConfig, checked_a
 from ..errors import ConfigurationError
 from ..handle.demand import SRTP_MODES, srtp_mode
 from ..host.descriptors import need_for_node
+from ..transport.addresses import ip_version
 from .password import read_password
 from .values import (
     COUNT,
@@ -330,7 +331,7 @@ class CallerOptions:
         place = Listener(hop.transport, self.local_ip or local_address(hop), self.local_port)
         listener = Listener.parse(str(place))
         if (":" in listener.host) != (":" in hop.host):
-            version = 6 if ":" in hop.host else 4
+            version = ip_version(hop.host)
             raise ConfigurationError(
                 f"-i {self.local_ip} does not reach {hop.host}; give an IPv{version} address, or leave -i out"
             )

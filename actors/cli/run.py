@@ -18,9 +18,9 @@ from typing import Any, Final
 from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
 from ..config import Listener, NodeConfig
 from ..host import systemd
+from ..host.event_loop import new_event_loop
 from ..load.cdr import Cdr
 from ..load.scenario import name_of
-from ..process.roles import new_event_loop
 from ..scripts import user_file
 from ..supervisor.exposition import MetricsServer
 from ..supervisor.fleet_totals import FleetTotals

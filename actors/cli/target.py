@@ -11,7 +11,8 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..config import Listener, format_host
 from ..errors import ConfigurationError
-from ..transport.targets import hop_of, is_address
+from ..transport.addresses import ip_version, is_address
+from ..transport.targets import hop_of
 
 QUIET_NETWORKS: Final = tuple(
     ipaddress.ip_network(each)
@@ -92,7 +93,7 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
     Raises:
         ConfigurationError: none of our listeners reaches them, or they would not reach the listener.
     """
-    legs = [(each.transport, 6 if ":" in each.host else 4) for each in listeners]
+    legs = [(each.transport, ip_version(each.host)) for each in listeners]
     hop = hop_of(proxy or registrar_of(address), legs)
     usable = [each for each in listeners if each.transport == hop.transport and (":" in each.host) == (":" in hop.host)]
     if not usable:
@@ -117,7 +118,7 @@ def check_proxy(proxy: str, listeners: Sequence[Listener]) -> None:
         ConfigurationError: the proxy is no SIP URI, its name has no address, or no listener of ours reaches it.
     """
     try:
-        hop = hop_of(proxy, [(each.transport, 6 if ":" in each.host else 4) for each in listeners])
+        hop = hop_of(proxy, [(each.transport, ip_version(each.host)) for each in listeners])
     except ConfigurationError as error:
         raise ConfigurationError(f"--proxy: {error}") from error
     if not any(each.transport == hop.transport and (":" in each.host) == (":" in hop.host) for each in listeners):

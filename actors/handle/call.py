@@ -20,7 +20,6 @@ from sipswarm.sipcore.message.messages import Request, Response
 
 from ..agent.transfers import taken_over
 from ..call.actor import CallActor
-from ..call.dtmf_methods import dtmf_modes
 from ..call.state import CallTimes, State
 from ..call_worker.sessions import RING_TIME
 from ..diagnosis.crash_log import FAILURES
@@ -28,10 +27,11 @@ from ..diagnosis.failure_reasons import MEDIA_REFUSED
 from ..diagnosis.foreign_text import shown
 from ..errors import CallEnded, CallError, ConfigurationError, MediaError
 from ..identity import written_address
+from ..runtime.callbacks import Callback, ask, invoke
 from ..trace.ladder import Ladder
 from . import credentials, media_ports
 from . import digits as call_digits
-from .callbacks import Callback, ask, invoke
+from .dtmf_methods import dtmf_modes
 from .given_text import checked_callback, checked_pairs, checked_request, checked_text
 from .media_handlers import MediaHandler, checked_handler, recording_sink
 from .media_requests import MediaRequest, MediaRequests

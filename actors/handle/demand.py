@@ -10,9 +10,9 @@ from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
 from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 
-from ..call.dtmf_methods import dtmf_modes
 from ..call.media import LARGEST_PAYLOAD
 from ..errors import ConfigurationError
+from .dtmf_methods import dtmf_modes
 from .media_handlers import MediaHandler
 from .media_values import checked_tone
 from .parameters import CallParameters, NegotiatedRtpParam

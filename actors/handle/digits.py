@@ -13,7 +13,7 @@ from sipswarm.media.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
 from ..call.state import State
 from ..errors import CallEnded, CallError, CallRejected, ConfigurationError
-from .callbacks import Callback, takes
+from ..runtime.callbacks import Callback, takes
 
 if TYPE_CHECKING:
     from .call import Call

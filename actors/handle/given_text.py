@@ -15,7 +15,7 @@ from sipswarm.sipcore.message.headers import key_of
 from ..call.request_bodies import usual_type
 from ..diagnosis.foreign_text import octets_of, shown
 from ..errors import ConfigurationError
-from .callbacks import Callback, is_callback
+from ..runtime.callbacks import Callback, is_callback
 
 SDP: Final = "application/sdp"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")

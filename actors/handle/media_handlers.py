@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..errors import ConfigurationError
-from .callbacks import Callback, answers_later
+from ..runtime.callbacks import Callback, answers_later
 from .file_names import file_name
 from .media_values import AHEAD, checked_sink, checked_source
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sipswarm.sipcore.sdp.description import SessionDescription
 
-from .callbacks import Callback
+from ..runtime.callbacks import Callback
 from .given_text import checked_callback, checked_pairs, checked_seconds
 
 Header = str | Sequence[str]

@@ -23,7 +23,7 @@ from ..counting.totals import Cell, SeriesRow
 from ..diagnosis.failure_reasons import blame_of
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
-from ..scripts.text_files import open_to_write, why
+from ..host.named_files import open_to_write, why
 from .results import COLUMNS
 from .tally import discards_of
 

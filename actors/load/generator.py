@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sipswarm.sipcore.message.hop import Hop
 
 from ..bus.messages import LoadFinished, SetRate
-from ..call.dtmf_methods import dtmf_modes
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError, Overloaded
 from ..handle import digits as call_digits
 from ..handle.call import Call
+from ..handle.dtmf_methods import dtmf_modes
+from ..host.permits import LiveBound
 from ..robots import answering
-from ..transport.local_addresses import LocalAddress
 from .expectations import missed
-from .permits import LiveBound
 from .scenario import Scenario, name_of
 from .schedule import Plan, Share, Stream, random_digits
 
@@ -58,7 +57,8 @@ class LoadGenerator:
         account = worker.arrivals.account
         self._hop: Hop = account.hop_to(config.target, legs)
         worker.output.name(self._hop, account.name_of(config.target))
-        self._identity = worker.arrivals.default_identity(self._local())
+        local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
+        self._identity = worker.arrivals.default_identity(local)
         self._wishes = answering.media_wishes(config.media, worker.config.rtp_timeout)
         worker.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
@@ -150,11 +150,12 @@ class LoadGenerator:
             self._lateness.add(max(0.0, worker.now() - planned))
             return
         try:
+            local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
             call = worker.place_call(
                 config.target,
                 self._hop,
                 identity=self._identity,
-                demand=worker.demand_for(self._local(), **self._wishes),
+                demand=worker.demand_for(local, **self._wishes),
                 scenario=self._label,
                 ring_time=config.ring_time,
                 planned=planned,
@@ -173,10 +174,6 @@ class LoadGenerator:
             answering.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
         else:
             call.on_up = self._on_up
-
-    def _local(self) -> LocalAddress:
-        """The address that calls are placed from."""
-        return self._worker.addresses.toward(self._worker.listener_for(self._hop), self._hop.host)
 
     def _hold_back(self, reason: str) -> None:
         """An arrival of the plan is not started: a bound of the user's (limit) or of the worker's (overload)."""

@@ -18,10 +18,10 @@ from ..config import LoadConfig
 from ..diagnosis.foreign_text import cut
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
 from ..handle.call import Call
+from ..host.permits import LiveBound, Permits
 from ..scripts import user_file
 from ..scripts.data import Data, DataRow
 from .expectations import missed
-from .permits import LiveBound, Permits
 from .schedule import Share
 
 if TYPE_CHECKING:
@@ -101,7 +101,11 @@ class Scenario:
         self._file = user_file.load(self._path, name)
         self._data = Data.read(config.data, config.seed) if config.data else None
         if self._data is not None:
-            self._data.share(share, lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slots.own))
+            self._data.share(
+                share.shard,
+                share.shards,
+                lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slots.own),
+            )
         self._runs: set[Run] = set()
         self._agent: UserAgent = worker.arrivals.account.agent(worker)
         self._agent.target = config.target

@@ -16,7 +16,7 @@ from math import floor, inf
 from typing import Final, NamedTuple
 
 from ..bus.messages import CallFinished, CallSlice
-from ..call_worker.call_slices import PER_SECOND, slice_of
+from ..counting.slices import PER_SECOND, slice_of
 from ..counting.spread import Spread
 from .schedule import Plan
 

@@ -1,7 +1,7 @@
 """What runs in each process that the supervisor starts: one role in one uvloop event loop.
 
 Started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open: its
-end of file says that the supervisor is gone, and the process closes what it has and exits. The only importer of uvloop.
+end of file says that the supervisor is gone, and the process closes what it has and exits.
 """
 
 import asyncio
@@ -18,25 +18,19 @@ import time
 from random import Random
 from typing import Any, Protocol
 
-import uvloop
-
 from ..bus import link
 from ..bus.messages import Drain, Ready, Start, Stop, WorkerDown
 from ..config import NodeConfig
 from ..counting.totals import Totals
 from ..diagnosis import log_lines
 from ..host import kernel
+from ..host.event_loop import new_event_loop
 from .control_line import Child
 from .garbage import Collector
 
 ORPHAN_GRACE = 3.0
 """seconds for hanging up when the supervisor has died"""
 _logger = logging.getLogger(__name__)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A uvloop event loop, for a process of the node or for the command line."""
-    return uvloop.new_event_loop()
 
 
 class Role(Protocol):

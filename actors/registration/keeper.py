@@ -24,8 +24,7 @@ from sipswarm.sipcore.usage.registration import (
 )
 
 from ..errors import ConfigurationError
-from ..identity import Auth, Keyring
-from ..transport.local_addresses import contact_at
+from ..identity import Auth, Keyring, contact_at
 from .actor import RegistrationActor
 from .metrics import RegistrationBook
 

@@ -14,9 +14,9 @@ from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
 
 from ..errors import ConfigurationError
-from ..handle.callbacks import invoke
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import MAX_BINDINGS, RATE, Binding, Find, Key
+from ..runtime.callbacks import invoke
 
 if TYPE_CHECKING:
     from ..call_worker.worker import CallWorker

@@ -10,9 +10,8 @@ from random import Random
 from typing import Final
 
 from ..errors import ConfigurationError
-from ..load.permits import Permits
-from ..load.schedule import Share
-from .text_files import MOST_ROWS, read_octets
+from ..host.named_files import MOST_ROWS, read_octets
+from ..host.permits import Permits
 
 MODES: Final = ("SEQUENTIAL", "RANDOM", "USER")
 
@@ -74,14 +73,14 @@ class Data:
             return cls(_sipp_rows(path, lines), mode, seed)
         return cls(_rows(path, lines), "SEQUENTIAL", seed)
 
-    def share(self, share: Share, permits: Callable[[int], Permits]) -> None:
+    def share(self, shard: int, shards: int, permits: Callable[[int], Permits]) -> None:
         """With USER, take rows of one shard only, each in turn; what is not free no other worker of it takes.
 
-        permits: makes the permits for so many rows, which the workers of the shard share.
+        shard: 0 … shards - 1. permits: makes the permits for so many rows, which the workers of the shard share.
         """
         if self.mode != "USER":
             return
-        self._users = self.rows[share.shard :: share.shards]
+        self._users = self.rows[shard::shards]
         for number, row in enumerate(self._users):
             row.number = number
         self._free = permits(len(self._users))

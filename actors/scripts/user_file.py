@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from ..diagnosis.foreign_text import cut, shown_line
 from ..errors import ConfigurationError
-from .text_files import read_octets, refuse_pipe
+from ..host.named_files import read_octets, refuse_pipe
 
 LONGEST_EXPECTATION: Final = 200
 """characters of the name of an expectation"""

@@ -37,8 +37,8 @@ from ..bus.messages import (
     Stop,
     WorkerDown,
 )
-from ..call_worker.call_slices import start_of_slice
 from ..config import Listener, NodeConfig
+from ..counting.slices import start_of_slice
 from ..counting.totals import Totals
 from ..errors import ConfigurationError, StartFailed
 from ..host import kernel

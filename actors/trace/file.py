@@ -13,7 +13,7 @@ from typing import Final
 
 from ..counting.totals import Totals
 from ..errors import ConfigurationError
-from ..scripts.text_files import is_pipe, open_to_write, why
+from ..host.named_files import is_pipe, open_to_write, why
 from . import pcap
 from .ladder import Row
 from .masking import masked

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, TypeVar
 
-from sipswarm.sipcore.message.hop import Hop, bracketed
+from sipswarm.sipcore.message.hop import Hop
 
 from ..config import Listener, is_wildcard
-from .targets import is_address
+from .addresses import ip_version, is_address, is_loopback
 
 FRESH: Final = 5.0
 """seconds for which the kernel's choice for a host is taken to hold"""
@@ -62,8 +62,8 @@ class LocalAddresses:
         """the addresses of the sockets, one per listener"""
         self.wildcard = [is_wildcard(each.host) for each in listeners]
         """which of them have every address of this host"""
-        self._advertised = {_version(each): each for each in advertise}
-        self._without_nat = {_version(each): each for each in advertise if is_of_this_host(each)}
+        self._advertised = {ip_version(each): each for each in advertise}
+        self._without_nat = {ip_version(each): each for each in advertise if is_of_this_host(each)}
         """advertised addresses that are of this host: no NAT is before them, and a wildcard has them too"""
         self._route = route or route_to
         self._now = now
@@ -71,7 +71,7 @@ class LocalAddresses:
         self._local: dict[str, tuple[float, bool]] = {}
         self._alike: dict[tuple[str, int], list[int]] = {}
         for index, hop in enumerate(self.hops):
-            self._alike.setdefault((hop.transport, _version(hop.host)), []).append(index)
+            self._alike.setdefault((hop.transport, ip_version(hop.host)), []).append(index)
 
     # ---- which listener
 
@@ -80,7 +80,7 @@ class LocalAddresses:
 
         Of several the one whose address the kernel would send from, else one with every address, else the first.
         """
-        alike = self._alike.get((hop.transport, _version(hop.host)))
+        alike = self._alike.get((hop.transport, ip_version(hop.host)))
         if alike is None or len(alike) == 1 or not is_address(hop.host):
             return alike[0] if alike else None
         chosen = self._chosen(hop.host)
@@ -89,7 +89,7 @@ class LocalAddresses:
 
     def index_of(self, local: Hop) -> int | None:
         """The listener that has this address on its socket; None when there is none."""
-        alike = self._alike.get((local.transport, _version(local.host)), ())
+        alike = self._alike.get((local.transport, ip_version(local.host)), ())
         every = None
         for index in alike:
             hop = self.hops[index]
@@ -107,9 +107,9 @@ class LocalAddresses:
         hop = self.hops[listener]
         if not self.wildcard[listener]:
             return self._made(listener, hop.host, hop.host)
-        if not is_address(host) or _version(host) != _version(hop.host):
+        if not is_address(host) or ip_version(host) != ip_version(hop.host):
             return self.usual(listener)
-        return self._sending(listener, self._chosen(host) or _LOOPBACK[_version(hop.host)])
+        return self._sending(listener, self._chosen(host) or _LOOPBACK[ip_version(hop.host)])
 
     def at(self, listener: int, address: str, source: str) -> LocalAddress:
         """The address of a listener that a message came to, from `source`; empty = it is not known."""
@@ -122,7 +122,7 @@ class LocalAddresses:
         hop = self.hops[listener]
         if not self.wildcard[listener]:
             return self._made(listener, hop.host, hop.host)
-        version = _version(hop.host)
+        version = ip_version(hop.host)
         return self._sending(listener, self._chosen(_FAR[version]) or _LOOPBACK[version])
 
     def following(self, local: LocalAddress, hop: Hop) -> LocalAddress | None:
@@ -143,7 +143,7 @@ class LocalAddresses:
     def reaches(local: Hop, hop: Hop) -> bool:
         """Whether an address has the transport and IP version of a hop; that of a name is not known yet."""
         return local.transport == hop.transport and (
-            _version(local.host) == _version(hop.host) or not is_address(hop.host)
+            ip_version(local.host) == ip_version(hop.host) or not is_address(hop.host)
         )
 
     def for_hop(self, hop: Hop) -> int | None:
@@ -159,8 +159,10 @@ class LocalAddresses:
             return False
         if host in self._advertised.values() or any(hop.host == host for hop in self.hops):
             return True
-        version = _version(host)
-        if not any(wild and _version(hop.host) == version for hop, wild in zip(self.hops, self.wildcard, strict=True)):
+        version = ip_version(host)
+        if not any(
+            wild and ip_version(hop.host) == version for hop, wild in zip(self.hops, self.wildcard, strict=True)
+        ):
             return False
         now = self._now()
         known = self._local.get(host)
@@ -175,12 +177,12 @@ class LocalAddresses:
 
     def shows_own(self, host: str) -> bool:
         """Whether a wildcard's sockets can have the addresses that peers see, in the IP version of this one."""
-        version = _version(host)
+        version = ip_version(host)
         return version not in self._advertised or version in self._without_nat
 
     def advertised(self, host: str) -> str:
         """The address that peers see for one of the sockets."""
-        return self._advertised.get(_version(host)) or host.partition("%")[0]
+        return self._advertised.get(ip_version(host)) or host.partition("%")[0]
 
     def _sending(self, listener: int, address: str) -> LocalAddress:
         opened = self._open(address)
@@ -188,7 +190,7 @@ class LocalAddresses:
 
     def _open(self, address: str) -> str:
         """The advertised address, where it is one of this host, in place of another."""
-        return self._without_nat.get(_version(address), address)
+        return self._without_nat.get(ip_version(address), address)
 
     def _made(self, listener: int, address: str, media: str) -> LocalAddress:
         hop = self.hops[listener]
@@ -206,26 +208,11 @@ class LocalAddresses:
         return known[1]
 
 
-def contact_at(user: str, local: Hop) -> str:
-    """The Contact under which a listener of ours is reached."""
-    transport = "" if local.transport == "udp" else f";transport={local.transport}"
-    return f"<sip:{user}@{bracketed(local.host)}:{local.port}{transport}>"
-
-
 def _keep(known: dict[str, _Value], host: str, value: _Value) -> None:
     known.pop(host, None)
     if len(known) >= MOST:
         del known[next(iter(known))]
     known[host] = value
-
-
-def _version(host: str) -> int:
-    return 6 if ":" in host else 4
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is one of loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3)."""
-    return host.startswith("127.") or host == "::1"
 
 
 def usual_listeners() -> tuple[Listener, ...]:

@@ -18,11 +18,11 @@ from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..runtime.outbox import Departure
 from . import packet_info
+from .addresses import is_address
 from .counters import SipCounters
 from .local_addresses import LocalAddresses
 from .pending_names import LateNames
 from .socket_errors import TRANSIENT, loss_of
-from .targets import is_address
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..diagnosis.request_loss import Loss
 from ..errors import ConfigurationError
+from .addresses import ip_version
 
 if TYPE_CHECKING:
     from .resolver import Resolver
@@ -107,7 +108,7 @@ class LateNames:
             self.resolver = Resolver(random=Random())
         try:
             uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
-            hops = await self.resolver.hops(uri, ((local.transport, 6 if ":" in local.host else 4),))
+            hops = await self.resolver.hops(uri, ((local.transport, ip_version(local.host)),))
         except Exception as error:  # whatever it is: what waits for the name must not wait for ever
             if not isinstance(error, ConfigurationError | SipError):
                 _logger.exception("looking up a name failed")

@@ -20,7 +20,7 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
 from ..errors import ConfigurationError, HostUnreachable
-from .targets import is_address
+from .addresses import is_address
 
 FAILURE_TTL: Final = 5.0
 """seconds for which "there is none" and "nobody answers" are kept"""

@@ -1,9 +1,7 @@
 """Where a SIP URI leads before any event loop runs: transport, address and port (RFC 3263 section 4)."""
 
-import ipaddress
 import socket
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -12,18 +10,9 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..config import TRANSPORTS
 from ..errors import ConfigurationError
+from .addresses import is_address
 
 EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
-
-
-@lru_cache(maxsize=4096)
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address and no name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def uri_of(target: str) -> Uri:

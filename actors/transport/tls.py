@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..config import Listener, TlsConfig
 from ..errors import ConfigurationError
-from ..scripts.text_files import refuse_pipe
+from ..host.named_files import refuse_pipe
 
 
 def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
-from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.host.event_loop import new_event_loop
 from sipswarm.actors.supervisor.fleet_totals import FleetTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, Sipp, free_port, node_cpu, our_uac

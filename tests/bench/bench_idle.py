@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from sipswarm.actors.config import Listener, NodeConfig, RobotConfig
-from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.host.event_loop import new_event_loop
 from sipswarm.actors.supervisor.fleet_totals import FleetTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, process_cpu

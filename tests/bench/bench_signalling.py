@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
-from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.host.event_loop import new_event_loop
 from sipswarm.actors.supervisor.fleet_totals import FleetTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 

@@ -27,7 +27,7 @@ from sipswarm.actors.bus.messages import SipReceived
 from sipswarm.actors.config import Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.dispatcher import Dispatcher
-from sipswarm.actors.process.roles import new_event_loop
+from sipswarm.actors.host.event_loop import new_event_loop
 
 MESSAGE = (
     b"INVITE sip:service@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bK-%d\r\n"

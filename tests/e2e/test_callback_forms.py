@@ -10,8 +10,8 @@ import pytest
 
 from sipswarm.actors.errors import CallEnded, CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
 from sipswarm.actors.handle.media_handlers import echo, send_recv
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import address_of, agent, note

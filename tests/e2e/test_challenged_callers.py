@@ -12,7 +12,7 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.auth.digest import DigestClient, response_hash
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, note, reply

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.errors import CallRejected, ConfigurationError
-from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.runtime.callbacks import StopVariable
 
 from .agents import address_of, agent
 

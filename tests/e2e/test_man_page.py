@@ -11,8 +11,8 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
 from sipswarm.actors.handle.media_handlers import echo, send_recv
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
 
 

@@ -13,7 +13,7 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallEnded, CallTimeout
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run

@@ -9,8 +9,8 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallError, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
 from sipswarm.actors.handle.media_handlers import MediaHandler, send_recv
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until

@@ -14,9 +14,9 @@ import sipswarm
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallEnded, ConfigurationError
 from sipswarm.actors.handle.call import GRACE, Call
-from sipswarm.actors.handle.callbacks import StopVariable
 from sipswarm.actors.handle.media_handlers import MediaHandler
 from sipswarm.actors.handle.parameters import CallParameters
+from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run
 from tests.e2e.waiting import until

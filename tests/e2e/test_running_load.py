@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.bus.messages import CallFinished, CallSlice
-from sipswarm.actors.call_worker.call_slices import PER_SECOND, slice_of, start_of_slice
 from sipswarm.actors.cli import run
 from sipswarm.actors.cli.load_run import LoadRun
 from sipswarm.actors.cli.options import FleetOptions
 from sipswarm.actors.cli.values import NO_METRICS
 from sipswarm.actors.config import Listener, LoadConfig
+from sipswarm.actors.counting.slices import PER_SECOND, slice_of, start_of_slice
 from sipswarm.actors.counting.spread import Spread
 from sipswarm.actors.load.report import Result
 from sipswarm.actors.load.results import MOST_SECONDS, Results

@@ -7,7 +7,7 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
+from sipswarm.actors.runtime.callbacks import StopVariable
 from tests.e2e.agents import address_of, agent
 from tests.e2e.waiting import until
 

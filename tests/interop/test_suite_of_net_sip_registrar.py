@@ -13,8 +13,8 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.handle.callbacks import StopVariable
 from sipswarm.actors.handle.media_handlers import send_recv
+from sipswarm.actors.runtime.callbacks import StopVariable
 from tests.e2e.agents import note, rtp_ports
 from tests.e2e.waiting import until
 

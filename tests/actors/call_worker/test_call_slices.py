@@ -2,7 +2,8 @@
 
 from sipswarm.actors.bus.messages import CallSlice
 from sipswarm.actors.call.state import CallTimes
-from sipswarm.actors.call_worker.call_slices import CallSlices, slice_of, start_of_slice
+from sipswarm.actors.call_worker.call_slices import CallSlices
+from sipswarm.actors.counting.slices import slice_of, start_of_slice
 from sipswarm.actors.counting.spread import Spread
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.call.dtmf_methods import dtmf_modes
 from sipswarm.actors.errors import CallEnded, CallError, ConfigurationError
-from sipswarm.actors.handle.callbacks import StopVariable, carry_through, invoke
 from sipswarm.actors.handle.demand import demand_wishes, given_description
+from sipswarm.actors.handle.dtmf_methods import dtmf_modes
 from sipswarm.actors.handle.parameters import CallParameters
+from sipswarm.actors.runtime.callbacks import StopVariable, carry_through, invoke
 from sipswarm.sipcore.sdp.description import SessionDescription
 
 SDP = "v=0\r\no=- 7 7 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.load.permits import Permits
-from sipswarm.actors.load.schedule import Share
+from sipswarm.actors.host.permits import Permits
 from sipswarm.actors.scripts.data import Data, DataRow
 
 
@@ -55,7 +54,7 @@ def test_a_users_row_serves_one_live_call_over_all_workers_of_its_shard(tmp_path
     path = str(tmp_path / "rows.shared")
     workers = [data(tmp_path, "USER\na;1\nb;2\nc;3\nd;4\n") for _ in range(2)]
     for slot, rows in enumerate(workers):
-        rows.share(Share(0, 2, slot, 2), partial(Permits, path=path, slot=slot))
+        rows.share(0, 2, partial(Permits, path=path, slot=slot))
     first, second = taken(workers[1], 0), taken(workers[0], 0)
     assert [first.field(0), second.field(0)] == ["a", "c"], "the other shard has b and d"
     assert workers[0].take(5) is workers[1].take(5) is None
@@ -67,7 +66,7 @@ def test_rows_by_number_are_the_same_for_every_worker_and_shard(tmp_path: Path) 
     for mode in ("SEQUENTIAL", "RANDOM"):
         text = f"{mode}\na;1\nb;2\nc;3\n"
         whole, worker = data(tmp_path, text), data(tmp_path, text)
-        worker.share(Share(1, 3, 1, 2), Permits)
+        worker.share(1, 3, Permits)
         assert [worker.take(index) for index in range(20)] == [whole.take(index) for index in range(20)]
 
 

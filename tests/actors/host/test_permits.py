@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipswarm.actors.load.permits import MARKS, LiveBound, Permits
+from sipswarm.actors.host.permits import MARKS, LiveBound, Permits
 
 TAKER = textwrap.dedent(
     """
     import json, sys, time
-    from sipswarm.actors.load.permits import Permits
+    from sipswarm.actors.host.permits import Permits
     path, slot, size, rounds = sys.argv[1], *map(int, sys.argv[2:])
     permits = Permits(size, path, slot)
     print("there", flush=True)

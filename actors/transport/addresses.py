@@ -1,0 +1,24 @@
+"""What a host of a SIP message is: an IP address or a name, and which kind of address."""
+
+import ipaddress
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4096)
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def ip_version(address: str) -> int:
+    """4 or 6, of an IP address."""
+    return 6 if ":" in address else 4
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is one of loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3)."""
+    return address.startswith("127.") or address == "::1"
