@@ -91,7 +91,7 @@ class EmbeddedNode:
         settled_by = min(deadline, now() + SETTLE_WAIT)
         while self.worker.has_open_ends() and now() < settled_by:
             await asyncio.sleep(0.02)
-        self.worker.flush()
+        self.worker.actor_loop.flush()
         self.worker.close()
         self._dispatcher.close()
         for each in self._media:

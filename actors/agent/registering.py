@@ -52,7 +52,7 @@ async def register(
         CallRejected: the registrar refused. CallTimeout: it did not answer. ConfigurationError: no credentials for the
         challenge.
     """
-    done = worker.loop.create_future()
+    done = worker.actor_loop.loop.create_future()
     places = deque(hops)
     further = len(places) - 1
     key = (settings.registrar, settings.contacts[0])
@@ -64,13 +64,13 @@ async def register(
             further -= 1
             places.rotate(-1)
             actor = bound[key][0]
-            actor.registration.register(worker.now(), hop=places[0])
-            actor.pump(worker.now())
-            worker.touch(actor)
+            actor.registration.register(worker.actor_loop.now(), hop=places[0])
+            actor.pump(worker.actor_loop.now())
+            worker.actor_loop.touch(actor)
             return
         further = len(places) - 1
         if cb_final is not None:
-            report(cb_final, event, worker.spawn)
+            report(cb_final, event, worker.actor_loop.spawn)
         if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
             done.set_result(event)
 
@@ -79,19 +79,19 @@ async def register(
         actor, listeners = known
         listeners[:] = [on_event]
         if expires:
-            actor.register(worker.now())
-            worker.touch(actor)
+            actor.register(worker.actor_loop.now())
+            worker.actor_loop.touch(actor)
     else:
         if known is not None:
             known[0].abandon()  # the new one binds the same contact
-            worker.touch(known[0])
+            worker.actor_loop.touch(known[0])
         listeners = [on_event]
         actor = worker.register(settings, lambda event: listeners[0](event), challenge)
     if expires:
         bound[key] = actor, listeners
     else:
-        actor.unregister(worker.now())
-        worker.touch(actor)
+        actor.unregister(worker.actor_loop.now())
+        worker.actor_loop.touch(actor)
     if cb_final is not None:
         return 0  # it is told
     event = await done

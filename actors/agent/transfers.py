@@ -29,7 +29,7 @@ def take_on(worker: "CallWorker", place: "Callable[[TransferTarget], Any]", cons
     """Take on the transfers that peers ask for, when `consent` agrees; `place` places the new call, not awaited yet."""
 
     def on_transfer(call: "Call", request_id: int, request: Request) -> None:
-        now = worker.now()
+        now = worker.actor_loop.now()
         try:
             target = target_of(request)
         except ParseError:
@@ -44,19 +44,19 @@ def take_on(worker: "CallWorker", place: "Callable[[TransferTarget], Any]", cons
         )
 
     def fail(call: "Call", request_id: int) -> None:
-        call.actor.respond(request_id, 500, (), worker.now())
-        worker.touch(call.actor)
+        call.actor.respond(request_id, 500, (), worker.actor_loop.now())
+        worker.actor_loop.touch(call.actor)
 
     def answer(call: "Call", request_id: int, target: TransferTarget, agreed: Any) -> None:
-        now = worker.now()
+        now = worker.actor_loop.now()
         if not call.actor.session.awaits(request_id):
             return  # the call has ended meanwhile
         if agreed:
             call.actor.accept_transfer(request_id, now)
-            worker.spawn(_carry_out(call, request_id, place(target)))
+            worker.actor_loop.spawn(_carry_out(call, request_id, place(target)))
         else:
             call.actor.respond(request_id, 603, (), now)
-        worker.touch(call.actor)
+        worker.actor_loop.touch(call.actor)
 
     worker.on_transfer = on_transfer
 
@@ -83,5 +83,5 @@ async def _carry_out(call: "Call", request_id: int, placing: Any) -> None:
         status, reason = 408, "Request Timeout"
     except (CallEnded, ConfigurationError, CallError):
         status, reason = 503, "Service Unavailable"
-    call.actor.report_transfer(request_id, status, reason, call.worker.now())
-    call.worker.touch(call.actor)
+    call.actor.report_transfer(request_id, status, reason, call.worker.actor_loop.now())
+    call.worker.actor_loop.touch(call.actor)

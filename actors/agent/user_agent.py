@@ -235,9 +235,9 @@ class UserAgent:
         async def repeat() -> None:
             while not worker.draining.begun:
                 await asyncio.sleep(seconds)
-                invoke(function, spawn=worker.spawn)
+                invoke(function, spawn=worker.actor_loop.spawn)
 
-        worker.spawn(repeat())
+        worker.actor_loop.spawn(repeat())
 
     # ---- reading
 
@@ -591,7 +591,7 @@ class UserAgent:
             except HostUnreachable:
                 if cb_final is None:
                     raise
-                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.spawn)
+                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.actor_loop.spawn)
                 return 0
             here = worker.addresses.toward(self._leg(leg, hops[0]), hops[0].host)
             local = here.seen
@@ -617,7 +617,7 @@ class UserAgent:
         host = self._proxy.host if self._proxy is not None else where.host
         if cb_final is None or is_address(host):
             return await bind()
-        worker.spawn(bind())  # DNS may take its time
+        worker.actor_loop.spawn(bind())  # DNS may take its time
         return 0
 
     async def _registrar_hops(self, registrar: Uri) -> tuple[Hop, ...]:

@@ -23,6 +23,8 @@ from ..diagnosis.failure_reasons import cause_of, refusal_of
 from ..diagnosis.foreign_text import shown
 from ..diagnosis.offer_warnings import UNREADABLE, warning
 from ..diagnosis.request_loss import Loss
+from ..errors import CallError
+from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
 from . import crashed_call, info_dtmf, own_update, request_bodies
 from .media import CallMedia, MediaDemand, MediaStream
@@ -49,7 +51,7 @@ HOLD_STYLE: Final[Hold] = "both"
 Headers = tuple[tuple[str, str], ...]
 
 
-class CallActor:
+class CallActor(Actor, StreamOwner):
     """One call, from its first message until nothing of it is left.
 
     number: unique in the worker. session: the SIP side, made by the worker. demand: what is wanted of the media.
@@ -59,7 +61,7 @@ class CallActor:
     __slots__ = (
         *("_abandoned", "_bye_open", "_closed", "_early_status", "_headers", "_held", "_hold", "_loss", "_offered"),
         *("_outbox", "_pending", "_unpracked", "_withdrawn", "answer_phrase", "answer_status", "by", "cause", "crash"),
-        *("is_uac", "keys", "media", "number", "rung", "session", "state", "times", "unread", "user"),
+        *("is_uac", "media", "number", "rung", "session", "state", "times", "unread", "user"),
     )
 
     def __init__(
@@ -67,7 +69,7 @@ class CallActor:
         number: int,
         session: InviteSession,
         demand: MediaDemand,
-        outbox: Outbox,
+        outbox: "CallOutbox",
         *,
         is_uac: bool,
         sdp_id: int,
@@ -77,8 +79,6 @@ class CallActor:
         self.session = session
         self.is_uac = is_uac
         self.user = user
-        self.keys: tuple[tuple[Any, ...], ...] = ()
-        """under which its messages find it; the `ActorTable`'s"""
         self.state = State.IDLE
         self.rung = 0
         """how often the user had a provisional response sent"""
@@ -318,6 +318,10 @@ class CallActor:
         self._closed = self._abandoned = False
         self.media.forget()
 
+    def ended_by(self, error: BaseException) -> bool:
+        """Whether an error only says that the call ended in the same moment, which is an outcome and no fault."""
+        return self.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
+
     def crashed(self, now: float, error: BaseException) -> None:
         """Our own code failed on this call: end it, and whatever waits for it."""
         unsent = crashed_call.end(self, now, error)
@@ -333,16 +337,13 @@ class CallActor:
             self.session.receive(message, source, now, flow)
             self.pump(now)
 
-    def transport_failed(self, branch: str, now: float, loss: Loss) -> None:
-        """A request of this call did not get out, or may be lost (RFC 3261 section 17.1.4)."""
+    def message_lost(self, branch: str, now: float, loss: Loss) -> None:
+        """A request of this call, or its 2xx to the INVITE, did not get out, or may be lost."""
         self._loss = loss
-        self.session.transport_failed(now, branch=branch)
-        self.pump(now)
-
-    def success_failed(self, now: float, loss: Loss) -> None:
-        """Our 2xx to the INVITE did not get out."""
-        self._loss = loss
-        self.session.success_failed(now)
+        if branch:
+            self.session.transport_failed(now, branch=branch)
+        else:
+            self.session.success_failed(now)
         self.pump(now)
 
     def handle_timer(self, now: float) -> None:
@@ -792,3 +793,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Ended: CallActor._on_ended,
     sip.ByeCrossed: CallActor._on_bye_crossed,
 }
+
+
+CallOutbox = Outbox[tuple[CallActor, Notice]]
+"""The outbox of a worker whose users get the notices of calls."""

@@ -17,7 +17,6 @@ from sipswarm.media import messages as media
 from sipswarm.media.formats import payload_octets, stream_codec
 from sipswarm.media.srtp import SUITES, new_key
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
-from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Crypto, Direction, event_codes
 from sipswarm.sipcore.sdp.offer_answer import (
@@ -39,6 +38,7 @@ from sipswarm.sipcore.sdp.offer_answer import (
 )
 
 from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
+from ..runtime.outbox import Remark
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
@@ -49,8 +49,6 @@ LARGEST_PAYLOAD: Final = 1400
 """what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
 INTERVAL: Final = 0.02
 """seconds between two packets where the peer names no packet time"""
-Remark = Leniency | str
-"""a leniency by which a description was read, or why it was dropped"""
 
 
 class MediaDemand(NamedTuple):

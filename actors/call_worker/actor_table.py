@@ -1,7 +1,7 @@
 """The actors of one call worker, by the keys of their messages and by number, and how many entries each table has.
 
-An actor is filed and forgotten here and nowhere else. It keeps the keys under which it is filed, so that its end
-derives nothing from values that may never have been set. The sizes of all tables are gauges, in which a leak shows in
+An actor is added and dropped here and nowhere else. The table keeps the keys of each actor, so that its end derives
+nothing from values that may never have been set. The sizes of all tables are gauges, in which a leak shows in
 production: without a live call each is zero as soon as the last transactions are over (64*T1, RFC 3261 section 17).
 """
 
@@ -11,13 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from ..call.actor import CallActor
 from ..counting.totals import Totals
-from ..registration.actor import RegistrationActor
+from ..handle.call import Call
+from ..runtime.actor import Actor
+from ..transport.lost_requests import identity
 
 LOOKED_AT: Final = 256
 """calls"""
 Key = tuple[Any, ...]
 """as `sipcore.session.dialog.session_key`"""
-Actor = CallActor | RegistrationActor
 
 
 class Entries(NamedTuple):
@@ -38,27 +39,34 @@ class Entries(NamedTuple):
 
 
 class ActorTable:
-    """One per call worker."""
+    """One per call worker.
 
-    __slots__ = ("_by_key", "_by_number", "find")
+    Attributes:
+        find: returns the actor whose messages have a key, None when there is none.
+        live: the calls that are not over for their users, by number.
+    """
+
+    __slots__ = ("_by_key", "_by_number", "_keys", "find", "live")
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Actor] = {}
         self._by_number: dict[int, CallActor] = {}
+        self._keys: dict[Actor, tuple[Key, ...]] = {}
         self.find = self._by_key.get
-        """the actor whose messages have a key, None when there is none"""
+        self.live: dict[int, Call] = {}
 
-    def file(self, actor: Actor, *keys: Key) -> None:
+    def add(self, actor: Actor, *keys: Key) -> None:
         """Have messages with these keys go to an actor."""
         if isinstance(actor, CallActor):
             self._by_number[actor.number] = actor
         for key in keys:
             self._by_key[key] = actor
-        actor.keys = tuple({*actor.keys, *keys})
+        if keys:
+            self._keys[actor] = tuple({*self._keys.get(actor, ()), *keys})
 
-    def forget(self, actor: Actor) -> bool:
+    def drop(self, actor: Actor) -> bool:
         """Nothing is left of an actor; False when it was not there. A key that another one has taken over stays."""
-        keys, actor.keys = actor.keys, ()
+        keys = self._keys.pop(actor, ())
         for key in keys:
             if self._by_key.get(key) is actor:
                 del self._by_key[key]
@@ -66,6 +74,15 @@ class ActorTable:
         if isinstance(actor, CallActor):
             known = self._by_number.pop(actor.number, None) is not None
         return known
+
+    def owner_of(self, data: bytes) -> tuple[Actor, str] | None:
+        """Whose message was lost, and its branch, which is empty for a response; None when nobody waits for it.
+
+        data: the message, or its first part.
+        """
+        sent = identity(data)
+        actor = self.find((sent.call_id, sent.from_tag)) if sent is not None else None
+        return (actor, sent.branch) if sent is not None and actor is not None else None
 
     @property
     def calls(self) -> Iterator[CallActor]:

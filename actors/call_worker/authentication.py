@@ -156,7 +156,7 @@ class Challenger:
             verdict = self._server.verify(request, self._lookup, now, source=host)
         except FAILURES as error:
             text = f"the lookup of a user failed; the {shown(request.method)} of {host} is refused"
-            self._worker.crashes.tell(text, error)
+            self._worker.actor_loop.crashes.tell(text, error)
             return self._answer(request, 500, ())
         if verdict.ok:
             return verdict.username

@@ -28,8 +28,8 @@ class Draining:
     def begin(self, within: float) -> None:
         """Take no new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
         self.begun = True
-        if within > 0 and self._worker.live:
-            self._worker.loop.call_later(within, self._hang_up_all)
+        if within > 0 and self._worker.actors.live:
+            self._worker.actor_loop.loop.call_later(within, self._hang_up_all)
         else:
             self._hang_up_all()
         self.check()
@@ -37,14 +37,14 @@ class Draining:
     def settle(self, done: Callable[[], None], within: float = SETTLE_WAIT) -> None:
         """Call `done` when no INVITE that was given up waits for its final response, after `within` seconds at most."""
         if within > 0 and self._worker.has_open_ends():
-            self._worker.loop.call_later(SETTLE_CHECK, self.settle, done, within - SETTLE_CHECK)
+            self._worker.actor_loop.loop.call_later(SETTLE_CHECK, self.settle, done, within - SETTLE_CHECK)
         else:
             done()
 
     def check(self) -> None:
         """Take registrations back when the last call is over; say so when they are."""
         worker = self._worker
-        if not self.begun or worker.live or worker.application.pending():
+        if not self.begun or worker.actors.live or worker.application.pending():
             return
         self._unregister()
         if not worker.registrations.removing:
@@ -54,25 +54,25 @@ class Draining:
         worker = self._worker
         self._unregister()
         worker.application.end_pending()
-        for call in list(worker.live.values()):
-            worker.guarded(call.actor, call.actor.hang_up, worker.now(), "drained")
-            worker.touch(call.actor)
-        worker.flush()
-        worker.loop.call_later(HANG_UP_WAIT, self._say)
+        for call in list(worker.actors.live.values()):
+            worker.actor_loop.guarded(call.actor, call.actor.hang_up, worker.actor_loop.now(), "drained")
+            worker.actor_loop.touch(call.actor)
+        worker.actor_loop.flush()
+        worker.actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
         self.check()
 
     def _unregister(self) -> None:
         if not self._unregistered:
             self._unregistered = True
             self._worker.registrations.remove_all()
-            self._worker.loop.call_later(HANG_UP_WAIT, self._say)
+            self._worker.actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
 
     def _say(self) -> None:
         worker = self._worker
         if not self._said and worker.tell is not None:
             self._said = True
-            worker.flush()
-            unclosed = list(worker.live.values())
+            worker.actor_loop.flush()
+            unclosed = list(worker.actors.live.values())
             for call in unclosed:
                 worker.call_over(call)  # its figures are what they are; without its row nobody would know of it
             worker.tell(Drained(len(unclosed)))

@@ -32,7 +32,7 @@ class MediaOutput:
         surroundings: Surroundings,
         endpoints: Sequence[str],
         slot: int,
-        outbox: Outbox,
+        outbox: Outbox[Any],
         *,
         on_events: Callable[[list[Any]], None],
         on_welcome: Callable[[], None],

@@ -75,7 +75,7 @@ class Arrivals:
             return
         if request.to_tag is not None:
             worker.book.unexpected(worker.application.scenario, "request")
-        full = len(worker.live) >= worker.config.max_calls
+        full = len(worker.actors.live) >= worker.config.max_calls
         reply = worker.admission.answer(request, takes_calls=takes_calls, draining=worker.draining.begun, full=full)
         user = ""
         if self.challenger is not None and request.method in ("INVITE", "OPTIONS") and request.to_tag is None:

@@ -89,7 +89,7 @@ class Replacements:
 
     def _named(self, replaces: Replaces) -> "Call | None":
         """The live call of this slot that a Replaces names, tags as its own user agent knows them."""
-        for each in self._worker.live.values():
+        for each in self._worker.actors.live.values():
             if each.call_id == replaces.call_id and each.actor.session.local_tag == replaces.to_tag:
                 return each
         return None
@@ -109,7 +109,7 @@ class Replacements:
         if not self._send((question,)):
             call.reject(NO_WORD)
             return
-        timer = self._worker.loop.call_later(PATIENCE, self._decide, tag, NO_WORD)
+        timer = self._worker.actor_loop.loop.call_later(PATIENCE, self._decide, tag, NO_WORD)
         self._asking[tag] = (call, replaces, timer)
 
     def _decide(self, tag: str, status: int) -> None:
@@ -121,8 +121,8 @@ class Replacements:
         timer.cancel()
         if call.state is not State.INCOMING:
             return  # its caller gave up meanwhile
-        self._worker.guarded(call.actor, self._carry_out, call, replaces, status)
-        self._worker.touch(call.actor)
+        self._worker.actor_loop.guarded(call.actor, self._carry_out, call, replaces, status)
+        self._worker.actor_loop.touch(call.actor)
 
     def _carry_out(self, call: "Call", replaces: Replaces, status: int) -> None:
         if status != 200:

@@ -14,8 +14,8 @@ from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 
 from ..bus.messages import SipReceived
 from ..call.actor import CallActor
-from ..call.media import Remark
 from ..diagnosis.foreign_text import shown
+from ..runtime.outbox import Remark
 from ..trace.recorder import SipTrace
 from .actor_table import ActorTable
 

@@ -2,13 +2,12 @@
 
 Links and one timer on the outside, `CallActor`s inside. Every batch of inputs is handled first and flushed once: UDP
 goes out on the inherited listen sockets at once, media commands as one link message per media worker, notices to the
-users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `_guarded`.
+users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `ActorLoop.guarded`.
 """
 
-import asyncio
+import logging
 import socket
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -24,10 +23,11 @@ from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent,
 from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
 from ..bus.slots import SlotMap
-from ..call.actor import CallActor
+from ..call.actor import CallActor, CallOutbox
 from ..call.media import MediaDemand, MediaStream
 from ..config import NodeConfig, is_wildcard
-from ..diagnosis.crash_log import FAILURES, CrashLog
+from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.request_loss import Loss
 from ..errors import ConfigurationError, Overloaded
 from ..handle import media_ports, notice_handlers
 from ..handle.call import Call
@@ -38,11 +38,11 @@ from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
-from ..runtime.callbacks import carry_through
-from ..runtime.deadlines import Deadlines
+from ..runtime.actor import Actor
+from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 from ..trace import recorder
-from ..transport import listeners, lost_requests
+from ..transport import listeners
 from ..transport.counters import SipCounters
 from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
@@ -60,7 +60,7 @@ from .sessions import SessionConfigs
 from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
-TIMER_SLACK: Final = 0.001
+_logger = logging.getLogger(__name__)
 
 OnTransfer = Callable[[Call, int, Request], None]
 """What takes a transfer that the peer of a call asks for; without one it is declined."""
@@ -94,9 +94,7 @@ class CallWorker:
         self.admission = Admission(totals, random_bytes(16))
         self.application = Application()
         self.on_transfer: OnTransfer | None = None
-        self.now = time.monotonic
-        self.crashes = CrashLog(lambda: self.now())
-        self.loop = surroundings.loop
+        self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
         self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
         self.draining = Draining(self)
@@ -106,20 +104,12 @@ class CallWorker:
         self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
-        self._actors = ActorTable()
-        self.live: dict[int, Call] = {}
-        self._touched: dict[CallActor | RegistrationActor, None] = {}
-        """whose deadline and end the next flush looks at"""
-        self._deadlines: Deadlines[CallActor | RegistrationActor] = Deadlines()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-        self._flush_scheduled = False
+        self.actors = ActorTable()
         self._number = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._outbox = Outbox(config.media_workers)
+        self._outbox: CallOutbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
         self.addresses = self.output.addresses
-        self.trace = self.output.trace = recorder.of(config, self.output.hops, self.now, totals)
+        self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, totals)
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
         self._reader = SipReader(self.configs.counts, strict=config.strict)
@@ -134,10 +124,10 @@ class CallWorker:
             window=SIP_WINDOW,
             on_records=self._on_sip,
             on_welcome=self._check_ready,
-            on_drained=self.flush,
+            on_drained=self.actor_loop.flush,
         )
         self.output.hand_on = self._sip_link.send
-        self.replacements = Replacements(self, self._sip_link.send, self._actors.find)
+        self.replacements = Replacements(self, self._sip_link.send, self.actors.find)
         self._codecs = named_codecs(config.codecs)
         self._media_output = MediaOutput(
             surroundings,
@@ -146,7 +136,7 @@ class CallWorker:
             self._outbox,
             on_events=self._on_media,
             on_welcome=self._check_ready,
-            on_drained=self.flush,
+            on_drained=self.actor_loop.flush,
             lose=self._on_media_untaken,
         )
         self.arrivals = Arrivals(self)
@@ -178,28 +168,28 @@ class CallWorker:
             self._sip_link.reconnect()
         elif role == "media":
             self._media_output.reconnect(slot)
-            now = self.now()
-            for actor in self._actors.calls:
+            now = self.actor_loop.now()
+            for actor in self.actors.calls:
                 if actor.media.demand.worker == slot:
-                    self.guarded(actor, actor.media_lost, "media_worker_lost", now)
+                    self.actor_loop.guarded(actor, actor.media_lost, "media_worker_lost", now)
             for owner in list(self._outbox.streams.values()) if slot == self._lease_worker else ():
                 if isinstance(owner, MediaLease):
-                    self.guarded(owner, owner.media_lost, "media_worker_lost", now)
-            self.flush()
+                    self.actor_loop.guarded(owner, owner.media_lost, "media_worker_lost", now)
+            self.actor_loop.flush()
 
     def update_gauges(self) -> int:
         """Bring gauges up to date; the number of live calls."""
-        self.book.set_active(self.live.values(), self.registrations.count)
-        actor_table.show(self.entries, len(self._actors), self.totals)
+        self.book.set_active(self.actors.live.values(), self.registrations.count)
+        actor_table.show(self.entries, len(self.actors), self.totals)
         self.application.update_gauges()
         self.book.slices.flush()
-        return len(self.live)
+        return len(self.actors.live)
 
     @property
     def entries(self) -> Entries:
         """The sizes of all tables about calls; zero when nothing is left of any."""
         streams, names = len(self._outbox.streams), self.output.late.waiting
-        return self._actors.entries(streams=streams, names=names, deadlines=len(self._deadlines))
+        return self.actors.entries(streams=streams, names=names, deadlines=self.actor_loop.waiting)
 
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only the application knows."""
@@ -207,8 +197,7 @@ class CallWorker:
 
     def close(self) -> None:
         """Let go of links and timers; calls that are still live are lost to us."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self.actor_loop.close()
         self.output.late.close()
         self.replacements.close()
         self._sip_link.close()
@@ -221,11 +210,11 @@ class CallWorker:
     @property
     def live_calls(self) -> int:
         """Calls that are not over."""
-        return len(self.live)
+        return len(self.actors.live)
 
     def has_open_ends(self) -> bool:
         """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
-        return any(actor.session.ending and actor.number not in self.live for actor in self._actors.calls)
+        return any(actor.session.ending and actor.number not in self.actors.live for actor in self.actors.calls)
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
@@ -269,8 +258,10 @@ class CallWorker:
             ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
         """
         config = self.config
-        if len(self.live) >= config.max_calls:
-            raise Overloaded(f"{len(self.live)} calls are live in this worker; raise --max-calls or --call-workers")
+        if len(self.actors.live) >= config.max_calls:
+            raise Overloaded(
+                f"{len(self.actors.live)} calls are live in this worker; raise --max-calls or --call-workers"
+            )
         if not call_id:
             call_id = self.new_call_id()
         elif not self.slots.is_ours(call_id):
@@ -284,8 +275,8 @@ class CallWorker:
         call.planned = planned
         call.to = to
         call.actor.media.given = given
-        self._actors.file(call.actor, (session.call_id, session.local_tag))
-        self.book.attempt(scenario, "uac", self.now())
+        self.actors.add(call.actor, (session.call_id, session.local_tag))
+        self.book.attempt(scenario, "uac", self.actor_loop.now())
         try:
             lines = self.lines_of(param)
             if lines or param.media_ssocks:
@@ -296,12 +287,13 @@ class CallWorker:
                 session.ack_lines = lines_of(param.ack_pairs())
             delayed, hold = param.sdp_on_ack, param.call_on_hold
             param.call_on_hold = False
-            call.actor.invite((*identity.headers, *headers), self.now(), delayed=delayed, hold=hold, lines=lines)
+            now, all_headers = self.actor_loop.now(), (*identity.headers, *headers)
+            call.actor.invite(all_headers, now, delayed=delayed, hold=hold, lines=lines)
         except Exception:
-            call.actor.abandon(self.now())
+            call.actor.abandon(self.actor_loop.now())
             raise
         finally:
-            self.touch(call.actor)
+            self.actor_loop.touch(call.actor)
         return call
 
     def lines_of(self, param: CallParameters) -> tuple[MediaStream, ...]:
@@ -319,17 +311,12 @@ class CallWorker:
         """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
         actor = call.actor
         actor.user = call
-        if actor.number not in self.live:
-            self.book.attempt(call.scenario, "uac", self.now())
+        if actor.number not in self.actors.live:
+            self.book.attempt(call.scenario, "uac", self.actor_loop.now())
             call.times.counted = False
-        self.live[actor.number] = call
-        self._actors.file(actor, (actor.session.call_id, actor.session.local_tag))
+        self.actors.live[actor.number] = call
+        self.actors.add(actor, (actor.session.call_id, actor.session.local_tag))
         actor.reopen()
-
-    def touch(self, actor: CallActor | RegistrationActor) -> None:
-        """Something was asked of a call: flush soon and look at its deadline."""
-        self._touched[actor] = None
-        self.flush_soon()
 
     def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
         """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
@@ -383,8 +370,8 @@ class CallWorker:
         actor.user = call
         if self.trace is not None:
             call.sip_record = self.trace.begin(session.call_id)
-        self._actors.file(actor)
-        self.live[self._number] = call
+        self.actors.add(actor)
+        self.actors.live[self._number] = call
         return call
 
     def add_call(
@@ -393,10 +380,10 @@ class CallWorker:
         """Take up a call that came in."""
         call = self._new_call(session, demand, False, self.application.scenario, param)
         actor = call.actor
-        self._actors.file(actor, session_key(request), (session.call_id, session.local_tag))
-        self.book.attempt(call.scenario, "uas", self.now())
-        self.guarded(actor, actor.pump, now)
-        self._touched[actor] = None
+        self.actors.add(actor, session_key(request), (session.call_id, session.local_tag))
+        self.book.attempt(call.scenario, "uas", self.actor_loop.now())
+        self.actor_loop.guarded(actor, actor.pump, now)
+        self.actor_loop.look_at(actor)
 
     # ---- registrations and ports without a call
 
@@ -416,10 +403,10 @@ class CallWorker:
         if challenge is not None and not registration.authorize(challenge):
             raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
         actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
-        self._actors.file(actor, actor.key)
+        self.actors.add(actor, actor.key)
         self.registrations.add(actor)
-        actor.register(self.now())
-        self.touch(actor)
+        actor.register(self.actor_loop.now())
+        self.actor_loop.touch(actor)
         return actor
 
     def new_call_id(self) -> str:
@@ -430,12 +417,12 @@ class CallWorker:
         """Take a media port before there is a call for it."""
         seen = self.addresses.usual(listener).seen.host
         lease = MediaLease(self._outbox, self._lease_worker, seen, bound=self.output.hops[listener].host)
-        self.flush_soon()
+        self.actor_loop.flush_soon()
         return lease
 
     def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
         """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where the media worker is in this loop."""
-        self.flush_soon()
+        self.actor_loop.flush_soon()
         host = sockets[0].getsockname()[0]
         if is_wildcard(host):
             listener = next(
@@ -457,12 +444,12 @@ class CallWorker:
     # ---- SIP in
 
     def _on_sip(self, channel: Channel, records: list[Any]) -> None:
-        now = self.now()
+        now = self.actor_loop.now()
         for record in records:
             try:
                 self._take(record, now)
             except FAILURES as error:  # it must not cost the records behind it
-                self.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
+                self.actor_loop.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
                 self._refuse(record)
 
     def _take(self, record: Any, now: float) -> None:
@@ -480,24 +467,24 @@ class CallWorker:
             message = self._reader.read(record.data)
             key = session_key(message)
         except ParseError as error:
-            self._reader.dropped(record, error, self.trace, self._actors)
+            self._reader.dropped(record, error, self.trace, self.actors)
             self.arrivals.refuse_unreadable(record, error)
             return
         if self.trace is not None:
             self.trace.received(key[0], record)
         transport = self.output.hops[record.listener].transport
         self._sip.received(message, transport)
-        actor = self._actors.find(key)
+        actor = self.actors.find(key)
         source = Hop(transport, record.host, record.port)
         if actor is not None:
             if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
                 return
-            self._touched[actor] = None
+            self.actor_loop.look_at(actor)
             user = actor.user if isinstance(actor, CallActor) else None
             if user is None or user.receiver is None:
-                self.guarded(actor, actor.receive, message, source, record.flow, now)
+                self.actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
             else:  # the handler that a user has put in front of it (man page `receive`)
-                self.guarded(actor, user.call_back, user.receiver, message, source)
+                self.actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
         elif isinstance(message, Request):
             self.arrivals.take(message, source, record, now)
         else:
@@ -511,151 +498,87 @@ class CallWorker:
             if record.__class__ is SipReceived:
                 self.arrivals.refuse_failed(record)
         except Exception as error:  # noqa: BLE001 - the crash boundary
-            self.crashes.tell("a request could not even be refused", error)
+            self.actor_loop.crashes.tell("a request could not even be refused", error)
 
     def _on_lost(self, failed: SendFailed) -> None:
-        """A request of ours did not get out."""
-        actor, branch = lost_requests.owner_of(failed.data, self._actors.find)
-        if actor is not None and not self.output.fall_back(failed):
-            self.guarded(actor, lost_requests.tell, actor, branch, failed, self.now())
-            self.touch(actor)
+        """A message of ours did not get out."""
+        owner = self.actors.owner_of(failed.data)
+        if owner is not None and not self.output.fall_back(failed):
+            actor, branch = owner
+            _logger.info("%s: a message is lost: %s", actor.name, failed.reason)
+            self.actor_loop.guarded(actor, actor.message_lost, branch, self.actor_loop.now(), Loss(failed.loss))
+            self.actor_loop.touch(actor)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
         if self.on_transfer is not None:
             self.on_transfer(call, request_id, request)
         else:
-            call.actor.respond(request_id, 603, (), self.now())
+            call.actor.respond(request_id, 603, (), self.actor_loop.now())
 
     # ---- media in
 
     def _on_media(self, records: list[Any]) -> None:
-        now = self.now()
+        now = self.actor_loop.now()
         for record in records:
-            actor = self._outbox.streams.get(record.stream_id)
-            if actor is not None:
-                self.guarded(actor, actor.media_event, record, now)
-                if isinstance(actor, CallActor):
-                    self._touched[actor] = None
+            owner = self._outbox.streams.get(record.stream_id)
+            if owner is not None:
+                self.actor_loop.guarded(owner, owner.media_event, record, now)
+                if isinstance(owner, CallActor):
+                    self.actor_loop.look_at(owner)
 
     def _on_media_untaken(self, stream_id: int, reason: str) -> None:
         """The media worker did not take a command for a stream."""
         owner = self._outbox.streams.get(stream_id)
         if owner is not None:
-            self.guarded(owner, owner.media_lost, reason, self.now())
-
-    # ---- time
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        now = self.now()
-        for due in self._deadlines.due(now):
-            self._touched[due] = None
-            self.guarded(due, due.handle_timer, now)
-        self.flush()
-
-    def _arm(self) -> None:
-        at = self._deadlines.next()
-        if at is None:
-            return
-        if self._timer is not None:
-            if at >= self._timer_at - TIMER_SLACK:
-                return
-            self._timer.cancel()
-        self._timer_at = at
-        self._timer = self.loop.call_later(max(0.0, at - self.now()) + TIMER_SLACK, self._on_timer)
+            self.actor_loop.guarded(owner, owner.media_lost, reason, self.actor_loop.now())
 
     # ---- out
 
-    def flush_soon(self) -> None:
-        """Flush when the code that runs now has returned to the event loop."""
-        if not self._flush_scheduled:
-            self._flush_scheduled = True
-            self.loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Put out everything the last inputs produced, tell users, look at deadlines, forget what is finished."""
-        self._flush_scheduled = False
+    def _empty(self) -> None:
+        """Put out everything the last inputs produced, and tell the users of the calls."""
         outbox = self._outbox
-        while outbox.transmits or outbox.notices or any(outbox.media):
-            transmits, outbox.transmits = outbox.transmits, []
+        while not outbox.is_empty:
             send = self.output.send
-            for transmit in transmits:
+            for transmit in outbox.take_transmits():
                 try:
                     send(transmit)
                 except Exception as error:  # noqa: BLE001 - it must not cost the messages behind it
-                    self.crashes.tell("a message could not be sent", error)
+                    self.actor_loop.crashes.tell("a message could not be sent", error)
             self._media_output.flush()
-            notices, outbox.notices = outbox.notices, []
-            for actor, notice in notices:
+            for actor, notice in outbox.take_notices():
                 if actor.user is not None:
-                    self.guarded(actor, notice_handlers.take, actor.user, notice)
+                    self.actor_loop.guarded(actor, notice_handlers.take, actor.user, notice)
         self.output.flush()
-        touched, self._touched = self._touched, {}
-        for each in touched:
-            self.guarded(each, self._settle, each)
-        self._arm()
 
-    def _settle(self, actor: CallActor | RegistrationActor) -> None:
-        if actor.finished:
-            self._forget(actor)
-        else:
-            self._deadlines.watch(actor)
-
-    def _forget(self, actor: CallActor | RegistrationActor) -> None:
-        self._deadlines.forget(actor)
-        known = self._actors.forget(actor)
+    def _forget(self, actor: Actor) -> None:
+        known = self.actors.drop(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
-            return
-        if not known:
-            return
-        actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
-        if self.trace is not None:
-            self.trace.end(actor.session.call_id)
-
-    # ---- the crash boundary
-
-    def guarded(
-        self, actor: "CallActor | RegistrationActor | MediaLease", action: Callable[..., None], *arguments: Any
-    ) -> None:
-        """Run one call's code; whatever it raises ends that call only."""
-        try:
-            action(*arguments)
-        except FAILURES as error:
-            if isinstance(actor, CallActor) and actor.user is not None and actor.user.ended_by(error):
-                return
-            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
-            try:
-                actor.crashed(self.now(), error)
-            except Exception as further:  # noqa: BLE001 - as above
-                self.crashes.tell(f"{actor.name} could not even be ended", further)
+        elif known and isinstance(actor, CallActor):
+            actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
+            if self.trace is not None:
+                self.trace.end(actor.session.call_id)
 
     # ---- accounting
 
     def call_over(self, call: Call) -> None:
         """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
-        if self.live.pop(call.actor.number, None) is None:
+        if self.actors.live.pop(call.actor.number, None) is None:
             return
-        row = self.book.finished(call, self.now())
+        row = self.book.finished(call, self.actor_loop.now())
         report = call.report or self.tell
         if self.trace is not None:
             self.trace.over(call, row, self.tell)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
-        self._touched[call.actor] = None
+        self.actor_loop.look_at(call.actor)
         self.draining.check()
 
     def abandon(self, call: Call) -> None:
         """Let go of a call without a word to its peer."""
-        call.actor.abandon(self.now())
-        self.touch(call.actor)
-
-    def spawn(self, awaitable: Awaitable[Any]) -> None:
-        """Run a callback's coroutine; its failure is logged and ends nothing else."""
-        task = self.loop.create_task(carry_through(awaitable, self.crashes.tell))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        call.actor.abandon(self.actor_loop.now())
+        self.actor_loop.touch(call.actor)
 
     def plan_finished(self, finished: LoadFinished) -> None:
         """The load generator of this slot is through with its share."""

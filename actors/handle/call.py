@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sipswarm.media.messages import SinkSpec, SourceSpec, StreamStatistics
-from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
@@ -255,22 +254,22 @@ class Call:
 
     def receive(self, message: Request | Response, source: Hop) -> None:
         """Take a message of this call; what a `receiver` delegates to (C40)."""
-        self.actor.receive(message, source, 0, self.worker.now())
-        self.worker.touch(self.actor)
+        self.actor.receive(message, source, 0, self.worker.actor_loop.now())
+        self.worker.actor_loop.touch(self.actor)
 
     # ---- a call that came in
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
         pairs = checked_pairs("headers", headers)
-        self.actor.ring(status, pairs, self.worker.now(), described=self.param.sdp is not None)
-        self.worker.touch(self.actor)
+        self.actor.ring(status, pairs, self.worker.actor_loop.now(), described=self.param.sdp is not None)
+        self.worker.actor_loop.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with our answer, so that the caller hears us before the call is up."""
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
-        self.actor.ring(status, pairs, self.worker.now(), early_media=True, described=described)
-        self.worker.touch(self.actor)
+        self.actor.ring(status, pairs, self.worker.actor_loop.now(), early_media=True, described=described)
+        self.worker.actor_loop.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call: 200 with our answer; returns when the ACK is there.
@@ -294,14 +293,14 @@ class Call:
         pairs = checked_pairs("headers", headers)
         media_ports.take_over(self)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
-        self.actor.answer(pairs, self.worker.now(), hold=hold)
-        self.worker.touch(self.actor)
+        self.actor.answer(pairs, self.worker.actor_loop.now(), hold=hold)
+        self.worker.actor_loop.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
         pairs = checked_pairs("headers", headers, contacts=True)
-        self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.now())
-        self.worker.touch(self.actor)
+        self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.actor_loop.now())
+        self.worker.actor_loop.touch(self.actor)
 
     # ---- both directions
 
@@ -359,11 +358,11 @@ class Call:
         pairs = checked_pairs("headers", headers)
         self.set_param(**param)
         media_ports.take_over(self)
-        number = self.actor.update(pairs, self.worker.now(), hold=self.param.call_on_hold)
+        number = self.actor.update(pairs, self.worker.actor_loop.now(), hold=self.param.call_on_hold)
         self.param.call_on_hold = False
         done: asyncio.Future[Response] = self.future()
         self.requests[number] = (None, done)
-        self.worker.touch(self.actor)
+        self.worker.actor_loop.touch(self.actor)
         return await done
 
     def send_invite(self, *, clear: bool = False) -> None:
@@ -375,8 +374,8 @@ class Call:
         media_ports.take_over(self)
         hold, param.call_on_hold = param.call_on_hold, False
         actor.session.ack_lines, actor.session.ring_time = ack_lines, param.ring_time or RING_TIME
-        actor.invite(headers, self.worker.now(), delayed=param.sdp_on_ack, hold=hold)
-        self.worker.touch(actor)
+        actor.invite(headers, self.worker.actor_loop.now(), delayed=param.sdp_on_ack, hold=hold)
+        self.worker.actor_loop.touch(actor)
 
     def clear_sdp(self) -> None:
         """Drop ports and descriptions: the next ones are new (C14)."""
@@ -402,10 +401,10 @@ class Call:
             self.cancel_arguments = (*before, given)
             return True
         self.cancel_arguments = (given,)
-        cancelled = self.actor.cancel(self.worker.now())
+        cancelled = self.actor.cancel(self.worker.actor_loop.now())
         if not cancelled:
             self.cancel_arguments = before
-        self.worker.touch(self.actor)
+        self.worker.actor_loop.touch(self.actor)
         return cancelled
 
     def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
@@ -425,15 +424,15 @@ class Call:
 
     def hang_up(self) -> None:
         """End the call without waiting; harmless when it is over."""
-        self.actor.hang_up(self.worker.now())
-        self.worker.touch(self.actor)
+        self.actor.hang_up(self.worker.actor_loop.now())
+        self.worker.actor_loop.touch(self.actor)
 
     async def over(self) -> None:
         """Wait until the call is over and its figures are final; never raises `CallEnded`."""
         await self._end_awaited()
 
     def _end_awaited(self) -> "asyncio.Future[None]":
-        waiter: asyncio.Future[None] = self.worker.loop.create_future()
+        waiter: asyncio.Future[None] = self.worker.actor_loop.loop.create_future()
         if self.closed or self._unplaced is not None:
             waiter.set_result(None)
         else:
@@ -457,12 +456,12 @@ class Call:
         self.raise_if_over()
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final)
-        request_id = self.actor.request(method, octets, kind, pairs, self.worker.now())
+        request_id = self.actor.request(method, octets, kind, pairs, self.worker.actor_loop.now())
         future: asyncio.Future[Response] = self.future()
         if cb_final is not None:
             future.cancel()
         self.requests[request_id] = (cb_final, None if cb_final is not None else future)
-        self.worker.touch(self.actor)
+        self.worker.actor_loop.touch(self.actor)
         return future
 
     async def transfer(self, target: "str | Call") -> None:
@@ -477,10 +476,10 @@ class Call:
         address, replaces = taken_over(target.actor.session) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
         done: asyncio.Future[Response] = self.future()
-        request_id = self.actor.refer(address, replaces, "", self.worker.now())
+        request_id = self.actor.refer(address, replaces, "", self.worker.actor_loop.now())
         self.requests[request_id] = (None, done)
         self.transfers |= {request_id}
-        self.worker.touch(self.actor)
+        self.worker.actor_loop.touch(self.actor)
         try:
             await done
         finally:
@@ -642,13 +641,13 @@ class Call:
     def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
         """Ask something of the media; of a call that is over it fails."""
         if self.actor.state is State.OVER:
-            failed = MediaRequest(loop=self.worker.loop)
+            failed = MediaRequest(loop=self.worker.actor_loop.loop)
             failed.set_exception(self.ended())
             failed.exception()  # nobody has to wait
             return failed
         if self.media_requests is None:
-            make, worker = partial(self.future, MediaRequest), self.worker
-            self.media_requests = MediaRequests(self.actor.media, make, worker.flush_soon, worker.loop)
+            make, actor_loop = partial(self.future, MediaRequest), self.worker.actor_loop
+            self.media_requests = MediaRequests(self.actor.media, make, actor_loop.flush_soon, actor_loop.loop)
         return request(self.media_requests)
 
     def cleanup(self) -> None:
@@ -660,7 +659,7 @@ class Call:
 
     def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
         """A future that fails with `CallEnded` when the call ends first."""
-        future = kind(loop=self.worker.loop)
+        future = kind(loop=self.worker.actor_loop.loop)
         self._waiters.add(future)
         future.add_done_callback(self._settled)
         return future
@@ -692,10 +691,6 @@ class Call:
         error = CallEnded(self.actor.cause)
         error.__cause__ = self.actor.crash
         return error
-
-    def ended_by(self, error: BaseException) -> bool:
-        """Whether an error only says that the call ended in the same moment, which is an outcome and no fault."""
-        return self.actor.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
 
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""
@@ -736,7 +731,7 @@ class Call:
         try:
             decision = await result
         except FAILURES as error:
-            if (isinstance(error, CallError) and self.ended_by(error)) or self._goes_on(error, refuse):
+            if (isinstance(error, CallError) and self.actor.ended_by(error)) or self._goes_on(error, refuse):
                 return
             if isinstance(error, CallError):
                 raise RuntimeError("a callback raised the error of another call instead of its decision") from error
@@ -751,14 +746,15 @@ class Call:
         """Whether a decision that has failed cost only what was to be decided."""
         if refuse is None or not self.times.answered or self.actor.state is State.OVER:
             return False
-        self.worker.crashes.tell(f"a decision within call {shown(self.call_id)} failed and is refused", error)
+        text = f"a decision within call {shown(self.call_id)} failed and is refused"
+        self.worker.actor_loop.crashes.tell(text, error)
         self.failure = self.failure or "scenario_error"
         refuse()
         return True
 
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
-        task = self.worker.loop.create_task(self._carry_through(awaitable))
+        task = self.worker.actor_loop.loop.create_task(self._carry_through(awaitable))
         if not isinstance(self.tasks, set):
             self.tasks = set()
         self.tasks.add(task)
@@ -775,9 +771,10 @@ class Call:
         except CallError:
             pass  # an outcome of a call
         except FAILURES as error:
-            if self.ended_by(error):
+            if self.actor.ended_by(error):
                 return
-            self.worker.crashes.tell(f"a coroutine of call {shown(self.call_id)} failed and the call is ended", error)
+            text = f"a coroutine of call {shown(self.call_id)} failed and the call is ended"
+            self.worker.actor_loop.crashes.tell(text, error)
             self.failure = self.failure or "scenario_error"
             if self.actor.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
                 self.reject(500)  # as for the error of a function (RFC 3261 section 21.5.1)
@@ -787,7 +784,7 @@ class Call:
     def bound_tasks(self) -> None:
         """The call is over: what runs for it has `grace` seconds left."""
         if self.tasks and self._grace_timer is None:
-            self._grace_timer = self.worker.loop.call_later(self.grace, self._cancel_tasks)
+            self._grace_timer = self.worker.actor_loop.loop.call_later(self.grace, self._cancel_tasks)
 
     def _task_done(self, task: "asyncio.Task[None]") -> None:
         if isinstance(self.tasks, set):

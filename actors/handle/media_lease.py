@@ -10,14 +10,14 @@ from sipswarm.media import messages as media
 from ..call.media import MediaStream
 from ..diagnosis.failure_reasons import reason_of
 from ..errors import Overloaded
+from ..runtime.actor import StreamOwner
 from ..runtime.outbox import Outbox
 
 if TYPE_CHECKING:
-    from ..call.actor import CallActor
     from ..call_worker.worker import CallWorker
 
 
-class MediaLease:
+class MediaLease(StreamOwner):
     """One open stream that no call uses yet. Give it to a call as one of `media_lsocks` or `media_ssocks`.
 
     sockets: RTP and perhaps RTCP, bound by the caller, in place of ports of the pool; one loop with the media worker.
@@ -29,7 +29,7 @@ class MediaLease:
     """
 
     def __init__(
-        self, outbox: Outbox, worker: int, address: str, sockets: Sequence[socket.socket] = (), *, bound: str = ""
+        self, outbox: Outbox[Any], worker: int, address: str, sockets: Sequence[socket.socket] = (), *, bound: str = ""
     ) -> None:
         self.line = MediaStream(outbox.new_stream_id())
         self.address = address
@@ -74,9 +74,9 @@ class MediaLease:
             self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))
             self.ready.exception()  # nobody has to wait for it
 
-    def give_to(self, actor: "CallActor") -> None:
+    def give_to(self, owner: StreamOwner) -> None:
         """A call uses it from now on, and gets its events."""
-        self._streams[self.line.stream_id] = actor
+        self._streams[self.line.stream_id] = owner
 
     @property
     def name(self) -> str:
@@ -94,4 +94,4 @@ class MediaLease:
     def release(self, worker: "CallWorker") -> None:
         """Give the port back unused."""
         self._commands.append(media.CloseStream(self.line.stream_id))
-        worker.flush_soon()
+        worker.actor_loop.flush_soon()

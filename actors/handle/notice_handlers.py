@@ -200,7 +200,7 @@ def _on_peer_request(call: "Call", notice: PeerRequest) -> None:
     if request.method == "NOTIFY" and call.param.cb_notify is not None:
         call.call_back(call.param.cb_notify, call, request)
     if notice.request_id:
-        call.actor.respond(notice.request_id, 200, (), call.worker.now())
+        call.actor.respond(notice.request_id, 200, (), call.worker.actor_loop.now())
 
 
 def _on_request_done(call: "Call", notice: RequestDone) -> None:
@@ -312,8 +312,8 @@ def _source_ended(call: "Call", why: str = "") -> None:
     if call.param.cb_rtp_done is not None:
         _tell_done(call)
     elif why:
-        call.actor.hang_up(call.worker.now(), f"{MEDIA_REFUSED}: {why}")
-        call.worker.touch(call.actor)
+        call.actor.hang_up(call.worker.actor_loop.now(), f"{MEDIA_REFUSED}: {why}")
+        call.worker.actor_loop.touch(call.actor)
     elif call.handler is not None:
         call.hang_up()
 
@@ -341,7 +341,7 @@ def _on_frames_asked(call: "Call", notice: FramesAsked) -> None:
             stamp = -1 if timestamp is None else timestamp
             frames.append((payload, -1 if payload_type is None else payload_type, int(marker or 0), stamp))
     call.actor.media.provide(notice.line, tuple(frames), end)
-    call.worker.flush_soon()
+    call.worker.actor_loop.flush_soon()
 
 
 def _on_frames_came(call: "Call", notice: FramesCame) -> None:
@@ -362,7 +362,7 @@ def _on_silent(call: "Call", notice: MediaSilent) -> None:
 def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
     """Log and count it; tell whoever waits for it, else it is the call's failure and the end of its source."""
     command, reason, number = notice.command, notice.reason, notice.request_id
-    call.worker.book.media.refused(call.call_id, command, reason, call.worker.now())
+    call.worker.book.media.refused(call.call_id, command, reason, call.worker.actor_loop.now())
     if command == "OpenStream":  # the actor ends the call
         call.media_error = reason
         if reason_of(cause_of(reason)) == MEDIA_REFUSED:

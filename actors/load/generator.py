@@ -75,7 +75,7 @@ class LoadGenerator:
     def _on_start(self, at: float) -> None:
         self._start = at
         if self._scenario is not None:
-            self._worker.spawn(self._set_up(self._scenario))
+            self._worker.actor_loop.spawn(self._set_up(self._scenario))
         else:
             self._go()
 
@@ -107,7 +107,7 @@ class LoadGenerator:
         """The rate that is commanded now: this worker's share, so that the sum over all of them is the whole."""
         rate = 0.0
         if self._start and not self._through and not self._worker.draining.begun:
-            at = max(0.0, self._worker.now() - self._start)
+            at = max(0.0, self._worker.actor_loop.now() - self._start)
             rate = self._stream.plan.rate_at(at)
         self._target.value = rate / self._share.step
 
@@ -118,18 +118,18 @@ class LoadGenerator:
         started = 0
         while stream.next is not None and not worker.draining.begun:
             index, at = stream.next[0], self._start + stream.next[1]
-            ahead = at - worker.now()
+            ahead = at - worker.actor_loop.now()
             if ahead > 0 or started == AT_ONCE:
                 wait = max(ahead, TICK) if ahead > 0 else 0.0
-                self._waiting = worker.loop.call_later(wait, self._on_time)
+                self._waiting = worker.actor_loop.loop.call_later(wait, self._on_time)
                 return
             started += 1
             stream.advance()
             self._begin(index, at)
-        rest = self._start + stream.closes - worker.now()
+        rest = self._start + stream.closes - worker.actor_loop.now()
         if rest > 0 and not worker.draining.begun:  # another rate may still be commanded, and bring further calls
             if rest < inf:
-                self._waiting = worker.loop.call_later(rest, self._on_time)
+                self._waiting = worker.actor_loop.loop.call_later(rest, self._on_time)
             return
         self._through = True
         self._check_end()
@@ -147,7 +147,7 @@ class LoadGenerator:
         if self._scenario is not None:
             self._attempted += 1
             self._live += 1
-            self._lateness.add(max(0.0, worker.now() - planned))
+            self._lateness.add(max(0.0, worker.actor_loop.now() - planned))
             return
         try:
             local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
@@ -166,7 +166,7 @@ class LoadGenerator:
             return
         self._attempted += 1
         self._live += 1
-        self._lateness.add(max(0.0, worker.now() - planned))
+        self._lateness.add(max(0.0, worker.actor_loop.now() - planned))
         call.judge = self._judge
         call.on_over = self._on_over
         call.expected_digits = config.expect_dtmf
@@ -182,33 +182,33 @@ class LoadGenerator:
 
     def _on_up(self, call: Call) -> None:
         if self._config.hold > 0:
-            self._worker.loop.call_later(self._config.hold, call.hang_up)
+            self._worker.actor_loop.loop.call_later(self._config.hold, call.hang_up)
         else:
             call.hang_up()
 
     async def _with_digits(self, digits: str, call: Call) -> None:
         config = self._config
         await call.established()
-        hold_until = self._worker.now() + config.hold
+        hold_until = self._worker.actor_loop.now() + config.hold
         if config.expect_dtmf == "=":
             call.expected_digits = digits
         sent = not digits or await self._send_digits(call, digits, hold_until)
         if call.expected_digits and (sent or config.expect_dtmf != "="):
             await call.digits(len(call.expected_digits), DIGIT_GRACE + 0.3 * len(call.expected_digits))
-        remaining = max(0.0, hold_until - self._worker.now())
+        remaining = max(0.0, hold_until - self._worker.actor_loop.now())
         if call.expected_digits:
             await call.digits(1, remaining or 0.05)  # one more would be one too many
-            remaining = hold_until - self._worker.now()
+            remaining = hold_until - self._worker.actor_loop.now()
         if remaining > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.over(), remaining)
 
     async def _send_digits(self, call: Call, digits: str, hold_until: float) -> bool:
         """Send digits, as soon as the peer lets us; False = not all of them left by the end of the hold."""
-        now = self._worker.now()
+        now = self._worker.actor_loop.now()
         if not await call_digits.may_send(call, hold_until - now):
             return False
-        out_by = max(hold_until, self._worker.now() + call_digits.time_of(digits, DIGIT_MS))
+        out_by = max(hold_until, self._worker.actor_loop.now() + call_digits.time_of(digits, DIGIT_MS))
         bounds = call_digits.Bounds(out_by, held_until=hold_until)
         try:
             await call_digits.send(call, digits, DIGIT_MS, dtmf_modes(DIGIT_METHODS), bounds)

@@ -144,13 +144,13 @@ class Scenario:
         row = self._data.take(index) if self._data is not None else DataRow((), [])
         if row is None:
             return False
-        run = Run(planned, self._worker.now(), row)
+        run = Run(planned, self._worker.actor_loop.now(), row)
         self._runs.add(run)
         agent = copy.copy(self._agent)
         agent.before_placed = lambda: self._admit(run)
         agent.on_placed = lambda call: self._placed(run, call)
-        run.task = self._worker.loop.create_task(self._execute(run, agent))
-        run.timer = self._worker.loop.call_later(self._config.run_time, self._on_overdue, run)
+        run.task = self._worker.actor_loop.loop.create_task(self._execute(run, agent))
+        run.timer = self._worker.actor_loop.loop.call_later(self._config.run_time, self._on_overdue, run)
         return True
 
     def _admit(self, run: Run) -> None:
@@ -202,7 +202,7 @@ class Scenario:
                 *(self._path, self._file.name, self._config.run_time),
             )
         run.task.cancel()
-        run.timer = self._worker.loop.call_later(CANCEL_TIME, self._on_overdue, run)
+        run.timer = self._worker.actor_loop.loop.call_later(CANCEL_TIME, self._on_overdue, run)
 
     def _placed(self, run: Run, call: Call) -> None:
         if not run.calls:
@@ -297,7 +297,7 @@ class Scenario:
             scenario=self._file.name,
             role="uac",
             started=run.begun,
-            ended=self._worker.now(),
+            ended=self._worker.actor_loop.now(),
             lateness=max(0.0, run.begun - run.planned),
             outcome=NO_CALL,
             code=0,

@@ -7,13 +7,15 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
 
+from ..diagnosis.request_loss import Loss
+from ..runtime.actor import Actor
 from ..runtime.outbox import Outbox
 
 if TYPE_CHECKING:
     from .keeper import Registrations
 
 
-class RegistrationActor:
+class RegistrationActor(Actor):
     """One address-of-record that is kept bound.
 
     registrations: books it, and hears of each event before `on_event`.
@@ -26,7 +28,6 @@ class RegistrationActor:
         "_on_event",
         "_outbox",
         "_registrations",
-        "keys",
         "number",
         "registration",
         "stopped",
@@ -36,13 +37,11 @@ class RegistrationActor:
         self,
         number: int,
         registration: Registration,
-        outbox: Outbox,
+        outbox: Outbox[Any],
         registrations: "Registrations",
         on_event: Callable[[RegistrationEvent], None],
     ) -> None:
         self.number = number
-        self.keys: tuple[tuple[Any, ...], ...] = ()
-        """under which its responses find it; the `ActorTable`'s"""
         self.registration = registration
         self.stopped = False
         """it is to be removed, or was given up"""
@@ -94,8 +93,10 @@ class RegistrationActor:
         self.registration.handle_timer(now)
         self.pump(now)
 
-    def media_event(self, event: Any, now: float) -> None:
-        """A registration has no media."""
+    def message_lost(self, branch: str, now: float, loss: Loss) -> None:
+        """A REGISTER did not get out."""
+        self.registration.transport_failed(branch, now)
+        self.pump(now)
 
     def crashed(self, now: float, error: BaseException) -> None:
         """Our own code failed on it: stop."""

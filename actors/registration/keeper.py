@@ -152,7 +152,7 @@ class Registrations:
         self._failing.discard(actor.key)
 
     def _say(self, actor: RegistrationActor, event: RegistrationFailed | RegistrationLapsed) -> None:
-        now = self._worker.now()
+        now = self._worker.actor_loop.now()
         if now - self._said_at < SAID_EVERY:
             return
         self._said_at = now
@@ -206,10 +206,10 @@ class Registrations:
 
     def _look_again(self, registrar: str) -> None:
         """A registrar does not answer: look for another place of it, at most every 20 s (RFC 3263 section 4.3)."""
-        now = self._worker.now()
+        now = self._worker.actor_loop.now()
         if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
             self._sought[registrar] = now
-            self._worker.spawn(self._move(registrar))
+            self._worker.actor_loop.spawn(self._move(registrar))
 
     async def _move(self, registrar: str) -> None:
         try:
@@ -239,13 +239,13 @@ class Registrations:
                 continue
             self._remove_soon(actor)
             if unbound:  # its first REGISTER is out: an answer would have been here soon
-                self._worker.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
+                self._worker.actor_loop.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
         self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
 
     def _abandon(self, actor: RegistrationActor | None) -> None:
         if actor is not None:
             actor.abandon()
-            self._worker.touch(actor)
+            self._worker.actor_loop.touch(actor)
 
     def _wait_no_more(self, actor: RegistrationActor) -> None:
         self._removing.discard(actor.key)
@@ -261,7 +261,7 @@ class Registrations:
     def _step_soon(self) -> None:
         if not self._stepping and self._waiting:
             self._stepping = True
-            self._worker.loop.call_soon(self._step)
+            self._worker.actor_loop.loop.call_soon(self._step)
 
     def _step(self) -> None:
         worker = self._worker
@@ -269,12 +269,12 @@ class Registrations:
         handful = round(interval * self.rate)
         self._stepping = len(self._waiting) > handful
         if self._stepping:  # first of all: whatever one of them does, the others get their turn
-            worker.loop.call_later(interval, self._step)
+            worker.actor_loop.loop.call_later(interval, self._step)
         for _ in range(min(len(self._waiting), handful)):
             next_one = self._waiting.popleft()
             if isinstance(next_one, RegistrationActor):
-                worker.guarded(next_one, next_one.unregister, worker.now())
-                worker.touch(next_one)
+                worker.actor_loop.guarded(next_one, next_one.unregister, worker.actor_loop.now())
+                worker.actor_loop.touch(next_one)
             elif not worker.draining.begun:
                 self._begin(next_one)
 

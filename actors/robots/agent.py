@@ -107,7 +107,7 @@ class RobotAgent(UserAgent):
         if kept is not None and kept.registration.bound_until is not None:
             arrangement.want(binding)
             arrangement.made[binding.key] = kept
-            return max(0, round(kept.registration.bound_until - self._worker.now()))
+            return max(0, round(kept.registration.bound_until - self._worker.actor_loop.now()))
         before = [actor for actor, _ in self._bound.values()]
         try:
             return await super().register(uri, contact=contact, expires=expires, refresh=refresh, **options)

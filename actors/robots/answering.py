@@ -101,8 +101,8 @@ async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
         call.hang_up()
         raise
     except FAILURES as error:
-        if not call.ended_by(error):
-            worker.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
+        if not call.actor.ended_by(error):
+            worker.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
             call.failure = "scenario_error"
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)
@@ -142,18 +142,19 @@ class FileRobot:
         """what the last `setup` that came to its end asked for"""
         self._setting_up: asyncio.Task[None] | None = None
         worker.application.prepare = self._prepare
-        worker.loop.add_signal_handler(signal.SIGHUP, self.reload)  # before anybody may know that we are there
+        # Before anybody may know that we are there.
+        worker.actor_loop.loop.add_signal_handler(signal.SIGHUP, self.reload)
 
     def _prepare(self, ready: Callable[[], None]) -> None:
         """Take calls, then say so; what the first `setup` imports and does up to its first await comes before."""
         self._set_up_soon(self._file, reloads=False)
-        self._worker.loop.call_soon(ready)  # behind `_open`
+        self._worker.actor_loop.loop.call_soon(ready)  # behind `_open`
 
     def _set_up_soon(self, file: user_file.UserFile, *, reloads: bool) -> None:
         """Run `setup` of a file; a run that is not over yet is given up for it."""
         if self._setting_up is not None:
             self._setting_up.cancel()
-        loop = self._worker.loop
+        loop = self._worker.actor_loop.loop
         self._setting_up = loop.create_task(self._set_up(file, reloads))
         loop.call_soon(self._open)  # when `setup` has come to its first await: it may have said who is let in
 
@@ -256,7 +257,7 @@ class AnsweringRobot:
 
     def _on_up(self, call: Call) -> None:
         if self._config.hangup_after > 0:
-            self._worker.loop.call_later(self._config.hangup_after, call.hang_up)
+            self._worker.actor_loop.loop.call_later(self._config.hangup_after, call.hang_up)
 
     async def _robot(self, call: Call) -> None:
         config = self._config

@@ -72,10 +72,10 @@ class Arrangement:
             while not self._over and not self._worker.draining.begun:
                 await asyncio.sleep(seconds)
                 if not self._over:
-                    invoke(function, spawn=self._worker.spawn)
+                    invoke(function, spawn=self._worker.actor_loop.spawn)
 
         if self._at_once:
-            self._worker.spawn(repeat())
+            self._worker.actor_loop.spawn(repeat())
         else:
             self._timers.append(repeat)
 
@@ -85,7 +85,7 @@ class Arrangement:
         registrations.rate = (self.rate if self.rate > 0 else RATE) / self._worker.config.call_workers
         registrations.settle(self.wanted, self.made, hops, find)
         for repeat in self._timers:
-            self._worker.spawn(repeat())
+            self._worker.actor_loop.spawn(repeat())
         self._timers.clear()
 
     def end(self) -> None:
@@ -98,5 +98,5 @@ class Arrangement:
         self.end()
         for actor in self.made.values():
             if not actor.stopped:
-                self._worker.guarded(actor, actor.unregister, self._worker.now())
-                self._worker.touch(actor)
+                self._worker.actor_loop.guarded(actor, actor.unregister, self._worker.actor_loop.now())
+                self._worker.actor_loop.touch(actor)

@@ -191,4 +191,4 @@ def keep_ladders(worker: "CallWorker") -> None:
         worker.trace.ladders = True
     else:
         config = dataclasses.replace(worker.config, ladders=True)
-        worker.trace = worker.output.trace = of(config, worker.output.hops, worker.now, worker.totals)
+        worker.trace = worker.output.trace = of(config, worker.output.hops, worker.actor_loop.now, worker.totals)

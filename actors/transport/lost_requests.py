@@ -1,17 +1,8 @@
-"""Requests of ours that did not get out: whose they are, and telling it so (RFC 3261 section 17.1.4)."""
+"""Messages of ours that did not get out: by what they find the call or registration that they are of."""
 
-import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sipswarm.sipcore.message import peek
-
-from ..bus.messages import SendFailed
-from ..call.actor import CallActor
-from ..diagnosis.request_loss import Loss
-from ..registration.actor import RegistrationActor
-
-_logger = logging.getLogger(__name__)
 
 
 class Sent(NamedTuple):
@@ -52,22 +43,3 @@ def _value(data: bytes, name: bytes) -> bytes:
     start += len(name)
     end = data.find(b"\r\n", start)
     return data[start:end] if end >= 0 else b""
-
-
-def owner_of(data: bytes, find: Callable[[tuple[Any, ...]], Any]) -> tuple[Any, str]:
-    """Whose request it is and its branch; None and nothing when nobody waits for it any more. find: by the key."""
-    sent = identity(data)
-    actor = find((sent.call_id, sent.from_tag)) if sent is not None else None
-    return (actor, sent.branch) if sent is not None and actor is not None else (None, "")
-
-
-def tell(actor: CallActor | RegistrationActor, branch: str, failed: SendFailed, now: float) -> None:
-    """Let a call or registration know that one of its requests is lost, and why."""
-    _logger.info("%s: a message is lost: %s", actor.name, failed.reason)
-    if isinstance(actor, CallActor) and failed.data.startswith(b"SIP/2.0 "):
-        actor.success_failed(now, Loss(failed.loss))
-    elif isinstance(actor, CallActor):
-        actor.transport_failed(branch, now, Loss(failed.loss))
-    else:
-        actor.registration.transport_failed(branch, now)
-        actor.pump(now)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sipswarm.actors.call.actor import CallActor
+from sipswarm.actors.call.actor import CallActor, CallOutbox
 from sipswarm.actors.call.media import MediaDemand
 from sipswarm.actors.call.notices import Notice
 from sipswarm.actors.runtime.outbox import Outbox
@@ -50,7 +50,7 @@ class Phone:
     now: float = 1.0
 
     def __post_init__(self) -> None:
-        self.outbox = Outbox(1)
+        self.outbox: CallOutbox = Outbox(1)
         self.waiting: list[Any] = []
         self._tokens = Tokens(random.Random(self.hop.host).randbytes)
         self._next_port = 4000
@@ -100,8 +100,7 @@ class Phone:
                 self.waiting += self._answers_to(command)
             if not self.holds_back:
                 self.release()
-            notices, self.outbox.notices = self.outbox.notices, []
-            for _, notice in notices:
+            for _, notice in self.outbox.take_notices():
                 self.notices.append(notice)
                 if self.reacts is not None:
                     self.reacts(self, notice)

@@ -65,7 +65,7 @@ class Stranger:
 
     def __init__(self, ua: UserAgent) -> None:
         self.worker: CallWorker = ua._node.worker
-        self.worker.now = asyncio.get_running_loop().time  # that of a virtual loop
+        self.worker.actor_loop.now = asyncio.get_running_loop().time  # that of a virtual loop
         self._to = (ua.legs[0].host, ua.legs[0].port)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))

@@ -247,7 +247,7 @@ def test_every_request_of_the_caller_is_challenged_but_ack_and_cancel() -> None:
             assert (await caller.final(cseq, method)).status == 401, method
         caller.send("CANCEL", 3, branch="3INVITE")
         assert (await caller.final(3, "CANCEL")).status == 481
-        (call,) = alice._node.worker.live.values()
+        (call,) = alice._node.worker.actors.live.values()
         assert call.is_up
         caller.send("BYE", 12)
         challenge = await caller.final(12, "BYE")

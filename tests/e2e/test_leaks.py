@@ -61,7 +61,7 @@ def held(*agents: UserAgent) -> Held:
         len(os.listdir("/proc/self/fd")),
         len(asyncio.all_tasks()),
         sum(not handle.cancelled() for handle in scheduled),
-        sum(len(each._actors) + each.entries.actors + len(each.live) for each in workers),
+        sum(len(each.actors) + each.entries.actors + len(each.actors.live) for each in workers),
         sum(each.entries.deadlines for each in workers),
         sum(each.entries.streams for each in workers),
     )
@@ -211,9 +211,9 @@ def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None
             async def some() -> None:
                 await asyncio.gather(*(way(alice, address_of(bob)) for _ in range(30)))
                 if way is not dropped:
-                    await until(lambda: not any(worker.live for worker in workers))
+                    await until(lambda: not any(worker.actors.live for worker in workers))
                 for worker in workers:  # what their transactions would wait for, another 32 s, is not the point here
-                    for call in [each.user for each in worker._actors.calls]:
+                    for call in [each.user for each in worker.actors.calls]:
                         worker.abandon(call)
                 await until(lambda: not any(worker.entries.actors for worker in workers))
 

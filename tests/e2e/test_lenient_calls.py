@@ -161,8 +161,8 @@ def test_a_doubled_tag_costs_a_call_in_a_refusednode_alone(strict: bool) -> None
                 await call.bye()
                 return
             calling = asyncio.ensure_future(ua.invite(peer.uri()))
-            await until(lambda: any(each.actor.unread for each in ua._node.worker.live.values()))
-            (call,) = ua._node.worker.live.values()
+            await until(lambda: any(each.actor.unread for each in ua._node.worker.actors.live.values()))
+            (call,) = ua._node.worker.actors.live.values()
             assert "there twice" in call.actor.unread
             assert "200 OK" in str(call.ladder)
             assert "dropped: parameter" in str(call.ladder)

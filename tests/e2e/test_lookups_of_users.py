@@ -168,7 +168,7 @@ def test_an_answer_that_is_none_is_a_fault_of_ours_and_lets_nobody_in(
             with pytest.raises(CallRejected) as refused:
                 await alice.invite(address_of(bob), media="none")
             assert refused.value.status in (401, 500)
-            assert not bob._node.worker.live
+            assert not bob._node.worker.actors.live
             await asyncio.sleep(0)
 
     asyncio.run(main())

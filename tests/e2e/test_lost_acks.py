@@ -72,7 +72,7 @@ def test_an_ack_that_cannot_be_sent_ends_its_call(way: str, at: str, delayed: bo
                     assert call.cause in (loss.value, Loss.REFUSED.value)
                     assert call.by == "transport"
                 assert asyncio.get_running_loop().time() - started < 10
-                while alice._node.worker.live:
+                while alice._node.worker.actors.live:
                     await asyncio.sleep(0.01)
 
     asyncio.run(main())

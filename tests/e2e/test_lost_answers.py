@@ -129,7 +129,7 @@ def test_a_2xx_that_cannot_be_sent_ends_its_call_at_once(way: str, spelling: str
             await call.over()
             assert loop.time() - started < 3
             assert len(robot.causes) == 1
-            while bob._node.worker.live:
+            while bob._node.worker.actors.live:
                 await asyncio.sleep(0.01)
 
     asyncio.run(main())

@@ -309,8 +309,8 @@ def test_a_registrar_that_does_not_answer_is_looked_up_again_and_its_next_place_
             # The first place is tried again when the second one fails, but not at once.
             registrations.happened(actor, RegistrationFailed(408, None, None, False))
             await asyncio.sleep(0.1)
-            actor.register(robot.worker.now())
-            robot.worker.touch(actor)
+            actor.register(robot.worker.actor_loop.now())
+            robot.worker.actor_loop.touch(actor)
             await until(lambda: len(registrar.seen) == 2)
 
     asyncio.run(main())

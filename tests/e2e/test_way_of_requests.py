@@ -193,7 +193,7 @@ def test_without_a_listener_for_the_next_hop_the_call_fails_at_once(way: str) ->
                 assert asyncio.get_running_loop().time() - started < 5
                 await asyncio.sleep(0.7)  # timer E: nothing of it may be repeated by UDP
                 assert [each.method for each in peer.requests] == ["INVITE"]
-                assert not alice._node.worker.live
+                assert not alice._node.worker.actors.live
 
     asyncio.run(main())
 

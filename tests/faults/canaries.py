@@ -161,7 +161,7 @@ async def serve(folder: Path, low: int, high: int) -> None:
                 lures.add(task)
                 task.add_done_callback(lures.discard)
             if name == "entries":
-                answer = len(ua._node.worker.live) + ua._node.worker.entries.actors
+                answer = len(ua._node.worker.actors.live) + ua._node.worker.entries.actors
             if name != "lure":
                 sys.stdout.write(json.dumps(answer) + "\n")
                 sys.stdout.flush()

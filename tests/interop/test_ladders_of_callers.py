@@ -316,8 +316,8 @@ def test_a_transfer_that_sipp_asks_for_leads_to_a_call_and_two_reports(tmp_path:
     async def hangs_up_both(call: Call) -> None:
         await answers(call)
         worker = call.worker
-        await until(lambda: len(worker.live) == 1)
-        for each in list(worker.live.values()):
+        await until(lambda: len(worker.actors.live) == 1)
+        for each in list(worker.actors.live.values()):
             each.hang_up()
 
     contented(

@@ -229,7 +229,7 @@ def test_the_own_answer_of_cb_invite_is_the_only_answer_to_first_and_later_invit
             assert [each.headers.get("X-Own") for each in finals(got)] == ["1"]
         ua.listen(media="none")
         first, answer = await up(stranger, 2)
-        (call,) = [each for each in stranger.worker.live.values() if each.call_id.startswith("call-2")]
+        (call,) = [each for each in stranger.worker.actors.live.values() if each.call_id.startswith("call-2")]
         call.set_param(cb_invite=callback)
         for cseq in (2, 4):  # also the one behind it
             again = within("INVITE", first, answer, cseq, SDP)
@@ -255,7 +255,7 @@ def test_a_later_invite_that_is_cancelled_leaves_the_call_as_it_was(
     async def scenario(ua: UserAgent, stranger: Stranger) -> None:
         ua.listen(media="echo")
         first, answer = await up(stranger)
-        (call,) = stranger.worker.live.values()
+        (call,) = stranger.worker.actors.live.values()
         if robot == "late":
             call.set_param(cb_invite=accepts_later)
         elif robot == "by a callback":
@@ -289,7 +289,7 @@ def test_a_later_invite_may_overtake_the_ack(caplog: pytest.LogCaptureFixture) -
         again = within("INVITE", first, answer, 2, SDP)
         assert statuses(await stranger.exchange(again, seconds=0.2))[-1] == 200
         await stranger.exchange(within("ACK", first, answer, 1), within("ACK", first, answer, 2))
-        (call,) = stranger.worker.live.values()
+        (call,) = stranger.worker.actors.live.values()
         assert call.is_up
 
     with_stranger(scenario)

@@ -167,7 +167,7 @@ def test_the_expires_of_an_answered_or_later_invite_ends_nothing() -> None:
         first = stranger.invite(1, "Expires: 1")
         answer = finals(await stranger.exchange(first))[0]
         await stranger.exchange(within("ACK", first, answer, 1), seconds=3)
-        (call,) = stranger.worker.live.values()
+        (call,) = stranger.worker.actors.live.values()
         assert call.is_up
         call.set_param(cb_invite=lambda call, request: Response.to_request(request, 180))
         again = within("INVITE", first, answer, 2, SDP)

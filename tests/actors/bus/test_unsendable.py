@@ -232,7 +232,7 @@ def test_a_media_command_that_cannot_be_sent_is_refused_to_its_owner_and_the_oth
         loop = asyncio.get_running_loop()
         config = NodeConfig("", (), 1, rtp_ports=(36000, 36098))
         worker = MediaWorker(config, 0, surroundings=Surroundings(1, context, Totals(), loop))
-        outbox, totals, lost = Outbox(1), Totals(), list[tuple[int, str]]()
+        outbox, totals, lost = Outbox[Any](1), Totals(), list[tuple[int, str]]()
         events: list[Any] = []
         output = MediaOutput(
             Surroundings(1, context, totals, loop),
@@ -286,7 +286,7 @@ def test_an_owner_that_commands_when_it_hears_of_a_refusal_does_not_hold_up_the_
     async def main() -> None:
         context = new_context()
         loop = asyncio.get_running_loop()
-        outbox, lost = Outbox(1), list[int]()
+        outbox, lost = Outbox[Any](1), list[int]()
 
         def lose(stream_id: int, reason: str) -> None:
             assert reason == "media_worker_lost"  # there is none to be too busy

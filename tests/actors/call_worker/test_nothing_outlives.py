@@ -76,10 +76,10 @@ ROBOTS: dict[str, Callable[[UserAgent], None]] = {
 async def quiesce(stranger: Stranger) -> None:
     """Let what is live be hung up by the robot's side, and time pass until all transactions are over."""
     worker = stranger.worker
-    for call in list(worker.live.values()):
+    for call in list(worker.actors.live.values()):
         call.hang_up()
     await asyncio.sleep(2 * SETTLED)  # a BYE of ours that nobody answers, behind a 2xx that nobody acknowledged
-    assert not worker.live
+    assert not worker.actors.live
     worker.update_gauges()
 
 
@@ -107,7 +107,7 @@ def test_a_refused_invite_leaves_nothing_and_is_refused_again_when_it_comes_late
                     await stranger.exchange(follow_up("ACK", old, finals(got)[0]))
                     await asyncio.sleep(SETTLED)
                     assert stranger.worker.entries == EMPTY
-                    assert not stranger.worker.live
+                    assert not stranger.worker.actors.live
 
     run(scenario)
     assert [each.getMessage() for each in caplog.records if each.exc_info] == []

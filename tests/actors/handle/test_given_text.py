@@ -74,7 +74,7 @@ def test_nothing_is_opened_for_arguments_that_cannot_be_written(name: str, caplo
             with pytest.raises((ConfigurationError, ValueError)):
                 await attempt(ua, f"sip:stranger@{stranger.host}:{stranger.port}", bad)
             assert await stranger.exchange(seconds=0.1) == [], repr(bad)
-            assert (stranger.worker.entries, stranger.worker.live) == (EMPTY, {}), repr(bad)
+            assert (stranger.worker.entries, stranger.worker.actors.live) == (EMPTY, {}), repr(bad)
 
     with_stranger(scenario)
     assert tracebacks(caplog) == []
@@ -118,7 +118,7 @@ def test_a_call_goes_on_as_it_was_after_arguments_that_cannot_be_written(
         first = stranger.invite(1)
         answer = finals(await stranger.exchange(first))[0]
         await stranger.exchange(within("ACK", first, answer, 1))
-        (call,) = stranger.worker.live.values()
+        (call,) = stranger.worker.actors.live.values()
         for bad in values:
             with pytest.raises((ConfigurationError, TypeError)):
                 await finished(attempt(call, bad))
@@ -178,7 +178,7 @@ def test_our_own_failure_between_ports_and_invite_ends_the_await_with_the_error(
             await call.over()
             assert told == ["FAIL"]
         assert await stranger.exchange(seconds=1) == []
-        assert (worker.entries, worker.live) == (EMPTY, {})
+        assert (worker.entries, worker.actors.live) == (EMPTY, {})
 
     with_stranger(scenario)
     assert len(tracebacks(caplog)) == wanted

@@ -1,0 +1,124 @@
+"""Runs the actors of one call worker: batches, one timer for all, and the crash boundary around each.
+
+Inputs are handled first and put out once: whoever has asked something of an actor calls `touch`, and when the code that
+runs now has returned to the event loop, `flush` sends what was produced, looks at the deadlines of the actors that were
+touched and forgets those that are finished. A failure of one actor ends that actor only (RELIABILITY P9).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from ..diagnosis.crash_log import FAILURES, CrashLog
+from .actor import Actor, Guarded
+from .callbacks import carry_through
+from .deadlines import Deadlines
+
+TIMER_SLACK: Final = 0.001
+
+
+class ActorLoop:
+    """One per call worker.
+
+    loop: the event loop. empty: sends everything that was produced. forget: lets go of an actor that is finished.
+
+    Attributes:
+        now: the monotonic clock, in seconds.
+        crashes: the log of errors that ended something.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, empty: Callable[[], None], forget: Callable[[Actor], None]
+    ) -> None:
+        self.loop = loop
+        self.now = time.monotonic
+        self.crashes = CrashLog(lambda: self.now())
+        self._empty = empty
+        self._forget = forget
+        self._touched: dict[Actor, None] = {}
+        """whose deadline and end the next flush looks at"""
+        self._deadlines: Deadlines[Actor] = Deadlines()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._flush_scheduled = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """Number of actors that wait for a timer."""
+        return len(self._deadlines)
+
+    def touch(self, actor: Actor) -> None:
+        """Something was asked of an actor: flush soon and look at its deadline."""
+        self._touched[actor] = None
+        self.flush_soon()
+
+    def look_at(self, actor: Actor) -> None:
+        """As `touch`, for an input of a batch whose end flushes anyway."""
+        self._touched[actor] = None
+
+    def flush_soon(self) -> None:
+        """Flush when the code that runs now has returned to the event loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Put out everything the last inputs produced, look at deadlines, forget what is finished."""
+        self._flush_scheduled = False
+        self._empty()
+        touched, self._touched = self._touched, {}
+        for each in touched:
+            self.guarded(each, self._settle, each)
+        self._arm()
+
+    def guarded(self, actor: Guarded, action: Callable[..., None], *arguments: Any) -> None:
+        """Run one actor's code; whatever it raises ends that actor only."""
+        try:
+            action(*arguments)
+        except FAILURES as error:
+            if actor.ended_by(error):
+                return
+            self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
+            try:
+                actor.crashed(self.now(), error)
+            except Exception as further:  # noqa: BLE001 - the crash boundary
+                self.crashes.tell(f"{actor.name} could not even be ended", further)
+
+    def spawn(self, awaitable: Awaitable[Any]) -> None:
+        """Run a callback's coroutine; its failure is logged and ends nothing else."""
+        task = self.loop.create_task(carry_through(awaitable, self.crashes.tell))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _settle(self, actor: Actor) -> None:
+        if actor.finished:
+            self._deadlines.forget(actor)
+            self._forget(actor)
+        else:
+            self._deadlines.watch(actor)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.now()
+        for due in self._deadlines.due(now):
+            self._touched[due] = None
+            self.guarded(due, due.handle_timer, now)
+        self.flush()
+
+    def _arm(self) -> None:
+        at = self._deadlines.next()
+        if at is None:
+            return
+        if self._timer is not None:
+            if at >= self._timer_at - TIMER_SLACK:
+                return
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self.loop.call_later(max(0.0, at - self.now()) + TIMER_SLACK, self._on_timer)
