@@ -16,10 +16,7 @@ UPWARD = frozenset(
         ("actors/handle/call.py", "actors/call_worker/worker.py"),
         ("actors/handle/media_lease.py", "actors/call_worker/worker.py"),
         ("actors/handle/media_ports.py", "actors/call_worker/worker.py"),
-        ("actors/registration/keeper.py", "actors/call_worker/worker.py"),
         ("actors/robots/answering.py", "actors/load/generator.py"),
-        ("actors/trace/recorder.py", "actors/call_worker/worker.py"),
-        ("actors/trace/recorder.py", "actors/handle/call.py"),
         ("sipcore/message/header_lines.py", "sipcore/session/session_config.py"),
         ("sipcore/sdp/description.py", "sipcore/message/leniency.py"),
         ("sipcore/sdp/media_line.py", "sipcore/message/leniency.py"),
@@ -32,15 +29,11 @@ CLOSING = frozenset(
     [
         ("actors/call/crashed_call.py", "actors/call/actor.py"),
         ("actors/call_worker/account.py", "actors/call_worker/worker.py"),
-        ("actors/call_worker/authentication.py", "actors/call_worker/worker.py"),
-        ("actors/call_worker/draining.py", "actors/call_worker/worker.py"),
         ("actors/call_worker/out_of_dialog.py", "actors/call_worker/worker.py"),
-        ("actors/call_worker/replacements.py", "actors/call_worker/worker.py"),
         ("actors/handle/credentials.py", "actors/handle/call.py"),
         ("actors/handle/digits.py", "actors/handle/call.py"),
         ("actors/handle/media_handlers.py", "actors/handle/call.py"),
         ("actors/handle/media_ports.py", "actors/handle/call.py"),
-        ("actors/registration/actor.py", "actors/registration/keeper.py"),
         ("media/context.py", "media/receiver.py"),
     ]
 )
@@ -48,16 +41,11 @@ CLOSING = frozenset(
 
 TYPING_BLOCKS = {
     "actors/agent/bound_node.py",
-    "actors/agent/registering.py",
     "actors/agent/transfers.py",
     "actors/agent/user_agent.py",
     "actors/call/crashed_call.py",
     "actors/call_worker/account.py",
-    "actors/call_worker/authentication.py",
-    "actors/call_worker/call_metrics.py",
-    "actors/call_worker/draining.py",
     "actors/call_worker/out_of_dialog.py",
-    "actors/call_worker/replacements.py",
     "actors/cli/answer.py",
     "actors/cli/call.py",
     "actors/cli/demo.py",
@@ -71,13 +59,9 @@ TYPING_BLOCKS = {
     "actors/handle/notice_handlers.py",
     "actors/load/generator.py",
     "actors/load/scenario.py",
-    "actors/registration/actor.py",
-    "actors/registration/keeper.py",
     "actors/robots/agent.py",
     "actors/robots/answering.py",
     "actors/robots/setup_run.py",
-    "actors/trace/recorder.py",
-    "actors/transport/output.py",
     "actors/transport/pending_names.py",
     "media/context.py",
     "media/srtp.py",
@@ -95,7 +79,6 @@ FOREIGN_ASSIGNMENTS = {
         "parameters.init_media",
         "parameters.leg",
         "worker.admission.options",
-        "worker.arrivals.challenger",
         "worker.arrivals.identity",
         "worker.arrivals.on_call",
         "worker.arrivals.param",
@@ -253,11 +236,6 @@ FOREIGN_ASSIGNMENTS = {
     "actors/scripts/user_file.py": {
         "module.__file__",
     },
-    "actors/trace/recorder.py": {
-        "call.sip_record",
-        "worker.output.trace",
-        "worker.trace",
-    },
     "actors/transport/connections.py": {
         "connection.local",
         "connection.target",
@@ -292,14 +270,14 @@ READ_CAUSES = {
 """How often a file reads a cause out of a text."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 26, "__init__ parameters": 25},
+    "actors/agent/user_agent.py": {"imports": 24, "__init__ parameters": 25},
     "actors/bus/link.py": {"__init__ parameters": 12},
     "actors/call/actor.py": {"CallActor attributes": 27, "CallActor methods": 27},
     "actors/call/media.py": {"CallMedia attributes": 23, "CallMedia methods": 43},
     "actors/call_worker/worker.py": {
         "imports": 39,
         "CallWorker attributes": 32,
-        "CallWorker methods": 30,
+        "CallWorker methods": 29,
         "place_call parameters": 14,
     },
     "actors/cli/call.py": {"imports": 18, "call parameters": 12},

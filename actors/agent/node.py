@@ -89,7 +89,7 @@ class EmbeddedNode:
         while (self.worker.live_calls or registrations.waiting) and now() < deadline:
             await asyncio.sleep(0.02)
         settled_by = min(deadline, now() + SETTLE_WAIT)
-        while self.worker.has_open_ends() and now() < settled_by:
+        while self.worker.actors.has_open_ends() and now() < settled_by:
             await asyncio.sleep(0.02)
         self.worker.actor_loop.flush()
         self.worker.close()

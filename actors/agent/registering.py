@@ -7,7 +7,7 @@ decided by `sipcore.usage.registration`; what a whole worker keeps bound stands 
 import errno
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
@@ -22,10 +22,9 @@ from sipswarm.sipcore.usage.registration import (
 
 from ..errors import CallRejected, CallTimeout, ConfigurationError
 from ..registration.actor import RegistrationActor
+from ..registration.keeper import Registrations
+from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 Bound = dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]]
 """what keeps a contact bound at a registrar, and who hears of it"""
@@ -34,7 +33,8 @@ _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, Registr
 
 
 async def register(
-    worker: "CallWorker",
+    actor_loop: ActorLoop,
+    registrations: Registrations,
     bound: Bound,
     settings: RegistrationSettings,
     hops: Sequence[Hop],
@@ -52,7 +52,7 @@ async def register(
         CallRejected: the registrar refused. CallTimeout: it did not answer. ConfigurationError: no credentials for the
         challenge.
     """
-    done = worker.actor_loop.loop.create_future()
+    done = actor_loop.loop.create_future()
     places = deque(hops)
     further = len(places) - 1
     key = (settings.registrar, settings.contacts[0])
@@ -64,13 +64,13 @@ async def register(
             further -= 1
             places.rotate(-1)
             actor = bound[key][0]
-            actor.registration.register(worker.actor_loop.now(), hop=places[0])
-            actor.pump(worker.actor_loop.now())
-            worker.actor_loop.touch(actor)
+            actor.registration.register(actor_loop.now(), hop=places[0])
+            actor.pump(actor_loop.now())
+            actor_loop.touch(actor)
             return
         further = len(places) - 1
         if cb_final is not None:
-            report(cb_final, event, worker.actor_loop.spawn)
+            report(cb_final, event, actor_loop.spawn)
         if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
             done.set_result(event)
 
@@ -79,19 +79,19 @@ async def register(
         actor, listeners = known
         listeners[:] = [on_event]
         if expires:
-            actor.register(worker.actor_loop.now())
-            worker.actor_loop.touch(actor)
+            actor.register(actor_loop.now())
+            actor_loop.touch(actor)
     else:
         if known is not None:
             known[0].abandon()  # the new one binds the same contact
-            worker.actor_loop.touch(known[0])
+            actor_loop.touch(known[0])
         listeners = [on_event]
-        actor = worker.register(settings, lambda event: listeners[0](event), challenge)
+        actor = registrations.begin(settings, lambda event: listeners[0](event), challenge)
     if expires:
         bound[key] = actor, listeners
     else:
-        actor.unregister(worker.actor_loop.now())
-        worker.actor_loop.touch(actor)
+        actor.unregister(actor_loop.now())
+        actor_loop.touch(actor)
     if cb_final is not None:
         return 0  # it is told
     event = await done

@@ -24,7 +24,6 @@ from sipswarm.sipcore.usage.registration import RegistrationSettings
 
 from ..call.notices import Incoming
 from ..call.state import State
-from ..call_worker.authentication import Challenger
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers, media_ports, notice_handlers
@@ -45,7 +44,6 @@ from ..identity import Auth, Identity, Keyring, contact_at
 from ..robots import answering
 from ..robots.answering import Robot
 from ..runtime.callbacks import Callback, invoke
-from ..trace.recorder import keep_ladders
 from ..transport.addresses import ip_version, is_address
 from ..transport.local_addresses import usual_listeners
 from ..transport.targets import hop_of, uri_of
@@ -171,7 +169,7 @@ class UserAgent:
             if advertise:
                 raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
             if trace:
-                keep_ladders(worker)
+                worker.keep_ladders()
         else:
             listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
             config = NodeConfig(
@@ -221,7 +219,7 @@ class UserAgent:
 
     def keep_ladders(self) -> None:
         """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
-        keep_ladders(self._node.worker)
+        self._node.worker.keep_ladders()
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
@@ -480,7 +478,7 @@ class UserAgent:
         (`Challenger`) and `auth_user` is a parameter of their calls.
         """
         worker = self._node.worker
-        worker.arrivals.challenger = Challenger.from_options(worker, self.domain or uri_in(self.from_).host, param)
+        worker.arrivals.authenticate(self.domain or uri_in(self.from_).host, param)
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
         worker.arrivals.param = param
@@ -611,7 +609,14 @@ class UserAgent:
             )
             places = registering.places_from(hops, local)
             return await registering.register(
-                worker, self._bound, settings, places, expires=expires, cb_final=cb_final, challenge=resp40x
+                worker.actor_loop,
+                worker.registrations,
+                self._bound,
+                settings,
+                places,
+                expires=expires,
+                cb_final=cb_final,
+                challenge=resp40x,
             )
 
         host = self._proxy.host if self._proxy is not None else where.host

@@ -95,6 +95,10 @@ class ActorTable:
             (each for each in islice(self._by_number.values(), LOOKED_AT) if each.session.call_id == call_id), None
         )
 
+    def has_open_ends(self) -> bool:
+        """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
+        return any(each.session.ending and each.number not in self.live for each in self._by_number.values())
+
     def __len__(self) -> int:
         return len(self._by_number)
 

@@ -39,7 +39,7 @@ class Admission:
         """Whether a source gets no answer at all; counted."""
         if self.is_welcome(host):
             return False
-        self._count("stranger")
+        self.count("stranger")
         return True
 
     def answer(self, request: Request, *, takes_calls: bool, draining: bool, full: bool) -> Response | None:
@@ -55,9 +55,10 @@ class Admission:
         if not takes_calls:
             return Response.to_request(request, 480, to_tag=tag)
         if draining or full:
-            self._count("draining" if draining else "max_calls")
+            self.count("draining" if draining else "max_calls")
             return Response.to_request(request, 503, to_tag=tag, extra=(RETRY_AFTER,))
         return None
 
-    def _count(self, reason: str) -> None:
+    def count(self, reason: str) -> None:
+        """Count a request that is refused."""
         self._totals.cell("sipswarm_sip_refused_total", reason).value += 1

@@ -14,7 +14,7 @@ be one that the caller wrote and a proxy replaced. `auth_strict` asks for what R
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from sipswarm.sipcore.auth.aka import NAME as AKA
 from sipswarm.sipcore.auth.aka import AkaKeys, AkaServer
@@ -22,16 +22,14 @@ from sipswarm.sipcore.auth.digest import ALGORITHMS
 from sipswarm.sipcore.auth.digest_server import DigestServer, Outcome
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.transaction.stateless import stateless_tag
 
-from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.crash_log import FAILURES, CrashLog
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
-
-if TYPE_CHECKING:
-    from .worker import CallWorker
 
 OFFERED: Final = ("MD5", "SHA-256")
 """algorithms of the challenges, in this order: SIPp and many phones read the first challenge only"""
@@ -53,10 +51,24 @@ _Field = TypeVar("_Field")
 Users = Mapping[str, Any] | Callback
 
 
+class AuthContext(NamedTuple):
+    """What a challenger uses of its call worker."""
+
+    tokens: Tokens
+    slot: int
+    tag_key: bytes
+    """secret of the To tags of stateless answers"""
+    is_ours: Callable[[str], bool]
+    """whether a host is an address of a listener"""
+    refused: Callable[[str], None]
+    """counts a request that is refused, by reason"""
+    crashes: CrashLog
+
+
 class Challenger:
     """The one that asks, for the calls of one worker.
 
-    worker: whose tokens, slot and counters it uses. realm: what users have their passwords for. passwords: password by
+    context: see `AuthContext`. realm: what users have their passwords for. passwords: password by
     user, or a callback that is given the user. hashes: in place of passwords H(user:realm:password), as text (MD5 or
     SHA-256, by its length) or as a mapping by algorithm, by user or from a callback that is given (user, realm); asked
     before `passwords`. opaque: handed out with each challenge. algorithms: offered in this order; by default those that
@@ -70,7 +82,7 @@ class Challenger:
 
     def __init__(
         self,
-        worker: "CallWorker",
+        context: AuthContext,
         realm: str,
         *,
         passwords: Users = None,
@@ -90,22 +102,22 @@ class Challenger:
         _check_users("auth_user2a1", hashes, _by_algorithm)
         _check_users("auth_user2aka", aka, _keys_of)
         self._passwords, self._hashes, self._aka, self._realm = passwords, hashes, aka, realm
-        self._worker = worker
+        self._context = context
         qop = _one_of("auth_qop", qop or ("required" if strict else "optional"), QOP)
         uri = _one_of("auth_uri", uri or ("request" if strict else "named"), URI)
 
         def is_ours(host: str) -> bool:
-            return host == realm.lower() or worker.addresses.is_ours(host)
+            return host == realm.lower() or context.is_ours(host)
 
         algorithms = (algorithms,) if isinstance(algorithms, str) and algorithms else tuple(algorithms)
         if not algorithms:
             algorithms = _verifiable(passwords, hashes, aka, STRICT if strict else OFFERED)
         try:
             self._server = DigestServer(
-                worker.tokens.hexadecimal(64).encode(),
+                context.tokens.hexadecimal(64).encode(),
                 realm,
-                worker.tokens,
-                slot=worker.slots.own,
+                context.tokens,
+                slot=context.slot,
                 algorithms=algorithms,
                 qop=() if qop == "none" else ("auth",),
                 window=1,
@@ -119,7 +131,7 @@ class Challenger:
             raise ConfigurationError(f"auth_algorithms {algorithms!r}: {error}") from error
 
     @classmethod
-    def from_options(cls, worker: "CallWorker", realm: str, param: dict[str, Any]) -> "Challenger | None":
+    def from_options(cls, context: AuthContext, realm: str, param: dict[str, Any]) -> "Challenger | None":
         """Take the `auth_*` options out of the parameters of `listen`; None when there are none.
 
         realm: the default. param: is changed.
@@ -133,7 +145,7 @@ class Challenger:
         if not options:
             return None
         return cls(
-            worker,
+            context,
             options.get("auth_realm") or realm,
             passwords=options.get("auth_user2pass"),
             hashes=options.get("auth_user2a1"),
@@ -156,18 +168,18 @@ class Challenger:
             verdict = self._server.verify(request, self._lookup, now, source=host)
         except FAILURES as error:
             text = f"the lookup of a user failed; the {shown(request.method)} of {host} is refused"
-            self._worker.actor_loop.crashes.tell(text, error)
+            self._context.crashes.tell(text, error)
             return self._answer(request, 500, ())
         if verdict.ok:
             return verdict.username
         if verdict.detail:
             _logger.info("%s of %s is refused: %s", request.method, host, verdict.detail)
-        self._count("unauthorized" if verdict.outcome is Outcome.WRONG else "challenged")
+        self._context.refused("unauthorized" if verdict.outcome is Outcome.WRONG else "challenged")
         user = request.from_.uri.user or ""
         return self._answer(request, *self._server.refusal(verdict, now, source=host, user=user))
 
     def _answer(self, request: Request, status: int, extra: Sequence[tuple[str, str]]) -> Response:
-        tag = request.to_tag or stateless_tag(request, self._worker.admission.capabilities.tag_key)
+        tag = request.to_tag or stateless_tag(request, self._context.tag_key)
         return Response.to_request(request, status, to_tag=tag, extra=extra)
 
     def _lookup(self, user: str) -> str | Mapping[str, str] | None:
@@ -182,9 +194,6 @@ class Challenger:
         """The keys of a user for AKA; None when nobody has that name."""
         found = _ask(self._aka, user)
         return None if found is None else _keys_of(found)
-
-    def _count(self, reason: str) -> None:
-        self._worker.totals.cell("sipswarm_sip_refused_total", reason).value += 1
 
 
 def _ask(users: Users, user: str, *more: str) -> Any:

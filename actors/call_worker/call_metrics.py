@@ -5,7 +5,7 @@ once, whatever retries its INVITE needed.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sipswarm.media.messages import StreamStatistics
 from sipswarm.media.totals import DUPLICATE
@@ -18,12 +18,10 @@ from ..counting.totals import Totals
 from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
 from ..diagnosis.foreign_text import cut
 from ..diagnosis.request_loss import Loss
+from ..handle.call import Call
 from ..handle.digits import missed_and_wrong
 from .call_slices import CallSlices
 from .media_failures import MediaFailures
-
-if TYPE_CHECKING:
-    from ..handle.call import Call
 
 OUTCOMES: Final = {486: "busy", 600: "busy", 480: "unavailable", 603: "declined", 408: "timeout"}
 STATE_LABELS: Final = {
@@ -39,7 +37,7 @@ _TIMEOUTS: Final = frozenset(each.value for each in (Cause.TIMEOUT, Cause.NO_ANS
 _LOSSES: Final = frozenset(each.value for each in Loss)
 
 
-def outcome_of(call: "Call") -> str:
+def outcome_of(call: Call) -> str:
     """The one outcome of a call's INVITE."""
     times, cause, status = call.times, call.cause, call.status
     if times.answered:
@@ -133,7 +131,7 @@ class CallBook:
             self.slices.began(now)
         self._totals.cell("sipswarm_call_attempts_total", scenario, role).value += 1
 
-    def answered(self, call: "Call") -> None:
+    def answered(self, call: Call) -> None:
         """A call that we placed was answered; its other figures come when it is over."""
         self.slices.settled(call.times, call.planned, call.times.answered)
 
@@ -141,7 +139,7 @@ class CallBook:
         """A planned call could not be started."""
         self._totals.cell("sipswarm_calls_dropped_total", scenario, reason).value += 1
 
-    def set_active(self, calls: "Iterable[Call]", registrations: int = 0) -> None:
+    def set_active(self, calls: Iterable[Call], registrations: int = 0) -> None:
         """The gauges of what lives: calls by state, what their users have not read, registrations."""
         counts: dict[tuple[str, str, str], int] = {}
         unread = deepest = 0
@@ -169,7 +167,7 @@ class CallBook:
         """A digit went or came as a SIP message; the others are counted where the media is."""
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
 
-    def finished(self, call: "Call", now: float) -> CallFinished:
+    def finished(self, call: Call, now: float) -> CallFinished:
         """Book the end of a call; its row, judged by whoever placed it."""
         times, totals = call.times, self._totals
         scenario, role = call.scenario, "uac" if call.is_uac else "uas"
@@ -202,7 +200,7 @@ class CallBook:
             totals.cell("sipswarm_call_failures_total", row.scenario, row.role, reason).value += 1
             totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
-    def _observe_media(self, call: "Call", row: CallFinished) -> None:
+    def _observe_media(self, call: Call, row: CallFinished) -> None:
         figures = call.statistics
         if figures is not None and figures.one_way and row.outcome == "answered":
             side = "local" if figures.one_way == "local" else "remote"
@@ -226,7 +224,7 @@ class CallBook:
         if row.answer_delay >= 0:
             totals.distribution("sipswarm_answer_delay_seconds", scenario).add(row.answer_delay)
 
-    def _row(self, call: "Call", outcome: str, now: float) -> CallFinished:
+    def _row(self, call: Call, outcome: str, now: float) -> CallFinished:
         statistics, times = call.statistics, call.times
         missed, wrong = missed_and_wrong(call.expected_digits, call.digits_received)
         ended = times.ended or now

@@ -16,7 +16,7 @@ from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..transport.local_addresses import LocalAddress
 from .account import Account
-from .authentication import Challenger
+from .authentication import AuthContext, Challenger
 
 if TYPE_CHECKING:
     from .worker import CallWorker
@@ -42,6 +42,25 @@ class Arrivals:
         """who the node is"""
         self._worker = worker
         self._parse_errors = worker.totals.cell("sipswarm_sip_parse_errors_total", "message")
+
+    def authenticate(self, realm: str, param: dict[str, Any]) -> None:
+        """Ask callers who they are, as the `auth_*` options of `listen` want it; let everybody in without them.
+
+        realm: the default. param: loses these options.
+
+        Raises:
+            ConfigurationError: as for `Challenger`.
+        """
+        worker = self._worker
+        context = AuthContext(
+            worker.tokens,
+            worker.slots.own,
+            worker.admission.capabilities.tag_key,
+            worker.addresses.is_ours,
+            worker.admission.count,
+            worker.actor_loop.crashes,
+        )
+        self.challenger = Challenger.from_options(context, realm, param)
 
     def default_identity(self, local: LocalAddress) -> Identity:
         """Who we are when nobody says: by the account of the node, or its user at our address."""

@@ -8,18 +8,18 @@ of the dialog itself crosses a process.
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.messages import Request
 
 from ..bus.messages import DialogReplaced, ReplaceDialog, ReplaceJudged
+from ..bus.slots import SlotMap
 from ..call.actor import CallActor
 from ..call.state import State
-
-if TYPE_CHECKING:
-    from ..handle.call import Call
-    from .worker import CallWorker
+from ..handle.call import Call
+from ..runtime.actor_loop import ActorLoop
+from .actor_table import ActorTable
 
 NO_DIALOG: Final = 481
 NO_WORD: Final = 500
@@ -31,24 +31,21 @@ PATIENCE: Final = 2.0
 class Replacements:
     """One per call worker. What waits for an answer is bounded by its live calls.
 
-    send: puts records on the link to the dispatcher; False when it takes none. find: the actor whose messages have a
-    key, also of a call that is over while its last transactions run.
+    send: puts records on the link to the dispatcher; False when it takes none.
     """
 
-    __slots__ = ("_asking", "_find", "_send", "_worker")
+    __slots__ = ("_actor_loop", "_actors", "_asking", "_send", "_slots")
 
     def __init__(
-        self,
-        worker: "CallWorker",
-        send: Callable[[Sequence[Any]], bool],
-        find: Callable[[tuple[str, str]], object],
+        self, actor_loop: ActorLoop, actors: ActorTable, slots: SlotMap, send: Callable[[Sequence[Any]], bool]
     ) -> None:
-        self._worker = worker
+        self._actor_loop = actor_loop
+        self._actors = actors
+        self._slots = slots
         self._send = send
-        self._find = find
         self._asking: dict[str, tuple[Call, Replaces, asyncio.TimerHandle]] = {}
 
-    def take_over(self, call: "Call", request: Request) -> bool:
+    def take_over(self, call: Call, request: Request) -> bool:
         """Answer an INVITE with Replaces: it takes over the call that it names, or is refused (RFC 3891 section 3).
 
         True when the INVITE has been dealt with, or will be when the slot that owns the dialog has answered.
@@ -56,8 +53,8 @@ class Replacements:
         replaces = request.replaces
         if replaces is None:
             return False
-        slot = self._worker.slots.of(replaces.call_id)
-        if slot != self._worker.slots.own:
+        slot = self._slots.of(replaces.call_id)
+        if slot != self._slots.own:
             self._ask(call, replaces, slot)
             return True
         old = self._named(replaces)
@@ -87,29 +84,29 @@ class Replacements:
             timer.cancel()
         self._asking.clear()
 
-    def _named(self, replaces: Replaces) -> "Call | None":
+    def _named(self, replaces: Replaces) -> Call | None:
         """The live call of this slot that a Replaces names, tags as its own user agent knows them."""
-        for each in self._worker.actors.live.values():
+        for each in self._actors.live.values():
             if each.call_id == replaces.call_id and each.actor.session.local_tag == replaces.to_tag:
                 return each
         return None
 
-    def _status(self, live: "Call | None", replaces: Replaces) -> int:
+    def _status(self, live: Call | None, replaces: Replaces) -> int:
         """Whether the call that a Replaces names may be taken over, 200 or the refusal; one that is over gets 603."""
-        known = live.actor if live is not None else self._find((replaces.call_id, replaces.to_tag))
+        known = live.actor if live is not None else self._actors.find((replaces.call_id, replaces.to_tag))
         return known.session.may_be_replaced(replaces) if isinstance(known, CallActor) else NO_DIALOG
 
     # ---- the slot of the new call
 
-    def _ask(self, call: "Call", replaces: Replaces, slot: int) -> None:
+    def _ask(self, call: Call, replaces: Replaces, slot: int) -> None:
         tag = call.actor.session.local_tag
         question = ReplaceDialog(
-            slot, self._worker.slots.own, tag, replaces.call_id, replaces.to_tag, replaces.from_tag, replaces.early_only
+            slot, self._slots.own, tag, replaces.call_id, replaces.to_tag, replaces.from_tag, replaces.early_only
         )
         if not self._send((question,)):
             call.reject(NO_WORD)
             return
-        timer = self._worker.actor_loop.loop.call_later(PATIENCE, self._decide, tag, NO_WORD)
+        timer = self._actor_loop.loop.call_later(PATIENCE, self._decide, tag, NO_WORD)
         self._asking[tag] = (call, replaces, timer)
 
     def _decide(self, tag: str, status: int) -> None:
@@ -121,23 +118,19 @@ class Replacements:
         timer.cancel()
         if call.state is not State.INCOMING:
             return  # its caller gave up meanwhile
-        self._worker.actor_loop.guarded(call.actor, self._carry_out, call, replaces, status)
-        self._worker.actor_loop.touch(call.actor)
+        self._actor_loop.guarded(call.actor, self._carry_out, call, replaces, status)
+        self._actor_loop.touch(call.actor)
 
-    def _carry_out(self, call: "Call", replaces: Replaces, status: int) -> None:
+    def _carry_out(self, call: Call, replaces: Replaces, status: int) -> None:
         if status != 200:
             call.reject(status)
             return
         call.on_up = partial(self._tell_replaced, replaces)
         call.accept()
 
-    def _tell_replaced(self, replaces: Replaces, call: "Call") -> None:
+    def _tell_replaced(self, replaces: Replaces, call: Call) -> None:
         self._send(
-            (
-                DialogReplaced(
-                    self._worker.slots.of(replaces.call_id), replaces.call_id, replaces.to_tag, replaces.from_tag
-                ),
-            )
+            (DialogReplaced(self._slots.of(replaces.call_id), replaces.call_id, replaces.to_tag, replaces.from_tag),)
         )
 
     # ---- the slot of the call that is taken over

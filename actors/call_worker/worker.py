@@ -5,6 +5,7 @@ goes out on the inherited listen sockets at once, media commands as one link mes
 users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `ActorLoop.guarded`.
 """
 
+import dataclasses
 import logging
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +14,12 @@ from typing import Any, Final
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
-from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.session.dialog import session_key
 from sipswarm.sipcore.session.invite_session import InviteSession
-from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent, RegistrationSettings
+from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
@@ -97,8 +98,6 @@ class CallWorker:
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
         self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
-        self.draining = Draining(self)
-        self.registrations = Registrations(self)
         self._on_ready = on_ready
         self._prepared = False
         self._started: Callable[[float], None] | None = None
@@ -110,6 +109,20 @@ class CallWorker:
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
         self.addresses = self.output.addresses
         self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, totals)
+        self.registrations = Registrations(
+            self.actor_loop,
+            self._outbox,
+            totals,
+            new=lambda settings: Registration(settings, self.tokens, call_id=self.new_call_id()),
+            add=self.actors.add,
+            toward=self._toward,
+            workers=config.call_workers,
+            may_begin=lambda: not self.draining.begun,
+            removed=lambda: self.draining.check(),
+        )
+        self.draining = Draining(
+            self.actor_loop, self.actors, self.registrations, self.application, settle_call=self.call_over, tell=tell
+        )
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
         self._reader = SipReader(self.configs.counts, strict=config.strict)
@@ -127,7 +140,7 @@ class CallWorker:
             on_drained=self.actor_loop.flush,
         )
         self.output.hand_on = self._sip_link.send
-        self.replacements = Replacements(self, self._sip_link.send, self.actors.find)
+        self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.send)
         self._codecs = named_codecs(config.codecs)
         self._media_output = MediaOutput(
             surroundings,
@@ -191,6 +204,14 @@ class CallWorker:
         streams, names = len(self._outbox.streams), self.output.late.waiting
         return self.actors.entries(streams=streams, names=names, deadlines=self.actor_loop.waiting)
 
+    def keep_ladders(self) -> None:
+        """Keep the messages of each call that begins from now on."""
+        if self.trace is not None:
+            self.trace.keep_ladders()
+        else:
+            config = dataclasses.replace(self.config, ladders=True)
+            self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, self.totals)
+
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only the application knows."""
         self.application.on_record(record)
@@ -211,10 +232,6 @@ class CallWorker:
     def live_calls(self) -> int:
         """Calls that are not over."""
         return len(self.actors.live)
-
-    def has_open_ends(self) -> bool:
-        """Whether a call that is over for its user still waits for a response to its INVITE, CANCEL or BYE."""
-        return any(actor.session.ending and actor.number not in self.actors.live for actor in self.actors.calls)
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
@@ -355,6 +372,11 @@ class CallWorker:
             raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
         return listener
 
+    def _toward(self, hop: Hop) -> tuple[Hop, Hop]:
+        """Our address toward a hop, as its host sees it, and that of the socket."""
+        local = self.addresses.toward(self.listener_for(hop), hop.host)
+        return local.seen, local.bound
+
     def _new_call(
         self,
         session: InviteSession,
@@ -385,29 +407,7 @@ class CallWorker:
         self.actor_loop.guarded(actor, actor.pump, now)
         self.actor_loop.look_at(actor)
 
-    # ---- registrations and ports without a call
-
-    def register(
-        self,
-        settings: RegistrationSettings,
-        on_event: Callable[[RegistrationEvent], None],
-        challenge: Response | None = None,
-    ) -> RegistrationActor:
-        """Bind contacts and keep them bound; `on_event` hears of it. challenge: a 401 or 407 to be answered at once.
-
-        Raises:
-            ConfigurationError: there are no credentials for the challenge.
-        """
-        self._number += 1
-        registration = Registration(settings, self.tokens, call_id=self.new_call_id())
-        if challenge is not None and not registration.authorize(challenge):
-            raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
-        actor = RegistrationActor(self._number, registration, self._outbox, self.registrations, on_event)
-        self.actors.add(actor, actor.key)
-        self.registrations.add(actor)
-        actor.register(self.actor_loop.now())
-        self.actor_loop.touch(actor)
-        return actor
+    # ---- ports without a call
 
     def new_call_id(self) -> str:
         """A Call-ID that belongs to this slot."""
@@ -568,8 +568,10 @@ class CallWorker:
             return
         row = self.book.finished(call, self.actor_loop.now())
         report = call.report or self.tell
-        if self.trace is not None:
-            self.trace.over(call, row, self.tell)
+        if self.trace is not None and call.report is None:
+            call.sip_record = self.trace.over(row, call.sip_record, self.tell)
+        elif self.trace is not None:
+            self.trace.end(call.call_id)
         if report is not None and (call.is_uac or self.config.tells_incoming):
             report(row)
         self.actor_loop.look_at(call.actor)

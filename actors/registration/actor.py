@@ -1,7 +1,7 @@
 """A registration in a call worker: `sipcore.usage.registration` joined to the outbox, its user told by callback."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
@@ -10,43 +10,38 @@ from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
 from ..diagnosis.request_loss import Loss
 from ..runtime.actor import Actor
 from ..runtime.outbox import Outbox
-
-if TYPE_CHECKING:
-    from .keeper import Registrations
+from .metrics import RegistrationBook
 
 
 class RegistrationActor(Actor):
     """One address-of-record that is kept bound.
 
-    registrations: books it, and hears of each event before `on_event`.
+    metrics: counts it. on_event: is told of each event.
     """
 
     __slots__ = (
         "_abandoned",
         "_again",
         "_bound",
+        "_metrics",
         "_on_event",
         "_outbox",
-        "_registrations",
-        "number",
         "registration",
         "stopped",
     )
 
     def __init__(
         self,
-        number: int,
         registration: Registration,
         outbox: Outbox[Any],
-        registrations: "Registrations",
-        on_event: Callable[[RegistrationEvent], None],
+        metrics: RegistrationBook,
+        on_event: Callable[["RegistrationActor", RegistrationEvent], None],
     ) -> None:
-        self.number = number
         self.registration = registration
         self.stopped = False
         """it is to be removed, or was given up"""
         self._outbox = outbox
-        self._registrations = registrations
+        self._metrics = metrics
         self._on_event = on_event
         self._bound = self._abandoned = False
         self._again = 0
@@ -114,15 +109,14 @@ class RegistrationActor(Actor):
         settings = registration.settings
         self._outbox.send(transmits, settings.bound or settings.local)
         if registration.retransmissions != self._again:
-            self._registrations.book.repeated(registration.retransmissions - self._again)
+            self._metrics.repeated(registration.retransmissions - self._again)
             self._again = registration.retransmissions
         self._book_binding(registration.bound_until is not None)
         for event in events:
-            self._registrations.book.tried(registration, event, now)
-            self._registrations.happened(self, event)
-            self._on_event(event)
+            self._metrics.tried(registration, event, now)
+            self._on_event(self, event)
 
     def _book_binding(self, bound: bool) -> None:
         if bound != self._bound:
             self._bound = bound
-            self._registrations.book.bound(1 if bound else -1)
+            self._metrics.bound(1 if bound else -1)

@@ -9,12 +9,14 @@ wanted.
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.usage.registration import (
     Registered,
+    Registration,
     RegistrationEvent,
     RegistrationFailed,
     RegistrationLapsed,
@@ -23,13 +25,13 @@ from sipswarm.sipcore.usage.registration import (
     Unregistered,
 )
 
+from ..counting.totals import Totals
 from ..errors import ConfigurationError
 from ..identity import Auth, Keyring, contact_at
+from ..runtime.actor_loop import ActorLoop
+from ..runtime.outbox import Outbox
 from .actor import RegistrationActor
 from .metrics import RegistrationBook
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 RATE: Final = 100.0
 """REGISTERs per second of a whole node that begin a registration, unless its list says otherwise"""
@@ -86,13 +88,38 @@ async def _nowhere(registrar: str) -> Sequence[Hop]:
 
 
 class Registrations:
-    """See the module's text; one per call worker."""
+    """See the module's text; one per call worker.
 
-    def __init__(self, worker: "CallWorker") -> None:
-        self.book = RegistrationBook(worker.totals)
-        self.rate = RATE / worker.config.call_workers
+    new: makes a registration whose Call-ID belongs to this slot. add: has responses with a key go to a registration.
+    toward: our address toward a registrar, and that of the socket, where it differs; raises ConfigurationError.
+    workers: number of call workers of the node. may_begin: whether new registrations may begin still. removed: is told
+    when a removal has its answer, or is waited for no longer.
+    """
+
+    def __init__(
+        self,
+        actor_loop: ActorLoop,
+        outbox: Outbox[Any],
+        totals: Totals,
+        *,
+        new: Callable[[RegistrationSettings], Registration],
+        add: Callable[[RegistrationActor, tuple[str, str]], None],
+        toward: Callable[[Hop], tuple[Hop, Hop]],
+        workers: int,
+        may_begin: Callable[[], bool],
+        removed: Callable[[], None],
+    ) -> None:
+        self.book = RegistrationBook(totals)
+        self.rate = RATE / workers
         """REGISTERs per second of this worker that begin or remove a registration"""
-        self._worker = worker
+        self._actor_loop = actor_loop
+        self._outbox = outbox
+        self._new = new
+        self._add = add
+        self._toward = toward
+        self._workers = workers
+        self._may_begin = may_begin
+        self._removed = removed
         self._actors: dict[tuple[str, str], RegistrationActor] = {}
         self._kept: dict[Key, Kept] = {}
         self._hops: dict[str, Hop] = {}
@@ -128,15 +155,40 @@ class Registrations:
 
     # ---- one registration
 
-    def add(self, actor: RegistrationActor) -> None:
-        """A registration begins."""
+    def begin(
+        self,
+        settings: RegistrationSettings,
+        on_event: Callable[[RegistrationEvent], None] | None = None,
+        challenge: Response | None = None,
+    ) -> RegistrationActor:
+        """Bind contacts and keep them bound.
+
+        on_event: is told of each event. challenge: a 401 or 407 to be answered at once.
+
+        Raises:
+            ConfigurationError: there are no credentials for the challenge.
+        """
+        registration = self._new(settings)
+        if challenge is not None and not registration.authorize(challenge):
+            raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
+
+        def happened(actor: RegistrationActor, event: RegistrationEvent) -> None:
+            self.happened(actor, event)
+            if on_event is not None:
+                on_event(event)
+
+        actor = RegistrationActor(registration, self._outbox, self.book, happened)
+        self._add(actor, actor.key)
         self._actors[actor.key] = actor
+        actor.register(self._actor_loop.now())
+        self._actor_loop.touch(actor)
+        return actor
 
     def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
         """Something happened to a registration."""
         if isinstance(event, Unregistered):
             self._removing.discard(actor.key)
-            self._worker.draining.check()
+            self._removed()
         elif isinstance(event, Registered):
             self._failing.discard(actor.key)
         elif isinstance(event, RegistrationFailed | RegistrationLapsed):
@@ -152,7 +204,7 @@ class Registrations:
         self._failing.discard(actor.key)
 
     def _say(self, actor: RegistrationActor, event: RegistrationFailed | RegistrationLapsed) -> None:
-        now = self._worker.actor_loop.now()
+        now = self._actor_loop.now()
         if now - self._said_at < SAID_EVERY:
             return
         self._said_at = now
@@ -165,6 +217,10 @@ class Registrations:
         )
 
     # ---- a list of them
+
+    def set_pace(self, rate: float) -> None:
+        """Begin and remove so many registrations per second of the whole node; 0 = the usual."""
+        self.rate = (rate if rate > 0 else RATE) / self._workers
 
     def settle(
         self,
@@ -206,10 +262,10 @@ class Registrations:
 
     def _look_again(self, registrar: str) -> None:
         """A registrar does not answer: look for another place of it, at most every 20 s (RFC 3263 section 4.3)."""
-        now = self._worker.actor_loop.now()
+        now = self._actor_loop.now()
         if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
             self._sought[registrar] = now
-            self._worker.actor_loop.spawn(self._move(registrar))
+            self._actor_loop.spawn(self._move(registrar))
 
     async def _move(self, registrar: str) -> None:
         try:
@@ -239,17 +295,17 @@ class Registrations:
                 continue
             self._remove_soon(actor)
             if unbound:  # its first REGISTER is out: an answer would have been here soon
-                self._worker.actor_loop.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
+                self._actor_loop.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
         self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
 
     def _abandon(self, actor: RegistrationActor | None) -> None:
         if actor is not None:
             actor.abandon()
-            self._worker.actor_loop.touch(actor)
+            self._actor_loop.touch(actor)
 
     def _wait_no_more(self, actor: RegistrationActor) -> None:
         self._removing.discard(actor.key)
-        self._worker.draining.check()
+        self._removed()
 
     def _remove_soon(self, actor: RegistrationActor) -> None:
         self._removing.add(actor.key)
@@ -261,29 +317,27 @@ class Registrations:
     def _step_soon(self) -> None:
         if not self._stepping and self._waiting:
             self._stepping = True
-            self._worker.actor_loop.loop.call_soon(self._step)
+            self._actor_loop.loop.call_soon(self._step)
 
     def _step(self) -> None:
-        worker = self._worker
         interval = max(STEP, 1.0 / self.rate)
         handful = round(interval * self.rate)
         self._stepping = len(self._waiting) > handful
         if self._stepping:  # first of all: whatever one of them does, the others get their turn
-            worker.actor_loop.loop.call_later(interval, self._step)
+            self._actor_loop.loop.call_later(interval, self._step)
         for _ in range(min(len(self._waiting), handful)):
             next_one = self._waiting.popleft()
             if isinstance(next_one, RegistrationActor):
-                worker.actor_loop.guarded(next_one, next_one.unregister, worker.actor_loop.now())
-                worker.actor_loop.touch(next_one)
-            elif not worker.draining.begun:
+                self._actor_loop.guarded(next_one, next_one.unregister, self._actor_loop.now())
+                self._actor_loop.touch(next_one)
+            elif self._may_begin():
                 self._begin(next_one)
 
     def _begin(self, binding: Binding) -> None:
-        worker = self._worker
         hop = self._hops[binding.registrar]
-        local = worker.addresses.toward(worker.listener_for(hop), hop.host)
+        seen, bound = self._toward(hop)
         user = Uri.parse(binding.address).user or ""
-        contact = binding.contact or contact_at(user, local.seen)
+        contact = binding.contact or contact_at(user, seen)
         keyring = Keyring(binding.auth) if binding.auth is not None else None
         if keyring is not None:
             keyring.trust(Uri.parse(binding.registrar).host)
@@ -291,12 +345,12 @@ class Registrations:
             binding.registrar,
             f"<{binding.address}>",
             (contact,),
-            local.seen,
+            seen,
             hop,
             binding.expires,
             credentials=keyring,
             headers=binding.headers,
             user_agent="sipswarm",
-            bound=local.bound,
+            bound=bound,
         )
-        self._kept[binding.key] = Kept(binding, worker.register(settings, lambda event: None))
+        self._kept[binding.key] = Kept(binding, self.begin(settings))

@@ -15,7 +15,7 @@ from sipswarm.sipcore.message.hop import Hop
 
 from ..errors import ConfigurationError
 from ..registration.actor import RegistrationActor
-from ..registration.keeper import MAX_BINDINGS, RATE, Binding, Find, Key
+from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key
 from ..runtime.callbacks import invoke
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Arrangement:
     def settle(self, hops: dict[str, Hop], find: Find) -> None:
         """`setup` came to its end: what it asked for holds from now on. hops, find: as for `Registrations.settle`."""
         registrations = self._worker.registrations
-        registrations.rate = (self.rate if self.rate > 0 else RATE) / self._worker.config.call_workers
+        registrations.set_pace(self.rate)
         registrations.settle(self.wanted, self.made, hops, find)
         for repeat in self._timers:
             self._worker.actor_loop.spawn(repeat())

@@ -4,10 +4,9 @@ Off in a worker without it, where each message costs one look at None. A message
 when it is shown, told or written.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.message.hop import Hop
@@ -17,10 +16,6 @@ from ..config import NodeConfig
 from ..counting.totals import Totals
 from .file import TraceFile
 from .ladder import Ladder, Row, Rung
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
-    from ..handle.call import Call
 
 MOST_MESSAGES: Final = 64
 """of one call; beyond, the oldest is left out"""
@@ -104,13 +99,20 @@ class SipTrace:
         self._stranger = None
         return record
 
-    def over(self, call: "Call", row: CallFinished, tell: Callable[[CallTraced], object] | None) -> None:
-        """Every figure of a call is final. What was kept of it goes, unless somebody has its handle and may look."""
-        self.end(call.call_id)
-        if self._of_load and call.report is None:
-            if row.failure and call.is_uac:
-                self.tell(tell, call.call_id, call.sip_record)
-            call.sip_record = None
+    def over(
+        self, row: CallFinished, record: CallRecord | None, tell: Callable[[CallTraced], object] | None
+    ) -> CallRecord | None:
+        """Every figure of a call is final; what is kept of it: nothing in a load, whose handles nobody has."""
+        self.end(row.call_id)
+        if not self._of_load:
+            return record
+        if row.failure and row.role == "uac":
+            self.tell(tell, row.call_id, record)
+        return None
+
+    def keep_ladders(self) -> None:
+        """Keep the messages of each call that begins from now on."""
+        self.ladders = True
 
     def end(self, call_id: str) -> None:
         """Nothing more is added to the record of a call; whoever holds it still has it."""
@@ -183,12 +185,3 @@ def of(config: NodeConfig, hops: Sequence[Hop], now: Callable[[], float], totals
     file = TraceFile(config.sip_trace, totals, clock_offset=offset) if config.sip_trace else None
     of_load = config.load is not None
     return SipTrace(hops, now=now, clock_offset=offset, ladders=config.ladders, of_load=of_load, file=file)
-
-
-def keep_ladders(worker: "CallWorker") -> None:
-    """Keep the messages of each call of a worker that begins from now on."""
-    if worker.trace is not None:
-        worker.trace.ladders = True
-    else:
-        config = dataclasses.replace(worker.config, ladders=True)
-        worker.trace = worker.output.trace = of(config, worker.output.hops, worker.actor_loop.now, worker.totals)

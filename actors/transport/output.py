@@ -8,7 +8,7 @@ long for UDP go over TCP where the node has it (`LargeRequests`).
 import re
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sipswarm.sipcore.message.hop import Hop
 
@@ -17,6 +17,7 @@ from ..config import Listener, is_wildcard
 from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..runtime.outbox import Departure
+from ..trace.recorder import SipTrace
 from . import packet_info
 from .addresses import is_address
 from .counters import SipCounters
@@ -24,9 +25,6 @@ from .local_addresses import LocalAddresses
 from .pending_names import LateNames
 from .socket_errors import TRANSIENT, loss_of
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
-
-if TYPE_CHECKING:
-    from ..trace.recorder import SipTrace
 
 BATCH: Final = 256
 """records in one link message"""
