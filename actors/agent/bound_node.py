@@ -1,18 +1,14 @@
 """A node that is there already: what a `UserAgent` inside a call worker stands on in place of a node of its own."""
 
-from typing import TYPE_CHECKING
-
+from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
 from ..counting.totals import Totals
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 
 class BoundNode:
     """One call worker of a running node; neither started nor closed by who uses it."""
 
-    def __init__(self, worker: "CallWorker") -> None:
+    def __init__(self, worker: CallWorker) -> None:
         self.worker = worker
 
     @property

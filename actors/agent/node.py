@@ -27,11 +27,18 @@ class EmbeddedNode:
     """All roles of a node in one loop.
 
     config: its run directory is ignored; ports 0 are filled in by `start`.
-    random_bytes: source of tags, branches, Call-IDs and the node's key.
+    random_bytes: source of tags, branches, Call-IDs and the node's key. install: gives the call worker its application.
     """
 
-    def __init__(self, config: NodeConfig, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        install: Callable[[CallWorker], None] | None = None,
+    ) -> None:
         self._asked = config
+        self._install = install
         self._random_bytes = random_bytes
         self.totals = Totals()
 
@@ -77,6 +84,8 @@ class EmbeddedNode:
             random_bytes=self._random_bytes,
             surroundings=surroundings,
         )
+        if self._install is not None:
+            self._install(self.worker)  # in the same turn of the loop: no call meets a worker without its application
         async with asyncio.timeout(START_TIMEOUT):
             await ready.wait()
 

@@ -28,7 +28,7 @@ from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers, media_ports, notice_handlers
 from ..handle.call import Call
-from ..handle.demand import demand_wishes, given_description, srtp_mode
+from ..handle.demand import demand_wishes, given_description, media_wishes, srtp_mode
 from ..handle.given_text import (
     checked_address,
     checked_callback,
@@ -40,9 +40,8 @@ from ..handle.given_text import (
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
 from ..handle.parameters import CallParameters
+from ..handle.robot_runs import Robot, run
 from ..identity import Auth, Identity, Keyring, contact_at
-from ..robots import answering
-from ..robots.answering import Robot
 from ..runtime.callbacks import Callback, invoke
 from ..transport.addresses import ip_version, is_address
 from ..transport.local_addresses import usual_listeners
@@ -309,7 +308,7 @@ class UserAgent:
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
-        wishes = answering.media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
+        wishes = media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
         wishes = {**self._silence, **demand_wishes(parameters), **wishes}
         worker.check_media(wishes, parameters.init_media)
         demand = worker.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
@@ -484,7 +483,7 @@ class UserAgent:
         worker.arrivals.param = param
         wishes = self._silence | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
-            wishes |= answering.media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
+            wishes |= media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
         worker.check_media(wishes, param.get("init_media"))
         worker.arrivals.wishes = wishes
 
@@ -513,7 +512,7 @@ class UserAgent:
             elif callable(made):
                 call.receiver = made
             elif robot is not None:
-                answering.run(worker, call, robot)
+                run(call, robot)
             else:
                 notice_handlers.answer_invite(call, Incoming(request))
 
@@ -531,7 +530,7 @@ class UserAgent:
             param = {**worker.arrivals.param, "sip_header": target.headers, "cb_final": None}
             return self.invite(target.uri, **param)
 
-        transfers.take_on(worker, place, consent)
+        worker.on_transfer = transfers.taker(worker.actor_loop, place, consent)
 
     # ---- registration
 

@@ -1,26 +1,22 @@
 """The account that a node acts under: who its calls and its registration are from, by which way, with which password.
 
-Makes identities, and user agents that share them, from plain configuration. Knows no call and writes no message.
+Makes identities from plain configuration. Knows no call and writes no message.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
+from ..bus.slots import SlotMap
 from ..config import NodeConfig, format_host
 from ..identity import Identity, Keyring
-from ..registration.keeper import Binding
+from ..registration.keeper import Binding, Registrations
 from ..transport.addresses import ip_version
 from ..transport.local_addresses import LocalAddress, LocalAddresses
+from ..transport.output import SipOutput
 from ..transport.targets import hop_of
-
-if TYPE_CHECKING:
-    from ..agent.user_agent import UserAgent
-    from ..robots.agent import RobotAgent
-    from ..robots.setup_run import Arrangement
-    from .worker import CallWorker
 
 REGISTRATION_TIME: Final = 900
 """seconds for which a registration is asked"""
@@ -73,20 +69,9 @@ class Account:
             headers=own.headers,
         )
 
-    def agent(self, worker: "CallWorker") -> "UserAgent":
-        """A user agent on a worker that acts under this account."""
-        from ..agent.user_agent import UserAgent
-
-        return UserAgent(self._own_uri(worker), worker=worker, **self._of_agents())
-
-    def robot_agent(self, worker: "CallWorker", arrangement: "Arrangement") -> "RobotAgent":
-        """The user agent of a robot's `setup`, under this account."""
-        from ..robots.agent import RobotAgent
-
-        return RobotAgent(self._own_uri(worker), worker=worker, arrangement=arrangement, **self._of_agents())
-
-    def _own_uri(self, worker: "CallWorker") -> str:
-        return self.identity(self._usual(worker.config).seen.host).from_
+    def own_uri(self, config: NodeConfig) -> str:
+        """Our URI where no peer is named."""
+        return self.identity(self._usual(config).seen.host).from_
 
     def _usual(self, config: NodeConfig) -> LocalAddress:
         """Our address where no peer is named: toward proxy, registrar or target, else of the first listener."""
@@ -98,7 +83,9 @@ class Account:
                 return self._addresses.toward(listener, hop.host)
         return self._addresses.usual(0)
 
-    def _of_agents(self) -> dict[str, Any]:
+    @property
+    def agent_options(self) -> dict[str, Any]:
+        """Arguments of a user agent that acts under this account."""
         own = self._own
         return {
             "outgoing_proxy": own.proxy,
@@ -107,13 +94,13 @@ class Account:
             "headers": own.headers,
         }
 
-    def keep_registered(self, worker: "CallWorker") -> None:
-        """Have our address bound at the registrar and kept bound, where this worker is the one that owns it."""
+    def keep_registered(self, slots: SlotMap, output: SipOutput, registrations: Registrations) -> None:
+        """Have our address bound at the registrar and kept bound, where this call worker is the one that owns it."""
         own = self._own
-        if not worker.slots.is_ours(own.address):
+        if not slots.is_ours(own.address):
             return
         auth = (own.user, own.password) if own.user else None
         binding = Binding(own.address, own.registrar, auth=auth, expires=REGISTRATION_TIME, headers=own.headers)
-        hop = self.hop_to(own.registrar, worker.output.hops)
-        worker.output.name(hop, self.name_of(own.registrar))
-        worker.registrations.settle({binding.key: binding}, {}, {own.registrar: hop})
+        hop = self.hop_to(own.registrar, output.hops)
+        output.name(hop, self.name_of(own.registrar))
+        registrations.settle({binding.key: binding}, {}, {own.registrar: hop})

@@ -11,12 +11,11 @@ from sipswarm.sipcore.session.session_config import SessionConfig
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 
 from ..counting.totals import SeriesRow
+from ..handle.parameters import RING_TIME
 from ..identity import Identity
 from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
 
-RING_TIME: Final = 180.0
-"""seconds that we let the peer ring, unless a call says otherwise"""
 MOST: Final = 1024
 """configurations remembered; a script whose every call has an identity of its own makes a new one for each"""
 

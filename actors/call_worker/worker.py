@@ -153,9 +153,6 @@ class CallWorker:
             lose=self._on_media_untaken,
         )
         self.arrivals = Arrivals(self)
-        from ..robots.answering import install
-
-        install(self)  # before anything can come in: a call must not meet a worker without its application
 
     # ---- life
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import click
 
-from ..call_worker.sessions import RING_TIME
 from ..config import MEDIA_SHARE, Listener, LoadConfig
 from ..errors import ConfigurationError
+from ..handle.parameters import RING_TIME
 from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sipswarm.media.messages import SinkSpec, SourceSpec, StreamStatistics
+from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 
-from ..agent.transfers import taken_over
 from ..call.actor import CallActor
 from ..call.state import CallTimes, State
-from ..call_worker.sessions import RING_TIME
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import MEDIA_REFUSED
 from ..diagnosis.foreign_text import shown
@@ -35,7 +34,7 @@ from .given_text import checked_callback, checked_pairs, checked_request, checke
 from .media_handlers import MediaHandler, checked_handler, recording_sink
 from .media_requests import MediaRequest, MediaRequests
 from .media_values import checked_source
-from .parameters import CallParameters
+from .parameters import RING_TIME, CallParameters
 
 if TYPE_CHECKING:
     from ..agent.user_agent import UserAgent
@@ -473,7 +472,7 @@ class Call:
             CallRejected: the peer refused, or its call to the target failed.
         """
         self.raise_if_over()
-        address, replaces = taken_over(target.actor.session) if isinstance(target, Call) else (target, None)
+        address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
         done: asyncio.Future[Response] = self.future()
         request_id = self.actor.refer(address, replaces, "", self.worker.actor_loop.now())
@@ -796,3 +795,16 @@ class Call:
     def _cancel_tasks(self) -> None:
         for task in list(self.tasks):
             task.cancel()
+
+
+def _taken_over(call: Call) -> tuple[str, Replaces]:
+    """Whom the peer of a transfer is to call so that it takes over a call of ours, and by which Replaces.
+
+    Raises:
+        CallError: that call is not up.
+    """
+    session = call.actor.session
+    replaces, dialog = session.replaces_of(), session.dialog
+    if replaces is None or dialog is None:
+        raise CallError("the other call is not up, so nobody can take it over")
+    return dialog.remote_target, replaces

@@ -13,6 +13,7 @@ from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 from ..call.media import LARGEST_PAYLOAD
 from ..errors import ConfigurationError
 from .dtmf_methods import dtmf_modes
+from .file_names import file_name
 from .media_handlers import MediaHandler
 from .media_values import checked_tone
 from .parameters import CallParameters, NegotiatedRtpParam
@@ -32,6 +33,7 @@ _SAMPLE_RATES: Final = {"G722": 16_000}
 STATISTICS_INTERVAL: Final = 1.0
 """seconds between two figures of a call that user code runs"""
 SRTP_MODES: Final = ("off", "optional", "required")
+_MEDIA: Final = "echo, silence, play:FILE, tone:HZ, ivr or none"
 
 
 def demand_wishes(param: CallParameters) -> dict[str, Any]:
@@ -149,3 +151,30 @@ def srtp_mode(text: str) -> str:
     if text != "off" and find_spec("pylibsrtp") is None:
         raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
     return text
+
+
+def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
+    """The media of a call by its name on the command line: echo, silence, play:FILE, tone:HZ, ivr or none.
+
+    Raises:
+        ConfigurationError: another name, or a tone without a number.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"media {text!r} is no text; write {_MEDIA}")
+    kind, _, argument = text.partition(":")
+    source: tuple[Any, ...]
+    if kind == "none":
+        return {"wanted": False}
+    if kind == "echo":
+        source = ("echo", 0)
+    elif kind == "silence":
+        source = ("silence",)
+    elif kind == "ivr":
+        source = ("tone", 440.0)
+    elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
+        source = ("tone", checked_tone(int(argument or 440)))
+    elif kind == "play" and argument:
+        source = ("file", file_name(argument), -1)
+    else:
+        raise ConfigurationError(f"media {text!r} is not known; write {_MEDIA}")
+    return {"source": source, "inactivity_limit": inactivity_limit}

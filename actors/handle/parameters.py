@@ -14,6 +14,9 @@ from .given_text import checked_callback, checked_pairs, checked_seconds
 
 Header = str | Sequence[str]
 
+RING_TIME: Final = 180.0
+"""seconds that we let the peer ring, unless a call says otherwise"""
+
 
 class NegotiatedRtpParam(tuple[Any, ...]):
     """`rtp_param` as it reads when the user gave none: what was negotiated, and no demand for the next time."""

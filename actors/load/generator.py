@@ -9,24 +9,22 @@ import asyncio
 import contextlib
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 
 from ..bus.messages import LoadFinished, SetRate
+from ..call_worker.worker import CallWorker
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError, Overloaded
 from ..handle import digits as call_digits
 from ..handle.call import Call
-from ..handle.dtmf_methods import dtmf_modes
+from ..handle.demand import media_wishes
+from ..handle.robot_runs import run
 from ..host.permits import LiveBound
-from ..robots import answering
 from .expectations import missed
 from .scenario import Scenario, name_of
 from .schedule import Plan, Share, Stream, random_digits
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 TICK: Final = 0.002
 """seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
@@ -34,7 +32,7 @@ AT_ONCE: Final = 64
 """calls begun before answers to others get their turn: a worker that is behind must not also let peers repeat"""
 DIGIT_MS: Final = 100
 """milliseconds of each digit"""
-DIGIT_METHODS: Final = "rfc2833,audio"
+DIGIT_MODES: Final = ("rfc4733", "inband")
 DIGIT_GRACE: Final = 2.0
 """seconds beyond the digits' own length that the expected ones may take"""
 
@@ -42,7 +40,7 @@ DIGIT_GRACE: Final = 2.0
 class LoadGenerator:
     """One worker's share of a load test; starts with the worker, says `plan_finished` when its last call is over."""
 
-    def __init__(self, worker: "CallWorker", config: LoadConfig) -> None:
+    def __init__(self, worker: CallWorker, config: LoadConfig) -> None:
         self._worker = worker
         self._config = config
         share = self._share = Share.of(config, worker.slots.own, worker.config.call_workers)
@@ -59,7 +57,7 @@ class LoadGenerator:
         worker.output.name(self._hop, account.name_of(config.target))
         local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
         self._identity = worker.arrivals.default_identity(local)
-        self._wishes = answering.media_wishes(config.media, worker.config.rtp_timeout)
+        self._wishes = media_wishes(config.media, worker.config.rtp_timeout)
         worker.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
         self._label = name_of(config)
@@ -67,7 +65,7 @@ class LoadGenerator:
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
         self._target = worker.totals.cell("sipswarm_target_call_rate", self._label)
         worker.application.update_gauges = self._update_gauges
-        self._scenario = Scenario(worker, config, share, self._bound, self._on_run_done) if config.scenario else None
+        self._scenario = Scenario(worker, config, self._bound, self._on_run_done) if config.scenario else None
         self._waiting: asyncio.TimerHandle | None = None
         worker.application.on_record = self._on_record
         worker.on_start(self._on_start)
@@ -171,7 +169,7 @@ class LoadGenerator:
         call.on_over = self._on_over
         call.expected_digits = config.expect_dtmf
         if config.dtmf or config.expect_dtmf:
-            answering.run(worker, call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
+            run(call, partial(self._with_digits, random_digits(config.dtmf, config.seed, index)))
         else:
             call.on_up = self._on_up
 
@@ -211,7 +209,7 @@ class LoadGenerator:
         out_by = max(hold_until, self._worker.actor_loop.now() + call_digits.time_of(digits, DIGIT_MS))
         bounds = call_digits.Bounds(out_by, held_until=hold_until)
         try:
-            await call_digits.send(call, digits, DIGIT_MS, dtmf_modes(DIGIT_METHODS), bounds)
+            await call_digits.send(call, digits, DIGIT_MS, DIGIT_MODES, bounds)
         except CallEnded:
             raise
         except CallError:  # no method for digits was negotiated, or the peer stopped us: the call is held as planned

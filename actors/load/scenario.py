@@ -11,22 +11,20 @@ import asyncio
 import copy
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from ..agent.user_agent import UserAgent
 from ..bus.messages import CallFinished
+from ..call_worker.worker import CallWorker
 from ..config import LoadConfig
 from ..diagnosis.foreign_text import cut
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Overloaded
 from ..handle.call import Call
 from ..host.permits import LiveBound, Permits
+from ..robots.agents import user_agent
 from ..scripts import user_file
 from ..scripts.data import Data, DataRow
 from .expectations import missed
-from .schedule import Share
-
-if TYPE_CHECKING:
-    from ..agent.user_agent import UserAgent
-    from ..call_worker.worker import CallWorker
 
 DEFAULT_NAME: Final = "scenario"
 NO_CALL: Final = "no_call"
@@ -81,15 +79,14 @@ class Run:
 class Scenario:
     """The scenario of one worker.
 
-    share: what this worker starts. bound: of live calls; a run that begins has been let in already.
+    bound: of live calls; a run that begins has been let in already.
     on_done: called when a run and all its calls are over; True = it was held back by a bound of ours.
     """
 
     def __init__(
         self,
-        worker: "CallWorker",
+        worker: CallWorker,
         config: LoadConfig,
-        share: Share,
         bound: LiveBound,
         on_done: Callable[[bool], None],
     ) -> None:
@@ -102,12 +99,12 @@ class Scenario:
         self._data = Data.read(config.data, config.seed) if config.data else None
         if self._data is not None:
             self._data.share(
-                share.shard,
-                share.shards,
+                config.shard,
+                config.shards,
                 lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slots.own),
             )
         self._runs: set[Run] = set()
-        self._agent: UserAgent = worker.arrivals.account.agent(worker)
+        self._agent: UserAgent = user_agent(worker)
         self._agent.target = config.target
         self._agent.scenario = name
         self._agent.media = config.media
@@ -210,7 +207,7 @@ class Scenario:
         run.calls.append(call)
         call.report = lambda row: self._reported(run, row)
 
-    async def _execute(self, run: Run, agent: "UserAgent") -> None:
+    async def _execute(self, run: Run, agent: UserAgent) -> None:
         held_back = False
         failure = ""
         try:

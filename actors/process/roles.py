@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -167,16 +166,15 @@ def _make_role(process: Process) -> Role:
         from ..media_worker import MediaWorker
 
         return MediaWorker(process.config, process.slot, surroundings=process.surroundings)
-    from ..call_worker.worker import CallWorker
+    from .applications import make_call_worker
 
-    return CallWorker(
+    return make_call_worker(
         process.config,
         process.slot,
         process.sockets,
         surroundings=process.surroundings,
         on_ready=process.ready,
         tell=process.report,
-        random_bytes=secrets.token_bytes,
     )
 
 

@@ -4,26 +4,24 @@ What is asked for here belongs to one `Arrangement`: after a reload the list of 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
 from ..agent.user_agent import UserAgent
+from ..call_worker.worker import CallWorker
 from ..errors import ConfigurationError
 from ..identity import Auth
 from ..registration.keeper import Binding
 from ..scripts.data import Data, DataRow
 from .setup_run import Arrangement
 
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
-
 
 class RobotAgent(UserAgent):
     """A `UserAgent` on a call worker of a running node, for one run of `setup`."""
 
-    def __init__(self, from_: str, *, worker: "CallWorker", arrangement: Arrangement, **options: Any) -> None:
+    def __init__(self, from_: str, *, worker: CallWorker, arrangement: Arrangement, **options: Any) -> None:
         super().__init__(from_, worker=worker, **options)
         self._worker = worker
         self._auth: Auth | None = options.get("auth")

@@ -1,113 +1,40 @@
-"""Robots: what answers the calls that come in. The built-in answering robot, a user's own, and how robots are run.
+"""Robots: what answers the calls that come in. The built-in answering robot, and a user's own.
 
-A robot is a coroutine function of a call. What leaves it decides: return = hang up; `CallEnded` and the other call
-errors = outcomes of calls, not errors; anything else is logged once and counted, and ends that call only. The plain
-answering robot has no coroutine at all, because a task per call costs more than the rest of it.
+A robot is a coroutine function of a call (`handle.robot_runs`). The plain answering robot has no coroutine at all,
+because a task per call costs more than the rest of it.
 """
 
 import asyncio
 import ipaddress
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 
 from ..bus.messages import Reloaded
 from ..call.state import State
+from ..call_worker.worker import CallWorker
 from ..config import AnswerConfig, RobotConfig
-from ..diagnosis.crash_log import FAILURES
-from ..diagnosis.failure_reasons import MEDIA_REFUSED
-from ..diagnosis.foreign_text import shown
-from ..errors import CallEnded, CallError, ConfigurationError, MediaError
+from ..errors import CallEnded, CallError, ConfigurationError
 from ..handle.call import Call
-from ..handle.demand import STATISTICS_INTERVAL
-from ..handle.file_names import file_name
-from ..handle.media_values import checked_tone
+from ..handle.demand import STATISTICS_INTERVAL, media_wishes
+from ..handle.robot_runs import run
 from ..scripts import user_file
+from .agent import RobotAgent
+from .agents import robot_agent
 from .setup_run import Arrangement
 
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
-    from .agent import RobotAgent
-
-Robot = Callable[[Call], Awaitable[None]]
 IVR_DIGITS: Final = 4
 IVR_TIMEOUT: Final = 15.0
 """seconds in which all digits must have come"""
 RESOLVE_AGAIN: Final = 30.0
 """seconds until the names of registrars that could not be found are looked up again"""
-_MEDIA: Final = "echo, silence, play:FILE, tone:HZ, ivr or none"
 _logger = logging.getLogger(__name__)
-
-
-def install(worker: "CallWorker") -> None:
-    """Give a call worker of a node its application: the answering robot, the load generator, or both."""
-    config = worker.config
-    if config.answer is not None:
-        AnsweringRobot(worker, config.answer)
-    if config.robot is not None:
-        FileRobot(worker, config.robot)
-    if config.load is not None:
-        from ..load.generator import LoadGenerator
-
-        LoadGenerator(worker, config.load)
-
-
-def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
-    """The media of a call by its name on the command line: echo, silence, play:FILE, tone:HZ, ivr or none.
-
-    Raises:
-        ConfigurationError: another name, or a tone without a number.
-    """
-    if not isinstance(text, str):
-        raise ConfigurationError(f"media {text!r} is no text; write {_MEDIA}")
-    kind, _, argument = text.partition(":")
-    source: tuple[Any, ...]
-    if kind == "none":
-        return {"wanted": False}
-    if kind == "echo":
-        source = ("echo", 0)
-    elif kind == "silence":
-        source = ("silence",)
-    elif kind == "ivr":
-        source = ("tone", 440.0)
-    elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
-        source = ("tone", checked_tone(int(argument or 440)))
-    elif kind == "play" and argument:
-        source = ("file", file_name(argument), -1)
-    else:
-        raise ConfigurationError(f"media {text!r} is not known; write {_MEDIA}")
-    return {"source": source, "inactivity_limit": inactivity_limit}
-
-
-def run(worker: "CallWorker", call: Call, robot: Robot) -> "asyncio.Task[None]":
-    """Run a robot for a call inside the crash boundary."""
-    return call.spawn(_run(worker, call, robot))
-
-
-async def _run(worker: "CallWorker", call: Call, robot: Robot) -> None:
-    try:
-        await robot(call)
-    except MediaError:
-        call.failure = call.failure or MEDIA_REFUSED  # it has been logged
-    except CallError:
-        pass  # an outcome; the books have it
-    except asyncio.CancelledError:
-        call.hang_up()
-        raise
-    except FAILURES as error:
-        if not call.actor.ended_by(error):
-            worker.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
-            call.failure = "scenario_error"
-    if call.state is State.INCOMING:
-        call.reject(500 if call.failure else 480)
-    else:
-        call.hang_up()
 
 
 def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
@@ -129,7 +56,7 @@ class FileRobot:
         ConfigurationError: the file cannot be taken; with file and line.
     """
 
-    def __init__(self, worker: "CallWorker", config: RobotConfig) -> None:
+    def __init__(self, worker: CallWorker, config: RobotConfig) -> None:
         self._worker = worker
         self._config = config
         self._file = user_file.load(config.file, config.name)
@@ -166,7 +93,7 @@ class FileRobot:
     async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
         first = self._arrangement is None
         arrangement = Arrangement(self._worker, Path(self._config.file).parent, at_once=first)
-        agent = self._worker.arrivals.account.robot_agent(self._worker, arrangement)
+        agent = robot_agent(self._worker, arrangement)
         agent.scenario = self._config.name
         try:
             result = file.setup(agent) if file.setup is not None else None
@@ -193,7 +120,7 @@ class FileRobot:
         if reloads:
             self._say_reloaded("")
 
-    async def _find_registrars(self, agent: "RobotAgent", arrangement: Arrangement) -> dict[str, Hop]:
+    async def _find_registrars(self, agent: RobotAgent, arrangement: Arrangement) -> dict[str, Hop]:
         """Where the registrars of an arrangement are; tries until they are found."""
         while True:
             try:
@@ -217,7 +144,7 @@ class FileRobot:
             self._worker.tell(Reloaded(problem))
 
     def _on_call(self, call: Call, request: Request) -> None:
-        run(self._worker, call, self._file.function)
+        run(call, self._file.function)
 
 
 def _short(error: Exception, file: user_file.UserFile) -> str:
@@ -229,7 +156,7 @@ def _short(error: Exception, file: user_file.UserFile) -> str:
 class AnsweringRobot:
     """Answers every call that comes from an allowed network, by one `AnswerConfig`."""
 
-    def __init__(self, worker: "CallWorker", config: AnswerConfig) -> None:
+    def __init__(self, worker: CallWorker, config: AnswerConfig) -> None:
         self._worker = worker
         self._config = config
         takes_digits = config.media == "ivr" or config.dtmf_echo
@@ -241,14 +168,16 @@ class AnsweringRobot:
         worker.application.scenario = "answer"
         worker.arrivals.on_call = self._on_call
         if worker.config.account.registrar:
-            worker.on_start(lambda at: worker.arrivals.account.keep_registered(worker))
+            worker.on_start(
+                lambda at: worker.arrivals.account.keep_registered(worker.slots, worker.output, worker.registrations)
+            )
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config
         if config.status >= 300:
             call.reject(config.status)
         elif self._needs_task:
-            run(self._worker, call, self._robot)
+            run(call, self._robot)
         else:
             call.ring()
             if call.state is State.INCOMING:  # not refused for its offer

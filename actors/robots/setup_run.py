@@ -7,19 +7,17 @@ changes nothing. Registrations that `setup` itself waited for are made at once; 
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
 
+from ..call_worker.worker import CallWorker
 from ..errors import ConfigurationError
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key
 from ..runtime.callbacks import invoke
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 
 class Arrangement:
@@ -29,7 +27,7 @@ class Arrangement:
     is no earlier arrangement whose timers still run.
     """
 
-    def __init__(self, worker: "CallWorker", folder: Path, *, at_once: bool) -> None:
+    def __init__(self, worker: CallWorker, folder: Path, *, at_once: bool) -> None:
         self.folder = folder
         self.wanted: dict[Key, Binding] = {}
         self.made: dict[Key, RegistrationActor] = {}

@@ -11,7 +11,8 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.robots.answering import media_wishes
+from sipswarm.actors.handle.demand import media_wishes
+from sipswarm.actors.process.applications import install
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import SDP, agent, rtp_ports
@@ -23,7 +24,7 @@ def answered_by(config: AnswerConfig, scenario: Callable[[UserAgent, str], Await
 
     async def main() -> None:
         listener = Listener.parse("udp:127.0.0.1:0")
-        node = EmbeddedNode(NodeConfig("", (listener,), 0, rtp_ports=rtp_ports(), answer=config))
+        node = EmbeddedNode(NodeConfig("", (listener,), 0, rtp_ports=rtp_ports(), answer=config), install=install)
         await node.start()
         try:
             async with asyncio.timeout(30), agent() as alice:

@@ -18,7 +18,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.robots.answering import Robot
+from sipswarm.actors.handle.robot_runs import Robot
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.agents import address_of
 from tests.e2e.test_processes import Fleet, node, target

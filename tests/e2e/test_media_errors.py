@@ -18,6 +18,7 @@ from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallEnded, CallRejected, MediaError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import MediaHandler
+from sipswarm.actors.process.applications import install
 from tests.e2e.agents import address_of, agent, rtp_ports, run
 from tests.e2e.waiting import until
 
@@ -290,7 +291,7 @@ def test_answering_with_a_prompt_that_is_gone_refuses_until_it_is_back(
         listener, rows = Listener.parse("udp:127.0.0.1:0"), list[CallFinished]()
         config = AnswerConfig(media=f"play:{file}", ring_time=ring_time)
         settings = NodeConfig("", (listener,), 0, rtp_ports=rtp_ports(), answer=config, tells_incoming=True)
-        node = EmbeddedNode(settings)
+        node = EmbeddedNode(settings, install=install)
         await node.start()
         try:
             node.worker.tell = rows.append

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.robots.answering import media_wishes
+from sipswarm.actors.handle.demand import media_wishes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,42 @@
+"""How a robot, a coroutine function of a call, is run for its call.
+
+What leaves it decides: return = hang up; `CallEnded` and the other call errors = outcomes of calls, not errors;
+anything else is logged once and counted, and ends that call only.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from ..call.state import State
+from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.failure_reasons import MEDIA_REFUSED
+from ..diagnosis.foreign_text import shown
+from ..errors import CallError, MediaError
+from .call import Call
+
+Robot = Callable[[Call], Awaitable[None]]
+
+
+def run(call: Call, robot: Robot) -> "asyncio.Task[None]":
+    """Run a robot for a call inside the crash boundary."""
+    return call.spawn(_run(call, robot))
+
+
+async def _run(call: Call, robot: Robot) -> None:
+    try:
+        await robot(call)
+    except MediaError:
+        call.failure = call.failure or MEDIA_REFUSED  # it has been logged
+    except CallError:
+        pass  # an outcome; the books have it
+    except asyncio.CancelledError:
+        call.hang_up()
+        raise
+    except FAILURES as error:
+        if not call.actor.ended_by(error):
+            call.worker.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
+            call.failure = "scenario_error"
+    if call.state is State.INCOMING:
+        call.reject(500 if call.failure else 480)
+    else:
+        call.hang_up()
