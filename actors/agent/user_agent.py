@@ -26,7 +26,7 @@ from ..call.notices import Incoming
 from ..call.state import State
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
-from ..handle import media_handlers, media_ports, notice_handlers
+from ..handle import media_handlers, notice_handlers
 from ..handle.call import Call
 from ..handle.demand import demand_wishes, given_description, media_wishes, srtp_mode
 from ..handle.given_text import (
@@ -39,6 +39,7 @@ from ..handle.given_text import (
 )
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
+from ..handle.media_ports import convert
 from ..handle.parameters import CallParameters
 from ..handle.robot_runs import Robot, run
 from ..identity import Auth, Identity, Keyring, contact_at
@@ -303,7 +304,7 @@ class UserAgent:
             identity = identity._replace(outgoing_proxy=hop)
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = checked_text("call_id", param.pop("call_id", ""))
-        media_ports.convert(worker, parameters)
+        convert(worker.media_leases, parameters)
         parameters.ring_time = parameters.ring_time or self.ring_time
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
@@ -348,7 +349,8 @@ class UserAgent:
         worker = self._node.worker
         context = to if isinstance(to, Mapping) else {"to": to}
         identity, target = self._identity_of(context), self._complete(str(context["to"]))
-        call.begin(worker, worker.unplaced(target, identity, context.get("callid", "")), self.scenario, parameters)
+        actor = worker.unplaced(target, identity, context.get("callid", ""))
+        call.begin(worker, worker.actor_loop, worker.media_leases, actor, self.scenario, parameters)
         call.to = target
 
     def _identity_of(self, context: Mapping[str, Any]) -> Identity:
@@ -449,7 +451,7 @@ class UserAgent:
         Raises:
             Overloaded: no port is free.
         """
-        leases = [self._node.worker.lease(leg) for _ in range(count)]
+        leases = [self._node.worker.media_leases.lease(leg) for _ in range(count)]
         for lease in leases:
             await lease.ready
         return leases

@@ -25,16 +25,16 @@ from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
-from ..call.media import MediaDemand, MediaStream
+from ..call.media import MediaDemand
 from ..config import NodeConfig, is_wildcard
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.request_loss import Loss
 from ..errors import ConfigurationError, Overloaded
-from ..handle import media_ports, notice_handlers
+from ..handle import notice_handlers
 from ..handle.call import Call
 from ..handle.demand import check_source, named_codecs
 from ..handle.media_handlers import MediaHandler
-from ..handle.media_lease import MediaLease
+from ..handle.media_lease import MediaLeases
 from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..registration.actor import RegistrationActor
@@ -121,7 +121,15 @@ class CallWorker:
             removed=lambda: self.draining.check(),
         )
         self.draining = Draining(
-            self.actor_loop, self.actors, self.registrations, self.application, settle_call=self.call_over, tell=tell
+            self.actor_loop, self.actors, self.registrations, self.application, settle_call=self.call_settled, tell=tell
+        )
+        self.media_leases = MediaLeases(
+            self._outbox,
+            slot % max(1, config.media_workers),
+            flush_soon=self.actor_loop.flush_soon,
+            at_listener=self._at_listener,
+            at_address=self._at_address,
+            shares_process=not config.run_dir,
         )
         self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
         totals.include(self.configs.rows)
@@ -182,9 +190,8 @@ class CallWorker:
             for actor in self.actors.calls:
                 if actor.media.demand.worker == slot:
                     self.actor_loop.guarded(actor, actor.media_lost, "media_worker_lost", now)
-            for owner in list(self._outbox.streams.values()) if slot == self._lease_worker else ():
-                if isinstance(owner, MediaLease):
-                    self.actor_loop.guarded(owner, owner.media_lost, "media_worker_lost", now)
+            for lease in self.media_leases.open if slot == self.media_leases.worker else ():
+                self.actor_loop.guarded(lease, lease.media_lost, "media_worker_lost", now)
             self.actor_loop.flush()
 
     def update_gauges(self) -> int:
@@ -292,11 +299,7 @@ class CallWorker:
         self.actors.add(call.actor, (session.call_id, session.local_tag))
         self.book.attempt(scenario, "uac", self.actor_loop.now())
         try:
-            lines = self.lines_of(param)
-            if lines or param.media_ssocks:
-                self.bring_media(call.actor)
-                call.listening, call.described = param.media_lsocks, param.sdp
-                media_ports.send_through(call)
+            lines = call.ports.begin(param)
             if param.ack_header:
                 session.ack_lines = lines_of(param.ack_pairs())
             delayed, hold = param.sdp_on_ack, param.call_on_hold
@@ -309,10 +312,6 @@ class CallWorker:
         finally:
             self.actor_loop.touch(call.actor)
         return call
-
-    def lines_of(self, param: CallParameters) -> tuple[MediaStream, ...]:
-        """The media lines of `media_lsocks`."""
-        return tuple(lease.line for lease in media_ports.leases(param.media_lsocks))
 
     def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
         """What a call has before its first INVITE; `place_call` puts another in its place."""
@@ -385,7 +384,7 @@ class CallWorker:
     ) -> Call:
         self._number += 1
         actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
-        call = (call or Call.__new__(Call)).begin(self, actor, scenario, param)
+        call = (call or Call.__new__(Call)).begin(self, self.actor_loop, self.media_leases, actor, scenario, param)
         actor.user = call
         if self.trace is not None:
             call.sip_record = self.trace.begin(session.call_id)
@@ -410,33 +409,18 @@ class CallWorker:
         """A Call-ID that belongs to this slot."""
         return self.slots.mint(self.tokens.call_id)
 
-    def lease(self, listener: int) -> MediaLease:
-        """Take a media port before there is a call for it."""
-        seen = self.addresses.usual(listener).seen.host
-        lease = MediaLease(self._outbox, self._lease_worker, seen, bound=self.output.hops[listener].host)
-        self.actor_loop.flush_soon()
-        return lease
+    def _at_listener(self, listener: int) -> tuple[str, str]:
+        """The address that peers see at a listener, and that of its socket."""
+        return self.addresses.usual(listener).seen.host, self.output.hops[listener].host
 
-    def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
-        """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where the media worker is in this loop."""
-        self.actor_loop.flush_soon()
-        host = sockets[0].getsockname()[0]
+    def _at_address(self, host: str) -> str:
+        """The address that peers see where a socket is bound."""
         if is_wildcard(host):
             listener = next(
                 (index for index, hop in enumerate(self.output.hops) if (":" in hop.host) == (":" in host)), 0
             )
             host = self.addresses.usual(listener).seen.host
-        return MediaLease(self._outbox, self._lease_worker, self.addresses.advertised(host), sockets)
-
-    @property
-    def _lease_worker(self) -> int:
-        return self.slots.own % max(
-            1, self.config.media_workers
-        )  # one for all leases, so that a call can take any of them
-
-    def bring_media(self, actor: CallActor) -> None:
-        """Have the streams of a call where leases are."""
-        actor.media.move(self._lease_worker, self._outbox.media[self._lease_worker])
+        return self.addresses.advertised(host)
 
     # ---- SIP in
 
@@ -506,6 +490,15 @@ class CallWorker:
             self.actor_loop.guarded(actor, actor.message_lost, branch, self.actor_loop.now(), Loss(failed.loss))
             self.actor_loop.touch(actor)
 
+    def call_came(self, call: Call, request: Request) -> None:
+        """A call came in: it takes over another one, or is the application's."""
+        if request.replaces is None or not self.replacements.take_over(call, request):
+            self.arrivals.announce(call, request)
+
+    def call_answered(self, call: Call) -> None:
+        """A call of ours was answered."""
+        self.book.answered(call)
+
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
         if self.on_transfer is not None:
@@ -559,7 +552,7 @@ class CallWorker:
 
     # ---- accounting
 
-    def call_over(self, call: Call) -> None:
+    def call_settled(self, call: Call) -> None:
         """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
         if self.actors.live.pop(call.actor.number, None) is None:
             return
@@ -574,22 +567,26 @@ class CallWorker:
         self.actor_loop.look_at(call.actor)
         self.draining.check()
 
-    def abandon(self, call: Call) -> None:
-        """Let go of a call without a word to its peer."""
-        call.actor.abandon(self.actor_loop.now())
-        self.actor_loop.touch(call.actor)
-
     def plan_finished(self, finished: LoadFinished) -> None:
         """The load generator of this slot is through with its share."""
         self.book.slices.flush()
         if self.tell is not None:
             self.tell(finished)
 
-    def on_silent(self, call: Call) -> None:
-        """No media for the inactivity limit: a robot hangs up, a load only reports (its expectation judges)."""
-        if self.config.load is None:
+    def media_silent(self, call: Call, level: str, seconds: float) -> None:
+        """No media: at the limit a robot hangs up, a load only reports (its expectation judges)."""
+        self.book.media.silent(call.call_id, level, seconds)
+        if level == "limit" and self.config.load is None:
             call.hang_up()
 
-    def count_unread_dropped(self) -> None:
+    def media_refused(self, call: Call, command: str, reason: str) -> None:
+        """The media worker could not do what was asked of it: log and count it."""
+        self.book.media.refused(call.call_id, command, reason, self.actor_loop.now())
+
+    def digit_came(self, mode: str) -> None:
+        """A digit came as a SIP message."""
+        self.book.digit("received", mode)
+
+    def digit_dropped(self) -> None:
         """A call's user does not read its digits."""
         self._unread_dropped.value += 1

@@ -228,7 +228,7 @@ async def _all_told(calls: "list[Call]") -> AsyncIterator[None]:
         yield
     finally:
         for call in calls:
-            call.worker.call_over(call)  # one that is over is not told twice
+            call.owner.call_settled(call)  # one that is over is not told twice
 
 
 async def _talk(

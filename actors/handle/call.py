@@ -1,7 +1,7 @@
 """The call as its user holds it: the methods of the man page `Net::SIP::Simple::Call`, awaiting and callback forms.
 
-A live call is owned by its worker: dropping the handle loses nothing. Commands act at once; what they put out leaves
-with the worker's next flush. When the call is over, every pending and later await on it raises `CallEnded`. What its
+A live call is owned by its call worker: dropping the handle loses nothing. Commands act at once; what they put out
+leaves with the next flush. When the call is over, every pending and later await on it raises `CallEnded`. What its
 notices mean for callbacks is in `notice_handlers`.
 """
 
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from sipswarm.media.messages import SinkSpec, SourceSpec, StreamStatistics
 from sipswarm.sipcore.message.fields import Replaces
@@ -18,6 +18,7 @@ from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
 
+from ..bus.messages import CallFinished
 from ..call.actor import CallActor
 from ..call.state import CallTimes, State
 from ..diagnosis.crash_log import FAILURES
@@ -25,22 +26,21 @@ from ..diagnosis.failure_reasons import MEDIA_REFUSED
 from ..diagnosis.foreign_text import shown
 from ..errors import CallEnded, CallError, ConfigurationError, MediaError
 from ..identity import written_address
+from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, ask, invoke
 from ..trace.ladder import Ladder
-from . import credentials, media_ports
+from ..trace.recorder import CallRecord
+from . import credentials
 from . import digits as call_digits
+from .call_owner import CallOwner, Placer
 from .dtmf_methods import dtmf_modes
 from .given_text import checked_callback, checked_pairs, checked_request, checked_text
 from .media_handlers import MediaHandler, checked_handler, recording_sink
+from .media_lease import MediaLeases
+from .media_ports import SHOWN, CallMediaPorts
 from .media_requests import MediaRequest, MediaRequests
 from .media_values import checked_source
 from .parameters import RING_TIME, CallParameters
-
-if TYPE_CHECKING:
-    from ..agent.user_agent import UserAgent
-    from ..bus.messages import CallFinished
-    from ..call_worker.worker import CallWorker
-    from ..trace.recorder import CallRecord
 
 UNREAD_DIGITS: Final = 64
 """received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
@@ -78,11 +78,11 @@ class Call:
     """called when the call is established"""
     on_over: "Callable[[Call], None] | None" = None
     """called once, when every figure of the call is final"""
-    judge: "Callable[[CallFinished], str] | None" = None
+    judge: Callable[[CallFinished], str] | None = None
     """asked for the missed expectation, by name, when every figure of the call is final"""
-    report: "Callable[[CallFinished], None] | None" = None
+    report: Callable[[CallFinished], None] | None = None
     """takes the row of this call in place of the supervisor"""
-    sip_record: "CallRecord | None" = None
+    sip_record: CallRecord | None = None
     """its SIP so far; not for users, who have `ladder`"""
     planned: float | None = None
     """monotonic time at which a load wanted this call to start"""
@@ -112,35 +112,43 @@ class Call:
     """of the last `send_digits`"""
     digits_due = 0.0
     """monotonic time by which the digits that were queued are out"""
-    described: Any = None
-    listening: Any = ()
-    sending_through: Any = ()
-    """the parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use"""
     _grace_timer: asyncio.TimerHandle | None = None
 
-    _unplaced: "tuple[UserAgent, str | Mapping[str, Any]] | None" = None
+    _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
     """by whom and to whom its first INVITE goes, while that was not sent"""
 
     def __new__(
-        cls, control: "UserAgent | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
+        cls, control: "Placer[Call] | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
     ) -> Self:
         """A call that is up is its own context: there is one handle for a dialog."""
         return ctx if isinstance(ctx, cls) else super().__new__(cls)
 
-    def __init__(self, control: "UserAgent", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
+    def __init__(self, control: "Placer[Call]", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
         if ctx is self:
             self.set_param(**param)
         elif not isinstance(ctx, Call):
             control.make(self, ctx, CallParameters(**param))
             self._unplaced = control, ctx
 
-    def begin(self, worker: "CallWorker", actor: CallActor, scenario: str, param: CallParameters) -> Self:
+    def begin(
+        self,
+        owner: "CallOwner[Call]",
+        actor_loop: ActorLoop,
+        media_leases: MediaLeases,
+        actor: CallActor,
+        scenario: str,
+        param: CallParameters,
+    ) -> Self:
         """Set up a handle, new or not placed yet; not for users."""
         self.param = param
         self.actor = actor
         """the call's decisions; not for users"""
-        self.worker = worker
+        self.owner = owner
         """who owns the call; not for users"""
+        self.actor_loop = actor_loop
+        """runs the call; not for users"""
+        self.ports = CallMediaPorts(actor, media_leases)
+        """media ports of the user's own; not for users"""
         self.scenario = scenario
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
         self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
@@ -239,8 +247,8 @@ class Call:
 
     def get_param(self, *keys: str) -> Any:
         """The value of one key, or a list of the values of several (C42)."""
-        if self.is_up and not media_ports.SHOWN.isdisjoint(keys):
-            media_ports.show(self)
+        if self.is_up and not SHOWN.isdisjoint(keys):
+            self.ports.show(self.param)
         if len(keys) == 1:
             return self.param.get(keys[0])
         return [self.param.get(key) for key in keys]
@@ -248,27 +256,27 @@ class Call:
     def set_param(self, **values: Any) -> "Call":
         """Change parameters; they count from the next INVITE or start of media on (C41)."""
         self.param.update(values)
-        media_ports.reshape(self, tuple(values))
+        self.ports.reshape(self.param, tuple(values))
         return self
 
     def receive(self, message: Request | Response, source: Hop) -> None:
         """Take a message of this call; what a `receiver` delegates to (C40)."""
-        self.actor.receive(message, source, 0, self.worker.actor_loop.now())
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.receive(message, source, 0, self.actor_loop.now())
+        self.actor_loop.touch(self.actor)
 
     # ---- a call that came in
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
         pairs = checked_pairs("headers", headers)
-        self.actor.ring(status, pairs, self.worker.actor_loop.now(), described=self.param.sdp is not None)
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.ring(status, pairs, self.actor_loop.now(), described=self.param.sdp is not None)
+        self.actor_loop.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with our answer, so that the caller hears us before the call is up."""
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
-        self.actor.ring(status, pairs, self.worker.actor_loop.now(), early_media=True, described=described)
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.ring(status, pairs, self.actor_loop.now(), early_media=True, described=described)
+        self.actor_loop.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call: 200 with our answer; returns when the ACK is there.
@@ -290,16 +298,16 @@ class Call:
         """
         self.raise_if_over()
         pairs = checked_pairs("headers", headers)
-        media_ports.take_over(self)
+        self.ports.take_over(self.param)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
-        self.actor.answer(pairs, self.worker.actor_loop.now(), hold=hold)
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.answer(pairs, self.actor_loop.now(), hold=hold)
+        self.actor_loop.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
         pairs = checked_pairs("headers", headers, contacts=True)
-        self.actor.reject(status, checked_text("reason", reason), pairs, self.worker.actor_loop.now())
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.reject(status, checked_text("reason", reason), pairs, self.actor_loop.now())
+        self.actor_loop.touch(self.actor)
 
     # ---- both directions
 
@@ -356,12 +364,12 @@ class Call:
         self.raise_if_over()
         pairs = checked_pairs("headers", headers)
         self.set_param(**param)
-        media_ports.take_over(self)
-        number = self.actor.update(pairs, self.worker.actor_loop.now(), hold=self.param.call_on_hold)
+        self.ports.take_over(self.param)
+        number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.call_on_hold)
         self.param.call_on_hold = False
         done: asyncio.Future[Response] = self.future()
         self.requests[number] = (None, done)
-        self.worker.actor_loop.touch(self.actor)
+        self.actor_loop.touch(self.actor)
         return await done
 
     def send_invite(self, *, clear: bool = False) -> None:
@@ -370,11 +378,11 @@ class Call:
         headers, ack_lines = param.header_pairs(), lines_of(param.ack_pairs())
         if clear:
             self.clear_sdp()
-        media_ports.take_over(self)
+        self.ports.take_over(self.param)
         hold, param.call_on_hold = param.call_on_hold, False
         actor.session.ack_lines, actor.session.ring_time = ack_lines, param.ring_time or RING_TIME
-        actor.invite(headers, self.worker.actor_loop.now(), delayed=param.sdp_on_ack, hold=hold)
-        self.worker.actor_loop.touch(actor)
+        actor.invite(headers, self.actor_loop.now(), delayed=param.sdp_on_ack, hold=hold)
+        self.actor_loop.touch(actor)
 
     def clear_sdp(self) -> None:
         """Drop ports and descriptions: the next ones are new (C14)."""
@@ -400,10 +408,10 @@ class Call:
             self.cancel_arguments = (*before, given)
             return True
         self.cancel_arguments = (given,)
-        cancelled = self.actor.cancel(self.worker.actor_loop.now())
+        cancelled = self.actor.cancel(self.actor_loop.now())
         if not cancelled:
             self.cancel_arguments = before
-        self.worker.actor_loop.touch(self.actor)
+        self.actor_loop.touch(self.actor)
         return cancelled
 
     def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
@@ -423,15 +431,15 @@ class Call:
 
     def hang_up(self) -> None:
         """End the call without waiting; harmless when it is over."""
-        self.actor.hang_up(self.worker.actor_loop.now())
-        self.worker.actor_loop.touch(self.actor)
+        self.actor.hang_up(self.actor_loop.now())
+        self.actor_loop.touch(self.actor)
 
     async def over(self) -> None:
         """Wait until the call is over and its figures are final; never raises `CallEnded`."""
         await self._end_awaited()
 
     def _end_awaited(self) -> "asyncio.Future[None]":
-        waiter: asyncio.Future[None] = self.worker.actor_loop.loop.create_future()
+        waiter: asyncio.Future[None] = self.actor_loop.loop.create_future()
         if self.closed or self._unplaced is not None:
             waiter.set_result(None)
         else:
@@ -455,12 +463,12 @@ class Call:
         self.raise_if_over()
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final)
-        request_id = self.actor.request(method, octets, kind, pairs, self.worker.actor_loop.now())
+        request_id = self.actor.request(method, octets, kind, pairs, self.actor_loop.now())
         future: asyncio.Future[Response] = self.future()
         if cb_final is not None:
             future.cancel()
         self.requests[request_id] = (cb_final, None if cb_final is not None else future)
-        self.worker.actor_loop.touch(self.actor)
+        self.actor_loop.touch(self.actor)
         return future
 
     async def transfer(self, target: "str | Call") -> None:
@@ -475,10 +483,10 @@ class Call:
         address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
         done: asyncio.Future[Response] = self.future()
-        request_id = self.actor.refer(address, replaces, "", self.worker.actor_loop.now())
+        request_id = self.actor.refer(address, replaces, "", self.actor_loop.now())
         self.requests[request_id] = (None, done)
         self.transfers |= {request_id}
-        self.worker.actor_loop.touch(self.actor)
+        self.actor_loop.touch(self.actor)
         try:
             await done
         finally:
@@ -640,25 +648,26 @@ class Call:
     def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
         """Ask something of the media; of a call that is over it fails."""
         if self.actor.state is State.OVER:
-            failed = MediaRequest(loop=self.worker.actor_loop.loop)
+            failed = MediaRequest(loop=self.actor_loop.loop)
             failed.set_exception(self.ended())
             failed.exception()  # nobody has to wait
             return failed
         if self.media_requests is None:
-            make, actor_loop = partial(self.future, MediaRequest), self.worker.actor_loop
+            make, actor_loop = partial(self.future, MediaRequest), self.actor_loop
             self.media_requests = MediaRequests(self.actor.media, make, actor_loop.flush_soon, actor_loop.loop)
         return request(self.media_requests)
 
     def cleanup(self) -> None:
         """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
         if not self.closed:
-            self.worker.abandon(self)
+            self.actor.abandon(self.actor_loop.now())
+            self.actor_loop.touch(self.actor)
 
     # ---- waiting and calling back, for the parts of a call
 
     def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
         """A future that fails with `CallEnded` when the call ends first."""
-        future = kind(loop=self.worker.actor_loop.loop)
+        future = kind(loop=self.actor_loop.loop)
         self._waiters.add(future)
         future.add_done_callback(self._settled)
         return future
@@ -746,14 +755,14 @@ class Call:
         if refuse is None or not self.times.answered or self.actor.state is State.OVER:
             return False
         text = f"a decision within call {shown(self.call_id)} failed and is refused"
-        self.worker.actor_loop.crashes.tell(text, error)
+        self.actor_loop.crashes.tell(text, error)
         self.failure = self.failure or "scenario_error"
         refuse()
         return True
 
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
-        task = self.worker.actor_loop.loop.create_task(self._carry_through(awaitable))
+        task = self.actor_loop.loop.create_task(self._carry_through(awaitable))
         if not isinstance(self.tasks, set):
             self.tasks = set()
         self.tasks.add(task)
@@ -773,7 +782,7 @@ class Call:
             if self.actor.ended_by(error):
                 return
             text = f"a coroutine of call {shown(self.call_id)} failed and the call is ended"
-            self.worker.actor_loop.crashes.tell(text, error)
+            self.actor_loop.crashes.tell(text, error)
             self.failure = self.failure or "scenario_error"
             if self.actor.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
                 self.reject(500)  # as for the error of a function (RFC 3261 section 21.5.1)
@@ -783,7 +792,7 @@ class Call:
     def bound_tasks(self) -> None:
         """The call is over: what runs for it has `grace` seconds left."""
         if self.tasks and self._grace_timer is None:
-            self._grace_timer = self.worker.actor_loop.loop.call_later(self.grace, self._cancel_tasks)
+            self._grace_timer = self.actor_loop.loop.call_later(self.grace, self._cancel_tasks)
 
     def _task_done(self, task: "asyncio.Task[None]") -> None:
         if isinstance(self.tasks, set):

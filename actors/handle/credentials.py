@@ -37,4 +37,4 @@ def prepare(call: "Call", challenge: Response | None, auth: Auth | None) -> None
     if challenge is not None and call.state is State.OVER and session.was_challenged:
         call.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were given back
         call.reopened()
-        call.worker.reopen(call)
+        call.owner.reopen(call)

@@ -76,9 +76,9 @@ async def may_send(call: "Call", within: float) -> bool:
     Raises:
         CallEnded: the call ended before.
     """
-    until = call.worker.actor_loop.now() + within
+    until = call.actor_loop.now() + within
     while not call.actor.media.may_send:
-        left = until - call.worker.actor_loop.now()
+        left = until - call.actor_loop.now()
         if left <= 0:
             return False
         await asyncio.sleep(min(left, _LOOK))
@@ -138,16 +138,16 @@ async def _send_by(call: "Call", events: str, duration: int, modes: tuple[str, .
 
 async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, bounds: Bounds | None) -> str:
     """Send digits through the media worker; why this mode cannot be used, empty = all are out."""
-    now = call.worker.actor_loop.now()
+    now = call.actor_loop.now()
     call.digits_due = max(now, call.digits_due) + time_of(events, duration)
     # It outlives the call's end: the stream's word counts.
-    done: asyncio.Future[None] = call.worker.actor_loop.loop.create_future()
+    done: asyncio.Future[None] = call.actor_loop.loop.create_future()
     done.add_done_callback(_heed)
     call.digits_number += 1
     number = call.digits_number
     call.sending[number] = events, done
     call.actor.send_digits(number, events, duration, mode)
-    call.worker.actor_loop.flush_soon()
+    call.actor_loop.flush_soon()
     try:
         await _until_out(call, done, bounds or Bounds(call.digits_due + GRACE, 0.0))
     except CallEnded:
@@ -162,7 +162,7 @@ async def _send_on_stream(call: "Call", events: str, duration: int, mode: str, b
     finally:
         if number in call.sending:  # nobody waits any more: the digits must not leave later
             call.actor.media.stop_digits()
-            call.worker.actor_loop.flush_soon()
+            call.actor_loop.flush_soon()
         done.cancel()
         del done  # its error holds this frame
     return ""
@@ -196,7 +196,7 @@ async def _until_out(call: "Call", done: "asyncio.Future[None]", bounds: Bounds)
     held_until = 0.0
     try:
         while not done.done():
-            now = call.worker.actor_loop.now()
+            now = call.actor_loop.now()
             if call.actor.media.may_send:
                 held_until = 0.0
             elif not held_until:
@@ -243,11 +243,11 @@ async def collect(
     if count is None and not until and (between is None or first is None) and timeout is None:
         raise ConfigurationError("digits() without an end: give count, until, timeout, or first and between")
     most = min(MOST_DIGITS, MOST_DIGITS if count is None else count)
-    ends, deadline = until.upper(), None if timeout is None else call.worker.actor_loop.now() + timeout
+    ends, deadline = until.upper(), None if timeout is None else call.actor_loop.now() + timeout
     found, within = "", first
     try:
         while len(found) < most:
-            left = None if deadline is None else deadline - call.worker.actor_loop.now()
+            left = None if deadline is None else deadline - call.actor_loop.now()
             bounds = [bound for bound in (left, within) if bound is not None]
             async with asyncio.timeout(max(0.0, min(bounds)) if bounds else None):
                 digit = await next_digit(call)

@@ -2,19 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sipswarm.media import messages as media
 
+from ..call.actor import CallActor
 from ..call.media import MediaStream
 from ..diagnosis.failure_reasons import reason_of
 from ..errors import Overloaded
 from ..runtime.actor import StreamOwner
 from ..runtime.outbox import Outbox
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
 
 
 class MediaLease(StreamOwner):
@@ -22,14 +20,22 @@ class MediaLease(StreamOwner):
 
     sockets: RTP and perhaps RTCP, bound by the caller, in place of ports of the pool; one loop with the media worker.
 
-    address: what peers see. bound: what ports of the pool are bound to, where that differs.
+    address: what peers see. flush_soon: has the outbox emptied. bound: what ports of the pool are bound to, where that
+    differs.
 
     Attributes:
         address, port, rtcp_port: what to write into the SDP.
     """
 
     def __init__(
-        self, outbox: Outbox[Any], worker: int, address: str, sockets: Sequence[socket.socket] = (), *, bound: str = ""
+        self,
+        outbox: Outbox[Any],
+        worker: int,
+        address: str,
+        sockets: Sequence[socket.socket] = (),
+        *,
+        flush_soon: Callable[[], None],
+        bound: str = "",
     ) -> None:
         self.line = MediaStream(outbox.new_stream_id())
         self.address = address
@@ -41,6 +47,8 @@ class MediaLease(StreamOwner):
         outbox.streams[self.line.stream_id] = self
         self._streams = outbox.streams
         self._commands = outbox.media[worker]
+        self._flush_soon = flush_soon
+        flush_soon()
         rtp, rtcp = (*sockets, None, None)[:2]
         if rtp is not None:
             self._is_bound(rtp.getsockname()[1], rtcp.getsockname()[1] if rtcp is not None else 0)
@@ -91,7 +99,52 @@ class MediaLease(StreamOwner):
         """The media worker is gone, or took no command."""
         self._is_gone(f"no media port: {reason}", reason)
 
-    def release(self, worker: "CallWorker") -> None:
+    def release(self) -> None:
         """Give the port back unused."""
         self._commands.append(media.CloseStream(self.line.stream_id))
-        worker.actor_loop.flush_soon()
+        self._flush_soon()
+
+
+class MediaLeases:
+    """Makes the leases of one call worker, and brings calls to where leases are.
+
+    worker: the media worker of all leases; one, so that a call can take any of them. at_listener: the address that
+    peers see at a listener, and that of its socket. at_address: the address that peers see where a socket is bound.
+    shares_process: the media worker runs in this process, so that it can use sockets of the caller.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox[Any],
+        worker: int,
+        *,
+        flush_soon: Callable[[], None],
+        at_listener: Callable[[int], tuple[str, str]],
+        at_address: Callable[[str], str],
+        shares_process: bool,
+    ) -> None:
+        self._outbox = outbox
+        self.worker = worker
+        self._flush_soon = flush_soon
+        self._at_listener = at_listener
+        self._at_address = at_address
+        self.shares_process = shares_process
+
+    def lease(self, listener: int) -> MediaLease:
+        """Take a media port before there is a call for it."""
+        seen, bound = self._at_listener(listener)
+        return MediaLease(self._outbox, self.worker, seen, flush_soon=self._flush_soon, bound=bound)
+
+    def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
+        """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where `shares_process`."""
+        seen = self._at_address(sockets[0].getsockname()[0])
+        return MediaLease(self._outbox, self.worker, seen, sockets, flush_soon=self._flush_soon)
+
+    def bring(self, actor: CallActor) -> None:
+        """Have the streams of a call where leases are."""
+        actor.media.move(self.worker, self._outbox.media[self.worker])
+
+    @property
+    def open(self) -> list[MediaLease]:
+        """Those that no call has taken over."""
+        return [owner for owner in self._outbox.streams.values() if isinstance(owner, MediaLease)]

@@ -5,7 +5,7 @@ The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is
 
 import errno
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.messages import Response
@@ -37,11 +37,7 @@ from ..call.state import TRANSPORT_FAILED, State
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, cause_of, reason_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
 from . import digits as call_digits
-from . import media_ports
-from .call import UNREAD_DIGITS
-
-if TYPE_CHECKING:
-    from .call import Call
+from .call import UNREAD_DIGITS, Call
 
 _TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
 _NOT_THE_USERS: Final = frozenset(
@@ -53,7 +49,7 @@ _NOT_THE_USERS: Final = frozenset(
 """headers of a response that the transaction, the dialog or the description decides, not who answers (C18)"""
 
 
-def take(call: "Call", notice: Notice) -> None:
+def take(call: Call, notice: Notice) -> None:
     """Deal with one notice of the call's actor."""
     _HANDLERS[notice.__class__](call, notice)
 
@@ -66,23 +62,21 @@ def _resolve(future: Any, result: Any = None) -> None:
 # ---- set-up
 
 
-def _on_incoming(call: "Call", notice: Incoming) -> None:
+def _on_incoming(call: Call, notice: Incoming) -> None:
     param = call.param
     param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
     if not notice.reinvite:
         call.invite_request = notice.request
         if not call.actor.awaits_answer:
             return  # its caller has given up already
-        if notice.request.replaces is not None and call.worker.replacements.take_over(call, notice.request):
-            return
-        call.worker.arrivals.announce(call, notice.request)
+        call.owner.call_came(call, notice.request)
         return
     if param.clear_sdp:
         call.clear_sdp()
     answer_invite(call, notice)
 
 
-def answer_invite(call: "Call", notice: Incoming) -> None:
+def answer_invite(call: Call, notice: Incoming) -> None:
     """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18).
 
     What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows.
@@ -96,7 +90,7 @@ def answer_invite(call: "Call", notice: Incoming) -> None:
     )
 
 
-def _answer_with(call: "Call", reply: Any, rung: int) -> None:
+def _answer_with(call: Call, reply: Any, rung: int) -> None:
     """Send what a callback returned. rung: how often the call had rung before it."""
     if not call.actor.awaits_answer:
         return
@@ -112,12 +106,12 @@ def _answer_with(call: "Call", reply: Any, rung: int) -> None:
         call.accept()
 
 
-def _on_progress(call: "Call", notice: Progress) -> None:
+def _on_progress(call: Call, notice: Progress) -> None:
     if call.param.cb_preliminary is not None:
         call.call_back(call.param.cb_preliminary, call, notice.response.status, notice.response)
 
 
-def _on_answered(call: "Call", notice: Answered) -> None:
+def _on_answered(call: Call, notice: Answered) -> None:
     param = call.param
     param.sdp_peer = call.actor.media.exchange.remote
     call.error = None
@@ -125,12 +119,12 @@ def _on_answered(call: "Call", notice: Answered) -> None:
         call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
     _start_media(call)
     _resolve(call.up)
-    call.worker.book.answered(call)
+    call.owner.call_answered(call)
     if not notice.reinvite and call.on_up is not None:
         call.on_up(call)
 
 
-def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
+def _on_acknowledged(call: Call, notice: Acknowledged) -> None:
     param = call.param
     param.sdp_peer = call.actor.media.exchange.remote or param.sdp_peer
     if param.cb_established is not None:
@@ -142,17 +136,17 @@ def _on_acknowledged(call: "Call", notice: Acknowledged) -> None:
             call.on_up(call)
 
 
-def _start_media(call: "Call") -> None:
+def _start_media(call: Call) -> None:
     if call.state is State.OVER:
         return
     if call.param.init_media is not None:
-        media_ports.show(call)
+        call.ports.show(call.param)
         call.call_back(call.param.init_media, call, call.param)
     else:
         call.restart_media()
 
 
-def _on_refused(call: "Call", notice: Refused) -> None:
+def _on_refused(call: Call, notice: Refused) -> None:
     param, cause = call.param, notice.cause
     error: CallTimeout | CallRejected | CallEnded | MediaError
     if call.actor.crash is not None:
@@ -195,15 +189,15 @@ def _failure_info(notice: Refused) -> dict[str, Any]:
 # ---- within the call
 
 
-def _on_peer_request(call: "Call", notice: PeerRequest) -> None:
+def _on_peer_request(call: Call, notice: PeerRequest) -> None:
     request = notice.request
     if request.method == "NOTIFY" and call.param.cb_notify is not None:
         call.call_back(call.param.cb_notify, call, request)
     if notice.request_id:
-        call.actor.respond(notice.request_id, 200, (), call.worker.actor_loop.now())
+        call.actor.respond(notice.request_id, 200, (), call.actor_loop.now())
 
 
-def _on_request_done(call: "Call", notice: RequestDone) -> None:
+def _on_request_done(call: Call, notice: RequestDone) -> None:
     if notice.method in ("BYE", "CANCEL"):
         if notice.method == "BYE":
             told, call.bye_arguments = call.bye_arguments, ()
@@ -241,7 +235,7 @@ def _will_report(accepted: Response | None) -> bool:
     return (said or "").partition(";")[0].strip().lower() != "false"
 
 
-def _tell_end(call: "Call", method: str, arguments: Mapping[str, Any]) -> None:
+def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
     """Our BYE or CANCEL has its final response, or never gets one (C13, C32, C33)."""
     param = call.param
     default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel
@@ -252,11 +246,11 @@ def _tell_end(call: "Call", method: str, arguments: Mapping[str, Any]) -> None:
         call.call_back(callback, param.merged(more))
 
 
-def _on_transfer_asked(call: "Call", notice: TransferAsked) -> None:
-    call.worker.transfer_asked(call, notice.request_id, notice.request)
+def _on_transfer_asked(call: Call, notice: TransferAsked) -> None:
+    call.owner.transfer_asked(call, notice.request_id, notice.request)
 
 
-def _on_transfer_news(call: "Call", notice: TransferNews) -> None:
+def _on_transfer_news(call: Call, notice: TransferNews) -> None:
     if not notice.final:
         return
     _, future = call.requests.pop(notice.request_id, (None, None))
@@ -268,22 +262,22 @@ def _on_transfer_news(call: "Call", notice: TransferNews) -> None:
         future.set_exception(CallRejected(notice.status, notice.reason))
 
 
-def _on_digit(call: "Call", notice: Digit) -> None:
+def _on_digit(call: Call, notice: Digit) -> None:
     call.digits_received += notice.event
     call.digit_mode = notice.mode
     if notice.mode == "info":
-        call.worker.book.digit("received", "info")
+        call.owner.digit_came(notice.mode)
     ended_play = call.media_requests.digit(notice.event) if call.media_requests is not None else False
     if not ended_play:
         if len(call.unread) == UNREAD_DIGITS:
-            call.worker.count_unread_dropped()
+            call.owner.digit_dropped()
         call.unread.append(notice.event)
     if call.param.cb_dtmf is not None:
         call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
     _resolve(call.digit_waiter)
 
 
-def _on_digits_done(call: "Call", notice: DigitsDone) -> None:
+def _on_digits_done(call: Call, notice: DigitsDone) -> None:
     events, done = call.sending.pop(notice.request_id, ("", None))
     digits = call_digits.digits_of(events)
     sent = digits if notice.status == "OK" else digits[: notice.sent]
@@ -296,7 +290,7 @@ def _on_digits_done(call: "Call", notice: DigitsDone) -> None:
         done.set_exception(CallError(notice.reason))
 
 
-def _on_source_done(call: "Call", notice: SourceDone) -> None:
+def _on_source_done(call: Call, notice: SourceDone) -> None:
     _, failed, why = notice.reason.partition("error: ")
     if failed:
         _on_media_refused(call, MediaRefused("SetSource", why, notice.request_id))
@@ -306,24 +300,24 @@ def _on_source_done(call: "Call", notice: SourceDone) -> None:
         _tell_done(call)
 
 
-def _source_ended(call: "Call", why: str = "") -> None:
+def _source_ended(call: Call, why: str = "") -> None:
     """What the call sends has no more, or cannot be had: that is `cb_rtp_done`'s, or else the end of the call."""
     call.actor.media.source_ended()
     if call.param.cb_rtp_done is not None:
         _tell_done(call)
     elif why:
-        call.actor.hang_up(call.worker.actor_loop.now(), f"{MEDIA_REFUSED}: {why}")
-        call.worker.actor_loop.touch(call.actor)
+        call.actor.hang_up(call.actor_loop.now(), f"{MEDIA_REFUSED}: {why}")
+        call.actor_loop.touch(call.actor)
     elif call.handler is not None:
         call.hang_up()
 
 
-def _tell_done(call: "Call") -> None:
+def _tell_done(call: Call) -> None:
     if call.param.cb_rtp_done is not None:
         call.call_back(call.param.cb_rtp_done, call)
 
 
-def _on_frames_asked(call: "Call", notice: FramesAsked) -> None:
+def _on_frames_asked(call: Call, notice: FramesAsked) -> None:
     """Ask a callback source for frames, in order, up to what is wanted."""
     read = call.handler.read if call.handler is not None else None
     frames = []
@@ -341,28 +335,26 @@ def _on_frames_asked(call: "Call", notice: FramesAsked) -> None:
             stamp = -1 if timestamp is None else timestamp
             frames.append((payload, -1 if payload_type is None else payload_type, int(marker or 0), stamp))
     call.actor.media.provide(notice.line, tuple(frames), end)
-    call.worker.actor_loop.flush_soon()
+    call.actor_loop.flush_soon()
 
 
-def _on_frames_came(call: "Call", notice: FramesCame) -> None:
+def _on_frames_came(call: Call, notice: FramesCame) -> None:
     write = call.handler.write if call.handler is not None else None
     if write is not None:
         for payload, sequence_number, timestamp, payload_type, _ in notice.frames:
             write(payload, sequence_number, timestamp, notice.line, payload_type)
 
 
-def _on_silent(call: "Call", notice: MediaSilent) -> None:
-    call.worker.book.media.silent(call.call_id, notice.level, notice.seconds)
-    if notice.level != "limit":
-        return
-    call.failure = call.failure or "silent"
-    call.worker.on_silent(call)
+def _on_silent(call: Call, notice: MediaSilent) -> None:
+    if notice.level == "limit":
+        call.failure = call.failure or "silent"
+    call.owner.media_silent(call, notice.level, notice.seconds)
 
 
-def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
+def _on_media_refused(call: Call, notice: MediaRefused) -> None:
     """Log and count it; tell whoever waits for it, else it is the call's failure and the end of its source."""
     command, reason, number = notice.command, notice.reason, notice.request_id
-    call.worker.book.media.refused(call.call_id, command, reason, call.worker.actor_loop.now())
+    call.owner.media_refused(call, command, reason)
     if command == "OpenStream":  # the actor ends the call
         call.media_error = reason
         if reason_of(cause_of(reason)) == MEDIA_REFUSED:
@@ -383,7 +375,7 @@ def _on_media_refused(call: "Call", notice: MediaRefused) -> None:
         _source_ended(call, reason)
 
 
-def _on_media_done(call: "Call", notice: MediaDone) -> None:
+def _on_media_done(call: Call, notice: MediaDone) -> None:
     if call.media_requests is not None:
         call.media_requests.done(notice.request_id)
 
@@ -391,7 +383,7 @@ def _on_media_done(call: "Call", notice: MediaDone) -> None:
 # ---- the end
 
 
-def _fail_sending(call: "Call") -> None:
+def _fail_sending(call: Call) -> None:
     """No stream will say what became of digits."""
     for _, done in call.sending.values():
         if not done.done():
@@ -399,7 +391,7 @@ def _fail_sending(call: "Call") -> None:
     call.sending.clear()
 
 
-def _on_over(call: "Call", notice: Over) -> None:
+def _on_over(call: Call, notice: Over) -> None:
     if call.state is not State.OVER:
         return  # `cb_final` has sent its INVITE once more (C31)
     call.fail_waiters(call.ended())
@@ -416,7 +408,7 @@ def _on_over(call: "Call", notice: Over) -> None:
             call.call_back(call.param.recv_bye, call.param)
 
 
-def _on_closed(call: "Call", notice: Closed) -> None:
+def _on_closed(call: Call, notice: Closed) -> None:
     if call.closed or call.state is not State.OVER:
         return
     call.closed = True
@@ -424,14 +416,14 @@ def _on_closed(call: "Call", notice: Closed) -> None:
     try:
         _clean_up(call)
     finally:  # a callback that fails must not keep the call for ever
-        call.worker.call_over(call)
+        call.owner.call_settled(call)
     for waiter in call.over_waiters:
         _resolve(waiter)
     if call.on_over is not None:
         call.on_over(call)
 
 
-def _clean_up(call: "Call") -> None:
+def _clean_up(call: Call) -> None:
     """Run `cb_cleanup`, once."""
     callback, call.param.cb_cleanup = call.param.cb_cleanup, None
     if callback is not None:

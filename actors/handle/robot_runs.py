@@ -34,7 +34,7 @@ async def _run(call: Call, robot: Robot) -> None:
         raise
     except FAILURES as error:
         if not call.actor.ended_by(error):
-            call.worker.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
+            call.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
             call.failure = "scenario_error"
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)

@@ -214,7 +214,8 @@ def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None
                     await until(lambda: not any(worker.actors.live for worker in workers))
                 for worker in workers:  # what their transactions would wait for, another 32 s, is not the point here
                     for call in [each.user for each in worker.actors.calls]:
-                        worker.abandon(call)
+                        call.actor.abandon(worker.actor_loop.now())
+                        worker.actor_loop.touch(call.actor)
                 await until(lambda: not any(worker.entries.actors for worker in workers))
 
             await some()

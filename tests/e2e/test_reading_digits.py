@@ -19,7 +19,7 @@ def presses(call: Call, *keys: tuple[float, str]) -> None:
     loop = asyncio.get_running_loop()
     for delay, digit in keys:
         loop.call_later(delay, call.actor._notify, Digit(digit, 100, "rfc4733"))
-        loop.call_later(delay, call.worker.actor_loop.flush_soon)
+        loop.call_later(delay, call.actor_loop.flush_soon)
 
 
 async def up(alice: UserAgent, bob: UserAgent, **param: Any) -> Call:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call_worker.worker import CallWorker
 from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, agent
 from tests.e2e.waiting import until
@@ -315,7 +316,8 @@ def test_a_transfer_that_sipp_asks_for_leads_to_a_call_and_two_reports(tmp_path:
 
     async def hangs_up_both(call: Call) -> None:
         await answers(call)
-        worker = call.worker
+        worker = call.owner
+        assert isinstance(worker, CallWorker)
         await until(lambda: len(worker.actors.live) == 1)
         for each in list(worker.actors.live.values()):
             each.hang_up()

@@ -1,6 +1,6 @@
 """How a call is booked: one outcome, its delays, its row; on real calls over the virtual wire."""
 
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import pytest
 
@@ -13,13 +13,11 @@ from sipswarm.actors.handle.parameters import CallParameters
 from sipswarm.sipcore.transaction.stateless import refuse
 from tests.actors.phones import ALICE, BOB, Line, Phone
 
-if TYPE_CHECKING:
-    from sipswarm.actors.call_worker.worker import CallWorker
-
 
 def book_of(phone: Phone) -> Call:
     """A call handle for the actor of a phone; no worker is asked for anything here."""
-    return Call.__new__(Call).begin(cast("CallWorker", None), phone.call, "load", CallParameters())
+    nobody: Any = None
+    return Call.__new__(Call).begin(nobody, nobody, nobody, phone.call, "load", CallParameters())
 
 
 def call_that_gets(status: int, ring_timeout: float = 180.0) -> tuple[Phone, Phone, Line]:
