@@ -146,9 +146,9 @@ class CallBook:
         for call in calls:
             key = (call.scenario, "uac" if call.is_uac else "uas", STATE_LABELS[call.state])
             counts[key] = counts.get(key, 0) + 1
-            if call.unread:
-                unread += len(call.unread)
-                deepest = max(deepest, len(call.unread))
+            if call.keypad.unread:
+                unread += len(call.keypad.unread)
+                deepest = max(deepest, len(call.keypad.unread))
         cell = self._totals.cell
         cell("sipswarm_actors_active", "call").value = sum(counts.values())
         cell("sipswarm_actors_active", "registration").value = registrations
@@ -212,7 +212,7 @@ class CallBook:
             ("spurious", row.digits_wrong - swapped),
         ):
             if count:
-                self._totals.cell("sipswarm_dtmf_errors_total", call.digit_mode, kind).value += count
+                self._totals.cell("sipswarm_dtmf_errors_total", call.keypad.mode, kind).value += count
 
     def _observe_uac(self, row: CallFinished, first: float) -> None:
         totals, scenario = self._totals, row.scenario

@@ -6,7 +6,6 @@ notices mean for callbacks is in `notice_handlers`.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,23 +26,21 @@ from ..diagnosis.foreign_text import shown
 from ..errors import CallEnded, CallError, ConfigurationError, MediaError
 from ..identity import written_address
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import Callback, ask, invoke
+from ..runtime.callbacks import Callback, ask, invoke, takes
 from ..trace.ladder import Ladder
 from ..trace.recorder import CallRecord
 from . import credentials
 from . import digits as call_digits
 from .call_owner import CallOwner, Placer
-from .dtmf_methods import dtmf_modes
+from .digits import CallDigits
 from .given_text import checked_callback, checked_pairs, checked_request, checked_text
-from .media_handlers import MediaHandler, checked_handler, recording_sink
+from .media_handlers import MediaHandler, checked_handler, played_source, recording_sink
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
 from .media_requests import MediaRequest, MediaRequests
-from .media_values import checked_source
 from .parameters import RING_TIME, CallParameters
+from .waiters import Waiters
 
-UNREAD_DIGITS: Final = 64
-"""received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
 GRACE: Final = 30.0
 """seconds that the coroutines of a call have for their own clean-up after its end"""
 
@@ -56,24 +53,16 @@ class Call:
 
     Attributes:
         param: the connection parameters (man page C1).
-        digits_sent, digits_received: the digits of this call, in order.
-        error: the exception that ended the set-up, if any.
     """
 
     to = ""
     """who was called, for a call that we placed"""
     invite_request: Request | None = None
     """the INVITE of a call that came in"""
-    error: CallError | None = None
-    """what the last INVITE of ours failed with"""
     failure = ""
     """the expectation that was missed, by name"""
-    digits_sent = ""
-    digits_received = ""
     expected_digits = ""
     """what the peer should send, for the judgement"""
-    digit_mode = "rfc4733"
-    """how the last digit came: rfc4733, inband or info"""
     on_up: "Callable[[Call], None] | None" = None
     """called when the call is established"""
     on_over: "Callable[[Call], None] | None" = None
@@ -101,17 +90,11 @@ class Call:
     """seconds after the end until coroutines that still run for the call are cancelled"""
     tasks: "frozenset[asyncio.Task[None]] | set[asyncio.Task[None]]" = frozenset()
     """robots and callbacks that run for this call"""
-    up: asyncio.Future[None] | None = None
-    digit_waiter: asyncio.Future[None] | None = None
     bye_arguments: Sequence[Mapping[str, Any]] = ()
     cancel_arguments: Sequence[Mapping[str, Any]] = ()
     """of each `bye` and `cancel` that is to be told of the response"""
     transfers: frozenset[int] = frozenset()
     """requests whose outcome the peer reports later"""
-    digits_number = 0
-    """of the last `send_digits`"""
-    digits_due = 0.0
-    """monotonic time by which the digits that were queued are out"""
     _grace_timer: asyncio.TimerHandle | None = None
 
     _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
@@ -147,14 +130,15 @@ class Call:
         """who owns the call; not for users"""
         self.actor_loop = actor_loop
         """runs the call; not for users"""
+        self.waiters = Waiters(actor, actor_loop)
+        """futures of this call; not for users"""
+        self.keypad = CallDigits(actor, actor_loop, self.waiters)
+        """its digits; not for users"""
         self.ports = CallMediaPorts(actor, media_leases)
         """media ports of the user's own; not for users"""
         self.scenario = scenario
-        self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
-        self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
         self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
         self.over_waiters: list[asyncio.Future[None]] = []
-        self._waiters: set[asyncio.Future[Any]] = set()
         self._unplaced = None
         actor.user = self
         self.media_requests = None
@@ -196,6 +180,21 @@ class Call:
     def status(self) -> int:
         """Final status of the INVITE; 0 = none yet."""
         return self.actor.answer_status
+
+    @property
+    def error(self) -> CallError | None:
+        """What the last INVITE of ours failed with."""
+        return self.waiters.error
+
+    @property
+    def digits_sent(self) -> str:
+        """The digits that were sent, in order."""
+        return self.keypad.sent
+
+    @property
+    def digits_received(self) -> str:
+        """The digits that came, in order."""
+        return self.keypad.received
 
     @property
     def is_uac(self) -> bool:
@@ -284,11 +283,11 @@ class Call:
         Raises:
             CallEnded: the caller gave up, or the offer could not be taken.
         """
-        self.raise_if_over()
+        self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
-        self.up = self.future()
+        self.waiters.renew_up()
         self.accept(pairs)
-        await self.up
+        await self.waiters.is_up()
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there.
@@ -296,7 +295,7 @@ class Call:
         Raises:
             CallEnded: the caller gave up.
         """
-        self.raise_if_over()
+        self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         self.ports.take_over(self.param)
         hold, self.param.call_on_hold = self.param.call_on_hold, False
@@ -321,10 +320,8 @@ class Call:
         """
         if self.actor.state is State.UP:
             return
-        self.raise_if_over()
-        if self.up is None:
-            self.up = self.future()
-        await self.up
+        self.waiters.raise_if_over()
+        await self.waiters.is_up()
 
     async def reinvite(self, **param: Any) -> "Call":
         """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
@@ -340,16 +337,20 @@ class Call:
         if self._unplaced is not None:
             return await self._unplaced[0].place(self._unplaced[1], self.set_param(**param).param, self)
         if "resp40x" in param or "auth" in param:
-            credentials.prepare(self, param.pop("resp40x", None), param.pop("auth", None))
-        while param.get("cb_final", self.param.cb_final) is None and self.up is not None and not self.up.done():
-            await asyncio.wait((self.up,))  # one after the other: each waits for the answer to its own
-        self.raise_if_over()
+            challenge = param.pop("resp40x", None)
+            credentials.prepare(self.actor.session, challenge, param.pop("auth", None))
+            if challenge is not None and self.state is State.OVER and self.actor.session.was_challenged:
+                self._reopened()
+        waiters = self.waiters
+        while param.get("cb_final", self.param.cb_final) is None and waiters.up is not None and not waiters.up.done():
+            await asyncio.wait((waiters.up,))  # one after the other: each waits for the answer to its own
+        self.waiters.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
         self.set_param(**param)
-        self.up = self.future() if self.param.cb_final is None else None
+        waiters.renew_up(awaited=self.param.cb_final is None)
         self.send_invite(clear=clear)
-        if self.up is not None:
-            await self.up
+        if waiters.up is not None:
+            await waiters.up
         return self
 
     async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
@@ -361,13 +362,13 @@ class Call:
             CallRejected, CallTimeout: what was agreed before holds. 488 also for a 2xx whose answer is of no use.
             LocalProtocolError: an offer of either side is open, or nothing is agreed yet; nothing was sent.
         """
-        self.raise_if_over()
+        self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         self.set_param(**param)
         self.ports.take_over(self.param)
         number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.call_on_hold)
         self.param.call_on_hold = False
-        done: asyncio.Future[Response] = self.future()
+        done: asyncio.Future[Response] = self.waiters.future()
         self.requests[number] = (None, done)
         self.actor_loop.touch(self.actor)
         return await done
@@ -460,11 +461,11 @@ class Call:
             ConfigurationError: method, headers or content type cannot be written, or it is an UPDATE with an offer,
                 which is `update`'s; nothing was sent.
         """
-        self.raise_if_over()
+        self.waiters.raise_if_over()
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final)
         request_id = self.actor.request(method, octets, kind, pairs, self.actor_loop.now())
-        future: asyncio.Future[Response] = self.future()
+        future: asyncio.Future[Response] = self.waiters.future()
         if cb_final is not None:
             future.cancel()
         self.requests[request_id] = (cb_final, None if cb_final is not None else future)
@@ -479,10 +480,10 @@ class Call:
         Raises:
             CallRejected: the peer refused, or its call to the target failed.
         """
-        self.raise_if_over()
+        self.waiters.raise_if_over()
         address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
-        done: asyncio.Future[Response] = self.future()
+        done: asyncio.Future[Response] = self.waiters.future()
         request_id = self.actor.refer(address, replaces, "", self.actor_loop.now())
         self.requests[request_id] = (None, done)
         self.transfers |= {request_id}
@@ -516,13 +517,21 @@ class Call:
             CallEnded: the call ended before all digits were out; `digits_sent` has those that were. One is out when its
                 first end packet, its whole tone or the response to its INFO is there.
         """
-        self.raise_if_over()
-        modes = dtmf_modes(methods)
-        call_digits.check(events, duration)
+        self.waiters.raise_if_over()
+        modes = call_digits.checked(events, duration, methods)
         if cb_final is not None:
-            self.spawn(call_digits.send_with_callback(self, events, duration, modes, cb_final))
+            self.spawn(self._send_with_callback(events, duration, modes, cb_final))
             return
-        await call_digits.send(self, events, duration, modes)
+        await self.keypad.send(events, duration, modes, self.request)
+
+    async def _send_with_callback(self, events: str, duration: int, modes: tuple[str, ...], callback: Callback) -> None:
+        """Send digits, and tell the callback "OK" when all are out, "FAIL" and why when not (C37)."""
+        try:
+            await self.keypad.send(events, duration, modes, self.request)
+        except CallError as error:
+            self.call_back(callback, *(("FAIL", str(error)) if takes(callback, 2) else ("FAIL",)))
+        else:
+            self.call_back(callback, "OK")
 
     async def digits(
         self,
@@ -546,19 +555,19 @@ class Call:
             CallEnded: the call ended before.
             ConfigurationError: nothing would end the input.
         """
-        return await call_digits.collect(self, count, timeout, until, between, first)
+        return await self.keypad.collect(count, timeout, until, between, first)
 
     def flush_digits(self) -> str:
         """Drop the digits that came and were not read, before a question; returns them."""
-        dropped = "".join(self.unread)
-        self.unread.clear()
+        dropped = "".join(self.keypad.unread)
+        self.keypad.unread.clear()
         return dropped
 
     async def received_digits(self) -> AsyncIterator[str]:
         """Each digit as it comes in, until the call ends."""
         while True:
             try:
-                digit = await call_digits.next_digit(self)
+                digit = await self.keypad.next_digit()
             except CallEnded:
                 return
             yield digit
@@ -603,7 +612,7 @@ class Call:
         """
         if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
             raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
-        wanted = checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
+        wanted = played_source(source, repeat)
         return self._ask(lambda requests: requests.play(wanted, until))
 
     def stop_playing(self) -> None:
@@ -649,11 +658,11 @@ class Call:
         """Ask something of the media; of a call that is over it fails."""
         if self.actor.state is State.OVER:
             failed = MediaRequest(loop=self.actor_loop.loop)
-            failed.set_exception(self.ended())
+            failed.set_exception(self.waiters.ended())
             failed.exception()  # nobody has to wait
             return failed
         if self.media_requests is None:
-            make, actor_loop = partial(self.future, MediaRequest), self.actor_loop
+            make, actor_loop = partial(self.waiters.future, MediaRequest), self.actor_loop
             self.media_requests = MediaRequests(self.actor.media, make, actor_loop.flush_soon, actor_loop.loop)
         return request(self.media_requests)
 
@@ -665,46 +674,15 @@ class Call:
 
     # ---- waiting and calling back, for the parts of a call
 
-    def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
-        """A future that fails with `CallEnded` when the call ends first."""
-        future = kind(loop=self.actor_loop.loop)
-        self._waiters.add(future)
-        future.add_done_callback(self._settled)
-        return future
-
-    def _settled(self, future: "asyncio.Future[Any]") -> None:
-        self._waiters.discard(future)
-        if future is self.up:
-            self.up = None  # its error holds frames that hold us
-        elif future is self.digit_waiter:
-            self.digit_waiter = None
-        if not future.cancelled():
-            future.exception()  # nobody has to wait: then nothing is reported as forgotten
-
-    def fail_waiters(self, error: CallError) -> None:
-        """The call is over: everything that waits on it fails."""
-        for waiter in list(self._waiters):
-            if not waiter.done():
-                waiter.set_exception(error)
-
-    def reopened(self) -> None:
+    def _reopened(self) -> None:
         """Its first INVITE is sent once more: what was over is not."""
-        self.closed, self.error = False, None
+        self.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were given back
+        self.closed = False
+        self.waiters.forgive()
         if self._grace_timer is not None:
             self._grace_timer.cancel()
             self._grace_timer = None
-
-    def ended(self) -> CallEnded:
-        """What awaits on this call raise at its end; with its cause, where our own code failed."""
-        error = CallEnded(self.actor.cause)
-        error.__cause__ = self.actor.crash
-        return error
-
-    def raise_if_over(self) -> None:
-        """Raise what ended the call, if it is over."""
-        if self.actor.state is State.OVER:
-            was_up = self.times.answered > 0  # then an error is that of a re-INVITE
-            raise self.ended() if was_up or self.error is None else self.error.again()
+        self.owner.reopen(self)
 
     def call_back(self, callback: Callback, *arguments: Any) -> Any:
         """Invoke a callback of any form; a coroutine runs as a task of the call."""

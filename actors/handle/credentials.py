@@ -4,27 +4,21 @@ RFC 3261 section 22.2: the same call, a higher CSeq, the Digest for the nonce of
 `sipcore.auth.digest`'s; without these arguments the session answers challenges by itself.
 """
 
-from typing import TYPE_CHECKING
-
 from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.session.invite_session import InviteSession
 
-from ..call.state import State
 from ..errors import ConfigurationError
 from ..identity import Auth, Keyring
 
-if TYPE_CHECKING:
-    from .call import Call
 
-
-def prepare(call: "Call", challenge: Response | None, auth: Auth | None) -> None:
-    """Make the next INVITE of a call carry credentials; one that is over only because it lacked them is taken up again.
+def prepare(session: InviteSession, challenge: Response | None, auth: Auth | None) -> None:
+    """Make the next INVITE of a session carry credentials.
 
     challenge: the 401 or 407 to be answered at once; None = use `auth` when the next challenge comes.
 
     Raises:
         ConfigurationError: no credentials, or none for the realm of the challenge.
     """
-    session = call.actor.session
     credentials = session.config.credentials
     if auth is not None:
         keyring = Keyring(auth)
@@ -34,7 +28,3 @@ def prepare(call: "Call", challenge: Response | None, auth: Auth | None) -> None
         raise ConfigurationError("resp40x needs auth, since the user agent has no credentials")
     if not session.authorize(challenge, credentials):
         raise ConfigurationError("resp40x: auth has nothing for its realm, or it is no challenge that can be answered")
-    if challenge is not None and call.state is State.OVER and session.was_challenged:
-        call.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were given back
-        call.reopened()
-        call.owner.reopen(call)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
@@ -16,9 +16,6 @@ from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, answers_later
 from .file_names import file_name
 from .media_values import AHEAD, checked_sink, checked_source
-
-if TYPE_CHECKING:
-    from .call import Call
 
 FrameWriter = Callback
 """called as (payload, sequence number, timestamp, channel, payload type) for each frame received: a function, an object
@@ -28,6 +25,13 @@ FrameReader = Callback
 or None at the end"""
 _WRITTEN: Final = 5
 _READ: Final = 2
+
+
+class _Starts(Protocol):
+    """A call, as far as a media handler starts on it."""
+
+    def start_under_plays(self, handler: "MediaHandler") -> None:
+        """Run a media handler; what is played goes on over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class MediaHandler:
         object.__setattr__(self, "read", _function("read", self.read, _READ))
         object.__setattr__(self, "write", _function("write", self.write, _WRITTEN))
 
-    def __call__(self, call: "Call", param: object) -> None:
+    def __call__(self, call: "_Starts", param: object) -> None:
         """Start on a call, as `init_media`."""
         call.start_under_plays(self)
 
@@ -57,6 +61,11 @@ def checked_handler(given: object) -> MediaHandler:
     if not isinstance(given, MediaHandler):
         raise ConfigurationError(f"{given!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
     return given
+
+
+def played_source(source: object, repeat: int) -> Source:
+    """What `Call.play` plays: a file by its name, or a source. repeat: rounds of a file."""
+    return checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
 
 
 def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | None:

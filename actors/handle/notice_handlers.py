@@ -35,9 +35,8 @@ from ..call.notices import (
 )
 from ..call.state import TRANSPORT_FAILED, State
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, cause_of, reason_of
-from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
-from . import digits as call_digits
-from .call import UNREAD_DIGITS, Call
+from ..errors import CallEnded, CallRejected, CallTimeout, MediaError
+from .call import Call
 
 _TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
 _NOT_THE_USERS: Final = frozenset(
@@ -114,11 +113,11 @@ def _on_progress(call: Call, notice: Progress) -> None:
 def _on_answered(call: Call, notice: Answered) -> None:
     param = call.param
     param.sdp_peer = call.actor.media.exchange.remote
-    call.error = None
+    call.waiters.forgive()
     if param.cb_final is not None:
         call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
     _start_media(call)
-    _resolve(call.up)
+    call.waiters.accepted()
     call.owner.call_answered(call)
     if not notice.reinvite and call.on_up is not None:
         call.on_up(call)
@@ -131,7 +130,7 @@ def _on_acknowledged(call: Call, notice: Acknowledged) -> None:
         call.call_back(param.cb_established, "OK", call)
     _start_media(call)
     if not notice.reinvite:
-        _resolve(call.up)
+        call.waiters.accepted()
         if call.on_up is not None:
             call.on_up(call)
 
@@ -150,7 +149,7 @@ def _on_refused(call: Call, notice: Refused) -> None:
     param, cause = call.param, notice.cause
     error: CallTimeout | CallRejected | CallEnded | MediaError
     if call.actor.crash is not None:
-        error = call.ended()
+        error = call.waiters.ended()
     elif MEDIA_REFUSED in (reason_of(call.cause), reason_of(notice.reason)):
         error = MediaError(call.media_error)
     elif cause in _TIMEOUTS:
@@ -163,13 +162,12 @@ def _on_refused(call: Call, notice: Refused) -> None:
         error = CallEnded(cause.value)
     else:
         error = CallRejected(notice.status, notice.reason, notice.response)
-    call.error = error
+    call.waiters.failed(error)
     if param.cb_final is not None:
         call.call_back(param.cb_final, "FAIL", call, _failure_info(notice))
     if cause is Cause.NO_ANSWER and param.cb_noanswer is not None:
         call.call_back(param.cb_noanswer, "NOANSWER", call, _failure_info(notice))
-    if call.up is not None and not call.up.done():
-        call.up.set_exception(error.again())
+    call.waiters.refused(error)
 
 
 def _failure_info(notice: Refused) -> dict[str, Any]:
@@ -263,31 +261,20 @@ def _on_transfer_news(call: Call, notice: TransferNews) -> None:
 
 
 def _on_digit(call: Call, notice: Digit) -> None:
-    call.digits_received += notice.event
-    call.digit_mode = notice.mode
+    keypad = call.keypad
+    keypad.came(notice.event, notice.mode)
     if notice.mode == "info":
         call.owner.digit_came(notice.mode)
     ended_play = call.media_requests.digit(notice.event) if call.media_requests is not None else False
-    if not ended_play:
-        if len(call.unread) == UNREAD_DIGITS:
-            call.owner.digit_dropped()
-        call.unread.append(notice.event)
+    if not ended_play and keypad.keep(notice.event):
+        call.owner.digit_dropped()
     if call.param.cb_dtmf is not None:
         call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
-    _resolve(call.digit_waiter)
+    keypad.wake()
 
 
 def _on_digits_done(call: Call, notice: DigitsDone) -> None:
-    events, done = call.sending.pop(notice.request_id, ("", None))
-    digits = call_digits.digits_of(events)
-    sent = digits if notice.status == "OK" else digits[: notice.sent]
-    call.digits_sent += sent
-    if done is None or done.done():
-        return
-    if notice.status == "OK" or (sent and sent == digits):  # a peer may hang up on the last digit
-        done.set_result(None)
-    else:
-        done.set_exception(CallError(notice.reason))
+    call.keypad.done(notice)
 
 
 def _on_source_done(call: Call, notice: SourceDone) -> None:
@@ -383,20 +370,12 @@ def _on_media_done(call: Call, notice: MediaDone) -> None:
 # ---- the end
 
 
-def _fail_sending(call: Call) -> None:
-    """No stream will say what became of digits."""
-    for _, done in call.sending.values():
-        if not done.done():
-            done.set_exception(call.ended())
-    call.sending.clear()
-
-
 def _on_over(call: Call, notice: Over) -> None:
     if call.state is not State.OVER:
         return  # `cb_final` has sent its INVITE once more (C31)
-    call.fail_waiters(call.ended())
+    call.waiters.fail()
     if not call.actor.media.running:
-        _fail_sending(call)  # else the stream says at its end what is out
+        call.keypad.fail()  # else the stream says at its end what is out
     if call.media_requests is not None:
         call.media_requests.close()
         call.media_requests = None  # it holds what makes futures of this call
@@ -412,7 +391,7 @@ def _on_closed(call: Call, notice: Closed) -> None:
     if call.closed or call.state is not State.OVER:
         return
     call.closed = True
-    _fail_sending(call)
+    call.keypad.fail()
     try:
         _clean_up(call)
     finally:  # a callback that fails must not keep the call for ever

@@ -204,12 +204,12 @@ class LoadGenerator:
     async def _send_digits(self, call: Call, digits: str, hold_until: float) -> bool:
         """Send digits, as soon as the peer lets us; False = not all of them left by the end of the hold."""
         now = self._worker.actor_loop.now()
-        if not await call_digits.may_send(call, hold_until - now):
+        if not await call.keypad.may_send(hold_until - now):
             return False
         out_by = max(hold_until, self._worker.actor_loop.now() + call_digits.time_of(digits, DIGIT_MS))
         bounds = call_digits.Bounds(out_by, held_until=hold_until)
         try:
-            await call_digits.send(call, digits, DIGIT_MS, DIGIT_MODES, bounds)
+            await call.keypad.send(digits, DIGIT_MS, DIGIT_MODES, call.request, bounds)
         except CallEnded:
             raise
         except CallError:  # no method for digits was negotiated, or the peer stopped us: the call is held as planned

@@ -179,7 +179,7 @@ def test_it_takes_and_sends_digits_as_tones_where_no_events_are_agreed(config: A
         call = await alice.invite(to, media="silence", sdp=sdp, media_lsocks=leases)
         await call.dtmf(digits, duration=80)
         assert await call.digits(len(digits), 10) == digits
-        assert call.digit_mode == "inband"
+        assert call.keypad.mode == "inband"
         await call.bye()
 
     answered_by(config, scenario)

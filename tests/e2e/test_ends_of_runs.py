@@ -261,7 +261,7 @@ def test_digits_that_a_hold_stops_do_not_leave_later() -> None:
         call: Call = await ua.invite(to, media="silence")
         with pytest.raises(CallError, match="the peer holds the call"):
             await call.dtmf("1234567890", duration=200)
-        await until(lambda: not call.sending)  # the stream has said what was out
+        await until(lambda: not call.keypad.sending)  # the stream has said what was out
         assert "1234567890".startswith(call.digits_sent)
         assert call.digits_sent != "1234567890"
         await call.bye()

@@ -91,7 +91,7 @@ def test_the_row_of_an_answered_call_has_its_delays_and_who_ended_it() -> None:
     book = CallBook(totals)
     call = book_of(alice)
     call.planned = 0.75
-    call.digits_sent, call.digits_received, call.expected_digits = "12", "19#", "129"
+    call.keypad.sent, call.keypad.received, call.expected_digits = "12", "19#", "129"
     row = book.finished(call, 13.0)
     assert (row.role, row.outcome, row.code, row.ended_by) == ("uac", "answered", 200, "remote")
     assert (row.started, row.lateness, row.post_dial_delay, row.answer_delay) == (1.0, 0.25, 0.0, 2.0)

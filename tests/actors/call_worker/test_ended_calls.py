@@ -58,7 +58,7 @@ def test_digits_are_held_against_what_was_expected(
     alice, _, _ = ended_by_alice(lost=False)
     totals = Totals()
     call = book_of(alice)
-    call.expected_digits, call.digits_received, call.digit_mode = expected, received, mode
+    call.expected_digits, call.keypad.received, call.keypad.mode = expected, received, mode
     CallBook(totals).finished(call, 13.0)
     found = {
         kind: totals.cell("sipswarm_dtmf_errors_total", mode, kind).value
@@ -104,8 +104,8 @@ def test_the_media_of_a_row_is_the_sum_over_the_streams_of_its_call() -> None:
 def test_what_users_have_not_read_is_a_mailbox() -> None:
     alice, bob, _ = call_that_gets(200)
     calls = [book_of(alice), book_of(bob)]
-    calls[0].unread.extend("123")
-    calls[1].unread.append("4")
+    calls[0].keypad.unread.extend("123")
+    calls[1].keypad.unread.append("4")
     totals = Totals()
     book = CallBook(totals)
     book.set_active(calls, registrations=7)
