@@ -115,7 +115,7 @@ THIRD_PARTY_HOMES = {
     "msgpack": ("actors/bus/wire.py",),
     "uvloop": ("actors/host/event_loop.py",),
     "prometheus_client": ("actors/supervisor/exposition.py",),
-    "dns": ("actors/transport/resolver.py",),
+    "dns": ("actors/transport/dns_lookup.py",),
     "click": ("actors/cli/",),
     "rich": ("actors/cli/",),
     "numpy": ("media/",),

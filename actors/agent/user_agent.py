@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
@@ -24,6 +24,7 @@ from sipswarm.sipcore.usage.registration import RegistrationSettings
 
 from ..call.notices import Incoming
 from ..call.state import State
+from ..call_worker.worker import CallWorker
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers, notice_handlers
@@ -45,16 +46,14 @@ from ..handle.robot_runs import Robot, run
 from ..identity import Auth, Identity, Keyring, contact_at
 from ..runtime.callbacks import Callback, invoke
 from ..transport.addresses import ip_version, is_address
+from ..transport.dns_records import Lookup
 from ..transport.local_addresses import usual_listeners
+from ..transport.resolver import Resolver
 from ..transport.targets import hop_of, uri_of
 from . import registering, transfers
 from .bound_node import BoundNode
 from .node import EmbeddedNode
 from .transfers import Consent
-
-if TYPE_CHECKING:
-    from ..call_worker.worker import CallWorker
-    from ..transport.resolver import Lookup, Resolver
 
 REFUSED: Final = 403
 """status for a call that the filter or `cb_create` does not want"""
@@ -78,7 +77,7 @@ class UserAgent:
     a leg only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra
     `srtp`. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict:
     refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv:
-    answers questions to DNS in place of the system's servers (`resolver.Lookup`). worker: stand on this call worker
+    answers questions to DNS in place of the system's servers (`dns_records.Lookup`). worker: stand on this call worker
     of a running node, in place of a node of our own;
     then what concerns the node (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`)
     is said there, and the user agent works without being entered.
@@ -116,10 +115,10 @@ class UserAgent:
         strict_source: bool = True,
         strict: bool = False,
         srtp: str = "off",
-        dnsresolv: "Lookup | None" = None,
+        dnsresolv: Lookup | None = None,
         trace: bool = False,
         sip_trace: str = "",
-        worker: "CallWorker | None" = None,
+        worker: CallWorker | None = None,
     ) -> None:
         for what, text in (
             ("from_", from_),
@@ -193,7 +192,7 @@ class UserAgent:
         if isinstance(self._node, BoundNode):
             return self
         if self._dnsresolv is not None:
-            worker.output.late.resolver = self._names()
+            worker.output.late.use(self._names())
         worker.arrivals.identity = self._identity
         if self._options is not None:
             worker.admission.options = tuple(self._options.items())
@@ -407,10 +406,8 @@ class UserAgent:
                 self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
         return hops
 
-    def _names(self) -> "Resolver":
+    def _names(self) -> Resolver:
         if self._resolver is None:
-            from ..transport.resolver import Resolver  # here: it loads slowly, most calls go to addresses
-
             self._resolver = Resolver(self._dnsresolv, random=Random())
         return self._resolver
 
@@ -433,7 +430,8 @@ class UserAgent:
     def _nowhere(self, host: str) -> Hop:
         """The hop of a host without an address: what is sent there is lost at once, and told so."""
         late = self._node.worker.output.late
-        late.resolver = late.resolver or self._resolver  # which knows already
+        if late.resolver is None and self._resolver is not None:
+            late.use(self._resolver)  # which knows already
         return Hop(self.legs[0].transport, host, 5060)
 
     def _leg(self, leg: int | str | None, hop: Hop) -> int:

@@ -26,7 +26,7 @@ from ..diagnosis.request_loss import Loss
 from ..errors import CallError
 from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
-from . import crashed_call, info_dtmf, own_update, request_bodies
+from . import info_dtmf, own_update, request_bodies
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NEWS,
@@ -48,6 +48,8 @@ from .notices import (
 from .state import TRANSPORT_FAILED, CallTimes, Pending, State
 
 HOLD_STYLE: Final[Hold] = "both"
+INTERNAL_ERROR: Final = "internal_error"
+"""cause of a call on which our own code has failed"""
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -92,12 +94,7 @@ class CallActor(Actor, StreamOwner):
         self.answer_phrase = ""
         """its reason phrase, where the peer wrote it"""
         self.media = CallMedia(
-            demand,
-            outbox.media[demand.worker],
-            outbox.new_stream_id,
-            sdp_id,
-            session.tokens.secret,
-            outbox.remarks,
+            demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret, outbox.remarks
         )
         self._outbox = outbox
         self._headers: Headers = ()
@@ -319,14 +316,24 @@ class CallActor(Actor, StreamOwner):
         self.media.forget()
 
     def ended_by(self, error: BaseException) -> bool:
-        """Whether an error only says that the call ended in the same moment, which is an outcome and no fault."""
+        """Whether an error only says that the call ended in the same moment."""
         return self.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
 
     def crashed(self, now: float, error: BaseException) -> None:
-        """Our own code failed on this call: end it, and whatever waits for it."""
-        unsent = crashed_call.end(self, now, error)
-        if unsent is not None:
-            self._notify(unsent)
+        """Our own code, or its user's, failed: 500 or BYE, where the peer knows of the call (RELIABILITY P9)."""
+        if self.crash is None:
+            self.crash = error.with_traceback(None)  # its frames would hold the call
+        self.cause = self.cause or INTERNAL_ERROR
+        try:
+            if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
+                self.reject(500, "", (), now)
+            else:
+                self.hang_up(now)
+        except Exception:
+            self.abandon(now)
+            raise
+        if self.state is not State.OVER and not self.session.transactions:
+            self._notify(Refused(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
             self.abandon(now)
 
     # ---- inputs

@@ -1,7 +1,7 @@
 """`sipswarm answer`: the built-in answering robot, until a signal ends it."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import click
 
@@ -12,9 +12,6 @@ from .options import AccountOptions, CalleeOptions, FleetOptions, account_option
 from .progress import choose_progress
 from .terminal import echo
 from .values import DEFAULT_METRICS, Duration, Media, SipUri
-
-if TYPE_CHECKING:
-    from .run import Fleet
 
 
 @click.command(cls=Verb)
@@ -129,7 +126,7 @@ def run_answer(
             run.say_ready(fleet.listeners, server, callee.advertised)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
-                await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet)))
+                await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet.counted, fleet.live_calls)))
             finally:
                 progress.close()
                 await fleet.close()
@@ -142,9 +139,9 @@ def run_answer(
     return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0, reload=reload)
 
 
-def _figures(fleet: "Fleet") -> dict[str, object]:
+def _figures(counted: Callable[..., float], live: int) -> dict[str, object]:
     return {
-        "calls": int(fleet.counted("sipswarm_call_attempts_total", role="uas")),
-        "live": fleet.live_calls,
-        "digits": int(fleet.counted("sipswarm_dtmf_events_total", direction="received")),
+        "calls": int(counted("sipswarm_call_attempts_total", role="uas")),
+        "live": live,
+        "digits": int(counted("sipswarm_dtmf_events_total", direction="received")),
     }

@@ -1,9 +1,9 @@
 """`sipswarm demo`: an answering fleet and a load fleet against it on loopback, judged; no arguments needed."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -13,9 +13,6 @@ from .configuration import Verb
 from .load import default_folder
 from .options import FleetOptions, fleet_options, out_option
 from .values import COUNT, DEFAULT_METRICS, Number
-
-if TYPE_CHECKING:
-    from .run import Fleet
 
 LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
 HOLD: Final = 4.0
@@ -89,7 +86,7 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
                 result = await test.finish(signals, "sipswarm demo")
         finally:
             await answering.close()
-        say_result(result, test.results, tuple(_answering_lines(answering)))
+        say_result(result, test.results, tuple(_answering_lines(answering.counted)))
         return result.exit_code
 
     def drain(within: float) -> None:
@@ -112,11 +109,11 @@ def _load(target: str, calls: int, rate: float) -> LoadConfig:
     )
 
 
-def _answering_lines(answering: "Fleet") -> Iterator[str]:
+def _answering_lines(counted: Callable[..., float]) -> Iterator[str]:
     """What the other side saw, by its own counters."""
 
     def count(name: str, **labels: str) -> int:
-        return int(answering.counted(name, **labels))
+        return int(counted(name, **labels))
 
     rtp, digits = "sipswarm_rtp_packets_total", "sipswarm_dtmf_events_total"
     yield (

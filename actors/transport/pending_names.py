@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sipswarm.sipcore.errors import SipError
 from sipswarm.sipcore.message.hop import Hop, bracketed
@@ -17,9 +17,7 @@ from sipswarm.sipcore.message.uri import Uri
 from ..diagnosis.request_loss import Loss
 from ..errors import ConfigurationError
 from .addresses import ip_version
-
-if TYPE_CHECKING:
-    from .resolver import Resolver
+from .resolver import Resolver
 
 _logger = logging.getLogger(__name__)
 MOST: Final = 256
@@ -77,6 +75,10 @@ class LateNames:
         else:
             self._lost(listener, data, host, port, "too many messages wait for DNS", Loss.LOCAL)
 
+    def use(self, resolver: Resolver) -> None:
+        """Ask this resolver from now on."""
+        self.resolver = resolver
+
     def learn(self, name: str, hops: Iterable[Hop]) -> None:
         """Remember which addresses a name led to."""
         if len(self._known) >= MOST_KNOWN:
@@ -103,8 +105,6 @@ class LateNames:
     async def _look_up(self, key: tuple[int, str, int], local: Hop) -> None:
         listener, host, port = key
         if self.resolver is None:
-            from .resolver import Resolver
-
             self.resolver = Resolver(random=Random())
         try:
             uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")

@@ -1,69 +1,31 @@
 """Where a SIP URI leads, by DNS: NAPTR, SRV, then addresses (RFC 3263, RFC 2782), never blocking the loop.
 
-Answers are kept as long as their TTL says, failures for 5 s; the same question is on its way only once. The only
-importer of dnspython; whoever tests or runs without DNS gives another `Lookup` (CALL.md `dnsresolv`).
+Answers are kept as long as their TTL says, failures for 5 s; the same question is on its way only once. A
+`Lookup` asks: `dns_lookup`, or one that a user gives (CALL.md `dnsresolv`).
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple, Protocol
-
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
+from typing import Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
 from ..errors import ConfigurationError, HostUnreachable
 from .addresses import is_address
+from .dns_records import FAILURE_TTL, LOOKUP_TIME, Answer, Lookup, Naptr, Srv
 
-FAILURE_TTL: Final = 5.0
-"""seconds for which "there is none" and "nobody answers" are kept"""
 LONGEST_TTL: Final = 86400.0
 MOST: Final = 4096
 """answers kept"""
-LOOKUP_TIME: Final = 6.0
-"""seconds for one question"""
 MOST_HOPS: Final = 16
 DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 _SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
 _SRV: Final = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
 _ADDRESSES: Final = {4: "A", 6: "AAAA"}
-
-
-class Naptr(NamedTuple):
-    """A NAPTR row (RFC 3403 section 4.1), as far as RFC 3263 reads it."""
-
-    order: int
-    preference: int
-    service: str
-    replacement: str
-
-
-class Srv(NamedTuple):
-    """An SRV row (RFC 2782)."""
-
-    priority: int
-    weight: int
-    target: str
-    port: int
-
-
-class Answer(NamedTuple):
-    """What DNS says; no rows = there is none."""
-
-    rows: tuple[Naptr | Srv | str, ...]
-    ttl: float
-    """seconds"""
-
-
-Lookup = Callable[[str, str], Awaitable[Answer]]
-"""Answers a question: (NAPTR, SRV, A or AAAA; name). Raises OSError when nobody answers."""
 
 
 class Resolver:
@@ -75,7 +37,11 @@ class Resolver:
     def __init__(
         self, lookup: Lookup | None = None, *, random: Random, now: Callable[[], float] = time.monotonic
     ) -> None:
-        self._lookup = lookup or DnsLookup()
+        if lookup is None:
+            from .dns_lookup import DnsLookup  # here: it loads slowly, most calls go to addresses
+
+            lookup = DnsLookup()
+        self._lookup = lookup
         self._random = random
         self._now = now
         self._known: dict[tuple[str, str], tuple[float, Answer]] = {}
@@ -200,66 +166,3 @@ def resolve_now(uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ..
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(ask())).result()
-
-
-class DnsLookup:
-    """Questions to the servers of /etc/resolv.conf; names of /etc/hosts are not asked for (hosts(5))."""
-
-    def __init__(self, hosts: Path = Path("/etc/hosts")) -> None:
-        self._hosts_file = hosts
-        self._hosts: dict[tuple[str, str], tuple[str, ...]] | None = None
-        self._resolver: dns.asyncresolver.Resolver | None = None
-
-    async def __call__(self, kind: str, name: str) -> Answer:
-        """Ask. Raises OSError when nobody answers."""
-        if self._hosts is None:
-            self._hosts = _read_hosts(self._hosts_file)
-        local = self._hosts.get((kind, name))
-        if local is not None:
-            return Answer(local, 60.0)
-        if name == "localhost" or name.endswith((".localhost", ".invalid")):  # RFC 6761 sections 6.3, 6.4
-            return Answer((), FAILURE_TTL)
-        try:
-            if self._resolver is None:
-                self._resolver = dns.asyncresolver.Resolver()
-            found = await self._resolver.resolve(name, kind, search="." not in name, lifetime=LOOKUP_TIME)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return Answer((), FAILURE_TTL)
-        except dns.exception.DNSException as error:
-            raise OSError(f"{kind} {name}: {type(error).__name__}") from error
-        return Answer(tuple(_row(kind, row) for row in found), float(found.rrset.ttl if found.rrset else 0))
-
-
-class _HasText(Protocol):
-    def to_text(self) -> str: ...
-
-
-def _row(kind: str, row: _HasText) -> Naptr | Srv | str:
-    """A row of dnspython as ours, by its text in a zone file."""
-    words = row.to_text().split()
-    if kind == "NAPTR":
-        order, preference, _, service, *_, replacement = words
-        return Naptr(int(order), int(preference), service.strip('"'), replacement)
-    if kind == "SRV":
-        priority, weight, port, target = words
-        return Srv(int(priority), int(weight), target, int(port))
-    return words[0]
-
-
-def _read_hosts(path: Path) -> dict[tuple[str, str], tuple[str, ...]]:
-    hosts: dict[tuple[str, str], tuple[str, ...]] = {
-        ("A", "localhost"): ("127.0.0.1",),
-        ("AAAA", "localhost"): ("::1",),
-    }
-    try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return hosts
-    for line in lines:
-        address, *names = line.partition("#")[0].split() or ("",)
-        if is_address(address):
-            kind = "AAAA" if ":" in address else "A"
-            for name in names:
-                key = (kind, name.lower())
-                hosts[key] = tuple(dict.fromkeys((*hosts.get(key, ()), address)))
-    return hosts

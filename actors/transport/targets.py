@@ -11,6 +11,7 @@ from sipswarm.sipcore.message.uri import Uri
 from ..config import TRANSPORTS
 from ..errors import ConfigurationError
 from .addresses import is_address
+from .resolver import resolve_now
 
 EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
 
@@ -55,8 +56,6 @@ def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Ho
     host = uri.maddr or uri.host
     port = uri.port or (5061 if transport == "tls" else 5060)
     if not is_address(host):
-        from .resolver import resolve_now  # only here: it takes a while to load, and most targets are addresses
-
         try:
             return resolve_now(uri, reachable)[0]
         except ConfigurationError:

@@ -16,7 +16,7 @@ from sipswarm.actors.registration.metrics import result_of
 from sipswarm.actors.robots.agent import RobotAgent
 from sipswarm.actors.robots.setup_run import Arrangement
 from sipswarm.actors.scripts import user_file
-from sipswarm.actors.transport.resolver import Srv
+from sipswarm.actors.transport.dns_records import Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.usage.registration import Registered, RegistrationFailed
 from tests.e2e.agents import Peer, address_of, agent, reply
