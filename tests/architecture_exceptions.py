@@ -15,14 +15,12 @@ UPWARD = frozenset(
 
 CLOSING = frozenset(
     [
-        ("actors/call_worker/out_of_dialog.py", "actors/call_worker/worker.py"),
         ("media/context.py", "media/receiver.py"),
     ]
 )
 """Imports within a folder that close a ring."""
 
 TYPING_BLOCKS = {
-    "actors/call_worker/out_of_dialog.py",
     "actors/cli/call.py",
     "actors/errors.py",
     "media/context.py",
@@ -37,10 +35,6 @@ FOREIGN_ASSIGNMENTS = {
         "parameters.init_media",
         "parameters.leg",
         "worker.admission.options",
-        "worker.arrivals.identity",
-        "worker.arrivals.on_call",
-        "worker.arrivals.param",
-        "worker.arrivals.wishes",
         "worker.on_transfer",
     },
     "actors/call/actor.py": {
@@ -57,6 +51,13 @@ FOREIGN_ASSIGNMENTS = {
     "actors/call/own_update.py": {
         "media.updating",
     },
+    "actors/call_worker/call_factory.py": {
+        "actor.user",
+        "call.sip_record",
+        "call.times.counted",
+        "param.call_on_hold",
+        "session.ack_lines",
+    },
     "actors/call_worker/call_metrics.py": {
         "call.failure",
     },
@@ -72,14 +73,8 @@ FOREIGN_ASSIGNMENTS = {
     },
     "actors/call_worker/worker.py": {
         "actor.user",
-        "call.actor.media.given",
-        "call.planned",
         "call.sip_record",
-        "call.times.counted",
-        "call.to",
-        "param.call_on_hold",
         "self.output.hand_on",
-        "session.ack_lines",
     },
     "actors/cli/call.py": {
         "agent.on_placed",
@@ -166,13 +161,10 @@ FOREIGN_ASSIGNMENTS = {
     },
     "actors/robots/answering.py": {
         "agent.scenario",
-        "arrivals.on_call",
         "call.on_up",
         "worker.admission.is_welcome",
         "worker.application.prepare",
         "worker.application.scenario",
-        "worker.arrivals.on_call",
-        "worker.arrivals.wishes",
     },
     "actors/scripts/data.py": {
         "row.number",
@@ -214,16 +206,11 @@ READ_CAUSES = {
 """How often a file reads a cause out of a text."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 25, "__init__ parameters": 25},
+    "actors/agent/user_agent.py": {"imports": 26, "__init__ parameters": 25},
     "actors/bus/link.py": {"__init__ parameters": 12},
     "actors/call/actor.py": {"CallActor attributes": 27, "CallActor methods": 27},
     "actors/call/media.py": {"CallMedia attributes": 23, "CallMedia methods": 43},
-    "actors/call_worker/worker.py": {
-        "imports": 38,
-        "CallWorker attributes": 33,
-        "CallWorker methods": 28,
-        "place_call parameters": 14,
-    },
+    "actors/call_worker/worker.py": {"imports": 30, "CallWorker attributes": 28, "CallWorker methods": 21},
     "actors/cli/call.py": {"imports": 18, "call parameters": 12},
     "actors/cli/load.py": {"imports": 17, "load parameters": 29},
     "actors/cli/load_run.py": {"imports": 18},
@@ -232,7 +219,7 @@ LARGER = {
     "actors/dispatcher.py": {"Dispatcher attributes": 30},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 29, "Call methods": 57},
     "actors/handle/parameters.py": {"CallParameters attributes": 30},
-    "actors/load/generator.py": {"LoadGenerator attributes": 22},
+    "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 22},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/load/timeline.py": {"_Stretch attributes": 21},
     "actors/supervisor/supervisor.py": {"Supervisor attributes": 32},
@@ -254,5 +241,6 @@ LARGER = {
     "media/receiver.py": {"Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
     "media/totals.py": {"MediaTotals attributes": 36},
+    "actors/call_worker/call_factory.py": {"imports": 21},
 }
 """Classes, functions and files beyond the limits, with their size."""

@@ -24,6 +24,7 @@ from sipswarm.sipcore.usage.registration import RegistrationSettings
 
 from ..call.notices import Incoming
 from ..call.state import State
+from ..call_worker.call_factory import CallOrder
 from ..call_worker.worker import CallWorker
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
@@ -193,7 +194,7 @@ class UserAgent:
             return self
         if self._dnsresolv is not None:
             worker.output.late.use(self._names())
-        worker.arrivals.identity = self._identity
+        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, identity=self._identity))
         if self._options is not None:
             worker.admission.options = tuple(self._options.items())
         return self
@@ -245,7 +246,7 @@ class UserAgent:
 
     def new_call_id(self) -> str:
         """A Call-ID that this user agent may use for a call of its own."""
-        return self._node.worker.new_call_id()
+        return self._node.worker.factory.new_call_id()
 
     def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
         """A media handler by the man page's name: `media_recv_echo`, `media_send_recv`, with or without `media_`."""
@@ -303,23 +304,23 @@ class UserAgent:
             identity = identity._replace(outgoing_proxy=hop)
         media = param.pop("media", None if "init_media" in param else self.media)
         call_id = checked_text("call_id", param.pop("call_id", ""))
-        convert(worker.media_leases, parameters)
+        convert(worker.factory.media_leases, parameters)
         parameters.ring_time = parameters.ring_time or self.ring_time
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
         wishes = media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
         wishes = {**self._silence, **demand_wishes(parameters), **wishes}
-        worker.check_media(wishes, parameters.init_media)
-        demand = worker.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
+        worker.factory.check_media(wishes, parameters.init_media)
+        demand = worker.factory.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
         if self.before_placed is not None:
             self.before_placed()
-        call = worker.place_call(
+        order = CallOrder(
             target,
             hop,
+            identity,
+            demand,
             spare=spare,
-            identity=identity,
-            demand=demand,
             headers=headers,
             ring_time=parameters.ring_time,
             scenario=self.scenario,
@@ -329,6 +330,7 @@ class UserAgent:
             given=given_description(parameters),
             call=call,
         )
+        call = worker.factory.outgoing(order)
         if self.on_placed is not None:
             self.on_placed(call)
         if parameters.cb_final is None:
@@ -348,8 +350,8 @@ class UserAgent:
         worker = self._node.worker
         context = to if isinstance(to, Mapping) else {"to": to}
         identity, target = self._identity_of(context), self._complete(str(context["to"]))
-        actor = worker.unplaced(target, identity, context.get("callid", ""))
-        call.begin(worker, worker.actor_loop, worker.media_leases, actor, self.scenario, parameters)
+        actor = worker.factory.unplaced(target, identity, context.get("callid", ""))
+        call.begin(worker, worker.actor_loop, worker.factory.media_leases, actor, self.scenario, parameters)
         call.to = target
 
     def _identity_of(self, context: Mapping[str, Any]) -> Identity:
@@ -437,7 +439,7 @@ class UserAgent:
     def _leg(self, leg: int | str | None, hop: Hop) -> int:
         """The index of the leg that a call uses (C2)."""
         if leg is None:
-            return self._node.worker.listener_for(hop)
+            return self._node.worker.factory.listener_for(hop)
         for index, listener in enumerate(self.legs):
             if leg == index or leg == str(listener):
                 return index
@@ -449,7 +451,7 @@ class UserAgent:
         Raises:
             Overloaded: no port is free.
         """
-        leases = [self._node.worker.media_leases.lease(leg) for _ in range(count)]
+        leases = [self._node.worker.factory.media_leases.lease(leg) for _ in range(count)]
         for lease in leases:
             await lease.ready
         return leases
@@ -477,15 +479,14 @@ class UserAgent:
         (`Challenger`) and `auth_user` is a parameter of their calls.
         """
         worker = self._node.worker
-        worker.arrivals.authenticate(self.domain or uri_in(self.from_).host, param)
+        arrivals = worker.arrivals
+        challenger = arrivals.challenger_of(self.domain or uri_in(self.from_).host, param)
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
-        worker.arrivals.param = param
         wishes = self._silence | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
             wishes |= media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
-        worker.check_media(wishes, param.get("init_media"))
-        worker.arrivals.wishes = wishes
+        worker.factory.check_media(wishes, param.get("init_media"))
 
         def on_call(call: Call, request: Request) -> None:
             if filter is None:
@@ -516,7 +517,10 @@ class UserAgent:
             else:
                 notice_handlers.answer_invite(call, Incoming(request))
 
-        worker.arrivals.on_call = on_call
+        policy = dataclasses.replace(
+            arrivals.policy, on_call=on_call, wishes=wishes, param=param, challenger=challenger
+        )
+        arrivals.serve(policy)
 
     def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
         """Call whom a peer of ours refers us to (RFC 3515, 5589), and tell it how that goes.
@@ -527,7 +531,7 @@ class UserAgent:
         worker = self._node.worker
 
         def place(target: TransferTarget) -> Awaitable[Call]:
-            param = {**worker.arrivals.param, "sip_header": target.headers, "cb_final": None}
+            param = {**worker.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
             return self.invite(target.uri, **param)
 
         worker.on_transfer = transfers.taker(worker.actor_loop, place, consent)

@@ -1,7 +1,33 @@
 """What the application of a call worker (a robot, a load generator) hears and tells besides its calls."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from sipswarm.sipcore.message.messages import Request
+
+from ..handle.call import Call
+from ..identity import Identity
+from .authentication import Challenger
+
+OnCall = Callable[[Call, Request], None]
+"""What takes a call that came in; it (or the task it starts) answers or rejects."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingPolicy:
+    """What becomes of calls that come in; replaced as a whole (`Arrivals.serve`)."""
+
+    on_call: OnCall | None = None
+    """None = no calls are taken"""
+    wishes: Mapping[str, Any] = field(default_factory=dict)
+    """for their media, as for `CallFactory.demand_for`"""
+    param: Mapping[str, Any] = field(default_factory=dict)
+    """their parameters"""
+    identity: Identity | None = None
+    """who takes them; None = the node's account, or its user at the address that the call came to"""
+    challenger: Challenger | None = None
+    """asks callers who they are; None lets everybody in"""
 
 
 def _ignore(record: Any) -> None:

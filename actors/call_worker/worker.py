@@ -8,56 +8,45 @@ users of the calls. A call whose code or state goes wrong ends alone: the crash 
 import dataclasses
 import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
-from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.tokens import Tokens
-from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.session.dialog import session_key
-from sipswarm.sipcore.session.invite_session import InviteSession
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed, SipReceived
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
-from ..call.media import MediaDemand
-from ..config import NodeConfig, is_wildcard
+from ..config import NodeConfig
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.request_loss import Loss
-from ..errors import ConfigurationError, Overloaded
 from ..handle import notice_handlers
 from ..handle.call import Call
-from ..handle.demand import check_source, named_codecs
-from ..handle.media_handlers import MediaHandler
-from ..handle.media_lease import MediaLeases
-from ..handle.parameters import CallParameters
-from ..identity import Identity
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor import Actor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 from ..trace import recorder
-from ..transport import listeners
 from ..transport.counters import SipCounters
-from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
 from . import actor_table
 from .actor_table import ActorTable, Entries
 from .admission import Admission
 from .application import Application
+from .authentication import AuthContext
+from .call_factory import CallFactory
 from .call_metrics import CallBook
 from .call_slices import CallSlices
 from .draining import Draining
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
-from .sessions import SessionConfigs
 from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
@@ -104,18 +93,31 @@ class CallWorker:
         self._sip = SipCounters(totals)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
         self.actors = ActorTable()
-        self._number = 0
         self._outbox: CallOutbox = Outbox(config.media_workers)
         self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
         self.addresses = self.output.addresses
         self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, totals)
+        self.factory = CallFactory(
+            config,
+            self.slots,
+            self.tokens,
+            self.output,
+            self._outbox,
+            self.actors,
+            self.actor_loop,
+            self.book,
+            owner=self,
+            record=lambda call_id: self.trace.begin(call_id) if self.trace is not None else None,
+        )
+        totals.include(self.factory.configs.rows)
+        self._reader = SipReader(self.factory.configs.counts, strict=config.strict)
         self.registrations = Registrations(
             self.actor_loop,
             self._outbox,
             totals,
-            new=lambda settings: Registration(settings, self.tokens, call_id=self.new_call_id()),
+            new=lambda settings: Registration(settings, self.tokens, call_id=self.factory.new_call_id()),
             add=self.actors.add,
-            toward=self._toward,
+            toward=self.factory.toward,
             workers=config.call_workers,
             may_begin=lambda: not self.draining.begun,
             removed=lambda: self.draining.check(),
@@ -123,19 +125,6 @@ class CallWorker:
         self.draining = Draining(
             self.actor_loop, self.actors, self.registrations, self.application, settle_call=self.call_settled, tell=tell
         )
-        self.media_leases = MediaLeases(
-            self._outbox,
-            slot % max(1, config.media_workers),
-            flush_soon=self.actor_loop.flush_soon,
-            at_listener=self._at_listener,
-            at_address=self._at_address,
-            shares_process=not config.run_dir,
-        )
-        self.configs = SessionConfigs(self.output, strict_source=config.strict_source)
-        totals.include(self.configs.rows)
-        self._reader = SipReader(self.configs.counts, strict=config.strict)
-        self._parked = listeners.park({each.host for each in config.listeners})
-        self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
         self._sip_link = DealerLink(
             surroundings,
             config.endpoint("sip"),
@@ -149,7 +138,6 @@ class CallWorker:
         )
         self.output.hand_on = self._sip_link.send
         self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.send)
-        self._codecs = named_codecs(config.codecs)
         self._media_output = MediaOutput(
             surroundings,
             [config.endpoint(f"media-{worker}") for worker in range(config.media_workers)],
@@ -160,7 +148,24 @@ class CallWorker:
             on_drained=self.actor_loop.flush,
             lose=self._on_media_untaken,
         )
-        self.arrivals = Arrivals(self)
+        self.arrivals = Arrivals(
+            config,
+            self.output,
+            self.admission,
+            self.factory,
+            self.application,
+            self.book,
+            AuthContext(
+                self.tokens,
+                slot,
+                self.admission.capabilities.tag_key,
+                self.addresses.is_ours,
+                self.admission.count,
+                self.actor_loop.crashes,
+            ),
+            parse_errors=totals.cell("sipswarm_sip_parse_errors_total", "message"),
+            is_draining=lambda: self.draining.begun,
+        )
 
     # ---- life
 
@@ -190,7 +195,7 @@ class CallWorker:
             for actor in self.actors.calls:
                 if actor.media.demand.worker == slot:
                     self.actor_loop.guarded(actor, actor.media_lost, "media_worker_lost", now)
-            for lease in self.media_leases.open if slot == self.media_leases.worker else ():
+            for lease in self.factory.media_leases.open if slot == self.factory.media_leases.worker else ():
                 self.actor_loop.guarded(lease, lease.media_lost, "media_worker_lost", now)
             self.actor_loop.flush()
 
@@ -229,8 +234,7 @@ class CallWorker:
         self._media_output.close()
         if self.trace is not None:
             self.trace.close()
-        for parked in self._parked.values():
-            parked.close()
+        self.factory.close()
 
     @property
     def live_calls(self) -> int:
@@ -244,183 +248,6 @@ class CallWorker:
                 self.application.prepare(self._on_ready)
             else:
                 self._on_ready()
-
-    # ---- calls of ours
-
-    def place_call(
-        self,
-        to: str,
-        hop: Hop,
-        *,
-        identity: Identity,
-        demand: MediaDemand | None = None,
-        scenario: str = "",
-        headers: Sequence[tuple[str, str]] = (),
-        ring_time: float = 0.0,
-        planned: float | None = None,
-        call_id: str = "",
-        param: CallParameters | None = None,
-        listener: int | None = None,
-        given: SessionDescription | None = None,
-        spare: Sequence[Hop] = (),
-        call: Call | None = None,
-    ) -> Call:
-        """Start a call; it goes on by itself, `Call.established` waits for it.
-
-        to: the SIP URI that is called. hop: where the INVITE goes. identity: who calls. demand: the media wanted, None
-        for silence both ways. ring_time: seconds without a final answer before CANCEL, 0 = the configuration's.
-        planned: monotonic time at which it should have started. call_id: must belong to this slot. param: parameters.
-        listener: index of the leg, None = the one that reaches the hop. given: the user's own description.
-        spare: where the INVITE goes next when the hop before fails (RFC 3263 section 4.3). call: its handle, if
-        there is one already.
-
-        Raises:
-            Overloaded: `max_calls` is reached.
-            ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
-        """
-        config = self.config
-        if len(self.actors.live) >= config.max_calls:
-            raise Overloaded(
-                f"{len(self.actors.live)} calls are live in this worker; raise --max-calls or --call-workers"
-            )
-        if not call_id:
-            call_id = self.new_call_id()
-        elif not self.slots.is_ours(call_id):
-            raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
-        if listener is None:
-            listener = self.listener_for(hop)
-        hops, local = (hop, *spare), self.addresses.toward(listener, hop.host)
-        session = self.configs.outgoing(self.tokens, to, call_id, hops, local, identity, ring_time)
-        param = param or CallParameters()
-        call = self._new_call(session, demand or self.demand_for(local), True, scenario, param, call)
-        call.planned = planned
-        call.to = to
-        call.actor.media.given = given
-        self.actors.add(call.actor, (session.call_id, session.local_tag))
-        self.book.attempt(scenario, "uac", self.actor_loop.now())
-        try:
-            lines = call.ports.begin(param)
-            if param.ack_header:
-                session.ack_lines = lines_of(param.ack_pairs())
-            delayed, hold = param.sdp_on_ack, param.call_on_hold
-            param.call_on_hold = False
-            now, all_headers = self.actor_loop.now(), (*identity.headers, *headers)
-            call.actor.invite(all_headers, now, delayed=delayed, hold=hold, lines=lines)
-        except Exception:
-            call.actor.abandon(self.actor_loop.now())
-            raise
-        finally:
-            self.actor_loop.touch(call.actor)
-        return call
-
-    def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
-        """What a call has before its first INVITE; `place_call` puts another in its place."""
-        local = self.addresses.usual(0)
-        hop = local.bound
-        session = self.configs.outgoing(self.tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
-        return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
-
-    def reopen(self, call: Call) -> None:
-        """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
-        actor = call.actor
-        actor.user = call
-        if actor.number not in self.actors.live:
-            self.book.attempt(call.scenario, "uac", self.actor_loop.now())
-            call.times.counted = False
-        self.actors.live[actor.number] = call
-        self.actors.add(actor, (actor.session.call_id, actor.session.local_tag))
-        actor.reopen()
-
-    def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
-        """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
-
-        Raises:
-            ConfigurationError: they cannot.
-        """
-        codecs = wishes.get("codecs", self._codecs)
-        check_source(wishes.get("source", ()), codecs)
-        if isinstance(handler, MediaHandler):
-            check_source(handler.source, codecs)
-
-    def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
-        """The media of a call on an address of ours, and the media worker whose turn it is."""
-        return MediaDemand(
-            wanted=wishes.pop("wanted", True),
-            codecs=wishes.pop("codecs", self._codecs),
-            address=local.seen.host,
-            bound=local.media,
-            worker=self._number % max(1, self.config.media_workers),
-            parked_port=self._parked_ports[self.output.hops[local.listener].host],
-            srtp=wishes.pop("srtp", self.config.srtp),
-            strict=self.config.strict,
-            **wishes,
-        )
-
-    def listener_for(self, hop: Hop) -> int:
-        """Index of the listener from which a hop is reached.
-
-        Raises:
-            ConfigurationError: no listener has its transport and address family.
-        """
-        listener = self.output.listener_for(hop)
-        if listener is None:
-            family = "IPv6" if ":" in hop.host else "IPv4"
-            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
-        return listener
-
-    def _toward(self, hop: Hop) -> tuple[Hop, Hop]:
-        """Our address toward a hop, as its host sees it, and that of the socket."""
-        local = self.addresses.toward(self.listener_for(hop), hop.host)
-        return local.seen, local.bound
-
-    def _new_call(
-        self,
-        session: InviteSession,
-        demand: MediaDemand,
-        is_uac: bool,
-        scenario: str,
-        param: CallParameters,
-        call: Call | None = None,
-    ) -> Call:
-        self._number += 1
-        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self.tokens.integer(31))
-        call = (call or Call.__new__(Call)).begin(self, self.actor_loop, self.media_leases, actor, scenario, param)
-        actor.user = call
-        if self.trace is not None:
-            call.sip_record = self.trace.begin(session.call_id)
-        self.actors.add(actor)
-        self.actors.live[self._number] = call
-        return call
-
-    def add_call(
-        self, session: InviteSession, demand: MediaDemand, request: Request, param: CallParameters, now: float
-    ) -> None:
-        """Take up a call that came in."""
-        call = self._new_call(session, demand, False, self.application.scenario, param)
-        actor = call.actor
-        self.actors.add(actor, session_key(request), (session.call_id, session.local_tag))
-        self.book.attempt(call.scenario, "uas", self.actor_loop.now())
-        self.actor_loop.guarded(actor, actor.pump, now)
-        self.actor_loop.look_at(actor)
-
-    # ---- ports without a call
-
-    def new_call_id(self) -> str:
-        """A Call-ID that belongs to this slot."""
-        return self.slots.mint(self.tokens.call_id)
-
-    def _at_listener(self, listener: int) -> tuple[str, str]:
-        """The address that peers see at a listener, and that of its socket."""
-        return self.addresses.usual(listener).seen.host, self.output.hops[listener].host
-
-    def _at_address(self, host: str) -> str:
-        """The address that peers see where a socket is bound."""
-        if is_wildcard(host):
-            listener = next(
-                (index for index, hop in enumerate(self.output.hops) if (":" in hop.host) == (":" in host)), 0
-            )
-            host = self.addresses.usual(listener).seen.host
-        return self.addresses.advertised(host)
 
     # ---- SIP in
 
@@ -458,7 +285,7 @@ class CallWorker:
         actor = self.actors.find(key)
         source = Hop(transport, record.host, record.port)
         if actor is not None:
-            if self.arrivals.challenger is not None and self.arrivals.challenges(actor, message, record, now):
+            if self.arrivals.policy.challenger is not None and self.arrivals.challenges(actor, message, record, now):
                 return
             self.actor_loop.look_at(actor)
             user = actor.user if isinstance(actor, CallActor) else None
@@ -494,6 +321,10 @@ class CallWorker:
         """A call came in: it takes over another one, or is the application's."""
         if request.replaces is None or not self.replacements.take_over(call, request):
             self.arrivals.announce(call, request)
+
+    def reopen(self, call: Call) -> None:
+        """Take a call up again whose first INVITE was challenged."""
+        self.factory.reopen(call)
 
     def call_answered(self, call: Call) -> None:
         """A call of ours was answered."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sipswarm.sipcore.message.hop import Hop
 
 from ..bus.messages import LoadFinished, SetRate
+from ..call_worker.call_factory import CallOrder
 from ..call_worker.worker import CallWorker
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError, Overloaded
@@ -55,10 +56,10 @@ class LoadGenerator:
         account = worker.arrivals.account
         self._hop: Hop = account.hop_to(config.target, legs)
         worker.output.name(self._hop, account.name_of(config.target))
-        local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
-        self._identity = worker.arrivals.default_identity(local)
+        local = worker.addresses.toward(worker.factory.listener_for(self._hop), self._hop.host)
+        self._identity = account.identity(local.seen.host)
         self._wishes = media_wishes(config.media, worker.config.rtp_timeout)
-        worker.check_media(self._wishes)
+        worker.factory.check_media(self._wishes)
         self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
         self._label = name_of(config)
         self._judge = partial(missed, load=config)
@@ -148,16 +149,17 @@ class LoadGenerator:
             self._lateness.add(max(0.0, worker.actor_loop.now() - planned))
             return
         try:
-            local = worker.addresses.toward(worker.listener_for(self._hop), self._hop.host)
-            call = worker.place_call(
+            local = worker.addresses.toward(worker.factory.listener_for(self._hop), self._hop.host)
+            order = CallOrder(
                 config.target,
                 self._hop,
-                identity=self._identity,
-                demand=worker.demand_for(local, **self._wishes),
+                self._identity,
+                worker.factory.demand_for(local, **self._wishes),
                 scenario=self._label,
                 ring_time=config.ring_time,
                 planned=planned,
             )
+            call = worker.factory.outgoing(order)
         except Overloaded:
             self._bound.leave()
             self._hold_back("overload")

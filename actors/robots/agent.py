@@ -132,7 +132,7 @@ class RobotAgent(UserAgent):
         hops = {}
         for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
             hop = (await self.find(registrar))[0]
-            self._worker.listener_for(hop)
+            self._worker.factory.listener_for(hop)
             hops[registrar] = hop
         return hops
 

@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -61,8 +62,9 @@ class FileRobot:
         self._config = config
         self._file = user_file.load(config.file, config.name)
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
-        worker.check_media(wishes)
-        worker.arrivals.wishes = {**wishes, "statistics_interval": STATISTICS_INTERVAL}
+        worker.factory.check_media(wishes)
+        wishes["statistics_interval"] = STATISTICS_INTERVAL
+        worker.arrivals.serve(replace(worker.arrivals.policy, wishes=wishes))
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = config.name
         self._arrangement: Arrangement | None = None
@@ -88,7 +90,8 @@ class FileRobot:
     def _open(self) -> None:
         """Take calls from now on, where `setup` has not said with `listen` how."""
         arrivals = self._worker.arrivals
-        arrivals.on_call = arrivals.on_call or self._on_call
+        if arrivals.policy.on_call is None:
+            arrivals.serve(replace(arrivals.policy, on_call=self._on_call))
 
     async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
         first = self._arrangement is None
@@ -162,11 +165,11 @@ class AnsweringRobot:
         takes_digits = config.media == "ivr" or config.dtmf_echo
         self._needs_task = config.ring_time > 0 or takes_digits
         wishes = media_wishes(config.media, worker.config.rtp_timeout)
-        worker.check_media(wishes)
-        worker.arrivals.wishes = wishes | {"tones": takes_digits}  # nobody else reads digits: listening costs time
+        worker.factory.check_media(wishes)
+        wishes["tones"] = takes_digits  # nobody else reads digits: listening costs time
+        worker.arrivals.serve(replace(worker.arrivals.policy, on_call=self._on_call, wishes=wishes))
         worker.admission.is_welcome = welcome(config.allow)
         worker.application.scenario = "answer"
-        worker.arrivals.on_call = self._on_call
         if worker.config.account.registrar:
             worker.on_start(
                 lambda at: worker.arrivals.account.keep_registered(worker.slots, worker.output, worker.registrations)

@@ -91,6 +91,6 @@ def test_a_bye_of_a_stranger_who_knows_the_tags_is_481_unless_sources_are_free(s
                 await call.over()
                 assert call.by == "remote"
                 refused = ("sipswarm_sip_refused_total", ("strict_source",), (3,))
-                assert (refused in list(alice._node.worker.configs.rows())) is strict
+                assert (refused in list(alice._node.worker.factory.configs.rows())) is strict
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call_worker.actor_table import Entries
+from sipswarm.actors.call_worker.call_factory import CallOrder
 from sipswarm.actors.errors import CallEnded, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.given_text import checked_pairs
@@ -157,13 +158,13 @@ def test_our_own_failure_between_ports_and_invite_ends_the_await_with_the_error(
 
     async def scenario(ua: UserAgent, stranger: Stranger) -> None:
         worker = stranger.worker
-        demand = worker.demand_for(worker.addresses.usual(0), wanted=wanted)
+        demand = worker.factory.demand_for(worker.addresses.usual(0), wanted=wanted)
         hop = Hop("udp", stranger.host, stranger.port)
 
         def place() -> Call:
-            return worker.place_call(
-                "sip:x@127.0.0.1", hop, identity=Identity("sip:a@127.0.0.1"), demand=demand, headers=(("X", "a\r\nb"),)
-            )
+            identity = Identity("sip:a@127.0.0.1")
+            order = CallOrder("sip:x@127.0.0.1", hop, identity, demand, headers=(("X", "a\r\nb"),))
+            return worker.factory.outgoing(order)
 
         if not wanted:  # its ports are there at once
             with pytest.raises(LocalProtocolError):

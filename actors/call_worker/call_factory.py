@@ -1,0 +1,298 @@
+"""Makes the calls of one call worker: those that are placed and those that come in, with sessions, media and handles.
+
+Each gets a number, a Call-ID of this slot, the media worker whose turn it is, and its place in the table of actors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sipswarm.sipcore.message.header_lines import lines_of
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.tokens import Tokens
+from sipswarm.sipcore.sdp.description import SessionDescription
+from sipswarm.sipcore.session.dialog import session_key
+from sipswarm.sipcore.session.invite_session import InviteSession
+
+from ..bus.slots import SlotMap
+from ..call.actor import CallActor, CallOutbox
+from ..call.media import MediaDemand
+from ..config import NodeConfig, is_wildcard
+from ..errors import ConfigurationError, Overloaded
+from ..handle.call import Call
+from ..handle.call_owner import CallOwner
+from ..handle.demand import check_source, named_codecs
+from ..handle.media_handlers import MediaHandler
+from ..handle.media_lease import MediaLeases
+from ..handle.parameters import CallParameters
+from ..identity import Identity
+from ..runtime.actor_loop import ActorLoop
+from ..trace.recorder import CallRecord
+from ..transport import listeners
+from ..transport.local_addresses import LocalAddress
+from ..transport.output import SipOutput
+from .actor_table import ActorTable
+from .application import IncomingPolicy
+from .call_metrics import CallBook
+from .sessions import SessionConfigs
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """A call that is to be placed."""
+
+    to: str
+    """the SIP URI that is called"""
+    hop: Hop
+    """where the INVITE goes"""
+    identity: Identity
+    """who calls"""
+    demand: MediaDemand | None = None
+    """the media wanted, None for silence both ways"""
+    scenario: str = ""
+    """its label"""
+    headers: Sequence[tuple[str, str]] = ()
+    ring_time: float = 0.0
+    """seconds without a final answer before CANCEL, 0 = the configuration's"""
+    planned: float | None = None
+    """monotonic time at which it should have started"""
+    call_id: str = ""
+    """must belong to this slot; empty = a new one"""
+    param: CallParameters | None = None
+    listener: int | None = None
+    """index of the leg, None = the one that reaches the hop"""
+    given: SessionDescription | None = None
+    """the user's own description"""
+    spare: Sequence[Hop] = ()
+    """where the INVITE goes next when the hop before fails (RFC 3263 section 4.3)"""
+    call: Call | None = None
+    """its handle, if there is one already"""
+
+
+class CallFactory:
+    """One per call worker.
+
+    owner: is told of each call. record: begins the SIP record of a call, None where none is kept.
+
+    Attributes:
+        configs: the configurations of sessions.
+        media_leases: makes leases of media ports.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        slots: SlotMap,
+        tokens: Tokens,
+        output: SipOutput,
+        outbox: CallOutbox,
+        actors: ActorTable,
+        actor_loop: ActorLoop,
+        book: CallBook,
+        *,
+        owner: CallOwner[Call],
+        record: Callable[[str], CallRecord | None],
+    ) -> None:
+        self._config = config
+        self._slots = slots
+        self._tokens = tokens
+        self._output = output
+        self._outbox = outbox
+        self._actors = actors
+        self._actor_loop = actor_loop
+        self._book = book
+        self._owner = owner
+        self._record = record
+        self._number = 0
+        self._codecs = named_codecs(config.codecs)
+        self._parked = listeners.park({each.host for each in config.listeners})
+        self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
+        self.configs = SessionConfigs(output, strict_source=config.strict_source)
+        self.media_leases = MediaLeases(
+            outbox,
+            slots.own % max(1, config.media_workers),
+            flush_soon=actor_loop.flush_soon,
+            at_listener=self._at_listener,
+            at_address=self._at_address,
+            shares_process=not config.run_dir,
+        )
+
+    def close(self) -> None:
+        """Let go of the parked ports."""
+        for parked in self._parked.values():
+            parked.close()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further call may live."""
+        return len(self._actors.live) >= self._config.max_calls
+
+    def new_call_id(self) -> str:
+        """A Call-ID that belongs to this slot."""
+        return self._slots.mint(self._tokens.call_id)
+
+    def outgoing(self, order: CallOrder) -> Call:
+        """Start a call; it goes on by itself, `Call.established` waits for it.
+
+        Raises:
+            Overloaded: `max_calls` is reached.
+            ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
+        """
+        if self.is_full:
+            live = len(self._actors.live)
+            raise Overloaded(f"{live} calls are live in this worker; raise --max-calls or --call-workers")
+        call_id, listener, hop, identity = order.call_id, order.listener, order.hop, order.identity
+        if not call_id:
+            call_id = self.new_call_id()
+        elif not self._slots.is_ours(call_id):
+            raise ConfigurationError(f"Call-ID {call_id!r} belongs to another slot; take one of ua.new_call_id()")
+        if listener is None:
+            listener = self.listener_for(hop)
+        hops, local = (hop, *order.spare), self._output.addresses.toward(listener, hop.host)
+        session = self.configs.outgoing(self._tokens, order.to, call_id, hops, local, identity, order.ring_time)
+        param = order.param or CallParameters()
+        call = self._new_call(session, order.demand or self.demand_for(local), True, order.scenario, param, order.call)
+        call.planned = order.planned
+        call.to = order.to
+        call.actor.media.given = order.given
+        self._actors.add(call.actor, (session.call_id, session.local_tag))
+        self._book.attempt(order.scenario, "uac", self._actor_loop.now())
+        try:
+            lines = call.ports.begin(param)
+            if param.ack_header:
+                session.ack_lines = lines_of(param.ack_pairs())
+            delayed, hold = param.sdp_on_ack, param.call_on_hold
+            param.call_on_hold = False
+            now, all_headers = self._actor_loop.now(), (*identity.headers, *order.headers)
+            call.actor.invite(all_headers, now, delayed=delayed, hold=hold, lines=lines)
+        except Exception:
+            call.actor.abandon(self._actor_loop.now())
+            raise
+        finally:
+            self._actor_loop.touch(call.actor)
+        return call
+
+    def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
+        """What a call has before its first INVITE; `outgoing` puts another in its place."""
+        local = self._output.addresses.usual(0)
+        hop = local.bound
+        session = self.configs.outgoing(self._tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
+        return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
+
+    def reopen(self, call: Call) -> None:
+        """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
+        actor = call.actor
+        actor.user = call
+        if actor.number not in self._actors.live:
+            self._book.attempt(call.scenario, "uac", self._actor_loop.now())
+            call.times.counted = False
+        self._actors.live[actor.number] = call
+        self._actors.add(actor, (actor.session.call_id, actor.session.local_tag))
+        actor.reopen()
+
+    def incoming(
+        self,
+        request: Request,
+        source: Hop,
+        local: LocalAddress,
+        identity: Identity,
+        policy: IncomingPolicy,
+        *,
+        scenario: str,
+        user: str,
+        flow: int,
+        now: float,
+    ) -> None:
+        """Take up a call that came in. scenario: its label. user: who its caller is, where that was asked.
+
+        Raises:
+            SipError: its INVITE cannot begin a session.
+        """
+        config = self.configs.of(local, identity, uri=request.uri)
+        session = InviteSession.incoming(config, self._tokens, request, source, now, flow=flow)
+        param = CallParameters(**policy.param)
+        if user:
+            param.update({"auth_user": user})
+        call = self._new_call(session, self.demand_for(local, **policy.wishes), False, scenario, param)
+        actor = call.actor
+        self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
+        self._book.attempt(call.scenario, "uas", self._actor_loop.now())
+        self._actor_loop.guarded(actor, actor.pump, now)
+        self._actor_loop.look_at(actor)
+
+    # ---- media and addresses
+
+    def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
+        """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
+
+        Raises:
+            ConfigurationError: they cannot.
+        """
+        codecs = wishes.get("codecs", self._codecs)
+        check_source(wishes.get("source", ()), codecs)
+        if isinstance(handler, MediaHandler):
+            check_source(handler.source, codecs)
+
+    def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
+        """The media of a call on an address of ours, and the media worker whose turn it is."""
+        return MediaDemand(
+            wanted=wishes.pop("wanted", True),
+            codecs=wishes.pop("codecs", self._codecs),
+            address=local.seen.host,
+            bound=local.media,
+            worker=self._number % max(1, self._config.media_workers),
+            parked_port=self._parked_ports[self._output.hops[local.listener].host],
+            srtp=wishes.pop("srtp", self._config.srtp),
+            strict=self._config.strict,
+            **wishes,
+        )
+
+    def listener_for(self, hop: Hop) -> int:
+        """Index of the listener from which a hop is reached.
+
+        Raises:
+            ConfigurationError: no listener has its transport and address family.
+        """
+        listener = self._output.listener_for(hop)
+        if listener is None:
+            family = "IPv6" if ":" in hop.host else "IPv4"
+            raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
+        return listener
+
+    def toward(self, hop: Hop) -> tuple[Hop, Hop]:
+        """Our address toward a hop, as its host sees it, and that of the socket."""
+        local = self._output.addresses.toward(self.listener_for(hop), hop.host)
+        return local.seen, local.bound
+
+    def _new_call(
+        self,
+        session: InviteSession,
+        demand: MediaDemand,
+        is_uac: bool,
+        scenario: str,
+        param: CallParameters,
+        call: Call | None = None,
+    ) -> Call:
+        self._number += 1
+        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self._tokens.integer(31))
+        call = (call or Call.__new__(Call)).begin(
+            self._owner, self._actor_loop, self.media_leases, actor, scenario, param
+        )
+        call.sip_record = self._record(session.call_id)
+        self._actors.add(actor)
+        self._actors.live[self._number] = call
+        return call
+
+    def _at_listener(self, listener: int) -> tuple[str, str]:
+        """The address that peers see at a listener, and that of its socket."""
+        return self._output.addresses.usual(listener).seen.host, self._output.hops[listener].host
+
+    def _at_address(self, host: str) -> str:
+        """The address that peers see where a socket is bound."""
+        if is_wildcard(host):
+            listener = next(
+                (index for index, hop in enumerate(self._output.hops) if (":" in hop.host) == (":" in host)), 0
+            )
+            host = self._output.addresses.usual(listener).seen.host
+        return self._output.addresses.advertised(host)
