@@ -196,7 +196,7 @@ class UserAgent:
             worker.output.late.use(self._names())
         worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, identity=self._identity))
         if self._options is not None:
-            worker.admission.options = tuple(self._options.items())
+            worker.admission.answer_options(tuple(self._options.items()))
         return self
 
     async def __aexit__(
@@ -534,7 +534,8 @@ class UserAgent:
             param = {**worker.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
             return self.invite(target.uri, **param)
 
-        worker.on_transfer = transfers.taker(worker.actor_loop, place, consent)
+        on_transfer = transfers.taker(worker.actor_loop, place, consent)
+        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, on_transfer=on_transfer))
 
     # ---- registration
 

@@ -35,6 +35,14 @@ class Admission:
         """headers of the answer to OPTIONS (man page `options`)"""
         self._totals = totals
 
+    def let_in(self, is_welcome: Callable[[str], bool]) -> None:
+        """Answer these sources only."""
+        self.is_welcome = is_welcome
+
+    def answer_options(self, headers: tuple[tuple[str, str], ...]) -> None:
+        """Answer OPTIONS with these headers."""
+        self.options = headers
+
     def refuses(self, host: str) -> bool:
         """Whether a source gets no answer at all; counted."""
         if self.is_welcome(host):

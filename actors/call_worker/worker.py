@@ -38,7 +38,7 @@ from ..transport.output import SipOutput
 from . import actor_table
 from .actor_table import ActorTable, Entries
 from .admission import Admission
-from .application import Application
+from .application import Applications
 from .authentication import AuthContext
 from .call_factory import CallFactory
 from .call_metrics import CallBook
@@ -51,9 +51,6 @@ from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
 _logger = logging.getLogger(__name__)
-
-OnTransfer = Callable[[Call, int, Request], None]
-"""What takes a transfer that the peer of a call asks for; without one it is declined."""
 
 
 class CallWorker:
@@ -82,14 +79,12 @@ class CallWorker:
         self.totals = totals
         self.tokens = Tokens(random_bytes)
         self.admission = Admission(totals, random_bytes(16))
-        self.application = Application()
-        self.on_transfer: OnTransfer | None = None
+        self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
         self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
         self._on_ready = on_ready
         self._prepared = False
-        self._started: Callable[[float], None] | None = None
         self._sip = SipCounters(totals)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
         self.actors = ActorTable()
@@ -123,7 +118,12 @@ class CallWorker:
             removed=lambda: self.draining.check(),
         )
         self.draining = Draining(
-            self.actor_loop, self.actors, self.registrations, self.application, settle_call=self.call_settled, tell=tell
+            self.actor_loop,
+            self.actors,
+            self.registrations,
+            self.applications,
+            settle_call=self.call_settled,
+            tell=tell,
         )
         self._sip_link = DealerLink(
             surroundings,
@@ -153,7 +153,7 @@ class CallWorker:
             self.output,
             self.admission,
             self.factory,
-            self.application,
+            self.applications,
             self.book,
             AuthContext(
                 self.tokens,
@@ -169,14 +169,9 @@ class CallWorker:
 
     # ---- life
 
-    def on_start(self, started: Callable[[float], None]) -> None:
-        """Have `started` called with the start time of the schedule once every process is linked."""
-        self._started = started
-
     def start(self, at: float) -> None:
         """Every process is linked."""
-        if self._started is not None:
-            self._started(at)
+        self.applications.start(at)
 
     def settle(self) -> None:
         """Nothing to do: every number is up to date."""
@@ -203,7 +198,7 @@ class CallWorker:
         """Bring gauges up to date; the number of live calls."""
         self.book.set_active(self.actors.live.values(), self.registrations.count)
         actor_table.show(self.entries, len(self.actors), self.totals)
-        self.application.update_gauges()
+        self.applications.update_gauges()
         self.book.slices.flush()
         return len(self.actors.live)
 
@@ -223,7 +218,7 @@ class CallWorker:
 
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only the application knows."""
-        self.application.on_record(record)
+        self.applications.on_record(record)
 
     def close(self) -> None:
         """Let go of links and timers; calls that are still live are lost to us."""
@@ -245,7 +240,7 @@ class CallWorker:
         if self._sip_link.welcome and self._media_output.welcome:
             if not self._prepared:
                 self._prepared = True
-                self.application.prepare(self._on_ready)
+                self.applications.prepare(self._on_ready)
             else:
                 self._on_ready()
 
@@ -296,7 +291,7 @@ class CallWorker:
         elif isinstance(message, Request):
             self.arrivals.take(message, source, record, now)
         else:
-            self.book.unexpected(self.application.scenario, "response")
+            self.book.unexpected(self.applications.scenario, "response")
         if message.headers.reading.used or self._outbox.remarks:
             self._reader.settle(message, self._outbox.remarks, record, self.trace)
 
@@ -332,8 +327,9 @@ class CallWorker:
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """The peer of a call wants it transferred; declined unless the application takes transfers."""
-        if self.on_transfer is not None:
-            self.on_transfer(call, request_id, request)
+        on_transfer = self.arrivals.policy.on_transfer
+        if on_transfer is not None:
+            on_transfer(call, request_id, request)
         else:
             call.actor.respond(request_id, 603, (), self.actor_loop.now())
 

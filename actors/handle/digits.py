@@ -184,6 +184,10 @@ class CallDigits:
             self._waiters.raise_if_over()
         return True
 
+    def bounds(self, events: str, duration: int, until: float) -> Bounds:
+        """How long digits may take that are sent while a call is held until a moment."""
+        return Bounds(max(until, self._actor_loop.now() + time_of(events, duration)), held_until=until)
+
     async def send(
         self, events: str, duration: int, modes: tuple[str, ...], request: Request, bounds: Bounds | None = None
     ) -> None:

@@ -14,11 +14,11 @@ from typing import Any, Final
 from sipswarm.sipcore.message.hop import Hop
 
 from ..bus.messages import LoadFinished, SetRate
+from ..call_worker.application import Application
 from ..call_worker.call_factory import CallOrder
 from ..call_worker.worker import CallWorker
 from ..config import LoadConfig
 from ..errors import CallEnded, CallError, Overloaded
-from ..handle import digits as call_digits
 from ..handle.call import Call
 from ..handle.demand import media_wishes
 from ..handle.robot_runs import run
@@ -38,7 +38,7 @@ DIGIT_GRACE: Final = 2.0
 """seconds beyond the digits' own length that the expected ones may take"""
 
 
-class LoadGenerator:
+class LoadGenerator(Application):
     """One worker's share of a load test; starts with the worker, says `plan_finished` when its last call is over."""
 
     def __init__(self, worker: CallWorker, config: LoadConfig) -> None:
@@ -65,13 +65,11 @@ class LoadGenerator:
         self._judge = partial(missed, load=config)
         self._lateness = worker.totals.distribution("sipswarm_schedule_lateness_seconds", self._label)
         self._target = worker.totals.cell("sipswarm_target_call_rate", self._label)
-        worker.application.update_gauges = self._update_gauges
         self._scenario = Scenario(worker, config, self._bound, self._on_run_done) if config.scenario else None
         self._waiting: asyncio.TimerHandle | None = None
-        worker.application.on_record = self._on_record
-        worker.on_start(self._on_start)
 
-    def _on_start(self, at: float) -> None:
+    def start(self, at: float) -> None:
+        """Begin the schedule."""
         self._start = at
         if self._scenario is not None:
             self._worker.actor_loop.spawn(self._set_up(self._scenario))
@@ -91,7 +89,7 @@ class LoadGenerator:
         self._going = True
         self._on_time()
 
-    def _on_record(self, record: Any) -> None:
+    def on_record(self, record: Any) -> None:
         """Another rate is commanded: the rest of the plan goes on with it."""
         if not isinstance(record, SetRate) or self._through or not self._start:
             return
@@ -102,7 +100,16 @@ class LoadGenerator:
         if self._going:
             self._on_time()
 
-    def _update_gauges(self) -> None:
+    def pending(self) -> int:
+        """Runs of the scenario that are not over."""
+        return self._scenario.running if self._scenario is not None else 0
+
+    def end_pending(self) -> None:
+        """Cancel them."""
+        if self._scenario is not None:
+            self._scenario.cancel()
+
+    def update_gauges(self) -> None:
         """The rate that is commanded now: this worker's share, so that the sum over all of them is the whole."""
         rate = 0.0
         if self._start and not self._through and not self._worker.draining.begun:
@@ -208,8 +215,7 @@ class LoadGenerator:
         now = self._worker.actor_loop.now()
         if not await call.keypad.may_send(hold_until - now):
             return False
-        out_by = max(hold_until, self._worker.actor_loop.now() + call_digits.time_of(digits, DIGIT_MS))
-        bounds = call_digits.Bounds(out_by, held_until=hold_until)
+        bounds = call.keypad.bounds(digits, DIGIT_MS, hold_until)
         try:
             await call.keypad.send(digits, DIGIT_MS, DIGIT_MODES, call.request, bounds)
         except CallEnded:

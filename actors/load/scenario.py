@@ -112,8 +112,6 @@ class Scenario:
         self._agent.before_placed, self._agent.on_placed = self._admit_other, self._placed_other
         self._admitted = False
         """a call of no run was let in and not placed yet"""
-        worker.application.pending = lambda: len(self._runs)
-        worker.application.end_pending = self._cancel
         self._said: set[str] = set()
 
     async def set_up(self) -> str:
@@ -319,7 +317,13 @@ class Scenario:
             failure=run.failure,
         )
 
-    def _cancel(self) -> None:
+    @property
+    def running(self) -> int:
+        """Number of runs that are not over."""
+        return len(self._runs)
+
+    def cancel(self) -> None:
+        """Cancel every run."""
         for run in tuple(self._runs):
             if run.task is not None:
                 run.task.cancel()

@@ -43,12 +43,12 @@ def install(worker: CallWorker) -> None:
     if config.answer is not None:
         from ..robots.answering import AnsweringRobot
 
-        AnsweringRobot(worker, config.answer)
+        worker.applications.add(AnsweringRobot(worker, config.answer))
     if config.robot is not None:
         from ..robots.answering import FileRobot
 
-        FileRobot(worker, config.robot)
+        worker.applications.add(FileRobot(worker, config.robot))
     if config.load is not None:
         from ..load.generator import LoadGenerator
 
-        LoadGenerator(worker, config.load)
+        worker.applications.add(LoadGenerator(worker, config.load))

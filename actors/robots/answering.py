@@ -19,6 +19,7 @@ from sipswarm.sipcore.message.messages import Request
 
 from ..bus.messages import Reloaded
 from ..call.state import State
+from ..call_worker.application import Application
 from ..call_worker.worker import CallWorker
 from ..config import AnswerConfig, RobotConfig
 from ..errors import CallEnded, CallError, ConfigurationError
@@ -50,7 +51,7 @@ def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
     return is_welcome
 
 
-class FileRobot:
+class FileRobot(Application):
     """Runs the coroutine function of a user's file for every call; SIGHUP reads the file again.
 
     Raises:
@@ -65,16 +66,15 @@ class FileRobot:
         worker.factory.check_media(wishes)
         wishes["statistics_interval"] = STATISTICS_INTERVAL
         worker.arrivals.serve(replace(worker.arrivals.policy, wishes=wishes))
-        worker.admission.is_welcome = welcome(config.allow)
-        worker.application.scenario = config.name
+        worker.admission.let_in(welcome(config.allow))
+        self.scenario = config.name
         self._arrangement: Arrangement | None = None
         """what the last `setup` that came to its end asked for"""
         self._setting_up: asyncio.Task[None] | None = None
-        worker.application.prepare = self._prepare
         # Before anybody may know that we are there.
         worker.actor_loop.loop.add_signal_handler(signal.SIGHUP, self.reload)
 
-    def _prepare(self, ready: Callable[[], None]) -> None:
+    def prepare(self, ready: Callable[[], None]) -> None:
         """Take calls, then say so; what the first `setup` imports and does up to its first await comes before."""
         self._set_up_soon(self._file, reloads=False)
         self._worker.actor_loop.loop.call_soon(ready)  # behind `_open`
@@ -156,8 +156,10 @@ def _short(error: Exception, file: user_file.UserFile) -> str:
     return f"{where}:{user_file.line_of(error, where)}: {type(error).__name__}: {error}"
 
 
-class AnsweringRobot:
+class AnsweringRobot(Application):
     """Answers every call that comes from an allowed network, by one `AnswerConfig`."""
+
+    scenario = "answer"
 
     def __init__(self, worker: CallWorker, config: AnswerConfig) -> None:
         self._worker = worker
@@ -168,12 +170,13 @@ class AnsweringRobot:
         worker.factory.check_media(wishes)
         wishes["tones"] = takes_digits  # nobody else reads digits: listening costs time
         worker.arrivals.serve(replace(worker.arrivals.policy, on_call=self._on_call, wishes=wishes))
-        worker.admission.is_welcome = welcome(config.allow)
-        worker.application.scenario = "answer"
+        worker.admission.let_in(welcome(config.allow))
+
+    def start(self, at: float) -> None:
+        """Keep the node's account registered from now on, where it has a registrar."""
+        worker = self._worker
         if worker.config.account.registrar:
-            worker.on_start(
-                lambda at: worker.arrivals.account.keep_registered(worker.slots, worker.output, worker.registrations)
-            )
+            worker.arrivals.account.keep_registered(worker.slots, worker.output, worker.registrations)
 
     def _on_call(self, call: Call, request: Request) -> None:
         config = self._config

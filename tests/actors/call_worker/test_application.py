@@ -1,0 +1,60 @@
+"""Several applications of one call worker: each is asked, and the worker is ready when all are."""
+
+from collections.abc import Callable
+
+from sipswarm.actors.call_worker.application import Application, Applications
+
+
+class Slow(Application):
+    """One that is ready later."""
+
+    def __init__(self, scenario: str, pending: int) -> None:
+        self.scenario = scenario
+        self.waiting: list[Callable[[], None]] = []
+        self.left = pending
+        self.started: list[float] = []
+
+    def prepare(self, ready: Callable[[], None]) -> None:
+        self.waiting.append(ready)
+
+    def start(self, at: float) -> None:
+        self.started.append(at)
+
+    def pending(self) -> int:
+        return self.left
+
+    def end_pending(self) -> None:
+        self.left = 0
+
+
+def test_a_worker_without_an_application_is_ready_at_once() -> None:
+    ready: list[str] = []
+    Applications().prepare(lambda: ready.append("ready"))
+    assert ready == ["ready"]
+
+
+def test_a_worker_is_ready_when_each_of_its_applications_is() -> None:
+    ready: list[str] = []
+    first, plain, last = Slow("first", 2), Application(), Slow("", 3)
+    applications = Applications()
+    for each in (first, plain, last):
+        applications.add(each)
+    applications.prepare(lambda: ready.append("ready"))
+    assert (len(first.waiting), len(last.waiting)) == (1, 0)
+    first.waiting.pop()()
+    assert not ready
+    last.waiting.pop()()
+    assert ready == ["ready"]
+
+
+def test_what_is_asked_of_applications_is_asked_of_each() -> None:
+    first, last = Slow("first", 2), Slow("", 3)
+    applications = Applications()
+    applications.add(first)
+    applications.add(last)
+    assert applications.scenario == "first", "one without a label does not take it away"
+    assert applications.pending() == 5
+    applications.start(7.0)
+    assert first.started == last.started == [7.0]
+    applications.end_pending()
+    assert applications.pending() == 0
