@@ -27,8 +27,8 @@ from ..handle.call import Call
 from ..handle.demand import STATISTICS_INTERVAL, media_wishes
 from ..handle.robot_runs import run
 from ..scripts import user_file
+from . import agents
 from .agent import RobotAgent
-from .agents import robot_agent
 from .setup_run import Arrangement
 
 IVR_DIGITS: Final = 4
@@ -95,8 +95,8 @@ class FileRobot(Application):
 
     async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
         first = self._arrangement is None
-        arrangement = Arrangement(self._worker, Path(self._config.file).parent, at_once=first)
-        agent = robot_agent(self._worker, arrangement)
+        arrangement = agents.arrangement(self._worker, Path(self._config.file).parent, at_once=first)
+        agent = agents.robot_agent(self._worker, arrangement)
         agent.scenario = self._config.name
         try:
             result = file.setup(agent) if file.setup is not None else None

@@ -13,10 +13,11 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.hop import Hop
 
-from ..call_worker.worker import CallWorker
+from ..bus.slots import SlotMap
 from ..errors import ConfigurationError
 from ..registration.actor import RegistrationActor
-from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key
+from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key, Registrations
+from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import invoke
 
 
@@ -24,23 +25,35 @@ class Arrangement:
     """One run of `setup` in one call worker.
 
     folder: where relative names of files are looked for. at_once: timers start when they are asked for, because there
-    is no earlier arrangement whose timers still run.
+    is no earlier arrangement whose timers still run. is_draining: whether the worker comes to its end.
     """
 
-    def __init__(self, worker: CallWorker, folder: Path, *, at_once: bool) -> None:
+    def __init__(
+        self,
+        actor_loop: ActorLoop,
+        slots: SlotMap,
+        registrations: Registrations,
+        folder: Path,
+        *,
+        at_once: bool,
+        is_draining: Callable[[], bool],
+    ) -> None:
         self.folder = folder
         self.wanted: dict[Key, Binding] = {}
         self.made: dict[Key, RegistrationActor] = {}
         self.rate = 0.0
         """REGISTERs per second of the whole node; 0 = the usual"""
-        self._worker = worker
+        self._actor_loop = actor_loop
+        self._slots = slots
+        self._registrations = registrations
+        self._is_draining = is_draining
         self._at_once = at_once
         self._over = False
         self._timers: list[Callable[[], Any]] = []
 
     def owns(self, address: str) -> bool:
         """Whether this worker is the one that registers an address."""
-        return self._worker.slots.is_ours(address)
+        return self._slots.is_ours(address)
 
     def want(self, binding: Binding) -> None:
         """Keep a binding from the end of `setup` on.
@@ -67,23 +80,23 @@ class Arrangement:
         """Call a function again and again, as long as this arrangement holds."""
 
         async def repeat() -> None:
-            while not self._over and not self._worker.draining.begun:
+            while not self._over and not self._is_draining():
                 await asyncio.sleep(seconds)
                 if not self._over:
-                    invoke(function, spawn=self._worker.actor_loop.spawn)
+                    invoke(function, spawn=self._actor_loop.spawn)
 
         if self._at_once:
-            self._worker.actor_loop.spawn(repeat())
+            self._actor_loop.spawn(repeat())
         else:
             self._timers.append(repeat)
 
     def settle(self, hops: dict[str, Hop], find: Find) -> None:
         """`setup` came to its end: what it asked for holds from now on. hops, find: as for `Registrations.settle`."""
-        registrations = self._worker.registrations
+        registrations = self._registrations
         registrations.set_pace(self.rate)
         registrations.settle(self.wanted, self.made, hops, find)
         for repeat in self._timers:
-            self._worker.actor_loop.spawn(repeat())
+            self._actor_loop.spawn(repeat())
         self._timers.clear()
 
     def end(self) -> None:
@@ -96,5 +109,5 @@ class Arrangement:
         self.end()
         for actor in self.made.values():
             if not actor.stopped:
-                self._worker.actor_loop.guarded(actor, actor.unregister, self._worker.actor_loop.now())
-                self._worker.actor_loop.touch(actor)
+                self._actor_loop.guarded(actor, actor.unregister, self._actor_loop.now())
+                self._actor_loop.touch(actor)

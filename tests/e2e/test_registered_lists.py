@@ -13,6 +13,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.registration.keeper import MAX_BINDINGS, Binding
 from sipswarm.actors.registration.metrics import result_of
+from sipswarm.actors.robots import agents
 from sipswarm.actors.robots.agent import RobotAgent
 from sipswarm.actors.robots.setup_run import Arrangement
 from sipswarm.actors.scripts import user_file
@@ -59,7 +60,7 @@ class Robot:
 
     def agent(self) -> tuple[RobotAgent, Arrangement]:
         """What a set-up is given, and what it fills."""
-        arrangement = Arrangement(self.worker, self._folder, at_once=self._holds is None)
+        arrangement = agents.arrangement(self.worker, self._folder, at_once=self._holds is None)
         ua = RobotAgent("sip:robot@127.0.0.1", worker=self.worker, arrangement=arrangement, **self._options)
         return ua, arrangement
 
