@@ -63,7 +63,7 @@ def checked_handler(given: object) -> MediaHandler:
     return given
 
 
-def played_source(source: object, repeat: int) -> Source:
+def played_source(source: object, repeat: int) -> SourceSpec:
     """What `Call.play` plays: a file by its name, or a source. repeat: rounds of a file."""
     return checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
 

@@ -118,7 +118,9 @@ class CallMediaPorts:
             self._leases.bring(self._actor)
         for lease in leases(given):
             lease.give_to(self._actor)
-        self._actor.media.send_through([each.line if isinstance(each, MediaLease) else MediaStream(0) for each in given])
+        self._actor.media.send_through(
+            [each.line if isinstance(each, MediaLease) else MediaStream(0) for each in given]
+        )
 
     def reshape(self, param: CallParameters, changed: Sequence[str]) -> None:
         """Have parameters that were changed count from the next description on (C5, C11, C41)."""

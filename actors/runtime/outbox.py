@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 from sipswarm.media import messages as media
+from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.hop import Hop, Transmit
-from sipswarm.sipcore.message.leniency import Leniency
 
 from .actor import StreamOwner
 
