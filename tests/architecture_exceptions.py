@@ -5,12 +5,6 @@ LONG_FILES: dict[str, str] = {
 }
 """Files of more than 800 lines, each with the reason."""
 
-UPWARD = frozenset([])
-"""Imports against the table: from which file, and which."""
-
-CLOSING = frozenset([])
-"""Imports within a folder that close a ring."""
-
 TYPING_BLOCKS = {
     "actors/cli/call.py",
     "actors/errors.py",

@@ -158,24 +158,16 @@ def rings(edges: set[Edge]) -> list[set[str]]:
     return found
 
 
-def layers(sources: list[Source], upward: frozenset[Edge], closing: frozenset[Edge]) -> Iterator[str]:
-    """Imports go down by the table and make no ring, but for those that are named.
-
-    upward: imports against the table. closing: imports within a folder without which it has no ring. An exception
-    that is no longer there, or no longer needed, is a finding.
-    """
-    edges, against = edges_of(sources), upward_imports(sources)
+def layers(sources: list[Source]) -> Iterator[str]:
+    """Imports go down by the table and make no ring, without exception."""
+    against = upward_imports(sources)
     for (path, target), line in sorted(against.items()):
-        if (path, target) not in upward:
-            yield f"{path}:{line}: {path} must not import {target}"
-    for path, target in sorted(upward - against.keys()):
-        yield f"{path}: no longer imports {target} against the table: take the exception out"
-    kept = {edge for edge in edges if edge not in against and edge[0].partition("/")[0] == edge[1].partition("/")[0]}
-    for ring in rings(kept - closing):
+        yield f"{path}:{line}: {path} must not import {target}"
+    within = {
+        edge for edge in edges_of(sources) if edge not in against and edge[0].split("/")[0] == edge[1].split("/")[0]
+    }
+    for ring in rings(within):
         yield f"imports in a ring among {', '.join(sorted(ring))}"
-    for path, target in sorted(closing):
-        if not any(path in ring and target in ring for ring in rings(kept - closing | {(path, target)} & kept)):
-            yield f"{path}: the import of {target} is gone or closes no ring: take the exception out"
 
 
 def crowded_folders(paths: Collection[str]) -> Iterator[str]:
