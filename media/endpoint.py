@@ -9,6 +9,7 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
+from operator import add, sub
 
 from . import totals
 from .lock import Address, SourceLock
@@ -44,6 +45,7 @@ class StreamEndpoint:
         "_counted",
         "_destination",
         "_due_of",
+        "_folded",
         "_kept",
         "_lock",
         "_receiver",
@@ -55,7 +57,6 @@ class StreamEndpoint:
         "_srtp",
         "_srtp_session",
         "chore",
-        "folded",
         "heard",
         "owner",
         "pool_port",
@@ -107,8 +108,8 @@ class StreamEndpoint:
         """Its sockets are read: from the first configuration on, so that what the peer sends at once, while signalling
         still travels between our processes, waits in the kernel instead of being dropped."""
         self.report_due = 0.0
-        self.folded = [0] * (7 + len(totals.DISCARD_REASONS))
-        """What was added to the totals already."""
+        self._folded = (0, 0, 0, 0, 0, 0, 0), [0] * len(totals.DISCARD_REASONS)
+        """What was added to the totals already: see `fold`."""
         self._buffer = buffer
         self._sources = sources
         self._due_of = due_of
@@ -432,18 +433,40 @@ class StreamEndpoint:
         """Whether the peer has been silent for too long (direction- and RTCP-aware; B4, W21)."""
         stream = self.stream
         settings = self.settings
-        self._receiver.settle(now)
-        heard = max(self._silence_from, self._receiver.last_at)
-        if not (self._configured and self._receiver.can_receive) or self.presence.held:
+        receiver = self._receiver
+        receiver.settle(now)
+        if not (self._configured and receiver.can_receive) or self.presence.held:
             self._silence_from = now
             return None
-        silent = now - heard
+        silent = now - max(self._silence_from, receiver.last_at)
         limit, warning = settings.inactivity_limit, settings.silence_warning
         level = 2 if limit and silent >= limit else 1 if warning and silent >= warning else 0
         told, self._silence_told = self._silence_told, level
         if level <= told:
             return None
         return StreamSilent(stream.stream_id, ("", "warning", "limit")[level], silent)
+
+    def fold(self) -> None:
+        """Add what the stream counted since the last time to the totals of the process."""
+        sender, receiver, counted = self.sender, self._receiver, self._counted
+        before, discards = self._folded
+        received, _, _, octets = receiver.counts()
+        events, event_octets, errors = receiver.event_packets, receiver.event_octets, sender.send_errors
+        now = (sender.packets_sent, sender.bytes_sent, received, octets, events, event_octets, errors)
+        if now != before:
+            self._folded = now, discards
+            counted.packets_sent[sender.codec_index] += now[0] - before[0]
+            counted.bytes_sent[sender.codec_index] += now[1] - before[1]
+            events -= before[4]
+            event_octets -= before[5]
+            counted.packets_received[receiver.codec_index] += received - before[2] - events
+            counted.bytes_received[receiver.codec_index] += octets - before[3] - event_octets
+            counted.packets_received[totals.TELEPHONE_EVENT] += events
+            counted.bytes_received[totals.TELEPHONE_EVENT] += event_octets
+            counted.send_errors += errors - before[6]
+        if receiver.discards != discards:
+            counted.discards[:] = map(add, counted.discards, map(sub, receiver.discards, discards))
+            discards[:] = receiver.discards
 
     def close(self, now: float) -> tuple[socket.socket, ...]:
         """Say goodbye and stop; returns the sockets, which go into quarantine."""

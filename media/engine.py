@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import add, sub
 
 from .context import StreamContext
 from .endpoint import BUFFER, StreamEndpoint
@@ -59,7 +58,7 @@ from .sources import (
 )
 from .statistics import statistics_of
 from .stream import Layer, Stream
-from .totals import NO_STREAM, TELEPHONE_EVENT, MediaTotals
+from .totals import NO_STREAM, MediaTotals
 
 _CHORES = 64
 """Every stream is looked after once in so many ticks."""
@@ -167,7 +166,7 @@ class MediaEngine:
         for gauge in gauges:
             gauge[:] = [0] * len(gauge)
         for endpoint in self._endpoints.values():
-            self._fold(endpoint)
+            endpoint.fold()
             sender, receiver = endpoint.sender, endpoint.stream.receiver
             active[sender.codec_index] += 1
             sending[sender.codec_index] += sender.can_send
@@ -498,7 +497,7 @@ class MediaEngine:
         self._chores[endpoint.chore].remove(endpoint)
         self._pacer.remove(endpoint.sender)
         sockets = endpoint.close(now)
-        self._fold(endpoint)
+        endpoint.fold()
         final = statistics_of(endpoint, now)
         counted = self._context.totals
         index = stream.receiver.codec_index
@@ -608,36 +607,7 @@ class MediaEngine:
         if interval and now >= endpoint.report_due:
             endpoint.report_due = now + interval
             self._emit(endpoint.owner, statistics_of(endpoint, now))
-        self._fold(endpoint)
-
-    def _fold(self, endpoint: StreamEndpoint) -> None:
-        """Add what a stream counted since the last time to the totals."""
-        sender = endpoint.sender
-        receiver = endpoint.stream.receiver
-        counted = self._context.totals
-        new = [
-            sender.packets_sent,
-            sender.bytes_sent,
-            receiver.received,
-            receiver.bytes_received,
-            sender.send_errors,
-            receiver.event_packets,
-            receiver.event_octets,
-            *receiver.discards,
-        ]
-        if new == endpoint.folded:
-            return
-        sent, sent_bytes, came, came_bytes, errors, events, event_bytes, *dropped = map(sub, new, endpoint.folded)
-        endpoint.folded = new
-        counted.packets_sent[sender.codec_index] += sent
-        counted.bytes_sent[sender.codec_index] += sent_bytes
-        counted.packets_received[receiver.codec_index] += came - events
-        counted.bytes_received[receiver.codec_index] += came_bytes - event_bytes
-        counted.packets_received[TELEPHONE_EVENT] += events
-        counted.bytes_received[TELEPHONE_EVENT] += event_bytes
-        counted.send_errors += errors
-        if any(dropped):
-            counted.discards[:] = map(add, counted.discards, dropped)
+        endpoint.fold()
 
     def _emit(self, owner: int, event: Event) -> None:
         self._context.events.append((owner, event))

@@ -43,7 +43,7 @@ _PACE: Final = 0.05
 """Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
 _FEW: Final = 3
 """Packets whose time is no missing media yet, however long they are."""
-SHORTEST: Final = 0.005
+_SHORTEST: Final = 0.005
 """Seconds: no sender has a shorter packet time; packets that hold less lack audio."""
 _PROMPT: Final = 0.4
 _SLACK: Final = 10
@@ -67,14 +67,113 @@ class MediaTime(NamedTuple):
     """Packets of those that never came."""
 
 
+class PacketTime:
+    """The seconds from one packet of the peer to the next.
+
+    By octets, the mean length of the packets since the last look, where the codec has a constant rate and they are not
+    too few; else from the peer's timestamps the least one, until two looks agree.
+    """
+
+    __slots__ = (
+        "_agreed",
+        "_candidate",
+        "_codec",
+        "_highest",
+        "_noise",
+        "_octets",
+        "_octets_per_tick",
+        "_packets",
+        "_reception",
+        "_timestamp",
+        "dtx",
+        "interval",
+        "is_sure",
+    )
+
+    def __init__(self) -> None:
+        self.interval = 0.02
+        """seconds"""
+        self.is_sure = False
+        """two looks agreed on it, or octets told it"""
+        self.dtx = False
+        """the codec has silence suppression"""
+        self._agreed = self._codec = ""
+        self._octets_per_tick = 0
+        self._candidate = -1.0
+        self._reception: Reception | None = None
+        self._timestamp = self._highest = 0
+        self._octets = self._packets = self._noise = 0
+
+    def agree(self, command: ConfigureStream, receiver: Receiver) -> None:
+        """Take what signalling decided, until packets show more."""
+        if command.receive_codecs:
+            self._agreed = command.receive_codecs[0][1]
+            self._follow(receiver)
+        if self._candidate < 0 and command.packet_interval > 0:
+            self.interval = command.packet_interval
+
+    def take_arrivals(self, interval: float) -> None:
+        """Take the mean time between arrivals, until timestamps show it. interval: seconds."""
+        if INTERVALS[0] <= interval <= INTERVALS[1]:
+            if abs(interval - self.interval) > _ROUGH * self.interval:  # arrivals are rough, ours is negotiated
+                self.interval = interval
+            self._candidate = self.interval
+
+    def _follow(self, receiver: Receiver) -> None:
+        self._codec = receiver.codec or self._agreed
+        self._octets_per_tick = OCTETS_PER_TICK.get(self._codec.upper(), 0)
+        self.dtx = self._codec.upper() in DTX_CODECS
+
+    def octets_per_second(self, receiver: Receiver) -> int:
+        """Payload octets of a second of audio; 0 = the codec's rate is not constant."""
+        if receiver.codec != self._codec:
+            self._follow(receiver)
+        reception = receiver.reception
+        return self._octets_per_tick * (reception.clock_rate if reception is not None else 8000)
+
+    def look(self, receiver: Receiver, octets: int, packets: int, since: float) -> bool:
+        """Measure what came since the last look.
+
+        octets, packets: of audio until now; packets that came twice count twice. since: when the newest packet of the
+        last look came. Returns whether the packet time is known for sure.
+        """
+        new_octets, new_packets = octets - self._octets, packets - self._packets
+        # A packet of comfort noise has no length, whether it was agreed on or not.
+        noise = receiver.noise_packets != self._noise or receiver.suppressed_at >= since
+        self._octets, self._packets, self._noise = octets, packets, receiver.noise_packets
+        rate = self.octets_per_second(receiver)
+        if rate and not noise and new_packets > 0 and new_octets >= _SHORTEST * rate * new_packets:
+            self.interval = self._candidate = new_octets / rate / new_packets
+            self.is_sure = True
+            self._reception = None
+            return True
+        self._look_at_timestamps(receiver.reception)
+        return False
+
+    def _look_at_timestamps(self, reception: Reception | None) -> None:
+        if reception is None or reception.timestamp < 0:
+            self._reception = None
+            return
+        timestamp, highest = reception.timestamp, reception.highest
+        packets = highest - self._highest
+        if self._reception is reception and packets > 0:
+            interval = ((timestamp - self._timestamp) & _M32) / reception.clock_rate / packets
+            if INTERVALS[0] <= interval <= INTERVALS[1]:
+                if abs(interval - self._candidate) <= 0.05 * interval:
+                    self.interval = interval
+                    self.is_sure = True
+                elif not self.is_sure:  # a pause in which the RTP clock ran on only makes it longer
+                    rough = self._candidate < 0 or interval < (1 + _ROUGH) * self._candidate
+                    self.interval = interval if rough else self._candidate
+                self._candidate = interval
+        self._reception, self._timestamp, self._highest = reception, timestamp, highest
+
+
 class Presence:
     """The time of one stream. receiver: whose packets are counted; it is only read."""
 
     __slots__ = (
         "_active",
-        "_candidate",
-        "_codec",
-        "_confirmed",
         "_excused",
         "_expected",
         "_floor",
@@ -82,13 +181,7 @@ class Presence:
         "_gap",
         "_gap_from",
         "_had_events",
-        "_heard_noise",
-        "_heard_octets",
-        "_heard_packets",
-        "_highest",
-        "_interval",
         "_looked",
-        "_measured",
         "_missing",
         "_noise",
         "_not_audio",
@@ -96,6 +189,7 @@ class Presence:
         "_octets",
         "_octets_from",
         "_owed",
+        "_packet_time",
         "_packets",
         "_packets_from",
         "_packets_of_octets",
@@ -107,7 +201,6 @@ class Presence:
         "_since",
         "_started_late",
         "_suppressed",
-        "_timestamp",
         "_unique",
         "_unmeasured",
         "_was_both_ways",
@@ -118,13 +211,7 @@ class Presence:
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
-        self._codec = ""
-        self._interval = 0.02
-        self._candidate = -1.0
-        self._confirmed = False
-        """two looks agreed on the packet time"""
-        self._measured: Reception | None = None
-        self._timestamp = self._highest = 0
+        self._packet_time = PacketTime()
         self._was_both_ways = False
         self.held = False
         """the peer has put us on hold: it may send music, and need not"""
@@ -138,8 +225,6 @@ class Presence:
         self._octets = self._octets_from = 0
         self._packets_of_octets = self._packets_from = 0
         """of audio, copies included, which those octets were in"""
-        self._heard_octets = self._heard_packets = self._heard_noise = 0
-        """of audio, when the packet time was looked at last; packets that came twice are counted twice"""
         self._had_events = False
         """events came since the last look that saw audio"""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
@@ -156,10 +241,7 @@ class Presence:
         self.held = held or (command.direction == "recvonly" and not reachable)
         self._was_both_ways |= both_ways
         due = not command.early and reachable and (both_ways or (command.direction == "recvonly" and not held))
-        if command.receive_codecs:
-            self._codec = command.receive_codecs[0][1]
-        if self._candidate < 0 and command.packet_interval > 0:
-            self._interval = command.packet_interval
+        self._packet_time.agree(command, self._receiver)
         if due and self._since < 0:
             self._start(now)
         elif not due and self._since >= 0:
@@ -168,11 +250,10 @@ class Presence:
     def _start(self, now: float) -> None:
         receiver = self._receiver
         self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
-        self._unique, self._expected = receiver.unique, receiver.expected
+        _, self._expected, self._unique, _ = receiver.counts()
         self._not_audio, self._noise = receiver.not_audio, receiver.noise_packets
-        self._octets_from = receiver.audio_octets
-        self._packets_from = receiver.received - receiver.not_audio
-        self._measure(receiver)
+        self._octets_from, self._packets_from = receiver.audio()
+        self._measure(self._octets_from, self._packets_from)
         self._suppressed = self._had_events = False
         self._fresh = True
         self._owed = 0
@@ -184,9 +265,9 @@ class Presence:
         self.look(now)
         self._take_quiet(now - self._quiet_from, self._suppressed)
         self._active += now - self._since
-        receiver = self._receiver
-        self._octets += receiver.audio_octets - self._octets_from
-        self._packets_of_octets += receiver.received - receiver.not_audio - self._packets_from
+        octets, packets = self._receiver.audio()
+        self._octets += octets - self._octets_from
+        self._packets_of_octets += packets - self._packets_from
         self._since = -1.0
 
     def look(self, now: float) -> None:
@@ -196,42 +277,55 @@ class Presence:
         receiver = self._receiver
         prompt = now - self._looked <= _PROMPT
         self._looked = now
-        unique = receiver.unique
-        new = unique - self._unique
-        others = max(0, receiver.not_audio - self._not_audio)
-        empty = max(0, receiver.noise_packets - self._noise)
-        audio = new - others
-        self._had_events |= others > empty
-        if audio <= 0 and not receiver.suppressed:
+        received, expected, unique, octets = receiver.counts()
+        noise = receiver.noise_packets
+        not_audio = receiver.event_packets + noise
+        new, empty = unique - self._unique, noise - self._noise
+        audio = new - not_audio + self._not_audio
+        if audio != new - empty:
+            self._had_events = True
+        last, suppressed_at = receiver.last_at, receiver.suppressed_at
+        suppressed = suppressed_at >= 0 and suppressed_at == last
+        if audio <= 0 and not suppressed:
             if prompt:  # else what came may still wait in the kernel, because we were late
                 self._floor = now
             return
-        last = receiver.audio_at if audio > 0 else receiver.last_at
-        expected = receiver.expected
+        if audio > 0:
+            last = receiver.audio_at
         sent = max(0, expected - self._expected - self._owed - empty)
-        known = self._measure(receiver)
-        begun = last - (max(1, audio) - 1) * self._interval
-        if not self._unique and not receiver.ssrc_changes:
-            begun = receiver.first_at
-            interval = (last - begun) / max(1, new - 1)
-            if not known and new >= _ENOUGH and INTERVALS[0] <= interval <= INTERVALS[1]:
-                if abs(interval - self._interval) > _ROUGH * self._interval:  # arrivals are rough, ours is negotiated
-                    self._interval = interval
-                self._candidate = self._interval  # until timestamps show it
-        elif self._fresh:  # numbers that were used before media was due are no loss in it
-            sent = min(sent, max(new, round((last - self._quiet_from) / self._interval)))
-        begun = min(max(begun, self._floor, self._quiet_from), last)
-        suppressed = self._suppressed or receiver.suppressed_at > self._quiet_from
-        by_time = self._take_quiet(begun - self._quiet_from, suppressed)
+        quiet_from = self._quiet_from
+        known = self._measure(octets - receiver.other_octets, received - not_audio)
+        begun = last - (audio - 1) * self._packet_time.interval if audio > 1 else last
+        if self._fresh:
+            if not self._unique and not receiver.ssrc_changes:
+                begun = receiver.first_at
+                if not known and new >= _ENOUGH:
+                    self._packet_time.take_arrivals((last - begun) / (new - 1))
+            else:  # numbers that were used before media was due are no loss in it
+                sent = min(sent, max(new, round((last - quiet_from) / self._packet_time.interval)))
+        if begun < self._floor:
+            begun = self._floor
+        if begun < quiet_from:
+            begun = quiet_from
+        if begun > last:
+            begun = last
+        by_time = self._take_quiet(begun - quiet_from, self._suppressed or suppressed_at > quiet_from)
         self._fresh = False
         # What sequence numbers show as lost in a gap was counted by its time.
         self._packets += max(sent - by_time, min(new, sent)) if by_time else sent
         self._numbered += sent
         self._received += max(0, new - empty)
         self._unique, self._expected, self._owed = unique, expected, 0
-        self._not_audio, self._noise, self._had_events = receiver.not_audio, receiver.noise_packets, False
+        self._not_audio, self._noise, self._had_events = not_audio, noise, False
         self._quiet_from = self._gap_from = last
-        self._suppressed = receiver.suppressed
+        self._suppressed = suppressed
+
+    def _measure(self, octets: int, packets: int) -> bool:
+        """Measure the packet time, and count the gaps that waited for it. octets, packets: see `PacketTime.look`."""
+        known = self._packet_time.look(self._receiver, octets, packets, self._quiet_from)
+        if self._unmeasured and self._packet_time.is_sure:
+            self._count_unmeasured()
+        return known
 
     def _take_quiet(self, quiet: float, suppressed: bool) -> int:
         """Count a time without packets that ends now; returns the packets that were due in it."""
@@ -244,73 +338,23 @@ class Presence:
             self._started_late += quiet if self._fresh else 0.0
             return 0
         self._missing += quiet
-        packets = round(quiet / self._interval)
-        if self._confirmed:
+        packets = round(quiet / self._packet_time.interval)
+        if self._packet_time.is_sure:
             self._packets += packets
         else:
             self._unmeasured += quiet
         return packets
 
-    @property
-    def _dtx(self) -> bool:
-        return (self._receiver.codec or self._codec).upper() in DTX_CODECS
-
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
-        settled = SETTLED_DTX if self._dtx or self._had_events else SETTLED_START if self._fresh else SETTLED
-        return quiet <= max(settled, _FEW * self._interval) and self._quiet_from == self._gap_from
-
-    def _measure(self, receiver: Receiver) -> bool:
-        """The peer's packet time: by octets, else from its timestamps the least one, until two looks agree.
-
-        Returns whether it is known for sure.
-        """
-        reception = receiver.reception
-        if self._measure_octets(receiver):
-            self._measured = None
-            return True
-        if reception is None or reception.timestamp < 0:
-            self._measured = None
-            return False
-        timestamp, highest = reception.timestamp, reception.highest
-        packets = highest - self._highest
-        if self._measured is reception and packets > 0:
-            interval = ((timestamp - self._timestamp) & _M32) / reception.clock_rate / packets
-            if INTERVALS[0] <= interval <= INTERVALS[1]:
-                if abs(interval - self._candidate) <= 0.05 * interval:
-                    self._interval = interval
-                    self._confirmed = True
-                    self._count_unmeasured()
-                elif not self._confirmed:  # a pause in which the RTP clock ran on only makes it longer
-                    rough = self._candidate < 0 or interval < (1 + _ROUGH) * self._candidate
-                    self._interval = interval if rough else self._candidate
-                self._candidate = interval
-        self._measured, self._timestamp, self._highest = reception, timestamp, highest
-        return False
-
-    def _measure_octets(self, receiver: Receiver) -> bool:
-        """The mean length of the packets since the last look, where octets tell it: not where they are too few."""
-        octets, packets = receiver.audio_octets, receiver.received - receiver.not_audio
-        new_octets, new_packets = octets - self._heard_octets, packets - self._heard_packets
-        # A packet of comfort noise has no length, whether it was agreed on or not.
-        noise = receiver.noise_packets != self._heard_noise or receiver.suppressed_at >= self._quiet_from
-        self._heard_octets, self._heard_packets, self._heard_noise = octets, packets, receiver.noise_packets
-        rate = self._octets_per_second()
-        if not rate or noise or new_octets < SHORTEST * rate * new_packets or new_packets <= 0:
-            return False
-        self._interval = self._candidate = new_octets / rate / new_packets
-        self._confirmed = True
-        self._count_unmeasured()
-        return True
-
-    def _octets_per_second(self) -> int:
-        """Payload octets of a second of audio; 0 = the codec's rate is not constant."""
-        reception = self._receiver.reception
-        clock_rate = reception.clock_rate if reception is not None else 8000
-        return OCTETS_PER_TICK.get((self._receiver.codec or self._codec).upper(), 0) * clock_rate
+        if quiet <= SETTLED or self._quiet_from != self._gap_from:
+            return self._quiet_from == self._gap_from
+        late = self._packet_time.dtx or self._had_events
+        settled = SETTLED_DTX if late else SETTLED_START if self._fresh else SETTLED
+        return quiet <= max(settled, _FEW * self._packet_time.interval)
 
     def _count_unmeasured(self) -> None:
-        self._packets += round(self._unmeasured / self._interval)
+        self._packets += round(self._unmeasured / self._packet_time.interval)
         self._unmeasured = 0.0
 
     def report(self, ssrc: int, packets_sent: int, now: float) -> None:
@@ -344,20 +388,20 @@ class Presence:
         packets, missing, excused, gap = self._window
         counted = self._packets - packets
         by_time = self._missing - missing
-        agreed = self._dtx or self._receiver.comfort_noise
+        agreed = self._packet_time.dtx or self._receiver.comfort_noise
         if whole and said > counted + _SLACK:
-            longest = round((now - self._window_at) / self._interval) + _SLACK
+            longest = round((now - self._window_at) / self._packet_time.interval) + _SLACK
             more = min(said, longest) - counted
             if more > _SLACK:
-                back = min(self._excused - excused, more * self._interval)
+                back = min(self._excused - excused, more * self._packet_time.interval)
                 self._packets += more
                 self._owed += more
                 self._excused -= back
                 self._missing += back
                 self._gap = max(self._gap, back)
         elif agreed and counted > said + _SLACK and by_time > 0:
-            fewer = min(counted - said, round(by_time / self._interval))
-            silent = min(by_time, fewer * self._interval)
+            fewer = min(counted - said, round(by_time / self._packet_time.interval))
+            silent = min(by_time, fewer * self._packet_time.interval)
             self._packets -= fewer
             self._owed = max(0, self._owed - fewer)
             self._missing -= silent
@@ -369,7 +413,7 @@ class Presence:
         """Everything until now. now: seconds, monotonic."""
         self.look(now)
         active, excused, missing, gap = self._active, self._excused, self._missing, self._gap
-        packets = self._packets + round(self._unmeasured / self._interval)
+        packets = self._packets + round(self._unmeasured / self._packet_time.interval)
         if self._since >= 0:
             active += now - self._since
             quiet = now - self._quiet_from
@@ -379,11 +423,11 @@ class Presence:
                 gap = max(gap, now - self._gap_from)
                 if not self._is_settled(quiet):
                     missing += quiet
-                    packets += round(quiet / self._interval)
+                    packets += round(quiet / self._packet_time.interval)
         due = max(0.0, active - excused)
         missed = max(0, packets - self._received)
-        interval = self._packet_time()
-        if interval and not excused and not self._dtx:
+        interval = self._spacing()
+        if interval and not excused and not self._packet_time.dtx:
             short = self._short(due, missed, interval)
             missing += short * interval
             missed += short
@@ -410,19 +454,19 @@ class Presence:
     def _held_time(self) -> float:
         """Seconds of audio in one packet by its octets; 0.0 = they do not tell."""
         octets, packets = self._octets, self._packets_of_octets
-        receiver = self._receiver
         if self._since >= 0:
-            octets += receiver.audio_octets - self._octets_from
-            packets += receiver.received - receiver.not_audio - self._packets_from
-        rate = self._octets_per_second()
+            now_octets, now_packets = self._receiver.audio()
+            octets += now_octets - self._octets_from
+            packets += now_packets - self._packets_from
+        rate = self._packet_time.octets_per_second(self._receiver)
         return octets / rate / packets if rate and octets > 0 and packets > 0 else 0.0
 
-    def _packet_time(self) -> float:
+    def _spacing(self) -> float:
         """Seconds from one packet to the next: by octets where the codec has a constant rate; 0.0 = nobody knows.
 
         Where they hold too little for any packet time, timestamps count.
         """
         held = self._held_time()
         if held:
-            return held if held >= SHORTEST else self._interval
-        return self._interval if self._confirmed else 0.0
+            return held if held >= _SHORTEST else self._packet_time.interval
+        return self._packet_time.interval if self._packet_time.is_sure else 0.0

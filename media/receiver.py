@@ -277,10 +277,30 @@ class Receiver(DigitListener, FrameHolder):
         """RTP packets that belonged, duplicates included."""
         return self.earlier[0] + (self.reception.received if self.reception is not None else 0)
 
+    def counts(self) -> tuple[int, int, int, int]:
+        """Over all SSRCs: RTP packets received, those expected by their sequence numbers (RFC 3550 A.3), those received
+        each counted once, and payload octets. Read at once, because property by property costs three times as much.
+        """
+        received, expected, unique, *_ = self.earlier
+        octets = self._earlier_octets
+        reception = self.reception
+        if reception is not None:
+            new = reception.received
+            received += new
+            expected += reception.expected
+            unique += new - reception.duplicates
+            octets += reception.octets
+        return received, expected, unique, octets
+
+    def audio(self) -> tuple[int, int]:
+        """Payload octets of audio, and the packets that they came in, duplicates included."""
+        received, _, _, octets = self.counts()
+        return octets - self.other_octets, received - self.not_audio
+
     @property
-    def unique(self) -> int:
-        """RTP packets that belonged, each counted once."""
-        return self.earlier[2] + (self.reception.unique if self.reception is not None else 0)
+    def other_octets(self) -> int:
+        """Payload octets of events and of comfort noise."""
+        return self.event_octets + self._noise_octets
 
     @property
     def not_audio(self) -> int:
@@ -291,16 +311,6 @@ class Receiver(DigitListener, FrameHolder):
     def audio_at(self) -> float:
         """When the newest packet came that was neither an event nor comfort noise; -1 = none did."""
         return self._audio_until if self._other_at == self.last_at else self.last_at
-
-    @property
-    def audio_octets(self) -> int:
-        """Payload octets of audio."""
-        return self.bytes_received - self.event_octets - self._noise_octets
-
-    @property
-    def expected(self) -> int:
-        """RTP packets expected by their sequence numbers (RFC 3550 A.3), over all SSRCs."""
-        return self.earlier[1] + (self.reception.expected if self.reception is not None else 0)
 
     @property
     def thrown(self) -> int:

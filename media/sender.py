@@ -440,6 +440,8 @@ class Sender:
 
         Without a bound two sides that echo would keep one packet going for ever.
         """
+        if self.echo_left >= ECHO_BOUND:
+            return
         share = max(ECHO_SHARE, int(0.64 / self.packet_interval))
         self.echo_left = min(self.echo_left + share, max(ECHO_BOUND, share))
 

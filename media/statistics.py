@@ -27,13 +27,11 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
     sender = stream.sender
     receiver = stream.receiver
     reception = receiver.reception
-    received, expected, unique, reordered, loss_runs = receiver.earlier
+    received, expected, unique, octets = receiver.counts()
+    *_, reordered, loss_runs = receiver.earlier
     jitter = 0.0
     jitter_max = receiver.jitter_max
     if reception is not None:
-        received += reception.received
-        expected += reception.expected
-        unique += reception.unique
         reordered += reception.reordered
         loss_runs += reception.loss_runs
         jitter = reception.jitter16 / 16 / reception.clock_rate
@@ -61,7 +59,7 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
         packets_sent=sender.packets_sent,
         bytes_sent=sender.bytes_sent,
         packets_received=received,
-        bytes_received=receiver.bytes_received,
+        bytes_received=octets,
         packets_expected=expected,
         packets_lost=lost,
         loss_ratio=ratio,
