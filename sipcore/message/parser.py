@@ -71,7 +71,8 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
             return _parse_bare(data, strict)
     if len(data) > MAX_MESSAGE:
         raise ParseError("message is too long", 513)
-    forgives = not strict and data[:4].upper() == b"SIP/"
+    is_response = data[:4].upper() == b"SIP/"
+    forgives = is_response and not strict
     if end > MAX_LINE and not forgives and data.count(b"\n", 0, end) > MAX_LINES:
         raise ParseError("too many header lines")
     head = str(data[:end], "utf-8", "surrogateescape")
@@ -107,13 +108,13 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
         else:
             _check_lengths(start_line, lines)
     if len(values) != len(keys):
-        used = _settle_repeated(lines, keys, used or [], strict, start_line[:4].upper() == "SIP/")
+        used = _settle_repeated(lines, keys, used or [], strict, is_response)
         values = {key: lines[keys.index(key)].split(":", 1)[1] for key in values}
     headers = Headers(lines, keys)
 
     message: Request | Response
     method = ""
-    if start_line.startswith("SIP/") or start_line[:4].upper() == "SIP/":
+    if is_response:
         status, reason = _status_line(start_line)
         message = Response(status, reason, headers, b"", start_line)
     else:

@@ -1,24 +1,15 @@
 """Recordings and audio files as a script uses them, between two user agents."""
 
 import asyncio
-import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
 from tests.e2e.agents import address_of, run
 from tests.media.test_audio_files import FILES
-from tests.media.tones import fit
-
-
-def channels(path: Path) -> list[np.ndarray]:
-    with wave.open(str(path)) as file:
-        assert file.getframerate() == 8000
-        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
-    return list(samples.T)
+from tests.media.tones import channels, fit
 
 
 def test_a_stereo_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_the_right(tmp_path: Path) -> None:
@@ -37,7 +28,7 @@ def test_a_stereo_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_
         await call.bye()
 
     run(scenario)
-    left, right = channels(tmp_path / "both.wav")
+    left, right = channels(tmp_path / "both.wav", 8000)
     assert 1.2 < len(left) / 8000 < 1.9
     for samples, hz in ((left, 700), (right, 440)):
         clean = [fit(samples[at : at + 800], 8000, hz)[0] > 20 for at in range(800, len(samples) - 1600, 800)]
@@ -55,6 +46,6 @@ def test_a_file_of_another_rate_and_format_is_heard_at_its_pitch(tmp_path: Path)
         await call.bye()
 
     run(scenario)
-    (heard,) = channels(tmp_path / "heard.wav")
+    (heard,) = channels(tmp_path / "heard.wav", 8000)
     clean = [fit(heard[at : at + 800], 8000)[0] > 20 for at in range(800, len(heard) - 1600, 800)]
     assert clean.count(True) >= len(clean) / 3, "but where a busy machine sent too late"

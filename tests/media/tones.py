@@ -1,6 +1,8 @@
 """A sine of known frequency, and how much of what came out is that sine."""
 
+import wave
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,3 +33,11 @@ def fit(samples: NDArray[np.generic], rate: int, hz: float = HZ) -> tuple[float,
 def decoded(data: bytes, rate: int) -> NDArray[np.int16]:
     """All samples of an audio file at this rate. Raises AudioFileError."""
     return np.concatenate([*audio(BytesIO(data), rate), np.empty(0, np.int16)])
+
+
+def channels(path: Path, rate: int) -> list[NDArray[np.int16]]:
+    """The channels of a recording of 16 bits, which is at this rate."""
+    with wave.open(str(path)) as file:
+        assert file.getframerate() == rate
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+    return list(samples.T)
