@@ -1,9 +1,8 @@
 """What users catch: a few errors that say whose fault it was and what to do."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.messages import Response
 
 
 class SwarmError(Exception):
@@ -35,7 +34,7 @@ class CallError(SwarmError):
 class CallRejected(CallError):
     """The peer refused: `status` and `reason` of its final response (man page: FAIL with code)."""
 
-    def __init__(self, status: int, reason: str, response: "Response | None" = None) -> None:
+    def __init__(self, status: int, reason: str, response: Response | None = None) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason

@@ -553,11 +553,23 @@ def typing_blocks(source: Source) -> Iterator[str]:
             yield _at(source, node.lineno, "if TYPE_CHECKING hides a dependency")
 
 
+LIBRARY_ATTRIBUTES = {
+    "__cause__": "of an exception: `raise … from` sets it only where the exception is raised",
+    "__file__": "of a module that is made from a file of the user's (types.ModuleType)",
+    "check_hostname": "of an ssl.SSLContext, which has no method for it",
+    "minimum_version": "of an ssl.SSLContext",
+    "verify_mode": "of an ssl.SSLContext",
+    "sys.stderr": "of the sys module",
+    "sys.stdout": "of the sys module",
+}
+"""Attributes of objects of the standard library that are there to be assigned, each with the reason."""
+
+
 def foreign_assignments(source: Source) -> dict[str, int]:
     """What a file of actors assigns to attributes of objects whose classes stand elsewhere, with the line.
 
     A file's own are the attributes that its classes declare or assign to `self`. `value` is that of a counter's cell,
-    which is there to be added to.
+    which is there to be added to. `LIBRARY_ATTRIBUTES` are no objects of ours.
     """
     if source.package != "actors":
         return {}
@@ -577,7 +589,7 @@ def foreign_assignments(source: Source) -> dict[str, int]:
         if isinstance(node, ast.Attribute)
         and not isinstance(node.ctx, ast.Load)
         and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
-        and node.attr not in own
+        and not {node.attr, ast.unparse(node)} & (own | LIBRARY_ATTRIBUTES.keys())
     }
 
 

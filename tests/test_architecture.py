@@ -478,6 +478,8 @@ def test_a_foreign_attribute_that_is_assigned_is_found() -> None:
     assert not foreign_assignments(Source("actors/robots/x.py", own))
     part = "class A:\n    def f(self): self.part.x = 1"
     assert list(foreign_assignments(Source("actors/robots/x.py", part))) == ["self.part.x"]
+    library = "def f(context, sys, other):\n    context.verify_mode = 1\n    sys.stderr = other.stderr = None"
+    assert list(foreign_assignments(Source("actors/robots/x.py", library))) == ["other.stderr"]
 
 
 OTHER_NAMES = [

@@ -351,8 +351,7 @@ class UserAgent:
         context = to if isinstance(to, Mapping) else {"to": to}
         identity, target = self._identity_of(context), self._complete(str(context["to"]))
         actor = worker.factory.unplaced(target, identity, context.get("callid", ""))
-        call.begin(worker, worker.actor_loop, worker.factory.media_leases, actor, self.scenario, parameters)
-        call.to = target
+        call.begin(worker, worker.actor_loop, worker.factory.media_leases, actor, self.scenario, parameters, to=target)
 
     def _identity_of(self, context: Mapping[str, Any]) -> Identity:
         """Who we are in one call, by the fields of its context.
@@ -511,7 +510,7 @@ class UserAgent:
             if not made:
                 call.reject(refuse_status)
             elif callable(made):
-                call.receiver = made
+                call.receive_by(made)
             elif robot is not None:
                 run(call, robot)
             else:

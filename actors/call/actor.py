@@ -26,7 +26,7 @@ from ..diagnosis.request_loss import Loss
 from ..errors import CallError
 from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
-from . import info_dtmf, own_update, request_bodies
+from . import info_dtmf, request_bodies
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NEWS,
@@ -45,6 +45,7 @@ from .notices import (
     TransferNews,
     notice_of,
 )
+from .own_update import OwnUpdate
 from .state import TRANSPORT_FAILED, CallTimes, Pending, State
 
 HOLD_STYLE: Final[Hold] = "both"
@@ -62,7 +63,18 @@ class CallActor(Actor, StreamOwner):
 
     __slots__ = (
         *("_abandoned", "_bye_open", "_closed", "_early_status", "_headers", "_held", "_hold", "_loss", "_offered"),
-        *("_outbox", "_pending", "_unpracked", "_withdrawn", "answer_phrase", "answer_status", "by", "cause", "crash"),
+        *(
+            "_outbox",
+            "_pending",
+            "_unpracked",
+            "_update",
+            "_withdrawn",
+            "answer_phrase",
+            "answer_status",
+            "by",
+            "cause",
+            "crash",
+        ),
         *("is_uac", "media", "number", "rung", "session", "state", "times", "unread", "user"),
     )
 
@@ -96,6 +108,7 @@ class CallActor(Actor, StreamOwner):
         self.media = CallMedia(
             demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret, outbox.remarks
         )
+        self._update = OwnUpdate(session, self.media)
         self._outbox = outbox
         self._headers: Headers = ()
         self._hold: Hold = ""
@@ -137,6 +150,20 @@ class CallActor(Actor, StreamOwner):
         """What logs call it."""
         return f"call {shown(self.session.call_id)}"
 
+    # ---- its user
+
+    def report_to(self, user: Any) -> None:
+        """The notices are for this user from now on."""
+        self.user = user
+
+    def let_go(self) -> None:
+        """Nobody gets notices any more: its handle holds it, and both ways would be a cycle."""
+        self.user = None
+
+    def could_not_read(self, why: str) -> None:
+        """A response to this call was past reading."""
+        self.unread = why
+
     # ---- commands of the user
 
     def invite(
@@ -147,25 +174,29 @@ class CallActor(Actor, StreamOwner):
         delayed: bool = False,
         hold: bool = False,
         lines: tuple[MediaStream, ...] = (),
+        ring_time: float | None = None,
+        ack_lines: str | None = None,
     ) -> None:
         """Place the call, or negotiate anew when it is up: first the media ports, then the INVITE with the offer.
 
         delayed: no offer in the INVITE, the answer goes into the ACK (man page `sdp_on_ack`). hold: this description
-        asks for no media (`call_on_hold`). lines: streams opened beforehand.
+        asks for no media (`call_on_hold`). lines: streams opened beforehand. ring_time: seconds without a final answer
+        before CANCEL. ack_lines: further header lines of the ACK; None = as before.
 
         Raises:
             LocalProtocolError: the state forbids it.
         """
         if self.state is State.IDLE:
             self.state = State.CALLING
-            self.times.begun = now
+            self.times.began(now)
             then = Pending.INVITE
-        elif self.media.updating:
+        elif self._update.is_open:
             raise LocalProtocolError("no INVITE can be sent now (an offer in an UPDATE of ours has no answer yet)")
         elif self.state is State.UP and self._pending is Pending.NOTHING:
             then = Pending.REINVITE
         else:
             raise LocalProtocolError(f"no INVITE can be sent now (the call is {self.state.value})")
+        self.session.arrange_invites(ring_time=ring_time, ack_lines=ack_lines)
         self._headers, self._hold = headers, HOLD_STYLE if hold else ""
         if lines:
             self.media.adopt(lines)
@@ -263,10 +294,10 @@ class CallActor(Actor, StreamOwner):
         return request_id
 
     def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
-        """Negotiate anew by an UPDATE with our offer, as `own_update.send`; then `RequestDone` comes."""
+        """Negotiate anew by an UPDATE with our offer, as `OwnUpdate.send`; then `RequestDone` comes."""
         if self._pending is not Pending.NOTHING:
             raise LocalProtocolError(f"no UPDATE can be sent now ({self._pending.value} waits for its media port)")
-        request_id = own_update.send(self.session, self.media, headers, now, hold=HOLD_STYLE if hold else "")
+        request_id = self._update.send(headers, now, hold=HOLD_STYLE if hold else "")
         self.pump(now)
         return request_id
 
@@ -428,7 +459,7 @@ class CallActor(Actor, StreamOwner):
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         self.state = State.INCOMING
-        self.times.begun = self.times.invited = now
+        self.times.came(now)
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request))
 
@@ -480,7 +511,7 @@ class CallActor(Actor, StreamOwner):
                 self._refuse_description(event.in_, now)
             return
         if event.in_ == "UPDATE":
-            self.media.updated()
+            self._update.answered()
         self.media.configure(lines)
 
     def _refuse_description(self, in_: str, now: float) -> None:
@@ -505,7 +536,7 @@ class CallActor(Actor, StreamOwner):
         if self.media.owes_answer and not self.session.owes_prack(event.fork):
             self.media.exchange.reject()  # the offer of a 1xx that was of no use
         if not event.reinvite:
-            self.times.answered = now
+            self.times.accepted(now)
             self.media.expect()
             self.times.responded(event.response.status, now)
             self.answer_status, self.answer_phrase = event.response.status, event.response.reason
@@ -574,7 +605,7 @@ class CallActor(Actor, StreamOwner):
                 self.answer_phrase = event.response.reason
                 self.times.responded(status, now)
                 if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
-                    self.times.answered = now  # the INVITE was, even if nothing can come of it
+                    self.times.accepted(now)  # the INVITE was, even if nothing can come of it
         status, reason = event.status, event.reason
         if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
             status, reason = 488, event.cause.value  # its 2xx has no answer
@@ -596,13 +627,11 @@ class CallActor(Actor, StreamOwner):
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
-            self.times.bye_done, self.times.bye_status = now, event.status
-            if event.response is not None:
-                self.times.bye_answered = now
-            elif event.status == TRANSPORT_FAILED and not self.times.peer_bye:
+            self.times.bye_over(event.status, now, answered=event.response is not None)
+            if event.response is None and event.status == TRANSPORT_FAILED and not self.times.peer_bye:
                 self.cause = self._loss.value
             self._bye_open = False
-        status = own_update.settled(self.media, event)
+        status = self._update.settled(event)
         self._notify(RequestDone(event.request_id, event.method, event.response, status))
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
@@ -615,14 +644,14 @@ class CallActor(Actor, StreamOwner):
         if event.cause is sip.Cause.TRANSPORT:
             cause = self._loss.value
         if event.by is sip.By.REMOTE and event.cause is sip.Cause.BYE:
-            self.times.peer_bye = now
+            self.times.got_bye(now)
         elif self.session.bye_open:
             self._bye_open = True
-            self.times.bye_sent = now
+            self.times.sent_bye(now)
         self._end(cause, event.by.value, event.message, now)
 
     def _on_bye_crossed(self, event: sip.ByeCrossed, now: float) -> None:
-        self.times.peer_bye = now
+        self.times.got_bye(now)
         self._bye_open = False  # the peer need not answer ours any more
         self._close_if_settled()
 
@@ -661,7 +690,7 @@ class CallActor(Actor, StreamOwner):
         try:
             if then is Pending.INVITE:
                 self.session.invite(now, offer, headers=self._headers)
-                self.times.invited = now
+                self.times.sent_invite(now)
             else:
                 self.session.reinvite(now, offer, headers=self._headers)
         except Exception:
@@ -691,7 +720,7 @@ class CallActor(Actor, StreamOwner):
         self.session.accept(now, body, headers=self._headers)
         if not self.times.answered:
             self.answer_status = 200
-            self.times.answered = now
+            self.times.accepted(now)
 
     def _refuse_unfit(self, now: float) -> None:
         """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
@@ -758,7 +787,7 @@ class CallActor(Actor, StreamOwner):
             return
         self.state = State.OVER
         self.cause, self.by = self.cause or cause, self.by or by
-        self.times.ended = now
+        self.times.over(now)
         self.media.close()
         self._notify(Over(self.cause, self.by, message))
         self._close_if_settled()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sipswarm.media import messages as media
 from sipswarm.media.formats import payload_octets, stream_codec
@@ -123,6 +123,14 @@ class MediaStream:
         self.remote: tuple[str, int] | None = None
         """where its RTP comes from"""
 
+    def opened(self, port: int, rtcp_port: int) -> None:
+        """Its ports are there."""
+        self.port, self.rtcp_port = port, rtcp_port
+
+    def gone(self) -> None:
+        """It is closed, refused or lost."""
+        self.closed = True
+
 
 class CallMedia:
     """The media lines of one call.
@@ -155,7 +163,6 @@ class CallMedia:
         "lines",
         "misfit",
         "playing",
-        "updating",
     )
 
     def __init__(
@@ -193,8 +200,6 @@ class CallMedia:
         """what is sent over the source for a time, and the number of its request"""
         self.misfit = NOTHING_FITS
         """why the last offer that did not fit did not: code and text of a Warning"""
-        self.updating = 0
-        """the number of our UPDATE whose offer has no answer yet; 0 = none"""
         self._source_request = self._sink_request = 0
         """the newest requests, for lines that are not configured yet"""
 
@@ -357,16 +362,16 @@ class CallMedia:
         """A port is there."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
-                line.port, line.rtcp_port = event.rtp_port, event.rtcp_port
+                line.opened(event.rtp_port, event.rtcp_port)
 
     def closed(self, event: media.StreamClosed) -> bool:
         """A stream is gone; True when it was one of the lines in use."""
         for line in (*self._senders, *self._left_senders):
             if line.stream_id == event.stream_id:
-                line.closed = True
+                line.gone()
         for line in (*self.lines, *self._left):
             if line.stream_id == event.stream_id:
-                line.closed = True
+                line.gone()
                 line.statistics = event.statistics
         return any(line.stream_id == event.stream_id for line in self.lines)
 
@@ -374,18 +379,26 @@ class CallMedia:
         """A stream could not be opened."""
         for line in (*self.lines, *self._senders):
             if line.stream_id == stream_id:
-                line.closed = True
+                line.gone()
 
     def lost(self) -> None:
         """The media worker is gone, and all streams with it."""
         for line in (*self.lines, *self._left, *self._senders, *self._left_senders):
-            line.closed = True
+            line.gone()
 
     def close(self) -> None:
         """Close every stream that is open."""
         for line in (*self.lines, *self._senders):
             if line.stream_id and not line.closed:
                 self._commands.append(media.CloseStream(line.stream_id))
+
+    def describe(self, given: SessionDescription | None) -> None:
+        """Use a description of the user's own from the next offer or answer on; None = those that are made here."""
+        self.given = given
+
+    def wish(self, **wishes: Any) -> None:
+        """Change fields of the demand; they count from the next description on."""
+        self.demand = self.demand._replace(**wishes)
 
     def renew(self) -> None:
         """Give up all ports and descriptions for new ones (man page `clear_sdp`)."""
@@ -517,7 +530,7 @@ class CallMedia:
 
     def updated(self) -> None:
         """An UPDATE of ours was answered: that holds, whatever becomes of an INVITE of ours that is open."""
-        self.updating, self._before = 0, None
+        self._before = None
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""
@@ -590,6 +603,10 @@ class CallMedia:
         self.playing = ()
         for each in self._configured_lines():
             self._commands.append(media.StopSource(each.stream_id))
+
+    def played(self) -> None:
+        """What was sent for a time has come to its end."""
+        self.playing = ()
 
     def source_ended(self) -> None:
         """The source has no more, or cannot be had: later ports begin without."""

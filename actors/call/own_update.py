@@ -13,47 +13,71 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 from .media import CallMedia
 
 
-def send(
-    session: InviteSession, media: CallMedia, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = ""
-) -> int:
-    """Send our offer in an UPDATE, to the first fork before the answer; the number under which `RequestFinished` comes.
+class OwnUpdate:
+    """The UPDATE of ours that has no answer yet, if there is one. One per call.
 
-    Raises:
-        LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports for.
+    session: sends it. media: makes the offer and takes the answer.
     """
-    in_force = media.fork
-    if session.dialog is not None:
-        media.enter(session.dialog.number)
-    try:
-        _check(media)
-        body = media.offer(hold)
+
+    __slots__ = ("_media", "_number", "_session")
+
+    def __init__(self, session: InviteSession, media: CallMedia) -> None:
+        self._session = session
+        self._media = media
+        self._number = 0
+        """of its request; 0 = none is open"""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its offer has no answer yet."""
+        return self._number != 0
+
+    def send(self, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = "") -> int:
+        """Send our offer, to the first fork before the answer; the number under which `RequestFinished` comes.
+
+        Raises:
+            LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports
+                for.
+        """
+        session, media = self._session, self._media
+        in_force = media.fork
+        if session.dialog is not None:
+            media.enter(session.dialog.number)
         try:
-            media.updating = session.update(now, body, headers=headers)
+            self._check()
+            body = media.offer(hold)
+            try:
+                self._number = session.update(now, body, headers=headers)
+            except LocalProtocolError:
+                media.exchange.reject()
+                raise
         except LocalProtocolError:
-            media.exchange.reject()
+            media.enter(in_force)
             raise
-    except LocalProtocolError:
-        media.enter(in_force)
-        raise
-    return media.updating
+        return self._number
 
+    def answered(self) -> None:
+        """Its answer is there: that holds, whatever becomes of an INVITE of ours that is open."""
+        self._number = 0
+        self._media.updated()
 
-def _check(media: CallMedia) -> None:
-    """Raises LocalProtocolError where the dialog in force cannot take an offer of ours now."""
-    exchange = media.exchange
-    if exchange.local is None or exchange.remote is None or not media.ready:
-        raise LocalProtocolError("an UPDATE with an offer needs a session that is agreed (RFC 3311 section 5.1)")
-    if exchange.pending is not None:
-        raise LocalProtocolError("an UPDATE with an offer has to wait: another offer is open (RFC 3311 section 5.1)")
-    if media.given is not None and len(media.given.media) > len(media.lines):
-        raise LocalProtocolError("an UPDATE opens no port for a further media line; use a re-INVITE")
+    def settled(self, event: sip.RequestFinished) -> int:
+        """What a final response means: its status, but 488 for a 2xx that has not answered the offer of our UPDATE."""
+        if event.method != "UPDATE" or event.request_id != self._number or not self._number:
+            return event.status
+        self._number = 0
+        if self._media.exchange.state is State.LOCAL_OFFER:
+            self._media.exchange.reject()
+        return 488 if event.status < 300 else event.status
 
-
-def settled(media: CallMedia, event: sip.RequestFinished) -> int:
-    """What a final response means: its status, but 488 for a 2xx that has not answered the offer of our UPDATE."""
-    if event.method != "UPDATE" or event.request_id != media.updating or not media.updating:
-        return event.status
-    media.updating = 0
-    if media.exchange.state is State.LOCAL_OFFER:
-        media.exchange.reject()
-    return 488 if event.status < 300 else event.status
+    def _check(self) -> None:
+        """Raises LocalProtocolError where the dialog in force cannot take an offer of ours now."""
+        media, exchange = self._media, self._media.exchange
+        if exchange.local is None or exchange.remote is None or not media.ready:
+            raise LocalProtocolError("an UPDATE with an offer needs a session that is agreed (RFC 3311 section 5.1)")
+        if exchange.pending is not None:
+            raise LocalProtocolError(
+                "an UPDATE with an offer has to wait: another offer is open (RFC 3311 section 5.1)"
+            )
+        if media.given is not None and len(media.given.media) > len(media.lines):
+            raise LocalProtocolError("an UPDATE opens no port for a further media line; use a re-INVITE")

@@ -72,9 +72,52 @@ class CallTimes:
         """Seconds from one moment to another; -1.0 when one of them did not come."""
         return max(0.0, later - earlier) if earlier and later else -1.0
 
+    def began(self, now: float) -> None:
+        """The user wants the call; its INVITE leaves as soon as there is a media port."""
+        self.begun = now
+
+    def sent_invite(self, now: float) -> None:
+        """Our INVITE, or a later one of ours, is out."""
+        self.invited = now
+
+    def came(self, now: float) -> None:
+        """The first INVITE of a call that came in is there."""
+        self.begun = self.invited = now
+
     def responded(self, status: int, now: float) -> None:
         """A response to our INVITE: a final one was the first sign of the peer when nothing came before it."""
         if not self.first_response:
             self.first_response = now
         if not self.alerted and status >= 180:
             self.alerted = now
+
+    def accepted(self, now: float) -> None:
+        """The INVITE has its 2xx, ours or the peer's."""
+        self.answered = now
+
+    def sent_bye(self, now: float) -> None:
+        """Our BYE is out."""
+        self.bye_sent = now
+
+    def got_bye(self, now: float) -> None:
+        """The peer's BYE is there."""
+        self.peer_bye = now
+
+    def bye_over(self, status: int, now: float, *, answered: bool) -> None:
+        """Our BYE has its outcome. answered: by a response; else the status stands for its absence."""
+        self.bye_done, self.bye_status = now, status
+        if answered:
+            self.bye_answered = now
+
+    def over(self, now: float) -> None:
+        """The call is."""
+        self.ended = now
+
+    def count(self) -> bool:
+        """Its answer or its failure goes into a `CallSlice`; False when it did before."""
+        fresh, self.counted = not self.counted, True
+        return fresh
+
+    def count_again(self) -> None:
+        """Another attempt of the same call has an outcome of its own."""
+        self.counted = False

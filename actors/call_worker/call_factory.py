@@ -152,20 +152,20 @@ class CallFactory:
         hops, local = (hop, *order.spare), self._output.addresses.toward(listener, hop.host)
         session = self.configs.outgoing(self._tokens, order.to, call_id, hops, local, identity, order.ring_time)
         param = order.param or CallParameters()
-        call = self._new_call(session, order.demand or self.demand_for(local), True, order.scenario, param, order.call)
-        call.planned = order.planned
-        call.to = order.to
-        call.actor.media.given = order.given
+        call = self._new_call(session, order.demand or self.demand_for(local), param, order.scenario, order)
+        call.actor.media.describe(order.given)
         self._actors.add(call.actor, (session.call_id, session.local_tag))
         self._book.attempt(order.scenario, "uac", self._actor_loop.now())
         try:
             lines = call.ports.begin(param)
-            if param.ack_header:
-                session.ack_lines = lines_of(param.ack_pairs())
-            delayed, hold = param.sdp_on_ack, param.call_on_hold
-            param.call_on_hold = False
-            now, all_headers = self._actor_loop.now(), (*identity.headers, *order.headers)
-            call.actor.invite(all_headers, now, delayed=delayed, hold=hold, lines=lines)
+            call.actor.invite(
+                (*identity.headers, *order.headers),
+                self._actor_loop.now(),
+                delayed=param.sdp_on_ack,
+                hold=param.take_hold(),
+                lines=lines,
+                ack_lines=lines_of(param.ack_pairs()),
+            )
         except Exception:
             call.actor.abandon(self._actor_loop.now())
             raise
@@ -183,10 +183,10 @@ class CallFactory:
     def reopen(self, call: Call) -> None:
         """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
         actor = call.actor
-        actor.user = call
+        actor.report_to(call)
         if actor.number not in self._actors.live:
             self._book.attempt(call.scenario, "uac", self._actor_loop.now())
-            call.times.counted = False
+            call.times.count_again()
         self._actors.live[actor.number] = call
         self._actors.add(actor, (actor.session.call_id, actor.session.local_tag))
         actor.reopen()
@@ -214,7 +214,7 @@ class CallFactory:
         param = CallParameters(**policy.param)
         if user:
             param.update({"auth_user": user})
-        call = self._new_call(session, self.demand_for(local, **policy.wishes), False, scenario, param)
+        call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario)
         actor = call.actor
         self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
         self._book.attempt(call.scenario, "uas", self._actor_loop.now())
@@ -269,17 +269,27 @@ class CallFactory:
         self,
         session: InviteSession,
         demand: MediaDemand,
-        is_uac: bool,
-        scenario: str,
         param: CallParameters,
-        call: Call | None = None,
+        scenario: str,
+        order: CallOrder | None = None,
     ) -> Call:
+        """Make a call and its handle, and enter them in the tables. order: of a call that is placed."""
         self._number += 1
-        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=self._tokens.integer(31))
-        call = (call or Call.__new__(Call)).begin(
-            self._owner, self._actor_loop, self.media_leases, actor, scenario, param
+        actor = CallActor(
+            self._number, session, demand, self._outbox, is_uac=order is not None, sdp_id=self._tokens.integer(31)
         )
-        call.sip_record = self._record(session.call_id)
+        handle = order.call if order is not None else None
+        call = (handle or Call.__new__(Call)).begin(
+            self._owner,
+            self._actor_loop,
+            self.media_leases,
+            actor,
+            scenario,
+            param,
+            to=order.to if order is not None else "",
+            planned=order.planned if order is not None else None,
+            sip_record=self._record(session.call_id),
+        )
         self._actors.add(actor)
         self._actors.live[self._number] = call
         return call

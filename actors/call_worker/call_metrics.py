@@ -174,9 +174,7 @@ class CallBook:
         outcome = outcome_of(call)
         totals.cell("sipswarm_calls_finished_total", scenario, role, outcome).value += 1
         row = self._row(call, outcome, now)
-        if not call.failure:
-            call.failure = call.judge(row) if call.judge is not None else _own_fault(row)
-        row = row._replace(failure=cut(str(call.failure)))
+        row = row._replace(failure=cut(str(call.judged(row, _own_fault))))
         if call.is_uac:
             self.slices.settled(times, call.planned, now)
             self._observe_uac(row, times.between(times.invited, times.first_response))

@@ -46,9 +46,8 @@ class CallSlices:
 
         planned: monotonic time at which it should have started; None = there was none.
         """
-        if self._tell is None or times.counted:
+        if self._tell is None or not times.count():
             return
-        times.counted = True
         here = self._at(times.answered or now)
         here.answered += bool(times.answered)
         if not times.invited:

@@ -62,8 +62,8 @@ class Replacements:
         if old is None or status != 200:
             call.reject(status)
             return True
-        call.param.init_media = call.param.init_media or old.param.init_media
-        call.on_up = lambda _: old.hang_up()
+        call.param.start_as(old.param)
+        call.attend(on_up=lambda _: old.hang_up())
         call.accept()
         return True
 
@@ -125,7 +125,7 @@ class Replacements:
         if status != 200:
             call.reject(status)
             return
-        call.on_up = partial(self._tell_replaced, replaces)
+        call.attend(on_up=partial(self._tell_replaced, replaces))
         call.accept()
 
     def _tell_replaced(self, replaces: Replaces, call: Call) -> None:

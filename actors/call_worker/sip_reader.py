@@ -49,7 +49,7 @@ class SipReader:
             return
         actor = actors.find((name, peek.from_tag(record.data))) or actors.call_of(name)
         if isinstance(actor, CallActor):
-            actor.unread = shown(error.reason)
+            actor.could_not_read(shown(error.reason))
 
     def settle(
         self, message: Request | Response, remarks: list[Remark], record: SipReceived, trace: SipTrace | None

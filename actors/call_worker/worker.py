@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -373,7 +374,7 @@ class CallWorker:
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
         elif known and isinstance(actor, CallActor):
-            actor.user = None  # the handle keeps its actor: both ways would be a cycle, which only the collector finds
+            actor.let_go()
             if self.trace is not None:
                 self.trace.end(actor.session.call_id)
 
@@ -386,7 +387,7 @@ class CallWorker:
         row = self.book.finished(call, self.actor_loop.now())
         report = call.report or self.tell
         if self.trace is not None and call.report is None:
-            call.sip_record = self.trace.over(row, call.sip_record, self.tell)
+            call.close_record(partial(self.trace.over, row, tell=self.tell))
         elif self.trace is not None:
             self.trace.end(call.call_id)
         if report is not None and (call.is_uac or self.config.tells_incoming):

@@ -86,6 +86,7 @@ NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 """the call did what was planned, but its end was not confirmed by the other side"""
 
 MEDIA_REFUSED: Final = "media_refused"
+SCENARIO_ERROR: Final = "scenario_error"
 FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
 """what a media worker says of a stream whose file cannot be played"""
 OF_CAUSE: Final[dict[str, str]] = {

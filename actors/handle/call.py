@@ -7,11 +7,10 @@ notices mean for callbacks is in `notice_handlers`.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sipswarm.media.messages import SinkSpec, SourceSpec, StreamStatistics
+from sipswarm.media.messages import SourceSpec, StreamStatistics
 from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
@@ -20,25 +19,25 @@ from sipswarm.sipcore.message.messages import Request, Response
 from ..bus.messages import CallFinished
 from ..call.actor import CallActor
 from ..call.state import CallTimes, State
-from ..diagnosis.crash_log import FAILURES
-from ..diagnosis.failure_reasons import MEDIA_REFUSED
-from ..diagnosis.foreign_text import shown
-from ..errors import CallEnded, CallError, ConfigurationError, MediaError
+from ..errors import CallEnded, CallError, ConfigurationError
 from ..identity import written_address
 from ..runtime.actor_loop import ActorLoop
-from ..runtime.callbacks import Callback, ask, invoke, takes
+from ..runtime.callbacks import Callback, invoke, takes
 from ..trace.ladder import Ladder
 from ..trace.recorder import CallRecord
 from . import credentials
 from . import digits as call_digits
 from .call_owner import CallOwner, Placer
+from .decisions import Decision
 from .digits import CallDigits
 from .given_text import checked_callback, checked_pairs, checked_request, checked_text
 from .media_handlers import MediaHandler, checked_handler, played_source, recording_sink
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
-from .media_requests import MediaRequest, MediaRequests
+from .media_work import MediaWork
 from .parameters import RING_TIME, CallParameters
+from .requests import CallRequests
+from .tasks import CallTasks
 from .waiters import Waiters
 
 GRACE: Final = 30.0
@@ -77,26 +76,10 @@ class Call:
     """monotonic time at which a load wanted this call to start"""
     receiver: Callable[[Request | Response, Hop], None] | None = None
     """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
-    handler: MediaHandler | None = None
-    """what runs on the media now"""
-    stopped: "tuple[MediaHandler | None, SourceSpec] | None" = None
-    """what `rtp_cleanup` has stopped, until the next INVITE"""
-    media_requests: MediaRequests | None = None
-    """what was asked of the media; not for users"""
-    media_error = ""
-    """what the media worker refused last, or could not go on with: a word, details after a colon"""
     closed = False
+    """every figure is final"""
     grace = GRACE
     """seconds after the end until coroutines that still run for the call are cancelled"""
-    tasks: "frozenset[asyncio.Task[None]] | set[asyncio.Task[None]]" = frozenset()
-    """robots and callbacks that run for this call"""
-    bye_arguments: Sequence[Mapping[str, Any]] = ()
-    cancel_arguments: Sequence[Mapping[str, Any]] = ()
-    """of each `bye` and `cancel` that is to be told of the response"""
-    transfers: frozenset[int] = frozenset()
-    """requests whose outcome the peer reports later"""
-    _grace_timer: asyncio.TimerHandle | None = None
-
     _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
     """by whom and to whom its first INVITE goes, while that was not sent"""
 
@@ -121,8 +104,13 @@ class Call:
         actor: CallActor,
         scenario: str,
         param: CallParameters,
+        *,
+        to: str = "",
+        planned: float | None = None,
+        sip_record: CallRecord | None = None,
     ) -> Self:
         """Set up a handle, new or not placed yet; not for users."""
+        self.to, self.planned, self.sip_record = to, planned, sip_record
         self.param = param
         self.actor = actor
         """the call's decisions; not for users"""
@@ -136,13 +124,65 @@ class Call:
         """its digits; not for users"""
         self.ports = CallMediaPorts(actor, media_leases)
         """media ports of the user's own; not for users"""
+        self.media_work = MediaWork(actor, actor_loop, self.waiters)
+        """what runs on its media; not for users"""
+        self.requests = CallRequests(self.waiters)
+        """its requests within the dialog; not for users"""
+        if self._unplaced is None:
+            self.tasks = CallTasks(actor, actor_loop)
+            """its coroutines; not for users"""
+        else:
+            self.tasks.serve(actor)
+            self._unplaced = None
         self.scenario = scenario
-        self.requests: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
-        self.over_waiters: list[asyncio.Future[None]] = []
-        self._unplaced = None
-        actor.user = self
-        self.media_requests = None
+        actor.report_to(self)
         return self
+
+    # ---- for those who place or answer it; not for users
+
+    def attend(
+        self,
+        *,
+        on_up: "Callable[[Call], None] | None" = None,
+        on_over: "Callable[[Call], None] | None" = None,
+        judge: Callable[[CallFinished], str] | None = None,
+        report: Callable[[CallFinished], None] | None = None,
+        expected_digits: str | None = None,
+        planned: float | None = None,
+    ) -> None:
+        """Follow a call: whom it calls and whom it asks, by the attributes of these names. What is left out stays."""
+        self.on_up, self.on_over = on_up or self.on_up, on_over or self.on_over
+        self.judge, self.report = judge or self.judge, report or self.report
+        self.expected_digits = self.expected_digits if expected_digits is None else expected_digits
+        self.planned = self.planned if planned is None else planned
+
+    def receive_by(self, receiver: Callable[[Request | Response, Hop], None]) -> None:
+        """Give the messages of this call to a function instead of it (C40)."""
+        self.receiver = receiver
+
+    def came(self, request: Request) -> None:
+        """It came in, by this INVITE."""
+        self.invite_request = request
+
+    def miss(self, expectation: str) -> None:
+        """It failed, by the name of an expectation; the first that is missed counts."""
+        self.failure = self.failure or expectation
+
+    def judged(self, row: CallFinished, otherwise: Callable[[CallFinished], str]) -> str:
+        """What it failed by, now that every figure is final. otherwise: judges where there is no `judge`."""
+        self.miss("" if self.failure else (self.judge or otherwise)(row))
+        return self.failure
+
+    def close_record(self, over: Callable[[CallRecord | None], CallRecord | None]) -> None:
+        """Its SIP is complete. over: gives what is kept of the record."""
+        self.sip_record = over(self.sip_record)
+
+    def close(self) -> bool:
+        """Every figure is final; False where that was known already, or the call has begun anew."""
+        if self.closed or self.actor.state is not State.OVER:
+            return False
+        self.closed = True
+        return True
 
     # ---- reading
 
@@ -185,6 +225,16 @@ class Call:
     def error(self) -> CallError | None:
         """What the last INVITE of ours failed with."""
         return self.waiters.error
+
+    @property
+    def handler(self) -> MediaHandler | None:
+        """What runs on the media now."""
+        return self.media_work.handler
+
+    @property
+    def media_error(self) -> str:
+        """What the media worker refused last, or could not go on with: a word, details after a colon."""
+        return self.media_work.error
 
     @property
     def digits_sent(self) -> str:
@@ -298,8 +348,7 @@ class Call:
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         self.ports.take_over(self.param)
-        hold, self.param.call_on_hold = self.param.call_on_hold, False
-        self.actor.answer(pairs, self.actor_loop.now(), hold=hold)
+        self.actor.answer(pairs, self.actor_loop.now(), hold=self.param.take_hold())
         self.actor_loop.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -367,22 +416,26 @@ class Call:
         self.set_param(**param)
         self.ports.take_over(self.param)
         number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.call_on_hold)
-        self.param.call_on_hold = False
-        done: asyncio.Future[Response] = self.waiters.future()
-        self.requests[number] = (None, done)
+        self.param.take_hold()
+        done = self.requests.sent(number)
         self.actor_loop.touch(self.actor)
         return await done
 
     def send_invite(self, *, clear: bool = False) -> None:
         """Send the INVITE that the parameters describe, the first one or a later one."""
         param, actor = self.param, self.actor
-        headers, ack_lines = param.header_pairs(), lines_of(param.ack_pairs())
+        headers, ack_lines, ring_time = param.header_pairs(), lines_of(param.ack_pairs()), param.ring_time or RING_TIME
         if clear:
             self.clear_sdp()
         self.ports.take_over(self.param)
-        hold, param.call_on_hold = param.call_on_hold, False
-        actor.session.ack_lines, actor.session.ring_time = ack_lines, param.ring_time or RING_TIME
-        actor.invite(headers, self.actor_loop.now(), delayed=param.sdp_on_ack, hold=hold)
+        actor.invite(
+            headers,
+            self.actor_loop.now(),
+            delayed=param.sdp_on_ack,
+            hold=param.take_hold(),
+            ring_time=ring_time,
+            ack_lines=ack_lines,
+        )
         self.actor_loop.touch(actor)
 
     def clear_sdp(self) -> None:
@@ -404,14 +457,12 @@ class Call:
         cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
         """
         given = {"cb_final": checked_callback("cb_final", cb_final), **more}
-        before = self.cancel_arguments
         if self.actor.session.cancel_open:
-            self.cancel_arguments = (*before, given)
+            self.requests.end_asked_again("CANCEL", given)
             return True
-        self.cancel_arguments = (given,)
         cancelled = self.actor.cancel(self.actor_loop.now())
-        if not cancelled:
-            self.cancel_arguments = before
+        if cancelled:
+            self.requests.end_asked("CANCEL", given)
         self.actor_loop.touch(self.actor)
         return cancelled
 
@@ -422,11 +473,10 @@ class Call:
         without it `send_bye` is (C33). That of each further `bye` is called too, until that response.
         """
         given = {"cb_final": checked_callback("cb_final", cb_final), **more}
-        before = self.bye_arguments
         if self.actor.state is not State.OVER and not self.times.bye_sent:
-            self.bye_arguments = (given,)
+            self.requests.end_asked("BYE", given)
         elif self.actor.session.bye_open and (cb_final is not None or more):
-            self.bye_arguments = (*(before or ({},)), given)  # that of a `hang_up` is the default
+            self.requests.end_asked_again("BYE", given)
         self.hang_up()
         return self._end_awaited()
 
@@ -440,12 +490,7 @@ class Call:
         await self._end_awaited()
 
     def _end_awaited(self) -> "asyncio.Future[None]":
-        waiter: asyncio.Future[None] = self.actor_loop.loop.create_future()
-        if self.closed or self._unplaced is not None:
-            waiter.set_result(None)
-        else:
-            self.over_waiters.append(waiter)
-        return waiter
+        return self.waiters.end(closed=self.closed or self._unplaced is not None)
 
     def request(
         self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str
@@ -465,10 +510,7 @@ class Call:
         octets, kind, pairs = checked_request(method, body, headers)
         checked_callback("cb_final", cb_final)
         request_id = self.actor.request(method, octets, kind, pairs, self.actor_loop.now())
-        future: asyncio.Future[Response] = self.waiters.future()
-        if cb_final is not None:
-            future.cancel()
-        self.requests[request_id] = (cb_final, None if cb_final is not None else future)
+        future = self.requests.sent(request_id, cb_final)
         self.actor_loop.touch(self.actor)
         return future
 
@@ -483,10 +525,7 @@ class Call:
         self.waiters.raise_if_over()
         address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
-        done: asyncio.Future[Response] = self.waiters.future()
-        request_id = self.actor.refer(address, replaces, "", self.actor_loop.now())
-        self.requests[request_id] = (None, done)
-        self.transfers |= {request_id}
+        done = self.requests.sent_transfer(self.actor.refer(address, replaces, "", self.actor_loop.now()))
         self.actor_loop.touch(self.actor)
         try:
             await done
@@ -584,17 +623,11 @@ class Call:
             ConfigurationError: it is no `MediaHandler`. MediaError: from the awaitable; the call goes on with what it
                 sent before. CallEnded: from the awaitable, when the call ends first.
         """
-        handler, self.stopped = checked_handler(handler), None
-        return self._run(handler, under=False)
+        return self.media_work.start(checked_handler(handler))
 
     def start_under_plays(self, handler: MediaHandler) -> None:
         """Run a handler at the start of each session, as `init_media`; what `play` sends goes on over it."""
-        self.stopped = None
-        self._run(handler, under=True)
-
-    def _run(self, handler: MediaHandler, *, under: bool) -> "asyncio.Future[str]":
-        self.handler = handler
-        return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
+        self.media_work.start(handler, under=True)
 
     def play(self, source: str | Path | SourceSpec, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
         """Send a file, or another source (see `media.messages`), over what is sent now, which goes on afterwards.
@@ -612,13 +645,11 @@ class Call:
         """
         if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
             raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
-        wanted = played_source(source, repeat)
-        return self._ask(lambda requests: requests.play(wanted, until))
+        return self.media_work.play(played_source(source, repeat), until)
 
     def stop_playing(self) -> None:
         """End what `play` sends; what was sent before goes on. Harmless when nothing is played."""
-        if self.media_requests is not None:
-            self.media_requests.stop()
+        self.media_work.stop_playing()
 
     def record(self, file: str | Path, sides: str = "heard") -> "asyncio.Future[str]":
         """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
@@ -633,38 +664,15 @@ class Call:
                 it is logged, counted, and the call's `failure`.
             CallEnded: from the awaitable, when the call ends first.
         """
-        sink = recording_sink(file, sides)
-        return self._ask(lambda requests: requests.record(sink))
+        return self.media_work.record(recording_sink(file, sides))
 
     def stop_recording(self) -> None:
         """End the recording; its file can be read at any moment, and is complete when the call is over."""
-        self._ask(lambda requests: requests.record(("none",)))
+        self.media_work.record(("none",))
 
     def rtp_cleanup(self) -> None:
         """Stop the running media only; signalling stays, the next INVITE of either side starts it again (C25)."""
-        stopped = self.stopped or (self.handler, self.actor.media.demand.source)
-        self._run(MediaHandler(("none",), ("none",)), under=False)
-        self.stopped = stopped
-
-    def restart_media(self) -> None:
-        """Start again what `rtp_cleanup` has stopped; an INVITE was answered."""
-        if self.stopped is not None:
-            (handler, source), self.stopped = self.stopped, None
-            sink: SinkSpec = ("callback",) if handler is not None and handler.write is not None else ("none",)
-            self._run(MediaHandler(source, sink), under=True)
-            self.handler = handler
-
-    def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
-        """Ask something of the media; of a call that is over it fails."""
-        if self.actor.state is State.OVER:
-            failed = MediaRequest(loop=self.actor_loop.loop)
-            failed.set_exception(self.waiters.ended())
-            failed.exception()  # nobody has to wait
-            return failed
-        if self.media_requests is None:
-            make, actor_loop = partial(self.waiters.future, MediaRequest), self.actor_loop
-            self.media_requests = MediaRequests(self.actor.media, make, actor_loop.flush_soon, actor_loop.loop)
-        return request(self.media_requests)
+        self.media_work.stop()
 
     def cleanup(self) -> None:
         """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
@@ -672,16 +680,14 @@ class Call:
             self.actor.abandon(self.actor_loop.now())
             self.actor_loop.touch(self.actor)
 
-    # ---- waiting and calling back, for the parts of a call
+    # ---- callbacks and coroutines
 
     def _reopened(self) -> None:
         """Its first INVITE is sent once more: what was over is not."""
         self.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were given back
         self.closed = False
         self.waiters.forgive()
-        if self._grace_timer is not None:
-            self._grace_timer.cancel()
-            self._grace_timer = None
+        self.tasks.unbound()
         self.owner.reopen(self)
 
     def call_back(self, callback: Callback, *arguments: Any) -> Any:
@@ -701,87 +707,13 @@ class Call:
         was to be decided within a call that is up, when the callback or `then` fails; the call goes on (RFC 3261 14.2).
         Without it, and before the answer, a failure ends the call.
         """
-        try:
-            result = ask(callback, *arguments)
-            if isinstance(result, Awaitable):
-                self.spawn(self._decided(result, then, refuse))
-            else:
-                then(result)
-        except FAILURES as error:
-            if not self._goes_on(error, refuse):
-                raise
-
-    async def _decided(
-        self, result: Awaitable[Any], then: Callable[[Any], None], refuse: Callable[[], None] | None
-    ) -> None:
-        try:
-            decision = await result
-        except FAILURES as error:
-            if (isinstance(error, CallError) and self.actor.ended_by(error)) or self._goes_on(error, refuse):
-                return
-            if isinstance(error, CallError):
-                raise RuntimeError("a callback raised the error of another call instead of its decision") from error
-            raise
-        try:
-            then(decision)
-        except FAILURES as error:
-            if not self._goes_on(error, refuse):
-                raise
-
-    def _goes_on(self, error: BaseException, refuse: Callable[[], None] | None) -> bool:
-        """Whether a decision that has failed cost only what was to be decided."""
-        if refuse is None or not self.times.answered or self.actor.state is State.OVER:
-            return False
-        text = f"a decision within call {shown(self.call_id)} failed and is refused"
-        self.actor_loop.crashes.tell(text, error)
-        self.failure = self.failure or "scenario_error"
-        refuse()
-        return True
+        later = Decision(self.actor, self.actor_loop, self.miss, then=then, refuse=refuse).ask(callback, *arguments)
+        if later is not None:
+            self.spawn(later)
 
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
-        task = self.actor_loop.loop.create_task(self._carry_through(awaitable))
-        if not isinstance(self.tasks, set):
-            self.tasks = set()
-        self.tasks.add(task)
-        task.add_done_callback(self._task_done)
-        if self.actor.state is State.OVER:
-            self.bound_tasks()
-        return task
-
-    async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
-        try:
-            await awaitable
-        except MediaError:
-            self.failure = self.failure or MEDIA_REFUSED
-        except CallError:
-            pass  # an outcome of a call
-        except FAILURES as error:
-            if self.actor.ended_by(error):
-                return
-            text = f"a coroutine of call {shown(self.call_id)} failed and the call is ended"
-            self.actor_loop.crashes.tell(text, error)
-            self.failure = self.failure or "scenario_error"
-            if self.actor.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-                self.reject(500)  # as for the error of a function (RFC 3261 section 21.5.1)
-            else:
-                self.hang_up()
-
-    def bound_tasks(self) -> None:
-        """The call is over: what runs for it has `grace` seconds left."""
-        if self.tasks and self._grace_timer is None:
-            self._grace_timer = self.actor_loop.loop.call_later(self.grace, self._cancel_tasks)
-
-    def _task_done(self, task: "asyncio.Task[None]") -> None:
-        if isinstance(self.tasks, set):
-            self.tasks.discard(task)
-        if not self.tasks and self._grace_timer is not None:
-            self._grace_timer.cancel()  # or it would hold the call until then
-            self._grace_timer = None
-
-    def _cancel_tasks(self) -> None:
-        for task in list(self.tasks):
-            task.cancel()
+        return self.tasks.run(awaitable, self.miss, self.grace)
 
 
 def _taken_over(call: Call) -> tuple[str, Replaces]:

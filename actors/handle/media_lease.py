@@ -62,7 +62,8 @@ class MediaLease(StreamOwner):
         )
 
     def _is_bound(self, port: int, rtcp_port: int) -> None:
-        self.port, self.rtcp_port = self.line.port, self.line.rtcp_port = port, rtcp_port
+        self.port, self.rtcp_port = port, rtcp_port
+        self.line.opened(port, rtcp_port)
         if not self.ready.done():
             self.ready.set_result(None)
 
@@ -76,7 +77,7 @@ class MediaLease(StreamOwner):
             self._is_gone("the media port was closed", "closed")
 
     def _is_gone(self, text: str, cause: str) -> None:
-        self.line.closed = True
+        self.line.gone()
         self._streams.pop(self.line.stream_id, None)
         if not self.ready.done():
             self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))

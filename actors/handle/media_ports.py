@@ -98,7 +98,7 @@ class CallMediaPorts:
         described = given_description(param)
         if described is not None and param.sdp is not self._described:
             self._described = param.sdp
-            actor.media.given = described
+            actor.media.describe(described)
         own = leases(param.media_lsocks)
         if own and param.media_lsocks is not self._listening:
             self._listening = param.media_lsocks
@@ -125,8 +125,8 @@ class CallMediaPorts:
     def reshape(self, param: CallParameters, changed: Sequence[str]) -> None:
         """Have parameters that were changed count from the next description on (C5, C11, C41)."""
         if any(key in changed for key in _SHAPING):
-            wishes, media = demand_wishes(param), self._actor.media
-            media.demand = media.demand._replace(**{key: wishes[key] for key in _WISHES if key in wishes})
+            wishes = demand_wishes(param)
+            self._actor.media.wish(**{key: wishes[key] for key in _WISHES if key in wishes})
 
     def show(self, param: CallParameters) -> None:
         """Write into the parameters what the media uses now: `media_lsocks`, `media_raddr`, `rtp_param` (C4)."""

@@ -161,7 +161,7 @@ class MediaRequests:
         """A play has come to its end; False for one that had another end before."""
         if not self.plays(number):
             return False
-        self._media.playing = ()
+        self._media.played()
         self._finish("")
         return True
 

@@ -5,6 +5,7 @@ The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is
 
 import errno
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from sipswarm.sipcore.message.headers import key_of
@@ -33,9 +34,10 @@ from ..call.notices import (
     TransferAsked,
     TransferNews,
 )
-from ..call.state import TRANSPORT_FAILED, State
+from ..call.state import State
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, cause_of, reason_of
 from ..errors import CallEnded, CallRejected, CallTimeout, MediaError
+from ..runtime.callbacks import Callback
 from .call import Call
 
 _TIMEOUTS: Final = (Cause.TIMEOUT, Cause.NO_ANSWER)
@@ -53,19 +55,14 @@ def take(call: Call, notice: Notice) -> None:
     _HANDLERS[notice.__class__](call, notice)
 
 
-def _resolve(future: Any, result: Any = None) -> None:
-    if future is not None and not future.done():
-        future.set_result(result)
-
-
 # ---- set-up
 
 
 def _on_incoming(call: Call, notice: Incoming) -> None:
     param = call.param
-    param.sdp_peer = call.actor.media.exchange.pending or param.sdp_peer
+    param.peer_described(call.actor.media.exchange.pending or param.sdp_peer)
     if not notice.reinvite:
-        call.invite_request = notice.request
+        call.came(notice.request)
         if not call.actor.awaits_answer:
             return  # its caller has given up already
         call.owner.call_came(call, notice.request)
@@ -112,7 +109,7 @@ def _on_progress(call: Call, notice: Progress) -> None:
 
 def _on_answered(call: Call, notice: Answered) -> None:
     param = call.param
-    param.sdp_peer = call.actor.media.exchange.remote
+    param.peer_described(call.actor.media.exchange.remote)
     call.waiters.forgive()
     if param.cb_final is not None:
         call.call_back(param.cb_final, "OK", call, {"packet": notice.response})
@@ -125,7 +122,7 @@ def _on_answered(call: Call, notice: Answered) -> None:
 
 def _on_acknowledged(call: Call, notice: Acknowledged) -> None:
     param = call.param
-    param.sdp_peer = call.actor.media.exchange.remote or param.sdp_peer
+    param.peer_described(call.actor.media.exchange.remote or param.sdp_peer)
     if param.cb_established is not None:
         call.call_back(param.cb_established, "OK", call)
     _start_media(call)
@@ -142,7 +139,7 @@ def _start_media(call: Call) -> None:
         call.ports.show(call.param)
         call.call_back(call.param.init_media, call, call.param)
     else:
-        call.restart_media()
+        call.media_work.restart()
 
 
 def _on_refused(call: Call, notice: Refused) -> None:
@@ -197,40 +194,15 @@ def _on_peer_request(call: Call, notice: PeerRequest) -> None:
 
 def _on_request_done(call: Call, notice: RequestDone) -> None:
     if notice.method in ("BYE", "CANCEL"):
-        if notice.method == "BYE":
-            told, call.bye_arguments = call.bye_arguments, ()
-        else:
-            told, call.cancel_arguments = call.cancel_arguments, ()
-        for arguments in told or ({},):
+        for arguments in call.requests.end_of(notice.method):
             _tell_end(call, notice.method, arguments)
-        return
-    callback, future = call.requests.pop(notice.request_id, (None, None))
-    good = notice.response is not None and notice.status < 300
-    if notice.request_id in call.transfers and good and _will_report(notice.response):
-        call.requests[notice.request_id] = (callback, future)  # the peer's reports decide
-        return
-    if callback is not None:
-        lost = errno.EHOSTUNREACH if notice.status == TRANSPORT_FAILED else errno.ETIMEDOUT
-        info = {"code": notice.status, "packet": notice.response} if notice.response else {"errno": lost}
-        call.call_back(callback, "OK" if good else "FAIL", call, info)
-    if future is None or future.done():
-        return
-    if notice.response is None and notice.status == TRANSPORT_FAILED:
-        future.set_exception(CallRejected(notice.status, f"{notice.method} could not be sent"))
-    elif notice.response is None:
-        future.set_exception(CallTimeout(f"no answer to {notice.method}"))
-    elif good:
-        future.set_result(notice.response)
     else:
-        same = notice.status == notice.response.status  # else a 2xx to an UPDATE without an answer of any use
-        reason = notice.response.reason if same else Cause.BAD_DESCRIPTION.value
-        future.set_exception(CallRejected(notice.status, reason))
+        call.requests.done(notice, partial(_tell_outcome, call))
 
 
-def _will_report(accepted: Response | None) -> bool:
-    """Whether the peer reports how its transfer goes: not after `Refer-Sub: false` (RFC 4488 section 4)."""
-    said = accepted.headers.get("Refer-Sub") if accepted is not None else None
-    return (said or "").partition(";")[0].strip().lower() != "false"
+def _tell_outcome(call: Call, callback: Callback, good: bool, info: Mapping[str, Any]) -> None:
+    """A request of ours has come to its end (C34)."""
+    call.call_back(callback, "OK" if good else "FAIL", call, info)
 
 
 def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
@@ -249,15 +221,7 @@ def _on_transfer_asked(call: Call, notice: TransferAsked) -> None:
 
 
 def _on_transfer_news(call: Call, notice: TransferNews) -> None:
-    if not notice.final:
-        return
-    _, future = call.requests.pop(notice.request_id, (None, None))
-    if future is None or future.done():
-        return
-    if notice.status < 300:
-        future.set_result(Response.build(notice.status, notice.reason, ()))
-    else:
-        future.set_exception(CallRejected(notice.status, notice.reason))
+    call.requests.transfer_news(notice)
 
 
 def _on_digit(call: Call, notice: Digit) -> None:
@@ -265,8 +229,7 @@ def _on_digit(call: Call, notice: Digit) -> None:
     keypad.came(notice.event, notice.mode)
     if notice.mode == "info":
         call.owner.digit_came(notice.mode)
-    ended_play = call.media_requests.digit(notice.event) if call.media_requests is not None else False
-    if not ended_play and keypad.keep(notice.event):
+    if not call.media_work.digit(notice.event) and keypad.keep(notice.event):
         call.owner.digit_dropped()
     if call.param.cb_dtmf is not None:
         call.call_back(call.param.cb_dtmf, notice.event, notice.duration_ms)
@@ -283,7 +246,7 @@ def _on_source_done(call: Call, notice: SourceDone) -> None:
         _on_media_refused(call, MediaRefused("SetSource", why, notice.request_id))
     elif not notice.request_id:
         _source_ended(call)
-    elif call.media_requests is not None and call.media_requests.ended(notice.request_id):
+    elif call.media_work.play_ended(notice.request_id):
         _tell_done(call)
 
 
@@ -295,7 +258,7 @@ def _source_ended(call: Call, why: str = "") -> None:
     elif why:
         call.actor.hang_up(call.actor_loop.now(), f"{MEDIA_REFUSED}: {why}")
         call.actor_loop.touch(call.actor)
-    elif call.handler is not None:
+    elif call.media_work.handler is not None:
         call.hang_up()
 
 
@@ -305,36 +268,16 @@ def _tell_done(call: Call) -> None:
 
 
 def _on_frames_asked(call: Call, notice: FramesAsked) -> None:
-    """Ask a callback source for frames, in order, up to what is wanted."""
-    read = call.handler.read if call.handler is not None else None
-    frames = []
-    end = read is None
-    for index in range(notice.wanted if read is not None else 0):
-        assert read is not None
-        frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line)
-        if not frame:
-            end = True
-            break
-        if isinstance(frame, bytes):
-            frames.append((frame, -1, 0, -1))
-        else:
-            payload, payload_type, marker, timestamp = (*frame, -1, 0, -1)[:4] if len(frame) < 4 else frame[:4]
-            stamp = -1 if timestamp is None else timestamp
-            frames.append((payload, -1 if payload_type is None else payload_type, int(marker or 0), stamp))
-    call.actor.media.provide(notice.line, tuple(frames), end)
-    call.actor_loop.flush_soon()
+    call.media_work.frames_asked(notice)
 
 
 def _on_frames_came(call: Call, notice: FramesCame) -> None:
-    write = call.handler.write if call.handler is not None else None
-    if write is not None:
-        for payload, sequence_number, timestamp, payload_type, _ in notice.frames:
-            write(payload, sequence_number, timestamp, notice.line, payload_type)
+    call.media_work.frames_came(notice)
 
 
 def _on_silent(call: Call, notice: MediaSilent) -> None:
     if notice.level == "limit":
-        call.failure = call.failure or "silent"
+        call.miss("silent")
     call.owner.media_silent(call, notice.level, notice.seconds)
 
 
@@ -343,28 +286,23 @@ def _on_media_refused(call: Call, notice: MediaRefused) -> None:
     command, reason, number = notice.command, notice.reason, notice.request_id
     call.owner.media_refused(call, command, reason)
     if command == "OpenStream":  # the actor ends the call
-        call.media_error = reason
+        call.media_work.failed(reason)
         if reason_of(cause_of(reason)) == MEDIA_REFUSED:
-            call.failure = call.failure or MEDIA_REFUSED
+            call.miss(MEDIA_REFUSED)
         return
     if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == "unknown_stream":
         return
-    call.media_error = reason
-    requests = call.media_requests
-    is_play = requests is not None and requests.plays(number)
-    replaced = number > 0 and (requests is None or not requests.waits(number))
-    awaited = requests is not None and requests.failed(number, reason)
-    if not awaited:
-        call.failure = call.failure or MEDIA_REFUSED
-    if command == "SetSource" and is_play:
+    refused = call.media_work.refused(number, reason)
+    if not refused.awaited:
+        call.miss(MEDIA_REFUSED)
+    if command == "SetSource" and refused.is_play:
         _tell_done(call)
-    elif command == "SetSource" and not (awaited or replaced) and call.state is not State.OVER:
+    elif command == "SetSource" and not (refused.awaited or refused.replaced) and call.state is not State.OVER:
         _source_ended(call, reason)
 
 
 def _on_media_done(call: Call, notice: MediaDone) -> None:
-    if call.media_requests is not None:
-        call.media_requests.done(notice.request_id)
+    call.media_work.done(notice.request_id)
 
 
 # ---- the end
@@ -376,11 +314,9 @@ def _on_over(call: Call, notice: Over) -> None:
     call.waiters.fail()
     if not call.actor.media.running:
         call.keypad.fail()  # else the stream says at its end what is out
-    if call.media_requests is not None:
-        call.media_requests.close()
-        call.media_requests = None  # it holds what makes futures of this call
-    call.requests = {number: each for number, each in call.requests.items() if each[0] is not None}
-    call.bound_tasks()
+    call.media_work.close()
+    call.requests.over()
+    call.tasks.bound(call.grace)
     if notice.by == "remote":
         _clean_up(call)
         if call.param.recv_bye is not None and (call.times.answered or not call.is_uac):
@@ -388,23 +324,21 @@ def _on_over(call: Call, notice: Over) -> None:
 
 
 def _on_closed(call: Call, notice: Closed) -> None:
-    if call.closed or call.state is not State.OVER:
+    if not call.close():
         return
-    call.closed = True
     call.keypad.fail()
     try:
         _clean_up(call)
     finally:  # a callback that fails must not keep the call for ever
         call.owner.call_settled(call)
-    for waiter in call.over_waiters:
-        _resolve(waiter)
+    call.waiters.closed()
     if call.on_over is not None:
         call.on_over(call)
 
 
 def _clean_up(call: Call) -> None:
     """Run `cb_cleanup`, once."""
-    callback, call.param.cb_cleanup = call.param.cb_cleanup, None
+    callback = call.param.take_cleanup()
     if callback is not None:
         call.call_back(callback, call)
 

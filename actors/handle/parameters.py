@@ -105,6 +105,24 @@ class CallParameters:
         if "asymmetric_rtp" in values:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
 
+    def take_hold(self) -> bool:
+        """Whether the description that is made now asks for no media; the next one does not, unless it is set again."""
+        hold, self.call_on_hold = self.call_on_hold, False
+        return hold
+
+    def take_cleanup(self) -> Callback:
+        """The callback `cb_cleanup`, which is called once."""
+        callback, self.cb_cleanup = self.cb_cleanup, None
+        return callback
+
+    def peer_described(self, description: SessionDescription | None) -> None:
+        """The peer's newest description is there; None = it has made none."""
+        self.sdp_peer = description
+
+    def start_as(self, other: "CallParameters") -> None:
+        """Start the media as another call does, where the user has not said how."""
+        self.init_media = self.init_media or other.init_media
+
     def get(self, key: str) -> Any:
         """The value of a key, known or not; None when it was never set."""
         return getattr(self, key, None) if key in KNOWN else self.__dict__.get(key)

@@ -1,16 +1,14 @@
 """How a robot, a coroutine function of a call, is run for its call.
 
 What leaves it decides: return = hang up; `CallEnded` and the other call errors = outcomes of calls, not errors;
-anything else is logged once and counted, and ends that call only.
+anything else is logged once and counted, and ends that call only (`CallTasks`).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..call.state import State
-from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import MEDIA_REFUSED
-from ..diagnosis.foreign_text import shown
 from ..errors import CallError, MediaError
 from .call import Call
 
@@ -23,19 +21,16 @@ def run(call: Call, robot: Robot) -> "asyncio.Task[None]":
 
 
 async def _run(call: Call, robot: Robot) -> None:
+    """Await a robot, and end its call. Errors that are no outcomes of calls are those of the call's coroutine."""
     try:
         await robot(call)
     except MediaError:
-        call.failure = call.failure or MEDIA_REFUSED  # it has been logged
+        call.miss(MEDIA_REFUSED)  # it has been logged
     except CallError:
         pass  # an outcome; the books have it
     except asyncio.CancelledError:
         call.hang_up()
         raise
-    except FAILURES as error:
-        if not call.actor.ended_by(error):
-            call.actor_loop.crashes.tell(f"the robot of call {shown(call.call_id)} failed", error)
-            call.failure = "scenario_error"
     if call.state is State.INCOMING:
         call.reject(500 if call.failure else 480)
     else:

@@ -20,12 +20,14 @@ class Waiters:
         up: waits for the answer to our INVITE, or for the ACK to our answer.
     """
 
-    __slots__ = ("_actor", "_actor_loop", "_open", "error", "up")
+    __slots__ = ("_actor", "_actor_loop", "_ends", "_open", "error", "up")
 
     def __init__(self, actor: CallActor, actor_loop: ActorLoop) -> None:
         self._actor = actor
         self._actor_loop = actor_loop
         self._open: set[asyncio.Future[Any]] = set()
+        self._ends: list[asyncio.Future[None]] = []
+        """those of the end itself, which do not fail"""
         self.error: CallError | None = None
         self.up: asyncio.Future[None] | None = None
 
@@ -73,6 +75,21 @@ class Waiters:
         error = CallEnded(self._actor.cause)
         error.__cause__ = self._actor.crash
         return error
+
+    def end(self, *, closed: bool) -> "asyncio.Future[None]":
+        """A future that is done when every figure of the call is final. closed: they are."""
+        future: asyncio.Future[None] = self._actor_loop.loop.create_future()
+        if closed:
+            future.set_result(None)
+        else:
+            self._ends.append(future)
+        return future
+
+    def closed(self) -> None:
+        """Every figure of the call is final."""
+        for each in self._ends:
+            if not each.done():
+                each.set_result(None)
 
     def raise_if_over(self) -> None:
         """Raise what ended the call, if it is over."""

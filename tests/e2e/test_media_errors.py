@@ -389,7 +389,7 @@ def test_no_request_of_a_call_is_kept_when_it_is_over(tmp_path: Path, caplog: py
         await call.bye()
         with pytest.raises(CallEnded):
             await playing
-        assert call.media_requests is None
+        assert call.media_work.requests is None
 
     with caplog.at_level(logging.ERROR, "asyncio"):
         run(scenario)

@@ -1,0 +1,164 @@
+"""What one call's user does with its media: the handler that runs, what plays over it, recordings, frames by callback.
+
+A handler gives what is sent and takes what comes (man page C4, C25); plays and recordings are `MediaRequests`, made
+when the first is asked for and let go of with the call, because they hold what makes futures of it. Holds no handle.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from sipswarm.media.messages import SinkSpec, SourceSpec
+
+from ..call.actor import CallActor
+from ..call.notices import FramesAsked, FramesCame
+from ..call.state import State
+from ..runtime.actor_loop import ActorLoop
+from .media_handlers import MediaHandler
+from .media_requests import MediaRequest, MediaRequests
+from .waiters import Waiters
+
+_NOTHING = MediaHandler(("none",), ("none",))
+
+
+class Refusal(NamedTuple):
+    """Whose matter a refused request is."""
+
+    awaited: bool
+    """somebody waits for it, and is told"""
+    is_play: bool
+    replaced: bool
+    """another request has taken its place"""
+
+
+class MediaWork:
+    """That of one call.
+
+    Attributes:
+        handler: what runs on the media now.
+        requests: what was asked of the media, None before the first request and after the end.
+        error: what the media worker refused last, or could not go on with: a word, details after a colon.
+    """
+
+    __slots__ = ("_actor", "_actor_loop", "_stopped", "_waiters", "error", "handler", "requests")
+
+    def __init__(self, actor: CallActor, actor_loop: ActorLoop, waiters: Waiters) -> None:
+        self._actor = actor
+        self._actor_loop = actor_loop
+        self._waiters = waiters
+        self._stopped: tuple[MediaHandler | None, SourceSpec] | None = None
+        """what `stop` has stopped, until the next INVITE"""
+        self.handler: MediaHandler | None = None
+        self.requests: MediaRequests | None = None
+        self.error = ""
+
+    # ---- asking
+
+    def start(self, handler: MediaHandler, *, under: bool = False) -> MediaRequest:
+        """Run a handler on every line, in place of what ran before. under: a play goes on over it."""
+        self._stopped = None
+        return self._run(handler, under=under)
+
+    def stop(self) -> None:
+        """Stop what runs, so that `restart` can start it again."""
+        stopped = self._stopped or (self.handler, self._actor.media.demand.source)
+        self._run(_NOTHING, under=False)
+        self._stopped = stopped
+
+    def restart(self) -> None:
+        """Start again what `stop` has stopped, if anything."""
+        if self._stopped is not None:
+            (handler, source), self._stopped = self._stopped, None
+            sink: SinkSpec = ("callback",) if handler is not None and handler.write is not None else ("none",)
+            self._run(MediaHandler(source, sink), under=True)
+            self.handler = handler
+
+    def play(self, source: SourceSpec, until: str) -> MediaRequest:
+        """Send a source over what is sent now. until: digits that end it."""
+        return self._ask(lambda requests: requests.play(source, until))
+
+    def stop_playing(self) -> None:
+        """End the play, if there is one."""
+        if self.requests is not None:
+            self.requests.stop()
+
+    def record(self, sink: SinkSpec) -> MediaRequest:
+        """Put what comes in elsewhere from now on."""
+        return self._ask(lambda requests: requests.record(sink))
+
+    def _run(self, handler: MediaHandler, *, under: bool) -> MediaRequest:
+        self.handler = handler
+        return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
+
+    def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
+        """Ask something of the media; of a call that is over it fails."""
+        actor_loop = self._actor_loop
+        if self._actor.state is State.OVER:
+            failed = MediaRequest(loop=actor_loop.loop)
+            failed.set_exception(self._waiters.ended())
+            failed.exception()  # nobody has to wait
+            return failed
+        if self.requests is None:
+            make = partial(self._waiters.future, MediaRequest)
+            self.requests = MediaRequests(self._actor.media, make, actor_loop.flush_soon, actor_loop.loop)
+        return request(self.requests)
+
+    # ---- hearing
+
+    def digit(self, event: str) -> bool:
+        """A digit came; whether it ended a play, and is its result."""
+        return self.requests is not None and self.requests.digit(event)
+
+    def done(self, number: int) -> None:
+        """The media worker has done a request."""
+        if self.requests is not None:
+            self.requests.done(number)
+
+    def play_ended(self, number: int) -> bool:
+        """A play has come to its end; False for one that had another end before."""
+        return self.requests is not None and self.requests.ended(number)
+
+    def failed(self, reason: str) -> None:
+        """The media worker refused something that is no request."""
+        self.error = reason
+
+    def refused(self, number: int, reason: str) -> Refusal:
+        """The media worker refused a request, or could not go on with it; whose matter that is."""
+        self.error = reason
+        requests = self.requests
+        is_play = requests is not None and requests.plays(number)
+        replaced = number > 0 and (requests is None or not requests.waits(number))
+        return Refusal(requests is not None and requests.failed(number, reason), is_play, replaced)
+
+    def frames_asked(self, notice: FramesAsked) -> None:
+        """Ask a callback source for frames, in order, up to what is wanted."""
+        read = self.handler.read if self.handler is not None else None
+        frames = []
+        end = read is None
+        for index in range(notice.wanted if read is not None else 0):
+            assert read is not None
+            frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line)
+            if not frame:
+                end = True
+                break
+            if isinstance(frame, bytes):
+                frames.append((frame, -1, 0, -1))
+            else:
+                payload, payload_type, marker, timestamp = (*frame, -1, 0, -1)[:4] if len(frame) < 4 else frame[:4]
+                stamp = -1 if timestamp is None else timestamp
+                frames.append((payload, -1 if payload_type is None else payload_type, int(marker or 0), stamp))
+        self._actor.media.provide(notice.line, tuple(frames), end)
+        self._actor_loop.flush_soon()
+
+    def frames_came(self, notice: FramesCame) -> None:
+        """Give a callback sink its frames."""
+        write = self.handler.write if self.handler is not None else None
+        if write is not None:
+            for payload, sequence_number, timestamp, payload_type, _ in notice.frames:
+                write(payload, sequence_number, timestamp, notice.line, payload_type)
+
+    def close(self) -> None:
+        """The call is over."""
+        if self.requests is not None:
+            self.requests.close()
+            self.requests = None

@@ -1,0 +1,118 @@
+"""Requests of one call's user within its dialog, and who is told of their outcome: whoever awaits it, or a callback.
+
+INVITE is not among them. BYE and CANCEL have no number, and what is told of their end belongs to the arguments that
+they were given (man page C32 and C33). Of a transfer the peer reports later how it went (RFC 3515 section 2.4.5).
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.session.events import Cause
+
+from ..call.notices import RequestDone, TransferNews
+from ..call.state import TRANSPORT_FAILED
+from ..errors import CallRejected, CallTimeout
+from ..runtime.callbacks import Callback
+from .waiters import Waiters
+
+Arguments = Mapping[str, Any]
+"""what a `bye` or `cancel` was given, `cb_final` included"""
+_NO_ARGUMENTS: Final[Sequence[Arguments]] = ({},)
+
+
+class CallRequests:
+    """Those of one call. waiters: of the call."""
+
+    __slots__ = ("_ends", "_open", "_transfers", "_waiters")
+
+    def __init__(self, waiters: Waiters) -> None:
+        self._waiters = waiters
+        self._open: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
+        self._transfers: frozenset[int] = frozenset()
+        """requests whose outcome the peer reports later"""
+        self._ends: dict[str, Sequence[Arguments]] = {}
+        """of each `bye` and `cancel` that is to be told of the response, by method"""
+
+    # ---- asking
+
+    def sent(self, number: int, callback: Callback = None) -> "asyncio.Future[Response]":
+        """A request has left; the future of its final response, which is cancelled where a callback is told."""
+        future: asyncio.Future[Response] = self._waiters.future()
+        if callback is not None:
+            future.cancel()
+        self._open[number] = (callback, None if callback is not None else future)
+        return future
+
+    def sent_transfer(self, number: int) -> "asyncio.Future[Response]":
+        """A REFER has left; the future of what the peer reports of it."""
+        self._transfers |= {number}
+        return self.sent(number)
+
+    def end_asked(self, method: str, arguments: Arguments) -> None:
+        """A BYE or CANCEL leaves with these arguments, in place of any before."""
+        self._ends[method] = (arguments,)
+
+    def end_asked_again(self, method: str, arguments: Arguments) -> None:
+        """A BYE or CANCEL that is under way is asked for once more: its end is told for both."""
+        before = self._ends.get(method, ())
+        if method == "BYE":
+            before = before or _NO_ARGUMENTS  # those of a `hang_up`
+        self._ends[method] = (*before, arguments)
+
+    # ---- hearing
+
+    def end_of(self, method: str) -> Sequence[Arguments]:
+        """A BYE or CANCEL of ours has its final response, or never gets one: the arguments of each that is told."""
+        return self._ends.pop(method, None) or _NO_ARGUMENTS
+
+    def done(self, notice: RequestDone, tell: Callable[[Callback, bool, Mapping[str, Any]], object]) -> None:
+        """Another request has come to its end. tell: invokes a callback with OK or FAIL, and what came."""
+        callback, future = self._open.pop(notice.request_id, (None, None))
+        good = notice.response is not None and notice.status < 300
+        if notice.request_id in self._transfers and good and _will_report(notice.response):
+            self._open[notice.request_id] = (callback, future)  # the peer's reports decide
+            return
+        if callback is not None:
+            lost = errno.EHOSTUNREACH if notice.status == TRANSPORT_FAILED else errno.ETIMEDOUT
+            tell(
+                callback,
+                good,
+                {"code": notice.status, "packet": notice.response} if notice.response else {"errno": lost},
+            )
+        if future is None or future.done():
+            return
+        if notice.response is None and notice.status == TRANSPORT_FAILED:
+            future.set_exception(CallRejected(notice.status, f"{notice.method} could not be sent"))
+        elif notice.response is None:
+            future.set_exception(CallTimeout(f"no answer to {notice.method}"))
+        elif good:
+            future.set_result(notice.response)
+        else:
+            same = notice.status == notice.response.status  # else a 2xx to an UPDATE without an answer of any use
+            reason = notice.response.reason if same else Cause.BAD_DESCRIPTION.value
+            future.set_exception(CallRejected(notice.status, reason))
+
+    def transfer_news(self, notice: TransferNews) -> None:
+        """The peer reports how its transfer goes."""
+        if not notice.final:
+            return
+        _, future = self._open.pop(notice.request_id, (None, None))
+        if future is None or future.done():
+            return
+        if notice.status < 300:
+            future.set_result(Response.build(notice.status, notice.reason, ()))
+        else:
+            future.set_exception(CallRejected(notice.status, notice.reason))
+
+    def over(self) -> None:
+        """The call is: nobody waits for a request any more, but callbacks are told still."""
+        self._open = {number: each for number, each in self._open.items() if each[0] is not None}
+
+
+def _will_report(accepted: Response | None) -> bool:
+    """Whether the peer reports how its transfer goes: not after `Refer-Sub: false` (RFC 4488 section 4)."""
+    said = accepted.headers.get("Refer-Sub") if accepted is not None else None
+    return (said or "").partition(";")[0].strip().lower() != "false"

@@ -1,0 +1,87 @@
+"""Coroutines that run for one call: robots, callbacks, sending with a callback at its end. The crash boundary of each.
+
+What a coroutine raises ends its call and nothing else: an error of a call is an outcome, anything else is logged once
+and answered with 500 or a BYE. The end of the call bounds them: after a grace they are cancelled. Holds no handle: a
+method of it is given with each coroutine, and goes with it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..call.actor import CallActor
+from ..call.state import State
+from ..diagnosis.crash_log import FAILURES
+from ..diagnosis.failure_reasons import MEDIA_REFUSED, SCENARIO_ERROR
+from ..diagnosis.foreign_text import shown
+from ..errors import CallError, MediaError
+from ..runtime.actor_loop import ActorLoop
+
+Missed = Callable[[str], None]
+"""takes the reason by which a call failed, of `failure_reasons`"""
+
+
+class CallTasks:
+    """Those of one call."""
+
+    __slots__ = ("_actor", "_actor_loop", "_running", "_timer")
+
+    def __init__(self, actor: CallActor, actor_loop: ActorLoop) -> None:
+        self._actor = actor
+        self._actor_loop = actor_loop
+        self._running: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def serve(self, actor: CallActor) -> None:
+        """The call has another actor from now on: it is placed."""
+        self._actor = actor
+
+    def run(self, work: Awaitable[Any], missed: Missed, grace: float) -> "asyncio.Task[None]":
+        """Run a coroutine for the call. missed: of its handle. grace: seconds that it has after the end."""
+        task = self._actor_loop.loop.create_task(self._carry_through(work, missed))
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        if self._actor.state is State.OVER:
+            self.bound(grace)
+        return task
+
+    def bound(self, grace: float) -> None:
+        """The call is over: what runs for it has this many seconds left."""
+        if self._running and self._timer is None:
+            self._timer = self._actor_loop.loop.call_later(grace, self._cancel)
+
+    def unbound(self) -> None:
+        """The call begins anew: nothing is cancelled for its end any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _carry_through(self, work: Awaitable[Any], missed: Missed) -> None:
+        try:
+            await work
+        except MediaError:
+            missed(MEDIA_REFUSED)  # it has been logged
+        except CallError:
+            pass  # an outcome of a call
+        except FAILURES as error:
+            actor = self._actor
+            if actor.ended_by(error):
+                return
+            text = f"a coroutine of call {shown(actor.session.call_id)} failed and the call is ended"
+            self._actor_loop.crashes.tell(text, error)
+            missed(SCENARIO_ERROR)
+            now = self._actor_loop.now()
+            if actor.state in (State.INCOMING, State.ANSWERING) and not actor.times.answered:
+                actor.reject(500, "", (), now)  # as for the error of a function (RFC 3261 section 21.5.1)
+            else:
+                actor.hang_up(now)
+            self._actor_loop.touch(actor)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if not self._running:
+            self.unbound()  # its timer would hold the call until then
+
+    def _cancel(self) -> None:
+        for task in list(self._running):
+            task.cancel()
