@@ -608,13 +608,13 @@ def other_names(source: Source) -> Iterator[str]:
 
 
 def crash_boundaries(source: Source) -> Iterator[str]:
-    """`except Exception` is the boundary at which a crash ends: there are few."""
+    """`except Exception` is the boundary at which a crash ends: there are few. `FAILURES` is as wide."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ExceptHandler):
             names = (
                 {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)} if node.type else {"Exception"}
             )
-            if names & {"Exception", "BaseException"} and not _raises_again(node):
+            if names & {"Exception", "BaseException", "FAILURES"} and not _raises_again(node):
                 yield _at(source, node.lineno, "except Exception: there is one place for that")
 
 

@@ -70,6 +70,7 @@ class Applications(Application):
 
     def __init__(self) -> None:
         self._all: list[Application] = []
+        self._prepared = False
 
     def add(self, application: Application) -> None:
         """Install one."""
@@ -77,7 +78,11 @@ class Applications(Application):
         self.scenario = application.scenario or self.scenario
 
     def prepare(self, ready: Callable[[], None]) -> None:
-        """One after the other."""
+        """One after the other, the first time; a link that comes anew later needs no preparation."""
+        if self._prepared:
+            ready()
+            return
+        self._prepared = True
         for each in reversed(self._all):
             ready = partial(each.prepare, ready)
         ready()

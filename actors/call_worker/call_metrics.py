@@ -117,13 +117,14 @@ class CallBook:
     slices: take what a load shows of the calls that this process places while they live.
     """
 
-    __slots__ = ("_totals", "media", "slices")
+    __slots__ = ("_totals", "_unread_dropped", "media", "slices")
 
     def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
         self._totals = totals
         self.media = MediaFailures(totals)
         """what its media workers refused"""
         self.slices = slices or CallSlices(None)
+        self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
 
     def attempt(self, scenario: str, role: str, now: float) -> None:
         """A new call begins, ours or the peer's."""
@@ -166,6 +167,10 @@ class CallBook:
     def digit(self, direction: str, mode: str) -> None:
         """A digit went or came as a SIP message; the others are counted where the media is."""
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
+
+    def digit_dropped(self) -> None:
+        """A digit went for a newer one: the call's user reads none."""
+        self._unread_dropped.value += 1
 
     def finished(self, call: Call, now: float) -> CallFinished:
         """Book the end of a call; its row, judged by whoever placed it."""

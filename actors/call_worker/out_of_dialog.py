@@ -87,6 +87,10 @@ class Arrivals:
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
+    def count_response(self) -> None:
+        """A response of no actor of ours came."""
+        self._book.unexpected(self._application.scenario, "response")
+
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """A request of no call of ours."""
         if request.method == "ACK":

@@ -12,19 +12,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from sipswarm.sipcore.errors import ParseError
-from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.tokens import Tokens
-from sipswarm.sipcore.session.dialog import session_key
 from sipswarm.sipcore.usage.registration import Registration
 
-from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, SendFailed, SipReceived
+from ..bus.link import DealerLink, Surroundings
+from ..bus.messages import LoadFinished, SendFailed
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
-from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.request_loss import Loss
 from ..handle import notice_handlers
 from ..handle.call import Call
@@ -34,7 +30,9 @@ from ..runtime.actor import Actor
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 from ..trace import recorder
+from ..trace.recorder import SipTrace
 from ..transport.counters import SipCounters
+from ..transport.local_addresses import LocalAddresses
 from ..transport.output import SipOutput
 from . import actor_table
 from .actor_table import ActorTable, Entries
@@ -48,6 +46,7 @@ from .draining import Draining
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
+from .sip_input import SipInput
 from .sip_reader import SipReader
 
 SIP_WINDOW: Final = 1024
@@ -78,25 +77,41 @@ class CallWorker:
         self.config = config
         self.slots = SlotMap(slot, config.call_workers, config.call_id_key)
         self.totals = totals
-        self.tokens = Tokens(random_bytes)
+        tokens = Tokens(random_bytes)
         self.admission = Admission(totals, random_bytes(16))
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
         self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
         self._on_ready = on_ready
-        self._prepared = False
-        self._sip = SipCounters(totals)
-        self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
+        counters = SipCounters(totals)
         self.actors = ActorTable()
         self._outbox: CallOutbox = Outbox(config.media_workers)
-        self.output = SipOutput(config.listeners, sockets, self._sip, totals, self._on_lost, config.advertise)
-        self.addresses = self.output.addresses
-        self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, totals)
+        self._sip_link = DealerLink(
+            surroundings,
+            config.endpoint("sip"),
+            role="call",
+            slot=slot,
+            name="sip",
+            window=SIP_WINDOW,
+            on_records=lambda channel, records: self._input.take(channel, records),
+            on_welcome=self._check_ready,
+            on_drained=self.actor_loop.flush,
+        )
+        self.output = SipOutput(
+            config.listeners,
+            sockets,
+            counters,
+            totals,
+            self._on_lost,
+            config.advertise,
+            hand_on=self._sip_link.send,
+        )
+        self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, totals))
         self.factory = CallFactory(
             config,
             self.slots,
-            self.tokens,
+            tokens,
             self.output,
             self._outbox,
             self.actors,
@@ -106,12 +121,11 @@ class CallWorker:
             record=lambda call_id: self.trace.begin(call_id) if self.trace is not None else None,
         )
         totals.include(self.factory.configs.rows)
-        self._reader = SipReader(self.factory.configs.counts, strict=config.strict)
         self.registrations = Registrations(
             self.actor_loop,
             self._outbox,
             totals,
-            new=lambda settings: Registration(settings, self.tokens, call_id=self.factory.new_call_id()),
+            new=lambda settings: Registration(settings, tokens, call_id=self.factory.new_call_id()),
             add=self.actors.add,
             toward=self.factory.toward,
             workers=config.call_workers,
@@ -126,18 +140,6 @@ class CallWorker:
             settle_call=self.call_settled,
             tell=tell,
         )
-        self._sip_link = DealerLink(
-            surroundings,
-            config.endpoint("sip"),
-            role="call",
-            slot=slot,
-            name="sip",
-            window=SIP_WINDOW,
-            on_records=self._on_sip,
-            on_welcome=self._check_ready,
-            on_drained=self.actor_loop.flush,
-        )
-        self.output.hand_on = self._sip_link.send
         self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.send)
         self._media_output = MediaOutput(
             surroundings,
@@ -157,15 +159,26 @@ class CallWorker:
             self.applications,
             self.book,
             AuthContext(
-                self.tokens,
+                tokens,
                 slot,
                 self.admission.capabilities.tag_key,
-                self.addresses.is_ours,
+                self.output.addresses.is_ours,
                 self.admission.count,
                 self.actor_loop.crashes,
             ),
             parse_errors=totals.cell("sipswarm_sip_parse_errors_total", "message"),
             is_draining=lambda: self.draining.begun,
+        )
+        self._input = SipInput(
+            self.actor_loop,
+            self.actors,
+            self.arrivals,
+            self.replacements,
+            SipReader(self.factory.configs.counts, strict=config.strict),
+            self.output,
+            counters,
+            self._outbox.remarks,
+            self._on_lost,
         )
 
     # ---- life
@@ -215,7 +228,7 @@ class CallWorker:
             self.trace.keep_ladders()
         else:
             config = dataclasses.replace(self.config, ladders=True)
-            self.trace = self.output.trace = recorder.of(config, self.output.hops, self.actor_loop.now, self.totals)
+            self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, self.totals))
 
     def on_record(self, record: Any) -> None:
         """A record of the supervisor that only the application knows."""
@@ -233,76 +246,25 @@ class CallWorker:
         self.factory.close()
 
     @property
+    def addresses(self) -> LocalAddresses:
+        """Our addresses, toward each host."""
+        return self.output.addresses
+
+    @property
+    def trace(self) -> SipTrace | None:
+        """Remembers the messages of calls; None where nobody wants them."""
+        return self.output.trace
+
+    @property
     def live_calls(self) -> int:
         """Calls that are not over."""
         return len(self.actors.live)
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
-            if not self._prepared:
-                self._prepared = True
-                self.applications.prepare(self._on_ready)
-            else:
-                self._on_ready()
+            self.applications.prepare(self._on_ready)
 
-    # ---- SIP in
-
-    def _on_sip(self, channel: Channel, records: list[Any]) -> None:
-        now = self.actor_loop.now()
-        for record in records:
-            try:
-                self._take(record, now)
-            except FAILURES as error:  # it must not cost the records behind it
-                self.actor_loop.crashes.tell(f"a {record.__class__.__name__} failed in our own code", error)
-                self._refuse(record)
-
-    def _take(self, record: Any, now: float) -> None:
-        """Deal with one record of the dispatcher."""
-        if record.__class__ is not SipReceived:
-            if record.__class__ is SendFailed:
-                self._on_lost(record)
-            else:
-                self.replacements.on_record(record)
-            return
-        if self._outbox.remarks:  # of a message that a user gave to its call later (man page `receive`)
-            self._reader.count(self._outbox.remarks)
-            self._outbox.remarks.clear()
-        try:
-            message = self._reader.read(record.data)
-            key = session_key(message)
-        except ParseError as error:
-            self._reader.dropped(record, error, self.trace, self.actors)
-            self.arrivals.refuse_unreadable(record, error)
-            return
-        if self.trace is not None:
-            self.trace.received(key[0], record)
-        transport = self.output.hops[record.listener].transport
-        self._sip.received(message, transport)
-        actor = self.actors.find(key)
-        source = Hop(transport, record.host, record.port)
-        if actor is not None:
-            if self.arrivals.policy.challenger is not None and self.arrivals.challenges(actor, message, record, now):
-                return
-            self.actor_loop.look_at(actor)
-            user = actor.user if isinstance(actor, CallActor) else None
-            if user is None or user.receiver is None:
-                self.actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
-            else:  # the handler that a user has put in front of it (man page `receive`)
-                self.actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
-        elif isinstance(message, Request):
-            self.arrivals.take(message, source, record, now)
-        else:
-            self.book.unexpected(self.applications.scenario, "response")
-        if message.headers.reading.used or self._outbox.remarks:
-            self._reader.settle(message, self._outbox.remarks, record, self.trace)
-
-    def _refuse(self, record: Any) -> None:
-        """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""
-        try:
-            if record.__class__ is SipReceived:
-                self.arrivals.refuse_failed(record)
-        except Exception as error:  # noqa: BLE001 - the crash boundary
-            self.actor_loop.crashes.tell("a request could not even be refused", error)
+    # ---- what is lost, and what calls report
 
     def _on_lost(self, failed: SendFailed) -> None:
         """A message of ours did not get out."""
@@ -359,10 +321,7 @@ class CallWorker:
         while not outbox.is_empty:
             send = self.output.send
             for transmit in outbox.take_transmits():
-                try:
-                    send(transmit)
-                except Exception as error:  # noqa: BLE001 - it must not cost the messages behind it
-                    self.actor_loop.crashes.tell("a message could not be sent", error)
+                self.actor_loop.attempt("a message could not be sent", send, transmit)
             self._media_output.flush()
             for actor, notice in outbox.take_notices():
                 if actor.user is not None:
@@ -417,4 +376,4 @@ class CallWorker:
 
     def digit_dropped(self) -> None:
         """A call's user does not read its digits."""
-        self._unread_dropped.value += 1
+        self.book.digit_dropped()

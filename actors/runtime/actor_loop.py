@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from ..diagnosis.crash_log import FAILURES, CrashLog
+from ..errors import CallError
 from .actor import Actor, Guarded
-from .callbacks import carry_through
 from .deadlines import Deadlines
 
 TIMER_SLACK: Final = 0.001
@@ -81,16 +81,33 @@ class ActorLoop:
             if actor.ended_by(error):
                 return
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
-            try:
-                actor.crashed(self.now(), error)
-            except Exception as further:  # noqa: BLE001 - the crash boundary
-                self.crashes.tell(f"{actor.name} could not even be ended", further)
+            self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
+
+    def attempt(self, text: str, action: Callable[..., object], *arguments: Any) -> bool:
+        """Run code of no actor, which must not cost what comes behind it; whether it raised nothing.
+
+        text: what the log says when it does.
+        """
+        try:
+            action(*arguments)
+        except FAILURES as error:
+            self.crashes.tell(text, error)
+            return False
+        return True
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""
-        task = self.loop.create_task(carry_through(awaitable, self.crashes.tell))
+        task = self.loop.create_task(self._carry_through(awaitable))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _carry_through(self, awaitable: Awaitable[Any]) -> None:
+        try:
+            await awaitable
+        except CallError:
+            pass  # the call ended first; its own callbacks say so
+        except FAILURES as error:
+            self.crashes.tell("a callback failed", error)
 
     def close(self) -> None:
         """Wake nobody any more."""

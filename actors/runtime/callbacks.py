@@ -11,9 +11,6 @@ from functools import partial
 from inspect import iscoroutinefunction, signature
 from typing import Any
 
-from ..diagnosis.crash_log import FAILURES
-from ..errors import CallError
-
 
 class StopVariable:
     """A variable that a callback sets: to its first argument, or to True when there is none."""
@@ -114,13 +111,3 @@ def answers_later(callback: Callback) -> bool:
     while isinstance(action, partial):
         action = action.func
     return iscoroutinefunction(action) or iscoroutinefunction(getattr(type(action), "__call__", None))  # noqa: B004
-
-
-async def carry_through(awaitable: Awaitable[Any], tell: Callable[[str, BaseException], None]) -> None:
-    """Await a callback's coroutine; its failure is told, as by `CrashLog.tell`, and ends nothing else."""
-    try:
-        await awaitable
-    except CallError:
-        pass  # the call ended first; its own callbacks say so
-    except FAILURES as error:
-        tell("a callback failed", error)

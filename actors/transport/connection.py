@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections import deque
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sipswarm.sipcore.message.framing import FramingFault, FramingLimits, KeepAlive, StreamFramer
 from sipswarm.sipcore.message.framing import Phase as FramerPhase
@@ -55,6 +55,47 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+class Ended(Enum):
+    """Why a connection was closed; the values are for logs."""
+
+    DONE = "ended"
+    """our last word is out"""
+    BY_PEER = "closed by the peer"
+    NODE_ENDS = "the node ends"
+    CONNECT_FAILED = "connecting failed"
+    CONNECT_SLOW = "connecting took too long"
+    TLS_FAILED = "TLS failed"
+    SEND_FAILED = "sending failed"
+    READ_FAILED = "reading failed"
+    CLOSE_FAILED = "closing failed"
+    SLOW_READER = "the peer reads too slowly"
+    SLOW_MESSAGE = "a message took too long to come"
+    IDLE = "idle"
+
+
+class Ends(NamedTuple):
+    """Between whom a connection is, and who has opened it."""
+
+    flow: int
+    """its number"""
+    listener: int
+    """index of the listener that it belongs to"""
+    host: str
+    port: int
+    """of the peer"""
+    name: str
+    """whose certificate the peer must show; empty for connections that came to us"""
+    initiated: bool
+    """we opened it"""
+    local: str = ""
+    """our address of it, where the listener has several"""
+
+    @property
+    def target(self) -> tuple[int, str, int, str]:
+        """What a message names that may go by it."""
+        return self.listener, self.host, self.port, self.name
+
+
 class Owner(Protocol):
     """Who is told about connections."""
 
@@ -64,17 +105,15 @@ class Owner(Protocol):
     def unframed(self, connection: "Connection", fault: FramingFault) -> None:
         """What came cannot be cut into messages; the connection is to be ended."""
 
-    def gone(self, connection: "Connection", reason: str) -> None:
-        """It is closed."""
+    def gone(self, connection: "Connection", cause: Ended, reason: str) -> None:
+        """It is closed. reason: the cause in words, with details."""
 
 
 class Connection:
     """See the module's text.
 
-    flow: its number. listener: index of the listener it belongs to. opened: a non-blocking socket, connected or
-    connecting. host, port: the peer. name: whose certificate it must show, empty for connections that came to us.
-    initiated: whether we opened it. tls: the context, None for plain TCP. buffer: what is read goes through it, one for
-    all connections. now: monotonic seconds, as everywhere here.
+    opened: a non-blocking socket, connected or connecting. tls: the context, None for plain TCP. buffer: what is read
+    goes through it, one for all connections. now: monotonic seconds, as everywhere here.
     """
 
     __slots__ = (
@@ -91,45 +130,24 @@ class Connection:
         "_socket",
         "_tls",
         "_watching_write",
-        "flow",
-        "host",
-        "initiated",
-        "listener",
-        "local",
+        "ends",
         "loss",
-        "name",
         "phase",
-        "port",
-        "target",
     )
 
     def __init__(
         self,
-        flow: int,
-        listener: int,
+        ends: Ends,
         opened: socket.socket,
-        host: str,
-        port: int,
         *,
-        name: str,
-        initiated: bool,
         tls: ssl.SSLContext | None,
         buffer: memoryview,
         owner: Owner,
         loop: asyncio.AbstractEventLoop,
         now: float,
     ) -> None:
-        self.flow = flow
-        self.listener = listener
-        self.host = host
-        self.local = ""
-        """our address of it, where the listener has several"""
-        self.port = port
-        self.name = name
-        self.initiated = initiated
-        self.target: tuple[int, str, int, str] | None = None
-        """under which the owner finds it again"""
-        self.phase = Phase.CONNECTING if initiated else Phase.OPEN
+        self.ends = ends
+        self.phase = Phase.CONNECTING if ends.initiated else Phase.OPEN
         self.loss = Loss.LOST
         """what its end means for requests without an answer"""
         self._socket = opened
@@ -137,7 +155,7 @@ class Connection:
         self._buffer = buffer
         self._owner = owner
         self._loop = loop
-        self._framer = StreamFramer(now, initiated=initiated, limits=LIMITS)
+        self._framer = StreamFramer(now, initiated=ends.initiated, limits=LIMITS)
         self._out = bytearray()
         self._asked: deque[tuple[float, int, bytes]] = deque(maxlen=ASKED)
         self._heard_at = self._sent_at = self._pinged_at = self._progress_at = now
@@ -172,7 +190,7 @@ class Connection:
     def end(self, last: bytes, now: float) -> None:
         """Send a last word, give it time to arrive, and close."""
         if self.phase is not Phase.OPEN:
-            self.close("ended")
+            self.close(Ended.DONE)
             return
         self._out += last
         self.flush(now)
@@ -193,7 +211,7 @@ class Connection:
         except ssl.SSLWantReadError:  # TLS wants to hear something first; reading comes back here
             return
         except OSError as error:
-            self.close(f"sending failed: {_reason(error)}")
+            self.close(Ended.SEND_FAILED, detail=_reason(error))
             return
         if sent:
             del self._out[:sent]
@@ -205,7 +223,7 @@ class Connection:
 
     def _put(self, data: bytes, now: float) -> None:
         if len(self._out) + len(data) > SEND_BUFFER:
-            self.close("the peer reads too slowly")
+            self.close(Ended.SLOW_READER)
             return
         if not self._out:
             self._progress_at = now
@@ -215,7 +233,7 @@ class Connection:
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
-            self.close(f"closing failed: {_reason(error)}")
+            self.close(Ended.CLOSE_FAILED, detail=_reason(error))
 
     # ---- what the loop says
 
@@ -225,7 +243,7 @@ class Connection:
         if self.phase is Phase.CONNECTING:
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:
-                self.close(f"connecting failed: {_reason(OSError(number, None))}", loss_of(number))
+                self.close(Ended.CONNECT_FAILED, loss_of(number), _reason(OSError(number, None)))
             else:
                 self._connected(now)
         elif self.phase is Phase.HANDSHAKE:
@@ -242,12 +260,12 @@ class Connection:
         try:
             self._socket = self._tls.wrap_socket(
                 self._socket,
-                server_side=not self.initiated,
+                server_side=not self.ends.initiated,
                 do_handshake_on_connect=False,
-                server_hostname=(self.name or self.host) if self.initiated else None,
+                server_hostname=(self.ends.name or self.ends.host) if self.ends.initiated else None,
             )
         except (OSError, ValueError) as error:
-            self.close(f"TLS failed: {error}", Loss.UNREACHABLE)
+            self.close(Ended.TLS_FAILED, Loss.UNREACHABLE, str(error))
             return
         self.phase = Phase.HANDSHAKE
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
@@ -263,7 +281,7 @@ class Connection:
             self._watch_write(True)
             return
         except OSError as error:
-            self.close(f"TLS failed: {_reason(error)}", Loss.UNREACHABLE)
+            self.close(Ended.TLS_FAILED, Loss.UNREACHABLE, _reason(error))
             return
         self._opened(now)
 
@@ -272,7 +290,7 @@ class Connection:
         requests = [each for each in self._asked if not may_have_arrived(each[2])]
         self._asked = deque(requests, maxlen=ASKED)
         self._heard_at = self._pinged_at = self._progress_at = now
-        self._framer = StreamFramer(now, initiated=self.initiated, limits=LIMITS)
+        self._framer = StreamFramer(now, initiated=self.ends.initiated, limits=LIMITS)
         if self._tls is None:
             self._loop.add_reader(self._socket.fileno(), self._on_readable)
         self.flush(now)
@@ -290,10 +308,10 @@ class Connection:
             self._watch_write(True)
             return
         except OSError as error:
-            self.close(f"reading failed: {_reason(error)}")
+            self.close(Ended.READ_FAILED, detail=_reason(error))
             return
         if not size:
-            self.close("closed by the peer")
+            self.close(Ended.BY_PEER)
         elif self.phase is Phase.OPEN:
             self._heard_at = now
             self._take(bytes(self._buffer[:size]), now)
@@ -336,7 +354,7 @@ class Connection:
             connected = self.phase in (Phase.OPEN, Phase.LINGERING)
             self.close(self._overdue(), Loss.LOST if connected else Loss.UNREACHABLE)
         elif (
-            self.initiated
+            self.ends.initiated
             and self.phase is Phase.OPEN
             and now - max(self._heard_at, self._pinged_at) >= PING_AFTER
             and now - self._sent_at < PING_FOR
@@ -345,14 +363,14 @@ class Connection:
             self._put(_PING, now)
             self.flush(now)
 
-    def _overdue(self) -> str:
+    def _overdue(self) -> Ended:
         if self.phase is not Phase.OPEN:
-            return "ended" if self.phase is Phase.LINGERING else "connecting took too long"
+            return Ended.DONE if self.phase is Phase.LINGERING else Ended.CONNECT_SLOW
         if self._out:
-            return "the peer reads too slowly"
-        return "idle" if self._framer.phase is FramerPhase.IDLE else "a message took too long to come"
+            return Ended.SLOW_READER
+        return Ended.IDLE if self._framer.phase is FramerPhase.IDLE else Ended.SLOW_MESSAGE
 
-    def close(self, reason: str, loss: Loss = Loss.LOST) -> None:
+    def close(self, cause: Ended, loss: Loss = Loss.LOST, detail: str = "") -> None:
         """Let go of it at once; the owner is told once. loss: what it means for requests without an answer."""
         if self.phase is Phase.CLOSED:
             return
@@ -363,7 +381,7 @@ class Connection:
             self._watch_write(False)
         self.phase = Phase.CLOSED
         self._socket.close()
-        self._owner.gone(self, reason)
+        self._owner.gone(self, cause, f"{cause.value}: {detail}" if detail else cause.value)
 
 
 def _reason(error: OSError) -> str:

@@ -24,7 +24,7 @@ from ..config import Listener, TlsConfig, is_wildcard
 from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, is_told
 from . import tls
-from .connection import READ_SIZE, Connection, Phase
+from .connection import READ_SIZE, Connection, Ended, Ends, Phase
 from .socket_errors import loss_of
 
 ACCEPTS_PER_TURN: Final = 64
@@ -103,7 +103,7 @@ class Streams:
 
     def update_gauges(self) -> None:
         """Count the connections by what they are and how far they have come."""
-        counts = Counter((self._listeners[each.listener].transport, each.phase) for each in self._by_flow.values())
+        counts = Counter((self._listeners[each.ends.listener].transport, each.phase) for each in self._by_flow.values())
         for key, cell in self._gauges.items():
             cell.value = counts[key]
 
@@ -128,7 +128,7 @@ class Streams:
         if self._looking is not None:
             self._looking.cancel()
         for each in list(self._by_flow.values()):
-            each.close("the node ends")
+            each.close(Ended.NODE_ENDS)
 
     # ---- connections that come
 
@@ -160,19 +160,13 @@ class Streams:
         context = None
         if self._listeners[index].transport == "tls":
             context = self._client_context if initiated else self._server_context
-        connection = Connection(
-            self._last_flow, index, opened, host, port,
-            name=name, initiated=initiated, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now,
-        )  # fmt: skip
-        if is_wildcard(self._listeners[index].host):
-            connection.local = str(opened.getsockname()[0])
-        self._by_flow[connection.flow] = connection
+        local = str(opened.getsockname()[0]) if is_wildcard(self._listeners[index].host) else ""
+        ends = Ends(self._last_flow, index, host, port, name, initiated, local)
+        connection = Connection(ends, opened, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now)
+        self._by_flow[ends.flow] = connection
         if initiated or context is None:
             # What a TLS client says of itself was not checked against its address: it is found by its flow only.
-            target = (index, host, port, name)
-            if target not in self._by_target:
-                connection.target = target
-                self._by_target[target] = connection
+            self._by_target.setdefault(ends.target, connection)
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK_EVERY, self._on_look)
         connection.start(now)
@@ -239,29 +233,33 @@ class Streams:
 
     def received(self, connection: Connection, data: bytes) -> None:
         """A whole message came."""
-        self._received(connection.listener, connection.flow, connection.host, connection.port, data, connection.local)
+        ends = connection.ends
+        self._received(ends.listener, ends.flow, ends.host, ends.port, data, ends.local)
 
     def unframed(self, connection: Connection, fault: FramingFault) -> None:
         """Framing is lost: a 400 if what came can be answered, then the end (RFC 3261 section 18.3)."""
         self._framing_errors.value += 1
-        reply = stateless.refuse(fault.head, status=fault.status_hint, source=(connection.host, connection.port))
+        reply = stateless.refuse(
+            fault.head, status=fault.status_hint, source=(connection.ends.host, connection.ends.port)
+        )
         connection.end(reply or b"", self._loop.time())
 
-    def gone(self, connection: Connection, reason: str) -> None:
+    def gone(self, connection: Connection, cause: Ended, reason: str) -> None:
         """It is closed: forget it, and tell whose requests may have been lost."""
-        if self._by_flow.pop(connection.flow, None) is None:
+        ends = connection.ends
+        if self._by_flow.pop(ends.flow, None) is None:
             return
-        if connection.target is not None:
-            self._by_target.pop(connection.target, None)
+        if self._by_target.get(ends.target) is connection:
+            del self._by_target[ends.target]
         self._written.discard(connection)
-        if not connection.initiated:
-            self._sources[connection.host] -= 1
-            if not self._sources[connection.host]:
-                del self._sources[connection.host]
-        if reason.startswith("TLS failed"):
-            _logger.warning("%s:%d: %s", connection.host, connection.port, reason)
+        if not ends.initiated:
+            self._sources[ends.host] -= 1
+            if not self._sources[ends.host]:
+                del self._sources[ends.host]
+        if cause is Ended.TLS_FAILED:
+            _logger.warning("%s:%d: %s", ends.host, ends.port, reason)
         for slot, data in connection.unanswered(self._loop.time()):
-            self._tell(slot, connection.listener, connection.host, connection.port, data, reason, connection.loss)
+            self._tell(slot, ends.listener, ends.host, ends.port, data, reason, connection.loss)
 
     def _on_look(self) -> None:
         now = self._loop.time()

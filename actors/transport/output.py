@@ -44,7 +44,8 @@ class SipOutput:
     """One per call worker.
 
     listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. lost: is told of
-    each request that the dispatcher did not take. advertise: as `NodeConfig.advertise`.
+    each request that the dispatcher did not take. advertise: as `NodeConfig.advertise`. hand_on: sends records to the
+    dispatcher, False when it does not take them.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class SipOutput:
         totals: Totals,
         lost: Callable[[SendFailed], None],
         advertise: Sequence[str] = (),
+        *,
+        hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False,
     ) -> None:
         self.addresses = LocalAddresses(listeners, advertise)
         self.hops = self.addresses.hops
@@ -62,8 +65,7 @@ class SipOutput:
         self._sockets = list(sockets)
         self._counters = counters
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
-        self.hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False
-        """sends records to the dispatcher, False when it does not take them"""
+        self._hand_on = hand_on
         self._lost = lost
         self.trace: SipTrace | None = None
         """remembers what goes out"""
@@ -72,6 +74,10 @@ class SipOutput:
         self._routes: dict[tuple[Hop, Hop], Route] = {}
         self.large = LargeRequests(self.hops, seen=self.addresses.advertised)
         self.late = LateNames(self._send_late, self._lose, self.name)
+
+    def record_to(self, trace: SipTrace | None) -> None:
+        """Have what goes out remembered from now on; None = it is not."""
+        self.trace = trace
 
     def listener_for(self, hop: Hop) -> int | None:
         """Index of the listener from which a hop is reached; None when there is none."""
@@ -193,7 +199,7 @@ class SipOutput:
         self._for_streams = []
         for start in range(0, len(waiting), BATCH):
             batch = waiting[start : start + BATCH]
-            if self.hand_on(batch):
+            if self._hand_on(batch):
                 for record in batch:
                     self._counters.sent(record.data, self.hops[record.listener].transport)
                     if self.trace is not None:

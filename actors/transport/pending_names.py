@@ -7,6 +7,7 @@ waits is bounded; what finds no address is lost, and its transaction told so.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -54,7 +55,7 @@ class LateNames:
         self._found = found
         self._known: dict[str, frozenset[str]] = {}
         self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[tuple[Hop, ...]]] = set()
         self.resolver: Resolver | None = None
         """made when the first name comes"""
 
@@ -69,7 +70,7 @@ class LateNames:
             waiting = self._waiting[key] = []
             task = asyncio.get_running_loop().create_task(self._look_up(key, local))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._looked_up, key))
         if len(waiting) < MOST:
             waiting.append(Waiting(data, flow))
         else:
@@ -102,19 +103,27 @@ class LateNames:
         for each in self._tasks:
             each.cancel()
 
-    async def _look_up(self, key: tuple[int, str, int], local: Hop) -> None:
-        listener, host, port = key
+    async def _look_up(self, key: tuple[int, str, int], local: Hop) -> tuple[Hop, ...]:
+        _, host, port = key
         if self.resolver is None:
             self.resolver = Resolver(random=Random())
-        try:
-            uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
-            hops = await self.resolver.hops(uri, ((local.transport, ip_version(local.host)),))
-        except Exception as error:  # whatever it is: what waits for the name must not wait for ever
+        uri = Uri.parse(f"sip:{bracketed(host)}:{port};transport={local.transport}")
+        return await self.resolver.hops(uri, ((local.transport, ip_version(local.host)),))
+
+    def _looked_up(self, key: tuple[int, str, int], task: "asyncio.Task[tuple[Hop, ...]]") -> None:
+        """A lookup is over, in whichever way: what waits for the name must not wait for ever."""
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        listener, host, port = key
+        error = task.exception()
+        if error is not None:
             if not isinstance(error, ConfigurationError | SipError):
-                _logger.exception("looking up a name failed")
+                _logger.error("looking up a name failed", exc_info=error)
             for each in self._waiting.pop(key):
                 self._lost(listener, each.data, host, port, str(error), Loss.UNREACHABLE)
             return
+        hops = task.result()
         self.learn(host, hops)
         self._found(hops[0], host)
         for each in self._waiting.pop(key):

@@ -385,7 +385,7 @@ def test_a_peer_that_stops_reading_is_closed_when_nothing_moves() -> None:
         connection = next(iter(stage.streams._by_flow.values()))
         big = ANSWER.replace(b"Content-Length: 0", b"Content-Length: 60000") + b"x" * 60000
         while not connection._out:
-            stage.send(big, 9, connection.flow)
+            stage.send(big, 9, connection.ends.flow)
         stage.look(STALL_TIME - 1)
         assert stage.streams.count == 1
         stage.look(STALL_TIME + 1)

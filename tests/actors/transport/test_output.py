@@ -38,8 +38,7 @@ class Stage:
         self.handed: list[SendSip] = []
         self.lost: list[SendFailed] = []
         totals = Totals()
-        self.output = SipOutput(bound, self.sockets, SipCounters(totals), totals, self.lost.append)
-        self.output.hand_on = self.take
+        self.output = SipOutput(bound, self.sockets, SipCounters(totals), totals, self.lost.append, hand_on=self.take)
         self.takes = True
         self.peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.peer.bind(("127.0.0.1", 0))

@@ -1,0 +1,112 @@
+"""The way in for SIP messages: records of the dispatcher are read once and go to the actor whose they are.
+
+A request of no actor is the business of `Arrivals`; a response of none is counted. A record on which our own code fails
+costs itself only: its request gets 500, the records behind it go on.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.session.dialog import session_key
+
+from ..bus.link import Channel
+from ..bus.messages import SendFailed, SipReceived
+from ..call.actor import CallActor
+from ..runtime.actor_loop import ActorLoop
+from ..runtime.outbox import Remark
+from ..transport.counters import SipCounters
+from ..transport.output import SipOutput
+from .actor_table import ActorTable
+from .out_of_dialog import Arrivals
+from .replacements import Replacements
+from .sip_reader import SipReader
+
+
+class SipInput:
+    """One per call worker.
+
+    output: knows our listeners, and records what comes. remarks: of the outbox, on the description of the message that
+    is dealt with. on_lost: takes what the dispatcher could not send.
+    """
+
+    __slots__ = (
+        *("_actor_loop", "_actors", "_arrivals", "_counters", "_on_lost", "_output", "_reader", "_remarks"),
+        "_replacements",
+    )
+
+    def __init__(
+        self,
+        actor_loop: ActorLoop,
+        actors: ActorTable,
+        arrivals: Arrivals,
+        replacements: Replacements,
+        reader: SipReader,
+        output: SipOutput,
+        counters: SipCounters,
+        remarks: list[Remark],
+        on_lost: Callable[[SendFailed], None],
+    ) -> None:
+        self._actor_loop = actor_loop
+        self._actors = actors
+        self._arrivals = arrivals
+        self._replacements = replacements
+        self._reader = reader
+        self._output = output
+        self._counters = counters
+        self._remarks = remarks
+        self._on_lost = on_lost
+
+    def take(self, channel: Channel, records: list[Any]) -> None:
+        """Deal with records of the dispatcher, in the order in which they came."""
+        now, attempt = self._actor_loop.now(), self._actor_loop.attempt
+        for record in records:
+            if not attempt("a record of the dispatcher failed in our own code", self._take, record, now):
+                attempt("a request could not even be refused", self._refuse, record)
+
+    def _take(self, record: Any, now: float) -> None:
+        if record.__class__ is not SipReceived:
+            if record.__class__ is SendFailed:
+                self._on_lost(record)
+            else:
+                self._replacements.on_record(record)
+            return
+        if self._remarks:  # of a message that a user gave to its call later (man page `receive`)
+            self._reader.count(self._remarks)
+            self._remarks.clear()
+        trace = self._output.trace
+        try:
+            message = self._reader.read(record.data)
+            key = session_key(message)
+        except ParseError as error:
+            self._reader.dropped(record, error, trace, self._actors)
+            self._arrivals.refuse_unreadable(record, error)
+            return
+        if trace is not None:
+            trace.received(key[0], record)
+        transport = self._output.hops[record.listener].transport
+        self._counters.received(message, transport)
+        actor = self._actors.find(key)
+        source = Hop(transport, record.host, record.port)
+        if actor is not None:
+            if self._arrivals.policy.challenger is not None and self._arrivals.challenges(actor, message, record, now):
+                return
+            self._actor_loop.look_at(actor)
+            user = actor.user if isinstance(actor, CallActor) else None
+            if user is None or user.receiver is None:
+                self._actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
+            else:  # the handler that a user has put in front of it (man page `receive`)
+                self._actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
+        elif isinstance(message, Request):
+            self._arrivals.take(message, source, record, now)
+        else:
+            self._arrivals.count_response()
+        if message.headers.reading.used or self._remarks:
+            self._reader.settle(message, self._remarks, record, trace)
+
+    def _refuse(self, record: Any) -> None:
+        """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        if record.__class__ is SipReceived:
+            self._arrivals.refuse_failed(record)

@@ -1,0 +1,98 @@
+"""The crash boundary of a worker: what fails ends itself, is logged once, and costs nothing that comes behind it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sipswarm.actors.errors import CallEnded
+from sipswarm.actors.runtime.actor import Guarded
+from sipswarm.actors.runtime.actor_loop import ActorLoop
+
+
+class Patient(Guarded):
+    """Something that is guarded, and remembers what it was ended by."""
+
+    def __init__(self, *, dies_hard: bool = False) -> None:
+        self.dies_hard = dies_hard
+        self.ended: list[BaseException] = []
+
+    @property
+    def name(self) -> str:
+        """As in logs."""
+        return "the patient"
+
+    def ended_by(self, error: BaseException) -> bool:
+        """A KeyError is an outcome."""
+        return isinstance(error, KeyError)
+
+    def crashed(self, now: float, error: BaseException) -> None:
+        """Keep the error, and perhaps fail again."""
+        self.ended.append(error)
+        if self.dies_hard:
+            raise OSError("still there")
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+def looped(action: Callable[[ActorLoop], Any]) -> None:
+    async def main() -> None:
+        made = ActorLoop(asyncio.get_running_loop(), empty=lambda: None, forget=lambda actor: None)
+        result = action(made)
+        if result is not None:
+            await result
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])
+def test_what_fails_for_one_is_logged_and_ends_it(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    patient = Patient()
+    looped(lambda actor_loop: actor_loop.guarded(patient, fail, error))
+    assert patient.ended == [error]
+    assert [record.getMessage() for record in caplog.records] == ["the patient failed in our own code and is ended"]
+
+
+def test_an_outcome_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    patient = Patient()
+    looped(lambda actor_loop: actor_loop.guarded(patient, fail, KeyError("gone")))
+    assert not patient.ended
+    assert not caplog.records
+
+
+def test_what_cannot_even_be_ended_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
+    patient = Patient(dies_hard=True)
+    looped(lambda actor_loop: actor_loop.guarded(patient, fail, ValueError("x")))
+    assert caplog.records[-1].getMessage() == "the patient could not even be ended"
+
+
+def test_an_attempt_says_whether_it_succeeded(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[bool] = []
+
+    def both(actor_loop: ActorLoop) -> None:
+        done.append(actor_loop.attempt("it failed", fail, ValueError("x")))
+        done.append(actor_loop.attempt("it failed", done.count, True))
+
+    looped(both)
+    assert done == [False, True]
+    assert [record.getMessage() for record in caplog.records] == ["it failed"]
+
+
+def test_the_failure_of_a_spawned_coroutine_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(error: BaseException) -> None:
+        raise error
+
+    async def spawn(actor_loop: ActorLoop) -> None:
+        for error in (CallEnded("bye"), RuntimeError("boom"), SystemExit(3)):
+            actor_loop.spawn(fails(error))
+        await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.ERROR):
+        looped(spawn)
+    # The second is of the same line within a minute, and only counted.
+    told = [(record.getMessage(), str(record.exc_info[1])) for record in caplog.records if record.exc_info]
+    assert told == [("a callback failed", "boom")]
