@@ -61,11 +61,11 @@ class CallTimeout(CallError):
 class CallEnded(CallError):
     """The call is over; every pending and later await on it raises this.
 
-    cause: how it ended: "local", "remote", "cancelled", "expired", "transport" or "error".
+    cause: how it ended, by name, such as "bye", "cancelled" or "session_expired". detail: what the name does not say.
     """
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(f"the call is over ({cause})")
+    def __init__(self, cause: str, detail: str = "") -> None:
+        super().__init__(f"the call is over ({cause}: {detail})" if detail else f"the call is over ({cause})")
         self.cause = cause
 
 

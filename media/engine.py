@@ -276,7 +276,7 @@ class MediaEngine:
             for each in opened:
                 each.close()
             self._context.totals.streams_refused += 1
-            self._emit(owner, StreamRefused(command.stream_id, _why(error)))
+            self._emit(owner, StreamRefused(command.stream_id, *_why(error)))
             self._arm(now)
             return
         self._endpoints[key] = endpoint
@@ -367,7 +367,9 @@ class MediaEngine:
         except (ValueError, OSError) as error:
             refused = error if isinstance(error, Refused) else Refused(Refusal.BAD_VALUE, str(error))
             name = type(command).__name__
-            self._emit(endpoint.owner, CommandRefused(command.stream_id, name, str(refused), request_id))
+            self._emit(
+                endpoint.owner, CommandRefused(command.stream_id, name, refused.cause.value, request_id, refused.detail)
+            )
         else:
             if request_id and isinstance(command, SetSource | SetSink):
                 self._emit(endpoint.owner, CommandDone(command.stream_id, request_id))
@@ -446,7 +448,9 @@ class MediaEngine:
                 ticks = old.position * before.step * new.clock_rate
                 source.go_on(round(ticks / (before.clock_rate * new.step)), old.left)
         except SourceError as error:
-            self._emit(stream.owner, SourceFinished(stream.stream_id, f"error: {error}", layer.request_id))
+            self._emit(
+                stream.owner, SourceFinished(stream.stream_id, error.cause.value, layer.request_id, error.detail)
+            )
             return None
         return layer._replace(source=source)
 
@@ -613,10 +617,12 @@ class MediaEngine:
         self._context.events.append((owner, event))
 
 
-def _why(error: Exception) -> str:
-    """The reason of a `StreamRefused`."""
+def _why(error: Exception) -> tuple[str, str]:
+    """Reason and detail of a `StreamRefused`."""
     if isinstance(error, NoPort):
-        return Refusal.NO_PORT.value
+        return Refusal.NO_PORT.value, ""
     if isinstance(error, NoDescriptor):
-        return Refusal.NO_DESCRIPTOR.value
-    return str(error) if isinstance(error, Refused) else Refusal.BAD_ADDRESS.value
+        return Refusal.NO_DESCRIPTOR.value, ""
+    if isinstance(error, Refused):
+        return error.cause.value, error.detail
+    return Refusal.BAD_ADDRESS.value, ""

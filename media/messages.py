@@ -264,8 +264,10 @@ class StreamRefused(NamedTuple):
     stream_id: int
     """The stream that was asked for."""
     reason: str
-    """no_port, no_descriptor, limit, bad_address or duplicate; for its source no_file or bad_file, details after a
-    colon."""
+    """Value of a `refusal.Refusal`: no_port, no_descriptor, limit, bad_address or duplicate; for its source no_file or
+    bad_file."""
+    detail: str = ""
+    """What, where, and how to mend it."""
 
 
 class CommandRefused(NamedTuple):
@@ -279,10 +281,11 @@ class CommandRefused(NamedTuple):
     command: str
     """Class name of the command."""
     reason: str
-    """unknown_stream, bad_value, no_file, bad_file, no_srtp …; first word from a closed set, details after
-    a colon."""
+    """Value of a `refusal.Refusal`: unknown_stream, bad_value, no_file, bad_file, no_srtp …"""
     request_id: int = 0
     """From the command."""
+    detail: str = ""
+    """What, where, and how to mend it."""
 
 
 class CommandDone(NamedTuple):
@@ -360,9 +363,11 @@ class SourceFinished(NamedTuple):
     stream_id: int
     """The stream."""
     reason: str
-    """"end", or "error: " and a reason as in `CommandRefused`, when the source could not go on."""
+    """"end", or a reason as in `CommandRefused`, when the source could not go on."""
     request_id: int = 0
     """From the `SetSource` with layer "over"; 0 = another source."""
+    detail: str = ""
+    """As in `CommandRefused`."""
 
 
 class FramesWanted(NamedTuple):
@@ -501,7 +506,7 @@ class StreamClosed(NamedTuple):
     stream_id: int
     """The stream."""
     reason: str
-    """closed, or failed: <why> when the engine had to give it up."""
+    """closed, or failed when the engine had to give it up."""
     values: tuple[int | float | str | tuple[int, ...], ...]
     """The fields of the final `StreamStatistics`, in order, as plain values for the wire."""
 

@@ -1,7 +1,7 @@
 """Why a media command is refused: a closed set of causes, and the error that carries one of them.
 
-On a link a refusal is one text, its cause and after a colon the details (`CommandRefused.reason`). Nobody reads the
-cause out of that text here: whoever raises names it.
+On a link a refusal is the value of its cause, and its details beside it (`CommandRefused`): nobody reads a cause out of
+a text, whoever raises names it.
 """
 
 from enum import Enum
@@ -33,7 +33,7 @@ class Refusal(Enum):
 
 
 class Refused(ValueError):
-    """A command cannot be done; the text is that of `CommandRefused.reason`."""
+    """A command cannot be done; the text is the cause, and after a colon the detail."""
 
     def __init__(self, cause: Refusal, detail: str = "") -> None:
         """detail: what, where, and how to mend it, without the cause."""

@@ -244,12 +244,12 @@ class Sender:
     def _nothing(self) -> bool:
         """The source gives nothing now: what it gives next begins a talk spurt. True = another gives something."""
         self._marker = self._special = True
-        finished, request_id = self.source.finished, self.request_id
+        finished, detail, request_id = self.source.finished, self.source.detail, self.request_id
         if not finished:
             self.ask_for_frames()
             return False
         self.set_source(Source())
-        self._emit(SourceFinished(self._stream_id, finished, request_id))
+        self._emit(SourceFinished(self._stream_id, finished, request_id, detail))
         self.ended()
         return self.source.paced
 

@@ -55,7 +55,7 @@ class SourceError(Refused):
 class Source:
     """The source that gives nothing, and what all others share."""
 
-    __slots__ = ("finished",)
+    __slots__ = ("detail", "finished")
 
     paced = False
     """Whether the engine's tick asks for payloads."""
@@ -67,6 +67,8 @@ class Source:
     def __init__(self) -> None:
         self.finished = ""
         """Why no more will come, as in `SourceFinished.reason`; empty while it goes on."""
+        self.detail = ""
+        """As in `SourceFinished.detail`."""
 
     def next_payload(self) -> bytes | None:
         """The payload of the next packet interval; None = nothing goes out."""
@@ -393,7 +395,8 @@ class FileSource(FramesSource):
         if self._position < len(self._frames):
             return True
         if reading.error:
-            self.finished = f"error: {SourceError(*reading.error)}"
+            cause, self.detail = reading.error
+            self.finished = cause.value
             return False
         if not super()._goes_on():
             return False
@@ -401,7 +404,7 @@ class FileSource(FramesSource):
             try:
                 self._read_from(0)
             except SourceError as error:
-                self.finished = f"error: {error}"
+                self.finished, self.detail = error.cause.value, error.detail
                 return False
         return True
 

@@ -214,7 +214,7 @@ class CallFinished(NamedTuple):
     """its reason phrase as the peer wrote it, at most `PHRASE_LENGTH` characters"""
     cause: str
     """why it ended: a `sipcore.session.events.Cause` value, a `request_loss.Loss` value, or the reason of a stream's
-    end"""
+    end, by name"""
     closed: str
     """how its end was confirmed: confirmed, refused, unanswered or lost; empty when it was never answered"""
     post_dial_delay: float
@@ -254,6 +254,8 @@ class CallFinished(NamedTuple):
     """packets of those that never came"""
     rtp_discards: tuple[int, ...] = ()
     """RTP packets that came and were discarded, by `media.totals.DISCARD_REASONS`, copies left out; empty = none"""
+    detail: str = ""
+    """what the cause does not say, such as the file that a call was to play"""
 
 
 class CallSlice(NamedTuple):

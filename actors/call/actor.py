@@ -19,14 +19,15 @@ from sipswarm.sipcore.sdp.offer_answer import Hold, NothingFits
 from sipswarm.sipcore.session import events as sip
 from sipswarm.sipcore.session.invite_session import InviteSession
 
-from ..diagnosis.failure_reasons import cause_of, refusal_of
+from ..diagnosis.failure_reasons import cause_of, refusal_of, with_detail
 from ..diagnosis.foreign_text import shown
 from ..diagnosis.offer_warnings import UNREADABLE, warning
 from ..diagnosis.request_loss import Loss
 from ..errors import CallError
 from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
-from . import info_dtmf, request_bodies
+from . import request_bodies
+from .ending import Ending
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NEWS,
@@ -62,20 +63,9 @@ class CallActor(Actor, StreamOwner):
     """
 
     __slots__ = (
-        *("_abandoned", "_bye_open", "_closed", "_early_status", "_headers", "_held", "_hold", "_loss", "_offered"),
-        *(
-            "_outbox",
-            "_pending",
-            "_unpracked",
-            "_update",
-            "_withdrawn",
-            "answer_phrase",
-            "answer_status",
-            "by",
-            "cause",
-            "crash",
-        ),
-        *("is_uac", "media", "number", "rung", "session", "state", "times", "unread", "user"),
+        *("_early_status", "_headers", "_held", "_hold", "_offered", "_outbox", "_pending", "_unpracked", "_update"),
+        *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "number", "rung", "session"),
+        *("state", "times", "unread", "user"),
     )
 
     def __init__(
@@ -97,10 +87,8 @@ class CallActor(Actor, StreamOwner):
         self.rung = 0
         """how often the user had a provisional response sent"""
         self.times = CallTimes()
-        self.cause = ""
-        self.crash: BaseException | None = None
-        """what our own code failed with on this call"""
-        self.by = ""
+        self.ending = Ending()
+        """how it comes to its end"""
         self.answer_status = 0
         """final status of the first INVITE; 0 = none yet"""
         self.answer_phrase = ""
@@ -116,13 +104,9 @@ class CallActor(Actor, StreamOwner):
         self._pending = Pending.NOTHING
         self._unpracked: list[int] = []
         self._offered = False
-        self._bye_open = False
-        self._closed = False
-        self._abandoned = False
         self._withdrawn = False
         """the peer's last INVITE was taken back before our answer"""
         self._held: Answered | None = None
-        self._loss = Loss.LOST
         self.unread = ""
         """why the newest response to this call could not be read, empty when all could"""
 
@@ -131,14 +115,14 @@ class CallActor(Actor, StreamOwner):
     @property
     def deadline(self) -> float | None:
         """When the session next wants to be woken."""
-        return None if self._abandoned else self.session.deadline
+        return None if self.ending.abandoned else self.session.deadline
 
     @property
     def finished(self) -> bool:
         """Nothing needs this call any more: no transaction, no timer, no stream."""
         if self.state is not State.OVER or self.media.running:
             return False
-        return self._abandoned or (self.is_uac and not self.times.invited) or self.session.finished
+        return self.ending.abandoned or (self.is_uac and not self.times.invited) or self.session.finished
 
     @property
     def awaits_answer(self) -> bool:
@@ -149,8 +133,6 @@ class CallActor(Actor, StreamOwner):
     def name(self) -> str:
         """What logs call it."""
         return f"call {shown(self.session.call_id)}"
-
-    # ---- its user
 
     def report_to(self, user: Any) -> None:
         """The notices are for this user from now on."""
@@ -223,7 +205,7 @@ class CallActor(Actor, StreamOwner):
         if not described and not self.media.fits_offer:
             self._refuse_unfit(now)
             return
-        early_media = early_media and self.state is State.INCOMING and self.media.owes_answer
+        early_media = early_media and self.state is State.INCOMING and self.media.forks.owes_answer
         if early_media or self.session.owes_offer:
             self._headers, self._early_status = headers, status
             self._require(self.media.require_for_offer(), Pending.EARLY_MEDIA, now)
@@ -273,14 +255,14 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
         return cancelled
 
-    def hang_up(self, now: float, why: str = "") -> None:
+    def hang_up(self, now: float, why: str = "", detail: str = "") -> None:
         """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over.
 
-        why: the cause, where it is not the user's wish.
+        why: the cause, where it is not the user's wish. detail: what the cause does not say.
         """
         if self.state is State.OVER:
             return
-        self.cause = self.cause or why
+        self.ending.because(why, detail=detail)
         if self._pending is Pending.INVITE:
             self.cancel(now)
             return
@@ -335,15 +317,13 @@ class CallActor(Actor, StreamOwner):
         """Give the call up without a word to the peer (man page `cleanup`): streams are closed, timers stop."""
         if self.state is not State.OVER:
             self._end("abandoned", "local", None, now)
-        self._abandoned = True
-        self._bye_open = False
+        self.ending.abandon()
         self._close_if_settled()
 
     def reopen(self) -> None:
         """Make ready for another first INVITE, after one that was challenged (man page `resp40x`)."""
         self.state, self.times, self.answer_status = State.IDLE, CallTimes(), 0
-        self.cause = self.by = ""
-        self._closed = self._abandoned = False
+        self.ending.begin_anew()
         self.media.forget()
 
     def ended_by(self, error: BaseException) -> bool:
@@ -352,9 +332,7 @@ class CallActor(Actor, StreamOwner):
 
     def crashed(self, now: float, error: BaseException) -> None:
         """Our own code, or its user's, failed: 500 or BYE, where the peer knows of the call (RELIABILITY P9)."""
-        if self.crash is None:
-            self.crash = error.with_traceback(None)  # its frames would hold the call
-        self.cause = self.cause or INTERNAL_ERROR
+        self.ending.crashed(error, INTERNAL_ERROR)
         try:
             if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
                 self.reject(500, "", (), now)
@@ -371,13 +349,13 @@ class CallActor(Actor, StreamOwner):
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
         """A SIP message of this call."""
-        if not self._abandoned:
+        if not self.ending.abandoned:
             self.session.receive(message, source, now, flow)
             self.pump(now)
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
         """A request of this call, or its 2xx to the INVITE, did not get out, or may be lost."""
-        self._loss = loss
+        self.ending.lost(loss)
         if branch:
             self.session.transport_failed(now, branch=branch)
         else:
@@ -405,7 +383,7 @@ class CallActor(Actor, StreamOwner):
         if self.state is State.OVER:
             self._close_if_settled()
         else:
-            self._fail(reason, now)
+            self._fail(reason, now=now)
 
     # ---- media events
 
@@ -421,13 +399,13 @@ class CallActor(Actor, StreamOwner):
         if self.state is State.OVER:
             self._close_if_settled()
         else:
-            self._fail(cause_of(event.reason), now)
+            self._fail(*cause_of(event.reason, event.detail), now=now)
 
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
         """Without a configuration no media would flow: what the peer has described cannot be served."""
         self._on_news(event, now)
         if event.command == "ConfigureStream" and event.reason != "unknown_stream":
-            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
 
     def _on_news(self, event: Any, now: float) -> None:
         self._notify(notice_of(event, self.media.number_of(event.stream_id)))
@@ -438,7 +416,7 @@ class CallActor(Actor, StreamOwner):
         if self.state is State.OVER:
             self._close_if_settled()
         elif in_use:
-            self._fail(event.reason, now)
+            self._fail(event.reason, now=now)
 
     # ---- the session's events
 
@@ -498,12 +476,12 @@ class CallActor(Actor, StreamOwner):
         self._notify(Progress(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
-        self.media.enter(event.fork)
+        self.media.forks.enter(event.fork)
         exchange = self.media.exchange
         if event.in_ == "PRACK":
             self._offered = False
         if event.final and exchange.pending is None:
-            self.media.repeat_offer()
+            self.media.forks.repeat_offer()
         try:
             lines = self.media.take_answer(event.description, final=event.final)
         except (ParseError, RemoteProtocolError):
@@ -518,7 +496,7 @@ class CallActor(Actor, StreamOwner):
         """A description of the peer is of no use: a session that stood before goes on as it was, else the call ends."""
         exchange = self.media.exchange
         if exchange.local is None:
-            self._fail(sip.Cause.BAD_DESCRIPTION.value, now)
+            self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
             return
         if in_ == "1xx":
             self.session.cancel(now)
@@ -531,9 +509,9 @@ class CallActor(Actor, StreamOwner):
             self._notify(Refused(488, cause.value, held.response, cause, held.reinvite))
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
-        if self.media.enter(event.fork):
+        if self.media.forks.enter(event.fork):
             self.media.configure(self.media.agreed())
-        if self.media.owes_answer and not self.session.owes_prack(event.fork):
+        if self.media.forks.owes_answer and not self.session.owes_prack(event.fork):
             self.media.exchange.reject()  # the offer of a 1xx that was of no use
         if not event.reinvite:
             self.times.accepted(now)
@@ -559,25 +537,25 @@ class CallActor(Actor, StreamOwner):
         if event.in_ in ("1xx", "2xx"):
             self._on_delayed_offer(event, now)
             return
-        in_force = self.media.fork
-        self.media.enter(event.fork)
+        in_force = self.media.forks.number
+        self.media.forks.enter(event.fork)
         try:
             self.media.take_offer(event.description)
             answer = self.media.answer()
         except (ParseError, RemoteProtocolError, NothingFits) as error:
             status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
             self.session.respond(now, event.request_id, status)
-            self.media.enter(in_force)
+            self.media.forks.enter(in_force)
             return
         self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
-        if self.state is State.UP and self.media.enter(in_force):
+        if self.state is State.UP and self.media.forks.enter(in_force):
             return  # of a fork that has lost: it gets its answer, and no media
         self.media.configure(self.media.agreed())
 
     def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
         """The offer that our INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
-        self.media.enter(event.fork)
-        if self.media.owes_answer:
+        self.media.forks.enter(event.fork)
+        if self.media.forks.owes_answer:
             self.media.exchange.reject()  # of an attempt before, which has failed
         try:
             self.media.take_offer(event.description)
@@ -597,7 +575,7 @@ class CallActor(Actor, StreamOwner):
     def _on_failed(self, event: sip.Failed, now: float) -> None:
         self._unpracked.clear()
         if event.reinvite:
-            if self.media.fall_back():
+            if self.media.forks.fall_back():
                 self.media.configure(self.media.agreed())
         else:
             if event.response is not None:
@@ -612,47 +590,42 @@ class CallActor(Actor, StreamOwner):
         self._notify(Refused(status, reason, event.response, event.cause, event.reinvite))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
-        request = event.request
-        if event.request_id and request.method in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
-            status, headers, digit = info_dtmf.read(request) if request.method == "INFO" else (200, (), None)
+        reply = request_bodies.answered_at_once(event.request) if event.request_id else None
+        if reply is not None:
+            status, headers, digit = reply
             if digit is not None:
                 self._notify(digit)
-            elif status == 200:
-                status, headers = request_bodies.judged(request)
             self.session.respond(now, event.request_id, status, headers=headers)
             if digit is not None or status != 200:
                 return
             event = event._replace(request_id=0)
-        self._notify(PeerRequest(event.request_id, request))
+        self._notify(PeerRequest(event.request_id, event.request))
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
             self.times.bye_over(event.status, now, answered=event.response is not None)
             if event.response is None and event.status == TRANSPORT_FAILED and not self.times.peer_bye:
-                self.cause = self._loss.value
-            self._bye_open = False
+                self.ending.bye_lost()
+            self.ending.bye_over()
         status = self._update.settled(event)
         self._notify(RequestDone(event.request_id, event.method, event.response, status))
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
 
-    def _on_transfer(self, event: sip.TransferRequested | sip.TransferProgress, now: float) -> None:
-        self._notify(TransferAsked(*event) if isinstance(event, sip.TransferRequested) else TransferNews(*event))
-
     def _on_ended(self, event: sip.Ended, now: float) -> None:
         cause = event.cause.value
         if event.cause is sip.Cause.TRANSPORT:
-            cause = self._loss.value
+            cause = self.ending.cause_of_loss
         if event.by is sip.By.REMOTE and event.cause is sip.Cause.BYE:
             self.times.got_bye(now)
         elif self.session.bye_open:
-            self._bye_open = True
+            self.ending.bye_sent()
             self.times.sent_bye(now)
         self._end(cause, event.by.value, event.message, now)
 
     def _on_bye_crossed(self, event: sip.ByeCrossed, now: float) -> None:
         self.times.got_bye(now)
-        self._bye_open = False  # the peer need not answer ours any more
+        self.ending.bye_over()  # the peer need not answer ours any more
         self._close_if_settled()
 
     # ---- ports first, then the message
@@ -686,7 +659,7 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
-        self.media.invited()
+        self.media.forks.invited()
         try:
             if then is Pending.INVITE:
                 self.session.invite(now, offer, headers=self._headers)
@@ -701,18 +674,9 @@ class CallActor(Actor, StreamOwner):
 
     def _accept(self, now: float) -> None:
         hold, self._hold = self._hold, ""
-        exchange = self.media.exchange
         self.media.expect()
         try:
-            if self.media.owes_answer:
-                body: bytes | None = self.media.answer(hold)
-                self.media.configure(self.media.agreed())
-            elif exchange.pending is not None:
-                body = exchange.pending.to_bytes()  # what our reliable 1xx has offered
-            elif not self.times.answered and exchange.local is not None:
-                body = exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
-            else:
-                body = self.media.offer(hold)
+            body = self.media.describe_success(hold, first=not self.times.answered)
             self._offered = self.media.exchange.pending is not None
         except NothingFits:
             self._refuse_unfit(now)
@@ -728,7 +692,7 @@ class CallActor(Actor, StreamOwner):
 
     def _send_early_media(self, now: float) -> None:
         try:
-            body = self.media.answer() if self.media.owes_answer else self.media.offer()
+            body = self.media.answer() if self.media.forks.owes_answer else self.media.offer()
         except NothingFits:
             self._refuse_unfit(now)
             return
@@ -741,7 +705,7 @@ class CallActor(Actor, StreamOwner):
         for fork in unpracked:
             if not self.session.owes_prack(fork):
                 continue  # its INVITE has failed, or was sent again
-            self.media.enter(fork)
+            self.media.forks.enter(fork)
             try:
                 body = self.media.answer(self._hold, lasting=False)
             except NothingFits:
@@ -764,38 +728,38 @@ class CallActor(Actor, StreamOwner):
 
     # ---- the end
 
-    def _fail(self, reason: str, now: float) -> None:
-        """End the call because of something on our side, by name."""
+    def _fail(self, cause: str, detail: str = "", *, now: float) -> None:
+        """End the call because of something on our side, by name. detail: what the name does not say."""
         if self.state is State.OVER:
             return
+        reason = with_detail(cause, detail)
         if self.state is State.CALLING and not self.times.invited:
             self._pending = Pending.NOTHING
             self._notify(Refused(503, reason, None, sip.Cause.TRANSPORT))
-            self._end(reason, "local", None, now)
+            self._end(cause, "local", None, now, detail)
             return
-        self.cause, self.by = reason, "local"
+        self.ending.failed(cause, detail)
         if self._held is not None:
             held, self._held = self._held, None
             self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
-            self.reject(*refusal_of(reason, self.session.config.local), now)
+            self.reject(*refusal_of(cause, self.session.config.local), now)
         else:
             self.hang_up(now)
 
-    def _end(self, cause: str, by: str, message: Request | Response | None, now: float) -> None:
+    def _end(self, cause: str, by: str, message: Request | Response | None, now: float, detail: str = "") -> None:
         if self.state is State.OVER:
             return
         self.state = State.OVER
-        self.cause, self.by = self.cause or cause, self.by or by
+        self.ending.because(cause, by, detail)
         self.times.over(now)
         self.media.close()
-        self._notify(Over(self.cause, self.by, message))
+        self._notify(Over(self.ending.text, self.ending.by, message))
         self._close_if_settled()
 
     def _close_if_settled(self) -> None:
         """Every figure is final once the streams are closed and our BYE has its answer, or never gets one."""
-        if not self.media.running and not self._bye_open and not self._closed:
-            self._closed = True
+        if self.ending.settle(running=self.media.running):
             self._notify(Closed())
 
     def _notify(self, notice: Notice) -> None:
@@ -824,8 +788,8 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,
     sip.RequestFinished: CallActor._on_request_finished,
-    sip.TransferRequested: CallActor._on_transfer,
-    sip.TransferProgress: CallActor._on_transfer,
+    sip.TransferRequested: lambda actor, event, now: actor._notify(TransferAsked(*event)),
+    sip.TransferProgress: lambda actor, event, now: actor._notify(TransferNews(*event)),
     sip.Ended: CallActor._on_ended,
     sip.ByeCrossed: CallActor._on_bye_crossed,
 }

@@ -26,7 +26,6 @@ from sipswarm.sipcore.sdp.offer_answer import (
     LocalMedia,
     NegotiatedLine,
     OfferAnswer,
-    State,
     is_rtp,
     is_secure,
     make_answer,
@@ -39,6 +38,7 @@ from sipswarm.sipcore.sdp.offer_answer import (
 
 from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
 from ..runtime.outbox import Remark
+from .forks import Forks
 
 PARKED_PORT: Final = 9
 """port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
@@ -141,14 +141,10 @@ class CallMedia:
     """
 
     __slots__ = (
-        "_aside",
-        "_before",
         "_commands",
-        "_forks",
         "_left",
         "_left_senders",
         "_new_stream_id",
-        "_offered",
         "_remarks",
         "_sdp_id",
         "_secret",
@@ -157,8 +153,7 @@ class CallMedia:
         "_source_request",
         "answered",
         "demand",
-        "exchange",
-        "fork",
+        "forks",
         "given",
         "lines",
         "misfit",
@@ -175,10 +170,8 @@ class CallMedia:
         remarks: list[Remark] | None = None,
     ) -> None:
         self.demand = demand
-        self.exchange = OfferAnswer()
-        """the descriptions that hold, and the offer that waits, in the dialog that is in force"""
-        self.fork = 0
-        """the number of that dialog"""
+        self.forks = Forks()
+        """the descriptions that hold, and the offer that waits, in each dialog"""
         self.lines: list[MediaStream] = []
         self.given: SessionDescription | None = None
         """a description of the user's own, in place of those that are made here (man page `sdp`)"""
@@ -192,10 +185,6 @@ class CallMedia:
         self._left: list[MediaStream] = []
         self._senders: list[MediaStream] = []
         self._left_senders: list[MediaStream] = []
-        self._forks = {0: self.exchange}
-        self._offered = self.exchange
-        self._before: OfferAnswer | None = None
-        self._aside: SessionDescription | None = None
         self.playing: tuple[media.SourceSpec, int] | tuple[()] = ()
         """what is sent over the source for a time, and the number of its request"""
         self.misfit = NOTHING_FITS
@@ -203,42 +192,10 @@ class CallMedia:
         self._source_request = self._sink_request = 0
         """the newest requests, for lines that are not configured yet"""
 
-    # ---- dialogs
-
-    def invited(self) -> None:
-        """Our INVITE goes out: where each of its forks begins, and what holds again when a re-INVITE fails."""
-        self._aside = None
-        if self.exchange.local is None:
-            self._offered = self.exchange.copy()
-        else:
-            self._before = self.exchange.copy()
-
-    def enter(self, fork: int) -> bool:
-        """Put the exchange of a dialog in force; True when it was that of another one."""
-        if fork == self.fork:
-            return False
-        self.exchange = self._forks.setdefault(fork, self._offered.copy())
-        self.fork = fork
-        return True
-
-    def fall_back(self) -> bool:
-        """Our re-INVITE has failed: what held before it holds again; True when it had changed that (RFC 6141)."""
-        before, self._before = self._before, None
-        self._aside = None
-        exchange = self.exchange
-        if exchange.pending is not None:
-            exchange.reject()
-        if before is None or (before.local is exchange.local and before.remote is exchange.remote):
-            return False
-        if before.pending is not None:
-            before.reject()
-        self.exchange = self._forks[self.fork] = before
-        return True
-
     @property
-    def owes_answer(self) -> bool:
-        """An offer of the peer waits for our answer."""
-        return self.exchange.state is State.REMOTE_OFFER
+    def exchange(self) -> OfferAnswer:
+        """The exchange of the dialog that is in force."""
+        return self.forks.exchange
 
     # ---- streams
 
@@ -269,7 +226,7 @@ class CallMedia:
     def require_for_offer(self) -> list[int]:
         """Have the lines that the pending offer of the peer wants, as `require`."""
         offer = self.exchange.pending
-        if offer is None or not self.owes_answer:
+        if offer is None or not self.forks.owes_answer:
             return self.require(1)
         return self.require(max((index + 1 for index, each in enumerate(self._wanted(offer)) if each), default=0))
 
@@ -292,7 +249,7 @@ class CallMedia:
         offer = self.exchange.pending
         if (
             offer is None
-            or not self.owes_answer
+            or not self.forks.owes_answer
             or self.given is not None
             or not any(line.port for line in offer.media)
         ):
@@ -412,8 +369,7 @@ class CallMedia:
         """Begin anew, after an end: nothing is agreed, and no port is there."""
         self.lines, self._senders, self._left = [], [], []
         self.given = None
-        self.exchange = self._offered = OfferAnswer()
-        self._forks, self.fork, self._before = {0: self.exchange}, 0, None
+        self.forks = Forks()
         self.answered = False
 
     # ---- descriptions
@@ -443,12 +399,8 @@ class CallMedia:
         """
         with self._reading():
             description = self._read(body)
-            exchange = self.exchange
-            if exchange.state is State.LOCAL_OFFER and exchange.local is not None:
-                # Our re-INVITE waits for its turn, else the session would have refused this offer (RFC 3261 14.2).
-                self._aside = exchange.pending
-                exchange.reject()
-            exchange.remote_offer(description)
+            self.forks.make_way()
+            self.exchange.remote_offer(description)
 
     def _read(self, body: bytes) -> SessionDescription:
         description = SessionDescription.parse(body, strict=self.demand.strict)
@@ -463,12 +415,6 @@ class CallMedia:
         except (ParseError, RemoteProtocolError) as error:
             self._remarks.append(f"dropped: description, {error.reason}")
             raise
-
-    def repeat_offer(self) -> None:
-        """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
-        offer, self._aside = self._aside or self.exchange.local, None
-        if offer is not None:
-            self.exchange.local_offer(offer)
 
     def answer(self, hold: Hold = "", *, lasting: bool = True) -> bytes:
         """Our answer to the pending offer; lasting: it holds whatever becomes of an INVITE of ours that is open.
@@ -501,8 +447,25 @@ class CallMedia:
             exchange.reject()
             raise
         if lasting:
-            self._before = None
+            self.forks.keep()
         return description.to_bytes()
+
+    def describe_success(self, hold: Hold, *, first: bool) -> bytes:
+        """The description of our 2xx to an INVITE. first: it is the answer to the call's first one.
+
+        Raises:
+            NothingFits: as `answer`.
+        """
+        exchange = self.exchange
+        if self.forks.owes_answer:
+            body = self.answer(hold)
+            self.configure(self.agreed())
+            return body
+        if exchange.pending is not None:
+            return exchange.pending.to_bytes()  # what our reliable 1xx has offered
+        if first and exchange.local is not None:
+            return exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
+        return self.offer(hold)
 
     def take_answer(self, body: bytes, *, final: bool) -> tuple[NegotiatedLine, ...]:
         """The peer's answer; what is agreed now. A preview (not final) is read, and our offer stays pending.
@@ -527,10 +490,6 @@ class CallMedia:
                     raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
             exchange.remote_answer(description)
             return lines
-
-    def updated(self) -> None:
-        """An UPDATE of ours was answered: that holds, whatever becomes of an INVITE of ours that is open."""
-        self._before = None
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
         """What both descriptions agree on; nothing where no stream would hear of it."""

@@ -7,6 +7,11 @@ from sipswarm.media import messages as media
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.session.events import Cause
 
+from ..diagnosis.failure_reasons import with_detail
+
+WRITE_FAILED: Final = "write_failed"
+"""reason of a recording that ended early; the others are values of `media.refusal.Refusal`"""
+
 
 class Incoming(NamedTuple):
     """A call came in, or the peer re-INVITEs; `answer` or `reject` is expected."""
@@ -107,9 +112,10 @@ class SourceDone(NamedTuple):
     """The source of a stream has no more (man page cb_rtp_done)."""
 
     reason: str = "end"
-    """"end", or "error: " and why"""
+    """"end", or why the media worker could not go on"""
     request_id: int = 0
     """of what was played over another source"""
+    detail: str = ""
 
 
 class FramesAsked(NamedTuple):
@@ -141,9 +147,16 @@ class MediaRefused(NamedTuple):
     command: str
     """class name of the command"""
     reason: str
-    """no_file, bad_file, bad_value, write_failed …; details after a colon"""
+    """no_file, bad_file, bad_value, write_failed …"""
     request_id: int = 0
     """of the command"""
+    detail: str = ""
+    """what, where, and how to mend it"""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return with_detail(self.reason, self.detail)
 
 
 class MediaDone(NamedTuple):
@@ -191,16 +204,16 @@ Notice = (
 
 def _refused(event: media.CommandRefused | media.StreamRefused | media.SinkFailed) -> MediaRefused:
     if isinstance(event, media.StreamRefused):
-        return MediaRefused("OpenStream", event.reason)
+        return MediaRefused("OpenStream", event.reason, 0, event.detail)
     if isinstance(event, media.SinkFailed):
-        return MediaRefused("SetSink", f"write_failed: {event.reason}")
-    return MediaRefused(event.command, event.reason, event.request_id)
+        return MediaRefused("SetSink", WRITE_FAILED, 0, event.reason)
+    return MediaRefused(event.command, event.reason, event.request_id, event.detail)
 
 
 _NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
     media.DtmfReceived: lambda event, line: Digit(event.event, event.duration_ms, event.mode),
     media.DigitsSent: lambda event, line: DigitsDone(*event[1:]),
-    media.SourceFinished: lambda event, line: SourceDone(event.reason, event.request_id),
+    media.SourceFinished: lambda event, line: SourceDone(*event[1:]),
     media.FramesWanted: lambda event, line: FramesAsked(line, event.first_sequence_number, event.wanted),
     media.FramesReceived: lambda event, line: FramesCame(line, event.frames),
     media.CommandDone: lambda event, line: MediaDone(event.request_id),

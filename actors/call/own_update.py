@@ -40,9 +40,9 @@ class OwnUpdate:
                 for.
         """
         session, media = self._session, self._media
-        in_force = media.fork
+        in_force = media.forks.number
         if session.dialog is not None:
-            media.enter(session.dialog.number)
+            media.forks.enter(session.dialog.number)
         try:
             self._check()
             body = media.offer(hold)
@@ -52,14 +52,14 @@ class OwnUpdate:
                 media.exchange.reject()
                 raise
         except LocalProtocolError:
-            media.enter(in_force)
+            media.forks.enter(in_force)
             raise
         return self._number
 
     def answered(self) -> None:
         """Its answer is there: that holds, whatever becomes of an INVITE of ours that is open."""
         self._number = 0
-        self._media.updated()
+        self._media.forks.keep()
 
     def settled(self, event: sip.RequestFinished) -> int:
         """What a final response means: its status, but 488 for a 2xx that has not answered the offer of our UPDATE."""

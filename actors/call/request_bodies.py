@@ -10,6 +10,7 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.messages import Request
 
 from . import info_dtmf
+from .notices import Digit
 
 TEXT: Final = "text/plain"
 _TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
@@ -42,3 +43,13 @@ def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
     except ParseError:
         return 400, ()
     return (200, ()) if understood else (415, (("Accept", ", ".join(taken)),))
+
+
+def answered_at_once(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None] | None:
+    """Status, headers and the digit in it, of a request that needs no decision of a user; None for any other."""
+    if request.method not in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
+        return None
+    status, headers, digit = info_dtmf.read(request) if request.method == "INFO" else (200, (), None)
+    if digit is None and status == 200:
+        status, headers = judged(request)
+    return status, headers, digit

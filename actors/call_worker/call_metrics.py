@@ -39,7 +39,7 @@ _LOSSES: Final = frozenset(each.value for each in Loss)
 
 def outcome_of(call: Call) -> str:
     """The one outcome of a call's INVITE."""
-    times, cause, status = call.times, call.cause, call.status
+    times, cause, status = call.times, call.cause_name, call.status
     if times.answered:
         return "answered"
     if not times.invited and cause != Cause.CANCELLED.value:
@@ -241,7 +241,7 @@ class CallBook:
             outcome=outcome,
             code=call.status,
             phrase=call.actor.answer_phrase[:PHRASE_LENGTH],
-            cause=call.cause,
+            cause=call.cause_name,
             closed=closed_of(times),
             post_dial_delay=times.between(times.invited, times.alerted) if call.is_uac else -1.0,
             answer_delay=times.between(times.invited, times.answered),
@@ -256,6 +256,7 @@ class CallBook:
             digits_missed=missed,
             digits_wrong=wrong,
             failure=cut(str(call.failure)),
+            detail=call.actor.ending.detail,
             **media_of(call.all_statistics)._asdict(),
         )
 

@@ -7,7 +7,11 @@ in the next line. Never holds a call.
 import logging
 from typing import Final
 
+from sipswarm.media.refusal import Refusal
+
+from ..call.notices import WRITE_FAILED
 from ..counting.totals import Totals
+from ..diagnosis.failure_reasons import with_detail
 from ..diagnosis.foreign_text import shown
 
 EVERY: Final = 60.0
@@ -33,7 +37,7 @@ _MENDS: Final = {
     "bad_file": "name a whole, regular file of a format that docs/cli.md lists under Audio files",
     "bad_value": "look at what the script, the command line or the peer asks for",
     "no_srtp": "pip install 'sipswarm[srtp]'",
-    "write_failed": "make room on the disk, or record elsewhere",
+    WRITE_FAILED: "make room on the disk, or record elsewhere",
     "no_port": "widen --rtp-ports",
     "no_descriptor": "raise ulimit -n",
     "limit": "add --media-workers",
@@ -48,31 +52,33 @@ class MediaFailures:
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
-        self._told: dict[tuple[str, str], list[float]] = {}  # when it was told, and how many were not told since
+        self._told: dict[tuple[str, str, str], list[float]] = {}  # when it was told, and how many were not told since
 
-    def refused(self, call_id: str, command: str, reason: str, now: float) -> None:
+    def refused(self, call_id: str, command: str, reason: str, detail: str, now: float) -> None:
         """A command of a call was refused, or what it had begun failed.
 
-        command: class name. reason: a word, details after a colon. now: monotonic seconds.
+        command: class name. reason: one of a closed set. detail: what, and where. now: monotonic seconds.
         """
-        what, word = PARTS.get(command, ""), reason.partition(":")[0]
-        self._totals.cell("sipswarm_media_refused_total", word).value += 1
+        what = PARTS.get(command, "")
+        self._totals.cell("sipswarm_media_refused_total", reason).value += 1
         text = _TEXTS.get(what)
-        if text is None or word == "unknown_stream":
+        if text is None or reason == Refusal.UNKNOWN_STREAM.value:
             return  # a late command, to a stream that is closed by now
-        told = self._told.get((what, reason))
+        key = (what, reason, detail)
+        told = self._told.get(key)
         if told is not None and now - told[0] < EVERY:
             told[1] += 1
             return
-        self._told.pop((what, reason), None)
+        self._told.pop(key, None)
         if len(self._told) >= MOST:
             del self._told[next(iter(self._told))]
-        self._told[(what, reason)] = [now, 0]
+        self._told[key] = [now, 0]
         left_out = f" ({told[1]:.0f} more calls were not logged)" if told is not None and told[1] else ""
-        mend = _MENDS.get(word, "see docs/media.md")
-        how = "failed" if word == "write_failed" else "was refused"
+        mend = _MENDS.get(reason, "see docs/media.md")
+        how = "failed" if reason == WRITE_FAILED else "was refused"
+        why = with_detail(reason, detail)
         line = "call %s: %s %s: %s; %s: %s%s"
-        _logger.warning(line, shown(call_id), command, how, shown(reason), text, mend, left_out)
+        _logger.warning(line, shown(call_id), command, how, shown(why), text, mend, left_out)
 
     def silent(self, call_id: str, level: str, seconds: float) -> None:
         """Nothing came for some time. level: warning or limit."""

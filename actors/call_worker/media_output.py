@@ -6,14 +6,17 @@ from typing import Any, Final
 
 from sipswarm.media import messages as media
 from sipswarm.media.messages import CloseStream
+from sipswarm.media.refusal import Refusal
 
 from ..bus.link import DealerLink, Surroundings
+from ..diagnosis.failure_reasons import with_detail
 from ..runtime.outbox import Outbox
 
 WINDOW: Final = 4096
 """commands that a media worker may leave unacknowledged"""
 MEDIA_BATCH: Final = 1024
 """commands in one link message"""
+_UNSENDABLE: Final = "the command cannot be sent to the media worker"
 CLOSE_INTERVAL: Final = 0.1
 """seconds until a stream that could not be closed is tried again"""
 
@@ -95,12 +98,12 @@ class MediaOutput:
     def _refuse(self, command: media.Command) -> None:
         """A command could not be sent, because of what is in it: its stream's owner gets what the engine would emit."""
         self._refused.value += 1
-        stream_id, reason = command.stream_id, "bad_value: the command cannot be sent to the media worker"
-        event: media.Event = media.CommandRefused(stream_id, type(command).__name__, reason)
+        stream_id, reason, detail = command.stream_id, Refusal.BAD_VALUE.value, _UNSENDABLE
+        event: media.Event = media.CommandRefused(stream_id, type(command).__name__, reason, detail=detail)
         if isinstance(command, media.OpenStream):
-            event = media.StreamRefused(stream_id, "bad_value")
+            event = media.StreamRefused(stream_id, reason)
         elif isinstance(command, media.SendDigits):
-            event = media.DigitsSent(stream_id, command.request_id, "FAIL", reason)
+            event = media.DigitsSent(stream_id, command.request_id, "FAIL", with_detail(reason, detail))
         self._on_events([event])
 
     def _close_later(self, worker: int, closes: set[CloseStream]) -> None:

@@ -366,9 +366,9 @@ class CallWorker:
         if level == "limit" and self.config.load is None:
             call.hang_up()
 
-    def media_refused(self, call: Call, command: str, reason: str) -> None:
+    def media_refused(self, call: Call, command: str, reason: str, detail: str) -> None:
         """The media worker could not do what was asked of it: log and count it."""
-        self.book.media.refused(call.call_id, command, reason, self.actor_loop.now())
+        self.book.media.refused(call.call_id, command, reason, detail, self.actor_loop.now())
 
     def digit_came(self, mode: str) -> None:
         """A digit came as a SIP message."""

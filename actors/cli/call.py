@@ -276,7 +276,7 @@ async def _talk(
 
 def end_fault(call: "Call") -> str:
     """Why the end of an answered call is no clean one, in words; empty = it was confirmed (RFC 3261 section 15.1)."""
-    reason = reason_of(call.cause, answered=True)
+    reason = reason_of(call.cause_name, answered=True)
     if reason:
         return _not_as_it_should_be(reason)
     closed = closed_of(call.times)

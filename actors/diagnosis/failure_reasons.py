@@ -117,9 +117,16 @@ OF_CAUSE: Final[dict[str, str]] = {
 _TOO_SHORT: Final = ("ended_early", "cut_short")
 
 
-def cause_of(refusal: str) -> str:
-    """The cause of the end of a call whose stream was refused. refusal: reason of the media worker."""
-    return f"{MEDIA_REFUSED}: {refusal}" if refusal.partition(":")[0] in FILE_REFUSALS else refusal
+def with_detail(name: str, detail: str) -> str:
+    """A name of a closed set and what it does not say, for people."""
+    return f"{name}: {detail}" if detail else name
+
+
+def cause_of(refusal: str, detail: str) -> tuple[str, str]:
+    """Cause and detail of the end of a call whose stream was refused. refusal, detail: of the media worker."""
+    if refusal in FILE_REFUSALS:
+        return MEDIA_REFUSED, with_detail(refusal, detail)
+    return refusal, detail
 
 
 def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str], ...]]:
@@ -151,7 +158,7 @@ def reason_of(cause: str, *, answered: bool = False) -> str:
     """
     if answered and cause == Loss.NO_WAY.value:
         return "bad_contact"
-    return OF_CAUSE.get(cause.partition(":")[0], "")  # a stream's failure has its details after a colon
+    return OF_CAUSE.get(cause, "")
 
 
 def blame_of(reason: str) -> Blame:

@@ -203,13 +203,18 @@ class Call:
 
     @property
     def cause(self) -> str:
-        """Why the call ended; empty before."""
-        return self.actor.cause
+        """Why the call ended, with details after a colon; empty before."""
+        return self.actor.ending.text
+
+    @property
+    def cause_name(self) -> str:
+        """The same without details: one of a closed set of names."""
+        return self.actor.ending.cause
 
     @property
     def by(self) -> str:
         """Who ended it: local, remote, expired or transport; empty before."""
-        return self.actor.by
+        return self.actor.ending.by
 
     @property
     def times(self) -> CallTimes:

@@ -41,8 +41,8 @@ class CallOwner(Protocol[_Told]):
     def media_silent(self, call: _Told, level: str, seconds: float) -> None:
         """No RTP came though some was due. level: warning or limit. seconds: for how long."""
 
-    def media_refused(self, call: _Told, command: str, reason: str) -> None:
-        """The media worker could not do what was asked of it. command: its class name."""
+    def media_refused(self, call: _Told, command: str, reason: str, detail: str) -> None:
+        """The media worker could not do what was asked of it. command: its class name. detail: what, and where."""
 
 
 class Placer(Protocol[Handle]):

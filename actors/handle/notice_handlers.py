@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from sipswarm.media.refusal import Refusal as Unable
 from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
@@ -35,7 +36,7 @@ from ..call.notices import (
     TransferNews,
 )
 from ..call.state import State
-from ..diagnosis.failure_reasons import MEDIA_REFUSED, cause_of, reason_of
+from ..diagnosis.failure_reasons import FILE_REFUSALS, MEDIA_REFUSED
 from ..errors import CallEnded, CallRejected, CallTimeout, MediaError
 from ..runtime.callbacks import Callback
 from .call import Call
@@ -145,9 +146,9 @@ def _start_media(call: Call) -> None:
 def _on_refused(call: Call, notice: Refused) -> None:
     param, cause = call.param, notice.cause
     error: CallTimeout | CallRejected | CallEnded | MediaError
-    if call.actor.crash is not None:
+    if call.actor.ending.crash is not None:
         error = call.waiters.ended()
-    elif MEDIA_REFUSED in (reason_of(call.cause), reason_of(notice.reason)):
+    elif call.cause_name == MEDIA_REFUSED:
         error = MediaError(call.media_error)
     elif cause in _TIMEOUTS:
         error = CallTimeout(f"no final answer ({cause.value})")
@@ -241,9 +242,8 @@ def _on_digits_done(call: Call, notice: DigitsDone) -> None:
 
 
 def _on_source_done(call: Call, notice: SourceDone) -> None:
-    _, failed, why = notice.reason.partition("error: ")
-    if failed:
-        _on_media_refused(call, MediaRefused("SetSource", why, notice.request_id))
+    if notice.reason != "end":
+        _on_media_refused(call, MediaRefused("SetSource", *notice))
     elif not notice.request_id:
         _source_ended(call)
     elif call.media_work.play_ended(notice.request_id):
@@ -256,7 +256,7 @@ def _source_ended(call: Call, why: str = "") -> None:
     if call.param.cb_rtp_done is not None:
         _tell_done(call)
     elif why:
-        call.actor.hang_up(call.actor_loop.now(), f"{MEDIA_REFUSED}: {why}")
+        call.actor.hang_up(call.actor_loop.now(), MEDIA_REFUSED, why)
         call.actor_loop.touch(call.actor)
     elif call.media_work.handler is not None:
         call.hang_up()
@@ -283,22 +283,22 @@ def _on_silent(call: Call, notice: MediaSilent) -> None:
 
 def _on_media_refused(call: Call, notice: MediaRefused) -> None:
     """Log and count it; tell whoever waits for it, else it is the call's failure and the end of its source."""
-    command, reason, number = notice.command, notice.reason, notice.request_id
-    call.owner.media_refused(call, command, reason)
+    command, reason = notice.command, notice.reason
+    call.owner.media_refused(call, command, reason, notice.detail)
     if command == "OpenStream":  # the actor ends the call
-        call.media_work.failed(reason)
-        if reason_of(cause_of(reason)) == MEDIA_REFUSED:
+        call.media_work.failed(notice.text)
+        if reason in FILE_REFUSALS:
             call.miss(MEDIA_REFUSED)
         return
-    if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == "unknown_stream":
+    if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == Unable.UNKNOWN_STREAM.value:
         return
-    refused = call.media_work.refused(number, reason)
+    refused = call.media_work.refused(notice.request_id, notice.text)
     if not refused.awaited:
         call.miss(MEDIA_REFUSED)
     if command == "SetSource" and refused.is_play:
         _tell_done(call)
     elif command == "SetSource" and not (refused.awaited or refused.replaced) and call.state is not State.OVER:
-        _source_ended(call, reason)
+        _source_ended(call, notice.text)
 
 
 def _on_media_done(call: Call, notice: MediaDone) -> None:

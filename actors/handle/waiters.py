@@ -72,8 +72,9 @@ class Waiters:
 
     def ended(self) -> CallEnded:
         """What awaits on this call raise at its end; with its cause, where our own code failed."""
-        error = CallEnded(self._actor.cause)
-        error.__cause__ = self._actor.crash
+        ending = self._actor.ending
+        error = CallEnded(ending.cause, ending.detail)
+        error.__cause__ = ending.crash
         return error
 
     def end(self, *, closed: bool) -> "asyncio.Future[None]":

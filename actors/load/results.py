@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from ..bus.messages import CallFinished
-from ..diagnosis.failure_reasons import blame_of
+from ..diagnosis.failure_reasons import blame_of, with_detail
 from ..diagnosis.foreign_text import cell, shown_values
 from ..errors import ConfigurationError
 from . import failures
@@ -196,7 +196,7 @@ class Results:
                 cell(failure),
                 blame_of(failure).value if failure else "",
                 cell(row.phrase),
-                cell(row.cause),
+                cell(with_detail(row.cause, row.detail)),
                 cell(row.closed),
                 f"{row.ended - run_started:.6f}",
                 sum(row.rtp_discards),

@@ -464,7 +464,8 @@ def test_a_stream_tells_what_is_wrong_with_its_file(world: World, tmp_path: Path
     world.open(engine)
     (refused,) = world.do(engine, SetSource(1, ("file", str(path), 1)))
     assert isinstance(refused, CommandRefused)
-    assert refused.reason.startswith(f"bad_file: {path} is an HTML page")
+    assert refused.reason == "bad_file"
+    assert refused.detail.startswith(f"{path} is an HTML page")
 
 
 def test_blocks_are_bounded_however_long_the_file_is() -> None:

@@ -208,7 +208,8 @@ def test_a_command_that_cannot_be_done_is_refused_by_name(world: World, command:
     engine = world.engine()
     world.open(engine)
     (refused,) = world.do(engine, command)
-    assert refused == CommandRefused(command.stream_id, type(command).__name__, reason)
+    cause, _, detail = reason.partition(": ")
+    assert refused == CommandRefused(command.stream_id, type(command).__name__, cause, 0, detail)
 
 
 def test_digits_on_an_unknown_stream_fail(world: World) -> None:

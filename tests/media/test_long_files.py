@@ -318,7 +318,7 @@ def test_a_file_that_is_too_long_is_refused_at_once_and_one_that_hides_it_ends_w
         file.truncate(44 + 2 * 8000 * (audio_files.LONGEST + 2))
     (refused,) = two.do(SetSource(2, ("file", str(path), 1), 7, "over"))
     assert isinstance(refused, CommandRefused)
-    assert "lasts longer than 60 minutes" in refused.reason
+    assert "lasts longer than 60 minutes" in refused.detail
     assert two.longest < LONGEST_WORK
     hidden = mp3(tmp_path / "long.mp3", 61, 8000)
     source = FileFrames().source(str(hidden), PCMU, 1)
@@ -326,7 +326,8 @@ def test_a_file_that_is_too_long_is_refused_at_once_and_one_that_hides_it_ends_w
     while source.next_payload() is not None:
         sent += 1
     assert sent * 0.02 == pytest.approx(3600, abs=1)
-    assert source.finished.startswith(f"error: bad_file: {hidden} lasts longer than 60 minutes")
+    assert source.finished == "bad_file"
+    assert source.detail.startswith(f"{hidden} lasts longer than 60 minutes")
 
 
 def test_a_file_that_vanishes_between_two_rounds_ends_with_the_error(tmp_path: Path) -> None:
@@ -336,7 +337,8 @@ def test_a_file_that_vanishes_between_two_rounds_ends_with_the_error(tmp_path: P
     path.unlink()
     sent = sum(1 for _ in iter(source.next_payload, None))
     assert sent == 10
-    assert source.finished.startswith(f"error: no_file: {path}: ")
+    assert source.finished == "no_file"
+    assert source.detail.startswith(f"{path}: ")
 
 
 def test_what_was_due_before_a_source_was_set_is_not_missing_from_it(two: Two, tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_both_directions_need_a_wav_file(world: World, tmp_path: Path, sides: st
     world.open(engine)
     (refused,) = world.do(engine, SetSink(1, ("file", str(tmp_path / "both.ulaw"), sides)))
     assert isinstance(refused, CommandRefused)
-    assert "recorded in a .wav file only" in refused.reason
+    assert "recorded in a .wav file only" in refused.detail
     (refused,) = world.do(engine, SetSink(1, ("file", str(tmp_path / "both.wav"), "all")))
     assert isinstance(refused, CommandRefused)
 
@@ -334,7 +334,7 @@ def test_a_recording_into_a_pipe_is_refused_at_once(world: World, tmp_path: Path
         world.open(engine)
         (refused,) = world.do(engine, SetSink(1, ("file", str(pipe))))
         assert isinstance(refused, CommandRefused)
-        assert refused.reason == f"bad_file: {pipe} is no regular file"
+        assert (refused.reason, refused.detail) == ("bad_file", f"{pipe} is no regular file")
     finally:
         if read:
             os.close(reader)

@@ -132,7 +132,7 @@ def test_media_that_is_lost_after_the_end_closes_the_call() -> None:
     made.alice.call.media_lost("media_worker_lost", 3.0)
     made.line.carry()
     assert made.alice.told()[-1] == "Closed"
-    assert made.alice.call.cause == "bye"
+    assert made.alice.call.ending.cause == "bye"
 
 
 def test_a_stream_that_the_media_worker_gives_up_ends_the_call() -> None:
@@ -190,7 +190,7 @@ def test_an_answer_with_which_no_media_can_flow_is_acknowledged_and_hung_up(answ
     made.bob.call.session.accept(1.0, answer)
     made.bob.call.pump(1.0)
     made.line.carry()
-    assert made.alice.call.cause == cause
+    assert made.alice.call.ending.cause == cause
     assert [each for each in made.line.ladder if each[0] == ">"] == (["> ACK", "> BYE"] if cause else ["> ACK"])
     assert ("Answered" in made.alice.told()) == (not cause)
 

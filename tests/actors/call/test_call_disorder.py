@@ -150,7 +150,7 @@ def test_peers_without_order_raise_nothing_and_leave_nothing(first: int) -> None
             session = crowd.phone.call.session
             quiet = session.dialog is not None and session.dialog.offer is OfferState.IDLE
             if quiet and crowd.phone.call.state is State.UP and session.state is SessionState.CONFIRMED:
-                assert not crowd.phone.call.media.owes_answer, (seed, crowd.received)
+                assert not crowd.phone.call.media.forks.owes_answer, (seed, crowd.received)
         crowd.phone.call.hang_up(crowd.phone.now)
         crowd._settle()
         crowd.wait(1000.0)

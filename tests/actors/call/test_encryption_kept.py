@@ -49,7 +49,7 @@ class Side:
         return answer
 
     def offers(self, answer: Callable[[SessionDescription], bytes], hold: str = "") -> SessionDescription:
-        self.media.invited()
+        self.media.forks.invited()
         offer = SessionDescription.parse(self.media.offer(hold))  # type: ignore[arg-type]
         self.media.configure(self.media.take_answer(answer(offer), final=True))
         return offer
@@ -94,7 +94,7 @@ def test_every_later_offer_keeps_the_profile_and_the_keys(srtp: str, protocol: s
 def test_an_answer_to_an_offerless_invite_of_ours_settles_it_too(srtp: str) -> None:
     """The peer offers in its 2xx, we answer in the ACK, and offer later."""
     side = Side(srtp)
-    side.media.invited()
+    side.media.forks.invited()
     side.answers(description(*line("RTP/SAVP")))
     assert spoken(side.offers(likewise)) == [("RTP/SAVP", True)]
 
@@ -134,17 +134,17 @@ def test_a_line_that_was_switched_off_comes_back_encrypted(protocol: str) -> Non
 def test_an_offer_that_failed_settles_nothing() -> None:
     side = Side("optional")
     side.answers(description(*line("RTP/SAVP")))
-    side.media.invited()
+    side.media.forks.invited()
     side.media.take_offer(description(*line("RTP/AVP"), version=2))
     side.media.exchange.reject()
-    side.media.fall_back()
+    side.media.forks.fall_back()
     assert spoken(side.offers(likewise)) == [("RTP/SAVP", True)]
 
 
 def test_a_refresh_says_what_holds() -> None:
     side = Side("optional")
     side.answers(description(*line("RTP/SAVP")))
-    side.media.repeat_offer()
+    side.media.forks.repeat_offer()
     pending = side.media.exchange.pending
     assert pending is not None
     assert spoken(pending) == [("RTP/SAVP", True)]

@@ -62,7 +62,7 @@ def state_of(phone: Phone) -> tuple[Any, ...]:
         (line.port, line.closed, line.configured, line.statistics, line.figures, line.remote)
         for line in call.media.lines
     ]
-    return len(phone.outbox.notices), [list(each) for each in phone.outbox.media], lines, call.state, call.cause
+    return len(phone.outbox.notices), [list(each) for each in phone.outbox.media], lines, call.state, call.ending.cause
 
 
 @pytest.mark.parametrize("event", samples(), ids=lambda each: "-".join(map(str, (type(each).__name__, *each[1:2]))))
@@ -83,8 +83,8 @@ def test_every_refusal_is_counted_and_logged_with_what_where_and_how_to_mend_it(
     failures = MediaFailures(totals)
     with caplog.at_level(logging.INFO, "sipswarm.actors.call_worker.media_failures"):
         for number in range(3):
-            failures.refused(f"call{number}", command, f"{reason}: /there: gone", 100.0 + number)
-        failures.refused("later", command, f"{reason}: /there: gone", 103.0 + EVERY)
+            failures.refused(f"call{number}", command, reason, "/there: gone", 100.0 + number)
+        failures.refused("later", command, reason, "/there: gone", 103.0 + EVERY)
     name = "sipswarm_media_refused_total"
     ((row, labels, (count,)),) = totals.snapshot()
     (word,) = BY_NAME[name].bound(labels)

@@ -36,7 +36,7 @@ def load(**expected: Any) -> LoadConfig:
         ({"cause": "no_port", "outcome": "not_sent", "code": 0}, {"expect_code": 486}, "no_port"),
         ({"cause": "no_descriptor", "outcome": "not_sent", "code": 0}, {}, "no_descriptor"),
         ({"cause": "media_worker_lost", "duration": 1.0}, {}, "media_lost"),
-        ({"cause": "failed: no such file", "duration": 1.0}, {}, "media_failed"),
+        ({"cause": "failed", "detail": "no such file", "duration": 1.0}, {}, "media_failed"),
         ({"cause": "session_expired"}, {}, "session_expired"),
         ({"cause": "local_transport", "outcome": "transport_error", "code": 0}, {}, "no_transport"),
         ({"cause": "no_way", "outcome": "transport_error", "code": 0}, {}, "no_transport"),
