@@ -69,6 +69,16 @@ CRASH_BOUNDARIES = {
 }
 """How often a file catches every exception."""
 
+WHY_CRASH_BOUNDARIES = {
+    "actors/call_worker/authentication.py": "a user's lookup that fails costs its request only: 500",
+    "actors/handle/decisions.py": "within a call a decision that fails costs only what was to be decided",
+    "actors/handle/tasks.py": "`CallTasks`: the boundary of each coroutine that runs for a call",
+    "actors/load/scenario.py": "what leaves a user's `setup` or run is its verdict: a failure by name, with its line",
+    "actors/robots/answering.py": "a `setup` that fails at a reload leaves the robot that is there",
+    "actors/runtime/actor_loop.py": "`ActorLoop`: the boundary of actors, of code of none, and of coroutines",
+}
+"""Why each of them needs its own."""
+
 READ_CAUSES = {
     "actors/load/scenario.py": 1,
     "actors/scripts/user_file.py": 2,
@@ -115,3 +125,44 @@ LARGER = {
     "media/endpoint.py": {"StreamEndpoint attributes": 31},
 }
 """Classes, functions and files beyond the limits, with their size."""
+
+WHY_LARGER = {
+    "actors/agent/user_agent.py": "the face for scripts, with the options of the man page",
+    "actors/bus/link.py": "what a link is told by its two ends: names, bounds and callbacks, all by keyword",
+    "actors/call/actor.py": "the one state machine of a call, with a method for each command",
+    "actors/call/media.py": "offer and answer, streams and what is sent on them share the lines of one call",
+    "actors/call_worker/call_factory.py": "composes a call of its session, media, handle and tables",
+    "actors/call_worker/worker.py": "composes a call worker; methods of a role, and of `CallOwner`",
+    "actors/cli/call.py": "a command of the user's: an option each",
+    "actors/cli/load.py": "a command of the user's: an option each",
+    "actors/cli/load_run.py": "composes the run of a load",
+    "actors/cli/run.py": "composes the run of a node",
+    "actors/config.py": "a record that crosses processes, with functions that write and read it",
+    "actors/dispatcher.py": "a role in one file, whose loop over datagrams keeps its state in locals and attributes",
+    "actors/handle/call.py": "the face for scripts: the methods of the man page, with what they are made of",
+    "actors/handle/parameters.py": "the options of the man page, as attributes",
+    "actors/load/generator.py": "composes a worker's share of a load",
+    "actors/load/tally.py": "a count each",
+    "actors/load/timeline.py": "a count each",
+    "actors/robots/answering.py": "composes two robots",
+    "actors/supervisor/supervisor.py": "owns all processes of a node, their sockets and their state",
+    "actors/transport/output.py": "every way out for a message: datagrams, connections, names, and large requests",
+    "media/endpoint.py": "hot: one object for each stream and its sockets",
+    "media/engine.py": "composes a media worker",
+    "media/jitter.py": "hot: counters and state of each packet that comes",
+    "media/presence.py": "hot: counters and state of each packet that comes",
+    "media/receiver.py": "hot: counters and state of each packet that comes",
+    "media/sender.py": "hot: counters and state of each packet that goes",
+    "media/totals.py": "a count each",
+    "sipcore/auth/digest_server.py": "options of a server, all by keyword",
+    "sipcore/message/messages.py": "a property for each header that calls and registrations read",
+    "sipcore/session/in_dialog.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/invite_session.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/invite_uac.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/invite_uas.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/refer_usage.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/renegotiation.py": "a layer of the session that is about most of its parts",
+    "sipcore/session/session_config.py": "what a session is told, a record with few functions",
+    "sipcore/session/transaction_user.py": "a layer of the session that is about most of its parts",
+}
+"""Why each of these files has something beyond a limit, and is better left so."""

@@ -40,6 +40,8 @@ from .architecture_exceptions import (
     LONG_FILES,
     READ_CAUSES,
     TYPING_BLOCKS,
+    WHY_CRASH_BOUNDARIES,
+    WHY_LARGER,
 )
 from .layers import FAULTS, GROUND, LAYERS, crowded_folders, folders_without_a_row, is_downward, layers
 
@@ -111,6 +113,7 @@ def test_only_the_named_places_assign_attributes_of_others() -> None:
 def test_only_the_named_files_catch_every_exception() -> None:
     found = Counter(source.path for source in SOURCES for _ in crash_boundaries(source))
     assert dict(found) == CRASH_BOUNDARIES, "those that are new, and those that no longer need their exception"
+    assert WHY_CRASH_BOUNDARIES.keys() == CRASH_BOUNDARIES.keys(), "each has its reason"
 
 
 def test_only_the_named_files_read_a_cause_out_of_a_text() -> None:
@@ -123,6 +126,7 @@ def test_only_the_named_classes_functions_and_files_are_larger() -> None:
     assert found == LARGER, (
         "those that are new or have grown, and those that have become smaller: write down the new size"
     )
+    assert WHY_LARGER.keys() == LARGER.keys(), "each file has its reason"
 
 
 def test_only_files_that_are_long_have_a_reason_to_be() -> None:
@@ -508,7 +512,7 @@ def test_a_block_for_types_is_found() -> None:
 
 
 def test_a_catch_of_everything_is_found() -> None:
-    for what in ("except Exception:", "except:", "except (ValueError, BaseException) as error:"):
+    for what in ("except Exception:", "except:", "except (ValueError, BaseException) as error:", "except FAILURES:"):
         assert list(crash_boundaries(Source("actors/x.py", f"try: pass\n{what}\n    pass")))
     assert not list(crash_boundaries(Source("actors/x.py", "try: pass\nexcept Exception:\n    close()\n    raise")))
     assert not list(crash_boundaries(Source("actors/x.py", "try: pass\nexcept ValueError:\n    pass")))
