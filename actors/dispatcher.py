@@ -25,6 +25,7 @@ from .diagnosis.request_loss import Loss, is_told
 from .host import kernel
 from .transport import packet_info
 from .transport.connections import Streams
+from .transport.slot_batches import SlotBatches
 from .transport.socket_errors import undelivered
 
 WINDOW = 1024
@@ -32,21 +33,47 @@ WINDOW = 1024
 TICK = 0.002
 BUSY_RATE = 200
 """datagrams a second above which sockets are read on the tick"""
+WINDOW_TIME = 0.1
+"""seconds over which that rate is measured"""
 QUIET_TICKS = 50
 """empty ticks in a row after which a datagram wakes the loop again"""
 READS_PER_TURN = 512
-FLUSH_OCTETS = 256 * 1024
 SHORTEST_MESSAGE = 20
 """octets; what is shorter is a keep-alive (RFC 5626 section 3.5.1) or noise"""
 RECEIVE_BUFFER = 65535
 """octets of the longest datagram"""
-HELD = 256
-"""messages of connections per slot that wait for room on its link: nobody repeats them"""
-HOLD_TIME = 2.0
-HOLD_TICK = 0.05
 FLOWS_PER_INCARNATION = 1 << 32
 RETRY_AFTER = (5, 30)
 """seconds, drawn at random so that the refused do not come back together"""
+
+
+class _Pace:
+    """Whether datagrams come so fast that sockets are read on the tick. Pure: times are monotonic seconds."""
+
+    __slots__ = ("_count", "_empty_ticks", "_started")
+
+    def __init__(self) -> None:
+        self._started = 0.0
+        self._count = 0
+        self._empty_ticks = 0
+
+    def begin(self, now: float) -> None:
+        """Measure anew."""
+        self._started, self._count = now, 0
+
+    def is_busy(self, count: int, now: float) -> bool:
+        """Whether the tick begins. count: datagrams that one wake-up has brought."""
+        self._count += count
+        if now - self._started >= WINDOW_TIME:
+            self.begin(now)
+            return False
+        self._empty_ticks = 0
+        return self._count > BUSY_RATE * WINDOW_TIME
+
+    def goes_on(self, count: int) -> bool:
+        """Whether the tick goes on. count: datagrams that it has brought."""
+        self._empty_ticks = 0 if count else self._empty_ticks + 1
+        return self._empty_ticks < QUIET_TICKS
 
 
 class Dispatcher:
@@ -66,28 +93,19 @@ class Dispatcher:
         random: Random,
     ) -> None:
         totals = surroundings.totals
-        self._config = config
         self._sockets = list(sockets)
         self._loop = surroundings.loop
         self._random = random
         self._on_ready = on_ready
         self._slots = config.call_workers
         self._key = config.call_id_key
-        self._pending: list[list[SipReceived]] = [[] for _ in range(self._slots)]
-        self._pending_octets = [0] * self._slots
-        self._held: list[list[SipReceived]] = [[] for _ in range(self._slots)]
-        self._held_until = [0.0] * self._slots
-        self._holding: asyncio.TimerHandle | None = None
-        self._flush_scheduled = False
         self._ready = False
         self._ticking: asyncio.TimerHandle | None = None
-        self._empty_ticks = 0
-        self._window_started = 0.0
-        self._window_count = 0
-        self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
-        self._udp = [index for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM]
+        self._pace = _Pace()
         self._wildcard = [is_wildcard(each.host) for each in config.listeners]
-        self._pollers = {index: select.epoll() for index in self._udp}
+        self._pollers = {
+            index: select.epoll() for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM
+        }
         """one around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one"""
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
@@ -100,7 +118,16 @@ class Dispatcher:
         self._quarantined: set[int] = set()
         """slots without a worker for good: new calls of theirs get 503"""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
-        self._waiting = totals.cell("sipswarm_bus_queue_messages", "sip_to_slot")
+        self._link = RouterLink(
+            surroundings,
+            config.endpoint("sip"),
+            role="dispatcher",
+            name="sip",
+            window=WINDOW,
+            on_records=self._on_records,
+            on_peer=self._on_peer,
+        )
+        self._batches = SlotBatches(self._slots, self._link, self._loop, totals, self._refuse)
         self._streams = Streams(
             config.listeners,
             self._sockets,
@@ -111,21 +138,11 @@ class Dispatcher:
             received=self._on_message,
             failed=self._on_failed,
         )
-        self._link = RouterLink(
-            surroundings,
-            config.endpoint("sip"),
-            role="dispatcher",
-            name="sip",
-            window=WINDOW,
-            on_records=self._on_records,
-            on_peer=self._on_peer,
-        )
 
     def close(self) -> None:
         """Stop reading and close every connection; the listen sockets stay open, they are not ours."""
         self._streams.close()
-        if self._holding is not None:
-            self._holding.cancel()
+        self._batches.close()
         if self._ticking is not None:
             self._ticking.cancel()
         elif self._ready:
@@ -152,15 +169,14 @@ class Dispatcher:
     def update_gauges(self) -> int:
         """Count connections and what waits, ask the kernel for its drops at our sockets; a dispatcher has no calls."""
         self._streams.update_gauges()
-        self._waiting.value = sum(map(len, self._held)) + sum(map(len, self._pending))
-        self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._udp)
+        self._batches.update_gauges()
+        self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._pollers)
         return 0
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """A call worker died: what waits for it would only be stale when its replacement comes."""
         if role == "call" and self._link.forget("call", slot, incarnation):
-            self._dropped.value += len(self._pending[slot])
-            self._clear(slot)
+            self._batches.drop(slot)
 
     def _on_peer(self, channel: Channel) -> None:
         self._check_ready()
@@ -169,7 +185,7 @@ class Dispatcher:
         there = self._quarantined.union(slot for role, slot in self._link.channels if role == "call")
         if not self._ready and len(there) == self._slots:
             self._ready = True
-            self._window_started = self._loop.time()
+            self._pace.begin(self._loop.time())
             self._watch()
             self._streams.watch()
             self._on_ready()
@@ -201,37 +217,28 @@ class Dispatcher:
 
     def _on_readable(self, index: int) -> None:
         count = self._read(index)
-        self._flush()
-        self._window_count += count
-        now = self._loop.time()
-        elapsed = now - self._window_started
-        if self._window_count > BUSY_RATE * 0.1 and elapsed < 0.1:
+        self._batches.flush()
+        if self._pace.is_busy(count, self._loop.time()):
             self._unwatch()
-            self._empty_ticks = 0
             self._ticking = self._loop.call_later(TICK, self._on_tick)
-        if elapsed >= 0.1:
-            self._window_started = now
-            self._window_count = 0
 
     def _on_tick(self) -> None:
         count = 0
-        for index in self._udp:
+        for index in self._pollers:
             count += self._read(index)
-        self._flush()
-        self._empty_ticks = 0 if count else self._empty_ticks + 1
-        if self._empty_ticks < QUIET_TICKS:
+        self._batches.flush()
+        if self._pace.goes_on(count):
             self._ticking = self._loop.call_later(TICK, self._on_tick)
         else:
             self._ticking = None
-            self._window_started = self._loop.time()
-            self._window_count = 0
+            self._pace.begin(self._loop.time())
             self._watch()
 
     def _read(self, index: int) -> int:
         """Read one socket dry within the turn's budget; how many datagrams came."""
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
         receive, buffer = opened.recvfrom_into, self._buffer
-        pending, octets, slots, key = self._pending, self._pending_octets, self._slots, self._key
+        add, slots, key = self._batches.add, self._slots, self._key
         for count in range(READS_PER_TURN):
             try:
                 if wildcard:
@@ -249,10 +256,7 @@ class Dispatcher:
                 continue
             data = bytes(buffer[:size])
             slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
-            pending[slot].append(SipReceived(index, 0, source[0], source[1], data, local))
-            octets[slot] += size
-            if octets[slot] > FLUSH_OCTETS:
-                self._flush_slot(slot)
+            add(slot, SipReceived(index, 0, source[0], source[1], data, local))
         return READS_PER_TURN
 
     def _read_errors(self, index: int) -> None:
@@ -269,12 +273,9 @@ class Dispatcher:
     def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
         """A message came on a connection: it goes with what else this turn of the loop or the tick brings."""
         slot = slot_of(peek.call_id(data), self._key, self._slots) if self._slots > 1 else 0
-        self._pending[slot].append(SipReceived(listener, flow, host, port, data, local))
-        self._pending_octets[slot] += len(data)
-        if self._pending_octets[slot] > FLUSH_OCTETS:
-            self._flush_slot(slot)
-        else:
-            self._flush_soon()
+        self._batches.add(slot, SipReceived(listener, flow, host, port, data, local))
+        if self._ticking is None:
+            self._batches.flush_soon()
 
     def _on_failed(self, slot: int, failed: SendFailed) -> None:
         """A request of a slot was lost with its connection; the transaction has to hear of it (RFC 3261 17.1.4)."""
@@ -282,78 +283,12 @@ class Dispatcher:
         if channel is None or not self._link.send(channel, (failed,)):
             self._dropped.value += 1
 
-    def _flush_soon(self) -> None:
-        if not self._flush_scheduled and self._ticking is None:
-            self._flush_scheduled = True
-            self._loop.call_soon(self._flush)
-
-    def _on_hold(self) -> None:
-        """Try again to hand on what waits for room; what has waited too long is dropped."""
-        self._holding = None
-        now = self._loop.time()
-        for slot, records in enumerate(self._held):
-            if not records:
-                continue
-            if now > self._held_until[slot]:
-                self._dropped.value += len(records)
-                self._held[slot] = []
-                continue
-            channel = self._link.channels.get(("call", slot))
-            if channel is not None and channel.room:
-                self._held[slot] = []
-                self._pending[slot][:0] = records
-                self._flush_slot(slot)
-        self._hold_on()
-
-    def _hold_on(self) -> None:
-        if self._holding is None and any(self._held):
-            self._holding = self._loop.call_later(HOLD_TICK, self._on_hold)
-
-    # ---- forwarding
-
-    def _flush(self) -> None:
-        self._flush_scheduled = False
-        for slot, records in enumerate(self._pending):
-            if records:
-                self._flush_slot(slot)
-
-    def _flush_slot(self, slot: int) -> None:
-        records = self._pending[slot]
-        channel = self._link.channels.get(("call", slot))
-        if channel is None or channel.room < len(records):
-            records = self._admit(slot, records, channel.room if channel is not None else 0)
-        if records and channel is not None and self._link.send(channel, records):
-            self._batch.add(len(records))
-        else:
-            self._dropped.value += len(records)
-        self._clear(slot)
-
-    def _clear(self, slot: int) -> None:
-        self._pending[slot] = []
-        self._pending_octets[slot] = 0
-
-    def _admit(self, slot: int, records: list[SipReceived], room: int) -> list[SipReceived]:
-        """A slot has less room than records wait: calls that exist go first, new ones get 503 without being parsed."""
-        kept: list[SipReceived] = []
-        for record in records:
-            if not peek.starts_dialog(record.data):
-                kept.append(record)
-                continue
-            reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
-            if reply is not None:
-                self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
-                self._refuse(slot, record, reply)
-        for record in kept[room:]:
-            if record.flow and len(self._held[slot]) < HELD:
-                if not self._held[slot]:
-                    self._held_until[slot] = self._loop.time() + HOLD_TIME
-                self._held[slot].append(record)
-            else:
-                self._dropped.value += 1  # the peer repeats
-        self._hold_on()
-        return kept[:room]
-
-    def _refuse(self, slot: int, record: SipReceived, reply: bytes) -> None:
+    def _refuse(self, slot: int, record: SipReceived) -> None:
+        """Answer a request that would begin a call of a slot without room: 503, without state and unparsed."""
+        reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
+        if reply is None:
+            return
+        self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
         if record.flow:
             self._streams.send(slot, SendSip(record.listener, record.flow, record.host, record.port, "", reply))
             self._streams.flush()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from sipswarm.actors.bus.messages import SendFailed, SendSip, SipReceived
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import Listener
-from sipswarm.actors.dispatcher import HELD, HOLD_TIME
+from sipswarm.actors.transport.slot_batches import HELD, HOLD_TIME
 from tests.actors.test_dispatcher import KEY, Stage, message, until
 
 LEGS = (Listener("udp", "127.0.0.1", 0), Listener("tcp", "127.0.0.1", 0))
@@ -85,17 +85,17 @@ def test_a_full_slot_refuses_new_calls_on_their_connection_and_the_rest_waits_tw
         assert answer.startswith(b"SIP/2.0 503 ")
         for number in range(HELD + 3):
             peer.sendall(message("BYE", number, ";tag=b"))
-        await until(lambda: len(stage.dispatcher._held[0]) == HELD)
+        await until(lambda: len(stage.dispatcher._batches._held[0]) == HELD)
         await until(lambda: stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 3)
         channel.sent -= taken
-        await until(lambda: not stage.dispatcher._held[0])
+        await until(lambda: not stage.dispatcher._batches._held[0])
         assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 3
         assert channel.room == taken - HELD
         channel.sent += channel.room
         peer.sendall(message("BYE", 999, ";tag=b"))
-        await until(lambda: stage.dispatcher._held[0])
-        stage.dispatcher._held_until[0] -= HOLD_TIME
+        await until(lambda: stage.dispatcher._batches._held[0])
+        stage.dispatcher._batches._held_until[0] -= HOLD_TIME
         await until(lambda: stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 4)
-        assert not stage.dispatcher._held[0]
+        assert not stage.dispatcher._batches._held[0]
 
     run(scene)
