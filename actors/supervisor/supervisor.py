@@ -13,8 +13,6 @@ import logging
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -46,6 +44,9 @@ from ..host.run_dir import RunDirectory
 from ..host.systemd import Notifier
 from ..trace import file as trace_file
 from ..transport import listeners, tls
+from .child_process import ChildProcess
+from .restart_policy import RESTART_WINDOW, RESTARTS
+from .service_report import ServiceReport
 
 WINDOW = 4096
 START_TIMEOUT = 20.0
@@ -56,15 +57,10 @@ RATE_LEAD = 0.05
 HANG_UP_GRACE = 6.0
 """seconds after the drain for the answers to our BYEs"""
 STOP_GRACE = 3.0
-RELOAD_TIMEOUT = 60.0
-"""seconds after which a reload is taken to be over, whatever a user's `setup` still waits for"""
 STALE = 5.0
 """seconds without a beat after which we are not well"""
 MOST_DEATHS = 20
 """ends of processes that are told one by one"""
-RESTARTS = 5
-RESTART_WINDOW = 30.0
-BACK_OFF = (0.05, 0.1, 0.2, 0.4, 0.8)
 ROLES = ("media", "dispatcher", "call")
 """in the order of their start; the dispatcher is stopped last"""
 _logger = logging.getLogger(__name__)
@@ -76,48 +72,6 @@ class Fleet(Protocol):
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
 
     def ended(self, process: str, incarnation: int) -> None: ...
-
-
-class ChildProcess:
-    """One slot of one role: the process that fills it now, and its history."""
-
-    __slots__ = (
-        "abort_sent",
-        "drained",
-        "incarnation",
-        "last_beat",
-        "live_calls",
-        "load",
-        "pidfd",
-        "popen",
-        "quarantined",
-        "ready",
-        "restarts",
-        "role",
-        "slot",
-        "started",
-        "unclosed",
-        "warned",
-    )
-
-    def __init__(self, role: str, slot: int) -> None:
-        self.role = role
-        self.slot = slot
-        self.incarnation = 0
-        self.popen: subprocess.Popen[bytes] | None = None
-        self.pidfd = -1
-        self.ready = self.drained = self.warned = self.abort_sent = False
-        self.quarantined = False
-        """it died too often and is not started any more"""
-        self.started = self.last_beat = 0.0
-        self.live_calls = self.unclosed = 0
-        self.load: LoadFinished | None = None
-        self.restarts: list[float] = []
-
-    @property
-    def name(self) -> str:
-        """The slot's name in logs and metrics."""
-        return self.role if self.role == "dispatcher" else f"{self.role}-{self.slot}"
 
 
 class Supervisor:
@@ -142,7 +96,8 @@ class Supervisor:
         on_state: Callable[[str], None] = lambda state: None,
         notifier: Notifier | None = None,
     ) -> None:
-        self._asked = config
+        self.config = config
+        """with the listeners that are bound, once `start` has come so far"""
         self._run_dir_path = run_dir
         self._fleet = fleet
         self._on_call_finished = on_call_finished
@@ -152,19 +107,13 @@ class Supervisor:
         self._children: dict[tuple[str, int], ChildProcess] = {}
         self._snapshot_number = 0
         self._on_state = on_state
-        self._notifier = notifier or Notifier()
-        self._alive_due = 0.0
-        self._reloading: set[ChildProcess] = set()
-        """who has not said yet what became of the reload"""
-        self._reloaded_by = 0.0
-        self._problem = ""
-        """why the last reload kept what was there"""
+        self._report = ServiceReport(notifier)
         self.call_records = 0
         """records of ended calls that came"""
         self._quarantine = ""
+        """why a process is in quarantine; empty = none is"""
         self.deaths: list[str] = []
         """processes that ended before they were asked to, the first `MOST_DEATHS` of them, in words"""
-        """why a process is in quarantine; empty = none is"""
         self._draining = False
         self._closing = False
         self.failure = ""
@@ -194,18 +143,18 @@ class Supervisor:
         self._on_state("starting")
         self._run_dir = RunDirectory(self._run_dir_path)
         try:
-            tls.check(self._asked.tls, self._asked.listeners)
-            if self._asked.sip_trace:
-                trace_file.create(self._asked.sip_trace)
-            self._sockets, bound = listeners.bind_all(self._asked.listeners)
+            tls.check(self.config.tls, self.config.listeners)
+            if self.config.sip_trace:
+                trace_file.create(self.config.sip_trace)
+            self._sockets, bound = listeners.bind_all(self.config.listeners)
         except ConfigurationError:
             self._run_dir.close()
             raise
         self.config = dataclasses.replace(
-            self._asked,
+            self.config,
             run_dir=self._run_dir.path,
             listeners=bound,
-            call_id_key=self._asked.call_id_key or secrets.randbits(32),
+            call_id_key=self.config.call_id_key or secrets.randbits(32),
         )
         self._context = link.new_context()
         self._link = RouterLink(
@@ -222,7 +171,7 @@ class Supervisor:
         counts = {"media": self.config.media_workers, "dispatcher": 1, "call": self.config.call_workers}
         for role in ROLES:
             for slot in range(counts[role]):
-                child = self._children[role, slot] = ChildProcess(role, slot)
+                child = self._children[role, slot] = ChildProcess(role, slot, self._loop)
                 self._spawn(child)
         self._watch = self._loop.call_later(0.5, self._on_watch)
         try:
@@ -237,7 +186,7 @@ class Supervisor:
         self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
         self._link.broadcast((Start(self.plan_start),))
         self._on_state("running")
-        self._notifier.ready()
+        self._report.ready()
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -253,9 +202,7 @@ class Supervisor:
     def processes(self) -> list[tuple[str, int, int]]:
         """Name, pid and number of restarts of each process that runs."""
         return [
-            (child.name, child.popen.pid, child.incarnation - 1)
-            for child in self._children.values()
-            if child.popen is not None
+            (child.name, child.pid, child.incarnation - 1) for child in self._children.values() if child.pid is not None
         ]
 
     @property
@@ -272,7 +219,7 @@ class Supervisor:
         """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
         self._draining = True
         self._on_state("draining")
-        self._notifier.stopping()
+        self._report.stopping()
         self._link.broadcast((Drain(within),))
         self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
 
@@ -287,27 +234,16 @@ class Supervisor:
 
     def reload(self) -> None:
         """Have every call worker read its user's file again."""
-        now = time.monotonic()
-        self._notifier.reloading(now)
-        self._reloading = {each for each in self._children.values() if each.role == "call" and each.ready}
-        self._reloaded_by = now + RELOAD_TIMEOUT
-        self._problem = ""
-        for child in self._reloading:
-            self._signal(child, signal.SIGHUP)
-
-    def _on_reloaded(self, child: ChildProcess, problem: str) -> None:
-        """A call worker is through with a reload, or gone; when all are, we are ready again."""
-        self._problem = self._problem or problem
-        if child in self._reloading:
-            self._reloading.discard(child)
-            if not self._reloading:
-                self._notifier.ready()
+        reloading = [each for each in self._children.values() if each.role == "call" and each.ready]
+        self._report.reloading(reloading, time.monotonic())
+        for child in reloading:
+            child.send(signal.SIGHUP)
 
     async def close(self) -> int:
         """Stop every process, the dispatcher last; how many calls were left unclosed."""
         if not self._closing and not self._draining:
             self._on_state("draining")
-            self._notifier.stopping()
+            self._report.stopping()
         self._closing = True
         for roles in (("call",), ("media", "dispatcher")):
             await self._stop_roles(roles)
@@ -321,26 +257,24 @@ class Supervisor:
         return sum(child.unclosed for child in self._children.values())
 
     async def _stop_roles(self, roles: tuple[str, ...]) -> None:
-        running = [child for child in self._children.values() if child.role in roles and child.popen is not None]
+        running = [child for child in self._children.values() if child.role in roles and child.runs]
         for child in running:
             channel = self._link.channels.get((child.role, child.slot))
             if channel is None or not self._link.send(channel, (Stop(),)):
-                self._signal(child, signal.SIGKILL)
+                child.send(signal.SIGKILL)
         deadline = self._loop.time() + STOP_GRACE
-        while any(child.popen is not None for child in running) and self._loop.time() < deadline:
+        while any(child.runs for child in running) and self._loop.time() < deadline:
             await asyncio.sleep(0.02)
         for child in running:
-            if child.popen is not None:
+            if child.runs:
                 _logger.warning("%s did not stop in %.0f s; killed", child.name, STOP_GRACE)
-                self._signal(child, signal.SIGKILL)
-                child.popen.wait()
-                self._forget(child)
+                child.send(signal.SIGKILL)
+                self._reap(child)
 
     # ---- children
 
     def _spawn(self, child: ChildProcess) -> None:
-        child.incarnation += 1
-        child.ready = child.drained = child.warned = child.abort_sent = False
+        child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
         order = {
             "role": child.role,
@@ -349,56 +283,37 @@ class Supervisor:
             "descriptors": descriptors,
             "config": json.loads(self.config.to_json()),
         }
-        child.popen = subprocess.Popen(
-            # -P: nothing in the folder that it is started in may take the place of a module. The name is for ps.
-            [sys.executable, "-P", "-m", "sipswarm.actors.process", child.name],
-            stdin=subprocess.PIPE,
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
-        assert child.popen.stdin is not None
-        child.popen.stdin.write(json.dumps(order).encode() + b"\n")
-        child.popen.stdin.flush()
-        child.started = child.last_beat = time.monotonic()
-        child.pidfd = os.pidfd_open(child.popen.pid)
-        self._loop.add_reader(child.pidfd, self._on_exit, child)
+        child.start(json.dumps(order).encode() + b"\n", descriptors, self._on_exit)
 
-    def _forget(self, child: ChildProcess) -> None:
-        self._loop.remove_reader(child.pidfd)
-        os.close(child.pidfd)
-        assert child.popen is not None
-        assert child.popen.stdin is not None
-        child.popen.stdin.close()
-        child.popen = None
-        child.live_calls = 0
-        self._on_reloaded(child, "")
+    def _reap(self, child: ChildProcess) -> int:
+        """Let go of a process that has ended; its status."""
+        status = child.reap()
+        self._report.reloaded(child, "")
         self._link.forget(child.role, child.slot, child.incarnation)
         self._fleet.ended(child.name, child.incarnation)
+        return status
 
     def _on_exit(self, child: ChildProcess) -> None:
-        assert child.popen is not None
-        status = child.popen.wait()
-        self._forget(child)
+        status = self._reap(child)
         if self._closing:
             return
-        self._tell(time.monotonic())  # a fast replacement may be there before the next look at the beats
+        now = time.monotonic()
+        self._tell(now)  # a fast replacement may be there before the next look at the beats
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
         if len(self.deaths) < MOST_DEATHS:
             self.deaths.append(f"{child.name} ended with status {status} ({reason}); what it carried was lost")
         self._totals.cell("sipswarm_process_restarts_total", child.role, reason).value += 1
         self._link.broadcast((WorkerDown(child.role, child.slot, child.incarnation),))
-        now = time.monotonic()
-        child.restarts = [at for at in child.restarts if now - at < RESTART_WINDOW]
-        if len(child.restarts) >= RESTARTS:
+        delay = child.restarts.died(now)
+        if delay is None:
             self._give_up(child)
         elif not self._all_ready.is_set():
             self._fail(f"{child.name} ended with status {status} while starting")
         elif child.role == "call" and self.config.load is not None:
             self._fail(f"{child.name} died and took its share of the load plan with it")
         else:
-            self._loop.call_later(BACK_OFF[min(len(child.restarts), len(BACK_OFF) - 1)], self._respawn, child)
-            child.restarts.append(now)
+            self._loop.call_later(delay, self._respawn, child)
 
     def _give_up(self, child: ChildProcess) -> None:
         """A process cannot be kept alive: a call worker is put into quarantine while others go on, else all ends."""
@@ -410,7 +325,7 @@ class Supervisor:
             self._fail(reason)
             return
         _logger.error("%s and is not started again; new calls of its slot get 503", reason)
-        child.quarantined = True
+        child.give_up()
         self._quarantine = self._quarantine or reason
         self._link.broadcast((Quarantined(child.slot),))
         self._check_drained()
@@ -429,35 +344,20 @@ class Supervisor:
         self._all_ready.set()
         self.ended.set()
 
-    def _signal(self, child: ChildProcess, number: int) -> None:
-        if child.popen is not None:
-            child.popen.send_signal(number)
-
-    def _kill(self, child: ChildProcess, incarnation: int) -> None:
-        """End a process that hangs, unless its replacement has started already."""
-        if child.incarnation == incarnation:
-            self._signal(child, signal.SIGKILL)
-
     def _on_watch(self) -> None:
         """Look at every beat; a child that is late is warned about, then dumped and killed."""
         self._watch = self._loop.call_later(0.5, self._on_watch)
         now = time.monotonic()
         limit = 0.0 if self._closing else self.config.hang_timeout  # what was asked to end has a bound of its own
         for child in self._children.values():
-            if child.popen is None or not child.ready:
+            if not child.runs or not child.ready:
                 continue
-            late = now - child.last_beat
-            if late < 1.5:
-                child.warned = False
-            elif not child.warned:
-                child.warned = True
+            late = child.silence(now)
+            if child.needs_warning(now):
                 _logger.warning("%s: no beat for %.1f s; its stack follows", child.name, late)
-                self._signal(child, signal.SIGUSR2)
+                child.send(signal.SIGUSR2)
             if limit and late > limit and not child.abort_sent:
-                child.abort_sent = True
-                self._signal(child, signal.SIGABRT)
-                self._signal(child, signal.SIGCONT)
-                self._loop.call_later(0.3, self._kill, child, child.incarnation)
+                child.abort()
         self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
@@ -468,7 +368,7 @@ class Supervisor:
         return [
             child.name
             for child in self._children.values()
-            if not child.quarantined and (child.popen is None or not child.ready or now - child.last_beat > STALE)
+            if not child.quarantined and (not child.runs or not child.ready or child.silence(now) > STALE)
         ]
 
     def _tell(self, now: float) -> None:
@@ -476,17 +376,9 @@ class Supervisor:
         if not self._all_ready.is_set():
             return
         troubled = self._troubled(now)
-        if self._reloading and now > self._reloaded_by:
-            self._problem = self._problem or "the reload has not come to its end"
-            self._reloading.clear()
-            self._notifier.ready()
         doing = "draining" if self._draining else f"restarting {', '.join(troubled)}" if troubled else "taking calls"
-        problems = [each for each in (self._quarantine, self._problem) if each]
-        self._notifier.status("; ".join((doing, f"{self.live_calls} calls", *problems)))
-        watchdog = self._notifier.watchdog
-        if watchdog and now >= self._alive_due and not troubled and not self.failure:
-            self._alive_due = now + watchdog / 2
-            self._notifier.alive()
+        well = not troubled and not self.failure
+        self._report.tell(now, doing, self.live_calls, self._quarantine, well=well)
 
     # ---- records
 
@@ -505,23 +397,21 @@ class Supervisor:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)
             elif kind is Snapshot:
-                child.last_beat = time.monotonic()
-                child.live_calls = record.live_calls
-                if child.popen is not None:
-                    record = _with_usage(child.popen.pid, record)
+                child.beat(record.live_calls)
+                if child.pid is not None:
+                    record = _with_usage(child.pid, record)
                 self._fleet.update(child.name, channel.incarnation, record)
             elif kind is Ready:
                 self._on_ready(child)
             elif kind is Reloaded:
-                self._on_reloaded(child, record.problem)
+                self._report.reloaded(child, record.problem)
             elif kind is LoadFinished:
-                child.load = record
+                child.finished(record)
                 if record.problem:
                     self._fail(record.problem)
                 self._check_plan()
             elif kind is Drained:
-                child.drained = True
-                child.unclosed = record.unclosed
+                child.is_drained(record.unclosed)
                 self._check_drained()
 
     def _on_peer(self, channel: Channel) -> None:
@@ -533,12 +423,11 @@ class Supervisor:
 
     def _check_drained(self) -> None:
         calls = [each for each in self._children.values() if each.role == "call"]
-        if self._draining and all(each.drained or each.quarantined or each.popen is None for each in calls):
+        if self._draining and all(each.drained or each.quarantined or not each.runs for each in calls):
             self.ended.set()
 
     def _on_ready(self, child: ChildProcess) -> None:
-        child.ready = True
-        child.last_beat = time.monotonic()
+        child.linked()
         if self._all_ready.is_set():
             channel = self._link.channels[child.role, child.slot]
             self._link.send(channel, (Start(time.monotonic()),))

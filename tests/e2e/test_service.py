@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.supervisor.supervisor import RESTARTS
+from sipswarm.actors.supervisor.restart_policy import RESTARTS
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.parser import parse
 from tests.actors.host.test_systemd import Manager

@@ -1,0 +1,160 @@
+"""A process of a node as its supervisor sees it: started with exec, watched by a pidfd and its beats, ended by signals.
+
+Never by fork: ZeroMQ contexts and threads do not survive it. A process learns what it is by one line on its standard
+input, and ends when that pipe closes.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ..bus.messages import LoadFinished
+from .restart_policy import RestartPolicy
+
+WARN_AFTER: Final = 1.5
+"""seconds without a beat until its stack is asked for"""
+KILL_AFTER: Final = 0.3
+"""seconds that a process has to dump its stack before it is killed"""
+
+
+class ChildProcess:
+    """One slot of one role: the process that fills it now, and its history.
+
+    Attributes:
+        incarnation: how often it was started.
+        ready: it is linked to all others.
+        drained: it has no calls left, and has said so.
+        quarantined: it died too often and is not started any more.
+        abort_sent: it hung, and was made to end.
+        live_calls, unclosed: as of its last word.
+        load: its share of a load is done.
+        restarts: decides when it is started again.
+    """
+
+    __slots__ = (
+        *("_last_beat", "_loop", "_pidfd", "_popen", "_warned", "abort_sent", "drained", "incarnation", "live_calls"),
+        *("load", "quarantined", "ready", "restarts", "role", "slot", "unclosed"),
+    )
+
+    def __init__(self, role: str, slot: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.role = role
+        self.slot = slot
+        self.incarnation = 0
+        self.ready = self.drained = self.quarantined = self.abort_sent = False
+        self.live_calls = self.unclosed = 0
+        self.load: LoadFinished | None = None
+        self.restarts = RestartPolicy()
+        self._loop = loop
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._last_beat = 0.0
+        self._warned = False
+
+    @property
+    def name(self) -> str:
+        """The slot's name in logs and metrics."""
+        return self.role if self.role == "dispatcher" else f"{self.role}-{self.slot}"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs now; None = none does."""
+        return None if self._popen is None else self._popen.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._popen is not None
+
+    def next_incarnation(self) -> int:
+        """The number of the process that is about to be started."""
+        self.incarnation += 1
+        self.ready = self.drained = self._warned = self.abort_sent = False
+        return self.incarnation
+
+    def start(self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]") -> None:
+        """Start a process. order: the line that says what it is. descriptors: that it inherits."""
+        self._popen = subprocess.Popen(
+            # -P: nothing in the folder that it is started in may take the place of a module. The name is for ps.
+            [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(order)
+        self._popen.stdin.flush()
+        self._last_beat = time.monotonic()
+        self._pidfd = os.pidfd_open(self._popen.pid)
+        self._loop.add_reader(self._pidfd, on_exit, self)
+
+    def reap(self) -> int:
+        """Take the status of a process that has ended, or is about to, and let go of it."""
+        assert self._popen is not None
+        status = self._popen.wait()
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        assert self._popen.stdin is not None
+        self._popen.stdin.close()
+        self._popen = None
+        self.live_calls = 0
+        return status
+
+    def send(self, number: int) -> None:
+        """Send a signal, if there is a process."""
+        if self._popen is not None:
+            self._popen.send_signal(number)
+
+    # ---- what it says
+
+    def linked(self) -> None:
+        """It is ready."""
+        self.ready = True
+        self._last_beat = time.monotonic()
+
+    def beat(self, live_calls: int) -> None:
+        """A sign of life."""
+        self._last_beat = time.monotonic()
+        self.live_calls = live_calls
+
+    def is_drained(self, unclosed: int) -> None:
+        """Its last call is over. unclosed: calls whose end it does not know."""
+        self.drained, self.unclosed = True, unclosed
+
+    def finished(self, load: LoadFinished) -> None:
+        """Its share of a load is done."""
+        self.load = load
+
+    def give_up(self) -> None:
+        """It is not started any more."""
+        self.quarantined = True
+
+    # ---- whether it lives
+
+    def silence(self, now: float) -> float:
+        """Seconds since its last sign of life."""
+        return now - self._last_beat
+
+    def needs_warning(self, now: float) -> bool:
+        """Whether it has just become late; once until it beats again."""
+        if self.silence(now) < WARN_AFTER:
+            self._warned = False
+        elif not self._warned:
+            self._warned = True
+            return True
+        return False
+
+    def abort(self) -> None:
+        """Make a process that hangs dump its stack, then kill it, unless its replacement has started already."""
+        self.abort_sent = True
+        self.send(signal.SIGABRT)
+        self.send(signal.SIGCONT)
+        self._loop.call_later(KILL_AFTER, self._kill, self.incarnation)
+
+    def _kill(self, incarnation: int) -> None:
+        if self.incarnation == incarnation:
+            self.send(signal.SIGKILL)

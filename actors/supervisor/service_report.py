@@ -1,0 +1,61 @@
+"""What a service manager is told of a node: that it is ready, reloads, stops, how it is, and that it lives."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..host.systemd import Notifier
+from .child_process import ChildProcess
+
+RELOAD_TIMEOUT: Final = 60.0
+"""seconds after which a reload is taken to be over, whatever a user's `setup` still waits for"""
+
+
+class ServiceReport:
+    """That of one node. Times are monotonic seconds."""
+
+    __slots__ = ("_alive_due", "_notifier", "_problem", "_reloaded_by", "_reloading")
+
+    def __init__(self, notifier: Notifier | None) -> None:
+        self._notifier = notifier or Notifier()
+        self._alive_due = 0.0
+        self._reloading: set[ChildProcess] = set()
+        """who has not said yet what became of the reload"""
+        self._reloaded_by = 0.0
+        self._problem = ""
+        """why the last reload kept what was there"""
+
+    def ready(self) -> None:
+        """The node takes calls."""
+        self._notifier.ready()
+
+    def stopping(self) -> None:
+        """It takes no more."""
+        self._notifier.stopping()
+
+    def reloading(self, children: Iterable[ChildProcess], now: float) -> None:
+        """These read their user's file again."""
+        self._notifier.reloading(now)
+        self._reloading = set(children)
+        self._reloaded_by = now + RELOAD_TIMEOUT
+        self._problem = ""
+
+    def reloaded(self, child: ChildProcess, problem: str) -> None:
+        """A call worker is through with a reload, or gone; when all are, the node is ready again."""
+        self._problem = self._problem or problem
+        if child in self._reloading:
+            self._reloading.discard(child)
+            if not self._reloading:
+                self._notifier.ready()
+
+    def tell(self, now: float, doing: str, live_calls: int, quarantine: str, *, well: bool) -> None:
+        """Tell how the node is, and that it lives. quarantine: why a process is in it. well: every process beats."""
+        if self._reloading and now > self._reloaded_by:
+            self._problem = self._problem or "the reload has not come to its end"
+            self._reloading.clear()
+            self._notifier.ready()
+        problems = [each for each in (quarantine, self._problem) if each]
+        self._notifier.status("; ".join((doing, f"{live_calls} calls", *problems)))
+        watchdog = self._notifier.watchdog
+        if watchdog and now >= self._alive_due and well:
+            self._alive_due = now + watchdog / 2
+            self._notifier.alive()
