@@ -21,7 +21,7 @@ from .waiters import Waiters
 _NOTHING = MediaHandler(("none",), ("none",))
 
 
-class Refusal(NamedTuple):
+class RefusedRequest(NamedTuple):
     """Whose matter a refused request is."""
 
     awaited: bool
@@ -122,13 +122,13 @@ class MediaWork:
         """The media worker refused something that is no request."""
         self.error = reason
 
-    def refused(self, number: int, reason: str) -> Refusal:
+    def refused(self, number: int, reason: str) -> RefusedRequest:
         """The media worker refused a request, or could not go on with it; whose matter that is."""
         self.error = reason
         requests = self.requests
         is_play = requests is not None and requests.plays(number)
         replaced = number > 0 and (requests is None or not requests.waits(number))
-        return Refusal(requests is not None and requests.failed(number, reason), is_play, replaced)
+        return RefusedRequest(requests is not None and requests.failed(number, reason), is_play, replaced)
 
     def frames_asked(self, notice: FramesAsked) -> None:
         """Ask a callback source for frames, in order, up to what is wanted."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from sipswarm.media.refusal import Refusal as Unable
+from sipswarm.media.refusal import Refusal
 from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
@@ -290,7 +290,7 @@ def _on_media_refused(call: Call, notice: MediaRefused) -> None:
         if reason in FILE_REFUSALS:
             call.miss(MEDIA_REFUSED)
         return
-    if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == Unable.UNKNOWN_STREAM.value:
+    if command not in ("SetSource", "SetSink", "ConfigureStream") or reason == Refusal.UNKNOWN_STREAM.value:
         return
     refused = call.media_work.refused(notice.request_id, notice.text)
     if not refused.awaited:
