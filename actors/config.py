@@ -1,18 +1,155 @@
 """What a node is told: its listeners, how many workers, and what they do. Plain data, one JSON line to each process.
 
 Filled by the command line or by `UserAgent`; checked here, in one place, with errors that say what, where and the fix.
+A field that an option of the command line fills declares that option beside its default: name, help, and the kind of
+value. The command line, its variables and its configuration file are made from these declarations (`cli.options`), and
+each process reads the same classes back (`ProcessOrder`), so that an option is written once.
 """
 
 import dataclasses
 import ipaddress
 import json
-from collections.abc import Sequence
+import types
+import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from .errors import ConfigurationError
 
+T = TypeVar("T")
 TRANSPORTS = ("udp", "tcp", "tls")
+
+
+# ---- options
+
+
+class Kind(Enum):
+    """Kinds of values that need no further word; `cli.values` reads them."""
+
+    TEXT = auto()
+    ADVERTISED = auto()
+    """an IP address that peers see"""
+    CODECS = auto()
+    """names of codecs, with commas between"""
+    ENCRYPTION = auto()
+    """off, optional or required"""
+    HEADER = auto()
+    """`Name: value`"""
+    OWN_URI = auto()
+    """a SIP URI with a host, which may lack its scheme"""
+    PASSWORD_FILE = auto()
+    """a file whose first line is the value"""
+    PEM = auto()
+    """a file of certificates or a key"""
+    PORT_RANGE = auto()
+    """`LOW-HIGH`, even ports"""
+    RAMP = auto()
+    """`FROM:TO/TIME`"""
+    SHARE = auto()
+    """`I/N`; its second number is the value of the field behind"""
+    SIP_URI = auto()
+    """a SIP URI, which may lack its scheme"""
+    WHOLE = auto()
+    """any whole number"""
+    WRITTEN_FILE = auto()
+    """a file that is written"""
+
+
+class Flag(NamedTuple):
+    """True or false. sets: the value of the field when the option is given."""
+
+    sets: bool = True
+
+
+class Count(NamedTuple):
+    """A whole number within bounds, both included."""
+
+    least: int
+    most: int
+
+
+class Number(NamedTuple):
+    """A number within bounds. above: the least itself is not taken."""
+
+    least: float
+    most: float
+    above: bool = False
+
+
+class Seconds(NamedTuple):
+    """A time. least: seconds below which nothing can work, 0 is taken beside it. why: what would happen."""
+
+    least: float = 0.0
+    why: str = ""
+    unit_needed: bool = False
+
+
+class OneOf(NamedTuple):
+    """One of some words."""
+
+    words: tuple[str, ...]
+
+
+class Digits(NamedTuple):
+    """DTMF digits. same: text that is taken as it is."""
+
+    same: str = ""
+
+
+class Media(NamedTuple):
+    """What a call sends. more: further words that are taken."""
+
+    more: tuple[str, ...] = ()
+
+
+CALLS: Final = Count(1, 10**12)
+"""a number of calls"""
+OPTION: Final = "option"
+"""where the metadata of a field have its `Option`"""
+
+
+class Option(NamedTuple):
+    """How a field is given by a user.
+
+    names: as on the command line. about: the sentence of `--help`. check: the kind of value, one of those above or a
+    type of the command line's own. written: the default as a user would write it. by_cores: the default, from the
+    number of cores. shown: what `--help` says of the default; False = nothing. many: may be given again and again.
+    optional: when it is not given, the field's own default holds, which is not shown.
+    """
+
+    names: tuple[str, ...]
+    about: str
+    check: object
+    written: str | None = None
+    by_cores: Callable[[int], int] | None = None
+    shown: str | bool = True
+    many: bool = False
+    optional: bool = False
+
+
+def option(
+    default: T,
+    *names: str,
+    check: object,
+    about: str,
+    written: str | None = None,
+    by_cores: Callable[[int], int] | None = None,
+    shown: str | bool = True,
+    many: bool = False,
+    optional: bool = False,
+    secret: bool = False,
+) -> T:
+    """A field of a record that an option fills. default: of the field. secret: the field is never shown.
+
+    The others are those of `Option`.
+    """
+    declared = Option(names, about, check, written, by_cores, shown, many, optional)
+    return field(default=default, repr=not secret, metadata={OPTION: declared})
+
+
+# ---- addresses
 
 MEDIA_SHARE: Final = 0.9
 """share of the time in which media is due that --expect-media wants, when nobody says another"""
@@ -138,19 +275,30 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
     return host, int(port_text)
 
 
+# ---- what the processes do
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerConfig:
     """What the built-in answering robot does with each call."""
 
-    media: str = "echo"
-    """echo, silence, play:FILE, tone:HZ, ivr or none"""
-    ring_time: float = 0.0
+    media: str = option(
+        "echo",
+        "--media",
+        check=Media(("ivr",)),
+        about="echo, silence, play:FILE, tone:HZ, ivr (collects four digits and sends them back) or none.",
+    )
+    ring_time: float = option(
+        0.0, "--ring-time", check=Seconds(), written="0s", about="Ring so long before the answer."
+    )
     """seconds of ringing (180) before the answer; 0 = a 180 and at once the answer"""
-    status: int = 200
-    """final answer to every INVITE; 300 to 699 refuses"""
-    dtmf_echo: bool = False
-    """send each digit back that came"""
-    hangup_after: float = 0.0
+    status: int = option(
+        200, "--status", check=Count(200, 699), about="Final answer to every call; from 300 on it refuses."
+    )
+    dtmf_echo: bool = option(False, "--dtmf-echo", check=Flag(), about="Send every digit back.")
+    hangup_after: float = option(
+        0.0, "--hangup-after", check=Seconds(), written="0s", about="Hang up so long after the answer; 0 = never."
+    )
     """seconds after the answer; 0 = the peer hangs up"""
     allow: tuple[str, ...] = (
         "127.0.0.0/8",
@@ -169,8 +317,10 @@ class RobotConfig:
 
     file: str
     name: str = "robot"
-    media: str = "silence"
-    """what calls send until the robot says something else, as for `AnswerConfig`"""
+    media: str = option(
+        "silence", "--media", check=Media(), about="What a call sends until the robot says something else."
+    )
+    """as for `AnswerConfig`"""
     allow: tuple[str, ...] = AnswerConfig().allow
     """networks whose calls are taken; the rest gets no answer at all"""
 
@@ -181,47 +331,135 @@ class LoadConfig:
 
     target: str
     """SIP URI that is called"""
-    rate: float = 10.0
+    rate: float = option(10.0, "-r", "--rate", check=Number(0, 100_000, above=True), about="Calls per second.")
     """calls per second over all shards; with a profile, its greatest"""
-    profile: tuple[tuple[float, float, float], ...] = ()
+    arrival: str = option(
+        "fixed",
+        "--arrival",
+        check=OneOf(("fixed", "poisson")),
+        about="Evenly spaced, or as independent callers come.",
+    )
+    profile: tuple[tuple[float, float, float], ...] = option(
+        (),
+        "--ramp",
+        check=Kind.RAMP,
+        many=True,
+        about="Instead of -r: from one rate to another, such as 10:200/60s; repeatable, then on at the last rate.",
+    )
     """in place of a constant rate: (calls per second at the start, at the end, seconds; 0 = from here on for ever)"""
-    arrival: str = "fixed"
-    """fixed or poisson"""
-    calls: int = 0
+    calls: int = option(0, "-m", "--calls", check=CALLS, optional=True, about="So many calls in all.")
     """how many in all; 0 = as many as fit into `duration`"""
-    duration: float = 0.0
+    duration: float = option(
+        0.0,
+        "--duration",
+        check=Seconds(),
+        written="0s",
+        shown=False,
+        about="Start calls for so long; with -m, whatever ends first.",
+    )
     """seconds during which calls start; 0 = until `calls` are started"""
-    max_concurrent: int = 0
+    max_concurrent: int = option(
+        0,
+        "-l",
+        "--max-concurrent",
+        check=Count(1, 10**7),  # an octet each is shared by the call workers
+        optional=True,
+        about="At most so many live calls over all shards; further ones are held back and counted.",
+    )
     """live calls over all shards; arrivals beyond are held back and counted; 0 = no limit"""
-    hold: float = 0.0
+    hold: float = option(
+        0.0,
+        "-d",
+        "--hold",
+        check=Seconds(unit_needed=True),
+        written="0s",
+        shown=False,
+        about="Hold a call so long; with its unit: 5s, 5000ms.",
+    )
     """seconds from answer to our BYE"""
-    media: str = "none"
-    """echo, silence, play:FILE, tone:HZ or none"""
-    dtmf: str = ""
-    """digits sent once the call is up"""
-    expect_dtmf: str = ""
+    media: str = option("none", "--media", check=Media(), about="echo, silence, play:FILE, tone:HZ or none.")
+    dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits once a call is up; ? is a random one.")
+    expect_dtmf: str = option(
+        "", "--expect-dtmf", check=Digits(same="="), about="Expect these digits; = is the same that were sent."
+    )
     """digits the peer must send"""
-    expect_media: bool = False
-    """audio must have been sent, and have come for `media_share` of the time in which it was due"""
-    media_share: float = MEDIA_SHARE
-    """share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1"""
-    expect_audio: bool = False
-    """what arrived must be louder than -50 dBm0 for at least half of the time"""
-    expect_mos: float = 0.0
-    """least MOS-CQE of what arrived; 0 = any"""
-    expect_code: int = 0
-    """final status that each INVITE must get; 0 = any 2xx"""
-    ring_time: float = 180.0
-    """seconds without a final answer before CANCEL"""
-    run_time: float = 240.0
-    """seconds after which a run of the scenario is cancelled"""
-    scenario: str = ""
+    scenario: str = option(
+        "",
+        "--scenario",
+        check=Kind.TEXT,
+        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival, not a plain call.",
+    )
     """Python file and function as FILE:NAME that are run for each arrival, in place of a plain call"""
-    data: str = ""
-    """CSV file of the scenario's rows"""
-    seed: int = 1
-    """of the arrival times and of random digits"""
-    shard: int = 0
+    run_time: float = option(
+        240.0,
+        "--run-time",
+        check=Seconds(),
+        optional=True,
+        shown="--ring-time and 60s",
+        about="Maximum duration of one run of the scenario; then it is cancelled and has failed.",
+    )
+    """seconds after which a run of the scenario is cancelled"""
+    data: str = option(
+        "", "-inf", "--data", check=Kind.TEXT, about="CSV file of the scenario's rows, with a header or in SIPp's form."
+    )
+    expect_media: bool = option(
+        False,
+        "--expect-media",
+        check=Flag(),
+        about="Expect audio in both directions, for --media-share of the time it is due.",
+    )
+    """audio must have been sent, and have come for `media_share` of the time in which it was due"""
+    media_share: float = option(
+        MEDIA_SHARE,
+        "--media-share",
+        check=Number(0.0, 1.0),
+        optional=True,
+        shown=str(MEDIA_SHARE),
+        about=(
+            "As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack."
+        ),
+    )
+    """share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1"""
+    expect_audio: bool = option(
+        False,
+        "--expect-audio",
+        check=Flag(),
+        about="Expect that half of what is heard is louder than -50 dBm0; --expect-media sees audio that stops.",
+    )
+    """what arrived must be louder than -50 dBm0 for at least half of the time"""
+    expect_mos: float = option(
+        0.0,
+        "--expect-mos",
+        check=Number(1.0, 4.5),
+        optional=True,
+        about="Expect this MOS-CQE of each call at least.",
+    )
+    """least MOS-CQE of what arrived; 0 = any"""
+    expect_code: int = option(
+        0,
+        "--expect-code",
+        check=Count(200, 699),
+        optional=True,
+        about="Expect this final answer, such as 486.",
+    )
+    """final status that each INVITE must get; 0 = any 2xx"""
+    ring_time: float = option(
+        180.0,
+        "--ring-time",
+        check=Seconds(),
+        written="180s",
+        about="CANCEL what has no final answer by then; 0 = 180s.",
+    )
+    """seconds without a final answer before CANCEL"""
+    seed: int = option(1, "--seed", check=Kind.WHOLE, about="Of poisson arrivals and random digits.")
+    shard: int = option(
+        0,
+        "--shard",
+        check=Kind.SHARE,
+        written="1/1",
+        shown=False,
+        about="This node's share of the calls, the rate and -l, such as 1/3.",
+    )
     shards: int = 1
     """this node's share, 0-based, of a test spread over several nodes"""
 
@@ -230,40 +468,172 @@ class LoadConfig:
 class AccountConfig:
     """Who the node is for others, and by which way its requests leave; empty = nobody in particular, the direct way."""
 
-    from_: str = ""
+    from_: str = option("", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@our address", about="Our URI.")
     """SIP URI of our calls"""
-    proxy: str = ""
-    """SIP URI through which every request goes that has no route of its own"""
+    proxy: str = option(
+        "", "--proxy", check=Kind.SIP_URI, about="Send every request that has no route through this SIP URI."
+    )
     registrar: str = ""
     """SIP URI of the registrar where the answering robot keeps `address` bound; empty = it registers nowhere"""
     address: str = ""
     """the address-of-record that is bound there"""
-    user: str = ""
-    """name for a challenge of proxy, registrar or whom we call"""
-    password: str = field(default="", repr=False)
-    """its password, read from its file by the command line; never shown (RELIABILITY S13)"""
-    headers: tuple[tuple[str, str], ...] = ()
-    """further headers of each INVITE and REGISTER"""
+    user: str = option("", "--auth-user", check=Kind.TEXT, about="User name for a challenge (401 or 407).")
+    password: str = option(
+        "",
+        "--auth-password-file",
+        check=Kind.PASSWORD_FILE,
+        optional=True,
+        about="File with the password in its first line, which only its owner may read.",
+        secret=True,
+    )
+    """read from its file by the command line; never shown (RELIABILITY S13)"""
+    headers: tuple[tuple[str, str], ...] = option(
+        (), "--header", check=Kind.HEADER, many=True, about="Further header of {requests}; repeatable."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
     """Files and rules of TLS connections; keys stay in their files, only the dispatcher opens them."""
 
-    ca: str = ""
+    ca: str = option(
+        "",
+        "--tls-ca",
+        check=Kind.PEM,
+        shown="the system's",
+        about="Certificates that are trusted; clients that show one are checked against it too.",
+    )
     """PEM file of the certificates that are trusted; empty = the system's"""
-    certificate: str = ""
-    """PEM file of our certificate chain; a tls listener needs one"""
-    key: str = ""
-    """PEM file of its key, without password; empty = in the certificate's file"""
+    certificate: str = option("", "--tls-cert", check=Kind.PEM, about="Our certificate, with its chain.")
+    """PEM file; a tls listener needs one"""
+    key: str = option("", "--tls-key", check=Kind.PEM, about="Its key, without password.")
+    """PEM file; empty = in the certificate's file"""
     client_certificates: bool = False
     """whether who connects to us must show a certificate that `ca` trusts"""
     verify: bool = True
     """whether certificate and name of who we connect to are checked"""
 
 
+MOST_WORKERS: Final = 256
+LEAST_RTP_TIMEOUT: Final = 1.0
+LEAST_HANG_TIMEOUT: Final = 2.0
+"""four heartbeats, and half a second after the warning that asks a process for its stack"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """What the options say of every node, an embedded one too."""
+
+    rtp_ports: tuple[int, int] = option(
+        (20000, 32766),
+        "--rtp-ports",
+        check=Kind.PORT_RANGE,
+        written="20000-32766",
+        about="First and last RTP port; each call with media needs two.",
+    )
+    """lowest and highest RTP port, both even numbers"""
+    strict: bool = option(
+        False,
+        "--strict",
+        check=Flag(),
+        about="Refuse what breaks the grammar of SIP or SDP, also where it does no harm.",
+    )
+    """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
+    sip_trace: str = option(
+        "",
+        "--sip-trace",
+        check=Kind.WRITTEN_FILE,
+        shown="none",
+        about="Write all SIP to this capture file, passwords, keys and digits masked.",
+    )
+    """capture file of all SIP of the call workers; empty = none"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings(EndpointSettings):
+    """Besides, who the node is for others, and what its calls carry."""
+
+    advertise: tuple[str, ...] = option(
+        (),
+        "--advertise",
+        check=Kind.ADVERTISED,
+        many=True,
+        about="Address that others reach us by (1:1 NAT), in Via, Contact and SDP; one per IP version.",
+    )
+    """addresses that peers see in place of those of the listeners, one per IP version (1:1 NAT); sockets have theirs"""
+    account: AccountConfig = AccountConfig()
+    """who we are"""
+    codecs: tuple[str, ...] = option(
+        (), "--codec", check=Kind.CODECS, written="pcmu,pcma", about="Codecs in their order: {codecs}."
+    )
+    """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
+    srtp: str = option(
+        "off",
+        "--srtp",
+        check=Kind.ENCRYPTION,
+        about="Encrypted media: optional takes such offers too, required offers and takes nothing else.",
+    )
+    """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
+    tls: TlsConfig = TlsConfig()
+    """of tls listeners"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings(CallSettings):
+    """Everything that the options say of a node of several processes."""
+
+    call_workers: int = option(
+        1,
+        "--call-workers",
+        check=Count(1, MOST_WORKERS),
+        by_cores=lambda cores: max(1, cores - 1),
+        shown="cores - 1",
+        about="Processes that hold the calls.",
+    )
+    media_workers: int = option(
+        1,
+        "--media-workers",
+        check=Count(1, MOST_WORKERS),
+        by_cores=lambda cores: max(1, cores // 2),
+        shown="cores / 2",
+        about="Processes that send and receive RTP.",
+    )
+    rtp_timeout: float = option(
+        30.0,
+        "--rtp-timeout",
+        check=Seconds(least=LEAST_RTP_TIMEOUT, why="the first RTP of a healthy call may take as long"),
+        written="30s",
+        about="No RTP for so long, where some is due and no hold lets it lack, ends a call; from 1s, 0 = never.",
+    )
+    """seconds without any RTP, where some is due, before a call is hung up; 0 = off"""
+    strict_source: bool = option(
+        True,
+        "--any-source",
+        check=Flag(sets=False),
+        about="Take requests within a call from any host, not from those of its peer only.",
+    )
+    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
+    hang_timeout: float = option(
+        5.0,
+        "--hang-timeout",
+        check=Seconds(
+            least=LEAST_HANG_TIMEOUT, why="healthy processes beat twice a second, and later while they are busy"
+        ),
+        written="5s",
+        about="A process without a beat for so long is replaced; from 2s, 0 = never.",
+    )
+    """seconds without a beat before a process is replaced; 0 = off"""
+    max_calls: int = option(
+        20000,
+        "--max-calls",
+        check=CALLS,
+        about="Live calls per call worker; beyond, new ones get 503, and a load starts no more: exit code 98.",
+    )
+    """live calls per call worker; a further INVITE gets 503"""
+
+
 @dataclass(frozen=True, slots=True)
-class NodeConfig:
+class NodeConfig(NodeSettings):
     """Everything the processes of one node share."""
 
     run_dir: str
@@ -272,41 +642,42 @@ class NodeConfig:
     """bound addresses; a message names its listener by index"""
     call_id_key: int
     """key of `slot_of`, an unsigned 32-bit integer"""
-    call_workers: int = 1
-    media_workers: int = 1
     answer: AnswerConfig | None = None
     load: LoadConfig | None = None
+    robot: RobotConfig | None = None
     user: str = "sipswarm"
     """user part of our From and Contact"""
-    rtp_ports: tuple[int, int] = (20000, 32766)
-    """lowest and highest RTP port, both even numbers"""
-    rtp_timeout: float = 30.0
-    """seconds without any RTP, where some is due, before a call is hung up; 0 = off"""
-    hang_timeout: float = 5.0
-    """seconds without a beat before a process is replaced; 0 = off"""
-    max_calls: int = 20000
-    """live calls per call worker; a further INVITE gets 503"""
     ladders: bool = False
     """keep the newest SIP messages of each live call, for `Call.ladder` and the folders of failed calls"""
-    sip_trace: str = ""
-    """capture file of all SIP of the call workers; empty = none"""
-    strict_source: bool = True
-    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
-    strict: bool = False
-    """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
-    tls: TlsConfig = TlsConfig()
-    """of tls listeners"""
-    robot: RobotConfig | None = None
-    account: AccountConfig = AccountConfig()
-    """who we are"""
-    codecs: tuple[str, ...] = ()
-    """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
-    srtp: str = "off"
-    """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
-    advertise: tuple[str, ...] = ()
-    """addresses that peers see in place of those of the listeners, one per IP version (1:1 NAT); sockets have theirs"""
     tells_incoming: bool = False
     """whether the supervisor hears of each ended call that came in too, not only of those that we placed"""
+
+    @classmethod
+    def of(
+        cls,
+        settings: NodeSettings,
+        listeners: Sequence[Listener],
+        *,
+        user: str = "sipswarm",
+        answer: AnswerConfig | None = None,
+        load: LoadConfig | None = None,
+        robot: RobotConfig | None = None,
+        tells_incoming: bool = False,
+    ) -> "NodeConfig":
+        """The configuration of a node with these settings; the supervisor gives it a folder and a key."""
+        said = {each.name: getattr(settings, each.name) for each in dataclasses.fields(NodeSettings)}
+        return cls(
+            "",
+            tuple(listeners),
+            0,
+            answer=answer,
+            load=load,
+            robot=robot,
+            user=user,
+            ladders=load is not None,
+            tells_incoming=tells_incoming,
+            **said,
+        )
 
     def endpoint(self, name: str) -> str:
         """Where a link is: a socket file in the run directory, or inside this process when there is none."""
@@ -317,27 +688,46 @@ class NodeConfig:
         return f"{self.run_dir}/{name}.shared" if self.run_dir else ""
 
     def to_json(self) -> str:
-        """One line for the standard input of a process."""
+        """One line of text."""
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "NodeConfig":
         """The inverse of `to_json`."""
-        raw: dict[str, Any] = json.loads(text)
-        raw["listeners"] = tuple(Listener(**each) for each in raw["listeners"])
-        raw["rtp_ports"] = tuple(raw["rtp_ports"])
-        if raw["answer"] is not None:
-            raw["answer"]["allow"] = tuple(raw["answer"]["allow"])
-            raw["answer"] = AnswerConfig(**raw["answer"])
-        if raw["robot"] is not None:
-            raw["robot"]["allow"] = tuple(raw["robot"]["allow"])
-            raw["robot"] = RobotConfig(**raw["robot"])
-        if raw["load"] is not None:
-            raw["load"]["profile"] = tuple(tuple(each) for each in raw["load"]["profile"])
-            raw["load"] = LoadConfig(**raw["load"])
-        raw["tls"] = TlsConfig(**raw["tls"])
-        raw["account"]["headers"] = tuple((name, value) for name, value in raw["account"]["headers"])
-        raw["account"] = AccountConfig(**raw["account"])
-        raw["codecs"] = tuple(raw["codecs"])
-        raw["advertise"] = tuple(raw["advertise"])
-        return cls(**raw)
+        return cast(NodeConfig, _read_back(cls, json.loads(text)))
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessOrder:
+    """What a process is started with, one line on its standard input."""
+
+    role: str
+    """dispatcher, call or media"""
+    slot: int
+    incarnation: int
+    descriptors: tuple[int, ...]
+    """of the listen sockets, in the order of `config.listeners`"""
+    config: NodeConfig
+
+    def to_line(self) -> bytes:
+        """As it is written, with the end of the line."""
+        return json.dumps(dataclasses.asdict(self), separators=(",", ":")).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "ProcessOrder":
+        """The inverse of `to_line`."""
+        return cast(ProcessOrder, _read_back(cls, json.loads(line)))
+
+
+def _read_back(kind: Any, raw: Any) -> Any:
+    """A value of a record's field, or a record, as its declaration says: JSON knows neither tuples nor classes."""
+    if dataclasses.is_dataclass(kind):
+        kinds = typing.get_type_hints(kind)
+        return cast(type[Any], kind)(**{name: _read_back(kinds[name], value) for name, value in raw.items()})
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        each = arguments[:1] * len(raw) if arguments[-1] is Ellipsis else arguments
+        return tuple(_read_back(one, value) for one, value in zip(each, raw, strict=True))
+    if isinstance(kind, types.UnionType):
+        return None if raw is None else _read_back(arguments[0], raw)
+    return raw

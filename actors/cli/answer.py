@@ -1,62 +1,38 @@
 """`sipswarm answer`: the built-in answering robot, until a signal ends it."""
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from ..config import AnswerConfig, RobotConfig
-from .audio import check_audio
+from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, checked_advertise
 from .configuration import Verb
-from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
+from .options import CalleeOptions, FleetOptions, cdr_option, fleet_options, need_descriptors, options
 from .progress import choose_progress
 from .terminal import echo
-from .values import DEFAULT_METRICS, Duration, Media, SipUri
+from .values import DEFAULT_METRICS, SipUri, check_audio
 
 
 @click.command(cls=Verb)
-@callee_options()
-@click.option(
-    "--media",
-    type=Media("ivr"),
-    default="echo",
-    show_default=True,
-    help="echo, silence, play:FILE, tone:HZ, ivr (collects four digits and sends them back) or none.",
-)
-@click.option("--ring-time", type=Duration(), default="0s", show_default=True, help="Ring so long before the answer.")
-@click.option(
-    "--status",
-    type=click.IntRange(200, 699),
-    default=200,
-    show_default=True,
-    help="Final answer to every call; from 300 on it refuses.",
-)
-@click.option("--dtmf-echo", is_flag=True, help="Send every digit back.")
-@click.option(
-    "--hangup-after",
-    type=Duration(),
-    default="0s",
-    show_default=True,
-    help="Hang up so long after the answer; 0 = never.",
-)
+@options(CalleeOptions)
+@options(AnswerConfig)
 @click.option(
     "--register",
     type=SipUri(),
     default="",
     help="Keep this SIP URI, user@registrar, registered to where we listen.",
 )
-@account_options(places=False)
+@options(NodeSettings, without={"from_"}, requests="each REGISTER")
+@cdr_option
 @fleet_options(metrics=DEFAULT_METRICS)
 def answer(
     callee: CalleeOptions,
-    account: AccountOptions,
+    config: AnswerConfig,
+    settings: NodeSettings,
     fleet: FleetOptions,
-    media: str,
-    ring_time: float,
-    status: int,
-    dtmf_echo: bool,
-    hangup_after: float,
     register: str,
+    cdr: Path | None,
 ) -> int:
     """Answer every call, until SIGINT or SIGTERM.
 
@@ -68,53 +44,54 @@ def answer(
       sipswarm answer --status 486
       sipswarm answer --listen udp:192.168.1.5:5060 --register robot@192.168.1.1 --media ivr
     """
-    if 200 < status < 300:
-        raise click.UsageError(f"--status {status}: a call is answered with 200; write 200, or 300 to 699 to refuse")
-    check_audio(media, account.codec)
-    answering = AnswerConfig(
-        media=media,
-        ring_time=ring_time,
-        status=status,
-        dtmf_echo=dtmf_echo,
-        hangup_after=hangup_after,
-        allow=callee.networks,
-    )
+    if 200 < config.status < 300:
+        raise click.UsageError(
+            f"--status {config.status}: a call is answered with 200; write 200, or 300 to 699 to refuse"
+        )
+    check_audio(config.media, settings.codecs)
+    config = replace(config, allow=callee.networks)
     if register:
-        from .target import registration_networks
+        from .target import registrar_of, registration_networks
 
-        networks = registration_networks(register, account.proxy, callee.listeners)
-        answering = dataclasses.replace(answering, allow=(*answering.allow, *(() if callee.allow else networks)))
-    return run_answer("answer", fleet, callee, account, register, answer=answering)
+        networks = registration_networks(register, settings.account.proxy, callee.listeners)
+        config = replace(config, allow=(*config.allow, *(() if callee.allow else networks)))
+        account = replace(settings.account, registrar=registrar_of(register), address=register)
+        settings = replace(settings, account=account)
+    return run_answer("answer", fleet, callee, settings, cdr, answer=config)
 
 
 def run_answer(
     verb: str,
     options: FleetOptions,
     callee: CalleeOptions,
-    account: AccountOptions,
-    address: str = "",
-    **application: AnswerConfig | RobotConfig,
+    settings: NodeSettings,
+    records: Path | None,
+    *,
+    answer: AnswerConfig | None = None,
+    robot: RobotConfig | None = None,
 ) -> int:
     """Answer until a signal; 0 = every call was closed, 1 = the fleet failed or lost records, 3 = calls were left.
 
-    address: what is kept registered. application: `answer` or `robot` of the node's configuration.
+    records: file of records of ended calls. answer, robot: as in the node's configuration.
     """
     from ..load.cdr import Cdr
     from . import check, run
     from .target import check_proxy
 
-    if account.proxy:
-        check_proxy(account.proxy, callee.listeners)
+    if settings.account.proxy:
+        check_proxy(settings.account.proxy, callee.listeners)
+    settings = replace(settings, advertise=checked_advertise(settings.advertise, callee.listeners))
     if check.asked():
-        return check.answering(options, account, callee.listeners, address, callee.advertised)
-    options.need_descriptors(listeners=len(callee.listeners))
-    more = {**account.of_node(address), "advertise": callee.advertised}
-    cdr = Cdr(account.cdr) if account.cdr is not None else None
-    config = run.node_config(options, callee.listeners, user=callee.user, **more, **application)
+        return check.answering(settings, callee.listeners, records)
+    need_descriptors(settings, listeners=len(callee.listeners))
+    cdr = Cdr(records) if records is not None else None
+    config = NodeConfig.of(
+        settings, callee.listeners, user=callee.user, answer=answer, robot=robot, tells_incoming=cdr is not None
+    )
     fleet = run.Fleet(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
-        if "robot" in application:  # the built-in robot has nothing to read again
+        if robot is not None:  # the built-in robot has nothing to read again
             fleet.reload()
         if cdr is not None:
             cdr.reopen()
@@ -123,7 +100,7 @@ def run_answer(
         with run.metrics_server(options, (fleet,)) as server:
             await fleet.start()
             signals.started()
-            run.say_ready(fleet.listeners, server, callee.advertised)
+            run.say_ready(fleet.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
                 await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet.counted, fleet.live_calls)))

@@ -6,7 +6,7 @@ import secrets
 import socket
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -17,12 +17,11 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 from sipswarm.sipcore.session.session_config import SessionConfig
 
 from ..call_worker.account import Account
-from ..config import Listener, LoadConfig, NodeConfig, format_host
+from ..config import Listener, LoadConfig, NodeConfig, NodeSettings, format_host
 from ..handle.demand import named_codecs
 from ..load.schedule import Plan, Share
 from ..transport import tls
 from ..transport.local_addresses import LocalAddresses
-from .options import AccountOptions, FleetOptions
 from .terminal import echo
 
 MARK: Final = "sipswarm.check"
@@ -65,16 +64,10 @@ def asked() -> bool:
     return context is not None and bool(context.meta.get(MARK))
 
 
-def loading(
-    options: FleetOptions,
-    account: AccountOptions,
-    listener: Listener,
-    hop: Hop,
-    load: LoadConfig,
-    advertise: tuple[str, ...] = (),
-) -> int:
+def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConfig, cdr: Path | None) -> int:
     """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
-    config = _node(options, account, (listener,), load=load, advertise=advertise)
+    _check_files(settings, (listener,), cdr)
+    config = NodeConfig.of(settings, (listener,), load=load)
     plan = Plan.of(load)
     share = Share.of(load)
     planned = plan.planned(share)
@@ -92,7 +85,7 @@ def loading(
     for start, end, seconds in load.profile:
         echo(f"  {start:g} to {end:g} calls/s{f' within {seconds:g} s' if seconds else ', on and on'}")
     echo(f"live calls at the peak: {most}")
-    enough = _resources(options, peak, rate if load.media != "none" else 0.0)
+    enough = _resources(settings, peak, rate if load.media != "none" else 0.0)
     enough &= _bindable(listener)
     echo("the first INVITE:")
     for line in first_invite(config, hop, load).decode().splitlines():
@@ -100,45 +93,34 @@ def loading(
     return 0 if enough else 2
 
 
-def answering(
-    options: FleetOptions,
-    account: AccountOptions,
-    listeners: tuple[Listener, ...],
-    address: str,
-    advertise: tuple[str, ...] = (),
-) -> int:
-    """Show what an answering fleet would need; 2 when something is not there. address: what it would register."""
-    config = _node(options, account, listeners, address, advertise=advertise)
+def answering(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path | None) -> int:
+    """Show what an answering fleet would need; 2 when something is not there."""
+    _check_files(settings, listeners, cdr)
     enough = True
     for each in listeners:
         echo(f"listen on: {each}")
         enough &= _bindable(each)
-    low, high = options.rtp_ports
+    low, high = settings.rtp_ports
     echo(f"RTP ports: {(high - low) // 2 + 1} media lines per address, so as many calls at a time")
-    if address:
-        echo(f"register: {address} at {config.account.registrar}")
-    return 0 if _resources(options, 0.0, 0.0) and enough else 2
+    if settings.account.address:
+        echo(f"register: {settings.account.address} at {settings.account.registrar}")
+    return 0 if _resources(settings, 0.0, 0.0) and enough else 2
 
 
-def _node(
-    options: FleetOptions, account: AccountOptions, listeners: tuple[Listener, ...], address: str = "", **more: Any
-) -> NodeConfig:
-    """The configuration that the verb would start a node with.
+def _check_files(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path | None) -> None:
+    """See that the files of a node can be used. cdr: file of records of ended calls.
 
     Raises:
-        ConfigurationError: a password or certificate that cannot be used, or a file that cannot be written.
+        ConfigurationError: a certificate that cannot be used, or a file that cannot be written.
     """
     from ..load.cdr import Cdr
-    from . import run
 
-    tls.check(account.tls, listeners)
-    config = run.node_config(options, listeners, **account.of_node(address), **more)
-    if account.cdr is not None:
-        there = os.path.exists(account.cdr)  # False, where Path.exists raises, for a name that is too long
-        Cdr(account.cdr).close()
+    tls.check(settings.tls, listeners)
+    if cdr is not None:
+        there = os.path.exists(cdr)  # False, where Path.exists raises, for a name that is too long
+        Cdr(cdr).close()
         if not there:
-            account.cdr.unlink()
-    return config
+            cdr.unlink()
 
 
 def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
@@ -160,9 +142,9 @@ def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
     return transmits[0].data
 
 
-def _resources(options: FleetOptions, peak: float, rate: float) -> bool:
-    low, high = options.rtp_ports
-    processes = options.call_workers + options.media_workers + 2
+def _resources(settings: NodeSettings, peak: float, rate: float) -> bool:
+    low, high = settings.rtp_ports
+    processes = settings.call_workers + settings.media_workers + 2
     there = (high - low) // 2 + 1
     _, descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
     available = _memory_available()
@@ -171,7 +153,7 @@ def _resources(options: FleetOptions, peak: float, rate: float) -> bool:
         ("RTP port pairs", lines + PORT_REST * rate, float(there), "widen --rtp-ports"),
         (
             "descriptors per media worker",
-            2 * lines / options.media_workers + DESCRIPTORS,
+            2 * lines / settings.media_workers + DESCRIPTORS,
             float(descriptors),
             "raise ulimit -n",
         ),
@@ -181,7 +163,7 @@ def _resources(options: FleetOptions, peak: float, rate: float) -> bool:
             available / 1e6,
             "use fewer calls at a time (-l)",
         ),
-        ("live calls per call worker", peak / options.call_workers, float(options.max_calls), "raise --max-calls"),
+        ("live calls per call worker", peak / settings.call_workers, float(settings.max_calls), "raise --max-calls"),
     )
     for name, needed, has, fix in rows:
         short = needed > has

@@ -81,6 +81,11 @@ def shown(ctx: click.Context) -> Iterator[str]:
         yield f"{_long(option)} = {_text(ctx.params.get(option.name or ''))}  ({where})"
 
 
+def given(name: str) -> bool:
+    """Whether the option of the running verb has a value that is not its default."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
 def given_in_file(name: str) -> bool:
     """Whether the option of the running verb has its value from the configuration file."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP

@@ -8,11 +8,11 @@ from typing import Final
 import click
 
 from ..bus.messages import Snapshot
-from ..config import AnswerConfig, Listener, LoadConfig
+from ..config import CALLS, AnswerConfig, CallSettings, Listener, LoadConfig, NodeConfig, NodeSettings
 from .configuration import Verb
 from .load import default_folder
-from .options import FleetOptions, fleet_options, out_option
-from .values import COUNT, DEFAULT_METRICS, Number
+from .options import FleetOptions, fleet_options, need_descriptors, options, out_option
+from .values import DEFAULT_METRICS, Number, type_of
 
 LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
 HOLD: Final = 4.0
@@ -20,7 +20,7 @@ HOLD: Final = 4.0
 
 
 @click.command(cls=Verb)
-@click.option("-m", "--calls", type=COUNT, default=1000, show_default=True, help="So many calls.")
+@click.option("-m", "--calls", type=type_of(CALLS), default=1000, show_default=True, help="So many calls.")
 @click.option(
     "-r",
     "--rate",
@@ -30,8 +30,9 @@ HOLD: Final = 4.0
     help="Calls per second.",
 )
 @out_option
+@options(NodeSettings, without=CallSettings.__annotations__)
 @fleet_options(metrics=DEFAULT_METRICS)
-def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
+def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
     """Show the whole product on loopback and judge it.
 
     One fleet answers as an IVR robot: it collects four digits and sends them back as digits. Another one calls it, each
@@ -47,8 +48,8 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
     from .load_run import LoadRun
     from .verdict import say_result
 
-    fleet.need_descriptors(nodes=2)
-    low, high = fleet.rtp_ports
+    need_descriptors(settings, nodes=2)
+    low, high = settings.rtp_ports
     middle = low + (high - low) // 4 * 2
     folder = out or default_folder("demo")
     set_aside(folder)
@@ -58,9 +59,9 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
         for test in tests:
             test.report.health.observe(f"answer-{process}", incarnation, snapshot)
 
-    answering_options = dataclasses.replace(fleet, rtp_ports=(low, middle), sip_trace="")  # the callers trace it all
+    answering_side = dataclasses.replace(settings, rtp_ports=(low, middle), sip_trace="")  # the callers trace it all
     answering = run.Fleet(
-        run.node_config(answering_options, (LOOPBACK,), answer=AnswerConfig(media="ivr"), user="ivr"),
+        NodeConfig.of(answering_side, (LOOPBACK,), answer=AnswerConfig(media="ivr"), user="ivr"),
         prefix="answer-",
         watch=watch,
     )
@@ -69,11 +70,12 @@ def demo(fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
         await answering.start()
         try:
             robot = answering.listeners[0]
+            load = _load(f"sip:ivr@{robot.host}:{robot.port}", calls, rate)
+            calling_side = dataclasses.replace(settings, rtp_ports=(middle + 2, high))
             test = LoadRun(
-                dataclasses.replace(fleet, rtp_ports=(middle + 2, high)),
-                (LOOPBACK,),
-                _load(f"sip:ivr@{robot.host}:{robot.port}", calls, rate),
-                user="caller",
+                fleet,
+                NodeConfig.of(calling_side, (LOOPBACK,), load=load, user="caller"),
+                load,
                 out=folder,
                 prefix="load-",
                 beside=(answering,),

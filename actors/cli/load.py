@@ -1,13 +1,13 @@
 """`sipswarm load TARGET`: calls by a schedule, each judged."""
 
 import datetime
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import click
 
-from ..config import MEDIA_SHARE, Listener, LoadConfig
+from ..config import Flag, Listener, LoadConfig, NodeConfig, NodeSettings, option
 from ..errors import ConfigurationError
 from ..handle.parameters import RING_TIME
 from ..host.named_files import read_octets
@@ -15,167 +15,62 @@ from ..load.schedule import Plan
 from ..load.thresholds import Threshold
 from ..scripts import user_file
 from ..scripts.data import Data
-from .audio import check_audio
-from .configuration import Verb, given_in_file
+from .configuration import Verb, given, given_in_file
 from .options import (
-    AccountOptions,
     CallerOptions,
     FleetOptions,
-    account_options,
-    caller_options,
+    cdr_option,
     fleet_options,
+    need_descriptors,
+    options,
     out_option,
 )
-from .values import COUNT, NO_METRICS, Condition, Digits, Duration, FilePath, Media, Number, Ramp, Shard
+from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
 
 TALK_TIME: Final = 60.0
 """seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call that nobody answers
 must be seen to be that"""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What is looked at here, and goes to no process."""
+
+    profile: Path | None = option(
+        None,
+        "--profile",
+        check=FilePath("give a file of lines such as 50/30s or 10:200/60s", exists=True, dir_okay=False),
+        about="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
+    )
+    thresholds: tuple[Threshold, ...] = option(
+        (),
+        "--threshold",
+        check=Condition(),
+        many=True,
+        about="What must hold, such as 'answered>=0.99' or 'post_dial_delay.p95<1.5' or 'mos.p5>3.6'; repeatable.",
+    )
+    fail_on_error: bool = option(
+        False, "--fail-on-error", check=Flag(), about="Failed calls fail the run even with thresholds."
+    )
+
+
 @click.command(cls=Verb)
 @click.argument("target")
-@click.option(
-    "-r",
-    "--rate",
-    type=Number(0, 100_000, min_open=True),
-    default=10.0,
-    show_default=True,
-    help="Calls per second.",
-)
-@click.option(
-    "--arrival",
-    type=click.Choice(["fixed", "poisson"]),
-    default="fixed",
-    show_default=True,
-    help="Evenly spaced, or as independent callers come.",
-)
-@click.option(
-    "--ramp",
-    "ramps",
-    type=Ramp(),
-    multiple=True,
-    help="Instead of -r: from one rate to another, such as 10:200/60s; repeatable, then on at the last rate.",
-)
-@click.option(
-    "--profile",
-    type=FilePath("give a file of lines such as 50/30s or 10:200/60s", exists=True, dir_okay=False),
-    default=None,
-    help="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
-)
-@click.option("-m", "--calls", type=COUNT, default=None, help="So many calls in all.")
-@click.option(
-    "--duration", type=Duration(), default="0s", help="Start calls for so long; with -m, whatever ends first."
-)
-@click.option(
-    "-l",
-    "--max-concurrent",
-    type=click.IntRange(1, 10**7),  # an octet each is shared by the call workers
-    default=None,
-    help="At most so many live calls over all shards; further ones are held back and counted.",
-)
-@click.option(
-    "-d",
-    "--hold",
-    type=Duration(unit_needed=True),
-    default="0s",
-    help="Hold a call so long; with its unit: 5s, 5000ms.",
-)
-@click.option(
-    "--media", type=Media(), default="none", show_default=True, help="echo, silence, play:FILE, tone:HZ or none."
-)
-@click.option("--dtmf", type=Digits(), default="", help="Send these digits once a call is up; ? is a random one.")
-@click.option(
-    "--expect-dtmf", type=Digits(same="="), default="", help="Expect these digits; = is the same that were sent."
-)
-@click.option(
-    "--scenario", default="", help="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival, not a plain call."
-)
-@click.option(
-    "--run-time",
-    type=Duration(),
-    default=None,
-    show_default="--ring-time and 60s",
-    help="Maximum duration of one run of the scenario; then it is cancelled and has failed.",
-)
-@click.option(
-    "-inf",
-    "--data",
-    default="",
-    help="CSV file of the scenario's rows, with a header or in SIPp's form.",
-)
-@click.option(
-    "--expect-media", is_flag=True, help="Expect audio in both directions, for --media-share of the time it is due."
-)
-@click.option(
-    "--media-share",
-    type=Number(0.0, 1.0),
-    default=None,
-    show_default=str(MEDIA_SHARE),
-    help="As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack.",
-)
-@click.option(
-    "--expect-audio",
-    is_flag=True,
-    help="Expect that half of what is heard is louder than -50 dBm0; --expect-media sees audio that stops.",
-)
-@click.option("--expect-mos", type=Number(1.0, 4.5), default=None, help="Expect this MOS-CQE of each call at least.")
-@click.option(
-    "--expect-code", type=click.IntRange(200, 699), default=None, help="Expect this final answer, such as 486."
-)
-@click.option(
-    "--ring-time",
-    type=Duration(),
-    default="180s",
-    show_default=True,
-    help="CANCEL what has no final answer by then; 0 = 180s.",
-)
-@click.option(
-    "--threshold",
-    "thresholds",
-    type=Condition(),
-    multiple=True,
-    help="What must hold, such as 'answered>=0.99' or 'post_dial_delay.p95<1.5' or 'mos.p5>3.6'; repeatable.",
-)
-@click.option("--fail-on-error", is_flag=True, help="Failed calls fail the run even with thresholds.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of poisson arrivals and random digits.")
-@click.option(
-    "--shard", type=Shard(), default="1/1", help="This node's share of the calls, the rate and -l, such as 1/3."
-)
+@options(LoadConfig)
+@options(LoadOptions)
 @out_option
-@caller_options()
-@account_options(places=True)
+@options(CallerOptions)
+@options(NodeSettings)
+@cdr_option
 @fleet_options(metrics=NO_METRICS)
 def load(
+    config: LoadConfig,
+    own: LoadOptions,
     caller: CallerOptions,
-    account: AccountOptions,
+    settings: NodeSettings,
     fleet: FleetOptions,
-    target: str,
-    rate: float,
-    arrival: str,
-    ramps: tuple[tuple[float, float, float], ...],
-    profile: Path | None,
-    calls: int | None,
-    duration: float,
-    max_concurrent: int | None,
-    hold: float,
-    media: str,
-    dtmf: str,
-    expect_dtmf: str,
-    scenario: str,
-    run_time: float | None,
-    data: str,
-    expect_media: bool,
-    media_share: float | None,
-    expect_audio: bool,
-    expect_mos: float | None,
-    expect_code: int | None,
-    ring_time: float,
-    thresholds: tuple[Threshold, ...],
-    fail_on_error: bool,
-    seed: int,
-    shard: tuple[int, int],
     out: Path | None,
+    cdr: Path | None,
 ) -> int:
     """Call TARGET by a schedule and judge every call.
 
@@ -198,87 +93,93 @@ def load(
     from .target import checked_hop, complete
 
     if not check.asked():
-        fleet.need_descriptors()
-    if ramps and profile is not None:
+        need_descriptors(settings)
+    config = _checked(config, own)
+    check_audio(config.media, settings.codecs)
+    config = replace(config, target=complete(config.target, caller.user, caller.transport))
+    capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate
+    hop = checked_hop(settings.account.proxy or config.target, allow_public=caller.allow_public, rate=capped)
+    listener = caller.listener(hop, settings.advertise)
+    _check_reached(config)
+    if check.asked():
+        return check.loading(settings, listener, hop, config, cdr)
+    return run_load(fleet, settings, listener, config, own, out or default_folder("load"), cdr)
+
+
+def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
+    """The load, with what follows from several options together.
+
+    Raises:
+        UsageError: options that do not go together. ConfigurationError: a file that cannot be taken.
+    """
+    if config.profile and own.profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
-    if calls is None and not duration and profile is None:
+    if not config.calls and not config.duration and own.profile is None:
         raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
-    if scenario:
-        if dtmf or expect_dtmf or hold or expect_audio or expect_code:
+    config = _of_scenario(config)
+    shards = config.shards
+    if 0 < config.max_concurrent < shards:
+        raise click.UsageError(
+            f"-l {config.max_concurrent} over {shards} shards leaves some of them without a call; "
+            f"say -l {shards} or more"
+        )
+    if config.data:
+        rows = Data.read(config.data)
+        if rows.mode == "USER" and len(rows.rows) < shards:
+            raise ConfigurationError(
+                f"{config.data}: {len(rows.rows)} rows over {shards} shards leave some of them without a row; add rows,"
+                " or use fewer shards"
+            )
+    config = replace(config, expect_media=config.expect_media or given("media_share"))
+    expects_media = config.expect_media or config.expect_audio or bool(config.expect_mos or config.expect_dtmf)
+    if expects_media and config.expect_code >= 300:
+        raise click.UsageError(
+            f"a call that is refused with {config.expect_code} has no media; expect one or the other"
+        )
+    if config.media == "none" and (expects_media or config.dtmf):
+        raise click.UsageError("media and digits need media; say for example --media silence")
+    if config.expect_dtmf == "=" and not config.dtmf:
+        raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
+    ramps = config.profile
+    segments = read_profile(own.profile) if own.profile is not None else (*ramps, *_ever_after(ramps))
+    ring_time = config.ring_time or RING_TIME
+    return replace(
+        config,
+        profile=segments,
+        rate=max(max(start, end) for start, end, _ in segments) if segments else config.rate,
+        ring_time=ring_time,
+        run_time=config.run_time if given("run_time") else ring_time + TALK_TIME,
+    )
+
+
+def _of_scenario(config: LoadConfig) -> LoadConfig:
+    """What a scenario means for the rest, and what needs one.
+
+    Raises:
+        UsageError: options that do not go together. ConfigurationError: a file that cannot be taken.
+    """
+    if config.scenario:
+        if config.dtmf or config.expect_dtmf or config.hold or config.expect_audio or config.expect_code:
             raise click.UsageError(
                 "--scenario decides about --hold, --dtmf, --expect-dtmf, --expect-audio and --expect-code itself; "
                 "drop them"
             )
-        path, name = user_file.split(scenario, "scenario")
+        path, name = user_file.split(config.scenario, "scenario")
         user_file.try_out(path, name)
-        scenario = f"{path}:{name}"
-        media = "silence" if media == "none" else media
-    elif data or run_time is not None:
-        option = "--data" if data else "--run-time"
-        raise click.UsageError(f"{option} is for a scenario; say --scenario FILE too")
-    if run_time == 0:
-        raise click.UsageError("--run-time 0s leaves no time for a run; give for example 60s")
-    if max_concurrent is not None and max_concurrent < shard[1]:
+        media = "silence" if config.media == "none" else config.media
+        config = replace(config, scenario=f"{path}:{name}", media=media)
+    elif config.data or given("run_time"):
         raise click.UsageError(
-            f"-l {max_concurrent} over {shard[1]} shards leaves some of them without a call; say -l {shard[1]} or more"
+            f"{'--data' if config.data else '--run-time'} is for a scenario; say --scenario FILE too"
         )
-    if data:
-        rows = Data.read(data)
-        if rows.mode == "USER" and len(rows.rows) < shard[1]:
-            raise ConfigurationError(
-                f"{data}: {len(rows.rows)} rows over {shard[1]} shards leave some of them without a row; add rows, or "
-                "use fewer shards"
-            )
-    expect_media = expect_media or media_share is not None
-    expects_media = expect_media or expect_audio or expect_mos is not None or bool(expect_dtmf)
-    if expects_media and expect_code is not None and expect_code >= 300:
-        raise click.UsageError(f"a call that is refused with {expect_code} has no media; expect one or the other")
-    if media == "none" and (expects_media or dtmf):
-        raise click.UsageError("media and digits need media; say for example --media silence")
-    check_audio(media, account.codec)
-    if expect_dtmf == "=" and not dtmf:
-        raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
-    ring_time = ring_time or RING_TIME
-    uri = complete(target, caller.user, caller.transport)
-    segments = (
-        read_profile(profile) if profile is not None else (*ramps, *((each[1], each[1], 0.0) for each in ramps[-1:]))
-    )
-    if segments:
-        rate = max(max(start, end) for start, end, _ in segments)
-    capped = 0.0 if given_in_file("rate") or given_in_file("ramps") else rate
-    hop = checked_hop(account.proxy or uri, allow_public=caller.allow_public, rate=capped)
-    listener = caller.listener(hop)
-    config = LoadConfig(
-        target=uri,
-        rate=rate,
-        profile=segments,
-        arrival=arrival,
-        calls=calls or 0,
-        duration=duration,
-        max_concurrent=max_concurrent or 0,
-        hold=hold,
-        media=media,
-        dtmf=dtmf,
-        expect_dtmf=expect_dtmf,
-        expect_media=expect_media,
-        media_share=MEDIA_SHARE if media_share is None else media_share,
-        expect_audio=expect_audio,
-        expect_mos=expect_mos or 0.0,
-        expect_code=expect_code or 0,
-        scenario=scenario,
-        data=data,
-        ring_time=ring_time,
-        run_time=ring_time + TALK_TIME if run_time is None else run_time,
-        seed=seed,
-        shard=shard[0],
-        shards=shard[1],
-    )
-    _check_reached(config)
-    if check.asked():
-        return check.loading(fleet, account, listener, hop, config, caller.advertise)
-    return run_load(
-        fleet, account, listener, config, out or default_folder("load"), thresholds, fail_on_error, caller.advertise
-    )
+    if not config.run_time:
+        raise click.UsageError("--run-time 0s leaves no time for a run; give for example 60s")
+    return config
+
+
+def _ever_after(ramps: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, float, float], ...]:
+    """What follows the last of some ramps: its last rate for ever."""
+    return tuple((end, end, 0.0) for _, end, _ in ramps[-1:])
 
 
 def _check_reached(config: LoadConfig) -> None:
@@ -319,32 +220,28 @@ def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
 
 def run_load(
     options: FleetOptions,
-    account: AccountOptions,
+    settings: NodeSettings,
     listener: Listener,
     config: LoadConfig,
+    own: LoadOptions,
     out: Path,
-    thresholds: tuple[Threshold, ...],
-    fail_on_error: bool,
-    advertise: tuple[str, ...] = (),
+    records: Path | None,
 ) -> int:
-    """Run a load and say what came of it; the exit code of its verdict."""
+    """Run a load and say what came of it; the exit code of its verdict. records: file of records of ended calls."""
     from ..load.cdr import Cdr
     from . import run
     from .load_run import LoadRun
     from .verdict import say_result
 
-    more = {**account.of_node(), "advertise": advertise}
-    cdr = Cdr(account.cdr) if account.cdr is not None else None
+    cdr = Cdr(records) if records is not None else None
     test = LoadRun(
         options,
-        (listener,),
+        NodeConfig.of(settings, (listener,), load=config, tells_incoming=cdr is not None),
         config,
-        user="sipswarm",
         out=out,
-        thresholds=thresholds,
-        fail_on_error=fail_on_error,
+        thresholds=own.thresholds,
+        fail_on_error=own.fail_on_error,
         cdr=cdr,
-        **more,
     )
 
     async def body(signals: run.Signals) -> int:

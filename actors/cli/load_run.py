@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..bus.messages import CallFinished
-from ..config import Listener, LoadConfig
+from ..config import LoadConfig, NodeConfig
 from ..errors import ConfigurationError
 from ..host.file_writer import FileWriter
 from ..load.cdr import Cdr
@@ -41,25 +41,23 @@ WRITE_TIMEOUT: Final = 30.0
 class LoadRun:
     """A load test from its start to its verdict.
 
-    out: folder for the results.
+    config: of its node, of which `load` is the load. out: folder for the results.
     beside: fleets whose health and failures count for this run too, such as the answering side of the demo.
-    cdr: takes a record of each call. node: further fields of the node's configuration.
+    cdr: takes a record of each call.
     """
 
     def __init__(
         self,
         options: FleetOptions,
-        listeners: Sequence[Listener],
+        config: NodeConfig,
         load: LoadConfig,
         *,
-        user: str,
         out: Path,
         thresholds: Sequence[Threshold] = (),
         fail_on_error: bool = False,
         prefix: str = "",
         beside: Sequence[run.Fleet] = (),
         cdr: Cdr | None = None,
-        **node: Any,
     ) -> None:
         self.options = options
         self.load = load
@@ -69,7 +67,7 @@ class LoadRun:
         self._out = out
         self.failures = Failures(out, time.time() - time.monotonic())
         self.fleet = run.Fleet(
-            run.node_config(options, listeners, load=load, user=user, **node),
+            config,
             run_dir=options.run_dir,
             prefix=prefix,
             on_call_finished=self._on_call_finished,

@@ -1,30 +1,29 @@
 """`sipswarm robot FILE[:NAME]`: a user's coroutine function for every call, until a signal ends it."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import click
 
-from ..config import RobotConfig
+from ..config import NodeSettings, RobotConfig
 from ..scripts import user_file
 from .answer import run_answer
-from .audio import check_audio
 from .check import asked
 from .configuration import Verb
-from .options import AccountOptions, CalleeOptions, FleetOptions, account_options, callee_options, fleet_options
-from .values import DEFAULT_METRICS, Media
+from .options import CalleeOptions, FleetOptions, cdr_option, fleet_options, need_descriptors, options
+from .values import DEFAULT_METRICS, check_audio
 
 
 @click.command(cls=Verb)
 @click.argument("file")
-@callee_options()
-@click.option(
-    "--media",
-    type=Media(),
-    default="silence",
-    show_default=True,
-    help="What a call sends until the robot says something else.",
-)
-@account_options(places=True)
+@options(CalleeOptions)
+@options(RobotConfig)
+@options(NodeSettings)
+@cdr_option
 @fleet_options(metrics=DEFAULT_METRICS)
-def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, file: str, media: str) -> int:
+def robot(
+    callee: CalleeOptions, config: RobotConfig, settings: NodeSettings, fleet: FleetOptions, cdr: Path | None
+) -> int:
     """Run 'async def NAME(call)' of FILE for every call that comes in, until SIGINT or SIGTERM.
 
     NAME is robot when not given. FILE is imported in every call worker; its 'setup(ua)', if there is one, runs in each
@@ -36,9 +35,9 @@ def robot(callee: CalleeOptions, account: AccountOptions, fleet: FleetOptions, f
       sipswarm robot examples/robot.py:robot --listen udp:127.0.0.1:5080 --call-workers 2
     """
     if not asked():
-        fleet.need_descriptors()  # a trial of the file is a process too
-    path, name = user_file.split(file, "robot")
+        need_descriptors(settings)  # a trial of the file is a process too
+    path, name = user_file.split(config.file, "robot")
     user_file.try_out(path, name)
-    check_audio(media, account.codec)
-    config = RobotConfig(path, name, media, callee.networks)
-    return run_answer("robot", fleet, callee, account, robot=config)
+    check_audio(config.media, settings.codecs)
+    config = replace(config, file=path, name=name, allow=callee.networks)
+    return run_answer("robot", fleet, callee, settings, cdr, robot=config)

@@ -336,23 +336,3 @@ def say_ready(listeners: Sequence[Listener], server: MetricsServer | None, adver
         echo(f"advertised as {address}")
     if server is not None:
         echo(f"metrics on {server.url}")
-
-
-def node_config(options: FleetOptions, listeners: Sequence[Listener], **changes: Any) -> NodeConfig:
-    """The configuration of a node from the fleet's options.
-
-    changes: further fields of `NodeConfig`, such as `load`.
-    """
-    fields = {
-        "call_workers": options.call_workers,
-        "media_workers": options.media_workers,
-        "rtp_ports": options.rtp_ports,
-        "rtp_timeout": options.rtp_timeout,
-        "hang_timeout": options.hang_timeout,
-        "strict_source": not options.any_source,
-        "strict": options.strict,
-        "max_calls": options.max_calls,
-        "ladders": changes.get("load") is not None,
-        "sip_trace": options.sip_trace,
-    }
-    return NodeConfig(run_dir="", listeners=tuple(listeners), call_id_key=0, **{**fields, **changes})

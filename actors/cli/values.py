@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
@@ -14,10 +15,11 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.uri import Uri
 
-from ..config import Listener, checked_advertise, split_host_port
+from .. import config
+from ..config import Kind, Listener, checked_advertise, split_host_port
 from ..errors import ConfigurationError
 from ..handle.demand import BY_NAME as CODEC_NAMES
-from ..handle.demand import named_codecs
+from ..handle.demand import SRTP_MODES, check_source, named_codecs, srtp_mode
 from ..handle.given_text import own_address
 from ..load.thresholds import Threshold
 
@@ -64,10 +66,6 @@ class Number(click.FloatRange):
         if not isfinite(number):
             self.fail(f"{value!r} is no number.", param, ctx)
         return number
-
-
-COUNT: Final = click.IntRange(1, 10**12)
-"""a number of calls"""
 
 
 class Duration(click.ParamType[float]):
@@ -389,3 +387,86 @@ class Codecs(click.ParamType[tuple[str, ...]]):
         if needing and find_spec("av") is None:
             self.fail(f"{needing[0]} needs PyAV, which is not installed; pip install 'sipswarm[audio]'", param, ctx)
         return names
+
+
+def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
+    """See that what `play:FILE` names can be sent, and a tone in each of the codecs, by name; any other media is.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is no audio, or is too short or long; with what it is and the fix.
+            Or the tone is too high.
+    """
+    kind, _, file = media.partition(":")
+    if kind == "tone" and file:
+        check_source(("tone", int(file)), named_codecs(codecs))
+    if kind != "play":
+        return
+    from sipswarm.media.refusal import Refusal
+    from sipswarm.media.sources import (  # only here: most runs need no numpy in this process
+        FileFrames,
+        Format,
+        SourceError,
+    )
+
+    try:
+        FileFrames(most=0).frames(file, Format("PCMU", 8000, 160, 160))
+    except SourceError as error:
+        fix = "; give an audio file that you may read" if error.cause is Refusal.NO_FILE else ""
+        raise ConfigurationError(error.detail + fix) from error
+
+
+class Encryption(click.Choice[str]):
+    """Whether media are encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__(SRTP_MODES)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word.
+
+        Raises:
+            ConfigurationError: the library that it needs is not installed.
+        """
+        return srtp_mode(super().convert(value, param, ctx))
+
+
+_SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
+    Kind.TEXT: click.STRING,
+    Kind.ADVERTISED: AdvertisedAddress(),
+    Kind.CODECS: Codecs(),
+    Kind.ENCRYPTION: Encryption(),
+    Kind.HEADER: Header(),
+    Kind.OWN_URI: OwnUri(),
+    Kind.PASSWORD_FILE: FilePath("give a file that you may read", exists=True, dir_okay=False),
+    Kind.PEM: click.Path(dir_okay=False),
+    Kind.PORT_RANGE: PortRange(),
+    Kind.RAMP: Ramp(),
+    Kind.SHARE: Shard(),
+    Kind.SIP_URI: SipUri(),
+    Kind.WHOLE: click.INT,
+    Kind.WRITTEN_FILE: click.Path(dir_okay=False, resolve_path=False),
+}
+
+
+def type_of(check: object) -> click.ParamType[Any] | None:
+    """What reads the values of an option of this kind; None for one that has no value."""
+    match check:
+        case click.ParamType():
+            return check
+        case Kind():
+            return _SIMPLE[check]
+        case config.Count(least, most):
+            return click.IntRange(least, most)
+        case config.Number(least, most, above):
+            return Number(least, most, min_open=above)
+        case config.Seconds(least, why, unit_needed):
+            return Duration(least=least, why=why, unit_needed=unit_needed)
+        case config.OneOf(words):
+            return click.Choice(words)
+        case config.Digits(same):
+            return Digits(same=same)
+        case config.Media(more):
+            return Media(*more)
+        case config.Flag():
+            return None
+    raise TypeError(f"{check!r} is no kind of value")

@@ -6,7 +6,6 @@ end of file says that the supervisor is gone, and the process closes what it has
 
 import asyncio
 import faulthandler
-import json
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from typing import Any, Protocol
 
 from ..bus import link
 from ..bus.messages import Drain, Ready, Start, Stop, WorkerDown
-from ..config import NodeConfig
+from ..config import ProcessOrder
 from ..counting.totals import Totals
 from ..diagnosis import log_lines
 from ..host import kernel
@@ -60,14 +59,14 @@ class Role(Protocol):
 class Process:
     """One role, its control line, and the way it ends.
 
-    order: what the supervisor wrote: role, slot, incarnation, descriptors of the listen sockets, configuration.
+    order: what the supervisor wrote.
     """
 
-    def __init__(self, order: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.config = NodeConfig.from_json(json.dumps(order["config"]))
-        self.name: str = order["role"]
-        self.slot: int = order["slot"]
-        self.incarnation: int = order["incarnation"]
+    def __init__(self, order: ProcessOrder, loop: asyncio.AbstractEventLoop) -> None:
+        self.config = order.config
+        self.name = order.role
+        self.slot = order.slot
+        self.incarnation = order.incarnation
         self.loop = loop
         self._orphaned = False
         self.collector: Collector | None = None
@@ -75,7 +74,7 @@ class Process:
         self.totals = Totals()
         self.context = link.new_context()
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
-        self.sockets = [socket.socket(fileno=descriptor) for descriptor in order["descriptors"]]
+        self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.descriptors]
         self._role = _make_role(self)
         self.child = Child(
             self.config,
@@ -193,8 +192,8 @@ def main() -> int:
         if not chunk:
             return 1
         line += chunk
-    order = json.loads(line)
-    log_lines.begin(f"{order['role']}-{order['slot']}")
+    order = ProcessOrder.from_line(line)
+    log_lines.begin(f"{order.role}-{order.slot}")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     process = Process(order, loop)

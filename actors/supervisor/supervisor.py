@@ -8,7 +8,6 @@ late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
 
 import asyncio
 import dataclasses
-import json
 import logging
 import os
 import secrets
@@ -35,7 +34,7 @@ from ..bus.messages import (
     Stop,
     WorkerDown,
 )
-from ..config import Listener, NodeConfig
+from ..config import Listener, NodeConfig, ProcessOrder
 from ..counting.slices import start_of_slice
 from ..counting.totals import Totals
 from ..errors import ConfigurationError, StartFailed
@@ -276,14 +275,8 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
-        order = {
-            "role": child.role,
-            "slot": child.slot,
-            "incarnation": child.incarnation,
-            "descriptors": descriptors,
-            "config": json.loads(self.config.to_json()),
-        }
-        child.start(json.dumps(order).encode() + b"\n", descriptors, self._on_exit)
+        order = ProcessOrder(child.role, child.slot, child.incarnation, tuple(descriptors), self.config)
+        child.start(order.to_line(), descriptors, self._on_exit)
 
     def _reap(self, child: ChildProcess) -> int:
         """Let go of a process that has ended; its status."""

@@ -72,7 +72,13 @@ def test_only_ipv6_stands_in_brackets() -> None:
 @pytest.mark.parametrize("load", [None, LoadConfig("sip:a@127.0.0.1"), LoadConfig("sip:b@[::1]", 5.5, calls=7)])
 def test_a_node_configuration_crosses_as_one_json_line(answer: AnswerConfig | None, load: LoadConfig | None) -> None:
     config = NodeConfig(
-        "/run/x", (Listener("udp", "127.0.0.1", 0), Listener("udp", "::1", 5060)), 2**32 - 1, 3, 2, answer, load
+        "/run/x",
+        (Listener("udp", "127.0.0.1", 0), Listener("udp", "::1", 5060)),
+        2**32 - 1,
+        answer,
+        load,
+        call_workers=3,
+        media_workers=2,
     )
     text = config.to_json()
     assert "\n" not in text

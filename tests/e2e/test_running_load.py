@@ -18,7 +18,7 @@ from sipswarm.actors.cli import run
 from sipswarm.actors.cli.load_run import LoadRun
 from sipswarm.actors.cli.options import FleetOptions
 from sipswarm.actors.cli.values import NO_METRICS
-from sipswarm.actors.config import Listener, LoadConfig
+from sipswarm.actors.config import Listener, LoadConfig, NodeConfig, NodeSettings
 from sipswarm.actors.counting.slices import PER_SECOND, slice_of, start_of_slice
 from sipswarm.actors.counting.spread import Spread
 from sipswarm.actors.load.report import Result
@@ -29,18 +29,8 @@ from tests.actors.rows import ROW
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, was
 
 DAY = 86_400
-OPTIONS = FleetOptions(
-    call_workers=1,
-    media_workers=1,
-    metrics=NO_METRICS,
-    rtp_ports=(30_000, 34_000),
-    rtp_timeout=30.0,
-    hang_timeout=5.0,
-    drain=5.0,
-    max_calls=1000,
-    run_dir="",
-    quiet=True,
-)
+OPTIONS = FleetOptions(metrics=NO_METRICS, drain=5.0, quiet=True)
+SETTINGS = NodeSettings(rtp_ports=(30_000, 34_000), max_calls=1000)
 
 
 @pytest.fixture
@@ -161,7 +151,8 @@ def of_a_minute(address: str, out: Path, history: int) -> tuple[Result, float]:
     """A load of 60 s after that much history; its result, and the supervisor's CPU seconds per second."""
     load = LoadConfig(f"sip:echo@{address}", rate=5.0, hold=2.0)
     thresholds = (Threshold.parse("answered>=0.9"),)
-    test = LoadRun(OPTIONS, (Listener("udp", "127.0.0.1", 0),), load, user="sipswarm", out=out, thresholds=thresholds)
+    config = NodeConfig.of(SETTINGS, (Listener("udp", "127.0.0.1", 0),), load=load)
+    test = LoadRun(OPTIONS, config, load, out=out, thresholds=thresholds)
     closed = with_history(test, history)
     figures: list[float] = []
 

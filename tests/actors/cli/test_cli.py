@@ -1,7 +1,6 @@
 """The command line without any process: help, errors, values, what is shown, what signals do."""
 
 import asyncio
-import dataclasses
 import importlib.metadata
 import io
 import os
@@ -18,9 +17,9 @@ from sipswarm.actors.cli import main
 from sipswarm.actors.cli.app import cli
 from sipswarm.actors.cli.info import installed
 from sipswarm.actors.cli.load import read_profile
-from sipswarm.actors.cli.options import FleetOptions, fleet_options
+from sipswarm.actors.cli.options import FleetOptions, fleet_options, options
 from sipswarm.actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
-from sipswarm.actors.cli.run import Signals, node_config, run
+from sipswarm.actors.cli.run import Signals, run
 from sipswarm.actors.cli.target import checked_hop, complete, local_address
 from sipswarm.actors.cli.values import (
     DEFAULT_METRICS,
@@ -41,7 +40,7 @@ from sipswarm.actors.cli.values import (
     SipUri,
 )
 from sipswarm.actors.cli.verdict import result_lines, say_result
-from sipswarm.actors.config import AccountConfig, Listener, LoadConfig
+from sipswarm.actors.config import AccountConfig, Listener, LoadConfig, NodeConfig, NodeSettings, ProcessOrder
 from sipswarm.actors.counting.table import METRICS
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.report import Ending, Report
@@ -181,27 +180,92 @@ def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object
 
 
 def test_fleet_options_become_the_configuration_of_a_node() -> None:
-    seen: list[FleetOptions] = []
+    seen: list[tuple[NodeSettings, FleetOptions]] = []
 
     @click.command()
+    @options(NodeSettings)
     @fleet_options(metrics=DEFAULT_METRICS)
-    def verb(fleet: FleetOptions) -> int:
-        seen.append(fleet)
+    def verb(settings: NodeSettings, fleet: FleetOptions) -> int:
+        seen.append((settings, fleet))
         return 0
 
     verb.main([], standalone_mode=False)
     workers = ["--call-workers", "3", "--media-workers", "2", "--max-calls", "7", "--run-dir", "/tmp/x", "--quiet"]
     times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s", "--any-source", "--strict"]
     verb.main([*workers, *times, "--metrics", "off", "--rtp-ports", "30000-30010"], standalone_mode=False)
-    default, given = seen
-    assert (default.metrics, default.drain, default.run_dir, default.quiet) == (DEFAULT_METRICS, 30.0, "", False)
+    (default, usual), (settings, given) = seen
+    assert usual == FleetOptions(metrics=DEFAULT_METRICS, drain=30.0, run_dir="", quiet=False)
     assert default.call_workers >= 1 <= default.media_workers
-    expected = FleetOptions(3, 2, NO_METRICS, (30000, 30010), 60.0, 0.0, 5.0, 7, "/tmp/x", True, any_source=True)
-    assert given == dataclasses.replace(expected, strict=True)
-    config = node_config(given, [Listener("udp", "127.0.0.1", 0)], user="bob")
+    assert given == FleetOptions(metrics=NO_METRICS, drain=5.0, run_dir="/tmp/x", quiet=True)
+    expected = NodeSettings(
+        call_workers=3,
+        media_workers=2,
+        rtp_ports=(30000, 30010),
+        rtp_timeout=60.0,
+        hang_timeout=0.0,
+        max_calls=7,
+        strict_source=False,
+        strict=True,
+        codecs=("pcmu", "pcma"),
+    )
+    assert settings == expected
+    config = NodeConfig.of(settings, [Listener("udp", "127.0.0.1", 0)], user="bob")
     assert (config.call_workers, config.strict_source, config.rtp_ports) == (3, False, (30000, 30010))
-    assert (config.strict, node_config(default, []).strict) == (True, False)
+    assert (config.strict, NodeConfig.of(default, []).strict) == (True, False)
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
+
+
+def every_option() -> dict[str, list[str]]:
+    """Each option that the records of a node declare, in a value other than its default."""
+    return {
+        "--rtp-ports": ["30000-30010"],
+        "--strict": [],
+        "--sip-trace": ["all.pcap"],
+        "--advertise": ["203.0.113.5"],
+        "--from": ["sip:a@example.org"],
+        "--proxy": ["192.0.2.1"],
+        "--auth-user": ["bob"],
+        "--auth-password-file": ["password"],
+        "--header": ["X-Test: 1"],
+        "--codec": ["pcma"],
+        "--srtp": ["optional"],
+        "--tls-ca": ["ca.pem"],
+        "--tls-cert": ["a.pem"],
+        "--tls-key": ["a.key"],
+        "--call-workers": ["256"],
+        "--media-workers": ["255"],
+        "--rtp-timeout": ["7s"],
+        "--any-source": [],
+        "--hang-timeout": ["8s"],
+        "--max-calls": ["9"],
+    }
+
+
+def test_every_declared_option_of_a_node_comes_to_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the declaration to the record that a process reads back, each by itself: no place in between names one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "password").write_text("secret\n")
+    (tmp_path / "password").chmod(0o600)
+    got: list[NodeSettings] = []
+
+    @click.command()
+    @options(NodeSettings)
+    def verb(settings: NodeSettings) -> int:
+        got.append(settings)
+        return 0
+
+    assert {max(each.opts, key=len) for each in verb.params} == every_option().keys()
+    verb.main([], standalone_mode=False)
+    listener = (Listener("udp", "127.0.0.1", 0),)
+    for name, value in every_option().items():
+        both = {"--auth-user": ["--auth-password-file", "password"], "--auth-password-file": ["--auth-user", "bob"]}
+        verb.main([name, *value, *both.get(name, [])], standalone_mode=False)
+        order = ProcessOrder("call", 1, 2, (3,), NodeConfig.of(got[-1], listener))
+        back = ProcessOrder.from_line(order.to_line())
+        assert back == order
+        assert back.config != NodeConfig.of(got[0], listener), name
 
 
 # ---- profiles

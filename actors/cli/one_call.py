@@ -1,0 +1,247 @@
+"""One call from the terminal: places it, says what happens, and at the end what came of it.
+
+Its own user agent in this process, with a node embedded in one event loop. A first SIGINT or SIGTERM hangs up, a second
+one leaves at once.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sipswarm.sipcore.message.hop import Hop
+from sipswarm.sipcore.message.messages import Response
+
+from ..agent.user_agent import UserAgent
+from ..call_worker.call_metrics import closed_of, media_of
+from ..config import CallSettings, Listener, format_host
+from ..diagnosis.failure_reasons import reason_of, words_of
+from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
+from ..handle.call import Call
+from ..host.event_loop import new_event_loop
+from ..load.cdr import Cdr
+from ..transport.local_addresses import LocalAddresses
+from .options import CallOptions
+from .signals import leave_at_once, show_stack_on_sigusr2
+from .terminal import echo
+
+
+def run_call(to: str, hop: Hop, leg: Listener, settings: CallSettings, own: CallOptions, records: Path | None) -> int:
+    """Place the call and wait for its end; 0 = it was answered and closed.
+
+    Args:
+        to: the SIP URI that is called.
+        hop: where its requests go.
+        leg: our address.
+        settings: of the node.
+        own: what happens in the call.
+        records: file of records of ended calls.
+    """
+    account = settings.account
+    from_host = LocalAddresses((leg,), settings.advertise).toward(0, hop.host).seen.host
+    agent = UserAgent(
+        account.from_ or f"sip:sipswarm@{format_host(from_host)}",
+        legs=(str(leg),),
+        advertise=settings.advertise,
+        outgoing_proxy=account.proxy,
+        auth=(account.user, account.password) if account.user else None,
+        headers=account.headers,
+        codecs=settings.codecs,
+        srtp=settings.srtp,
+        tls=settings.tls,
+        rtp_ports=settings.rtp_ports,
+        trace=True,
+        sip_trace=settings.sip_trace,
+        strict=settings.strict,
+    )
+
+    def say(text: str) -> None:
+        if not own.quiet:
+            echo(text, err=True)
+
+    cdr = Cdr(records) if records is not None else None
+    loop = new_event_loop()
+    try:
+        status = loop.run_until_complete(_one_call(agent, to, say, cdr, own))
+    except KeyboardInterrupt:
+        status = 1
+    finally:
+        loop.close()
+        lost = cdr.close() if cdr is not None else ""
+    if lost:
+        echo(f"sipswarm call: {lost}", err=True)
+    return 1 if lost else status
+
+
+async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: Cdr | None, own: CallOptions) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            leave_at_once()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(signal.SIGUSR1, stop.set)
+    loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
+    show_stack_on_sigusr2()
+    if cdr is not None:
+        loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
+    placed: list[Call] = []
+
+    def on_placed(call: Call) -> None:
+        placed.append(call)
+        if cdr is not None:
+            call.report = cdr.add
+
+    agent.on_placed = on_placed
+    async with _all_told(placed), agent:
+        say(f"calling {to} from {agent.legs[0]}")
+        answered = asyncio.ensure_future(
+            agent.invite(
+                to,
+                media="silence",
+                ring_time=own.ring_time,
+                cb_preliminary=lambda call, code, response: say(_line(code, response)),
+                cb_dtmf=lambda event, duration: say(f"digit {event}"),
+            )
+        )
+        stopped = asyncio.ensure_future(stop.wait())
+        await asyncio.wait((answered, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done():
+            answered.cancel()
+        try:
+            call = await answered
+        except asyncio.CancelledError:
+            say("given up")
+            stopped.cancel()
+            return 1
+        except CallRejected as error:
+            echo(f"refused: {error}")
+            _say_ladders(placed, say)
+            stopped.cancel()
+            return 1
+        except (CallTimeout, CallEnded) as error:
+            cause = error.cause if isinstance(error, CallEnded) else ""
+            echo(_not_as_it_should_be(reason_of(cause)) if reason_of(cause) else f"not answered: {error}")
+            _say_ladders(placed, say)
+            stopped.cancel()
+            return 1
+        say("answered")
+        passed = await _talk(call, stop, say, own)
+        stopped.cancel()
+        await call.bye()
+        for line in result_lines(call):
+            echo(line)
+        fault = end_fault(call)
+        if fault:
+            echo(fault)
+        if call.media_error:  # of the recording too, whose last octets are written at the end
+            echo(f"media failed: {call.media_error}")
+    return 0 if passed and not fault and not call.media_error else 1
+
+
+@asynccontextmanager
+async def _all_told(calls: list[Call]) -> AsyncIterator[None]:
+    """Have a call that nobody ever answered recorded too, once the node has let go of it."""
+    try:
+        yield
+    finally:
+        for call in calls:
+            call.owner.call_settled(call)  # one that is over is not told twice
+
+
+async def _talk(call: Call, stop: asyncio.Event, say: Callable[[str], None], own: CallOptions) -> bool:
+    """What happens while the call is up; False when the digits or the file did not get out."""
+    if own.record is not None:
+        call.record(str(own.record))
+    playing = call.play(str(own.play)) if own.play is not None else None
+    until = asyncio.get_running_loop().time() + own.hold
+    stopped = asyncio.ensure_future(stop.wait())
+    passed = True
+    if own.dtmf:
+        sending = asyncio.ensure_future(call.dtmf(own.dtmf))
+        await asyncio.wait((sending, stopped), return_when=asyncio.FIRST_COMPLETED)
+        sending.cancel()
+        try:
+            await sending
+            say(f"sent {own.dtmf}")
+        except asyncio.CancelledError:
+            echo("digits not sent: stopped by a signal")
+            passed = False
+        except CallError as error:
+            echo(f"digits not sent: {str(error).removeprefix('digits were not sent: ')}")
+            passed = False
+    ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(call.over()), stopped]
+    if playing is not None:
+        ends.append(playing)
+    left = max(0.0, until - asyncio.get_running_loop().time()) if own.hold else None
+    await asyncio.wait(ends, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    if playing is not None and playing.done() and isinstance(playing.exception(), MediaError):
+        echo(f"not played to its end: {playing.exception()}")
+        passed = False
+    for each in ends:
+        each.cancel()
+    return passed
+
+
+def end_fault(call: Call) -> str:
+    """Why the end of an answered call is no clean one, in words; empty = it was confirmed (RFC 3261 section 15.1)."""
+    reason = reason_of(call.cause_name, answered=True)
+    if reason:
+        return _not_as_it_should_be(reason)
+    closed = closed_of(call.times)
+    if closed == "confirmed":
+        return ""
+    why = f"refused with {call.times.bye_status}" if closed == "refused" else "not answered"
+    return f"not closed: our BYE was {why}"
+
+
+def _not_as_it_should_be(reason: str) -> str:
+    return f"not as it should be: {words_of(reason)} ({reason})"
+
+
+def result_lines(call: Call) -> list[str]:
+    """What is known of a call that is over."""
+    times, figures = call.times, call.statistics
+    lines = [
+        f"ended by {call.by} after {times.ended - times.answered:.1f} s",
+        f"answered after {times.answered - times.invited:.3f} s",
+        f"digits received: {call.digits_received or 'none'}",
+    ]
+    if figures is None:
+        return [*lines, "media: none"]
+    mos = f"{figures.mos:.2f}" if figures.mos else "unknown"  # for codecs without a known impairment
+    quality = f", jitter {figures.jitter_ms:.1f} ms, MOS {mos}" if figures.packets_received else ", one-way"
+    media = media_of(call.all_statistics)
+    if media.media_due > 0:
+        came = media.rtp_due - media.rtp_missed
+        due = (
+            f"media was due for {media.media_due:.1f} s and there for {media.media_present:.1f} s: received {came} of "
+            f"{media.rtp_due} packets due, longest gap {media.media_gap:.1f} s"
+        )
+    else:
+        due = "no media was due"
+    return [
+        *lines,
+        due,
+        f"media: RTP sent {figures.packets_sent}, received {figures.packets_received}, lost {figures.packets_lost}"
+        + quality,
+    ]
+
+
+def _say_ladders(calls: list[Call], say: Callable[[str], None]) -> None:
+    """What was sent and received, for who wonders why it failed."""
+    for call in calls:
+        for line in call.ladder.lines():
+            say(line)
+
+
+def _line(code: int, response: Response) -> str:
+    return f"{code} {response.reason}"
