@@ -6,23 +6,23 @@ A changed extensions.csv is read at SIGHUP: new extensions are registered, those
 """
 
 import os
-from typing import Any
 
-from sipswarm.sipcore.message.uri import Uri
+from sipswarm import Call, RobotAgent, Uri
 
 DOMAIN = os.environ.get("DOMAIN", "example.org")
 REGISTRAR = os.environ.get("REGISTRAR", "127.0.0.1:5060")
 
 
-def setup(ua: Any) -> None:
+def setup(ua: RobotAgent) -> None:
     """Run once in each call worker, and again at each reload."""
     for row in ua.rows("extensions.csv"):
         user, password = row["user"], row["password"]
         ua.keep_registered(f"sip:{user}@{DOMAIN}", registrar=REGISTRAR, auth=(user, password))
 
 
-async def robot(call: Any) -> None:
+async def robot(call: Call) -> None:
     """Run for each call that comes in."""
     await call.answer()
-    await call.dtmf(Uri.parse(call.invite_request.uri).user)
+    assert call.invite_request is not None
+    await call.dtmf(Uri.parse(call.invite_request.uri).user or "")
     await call.over()

@@ -1,17 +1,18 @@
 """A robot for `sipswarm robot examples/robot.py`: asks for four digits, says them back, hangs up."""
 
 import logging
-from typing import Any
+
+from sipswarm import Call, RobotAgent
 
 _logger = logging.getLogger(__name__)
 
 
-async def setup(ua: Any) -> None:
+async def setup(ua: RobotAgent) -> None:
     """Run once in each call worker; here a word in the log every minute, from the first worker only."""
     ua.every(60.0, lambda: _logger.warning("the robot is alive"))
 
 
-async def robot(call: Any) -> None:
+async def robot(call: Call) -> None:
     """Run for each call that comes in."""
     call.ring()
     await call.answer()

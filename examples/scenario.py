@@ -1,10 +1,11 @@
 """A scenario for `sipswarm load TARGET --scenario examples/scenario.py -inf examples/users.csv`."""
 
 import asyncio
-from typing import Any
+
+from sipswarm import Row, UserAgent
 
 
-async def scenario(ua: Any, row: Any) -> None:
+async def scenario(ua: UserAgent, row: Row) -> None:
     """Run for each arrival: send the row's digits and expect them back."""
     call = await ua.invite(ua.target)
     await asyncio.sleep(0.2)

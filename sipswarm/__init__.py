@@ -1,11 +1,17 @@
-"""sipswarm: thousands of SIP calls, with their audio and digits, as actors in a few Python processes."""
+"""sipswarm: thousands of SIP calls, with their audio and digits, as actors in a few Python processes.
+
+What user code names is here: what it makes and calls (`UserAgent`, `Call`, media handlers), what its functions are
+given (`RobotAgent`, `Row`, `Request`, `Response`), what it catches, and the types of what it hands over (`Auth`,
+`Callback`, `Lookup`, `Robot`).
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sipswarm.actors.agent.user_agent import UserAgent
-    from sipswarm.actors.config import Listener
+    from sipswarm.actors.call.state import State
+    from sipswarm.actors.config import Listener, TlsConfig
     from sipswarm.actors.errors import (
         CallEnded,
         CallError,
@@ -18,46 +24,92 @@ if TYPE_CHECKING:
         SwarmError,
     )
     from sipswarm.actors.handle.call import Call
-    from sipswarm.actors.handle.media_handlers import echo, play, record, send_recv, silence, tone
-    from sipswarm.actors.runtime.callbacks import StopVariable
+    from sipswarm.actors.handle.media_handlers import MediaHandler, echo, play, record, send_recv, silence, tone
+    from sipswarm.actors.handle.media_lease import MediaLease
+    from sipswarm.actors.handle.parameters import CallParameters
+    from sipswarm.actors.handle.robot_runs import Robot
+    from sipswarm.actors.identity import Auth
+    from sipswarm.actors.robots.agent import RobotAgent
+    from sipswarm.actors.runtime.callbacks import Callback, StopVariable
+    from sipswarm.actors.scripts.data import Row
+    from sipswarm.actors.trace.ladder import Ladder
+    from sipswarm.actors.transport.dns_records import Lookup
+    from sipswarm.media.messages import StreamStatistics
+    from sipswarm.sipcore.errors import LocalProtocolError
+    from sipswarm.sipcore.message.messages import Request, Response
+    from sipswarm.sipcore.message.uri import Uri
 
     from .version import VERSION as __version__  # noqa: N811 - the name that tools look for
 
 _HOMES = {
+    "Auth": "sipswarm.actors.identity",
     "Call": "sipswarm.actors.handle.call",
     "CallEnded": "sipswarm.actors.errors",
     "CallError": "sipswarm.actors.errors",
+    "CallParameters": "sipswarm.actors.handle.parameters",
     "CallRejected": "sipswarm.actors.errors",
     "CallTimeout": "sipswarm.actors.errors",
+    "Callback": "sipswarm.actors.runtime.callbacks",
     "ConfigurationError": "sipswarm.actors.errors",
     "HostUnreachable": "sipswarm.actors.errors",
+    "Ladder": "sipswarm.actors.trace.ladder",
     "Listener": "sipswarm.actors.config",
+    "LocalProtocolError": "sipswarm.sipcore.errors",
+    "Lookup": "sipswarm.actors.transport.dns_records",
     "MediaError": "sipswarm.actors.errors",
+    "MediaHandler": "sipswarm.actors.handle.media_handlers",
+    "MediaLease": "sipswarm.actors.handle.media_lease",
     "Overloaded": "sipswarm.actors.errors",
-    "SwarmError": "sipswarm.actors.errors",
+    "Request": "sipswarm.sipcore.message.messages",
+    "Response": "sipswarm.sipcore.message.messages",
+    "Robot": "sipswarm.actors.handle.robot_runs",
+    "RobotAgent": "sipswarm.actors.robots.agent",
+    "Row": "sipswarm.actors.scripts.data",
+    "State": "sipswarm.actors.call.state",
     "StopVariable": "sipswarm.actors.runtime.callbacks",
-    "tone": "sipswarm.actors.handle.media_handlers",
-    "silence": "sipswarm.actors.handle.media_handlers",
-    "send_recv": "sipswarm.actors.handle.media_handlers",
-    "record": "sipswarm.actors.handle.media_handlers",
-    "play": "sipswarm.actors.handle.media_handlers",
-    "echo": "sipswarm.actors.handle.media_handlers",
+    "StreamStatistics": "sipswarm.media.messages",
+    "SwarmError": "sipswarm.actors.errors",
+    "TlsConfig": "sipswarm.actors.config",
+    "Uri": "sipswarm.sipcore.message.uri",
     "UserAgent": "sipswarm.actors.agent.user_agent",
+    "echo": "sipswarm.actors.handle.media_handlers",
+    "play": "sipswarm.actors.handle.media_handlers",
+    "record": "sipswarm.actors.handle.media_handlers",
+    "send_recv": "sipswarm.actors.handle.media_handlers",
+    "silence": "sipswarm.actors.handle.media_handlers",
+    "tone": "sipswarm.actors.handle.media_handlers",
 }
 
 __all__ = [
+    "Auth",
     "Call",
     "CallEnded",
     "CallError",
+    "CallParameters",
     "CallRejected",
     "CallTimeout",
+    "Callback",
     "ConfigurationError",
     "HostUnreachable",
+    "Ladder",
     "Listener",
+    "LocalProtocolError",
+    "Lookup",
     "MediaError",
+    "MediaHandler",
+    "MediaLease",
     "Overloaded",
+    "Request",
+    "Response",
+    "Robot",
+    "RobotAgent",
+    "Row",
+    "State",
     "StopVariable",
+    "StreamStatistics",
     "SwarmError",
+    "TlsConfig",
+    "Uri",
     "UserAgent",
     "__version__",
     "echo",

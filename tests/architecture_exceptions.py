@@ -51,9 +51,6 @@ FOREIGN_ASSIGNMENTS = {
     "actors/robots/answering.py": {
         "call.on_up",
     },
-    "actors/scripts/data.py": {
-        "row.number",
-    },
 }
 """What a file assigns to attributes of objects whose classes stand elsewhere."""
 

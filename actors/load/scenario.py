@@ -23,7 +23,7 @@ from ..handle.call import Call
 from ..host.permits import LiveBound, Permits
 from ..robots.agents import user_agent
 from ..scripts import user_file
-from ..scripts.data import Data, DataRow
+from ..scripts.data import Data, Row
 from .expectations import missed
 
 DEFAULT_NAME: Final = "scenario"
@@ -62,7 +62,7 @@ class Run:
         "timer",
     )
 
-    def __init__(self, planned: float, begun: float, row: DataRow) -> None:
+    def __init__(self, planned: float, begun: float, row: Row) -> None:
         self.planned = planned
         self.begun = begun
         self.row = row
@@ -136,7 +136,7 @@ class Scenario:
 
         index: number of the arrival over all shards. planned: monotonic time at which it should start.
         """
-        row = self._data.take(index) if self._data is not None else DataRow((), [])
+        row = self._data.take(index) if self._data is not None else Row((), [])
         if row is None:
             return False
         run = Run(planned, self._worker.actor_loop.now(), row)

@@ -14,7 +14,7 @@ from ..call_worker.worker import CallWorker
 from ..errors import ConfigurationError
 from ..identity import Auth
 from ..registration.keeper import Binding
-from ..scripts.data import Data, DataRow
+from ..scripts.data import Data, Row
 from .setup_run import Arrangement
 
 
@@ -33,7 +33,7 @@ class RobotAgent(UserAgent):
         one.scenario = self.scenario
         return one
 
-    def rows(self, path: str) -> tuple[DataRow, ...]:
+    def rows(self, path: str) -> tuple[Row, ...]:
         """The rows of a CSV file: a header of column names, or SIPp's form. A relative path starts at the robot's file.
 
         Raises:

@@ -16,18 +16,20 @@ from ..host.permits import Permits
 MODES: Final = ("SEQUENTIAL", "RANDOM", "USER")
 
 
-class DataRow(dict[str, str]):
+class Row(dict[str, str]):
     """One row: `row["user"]` by column, `row.field(0)` by position.
 
-    line: where it stands in the file.
+    line: where it stands in the file. number: among the rows of its shard, with USER.
     """
 
-    number = 0
-    """among the rows of its shard, with USER"""
-
-    def __init__(self, columns: tuple[str, ...], values: list[str], line: int = 0) -> None:
+    def __init__(self, columns: tuple[str, ...], values: list[str], line: int = 0, number: int = 0) -> None:
         super().__init__(zip(columns, values, strict=True))
         self.line = line
+        self.number = number
+
+    def numbered(self, number: int) -> "Row":
+        """The same row with a number."""
+        return Row(tuple(self), list(self.values()), self.line, number)
 
     def field(self, index: int) -> str:
         """The value of a column by its position, as SIPp's [field0]."""
@@ -42,11 +44,11 @@ class Data:
     seed: of RANDOM.
     """
 
-    def __init__(self, rows: tuple[DataRow, ...], mode: str, seed: int) -> None:
+    def __init__(self, rows: tuple[Row, ...], mode: str, seed: int) -> None:
         self.rows = rows
         self.mode = mode
         self._seed = seed
-        self._users: tuple[DataRow, ...] = ()
+        self._users: tuple[Row, ...] = ()
         """with USER, the rows of this shard"""
         self._free: Permits | None = None
 
@@ -80,12 +82,10 @@ class Data:
         """
         if self.mode != "USER":
             return
-        self._users = self.rows[shard::shards]
-        for number, row in enumerate(self._users):
-            row.number = number
+        self._users = tuple(row.numbered(number) for number, row in enumerate(self.rows[shard::shards]))
         self._free = permits(len(self._users))
 
-    def take(self, index: int) -> DataRow | None:
+    def take(self, index: int) -> Row | None:
         """The row of a call; None with USER when every row serves a live call.
 
         index: number of the call over all shards.
@@ -97,14 +97,14 @@ class Data:
             return self.rows[Random((self._seed << 40) ^ index).randrange(len(self.rows))]
         return self.rows[index % len(self.rows)]
 
-    def give_back(self, row: DataRow) -> None:
+    def give_back(self, row: Row) -> None:
         """The call of this row is over."""
         if self._free is not None:
             self._free.give_back(row.number)
 
 
-def _sipp_rows(path: str, lines: list[str]) -> tuple[DataRow, ...]:
-    rows: list[DataRow] = []
+def _sipp_rows(path: str, lines: list[str]) -> tuple[Row, ...]:
+    rows: list[Row] = []
     columns: tuple[str, ...] = ()
     for number, line in enumerate(lines[1:], 2):
         if not line.strip() or line.startswith("#"):
@@ -117,12 +117,12 @@ def _sipp_rows(path: str, lines: list[str]) -> tuple[DataRow, ...]:
     return _some(path, rows)
 
 
-def _rows(path: str, lines: list[str]) -> tuple[DataRow, ...]:
+def _rows(path: str, lines: list[str]) -> tuple[Row, ...]:
     if not lines:
         raise ConfigurationError(f"{path}:1: the file is empty; write a line of column names and a line for each call")
     separator = ";" if ";" in lines[0] and "," not in lines[0] else ","
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    rows: list[DataRow] = []
+    rows: list[Row] = []
     columns: tuple[str, ...] = ()
     try:
         for values in reader:
@@ -139,13 +139,13 @@ def _rows(path: str, lines: list[str]) -> tuple[DataRow, ...]:
     return _some(path, rows)
 
 
-def _row(path: str, line: int, columns: tuple[str, ...], values: list[str]) -> DataRow:
+def _row(path: str, line: int, columns: tuple[str, ...], values: list[str]) -> Row:
     if len(values) != len(columns):
         raise ConfigurationError(f"{path}:{line}: {len(values)} fields, but there are {len(columns)} columns")
-    return DataRow(columns, values, line)
+    return Row(columns, values, line)
 
 
-def _some(path: str, rows: list[DataRow]) -> tuple[DataRow, ...]:
+def _some(path: str, rows: list[Row]) -> tuple[Row, ...]:
     if not rows:
         raise ConfigurationError(f"{path}:1: there are no rows in it; write a line for each call")
     return tuple(rows)

@@ -7,7 +7,7 @@ import pytest
 
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.host.permits import Permits
-from sipswarm.actors.scripts.data import Data, DataRow
+from sipswarm.actors.scripts.data import Data, Row
 
 
 def data(tmp_path: Path, text: str, seed: int = 1) -> Data:
@@ -16,7 +16,7 @@ def data(tmp_path: Path, text: str, seed: int = 1) -> Data:
     return Data.read(str(file), seed)
 
 
-def taken(rows: Data, index: int) -> DataRow:
+def taken(rows: Data, index: int) -> Row:
     row = rows.take(index)
     assert row is not None
     return row

@@ -1,0 +1,63 @@
+"""The face of the package: every name that user code writes is in it, and the examples need no other."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sipswarm
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def snippets(page: Path) -> list[str]:
+    """The Python programs of a page."""
+    return [part.partition("```")[0] for part in page.read_text().split("```python\n")[1:]]
+
+
+def test_every_name_of_the_face_is_found() -> None:
+    assert sipswarm.__all__ == sorted(sipswarm.__all__)
+    for name in sipswarm.__all__:
+        found = getattr(sipswarm, name)
+        if inspect.isclass(found) and name != "Callback":  # a function, a list or a flag: no class of ours
+            assert found.__name__ == name
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sipswarm.nothing
+
+
+def test_importing_the_face_loads_nothing_of_it() -> None:
+    code = "import sys, sipswarm; print([each for each in sys.modules if each.startswith('sipswarm.')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_an_example_names_only_the_face_and_no_any(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    for node in ast.walk(tree):
+        assert not (isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).rpartition(".")[2] == "Any")
+        if isinstance(node, ast.ImportFrom):
+            assert "Any" not in {each.name for each in node.names}
+            assert node.module == "sipswarm" or not (node.module or "").startswith("sipswarm")
+            if node.module == "sipswarm":
+                assert {each.name for each in node.names} <= set(sipswarm.__all__)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_program_of_a_page_needs_any(page: Path) -> None:
+    for text in snippets(page):
+        assert "Any" not in text.replace(",", " ").replace("]", " ").split()
+
+
+def test_the_examples_are_typed() -> None:
+    """Under the same rules as our own code, against the types of the face; their functions are all annotated."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *map(str, EXAMPLES)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("", 0), done.stdout + done.stderr
