@@ -101,7 +101,7 @@ def test_usage_that_is_wrong_stays_exit_code_2(tmp_path: Path) -> None:
         assert run(["load", "-x"], tmp_path, stdout=full).returncode == 2
 
 
-@pytest.mark.parametrize("module", ["click.core", "sipswarm.actors.errors", "sipswarm.media.totals"])
+@pytest.mark.parametrize("module", ["click.core", "sipswarm.actors.errors", "sipswarm.actors.transport.counters"])
 def test_ctrl_c_during_the_imports_ends_quietly(module: str, tmp_path: Path) -> None:
     """Python tells each import when it is done; many more follow."""
     argv = [sys.executable, "-X", "importtime", "-m", "sipswarm.actors.cli", "version"]
