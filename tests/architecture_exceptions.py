@@ -10,46 +10,14 @@ FOREIGN_ASSIGNMENTS = {
     "actors/agent/user_agent.py": {
         "parameters.init_media",
         "parameters.leg",
+        "parameters.ring_time",
     },
     "actors/cli/configuration.py": {
         "ctx.default_map",
         "option.envvar",
     },
-    "actors/cli/load_run.py": {
-        "self.report.timeline.begun",
-        "self.results.error",
-    },
-    "actors/cli/one_call.py": {
-        "agent.on_placed",
-        "call.report",
-    },
-    "actors/load/generator.py": {
-        "call.expected_digits",
-        "call.judge",
-        "call.on_over",
-        "call.on_up",
-    },
     "actors/load/junit.py": {
         "SubElement(case, 'failure', message=shown(text)).text",
-    },
-    "actors/load/scenario.py": {
-        "agent.before_placed",
-        "agent.on_placed",
-        "call.on_over",
-        "call.report",
-        "self._agent.before_placed",
-        "self._agent.media",
-        "self._agent.on_placed",
-        "self._agent.ring_time",
-        "self._agent.scenario",
-        "self._agent.target",
-    },
-    "actors/robots/agent.py": {
-        "one.scenario",
-        "self._arrangement.rate",
-    },
-    "actors/robots/answering.py": {
-        "call.on_up",
     },
 }
 """What a file assigns to attributes of objects whose classes stand elsewhere."""
@@ -59,7 +27,7 @@ CRASH_BOUNDARIES = {
     "actors/handle/decisions.py": 2,
     "actors/handle/tasks.py": 1,
     "actors/load/scenario.py": 2,
-    "actors/robots/answering.py": 1,
+    "actors/robots/file_robot.py": 1,
     "actors/runtime/actor_loop.py": 3,
 }
 """How often a file catches every exception."""
@@ -69,15 +37,12 @@ WHY_CRASH_BOUNDARIES = {
     "actors/handle/decisions.py": "within a call a decision that fails costs only what was to be decided",
     "actors/handle/tasks.py": "`CallTasks`: the boundary of each coroutine that runs for a call",
     "actors/load/scenario.py": "what leaves a user's `setup` or run is its verdict: a failure by name, with its line",
-    "actors/robots/answering.py": "a `setup` that fails at a reload leaves the robot that is there",
+    "actors/robots/file_robot.py": "a `setup` that fails at a reload leaves the robot that is there",
     "actors/runtime/actor_loop.py": "`ActorLoop`: the boundary of actors, of code of none, and of coroutines",
 }
 """Why each of them needs its own."""
 
-READ_CAUSES = {
-    "actors/load/scenario.py": 1,
-    "actors/scripts/user_file.py": 2,
-}
+READ_CAUSES: dict[str, int] = {}
 """How often a file reads a cause out of a text."""
 
 LARGER = {
@@ -91,7 +56,6 @@ LARGER = {
     "actors/cli/run.py": {"imports": 14},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 24, "Call methods": 65},
     "actors/handle/parameters.py": {"CallParameters attributes": 30},
-    "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 22},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/load/timeline.py": {"_Stretch attributes": 21},
     "actors/supervisor/supervisor.py": {"imports": 15, "Supervisor attributes": 27},
@@ -112,7 +76,6 @@ LARGER = {
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
     "media/totals.py": {"MediaTotals attributes": 33},
     "actors/call_worker/call_factory.py": {"imports": 21},
-    "actors/robots/answering.py": {"imports": 13},
     "sipcore/message/messages.py": {"Message methods": 39},
     "media/endpoint.py": {"StreamEndpoint attributes": 31},
 }
@@ -130,10 +93,8 @@ WHY_LARGER = {
     "actors/cli/run.py": "composes the run of a node",
     "actors/handle/call.py": "the face for scripts: the methods of the man page, with what they are made of",
     "actors/handle/parameters.py": "the options of the man page, as attributes",
-    "actors/load/generator.py": "composes a worker's share of a load",
     "actors/load/tally.py": "a count each",
     "actors/load/timeline.py": "a count each",
-    "actors/robots/answering.py": "composes two robots",
     "actors/supervisor/supervisor.py": "owns all processes of a node, their sockets and their state",
     "actors/transport/output.py": "every way out for a message: datagrams, connections, names, and large requests",
     "media/endpoint.py": "hot: one object for each stream and its sockets",

@@ -42,10 +42,12 @@ LAYERS: dict[str, dict[str, set[str]]] = {
         | {
             "config",
             "counting",
+            "runtime",
             "host",
             "bus",
             "scripts",
             "trace",
+            "transport",
             "handle",
             "call_worker",
             "agent",

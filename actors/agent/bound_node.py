@@ -3,13 +3,18 @@
 from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
 from ..counting.totals import Totals
+from .placing import Placing
 
 
 class BoundNode:
-    """One call worker of a running node; neither started nor closed by who uses it."""
+    """One call worker of a running node; neither started nor closed by who uses it.
 
-    def __init__(self, worker: CallWorker) -> None:
+    placing: how calls are placed on it, by agents of no run.
+    """
+
+    def __init__(self, worker: CallWorker, placing: Placing) -> None:
         self.worker = worker
+        self.placing = placing
 
     @property
     def config(self) -> NodeConfig:

@@ -5,6 +5,7 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 """
 
 import asyncio
+import copy
 import dataclasses
 import errno
 import re
@@ -25,7 +26,6 @@ from sipswarm.sipcore.usage.registration import RegistrationSettings
 from ..call.notices import Incoming
 from ..call.state import State
 from ..call_worker.call_factory import CallOrder
-from ..call_worker.worker import CallWorker
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
 from ..errors import ConfigurationError, HostUnreachable
 from ..handle import media_handlers, notice_handlers
@@ -54,6 +54,7 @@ from ..transport.targets import hop_of, uri_of
 from . import registering, transfers
 from .bound_node import BoundNode
 from .node import EmbeddedNode
+from .placing import Placing
 from .transfers import Consent
 
 REFUSED: Final = 403
@@ -78,10 +79,9 @@ class UserAgent:
     a leg only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra
     `srtp`. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict:
     refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv:
-    answers questions to DNS in place of the system's servers (`dns_records.Lookup`). worker: stand on this call worker
-    of a running node, in place of a node of our own;
-    then what concerns the node (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`)
-    is said there, and the user agent works without being entered.
+    answers questions to DNS in place of the system's servers (`dns_records.Lookup`). node: stand on a call worker of a
+    node that runs, in place of a node of our own; then what concerns the node (`legs`, `advertise`, `rtp_ports`,
+    `codecs`, `tls`, `srtp`, `strict_source`, `strict`) is said there, and the user agent works without being entered.
 
     trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
     capture file for everything, secrets masked; not on a worker, which has its node's.
@@ -119,7 +119,7 @@ class UserAgent:
         dnsresolv: Lookup | None = None,
         trace: bool = False,
         sip_trace: str = "",
-        worker: CallWorker | None = None,
+        node: BoundNode | None = None,
     ) -> None:
         for what, text in (
             ("from_", from_),
@@ -151,25 +151,14 @@ class UserAgent:
             redirects,
         )
         self._trust(outgoing_proxy, registrar)
-        self.scenario = ""
-        """label of the calls that it places"""
-        self.target = ""
-        """who a load calls"""
-        self.media: str | None = None
-        """what calls send that say neither `media` nor `init_media`; None = echo"""
-        self.ring_time = 0.0
-        """seconds without a final answer before CANCEL, for calls that do not say; 0 = 180"""
-        self.before_placed: Callable[[], None] | None = None
-        """called just before a call is placed; what it raises keeps the call from being placed"""
-        self.on_placed: Callable[[Call], None] | None = None
-        """called with each call of `invite` before its INVITE leaves"""
+        self._placing = node.placing if node is not None else Placing()
         self._node: EmbeddedNode | BoundNode
-        if worker is not None:
-            self._node = BoundNode(worker)
+        if node is not None:
+            self._node = node
             if advertise:
                 raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
             if trace:
-                worker.keep_ladders()
+                node.worker.keep_ladders()
         else:
             listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
             config = NodeConfig(
@@ -211,11 +200,19 @@ class UserAgent:
 
         from_, options: as for the constructor. In a scenario its calls belong to the run as those of this one do.
         """
-        worker = self._node.worker if isinstance(self._node, BoundNode) else None
-        one = UserAgent(from_, worker=worker, **options)
-        one.scenario, one.target, one.media, one.ring_time = self.scenario, self.target, self.media, self.ring_time
-        one.before_placed, one.on_placed = self.before_placed, self.on_placed
+        node = self._node if isinstance(self._node, BoundNode) else None
+        return UserAgent(from_, node=node, **options).placing_as(self._placing)
+
+    def placing_as(self, placing: Placing) -> Self:
+        """The same user agent, whose calls are placed so."""
+        one = copy.copy(self)
+        one._placing = placing
         return one
+
+    @property
+    def target(self) -> str:
+        """Who a load calls; empty outside of one."""
+        return self._placing.target
 
     def keep_ladders(self) -> None:
         """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
@@ -302,10 +299,10 @@ class UserAgent:
         self._trust(target)
         if identity.outgoing_proxy is not None and not is_address(identity.outgoing_proxy.host):
             identity = identity._replace(outgoing_proxy=hop)
-        media = param.pop("media", None if "init_media" in param else self.media)
+        media = param.pop("media", None if "init_media" in param else self._placing.media)
         call_id = checked_text("call_id", param.pop("call_id", ""))
         convert(worker.factory.media_leases, parameters)
-        parameters.ring_time = parameters.ring_time or self.ring_time
+        parameters.ring_time = parameters.ring_time or self._placing.ring_time
         if media is None and parameters.init_media is None:
             parameters.init_media = media_handlers.echo()
         listener = self._leg(parameters.leg, hop)
@@ -313,8 +310,8 @@ class UserAgent:
         wishes = {**self._silence, **demand_wishes(parameters), **wishes}
         worker.factory.check_media(wishes, parameters.init_media)
         demand = worker.factory.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
-        if self.before_placed is not None:
-            self.before_placed()
+        if self._placing.before_placed is not None:
+            self._placing.before_placed()
         order = CallOrder(
             target,
             hop,
@@ -323,7 +320,7 @@ class UserAgent:
             spare=spare,
             headers=headers,
             ring_time=parameters.ring_time,
-            scenario=self.scenario,
+            scenario=self._placing.scenario,
             call_id=call_id,
             param=parameters,
             listener=listener,
@@ -331,8 +328,8 @@ class UserAgent:
             call=call,
         )
         call = worker.factory.outgoing(order)
-        if self.on_placed is not None:
-            self.on_placed(call)
+        if self._placing.on_placed is not None:
+            self._placing.on_placed(call)
         if parameters.cb_final is None:
             try:
                 await call.established()
@@ -351,7 +348,9 @@ class UserAgent:
         context = to if isinstance(to, Mapping) else {"to": to}
         identity, target = self._identity_of(context), self._complete(str(context["to"]))
         actor = worker.factory.unplaced(target, identity, context.get("callid", ""))
-        call.begin(worker, worker.actor_loop, worker.factory.media_leases, actor, self.scenario, parameters, to=target)
+        call.begin(
+            worker, worker.actor_loop, worker.factory.media_leases, actor, self._placing.scenario, parameters, to=target
+        )
 
     def _identity_of(self, context: Mapping[str, Any]) -> Identity:
         """Who we are in one call, by the fields of its context.

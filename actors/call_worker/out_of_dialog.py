@@ -1,6 +1,6 @@
 """Requests that belong to no call of ours: a new call, an answer without state, or nothing at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sipswarm.sipcore.errors import ParseError, SipError
@@ -60,6 +60,14 @@ class Arrivals:
     def serve(self, policy: IncomingPolicy) -> None:
         """Take calls as this policy says from now on."""
         self.policy = policy
+
+    def let_in(self, is_welcome: Callable[[str], bool]) -> None:
+        """Give requests of other hosts no answer at all. is_welcome: asked with the address of each."""
+        self._admission.let_in(is_welcome)
+
+    def check_media(self, wishes: Mapping[str, Any]) -> None:
+        """See that calls can have such media; as for `CallFactory.check_media`."""
+        self._factory.check_media(wishes)
 
     def challenger_of(self, realm: str, param: dict[str, Any]) -> Challenger | None:
         """Who asks callers who they are, as the `auth_*` options of `listen` want it; None without them.

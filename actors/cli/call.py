@@ -1,12 +1,14 @@
 """`sipswarm call TO`: one call from the terminal, in this process; `one_call` places it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from ..config import CallSettings
+from ..config import CallSettings, format_host
 from ..host.descriptors import need_for_call
 from ..transport import tls
+from ..transport.local_addresses import LocalAddresses
 from .configuration import Verb
 from .options import CallerOptions, CallOptions, cdr_option, options
 from .target import checked_hop, complete
@@ -40,4 +42,8 @@ def call(own: CallOptions, caller: CallerOptions, settings: CallSettings, to: st
     hop = checked_hop(settings.account.proxy or uri, allow_public=caller.allow_public, rate=0.0)
     leg = caller.listener(hop, settings.advertise)
     tls.check(settings.tls, (leg,))
-    return run_call(uri, hop, leg, settings, own, cdr)
+    if not settings.account.from_:
+        host = LocalAddresses((leg,), settings.advertise).toward(0, hop.host).seen.host
+        account = replace(settings.account, from_=f"sip:sipswarm@{format_host(host)}")
+        settings = replace(settings, account=account)
+    return run_call(uri, leg, settings, own, cdr)

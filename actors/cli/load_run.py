@@ -111,7 +111,7 @@ class LoadRun:
             self.results.discard()
             raise
         self.results.begun()
-        self.report.timeline.begun = self.fleet.plan_start
+        self.report.timeline.begin(self.fleet.plan_start)
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.health.begin()
 
@@ -135,15 +135,15 @@ class LoadRun:
         self.results.close_calls()
         lost = self.fleet.lost_records
         if lost:
-            self.results.error = self.results.error or f"{lost} records of ended calls were lost; the log says why"
+            self.results.incomplete(f"{lost} records of ended calls were lost; the log says why")
         if self._cdr is not None:
-            self.results.error = self.results.error or self._cdr.close(lost)
+            self.results.incomplete(self._cdr.close(lost))
         ending = self._ending(signals, seconds)
         self.results.add_seconds(self.report.timeline.finish(seconds, ending.attempted))
         result = self.report.judge(ending)
         problem = await self._write_last(result)
         if problem:
-            self.results.error = problem
+            self.results.unwritten(problem)
             result = self.report.judge(self._ending(signals, seconds))
         return result
 

@@ -11,38 +11,35 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
 
+from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..call_worker.call_metrics import closed_of, media_of
-from ..config import CallSettings, Listener, format_host
+from ..config import CallSettings, Listener
 from ..diagnosis.failure_reasons import reason_of, words_of
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, MediaError
 from ..handle.call import Call
 from ..host.event_loop import new_event_loop
 from ..load.cdr import Cdr
-from ..transport.local_addresses import LocalAddresses
 from .options import CallOptions
 from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 
 
-def run_call(to: str, hop: Hop, leg: Listener, settings: CallSettings, own: CallOptions, records: Path | None) -> int:
+def run_call(to: str, leg: Listener, settings: CallSettings, own: CallOptions, records: Path | None) -> int:
     """Place the call and wait for its end; 0 = it was answered and closed.
 
     Args:
         to: the SIP URI that is called.
-        hop: where its requests go.
         leg: our address.
-        settings: of the node.
+        settings: of the node; who calls is in its account.
         own: what happens in the call.
         records: file of records of ended calls.
     """
     account = settings.account
-    from_host = LocalAddresses((leg,), settings.advertise).toward(0, hop.host).seen.host
     agent = UserAgent(
-        account.from_ or f"sip:sipswarm@{format_host(from_host)}",
+        account.from_,
         legs=(str(leg),),
         advertise=settings.advertise,
         outgoing_proxy=account.proxy,
@@ -98,9 +95,9 @@ async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: 
     def on_placed(call: Call) -> None:
         placed.append(call)
         if cdr is not None:
-            call.report = cdr.add
+            call.attend(report=cdr.add)
 
-    agent.on_placed = on_placed
+    agent = agent.placing_as(Placing(on_placed=on_placed))
     async with _all_told(placed), agent:
         say(f"calling {to} from {agent.legs[0]}")
         answered = asyncio.ensure_future(

@@ -94,3 +94,8 @@ def _escape(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # an octet that is no UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str) -> str:
+    """A text with one blank for each run of white space and line ends in it."""
+    return " ".join(text.split())

@@ -146,6 +146,14 @@ class Results:
             raise _not_writable(folder, error) from error
         self._write_row(COLUMNS)
 
+    def incomplete(self, why: str) -> None:
+        """Something of the run is missing; the first reason counts. why: empty = nothing is."""
+        self.error = self.error or why
+
+    def unwritten(self, why: str) -> None:
+        """The last files could not be written; that counts before all else."""
+        self.error = why
+
     @property
     def summary_path(self) -> Path:
         """Where the summary is."""

@@ -236,7 +236,7 @@ class _Command(NamedTuple):
 
 
 class Timeline:
-    """The seconds of a run; `begun` is set when it starts.
+    """The seconds of a run; `begin` says when it starts.
 
     plan: commands the rate. shards: of the plan, of which this run does one.
     """
@@ -267,6 +267,10 @@ class Timeline:
         self._last_slice = 0
 
     # ---- what happens
+
+    def begin(self, at: float) -> None:
+        """The run starts. at: monotonic seconds."""
+        self.begun = at
 
     def command(self, at: float, rate: float) -> None:
         """From `at` seconds after the start on, another rate than the plan's is commanded of this shard."""

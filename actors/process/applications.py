@@ -1,4 +1,4 @@
-"""The call worker of a node with its application: robots, or a load."""
+"""The call worker of a node with its application: robots, or a load; each gets the parts of the worker that it uses."""
 
 import secrets
 import socket
@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..bus.link import Surroundings
+from ..bus.messages import Reloaded
 from ..call_worker.worker import CallWorker
-from ..config import NodeConfig
+from ..config import AnswerConfig, NodeConfig, RobotConfig
 
 
 def make_call_worker(
@@ -41,14 +42,45 @@ def install(worker: CallWorker) -> None:
     """
     config = worker.config
     if config.answer is not None:
-        from ..robots.answering import AnsweringRobot
-
-        worker.applications.add(AnsweringRobot(worker, config.answer))
+        _answering_robot(worker, config.answer)
     if config.robot is not None:
-        from ..robots.answering import FileRobot
-
-        worker.applications.add(FileRobot(worker, config.robot))
+        _file_robot(worker, config.robot)
     if config.load is not None:
-        from ..load.generator import LoadGenerator
+        from .load_application import load_generator
 
-        worker.applications.add(LoadGenerator(worker, config.load))
+        worker.applications.add(load_generator(worker, config.load))
+
+
+def _answering_robot(worker: CallWorker, config: AnswerConfig) -> None:
+    from ..robots.answering import AnsweringRobot
+
+    def keep_registered() -> None:
+        worker.arrivals.account.keep_registered(worker.slots, worker.output, worker.registrations)
+
+    application = AnsweringRobot(
+        config,
+        worker.arrivals,
+        worker.actor_loop,
+        rtp_timeout=worker.config.rtp_timeout,
+        keep_registered=keep_registered if worker.config.account.registrar else None,
+    )
+    worker.applications.add(application)
+
+
+def _file_robot(worker: CallWorker, config: RobotConfig) -> None:
+    from ..robots.agents import Agents
+    from ..robots.file_robot import FileRobot
+
+    def reloaded(problem: str) -> None:
+        if worker.tell is not None:
+            worker.tell(Reloaded(problem))
+
+    application = FileRobot(
+        config,
+        Agents(worker, config.name),
+        worker.arrivals,
+        worker.actor_loop.loop,
+        rtp_timeout=worker.config.rtp_timeout,
+        reloaded=reloaded,
+    )
+    worker.applications.add(application)

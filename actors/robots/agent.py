@@ -3,35 +3,39 @@
 What is asked for here belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
+from ..agent.bound_node import BoundNode
 from ..agent.user_agent import UserAgent
-from ..call_worker.worker import CallWorker
 from ..errors import ConfigurationError
 from ..identity import Auth
 from ..registration.keeper import Binding
 from ..scripts.data import Data, Row
 from .setup_run import Arrangement
 
+RESOLVE_AGAIN: Final = 30.0
+"""seconds until the names of registrars that could not be found are looked up again"""
+_logger = logging.getLogger(__name__)
+
 
 class RobotAgent(UserAgent):
     """A `UserAgent` on a call worker of a running node, for one run of `setup`."""
 
-    def __init__(self, from_: str, *, worker: CallWorker, arrangement: Arrangement, **options: Any) -> None:
-        super().__init__(from_, worker=worker, **options)
-        self._worker = worker
+    def __init__(self, from_: str, *, node: BoundNode, arrangement: Arrangement, **options: Any) -> None:
+        super().__init__(from_, node=node, **options)
+        self._bound_node = node
         self._auth: Auth | None = options.get("auth")
         self._arrangement = arrangement
 
     def another(self, from_: str, **options: Any) -> "RobotAgent":
         """A further user agent on the same call worker. from_, options: as for `UserAgent`."""
-        one = RobotAgent(from_, worker=self._worker, arrangement=self._arrangement, **options)
-        one.scenario = self.scenario
-        return one
+        return RobotAgent(from_, node=self._bound_node, arrangement=self._arrangement, **options)
 
     def rows(self, path: str) -> tuple[Row, ...]:
         """The rows of a CSV file: a header of column names, or SIPp's form. A relative path starts at the robot's file.
@@ -82,15 +86,14 @@ class RobotAgent(UserAgent):
 
     @register_rate.setter
     def register_rate(self, rate: float) -> None:
-        self._arrangement.rate = rate
+        self._arrangement.register_at(rate)
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
 
         every_worker: in each call worker of the node; otherwise in the first only. Ends with the next reload.
         """
-        if every_worker or not self._worker.slots.own:
-            self._arrangement.every(seconds, function)
+        self._arrangement.every(seconds, function, every_worker=every_worker)
 
     async def register(
         self, registrar: str = "", *, contact: str = "", expires: int = 900, refresh: bool = False, **options: Any
@@ -101,19 +104,16 @@ class RobotAgent(UserAgent):
             return await super().register(registrar, contact=contact, expires=expires, refresh=refresh, **options)
         uri = self._registrar_of(registrar)
         binding = Binding(self.from_, uri, contact, self._auth, expires, (("refresh", str(refresh)),))
-        kept = self._worker.registrations.kept(binding)
-        if kept is not None and kept.registration.bound_until is not None:
-            arrangement.want(binding)
-            arrangement.made[binding.key] = kept
-            return max(0, round(kept.registration.bound_until - self._worker.actor_loop.now()))
+        seconds = arrangement.keep(binding)
+        if seconds is not None:
+            return seconds
         before = [actor for actor, _ in self._bound.values()]
         try:
             return await super().register(uri, contact=contact, expires=expires, refresh=refresh, **options)
         finally:
             for actor, _ in self._bound.values():
                 if actor not in before:
-                    arrangement.wanted[binding.key] = binding
-                    arrangement.made[binding.key] = actor
+                    arrangement.add(binding, actor)
 
     async def find(self, registrar: str) -> Sequence[Hop]:
         """The places of a registrar, the best one first.
@@ -124,15 +124,19 @@ class RobotAgent(UserAgent):
         return await self._registrar_hops(Uri.parse(registrar))
 
     async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
-        """Where the registrars of an arrangement are.
+        """Where the registrars of an arrangement are; tries until all are found and reached by listeners of ours."""
+        while True:
+            try:
+                return await self._hops_of(arrangement)
+            except ConfigurationError as error:
+                _logger.error("%s; trying again in %.0f s", error, RESOLVE_AGAIN)
+                await asyncio.sleep(RESOLVE_AGAIN)
 
-        Raises:
-            ConfigurationError: a name cannot be found, or no listener of ours reaches it.
-        """
+    async def _hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
         hops = {}
         for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
             hop = (await self.find(registrar))[0]
-            self._worker.factory.listener_for(hop)
+            self._leg(None, hop)
             hops[registrar] = hop
         return hops
 

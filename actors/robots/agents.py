@@ -2,32 +2,40 @@
 
 from pathlib import Path
 
+from ..agent.bound_node import BoundNode
+from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..call_worker.worker import CallWorker
 from .agent import RobotAgent
 from .setup_run import Arrangement
 
 
-def user_agent(worker: CallWorker) -> UserAgent:
-    """A user agent on a worker, under the account of its node."""
-    account = worker.arrivals.account
-    return UserAgent(account.own_uri(worker.config), worker=worker, **account.agent_options)
+class Agents:
+    """Makes the user agents of one call worker. scenario: label of the calls that they place."""
 
+    def __init__(self, worker: CallWorker, scenario: str = "") -> None:
+        self._worker = worker
+        self._node = BoundNode(worker, Placing(scenario))
 
-def robot_agent(worker: CallWorker, holds: Arrangement) -> RobotAgent:
-    """The user agent of a robot's `setup`, under the account of the node."""
-    account = worker.arrivals.account
-    options = account.agent_options
-    return RobotAgent(account.own_uri(worker.config), worker=worker, arrangement=holds, **options)
+    def user_agent(self) -> UserAgent:
+        """One under the account of the node."""
+        account = self._worker.arrivals.account
+        return UserAgent(account.own_uri(self._worker.config), node=self._node, **account.agent_options)
 
+    def robot_agent(self, arrangement: Arrangement) -> RobotAgent:
+        """The one of a robot's `setup`, under the account of the node. arrangement: takes what `setup` asks for."""
+        account = self._worker.arrivals.account
+        options = account.agent_options
+        return RobotAgent(account.own_uri(self._worker.config), node=self._node, arrangement=arrangement, **options)
 
-def arrangement(worker: CallWorker, folder: Path, *, at_once: bool) -> Arrangement:
-    """What one run of `setup` on a worker fills. folder, at_once: as for `Arrangement`."""
-    return Arrangement(
-        worker.actor_loop,
-        worker.slots,
-        worker.registrations,
-        folder,
-        at_once=at_once,
-        is_draining=lambda: worker.draining.begun,
-    )
+    def arrangement(self, folder: Path, *, at_once: bool) -> Arrangement:
+        """What one run of `setup` fills. folder, at_once: as for `Arrangement`."""
+        worker = self._worker
+        return Arrangement(
+            worker.actor_loop,
+            worker.slots,
+            worker.registrations,
+            folder,
+            at_once=at_once,
+            is_draining=lambda: worker.draining.begun,
+        )

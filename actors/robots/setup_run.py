@@ -76,8 +76,31 @@ class Arrangement:
             raise ConfigurationError(f"more than {MAX_BINDINGS} addresses for one call worker; raise --call-workers")
         self.wanted[binding.key] = binding
 
-    def every(self, seconds: float, function: Callable[[], Any]) -> None:
-        """Call a function again and again, as long as this arrangement holds."""
+    def add(self, binding: Binding, actor: RegistrationActor) -> None:
+        """Keep a binding that `setup` itself has made. actor: its registration."""
+        self.wanted[binding.key] = binding
+        self.made[binding.key] = actor
+
+    def keep(self, binding: Binding) -> int | None:
+        """Keep a binding of the arrangement before as it is; the seconds that it is still bound, None without it."""
+        actor = self._registrations.kept(binding)
+        if actor is None or actor.registration.bound_until is None:
+            return None
+        self.want(binding)
+        self.made[binding.key] = actor
+        return max(0, round(actor.registration.bound_until - self._actor_loop.now()))
+
+    def register_at(self, rate: float) -> None:
+        """Begin registrations at this rate. rate: REGISTERs per second of the whole node, 0 = the usual."""
+        self.rate = rate
+
+    def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool) -> None:
+        """Call a function again and again, as long as this arrangement holds.
+
+        every_worker: in each call worker; otherwise in the first only.
+        """
+        if self._slots.own and not every_worker:
+            return
 
         async def repeat() -> None:
             while not self._over and not self._is_draining():

@@ -15,8 +15,8 @@ from itertools import count
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
-from ..diagnosis.foreign_text import cut, shown_line
-from ..errors import ConfigurationError
+from ..diagnosis.foreign_text import cut, one_line, shown_line
+from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
 from ..host.named_files import read_octets, refuse_pipe
 
 LONGEST_EXPECTATION: Final = 200
@@ -61,7 +61,7 @@ def load(path: str, name: str) -> UserFile:
         exec(compile(tree, path, "exec"), module.__dict__)  # not the loader: its cache misses two edits in one second
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"{path}:{line_of(error, path)}: {type(error).__name__}: {' '.join(str(error).split())}"
+            f"{path}:{line_of(error, path)}: {type(error).__name__}: {one_line(str(error))}"
         ) from error
     finally:
         del sys.modules[module.__name__]
@@ -84,12 +84,23 @@ def line_of(error: BaseException, path: str) -> int:
 def expectation(error: AssertionError, path: str) -> str:
     """The name of the expectation that a scenario's assertion stands for: its text, else where and what it is."""
     if error.args and str(error.args[0]):
-        return cut(" ".join(str(error.args[0]).split()), LONGEST_EXPECTATION)
+        return cut(one_line(str(error.args[0])), LONGEST_EXPECTATION)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if not frames:
         return "assertion"
     line = f"line {frames[-1].lineno}: {' '.join((frames[-1].line or 'assert').split())}"
     return cut(line, LONGEST_EXPECTATION)
+
+
+def failure_of(error: AssertionError | CallError, path: str) -> str:
+    """What a run failed by that this error has left, by name: an outcome of a call, or an expectation of its own."""
+    if isinstance(error, AssertionError):
+        return expectation(error, path)
+    if isinstance(error, CallTimeout):
+        return "timeout"
+    if isinstance(error, CallRejected):
+        return "code"
+    return "ended_early" if isinstance(error, CallEnded) else cut(one_line(str(error)), LONGEST_EXPECTATION)
 
 
 def try_out(path: str, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sipswarm.actors.agent.placing import Placing
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.errors import CallRejected
@@ -101,10 +102,8 @@ def test_attended_transfers_join_two_peers_whatever_slots_their_calls_are_in(tmp
         async with carol(tmp_path) as target, agent() as alice, agent() as bob:
             taken: list[Call] = []
             bob.listen(media="silence")
-            bob.media = "tone:440"
-            bob.take_transfers()
             placed: list[Call] = []
-            bob.on_placed = placed.append
+            bob.placing_as(Placing(media="tone:440", on_placed=placed.append)).take_transfers()
             crossed = 0
 
             async def transfer(number: int) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.agent.bound_node import BoundNode
+from sipswarm.actors.agent.placing import Placing
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.registration.keeper import MAX_BINDINGS, Binding
 from sipswarm.actors.registration.metrics import result_of
-from sipswarm.actors.robots import agents
 from sipswarm.actors.robots.agent import RobotAgent
+from sipswarm.actors.robots.agents import Agents
 from sipswarm.actors.robots.setup_run import Arrangement
 from sipswarm.actors.scripts import user_file
 from sipswarm.actors.transport.dns_records import Srv
@@ -60,8 +62,9 @@ class Robot:
 
     def agent(self) -> tuple[RobotAgent, Arrangement]:
         """What a set-up is given, and what it fills."""
-        arrangement = agents.arrangement(self.worker, self._folder, at_once=self._holds is None)
-        ua = RobotAgent("sip:robot@127.0.0.1", worker=self.worker, arrangement=arrangement, **self._options)
+        arrangement = Agents(self.worker).arrangement(self._folder, at_once=self._holds is None)
+        node = BoundNode(self.worker, Placing())
+        ua = RobotAgent("sip:robot@127.0.0.1", node=node, arrangement=arrangement, **self._options)
         return ua, arrangement
 
     async def set_up(self, setup: Setup) -> None:

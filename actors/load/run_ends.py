@@ -1,0 +1,90 @@
+"""What becomes of the rows of a run of a user's scenario when it and all its calls are over."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..bus.messages import CallFinished
+from ..call_worker.call_metrics import CallBook
+from ..config import LoadConfig
+from ..runtime.actor_loop import ActorLoop
+from ..trace.recorder import SipTrace
+from .expectations import missed
+from .scenario_run import Run
+
+NO_CALL: Final = "no_call"
+"""the outcome of a run that placed no call"""
+
+
+class RunEnds:
+    """Judges and reports the calls of the runs of one worker.
+
+    tell: takes a record for the supervisor, None in embedded mode. trace: gives the recorder of SIP, None where there
+    is none.
+    """
+
+    def __init__(
+        self,
+        config: LoadConfig,
+        book: CallBook,
+        actor_loop: ActorLoop,
+        *,
+        tell: Callable[[Any], None] | None,
+        trace: Callable[[], SipTrace | None],
+    ) -> None:
+        self._config = config
+        self._book = book
+        self._actor_loop = actor_loop
+        self._tell = tell
+        self._trace = trace
+
+    def take(self, run: Run, scenario: str) -> None:
+        """A run is over. scenario: its label. One that was held back and placed no call has no row."""
+        rows = run.rows or ([] if run.held_back else [self._row_without_call(run, scenario)])
+        if rows and run.failure and not rows[0].failure:
+            rows[0] = rows[0]._replace(failure=run.failure)
+        if self._tell is not None:
+            for each in rows:
+                row = each._replace(failure=missed(each, self._config))
+                self._book.failed(row)
+                self._tell_ladder(run, row, self._tell)
+                self._tell(row)
+
+    def _tell_ladder(self, run: Run, row: CallFinished, tell: Callable[[Any], None]) -> None:
+        """What was sent and received in a call of a failed run."""
+        trace = self._trace()
+        if trace is not None and row.failure:
+            for call in run.calls:
+                if call.call_id == row.call_id:
+                    trace.tell(tell, row.call_id, call.sip_record)
+
+    def _row_without_call(self, run: Run, scenario: str) -> CallFinished:
+        """A run that did something else than call, as one that registers: a row with an outcome of its own."""
+        return CallFinished(
+            call_id="",
+            scenario=scenario,
+            role="uac",
+            started=run.begun,
+            ended=self._actor_loop.now(),
+            lateness=max(0.0, run.begun - run.planned),
+            outcome=NO_CALL,
+            code=0,
+            phrase="",
+            cause="",
+            closed="",
+            post_dial_delay=-1.0,
+            answer_delay=-1.0,
+            disconnect_delay=-1.0,
+            duration=0.0,
+            ended_by="",
+            rtp_sent=0,
+            rtp_received=0,
+            rtp_lost=0,
+            jitter=-1.0,
+            mos=-1.0,
+            audible=-1.0,
+            digits_sent=0,
+            digits_received=0,
+            digits_missed=0,
+            digits_wrong=0,
+            failure=run.failure,
+        )

@@ -1,0 +1,163 @@
+"""One run of a user's scenario: its task, its calls and their rows, and the room that it takes of the bound of live
+calls.
+
+A run is let in as one live call; while more calls of it are live, each further one is let in by the bound too. It is
+over when its function is and every call has its row.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ..bus.messages import CallFinished
+from ..errors import Overloaded
+from ..handle.call import Call
+from ..host.permits import LiveBound
+from ..scripts.data import Row
+from .starter import Ended
+
+LIMIT: Final = "limit"
+"""the failure of a run that wanted more live calls than `-l` leaves it"""
+RUN_TIME: Final = "run_time"
+"""the failure of a run that took longer than it may"""
+
+
+class Run:
+    """One execution of the function.
+
+    planned, begun: monotonic times. row: its data. bound: of live calls. check: is called when it may be over. ended:
+    takes its end.
+    """
+
+    __slots__ = (
+        "_bound",
+        "_check",
+        "_further",
+        "_task",
+        "_timer",
+        "begun",
+        "calls",
+        "done",
+        "ended",
+        "failure",
+        "held_back",
+        "overdue",
+        "planned",
+        "row",
+        "rows",
+    )
+
+    def __init__(
+        self, planned: float, begun: float, row: Row, bound: LiveBound, *, check: "Callable[[Run], None]", ended: Ended
+    ) -> None:
+        self.planned = planned
+        self.begun = begun
+        self.row = row
+        self.ended = ended
+        self.calls: list[Call] = []
+        self.rows: list[CallFinished] = []
+        self.failure = ""
+        self.held_back = False
+        """by a bound of ours"""
+        self.done = self.overdue = False
+        self._bound = bound
+        self._check = check
+        self._further = 0
+        """live calls that the bound has let in besides the run's first"""
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, task: "asyncio.Task[None]", timer: asyncio.TimerHandle) -> None:
+        """It runs. task: its function. timer: fires when its time is over."""
+        self._task, self._timer = task, timer
+
+    def admit(self) -> None:
+        """It places a call: one at a time is let in with the run, a further one needs room of its own.
+
+        Raises:
+            Overloaded: as many calls are live as `-l` allows.
+        """
+        if self._live > self._further:
+            if not self._bound.enter():
+                raise Overloaded(
+                    "as many calls are live as -l allows; raise it, or end a call of the run before", LIMIT
+                )
+            self._further += 1
+
+    def place(self, call: Call) -> None:
+        """A call of it leaves."""
+        call.attend(report=self._reported, planned=None if self.calls else self.planned)
+        self.calls.append(call)
+
+    def cancel(self) -> None:
+        """End its function."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def give_up(self, timer: asyncio.TimerHandle) -> None:
+        """Its time is over: end its function. timer: fires when that did not help."""
+        self.overdue = True
+        self._timer = timer
+        self.cancel()
+
+    @property
+    def cancelled_itself(self) -> bool:
+        """Whether a cancellation that left the function came from the user's code."""
+        return self._task is not None and not self._task.cancelling()
+
+    def end(self, failure: str, *, held_back: bool = False) -> None:
+        """The function is over, or given up: its calls are hung up. Only the first end counts."""
+        if self.done:
+            return
+        self.done = True
+        self.failure = RUN_TIME if self.overdue else failure
+        self.held_back = held_back
+        if self._timer is not None:
+            self._timer.cancel()
+        for call in self.calls:
+            call.hang_up()
+        self._check(self)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the function and every call are over."""
+        return self.done and len(self.rows) >= len(self.calls)
+
+    def leave(self, most: int = 0) -> None:
+        """Make room again. most: live calls that it has besides its first."""
+        while self._further > max(0, most):
+            self._further -= 1
+            self._bound.leave()
+
+    @property
+    def _live(self) -> int:
+        return sum(not call.closed for call in self.calls)
+
+    def _reported(self, row: CallFinished) -> None:
+        self.rows.append(row)
+        self.leave(self._live - 1)
+        self._check(self)
+
+
+class OtherCalls:
+    """Calls of agents that `setup` has made, which belong to no run; each needs room of its own."""
+
+    def __init__(self, bound: LiveBound) -> None:
+        self._bound = bound
+        self._admitted = False
+        """one was let in and not placed yet"""
+
+    def admit(self) -> None:
+        """One is about to be placed.
+
+        Raises:
+            Overloaded: as many calls are live as `-l` allows.
+        """
+        if not self._admitted and not self._bound.enter():
+            raise Overloaded("as many calls are live as -l allows; raise it", LIMIT)
+        self._admitted = True
+
+    def place(self, call: Call) -> None:
+        """It leaves."""
+        self._admitted = False
+        call.attend(on_over=lambda call: self._bound.leave())

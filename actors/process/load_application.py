@@ -1,0 +1,53 @@
+"""The load generator of a call worker and what it starts; each gets the parts of the worker that it uses."""
+
+from ..call_worker.worker import CallWorker
+from ..config import LoadConfig
+from ..host.permits import LiveBound, Permits
+from ..load.generator import LoadGenerator
+from ..load.plain_calls import PlainCalls
+from ..load.run_ends import RunEnds
+from ..load.scenario import Scenario
+from ..load.schedule import Plan, Share, Stream
+from ..load.starter import Starter
+from ..robots.agents import Agents
+
+
+def load_generator(worker: CallWorker, config: LoadConfig) -> LoadGenerator:
+    """The load generator of a worker, of its share of the load."""
+    own = worker.slots.own
+    share = Share.of(config, own, worker.config.call_workers)
+    bound = LiveBound(share.bound(config.max_concurrent), worker.config.shared_file("live"), own)
+    return LoadGenerator(
+        Stream(Plan.of(config), share),
+        share,
+        _scenario(worker, config, bound) if config.scenario else _plain_calls(worker, config),
+        bound,
+        worker.actor_loop,
+        worker.draining,
+        worker.book,
+        worker.totals,
+        finished=worker.plan_finished,
+    )
+
+
+def _plain_calls(worker: CallWorker, config: LoadConfig) -> Starter:
+    return PlainCalls(
+        config,
+        worker.arrivals.account,
+        worker.output,
+        worker.factory,
+        worker.actor_loop,
+        rtp_timeout=worker.config.rtp_timeout,
+    )
+
+
+def _scenario(worker: CallWorker, config: LoadConfig, bound: LiveBound) -> Starter:
+    ends = RunEnds(config, worker.book, worker.actor_loop, tell=worker.tell, trace=lambda: worker.trace)
+    return Scenario.of(
+        config,
+        Agents(worker).user_agent(),
+        bound,
+        ends,
+        worker.actor_loop,
+        permits=lambda rows: Permits(rows, worker.config.shared_file("rows"), worker.slots.own),
+    )

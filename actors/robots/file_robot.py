@@ -1,0 +1,130 @@
+"""The robot of a user's file: a coroutine function that is run for each call (`handle.robot_runs`), and its `setup`."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sipswarm.sipcore.message.messages import Request
+
+from ..call_worker.application import Application
+from ..call_worker.out_of_dialog import Arrivals
+from ..config import RobotConfig
+from ..diagnosis.crash_log import FAILURES
+from ..errors import CallError, ConfigurationError
+from ..handle.call import Call
+from ..handle.demand import STATISTICS_INTERVAL, media_wishes
+from ..handle.robot_runs import run
+from ..scripts import user_file
+from .agents import Agents
+from .answering import welcome
+from .setup_run import Arrangement
+
+_logger = logging.getLogger(__name__)
+
+
+class FileRobot(Application):
+    """Runs the coroutine function of a user's file for every call; SIGHUP reads the file again.
+
+    agents: makes what `setup` is given. arrivals: what comes in. rtp_timeout: as in the node's configuration.
+    reloaded: is told of the end of each reload with what went wrong, empty = nothing.
+
+    Raises:
+        ConfigurationError: the file cannot be taken; with file and line.
+    """
+
+    def __init__(
+        self,
+        config: RobotConfig,
+        agents: Agents,
+        arrivals: Arrivals,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        rtp_timeout: float,
+        reloaded: Callable[[str], None],
+    ) -> None:
+        self.scenario = config.name
+        self._config = config
+        self._agents = agents
+        self._arrivals = arrivals
+        self._loop = loop
+        self._say_reloaded = reloaded
+        self._file = user_file.load(config.file, config.name)
+        wishes = media_wishes(config.media, rtp_timeout)
+        arrivals.check_media(wishes)
+        wishes["statistics_interval"] = STATISTICS_INTERVAL
+        arrivals.serve(replace(arrivals.policy, wishes=wishes))
+        arrivals.let_in(welcome(config.allow))
+        self._arrangement: Arrangement | None = None
+        """what the last `setup` that came to its end asked for"""
+        self._setting_up: asyncio.Task[None] | None = None
+        # Before anybody may know that we are there.
+        self._loop.add_signal_handler(signal.SIGHUP, self.reload)
+
+    def prepare(self, ready: Callable[[], None]) -> None:
+        """Take calls, then say so; what the first `setup` imports and does up to its first await comes before."""
+        self._set_up_soon(self._file, reloads=False)
+        self._loop.call_soon(ready)  # behind `_open`
+
+    def _set_up_soon(self, file: user_file.UserFile, *, reloads: bool) -> None:
+        """Run `setup` of a file; a run that is not over yet is given up for it."""
+        if self._setting_up is not None:
+            self._setting_up.cancel()
+        self._setting_up = self._loop.create_task(self._set_up(file, reloads))
+        self._loop.call_soon(self._open)  # when `setup` has come to its first await: it may have said who is let in
+
+    def _open(self) -> None:
+        """Take calls from now on, where `setup` has not said with `listen` how."""
+        arrivals = self._arrivals
+        if arrivals.policy.on_call is None:
+            arrivals.serve(replace(arrivals.policy, on_call=self._on_call))
+
+    async def _set_up(self, file: user_file.UserFile, reloads: bool) -> None:
+        first = self._arrangement is None
+        arrangement = self._agents.arrangement(Path(self._config.file).parent, at_once=first)
+        agent = self._agents.robot_agent(arrangement)
+        try:
+            result = file.setup(agent) if file.setup is not None else None
+            if result is not None:
+                await result
+        except asyncio.CancelledError:
+            arrangement.give_up()
+            raise
+        except CallError as error:  # an outcome and no fault of the file: what it asked for until then holds
+            _logger.error("setup() of %s: %s", self._config.file, error)
+        except FAILURES as error:
+            if not first:
+                arrangement.give_up()
+                _logger.error("setup() of %s failed; the old robot stays: %s", self._config.file, _short(error, file))
+                self._say_reloaded(f"setup() of {self._config.file} failed")
+                return
+            # There is nothing older to go back to: what it had asked for until then holds.
+            _logger.exception("setup() of %s failed; calls are taken nevertheless", self._config.file)
+        hops = await agent.hops_of(arrangement)
+        if self._arrangement is not None:
+            self._arrangement.end()
+        self._arrangement, self._file = arrangement, file
+        arrangement.settle(hops, agent.find)
+        if reloads:
+            self._say_reloaded("")
+
+    def reload(self) -> None:
+        """Read the file again and run its `setup`; further calls run the new function. A bad one keeps the old."""
+        try:
+            file = user_file.load(self._config.file, self._config.name)
+        except ConfigurationError as error:
+            _logger.error("%s; the old robot stays", error)
+            self._say_reloaded(str(error))
+        else:
+            self._set_up_soon(file, reloads=True)
+
+    def _on_call(self, call: Call, request: Request) -> None:
+        run(call, self._file.function)
+
+
+def _short(error: BaseException, file: user_file.UserFile) -> str:
+    """What happened in a user's `setup`, in one line."""
+    where = file.setup.__code__.co_filename if file.setup is not None and hasattr(file.setup, "__code__") else ""
+    return f"{where}:{user_file.line_of(error, where)}: {type(error).__name__}: {error}"
