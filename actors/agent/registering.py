@@ -6,11 +6,12 @@ decided by `sipcore.usage.registration`; what a whole worker keeps bound stands 
 
 import errno
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
+from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.usage.registration import (
     Registered,
     RegistrationEvent,
@@ -20,95 +21,185 @@ from sipswarm.sipcore.usage.registration import (
     Unregistered,
 )
 
-from ..errors import CallRejected, CallTimeout, ConfigurationError
+from ..bus.slots import SlotMap
+from ..errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable
+from ..handle.given_text import checked_callback, checked_pairs, checked_seconds, checked_text
+from ..identity import Auth, Keyring, contact_at
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke
+from ..transport.addresses import is_address
+from ..transport.local_addresses import LocalAddresses
+from .own_identity import OwnIdentity, name_addr, uri_in
+from .routes import Routes
 
-Bound = dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]]
-"""what keeps a contact bound at a registrar, and who hears of it"""
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
 """states in which a REGISTER can be sent"""
 
 
-async def register(
-    actor_loop: ActorLoop,
-    registrations: Registrations,
-    bound: Bound,
-    settings: RegistrationSettings,
-    hops: Sequence[Hop],
-    *,
-    expires: int,
-    cb_final: Callback = None,
-    challenge: Response | None = None,
-) -> int:
-    """Bind, refresh or remove a contact; the seconds granted, or with `cb_final` 0 at once.
+class Registering:
+    """The registrations of one user agent, by hand."""
 
-    bound: the contacts of this user agent. hops: where the registrar is, in the order in which they are tried.
-    expires: seconds, 0 removes. cb_final: see `report`. challenge: a 401 or 407 to be answered at once.
+    def __init__(self, who: OwnIdentity, routes: Routes) -> None:
+        self._who = who
+        self._routes = routes
+        self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
+        """what keeps a contact bound at a registrar, and who hears of it"""
 
-    Raises:
-        CallRejected: the registrar refused. CallTimeout: it did not answer. ConfigurationError: no credentials for the
-        challenge.
-    """
-    done = actor_loop.loop.create_future()
-    places = deque(hops)
-    further = len(places) - 1
-    key = (settings.registrar, settings.contacts[0])
+    def begin(
+        self, actor_loop: ActorLoop, registrations: Registrations, slots: SlotMap, addresses: LocalAddresses
+    ) -> None:
+        """The node runs. slots: which call worker owns an address."""
+        self._actor_loop = actor_loop
+        self._registrations = registrations
+        self._slots = slots
+        self._addresses = addresses
 
-    def on_event(event: RegistrationEvent) -> None:
-        nonlocal further
-        unserved = isinstance(event, RegistrationFailed) and (event.response is None or event.status == 503)
-        if unserved and further:
-            further -= 1
-            places.rotate(-1)
-            actor = bound[key][0]
-            actor.registration.register(actor_loop.now(), hop=places[0])
-            actor.pump(actor_loop.now())
-            actor_loop.touch(actor)
-            return
+    @property
+    def actors(self) -> list[RegistrationActor]:
+        """Those that keep a contact bound."""
+        return [actor for actor, _ in self._bound.values()]
+
+    async def register(
+        self,
+        registrar: str,
+        *,
+        contact: str,
+        expires: int,
+        refresh: bool,
+        leg: int | str | None,
+        from_: str,
+        auth: Auth | None,
+        challenge: Response | None,
+        cb_final: Callback,
+        headers: Mapping[str, str],
+    ) -> int:
+        """As `UserAgent.register`; challenge: its `resp40x`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        more = checked_pairs("headers", named, contacts=True)
+        for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
+            checked_text(what, text)
+        checked_seconds("expires", expires)
+        checked_callback("cb_final", cb_final)
+        uri = registrar
+        if not uri:
+            raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
+        uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
+        address = self._who.complete(from_) if from_ else self._who.from_
+        if not self._slots.is_ours(address):
+            return 0
+        keyring = Keyring(auth) if auth is not None else self._who.keyring
+        if keyring is not None:
+            keyring.trust(uri_in(uri).host)
+        where = Uri.parse(uri)
+
+        async def bind() -> int:
+            try:
+                hops = await self._routes.to_registrar(where)
+            except HostUnreachable:
+                if cb_final is None:
+                    raise
+                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=self._actor_loop.spawn)
+                return 0
+            here = self._addresses.toward(self._routes.leg(leg, hops[0]), hops[0].host)
+            local = here.seen
+            own = contact or self._who.usual.contact or contact_at(uri_in(address).user or "", local)
+            settings = RegistrationSettings(
+                uri,
+                name_addr(address),
+                (own,),
+                local,
+                hops[0],
+                expires or 900,
+                retry=refresh,
+                credentials=keyring,
+                headers=self._who.usual.headers + more,
+                user_agent="sipswarm",
+                bound=here.bound,
+            )
+            return await self._bind(settings, places_from(hops, local), cb_final, challenge, removes=not expires)
+
+        host = (self._routes.proxy or where).host
+        if cb_final is None or is_address(host):
+            return await bind()
+        self._actor_loop.spawn(bind())  # DNS may take its time
+        return 0
+
+    def service_route(self, address: str) -> tuple[str, ...]:
+        """The route that the registrar of this address wants calls to take, as name-addrs; empty without (RFC 3608)."""
+        for actor in self.actors:
+            registration = actor.registration
+            if registration.settings.address == address and registration.service_route:
+                return registration.service_route
+        return ()
+
+    async def _bind(
+        self,
+        settings: RegistrationSettings,
+        given: Sequence[Hop],
+        cb_final: Callback,
+        challenge: Response | None,
+        *,
+        removes: bool,
+    ) -> int:
+        """Bind, refresh or remove a contact; the seconds granted, or with `cb_final` 0 at once.
+
+        given: where the registrar is, in the order in which the places are tried. cb_final: see `report`. challenge: a
+        401 or 407 to be answered at once.
+
+        Raises:
+            CallRejected: the registrar refused. CallTimeout: it did not answer. ConfigurationError: no credentials for
+            the challenge.
+        """
+        done = self._actor_loop.loop.create_future()
+        places = deque(given)
         further = len(places) - 1
+        key = (settings.registrar, settings.contacts[0])
+
+        def on_event(event: RegistrationEvent) -> None:
+            nonlocal further
+            unserved = isinstance(event, RegistrationFailed) and (event.response is None or event.status == 503)
+            if unserved and further:
+                further -= 1
+                places.rotate(-1)
+                actor = self._bound[key][0]
+                actor.registration.register(self._actor_loop.now(), hop=places[0])
+                actor.pump(self._actor_loop.now())
+                self._actor_loop.touch(actor)
+                return
+            further = len(places) - 1
+            if cb_final is not None:
+                report(cb_final, event, self._actor_loop.spawn)
+            if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
+                done.set_result(event)
+
+        known = self._bound.pop(key, None)
+        if known is not None and (removes or _continues(known[0], settings, challenge)):
+            actor, listeners = known
+            listeners[:] = [on_event]
+            if not removes:
+                actor.register(self._actor_loop.now())
+                self._actor_loop.touch(actor)
+        else:
+            if known is not None:
+                known[0].abandon()  # the new one binds the same contact
+                self._actor_loop.touch(known[0])
+            listeners = [on_event]
+            actor = self._registrations.begin(settings, lambda event: listeners[0](event), challenge)
+        if not removes:
+            self._bound[key] = actor, listeners
+        else:
+            actor.unregister(self._actor_loop.now())
+            self._actor_loop.touch(actor)
         if cb_final is not None:
-            report(cb_final, event, actor_loop.spawn)
-        if not done.done() and isinstance(event, Registered | RegistrationFailed | Unregistered):
-            done.set_result(event)
-
-    known = bound.pop(key, None)
-    if known is not None and (not expires or _continues(known[0], settings, challenge)):
-        actor, listeners = known
-        listeners[:] = [on_event]
-        if expires:
-            actor.register(actor_loop.now())
-            actor_loop.touch(actor)
-    else:
-        if known is not None:
-            known[0].abandon()  # the new one binds the same contact
-            actor_loop.touch(known[0])
-        listeners = [on_event]
-        actor = registrations.begin(settings, lambda event: listeners[0](event), challenge)
-    if expires:
-        bound[key] = actor, listeners
-    else:
-        actor.unregister(actor_loop.now())
-        actor_loop.touch(actor)
-    if cb_final is not None:
-        return 0  # it is told
-    event = await done
-    if isinstance(event, RegistrationFailed):
-        if event.response is None:
-            raise CallTimeout(f"the registrar {settings.registrar} did not answer")
-        raise CallRejected(event.status, event.response.reason, event.response)
-    return event.expires if isinstance(event, Registered) else 0
-
-
-def service_route(bound: Bound, address: str) -> tuple[str, ...]:
-    """The route that the registrar of this address wants calls to take, as name-addrs; empty without (RFC 3608)."""
-    for actor, _ in bound.values():
-        registration = actor.registration
-        if registration.settings.address == address and registration.service_route:
-            return registration.service_route
-    return ()
+            return 0  # it is told
+        event = await done
+        if isinstance(event, RegistrationFailed):
+            if event.response is None:
+                raise CallTimeout(f"the registrar {settings.registrar} did not answer")
+            raise CallRejected(event.status, event.response.reason, event.response)
+        return event.expires if isinstance(event, Registered) else 0
 
 
 def _continues(actor: RegistrationActor, settings: RegistrationSettings, challenge: Response | None) -> bool:

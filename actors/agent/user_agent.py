@@ -7,54 +7,36 @@ its own sockets. What calls do is `Call`'s; how the wire is served is the node's
 import asyncio
 import copy
 import dataclasses
-import errno
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from random import Random
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sipswarm.sipcore.message.fields import NameAddr
-from sipswarm.sipcore.message.hop import Hop
-from sipswarm.sipcore.message.messages import Request, Response
-from sipswarm.sipcore.message.uri import Uri
-from sipswarm.sipcore.session.dialog import hop_of as hop_before_dns
+from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.refer import TransferTarget
-from sipswarm.sipcore.usage.registration import RegistrationSettings
 
-from ..call.notices import Incoming
-from ..call.state import State
-from ..call_worker.call_factory import CallOrder
 from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
-from ..errors import ConfigurationError, HostUnreachable
-from ..handle import media_handlers, notice_handlers
+from ..errors import ConfigurationError
+from ..handle import media_handlers
 from ..handle.call import Call
-from ..handle.demand import demand_wishes, given_description, media_wishes, srtp_mode
-from ..handle.given_text import (
-    checked_address,
-    checked_callback,
-    checked_pairs,
-    checked_seconds,
-    checked_text,
-    own_address,
-)
+from ..handle.demand import demand_wishes, media_wishes, srtp_mode
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
-from ..handle.media_ports import convert
 from ..handle.parameters import CallParameters
-from ..handle.robot_runs import Robot, run
-from ..identity import Auth, Identity, Keyring, contact_at
+from ..handle.robot_runs import Robot
+from ..identity import Auth
 from ..runtime.callbacks import Callback, invoke
-from ..transport.addresses import ip_version, is_address
 from ..transport.dns_records import Lookup
 from ..transport.local_addresses import usual_listeners
-from ..transport.resolver import Resolver
-from ..transport.targets import hop_of, uri_of
-from . import registering, transfers
+from ..transport.targets import uri_of
+from . import transfers
 from .bound_node import BoundNode
+from .caller import Caller
 from .node import EmbeddedNode
+from .own_identity import OwnIdentity, uri_in
 from .placing import Placing
+from .reception import Filter, Reception
+from .registering import Registering
+from .routes import Routes
 from .transfers import Consent
 
 REFUSED: Final = 403
@@ -121,36 +103,25 @@ class UserAgent:
         sip_trace: str = "",
         node: BoundNode | None = None,
     ) -> None:
-        for what, text in (
-            ("from_", from_),
-            ("contact", contact),
-            ("domain", domain),
-            *(("route", each) for each in route),
-        ):
-            checked_text(what, text)
-        self.domain = domain
-        self.from_ = checked_address("from_", own_address("from_", from_, domain))
-        if contact:
-            checked_address("contact", contact)
-        self.registrar = registrar
-        self._keyring = Keyring(auth) if auth is not None else None
-        self._proxy = uri_of(outgoing_proxy) if outgoing_proxy else None
-        self._domain2proxy = {name.lower(): uri_of(proxy) for name, proxy in (domain2proxy or {}).items()}
-        self._bound: registering.Bound = {}
-        self._dnsresolv = dnsresolv
-        self._resolver: Resolver | None = None
-        self._options = options
-        self._identity = Identity(
-            self.from_,
-            contact,
-            tuple(route),
-            hop_before_dns(str(self._proxy), "udp") if self._proxy is not None else None,
-            self._keyring,
-            session_expires,
-            checked_pairs("headers", headers),
-            redirects,
+        proxy = uri_of(outgoing_proxy) if outgoing_proxy else None
+        self._who = OwnIdentity(
+            from_,
+            domain=domain,
+            contact=contact,
+            route=route,
+            proxy=proxy,
+            auth=auth,
+            session_expires=session_expires,
+            headers=headers,
+            redirects=redirects,
         )
-        self._trust(outgoing_proxy, registrar)
+        self.domain, self.from_ = domain, self._who.from_
+        self.registrar = registrar
+        self._options = options
+        self._routes = Routes(proxy, domain2proxy or {}, dnsresolv, self._who.keyring)
+        self._registering = Registering(self._who, self._routes)
+        self._caller = Caller(self._who, self._routes, self._registering.service_route)
+        self._who.trust(outgoing_proxy, registrar)
         self._placing = node.placing if node is not None else Placing()
         self._node: EmbeddedNode | BoundNode
         if node is not None:
@@ -159,6 +130,7 @@ class UserAgent:
                 raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
             if trace:
                 node.worker.keep_ladders()
+            self._begin(is_own=False)
         else:
             listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
             config = NodeConfig(
@@ -181,12 +153,18 @@ class UserAgent:
         worker = self._node.worker
         if isinstance(self._node, BoundNode):
             return self
-        if self._dnsresolv is not None:
-            worker.output.late.use(self._names())
-        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, identity=self._identity))
+        self._begin(is_own=True)
+        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, identity=self._who.usual))
         if self._options is not None:
             worker.admission.answer_options(tuple(self._options.items()))
         return self
+
+    def _begin(self, *, is_own: bool) -> None:
+        """The node runs. is_own: it is that of this user agent."""
+        config, worker = self._node.config, self._node.worker
+        self._routes.begin(config.listeners, worker.output, worker.factory.listener_for, is_own=is_own)
+        self._caller.begin(worker.factory, worker.addresses, config.rtp_timeout)
+        self._registering.begin(worker.actor_loop, worker.registrations, worker.slots, worker.addresses)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -239,7 +217,7 @@ class UserAgent:
     @property
     def legs(self) -> tuple[Listener, ...]:
         """The addresses we listen on, with their real ports."""
-        return self._node.config.listeners
+        return self._routes.legs
 
     def new_call_id(self) -> str:
         """A Call-ID that this user agent may use for a call of its own."""
@@ -271,72 +249,7 @@ class UserAgent:
 
     async def place(self, to: str | Mapping[str, Any], parameters: CallParameters, call: Call | None = None) -> Call:
         """As `invite`; with `call` that of `Call(ua, to, …)`, whose first INVITE this is."""
-        identity = self._identity
-        param = parameters.__dict__
-        if isinstance(to, Mapping):
-            identity = self._identity_of(to)
-            param.setdefault("call_id", to.get("callid", ""))
-            to = str(to["to"])
-        checked_text("to", to)
-        headers = parameters.header_pairs()
-        if call is not None:
-            param["call_id"] = call.call_id
-        worker = self._node.worker
-        target = self._complete(to)
-        uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
-        if not identity.route and identity.from_ == self.from_:
-            identity = identity._replace(route=registering.service_route(self._bound, name_addr(self.from_)))
-        if param.get("auth") is not None:
-            identity = identity._replace(credentials=_keyring_for(param.pop("auth"), uri))
-        own_hop = param.pop("hop", None)
-        try:
-            hop, *spare = (own_hop,) if own_hop is not None else await self._hops_for(uri, identity.route)
-        except HostUnreachable as error:
-            if parameters.cb_final is None:
-                raise
-            hop, spare = self._nowhere(error.host), []
-            parameters.leg = parameters.leg or 0
-        self._trust(target)
-        if identity.outgoing_proxy is not None and not is_address(identity.outgoing_proxy.host):
-            identity = identity._replace(outgoing_proxy=hop)
-        media = param.pop("media", None if "init_media" in param else self._placing.media)
-        call_id = checked_text("call_id", param.pop("call_id", ""))
-        convert(worker.factory.media_leases, parameters)
-        parameters.ring_time = parameters.ring_time or self._placing.ring_time
-        if media is None and parameters.init_media is None:
-            parameters.init_media = media_handlers.echo()
-        listener = self._leg(parameters.leg, hop)
-        wishes = media_wishes(media, self._node.config.rtp_timeout) if media is not None else {}
-        wishes = {**self._silence, **demand_wishes(parameters), **wishes}
-        worker.factory.check_media(wishes, parameters.init_media)
-        demand = worker.factory.demand_for(worker.addresses.toward(listener, hop.host), **wishes)
-        if self._placing.before_placed is not None:
-            self._placing.before_placed()
-        order = CallOrder(
-            target,
-            hop,
-            identity,
-            demand,
-            spare=spare,
-            headers=headers,
-            ring_time=parameters.ring_time,
-            scenario=self._placing.scenario,
-            call_id=call_id,
-            param=parameters,
-            listener=listener,
-            given=given_description(parameters),
-            call=call,
-        )
-        call = worker.factory.outgoing(order)
-        if self._placing.on_placed is not None:
-            self._placing.on_placed(call)
-        if parameters.cb_final is None:
-            try:
-                await call.established()
-            except asyncio.CancelledError:
-                call.hang_up()  # nobody has its handle
-                raise
-        return call
+        return await self._caller.place(to, parameters, self._placing, call)
 
     def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
         """Set up a call that `place` will place (C1).
@@ -346,102 +259,11 @@ class UserAgent:
         """
         worker = self._node.worker
         context = to if isinstance(to, Mapping) else {"to": to}
-        identity, target = self._identity_of(context), self._complete(str(context["to"]))
+        identity, target = self._who.in_context(context), self._who.complete(str(context["to"]))
         actor = worker.factory.unplaced(target, identity, context.get("callid", ""))
         call.begin(
             worker, worker.actor_loop, worker.factory.media_leases, actor, self._placing.scenario, parameters, to=target
         )
-
-    def _identity_of(self, context: Mapping[str, Any]) -> Identity:
-        """Who we are in one call, by the fields of its context.
-
-        Raises:
-            ConfigurationError: a field that is not known, or no `to`.
-        """
-        unknown = context.keys() - {"to", "from", "contact", "route", "auth", "callid"}
-        if unknown or "to" not in context:
-            raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
-        for name in ("from", "contact", "callid"):
-            checked_text(name, context.get(name, ""))
-        for name in ("from", "contact"):
-            if context.get(name):
-                checked_address(name, context[name])
-        for each in context.get("route", ()):
-            checked_text("route", each)
-        keyring = self._keyring
-        if "auth" in context:
-            keyring = _keyring_for(context["auth"], uri_in(str(context["to"])))
-        return self._identity._replace(
-            from_=context.get("from", self._identity.from_),
-            contact=context.get("contact", self._identity.contact),
-            route=tuple(context.get("route", self._identity.route)),
-            credentials=keyring,
-        )
-
-    def _complete(self, to: str) -> str:
-        if ":" in to:
-            return to
-        if not self.domain:
-            raise ConfigurationError(f"{to!r} is no SIP URI; write sip:{to}@HOST or give the user agent a domain")
-        return f"sip:{to}@{self.domain}"
-
-    async def _hops_for(self, uri: Uri, route: Sequence[str] = ()) -> tuple[Hop, ...]:
-        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, first of the route, or the URI itself.
-
-        Raises:
-            HostUnreachable: a name has no address that a leg of ours reaches.
-        """
-        if uri.maddr and not route:
-            return await self._resolve(uri)
-        host = uri.host.lower()
-        for pattern, proxy in self._domain2proxy.items():
-            if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
-                return await self._resolve(proxy)
-        if "*" in self._domain2proxy:
-            return await self._resolve(self._domain2proxy["*"])
-        proxy_or_route = uri_in(route[0]) if route and self._proxy is None else self._proxy
-        hops = await self._resolve(proxy_or_route or uri)
-        if self._keyring is not None and proxy_or_route is not None:
-            for hop in hops:
-                self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
-        return hops
-
-    def _names(self) -> Resolver:
-        if self._resolver is None:
-            self._resolver = Resolver(self._dnsresolv, random=Random())
-        return self._resolver
-
-    async def _resolve(self, uri: Uri) -> tuple[Hop, ...]:
-        """The hops of a URI, a name by DNS (RFC 3263), in the order in which they are to be tried."""
-        host = uri.maddr or uri.host
-        if is_address(host):
-            return (hop_of(str(uri)),)
-        reachable = tuple((leg.transport, ip_version(leg.host)) for leg in self.legs)
-        hops = await self._names().hops(uri, reachable)
-        self._node.worker.output.late.learn(host, hops)
-        for hop in hops:
-            self._node.worker.output.name(hop, host)
-        return hops
-
-    @property
-    def _silence(self) -> dict[str, Any]:
-        return {"inactivity_limit": self._node.config.rtp_timeout}
-
-    def _nowhere(self, host: str) -> Hop:
-        """The hop of a host without an address: what is sent there is lost at once, and told so."""
-        late = self._node.worker.output.late
-        if late.resolver is None and self._resolver is not None:
-            late.use(self._resolver)  # which knows already
-        return Hop(self.legs[0].transport, host, 5060)
-
-    def _leg(self, leg: int | str | None, hop: Hop) -> int:
-        """The index of the leg that a call uses (C2)."""
-        if leg is None:
-            return self._node.worker.factory.listener_for(hop)
-        for index, listener in enumerate(self.legs):
-            if leg == index or leg == str(listener):
-                return index
-        raise ConfigurationError(f"no leg is {leg!r}; there are {', '.join(map(str, self.legs))}")
 
     async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
         """Take media ports before a call, to be written into `sdp` and given as `media_lsocks` (C8).
@@ -460,7 +282,7 @@ class UserAgent:
         self,
         robot: Robot | None = None,
         *,
-        filter: "Callable[[str, Request], Any] | re.Pattern[str] | None" = None,  # noqa: A002 - the man page's name
+        filter: Filter = None,  # noqa: A002 - the man page's name
         cb_create: Callback = None,
         media: str | None = None,
         refuse_status: int = REFUSED,
@@ -481,40 +303,12 @@ class UserAgent:
         challenger = arrivals.challenger_of(self.domain or uri_in(self.from_).host, param)
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
-        wishes = self._silence | demand_wishes(CallParameters(**param))
+        wishes = {"inactivity_limit": self._node.config.rtp_timeout} | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
             wishes |= media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
         worker.factory.check_media(wishes, param.get("init_media"))
 
-        def on_call(call: Call, request: Request) -> None:
-            if filter is None:
-                welcome(call, request, True)
-            else:
-                sender = str(request.from_.uri)
-                call.decide(filter, sender, request, then=partial(welcome, call, request))
-
-        def welcome(call: Call, request: Request, wanted: Any) -> None:
-            if call.state is State.OVER:
-                return  # its caller has given up meanwhile
-            if not wanted:
-                call.reject(refuse_status)
-            elif cb_create is None:
-                take(call, request, True)
-            else:
-                call.decide(cb_create, call, request, then=partial(take, call, request))
-
-        def take(call: Call, request: Request, made: Any) -> None:
-            if call.state is State.OVER:
-                return
-            if not made:
-                call.reject(refuse_status)
-            elif callable(made):
-                call.receive_by(made)
-            elif robot is not None:
-                run(call, robot)
-            else:
-                notice_handlers.answer_invite(call, Incoming(request))
-
+        on_call = Reception(robot, filter, cb_create, refuse_status).on_call
         policy = dataclasses.replace(
             arrivals.policy, on_call=on_call, wishes=wishes, param=param, challenger=challenger
         )
@@ -566,93 +360,15 @@ class UserAgent:
             CallRejected: the registrar refused; its `response` can be `resp40x`. CallTimeout: it did not answer.
             HostUnreachable: it has no address. ConfigurationError: what was asked for cannot be.
         """
-        worker = self._node.worker
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        more = checked_pairs("headers", named, contacts=True)
-        for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
-            checked_text(what, text)
-        checked_seconds("expires", expires)
-        checked_callback("cb_final", cb_final)
-        uri = registrar or self.registrar
-        if not uri:
-            raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
-        uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
-        address = self._complete(from_) if from_ else self.from_
-        if not worker.slots.is_ours(address):
-            return 0
-        keyring = Keyring(auth) if auth is not None else self._keyring
-        if keyring is not None:
-            keyring.trust(uri_in(uri).host)
-        where = Uri.parse(uri)
-
-        async def bind() -> int:
-            try:
-                hops = await self._registrar_hops(where)
-            except HostUnreachable:
-                if cb_final is None:
-                    raise
-                invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=worker.actor_loop.spawn)
-                return 0
-            here = worker.addresses.toward(self._leg(leg, hops[0]), hops[0].host)
-            local = here.seen
-            own = contact or self._identity.contact or contact_at(uri_in(address).user or "", local)
-            settings = RegistrationSettings(
-                uri,
-                name_addr(address),
-                (own,),
-                local,
-                hops[0],
-                expires or 900,
-                retry=refresh,
-                credentials=keyring,
-                headers=self._identity.headers + more,
-                user_agent="sipswarm",
-                bound=here.bound,
-            )
-            places = registering.places_from(hops, local)
-            return await registering.register(
-                worker.actor_loop,
-                worker.registrations,
-                self._bound,
-                settings,
-                places,
-                expires=expires,
-                cb_final=cb_final,
-                challenge=resp40x,
-            )
-
-        host = self._proxy.host if self._proxy is not None else where.host
-        if cb_final is None or is_address(host):
-            return await bind()
-        worker.actor_loop.spawn(bind())  # DNS may take its time
-        return 0
-
-    async def _registrar_hops(self, registrar: Uri) -> tuple[Hop, ...]:
-        """Where REGISTER goes: the outgoing proxy, or the registrar itself."""
-        return await self._resolve(self._proxy if self._proxy is not None else registrar)
-
-    def _trust(self, *uris: str) -> None:
-        """Credentials may be given to the hosts of these URIs."""
-        if self._keyring is None:
-            return
-        for uri in uris:
-            if uri:
-                self._keyring.trust(uri_in(uri).host)
-
-
-def name_addr(address: str) -> str:
-    """A SIP URI, or a name-addr, as a name-addr."""
-    return address if "<" in address else f"<{address}>"
-
-
-def _keyring_for(auth: Auth, uri: Uri) -> Keyring:
-    """Credentials for the host of a URI only."""
-    keyring = Keyring(auth)
-    keyring.trust(uri.host)
-    return keyring
-
-
-def uri_in(text: str) -> Uri:
-    """The URI of a name-addr, of a SIP URI, or of one whose scheme was left out."""
-    inner = text.partition("<")[2].partition(">")[0] or text
-    return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
+        return await self._registering.register(
+            registrar or self.registrar,
+            contact=contact,
+            expires=expires,
+            refresh=refresh,
+            leg=leg,
+            from_=from_,
+            auth=auth,
+            challenge=resp40x,
+            cb_final=cb_final,
+            headers=headers,
+        )

@@ -127,6 +127,14 @@ class CallParameters:
         """The value of a key, known or not; None when it was never set."""
         return getattr(self, key, None) if key in KNOWN else self.__dict__.get(key)
 
+    def has(self, key: str) -> bool:
+        """Whether a key was set, to None as well."""
+        return key in self.__dict__
+
+    def take(self, key: str, default: Any = None) -> Any:
+        """Take out a key that is about placing a call, and no option of it."""
+        return self.__dict__.pop(key, default)
+
     def merged(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """What was set, with further arguments on top, as callbacks of `bye` and `cancel` get it."""
         return {**self.__dict__, **more}

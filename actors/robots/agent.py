@@ -65,7 +65,7 @@ class RobotAgent(UserAgent):
         Raises:
             ConfigurationError: no registrar is known, an address cannot be, or it is there already.
         """
-        address = self._complete(address)
+        address = self._who.complete(address)
         binding = Binding(
             address,
             self._registrar_of(registrar),
@@ -107,11 +107,11 @@ class RobotAgent(UserAgent):
         seconds = arrangement.keep(binding)
         if seconds is not None:
             return seconds
-        before = [actor for actor, _ in self._bound.values()]
+        before = self._registering.actors
         try:
             return await super().register(uri, contact=contact, expires=expires, refresh=refresh, **options)
         finally:
-            for actor, _ in self._bound.values():
+            for actor in self._registering.actors:
                 if actor not in before:
                     arrangement.add(binding, actor)
 
@@ -121,7 +121,7 @@ class RobotAgent(UserAgent):
         Raises:
             ConfigurationError: its name cannot be found.
         """
-        return await self._registrar_hops(Uri.parse(registrar))
+        return await self._routes.to_registrar(Uri.parse(registrar))
 
     async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
         """Where the registrars of an arrangement are; tries until all are found and reached by listeners of ours."""
@@ -136,7 +136,7 @@ class RobotAgent(UserAgent):
         hops = {}
         for registrar in {binding.registrar for binding in arrangement.wanted.values()}:
             hop = (await self.find(registrar))[0]
-            self._leg(None, hop)
+            self._routes.leg(None, hop)
             hops[registrar] = hop
         return hops
 

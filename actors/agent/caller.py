@@ -1,0 +1,111 @@
+"""Places the calls of a user agent: who calls, by which way, with which media (man page `invite`).
+
+What cannot be is refused before anything is sent: texts and headers first, then the host's name, then the media.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sipswarm.sipcore.message.fields import NameAddr
+from sipswarm.sipcore.message.uri import Uri
+
+from ..call_worker.call_factory import CallFactory, CallOrder
+from ..errors import HostUnreachable
+from ..handle import media_handlers
+from ..handle.call import Call
+from ..handle.demand import demand_wishes, given_description, media_wishes
+from ..handle.given_text import checked_text
+from ..handle.media_ports import convert
+from ..handle.parameters import CallParameters
+from ..transport.local_addresses import LocalAddresses
+from .own_identity import OwnIdentity, keyring_for, name_addr, resolved
+from .placing import Placing
+from .routes import Routes
+
+
+class Caller:
+    """One per user agent.
+
+    service_route: the route that a registrar wants the calls of an address to take (RFC 3608).
+    """
+
+    def __init__(self, who: OwnIdentity, routes: Routes, service_route: Callable[[str], tuple[str, ...]]) -> None:
+        self._who = who
+        self._routes = routes
+        self._service_route = service_route
+
+    def begin(self, factory: CallFactory, addresses: LocalAddresses, rtp_timeout: float) -> None:
+        """The node runs. rtp_timeout: as in its configuration."""
+        self._factory = factory
+        self._addresses = addresses
+        self._rtp_timeout = rtp_timeout
+
+    async def place(
+        self, to: str | Mapping[str, Any], parameters: CallParameters, placing: Placing, call: Call | None = None
+    ) -> Call:
+        """As `UserAgent.invite`; with `call` that of `Call(ua, to, …)`, whose first INVITE this is."""
+        who, routes, factory = self._who, self._routes, self._factory
+        identity, context_id = who.usual, ""
+        if isinstance(to, Mapping):
+            identity, context_id = who.in_context(to), to.get("callid", "")
+            to = str(to["to"])
+        checked_text("to", to)
+        headers = parameters.header_pairs()
+        given_id = parameters.take("call_id", context_id)
+        call_id = given_id if call is None else call.call_id
+        target = who.complete(to)
+        uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
+        if not identity.route and identity.from_ == who.from_:
+            identity = identity._replace(route=self._service_route(name_addr(who.from_)))
+        auth = parameters.take("auth")
+        if auth is not None:
+            identity = identity._replace(credentials=keyring_for(auth, uri))
+        own_hop = parameters.take("hop")
+        try:
+            hop, *spare = (own_hop,) if own_hop is not None else await routes.of(uri, identity.route)
+        except HostUnreachable as error:
+            if parameters.cb_final is None:
+                raise
+            hop, spare = routes.nowhere(error.host), []
+            parameters.update({"leg": parameters.leg or 0})
+        who.trust(target)
+        identity = resolved(identity, hop)
+        media = parameters.take("media", None if parameters.has("init_media") else placing.media)
+        checked_text("call_id", call_id)
+        convert(factory.media_leases, parameters)
+        parameters.update({"ring_time": parameters.ring_time or placing.ring_time})
+        if media is None and parameters.init_media is None:
+            parameters.update({"init_media": media_handlers.echo()})
+        listener = routes.leg(parameters.leg, hop)
+        wishes = media_wishes(media, self._rtp_timeout) if media is not None else {}
+        wishes = {"inactivity_limit": self._rtp_timeout, **demand_wishes(parameters), **wishes}
+        factory.check_media(wishes, parameters.init_media)
+        demand = factory.demand_for(self._addresses.toward(listener, hop.host), **wishes)
+        if placing.before_placed is not None:
+            placing.before_placed()
+        order = CallOrder(
+            target,
+            hop,
+            identity,
+            demand,
+            spare=spare,
+            headers=headers,
+            ring_time=parameters.ring_time,
+            scenario=placing.scenario,
+            call_id=call_id,
+            param=parameters,
+            listener=listener,
+            given=given_description(parameters),
+            call=call,
+        )
+        call = factory.outgoing(order)
+        if placing.on_placed is not None:
+            placing.on_placed(call)
+        if parameters.cb_final is None:
+            try:
+                await call.established()
+            except asyncio.CancelledError:
+                call.hang_up()  # nobody has its handle
+                raise
+        return call

@@ -1,0 +1,59 @@
+"""How a user agent takes calls that come in: filter, `cb_create`, then a robot or `cb_invite` (man page `listen`)."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sipswarm.sipcore.message.messages import Request
+
+from ..call.notices import Incoming
+from ..call.state import State
+from ..handle import notice_handlers
+from ..handle.call import Call
+from ..handle.robot_runs import Robot, run
+from ..runtime.callbacks import Callback
+
+Filter = Callable[[str, Request], Any] | re.Pattern[str] | None
+
+
+class Reception:
+    """What one `listen` says; arguments as there."""
+
+    __slots__ = ("_cb_create", "_filter", "_refuse_status", "_robot")
+
+    def __init__(self, robot: Robot | None, chosen: Filter, cb_create: Callback, refuse_status: int) -> None:
+        self._robot = robot
+        self._filter = chosen
+        self._cb_create = cb_create
+        self._refuse_status = refuse_status
+
+    def on_call(self, call: Call, request: Request) -> None:
+        """A call came in."""
+        if self._filter is None:
+            self._welcome(call, request, True)
+        else:
+            sender = str(request.from_.uri)
+            call.decide(self._filter, sender, request, then=partial(self._welcome, call, request))
+
+    def _welcome(self, call: Call, request: Request, wanted: Any) -> None:
+        if call.state is State.OVER:
+            return  # its caller has given up meanwhile
+        if not wanted:
+            call.reject(self._refuse_status)
+        elif self._cb_create is None:
+            self._take(call, request, True)
+        else:
+            call.decide(self._cb_create, call, request, then=partial(self._take, call, request))
+
+    def _take(self, call: Call, request: Request, made: Any) -> None:
+        if call.state is State.OVER:
+            return
+        if not made:
+            call.reject(self._refuse_status)
+        elif callable(made):
+            call.receive_by(made)
+        elif self._robot is not None:
+            run(call, self._robot)
+        else:
+            notice_handlers.answer_invite(call, Incoming(request))
