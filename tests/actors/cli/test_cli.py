@@ -40,7 +40,16 @@ from sipswarm.actors.cli.values import (
     SipUri,
 )
 from sipswarm.actors.cli.verdict import result_lines, say_result
-from sipswarm.actors.config import AccountConfig, Listener, LoadConfig, NodeConfig, NodeSettings, ProcessOrder
+from sipswarm.actors.config import (
+    AccountConfig,
+    AnswerConfig,
+    Listener,
+    LoadConfig,
+    NodeConfig,
+    NodeSettings,
+    ProcessOrder,
+    RobotConfig,
+)
 from sipswarm.actors.counting.table import METRICS
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.report import Ending, Report
@@ -215,17 +224,16 @@ def test_fleet_options_become_the_configuration_of_a_node() -> None:
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
 
 
-def every_option() -> dict[str, list[str]]:
-    """Each option that the records of a node declare, in a value other than its default."""
-    return {
+DECLARED: dict[type[Any], dict[str, list[str]]] = {
+    NodeSettings: {
         "--rtp-ports": ["30000-30010"],
         "--strict": [],
         "--sip-trace": ["all.pcap"],
         "--advertise": ["203.0.113.5"],
         "--from": ["sip:a@example.org"],
         "--proxy": ["192.0.2.1"],
-        "--auth-user": ["bob"],
-        "--auth-password-file": ["password"],
+        "--auth-user": ["bob", "--auth-password-file", "password"],
+        "--auth-password-file": ["password", "--auth-user", "bob"],
         "--header": ["X-Test: 1"],
         "--codec": ["pcma"],
         "--srtp": ["optional"],
@@ -238,34 +246,82 @@ def every_option() -> dict[str, list[str]]:
         "--any-source": [],
         "--hang-timeout": ["8s"],
         "--max-calls": ["9"],
-    }
+    },
+    LoadConfig: {
+        "--rate": ["3"],
+        "--arrival": ["poisson"],
+        "--ramp": ["1:2/3s"],
+        "--calls": ["7"],
+        "--duration": ["5s"],
+        "--max-concurrent": ["4"],
+        "--hold": ["2s"],
+        "--media": ["echo"],
+        "--dtmf": ["12"],
+        "--expect-dtmf": ["="],
+        "--scenario": ["a.py"],
+        "--run-time": ["9s"],
+        "--data": ["a.csv"],
+        "--expect-media": [],
+        "--media-share": ["0.5"],
+        "--expect-audio": [],
+        "--expect-mos": ["3.5"],
+        "--expect-code": ["486"],
+        "--ring-time": ["6s"],
+        "--seed": ["2"],
+        "--shard": ["2/3"],
+    },
+    AnswerConfig: {
+        "--media": ["ivr"],
+        "--ring-time": ["1s"],
+        "--status": ["486"],
+        "--dtmf-echo": [],
+        "--hangup-after": ["3s"],
+    },
+    RobotConfig: {"--media": ["echo"]},
+}
+"""For each record that goes to the processes, its options, each with a value other than its default."""
+ARGUMENTS: dict[type[Any], str] = {LoadConfig: "target", RobotConfig: "file"}
 
 
-def test_every_declared_option_of_a_node_comes_to_its_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def in_node(record: Any) -> NodeConfig:
+    """A node with these settings, or with this for its application."""
+    listener = (Listener("udp", "127.0.0.1", 0),)
+    match record:
+        case NodeSettings():
+            return NodeConfig.of(record, listener)
+        case LoadConfig():
+            return NodeConfig.of(NodeSettings(), listener, load=record)
+        case AnswerConfig():
+            return NodeConfig.of(NodeSettings(), listener, answer=record)
+    return NodeConfig.of(NodeSettings(), listener, robot=record)
+
+
+@pytest.mark.parametrize("kind", DECLARED, ids=lambda kind: kind.__name__)
+def test_every_declared_option_comes_to_the_processes(
+    kind: type[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the declaration to the record that a process reads back, each by itself: no place in between names one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "password").write_text("secret\n")
     (tmp_path / "password").chmod(0o600)
-    got: list[NodeSettings] = []
+    got: list[Any] = []
 
-    @click.command()
-    @options(NodeSettings)
-    def verb(settings: NodeSettings) -> int:
-        got.append(settings)
+    def verb(record: Any) -> int:
+        got.append(record)
         return 0
 
-    assert {max(each.opts, key=len) for each in verb.params} == every_option().keys()
-    verb.main([], standalone_mode=False)
-    listener = (Listener("udp", "127.0.0.1", 0),)
-    for name, value in every_option().items():
-        both = {"--auth-user": ["--auth-password-file", "password"], "--auth-password-file": ["--auth-user", "bob"]}
-        verb.main([name, *value, *both.get(name, [])], standalone_mode=False)
-        order = ProcessOrder("call", 1, 2, (3,), NodeConfig.of(got[-1], listener))
-        back = ProcessOrder.from_line(order.to_line())
-        assert back == order
-        assert back.config != NodeConfig.of(got[0], listener), name
+    given = options(kind)(verb)
+    argument = ARGUMENTS.get(kind)
+    command = click.command()(click.argument(argument)(given) if argument else given)
+    names = {max(each.opts, key=len) for each in command.params if isinstance(each, click.Option)}
+    assert names == DECLARED[kind].keys()
+    own = ["sip:a@127.0.0.1"] if argument else []
+    command.main(own, standalone_mode=False)
+    for name, value in DECLARED[kind].items():
+        command.main([*own, name, *value], standalone_mode=False)
+        assert got[-1] != got[0], name
+        order = ProcessOrder("call", 1, 2, (3,), in_node(got[-1]))
+        assert ProcessOrder.from_line(order.to_line()) == order
 
 
 # ---- profiles
