@@ -5,8 +5,8 @@ from typing import Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.tokens import Tokens
-from sipswarm.sipcore.session.failover import FailoverSession, Place
 from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.redirection import Place
 from sipswarm.sipcore.session.session_config import SessionConfig
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 
@@ -105,7 +105,7 @@ class SessionConfigs:
             other = self._output.addresses.following(local, hop)
             if other is not None and (":" in hop.host) == (":" in first.host):
                 places.append(Place(hop, self.of(other, identity, ring, to)))
-        return FailoverSession.toward(tokens, to, places, call_id=call_id)
+        return InviteSession.toward(tokens, to, places, call_id=call_id)
 
 
 def _secured(contact: str) -> str:

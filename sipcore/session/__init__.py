@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .dialog import Dialog
     from .events import By, Cause
-    from .failover import FailoverSession, Place
     from .invite_session import InviteSession
+    from .redirection import Place
     from .session_config import SessionConfig
 
 __all__ = [
     "By",
     "Cause",
     "Dialog",
-    "FailoverSession",
     "InviteSession",
     "Place",
     "SessionConfig",
@@ -24,9 +23,8 @@ _HOMES = {
     "By": "events",
     "Cause": "events",
     "Dialog": "dialog",
-    "FailoverSession": "failover",
     "InviteSession": "invite_session",
-    "Place": "failover",
+    "Place": "redirection",
     "SessionConfig": "session_config",
 }
 

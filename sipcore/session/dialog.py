@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, final
 
 from ..errors import LocalProtocolError, ParseError
+from ..leniency import Leniency
 from ..message.fields import NameAddr
 from ..message.grammar import split_values
 from ..message.headers import value_of
@@ -211,7 +212,8 @@ class Dialog:
             routes = response.headers.values("Record-Route") if "record-route" in response.headers.keys else ()
             self.route_set = tuple(reversed(routes))
             self._head = ""
-        self.refresh_target(response)
+        if not self.refresh_target(response):
+            response.headers.note(Leniency.NO_CONTACT)
 
     def name_peer(self, response: Response) -> None:
         """Take the tag that a 2xx gives to a dialog whose 1xx had none (RFC 3261 12.1.2: a null tag)."""
@@ -219,12 +221,13 @@ class Dialog:
         self.remote_tag = response.to_tag or ""
         self._head = ""
 
-    def refresh_target(self, message: Message) -> None:
-        """Take the Contact of a target refresh request or its 2xx (RFC 3261 12.2.1.2, 12.2.2)."""
+    def refresh_target(self, message: Message) -> bool:
+        """Take the Contact of a target refresh request or its 2xx; False without one (RFC 3261 12.2.1.2, 12.2.2)."""
         target = contact_uri(message)
         if target and target != self.remote_target:
             self.remote_target = target
             self._head = ""
+        return target != ""
 
     def write(self, method: str, number: int, via: str, extra: str, body: bytes = b"", content_type: str = "") -> bytes:
         """Write a request of the dialog (RFC 3261 12.2.1.1).

@@ -1,78 +1,81 @@
-"""FailoverSession: a call whose INVITE may go to several places in turn (RFC 3263 section 4.3).
+"""Failover: where an INVITE that failed goes next (RFC 3263 section 4.3, RFC 3261 8.1.3.4).
 
-The next one is tried, with a new branch, when the one before does not answer, cannot be reached, or says 503, as long
-as nobody has answered with a dialog. Where the places are is not known here.
+First the further places of its callee, when the one before does not answer, cannot be reached, or says 503, as long as
+nobody has answered with a dialog; then the targets that 3xx have named. Each goes out with a new branch. Where the
+places are is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, final
+from typing import final
 
-from ..message.hop import Hop
 from ..message.messages import Response
-from ..message.tokens import Tokens
 from ..transaction.repeats import NEVER
-from .invite_session import InviteSession
-from .outgoing_invite import CancelState, OutgoingInvite
-from .redirection import Target
-from .session_config import SessionConfig
-
-
-class Place(NamedTuple):
-    """One place to try."""
-
-    hop: Hop
-    config: SessionConfig
-    """For requests that leave by this way: its Via and Contact."""
+from .events import Redirected
+from .invite_uac import InviteUac
+from .invites import OutgoingInvite
+from .open_requests import ClientRequest, FinalHandler
+from .redirection import Place, with_targets
+from .session_core import SessionCore
 
 
 @final
-class FailoverSession(InviteSession):
-    """An outgoing call; make it with `toward`."""
+class Failover(FinalHandler):
+    """What sends the first INVITE of a call elsewhere. Arguments: `core` of the call; `uac`, which sends INVITEs."""
 
-    __slots__ = ("_places",)
+    __slots__ = ("_core", "_uac", "places")
 
-    _places: list[Place]
+    def __init__(self, core: SessionCore, uac: InviteUac) -> None:
+        self._core = core
+        self._uac = uac
+        self.places: Sequence[Place] = ()
+        """Further places of the callee, the next one first."""
 
-    @classmethod
-    def toward(cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str) -> FailoverSession:
-        """Prepare a call to somebody who may be found at several places, the best first; as `outgoing`."""
-        first, *rest = places
-        session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
-        assert isinstance(session, FailoverSession)
-        session._places = rest
-        return session
+    def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
+        """Silence, a failed transport or a failure: the next place or target, if there is one.
 
-    def _try_again(self, client: OutgoingInvite, response: Response, now: float) -> bool:
-        """Beyond the usual reasons: 503 sends it to the next place (RFC 3263 4.3, RFC 3261 21.5.4)."""
-        if response.status == 503 and self._go_on(client, now):
-            return True
-        return super()._try_again(client, response, now)
-
-    def _on_no_invite_response(self, client: OutgoingInvite, status: int, now: float) -> None:
-        """Silence or a failed transport: the next place, if there is one."""
-        if not self._go_on(client, now):
-            super()._on_no_invite_response(client, status, now)
-
-    def _enter(self, target: Target) -> None:
-        """Another target: the places of the one before are not its places."""
-        super()._enter(target)
-        self._places = []
-
-    def _go_on(self, client: OutgoingInvite, now: float) -> bool:
-        """Send the INVITE to the next place; False when there is none or the INVITE is not to be sent again."""
-        done = client.final or client.reinvite or client.cancel is not CancelState.NONE or any(client.forks)
-        if done or not self._places:
+        A failure of one target leads to the next; a 6xx speaks for all of them (RFC 3261 8.1.3.4, 16.7 step 5).
+        """
+        if not isinstance(client, OutgoingInvite) or client.reinvite:
             return False
-        self._end_exchange(client)
-        place = self._places.pop(0)
+        if (response is None or status == 503) and self._try_next_place(client, now):
+            return True
+        if response is not None and status < 400 and client.redirects < self._core.config.redirects:
+            client.targets = with_targets(client.targets, response, client.visited, self._core.config)
+        return status < 600 and self._try_next_target(client, now)
+
+    def _try_next_place(self, client: OutgoingInvite, now: float) -> bool:
+        """Send the INVITE to the next place; False when there is none, or a dialog has begun at this one."""
+        if not self.places or any(client.forks):
+            return False
+        client.end_exchange()
+        place, *rest = self.places
+        self.places = tuple(rest)
         again = client.again()
         again.repeats = NEVER
-        again.hop = self._hop = place.hop
-        if self._domain == self._home:
-            self._domain = place.hop.host
-        self._home = place.hop.host
-        self.config = place.config
-        self._send_invite(again, now)
+        again.hop = place.hop
+        self._core.redirect_to(place.hop, place.config)
+        self._uac.send_invite(again, now)
+        return True
+
+    def _try_next_target(self, client: OutgoingInvite, now: float) -> bool:
+        """Call the next target that a 3xx has named; False when there is none or the policy forbids it."""
+        core = self._core
+        if not client.targets or client.redirects >= core.config.redirects:
+            return False
+        client.end_exchange()
+        again = client.again()
+        target, *rest = client.targets
+        again.targets = tuple(rest)
+        again.redirects += 1
+        again.visited = (*client.visited, target.named)
+        again.uri = target.uri
+        again.hop = target.hop
+        again.embedded = target.lines
+        again.repeats = NEVER
+        core.hop = target.hop
+        self.places = ()  # those of the callee before
+        core.events.append(Redirected(target.uri, target.response))
+        self._uac.send_invite(again, now)
         return True

@@ -1,31 +1,44 @@
 """InviteSession: one call from its first INVITE to its last timer, caller or called side (RFC 3261 and extensions).
 
-The face of the engine: commands and messages in with the time, messages and events out at `drain`. Its layers,
-lowest first: `transaction_user` (transactions), `invite_uac` and `invite_uas` (INVITE), `in_dialog` (all other
-requests), `renegotiation` (re-INVITE, session timer), `refer_usage` (REFER, Replaces). Opens no socket, reads no clock,
-resolves no name, and never looks into a session description.
+The face of the engine: commands and messages in with the time, messages and events out at `drain`. It has parts that
+work on one `SessionCore`, put together by `session_parts`. A command goes to the part that owns what it changes; a
+request goes to `incoming_requests`, a response to `session_parts`, which hand them to a part; a timer goes to all.
+
+| part | owns |
+|---|---|
+| `session_core` | what several parts use: configuration, state, dialog, events, open INVITEs, the session timer |
+| `open_requests` | transactions of both sides, and what is to be sent |
+| `request_sender` | credentials that were learnt; writes requests of the dialog |
+| `in_dialog` | BYE, UPDATE and all other requests; whether the end was told, and the BYE that waits |
+| `invite_uac`, `failover` | INVITEs of ours with their forks, and where a failed one goes next |
+| `invite_uas` | INVITEs of the peer |
+| `renegotiation` | re-INVITEs that wait, and the refreshing of the session |
+| `refer_usage` | the subscriptions of transfers |
+
+A part never holds what made it, so that a call leaves no cycle to the garbage collector. No part opens a socket, reads
+a clock, resolves a name, or looks into a session description.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
+from typing import final
 
-from ..errors import LocalProtocolError, ParseError
+from ..auth.digest import CredentialsLookup
+from ..errors import ParseError
 from ..leniency import Leniency
+from ..message.fields import Replaces
 from ..message.header_lines import HeaderPairs
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..message.tokens import Tokens
-from ..message.uri import Uri
-from ..transaction.reply import Reply
-from ..transaction.server_transaction import transaction_key
-from .dialog import Dialog, domain_of, hop_of, uri_of
-from .events import By, Cause, Failed
-from .invite_uac import SDP
-from .outgoing_invite import CancelState, OutgoingInvite
-from .refer import plain_uri
-from .refer_usage import TransferSide
+from .dialog import Dialog
+from .events import By, Cause, Event
+from .redirection import Place, callee_of
 from .session_config import Reliability, SessionConfig
+from .session_core import OVER, SDP, SessionCore
+from .session_parts import SessionParts
 from .session_state import SessionInput, SessionState
 
 __all__ = [
@@ -39,10 +52,15 @@ __all__ = [
 ]
 
 
-class InviteSession(TransferSide):
-    """One call. Make it with `outgoing` or `incoming`."""
+@final
+class InviteSession:
+    """One call. Make it with `outgoing`, `toward` or `incoming`."""
 
-    __slots__ = ()
+    __slots__ = ("core", "parts")
+
+    def __init__(self, core: SessionCore, from_: str = "", to: str = "", uri: str = "") -> None:
+        self.core = core
+        self.parts = SessionParts(core, from_, to, uri)
 
     @classmethod
     def outgoing(
@@ -61,30 +79,19 @@ class InviteSession(TransferSide):
         or taken from the configuration; `hop` where the INVITE goes, else outgoing proxy, first preloaded
         route, or the URI itself. Raises ParseError for a `to` that cannot be called.
         """
-        start = to.find("<")
-        uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
-        if "?" in uri or ";method=" in uri:
-            # 19.1.1: neither To nor Request-URI holds headers or a method.
-            uri = plain_uri(Uri.parse(uri))
-            to = uri
-            start = -1
-        if hop is None:
-            first = uri_of(config.route[0]) if config.route else uri
-            hop = config.outgoing_proxy or hop_of(first, config.local.transport)
+        to, uri, hop, domain = callee_of(to, config, hop)
+        core = SessionCore(config, tokens, call_id or tokens.call_id(), tokens.tag(), hop, is_caller=True)
+        core.home = hop.host
+        core.domain = domain
         sender = from_ or config.from_
-        session = cls(
-            config,
-            tokens,
-            call_id or tokens.call_id(),
-            tokens.tag(),
-            sender if "<" in sender else f"<{sender}>",
-            to if start >= 0 else f"<{to}>",
-            uri,
-            hop,
-            is_caller=True,
-        )
-        session._home = hop.host
-        session._domain = hop.host if config.outgoing_proxy or config.route else domain_of(uri)
+        return cls(core, sender if "<" in sender else f"<{sender}>", to, uri)
+
+    @classmethod
+    def toward(cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str) -> InviteSession:
+        """Prepare a call to somebody who may be found at several places, the best first; as `outgoing`."""
+        first, *rest = places
+        session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
+        session.parts.failover.places = rest
         return session
 
     @classmethod
@@ -103,39 +110,14 @@ class InviteSession(TransferSide):
         Arguments: the INVITE without To tag; `source` where it came from; `now` in seconds; `flow` the number
         of the inbound connection, 0 for none. Raises ParseError when it is not fit to start a call.
         """
-        tag = tokens.tag()
-        reply = Reply(request, source, flow, tag)
-        dialog = Dialog.of_request(request, reply.local, tag, config.max_forwards)
-        session = cls(config, tokens, request.call_id, tag, "", "", "", source, is_caller=False)
+        core = SessionCore(config, tokens, request.call_id, tokens.tag(), source, is_caller=False)
+        session = cls(core)
+        session.parts.requests.begin(request, source, flow, now)
         if "contact" not in request.headers.keys:
             request.headers.note(Leniency.NO_CONTACT)
-        session.dialog = dialog
-        session.flow = flow
-        refusal = session._screen(request)
-        session._move(SessionInput.INVITED)
-        if refusal is not None:
-            server = session._open_server(request, transaction_key(request), reply, now)
-            session._respond(server, refusal[0], now, extra=refusal[1])
-            session._finish_called(Cause.REJECTED, By.LOCAL, None)
-            return session
-        session._take_invite(request, transaction_key(request), reply, dialog, now, reinvite=False)
         return session
 
-    # Commands beyond those of the layers
-
-    def hang_up(self, now: float, headers: HeaderPairs = (), *, status: int = 480) -> None:
-        """End the call by what its state asks for: CANCEL, a refusal with `status`, or BYE; harmless when over."""
-        state = self.state
-        if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
-            self.cancel(now, headers)
-        elif state is SessionState.RINGING:
-            if self._incoming is not None:
-                self._incoming.held = None  # a 2xx that still waits for a PRACK is not sent
-            self.reject(now, status, headers=headers)
-        elif state is SessionState.ACCEPTED or state is SessionState.CONFIRMED:
-            self.bye(now, headers)
-
-    # What comes in
+    # What comes in and goes out
 
     def receive(self, message: Request | Response, source: Hop, now: float, flow: int = 0) -> None:
         """Take a message of this call.
@@ -143,145 +125,420 @@ class InviteSession(TransferSide):
         Arguments: the message; `source` where it came from; `now` in seconds; `flow` the number of the inbound
         connection, 0 for none. What is malformed in it is answered 400, or ignored in a response.
         """
-        if isinstance(message, Response):
-            try:
-                self._receive_response(message, source, now)
-            except ParseError:
-                self.ignored += 1
-        else:
-            try:
-                self._receive_request(message, source, flow, now)
-            except ParseError as error:
-                self._refuse_malformed(message, error, now)
-        if self._queued:
-            self._pump(now)
+        parts = self.parts
+        try:
+            if isinstance(message, Response):
+                parts.take_response(message, source.host, now)
+            else:
+                (parts.made_requests or parts.requests).take(message, source, flow, now)
+        except ParseError as error:
+            if isinstance(message, Response):
+                self.core.requests.ignored += 1
+            else:
+                parts.requests.refuse_malformed(message, error, now)
+        renegotiation = parts.made_renegotiation
+        if renegotiation is not None and renegotiation.queued:
+            renegotiation.pump(now)
+
+    def drain(self) -> tuple[list[Transmit], list[Event]]:
+        """Hand out, and forget, what is to be sent and what has happened since the last time."""
+        core = self.core
+        requests = core.requests
+        out = (requests.transmits, core.events)
+        requests.transmits = []
+        core.events = []
+        return out
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`, in seconds; call it at `deadline`, being late does no harm."""
-        self._handle_transactions(now)
-        self._handle_called(now)
-        invite = self._invite
-        if invite is not None and invite.ring_at <= now:
-            self._on_ring_timeout(invite, now)
-        if self._timer is not None:
-            self._handle_refresh(now)
-        if self._backing_off:
-            self._handle_back_off(now)
-        if self._transferring or self._transferred:
-            self._handle_transfers(now)
-        if self._queued:
-            self._pump(now)
-
-    def _on_ring_timeout(self, client: OutgoingInvite, now: float) -> None:
-        """The ring timeout passed: give the INVITE up, and let our user go.
-
-        A CANCEL that could be sent has T1 for its effect, so that the failure carries the 487. Without a 1xx no CANCEL
-        may go (RFC 3261 9.1). Then the call ends here for our user; the transaction goes on until timer B, or until a
-        late response, which gets its CANCEL, or its ACK and BYE.
-        """
-        if self._cancel(now, Cause.NO_ANSWER) and client.cancel is CancelState.SENT and not client.reinvite:
-            client.ring_at = now + self.config.timers.t1
-            return
-        client.ring_at = inf
-        if not client.reinvite and not self._told:
-            self._events.append(Failed(408, "Request Timeout", None, Cause.NO_ANSWER, False))
-            self._tell_end(Cause.NO_ANSWER, By.EXPIRED, None)
+        parts = self.parts
+        parts.run_timers(now)
+        self.core.requests.handle_servers(now)
+        parts.uas.handle_timer(now)
+        parts.uac.handle_timer(now)
+        if self.core.timer is not None or parts.made_renegotiation is not None:
+            parts.renegotiation.handle_timer(now)
+        if parts.made_refer is not None:
+            parts.made_refer.handle_timer(now)
 
     def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
         """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 17.1.4).
 
         Arguments: `branch` of a request of ours; `hop` as in Transmit.
         """
-        for client in self._clients[:]:
+        parts = self.parts
+        for client in self.core.requests.clients[:]:
             if client.transaction.branch == branch or client.hop == hop:
-                self._carry_out(client, client.transaction.transport_failed(now), now)
-        dialog = self.dialog
-        if not branch or dialog is None or self.state is not SessionState.CONFIRMED:
-            return
-        mark = f";branch={branch};".encode()
-        for client in self._clients:
-            if isinstance(client, OutgoingInvite):
-                ack = client.acks.get(dialog.remote_tag)
-                if ack is not None and mark in ack.data:
-                    # The peer will take its 2xx for lost, however often it comes, and hang up (13.3.1.4, 14.2).
-                    self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
-                    return
+                parts.fail(client, now)
+        if branch:
+            parts.uac.ack_failed(branch, now)
 
     def success_failed(self, now: float) -> None:
         """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
-        for incoming in self._accepted[:]:
-            if not incoming.reinvite:
-                self._accepted.remove(incoming)
-                incoming.success = None
-                self._end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
+        self.parts.uas.success_failed(now)
+
+    # Commands of the caller
+
+    def invite(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Send the INVITE that sets the call up; see `InviteUac.invite`."""
+        return self.parts.uac.invite(now, description, headers=headers, content_type=content_type)
+
+    def authorize(self, challenge: Response | None, credentials: CredentialsLookup) -> bool:
+        """Take other credentials; see `RequestSender.authorize`."""
+        parts = self.parts
+        return parts.sender.authorize(challenge, credentials, parts.uac.challenger)
+
+    def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
+        """Give up the pending INVITE or re-INVITE; see `InviteUac.cancel`."""
+        return self.parts.renegotiation.cancel(now, headers)
+
+    def ack(self, now: float, description: bytes | None, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
+        """Answer the offer of a 2xx in its ACK; see `InviteUac.ack`."""
+        self.parts.uac.ack(now, description, headers=headers, content_type=content_type)
+
+    def prack(
+        self,
+        now: float,
+        description: bytes,
+        *,
+        fork: int | None = None,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Answer the offer of a reliable 1xx in its PRACK; see `InviteUac.prack`."""
+        return self.parts.uac.prack(now, description, fork=fork, headers=headers, content_type=content_type)
+
+    # Commands of the called side
+
+    def ring(
+        self,
+        now: float,
+        status: int = 180,
+        description: bytes | None = None,
+        *,
+        reliable: bool = False,
+        reason: str = "",
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> None:
+        """Send a 101-199 to the INVITE that waits; see `InviteUas.ring`."""
+        self.parts.uas.ring(
+            now, status, description, reliable=reliable, reason=reason, headers=headers, content_type=content_type
+        )
+
+    def accept(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+        status: int = 200,
+    ) -> None:
+        """Answer the INVITE or re-INVITE that waits with 2xx; see `InviteUas.accept`."""
+        self.parts.uas.accept(now, description, headers=headers, content_type=content_type, status=status)
+
+    def reject(self, now: float, status: int = 486, reason: str = "", *, headers: HeaderPairs = ()) -> None:
+        """Refuse the INVITE or re-INVITE that waits with 300-699; see `InviteUas.reject`."""
+        self.parts.uas.reject(now, status, reason, headers=headers)
+
+    # Commands within the dialog
+
+    def bye(self, now: float, headers: HeaderPairs = ()) -> int:
+        """Hang up an established call; see `InDialog.bye`."""
+        return self.parts.in_dialog.bye(now, headers)
+
+    def request(
+        self,
+        now: float,
+        method: str,
+        body: bytes = b"",
+        content_type: str = "",
+        *,
+        headers: HeaderPairs = (),
+    ) -> int:
+        """Send any other request within the dialog; see `InDialog.request`."""
+        return self.parts.in_dialog.request(now, method, body, content_type, headers=headers)
+
+    def update(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Send an UPDATE, with an offer or as a mere refresh; see `InDialog.update`."""
+        return self.parts.in_dialog.update(now, description, headers=headers, content_type=content_type)
+
+    def reinvite(
+        self,
+        now: float,
+        description: bytes | None = None,
+        *,
+        headers: HeaderPairs = (),
+        content_type: str = SDP,
+    ) -> int:
+        """Change the session by a re-INVITE; see `Renegotiation.reinvite`."""
+        return self.parts.renegotiation.reinvite(now, description, headers=headers, content_type=content_type)
+
+    def respond(
+        self,
+        now: float,
+        request_id: int,
+        status: int,
+        reason: str = "",
+        *,
+        headers: HeaderPairs = (),
+        body: bytes = b"",
+        content_type: str = "",
+    ) -> None:
+        """Answer a request of the peer that waits; see `InDialog.respond`."""
+        self.parts.in_dialog.respond(
+            now, request_id, status, reason, headers=headers, body=body, content_type=content_type
+        )
+
+    # Commands that end the call
+
+    def hang_up(self, now: float, headers: HeaderPairs = (), *, status: int = 480) -> None:
+        """End the call by what its state asks for: CANCEL, a refusal with `status`, or BYE; harmless when over."""
+        core = self.core
+        state = core.state
+        if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
+            self.cancel(now, headers)
+        elif state is SessionState.RINGING:
+            if core.incoming is not None:
+                core.incoming.held = None  # a 2xx that still waits for a PRACK is not sent
+            self.reject(now, status, headers=headers)
+        elif state is SessionState.ACCEPTED or state is SessionState.CONFIRMED:
+            self.bye(now, headers)
+
+    def give_way(self, now: float) -> None:
+        """End the call because another has replaced it: BYE, or CANCEL for one that is early (RFC 3891 section 3)."""
+        parts = self.parts
+        state = self.core.state
+        if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
+            parts.uac.cancel_for(now, Cause.REPLACED)
+        elif state is SessionState.CONFIRMED:
+            parts.in_dialog.end_by_bye(Cause.REPLACED, By.LOCAL, None, now)
+        elif state is SessionState.ACCEPTED:
+            self.core.command(SessionInput.BYE, "giving way")
+            parts.in_dialog.held = ""
+            parts.in_dialog.report(Cause.REPLACED, By.LOCAL, None)
+
+    # Transfers
+
+    def refer(
+        self,
+        now: float,
+        target: str,
+        *,
+        replaces: Replaces | None = None,
+        referred_by: str = "",
+        notify: bool = True,
+        headers: HeaderPairs = (),
+    ) -> int:
+        """Ask the peer to call somebody else; see `ReferUsage.refer`."""
+        return self.parts.refer.refer(
+            now, target, replaces=replaces, referred_by=referred_by, notify=notify, headers=headers
+        )
+
+    def accept_transfer(self, now: float, request_id: int) -> None:
+        """Answer a REFER with 202 and report 100; see `ReferUsage.accept_transfer`."""
+        self.parts.refer.accept_transfer(now, request_id)
+
+    def notify_transfer(self, now: float, request_id: int, status: int, reason: str = "") -> bool:
+        """Report how the call to the transfer target goes; see `ReferUsage.notify_transfer`."""
+        return self.parts.refer.notify_transfer(now, request_id, status, reason)
+
+    def replaces_of(self) -> Replaces | None:
+        """How another call names this one in Replaces (RFC 3891 6.1), tags as the peer knows them."""
+        return self.parts.refer.replaces_of()
+
+    def may_be_replaced(self, replaces: Replaces) -> int:
+        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
+        return self.parts.refer.may_be_replaced(replaces)
 
     # What can be read
 
-    def knows(self, request: Request) -> bool:
-        """Whether a request is the repetition of one that came before (RFC 3261 17.2.3)."""
-        return self._server_of(transaction_key(request)) is not None
+    @property
+    def config(self) -> SessionConfig:
+        """The configuration of the call, by the way that it has taken."""
+        return self.core.config
+
+    @config.setter
+    def config(self, config: SessionConfig) -> None:
+        self.core.use(config)
 
     @property
-    def deadline(self) -> float | None:
-        """When `handle_timer` wants to be called, None when nothing waits."""
-        due = self._due()
-        if self._accepted or self._incoming is not None:
-            due = min(due, self._called_due())
-        if self._invite is not None and self._invite.ring_at < due:
-            due = self._invite.ring_at
-        if self._timer is not None and self._timer.due < due:
-            due = self._timer.due
-        if self._backing_off:
-            due = min(due, min([at for at, _ in self._backing_off]))
-        if self._transferring or self._transferred:
-            due = min(due, self._transfers_due())
-        return None if due == inf else due
+    def tokens(self) -> Tokens:
+        """The source of branches and tags."""
+        return self.core.tokens
 
     @property
-    def dialogs(self) -> int:
-        """How many dialogs it has, early ones of a forked INVITE included."""
-        invites = [client for client in self._clients if isinstance(client, OutgoingInvite)]
-        forks = {id(fork.dialog) for client in invites for fork in client.forks.values()}
-        return len(forks if self.dialog is None else forks | {id(self.dialog)})
+    def call_id(self) -> str:
+        """The Call-ID."""
+        return self.core.call_id
+
+    @property
+    def local_tag(self) -> str:
+        """Our tag."""
+        return self.core.local_tag
 
     @property
     def remote_tag(self) -> str:
         """The peer's tag, empty before it is known."""
-        return self.dialog.remote_tag if self.dialog is not None else ""
+        dialog = self.core.dialog
+        return dialog.remote_tag if dialog is not None else ""
+
+    @property
+    def dialog(self) -> Dialog | None:
+        """The dialog of the call once it is known; of several forks the one that was answered first."""
+        return self.core.dialog
+
+    @property
+    def dialogs(self) -> int:
+        """How many dialogs it has, early ones of a forked INVITE included."""
+        return self.core.dialogs
+
+    @property
+    def flow(self) -> int:
+        """Inbound connection of the peer, 0 for none."""
+        return self.core.flow
+
+    @property
+    def is_caller(self) -> bool:
+        """True when the call was made by us."""
+        return self.core.is_caller
+
+    @property
+    def state(self) -> SessionState:
+        """Where the call stands."""
+        return self.core.state
 
     @property
     def ended(self) -> bool:
         """True once the call is over or on its way to be."""
-        return self.state in (SessionState.TERMINATING, SessionState.TERMINATED)
+        return self.core.state in OVER
 
     @property
     def ending(self) -> bool:
         """True while a CANCEL or BYE of ours, or the INVITE that it ends, waits for its final response."""
-        return self.state is SessionState.TERMINATING
+        return self.core.state is SessionState.TERMINATING
 
     @property
     def finished(self) -> bool:
         """True when nothing needs this session any more: no transaction, no timer, no call."""
+        core, refer = self.core, self.parts.made_refer
         return (
-            self.state is SessionState.TERMINATED
-            and not self._clients
-            and not self._servers
-            and not self._accepted
-            and not self._transferring
-            and not self._transferred
+            core.state is SessionState.TERMINATED
+            and not core.requests.clients
+            and not core.requests.servers
+            and not core.accepted
+            and (refer is None or not refer.is_open)
         )
 
-    def _refuse_malformed(self, request: Request, error: ParseError, now: float) -> None:
-        """Answer a request whose details cannot be read (RFC 3261 21.4.1)."""
-        self.ignored += 1
-        if request.method == "ACK":
-            return
-        for server in self._servers:
-            if server.request is request and not server.transaction.answered:
-                if server is self._incoming:
-                    self._incoming = None
-                try:
-                    self._respond(server, error.status_hint, now, reason="")
-                except LocalProtocolError:
-                    self.ignored += 1
-                return
+    @property
+    def deadline(self) -> float | None:
+        """When `handle_timer` wants to be called, None when nothing waits."""
+        core, parts = self.core, self.parts
+        due = core.requests.due
+        if core.accepted or core.incoming is not None:
+            due = min(due, parts.uas.due)
+        if core.invite is not None and core.invite.ring_at < due:
+            due = core.invite.ring_at
+        if core.timer is not None or parts.made_renegotiation is not None:
+            due = min(due, parts.renegotiation.due)
+        if parts.made_refer is not None:
+            due = min(due, parts.made_refer.due)
+        return None if due == inf else due
+
+    @property
+    def ack_lines(self) -> str:
+        """Further header lines of each ACK to a 2xx."""
+        return self.parts.sender.ack_lines
+
+    @ack_lines.setter
+    def ack_lines(self, lines: str) -> None:
+        self.parts.sender.ack_lines = lines
+
+    @property
+    def ring_time(self) -> float:
+        """Seconds without a final answer until a re-INVITE is cancelled; 0 = the configuration's."""
+        return self.parts.renegotiation.ring_time
+
+    @ring_time.setter
+    def ring_time(self, seconds: float) -> None:
+        self.parts.renegotiation.ring_time = seconds
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions it has, ours and the peer's."""
+        requests = self.core.requests
+        return len(requests.clients) + len(requests.servers)
+
+    @property
+    def retransmissions(self) -> int:
+        """Messages sent again by timers, requests and responses."""
+        return self.core.requests.retransmissions
+
+    @property
+    def timeouts(self) -> int:
+        """Transactions that ended by timer B, F or H."""
+        return self.core.requests.timeouts
+
+    @property
+    def ignored(self) -> int:
+        """Messages of the peer that were out of place or repeated."""
+        return self.core.requests.ignored
+
+    # What waits
+
+    def knows(self, request: Request) -> bool:
+        """Whether a request is the repetition of one that came before (RFC 3261 17.2.3)."""
+        return self.parts.requests.knows(request)
+
+    def awaits(self, request_id: int) -> bool:
+        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 15.1.2)."""
+        return self.parts.in_dialog.awaits(request_id)
+
+    def owes_prack(self, fork: int) -> bool:
+        """True while the offer of a reliable 1xx in this dialog waits for `prack`."""
+        return self.parts.uac.owes_prack(fork)
+
+    @property
+    def owes_offer(self) -> bool:
+        """True when the next `ring` has to carry our offer; see `InviteUas.owes_offer`."""
+        return self.parts.uas.owes_offer
+
+    @property
+    def invite_waits(self) -> bool:
+        """True while an INVITE or re-INVITE of the peer waits for `accept` or `reject`."""
+        return self.parts.uas.invite_waits
+
+    @property
+    def cancel_open(self) -> bool:
+        """Whether the result of a CANCEL is still to come, as RequestFinished."""
+        return self.parts.uac.cancel_open
+
+    @property
+    def bye_open(self) -> bool:
+        """True while a BYE of ours has no final response, or waits for its turn (RFC 3261 15.1.1)."""
+        return self.parts.in_dialog.bye_open
+
+    @property
+    def challenger(self) -> str:
+        """The host that the credentials of our next request are for (RELIABILITY S8)."""
+        return self.parts.uac.challenger
+
+    @property
+    def was_challenged(self) -> bool:
+        """True while the first INVITE has failed for want of credentials and nothing else."""
+        return self.parts.uac.refused is not None

@@ -1,57 +1,59 @@
-"""CalledSide: an INVITE or re-INVITE as the called side lives through it (RFC 3261 9.2, 13.3, 14.2, RFC 3262).
+"""InviteUas: an INVITE or re-INVITE as the called side lives through it (RFC 3261 9.2, 13.3, 14.2, RFC 3262 section 3).
 
 Provisional and final answers, the 2xx that is repeated until its ACK, reliable 1xx until their PRACK, the peer's
-CANCEL. What the caller does is in `invite_uac`; what follows within the dialog is in `invite_session`.
+CANCEL. One reliable 1xx is out at a time, and a 2xx never overtakes one that carries a description.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from math import inf
+from typing import Final, final
 
 from ..errors import LocalProtocolError, ParseError
-from ..message.fields import RAck
 from ..message.header_lines import HeaderPairs, lines_of, merged
-from ..message.hop import Hop, Transmit
 from ..message.messages import Request
-from ..message.tokens import Tokens
-from ..transaction.reply import Reply, timestamp_line
+from ..transaction.reply import Reply
 from ..transaction.server_transaction import ServerAction, ServerTransaction, TransactionKey, transaction_key
-from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
-from .events import AnswerReceived, By, CancelReceived, Cause, Established, InviteReceived, Refreshed, ReinviteReceived
-from .incoming_invite import HeldAccept, IncomingInvite
-from .invite_uac import SDP, CallingSide
-from .provisional_reliability import OPTION_TAG, PendingProvisional, ReliableSender
-from .session_config import SessionConfig
+from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .events import (
+    AnswerReceived,
+    By,
+    CancelReceived,
+    Cause,
+    Established,
+    InviteReceived,
+    OfferReceived,
+    ReinviteReceived,
+)
+from .in_dialog import InDialog
+from .invites import OPTION_TAG, HeldAccept, IncomingInvite, PendingProvisional, ReliableSender
+from .open_requests import ServerRequest
+from .session_core import OVER, SDP, SessionCore
 from .session_state import SessionInput, SessionState
-from .session_timer import SessionTimer, answer, supports
-from .transaction_user import ServerRequest
+
+# Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
+_INVITED: Final = SessionInput.INVITED
+_RECEIVE_OFFER: Final = OfferInput.RECEIVE_OFFER
+_REMOTE_OFFER: Final = OfferState.REMOTE_OFFER
+_SEND_ANSWER: Final = OfferInput.SEND_ANSWER
+_ACCEPT: Final = SessionInput.ACCEPT
+_CONFIRMED_DIALOG: Final = DialogState.CONFIRMED
+_ACCEPTED: Final = SessionState.ACCEPTED
+_CONFIRMED: Final = SessionState.CONFIRMED
+_ACK: Final = SessionInput.ACK
 
 
-class CalledSide(CallingSide):
-    """The part of a session that receives INVITEs. Arguments as for CallingSide."""
+@final
+class InviteUas:
+    """What takes and answers the INVITEs of the peer. Arguments: `core` of the call, and `in_dialog`, which ends it."""
 
-    __slots__ = ("_accepted", "_acknowledged", "_bye_held", "_incoming")
+    __slots__ = ("_acknowledged", "_core", "_in_dialog")
 
-    def __init__(
-        self,
-        config: SessionConfig,
-        tokens: Tokens,
-        call_id: str,
-        local_tag: str,
-        from_: str,
-        to: str,
-        uri: str,
-        hop: Hop,
-    ) -> None:
-        super().__init__(config, tokens, call_id, local_tag, from_, to, uri, hop)
-        self._incoming: IncomingInvite | None = None
-        """The peer's INVITE that waits for our final response."""
-        self._accepted: list[IncomingInvite] = []
-        """Those whose 2xx waits for its ACK."""
-        self._acknowledged: tuple[int, Dialog] | None = None  # CSeq number and dialog of the newest 2xx with an ACK
-        self._bye_held: str | None = None
-        """Header lines of the BYE that waits for the ACK (RFC 3261 section 15)."""
+    def __init__(self, core: SessionCore, in_dialog: InDialog) -> None:
+        self._core = core
+        self._in_dialog = in_dialog
+        self._acknowledged: tuple[int, Dialog] | None = None
+        """CSeq number and dialog of the newest 2xx with an ACK."""
 
     # Commands
 
@@ -72,6 +74,7 @@ class CalledSide(CallingSide):
         requires it; one reliable response is out at a time, further ones queue. Raises LocalProtocolError
         when no INVITE waits, the caller does not know 100rel, or a description is out of turn.
         """
+        core = self._core
         incoming = self._pending_invite("ring")
         if not 100 < status < 200:
             raise LocalProtocolError(f"{status} is no provisional status of ours")
@@ -79,10 +82,10 @@ class CalledSide(CallingSide):
         required = _requires_reliable(incoming.request)
         if (reliable or required) and not description and _owes_offer(incoming):
             raise LocalProtocolError("the first reliable response to an INVITE without offer has one (RFC 3262 5)")
-        tail = self.config.reply_tail if reliable or required else self.config.ring_tail
+        tail = core.config.reply_tail if reliable or required else core.config.ring_tail
         extra = incoming.reply.record_route + merged(tail, own) + own
         if not reliable and not required:
-            self._respond(
+            core.requests.respond(
                 incoming,
                 status,
                 now,
@@ -92,10 +95,10 @@ class CalledSide(CallingSide):
                 content_type=content_type,
             )
             return
-        if not required and not supports(incoming.request, OPTION_TAG):
+        if not required and not incoming.supports_reliable:
             raise LocalProtocolError("the caller does not support reliable provisional responses (RFC 3262)")
         if incoming.reliable is None:
-            incoming.reliable = ReliableSender(self.tokens.integer(30) + 1, self.config.timers.t1)
+            incoming.reliable = ReliableSender(core.tokens.integer(30) + 1, core.config.timers.t1)
         incoming.reliable.queue.append(PendingProvisional(status, reason, extra, description or b"", content_type))
         self._send_reliable(incoming, now)
 
@@ -129,14 +132,15 @@ class CalledSide(CallingSide):
         incoming = self._pending_invite("reject")
         if status < 300:
             raise LocalProtocolError(f"{status} is no refusal")
-        self._refuse(incoming, status, now, reason, lines_of(headers))
+        self._in_dialog.refuse(incoming, status, now, reason, lines_of(headers))
         if not incoming.reinvite:
-            self._finish_called(Cause.REJECTED, By.LOCAL, None)
+            self._finish(Cause.REJECTED, By.LOCAL, None)
 
     @property
     def invite_waits(self) -> bool:
         """True while an INVITE or re-INVITE of the peer waits for `accept` or `reject`."""
-        return self._incoming is not None and self._incoming.held is None
+        core = self._core
+        return core.incoming is not None and core.incoming.held is None
 
     @property
     def owes_offer(self) -> bool:
@@ -144,34 +148,24 @@ class CalledSide(CallingSide):
 
         The offer goes into the first reliable response that is no failure (RFC 3261 13.2.1, RFC 3262 section 5).
         """
-        incoming = self._incoming
+        incoming = self._core.incoming
         return incoming is not None and _owes_offer(incoming) and _requires_reliable(incoming.request)
 
     # Answers
 
     def _pending_invite(self, name: str) -> IncomingInvite:
-        incoming = self._incoming
+        incoming = self._core.incoming
         if incoming is None or incoming.held is not None:
             raise LocalProtocolError(f"{name} is not possible: no INVITE of the peer waits for an answer")
         return incoming
 
-    def _finish_called(self, cause: Cause, by: By, message: Request | None) -> None:
-        """The call is over before it was answered."""
-        if self._move(SessionInput.REJECT):
-            if self.dialog is not None:
-                self.dialog.state = DialogState.TERMINATED
-            self._tell_end(cause, by, message)
-
-    def _refuse(self, incoming: IncomingInvite, status: int, now: float, reason: str = "", extra: str = "") -> None:
-        """Send a final failure, and forget what waited for it."""
-        self._incoming = None
-        incoming.held = None
-        if incoming.reliable is not None:
-            incoming.reliable.stop()
-            incoming.reliable.queue.clear()
-        if incoming.dialog.offer is not OfferState.IDLE and not incoming.negotiated:
-            incoming.dialog.negotiate(OfferInput.REJECT)
-        self._respond(incoming, status, now, reason=reason, extra=extra)
+    def _finish(self, cause: Cause, by: By, message: Request | None) -> None:
+        """End a call that was not answered."""
+        core = self._core
+        if core.move(SessionInput.REJECT):
+            if core.dialog is not None:
+                core.dialog.state = DialogState.TERMINATED
+            self._in_dialog.report(cause, by, message)
 
     def _send_reliable(self, incoming: IncomingInvite, now: float) -> None:
         """Send the next reliable 1xx when none is out (RFC 3262 section 3)."""
@@ -181,7 +175,7 @@ class CalledSide(CallingSide):
         pending = sender.queue[0]
         has_description = self._offer_in_provisional(incoming, pending.body)
         sender.queue.popleft()
-        data = self._respond(
+        transmit = self._core.requests.respond(
             incoming,
             pending.status,
             now,
@@ -190,15 +184,15 @@ class CalledSide(CallingSide):
             body=pending.body,
             content_type=pending.content_type,
         )
-        sender.sent(Transmit(data, incoming.reply.hop, incoming.reply.flow), has_description, now)
+        sender.sent(transmit, has_description, now)
 
     def _offer_in_provisional(self, incoming: IncomingInvite, body: bytes) -> bool:
         """Count the description of a reliable 1xx as answer or offer (RFC 3262 section 5)."""
         if not body or incoming.negotiated:
             return False
         dialog = incoming.dialog
-        if dialog.offer is OfferState.REMOTE_OFFER:
-            dialog.negotiate(OfferInput.SEND_ANSWER)
+        if dialog.offer is _REMOTE_OFFER:
+            dialog.negotiate(_SEND_ANSWER)
             dialog.description = body
             incoming.negotiated = True
         else:
@@ -208,14 +202,15 @@ class CalledSide(CallingSide):
 
     def _send_success(self, incoming: IncomingInvite, held: HeldAccept, now: float) -> None:
         """Send the 2xx and begin to repeat it, on all transports (RFC 3261 13.3.1.4)."""
+        core = self._core
         dialog = incoming.dialog
         description = held.description
         if incoming.negotiated:
             description = None
-        elif dialog.offer is OfferState.REMOTE_OFFER:
+        elif dialog.offer is _REMOTE_OFFER:
             if description is None:
                 raise LocalProtocolError("a 2xx to an INVITE with an offer carries the answer (RFC 3261 13.2.1)")
-            dialog.negotiate(OfferInput.SEND_ANSWER)
+            dialog.negotiate(_SEND_ANSWER)
             dialog.description = description
         elif description is None:
             raise LocalProtocolError("a 2xx to an INVITE without offer carries one (RFC 3261 13.2.1)")
@@ -226,48 +221,72 @@ class CalledSide(CallingSide):
             # RFC 6141 section 4: the new target holds with the 2xx.
             dialog.refresh_target(incoming.request)
         else:
-            self._command(SessionInput.ACCEPT, "accept")
-        self._incoming = None
+            core.command(_ACCEPT, "accept")
+        core.incoming = None
         incoming.held = None
-        dialog.state = DialogState.CONFIRMED
+        dialog.state = _CONFIRMED_DIALOG
         if incoming.reliable is not None:
             incoming.reliable.stop()
-        config = self.config
+        config = core.config
         extra = incoming.reply.record_route + merged(config.reply_tail, held.extra) + held.extra
-        data = self._respond(
+        incoming.success = core.requests.respond(
             incoming,
             held.status,
             now,
-            extra=extra + self._answer_session_timer(incoming.request, dialog, now),
+            extra=extra + core.answer_timer(incoming.request, dialog, now),
             body=description or b"",
             content_type=held.content_type,
         )
-        incoming.success = Transmit(data, incoming.reply.hop, incoming.reply.flow)
         t1 = config.timers.t1
         incoming.interval = t1
         incoming.repeat_at = now + t1
         incoming.give_up_at = now + 64.0 * t1
-        self._accepted.append(incoming)
-
-    def _answer_session_timer(self, request: Request, dialog: Dialog, now: float) -> str:
-        """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9).
-
-        An early dialog starts none: the interval of the session is that of the INVITE's own 2xx.
-        """
-        if self._timer is None and not self.config.session_expires and "session-expires" not in request.headers.keys:
-            return ""
-        agreed, lines = answer(request, self.config)
-        if "allow" in request.headers.keys:
-            dialog.peer_updates = takes_update(request)
-        if dialog.state is not DialogState.CONFIRMED or dialog is not self.dialog:
-            return lines
-        if self._timer is None:
-            self._timer = SessionTimer(self.config.min_se)
-        self._timer.start(agreed, now)
-        self._events.append(Refreshed(agreed.interval))
-        return lines
+        core.accepted.append(incoming)
 
     # The peer's messages
+
+    def receive_first(
+        self, request: Request, reply: Reply, dialog: Dialog, refusal: tuple[int, str] | None, now: float
+    ) -> None:
+        """The INVITE that begins the call. Arguments as for `receive_reinvite`."""
+        core = self._core
+        core.move(_INVITED)
+        if refusal is None:
+            self._take_invite(request, transaction_key(request), reply, dialog, now, reinvite=False)
+            return
+        server = core.requests.open_server(request, transaction_key(request), reply, now)
+        core.requests.respond(server, refusal[0], now, extra=refusal[1])
+        self._finish(Cause.REJECTED, By.LOCAL, None)
+
+    def receive_reinvite(
+        self,
+        request: Request,
+        key: TransactionKey,
+        reply: Reply,
+        dialog: Dialog,
+        refusal: tuple[int, str] | None,
+        now: float,
+    ) -> None:
+        """An INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5).
+
+        Arguments: `refusal` status and header lines when the request itself is not fit to be taken.
+        """
+        core = self._core
+        if core.state in OVER or dialog is not core.dialog:
+            refusal = (481, "")
+        elif not dialog.accepts(request):
+            refusal = (500, "")
+        elif core.incoming is not None or dialog.offer is _REMOTE_OFFER:
+            refusal = (500, f"Retry-After: {core.tokens.integer(16) % 11}\r\n")
+        elif core.invite is not None or dialog.offer is OfferState.LOCAL_OFFER:
+            refusal = (491, "")
+        if refusal is not None:
+            server = core.requests.open_server(request, key, reply, now)
+            core.requests.respond(server, refusal[0], now, extra=refusal[1])
+            return
+        if reply.hop.transport != "udp":
+            core.flow = reply.flow
+        self._take_invite(request, key, reply, dialog, now, reinvite=True)
 
     def _take_invite(
         self,
@@ -280,51 +299,52 @@ class CalledSide(CallingSide):
         reinvite: bool,
     ) -> IncomingInvite:
         """File an INVITE, answer 100, and tell of it."""
+        core = self._core
         transaction = ServerTransaction(
             key,
             "INVITE",
             reliable=reply.hop.transport != "udp",
-            timers=self.config.timers,
+            timers=core.config.timers,
             now=now,
         )
-        incoming = IncomingInvite(self._next_id(), request, reply, transaction, dialog, reinvite)
-        self._servers.append(incoming)
-        self._incoming = incoming
-        trying = reply.trying(timestamp_line(request))
-        transaction.respond(100, trying, now)
-        self._transmits.append(Transmit(trying, reply.hop, reply.flow))
+        incoming = IncomingInvite(core.requests.next_id(), request, reply, transaction, dialog, reinvite)
+        core.requests.servers.append(incoming)
+        core.incoming = incoming
+        core.requests.send_trying(incoming, now)
         offer = request.description or None
         if offer is not None:
-            dialog.negotiate(OfferInput.RECEIVE_OFFER)
+            dialog.negotiate(_RECEIVE_OFFER)
         if reinvite:
-            self._events.append(ReinviteReceived(request, offer))
+            core.events.append(ReinviteReceived(request, offer))
         else:
             incoming.expires_at = now + _lifetime(request)
-            self._events.append(InviteReceived(request, offer))
+            core.events.append(InviteReceived(request, offer))
         return incoming
 
-    def _receive_ack(self, request: Request, now: float) -> None:
+    def receive_ack(self, request: Request, now: float) -> None:
         """An ACK: of a failure it belongs to the transaction, of a 2xx to us (RFC 3261 13.3.1.4, 17.2.1)."""
-        server = self._server_of(transaction_key(request))
-        if server is not None and self._repeat(server, request, now) is not ServerAction.DELIVER_ACK:
+        core = self._core
+        server = core.requests.server_of(transaction_key(request))
+        if server is not None and core.requests.repeat(server, request, now) is not ServerAction.DELIVER_ACK:
             return
         number = request.cseq.number
-        for incoming in self._accepted:
+        for incoming in core.accepted:
             if incoming.request.cseq.number == number and incoming.dialog.has_peer(request):
-                self._accepted.remove(incoming)
+                core.accepted.remove(incoming)
                 self._acknowledged = number, incoming.dialog
                 incoming.success = None
                 incoming.repeat_at = incoming.give_up_at = inf
                 self._take_ack(incoming, request, now)
                 return
-        self.ignored += 1
+        core.requests.ignored += 1
         if self._acknowledged is not None:
             newest, dialog = self._acknowledged
             if number <= newest and dialog.has_peer(request):
-                self.config.counts.received("ACK")
+                core.config.counts.received("ACK")
 
     def _take_ack(self, incoming: IncomingInvite, request: Request, now: float) -> None:
         """The first ACK of a 2xx: the answer of a delayed offer, the news, and the BYE that waited for it."""
+        core = self._core
         dialog = incoming.dialog
         offered, incoming.offered = incoming.offered, b""
         answer = request.description if offered else b""
@@ -333,121 +353,149 @@ class CalledSide(CallingSide):
             dialog.description = offered
         elif offered:
             dialog.negotiate(OfferInput.REJECT)
-        ended = self.state not in (SessionState.ACCEPTED, SessionState.CONFIRMED)
+        ended = core.state not in (_ACCEPTED, _CONFIRMED)
         if not incoming.reinvite:
-            self._move(SessionInput.ACK)
-        if self._bye_held is not None:
-            extra, self._bye_held = self._bye_held, None
-            self._send_bye(dialog, extra, now)
+            core.move(_ACK)
+        if self._in_dialog.held is not None:
+            self._in_dialog.send_held(dialog, now)
         if ended:
             return
         if offered and not answer and not incoming.reinvite:
-            self._end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, request, now)
+            self._in_dialog.end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, request, now)
             return
         # Without an answer a re-INVITE has changed nothing: media goes on as agreed before.
-        self._events.append(Established(request, incoming.reinvite))
+        core.events.append(Established(request, incoming.reinvite))
         if answer:
-            self._events.append(AnswerReceived(answer, "ACK", True, dialog.number))
+            core.events.append(AnswerReceived(answer, "ACK", True, dialog.number))
 
-    def _receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
+    def receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
         """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
+        core = self._core
         named = (*key[:-1], "INVITE")
-        cancel = self._open_server(request, key, reply, now)
-        invite = next((server for server in self._servers if server.transaction.key == named), None)
+        cancel = core.requests.open_server(request, key, reply, now)
+        invite = next((server for server in core.requests.servers if server.transaction.key == named), None)
         if not isinstance(invite, IncomingInvite):
-            self._respond(cancel, 481, now)
+            core.requests.respond(cancel, 481, now)
             return
         cancel.reply = Reply(request, reply.hop, reply.flow, invite.reply.to_tag)
-        self._respond(cancel, 200, now)
-        if invite is not self._incoming:
+        core.requests.respond(cancel, 200, now)
+        if invite is not core.incoming:
             return
-        self._refuse(invite, 487, now)
-        self._events.append(CancelReceived(request))
+        self._in_dialog.refuse(invite, 487, now)
+        core.events.append(CancelReceived(request))
         if not invite.reinvite:
-            self._finish_called(Cause.CANCELLED, By.REMOTE, request)
+            self._finish(Cause.CANCELLED, By.REMOTE, request)
 
-    def _open_server(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> ServerRequest:
-        """File a request of the peer that is not INVITE."""
-        transaction = ServerTransaction(
-            key,
-            request.method,
-            reliable=reply.hop.transport != "udp",
-            timers=self.config.timers,
-            now=now,
-        )
-        server = ServerRequest(self._next_id(), request, reply, transaction)
-        self._servers.append(server)
-        return server
-
-    # Time
-
-    def _called_due(self) -> float:
-        """Time of the next repetition of a 2xx or a reliable 1xx, or of giving up on one."""
-        due = inf
-        for incoming in self._accepted:
-            due = min(due, incoming.repeat_at, incoming.give_up_at)
-        if self._incoming is not None:
-            due = min(due, self._incoming.expires_at)
-            if self._incoming.reliable is not None:
-                due = min(due, self._incoming.reliable.due)
-        return due
-
-    def _handle_called(self, now: float) -> None:
-        """Repeat what is due, and give up on what was never acknowledged (13.3.1.4, RFC 3262 section 3)."""
-        for incoming in self._accepted[:]:
-            if incoming.give_up_at <= now:
-                self._accepted.remove(incoming)
-                incoming.repeat_at = incoming.give_up_at = inf
-                incoming.success = None
-                self._on_no_ack(incoming, now)
-            elif incoming.repeat_at <= now and incoming.success is not None:
-                incoming.interval = min(2.0 * incoming.interval, self.config.timers.t2)
-                planned = incoming.repeat_at + incoming.interval
-                incoming.repeat_at = planned if planned > now else now + incoming.interval
-                self.retransmissions += 1
-                self.config.counts.sent("INVITE")
-                self._transmits.append(incoming.success)
-        if self._incoming is not None and self._incoming.expires_at <= now:
-            self._refuse(self._incoming, 487, now)
-            self._finish_called(Cause.CANCELLED, By.EXPIRED, None)
-        incoming_now = self._incoming
-        sender = incoming_now.reliable if incoming_now is not None else None
-        if incoming_now is None or sender is None or sender.due > now:
+    def receive_prack(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+        """A PRACK for a reliable 1xx of ours (RFC 3262 section 3)."""
+        core = self._core
+        incoming = self._unacknowledged(server.request)
+        sender = incoming.reliable if incoming is not None else None
+        if incoming is None or sender is None:
+            core.requests.respond(server, 481, now)
             return
-        if sender.give_up_at <= now:
-            self._refuse(incoming_now, 504, now)
-            self.timeouts += 1
-            if not incoming_now.reinvite:
-                self._finish_called(Cause.NO_PRACK, By.EXPIRED, None)
-        elif sender.unacked is not None:
-            sender.repeated(now)
-            self.retransmissions += 1
-            self.config.counts.sent("INVITE")
-            self._transmits.append(sender.unacked)
-
-    def _on_no_ack(self, incoming: IncomingInvite, now: float) -> None:
-        """Nobody acknowledged our 2xx for 64*T1: hang up (RFC 3261 13.3.1.4)."""
-        self.timeouts += 1
-        self.config.counts.timed_out("H")
-        if self._bye_held is not None:
-            extra, self._bye_held = self._bye_held, None
-            self._send_bye(incoming.dialog, extra, now)
+        body = server.request.description
+        if incoming.offered and incoming is core.incoming:
+            # Without the answer that it should have, the offer is made once more in the 2xx, and answered in its ACK.
+            dialog.negotiate(OfferInput.RECEIVE_ANSWER if body else OfferInput.REJECT)
+            offered, incoming.offered = incoming.offered, b""
+            if body:
+                dialog.description = offered
+                incoming.negotiated = True
+                core.events.append(AnswerReceived(body, "PRACK", True, dialog.number))
+            core.requests.respond(server, 200, now)
+        elif body and dialog.offer is OfferState.IDLE:
+            dialog.negotiate(_RECEIVE_OFFER)
+            core.events.append(OfferReceived(body, "PRACK", server.request_id, dialog.number))
+        elif body:
+            core.requests.respond(server, 491 if dialog.offer is OfferState.LOCAL_OFFER else 500, now)
+        else:
+            core.requests.respond(server, 200, now)
+        if incoming is not core.incoming:
             return
-        if self.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
-            self._end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
+        self._send_reliable(incoming, now)
+        if incoming.held is not None and not sender.queue and sender.unacked is None:
+            held, incoming.held = incoming.held, None
+            self._send_success(incoming, held, now)
 
-    def _unacknowledged(self, rack: RAck | None) -> IncomingInvite | None:
+    def _unacknowledged(self, prack: Request) -> IncomingInvite | None:
         """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 3)."""
-        for server in self._servers:
+        rack = prack.rack
+        for server in self._core.requests.servers:
             if not isinstance(server, IncomingInvite) or server.reliable is None or rack is None:
                 continue
             if server.reliable.acknowledge(rack, server.request.cseq.number):
                 return server
         return None
 
-    @abstractmethod
-    def _send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
-        """Send a BYE; returns its number."""
+    # Time
+
+    @property
+    def due(self) -> float:
+        """Time of the next repetition of a 2xx or a reliable 1xx, or of giving up on one."""
+        core = self._core
+        due = inf
+        for incoming in core.accepted:
+            due = min(due, incoming.repeat_at, incoming.give_up_at)
+        if core.incoming is not None:
+            due = min(due, core.incoming.expires_at)
+            if core.incoming.reliable is not None:
+                due = min(due, core.incoming.reliable.due)
+        return due
+
+    def handle_timer(self, now: float) -> None:
+        """Repeat what is due, and give up on what was never acknowledged (13.3.1.4, RFC 3262 section 3)."""
+        core = self._core
+        for incoming in core.accepted[:]:
+            if incoming.give_up_at <= now:
+                core.accepted.remove(incoming)
+                incoming.repeat_at = incoming.give_up_at = inf
+                incoming.success = None
+                self._on_no_ack(incoming, now)
+            elif incoming.repeat_at <= now and incoming.success is not None:
+                incoming.interval = min(2.0 * incoming.interval, core.config.timers.t2)
+                planned = incoming.repeat_at + incoming.interval
+                incoming.repeat_at = planned if planned > now else now + incoming.interval
+                core.requests.retransmissions += 1
+                core.config.counts.sent("INVITE")
+                core.requests.transmits.append(incoming.success)
+        if core.incoming is not None and core.incoming.expires_at <= now:
+            self._in_dialog.refuse(core.incoming, 487, now)
+            self._finish(Cause.CANCELLED, By.EXPIRED, None)
+        incoming_now = core.incoming
+        sender = incoming_now.reliable if incoming_now is not None else None
+        if incoming_now is None or sender is None or sender.due > now:
+            return
+        if sender.give_up_at <= now:
+            self._in_dialog.refuse(incoming_now, 504, now)
+            core.requests.timeouts += 1
+            if not incoming_now.reinvite:
+                self._finish(Cause.NO_PRACK, By.EXPIRED, None)
+        elif sender.unacked is not None:
+            sender.repeated(now)
+            core.requests.retransmissions += 1
+            core.config.counts.sent("INVITE")
+            core.requests.transmits.append(sender.unacked)
+
+    def _on_no_ack(self, incoming: IncomingInvite, now: float) -> None:
+        """Nobody acknowledged our 2xx for 64*T1: hang up (RFC 3261 13.3.1.4)."""
+        core = self._core
+        core.requests.timeouts += 1
+        core.config.counts.timed_out("H")
+        if self._in_dialog.held is not None:
+            self._in_dialog.send_held(incoming.dialog, now)
+            return
+        if core.state in (_ACCEPTED, _CONFIRMED):
+            self._in_dialog.end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
+
+    def success_failed(self, now: float) -> None:
+        """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
+        core = self._core
+        for incoming in core.accepted[:]:
+            if not incoming.reinvite:
+                core.accepted.remove(incoming)
+                incoming.success = None
+                self._in_dialog.end_by_bye(Cause.TRANSPORT, By.TRANSPORT, None, now)
 
 
 def _lifetime(request: Request) -> float:

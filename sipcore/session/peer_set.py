@@ -10,15 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
 
 from ..errors import ParseError
 from .dialog import Dialog, domain_of, uri_of
 
 AddressesOf = Callable[[str], Collection[str]]
 """Gives the addresses that a name was found to have, nothing while it is not known."""
-MOST_HEARD: Final = 16
-"""hosts kept of those that have answered us; the oldest goes"""
 
 
 def admits(dialog: Dialog, host: str, home: str, addresses_of: AddressesOf | None) -> bool:

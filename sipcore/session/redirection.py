@@ -1,4 +1,4 @@
-"""Redirection: which targets a 3xx names, in the order in which they are tried (RFC 3261 8.1.3.4, 16.5, 16.6).
+"""Whom an INVITE goes to: the callee, then the targets of a 3xx in their order (RFC 3261 8.1.2, 8.1.3.4, 16.5, 16.6).
 
 Keeps no state and sends nothing; how many targets a call tries is the session's policy.
 """
@@ -14,12 +14,41 @@ from ..message.header_lines import lines_of
 from ..message.hop import Hop
 from ..message.messages import Response
 from ..message.uri import Uri
-from .dialog import hop_of
+from .dialog import domain_of, hop_of, uri_of
 from .refer import plain_uri
 from .session_config import SessionConfig
 
 MOST_TARGETS: Final = 32
 """Targets that wait to be tried."""
+
+
+class Place(NamedTuple):
+    """One of the places where a callee may be found (RFC 3263 section 4.3)."""
+
+    hop: Hop
+    config: SessionConfig
+    """For requests that leave by this way: its Via and Contact."""
+
+
+def callee_of(to: str, config: SessionConfig, hop: Hop | None) -> tuple[str, str, Hop, str]:
+    """Read whom a call is for, and where its INVITE goes first.
+
+    Arguments: `to` URI or name-addr; `config` for proxy and preloaded route; `hop` where the INVITE goes when that is
+    known. Returns the To value without tag, the Request-URI, the hop, and the host that the credentials of the call
+    are looked up under. Raises ParseError for a `to` that cannot be called.
+    """
+    start = to.find("<")
+    uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
+    if "?" in uri or ";method=" in uri:
+        # 19.1.1: neither To nor Request-URI holds headers or a method.
+        uri = plain_uri(Uri.parse(uri))
+        to = uri
+        start = -1
+    if hop is None:
+        first = uri_of(config.route[0]) if config.route else uri
+        hop = config.outgoing_proxy or hop_of(first, config.local.transport)
+    domain = hop.host if config.outgoing_proxy or config.route else domain_of(uri)
+    return to if start >= 0 else f"<{to}>", uri, hop, domain
 
 
 class Target(NamedTuple):

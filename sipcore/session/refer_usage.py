@@ -1,4 +1,4 @@
-"""TransferSide: REFER and its subscription, both ways, and giving way to Replaces (RFC 3515, 3891, 4488, 5589).
+"""ReferUsage: REFER and its subscription, both ways, and what Replaces may take over (RFC 3515, 3891, 4488, 5589).
 
 What the headers and bodies say is in `refer`. Placing the new call is our user's business.
 """
@@ -6,43 +6,34 @@ What the headers and bodies say is in `refer`. Placing the new call is our user'
 from __future__ import annotations
 
 from math import inf
+from typing import final
 
 from ..errors import LocalProtocolError, ParseError
 from ..message.fields import Replaces
 from ..message.header_lines import HeaderPairs, lines_of
-from ..message.hop import Hop
 from ..message.messages import Request, Response
-from ..message.tokens import Tokens
 from .dialog import Dialog, DialogState
-from .events import By, Cause, RequestReceived, TransferProgress, TransferRequested
+from .events import RequestReceived, TransferProgress, TransferRequested
+from .open_requests import ClientRequest, FinalHandler, ServerRequest
 from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, read_sipfrag, refer_to, sipfrag, target_of
-from .renegotiation import RenegotiatingSide
-from .session_config import SessionConfig
-from .session_state import SessionInput, SessionState
-from .transaction_user import ClientRequest, ServerRequest
+from .request_sender import RequestSender
+from .session_core import OVER, SessionCore
+from .session_state import SessionState
 
 
-class TransferSide(RenegotiatingSide):
-    """The part of a session that transfers and is transferred. Arguments as for RenegotiatingSide."""
+@final
+class ReferUsage(FinalHandler):
+    """What transfers, and is transferred. Arguments: `core` of the call, `sender` of its requests."""
 
-    __slots__ = ("_transferred", "_transferring")
+    __slots__ = ("_core", "_sender", "_transferred", "_transferring")
 
-    def __init__(
-        self,
-        config: SessionConfig,
-        tokens: Tokens,
-        call_id: str,
-        local_tag: str,
-        from_: str,
-        to: str,
-        uri: str,
-        hop: Hop,
-        *,
-        is_caller: bool,
-    ) -> None:
-        super().__init__(config, tokens, call_id, local_tag, from_, to, uri, hop, is_caller=is_caller)
+    def __init__(self, core: SessionCore, sender: RequestSender) -> None:
+        self._core = core
+        self._sender = sender
         self._transferring: list[Transferring] | None = None
+        """Transfers that we asked for."""
         self._transferred: list[Transferred] | None = None
+        """Transfers that the peer asked for."""
 
     # Commands
 
@@ -63,32 +54,37 @@ class TransferSide(RenegotiatingSide):
         asks for no progress reports (RFC 4488). Returns the number under which RequestFinished and
         TransferProgress come. Raises LocalProtocolError without a dialog.
         """
-        dialog = self._live_dialog("REFER")
-        extra = self._extra(headers) + f"Refer-To: {refer_to(target, replaces)}\r\n"
+        core = self._core
+        dialog = core.live_dialog("REFER")
+        extra = self._sender.own_lines(headers) + f"Refer-To: {refer_to(target, replaces)}\r\n"
         if referred_by:
             extra += lines_of((("Referred-By", referred_by),))
         if not notify:
             extra += "Refer-Sub: false\r\nSupported: norefersub\r\n"
-        number = self._next_id()
+        number = core.requests.next_id()
+        subscription = None
         if notify:
             # The NOTIFY may overtake the 202, so the subscription is there from now on (RFC 3515 2.4.4).
             if self._transferring is None:
                 self._transferring = []
-            self._transferring.append(Transferring(number, now + SUBSCRIPTION_SECONDS))
-        return self._request(now, "REFER", dialog, extra=extra, request_id=number).request_id
+            subscription = Transferring(number, now + SUBSCRIPTION_SECONDS)
+            self._transferring.append(subscription)
+        self._sender.request(now, "REFER", dialog, extra=extra, request_id=number, subscription=subscription)
+        return number
 
     def accept_transfer(self, now: float, request_id: int) -> None:
         """Answer a REFER with 202 and report 100 (RFC 3515 2.4.2, 2.4.4); `notify_transfer` reports the rest.
 
         Raises LocalProtocolError when no such REFER waits.
         """
-        server = self._waiting(request_id)
+        core = self._core
+        server = core.requests.waiting(request_id)
         request = server.request
         if request.method != "REFER":
             raise LocalProtocolError(f"request {request_id} is no REFER")
         silent = (request.headers.get("Refer-Sub") or "").partition(";")[0].strip().lower() == "false"
-        extra = self.config.reply_tail + ("Refer-Sub: false\r\n" if silent else "")
-        self._respond(server, 200 if silent else 202, now, extra=extra)
+        extra = core.config.reply_tail + ("Refer-Sub: false\r\n" if silent else "")
+        core.requests.respond(server, 200 if silent else 202, now, extra=extra)
         if self._transferred is None:
             self._transferred = []
         ends_at = now + SUBSCRIPTION_SECONDS
@@ -101,8 +97,9 @@ class TransferSide(RenegotiatingSide):
 
         A `status` of 200 or more ends the subscription. Returns False when the peer does not listen any more.
         """
+        core = self._core
         subscription = next((each for each in self._transferred or () if each.request_id == request_id), None)
-        dialog = self.dialog
+        dialog = core.dialog
         if subscription is None or dialog is None:
             return False
         final = status >= 200
@@ -112,8 +109,10 @@ class TransferSide(RenegotiatingSide):
             return False
         left = max(0, int(subscription.ends_at - now))
         state = "terminated;reason=noresource" if final else f"active;expires={left}"
-        extra = f"Event: refer;id={subscription.cseq}\r\nSubscription-State: {state}\r\n{self.config.tail}"
-        client = self._request(now, "NOTIFY", dialog, extra=extra, body=sipfrag(status, reason), content_type=SIPFRAG)
+        extra = f"Event: refer;id={subscription.cseq}\r\nSubscription-State: {state}\r\n{core.config.tail}"
+        client = self._sender.request(
+            now, "NOTIFY", dialog, extra=extra, body=sipfrag(status, reason), content_type=SIPFRAG
+        )
         client.request_id = 0
         return True
 
@@ -121,55 +120,49 @@ class TransferSide(RenegotiatingSide):
 
     def replaces_of(self) -> Replaces | None:
         """How another call names this one in Replaces (RFC 3891 6.1), tags as the peer knows them."""
-        dialog = self.dialog
+        core = self._core
+        dialog = core.dialog
         if dialog is None or not dialog.remote_tag:
             return None
-        return Replaces(self.call_id, dialog.remote_tag, dialog.local_tag)
+        return Replaces(core.call_id, dialog.remote_tag, dialog.local_tag)
 
     def may_be_replaced(self, replaces: Replaces) -> int:
         """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
-        dialog = self.dialog
+        core = self._core
+        dialog = core.dialog
         named = (replaces.call_id, replaces.to_tag, replaces.from_tag)
-        if dialog is None or named != (self.call_id, self.local_tag, dialog.remote_tag):
+        if dialog is None or named != (core.call_id, core.local_tag, dialog.remote_tag):
             return 481
-        if self.state in (SessionState.TERMINATING, SessionState.TERMINATED):
+        if core.state in OVER:
             return 603
-        if self.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
+        if core.state in (SessionState.ACCEPTED, SessionState.CONFIRMED):
             return 486 if replaces.early_only else 200
         # An early dialog may be replaced only at the side that sent its INVITE.
-        return 200 if self._is_caller else 481
-
-    def give_way(self, now: float) -> None:
-        """End the call because another has replaced it: BYE, or CANCEL for one that is early (RFC 3891 section 3)."""
-        if self.state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
-            self._cancel(now, Cause.REPLACED)
-        elif self.state is SessionState.CONFIRMED:
-            self._end_by_bye(Cause.REPLACED, By.LOCAL, None, now)
-        elif self.state is SessionState.ACCEPTED:
-            self._command(SessionInput.BYE, "giving way")
-            self._bye_held = ""
-            self._tell_end(Cause.REPLACED, By.LOCAL, None)
+        return 200 if core.is_caller else 481
 
     # What comes in
 
-    def _receive_refer(self, server: ServerRequest, now: float) -> None:
+    def receive_refer(self, server: ServerRequest, now: float) -> None:
+        """A REFER: our user takes it on, or not (RFC 3515 2.4.2)."""
+        core = self._core
         try:
             target_of(server.request)
         except ParseError:
-            self._respond(server, 400, now)
+            core.requests.respond(server, 400, now)
             return
-        self._events.append(TransferRequested(server.request_id, server.request))
+        core.events.append(TransferRequested(server.request_id, server.request))
 
-    def _receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
+    def receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """A NOTIFY is answered 200 and told: as progress of our transfer, or as it is (RFC 3515 2.4.4, C20)."""
+        core = self._core
         request = server.request
         subscription = self._subscription_of(request)
         if subscription is None:
             if dialog.state is DialogState.TERMINATED:
-                self._respond(server, 481, now)
+                core.requests.respond(server, 481, now)
                 return
-            self._respond(server, 200, now, extra=self.config.reply_tail)
-            self._events.append(RequestReceived(0, request))
+            core.requests.respond(server, 200, now, extra=core.config.reply_tail)
+            core.events.append(RequestReceived(0, request))
             return
         state = request.subscription_state
         terminated = state is not None and state.state == "terminated"
@@ -177,18 +170,18 @@ class TransferSide(RenegotiatingSide):
             status, reason = read_sipfrag(request.body)
         except ParseError:
             if not terminated:
-                self._respond(server, 400, now)
+                core.requests.respond(server, 400, now)
                 return
             status, reason = 100, ""
         if terminated and status < 200:
             # RFC 6665 4.1.3: the state ends the subscription, whatever the body says. A 1xx says that the outcome is
             # open (RFC 3515 2.4.5), and it stays so: no success.
             status, reason = 408, "Terminated Without a Result"
-        self._respond(server, 200, now, extra=self.config.reply_tail)
+        core.requests.respond(server, 200, now, extra=core.config.reply_tail)
         final = status >= 200 or terminated
         if final and self._transferring is not None:
             self._transferring.remove(subscription)
-        self._events.append(TransferProgress(subscription.request_id, status, reason, final))
+        core.events.append(TransferProgress(subscription.request_id, status, reason, final))
 
     def _subscription_of(self, request: Request) -> Transferring | None:
         """Find the transfer that a NOTIFY reports on; without id it is the first (RFC 3515 2.4.6)."""
@@ -201,31 +194,32 @@ class TransferSide(RenegotiatingSide):
                 return each
         return None
 
-    def _outlives_call(self, request: Request) -> bool:
+    def outlives_call(self, request: Request) -> bool:
+        """True for a request that belongs to a subscription which goes on after the call (RFC 5057)."""
         return request.method == "NOTIFY" and self._subscription_of(request) is not None
 
-    def _on_numbered(self, client: ClientRequest) -> None:
-        """The id of a subscription is the number of the REFER that was accepted, which is the last (RFC 3515 2.4.6)."""
-        if client.method == "REFER":
-            for each in self._transferring or ():
-                if each.request_id == client.request_id:
-                    each.cseq = client.cseq
-
-    def _finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
+    def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
+        """The end of a REFER or NOTIFY: the subscription that goes with it (RFC 3515 2.4.4, RFC 4488)."""
         if client.method == "REFER" and self._transferring:
             silent = response is not None and (response.headers.get("Refer-Sub") or "").strip().lower() == "false"
             if status >= 300 or silent:
                 self._drop_transferring(client.request_id)
         elif client.method == "NOTIFY" and response is not None and status in (408, 481) and self._transferred:
             self._transferred.clear()
-        super()._finish(client, response, status, now)
+        return False
 
     def _drop_transferring(self, request_id: int) -> None:
         self._transferring = [each for each in self._transferring or () if each.request_id != request_id]
 
     # Time
 
-    def _transfers_due(self) -> float:
+    @property
+    def is_open(self) -> bool:
+        """True while a subscription of either side is left."""
+        return bool(self._transferring or self._transferred)
+
+    @property
+    def due(self) -> float:
         """When the next subscription runs out, infinite without any."""
         due = inf
         for asked in self._transferring or ():
@@ -234,10 +228,10 @@ class TransferSide(RenegotiatingSide):
             due = min(due, told.ends_at)
         return due
 
-    def _handle_transfers(self, now: float) -> None:
+    def handle_timer(self, now: float) -> None:
         """Forget subscriptions that have run out, with a last word about ours (RFC 3515 2.4.4)."""
         if self._transferred:
             self._transferred = [each for each in self._transferred if each.ends_at > now]
         for each in [each for each in self._transferring or () if each.ends_at <= now]:
             self._drop_transferring(each.request_id)
-            self._events.append(TransferProgress(each.request_id, 408, "Request Timeout", True))
+            self._core.events.append(TransferProgress(each.request_id, 408, "Request Timeout", True))

@@ -1,59 +1,49 @@
-"""RenegotiatingSide: re-INVITEs of ours, glare, and keeping the session alive (RFC 3261 14.1, RFC 4028 section 10).
+"""Renegotiation: re-INVITEs of ours, glare, and keeping the session alive (RFC 3261 14.1, RFC 4028 section 10).
 
-Lines re-INVITEs up behind whatever is open, repeats after 491, and refreshes by UPDATE or re-INVITE. The
-arithmetic of session timers is in `session_timer`.
+Lines re-INVITEs up behind whatever is open, repeats after 491, and refreshes by UPDATE or re-INVITE. Two offers are
+never open at once. The arithmetic of session timers is in `session_timer`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from math import inf
+from typing import final
 
 from ..message.header_lines import HeaderPairs, lines_of
-from ..message.hop import Hop
 from ..message.messages import Response
-from ..message.tokens import Tokens
 from ..transaction.repeats import Why
 from .dialog import Dialog, OfferInput, OfferState
-from .events import By, Cause, Failed, Refreshed, RequestFinished
-from .in_dialog import DialogSide
-from .invite_uac import SDP
-from .outgoing_invite import OutgoingInvite
-from .session_config import SessionConfig
+from .events import By, Cause, Failed, RequestFinished
+from .in_dialog import InDialog
+from .invite_uac import InviteUac
+from .invites import OutgoingInvite
+from .open_requests import ClientRequest, FinalHandler
+from .request_sender import RequestSender
+from .session_core import SDP, SessionCore
 from .session_state import SessionState
-from .session_timer import settled, without_timer
-from .transaction_user import ClientRequest
 
 
-class RenegotiatingSide(DialogSide):
-    """The part of a session that changes and refreshes it. Arguments as for CallingSide."""
+@final
+class Renegotiation(FinalHandler):
+    """What changes and refreshes the session of a call.
 
-    __slots__ = ("_backing_off", "_is_caller", "_queued")
+    Arguments: `core` of the call, `sender` of its requests, `in_dialog`, which ends it, and `uac`, which sends INVITEs.
+    """
 
-    def __init__(
-        self,
-        config: SessionConfig,
-        tokens: Tokens,
-        call_id: str,
-        local_tag: str,
-        from_: str,
-        to: str,
-        uri: str,
-        hop: Hop,
-        *,
-        is_caller: bool,
-    ) -> None:
-        super().__init__(config, tokens, call_id, local_tag, from_, to, uri, hop)
-        self._is_caller = is_caller
-        self._queued: deque[OutgoingInvite] | None = None
+    __slots__ = ("_core", "_in_dialog", "_sender", "_uac", "backing_off", "queued", "ring_time")
+
+    def __init__(self, core: SessionCore, sender: RequestSender, in_dialog: InDialog, uac: InviteUac) -> None:
+        self._core = core
+        self._sender = sender
+        self._in_dialog = in_dialog
+        self._uac = uac
+        self.ring_time = 0.0
+        """Seconds without a final answer until a re-INVITE is cancelled; 0 = the configuration's."""
+        self.queued: deque[OutgoingInvite] | None = None
         """Re-INVITEs that wait for their turn."""
-        self._backing_off: list[tuple[float, ClientRequest]] | None = None
+        self.backing_off: list[tuple[float, ClientRequest]] | None = None
         """Requests that met one of the peer's, and when they are sent again."""
-
-    @property
-    def is_caller(self) -> bool:
-        """True when the call was made by us."""
-        return self._is_caller
 
     def reinvite(
         self,
@@ -69,65 +59,129 @@ class RenegotiatingSide(DialogSide):
         either side or an offer is open. Returns the number of the request. Raises LocalProtocolError without
         an established call.
         """
-        dialog = self._live_dialog("a re-INVITE")
+        dialog = self._core.live_dialog("a re-INVITE")
         client = self._new_reinvite(dialog, description, lines_of(headers), content_type)
-        if self._queued is None:
-            self._queued = deque()
-        self._queued.append(client)
-        self._pump(now)
+        self._line_up(client, now)
         return client.request_id
 
     def _new_reinvite(self, dialog: Dialog, description: bytes | None, extra: str, content_type: str) -> OutgoingInvite:
-        hop = self._next_hop(dialog)
-        client = OutgoingInvite(self._next_id(), dialog.request_uri, dialog, hop)
+        hop = self._sender.next_hop(dialog)
+        client = OutgoingInvite(self._core.requests.next_id(), dialog.request_uri, dialog, hop)
         client.body = description or b""
         client.has_offer = description is not None
         client.content_type = content_type
         client.extra = extra
         return client
 
-    def _pump(self, now: float) -> None:
+    def _line_up(self, client: OutgoingInvite, now: float) -> None:
+        """Send a re-INVITE when its turn comes, at once where nothing is open."""
+        if self.queued is None:
+            self.queued = deque()
+        self.queued.append(client)
+        self.pump(now)
+
+    def pump(self, now: float) -> None:
         """Send the next re-INVITE in line when nothing stands in its way (RFC 3261 14.1)."""
-        queued = self._queued
-        if not queued or self.state is not SessionState.CONFIRMED or not self._is_quiet():
+        queued = self.queued
+        if not queued or self._core.state is not SessionState.CONFIRMED or not self._is_quiet():
             return
         self._send_reinvite(queued.popleft(), now)
 
     def _is_quiet(self) -> bool:
         """True when no INVITE of either side and no offer is open."""
-        dialog = self.dialog
+        core = self._core
+        dialog = core.dialog
         return (
             dialog is not None
             and dialog.offer is OfferState.IDLE
-            and self._invite is None
-            and self._incoming is None
-            and not self._accepted
-            and self._unacked is None
+            and core.invite is None
+            and core.incoming is None
+            and not core.accepted
+            and core.unacked is None
         )
 
     def _send_reinvite(self, client: OutgoingInvite, now: float) -> None:
         dialog = client.dialog
         if dialog is None:
             return
-        client.hop = self._next_hop(dialog)
-        client.flow = self._flow_to(client.hop, dialog)
-        timeout = self.ring_time or self.config.ring_timeout
+        client.hop = self._sender.next_hop(dialog)
+        client.flow = self._sender.flow_to(client.hop, dialog)
+        timeout = self.ring_time or self._core.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
-        self._send_invite(client, now)
+        self._uac.send_invite(client, now)
 
-    # Glare
+    def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
+        """Give up the INVITE that is pending, or a re-INVITE that waits: there is nothing to CANCEL then.
+
+        Arguments, result and errors as for `InviteUac.cancel`.
+        """
+        core = self._core
+        if self._uac.cancel(now, headers):
+            return True
+        waiting = [client for _, client in self.backing_off or () if isinstance(client, OutgoingInvite)]
+        client = next((each for each in (*waiting, *(self.queued or ())) if not each.refresh), None)
+        if client is None or core.invite is not None:
+            return False
+        self.backing_off = [entry for entry in self.backing_off or () if entry[1] is not client]
+        if self.queued:
+            self.queued = deque(each for each in self.queued if each is not client)
+        core.events.append(RequestFinished(core.requests.next_id(), "CANCEL", None, 200))
+        core.events.append(Failed(487, "Request Terminated", None, Cause.CANCELLED, True))
+        return True
+
+    # The end of a request of ours
+
+    def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
+        """A 422, and the end of a re-INVITE or UPDATE: another interval, a wait, or a refreshed session."""
+        if response is None:
+            return False
+        if isinstance(client, OutgoingInvite):
+            if status == 422:
+                return self._raise_interval(client, response, now)
+            return client.reinvite and self._back_off(client, response, now)
+        if client.method != "UPDATE":
+            return False
+        core = self._core
+        timer = core.timer
+        if timer is not None and client.dialog is core.dialog:
+            confirmed = core.state is SessionState.CONFIRMED
+            if status == 422 and not self._in_dialog.told:
+                # An early one too: its interval is as much too small as that of any other (RFC 4028 section 6).
+                if self._raise_interval(client, response, now):
+                    return True
+            elif confirmed and status < 300:
+                core.restart_timer(timer, response, now)
+            elif confirmed and not client.request_id and status in (405, 501) and core.dialog is not None:
+                core.dialog.peer_updates = False
+                self._refresh(now)
+        return status in (491, 500) and self._back_off(client, response, now)
+
+    def _raise_interval(self, client: ClientRequest, response: Response, now: float) -> bool:
+        """Send a request again with the interval that a 422 demands; False when it was demanded before (7.3, 7.4)."""
+        timer = self._core.timer
+        if timer is None or not client.may_repeat(Why.INTERVAL) or not timer.raise_minimum(response):
+            return False
+        if isinstance(client, OutgoingInvite):
+            client.end_exchange()
+            self._uac.send_invite(client.again(), now)
+            return True
+        again = client.again()
+        again.extra = timer.renewed(client.extra, self._core.config)
+        self._sender.send_in_dialog(again, now)
+        return True
 
     def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
         """Wait after 491, longer for the owner of the Call-ID; after 500 as long as it says (14.1, 14.2)."""
+        core = self._core
         dialog = client.dialog
-        if dialog is None or dialog is not self.dialog:
+        if dialog is None or dialog is not core.dialog:
             return False
-        if self.state is not SessionState.CONFIRMED:
+        if core.state is not SessionState.CONFIRMED:
             return False
         if response.status == 491:
             # 14.1 speaks of units of 10 ms: the owner of the Call-ID waits 2.1-4 s, the other 0-2 s.
-            low, high = (2.1, 4.0) if self._is_caller else (0.0, 2.0)
-            wait = round(self.tokens.uniform(low, high), 2)
+            low, high = (2.1, 4.0) if core.is_caller else (0.0, 2.0)
+            wait = round(core.tokens.uniform(low, high), 2)
         elif response.status == 500 and response.retry_after is not None:
             wait = float(min(response.retry_after.seconds, 10))
         else:
@@ -135,102 +189,86 @@ class RenegotiatingSide(DialogSide):
         if not client.may_repeat(Why.GLARE):
             return False
         if isinstance(client, OutgoingInvite):
-            self._end_exchange(client)
+            client.end_exchange()
         elif client.body and dialog.offer is OfferState.LOCAL_OFFER:
             dialog.negotiate(OfferInput.REJECT)
         again = client.again()
-        if client is self._invite:
-            self._invite = None
+        if client is core.invite:
+            core.invite = None
         self._delay(now + wait, again)
         return True
 
-    def _cancel(self, now: float, cause: Cause, extra: str = "") -> bool:
-        """Also give up a re-INVITE that waits for its turn, or to be sent again: there is nothing to CANCEL then."""
-        if super()._cancel(now, cause, extra):
-            return True
-        waiting = [client for _, client in self._backing_off or () if isinstance(client, OutgoingInvite)]
-        client = next((each for each in (*waiting, *(self._queued or ())) if not each.refresh), None)
-        if client is None or self._invite is not None:
-            return False
-        self._backing_off = [entry for entry in self._backing_off or () if entry[1] is not client]
-        if self._queued:
-            self._queued = deque(each for each in self._queued if each is not client)
-        self._events.append(RequestFinished(self._next_id(), "CANCEL", None, 200))
-        self._events.append(Failed(487, "Request Terminated", None, cause, True))
-        return True
-
     def _delay(self, at: float, client: ClientRequest) -> None:
-        if self._backing_off is None:
-            self._backing_off = []
-        self._backing_off.append((at, client))
+        if self.backing_off is None:
+            self.backing_off = []
+        self.backing_off.append((at, client))
+
+    # Time
+
+    @property
+    def due(self) -> float:
+        """When the next request is sent again, or the session is refreshed or given up; infinite without any."""
+        timer = self._core.timer
+        due = inf if timer is None else timer.due
+        if self.backing_off:
+            due = min(due, min([at for at, _ in self.backing_off]))
+        return due
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: the session timer, then what was backed off, then what is lined up."""
+        if self._core.timer is not None:
+            self._handle_refresh(now)
+        if self.backing_off:
+            self._handle_back_off(now)
+        if self.queued:
+            self.pump(now)
 
     def _handle_back_off(self, now: float) -> None:
-        waiting = self._backing_off
+        core = self._core
+        waiting = self.backing_off
         if not waiting:
             return
         due = [client for at, client in waiting if at <= now]
         if not due:
             return
-        self._backing_off = [entry for entry in waiting if entry[0] > now]
+        self.backing_off = [entry for entry in waiting if entry[0] > now]
         for client in due:
-            if self.state is not SessionState.CONFIRMED:
+            if core.state is not SessionState.CONFIRMED:
                 continue
             if not self._is_quiet():
-                self._delay(now + round(self.tokens.uniform(0.1, 1.0), 2), client)
+                self._delay(now + round(core.tokens.uniform(0.1, 1.0), 2), client)
             elif isinstance(client, OutgoingInvite):
                 self._send_reinvite(client, now)
             else:
                 if client.body and client.dialog is not None:
                     client.dialog.negotiate(OfferInput.SEND_OFFER)
-                self._send_in_dialog(client, now)
-
-    # Session timer
+                self._sender.send_in_dialog(client, now)
 
     def _handle_refresh(self, now: float) -> None:
         """Refresh at half the interval, hang up before its end (RFC 4028 section 10)."""
-        timer = self._timer
+        core = self._core
+        timer = core.timer
         if timer is None or timer.due > now:
             return
-        if self.state is not SessionState.CONFIRMED:
+        if core.state is not SessionState.CONFIRMED:
             timer.stop()
         elif timer.expires_at <= now:
             timer.stop()
-            self._end_by_bye(Cause.SESSION_EXPIRED, By.EXPIRED, None, now)
+            self._in_dialog.end_by_bye(Cause.SESSION_EXPIRED, By.EXPIRED, None, now)
         else:
             timer.refresh_at = inf
             self._refresh(now)
 
     def _refresh(self, now: float) -> None:
         """Keep the session alive, by UPDATE where the peer takes it (RFC 4028 7.4)."""
-        dialog, timer = self.dialog, self._timer
+        core = self._core
+        dialog, timer = core.dialog, core.timer
         if dialog is None or timer is None:
             return
         if dialog.peer_updates:
-            extra = self.config.invite_tail + timer.request_lines(self.config)
-            self._request(now, "UPDATE", dialog, extra=extra).request_id = 0
+            extra = core.config.invite_tail + timer.request_lines(core.config)
+            self._sender.request(now, "UPDATE", dialog, extra=extra).request_id = 0
             return
         client = self._new_reinvite(dialog, dialog.description, "", SDP)
         client.refresh = True
-        if self._queued is None:
-            self._queued = deque()
-        self._queued.append(client)
-        self._pump(now)
-
-    def _on_final(self, client: ClientRequest, response: Response, now: float) -> None:
-        timer = self._timer
-        confirmed = self.state is SessionState.CONFIRMED
-        if client.method == "UPDATE" and timer is not None and client.dialog is self.dialog:
-            if response.status == 422 and not self._told:
-                # An early one too: its interval is as much too small as that of any other (RFC 4028 section 6).
-                if client.may_repeat(Why.INTERVAL) and timer.raise_minimum(response):
-                    again = client.again()
-                    again.extra = without_timer(client.extra) + timer.request_lines(self.config)
-                    self._send_in_dialog(again, now)
-                    return
-            elif confirmed and response.status < 300:
-                timer.start(settled(response), now)
-                self._events.append(Refreshed(timer.agreed.interval))
-            elif confirmed and not client.request_id and response.status in (405, 501) and self.dialog is not None:
-                self.dialog.peer_updates = False
-                self._refresh(now)
-        super()._on_final(client, response, now)
+        self._line_up(client, now)

@@ -1,6 +1,6 @@
 """The states of one call and what may happen in each, as a table (RFC 3261 sections 9, 13, 14 and 15).
 
-Knows no messages; the layers of the session carry out what a step means.
+Knows no messages; the parts of the session carry out what a step means.
 """
 
 from __future__ import annotations

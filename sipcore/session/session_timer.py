@@ -72,6 +72,11 @@ class SessionTimer:
         suffix = f";refresher={refresher}" if refresher else ""
         return f"Session-Expires: {interval}{suffix}\r\nMin-SE: {self.min_se}\r\n"
 
+    def renewed(self, lines: str, config: SessionConfig) -> str:
+        """Return header lines that `request_lines` were added to, with those of today in their place."""
+        own = [line for line in lines.splitlines(True) if not line.startswith(("Session-Expires:", "Min-SE:"))]
+        return "".join(own) + self.request_lines(config)
+
     def raise_minimum(self, response: Response) -> bool:
         """Take a 422; False when it names no higher minimum, so that trying again is useless (section 7.3)."""
         demanded = response.min_se
@@ -81,11 +86,6 @@ class SessionTimer:
         if self.agreed.interval:
             self.agreed = Agreed(max(self.agreed.interval, self.min_se), self.agreed.we_refresh)
         return True
-
-
-def without_timer(lines: str) -> str:
-    """Return header lines of a request of ours without what `SessionTimer.request_lines` wrote."""
-    return "".join(line for line in lines.splitlines(True) if not line.startswith(("Session-Expires:", "Min-SE:")))
 
 
 def supports(message: Message, tag: str) -> bool:

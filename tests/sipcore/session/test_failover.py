@@ -9,22 +9,23 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.session.events import Failed
-from sipswarm.sipcore.session.failover import FailoverSession, Place
+from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.redirection import Place
 from sipswarm.sipcore.session.session_config import SessionConfig
 
 HOPS = (Hop("udp", "192.0.2.1", 5060), Hop("udp", "192.0.2.2", 5062), Hop("tcp", "192.0.2.3", 5060))
 
 
-def prepared() -> FailoverSession:
+def prepared() -> InviteSession:
     udp = SessionConfig(local=Hop("udp", "192.0.2.9", 5060), from_="sip:a@192.0.2.9")
     tcp = SessionConfig(local=Hop("tcp", "192.0.2.9", 5070), from_="sip:a@192.0.2.9")
     places = [Place(hop, tcp if hop.transport == "tcp" else udp) for hop in HOPS]
-    session = FailoverSession.toward(Tokens(random.Random(1).randbytes), "sip:b@example.org", places, call_id="1@test")
+    session = InviteSession.toward(Tokens(random.Random(1).randbytes), "sip:b@example.org", places, call_id="1@test")
     session.invite(0.0, b"v=0\r\n")
     return session
 
 
-def invites(session: FailoverSession) -> list[tuple[Request, Hop]]:
+def invites(session: InviteSession) -> list[tuple[Request, Hop]]:
     """The INVITEs that wait to be sent, and any failure as None."""
     transmits, _ = session.drain()
     found = []
@@ -35,10 +36,10 @@ def invites(session: FailoverSession) -> list[tuple[Request, Hop]]:
     return found
 
 
-def fail(session: FailoverSession, invite: Request, hop: Hop, how: str, now: float) -> float:
+def fail(session: InviteSession, invite: Request, hop: Hop, how: str, now: float) -> float:
     """Let the place fail; the time after it."""
     if how == "timeout":
-        while not session._invite or session._invite.transaction.branch == invite.branch:
+        while not session.core.invite or session.core.invite.transaction.branch == invite.branch:
             assert session.deadline is not None
             now = session.deadline
             session.handle_timer(now)
