@@ -77,7 +77,7 @@ def test_the_command_line_takes_it(place: str, words: list[str]) -> None:
 
 def test_every_target_of_make_that_a_page_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
     named = {
         (page.name, name) for page in pages for name in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.M)
     }
@@ -89,6 +89,14 @@ def test_every_file_that_a_page_links_to_exists() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
     links = {(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())}
     assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_every_file_that_the_recipes_for_contributors_name_exists() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    roots = "actors|sipcore|media|sipswarm|tests|docs|deploy|examples"
+    named = set(re.findall(rf"`((?:{roots})/[\w./-]*|CHANGELOG\.md)`", text))
+    assert {"actors/cli/options.py", "media/codecs.py", "tests/actors/bus/test_wire.py"} <= named
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
 def test_the_picture_of_the_readme_is_small() -> None:
