@@ -134,7 +134,10 @@ def is_container(file: BinaryIO) -> bool:
 
 
 def audio(file: BinaryIO, wanted: int, begin: float = 0.0) -> Iterator[Samples]:
-    """The audio of a file at `wanted` samples a second, mono, in blocks. begin: seconds that are passed over.
+    """The audio of a file at `wanted` samples a second, mono, in blocks.
+
+    Args:
+        begin: seconds that are passed over.
 
     Raises:
         AudioFileError: it is no audio, damaged, or too long.
@@ -225,7 +228,11 @@ def _text(head: bytes) -> _Kind | None:
 
 
 def _by_library(file: BinaryIO, kind: _Kind, begin: float) -> Iterator[tuple[int, Wave]]:
-    """Rate and samples of a container that PyAV decodes. Raises AudioFileError."""
+    """Rate and samples of a container that PyAV decodes.
+
+    Raises:
+        AudioFileError: the file cannot be used.
+    """
     if not kind.demuxer:
         raise AudioFileError(f"is {kind.name}, which cannot be played; {kind.hint or 'give an audio file'}")
     file.seek(0)
@@ -270,7 +277,14 @@ class _Wav:
     """A RIFF, RIFX or RF64 file: its format, and where its samples are."""
 
     def __init__(self, file: BinaryIO, start: int) -> None:
-        """Read the chunks up to the samples. start: octets before the file. Raises AudioFileError."""
+        """Read the chunks up to the samples.
+
+        Args:
+            start: octets before the file.
+
+        Raises:
+            AudioFileError: the file cannot be used.
+        """
         self._file = file
         file.seek(0, 2)
         self._end = file.tell()
@@ -345,7 +359,14 @@ class _Wav:
         return kind, channels, rate, octets, bits
 
     def blocks(self, begin: float) -> Iterator[tuple[int, Wave]]:
-        """Rate and samples, mixed to mono. begin: seconds that are passed over. Raises AudioFileError."""
+        """Rate and samples, mixed to mono.
+
+        Args:
+            begin: seconds that are passed over.
+
+        Raises:
+            AudioFileError: the file cannot be used.
+        """
         assert self._form is not None
         kind, channels, rate, octets, bits = self._form
         known = {1: (1, 2, 3, 4), 3: (4, 8), 6: (1,), 7: (1,)}.get(kind, ())

@@ -80,7 +80,11 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, samples: Samples) -> bytes:
-        """The payload of one packet. samples: its audio at `sample_rate`."""
+        """The payload of one packet.
+
+        Args:
+            samples: its audio at `sample_rate`.
+        """
         ...
 
     @abstractmethod
@@ -183,7 +187,11 @@ class LibraryCodec(Codec):
         self._size = size
 
     def encode(self, samples: Samples) -> bytes:
-        """The payload of one packet. Raises ValueError for a length that the codec has no packets of."""
+        """The payload of one packet.
+
+        Raises:
+            ValueError: a length that the codec has no packets of.
+        """
         if len(samples) != self._size:
             self._open_encoder(len(samples))
         frame = self._av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
@@ -245,10 +253,16 @@ def decoded_file(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Rate and mono samples, in the range of 16 bits, of the first audio stream of a container, block by block.
 
-    demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is behind
-    a damage is left out. start, longest: seconds that are passed over, and that the file may have by its header.
-    tells_length: its header says how long it is: a file that ends much earlier is refused as cut off.
-    Raises CodecUnavailable when the extra is missing, AudioTooLong, and ValueError for what cannot be decoded.
+    Args:
+        demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is
+            behind a damage is left out.
+        start, longest: seconds that are passed over, and that the file may have by its header.
+        tells_length: its header says how long it is: a file that ends much earlier is refused as cut off.
+
+    Raises:
+        CodecUnavailable: the extra is missing.
+        AudioTooLong: it lasts longer than `longest`.
+        ValueError: what cannot be decoded.
     """
     try:
         import av
@@ -295,10 +309,14 @@ def decoded_file(
 def open_codec(codec: str, clock_rate: int = 0) -> Codec:
     """A fresh encoder and decoder.
 
-    codec: encoding name of the rtpmap, in any case, with the channels behind it as from `stream_codec`: what is heard
-    is mixed to one, what is sent is the same on all. clock_rate: of the rtpmap, 0 = the usual one. Raises CodecUnknown
-    for a codec that can only be passed through, as all but L16 with several channels, and CodecUnavailable when the
-    extra is missing.
+    Args:
+        codec: encoding name of the rtpmap, in any case, with the channels behind it as from `stream_codec`: what is
+            heard is mixed to one, what is sent is the same on all.
+        clock_rate: of the rtpmap, 0 = the usual one.
+
+    Raises:
+        CodecUnknown: a codec that can only be passed through, as all but L16 with several channels.
+        CodecUnavailable: the extra is missing.
     """
     name, channels = encoding_of(codec)
     form = FORMATS.get(name.upper())

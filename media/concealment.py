@@ -27,7 +27,11 @@ class Concealer:
     __slots__ = ("_done", "_history", "_period", "_rate")
 
     def __init__(self, sample_rate: int) -> None:
-        """sample_rate: Hz, 8000 or more."""
+        """Begin with no audio played.
+
+        Args:
+            sample_rate: Hz, 8000 or more.
+        """
         self._rate = sample_rate
         self._history: Samples = np.zeros(int((_TEMPLATE + 2 * _LONGEST_PITCH) * sample_rate), np.int16)
         self._period: NDArray[np.float64] | None = None  # what is repeated; None while nothing is concealed
@@ -92,8 +96,12 @@ def _noise() -> NDArray[np.float64]:
 def comfort_noise(payload: bytes, start: int, count: int) -> Samples:
     """White noise at the level of a comfort noise packet; its spectral coefficients are not used (RFC 3389 3).
 
-    payload: of payload type 13; its first octet is the level in -dBov. start: samples of it already played. count:
-    samples wanted. An empty payload is silence.
+    An empty payload is silence.
+
+    Args:
+        payload: of payload type 13; its first octet is the level in -dBov.
+        start: samples of it already played.
+        count: samples wanted.
     """
     if not payload:
         return np.zeros(count, np.int16)

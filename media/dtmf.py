@@ -125,9 +125,11 @@ class EventSender:
     def __init__(self, clock_rate: int = 8000, volume: int = 10, event_clock_rate: int = 0) -> None:
         """Begin with nothing to send.
 
-        clock_rate: RTP clock of the stream in Hz, in which timestamps count. volume: power in -dBm0, 0-63, of the event
-        field (RFC 4733 2.3.3). event_clock_rate: clock of the telephone-event payload type, in which the duration field
-        counts (2.3.1); 0 = the same.
+        Args:
+            clock_rate: RTP clock of the stream in Hz, in which timestamps count.
+            volume: power in -dBm0, 0-63, of the event field (RFC 4733 2.3.3).
+            event_clock_rate: clock of the telephone-event payload type, in which the duration field counts (2.3.1);
+                0 = the same.
         """
         if not 0 <= volume <= 63:
             raise ValueError(f"volume is 0 to 63 (-dBm0), not {volume}")
@@ -164,10 +166,15 @@ class EventSender:
     def send(self, digits: str, duration_ms: int = 100, request_id: int = 0, tones: ToneSource | None = None) -> None:
         """Queue digits after those that wait already (man page `dtmf`, C35, C36).
 
-        digits: characters of `0-9 A-D * #`; any other character is a pause of `duration_ms`. duration_ms:
-        milliseconds per digit or pause. request_id: handed back by `take_finished`. tones: renders the digits as
-        audio; None sends telephone events. Raises DigitQueueFull, or ValueError for a duration outside 1 to
-        MAX_DIGIT_MS.
+        Args:
+            digits: characters of `0-9 A-D * #`; any other character is a pause of `duration_ms`.
+            duration_ms: milliseconds per digit or pause.
+            request_id: handed back by `take_finished`.
+            tones: renders the digits as audio; None sends telephone events.
+
+        Raises:
+            DigitQueueFull: the bound is reached.
+            ValueError: a duration outside 1 to MAX_DIGIT_MS.
         """
         if not 1 <= duration_ms <= MAX_DIGIT_MS:
             raise ValueError(f"a digit lasts 1 to {MAX_DIGIT_MS} ms, not {duration_ms}")
@@ -185,7 +192,10 @@ class EventSender:
     def set_clock(self, clock_rate: int, timestamp: int, event_clock_rate: int = 0) -> None:
         """Count in other clocks from now on; what is under way keeps its length in time and its identity.
 
-        clock_rate: RTP clock in Hz. timestamp: the newest one of the stream. event_clock_rate: as for a new sender.
+        Args:
+            clock_rate: RTP clock in Hz.
+            timestamp: the newest one of the stream.
+            event_clock_rate: as for a new sender.
         """
         old, self._event_clock_rate = self._event_clock_rate, event_clock_rate or clock_rate
         if self._repeat.payload and old != self._event_clock_rate:
@@ -236,8 +246,11 @@ class EventSender:
     def next_packet(self, timestamp: int, samples: int) -> DigitPacket | None:
         """What goes out in the interval that begins at `timestamp` and lasts `samples` clock units.
 
-        timestamp: RTP timestamp (0 to 2**32 - 1) that audio would carry now; it moves on with every interval.
-        Returns None when no digits are sent and the source's audio goes out.
+        Args:
+            timestamp: RTP timestamp (0 to 2**32 - 1) that audio would carry now; it moves on with every interval.
+
+        Returns:
+            None when no digits are sent and the source's audio goes out.
         """
         if self._state is _Sending.IDLE and not self._queue:
             return None
@@ -446,7 +459,11 @@ class EventReceiver:
     )
 
     def __init__(self, clock_rate: int = 8000) -> None:
-        """Begin with no event known. clock_rate: Hz of the telephone-event payload type."""
+        """Begin with no event known.
+
+        Args:
+            clock_rate: Hz of the telephone-event payload type.
+        """
         self._clock_rate = self._timestamp_rate = clock_rate
         self._known: dict[_Identity, _Event] = {}
         self._current: _Event | None = None  # the newest event, sounding or not
@@ -467,8 +484,9 @@ class EventReceiver:
     def set_clock(self, clock_rate: int, timestamp_rate: int = 0) -> None:
         """Read durations in another clock from now on; events already known stay known.
 
-        clock_rate: of the payload type, Hz. timestamp_rate: of the audio beside it, which most peers' timestamps of
-        events follow; 0 = the same.
+        Args:
+            clock_rate: of the payload type, Hz.
+            timestamp_rate: of the audio beside it, which most peers' timestamps of events follow; 0 = the same.
         """
         self._timestamp_rate = timestamp_rate or clock_rate
         old, self._clock_rate = self._clock_rate, clock_rate
@@ -493,7 +511,11 @@ class EventReceiver:
         return self._current.heard_at + max(SHORTEST_EXPIRY, EXPIRE_INTERVALS * self._interval)
 
     def expire(self, now: float) -> tuple[ReceivedDigit, ...]:
-        """The digit whose end was lost, once its deadline has passed. now: seconds, monotonic."""
+        """The digit whose end was lost, once its deadline has passed.
+
+        Args:
+            now: seconds, monotonic.
+        """
         deadline = self.deadline()
         if deadline is None or now < deadline:
             return ()
@@ -504,8 +526,12 @@ class EventReceiver:
     ) -> tuple[ReceivedDigit, ...]:
         """Digits that ended with this packet, mostly none; oldest first.
 
-        ssrc, timestamp, sequence_number: of the RTP header. payload: 4 octets for each event. now: seconds, monotonic.
         A payload of a wrong length is counted and ignored (RFC 4733 2.3).
+
+        Args:
+            ssrc, timestamp, sequence_number: of the RTP header.
+            payload: 4 octets for each event.
+            now: seconds, monotonic.
         """
         size = len(payload)
         if size == 4:

@@ -87,8 +87,11 @@ class StreamEndpoint:
     ) -> None:
         """Take the sockets.
 
-        send_socket: one of its own for asymmetric RTP. buffer: shared, of BUFFER octets. sources: by descriptor, what
-        the engine's loop reads (`reception.take_ready`). due_of: when a sender's next interval begins; 0.0 = unknown.
+        Args:
+            send_socket: one of its own for asymmetric RTP.
+            buffer: shared, of BUFFER octets.
+            sources: by descriptor, what the engine's loop reads (`reception.take_ready`).
+            due_of: when a sender's next interval begins; 0.0 = unknown.
         """
         self._counted = counted
         self.stream = stream
@@ -144,7 +147,14 @@ class StreamEndpoint:
     # signalling
 
     def configure(self, command: ConfigureStream, sender: socket.socket | None, now: float) -> None:
-        """Take what signalling decided. sender: another stream's socket to send from. Raises ValueError."""
+        """Take what signalling decided.
+
+        Args:
+            sender: another stream's socket to send from.
+
+        Raises:
+            ValueError: a value that no stream can have.
+        """
         null = is_null(command.remote_address) or command.remote_port == 0
         remote: Address | None = None
         if not null:
@@ -209,7 +219,11 @@ class StreamEndpoint:
         self.sender.rest(self._receiver.last_at)
 
     def _rtp_time(self, now: float) -> int:
-        """The RTP time of now (RFC 3550 6.4.1), whether or not anything is sent. now: seconds, monotonic."""
+        """The RTP time of now (RFC 3550 6.4.1), whether or not anything is sent.
+
+        Args:
+            now: seconds, monotonic.
+        """
         sender = self.sender
         due = self._due_of(sender)
         if not due:
@@ -279,7 +293,8 @@ class StreamEndpoint:
     def take_rtp(self, size: int, now: float) -> None:
         """Take a datagram from the RTP socket; several while strangers may be among them.
 
-        size: octets that were read into the buffer; -1 = the socket had an error; -2 = nothing was read yet.
+        Args:
+            size: octets that were read into the buffer; -1 = the socket had an error; -2 = nothing was read yet.
         """
         if not self._connected:
             self._read_unconnected(now)
@@ -361,7 +376,11 @@ class StreamEndpoint:
                 self._receive_rtcp(data, at)
 
     def take_rtcp(self, size: int, now: float) -> None:
-        """Take one datagram from the RTCP socket. size: has no meaning here."""
+        """Take one datagram from the RTCP socket.
+
+        Args:
+            size: has no meaning here.
+        """
         assert self.rtcp_socket is not None
         try:
             data, source = self.rtcp_socket.recvfrom(_RTCP_BUFFER)

@@ -129,7 +129,12 @@ class MediaEngine:
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        """Begin without streams. clock: monotonic seconds. random_bytes: gives so many random octets."""
+        """Begin without streams.
+
+        Args:
+            clock: monotonic seconds.
+            random_bytes: gives so many random octets.
+        """
         self._settings = settings or MediaSettings()
         self._clock = clock
         self._context = StreamContext(random_bytes, time.time() - time.monotonic())
@@ -198,7 +203,9 @@ class MediaEngine:
     def handle(self, owner: int, command: Command, now: float) -> None:
         """Do a command; what comes of it is in `drain`.
 
-        owner: who sent it; events carry it back. now: seconds of the engine's clock.
+        Args:
+            owner: who sent it; events carry it back.
+            now: seconds of the engine's clock.
         """
         if isinstance(command, OpenStream):
             self._open(owner, command, now)
@@ -420,7 +427,11 @@ class MediaEngine:
             self._close(endpoint, now)
 
     def _set_sink(self, stream: Stream, wanted: SinkSpec) -> None:
-        """Put what comes in elsewhere; a file that is being written goes on. Raises SinkError."""
+        """Put what comes in elsewhere; a file that is being written goes on.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
         if not stream.records_to(wanted):
             stream.set_sink(self._sink(wanted), wanted)
 
@@ -455,7 +466,11 @@ class MediaEngine:
         return layer._replace(source=source)
 
     def _source(self, wanted: SourceSpec, stream: Stream) -> Source:
-        """The source that these plain values mean, in the stream's codec. Raises SourceError."""
+        """The source that these plain values mean, in the stream's codec.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         sender = stream.sender
         match wanted:
             case ("none",):
@@ -475,7 +490,11 @@ class MediaEngine:
         raise SourceError(Refusal.BAD_VALUE, f"no such source: {wanted!r}")
 
     def _sink(self, wanted: SinkSpec) -> Sink:
-        """The sink that these plain values mean. Raises SinkError."""
+        """The sink that these plain values mean.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
         match wanted:
             case ("none",):
                 return Sink()
@@ -584,7 +603,11 @@ class MediaEngine:
             self._arm(now)
 
     def _hear(self, regular: bool, now: float) -> None:
-        """Digits whose end was lost, and tones in what came. regular: it is the detector's turn anyway."""
+        """Digits whose end was lost, and tones in what came.
+
+        Args:
+            regular: it is the detector's turn anyway.
+        """
         listening = self._context.listening
         if listening.sounding:
             listening.expire(now)

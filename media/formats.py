@@ -23,7 +23,11 @@ packets says how many it has (RFC 7587 section 7)."""
 
 
 def stream_codec(name: str, channels: int) -> str:
-    """The name under which streams know an encoding. channels: of the rtpmap."""
+    """The name under which streams know an encoding.
+
+    Args:
+        channels: of the rtpmap.
+    """
     return name if channels == 1 or name.upper() in _WHATEVER_CHANNELS else f"{name}/{channels}"
 
 
@@ -34,10 +38,14 @@ def encoding_of(codec: str) -> tuple[str, int]:
 
 
 def payload_octets(codec: str, ticks: int) -> int:
-    """Octets of a packet of audio. codec: as from `stream_codec`. ticks: its length in units of the RTP clock.
+    """Octets of a packet of audio.
 
     Two for each unit and channel in L16 (RFC 3551 4.5.11), one in PCMU, PCMA and G.722; for others a bound, which for
     Opus is that of a frame (RFC 6716 3.2.1).
+
+    Args:
+        codec: as from `stream_codec`.
+        ticks: its length in units of the RTP clock.
     """
     name, channels = encoding_of(codec)
     if name.upper() == "OPUS":

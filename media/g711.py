@@ -111,7 +111,7 @@ class Law:
     decode: Callable[[bytes], Samples]
     """Payload to int16 samples."""
     encode: Callable[[Samples], bytes]
-    """int16 samples to payload."""
+    """Int16 samples to payload."""
 
 
 PCMU = Law("PCMU", 0, ULAW_SILENCE, ULAW_TO_LINEAR, ulaw_decode, ulaw_encode)

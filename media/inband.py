@@ -50,7 +50,12 @@ class ToneGenerator:
     __slots__ = ("_law", "_level")
 
     def __init__(self, law: Law, level_dbm0: float = -10.0) -> None:
-        """law: PCMU or PCMA of `g711`. level_dbm0: power of both tones together, -40 to 0."""
+        """Choose law and level.
+
+        Args:
+            law: PCMU or PCMA of `g711`.
+            level_dbm0: power of both tones together, -40 to 0.
+        """
         if not -40 <= level_dbm0 <= 0:
             raise ValueError(f"a tone has -40 to 0 dBm0, not {level_dbm0}")
         self._law = law
@@ -59,7 +64,11 @@ class ToneGenerator:
     def frame(self, digit: str, start: int, samples: int, total: int) -> bytes:
         """Payload of `samples` octets from sample `start` of a tone of `total` samples; silence after its end.
 
-        digit: one of `0-9 A-D * #`. Raises ValueError for another.
+        Args:
+            digit: one of `0-9 A-D * #`.
+
+        Raises:
+            ValueError: another.
         """
         second = _tone_second(self._law, digit, self._level)
         sounding = max(0, min(samples, total - start))
@@ -218,7 +227,11 @@ class Detector:
         return self._end(slot)
 
     def expire(self, now: float) -> Found:
-        """End the digits of streams from which no packet has come for SILENT_AFTER. now: seconds, monotonic."""
+        """End the digits of streams from which no packet has come for SILENT_AFTER.
+
+        Args:
+            now: seconds, monotonic.
+        """
         silent = [slot for slot in self._sounding if now - self._heard_at[slot] > SILENT_AFTER]
         return [found for slot in silent for found in self._end(slot)]
 
@@ -227,9 +240,12 @@ class Detector:
     ) -> Found:
         """Digits that ended within these packets, mostly none.
 
-        law: PCMU or PCMA, of all the packets. slots, payloads, timestamps: one entry for each packet, the RTP
-        timestamp counting samples. now: seconds, monotonic. Cheapest when each slot comes once and all payloads have
-        the same multiple of 80 octets.
+        Cheapest when each slot comes once and all payloads have the same multiple of 80 octets.
+
+        Args:
+            law: PCMU or PCMA, of all the packets.
+            slots, payloads, timestamps: one entry for each packet, the RTP timestamp counting samples.
+            now: seconds, monotonic.
         """
         if len(set(slots)) < len(slots):
             return self._in_rounds(law, slots, payloads, timestamps, now)
@@ -304,7 +320,11 @@ class Detector:
         return [index for index in range(len(rows)) if index not in late]
 
     def _analyse(self, law: Law, rows: Ints, hops: int, audio: bytes, found: Found) -> None:
-        """Look at `hops` new windows of each row; audio: hops * HOP octets for each."""
+        """Look at `hops` new windows of each row.
+
+        Args:
+            audio: hops * HOP octets for each.
+        """
         count = len(rows)
         samples = _float_table(law)[np.frombuffer(audio, np.uint8)].reshape(count * hops, HOP)
         waves = _product(samples, _WAVES).reshape(count, hops, 32)
@@ -403,8 +423,13 @@ def _product(rows: Floats, matrix: Floats) -> Floats:
 def _steady(digits: Ints, windows: Floats, totals: Floats, plain: Floats) -> NDArray[np.bool_]:
     """Where a digit may begin: the strict limits, on a window and the one before it.
 
-    digits, totals: (streams, 1 + hops), the first column of before. windows: (streams, 1 + hops, 16). plain: energies
-    of hops, (streams, 2 + hops). Returns (streams, hops).
+    Args:
+        digits, totals: (streams, 1 + hops), the first column of before.
+        windows: (streams, 1 + hops, 16).
+        plain: energies of hops, (streams, 2 + hops).
+
+    Returns:
+        (streams, hops).
     """
     steady = np.zeros((len(digits), digits.shape[1] - 1), np.bool_)
     row, hop = np.nonzero((digits[:, 1:] == digits[:, :-1]) & (digits[:, 1:] >= 0))

@@ -109,8 +109,11 @@ class PlayoutBuffer:
     def __init__(self, clock_rate: int = 8000, interval: int = 160, hold: float = 0.0) -> None:
         """Begin empty.
 
-        clock_rate: RTP clock in Hz. interval: ticks per packet, until packets tell otherwise. hold: seconds that a
-        packet waits at the least, where nobody listens meanwhile; then the delay never shrinks, which would cut audio.
+        Args:
+            clock_rate: RTP clock in Hz.
+            interval: ticks per packet, until packets tell otherwise.
+            hold: seconds that a packet waits at the least, where nobody listens meanwhile; then the delay never
+                shrinks, which would cut audio.
         """
         self._hold = hold
         self._clock_rate = clock_rate
@@ -176,8 +179,10 @@ class PlayoutBuffer:
     ) -> None:
         """Take a packet as it arrives.
 
-        noise: whether it is comfort noise (payload type 13). ticks: of the RTP clock that it lasts by its payload; 0 =
-        that does not show, and the timestamps have to tell.
+        Args:
+            noise: whether it is comfort noise (payload type 13).
+            ticks: of the RTP clock that it lasts by its payload; 0 = that does not show, and the timestamps have to
+                tell.
         """
         unwrapped = self._newest + ((timestamp - self._newest + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         if (self._played or self._packets) and abs(unwrapped - self._newest) > _JUMP * self._clock_rate:
@@ -214,7 +219,11 @@ class PlayoutBuffer:
         self._note_transit(unwrapped, now)
 
     def _is_length(self, step: int, ticks: int) -> bool:
-        """Whether a step from one timestamp to the next is a packet's length, and no pause. ticks: as for `put`."""
+        """Whether a step from one timestamp to the next is a packet's length, and no pause.
+
+        Args:
+            ticks: as for `put`.
+        """
         return step <= max(ticks, _LONGEST_PACKET * self._clock_rate)
 
     def _note_transit(self, timestamp: int, now: float) -> None:
@@ -326,7 +335,12 @@ class Player:
     __slots__ = ("_codec", "_concealer", "_noise_position", "_ready", "buffer")
 
     def __init__(self, codec: Codec, interval: int = 160, hold: float = 0.0) -> None:
-        """codec: of `codecs.open_codec`. interval, hold: as for `PlayoutBuffer`."""
+        """Begin with an empty buffer.
+
+        Args:
+            codec: of `codecs.open_codec`.
+            interval, hold: as for `PlayoutBuffer`.
+        """
         self.buffer = PlayoutBuffer(codec.clock_rate, interval, hold)
         """Holds the packets and the counters."""
         self._codec = codec
@@ -345,7 +359,11 @@ class Player:
         return len(self._ready)
 
     def read(self, count: int, now: float) -> Samples:
-        """The next `count` samples at the codec's rate; call it at the pace of the samples. now: seconds."""
+        """The next `count` samples at the codec's rate; call it at the pace of the samples.
+
+        Args:
+            now: seconds.
+        """
         while len(self._ready) < count:
             self._ready = np.concatenate((self._ready, self._next(now)))
         samples, self._ready = self._ready[:count], self._ready[count:]

@@ -19,11 +19,20 @@ class DigitListener:
     __slots__ = ()
 
     def report(self, digit: ReceivedDigit, mode: str, now: float) -> None:
-        """Take a digit that has ended. mode: "rfc4733" or "inband". now: seconds, monotonic."""
+        """Take a digit that has ended.
+
+        Args:
+            mode: "rfc4733" or "inband".
+            now: seconds, monotonic.
+        """
         raise NotImplementedError
 
     def expire_digit(self, now: float) -> None:
-        """Report a digit whose end was lost. now: seconds, monotonic."""
+        """Report a digit whose end was lost.
+
+        Args:
+            now: seconds, monotonic.
+        """
         raise NotImplementedError
 
 
@@ -63,7 +72,11 @@ class Listening:
         return slot
 
     def remove(self, slot: int, now: float) -> None:
-        """Give a slot back; a digit that still sounds is reported. now: seconds, monotonic."""
+        """Give a slot back; a digit that still sounds is reported.
+
+        Args:
+            now: seconds, monotonic.
+        """
         self.detect(now)  # what waits is this slot's, not that of the stream that takes it next
         found = self._detector.remove(slot)
         listener = self._listeners.pop(slot)
@@ -71,12 +84,20 @@ class Listening:
             listener.report(digit, "inband", now)
 
     def expire(self, now: float) -> None:
-        """Report the digits whose end was lost. now: seconds, monotonic."""
+        """Report the digits whose end was lost.
+
+        Args:
+            now: seconds, monotonic.
+        """
         for listener in list(self.sounding):
             listener.expire_digit(now)
 
     def detect(self, now: float) -> None:
-        """Find tones in what was heard, and report the digits. now: seconds, monotonic."""
+        """Find tones in what was heard, and report the digits.
+
+        Args:
+            now: seconds, monotonic.
+        """
         found: inband.Found = []
         for name, heard in self.heard.items():
             if heard:

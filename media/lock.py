@@ -37,9 +37,13 @@ class SourceLock:
         self._door_until = self._heard_at = -1.0
 
     def announce(self, address: Address, latch_host: str = "", now: float = 0.0) -> bool:
-        """Take the address from signalling. latch_host: IP that may be latched to; "" = strict. now: seconds.
+        """Take the address from signalling.
 
         Returns whether the lock was opened: an address announced before keeps its lock, until another source wins.
+
+        Args:
+            latch_host: IP that may be latched to; "" = strict.
+            now: seconds.
         """
         if address == self.announced:
             if self.locked is not None:
@@ -56,7 +60,10 @@ class SourceLock:
     def admit(self, source: Address, sequence_number: int, now: float) -> bool:
         """Whether a packet is taken; may decide the lock.
 
-        source: where it came from. sequence_number: of its RTP header. now: seconds, monotonic.
+        Args:
+            source: where it came from.
+            sequence_number: of its RTP header.
+            now: seconds, monotonic.
         """
         if self.locked is not None:
             if source == self.locked:

@@ -23,7 +23,13 @@ class Pacer:
     __slots__ = ("_clock", "_counted", "_epoch", "_irregular", "_joining", "_rings", "_tick", "done")
 
     def __init__(self, tick: float, epoch: float, clock: Callable[[], float], counted: MediaTotals) -> None:
-        """Begin without streams. tick: seconds. epoch: time of tick 0. clock: monotonic seconds."""
+        """Begin without streams.
+
+        Args:
+            tick: seconds.
+            epoch: time of tick 0.
+            clock: monotonic seconds.
+        """
         self._tick = tick
         self._epoch = epoch
         self._clock = clock
@@ -133,7 +139,11 @@ class Pacer:
                 self._place(sender)
 
     def _send(self, group: list[Sender], number: int, missed: int, now: float) -> None:
-        """Send one packet of each sender of a group. missed: whole intervals to skip before."""
+        """Send one packet of each sender of a group.
+
+        Args:
+            missed: whole intervals to skip before.
+        """
         counted = self._counted
         scheduled = self.time_of(number)
         late = now - scheduled

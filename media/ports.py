@@ -15,7 +15,9 @@ class PortPool:
     def __init__(self, first: int, last: int, random_bytes: Callable[[int], bytes]) -> None:
         """Make all pairs that lie in `first` to `last`, both included, free.
 
-        first, last: ports, 1024 to 65535. random_bytes: gives so many random octets.
+        Args:
+            first, last: ports, 1024 to 65535.
+            random_bytes: gives so many random octets.
         """
         if not 1024 <= first < last <= 65535:
             raise ValueError(f"RTP ports {first} to {last}: need a range within 1024 to 65535")

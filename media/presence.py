@@ -92,11 +92,11 @@ class PacketTime:
 
     def __init__(self) -> None:
         self.interval = 0.02
-        """seconds"""
+        """Seconds."""
         self.is_sure = False
-        """two looks agreed on it, or octets told it"""
+        """Two looks agreed on it, or octets told it."""
         self.dtx = False
-        """the codec has silence suppression"""
+        """The codec has silence suppression."""
         self._agreed = self._codec = ""
         self._octets_per_tick = 0
         self._candidate = -1.0
@@ -113,7 +113,11 @@ class PacketTime:
             self.interval = command.packet_interval
 
     def take_arrivals(self, interval: float) -> None:
-        """Take the mean time between arrivals, until timestamps show it. interval: seconds."""
+        """Take the mean time between arrivals, until timestamps show it.
+
+        Args:
+            interval: seconds.
+        """
         if INTERVALS[0] <= interval <= INTERVALS[1]:
             if abs(interval - self.interval) > _ROUGH * self.interval:  # arrivals are rough, ours is negotiated
                 self.interval = interval
@@ -134,8 +138,12 @@ class PacketTime:
     def look(self, receiver: Receiver, octets: int, packets: int, since: float) -> bool:
         """Measure what came since the last look.
 
-        octets, packets: of audio until now; packets that came twice count twice. since: when the newest packet of the
-        last look came. Returns whether the packet time is known for sure.
+        Args:
+            octets, packets: of audio until now; packets that came twice count twice.
+            since: when the newest packet of the last look came.
+
+        Returns:
+            whether the packet time is known for sure.
         """
         new_octets, new_packets = octets - self._octets, packets - self._packets
         # A packet of comfort noise has no length, whether it was agreed on or not.
@@ -170,7 +178,11 @@ class PacketTime:
 
 
 class Presence:
-    """The time of one stream. receiver: whose packets are counted; it is only read."""
+    """The time of one stream.
+
+    Args:
+        receiver: whose packets are counted; it is only read.
+    """
 
     __slots__ = (
         "_active",
@@ -214,19 +226,19 @@ class Presence:
         self._packet_time = PacketTime()
         self._was_both_ways = False
         self.held = False
-        """the peer has put us on hold: it may send music, and need not"""
+        """The peer has put us on hold: it may send music, and need not."""
         self._since = -1.0
-        """since when media is due; -1 = it is not"""
+        """Since when media is due; -1 = it is not."""
         self._active = self._excused = self._missing = self._gap = self._started_late = 0.0
         self._packets = self._received = self._numbered = 0
         self._unmeasured = 0.0
-        """seconds of gaps whose packets wait for the peer's packet time"""
+        """Seconds of gaps whose packets wait for the peer's packet time."""
         self._unique = self._expected = self._owed = self._not_audio = self._noise = 0
         self._octets = self._octets_from = 0
         self._packets_of_octets = self._packets_from = 0
-        """of audio, copies included, which those octets were in"""
+        """Of audio, copies included, which those octets were in."""
         self._had_events = False
-        """events came since the last look that saw audio"""
+        """Events came since the last look that saw audio."""
         self._quiet_from = self._gap_from = self._looked = self._floor = 0.0
         self._suppressed = self._fresh = False
         self._said = self._said_ssrc = -1
@@ -234,7 +246,12 @@ class Presence:
         self._window_at = 0.0
 
     def expect(self, command: ConfigureStream, reachable: bool, now: float) -> None:
-        """Take what signalling decided. reachable: the peer named an address. now: seconds, monotonic."""
+        """Take what signalling decided.
+
+        Args:
+            reachable: the peer named an address.
+            now: seconds, monotonic.
+        """
         both_ways = command.direction == "sendrecv"
         # Who sends only after having done both has put us on hold (RFC 3264 8.4), with or without music.
         held = command.direction == "recvonly" and self._was_both_ways
@@ -271,7 +288,11 @@ class Presence:
         self._since = -1.0
 
     def look(self, now: float) -> None:
-        """Compare what came since the last look with the time that passed. now: seconds, monotonic."""
+        """Compare what came since the last look with the time that passed.
+
+        Args:
+            now: seconds, monotonic.
+        """
         if self._since < 0:
             return
         receiver = self._receiver
@@ -321,7 +342,11 @@ class Presence:
         self._suppressed = suppressed
 
     def _measure(self, octets: int, packets: int) -> bool:
-        """Measure the packet time, and count the gaps that waited for it. octets, packets: see `PacketTime.look`."""
+        """Measure the packet time, and count the gaps that waited for it.
+
+        Args:
+            octets, packets: see `PacketTime.look`.
+        """
         known = self._packet_time.look(self._receiver, octets, packets, self._quiet_from)
         if self._unmeasured and self._packet_time.is_sure:
             self._count_unmeasured()
@@ -360,7 +385,10 @@ class Presence:
     def report(self, ssrc: int, packets_sent: int, now: float) -> None:
         """Hold a sender report of the peer against what was counted since the one before.
 
-        ssrc: its source. packets_sent: its packet count, 32 bit. now: seconds, monotonic.
+        Args:
+            ssrc: its source.
+            packets_sent: its packet count, 32 bit.
+            now: seconds, monotonic.
         """
         if self._since < 0:
             return
@@ -383,7 +411,8 @@ class Presence:
     def _settle(self, said: int, whole: bool, now: float) -> None:
         """Correct the time since the last report by what the peer says it sent in it.
 
-        whole: the count began with the time, so that more than was counted is no earlier packet.
+        Args:
+            whole: the count began with the time, so that more than was counted is no earlier packet.
         """
         packets, missing, excused, gap = self._window
         counted = self._packets - packets
@@ -410,7 +439,11 @@ class Presence:
             self._gap_from = now
 
     def figures(self, now: float) -> MediaTime:
-        """Everything until now. now: seconds, monotonic."""
+        """Everything until now.
+
+        Args:
+            now: seconds, monotonic.
+        """
         self.look(now)
         active, excused, missing, gap = self._active, self._excused, self._missing, self._gap
         packets = self._packets + round(self._unmeasured / self._packet_time.interval)
@@ -440,7 +473,10 @@ class Presence:
     def _short(self, due: float, missed: int, interval: float) -> int:
         """Packets that the time asks for and nothing else shows: a peer that sends too slowly, or too little in each.
 
-        due: seconds. missed: packets that numbers and gaps show as missing. interval: seconds of audio in one.
+        Args:
+            due: seconds.
+            missed: packets that numbers and gaps show as missing.
+            interval: seconds of audio in one.
         """
         lacking = due - self._started_late - self._audio_time(interval) - missed * interval
         return round(lacking / interval) if lacking > max(SETTLED, _PACE * due) else 0

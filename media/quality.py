@@ -100,8 +100,11 @@ def _delayed(delay_ms: float) -> float:
 def rating(impairment: Impairment, loss_ratio: float, burst_ratio: float = 1.0, delay: float = 0.0) -> float:
     """The transmission rating R, about -5 to 93.2 (G.107 3.1).
 
-    impairment: of the codec. loss_ratio: packets lost of those expected, 0 to 1, those that came too late included.
-    burst_ratio: see `burst_ratio`. delay: seconds one way from mouth to ear, echo path the same.
+    Args:
+        impairment: of the codec.
+        loss_ratio: packets lost of those expected, 0 to 1, those that came too late included.
+        burst_ratio: see `burst_ratio`.
+        delay: seconds one way from mouth to ear, echo path the same.
     """
     loss = 100 * min(max(loss_ratio, 0.0), 1.0)
     ie = impairment.ie + (95 - impairment.ie) * loss / (loss / max(burst_ratio, 1.0) + impairment.bpl)
@@ -122,7 +125,10 @@ def mos(r: float) -> float:
 def burst_ratio(lost: int, bursts: int, expected: int) -> float:
     """How much longer runs of lost packets are than random loss would make them; 1 at the least (G.107 3.5).
 
-    lost: packets. bursts: runs of lost packets. expected: packets, received or not.
+    Args:
+        lost: packets.
+        bursts: runs of lost packets.
+        expected: packets, received or not.
     """
     if lost <= 0 or bursts <= 0 or expected <= lost:
         return 1.0
@@ -134,8 +140,10 @@ def mos_cqe(
 ) -> float | None:
     """Estimated conversational quality, 1 to 4.41, of a stream; None for a codec without values in G.113.
 
-    codec: encoding name, any case. loss_ratio, burst_ratio, delay: as for `rating`. concealment: the receiver hides
-    lost packets (G.711 only).
+    Args:
+        codec: encoding name, any case.
+        loss_ratio, burst_ratio, delay: as for `rating`.
+        concealment: the receiver hides lost packets (G.711 only).
     """
     table = CONCEALED if concealment else IMPAIRMENTS
     impairment = table.get(codec.upper())

@@ -156,7 +156,11 @@ class Receiver(DigitListener, FrameHolder):
     )
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, sender: Sender) -> None:
-        """Begin with nothing heard. sender: the other half, which sends back what is echoed."""
+        """Begin with nothing heard.
+
+        Args:
+            sender: the other half, which sends back what is echoed.
+        """
         self._stream_id = stream_id
         self._owner = owner
         self._context = context
@@ -220,7 +224,14 @@ class Receiver(DigitListener, FrameHolder):
         self._last_digit = ("", "", -1.0)
 
     def configure(self, command: ConfigureStream, can_receive: bool) -> None:
-        """Take what signalling decided. can_receive: the direction lets us. Raises ValueError."""
+        """Take what signalling decided.
+
+        Args:
+            can_receive: the direction lets us.
+
+        Raises:
+            ValueError: a value that no stream can have.
+        """
         unknown = set(command.dtmf_methods) - {"rfc4733", "inband"}
         if unknown:
             raise Refused(Refusal.BAD_VALUE, f"no such DTMF method: {', '.join(sorted(unknown))}")
@@ -382,8 +393,13 @@ class Receiver(DigitListener, FrameHolder):
     def receive(self, data: bytes | bytearray, size: int, now: float) -> bool:
         """Take a datagram from the accepted source.
 
-        data: a buffer that begins with it. size: its octets. now: seconds, monotonic. Returns False for a datagram
-        that is RTCP on the RTP port, which the caller handles (RFC 5761).
+        Args:
+            data: a buffer that begins with it.
+            size: its octets.
+            now: seconds, monotonic.
+
+        Returns:
+            False for a datagram that is RTCP on the RTP port, which the caller handles (RFC 5761).
         """
         if size > HEADER_SIZE:
             head, sequence_number, timestamp, ssrc = _UNPACK_WORDS(data)
@@ -625,7 +641,11 @@ class Receiver(DigitListener, FrameHolder):
             self._context.listening.sounding.add(self)
 
     def _deliver(self, frame: tuple[bytes, int, int, int, int], codec: str, now: float) -> None:
-        """Everything that wants payloads. codec: as in `Sink.write`."""
+        """Everything that wants payloads.
+
+        Args:
+            codec: as in `Sink.write`.
+        """
         payload, _, timestamp, payload_type, marker = frame
         if self._echo_source is not None:
             back = self._echo_source.echo((payload, payload_type, marker, timestamp))
@@ -686,7 +706,11 @@ class Receiver(DigitListener, FrameHolder):
         self._note_plain(others or (echo is not None and not self._echo_in_place))
 
     def _note_plain(self, wanted: bool) -> None:
-        """Say which packets the engine's loop may count by itself. wanted: somebody else needs their payloads."""
+        """Say which packets the engine's loop may count by itself.
+
+        Args:
+            wanted: somebody else needs their payloads.
+        """
         reception = self.reception
         if reception is not None:
             reception.head = -1 if wanted else self._plain_head

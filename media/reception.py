@@ -42,7 +42,10 @@ class Reception(SequenceTracker):
     def __init__(self, ssrc: int, sequence_number: int, clock_rate: int = 8000) -> None:
         """Begin before a source's first packet, which is to be received like any other.
 
-        ssrc: 32 bit. sequence_number: of that packet. clock_rate: RTP clock in Hz.
+        Args:
+            ssrc: 32 bit.
+            sequence_number: of that packet.
+            clock_rate: RTP clock in Hz.
         """
         super().__init__(sequence_number)
         self.ssrc = ssrc
@@ -80,8 +83,13 @@ class Reception(SequenceTracker):
     def receive(self, sequence_number: int, timestamp: int, arrival: int) -> Verdict:
         """Count one packet of audio and its arrival.
 
-        sequence_number: 0 to 65535. timestamp: of the RTP header. arrival: time of arrival in clock units, any
-        origin. Returns what the sequence number means.
+        Args:
+            sequence_number: 0 to 65535.
+            timestamp: of the RTP header.
+            arrival: time of arrival in clock units, any origin.
+
+        Returns:
+            what the sequence number means.
         """
         ahead = (sequence_number - self.highest) & 0xFFFF
         if ahead == 1:
@@ -116,7 +124,11 @@ class Reception(SequenceTracker):
         return self._other_octets + self.received * (self.usual_size - HEADER_SIZE)
 
     def count_octets(self, octets: int) -> None:
-        """Note the payload of a packet that was counted. octets: 0 and more."""
+        """Note the payload of a packet that was counted.
+
+        Args:
+            octets: 0 and more.
+        """
         self._other_octets += octets + HEADER_SIZE - self.usual_size
 
     def expect(self, size: int) -> None:
@@ -133,7 +145,10 @@ class Reception(SequenceTracker):
     def sender_report(self, ntp_middle: int, now: float, packets_sent: int = 0) -> None:
         """Note the source's sender report.
 
-        ntp_middle: middle 32 bits of its NTP time. now: seconds, monotonic. packets_sent: its packet count.
+        Args:
+            ntp_middle: middle 32 bits of its NTP time.
+            now: seconds, monotonic.
+            packets_sent: its packet count.
         """
         self.packets_sent = packets_sent
         self.last_sr = ntp_middle
@@ -174,9 +189,13 @@ def take_ready(
 ) -> None:
     """Read one datagram of each descriptor that is ready.
 
-    ready: descriptors, as a poll object gives them. sources: by descriptor, the source whose packets are to be read
-    here. others: by descriptor, who takes everything else: called with the octets that were read into the buffer, -1
-    for an error of the socket, or -2 when nothing was read yet. buffer: for one datagram. now: seconds, monotonic.
+    Args:
+        ready: descriptors, as a poll object gives them.
+        sources: by descriptor, the source whose packets are to be read here.
+        others: by descriptor, who takes everything else: called with the octets that were read into the buffer, -1
+            for an error of the socket, or -2 when nothing was read yet.
+        buffer: for one datagram.
+        now: seconds, monotonic.
     """
     clock_rate = arrival = 0
     full = len(buffer)

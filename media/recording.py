@@ -28,7 +28,12 @@ class _Segment:
     __slots__ = ("clock_rate", "codec", "first", "follows", "player", "resampler")
 
     def __init__(self, codec: str, clock_rate: int, first: int, follows: bool) -> None:
-        """Begin empty. first: number of its first packet. follows: the segment before is of the same source."""
+        """Begin empty.
+
+        Args:
+            first: number of its first packet.
+            follows: the segment before is of the same source.
+        """
         self.codec = codec
         self.clock_rate = clock_rate
         self.first = first
@@ -76,7 +81,12 @@ class Track:
         self._fresh = True
 
     def put(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
-        """Take a packet. codec, clock_rate: of voice; "CN" for comfort noise. now: seconds, when it came."""
+        """Take a packet.
+
+        Args:
+            codec, clock_rate: of voice; "CN" for comfort noise.
+            now: seconds, when it came.
+        """
         payload, sequence_number, timestamp, _, _ = frame
         noise = codec == "CN"
         segment = self._segment_of(codec, clock_rate, sequence_number)
@@ -123,7 +133,11 @@ class Track:
             self._late += dropped.player.buffer.waiting
 
     def read(self, count: int, now: float) -> Wave:
-        """The next `count` samples; call it at the pace of the samples. now: seconds."""
+        """The next `count` samples; call it at the pace of the samples.
+
+        Args:
+            now: seconds.
+        """
         parts = [self._ready]
         missing = count - len(self._ready)
         while missing > 0:

@@ -36,7 +36,11 @@ class Refused(ValueError):
     """A command cannot be done; the text is the cause, and after a colon the detail."""
 
     def __init__(self, cause: Refusal, detail: str = "") -> None:
-        """detail: what, where, and how to mend it, without the cause."""
+        """Join cause and detail to the text.
+
+        Args:
+            detail: what, where, and how to mend it, without the cause.
+        """
         super().__init__(f"{cause.value}: {detail}" if detail else cause.value)
         self.cause = cause
         self.detail = detail

@@ -51,8 +51,12 @@ class RtcpSession:
     ) -> None:
         """Begin silent, until `start`.
 
-        ssrc: ours. cname: RFC 7022. random_bytes: gives so many random octets. wall_offset: Unix time minus `now`.
-        minimum: seconds between reports at least.
+        Args:
+            ssrc: ours.
+            cname: RFC 7022.
+            random_bytes: gives so many random octets.
+            wall_offset: Unix time minus `now`.
+            minimum: seconds between reports at least.
         """
         self.ssrc = ssrc
         self.cname = cname
@@ -112,7 +116,10 @@ class RtcpSession:
     ) -> bytes | None:
         """The report that is due, or None when reconsideration puts it off (RFC 3550 6.3.6).
 
-        packets_sent, bytes_sent: RTP so far. timestamp: of our RTP clock now. reception: of the peer's source.
+        Args:
+            packets_sent, bytes_sent: RTP so far.
+            timestamp: of our RTP clock now.
+            reception: of the peer's source.
         """
         we_sent = packets_sent > self._packets_at_report
         self._senders_seen = reception is not None
@@ -168,7 +175,11 @@ class RtcpSession:
     def receive(self, data: bytes, reception: Reception | None, now: float) -> bool:
         """Take a compound from the peer; returns whether it belonged.
 
-        data: one datagram. reception: of the peer's source. Raises rtp.RtpError for bytes that are no RTCP.
+        Raises rtp.RtpError for bytes that are no RTCP.
+
+        Args:
+            data: one datagram.
+            reception: of the peer's source.
         """
         packets = rtcp.parse(data)
         rtcp.check_compound(packets)

@@ -59,7 +59,11 @@ class Resampler:
     __slots__ = ("_filter", "_first", "_held", "_next", "_taken")
 
     def __init__(self, rate: int, wanted: int) -> None:
-        """Begin. rate, wanted: samples per second, 1 or more."""
+        """Begin.
+
+        Args:
+            rate, wanted: samples per second, 1 or more.
+        """
         self._filter = None if rate == wanted else _filter(rate, wanted)
         self._held: Wave = np.empty(0, np.float32)
         self._first = 0  # number of the first sample in _held; negative once the beginning was mirrored
@@ -127,7 +131,11 @@ class Resampler:
 
 
 def resampled(samples: Samples, rate: int, wanted: int) -> Samples:
-    """All of a recording at another rate. rate, wanted: samples per second."""
+    """All of a recording at another rate.
+
+    Args:
+        rate, wanted: samples per second.
+    """
     if rate == wanted or not len(samples):
         return samples
     resampler = Resampler(rate, wanted)

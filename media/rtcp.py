@@ -166,7 +166,8 @@ def _packed(kind: int, count: int, body: bytes, padding: bytes) -> bytes:
 def parse(data: bytes) -> tuple[RtcpPacket, ...]:
     """Every known packet of one datagram, in order; unknown packet types are passed over (RFC 3550 6.1).
 
-    Raises RtpError when a packet does not fit its own length, or the lengths do not add up (A.2).
+    Raises:
+        RtpError: a packet does not fit its own length, or the lengths do not add up (A.2).
     """
     if len(data) < 4:
         raise RtpError("RTCP packet is shorter than its header")
@@ -274,7 +275,10 @@ def _goodbye(body: bytes, count: int, padding: bytes) -> Goodbye:
 def check_compound(packets: tuple[RtcpPacket, ...]) -> None:
     """Hold a datagram to the rules of a compound: it begins with a report (RFC 3550 6.1, A.2).
 
-    A lone feedback packet is let through (reduced size, RFC 5506). Raises RtpError.
+    A lone feedback packet is let through (reduced size, RFC 5506).
+
+    Raises:
+        RtpError: it is malformed.
     """
     if not packets:
         raise RtpError("RTCP compound has no known packet")
@@ -295,9 +299,14 @@ def interval(
 ) -> float:
     """Seconds until the next report (RFC 3550 6.3.1, A.7).
 
-    members, senders: SSRCs known, ours included. bandwidth: RTCP's share in octets per second, 5 % of the session.
-    we_sent: RTP went out since the second report before. average_size: octets of a compound with IP and UDP headers.
-    initial: no report was sent yet. uniform: a random number from 0 to 1. minimum: seconds.
+    Args:
+        members, senders: SSRCs known, ours included.
+        bandwidth: RTCP's share in octets per second, 5 % of the session.
+        we_sent: RTP went out since the second report before.
+        average_size: octets of a compound with IP and UDP headers.
+        initial: no report was sent yet.
+        uniform: a random number from 0 to 1.
+        minimum: seconds.
     """
     if initial:
         minimum /= 2
@@ -316,7 +325,8 @@ def interval(
 def round_trip(block: ReportBlock, ntp_middle_now: int) -> float | None:
     """Seconds between our SR and its echo in this block, less the peer's delay; None without one (RFC 3550 6.4.1).
 
-    ntp_middle_now: middle 32 bits of our NTP time at its arrival.
+    Args:
+        ntp_middle_now: middle 32 bits of our NTP time at its arrival.
     """
     if not block.last_sr:
         return None

@@ -25,8 +25,15 @@ class RtpError(ValueError):
 def payload_bounds(data: bytes | bytearray | memoryview, size: int) -> tuple[int, int]:
     """Where the payload of a datagram begins and ends.
 
-    data: a buffer that begins with the datagram. size: octets of the datagram. Returns two offsets, start <= end.
-    Raises RtpError when the header does not fit (RELIABILITY M6).
+    Args:
+        data: a buffer that begins with the datagram.
+        size: octets of the datagram.
+
+    Returns:
+        two offsets, start <= end.
+
+    Raises:
+        RtpError: the header does not fit (RELIABILITY M6).
     """
     if size < HEADER_SIZE:
         raise RtpError("RTP packet is shorter than its header")
@@ -55,7 +62,9 @@ def payload_bounds(data: bytes | bytearray | memoryview, size: int) -> tuple[int
 def is_rtcp(data: bytes | bytearray | memoryview, *, shared: bool = True) -> bool:
     """Whether a datagram on the port of RTP is RTCP.
 
-    data: at least 2 octets. shared: RTP and RTCP have agreed on one port, and RTP has no payload types 64 to 95 there
-    (RFC 5761 4). Without that only 72 to 76 are kept free (RFC 3551 6), where SR, RR, SDES, BYE and APP lie.
+    Args:
+        data: at least 2 octets.
+        shared: RTP and RTCP have agreed on one port, and RTP has no payload types 64 to 95 there (RFC 5761 4).
+            Without that only 72 to 76 are kept free (RFC 3551 6), where SR, RR, SDES, BYE and APP lie.
     """
     return 192 <= data[1] <= 223 if shared else 200 <= data[1] <= 204

@@ -134,7 +134,14 @@ class Sender:
         """Packets that may be sent back now; see `allow_echo`."""
 
     def configure(self, command: ConfigureStream, can_send: bool) -> None:
-        """Take what signalling decided. can_send: direction and remote address let us send. Raises ValueError."""
+        """Take what signalling decided.
+
+        Args:
+            can_send: direction and remote address let us send.
+
+        Raises:
+            ValueError: a value that no stream can have.
+        """
         if not (0.001 <= command.packet_interval <= 1.0 and 1 <= command.payload_size <= 1400):
             raise Refused(
                 Refusal.BAD_VALUE, f"{command.payload_size} octets every {command.packet_interval} s cannot be sent"
@@ -178,7 +185,11 @@ class Sender:
         self._note_special()
 
     def set_source(self, source: Source, request_id: int = 0) -> None:
-        """Send from another source from the next packet on. request_id: for its `SourceFinished`."""
+        """Send from another source from the next packet on.
+
+        Args:
+            request_id: for its `SourceFinished`.
+        """
         self.source = source
         self.request_id = request_id
         self._marker = self._special = True
@@ -195,7 +206,11 @@ class Sender:
         return self.can_send and (self.source.paced or self._digits_on)
 
     def resume(self, idle: float) -> None:
-        """Let the RTP clock run on after a time in which nothing was asked for. idle: seconds."""
+        """Let the RTP clock run on after a time in which nothing was asked for.
+
+        Args:
+            idle: seconds.
+        """
         self.timestamp = (self.timestamp + max(0, round(idle * self.clock_rate))) & _M32
 
     def skip(self, frames: int) -> None:
@@ -266,7 +281,11 @@ class Sender:
         )
 
     def _build(self, frame: Frame, timestamp: int) -> bytes:
-        """A packet with a header of its own. timestamp: for a frame that brings none."""
+        """A packet with a header of its own.
+
+        Args:
+            timestamp: for a frame that brings none.
+        """
         payload, payload_type, marker, own_timestamp = frame
         if payload_type < 0:
             payload_type = self.payload_type
@@ -397,7 +416,11 @@ class Sender:
         return None if number < 0 else (frame[0], number, *frame[2:])
 
     def rest(self, at: float) -> None:
-        """Note when an echo sent last: what it sends has the peer's times. at: seconds."""
+        """Note when an echo sent last: what it sends has the peer's times.
+
+        Args:
+            at: seconds.
+        """
         if not self.due and self.packets_sent and at >= 0:
             self.due = at + self.packet_interval
 
@@ -416,7 +439,11 @@ class Sender:
                 self.send_errors += 1
 
     def echo_in_place(self, buffer: bytearray, size: int, timestamp: int) -> None:
-        """The same for a plain packet in a buffer, whose header is rewritten. size: its octets."""
+        """The same for a plain packet in a buffer, whose header is rewritten.
+
+        Args:
+            size: its octets.
+        """
         if not self.can_send or self._digits_on:
             return
         left = self.echo_left

@@ -57,7 +57,8 @@ class SequenceTracker:
     def __init__(self, sequence_number: int) -> None:
         """Begin before the source's first packet, which is to be counted like any other.
 
-        sequence_number: of that packet, 0 to 65535.
+        Args:
+            sequence_number: of that packet, 0 to 65535.
         """
         self.base = sequence_number
         """Extended sequence number of the first packet of this count."""
@@ -107,7 +108,11 @@ class SequenceTracker:
     def count(self, sequence_number: int) -> Verdict:
         """Take one packet of the source.
 
-        sequence_number: 0 to 65535. Returns what it means; only OUTSIDE is not counted as received.
+        Args:
+            sequence_number: 0 to 65535.
+
+        Returns:
+            what it means; only OUTSIDE is not counted as received.
         """
         ahead = (sequence_number - self.highest) & 0xFFFF
         if ahead == 1:

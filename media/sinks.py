@@ -43,8 +43,13 @@ class Sink:
     def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
         """Take a frame.
 
-        codec: encoding name of voice, "CN", or "" for telephone-event. clock_rate: of the voice, in Hz. now: seconds,
-        monotonic. May raise OSError.
+        Args:
+            codec: encoding name of voice, "CN", or "" for telephone-event.
+            clock_rate: of the voice, in Hz.
+            now: seconds, monotonic.
+
+        Raises:
+            OSError: the kernel refuses.
         """
 
     @property
@@ -65,7 +70,11 @@ class RawFileSink(Sink):
     __slots__ = ("_file",)
 
     def __init__(self, path: str) -> None:
-        """Create or empty the file. Raises SinkError."""
+        """Create or empty the file.
+
+        Raises:
+            SinkError: the file cannot be written.
+        """
         self._file = open_for_writing(path)
 
     def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
@@ -87,8 +96,12 @@ class WavSink(Sink):
     def __init__(self, path: str, sides: str = "heard", clock: Callable[[], float] = float) -> None:
         """Create or empty the file.
 
-        sides: heard, or with what is sent: stereo (left heard, right sent) or mixed. clock: gives the `now` of `write`
-        for what is sent. Raises SinkError.
+        Args:
+            sides: heard, or with what is sent: stereo (left heard, right sent) or mixed.
+            clock: gives the `now` of `write` for what is sent.
+
+        Raises:
+            SinkError: the file cannot be written.
         """
         self._file = open_for_writing(path)
         self._clock = clock
@@ -121,7 +134,14 @@ class WavSink(Sink):
         self._put(self._heard, frame, codec, clock_rate, now)
 
     def write_sent(self, frame: ReceivedFrame, codec: str, clock_rate: int) -> None:
-        """Take a frame that is sent. codec, clock_rate: as for `write`. May raise OSError."""
+        """Take a frame that is sent.
+
+        Args:
+            codec, clock_rate: as for `write`.
+
+        Raises:
+            OSError: the kernel refuses.
+        """
         if self._sent is not None:
             self._put(self._sent, frame, codec, clock_rate, self._clock())
 
@@ -210,7 +230,12 @@ class CallbackSink(Sink):
 
 
 def wav_header(rate: int, octets: int, channels: int = 1) -> bytes:
-    """The header of a WAV file of 16 bit PCM. rate: samples of a channel per second. octets: of the samples."""
+    """The header of a WAV file of 16 bit PCM.
+
+    Args:
+        rate: samples of a channel per second.
+        octets: of the samples.
+    """
     frame = 2 * channels
     form = struct.pack("<HHIIHH", 1, channels, rate, frame * rate, frame, 16)
     chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", octets)
@@ -218,7 +243,11 @@ def wav_header(rate: int, octets: int, channels: int = 1) -> bytes:
 
 
 def open_for_writing(path: str) -> BinaryIO:
-    """The file, empty. Raises SinkError, also for a pipe or socket: a stream cannot wait for a reader of it."""
+    """The file, empty.
+
+    Raises:
+        SinkError: also for a pipe or socket: a stream cannot wait for a reader of it.
+    """
     try:
         file = open(path, "wb", buffering=_BUFFER, opener=_open_at_once)  # noqa: SIM115 the sink closes it
     except OSError as error:

@@ -31,7 +31,11 @@ class NoDescriptor(Exception):
 
 
 def canonical(address: str) -> str:
-    """An IP literal in the form that the kernel reports sources in. Raises ValueError for anything else."""
+    """An IP literal in the form that the kernel reports sources in.
+
+    Raises:
+        ValueError: anything else.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, address))
@@ -52,7 +56,11 @@ def is_multicast(address: str) -> bool:
 
 
 def bind(address: str, port: int) -> socket.socket:
-    """A non-blocking UDP socket bound to an IP literal and a port. Raises OSError."""
+    """A non-blocking UDP socket bound to an IP literal and a port.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     try:
         bound.setblocking(False)
@@ -66,7 +74,12 @@ def bind(address: str, port: int) -> socket.socket:
 
 
 def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socket]:
-    """RTP on a random even port of the pool, and RTCP on the port above it. Raises NoPort, NoDescriptor, OSError."""
+    """RTP on a random even port of the pool, and RTCP on the port above it.
+
+    Raises:
+        NoPort, NoDescriptor: none is free.
+        OSError: the kernel refuses.
+    """
     busy: list[int] = []
     try:
         for _ in range(_BIND_TRIES):
@@ -92,7 +105,11 @@ def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socke
 
 
 def adopt(descriptor: int) -> socket.socket:
-    """A socket of our own for somebody else's bound UDP descriptor, which is duplicated. Raises OSError."""
+    """A socket of our own for somebody else's bound UDP descriptor, which is duplicated.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     adopted = socket.socket(fileno=os.dup(descriptor))
     if adopted.type != socket.SOCK_DGRAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
         adopted.close()
@@ -155,8 +172,10 @@ class Quarantine:
     def __init__(self, pool: PortPool, quiet: float = 5.0, longest: float = 600.0) -> None:
         """Begin empty.
 
-        pool: where ports go back to. quiet: seconds without a packet. longest: seconds after which a port is given
-        back even if its peer still sends.
+        Args:
+            pool: where ports go back to.
+            quiet: seconds without a packet.
+            longest: seconds after which a port is given back even if its peer still sends.
         """
         self.pool = pool
         self.quiet = quiet
@@ -176,7 +195,11 @@ class Quarantine:
         return sum(len(pair.sockets) for pair in self._resting)
 
     def add(self, sockets: tuple[socket.socket, ...], port: int, now: float) -> None:
-        """Take a pair's open sockets, that of RTP first. port: the even port to give back, 0 = none of the pool."""
+        """Take a pair's open sockets, that of RTP first.
+
+        Args:
+            port: the even port to give back, 0 = none of the pool.
+        """
         pair = _Resting(sockets, port, now)
         self._drain(pair)
         pair.check_at = now + self._period

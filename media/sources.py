@@ -103,7 +103,12 @@ class FramesSource(Source):
     paced = True
 
     def __init__(self, frames: Sequence[bytes], repeat: int) -> None:
-        """Begin at the first frame. frames: at least one. repeat: how often; < 0 endless, 0 and 1 once."""
+        """Begin at the first frame.
+
+        Args:
+            frames: at least one.
+            repeat: how often; < 0 endless, 0 and 1 once.
+        """
         super().__init__()
         self._frames = frames
         sizes = {len(frames[0]), len(frames[-1]), max(map(len, frames[:50]))}
@@ -122,7 +127,12 @@ class FramesSource(Source):
         return self._left
 
     def go_on(self, position: int, left: int) -> None:
-        """Take the place of a source of the same audio. position: frames of this round. left: as there."""
+        """Take the place of a source of the same audio.
+
+        Args:
+            position: frames of this round.
+            left: as there.
+        """
         self._left = left
         self._position = position % len(self._frames) if left < 0 else min(position, len(self._frames))
 
@@ -155,7 +165,11 @@ class EchoSource(Source):
     __slots__ = ("_delay", "_waiting")
 
     def __init__(self, delay: int) -> None:
-        """delay: packets that are held; < 0 sends nothing back."""
+        """Begin with nothing held.
+
+        Args:
+            delay: packets that are held; < 0 sends nothing back.
+        """
         super().__init__()
         self._delay = delay
         self._waiting: deque[Frame] = deque()
@@ -185,7 +199,11 @@ class CallbackSource(Source):
     paced = True
 
     def __init__(self, packet_interval: float, ahead: float = AHEAD) -> None:
-        """packet_interval, ahead: seconds."""
+        """Begin without frames.
+
+        Args:
+            packet_interval, ahead: seconds.
+        """
         super().__init__()
         self._ahead = max(1, int(ahead / packet_interval + 1e-6))
         self._waiting: deque[Frame] = deque()
@@ -249,7 +267,11 @@ class Format(NamedTuple):
     """RTP clock units per packet."""
 
     def open(self) -> Codec:
-        """An encoder. Raises SourceError."""
+        """An encoder.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         try:
             return open_codec(self.codec, self.clock_rate)
         except (CodecUnknown, CodecUnavailable) as error:
@@ -279,7 +301,14 @@ class Format(NamedTuple):
 
 
 def tone(hz: float, form: Format) -> FramesSource:
-    """An endless sine of -16 dBm0. hz: 1 to half the sample rate. Raises SourceError."""
+    """An endless sine of -16 dBm0.
+
+    Args:
+        hz: 1 to half the sample rate.
+
+    Raises:
+        SourceError: the source cannot be used.
+    """
     codec = form.open()
     rate = codec.sample_rate
     if not 1 <= hz <= rate / 2:
@@ -311,7 +340,12 @@ class Reading:
     def __init__(self, path: str, form: Format, first: int = 0) -> None:
         """Open a file and read its first portion.
 
-        path, form: as for `FileFrames.reading`. first: number of the packet to begin at. Raises SourceError.
+        Args:
+            path, form: as for `FileFrames.reading`.
+            first: number of the packet to begin at.
+
+        Raises:
+            SourceError: the source cannot be used.
         """
         self.frames: list[bytes] = []
         """The packets that are there by now."""
@@ -361,7 +395,15 @@ class FileSource(FramesSource):
     __slots__ = ("_begin", "_first", "_reading")
 
     def __init__(self, begin: Callable[[int], Reading], repeat: int) -> None:
-        """Begin at the first packet. begin: opens the file at a packet. repeat: how often. Raises SourceError."""
+        """Begin at the first packet.
+
+        Args:
+            begin: opens the file at a packet.
+            repeat: how often.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         self._begin = begin
         self._first = 0
         self._reading = begin(0)
@@ -374,7 +416,11 @@ class FileSource(FramesSource):
         return self._first + self._position
 
     def go_on(self, position: int, left: int) -> None:
-        """As there; what was not read yet is passed over. Raises SourceError."""
+        """As there; what was not read yet is passed over.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         self._left = left
         if position > len(self._frames) and not self._reading.whole:
             self._read_from(position)
@@ -419,7 +465,11 @@ class FileFrames:
     __slots__ = ("_kept", "_most", "_octets", "_unfinished")
 
     def __init__(self, most: int = 64 << 20) -> None:
-        """most: octets kept, unless one file alone is larger."""
+        """Begin without files.
+
+        Args:
+            most: octets kept, unless one file alone is larger.
+        """
         self._most = most
         self._kept: OrderedDict[_Key, Reading] = OrderedDict()
         self._unfinished: OrderedDict[_Key, Reading] = OrderedDict()
@@ -431,14 +481,25 @@ class FileFrames:
         return bool(self._unfinished)
 
     def source(self, path: str, form: Format, repeat: int) -> FileSource:
-        """A file to play. path, form: as for `reading`. repeat: as for `FramesSource`. Raises SourceError."""
+        """A file to play.
+
+        Args:
+            path, form: as for `reading`.
+            repeat: as for `FramesSource`.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         return FileSource(partial(self.reading, path, form), repeat)
 
     def reading(self, path: str, form: Format, first: int = 0) -> Reading:
         """A file as packets: audio by its content (`audio_files`), payload by its name or as "raw:FILE".
 
-        first: number of the packet to begin at; only a whole file is kept. Raises SourceError when the file is missing,
-        unreadable, no audio, too long, or shorter than one packet.
+        Args:
+            first: number of the packet to begin at; only a whole file is kept.
+
+        Raises:
+            SourceError: the file is missing, unreadable, no audio, too long, or shorter than one packet.
         """
         name = path.removeprefix(RAW)
         try:
@@ -529,7 +590,12 @@ def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
 
 
 def _packets(file: BinaryIO, path: str, form: Format, first: int) -> Iterator[bytes]:
-    """The packets of an open file from one on. Raises SourceError, AudioFileError and OSError."""
+    """The packets of an open file from one on.
+
+    Raises:
+        SourceError: the source cannot be used.
+        AudioFileError and OSError
+    """
     if path.startswith(RAW):
         return _cut(file, form.payload_size, first)
     named = payload_codec(path)
@@ -543,7 +609,11 @@ def _packets(file: BinaryIO, path: str, form: Format, first: int) -> Iterator[by
 
 
 def _recoded(file: BinaryIO, written: Format, form: Format, first: int) -> Iterator[bytes]:
-    """The packets of payload that was written in another codec. Raises SourceError."""
+    """The packets of payload that was written in another codec.
+
+    Raises:
+        SourceError: the source cannot be used.
+    """
     try:
         decoder = open_codec(written.codec, written.clock_rate)
     except (CodecUnknown, CodecUnavailable) as error:

@@ -43,7 +43,11 @@ SUITES: dict[str, Suite] = {
 
 
 def new_key(suite: str, random_bytes: Callable[[int], bytes]) -> bytes:
-    """A fresh master key and salt for the suite. random_bytes: cryptographic source, such as os.urandom."""
+    """A fresh master key and salt for the suite.
+
+    Args:
+        random_bytes: cryptographic source, such as os.urandom.
+    """
     return random_bytes(SUITES[suite].key_length + SUITES[suite].salt_length)
 
 
@@ -78,9 +82,15 @@ class SrtpSession:
     __slots__ = ("_contexts", "_errors", "_receive", "_send", "invalid", "replayed")
 
     def __init__(self, suite: str, send_key: bytes, receive_key: bytes) -> None:
-        """suite: a key of SUITES. send_key, receive_key: master key followed by master salt.
+        """Begin with the keys that signalling agreed on.
 
-        Raises SrtpUnavailable without pylibsrtp, and CryptoError for an unknown suite or a key of a wrong length.
+        Args:
+            suite: a key of SUITES.
+            send_key, receive_key: master key followed by master salt.
+
+        Raises:
+            SrtpUnavailable: without pylibsrtp.
+            CryptoError: an unknown suite or a key of a wrong length.
         """
         check_keys(suite, send_key, receive_key)
         try:
@@ -99,7 +109,8 @@ class SrtpSession:
     def rekey(self, suite: str, send_key: bytes, receive_key: bytes) -> None:
         """Go on with these keys; a direction whose key stays, or was used before, goes on where it was.
 
-        Raises CryptoError as the constructor does, and changes nothing then.
+        Raises:
+            CryptoError: as the constructor does, and changes nothing then.
         """
         check_keys(suite, send_key, receive_key)
         self._send = self._context(True, suite, send_key)
@@ -124,11 +135,19 @@ class SrtpSession:
         return context
 
     def protect(self, packet: bytes) -> bytes:
-        """The SRTP packet of an RTP packet. Raises ValueError when it is over 1,356 octets or no RTP."""
+        """The SRTP packet of an RTP packet.
+
+        Raises:
+            ValueError: it is over 1,356 octets or no RTP.
+        """
         return self._protected(self._send.protect, packet)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
-        """The SRTCP packet of a compound RTCP packet. Raises ValueError when it is over 1,352 octets or no RTCP."""
+        """The SRTCP packet of a compound RTCP packet.
+
+        Raises:
+            ValueError: it is over 1,352 octets or no RTCP.
+        """
         return self._protected(self._send.protect_rtcp, packet)
 
     def unprotect(self, packet: bytes) -> bytes | None:

@@ -22,7 +22,11 @@ ONE_WAY_SHARE = 0.25
 
 
 def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
-    """Everything counted on one stream. now: seconds, monotonic."""
+    """Everything counted on one stream.
+
+    Args:
+        now: seconds, monotonic.
+    """
     stream = endpoint.stream
     sender = stream.sender
     receiver = stream.receiver
@@ -123,7 +127,9 @@ def _level(receiver: Receiver) -> float:
 def one_way(direction: str, sent: int, received: int, time: MediaTime) -> str:
     """Which side was silent, if one was though the direction has both send: "", "peer" or "local".
 
-    sent, received: RTP packets. time: when media was due and came.
+    Args:
+        sent, received: RTP packets.
+        time: when media was due and came.
     """
     if direction != "sendrecv" or max(sent, received) < PACKETS_TO_JUDGE:
         return ""

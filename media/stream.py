@@ -33,7 +33,10 @@ class Stream:
     def __init__(self, stream_id: int, owner: int, context: StreamContext, now: float) -> None:
         """A stream that neither sends nor receives until it is configured.
 
-        stream_id, owner: see `messages`. context: what the engine's streams share. now: seconds, monotonic.
+        Args:
+            stream_id, owner: see `messages`.
+            context: what the engine's streams share.
+            now: seconds, monotonic.
         """
         self.stream_id = stream_id
         self.owner = owner
@@ -49,7 +52,14 @@ class Stream:
         """The sink as plain values; () = none was asked for."""
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
-        """Take what signalling decided. reachable: there is a remote address to send to. Raises ValueError."""
+        """Take what signalling decided.
+
+        Args:
+            reachable: there is a remote address to send to.
+
+        Raises:
+            ValueError: a value that no stream can have.
+        """
         if command.direction not in ("sendrecv", "sendonly", "recvonly", "inactive"):
             raise Refused(Refusal.BAD_VALUE, f"no such direction: {command.direction}")
         self.sender.configure(command, reachable and command.direction in ("sendrecv", "sendonly"))
@@ -61,7 +71,11 @@ class Stream:
         self.receiver.srtp = session
 
     def set_source(self, source: Source, wanted: SourceSpec = (), layer: str = "all", request_id: int = 0) -> None:
-        """Send from another source from the next packet on. wanted, layer, request_id: as in `SetSource`."""
+        """Send from another source from the next packet on.
+
+        Args:
+            wanted, layer, request_id: as in `SetSource`.
+        """
         if layer == "over":
             self.below = self.below or self.present
             self.send_from(Layer(wanted, source, request_id))
@@ -96,7 +110,11 @@ class Stream:
         return self.sender.provide(command, below if isinstance(below, CallbackSource) else self.sender.source)
 
     def set_sink(self, sink: Sink, wanted: SinkSpec = ()) -> None:
-        """Put what comes in elsewhere; the old sink is closed. wanted: as plain values."""
+        """Put what comes in elsewhere; the old sink is closed.
+
+        Args:
+            wanted: as plain values.
+        """
         self.sender.set_tap(self._record_sent if isinstance(sink, WavSink) and sink.takes_sent else None)
         self.receiver.set_sink(sink)
         self.wanted_sink = wanted

@@ -11,8 +11,9 @@ class SipError(Exception):
 class ParseError(SipError):
     """Bytes from a peer that cannot be read as SIP.
 
-    reason: what is wrong and where, fit for a log line or a reason phrase.
-    status_hint: the status code that answers it if it was a request (RFC 3261 21.4.1: 400).
+    Args:
+        reason: what is wrong and where, fit for a log line or a reason phrase.
+        status_hint: the status code that answers it if it was a request (RFC 3261 21.4.1: 400).
     """
 
     def __init__(self, reason: str, status_hint: int = 400) -> None:
@@ -28,7 +29,9 @@ class LocalProtocolError(SipError):
 class RemoteProtocolError(SipError):
     """The peer sent something well written that the state of the protocol forbids.
 
-    reason: what it did. status_hint: the status code that answers it if it was a request.
+    Args:
+        reason: what it did.
+        status_hint: the status code that answers it if it was a request.
     """
 
     def __init__(self, reason: str, status_hint: int = 400) -> None:

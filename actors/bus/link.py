@@ -24,14 +24,14 @@ from .messages import Hello, Welcome
 
 _logger = logging.getLogger(__name__)
 OnUnsent = Callable[[Any], None]
-"""called with each record that was left out of a batch that was sent"""
+"""Called with each record that was left out of a batch that was sent."""
 _LARGE = 1 << 40
-"""a number that takes as many octets in a frame's head as any that comes to stand there"""
+"""A number that takes as many octets in a frame's head as any that comes to stand there."""
 FRAMES_PER_TURN = 64
-"""frames handled before other callbacks of the loop get their turn"""
+"""Frames handled before other callbacks of the loop get their turn."""
 HIGH_WATER_MARK = 1000
 MAX_AGE = 4.0
-"""seconds: an older frame is refused, its sender has long repeated or given up"""
+"""Seconds: an older frame is refused, its sender has long repeated or given up."""
 HELLO_INTERVAL = 0.05
 RETRY_INTERVAL = 0.05
 
@@ -50,7 +50,7 @@ class Surroundings(NamedTuple):
     """What every role and link of a process shares."""
 
     incarnation: int
-    """1, 2, 3 … for each start of the slot"""
+    """1, 2, 3 … for each start of the slot."""
     context: "zmq.Context[zmq.Socket[bytes]]"
     totals: Totals
     loop: asyncio.AbstractEventLoop
@@ -108,7 +108,7 @@ class _Link:
         self._on_unsent = on_unsent
         self._checks = checks
         self._said: set[type[Any]] = set()
-        """classes of records that could not be sent"""
+        """Classes of records that could not be sent."""
         self._loop = loop
         self._drain_scheduled = False
         self._closed = False
@@ -266,12 +266,14 @@ class _Link:
 class RouterLink(_Link):
     """The end that binds. Peers appear by `Hello`; a newer incarnation of a slot replaces the older one.
 
-    endpoint: ipc://… or inproc://….
-    window: records a peer may leave unacknowledged.
-    on_peer: called with the channel of each peer that said hello.
-    on_unsent: called with each record that was left out. checks: look at the types of what is sent, where values may
-    come from a user's code; one that the other end refuses costs its whole frame.
-    linger_ms: how long `close` goes on sending.
+    Args:
+        endpoint: ipc://… or inproc://….
+        window: records a peer may leave unacknowledged.
+        on_peer: called with the channel of each peer that said hello.
+        on_unsent: called with each record that was left out.
+        checks: look at the types of what is sent, where values may come from a user's code; one that the other end
+            refuses costs its whole frame.
+        linger_ms: how long `close` goes on sending.
     """
 
     def __init__(
@@ -371,7 +373,10 @@ class RouterLink(_Link):
 class DealerLink(_Link):
     """The end that connects, to exactly one peer. Says `Hello` until it is welcome, also after `reconnect`.
 
-    Records before the welcome are refused like those beyond the window. on_unsent, checks: as for `RouterLink`.
+    Records before the welcome are refused like those beyond the window.
+
+    Args:
+        on_unsent, checks: as for `RouterLink`.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ bool and tuples of those), so that it packs as it stands and cannot be changed o
 from typing import Final, NamedTuple
 
 PHRASE_LENGTH: Final = 100
-"""characters kept of a peer's reason phrase"""
+"""Characters kept of a peer's reason phrase."""
 
 # ---- every link
 
@@ -17,9 +17,9 @@ class Hello(NamedTuple):
     """The first record on a link: who speaks. Answered by a `Welcome`."""
 
     role: str
-    """dispatcher, call, media or supervisor"""
+    """dispatcher, call, media or supervisor."""
     slot: int
-    """0 … n-1 within the role"""
+    """0 … n-1 within the role."""
     pid: int
 
 
@@ -37,14 +37,14 @@ class SipReceived(NamedTuple):
     """One SIP message as it arrived, raw."""
 
     listener: int
-    """index into the node's listeners"""
+    """Index into the node's listeners."""
     flow: int
-    """the connection it came on (TCP, TLS); 0 for UDP"""
+    """The connection it came on (TCP, TLS); 0 for UDP."""
     host: str
     port: int
     data: bytes
     local: str = ""
-    """our address that it came to, where the listener has several; empty = the listener's"""
+    """Our address that it came to, where the listener has several; empty = the listener's."""
 
 
 class SendFailed(NamedTuple):
@@ -54,11 +54,11 @@ class SendFailed(NamedTuple):
     host: str
     port: int
     data: bytes
-    """the request; at least its headers up to Call-ID"""
+    """The request; at least its headers up to Call-ID."""
     reason: str
-    """in words, for the log"""
+    """In words, for the log."""
     loss: str
-    """the value of a `request_loss.Loss`"""
+    """The value of a `request_loss.Loss`."""
 
 
 # ---- sip link: call worker -> dispatcher
@@ -69,11 +69,11 @@ class SendSip(NamedTuple):
 
     listener: int
     flow: int
-    """the connection to answer on; 0 = the one to host and port, opened when there is none"""
+    """The connection to answer on; 0 = the one to host and port, opened when there is none."""
     host: str
     port: int
     name: str
-    """whose certificate a new TLS connection must show; empty = the host itself"""
+    """Whose certificate a new TLS connection must show; empty = the host itself."""
     data: bytes
 
 
@@ -84,11 +84,11 @@ class ReplaceDialog(NamedTuple):
     """A call wants to take over one of another slot (RFC 3891 section 3); answered by `ReplaceJudged`."""
 
     slot: int
-    """that owns the dialog"""
+    """That owns the dialog."""
     asking: int
-    """the slot of the new call"""
+    """The slot of the new call."""
     asked_for: str
-    """local tag of the new call"""
+    """Local tag of the new call."""
     call_id: str
     to_tag: str
     from_tag: str
@@ -99,18 +99,18 @@ class ReplaceJudged(NamedTuple):
     """Whether a call may be taken over."""
 
     slot: int
-    """that asked"""
+    """That asked."""
     asked_for: str
-    """local tag of the new call"""
+    """Local tag of the new call."""
     status: int
-    """200, or the refusal of the new call: 481, 486 or 603"""
+    """200, or the refusal of the new call: 481, 486 or 603."""
 
 
 class DialogReplaced(NamedTuple):
     """The new call is up: the one that it takes over is to be hung up."""
 
     slot: int
-    """that owns the dialog"""
+    """That owns the dialog."""
     call_id: str
     to_tag: str
     from_tag: str
@@ -123,14 +123,14 @@ class Start(NamedTuple):
     """Every process is linked: begin to take and place calls."""
 
     at: float
-    """monotonic time at which the schedule of a load begins"""
+    """Monotonic time at which the schedule of a load begins."""
 
 
 class Drain(NamedTuple):
     """Take and place no new calls; let live ones end."""
 
     within: float
-    """seconds after which live calls are hung up"""
+    """Seconds after which live calls are hung up."""
 
 
 class Stop(NamedTuple):
@@ -155,9 +155,9 @@ class SetRate(NamedTuple):
     """Change the commanded rate of a running load."""
 
     rate: float
-    """calls per second over all shards; 0 pauses"""
+    """Calls per second over all shards; 0 pauses."""
     at: float
-    """monotonic time from which it holds, the same for every call worker"""
+    """Monotonic time from which it holds, the same for every call worker."""
 
 
 # ---- control link: child -> supervisor
@@ -176,20 +176,20 @@ class Series(NamedTuple):
     name: str
     labels: tuple[str, ...]
     values: tuple[float, ...]
-    """one number for a counter or gauge; for a histogram the sum, then one cumulative-from-start count per bucket"""
+    """One number for a counter or gauge; for a histogram the sum, then one cumulative-from-start count per bucket."""
 
 
 class Snapshot(NamedTuple):
     """The beat of a process and everything it counted since it started."""
 
     number: int
-    """1, 2, 3 … of this incarnation"""
+    """1, 2, 3 … of this incarnation."""
     at: float
-    """monotonic time of the beat"""
+    """Monotonic time of the beat."""
     live_calls: int
-    """calls (call worker) or streams (media worker) that are not over"""
+    """Calls (call worker) or streams (media worker) that are not over."""
     series: tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...]
-    """`Series` as plain tuples"""
+    """`Series` as plain tuples."""
 
 
 class CallFinished(NamedTuple):
@@ -198,60 +198,60 @@ class CallFinished(NamedTuple):
     call_id: str
     scenario: str
     role: str
-    """uac or uas"""
+    """uac or uas."""
     started: float
-    """monotonic time at which the call began: we began to place it, whether or not its INVITE could leave, or the
-    peer's INVITE came"""
+    """Monotonic time at which the call began: we began to place it, whether or not its INVITE could leave, or the
+    peer's INVITE came."""
     ended: float
-    """monotonic time at which it was over: its BYE went or came, it was refused or given up"""
+    """Monotonic time at which it was over: its BYE went or came, it was refused or given up."""
     lateness: float
-    """seconds between the planned and the real start; 0.0 for a call that came in"""
+    """Seconds between the planned and the real start; 0.0 for a call that came in."""
     outcome: str
-    """the label values of sipswarm_calls_finished_total"""
+    """The label values of sipswarm_calls_finished_total."""
     code: int
-    """final SIP status of the INVITE; 0 = none"""
+    """Final SIP status of the INVITE; 0 = none."""
     phrase: str
-    """its reason phrase as the peer wrote it, at most `PHRASE_LENGTH` characters"""
+    """Its reason phrase as the peer wrote it, at most `PHRASE_LENGTH` characters."""
     cause: str
     """why it ended: a `sipcore.session.events.Cause` value, a `request_loss.Loss` value, or the reason of a stream's
     end, by name"""
     closed: str
-    """how its end was confirmed: confirmed, refused, unanswered or lost; empty when it was never answered"""
+    """How its end was confirmed: confirmed, refused, unanswered or lost; empty when it was never answered."""
     post_dial_delay: float
-    """seconds from INVITE to the first 18x or final; -1.0 = none"""
+    """Seconds from INVITE to the first 18x or final; -1.0 = none."""
     answer_delay: float
-    """seconds from INVITE to 2xx; -1.0 = none"""
+    """Seconds from INVITE to 2xx; -1.0 = none."""
     disconnect_delay: float
-    """seconds from our BYE to its final response; -1.0 = none"""
+    """Seconds from our BYE to its final response; -1.0 = none."""
     duration: float
-    """seconds from answer to end; 0.0 = never answered"""
+    """Seconds from answer to end; 0.0 = never answered."""
     ended_by: str
-    """local, remote, expired; empty when it was never answered"""
+    """local, remote, expired; empty when it was never answered."""
     rtp_sent: int
     rtp_received: int
     rtp_lost: int
     jitter: float
-    """seconds; -1.0 = no media"""
+    """Seconds; -1.0 = no media."""
     mos: float
-    """MOS-CQE of the first stream, what never came included; -1.0 = no media, or a codec without values"""
+    """MOS-CQE of the first stream, what never came included; -1.0 = no media, or a codec without values."""
     audible: float
-    """share of the sampled packets received that were louder than -50 dBm0; -1.0 = none was sampled"""
+    """Share of the sampled packets received that were louder than -50 dBm0; -1.0 = none was sampled."""
     digits_sent: int
     digits_received: int
     digits_missed: int
     digits_wrong: int
     failure: str
-    """the expectation that was missed: a name of `failure_reasons.REASONS` or an assertion's text; empty = none"""
+    """The expectation that was missed: a name of `failure_reasons.REASONS` or an assertion's text; empty = none."""
     media_due: float = -1.0
-    """seconds in which the peer's media was due, over all streams; -1.0 = none was"""
+    """Seconds in which the peer's media was due, over all streams; -1.0 = none was."""
     media_present: float = -1.0
-    """seconds of those with media, all but gaps of more than 0.3 s; -1.0 = none was due"""
+    """Seconds of those with media, all but gaps of more than 0.3 s; -1.0 = none was due."""
     media_gap: float = -1.0
-    """seconds of the longest gap while media was due; -1.0 = none was due"""
+    """Seconds of the longest gap while media was due; -1.0 = none was due."""
     rtp_due: int = 0
-    """packets that were due in that time"""
+    """Packets that were due in that time."""
     rtp_missed: int = 0
-    """packets of those that never came"""
+    """Packets of those that never came."""
     rtp_discards: tuple[int, ...] = ()
     """RTP packets that came and were discarded, by `media.totals.DISCARD_REASONS`, copies left out; empty = none"""
     detail: str = ""
@@ -262,15 +262,15 @@ class CallSlice(NamedTuple):
     """What became of calls that a load placed, within a tenth of a second; what comes later for the same is added."""
 
     slice: int
-    """tenths of a second of the monotonic clock"""
+    """Tenths of a second of the monotonic clock."""
     begun: int
     answered: int
     lateness: float
-    """greatest of the calls that were answered or failed, in seconds; -1.0 = none"""
+    """Greatest of the calls that were answered or failed, in seconds; -1.0 = none."""
     post_dial: tuple[float, ...]
-    """`Spread.to_tuple` of the post-dial delays, in seconds, of the calls that were answered or failed"""
+    """`Spread.to_tuple` of the post-dial delays, in seconds, of the calls that were answered or failed."""
     answer: tuple[float, ...]
-    """the same of the answer delays"""
+    """The same of the answer delays."""
 
 
 class CallTraced(NamedTuple):
@@ -278,9 +278,9 @@ class CallTraced(NamedTuple):
 
     call_id: str
     left_out: int
-    """older messages that are not kept any more"""
+    """Older messages that are not kept any more."""
     rungs: tuple[tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes, str], ...]
-    """`ladder.Rung` as plain tuples, secrets masked"""
+    """`ladder.Rung` as plain tuples, secrets masked."""
 
 
 class LoadFinished(NamedTuple):
@@ -290,18 +290,18 @@ class LoadFinished(NamedTuple):
     attempted: int
     held_back: int
     problem: str = ""
-    """why the plan could not even begin; empty = it could"""
+    """Why the plan could not even begin; empty = it could."""
 
 
 class Reloaded(NamedTuple):
     """A call worker has read its user's file again, or kept what it had."""
 
     problem: str
-    """why it kept what it had; empty = the new file holds"""
+    """Why it kept what it had; empty = the new file holds."""
 
 
 class Drained(NamedTuple):
     """No call is live any more; the process may be ended."""
 
     unclosed: int
-    """calls whose end no peer confirmed"""
+    """Calls whose end no peer confirmed."""

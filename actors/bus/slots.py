@@ -14,9 +14,10 @@ from ..diagnosis.foreign_text import octets_of
 def slot_of(call_id: bytes | None, key: int, slots: int) -> int:
     """The slot that owns a Call-ID; a message without one belongs to slot 0.
 
-    call_id: the octets of the header value as they stand in the message.
-    key: the node's key, an unsigned 32-bit integer.
-    slots: number of call workers, at least 1.
+    Args:
+        call_id: the octets of the header value as they stand in the message.
+        key: the node's key, an unsigned 32-bit integer.
+        slots: number of call workers, at least 1.
     """
     if call_id is None:
         return 0
@@ -27,7 +28,10 @@ def slot_of(call_id: bytes | None, key: int, slots: int) -> int:
 class SlotMap:
     """The slots of a node as one call worker sees them.
 
-    own: the slot of this call worker. slots: number of call workers, at least 1. key: as for `slot_of`.
+    Args:
+        own: the slot of this call worker.
+        slots: number of call workers, at least 1.
+        key: as for `slot_of`.
     """
 
     __slots__ = ("key", "own", "slots")
@@ -40,7 +44,8 @@ class SlotMap:
     def of(self, text: str) -> int:
         """The slot that owns a Call-ID, or another text that one slot has to own, such as an address-of-record.
 
-        text: octets that are no UTF-8 are lone surrogates in it.
+        Args:
+            text: octets that are no UTF-8 are lone surrogates in it.
         """
         return slot_of(octets_of(text), self.key, self.slots)
 
@@ -51,7 +56,8 @@ class SlotMap:
     def mint(self, new: Callable[[], str]) -> str:
         """A fresh Call-ID of this slot, so that answers come back to the worker that placed the call.
 
-        new: returns another Call-ID each time.
+        Args:
+            new: returns another Call-ID each time.
         """
         while True:
             call_id = new()

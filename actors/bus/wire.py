@@ -19,7 +19,7 @@ from . import messages
 
 VERSION: Final = 1
 MAX_FRAME = 1 << 20
-"""octets; the limit set on every socket, so that a stranger cannot make us allocate more"""
+"""Octets; the limit set on every socket, so that a stranger cannot make us allocate more."""
 
 
 class WireError(ValueError):
@@ -94,25 +94,25 @@ _PACKED_AS: Final[dict[type, tuple[type, ...]]] = {
     tuple: (tuple, list),
     bytes: (bytes, bytearray, memoryview),
 }
-"""what a field may hold that arrives as another type, the one of the schema"""
+"""What a field may hold that arrives as another type, the one of the schema."""
 _packer = msgpack.Packer(autoreset=True)
 _packer_of_any_text = msgpack.Packer(autoreset=True, unicode_errors="surrogatepass")
-"""for the few frames that the other one refuses; it costs each text field a copy"""
+"""For the few frames that the other one refuses; it costs each text field a copy."""
 UNSENDABLE: Final = (KeyError, TypeError, ValueError, OverflowError)
-"""what `encode` raises for a record that is none of the schema, or has a value that cannot be packed"""
+"""What `encode` raises for a record that is none of the schema, or has a value that cannot be packed."""
 
 
 class Frame(NamedTuple):
     """What came in one ZeroMQ message."""
 
     incarnation: int
-    """of the sender: 1, 2, 3 … for each start of its slot"""
+    """Of the sender: 1, 2, 3 … for each start of its slot."""
     sequence: int
-    """records sent on this link before this frame"""
+    """Records sent on this link before this frame."""
     acknowledged: int
-    """records of ours that the sender has handled"""
+    """Records of ours that the sender has handled."""
     sent_at: float
-    """monotonic time; one host, one clock"""
+    """Monotonic time; one host, one clock."""
     records: list[Any]
 
 

@@ -11,7 +11,7 @@ from sipswarm.sipcore.leniency import Leniency
 from ..diagnosis.failure_reasons import REASONS, WITHOUT_ROW, Blame
 
 OTHER: Final = "other"
-"""the value that stands for every one outside a closed set"""
+"""The value that stands for every one outside a closed set."""
 DIRECTIONS: Final = ("sent", "received")
 ROLES: Final = ("uac", "uas")
 OUTCOMES: Final = (
@@ -28,7 +28,7 @@ OUTCOMES: Final = (
     "not_sent",
 )
 FAILURES: Final = tuple(each for each in REASONS if each not in WITHOUT_ROW)
-"""`other` stands for the texts of scenarios' assertions"""
+"""`other` stands for the texts of scenarios' assertions."""
 BLAMES: Final = tuple(each.value for each in Blame)
 ENDED_BY: Final = ("local", "remote", "expired")
 CALL_STATES: Final = ("setup", "early", "established", "terminating")
@@ -48,17 +48,17 @@ METHODS: Final = (
     "MESSAGE",
     "PUBLISH",
 )
-"""the IANA registry of SIP methods"""
+"""The IANA registry of SIP methods."""
 _IANA_CODES = """
     100 180 181 182 183 199 200 202 204 300 301 302 305 380 400 401 402 403 404 405 406 407 408 409 410 411 412 413
     414 415 416 417 420 421 422 423 424 425 428 429 430 433 436 437 438 439 440 469 470 480 481 482 483 484 485 486
     487 488 489 491 493 494 500 501 502 503 504 505 513 555 580 600 603 604 606 607 608
 """
 CODES: Final = tuple(_IANA_CODES.split())
-"""the IANA registry of SIP response codes"""
+"""The IANA registry of SIP response codes."""
 _USUAL_CODES = "100 180 183 200 302 400 404 408 480 481 486 487 488 491 500 503 600 603"
 USUAL_CODES: Final = tuple(_USUAL_CODES.split())
-"""of these and the usual methods, series exist from the start"""
+"""Of these and the usual methods, series exist from the start."""
 TRANSPORTS: Final = ("udp", "tcp", "tls", "ws", "wss")
 CODECS: Final = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN")
 DTMF_MODES: Final = ("rfc4733", "inband", "info")
@@ -67,7 +67,7 @@ STREAM_TRANSPORTS: Final = ("tcp", "tls")
 CONNECTION_STATES: Final = ("connecting", "handshake", "open", "lingering")
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
 LENIENCIES: Final = tuple(each.value for each in Leniency)
-"""the faults of peers that are read all the same"""
+"""The faults of peers that are read all the same."""
 SILENT_SIDES: Final = ("local", "remote")
 DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
 ACTOR_KINDS: Final = ("call", "registration")

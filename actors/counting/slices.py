@@ -4,7 +4,7 @@ from math import floor
 from typing import Final
 
 PER_SECOND: Final = 10
-"""slices per second; the start of a load is at the border of one, so that none lies in two seconds of the run"""
+"""Slices per second; the start of a load is at the border of one, so that none lies in two seconds of the run."""
 
 
 def slice_of(moment: float) -> int:

@@ -10,9 +10,9 @@ from typing import Final
 
 WIDTH: Final = log(1.05)
 LOWEST: Final = 1e-6
-"""what is smaller counts as this"""
+"""What is smaller counts as this."""
 HIGHEST: Final = 1e6
-"""what is larger counts as this, so that there are at most some 570 buckets"""
+"""What is larger counts as this, so that there are at most some 570 buckets."""
 
 
 class Spread:

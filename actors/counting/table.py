@@ -51,13 +51,13 @@ class Metric(NamedTuple):
     kind: Kind
     labels: tuple[str, ...]
     help: str
-    """one line; what is counted, in which unit"""
+    """One line; what is counted, in which unit."""
     buckets: tuple[float, ...] = ()
-    """upper edges of a histogram, without +Inf"""
+    """Upper edges of a histogram, without +Inf."""
     closed: Mapping[str, tuple[str, ...]] = {}
-    """label -> every value it may have; a value outside becomes `other`; a label that is not here is open"""
+    """Label -> every value it may have; a value outside becomes `other`; a label that is not here is open."""
     at_start: Mapping[str, tuple[str, ...]] = {}
-    """label -> the values whose series exist from the start, where that is not the whole closed set"""
+    """Label -> the values whose series exist from the start, where that is not the whole closed set."""
 
     @property
     def of_process(self) -> bool:
@@ -94,8 +94,9 @@ class Metric(NamedTuple):
     def children(self, known: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
         """Own label values of every series that exists from the start.
 
-        known: values of open labels that are known beforehand, such as the scenarios of the configuration; with an open
-        label that is not in it there are none.
+        Args:
+            known: values of open labels that are known beforehand, such as the scenarios of the configuration; with
+                an open label that is not in it there are none.
         """
         choices = [self.at_start.get(name) or self.closed.get(name) or known.get(name, ()) for name in self.own_labels]
         return product(*choices)
@@ -644,4 +645,4 @@ METRICS: Final[tuple[Metric, ...]] = (
 
 BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
 EDGES: Final[Mapping[str, tuple[float, ...]]] = {metric.name: metric.buckets for metric in METRICS if metric.buckets}
-"""name -> upper edges of its buckets"""
+"""Name -> upper edges of its buckets."""

@@ -10,19 +10,23 @@ from collections.abc import Callable
 from typing import Final
 
 EVERY: Final = 60.0
-"""seconds between two tracebacks of one place"""
+"""Seconds between two tracebacks of one place."""
 MOST_PLACES: Final = 256
-"""files and lines remembered"""
+"""Files and lines remembered."""
 FAILURES: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""what ends one call and not the process: exit() in a user's code is one of its errors"""
+"""What ends one call and not the process: exit() in a user's code is one of its errors."""
 _logger = logging.getLogger(__name__)
 
 Place = tuple[str, int]
-"""file and line in which an error was raised"""
+"""File and line in which an error was raised."""
 
 
 class CrashLog:
-    """One per call worker. now: the monotonic clock."""
+    """One per call worker.
+
+    Args:
+        now: the monotonic clock.
+    """
 
     __slots__ = ("_now", "_places")
 

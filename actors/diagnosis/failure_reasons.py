@@ -17,11 +17,11 @@ class Blame(Enum):
     """Who has to change something before the call can pass."""
 
     SUT = "sut"
-    """the system under test: its answer, its media, its silence"""
+    """The system under test: its answer, its media, its silence."""
     GENERATOR = "generator"
-    """this machine or this program: a port, a descriptor, an address, a process that was lost"""
+    """This machine or this program: a port, a descriptor, an address, a process that was lost."""
     PLAN = "plan"
-    """the plan or the user's scenario"""
+    """The plan or the user's scenario."""
 
 
 class Reason(NamedTuple):
@@ -29,7 +29,7 @@ class Reason(NamedTuple):
 
     blame: Blame
     words: str
-    """what happened, to a reader of the verdict; where it is ours, also how to mend it"""
+    """What happened, to a reader of the verdict; where it is ours, also how to mend it."""
 
 
 _SUT, _GENERATOR, _PLAN = Blame.SUT, Blame.GENERATOR, Blame.PLAN
@@ -77,18 +77,18 @@ REASONS: Final[dict[str, Reason]] = {
     "run_time": Reason(_PLAN, "the run of the scenario took longer than --run-time, and was cancelled"),
     "scenario_error": Reason(_PLAN, "the scenario raised an exception; the log has its line"),
 }
-"""by name, as it stands in rows, summaries and label values"""
+"""By name, as it stands in rows, summaries and label values."""
 
 WITHOUT_ROW: Final = ("not_started", "unreported")
-"""of calls that no call worker knows: they are in the verdict, and in no row and no metric"""
+"""Of calls that no call worker knows: they are in the verdict, and in no row and no metric."""
 
 NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
-"""the call did what was planned, but its end was not confirmed by the other side"""
+"""The call did what was planned, but its end was not confirmed by the other side."""
 
 MEDIA_REFUSED: Final = "media_refused"
 SCENARIO_ERROR: Final = "scenario_error"
 FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
-"""what a media worker says of a stream whose file cannot be played"""
+"""What a media worker says of a stream whose file cannot be played."""
 OF_CAUSE: Final[dict[str, str]] = {
     "bad_description": "bad_description",
     "session_expired": "session_expired",
@@ -111,7 +111,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "drained": "drained",
     MEDIA_REFUSED: MEDIA_REFUSED,
 }
-"""the reason that the cause of a call's end is by itself, whatever was expected of the call"""
+"""The reason that the cause of a call's end is by itself, whatever was expected of the call."""
 
 
 _TOO_SHORT: Final = ("ended_early", "cut_short")
@@ -133,7 +133,10 @@ def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str],
     """Status, reason phrase and headers for a caller whose call ends by such a cause before it is answered.
 
     503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5);
-    488 for an answer of the caller's, in a PRACK, that nothing can be made of (21.4.26). local: who warns.
+    488 for an answer of the caller's, in a PRACK, that nothing can be made of (21.4.26).
+
+    Args:
+        local: who warns.
     """
     reason = reason_of(cause)
     if reason == MEDIA_REFUSED:
@@ -146,7 +149,8 @@ def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str],
 def is_completed(closed: str, cause: str, failure: str) -> bool:
     """Whether an answered call was held as planned and torn down cleanly: its end was confirmed.
 
-    closed, cause, failure: of its `CallFinished`.
+    Args:
+        closed, cause, failure: of its `CallFinished`.
     """
     return closed == "confirmed" and not reason_of(cause) and failure not in _TOO_SHORT
 
@@ -154,7 +158,8 @@ def is_completed(closed: str, cause: str, failure: str) -> bool:
 def reason_of(cause: str, *, answered: bool = False) -> str:
     """The failure that a cause of a call's end is by itself; empty = none, as for a BYE or a final response.
 
-    answered: the call was, so that its target had been reached.
+    Args:
+        answered: the call was, so that its target had been reached.
     """
     if answered and cause == Loss.NO_WAY.value:
         return "bad_contact"

@@ -8,11 +8,11 @@ encodes in UTF-8, stands in any XML document, moves no terminal, and is the same
 from typing import Any, Final
 
 MOST: Final = 1000
-"""characters of one text that are shown"""
+"""Characters of one text that are shown."""
 LONGEST_LINE: Final = 10_000
-"""characters of a line that holds several texts: of a log, a terminal, a ladder"""
+"""Characters of a line that holds several texts: of a log, a terminal, a ladder."""
 _FORMULA: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
-"""what begins a formula in a spreadsheet, full-width forms included; TAB and CR are shown as escapes anyway"""
+"""What begins a formula in a spreadsheet, full-width forms included; TAB and CR are shown as escapes anyway."""
 
 
 def shown(text: str | bytes, most: int = MOST) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from .foreign_text import shown_line
 
 MOST_LINES: Final = 200
-"""of a traceback; the middle of a longer one is left out"""
+"""Of a traceback; the middle of a longer one is left out."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -30,7 +30,11 @@ class LogLines(logging.Formatter):
 
 
 def begin(name: str) -> None:
-    """Log warnings and errors of this process to stderr. name: what stands in front of each message."""
+    """Log warnings and errors of this process to stderr.
+
+    Args:
+        name: what stands in front of each message.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LogLines(f"%(asctime)s %(levelname)s {name} %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

@@ -5,19 +5,24 @@ from sipswarm.sipcore.message.hop import Hop, bracketed
 from .foreign_text import shown
 
 NOTHING_FITS = (305, "no media line of the offer can be accepted")
-"""code and text"""
+"""Code and text."""
 ANSWER_OF_NO_USE = (305, "nothing in the answer can be used")
-"""code and text"""
+"""Code and text."""
 NO_ADDRESS = (
     301,
     "c= of the offer has no unicast IP address of our version; names are not looked up: write the address",
 )
-"""code and text"""
+"""Code and text."""
 UNREADABLE = 399
-"""code; what could not be read is the text"""
+"""Code; what could not be read is the text."""
 
 
 def warning(local: Hop, code: int, text: str) -> tuple[tuple[str, str], ...]:
-    """One Warning. local: who warns. text: is quoted here, and may hold what a peer has written."""
+    """One Warning.
+
+    Args:
+        local: who warns.
+        text: is quoted here, and may hold what a peer has written.
+    """
     quoted = shown(text).replace("\\", "\\\\").replace('"', '\\"')
     return (("Warning", f'{code} {bracketed(local.host)} "{quoted}"'),)

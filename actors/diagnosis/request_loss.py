@@ -9,15 +9,15 @@ class Loss(Enum):
     """Why a transaction can only take its request as failed (RFC 3261 section 17.1.4)."""
 
     LOCAL = "local_transport"
-    """this machine could not send it: no descriptor, memory, local address or room in a queue"""
+    """This machine could not send it: no descriptor, memory, local address or room in a queue."""
     NO_WAY = "no_way"
-    """nothing leads there from here: no listener of its transport and IP version, no route, or no address of a host"""
+    """Nothing leads there from here: no listener of its transport and IP version, no route, or no address of a host."""
     UNREACHABLE = "unreachable"
-    """no connection to the peer came about, or its name has no address"""
+    """No connection to the peer came about, or its name has no address."""
     REFUSED = "refused"
-    """the datagram left, and ICMP says that it did not arrive"""
+    """The datagram left, and ICMP says that it did not arrive."""
     LOST = "transport"
-    """the connection closed before an answer came; the peer may have the request"""
+    """The connection closed before an answer came; the peer may have the request."""
 
 
 def is_told(data: bytes) -> bool:

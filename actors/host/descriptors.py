@@ -11,13 +11,13 @@ from ..errors import ConfigurationError
 from . import kernel
 
 ITSELF: Final = 20
-"""descriptors of a supervisor without processes: 14, and room for records, results, /metrics and one reader of it"""
+"""Descriptors of a supervisor without processes: 14, and room for records, results, /metrics and one reader of it."""
 NODE: Final = 10
-"""of each node: its run directory, its context of ZeroMQ and one listener"""
+"""Of each node: its run directory, its context of ZeroMQ and one listener."""
 PROCESS: Final = 3
-"""of each process: its standard input, its pidfd and its connection"""
+"""Of each process: its standard input, its pidfd and its connection."""
 CALL: Final = 40
-"""of a call without processes of its own: 33 with TCP, a played file, a recording, a trace and records"""
+"""Of a call without processes of its own: 33 with TCP, a played file, a recording, a trace and records."""
 
 
 def need_for_node(processes: int, *, nodes: int = 1, listeners: int = 1) -> None:

@@ -42,7 +42,11 @@ class FileWriter:
     async def idle(self, within: float) -> bool:
         """Wait for the job that is running.
 
-        within: seconds. Returns: whether none is running any more.
+        Args:
+            within: seconds.
+
+        Returns:
+            whether none is running any more.
         """
         if self._done is not None:
             await asyncio.wait((self._done,), timeout=within)

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO, cast
 
 UNREAD: Final = (errno.EPIPE, errno.EIO)
-"""errors of output that nobody reads any more: of a closed pipe, and of a terminal that is gone"""
+"""Errors of output that nobody reads any more: of a closed pipe, and of a terminal that is gone."""
 
 
 class LastingStream:
@@ -23,7 +23,7 @@ class LastingStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.problem = ""
-        """why text is lost that somebody wanted to read; empty = none is"""
+        """Why text is lost that somebody wanted to read; empty = none is."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

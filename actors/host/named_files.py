@@ -14,11 +14,11 @@ from typing import Final
 from ..errors import ConfigurationError
 
 MOST: Final = 4 << 20
-"""Octets of a script, a profile or a configuration"""
+"""Octets of a script, a profile or a configuration."""
 MOST_ROWS: Final = 256 << 20
-"""Octets of a file of rows"""
+"""Octets of a file of rows."""
 _OF_A_PROCESS: Final = ("/dev/fd/", "/dev/std", "/proc/self/", "/proc/thread-self/")
-"""where each process finds files of its own"""
+"""Where each process finds files of its own."""
 
 
 def read_octets(path: str | Path, wanted: str, most: int = MOST, *, again: bool = False) -> bytes:

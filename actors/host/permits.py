@@ -14,19 +14,20 @@ import time
 from typing import Final
 
 PATIENCE: Final = 0.05
-"""seconds that a take tries for the lock; it is held for microseconds, unless its holder was stopped just then"""
+"""Seconds that a take tries for the lock; it is held for microseconds, unless its holder was stopped just then."""
 RETRY: Final = 0.0001
 CURSOR: Final = 8
-"""octets behind the permits that say where to look next, so that they go round"""
+"""Octets behind the permits that say where to look next, so that they go round."""
 MARKS: Final = 255
-"""different marks of holders; the workers that share one start together, before anything is taken"""
+"""Different marks of holders; the workers that share one start together, before anything is taken."""
 
 
 class Permits:
     """Numbers 0 … size - 1, each held by one holder at a time; the one that was not taken for longest comes first.
 
-    path: the file that all holders share, made when it is not there; empty = they are for this object alone.
-    slot: the call worker that holds what is taken here.
+    Args:
+        path: the file that all holders share, made when it is not there; empty = they are for this object alone.
+        slot: the call worker that holds what is taken here.
     """
 
     def __init__(self, size: int, path: str = "", slot: int = 0) -> None:
@@ -86,7 +87,9 @@ class Permits:
 class LiveBound:
     """At most so many live calls over all call workers of the node.
 
-    limit: how many, 0 = any number. path, slot: as for `Permits`.
+    Args:
+        limit: how many, 0 = any number.
+        path, slot: as for `Permits`.
     """
 
     def __init__(self, limit: int, path: str = "", slot: int = 0) -> None:

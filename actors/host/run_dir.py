@@ -14,14 +14,16 @@ from pathlib import Path
 from ..errors import ConfigurationError
 
 LONGEST_SOCKET_PATH = 107
-"""octets; sun_path of unix(7) less its final NUL"""
+"""Octets; sun_path of unix(7) less its final NUL."""
 _LONGEST_NAME = "/media-999.sock"
 
 
 class RunDirectory:
     """Made or taken, locked, emptied of stale socket and shared files; `close` leaves nothing of ours behind.
 
-    path: an existing or new directory; empty = a fresh one below `$XDG_RUNTIME_DIR` or the system's temporary folder.
+    Args:
+        path: an existing or new directory; empty = a fresh one below `$XDG_RUNTIME_DIR` or the system's temporary
+            folder.
 
     Raises:
         ConfigurationError: in use by another node, not private, too long a path, or not writable.

@@ -17,8 +17,9 @@ USEC: Final = 1_000_000
 class Notifier:
     """One line to the service manager.
 
-    address: of its socket, a path or `@` and an abstract name; empty = there is none.
-    watchdog: seconds within which it wants to hear that we live; 0 = it does not care.
+    Args:
+        address: of its socket, a path or `@` and an abstract name; empty = there is none.
+        watchdog: seconds within which it wants to hear that we live; 0 = it does not care.
     """
 
     def __init__(self, address: str = "", watchdog: float = 0.0) -> None:
@@ -28,7 +29,11 @@ class Notifier:
 
     @classmethod
     def of(cls, environment: Mapping[str, str], pid: int) -> "Notifier":
-        """The one that the environment describes. pid: ours; a watchdog may be meant for another process."""
+        """The one that the environment describes.
+
+        Args:
+            pid: ours; a watchdog may be meant for another process.
+        """
         microseconds = environment.get("WATCHDOG_USEC", "")
         wanted = (
             microseconds.isascii() and microseconds.isdigit() and environment.get("WATCHDOG_PID", str(pid)) == str(pid)
@@ -40,7 +45,11 @@ class Notifier:
         self._tell("READY=1")
 
     def reloading(self, now: float) -> None:
-        """A reload begins; `ready` follows. now: monotonic seconds."""
+        """A reload begins; `ready` follows.
+
+        Args:
+            now: monotonic seconds.
+        """
         self._tell("RELOADING=1", f"MONOTONIC_USEC={round(now * USEC)}")
 
     def stopping(self) -> None:

@@ -19,13 +19,13 @@ from .ladder import Row
 from .masking import masked
 
 WAITING: Final = 8192
-"""messages that wait for the thread"""
+"""Messages that wait for the thread."""
 BATCH: Final = 256
-"""messages in one write"""
+"""Messages in one write."""
 REST: Final = 0.05
-"""seconds between two looks of the thread"""
+"""Seconds between two looks of the thread."""
 CLOSING: Final = 2.0
-"""seconds that closing waits for the disk"""
+"""Seconds that closing waits for the disk."""
 _FIX: Final = "give a plain file in a folder that can be written to"
 _logger = logging.getLogger(__name__)
 
@@ -52,7 +52,9 @@ def create(path: str) -> None:
 class TraceFile:
     """One worker's way into the file.
 
-    path: made by `create`. clock_offset: from monotonic seconds to those since 1970.
+    Args:
+        path: made by `create`.
+        clock_offset: from monotonic seconds to those since 1970.
     """
 
     def __init__(self, path: str, totals: Totals, *, clock_offset: float) -> None:

@@ -13,34 +13,34 @@ from ..diagnosis.foreign_text import shown, shown_line
 from .masking import masked
 
 WIDTH: Final = 100
-"""columns of the drawing"""
+"""Columns of the drawing."""
 _SPAN: Final = 52
-"""columns between the two lines of life"""
+"""Columns between the two lines of life."""
 _MARGIN: Final = 20
-"""columns for the times"""
+"""Columns for the times."""
 _NOTE: Final = WIDTH - _MARGIN - _SPAN - 4
 
 
 Row = tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes, str]
-"""the fields of a `Rung`, its octets as they are; a plain tuple, because the garbage collector lets go of those"""
+"""The fields of a `Rung`, its octets as they are; a plain tuple, because the garbage collector lets go of those."""
 
 
 class Rung(NamedTuple):
     """One message."""
 
     at: float
-    """monotonic seconds"""
+    """Monotonic seconds."""
     sent: bool
-    """True = we sent it"""
+    """True = we sent it."""
     transport: str
-    """udp, tcp or tls"""
+    """udp, tcp or tls."""
     local: tuple[str, int]
-    """our address and port, as the listener has them"""
+    """Our address and port, as the listener has them."""
     remote: tuple[str, int]
     data: bytes
-    """the octets, secrets masked, of the same length as on the wire"""
+    """The octets, secrets masked, of the same length as on the wire."""
     note: str = ""
-    """what of it was dropped, and by which leniencies it was read"""
+    """What of it was dropped, and by which leniencies it was read."""
 
     @property
     def start_line(self) -> str:
@@ -51,8 +51,9 @@ class Rung(NamedTuple):
 class Ladder:
     """The newest messages of one call, oldest first.
 
-    left_out: how many older ones are not kept any more. clock_offset: seconds from our monotonic times to those since
-    1970.
+    Args:
+        left_out: how many older ones are not kept any more.
+        clock_offset: seconds from our monotonic times to those since 1970.
     """
 
     def __init__(self, rungs: Iterable[Rung] = (), left_out: int = 0, clock_offset: float = 0.0) -> None:

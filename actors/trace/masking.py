@@ -8,12 +8,12 @@ that a message that cannot be read is masked as well.
 from typing import Final
 
 HIDDEN: Final = b"x"
-"""what each octet of a secret becomes"""
+"""What each octet of a secret becomes."""
 _CREDENTIALS: Final = (b"authorization", b"proxy-authorization")
 _PROOFS: Final = (b"authentication-info", b"proxy-authentication-info")
 _KEY_LINES: Final = (b"k=", b"a=ice-pwd:", b"a=key-mgmt:")
 _MARKS: Final = (b"authorization", b"authentication-info", b"a=crypto:", *_KEY_LINES, b"info ")
-"""without any of these there is nothing to mask"""
+"""Without any of these there is nothing to mask."""
 _SPACE: Final = b" \t\r\n"
 _DIGITS: Final = frozenset(b"0123456789ABCDabcd*#!")
 

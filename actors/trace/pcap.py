@@ -9,11 +9,11 @@ import struct
 from typing import Final
 
 LONGEST: Final = 65507
-"""octets of a message that fit into a packet; a longer one (TCP only) is cut"""
+"""Octets of a message that fit into a packet; a longer one (TCP only) is cut."""
 LINKTYPE_RAW: Final = 101
-"""an IPv4 or IPv6 header comes first"""
+"""An IPv4 or IPv6 header comes first."""
 HEADER: Final = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, LINKTYPE_RAW)
-"""what a file begins with: version 2.4, times in microseconds UTC"""
+"""What a file begins with: version 2.4, times in microseconds UTC."""
 _UDP: Final = 17
 _HOPS: Final = 64
 
@@ -23,8 +23,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def packet(at: float, source: tuple[str, int], destination: tuple[str, int], payload: bytes) -> bytes:
     """One record of the file.
 
-    at: seconds since 1970. source, destination: IP address and port; what is no address is written as the wildcard.
-    payload: the message; only its first 65,507 octets fit.
+    Args:
+        at: seconds since 1970.
+        source, destination: IP address and port; what is no address is written as the wildcard.
+        payload: the message; only its first 65,507 octets fit.
     """
     payload = payload[:LONGEST]
     sender, receiver = _address(source[0]), _address(destination[0])

@@ -18,11 +18,11 @@ from .file import TraceFile
 from .ladder import Ladder, Row, Rung
 
 MOST_MESSAGES: Final = 64
-"""of one call; beyond, the oldest is left out"""
+"""Of one call; beyond, the oldest is left out."""
 MOST_OCTETS: Final = 128 * 1024
-"""of one call, likewise"""
+"""Of one call, likewise."""
 MOST_FAILURES: Final = 20
-"""calls of a load whose record is told to the supervisor, in each worker and in all of them"""
+"""Calls of a load whose record is told to the supervisor, in each worker and in all of them."""
 
 
 class CallRecord:
@@ -35,7 +35,7 @@ class CallRecord:
         self.octets = 0
         self.left_out = 0
         self.users = 1
-        """calls of this worker with the Call-ID; two, when it calls itself"""
+        """Calls of this worker with the Call-ID; two, when it calls itself."""
         self.clock_offset = clock_offset
 
     def add(self, row: Row) -> None:
@@ -55,9 +55,13 @@ class CallRecord:
 class SipTrace:
     """One per call worker that traces.
 
-    hops: our own addresses, by listener. now: the monotonic clock. clock_offset: from there to seconds since 1970.
-    ladders: whether messages are kept by call. of_load: whether the supervisor hears of failed calls. file: gets
-    every message, None = there is none.
+    Args:
+        hops: our own addresses, by listener.
+        now: the monotonic clock.
+        clock_offset: from there to seconds since 1970.
+        ladders: whether messages are kept by call.
+        of_load: whether the supervisor hears of failed calls.
+        file: gets every message, None = there is none.
     """
 
     __slots__ = ("_calls", "_file", "_hops", "_left_to_tell", "_now", "_of_load", "_offset", "_stranger", "ladders")
@@ -78,7 +82,7 @@ class SipTrace:
         self._file = file
         self._calls: dict[str, CallRecord] = {}
         self._stranger: tuple[str, Row] | None = None
-        """the last message that belonged to no call: the INVITE of the one that begins next"""
+        """The last message that belonged to no call: the INVITE of the one that begins next."""
         self._of_load = of_load
         self._left_to_tell = MOST_FAILURES if of_load else 0
         self.ladders = ladders
@@ -132,7 +136,11 @@ class SipTrace:
     # ---- messages
 
     def sent(self, listener: int, data: bytes, address: tuple[str, int], source: str = "") -> None:
-        """A message of ours went out. source: our address, where the listener has several."""
+        """A message of ours went out.
+
+        Args:
+            source: our address, where the listener has several.
+        """
         transport, local = self._hops[listener]
         local = (source or local[0], local[1])
         row = (self._now(), True, transport, local, address, data, "")
@@ -157,7 +165,9 @@ class SipTrace:
     def received(self, call_id: str, message: SipReceived, note: str = "") -> None:
         """A message came in, before anybody deals with it.
 
-        call_id: empty when it could not be read. note: stands beside it in the ladder.
+        Args:
+            call_id: empty when it could not be read.
+            note: stands beside it in the ladder.
         """
         transport, local = self._hops[message.listener]
         local = (message.local or local[0], local[1])

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
 NAME: Final = "AKAv1-MD5"
-"""as the registry writes it"""
+"""As the registry writes it."""
 CANONICAL: Final = "AKAV1-MD5"
-"""as `digest` compares algorithms"""
+"""As `digest` compares algorithms."""
 VECTOR: Final = 32
-"""octets of RAND and AUTN at the start of a nonce"""
+"""Octets of RAND and AUTN at the start of a nonce."""
 _SQN_MODULUS: Final = 1 << 48
 _RESYNC_AMF: Final = bytes(2)
 
@@ -27,11 +27,11 @@ class AkaKeys(NamedTuple):
     """The secrets that a user and the server share."""
 
     k: bytes
-    """16 octets, of the user alone"""
+    """16 octets, of the user alone."""
     opc: bytes
-    """16 octets: the operator's OP, enciphered with `k`"""
+    """16 octets: the operator's OP, enciphered with `k`."""
     amf: bytes = bytes(2)
-    """authentication management field, 2 octets"""
+    """Authentication management field, 2 octets."""
 
     @classmethod
     def of(
@@ -39,7 +39,8 @@ class AkaKeys(NamedTuple):
     ) -> "AkaKeys":
         """Keys from octets, from `0x` with hexadecimal digits as SIPp has them, or from such digits alone.
 
-        op: the operator's OP, or with `opc` the OPc made of it already.
+        Args:
+            op: the operator's OP, or with `opc` the OPc made of it already.
 
         Raises:
             ValueError: one of them is not of its length.
@@ -60,7 +61,9 @@ KeyLookup = Callable[[str], "AkaKeys | None"]
 class AkaServer:
     """Makes nonces of AKA, and knows what must come back.
 
-    lookup: the keys of a user. table: sequence numbers that are kept; the oldest is dropped, and starts anew.
+    Args:
+        lookup: the keys of a user.
+        table: sequence numbers that are kept; the oldest is dropped, and starts anew.
     """
 
     __slots__ = ("_lookup", "_numbers", "_table")
@@ -71,7 +74,13 @@ class AkaServer:
         self._numbers: dict[str, int] = {}
 
     def nonce(self, user: str, rand: bytes, text: str, now: float) -> str:
-        """A nonce for a user. rand: 16 random octets. text: the server's own data. now: seconds, for a first number."""
+        """A nonce for a user.
+
+        Args:
+            rand: 16 random octets.
+            text: the server's own data.
+            now: seconds, for a first number.
+        """
         keys = self._lookup(user)
         if keys is None:  # a stranger gets a challenge like everybody's
             return b64encode(rand + encipher(rand, rand) + text.encode("ascii")).decode("ascii")

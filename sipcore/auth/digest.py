@@ -21,7 +21,7 @@ from ..message.tokens import Tokens
 MAX_PARAMETERS: Final = 64
 MAX_SPACES: Final = 16
 _SCHEME: Final = re.compile(r"""[^ \t="]+(?:$|[ \t]+(?![ \t=]))""")
-"""The begin of challenge or credentials: a scheme, and no parameter"""
+"""The begin of challenge or credentials: a scheme, and no parameter."""
 _QOP: Final = re.compile(r"(?:[^ \t]+[ \t]+)?qop[ \t]*=", re.IGNORECASE)
 
 _HASHES: Final[Mapping[str, str]] = {
@@ -105,7 +105,8 @@ def digest_elements(text: str) -> list[str]:
 def parse_challenges(text: str) -> list[Challenge]:
     """The digest challenges of one WWW-Authenticate or Proxy-Authenticate value; those of other schemes are left out.
 
-    Raises ParseError when the value is malformed.
+    Raises:
+        ParseError: the value is malformed.
     """
     found = []
     for scheme, words in (each for element in digest_elements(text) for each in _read(element)):
@@ -130,7 +131,8 @@ def parse_challenges(text: str) -> list[Challenge]:
 def parse_credentials(text: str) -> Credentials | None:
     """The digest credentials of one Authorization or Proxy-Authorization value, None when its scheme is another.
 
-    Raises ParseError when the value is malformed.
+    Raises:
+        ParseError: the value is malformed.
     """
     elements = digest_elements(text)
     if not elements:
@@ -197,7 +199,10 @@ def response_hash(
 ) -> str:
     """The response parameter (RFC 7616 section 3.4.1; without qop RFC 2069 section 2.1.2).
 
-    ha1: result of `session_hash`. nc: eight hexadecimal digits. body: counts for qop auth-int only.
+    Args:
+        ha1: result of `session_hash`.
+        nc: eight hexadecimal digits.
+        body: counts for qop auth-int only.
     """
     entity = f":{hash_text(algorithm, body)}" if qop == "auth-int" else ""
     ha2 = hash_text(algorithm, f"{method}:{uri}{entity}")
@@ -260,11 +265,13 @@ _USER = "Authorization"
 class DigestClient:
     """Answers challenges to requests of one call or registration, and authorizes later requests beforehand.
 
-    credentials: asked with the realm of a challenge and the host that the request went to; what it answers None for is
-    never answered (RELIABILITY S8). tokens: source of client nonces.
-
     The usual use: put `headers(...)` into every request; on 401 or 407 call `answer(...)` and repeat the request with
     the headers that come back in place of its own credentials; on any other final response call `note(...)`.
+
+    Args:
+        credentials: asked with the realm of a challenge and the host that the request went to; what it answers None
+            for is never answered (RELIABILITY S8).
+        tokens: source of client nonces.
     """
 
     __slots__ = ("_lookup", "_spaces", "_tokens")
@@ -277,7 +284,11 @@ class DigestClient:
     def headers(self, method: str, uri: str, body: bytes = b"", *, host: str) -> list[tuple[str, str]]:
         """Credentials for a new request to `host`, for each realm known there (RFC 7616 section 3.4), maybe none.
 
-        uri: the Request-URI as written. host: as in `answer`. The nonce count of each rises by one.
+        The nonce count of each rises by one.
+
+        Args:
+            uri: the Request-URI as written.
+            host: as in `answer`.
         """
         host = host.lower()
         return [
@@ -298,11 +309,15 @@ class DigestClient:
     ) -> list[tuple[str, str]] | None:
         """Credentials for repeating a request that was challenged by 401 or 407: headers to put in, instead of `sent`.
 
-        method, uri, body: of the request, the Request-URI as written. host: where the request was sent: domain or
-        address of registrar, proxy or peer. sent: the credentials it carried, name and value of each header.
-        Returns None when the request is not to be repeated: no challenge that can be read and computed, nothing
-        for its realm at this host, credentials of ours refused, or stale twice in a row (RFC 3261 section 22.2,
-        RELIABILITY B6).
+        Args:
+            method, uri, body: of the request, the Request-URI as written.
+            host: where the request was sent: domain or address of registrar, proxy or peer.
+            sent: the credentials it carried, name and value of each header.
+
+        Returns:
+            None when the request is not to be repeated: no challenge that can be read and computed, nothing for its
+            realm at this host, credentials of ours refused, or stale twice in a row (RFC 3261 section 22.2,
+            RELIABILITY B6).
         """
         if not self.learn(response, host=host, sent=sent):
             return None
@@ -311,8 +326,11 @@ class DigestClient:
     def learn(self, response: Response, *, host: str, sent: Sequence[tuple[str, str]] = ()) -> bool:
         """Take the challenges of a 401 or 407 without repeating anything (man page: `resp40x`).
 
-        host, sent: as in `answer`. True when at least one challenge can be answered and none refused credentials of
-        ours.
+        Args:
+            host, sent: as in `answer`.
+
+        Returns:
+            True when at least one challenge can be answered and none refused credentials of ours.
         """
         name, header = _PROXY if response.status == 407 else _USER, _challenge_header(response)
         used = _credentials_in(name, sent)

@@ -81,19 +81,26 @@ class Verdict(NamedTuple):
 class DigestServer:
     """Challenges and verifies for one realm in one process.
 
-    secret: signs nonces; shared by all slots. realm, tokens: as they say. slot: of this process; a nonce of another
-    slot is stale here, so that each nonce's counts have one owner. algorithms: offered in this order (RFC 8760 section
-    2.4). qop: offered; "auth-int" covers bodies too; empty challenges without qop (RFC 2069), and then takes "auth" as
-    well, which some clients always write. lifetime: seconds a nonce is good for. window: how far behind the highest
-    nonce count a new one may come, for requests that overtake each other; 1 wants strictly rising counts. table: how
-    many nonces are remembered; the oldest turns stale. proxy: 407 and the Proxy- headers instead of 401. require_qop:
-    False also takes the style of RFC 2069, in which each nonce is good once. bind_uri: whether the uri parameter must
-    be the Request-URI; False takes any. other_uri: with `bind_uri`, may allow a uri that is not the Request-URI; for
-    clients and proxies that make the two differ. opaque: handed out with each challenge; what comes back of it is not
-    looked at, for the nonce is signed. aka: makes and judges challenges of "AKAv1-MD5" (RFC 3310), when that is among
-    the algorithms.
-
     ACK and CANCEL cannot be challenged (RFC 3261 section 22.1) and are not to be verified.
+
+    Args:
+        secret: signs nonces; shared by all slots.
+        realm, tokens: as they say.
+        slot: of this process; a nonce of another slot is stale here, so that each nonce's counts have one owner.
+        algorithms: offered in this order (RFC 8760 section 2.4).
+        qop: offered; "auth-int" covers bodies too; empty challenges without qop (RFC 2069), and then takes "auth"
+            as well, which some clients always write.
+        lifetime: seconds a nonce is good for.
+        window: how far behind the highest nonce count a new one may come, for requests that overtake each other; 1
+            wants strictly rising counts.
+        table: how many nonces are remembered; the oldest turns stale.
+        proxy: 407 and the Proxy- headers instead of 401.
+        require_qop: False also takes the style of RFC 2069, in which each nonce is good once.
+        bind_uri: whether the uri parameter must be the Request-URI; False takes any.
+        other_uri: with `bind_uri`, may allow a uri that is not the Request-URI; for clients and proxies that make
+            the two differ.
+        opaque: handed out with each challenge; what comes back of it is not looked at, for the nonce is signed.
+        aka: makes and judges challenges of "AKAv1-MD5" (RFC 3310), when that is among the algorithms.
     """
 
     __slots__ = (
@@ -136,7 +143,11 @@ class DigestServer:
         opaque: str = "",
         aka: AkaServer | None = None,
     ) -> None:
-        """Raises ValueError for an algorithm that cannot be computed, a secret under 16 octets, and the like."""
+        """Check the policy.
+
+        Raises:
+            ValueError: an algorithm that cannot be computed, a secret under 16 octets, and the like.
+        """
         algorithms = tuple(map(canonical, algorithms))
         if unknown := [
             name for name in algorithms if not (name == aka_digest.CANONICAL and aka) and not is_supported(name)
@@ -167,8 +178,10 @@ class DigestServer:
     def challenge(self, now: float, *, source: str = "", stale: bool = False, user: str = "") -> list[tuple[str, str]]:
         """The challenge headers, one for each algorithm, all with one new nonce; that of AKA has one of its own.
 
-        now: seconds of the monotonic clock. source: address of the peer, to which the nonce is bound; empty binds to
-        none. user: who is asked, as far as that is known; AKA makes its challenge for one user.
+        Args:
+            now: seconds of the monotonic clock.
+            source: address of the peer, to which the nonce is bound; empty binds to none.
+            user: who is asked, as far as that is known; AKA makes its challenge for one user.
         """
         name = "Proxy-Authenticate" if self._proxy else "WWW-Authenticate"
         nonce = self._make_nonce(now, source)
@@ -186,8 +199,10 @@ class DigestServer:
     ) -> tuple[int, list[tuple[str, str]]]:
         """Status and headers that refuse a request with this verdict: 401 or 407 with challenges, 400 for MALFORMED.
 
-        user: who is asked when the request brought no credentials. A Warning gives the verdict's detail (RFC 3261
-        section 20.43).
+        A Warning gives the verdict's detail (RFC 3261 section 20.43).
+
+        Args:
+            user: who is asked when the request brought no credentials.
         """
         extra = [("Warning", f"399 sipswarm {quote(verdict.detail)}")] if verdict.detail else []
         if verdict.outcome is Outcome.MALFORMED:
@@ -198,7 +213,13 @@ class DigestServer:
         ) + extra
 
     def verify(self, request: Request, lookup: PasswordLookup, now: float, *, source: str = "") -> Verdict:
-        """Judge the credentials of a request. source: as given to `challenge`. Counts the nonce as used when OK."""
+        """Judge the credentials of a request.
+
+        Counts the nonce as used when OK.
+
+        Args:
+            source: as given to `challenge`.
+        """
         name = "Proxy-Authorization" if self._proxy else "Authorization"
         credentials, broken = self._credentials_in(request.headers, name)
         if broken and (credentials is None or request.headers.reading.strict):

@@ -31,7 +31,7 @@ _OURS: Final = frozenset(
     )
 )
 _REQUIRABLE: Final = frozenset(("replaces", "join", "tdialog"))
-"""Option tags of which a URI may ask that the callee knows them: those of headers that it may carry"""
+"""Option tags of which a URI may ask that the callee knows them: those of headers that it may carry."""
 
 
 def carried_headers(uri: Uri) -> tuple[tuple[str, str], ...]:

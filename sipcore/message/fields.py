@@ -48,7 +48,11 @@ class CSeq(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "CSeq":
-        """Read a CSeq value. Raises ParseError."""
+        """Read a CSeq value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         parts = words(text)
         if len(parts) != 2 or not is_token(parts[1]):
             raise ParseError("CSeq is not a number and a method")
@@ -67,7 +71,11 @@ class RAck(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "RAck":
-        """Read a RAck value. Raises ParseError."""
+        """Read a RAck value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         parts = words(text)
         if len(parts) != 3 or not is_token(parts[2]):
             raise ParseError("RAck is not two numbers and a method")
@@ -89,7 +97,11 @@ class NameAddr(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "NameAddr":
-        """Read one value. Raises ParseError, also for an addr-spec that holds a comma or question mark (20.10)."""
+        """Read one value.
+
+        Raises:
+            ParseError: also for an addr-spec that holds a comma or question mark (20.10).
+        """
         found = _USUAL_ADDRESS.fullmatch(text)
         if found:
             quoted, plain, address, tag = found.groups()
@@ -179,7 +191,11 @@ class Via(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Via":
-        """Read one Via value, blanks around its slashes allowed. Raises ParseError."""
+        """Read one Via value, blanks around its slashes allowed.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         found = _USUAL_VIA.fullmatch(text)
         if found:
             transport, host, port_text, branch, rport, rport_value, received = found.groups()
@@ -251,7 +267,11 @@ class SessionExpires(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "SessionExpires":
-        """Read a Session-Expires value. Raises ParseError."""
+        """Read a Session-Expires value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         seconds, params = split_parameters(text)
         refresher = (params.get("refresher") or "").lower()
         if refresher not in ("", "uac", "uas"):
@@ -270,7 +290,11 @@ class Event(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Event":
-        """Read an Event value. Raises ParseError."""
+        """Read an Event value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         return cls(*_token_with_parameters(text, "Event"))
 
     @property
@@ -290,7 +314,11 @@ class SubscriptionState(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "SubscriptionState":
-        """Read a Subscription-State value. Raises ParseError."""
+        """Read a Subscription-State value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         state, params = _token_with_parameters(text, "Subscription-State")
         return cls(state.lower(), params)
 
@@ -323,7 +351,11 @@ class Replaces(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Replaces":
-        """Read a Replaces value. Raises ParseError when a tag is missing."""
+        """Read a Replaces value.
+
+        Raises:
+            ParseError: a tag is missing.
+        """
         call_id, params = split_parameters(text)
         to_tag, from_tag = params.get("to-tag"), params.get("from-tag")
         if not call_id or not to_tag or not from_tag:
@@ -344,7 +376,11 @@ class RetryAfter(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "RetryAfter":
-        """Read a Retry-After value. Raises ParseError."""
+        """Read a Retry-After value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         end = len(text) - len(text.lstrip("0123456789"))
         seconds, rest = number(text[:end], MAX_SECONDS, "Retry-After"), text[end:].strip(BLANK)
         comment = ""
@@ -359,7 +395,11 @@ class RetryAfter(NamedTuple):
 
 
 def end_of_comment(text: str) -> int:
-    """Return the index after the parenthesis that closes the one at 0; at most 8 deep. Raises ParseError."""
+    """Return the index after the parenthesis that closes the one at 0; at most 8 deep.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     depth = 0
     escaped = False
     for index, character in enumerate(text):
@@ -379,7 +419,11 @@ def end_of_comment(text: str) -> int:
 
 
 def split_parameters(text: str) -> tuple[str, Parameters]:
-    """Cut `value;name=value` into the trimmed value and its parameters. Raises ParseError."""
+    """Cut `value;name=value` into the trimmed value and its parameters.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     semicolon = text.find(";")
     if semicolon < 0:
         return text.strip(BLANK), {}
@@ -402,7 +446,11 @@ def _token_with_parameters(text: str, what: str) -> tuple[str, Parameters]:
 
 
 def tag_of(text: str) -> str | None:
-    """Return the tag of a From or To value without reading its URI. Raises ParseError."""
+    """Return the tag of a From or To value without reading its URI.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     if text[:1] == "<":
         at = 0
     elif text[:1] == '"':
@@ -429,7 +477,10 @@ def tag_of(text: str) -> str | None:
 def tagged(line: str, tag: str) -> str:
     """Add our tag to a To line that has none (8.2.6.2).
 
-    line: the header line, or its value. A tag without a value gives way, and so do semicolons with nothing behind.
+    A tag without a value gives way, and so do semicolons with nothing behind.
+
+    Args:
+        line: the header line, or its value.
     """
     if line[-1:] != ">":
         at = line.find(";", line.rfind(">") + 1)

@@ -63,8 +63,9 @@ class FramingLimits:
 class StreamFramer:
     """Cuts one connection's octets into messages.
 
-    initiated: whether we opened the connection, which decides what a CRLF between messages means.
-    now: monotonic seconds.
+    Args:
+        initiated: whether we opened the connection, which decides what a CRLF between messages means.
+        now: monotonic seconds.
     """
 
     __slots__ = ("_buffer", "_initiated", "_limits", "_need", "_scanned", "_since", "phase")
@@ -96,7 +97,10 @@ class StreamFramer:
     def feed(self, data: bytes, now: float) -> list[bytes | KeepAlive | FramingFault]:
         """Take what arrived; return the messages and keep-alives that are now whole, in order.
 
-        A FramingFault, if any, is the last item; after it everything is ignored. now: monotonic seconds.
+        A FramingFault, if any, is the last item; after it everything is ignored.
+
+        Args:
+            now: monotonic seconds.
         """
         items: list[bytes | KeepAlive | FramingFault] = []
         if self.phase is Phase.FAILED:

@@ -72,7 +72,8 @@ def quote(text: str) -> str:
 def split_values(text: str) -> list[str]:
     """Cut a line at its commas, none of those in quotes or angle brackets; blanks trimmed, empty ones dropped.
 
-    Raises ParseError for an open quote or more than MAX_VALUES values. RFC 3261 7.3.1.
+    Raises:
+        ParseError: an open quote or more than MAX_VALUES values. RFC 3261 7.3.1.
     """
     if "," not in text:
         return [text] if text else []
@@ -112,7 +113,11 @@ def cut_commas(text: str) -> list[str]:
 
 
 def cut_semicolons(text: str) -> list[str]:
-    """Cut at the semicolons that stand in no quotes, untrimmed. Raises ParseError for an open quote."""
+    """Cut at the semicolons that stand in no quotes, untrimmed.
+
+    Raises:
+        ParseError: an open quote.
+    """
     return _cut(text, _SEMICOLON_MARK, MAX_PARAMETERS + 1) if '"' in text else text.split(";", MAX_PARAMETERS + 1)
 
 
@@ -144,8 +149,11 @@ def _cut(text: str, pattern: re.Pattern[str], most: int) -> list[str]:
 def parse_parameters(text: str) -> Parameters:
     """Read `;name=value;name` to the end of the text, which is empty or starts with a semicolon.
 
-    Names come out in lower case, quoted values decoded. Raises ParseError for anything else, for a name that is
-    there twice and for more than MAX_PARAMETERS. RFC 3261 section 25.1 (generic-param).
+    Names come out in lower case, quoted values decoded.
+
+    Raises:
+        ParseError: anything else, for a name that is there twice and for more than MAX_PARAMETERS. RFC 3261 section
+            25.1 (generic-param).
     """
     if not text:
         return {}

@@ -15,7 +15,11 @@ HeaderPairs = Sequence[tuple[str, str]]
 
 
 def lines_of(headers: HeaderPairs) -> str:
-    """Write header pairs as whole lines. Raises LocalProtocolError for line ends in a name or value."""
+    """Write header pairs as whole lines.
+
+    Raises:
+        LocalProtocolError: line ends in a name or value.
+    """
     if not headers:
         return ""
     text = "".join([f"{name}: {value}\r\n" for name, value in headers])

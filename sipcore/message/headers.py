@@ -58,7 +58,11 @@ for _letter, _key in _COMPACT.items():
 
 
 def key_of(name: str) -> str:
-    """Return the key of a header name: lower case, long form. Raises ParseError when it is no token."""
+    """Return the key of a header name: lower case, long form.
+
+    Raises:
+        ParseError: it is no token.
+    """
     key = _KEYS.get(name)
     if key is None:
         bare = name.rstrip(" \t")
@@ -85,9 +89,12 @@ def value_of(line: str) -> str:
 class Headers:
     """The header lines of a message, in order.
 
-    lines: raw lines without their line ends, `Name: value`; keys: the key of each (key_of). Names are taken in any
-    case and in compact form. What the message derived from them is kept in `typed` and forgotten with every change.
-    reading: how they are read, and which leniencies that took.
+    Names are taken in any case and in compact form. What the message derived from them is kept in `typed` and forgotten
+    with every change. reading: how they are read, and which leniencies that took.
+
+    Args:
+        lines: raw lines without their line ends, `Name: value`.
+        keys: the key of each (key_of).
     """
 
     __slots__ = ("keys", "lines", "reading", "typed")
@@ -156,8 +163,12 @@ class Headers:
     def optional(self, name: str, parse: Callable[[str], _T], mend: Mend = mend_value) -> _T | None:
         """Read an optional header that stands once; None without one, and for one that cannot be read.
 
-        parse: raises ParseError for a value that it refuses. mend: rewrites such a value where the reading is not
-        strict. Raises ParseError in a strict reading of a request.
+        Args:
+            parse: raises ParseError for a value that it refuses.
+            mend: rewrites such a value where the reading is not strict.
+
+        Raises:
+            ParseError: in a strict reading of a request.
         """
         value = self.get(name)
         if value is None:
@@ -189,7 +200,8 @@ class Headers:
     def read(self, value: str, parse: Callable[[str], _T], mend: Mend, key: str = "") -> _T:
         """Read a value, mended where it has to be; the rewritten one is kept under `key`.
 
-        Raises ParseError for what is past mending, and for anything that needs it in a strict reading.
+        Raises:
+            ParseError: what is past mending, and for anything that needs it in a strict reading.
         """
         try:
             return parse(value)
@@ -208,7 +220,8 @@ class Headers:
     def _recover(self, key: str, value: str, parse: Callable[[str], _T], mend: Mend) -> _T | None:
         """Read a value of an optional header that its reader refused: mended, or None as if it were absent.
 
-        Raises ParseError in a strict reading of a request.
+        Raises:
+            ParseError: in a strict reading of a request.
         """
         try:
             return self.read(value, parse, mend)

@@ -21,9 +21,12 @@ Mend = Callable[[str, Used], str]
 class Reading:
     """How the fields of one message are read, and what that took. The four usual ones are shared: see `own`.
 
-    strict: no leniency is used. is_response: fields that cannot be read are absent, since the status decides
-    (RFC 3261 8.1.3.2). used: leniencies so far. unreadable: keys of the headers that could not be read.
-    mended: values as they were rewritten, by key.
+    Args:
+        strict: no leniency is used.
+        is_response: fields that cannot be read are absent, since the status decides (RFC 3261 8.1.3.2).
+        used: leniencies so far.
+        unreadable: keys of the headers that could not be read.
+        mended: values as they were rewritten, by key.
     """
 
     __slots__ = ("is_response", "mended", "strict", "unreadable", "used")

@@ -80,7 +80,11 @@ def _seconds_of(text: str) -> int:
 
 
 def odd_tag(headers: Headers, key: str) -> str | None:
-    """Return the tag of From or To, mended; of a response also where nothing else can be read. Raises ParseError."""
+    """Return the tag of From or To, mended; of a response also where nothing else can be read.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     text = _required(headers, key) if not headers.reading.is_response else headers.get(key) or ""
     try:
         return headers.read(text, fields.tag_of, mend_address, key)
@@ -161,7 +165,8 @@ class Message:
     def to_bytes(self) -> bytes:
         """Write the message: untouched lines byte for byte, Content-Length as the body demands.
 
-        Raises LocalProtocolError when a header value holds a line end that is no folding.
+        Raises:
+            LocalProtocolError: a header value holds a line end that is no folding.
         """
         headers = self.headers
         lines = headers.lines
@@ -228,7 +233,9 @@ class Message:
     def note_source(self, host: str, port: int) -> None:
         """Write where a request came from into its topmost Via, or into its answer's (18.2.1, RFC 3581 section 4).
 
-        host: address of the packet's source, IPv6 without brackets. port: its port.
+        Args:
+            host: address of the packet's source, IPv6 without brackets.
+            port: its port.
         """
         via = self.via
         stamped = via.stamped(host, port)
@@ -252,7 +259,11 @@ class Message:
 
     @property
     def parts(self) -> tuple[BodyPart, ...]:
-        """The parts of a multipart body, empty for any other (RFC 5621). Raises ParseError."""
+        """The parts of a multipart body, empty for any other (RFC 5621).
+
+        Raises:
+            ParseError: it is malformed.
+        """
         return split_body(self.media_type, self.body) if self.media_type else ()
 
     @property
@@ -292,7 +303,8 @@ class Message:
     def has_only(self, types: Container[str]) -> bool:
         """Tell whether everything in the body that must be understood is of these types (8.2.3, 20.11, RFC 5621).
 
-        Raises ParseError for a multipart body that is none.
+        Raises:
+            ParseError: a multipart body that is none.
         """
         if not self.body or self.content_type in types or self.handling_optional:
             return True
@@ -547,7 +559,11 @@ class Request(Message):
 
     @property
     def request_uri(self) -> Uri:
-        """The Request-URI in parts. Raises ParseError."""
+        """The Request-URI in parts.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         typed = self.headers.typed
         if "request_uri" not in typed:
             typed["request_uri"] = self.headers.read(self.uri, Uri.parse, mend_uri)
@@ -612,8 +628,11 @@ class Response(Message):
     ) -> "Response":
         """Answer a request: Via, From, To, Call-ID and CSeq are copied as they came (8.2.6).
 
-        to_tag is added to To unless it has one or the status is 100. Record-Route is copied into what forms a
-        dialog: 101 to 299 to INVITE, SUBSCRIBE, REFER or NOTIFY (12.1.1). extra: further (name, value) pairs.
+        to_tag is added to To unless it has one or the status is 100. Record-Route is copied into what forms a dialog:
+        101 to 299 to INVITE, SUBSCRIBE, REFER or NOTIFY (12.1.1).
+
+        Args:
+            extra: further (name, value) pairs.
         """
         if reason is None:
             reason = REASON_PHRASES.get(status, "Unknown")

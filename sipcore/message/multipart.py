@@ -54,8 +54,10 @@ def understood(
 ) -> bool:
     """Tell whether every part that is not optional is of one of these types; one of an alternative's is enough.
 
-    referred: identifiers of parts that headers name. Such a part belongs to its header, and may be left aside with it
-    (RFC 6442 section 4.1, whose parts have no Content-Disposition). RFC 5621 sections 3.2, 8 and 9.1.
+    Args:
+        referred: identifiers of parts that headers name. Such a part belongs to its header, and may be left aside
+            with it (RFC 6442 section 4.1, whose parts have no Content-Disposition). RFC 5621 sections 3.2, 8 and
+            9.1.
     """
     enough = any if content_type.subtype == "alternative" else all
     return enough(
@@ -73,7 +75,11 @@ def references(text: str) -> set[str]:
 
 
 def split_body(content_type: MediaType, body: bytes, depth: int = 1) -> tuple[BodyPart, ...]:
-    """Return the parts of a multipart body, an empty tuple for any other. Raises ParseError."""
+    """Return the parts of a multipart body, an empty tuple for any other.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     if content_type.type != "multipart":
         return ()
     boundary = content_type.params.get("boundary")

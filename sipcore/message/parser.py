@@ -59,9 +59,12 @@ _usual_address = _USUAL_ADDRESS.fullmatch
 def parse(data: bytes, strict: bool = False) -> Request | Response:
     """Read one whole message.
 
-    data: a datagram, or what framing cut out of a stream; octets behind Content-Length are ignored (18.3).
-    strict: use no `leniency.Leniency` for what costs the message, now and when its values are read.
-    Raises ParseError, whose status_hint says how a request is to be answered.
+    Args:
+        data: a datagram, or what framing cut out of a stream; octets behind Content-Length are ignored (18.3).
+        strict: use no `leniency.Leniency` for what costs the message, now and when its values are read.
+
+    Raises:
+        ParseError: whose status_hint says how a request is to be answered.
     """
     end = data.find(b"\r\n\r\n")
     if end <= 0 or data[0] == 13:

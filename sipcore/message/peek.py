@@ -143,7 +143,8 @@ def starts_dialog(data: bytes) -> bool:
 def content_length(data: bytes) -> int | None:
     """Return the Content-Length, None when there is none (20.14).
 
-    Raises ParseError when it is malformed, or there twice with two values.
+    Raises:
+        ParseError: it is malformed, or there twice with two values.
     """
     data, start, end = _head(data)
     found = _CONTENT_LENGTH.search(data, start, end)

@@ -23,7 +23,11 @@ class MediaType(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "MediaType":
-        """Read a media type or range. Raises ParseError."""
+        """Read a media type or range.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         name, params = split_parameters(text)
         kind, slash, subtype = name.partition("/")
         kind, subtype = kind.strip(BLANK).lower(), subtype.strip(BLANK).lower()
@@ -48,7 +52,11 @@ class Preference(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Preference":
-        """Read one value. Raises ParseError."""
+        """Read one value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         value, params = split_parameters(text)
         if not is_token(value):
             raise ParseError("not a token with parameters")
@@ -66,7 +74,11 @@ class Timestamp(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Timestamp":
-        """Read a Timestamp value. Raises ParseError."""
+        """Read a Timestamp value.
+
+        Raises:
+            ParseError: it is malformed.
+        """
         numbers = words(text)
         if not 1 <= len(numbers) <= 2 or not all(map(_DECIMAL.fullmatch, numbers)):
             raise ParseError("Timestamp is not one or two numbers")

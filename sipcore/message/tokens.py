@@ -17,7 +17,8 @@ _BLOCK = 1024
 class Tokens:
     """Mints identifiers from random bytes drawn in blocks, because a system call a token is dear.
 
-    random_bytes: called with a number of octets, returns that many; os.urandom in production.
+    Args:
+        random_bytes: called with a number of octets, returns that many; os.urandom in production.
     """
 
     __slots__ = ("_block", "_draw", "_position")
@@ -28,7 +29,11 @@ class Tokens:
         self._position = 0
 
     def hexadecimal(self, digits: int) -> str:
-        """Return that many random hexadecimal digits. Raises ValueError for more than 2048."""
+        """Return that many random hexadecimal digits.
+
+        Raises:
+            ValueError: more than 2048.
+        """
         position = self._position
         end = position + digits
         if end > len(self._block):

@@ -57,7 +57,11 @@ def escape(text: str, free: str) -> str:
 
 
 def parse_host_port(text: str) -> tuple[str, int | None]:
-    """Read `host[:port]`; the brackets of an IPv6 reference are taken off. Raises ParseError."""
+    """Read `host[:port]`; the brackets of an IPv6 reference are taken off.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     if text[:1] == "[":
         host, bracket, rest = text[1:].partition("]")
         if not bracket or not is_ipv6(host) or (rest and rest[0] != ":"):
@@ -70,7 +74,11 @@ def parse_host_port(text: str) -> tuple[str, int | None]:
 
 
 def port_number(text: str) -> int:
-    """Read a port of 1 to 65535. Raises ParseError."""
+    """Read a port of 1 to 65535.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     port = number(text, 65535, "port")
     if not port:
         raise ParseError("port is out of range")
@@ -120,7 +128,11 @@ class Uri:
 
     @classmethod
     def parse(cls, text: str) -> "Uri":
-        """Read a URI; what it was read from is what `str` gives back. Raises ParseError (414 when too long)."""
+        """Read a URI; what it was read from is what `str` gives back.
+
+        Raises:
+            ParseError: (414 when too long).
+        """
         if len(text) > MAX_URI:
             raise ParseError("URI is too long", 414)
         found = _USUAL.fullmatch(text)

@@ -89,8 +89,11 @@ class SessionDescription:
         """Read a description; lines may end in CRLF or LF, the last one may lack its end.
 
         Checked: `v=0` first, `x=` before each line, o=, c= and m= lines, no NUL. Lines of unknown types are kept.
-        Raises ParseError (400) for anything else; unless it is `strict`, a fault in a line that decides nothing is put
-        up with (`leniencies`), and a media line that cannot be read counts as refused. Takes time linear in the length.
+
+        Raises:
+            ParseError: (400) for anything else; unless it is `strict`, a fault in a line that decides nothing is
+                put up with (`leniencies`), and a media line that cannot be read counts as refused. Takes time
+                linear in the length.
         """
         # Octets that are no UTF-8 survive as surrogates and are written back unchanged.
         text = data if isinstance(data, str) else str(data, "utf-8", "surrogateescape")
@@ -138,7 +141,8 @@ class SessionDescription:
     def build(cls, lines: Iterable[str], media: Iterable[MediaLine]) -> "SessionDescription":
         """A description from session lines ("o=…") and media lines; the media lines are copied, not shared.
 
-        Raises ParseError when the o= line is missing or a line is malformed.
+        Raises:
+            ParseError: the o= line is missing or a line is malformed.
         """
         return cls.parse(_join("\r\n".join(lines), media) + "\r\n", strict=True)
 
@@ -151,7 +155,10 @@ class SessionDescription:
         `session`: one-letter keys are lines (a sequence repeats the line), `addr` is a shortcut for the c= line and the
         origin's address; missing v, o, s and t lines are filled in. Each mapping of `media`: `media` (audio), `port`,
         `range` (1), `proto` (RTP/AVP), `fmt` (a number, word or sequence of them; 0), `addr`, and one-letter keys.
-        Raises ParseError when a value does not make a valid line, ValueError for a key of no meaning.
+
+        Raises:
+            ParseError: a value does not make a valid line.
+            ValueError: a key of no meaning.
         """
         address = str(session.get("addr", ""))
         at = str(connection_for(address or "0.0.0.0"))
@@ -216,7 +223,10 @@ class SessionDescription:
     def with_addresses(self, addresses: Sequence[tuple[str, int]]) -> "SessionDescription":
         """A copy in which each media line listens at its (address, port); port 0 drops a port range.
 
-        Man page of the SDP class: `replace_media_listen`. Raises ValueError when the numbers of lines differ.
+        Man page of the SDP class: `replace_media_listen`.
+
+        Raises:
+            ValueError: the numbers of lines differ.
         """
         if len(addresses) != len(self.media):
             raise ValueError(f"{len(addresses)} addresses for {len(self.media)} media lines")

@@ -20,7 +20,7 @@ _SHARED_FORMATS: Final = 8
 
 TELEPHONE_EVENT: Final = "telephone-event"
 DEFAULT_PACKET_TIME: Final = 20.0
-"""ms of audio in a packet where nothing else is said (RFC 3551 section 4.2)"""
+"""ms of audio in a packet where nothing else is said (RFC 3551 section 4.2)."""
 
 
 class Direction(Enum):

@@ -83,7 +83,9 @@ class MediaLine:
     ) -> "MediaLine":
         """Read `text`, the value of the m= line with `section` below it, and what holds for all lines of the session.
 
-        used: takes up the leniency with which a malformed line counts as a refused one; None = it raises ParseError.
+        Args:
+            used: takes up the leniency with which a malformed line counts as a refused one; None = it raises
+                ParseError.
         """
         fields = text.split()
         try:
@@ -129,7 +131,11 @@ class MediaLine:
         *,
         port_count: int = 1,
     ) -> "MediaLine":
-        """A media line from its fields; `lines` are whole lines such as "a=ptime:20". Raises ParseError on nonsense."""
+        """A media line from its fields; `lines` are whole lines such as "a=ptime:20".
+
+        Raises:
+            ParseError: on nonsense.
+        """
         ports = f"{port}/{port_count}" if port_count != 1 else str(port)
         section = read_section("\r\n".join(lines)) if lines else EMPTY
         return cls.parse(f"{media} {ports} {protocol} {' '.join(map(str, formats))}", section)

@@ -54,7 +54,9 @@ def codec_for(payload_type: int, name: str = "", fmtp: str = "") -> Codec:
     """The codec of a payload type with a name as in an rtpmap ("iLBC/8000", "opus/48000/2"; CALL.md C5).
 
     Without a name the static table of RFC 3551 is asked; a number that it does not know stays without a name.
-    Raises ValueError for a number that is no payload type or a name that is no encoding.
+
+    Raises:
+        ValueError: a number that is no payload type or a name that is no encoding.
     """
     if not 0 <= payload_type <= 127:
         raise ValueError(f"payload type {payload_type} is not between 0 and 127")
@@ -122,10 +124,10 @@ class NegotiatedLine(NamedTuple):
     receive: tuple[Codec, ...]
     """Formats we may get, with our numbers; without telephone-event."""
     events_send: tuple[Codec, ...]
-    """telephone-event that the peer takes, with its numbers: of the clock of the first format to send before others
+    """Telephone-event that the peer takes, with its numbers: of the clock of the first format to send before others
     (RFC 4733 section 2.1 recommends that clock, and does not require it), then of clocks that we have named too."""
     events_receive: tuple[Codec, ...]
-    """telephone-event that may come, of every clock that we have named, with our numbers; the same clock first."""
+    """Telephone-event that may come, of every clock that we have named, with our numbers; the same clock first."""
     ptime: float | None
     """Packet time in ms that the peer likes to get, not above its maxptime; None when it says nothing."""
     local_crypto: Crypto | None
@@ -156,10 +158,15 @@ def make_offer(
 ) -> SessionDescription:
     """An offer with one m= line for each of `media` (RFC 3264 section 5; a later offer: section 8).
 
-    address: our media address, IPv4 or IPv6 without brackets. session_id: of the o= line, once for a call. previous:
-    our last description of this session, if any: its o= line is taken over with the version one up, or exactly
-    `previous` comes back when nothing changed; its m= lines beyond `media` stay as refused lines.
-    Raises ParseError for an address that is none.
+    Args:
+        address: our media address, IPv4 or IPv6 without brackets.
+        session_id: of the o= line, once for a call.
+        previous: our last description of this session, if any: its o= line is taken over with the version one up,
+            or exactly `previous` comes back when nothing changed; its m= lines beyond `media` stay as refused
+            lines.
+
+    Raises:
+        ParseError: an address that is none.
     """
     connection = connection_for(_address(address, hold))
     lines = []
@@ -191,10 +198,14 @@ def make_answer(
 ) -> SessionDescription:
     """The answer to `offer` from what we have (RFC 3264 section 6).
 
-    media: by index of the offer's m= lines; None, port 0 or a missing one refuses the line. An accepted line carries
-    all of the offered formats that we have, in the offer's order and with the offer's numbers. The other arguments
-    are those of `make_offer`. `wanted_lines` tells beforehand for which lines ports are needed.
-    Raises NothingFits when the offer has live lines and none of them can be accepted.
+    An accepted line carries all of the offered formats that we have, in the offer's order and with the offer's numbers.
+    The other arguments are those of `make_offer`. `wanted_lines` tells beforehand for which lines ports are needed.
+
+    Args:
+        media: by index of the offer's m= lines; None, port 0 or a missing one refuses the line.
+
+    Raises:
+        NothingFits: the offer has live lines and none of them can be accepted.
     """
     connection = connection_for(_address(address, hold))
     lines = []

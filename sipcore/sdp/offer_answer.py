@@ -133,23 +133,43 @@ class OfferAnswer:
         """The protocol in which each m= line was last in use, empty for one that never was."""
 
     def local_offer(self, description: SessionDescription) -> None:
-        """We offer. Raises LocalProtocolError out of turn, or when m= lines of the session are missing."""
+        """We offer.
+
+        Raises:
+            LocalProtocolError: out of turn, or when m= lines of the session are missing.
+        """
         self._step(Input.LOCAL_OFFER, description)
 
     def remote_offer(self, description: SessionDescription) -> None:
-        """The peer offers. Raises RemoteProtocolError with the status to refuse it with."""
+        """The peer offers.
+
+        Raises:
+            RemoteProtocolError: with the status to refuse it with.
+        """
         self._step(Input.REMOTE_OFFER, description)
 
     def local_answer(self, description: SessionDescription) -> None:
-        """We answer. Raises LocalProtocolError out of turn, or when the answer does not fit the offer."""
+        """We answer.
+
+        Raises:
+            LocalProtocolError: out of turn, or when the answer does not fit the offer.
+        """
         self._step(Input.LOCAL_ANSWER, description)
 
     def remote_answer(self, description: SessionDescription) -> None:
-        """The peer answers. Raises RemoteProtocolError out of turn, or when the answer does not fit the offer."""
+        """The peer answers.
+
+        Raises:
+            RemoteProtocolError: out of turn, or when the answer does not fit the offer.
+        """
         self._step(Input.REMOTE_ANSWER, description)
 
     def reject(self) -> None:
-        """The pending offer, whoever made it, is refused or failed. Raises LocalProtocolError when none is pending."""
+        """The pending offer, whoever made it, is refused or failed.
+
+        Raises:
+            LocalProtocolError: none is pending.
+        """
         self._step(Input.REJECT, None)
 
     def copy(self) -> "OfferAnswer":

@@ -41,7 +41,8 @@ class Connection(NamedTuple):
 def connection_for(address: str) -> Connection:
     """The connection of an address literal; an address with a colon is IPv6.
 
-    Raises ParseError for what is neither an address nor a host name.
+    Raises:
+        ParseError: what is neither an address nor a host name.
     """
     return parse_connection(f"IN {'IP6' if ':' in address else 'IP4'} {address}")
 
@@ -57,8 +58,11 @@ class Section:
     __slots__ = ("attributes", "connection", "last_direction", "leniencies", "lines", "text")
 
     def __init__(self, text: str, lines: tuple[str, ...], strict: bool = True) -> None:
-        """Check the lines. Raises ParseError for a line that is not of the form x=…, or a malformed c= line, unless
-        it is not `strict`: then lines that are none are left out, and a c= line that cannot be read reaches nobody.
+        """Check the lines.
+
+        Raises:
+            ParseError: a line that is not of the form x=…, or a malformed c= line, unless it is not `strict`: then
+                lines that are none are left out, and a c= line that cannot be read reaches nobody.
         """
         used: Used = {}
         if not strict:
@@ -113,7 +117,11 @@ UNREADABLE: Final = Connection("-", "-", "", "")
 
 
 def read_section(text: str, strict: bool = True) -> Section:
-    """The section of these lines, CRLF between them, read now or before. Raises ParseError as Section does."""
+    """The section of these lines, CRLF between them, read now or before.
+
+    Raises:
+        ParseError: as Section does.
+    """
     if len(text) > _SHARED_LENGTH:
         return Section(text, tuple(text.split("\r\n")), strict)
     return _strict(text) if strict else _lenient(text)
@@ -137,7 +145,11 @@ def _lenient(text: str) -> Section:
 
 @lru_cache(maxsize=1024)
 def parse_connection(text: str) -> Connection:
-    """Read the value of a c= line. Raises ParseError."""
+    """Read the value of a c= line.
+
+    Raises:
+        ParseError: it is malformed.
+    """
     fields = text.split()
     if len(fields) != 3 or len(text) > MAX_WORD:
         raise ParseError("c= line does not have three fields", _STATUS)

@@ -33,8 +33,11 @@ class Finished(NamedTuple):
 class Exchange:
     """What carries one request at a time.
 
-    local: hop written into Via. hop: where requests go; may be set to another hop between requests. tokens: source of
-    branches. digest: answers challenges for `host`, the name of the server as the credentials know it.
+    Args:
+        local: hop written into Via.
+        hop: where requests go; may be set to another hop between requests.
+        tokens: source of branches.
+        digest: answers challenges for `host`, the name of the server as the credentials know it.
     """
 
     __slots__ = (
@@ -95,7 +98,14 @@ class Exchange:
         return out
 
     def start(self, method: str, uri: str, headers: Sequence[tuple[str, str]], now: float, body: bytes = b"") -> None:
-        """Send a request. headers: all but Via, CSeq and credentials. Raises LocalProtocolError while one is open."""
+        """Send a request.
+
+        Args:
+            headers: all but Via, CSeq and credentials.
+
+        Raises:
+            LocalProtocolError: while one is open.
+        """
         if self._transaction is not None:
             raise LocalProtocolError(f"{method} while the last request waits for its answer")
         self._method = method

@@ -80,7 +80,11 @@ class Reply:
         ).encode("utf-8", "surrogateescape") + body
 
     def trying(self, timestamp: str = "") -> bytes:
-        """Write the 100, which has no tag of ours (RFC 3261 8.2.6.2). timestamp: a line of `timestamp_line`."""
+        """Write the 100, which has no tag of ours (RFC 3261 8.2.6.2).
+
+        Args:
+            timestamp: a line of `timestamp_line`.
+        """
         return (f"SIP/2.0 100 Trying\r\n{self.head}\r\n{self.plain_to}\r\n{timestamp}Content-Length: 0\r\n\r\n").encode(
             "utf-8", "surrogateescape"
         )

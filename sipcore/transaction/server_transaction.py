@@ -222,8 +222,11 @@ class ServerTransaction:
     def respond(self, status: int, data: bytes, now: float) -> ServerAction:
         """Answer with whole response bytes; returns SEND when they are to be sent now.
 
-        A 408 to a non-INVITE request is kept to ourselves (RFC 4320 4.2). Raises LocalProtocolError for an
-        answer the state forbids, such as a second final one, or a 1xx above 100 to a non-INVITE (RFC 4320 4.1).
+        A 408 to a non-INVITE request is kept to ourselves (RFC 4320 4.2).
+
+        Raises:
+            LocalProtocolError: an answer the state forbids, such as a second final one, or a 1xx above 100 to a
+                non-INVITE (RFC 4320 4.1).
         """
         invite = self.method == "INVITE"
         if not invite:

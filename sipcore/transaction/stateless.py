@@ -151,7 +151,8 @@ def _answer(
 def stateless_tag(request: Request | bytes, key: bytes = b"") -> str:
     """Return a To tag that is the same for every repetition of a request, and no other's (8.2.7).
 
-    key: our secret, at most 32 octets.
+    Args:
+        key: our secret, at most 32 octets.
     """
     if isinstance(request, bytes):
         identity = request
@@ -174,10 +175,16 @@ def refuse(
 ) -> bytes | None:
     """Write the answer that refuses a request, also one that could not be parsed.
 
-    request: a Request, or the octets of anything that came. reason: phrase, by default the usual one.
-    to_tag: by default stateless_tag with `key`. retry_after: seconds. source: (host, port) of the packet, written
-    into the topmost Via (18.2.1). Returns None when no answer may or can go out: to a response, to an ACK, or
-    when no Via says that it was a request of somebody.
+    Args:
+        request: a Request, or the octets of anything that came.
+        reason: phrase, by default the usual one.
+        to_tag: by default stateless_tag with `key`.
+        retry_after: seconds.
+        source: (host, port) of the packet, written into the topmost Via (18.2.1).
+
+    Returns:
+        None when no answer may or can go out: to a response, to an ACK, or when no Via says that it was a request
+        of somebody.
     """
     extra = [*extra, ("Retry-After", str(retry_after))] if retry_after is not None else extra
     if isinstance(request, Request):

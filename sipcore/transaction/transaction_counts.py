@@ -48,7 +48,11 @@ class TransactionCounts:
             self.leniencies[each] = self.leniencies.get(each, 0) + 1
 
     def timed_out(self, timer: str) -> None:
-        """A transaction was given up; timer: B, F or H."""
+        """A transaction was given up.
+
+        Args:
+            timer: B, F or H.
+        """
         self.timeouts[timer] += 1
 
 

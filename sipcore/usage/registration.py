@@ -195,9 +195,12 @@ RegistrationEvent = Registered | RegistrationFailed | RegistrationLapsed | Unreg
 class Registration:
     """One registration (RFC 3261 section 10.2).
 
-    settings, tokens: as they say. call_id: one for all its requests; made from `tokens` when empty. Commands are
-    `register` and `unregister`; inputs `receive`, `handle_timer` and `transport_failed`; after each of them `drain`
-    gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
+    Commands are `register` and `unregister`; inputs `receive`, `handle_timer` and `transport_failed`; after each of
+    them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
+
+    Args:
+        settings, tokens: as they say.
+        call_id: one for all its requests; made from `tokens` when empty.
     """
 
     __slots__ = (
@@ -220,7 +223,11 @@ class Registration:
     )
 
     def __init__(self, settings: RegistrationSettings, tokens: Tokens, *, call_id: str = "") -> None:
-        """Raises ParseError when the registrar, the address or a contact is not a SIP address."""
+        """Begin unbound.
+
+        Raises:
+            ParseError: the registrar, the address or a contact is not a SIP address.
+        """
         self.settings = settings
         self._tokens = tokens
         self.call_id = call_id or tokens.call_id()
@@ -271,9 +278,13 @@ class Registration:
         return self._exchange.drain(), events
 
     def register(self, now: float, *, hop: Hop | None = None) -> None:
-        """Register, or refresh at once. hop: another place to send to from now on.
+        """Register, or refresh at once.
 
-        Raises LocalProtocolError while a REGISTER is out.
+        Args:
+            hop: another place to send to from now on.
+
+        Raises:
+            LocalProtocolError: while a REGISTER is out.
         """
         if hop is not None:
             self._exchange.hop = hop
@@ -284,7 +295,11 @@ class Registration:
         return self._exchange.authorize(challenge)
 
     def move(self, hop: Hop) -> None:
-        """Send to another place from the next request on; nothing is sent now. hop: of the same transport."""
+        """Send to another place from the next request on; nothing is sent now.
+
+        Args:
+            hop: of the same transport.
+        """
         self._exchange.hop = hop
 
     def unregister(self, now: float, *, everything: bool = False) -> None:

@@ -211,9 +211,11 @@ SubscriptionEvent = Notified | SubscriptionEnded
 class Subscription:
     """One subscription.
 
-    settings, tokens: as they say. Commands are `subscribe` and `unsubscribe`; inputs `receive`, `handle_timer` and
-    `transport_failed`; after each of them `drain` gives what is to be sent and what has happened, and `deadline` the
-    time for the next `handle_timer`.
+    Commands are `subscribe` and `unsubscribe`; inputs `receive`, `handle_timer` and `transport_failed`; after each of
+    them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
+
+    Args:
+        settings, tokens: as they say.
     """
 
     __slots__ = (
@@ -236,7 +238,11 @@ class Subscription:
     )
 
     def __init__(self, settings: SubscriptionSettings, tokens: Tokens, *, call_id: str = "") -> None:
-        """Raises ParseError when an address, the target or the event is malformed."""
+        """Begin without a subscription.
+
+        Raises:
+            ParseError: an address, the target or the event is malformed.
+        """
         self.settings = settings
         self._tokens = tokens
         self._event = Event.parse(settings.event)
@@ -279,15 +285,28 @@ class Subscription:
         return transmits, events
 
     def subscribe(self, now: float) -> None:
-        """Subscribe, anew if it had ended. Raises LocalProtocolError while there is a subscription."""
+        """Subscribe, anew if it had ended.
+
+        Raises:
+            LocalProtocolError: while there is a subscription.
+        """
         self._step(Input.SUBSCRIBE, now)
 
     def unsubscribe(self, now: float) -> None:
-        """End the subscription; harmless twice. Raises LocalProtocolError before `subscribe`."""
+        """End the subscription; harmless twice.
+
+        Raises:
+            LocalProtocolError: before `subscribe`.
+        """
         self._step(Input.UNSUBSCRIBE, now)
 
     def receive(self, message: Request | Response, source: Hop, now: float, flow: int = 0) -> None:
-        """Take a message of this subscription. source: where it came from; flow: the inbound connection, 0 for none."""
+        """Take a message of this subscription.
+
+        Args:
+            source: where it came from.
+            flow: the inbound connection, 0 for none.
+        """
         if isinstance(message, Response):
             if self._exchange.is_answer(message):
                 self._finish(self._exchange.receive(message, now), now)
