@@ -27,11 +27,11 @@ _BLOCK = 4096
 """Samples of all channels together that are read at a time, below 1 ms of work: a call may wait meanwhile."""
 _TOO_LONG = f"lasts longer than {LONGEST // 60} minutes, which is the limit; cut it"
 _UNKNOWN_SIZE = 0x7FFF_0000
-"""Octets of samples from which a WAV header says that its writer does not know how many will come."""
+"""Sizes in a WAV header by which its writer leaves the number of octets open."""
 _CHUNKS = frozenset((b"LIST", b"fact", b"cue ", b"bext", b"id3 ", b"ID3 ", b"JUNK", b"PAD ", b"smpl", b"fmt ", b"data"))
 """Names of chunks that follow samples."""
 _TELL_LENGTH = frozenset(("flac", "aiff", "caf", "w64", "au"))
-"""Containers whose header tells how long they are."""
+"""Containers whose header contains their length."""
 _CONVERT = "convert it: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le NEW.wav"
 
 
@@ -114,7 +114,7 @@ _PAYLOAD_NAME = re.compile(r"\.([A-Za-z0-9]+(?:\.1)?)(?:-([1-9][0-9]{3,5}))?\Z")
 
 
 def payload_codec(path: str) -> tuple[str, int] | None:
-    """Encoding name and clock rate that a name of a payload file tells: ".ulaw", ".pcmu-8000", ".l16-16000".
+    """Encoding name and clock rate in the name of a payload file: ".ulaw", ".pcmu-8000", ".l16-16000".
 
     The codec is "" for ".raw", which is whatever the call sends; the clock rate is 0 where the name has none. None for
     a name that is not one of payload.
@@ -125,7 +125,7 @@ def payload_codec(path: str) -> tuple[str, int] | None:
 
 
 def is_container(file: BinaryIO) -> bool:
-    """Whether its first octets are those of a container of audio, whatever its name says."""
+    """Whether its first octets are those of a container of audio, whatever its name is."""
     head = _head(file)
     if head[:4] == b"RIFF":
         return head[8:12] == b"WAVE"
@@ -247,7 +247,7 @@ def _by_library(file: BinaryIO, kind: _Kind, begin: float) -> Iterator[tuple[int
 
 
 def _tells_length(file: BinaryIO, kind: _Kind) -> bool:
-    """Whether the header of a container says how long it is, and was finished by its writer."""
+    """Whether the header of a container has its length, and was finished by its writer."""
     if kind.demuxer != "mp3":
         return kind.demuxer in _TELL_LENGTH
     # The first frame of MP3 may carry the number of those that follow; without it FFmpeg's guess may be anything.

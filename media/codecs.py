@@ -2,7 +2,7 @@
 
 PCMU, PCMA and L16 need nothing; G.722 and Opus use PyAV (the extra `audio`), imported here only and only when such a
 codec or an audio file is opened. Any other payload type is passed through as octets and never comes here. RTP headers,
-timestamps and packet pacing are not known here.
+timestamps and packet pacing do not belong here.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ class AudioTooLong(ValueError):
 
 
 class CodecUnavailable(Exception):
-    """The codec needs a library that is not installed; the text says how to get it."""
+    """The codec needs a library that is not installed; the text names the way to get it."""
 
 
 class CodecFormat(NamedTuple):
@@ -234,7 +234,7 @@ def opus_ticks(payload: bytes) -> int:
 
 
 _SHORT = 0.98, 0.2
-"""Share, and seconds beside, of the length that a header tells which must be there: encoders pad their ends."""
+"""Share, and seconds beside, of the length in a header which must be there: encoders pad their ends."""
 
 
 _WITHOUT_LENGTH = ("mp3", "aac", "amr")
@@ -257,7 +257,7 @@ def decoded_file(
         demuxer: FFmpeg's name of the container: nothing is guessed, and no other file or address is opened. What is
             behind a damage is left out.
         start, longest: seconds that are passed over, and that the file may have by its header.
-        tells_length: its header says how long it is: a file that ends much earlier is refused as cut off.
+        tells_length: its header has its length: a file that ends much earlier is refused as cut off.
 
     Raises:
         CodecUnavailable: the extra is missing.
@@ -310,8 +310,8 @@ def open_codec(codec: str, clock_rate: int = 0) -> Codec:
     """A fresh encoder and decoder.
 
     Args:
-        codec: encoding name of the rtpmap, in any case, with the channels behind it as from `stream_codec`: what is
-            heard is mixed to one, what is sent is the same on all.
+        codec: encoding name of the rtpmap, in any case, with the channels behind it as from `stream_codec`: received
+            channels are mixed to one, and the same samples are sent on all.
         clock_rate: of the rtpmap, 0 = the usual one.
 
     Raises:

@@ -1,7 +1,7 @@
 """Audio for packets that did not come: repetition of the last pitch period, and comfort noise (RFC 3389).
 
 The method is that of G.711 Appendix I in its main lines: find the pitch, repeat the last period with a soft seam,
-hold for 10 ms, then fade out until 60 ms. Packets, timestamps and codecs are not known here.
+hold for 10 ms, then fade out until 60 ms. Packets, timestamps and codecs do not belong here.
 """
 
 from functools import cache
@@ -50,7 +50,7 @@ class Concealer:
         return samples
 
     def conceal(self, count: int) -> Samples:
-        """`count` samples in place of those that did not come; silence after 60 ms."""
+        """`count` samples instead of those that did not come; silence after 60 ms."""
         if self._period is None:
             self._period = self._last_period()
             self._done = 0

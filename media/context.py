@@ -1,7 +1,7 @@
 """What all streams of one media engine share: events, counters, randomness, and listening for digits.
 
 Holds things and does nothing. Neither half of a stream is imported here, because both import this file. Sockets and
-time are not known here.
+time do not belong here.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class StreamContext:
     """What all streams of one engine share."""
 
     random_bytes: Callable[[int], bytes]
-    """Gives so many random octets."""
+    """Returns that many random octets."""
     wall_offset: float = 0.0
     """Unix time minus monotonic time."""
     events: list[tuple[int, Event]] = field(default_factory=list)

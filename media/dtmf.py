@@ -1,10 +1,10 @@
 """Telephone events of RFC 4733: the queue of digits to send, and the receiver that reports each digit once.
 
 The sender decides what replaces the audio of one packet interval: an event packet, a tone in the voice codec, or a gap.
-The receiver knows an event by SSRC, timestamp and event code, never by marker or sequence alone, because real
+The receiver identifies an event by SSRC, timestamp and event code, never by marker or sequence alone, because real
 phones set the marker on every packet and repeat sequence numbers. For phones whose timestamp stands still,
-`EventReceiver._is_other` says when a known event is nevertheless another key press. Sockets, SSRC locking, payload
-type numbers and the wall clock are not known here. Digits are secrets (they may be PINs): every repr masks them.
+`EventReceiver._is_other` decides when a known event is nevertheless another key press. Sockets, SSRC locking, payload
+type numbers and the wall clock do not belong here. Digits are secrets (they may be PINs): every repr masks them.
 """
 
 from collections import deque
@@ -97,9 +97,9 @@ class _Sending(Enum):
 
 
 class EventSender:
-    """Sends queued digits one after the other, in place of the audio of one stream.
+    """Sends queued digits one after the other, instead of the audio of one stream.
 
-    Ask `next_packet` once per packet interval. Durations count in the RTP clock that the caller passes in as
+    Call `next_packet` once per packet interval. Durations count in the RTP clock that the caller passes in as
     timestamps, so a skipped interval makes an event's duration jump, never its end late.
     """
 
@@ -635,7 +635,7 @@ class EventReceiver:
         """Whether a packet with a known identity is nevertheless of a new event.
 
         RFC 4733 2.5.1.4 says that it is not; but timestamps may have restarted, and some phones do not move them from
-        press to press. The duration alone says nothing: that of other phones shrinks within one press.
+        press to press. The duration alone decides nothing: that of other phones shrinks within one press.
         """
         ahead = (sequence_number - event.sequence_number) & 0xFFFF
         newer = 0 < ahead < 0x8000

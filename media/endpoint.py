@@ -488,7 +488,7 @@ class StreamEndpoint:
             discards[:] = receiver.discards
 
     def close(self, now: float) -> tuple[socket.socket, ...]:
-        """Say goodbye and stop; returns the sockets, which go into quarantine."""
+        """Send the last report and stop; returns the sockets, which go into quarantine."""
         stream = self.stream
         sender = self.sender
         goodbye = self.rtcp.goodbye(

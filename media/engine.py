@@ -1,9 +1,9 @@
 """The media engine of one process: every stream's sockets in one epoll, every stream's packets on one tick.
 
-Use it inside an event loop (its descriptor is readable when there is something to read, `deadline` says when to tick)
+Use it inside an event loop (its descriptor is readable when a packet waits, `deadline` is the time of the next tick)
 or in a plain loop. The schedule is absolute; streams are spread over the packet interval; a frame that is late by a
 whole interval is skipped and counted, never sent in a burst. While packets are few they are read as they come; above
-a rate they are read on the tick, many to one wake-up. Knows nothing of links, event loops or calls.
+a rate they are read on the tick, many to one wake-up. It must not depend on links, event loops or calls.
 """
 
 import os
@@ -61,18 +61,18 @@ from .stream import Layer, Stream
 from .totals import NO_STREAM, MediaTotals
 
 _CHORES = 64
-"""Every stream is looked after once in so many ticks."""
+"""Every stream is looked after once in this many ticks."""
 _WAITING = 64
 """Datagrams that are still read when a stream is closed: what a busy worker had not come to."""
 _SAMPLE_VISITS = 3
-"""The level of one packet is measured every so many looks."""
+"""The level of one packet is measured every this many looks."""
 _JITTER_VISITS = 15
-"""And the jitter goes into the histogram every so many: about 5 s, an RTCP report interval."""
+"""And the jitter goes into the histogram every this many: about 5 s, an RTCP report interval."""
 _EVENTS = 4096
 _LISTEN_TICKS = 4
-"""The tone detector is called once in so many ticks: it is cheapest with one packet of every stream."""
+"""The tone detector is called once in this many ticks: it is cheapest with one packet of every stream."""
 _LISTEN_AT = 512
-"""And as soon as so many packets wait for it."""
+"""And as soon as this many packets wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class MediaEngine:
 
         Args:
             clock: monotonic seconds.
-            random_bytes: gives so many random octets.
+            random_bytes: returns that many random octets.
         """
         self._settings = settings or MediaSettings()
         self._clock = clock
@@ -367,7 +367,7 @@ class MediaEngine:
             self._emit(owner, CommandRefused(command.stream_id, name, Refusal.UNKNOWN_STREAM.value))
 
     def _try(self, endpoint: StreamEndpoint, command: Command, now: float) -> None:
-        """Do a command, or say why it cannot be done."""
+        """Do a command, or return why it cannot be done."""
         request_id: int = getattr(command, "request_id", 0)
         try:
             self._do(endpoint, command, now)

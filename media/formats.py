@@ -10,11 +10,11 @@ Made again, by `Stream` and the engine, when codec, clock, payload type, packet 
     recording             decoder, playout buffer and resampler (`recording`); the file keeps its rate
 
 Kept: SSRC, sequence number, RTP timestamp (its rate changes, it does not jump), counters, sockets. An echo and frames
-of a callback are kept as they are: their octets are not ours. This file knows no audio, so that a process that only
-describes media need not load it.
+of a callback are kept as they are: their octets come from elsewhere. This file uses no audio, so that a process that
+only describes media need not load it.
 
-An encoding name of several channels has their number behind it here, `L16/2`: whoever does not know that name passes
-the payload through, and does not take it for one channel.
+An encoding name of several channels has their number behind it here, `L16/2`: code without that name passes the payload
+through, and does not take it for one channel.
 """
 
 _WHATEVER_CHANNELS = ("OPUS", "TELEPHONE-EVENT", "CN")
@@ -23,7 +23,7 @@ packets says how many it has (RFC 7587 section 7)."""
 
 
 def stream_codec(name: str, channels: int) -> str:
-    """The name under which streams know an encoding.
+    """The name of an encoding in streams.
 
     Args:
         channels: of the rtpmap.

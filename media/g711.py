@@ -1,7 +1,7 @@
 """ITU-T G.711: µ-law (PCMU) and A-law (PCMA) to and from 16-bit linear samples, bit-exact, by table.
 
 The tables are computed once from the segment formulas of the recommendation; a frame is then one lookup.
-Sample rate, packet size and RTP are not known here.
+Sample rate, packet size and RTP do not belong here.
 """
 
 from collections.abc import Callable

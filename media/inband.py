@@ -4,7 +4,7 @@ The detector keeps the limits of ITU-T Q.24: each tone from 0 to -25 dBm0 and wi
 tones not too unequal, 40 ms on, 40 ms off; it refuses tones that are 3 % off or shorter than 22 ms, and bridges
 interruptions of 10 ms. All streams of one tick are analysed together: one matrix product gives, for every hop of
 10 ms, a 20 ms Hann window at the eight frequencies; only streams where something sounds reach the per-stream state.
-Sockets, payload types, reordering buffers and the clock are not known here. Reported digits mask themselves in repr.
+Sockets, payload types, reordering buffers and the clock do not belong here. Reported digits mask themselves in repr.
 """
 
 import math
@@ -84,7 +84,7 @@ HOP = 80
 _WINDOW = 2 * HOP
 
 _LEVEL = -30.0
-"""dBm0 that each tone must have; Q.24 asks that -25 is heard."""
+"""dBm0 that each tone must have; Q.24 demands -25."""
 _FREQUENCY = 0.02
 """Largest relative deviation; Q.24: 1.5 % (AT&T) and 1.8 % (NTT) are heard, 3 % and 3.5 % are not."""
 _HIGH_OVER_LOW = 10 ** (6.0 / 10)
@@ -104,7 +104,7 @@ _ROUGH_TWIST = 10 ** (3.0 / 10)
 _FADE = 0.2
 """A window below this share of the digit's power is a miss: less than half of it sounds."""
 _MISSES = 3
-"""So many windows without the digit end it: 40 ms of pause give four, an interruption of 10 ms at most two."""
+"""Number of windows without the digit that end it: 40 ms of pause give four, an interruption of 10 ms at most two."""
 _HOLD = 3 * _WINDOW
 """Samples of lost packets that a sounding digit survives: 60 ms."""
 _LATE = RATE
@@ -171,7 +171,7 @@ last window, that hop's energy under the first half, the last window's energy, t
 hops, and the last window's digit."""
 _NO_DIGIT = -1
 _BROKEN = -2
-"""As last digit: the next window would span a loss, so it says nothing."""
+"""As last digit: the next window would span a loss, so it is not used."""
 
 Found = list[tuple[int, ReceivedDigit]]
 """Digits with the slot of the stream that they came on."""

@@ -1,8 +1,8 @@
 """Adaptive playout: packets in as the network brings them, audio out at a steady pace.
 
-`PlayoutBuffer` puts packets in order and decides for each interval what is played: a packet, something in place of a
+`PlayoutBuffer` puts packets in order and decides for each interval what is played: a packet, something instead of a
 lost one, comfort noise or silence. Its delay follows the jitter of the last seconds. `Player` adds a decoder and
-concealment and gives samples. Sockets, SSRC and the clock are not known here: a new source is a `reset`.
+concealment and gives samples. Sockets, SSRC and the clock do not belong here: a new source is a `reset`.
 """
 
 from collections import deque
@@ -111,8 +111,8 @@ class PlayoutBuffer:
 
         Args:
             clock_rate: RTP clock in Hz.
-            interval: ticks per packet, until packets tell otherwise.
-            hold: seconds that a packet waits at the least, where nobody listens meanwhile; then the delay never
+            interval: ticks per packet, until packets show another one.
+            hold: seconds that a packet waits at the least, where no person listens; then the delay never
                 shrinks, which would cut audio.
         """
         self._hold = hold
@@ -181,8 +181,7 @@ class PlayoutBuffer:
 
         Args:
             noise: whether it is comfort noise (payload type 13).
-            ticks: of the RTP clock that it lasts by its payload; 0 = that does not show, and the timestamps have to
-                tell.
+            ticks: of the RTP clock that it lasts by its payload; 0 = that does not show, and the timestamps decide.
         """
         unwrapped = self._newest + ((timestamp - self._newest + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         if (self._played or self._packets) and abs(unwrapped - self._newest) > _JUMP * self._clock_rate:
@@ -320,7 +319,7 @@ class PlayoutBuffer:
         return Interval(Kind.LOST, b"")
 
     def _surplus(self, now: float) -> float:
-        """Intervals by which packets wait longer than the jitter asks for; 0 between two reviews."""
+        """Intervals by which packets wait longer than the jitter demands; 0 between two reviews."""
         self._reviewed += 1
         if self._reviewed < _REVIEW or self._fastest is None:
             return 0.0

@@ -1,8 +1,9 @@
-"""Digits that are found by time: the tone detector of one engine, the audio that waits for it, and who is told.
+"""Digits that are found by time: the tone detector of one engine, the audio that waits for it, and the receivers of its
+reports.
 
 The detector is cheapest with one packet of every stream at a time, so receivers put audio into `heard` and the engine
-calls `detect` every few ticks. Who receives is known by what it does alone (`DigitListener`), so that receivers can
-import this file and not the other way round. Sockets and clocks are not known here.
+calls `detect` every few ticks. A receiver is an interface here (`DigitListener`), so that receivers can import this
+file and not the other way round. Sockets and clocks do not belong here.
 """
 
 from . import inband
@@ -93,7 +94,7 @@ class Listening:
             listener.expire_digit(now)
 
     def detect(self, now: float) -> None:
-        """Find tones in what was heard, and report the digits.
+        """Find tones in the received audio, and report the digits.
 
         Args:
             now: seconds, monotonic.

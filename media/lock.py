@@ -4,9 +4,9 @@ Strict: the source IP must be the announced one. The announced port wins at once
 only after 200 ms without a packet from the announced port and two packets in sequence. Latching: the first source
 at the signalling peer's IP that sends two packets in sequence, decided within its first five packets, else the strict
 rule. Either way the lock then holds until the next offer and answer. Another address ends it at once; the same one lets
-the strict rule decide anew for a while, in which the source that was locked is still taken. Who is being watched may be
-asked for, so that the packets of a source on probation can be kept. Knows addresses and sequence numbers, nothing of
-sockets or SSRCs.
+the strict rule decide anew for a while, in which the source that was locked is still taken. `watches` is true for a
+source on probation, so that its packets can be kept. Input are addresses and sequence numbers; it must not use sockets
+or SSRCs.
 """
 
 Address = tuple[str, int]

@@ -2,8 +2,8 @@
 
 All are NamedTuples of plain values (int, float, str, bytes, bool, tuples of those), so that they cross a
 process as they are; none nests another. One stream is one RTP stream of a call: an RTP and RTCP pair of sockets and one
-remote. A `stream_id` is chosen by whoever opens the stream and is unique
-per owner; the owner itself is named by the link, not by the message. Knows nothing of SIP, SDP or calls.
+remote. The owner of a stream chooses its `stream_id`, which is unique per owner; the owner itself is named by the link,
+not by the message. It must not depend on SIP, SDP or calls.
 
 Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
 
@@ -106,7 +106,7 @@ class ConfigureStream(NamedTuple):
     dtmf_receive_payload_type: int = -1
     """Our telephone-event payload type, on which digits arrive, beside those of `receive_codecs`; -1 = none."""
     dtmf_clock_rate: int = 8000
-    """Clock in Hz of the durations of both (RFC 4733 2.3.1), where `receive_codecs` does not give that of ours;
+    """Clock in Hz of the durations of both (RFC 4733 2.3.1), where `receive_codecs` does not give the local one;
     timestamps count in `clock_rate`."""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
     """Which digits are reported: any of "rfc4733" and "inband"."""
@@ -162,8 +162,8 @@ class SetSource(NamedTuple):
     request_id: int = 0
     """Comes back in `CommandDone` or `CommandRefused`, with layer "over" in `SourceFinished` too; 0 = in none."""
     layer: str = "all"
-    """"all": in place of everything. "over": for a time; what was sent before goes on when it ends (`StopSource`).
-    "under": what goes on then, in place of everything when nothing lies over it."""
+    """"all": instead of everything. "over": for a time; what was sent before goes on when it ends (`StopSource`).
+    "under": what goes on then, instead of everything when nothing lies over it."""
 
 
 class StopSource(NamedTuple):
@@ -262,7 +262,7 @@ class StreamRefused(NamedTuple):
     """`OpenStream` failed; no such stream exists afterwards."""
 
     stream_id: int
-    """The stream that was asked for."""
+    """The stream that was requested."""
     reason: str
     """Value of a `refusal.Refusal`: no_port, no_descriptor, limit, bad_address or duplicate; for its source no_file or
     bad_file."""
@@ -314,7 +314,7 @@ class StreamStarted(NamedTuple):
 
 
 class StreamSilent(NamedTuple):
-    """Nothing came in though the direction says it should (direction- and RTCP-aware; B4, W21)."""
+    """Nothing came in though the direction demands it (direction- and RTCP-aware; B4, W21)."""
 
     stream_id: int
     """The stream."""
@@ -357,7 +357,7 @@ class DigitsSent(NamedTuple):
 
 
 class SourceFinished(NamedTuple):
-    """A file was played as often as asked, or a callback source said it has no more (man page
+    """A file was played as often as requested, or a callback source reported its end (man page
     `cb_rtp_done`)."""
 
     stream_id: int
@@ -455,7 +455,7 @@ class StreamStatistics(NamedTuple):
     audible_ratio: float
     """Share of the sampled packets louder than -50 dBm0; -1 = none was sampled."""
     frames_skipped: int
-    """Frames of ours that were too late to send."""
+    """Local frames that were too late to send."""
     send_errors: int
     """sendto() that the kernel refused (ECONNREFUSED, ENOBUFS, ...)."""
     late_max_ms: float

@@ -1,7 +1,7 @@
 """The pool of RTP ports: even/odd pairs from a range, drawn at random (RELIABILITY S4).
 
-A port is free, taken or resting; what rests comes back by `give_back`. Knows nothing of sockets: whether a port can
-be bound is found out by whoever binds it.
+A port is free, taken or resting; what rests comes back by `give_back`. It uses no sockets: the code that binds a port
+finds out whether it can be bound.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class PortPool:
 
         Args:
             first, last: ports, 1024 to 65535.
-            random_bytes: gives so many random octets.
+            random_bytes: returns that many random octets.
         """
         if not 1024 <= first < last <= 65535:
             raise ValueError(f"RTP ports {first} to {last}: need a range within 1024 to 65535")

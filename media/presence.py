@@ -8,16 +8,15 @@ is done per packet.
 Due is the time from the answer to the close in which the peer may send to us: not before the answer, not while either
 side holds, not without a remote address, and not in silence suppression that is agreed and shown: after a packet of
 comfort noise (RFC 3389), or, where comfort noise or a codec with silence suppression is in use, as long as the peer's
-sender reports (RFC 3550 6.4.1) say that it sent less than time asks for. A report that says more than was counted
-raises what was due.
+sender reports (RFC 3550 6.4.1) say that it sent less than time asks for. A report of more than was counted raises what
+was due.
 
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
 SETTLED_START the start of a stream: they show in the longest gap, and are not missing by themselves. In the end the
-packets are held against the time: a peer that sends less audio than time asks for, in bursts or too slowly, has missed
-the rest. Events (RFC 4733), comfort noise that nobody agreed on and packets without payload are no audio; a
-digit may take a second of it.
-Sans-IO: time is an argument.
+packets are compared with the time: a peer that sends less audio than is due, in bursts or too slowly, has missed the
+rest. Events (RFC 4733), comfort noise that was not agreed and packets without payload are no audio; a digit may take
+a second of it. Sans-IO: time is an argument.
 """
 
 from typing import Final, NamedTuple
@@ -409,7 +408,7 @@ class Presence:
         self._window_at = now
 
     def _settle(self, said: int, whole: bool, now: float) -> None:
-        """Correct the time since the last report by what the peer says it sent in it.
+        """Correct the time since the last report by the number of packets that the peer reports for it.
 
         Args:
             whole: the count began with the time, so that more than was counted is no earlier packet.
@@ -484,11 +483,11 @@ class Presence:
     def _audio_time(self, interval: float) -> float:
         """Seconds of audio that came: by octets where the codec has a constant rate, else by packets."""
         held = self._held_time()
-        events = self._receiver.event_packets  # a digit stands in place of audio
+        events = self._receiver.event_packets  # a digit stands instead of audio
         return max(0, self._received - events) * min(held or interval, interval) + events * interval
 
     def _held_time(self) -> float:
-        """Seconds of audio in one packet by its octets; 0.0 = they do not tell."""
+        """Seconds of audio in one packet by its octets; 0.0 = they do not show it."""
         octets, packets = self._octets, self._packets_of_octets
         if self._since >= 0:
             now_octets, now_packets = self._receiver.audio()
@@ -498,7 +497,7 @@ class Presence:
         return octets / rate / packets if rate and octets > 0 and packets > 0 else 0.0
 
     def _spacing(self) -> float:
-        """Seconds from one packet to the next: by octets where the codec has a constant rate; 0.0 = nobody knows.
+        """Seconds from one packet to the next: by octets where the codec has a constant rate; 0.0 = unknown.
 
         Where they hold too little for any packet time, timestamps count.
         """

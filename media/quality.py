@@ -2,7 +2,7 @@
 
 Only what a network sees varies: codec, packet loss, burstiness and delay; the telephone sets and rooms keep the
 recommendation's default values. Narrow band only: there is no value for codecs that G.113 gives none.
-Where the numbers come from (RTCP, playout buffer) is not known here.
+Where the numbers come from (RTCP, playout buffer) does not belong here.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The receiving half of a stream, sans-IO: RTP in, to statistics, digits and a sink (RFC 3550 A, RFC 4733).
 
-Takes datagrams whose source address was accepted already. Sockets, addresses and what we send are not known here.
+Takes datagrams whose source address was accepted already. Sockets, addresses and sent packets do not belong here.
 """
 
 import contextlib
@@ -156,7 +156,7 @@ class Receiver(DigitListener, FrameHolder):
     )
 
     def __init__(self, stream_id: int, owner: int, context: StreamContext, sender: Sender) -> None:
-        """Begin with nothing heard.
+        """Begin with nothing received.
 
         Args:
             sender: the other half, which sends back what is echoed.
@@ -167,7 +167,7 @@ class Receiver(DigitListener, FrameHolder):
         self._sender = sender
         self._echo_source: EchoSource | None = None
         self.remote: Callable[[], tuple[str, int]] = nowhere
-        """Tells the source of what is received."""
+        """Identifies the source of received packets."""
         self.srtp: SrtpSession | None = None
         """SRTP for what comes in; None = plain."""
         self.can_receive = False
@@ -375,7 +375,7 @@ class Receiver(DigitListener, FrameHolder):
         self._emit(DtmfReceived(self._stream_id, digit.event, digit.duration_ms, mode))
 
     def _drop_oldest_digit(self) -> None:
-        """Make room for a newer one: nobody has taken the events for long."""
+        """Make room for a newer one: the events were not taken for long."""
         events = self._context.events
         for place, (owner, event) in enumerate(events):
             if isinstance(event, DtmfReceived) and event.stream_id == self._stream_id and owner == self._owner:
@@ -641,7 +641,7 @@ class Receiver(DigitListener, FrameHolder):
             self._context.listening.sounding.add(self)
 
     def _deliver(self, frame: tuple[bytes, int, int, int, int], codec: str, now: float) -> None:
-        """Everything that wants payloads.
+        """Everything that takes payloads.
 
         Args:
             codec: as in `Sink.write`.
@@ -679,7 +679,7 @@ class Receiver(DigitListener, FrameHolder):
             samples[2] += mean > _AUDIBLE
 
     def sample_soon(self) -> bool:
-        """Measure the level of the next packet; False where its codec has no level that we know."""
+        """Measure the level of the next packet; False where its codec has no level that can be measured."""
         if self.codec not in LAWS:
             return False
         self._sampling = True
@@ -706,10 +706,10 @@ class Receiver(DigitListener, FrameHolder):
         self._note_plain(others or (echo is not None and not self._echo_in_place))
 
     def _note_plain(self, wanted: bool) -> None:
-        """Say which packets the engine's loop may count by itself.
+        """Set which packets the engine's loop may count by itself.
 
         Args:
-            wanted: somebody else needs their payloads.
+            wanted: another part needs their payloads.
         """
         reception = self.reception
         if reception is not None:
@@ -752,7 +752,7 @@ class Receiver(DigitListener, FrameHolder):
 
 
 def nowhere() -> tuple[str, int]:
-    """The address of nobody."""
+    """The address of no host."""
     return "", 0
 
 

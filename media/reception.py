@@ -1,7 +1,7 @@
 """Reception statistics of one source: RFC 3550 A.1 (sequence), A.3 (loss) and A.8 (jitter), all in integers.
 
 What RTCP report blocks and the E-model are made of. `take_ready` is the hot loop of the whole engine: packets in order
-of sources that are only counted, many to one call. Knows nothing of payload or who the source is.
+of sources that are only counted, many to one call. It must not look at payload or at who the source is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -59,7 +59,7 @@ class Reception(SequenceTracker):
         self.last_sr_at = 0.0
         """When that report came."""
         self.packets_sent = 0
-        """Packets that the source says it sent, by that report (RFC 3550 6.4.1)."""
+        """Packets that the source has sent, by that report (RFC 3550 6.4.1)."""
         self.usual_size = HEADER_SIZE
         """Octets of most datagrams; see `octets`."""
         self._other_octets = 0
@@ -68,7 +68,7 @@ class Reception(SequenceTracker):
         self.head = -1
         """First two octets of packets that need nothing but counting; -1 = none do."""
         self.read: Callable[[bytearray], int] = read_nothing
-        """Puts the next datagram of the source's socket into a buffer; whoever owns the socket sets it."""
+        """Puts the next datagram of the source's socket into a buffer; the owner of the socket sets it."""
         self.heard: list[tuple[int, bytes, int]] | None = None
         """Where payloads go that the tone detector wants to hear, with `slot` and timestamp; None = nowhere."""
         self.slot = -1

@@ -2,7 +2,7 @@
 
 Each codec, clock and source is a segment of its own: a player with its decoder, and a resampler to the rate of the
 track. When a segment is followed by another it is played to its end first, so that nothing is lost at the change. All
-of a segment ends with it, as `formats` says. Files, sockets and the clock are not known here.
+of a segment ends with it, as `formats` describes. Files, sockets and the clock do not belong here.
 """
 
 from collections import deque

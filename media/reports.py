@@ -1,6 +1,7 @@
 """The RTCP side of one stream: when to report (RFC 3550 6.3), what (SR, RR, SDES, BYE), and what the peer reports.
 
-One stream has one peer, so a session has two members. Knows bytes and times; not sockets, nor how RTP is received.
+One stream has one peer, so a session has two members. It takes bytes and times; it must not use sockets, nor know how
+RTP is received.
 """
 
 from collections.abc import Callable
@@ -52,9 +53,9 @@ class RtcpSession:
         """Begin silent, until `start`.
 
         Args:
-            ssrc: ours.
+            ssrc: of the local side.
             cname: RFC 7022.
-            random_bytes: gives so many random octets.
+            random_bytes: returns that many random octets.
             wall_offset: Unix time minus `now`.
             minimum: seconds between reports at least.
         """

@@ -3,7 +3,7 @@
 A polyphase filter: each sample of the result is a weighted sum of the samples around its place (a sinc under a Kaiser
 window). The result is at the same place in time as the input: the filter adds no delay, it waits for the samples after
 a place instead. What lies outside both ends is the audio mirrored at its end, so that it begins and ends without a
-click. Codecs, files and clocks are not known here.
+click. Codecs, files and clocks do not belong here.
 """
 
 import math

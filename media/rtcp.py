@@ -1,6 +1,6 @@
 """RTCP packets (RFC 3550 6, 4585 6.1) as fields and back to the same bytes, compound rules, and the report interval.
 
-Knows nothing of streams, sockets, clocks or randomness: times and random values are arguments.
+It must not depend on streams, sockets, clocks or randomness: times and random values are arguments.
 """
 
 from struct import Struct
@@ -87,7 +87,7 @@ class ReceiverReport(NamedTuple):
 
 
 class SdesChunk(NamedTuple):
-    """What one source says about itself."""
+    """What one source reports about itself."""
 
     ssrc: int
     """The source."""
@@ -300,7 +300,7 @@ def interval(
     """Seconds until the next report (RFC 3550 6.3.1, A.7).
 
     Args:
-        members, senders: SSRCs known, ours included.
+        members, senders: SSRCs known, the local one included.
         bandwidth: RTCP's share in octets per second, 5 % of the session.
         we_sent: RTP went out since the second report before.
         average_size: octets of a compound with IP and UDP headers.

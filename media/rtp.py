@@ -1,7 +1,7 @@
 """The header of RTP packets (RFC 3550 5.1), read and checked in place.
 
 `HEADER` unpacks the twelve octets of a plain packet, `payload_bounds` does the rest for packets with CSRCs, extension
-or padding. Nothing is copied. Sources, sequence and time are not known here.
+or padding. Nothing is copied. Sources, sequence and time do not belong here.
 """
 
 from struct import Struct
@@ -19,7 +19,7 @@ PLAIN = 0x80
 
 
 class RtpError(ValueError):
-    """Bytes that are no RTP or RTCP packet; the text says why."""
+    """Bytes that are no RTP or RTCP packet; the text has the reason."""
 
 
 def payload_bounds(data: bytes | bytearray | memoryview, size: int) -> tuple[int, int]:

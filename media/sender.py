@@ -1,7 +1,7 @@
-"""The sending half of a stream, sans-IO: RTP out of a source, digits in place of it (RFC 3550 5.1, RFC 4733).
+"""The sending half of a stream, sans-IO: RTP out of a source, digits instead of it (RFC 3550 5.1, RFC 4733).
 
-Asked once per packet interval; what it hands out leaves by `send`, which whoever owns the socket sets. Pacing,
-addresses and sockets are not known here.
+It is called once per packet interval; its packets leave by `send`, which the owner of the socket sets. Pacing,
+addresses and sockets do not belong here.
 """
 
 from collections.abc import Callable
@@ -111,9 +111,9 @@ class Sender:
         self.group: list[Sender] | None = None
         """Where the pacer holds the sender; None = nowhere."""
         self.due = 0.0
-        """When the next interval begins that nobody asked for yet; 0 = unknown."""
+        """When the next interval begins that was not requested yet; 0 = unknown."""
         self.paced_interval = 0.0
-        """The packet interval that the pacer knows."""
+        """The packet interval that the pacer has."""
         self.late_max = 0.0
         self.frames_skipped = 0
         self.digits_sent = 0
@@ -202,11 +202,11 @@ class Sender:
 
     @property
     def paced(self) -> bool:
-        """Whether the tick has to ask for packets."""
+        """Whether the tick has to request packets."""
         return self.can_send and (self.source.paced or self._digits_on)
 
     def resume(self, idle: float) -> None:
-        """Let the RTP clock run on after a time in which nothing was asked for.
+        """Let the RTP clock run on after a time without requests.
 
         Args:
             idle: seconds.
@@ -384,7 +384,7 @@ class Sender:
         return packet
 
     def answer_digits(self) -> None:
-        """Say which requests are done."""
+        """Report which requests are done."""
         if self.digits is not None:
             for request_id in self.digits.take_finished():
                 self._emit(DigitsSent(self._stream_id, request_id, "OK"))
@@ -400,7 +400,7 @@ class Sender:
         return True
 
     def ask_for_frames(self) -> None:
-        """Say when a callback source will soon run out."""
+        """Report when a callback source will soon run out."""
         source = self.source
         if isinstance(source, CallbackSource):
             wanted = source.wanted()
@@ -463,7 +463,7 @@ class Sender:
             self.send_errors += 1
 
     def allow_echo(self) -> None:
-        """Let some more packets go back, twice as many as the packet interval asks for at least.
+        """Let some more packets go back, twice as many as the packet interval makes at least.
 
         Without a bound two sides that echo would keep one packet going for ever.
         """

@@ -1,6 +1,6 @@
 """Where a stream puts what it receives: nowhere, a file, or a callback in another process.
 
-A sink takes payloads that were accepted, once each. Headers, sockets and statistics are not known here.
+A sink takes payloads that were accepted, once each. Headers, sockets and statistics do not belong here.
 """
 
 import contextlib
@@ -120,7 +120,7 @@ class WavSink(Sink):
 
     @property
     def takes_sent(self) -> bool:
-        """Whether it wants what is sent too."""
+        """Whether it takes sent frames too."""
         return self._sent is not None
 
     @property
@@ -204,7 +204,7 @@ class WavSink(Sink):
 
 
 class CallbackSink(Sink):
-    """Frames for somebody else, batched."""
+    """Frames for user code, batched."""
 
     __slots__ = ("_dropped", "_frames", "dropped")
 

@@ -105,7 +105,7 @@ def bind_pair(address: str, pool: PortPool) -> tuple[socket.socket, socket.socke
 
 
 def adopt(descriptor: int) -> socket.socket:
-    """A socket of our own for somebody else's bound UDP descriptor, which is duplicated.
+    """A socket of our own for a bound UDP descriptor of the user, which is duplicated.
 
     Raises:
         OSError: the kernel refuses.
@@ -119,7 +119,7 @@ def adopt(descriptor: int) -> socket.socket:
 
 
 def disconnect(connected: socket.socket) -> None:
-    """Dissolve a UDP connection; the socket module has no way to say AF_UNSPEC.
+    """Dissolve a UDP connection; the socket module cannot express AF_UNSPEC.
 
     The binding stays if the port was named in `bind`; a port that the kernel chose would be lost.
     """
@@ -210,7 +210,7 @@ class Quarantine:
         return self._resting[0].check_at if self._resting else None
 
     def expire(self, now: float, most: int = 256) -> None:
-        """Look at the pairs whose turn it is, at most so many, and release those that were quiet."""
+        """Look at the pairs whose turn it is, at most a fixed number, and release those that were quiet."""
         resting = self._resting
         for _ in range(min(most, len(resting))):
             if resting[0].check_at > now:

@@ -2,7 +2,7 @@
 
 A source hands out one payload per packet interval. A file becomes frames once for all streams that play it, 40 ms of
 audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio_files` reads it. Headers,
-digits, pacing and sockets are not known here.
+digits, pacing and sockets do not belong here.
 """
 
 import math
@@ -33,7 +33,7 @@ _LONGEST_TONE = 10
 CALLBACK_BOUND = 64
 """Frames that may wait in a callback source."""
 AHEAD = 0.1
-"""Seconds that a callback source is asked ahead at most."""
+"""Seconds ahead of its packet at which a frame is requested at most."""
 MAX_FILE_OCTETS = 256 << 20
 """Octets of a file at the most; see `audio_files.LONGEST` for its seconds."""
 RAW = "raw:"
@@ -58,11 +58,11 @@ class Source:
     __slots__ = ("detail", "finished")
 
     paced = False
-    """Whether the engine's tick asks for payloads."""
+    """Whether the engine's tick requests payloads."""
     uniform = 0
     """Octets of every payload; 0 = they differ."""
     constant = False
-    """Whether it gives the same payload for ever: then nobody needs to ask twice."""
+    """Whether it gives the same payload for ever: then one request is enough."""
 
     def __init__(self) -> None:
         self.finished = ""
@@ -192,7 +192,7 @@ class EchoSource(Source):
 
 
 class CallbackSource(Source):
-    """Frames that somebody else computes, asked for up to 100 ms ahead."""
+    """Frames that user code computes, requested up to 100 ms ahead."""
 
     __slots__ = ("_ahead", "_ended", "_open_question", "_waiting", "dropped", "override", "underruns")
 
@@ -217,7 +217,7 @@ class CallbackSource(Source):
         """Intervals in which nothing waited."""
 
     def wanted(self) -> int:
-        """How many frames to ask for now; 0 = none, or a question is still open."""
+        """How many frames to request now; 0 = none, or a question is still open."""
         if self._open_question or self._ended:
             return 0
         missing = self._ahead - len(self._waiting)
@@ -232,7 +232,7 @@ class CallbackSource(Source):
         return len(self._waiting)
 
     def provide(self, frames: tuple[Frame, ...], end: bool) -> None:
-        """Take frames in order; `end` says that no more will come."""
+        """Take frames in order; `end` = no more will come."""
         room = CALLBACK_BOUND - len(self._waiting)
         self._waiting.extend(frames[:room])
         self.dropped += max(0, len(frames) - room)
@@ -352,11 +352,11 @@ class Reading:
         self.error: tuple[Refusal, str] | None = None
         """Why the rest cannot be read: cause and details; None = it can, or has been."""
         self.fixed: tuple[bytes, ...] | None = None
-        """All packets, once somebody wanted all at a time."""
+        """All packets, once a stream took all at a time."""
         self.octets = 0
         """Of all packets."""
         self.counted = 0
-        """Octets that `FileFrames` knows of."""
+        """Octets that `FileFrames` has counted."""
         self.varies = form.codec.upper() == "OPUS"
         """Whether packets differ in their octets."""
         self._path = path.removeprefix(RAW)
@@ -545,7 +545,7 @@ class FileFrames:
         self._count(reading)
 
     def rest(self) -> None:
-        """Close the files that are not read to their end; whoever plays one reads on alone."""
+        """Close the files that are not read to their end; the stream that plays one reads on alone."""
         for key in list(self._unfinished):
             self._forget(key)
 
@@ -584,7 +584,7 @@ def _reason(name: str, error: ValueError | OSError) -> tuple[Refusal, str]:
 
 
 def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
-    """The packets of a file from one on; it is closed at its end, or when nobody wants more."""
+    """The packets of a file from one on; it is closed at its end, or when no stream needs more."""
     with Path(path.removeprefix(RAW)).open("rb") as file:
         yield from _packets(file, path, form, first)
 

@@ -3,7 +3,7 @@
 Only `SrtpSession` imports pylibsrtp (extra `srtp`), and only when one is made. Not done: key identifiers (MKI),
 unencrypted or unauthenticated SRTP, key derivation rates. Each direction and key has a context of its own, which lives
 as long as the session: rollover counter, SRTCP index and replay window go on, so that no key and index are used twice
-(RFC 3711 sections 3.3.1 and 9.1). Knows no descriptions, which bring the keys (RFC 4568).
+(RFC 3711 sections 3.3.1 and 9.1). Descriptions, which bring the keys (RFC 4568), do not belong here.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from typing import NamedTuple, Protocol
 
 
 class CryptoError(ValueError):
-    """A suite or key that cannot be used; the text says why and never quotes the key."""
+    """A suite or key that cannot be used; the text has the reason and never quotes the key."""
 
 
 class SrtpUnavailable(Exception):
-    """SRTP was asked for and pylibsrtp is not installed; the text says how to get it."""
+    """SRTP was requested and pylibsrtp is not installed; the text names the way to get it."""
 
 
 class Suite(NamedTuple):

@@ -16,7 +16,7 @@ JITTER_BUFFER = 0.06
 START = 0.5
 """Seconds of audio that a stream may lack: the peer's start, and what ends with the call."""
 PACKETS_TO_JUDGE = 25
-"""Fewer packets than this say nothing about one-way media."""
+"""Fewer packets than this decide nothing about one-way media."""
 ONE_WAY_SHARE = 0.25
 """A peer whose media is there for less than this share of the time in which it was due counts as silent."""
 

@@ -1,6 +1,6 @@
 """One RTP stream, sans-IO: its sending and its receiving half under one configuration (RFC 3264, 3550).
 
-Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and RTCP are not known here.
+Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and RTCP do not belong here.
 """
 
 from typing import NamedTuple

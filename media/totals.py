@@ -1,8 +1,8 @@
 """What one media process counts: plain integers and fixed arrays, and their metric names.
 
 Hot code adds to attributes and list items; `rows` turns all of it into (metric name, label values, numbers). Values
-are cumulative since the start of the process; the supervisor adds the rows of several. Knows nothing of Prometheus or
-links.
+are cumulative since the start of the process; the supervisor adds the rows of several. It must not depend on Prometheus
+or links.
 """
 
 from bisect import bisect_left

@@ -1,6 +1,6 @@
 """The faults of the SIP core, by whose fault they are: the peer's bytes, the peer's behaviour, our caller's.
 
-RFC 3261 section 8.2 and 21.4.1. Knows status codes as hints only; never writes an answer itself.
+RFC 3261 section 8.2 and 21.4.1. It has status codes as hints only; never writes an answer itself.
 """
 
 
@@ -23,7 +23,7 @@ class ParseError(SipError):
 
 
 class LocalProtocolError(SipError):
-    """Our own caller asked for what the state of the protocol forbids, or for a message that may not exist."""
+    """Our own caller requested what the state of the protocol forbids, or for a message that may not exist."""
 
 
 class RemoteProtocolError(SipError):

@@ -5,8 +5,8 @@ True or False; a sender keeps at most `window` records unacknowledged and refuse
 still costs a bounded number of records; every refusal is counted by its cause. High-water marks are only the second
 fence. A record that cannot be sent, because of a value or of its size, is left out of its batch, counted and logged;
 the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: after every send and
-every drain the socket's events are read again. The only importer of zmq; knows nothing of what the records mean but
-`Hello` and `Welcome`, by which both ends find each other.
+every drain the socket's events are read again. The only importer of zmq; it must not interpret any record but `Hello`
+and `Welcome`, by which both ends find each other.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Surroundings(NamedTuple):
 
 
 class Channel:
-    """What one end knows of the other: how many records went out, came back acknowledged, and came in."""
+    """The counts of one end: how many records went out, came back acknowledged, and came in."""
 
     __slots__ = ("acknowledged", "handled", "identity", "incarnation", "reported", "role", "sent", "slot", "window")
 
@@ -255,7 +255,7 @@ class _Link:
             self._acknowledge(channel)
 
     def _acknowledge(self, channel: Channel) -> None:
-        """Tell the other end how far we are; again a little later when it could not be told."""
+        """Send the other end how many records were handled; again a little later when that could not be sent."""
         if not self._closed and channel.handled > channel.reported and not self._send_acknowledgement(channel):
             self._loop.call_later(RETRY_INTERVAL, self._acknowledge, channel)
 
@@ -269,7 +269,7 @@ class RouterLink(_Link):
     Args:
         endpoint: ipc://… or inproc://….
         window: records a peer may leave unacknowledged.
-        on_peer: called with the channel of each peer that said hello.
+        on_peer: called with the channel of each peer that sent `Hello`.
         on_unsent: called with each record that was left out.
         checks: look at the types of what is sent, where values may come from a user's code; one that the other end
             refuses costs its whole frame.
@@ -371,7 +371,7 @@ class RouterLink(_Link):
 
 
 class DealerLink(_Link):
-    """The end that connects, to exactly one peer. Says `Hello` until it is welcome, also after `reconnect`.
+    """The end that connects, to exactly one peer. Sends `Hello` until it receives `Welcome`, also after `reconnect`.
 
     Records before the welcome are refused like those beyond the window.
 

@@ -2,7 +2,7 @@
 
 Commands are imperative, events are past tense. Each record is a NamedTuple of plain values (int, float, str, bytes,
 bool and tuples of those), so that it packs as it stands and cannot be changed on the way. The media vocabulary is
-`media.messages`; `actors.bus.wire` numbers all of them. This file knows nothing of sockets, encodings or processes.
+`media.messages`; `actors.bus.wire` numbers all of them. This file must not depend on sockets, encodings or processes.
 """
 
 from typing import Final, NamedTuple
@@ -48,7 +48,7 @@ class SipReceived(NamedTuple):
 
 
 class SendFailed(NamedTuple):
-    """A request of ours did not get out, or its connection closed while an answer may have been awaited."""
+    """A request did not get out, or its connection closed while an answer may have been awaited."""
 
     listener: int
     host: str
@@ -81,7 +81,7 @@ class SendSip(NamedTuple):
 
 
 class ReplaceDialog(NamedTuple):
-    """A call wants to take over one of another slot (RFC 3891 section 3); answered by `ReplaceJudged`."""
+    """A call is to take over one of another slot (RFC 3891 section 3); answered by `ReplaceJudged`."""
 
     slot: int
     """That owns the dialog."""
@@ -99,7 +99,7 @@ class ReplaceJudged(NamedTuple):
     """Whether a call may be taken over."""
 
     slot: int
-    """That asked."""
+    """Of the new call."""
     asked_for: str
     """Local tag of the new call."""
     status: int
@@ -134,7 +134,7 @@ class Drain(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """End now: hang up what is live, say the last snapshot, exit."""
+    """End now: hang up what is live, send the last snapshot, exit."""
 
 
 class WorkerDown(NamedTuple):
@@ -180,12 +180,12 @@ class Series(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """The beat of a process and everything it counted since it started."""
+    """The heartbeat of a process and everything it counted since it started."""
 
     number: int
     """1, 2, 3 … of this incarnation."""
     at: float
-    """Monotonic time of the beat."""
+    """Monotonic time of the heartbeat."""
     live_calls: int
     """Calls (call worker) or streams (media worker) that are not over."""
     series: tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...]

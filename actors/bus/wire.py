@@ -5,7 +5,7 @@ A frame is the array (version, incarnation, sequence, acknowledged, sent_at, rec
 A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
 
 Text crosses as it is, lone surrogates included: octets of a peer that are no UTF-8 are kept as those everywhere
-(`surrogateescape`), and whoever writes them for people escapes them there.
+    (`surrogateescape`), and are escaped where they are written for people.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ MAX_FRAME = 1 << 20
 
 
 class WireError(ValueError):
-    """A frame that is not ours: refused and counted, never handled in part."""
+    """A frame of another program: refused and counted, never handled in part."""
 
 
 SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
@@ -110,7 +110,7 @@ class Frame(NamedTuple):
     sequence: int
     """Records sent on this link before this frame."""
     acknowledged: int
-    """Records of ours that the sender has handled."""
+    """Records of this end that the sender has handled."""
     sent_at: float
     """Monotonic time; one host, one clock."""
     records: list[Any]

@@ -1,7 +1,7 @@
 """The closed sets of label values: what a metric may be cut by, and nothing else (METRICS, rules).
 
 What is outside a set is counted as `other`. Sets that a peer's octets are held against are the registries of IANA. Pure
-data; `actors.counting.table` says which metric has which.
+data; `actors.counting.table` has the labels of each metric.
 """
 
 from typing import Final

@@ -1,11 +1,11 @@
 """Every metric the node shows: name, kind, labels, meaning, buckets, and which label values can exist.
 
-The table is the only place that knows them; processes count by name (`actors.counting.totals`), the fleet's side adds
+The table is the only place that defines them; processes count by name (`actors.counting.totals`), the fleet's side adds
 up (`actors.supervisor.fleet_totals`), the exposition reads it (`actors.supervisor.exposition`). A metric is here once
 something feeds it. Pure: no I/O, and nothing of any metrics library.
 
 The label `process` (a slot's name, such as call-0) is put first by the fleet's side; a process leaves it out of what
-it counts, because it need not know its own name.
+it counts, because it has no need of its own name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -35,7 +35,7 @@ class CrashLog:
         self._places: dict[Place, list[float]] = {}  # when it was told, and how many were not told since
 
     def tell(self, text: str, error: BaseException) -> None:
-        """Log what happened and where, with a traceback; only count it when its place was told within a minute."""
+        """Log what happened and where, with a traceback; only count it when its place was logged within a minute."""
         place, now = place_of(error), self._now()
         told = self._places.get(place)
         if told is not None and now - told[0] < EVERY:

@@ -29,7 +29,7 @@ class Reason(NamedTuple):
 
     blame: Blame
     words: str
-    """What happened, to a reader of the verdict; where it is ours, also how to mend it."""
+    """What happened, to a reader of the verdict; where it is a local one, also how to mend it."""
 
 
 _SUT, _GENERATOR, _PLAN = Blame.SUT, Blame.GENERATOR, Blame.PLAN
@@ -80,7 +80,7 @@ REASONS: Final[dict[str, Reason]] = {
 """By name, as it stands in rows, summaries and label values."""
 
 WITHOUT_ROW: Final = ("not_started", "unreported")
-"""Of calls that no call worker knows: they are in the verdict, and in no row and no metric."""
+"""Of calls that no call worker has: they are in the verdict, and in no row and no metric."""
 
 NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 """The call did what was planned, but its end was not confirmed by the other side."""
@@ -88,7 +88,7 @@ NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 MEDIA_REFUSED: Final = "media_refused"
 SCENARIO_ERROR: Final = "scenario_error"
 FILE_REFUSALS: Final = frozenset({"no_file", "bad_file"})
-"""What a media worker says of a stream whose file cannot be played."""
+"""What a media worker reports of a stream whose file cannot be played."""
 OF_CAUSE: Final[dict[str, str]] = {
     "bad_description": "bad_description",
     "session_expired": "session_expired",
@@ -132,7 +132,7 @@ def cause_of(refusal: str, detail: str) -> tuple[str, str]:
 def refusal_of(cause: str, local: Hop) -> tuple[int, str, tuple[tuple[str, str], ...]]:
     """Status, reason phrase and headers for a caller whose call ends by such a cause before it is answered.
 
-    503 with Retry-After for what passes by itself; 500 for a file that somebody has to mend (RFC 3261 section 21.5);
+    503 with Retry-After for what passes by itself; 500 for a file that a person has to mend (RFC 3261 section 21.5);
     488 for an answer of the caller's, in a PRACK, that nothing can be made of (21.4.26).
 
     Args:

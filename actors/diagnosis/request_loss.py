@@ -1,4 +1,4 @@
-"""What became of a request of ours that did not get out, as far as it matters for whose fault it is. Pure data."""
+"""What became of a request that did not get out, as far as it decides which side is to blame. Pure data."""
 
 from enum import Enum
 
@@ -15,7 +15,7 @@ class Loss(Enum):
     UNREACHABLE = "unreachable"
     """No connection to the peer came about, or its name has no address."""
     REFUSED = "refused"
-    """The datagram left, and ICMP says that it did not arrive."""
+    """The datagram left, and ICMP reports that it did not arrive."""
     LOST = "transport"
     """The connection closed before an answer came; the peer may have the request."""
 

@@ -21,7 +21,7 @@ CALL: Final = 40
 
 
 def need_for_node(processes: int, *, nodes: int = 1, listeners: int = 1) -> None:
-    """Raise the soft limit, and see that it is enough for processes of ours.
+    """Raise the soft limit, and see that it is enough for the processes of a node.
 
     Args:
         processes: call workers, media workers and dispatchers of all nodes.

@@ -1,6 +1,6 @@
 """Writes files beside the event loop: one job at a time in a thread of its own, and a bounded wait for it.
 
-A disk that hangs stops neither the loop nor the end of the program: the thread is a daemon, and nobody joins it.
+A disk that hangs stops neither the loop nor the end of the program: the thread is a daemon, and is never joined.
 """
 
 import asyncio

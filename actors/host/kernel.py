@@ -1,4 +1,4 @@
-"""What the kernel knows of our processes and sockets: processor time, memory, dropped datagrams."""
+"""Figures of the kernel about processes and sockets: processor time, memory, dropped datagrams."""
 
 import ctypes
 import os
@@ -28,8 +28,8 @@ def process_usage(pid: int) -> tuple[float, int] | None:
 def udp_drops(sockets: Iterable[socket.socket]) -> int:
     """Datagrams that the kernel dropped because the receive buffer of one of these sockets was full.
 
-    Asked of each socket (SO_MEMINFO, Linux 4.12): reading /proc/net/udp takes tens of milliseconds once a host has
-    thousands of media sockets, and this is asked in an event loop.
+    Read of each socket (SO_MEMINFO, Linux 4.12): reading /proc/net/udp takes tens of milliseconds once a host has
+    thousands of media sockets, and this runs in an event loop.
     """
     drops = 0
     for each in sockets:

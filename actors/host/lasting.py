@@ -1,9 +1,9 @@
 """Output that cannot be written: it costs the text, never a run.
 
 `sipswarm load … | head -1` closes standard output, and the end of an ssh session its terminal, while calls go on and
-results are still to be written: nobody reads any more, and nothing is wrong. A full disk is: somebody wants to read
-that. The first write that fails turns the descriptor to /dev/null, so that neither later writes nor Python's last flush
-fail.
+results are still to be written: the reader is gone, and nothing is wrong. A full disk is an error: a person expects
+that text. The first write that fails turns the descriptor to /dev/null, so that neither later writes nor Python's last
+flush fail.
 """
 
 import errno
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO, cast
 
 UNREAD: Final = (errno.EPIPE, errno.EIO)
-"""Errors of output that nobody reads any more: of a closed pipe, and of a terminal that is gone."""
+"""Errors of output whose reader is gone: of a closed pipe, and of a terminal that is gone."""
 
 
 class LastingStream:
@@ -23,13 +23,13 @@ class LastingStream:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.problem = ""
-        """Why text is lost that somebody wanted to read; empty = none is."""
+        """Why text is lost that a person expects; empty = none is."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, or drop it when nobody can read it."""
+        """Write text, or drop it when its reader is gone."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -37,7 +37,7 @@ class LastingStream:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or drop what waits when nobody can read it."""
+        """Flush, or drop what waits when its reader is gone."""
         try:
             self._stream.flush()
         except OSError as error:

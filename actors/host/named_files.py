@@ -79,7 +79,7 @@ def open_to_write(path: str | Path, flags: int, mode: int) -> int:
         mode: permissions of a file that is made.
 
     Raises:
-        OSError: it cannot be opened. ENXIO: it is a pipe that nobody reads, or a socket; `why` has words for it.
+        OSError: it cannot be opened. ENXIO: it is a pipe without a reader, or a socket; `why` has words for it.
     """
     return os.open(path, flags | os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC, mode)
 

@@ -3,8 +3,8 @@
 A permit is an octet of a file in the run directory, mapped by every call worker: 0 = free, else a mark of its holder.
 Taking one is find and set under a lock of the file (flock), so that two workers never take the same and a free one is
 never missed; giving it back is one store by its holder and needs no lock. Nothing waits for another process: a take
-costs some microseconds, whoever has how many. The kernel frees the lock of a process that dies, and the next process of
-its slot frees its permits.
+costs some microseconds, whatever the number of permits. The kernel frees the lock of a process that dies, and the next
+process of its slot frees its permits.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ PATIENCE: Final = 0.05
 """Seconds that a take tries for the lock; it is held for microseconds, unless its holder was stopped just then."""
 RETRY: Final = 0.0001
 CURSOR: Final = 8
-"""Octets behind the permits that say where to look next, so that they go round."""
+"""Octets behind the permits with the place to look next, so that they go round."""
 MARKS: Final = 255
 """Different marks of holders; the workers that share one start together, before anything is taken."""
 
@@ -85,7 +85,7 @@ class Permits:
 
 
 class LiveBound:
-    """At most so many live calls over all call workers of the node.
+    """A limit of the live calls over all call workers of the node.
 
     Args:
         limit: how many, 0 = any number.

@@ -19,7 +19,7 @@ _LONGEST_NAME = "/media-999.sock"
 
 
 class RunDirectory:
-    """Made or taken, locked, emptied of stale socket and shared files; `close` leaves nothing of ours behind.
+    """Made or taken, locked, emptied of stale socket and shared files; `close` removes all that was made.
 
     Args:
         path: an existing or new directory; empty = a fresh one below `$XDG_RUNTIME_DIR` or the system's temporary

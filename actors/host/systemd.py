@@ -1,7 +1,7 @@
-"""What a service tells systemd: ready, reloading, stopping, how it is, and that it still lives (sd_notify(3)).
+"""What a service reports to systemd: ready, reloading, stopping, how it is, and that it still lives (sd_notify(3)).
 
-Datagrams of `NAME=value` lines to the socket that NOTIFY_SOCKET names; without one, or when nobody reads, nothing
-happens. Knows no fleet and no clock: when to speak is decided by the supervisor.
+Datagrams of `NAME=value` lines to the socket that NOTIFY_SOCKET names; without one, or without a reader, nothing
+happens. It uses no fleet and no clock: when to speak is decided by the supervisor.
 """
 
 import os
@@ -19,7 +19,7 @@ class Notifier:
 
     Args:
         address: of its socket, a path or `@` and an abstract name; empty = there is none.
-        watchdog: seconds within which it wants to hear that we live; 0 = it does not care.
+        watchdog: seconds within which it must receive a sign of life; 0 = it does not care.
     """
 
     def __init__(self, address: str = "", watchdog: float = 0.0) -> None:
@@ -32,7 +32,7 @@ class Notifier:
         """The one that the environment describes.
 
         Args:
-            pid: ours; a watchdog may be meant for another process.
+            pid: of this process; a watchdog may be meant for another process.
         """
         microseconds = environment.get("WATCHDOG_USEC", "")
         wanted = (
@@ -61,7 +61,7 @@ class Notifier:
         self._tell("WATCHDOG=1")
 
     def status(self, text: str) -> None:
-        """How we are, in one line for people; said again only when it has changed."""
+        """How we are, in one line for people; sent again only when it has changed."""
         if text != self._status:
             self._status = text
             self._tell("STATUS=" + shown(" ".join(text.split())))
@@ -78,5 +78,5 @@ class Notifier:
 
 
 def from_environment() -> Notifier:
-    """The service manager of this process, or one to whom nothing is said."""
+    """The service manager of this process, or one that gets nothing."""
     return Notifier.of(os.environ, os.getpid())

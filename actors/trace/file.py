@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 def create(path: str) -> None:
-    """Make the file, or empty it; nobody but its owner may read it.
+    """Make the file, or empty it; only its owner may read it.
 
     Raises:
         ConfigurationError: it cannot be written, or is a link or a pipe.

@@ -1,6 +1,6 @@
 """The ladder of a call: its SIP messages with their times, as data and as a drawing for people.
 
-Secrets are masked before anything is shown, control characters are escaped. Pure; knows nothing of calls.
+Secrets are masked before anything is shown, control characters are escaped. Pure; calls do not belong here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

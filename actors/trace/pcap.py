@@ -1,7 +1,7 @@
 """Classic capture files of SIP messages: each is written as one UDP datagram in an IP packet (LINKTYPE_RAW).
 
 TCP and TLS messages are written the same way: whole, without the octets of a connection, because these never come
-here. The Via of a message says what it was really sent over. Pure; knows nothing of files or of what is in a message.
+here. The Via of a message has the real transport. Pure; it must not use files or interpret a message.
 """
 
 import ipaddress

@@ -1,7 +1,7 @@
 """What a call worker remembers of the SIP it sends and receives: the newest messages of each live call, and a file.
 
 Off in a worker without it, where each message costs one look at None. A message is kept as it is; secrets are masked
-when it is shown, told or written.
+when it is shown, reported or written.
 """
 
 import time
@@ -22,7 +22,7 @@ MOST_MESSAGES: Final = 64
 MOST_OCTETS: Final = 128 * 1024
 """Of one call, likewise."""
 MOST_FAILURES: Final = 20
-"""Calls of a load whose record is told to the supervisor, in each worker and in all of them."""
+"""Calls of a load whose record is sent to the supervisor, in each worker and in all of them."""
 
 
 class CallRecord:
@@ -60,7 +60,7 @@ class SipTrace:
         now: the monotonic clock.
         clock_offset: from there to seconds since 1970.
         ladders: whether messages are kept by call.
-        of_load: whether the supervisor hears of failed calls.
+        of_load: whether failed calls are reported to the supervisor.
         file: gets every message, None = there is none.
     """
 
@@ -106,7 +106,7 @@ class SipTrace:
     def over(
         self, row: CallFinished, record: CallRecord | None, tell: Callable[[CallTraced], object] | None
     ) -> CallRecord | None:
-        """Every figure of a call is final; what is kept of it: nothing in a load, whose handles nobody has."""
+        """Every figure of a call is final; what is kept of it: nothing in a load, whose handles no code has."""
         self.end(row.call_id)
         if not self._of_load:
             return record
@@ -119,7 +119,7 @@ class SipTrace:
         self.ladders = True
 
     def end(self, call_id: str) -> None:
-        """Nothing more is added to the record of a call; whoever holds it still has it."""
+        """Nothing more is added to the record of a call; its other holders still have it."""
         record = self._calls.get(call_id)
         if record is not None:
             record.users -= 1
@@ -127,7 +127,7 @@ class SipTrace:
                 del self._calls[call_id]
 
     def tell(self, tell: Callable[[CallTraced], object] | None, call_id: str, record: CallRecord | None) -> None:
-        """Tell the supervisor of a failed call of a load; of the first twenty, and of no others."""
+        """Report a failed call of a load to the supervisor; of the first twenty, and of no others."""
         if tell is not None and record is not None and self._left_to_tell:
             self._left_to_tell -= 1
             ladder = record.ladder()
@@ -136,7 +136,7 @@ class SipTrace:
     # ---- messages
 
     def sent(self, listener: int, data: bytes, address: tuple[str, int], source: str = "") -> None:
-        """A message of ours went out.
+        """A message went out.
 
         Args:
             source: our address, where the listener has several.
@@ -163,7 +163,7 @@ class SipTrace:
                 return
 
     def received(self, call_id: str, message: SipReceived, note: str = "") -> None:
-        """A message came in, before anybody deals with it.
+        """A message came in, before it is dealt with.
 
         Args:
             call_id: empty when it could not be read.
@@ -188,7 +188,7 @@ class SipTrace:
 
 
 def of(config: NodeConfig, hops: Sequence[Hop], now: Callable[[], float], totals: Totals) -> SipTrace | None:
-    """The trace of a call worker as its configuration says; None when nothing is traced."""
+    """The trace of a call worker by its configuration; None when nothing is traced."""
     if not (config.ladders or config.sip_trace):
         return None
     offset = time.time() - now()

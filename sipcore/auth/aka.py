@@ -2,9 +2,9 @@
 
 The nonce carries RAND and AUTN of one authentication vector, and behind them the server's own data, which here is the
 signed nonce of `digest_server`; the password of the digest is the RES that the user's key gives for that RAND. The
-functions f1 to f5 are Milenage (3GPP TS 35.206), which SIPp and test SIMs compute too. This file knows no sockets and
+functions f1 to f5 are Milenage (3GPP TS 35.206), which SIPp and test SIMs compute too. This file uses no sockets and
 stores no keys. What it keeps is one sequence number per user, in a bounded table: a lost one costs one more challenge,
-because the client says where it stands (section 3.4, AUTS).
+because the client reports its own number (section 3.4, AUTS).
 """
 
 import hmac
@@ -59,7 +59,7 @@ KeyLookup = Callable[[str], "AkaKeys | None"]
 
 @final
 class AkaServer:
-    """Makes nonces of AKA, and knows what must come back.
+    """Makes nonces of AKA, and the responses that must come back.
 
     Args:
         lookup: the keys of a user.
@@ -98,7 +98,7 @@ class AkaServer:
         return None if keys is None else _f2_f5(keys, rand)[0]
 
     def resynchronize(self, user: str, rand: bytes, auts: str) -> bool:
-        """Take the sequence number that a client says it is at; False when it cannot be of this user."""
+        """Take the sequence number that a client reports; False when it cannot be of this user."""
         keys = self._lookup(user)
         octets = _decoded(auts)
         if keys is None or len(octets) != 14:

@@ -1,8 +1,8 @@
 """Digest authentication, what both sides share: challenges, credentials, and the arithmetic; and the client's side.
 
 RFC 2617, RFC 7616, RFC 8760 (SHA-256 and SHA-512-256 in SIP), RFC 3261 section 22. The server's side is
-`digest_server`. This file knows no sockets, no clock and no passwords but those that a lookup hands it; whether a
-challenger may be answered at all is decided by that lookup, which is asked with realm and host.
+`digest_server`. This file uses no sockets, no clock and no passwords but those that a lookup hands it; whether a
+challenger may be answered at all is decided by that lookup, which gets realm and host.
 """
 
 import hashlib
@@ -50,12 +50,12 @@ class Challenge(NamedTuple):
     opaque: str | None
     stale: bool
     userhash: bool
-    """The server wants a hash instead of the user's name (RFC 7616 section 3.4.4)."""
+    """The server demands a hash instead of the user's name (RFC 7616 section 3.4.4)."""
     written_algorithm: str | None
     """As the challenge writes it, to be given back; None when it writes none."""
 
     def usable_qop(self) -> str | None:
-        """ "auth" before "auth-int", "" for a challenge without qop, None when it asks for something unknown only."""
+        """ "auth" before "auth-int", "" for a challenge without qop, None when it has only unknown ones."""
         if not self.qop:
             return ""
         return next((name for name in ("auth", "auth-int") if name in self.qop), None)
@@ -266,10 +266,10 @@ class DigestClient:
     """Answers challenges to requests of one call or registration, and authorizes later requests beforehand.
 
     The usual use: put `headers(...)` into every request; on 401 or 407 call `answer(...)` and repeat the request with
-    the headers that come back in place of its own credentials; on any other final response call `note(...)`.
+    the headers that come back instead of its own credentials; on any other final response call `note(...)`.
 
     Args:
-        credentials: asked with the realm of a challenge and the host that the request went to; what it answers None
+        credentials: called with the realm of a challenge and the host that the request went to; what it answers None
             for is never answered (RELIABILITY S8).
         tokens: source of client nonces.
     """
@@ -316,7 +316,7 @@ class DigestClient:
 
         Returns:
             None when the request is not to be repeated: no challenge that can be read and computed, nothing for its
-            realm at this host, credentials of ours refused, or stale twice in a row (RFC 3261 section 22.2,
+            realm at this host, credentials that we sent refused, or stale twice in a row (RFC 3261 section 22.2,
             RELIABILITY B6).
         """
         if not self.learn(response, host=host, sent=sent):
@@ -330,7 +330,7 @@ class DigestClient:
             host, sent: as in `answer`.
 
         Returns:
-            True when at least one challenge can be answered and none refused credentials of ours.
+            True when at least one challenge can be answered and none refused credentials that we sent.
         """
         name, header = _PROXY if response.status == 407 else _USER, _challenge_header(response)
         used = _credentials_in(name, sent)

@@ -2,7 +2,7 @@
 
 RFC 7616 sections 3.3, 3.4 and 5, RFC 8760, RFC 3261 section 22. A nonce carries its time, its slot and its signature,
 so nothing is kept for strangers: a nonce enters the bounded table when credentials with it were right. This file
-knows no sockets and stores no passwords; the clock is an argument and must be the same monotonic clock in every
+contains no sockets and stores no passwords; the clock is an argument and must be the same monotonic clock in every
 process that shares the secret.
 """
 
@@ -48,9 +48,9 @@ class Outcome(Enum):
     OK = auto()
     """The credentials are right and were not used before."""
     MISSING = auto()
-    """No credentials for our realm, or none of a kind that we asked for."""
+    """No credentials for our realm, or none of a kind that the challenge named."""
     STALE = auto()
-    """Right for a nonce that is too old, of another slot, or no longer known: ask again with stale=true."""
+    """Right for a nonce that is too old, of another slot, or no longer known: challenge again with stale=true."""
     REPLAYED = auto()
     """Right, but this nonce count was used before."""
     WRONG = auto()
@@ -85,14 +85,14 @@ class DigestServer:
 
     Args:
         secret: signs nonces; shared by all slots.
-        realm, tokens: as they say.
+        realm: protection space of the challenges. tokens: source of nonces.
         slot: of this process; a nonce of another slot is stale here, so that each nonce's counts have one owner.
         algorithms: offered in this order (RFC 8760 section 2.4).
         qop: offered; "auth-int" covers bodies too; empty challenges without qop (RFC 2069), and then takes "auth"
             as well, which some clients always write.
         lifetime: seconds a nonce is good for.
         window: how far behind the highest nonce count a new one may come, for requests that overtake each other; 1
-            wants strictly rising counts.
+            demands strictly rising counts.
         table: how many nonces are remembered; the oldest turns stale.
         proxy: 407 and the Proxy- headers instead of 401.
         require_qop: False also takes the style of RFC 2069, in which each nonce is good once.
@@ -181,7 +181,7 @@ class DigestServer:
         Args:
             now: seconds of the monotonic clock.
             source: address of the peer, to which the nonce is bound; empty binds to none.
-            user: who is asked, as far as that is known; AKA makes its challenge for one user.
+            user: the name of the caller, as far as that is known; AKA makes its challenge for one user.
         """
         name = "Proxy-Authenticate" if self._proxy else "WWW-Authenticate"
         nonce = self._make_nonce(now, source)
@@ -202,7 +202,7 @@ class DigestServer:
         A Warning gives the verdict's detail (RFC 3261 section 20.43).
 
         Args:
-            user: who is asked when the request brought no credentials.
+            user: the name of the caller when the request brought no credentials.
         """
         extra = [("Warning", f"399 sipswarm {quote(verdict.detail)}")] if verdict.detail else []
         if verdict.outcome is Outcome.MALFORMED:
@@ -270,7 +270,7 @@ class DigestServer:
         return name, f'nextnonce="{self._make_nonce(now, source)}"'
 
     def _unasked(self, credentials: Credentials) -> str:
-        """What makes credentials another kind than the challenge asks for; empty when nothing does."""
+        """What makes credentials another kind than the challenge demands; empty when nothing does."""
         if credentials.userhash:
             return "the challenge asks for no userhash"
         if credentials.algorithm not in self.algorithms:
@@ -367,7 +367,8 @@ class DigestServer:
         return f"{text}.{self._sign(text, source)}"
 
     def _aka_nonce(self, aka: AkaServer, user: str, nonce: str, now: float, source: str) -> str:
-        """A nonce of AKA around one of ours, whose RES has no NUL: SIPp 3.6.1 takes RES for a text that ends there."""
+        """A nonce of AKA around a nonce of this server, whose RES has no NUL: SIPp 3.6.1 takes RES for a text that ends
+        there."""
         for _ in range(16):
             if b"\0" not in (aka.response(user, self._rand(nonce)) or b""):
                 break
@@ -375,7 +376,7 @@ class DigestServer:
         return aka.nonce(user, self._rand(nonce), nonce, now)
 
     def _rand(self, nonce: str) -> bytes:
-        """RAND of the challenge of AKA that carries a nonce of ours."""
+        """RAND of the challenge of AKA that carries a nonce of this server."""
         mac = self._mac.copy()
         mac.update(_octets(f"{nonce}\0RAND"))
         return mac.digest()[:16]

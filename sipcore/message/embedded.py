@@ -1,7 +1,7 @@
 """Headers in a URI: which of them may go into the request that is made from it (RFC 3261 19.1.1, 19.1.5).
 
-For the Contact of a 3xx and for Refer-To. Whoever wrote the URI is a stranger: it must not forge what identifies,
-routes, describes or vouches for a request of ours. `body` is not taken, because our INVITE has its own.
+For the Contact of a 3xx and for Refer-To. The writer of the URI is a stranger: it must not forge what identifies,
+routes, describes or vouches for a request. `body` is not taken, because our INVITE has its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OURS: Final = frozenset(
         # 19.1.5: what would advertise a false location or false capabilities.
         *("accept", "accept-encoding", "accept-language", "allow", "allow-events", "organization", "supported"),
         *("user-agent", "server"),
-        # 19.1.5: what describes the message; ours is described already.
+        # 19.1.5: what describes the message; the local one is described already.
         *("content-disposition", "content-encoding", "content-language", "content-length", "content-type"),
         *("date", "mime-version", "timestamp", "body"),
         # RFC 3325, 3892, 8224: what says who somebody is, or who sent us.
@@ -31,7 +31,7 @@ _OURS: Final = frozenset(
     )
 )
 _REQUIRABLE: Final = frozenset(("replaces", "join", "tdialog"))
-"""Option tags of which a URI may ask that the callee knows them: those of headers that it may carry."""
+"""Option tags that a URI may demand of the callee: those of headers that it may carry."""
 
 
 def carried_headers(uri: Uri) -> tuple[tuple[str, str], ...]:

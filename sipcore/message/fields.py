@@ -2,7 +2,7 @@
 
 RFC 3261 section 20 and 25, RFC 3262 (RAck), RFC 3891 (Replaces), RFC 4028 (Session-Expires),
 RFC 6665 (Event, Subscription-State). Every value is made from one header value, unfolded and trimmed, and writes
-itself back with `str`. Knows no message.
+itself back with `str`. It uses no message.
 """
 
 import re
@@ -244,7 +244,7 @@ class Via(NamedTuple):
     def stamped(self, host: str, port: int) -> "Via":
         """Return this Via with where its request really came from (18.2.1, RFC 3581 section 4).
 
-        received is written when the source differs from sent-by or rport was asked for; a forged one is overwritten.
+        received is written when the source differs from sent-by or rport was requested; a forged one is overwritten.
         """
         wants_port = "rport" in self.params
         if host == self.host and not wants_port and "received" not in self.params:
@@ -299,7 +299,7 @@ class Event(NamedTuple):
 
     @property
     def id(self) -> str | None:
-        """The id parameter, which tells subscriptions of one dialog apart."""
+        """The id parameter, which distinguishes subscriptions of one dialog."""
         return self.params.get("id")
 
     def __str__(self) -> str:
@@ -342,7 +342,7 @@ class SubscriptionState(NamedTuple):
 
 
 class Replaces(NamedTuple):
-    """A Replaces value: the dialog that is to be replaced, tags as its user agent knows them (RFC 3891 6.1)."""
+    """A Replaces value: the dialog that is to be replaced, tags as its user agent has them (RFC 3891 6.1)."""
 
     call_id: str
     to_tag: str

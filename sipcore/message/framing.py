@@ -17,7 +17,7 @@ class KeepAlive(enum.Enum):
     """What a peer sent between messages to keep the flow alive."""
 
     PING = b"\r\n\r\n"
-    """A double CRLF on a connection that the peer opened; it wants a PONG (RFC 5626 4.4.1)."""
+    """A double CRLF on a connection that the peer opened; a PONG answers it (RFC 5626 4.4.1)."""
     PONG = b"\r\n"
     """A CRLF on a connection that we opened: the answer to our PING."""
 

@@ -1,6 +1,6 @@
 """The lexical rules that every SIP field shares: tokens, numbers, quoted strings, commas, parameters.
 
-RFC 3261 section 25.1. All of it runs in linear time on whatever a peer sent. Knows no field by name.
+RFC 3261 section 25.1. All of it runs in linear time on whatever a peer sent. It must not depend on a field by name.
 """
 
 import re
@@ -27,7 +27,7 @@ Parameters = dict[str, str | None]
 
 
 def is_token(text: str) -> bool:
-    """Say whether the text is a token: not empty, none but token characters (25.1)."""
+    """Return whether the text is a token: not empty, none but token characters (25.1)."""
     return text != "" and ((text.isalnum() and text.isascii()) or not text.strip(TOKEN))
 
 
@@ -59,7 +59,7 @@ def words(text: str) -> list[str]:
 
 
 def unquote(text: str) -> str:
-    """Return what a quoted string (with its quotes) says (25.1)."""
+    """Return the content of a quoted string (with its quotes) (25.1)."""
     text = text[1:-1]
     return _ESCAPED.sub(r"\1", text) if "\\" in text else text
 

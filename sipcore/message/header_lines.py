@@ -1,6 +1,6 @@
 """Header lines of our own: the user's headers as text, checked, and merged with the usual ones.
 
-Knows no message; it only keeps a line end in a value from becoming a header of its own.
+It uses no message; it only keeps a line end in a value from becoming a header of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The header lines of one message: ordered, case-blind, compact names known, written back as they came.
 
-RFC 3261 section 7.3. Knows which headers are comma-separated lists, and nothing of what they mean. Keeps how its
+RFC 3261 section 7.3. It has the list of headers with comma-separated values, and must not interpret any. Keeps how its
 message is read (`mending.Reading`): what a reader refuses is mended, or counts as absent, here.
 """
 
@@ -193,7 +193,7 @@ class Headers:
         self.reading = self.reading.with_used(*used)
 
     def mended(self, name: str) -> str | None:
-        """Return the first line's value as `get`, rewritten as the grammar wants it where that was needed."""
+        """Return the first line's value as `get`, rewritten as the grammar demands where that was needed."""
         mended = self.reading.mended
         return mended.get(_KEYS.get(name) or key_of(name)) or self.get(name) if mended else self.get(name)
 

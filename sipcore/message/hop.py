@@ -1,6 +1,6 @@
 """Hops: where a SIP message goes to or came from, and one message on its way out.
 
-RFC 3261 section 18 and RFC 3263 speak of transport, address and port; this file knows no sockets and no DNS:
+RFC 3261 section 18 and RFC 3263 speak of transport, address and port; this file uses no sockets and no DNS:
 a host may still be a name, which the shell resolves.
 """
 

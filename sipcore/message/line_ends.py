@@ -1,7 +1,7 @@
 """Messages whose start line and headers end with bare LF, as some stacks write them (RFC 3261 section 7 has CRLF).
 
 Only what cannot be read in two ways is taken: no CR before the blank line, and no CRLF CRLF anywhere. So it cannot come
-from a stream, where CRLF CRLF ends the headers (18.3), and no header hides another one from whoever reads it strictly.
+from a stream, where CRLF CRLF ends the headers (18.3), and no header hides another one from a strict reader.
 """
 
 

@@ -1,8 +1,9 @@
 """How each leniency is done: a value with a fault that is put up with is written anew, so that it can be read.
 
-The readers of `fields`, `uri` and `grammar` know the grammar of RFC 3261 section 25 alone. A value that they refuse
-comes here: a mend rewrites it as the grammar wants it, tells which leniencies that took, and the reader reads it
-again. Messages without a fault never get here, so that they cost nothing. A strict reading uses no mend. Nothing here
+The readers of `fields`, `uri` and `grammar` have the grammar of RFC 3261 section 25 alone. A value that they refuse
+comes here: a mend rewrites it as the grammar demands and returns which leniencies that took; then the reader reads it
+    again. Messages without a fault never get here, so that they cost nothing. A strict reading uses no mend. Nothing
+    here
 guesses what a peer meant: where a mend would have to, the value stays refused.
 """
 
@@ -80,7 +81,7 @@ def mend_value(text: str, used: Used) -> str:
 
 
 def mend_via(text: str, used: Used) -> str:
-    """Mend a Via value; it must have a branch, by which a transaction is told (20.42)."""
+    """Mend a Via value; it must have a branch, which identifies a transaction (20.42)."""
     mended = mend_value(text, used)
     if ";branch=" not in mended.replace(" ", ""):
         raise ParseError("a Via with empty parameters has no branch")

@@ -3,7 +3,7 @@
 RFC 3261 sections 7 and 8. Messages have a property for each header that calls and registrations read; any other one is
 read by `Headers.optional` and `Headers.each`. A typed value is read when it is first needed and remembered until a
 header changes. An optional header that cannot be read counts as absent, one value of a list costs that value only;
-`leniencies` names what that took, `Request.check` raises ParseError for what a request cannot do without. Knows no
+`leniencies` names what that took, `Request.check` raises ParseError for what a request cannot do without. It uses no
 transaction, no dialog and no socket.
 """
 
@@ -97,7 +97,7 @@ def odd_tag(headers: Headers, key: str) -> str | None:
 
 
 def _address(headers: Headers, key: str) -> NameAddr:
-    """Read From or To; in a response, whose status decides, one that is past reading names nobody."""
+    """Read From or To; in a response, whose status decides, one that is past reading names no user agent."""
     try:
         return NameAddr.parse(_required(headers, key))
     except ParseError:
@@ -301,7 +301,7 @@ class Message:
         return found is not None and (found.params.get("handling") or "").lower() == "optional"
 
     def has_only(self, types: Container[str]) -> bool:
-        """Tell whether everything in the body that must be understood is of these types (8.2.3, 20.11, RFC 5621).
+        """Return whether everything in the body that must be understood is of these types (8.2.3, 20.11, RFC 5621).
 
         Raises:
             ParseError: a multipart body that is none.
@@ -554,7 +554,7 @@ class Request(Message):
 
     @classmethod
     def build(cls, method: str, uri: str, header_pairs: Sequence[tuple[str, str]], body: bytes = b"") -> "Request":
-        """Make a request of ours from (name, value) pairs; Content-Length is written by itself."""
+        """Make a request from (name, value) pairs; Content-Length is written by itself."""
         return cls(method, uri, Headers.of(header_pairs), body)
 
     @property
@@ -610,7 +610,7 @@ class Response(Message):
     def build(
         cls, status: int, reason: str | None, header_pairs: Sequence[tuple[str, str]], body: bytes = b""
     ) -> "Response":
-        """Make a response of ours from (name, value) pairs; without a reason the usual phrase is written."""
+        """Make a response from (name, value) pairs; without a reason the usual phrase is written."""
         phrase = REASON_PHRASES.get(status, "Unknown") if reason is None else reason
         return cls(status, phrase, Headers.of(header_pairs), body)
 

@@ -1,6 +1,6 @@
 """Bodies of several parts: multipart/* cut at its boundary and nowhere else, and what of them is understood.
 
-RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. Knows nothing of what a part means.
+RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. What a part means does not belong here.
 """
 
 import re
@@ -52,7 +52,7 @@ def first_of(name: str, parts: Iterable[BodyPart]) -> bytes:
 def understood(
     content_type: MediaType, parts: Iterable[BodyPart], types: Container[str], referred: Container[str] = ()
 ) -> bool:
-    """Tell whether every part that is not optional is of one of these types; one of an alternative's is enough.
+    """Return whether every part that is not optional is of one of these types; one of an alternative's is enough.
 
     Args:
         referred: identifiers of parts that headers name. Such a part belongs to its header, and may be left aside

@@ -1,9 +1,9 @@
 """Octets into messages: the one entry of the live path, lazy, and nothing but ParseError comes out of it.
 
 RFC 3261 section 7, 18.3 and 20; limits by our own policy. Reads the start line, finds the header lines, checks
-what decides whether the message may be handled at all (Via, From, To, Call-ID, CSeq, lengths); every other field
-is read when somebody asks for it. What a response can do without never costs it: to drop a final response leaves the
-call up at the peer (8.1.3.2). Knows no transport: one datagram or one framed piece of a stream is one message.
+what decides whether the message may be handled at all (Via, From, To, Call-ID, CSeq, lengths); every other field is
+read at its first use. What a response can do without never costs it: to drop a final response leaves the call up at the
+peer (8.1.3.2). It uses no transport: one datagram or one framed piece of a stream is one message.
 """
 
 import re
@@ -64,7 +64,7 @@ def parse(data: bytes, strict: bool = False) -> Request | Response:
         strict: use no `leniency.Leniency` for what costs the message, now and when its values are read.
 
     Raises:
-        ParseError: whose status_hint says how a request is to be answered.
+        ParseError: its status_hint is the answer to a request.
     """
     end = data.find(b"\r\n\r\n")
     if end <= 0 or data[0] == 13:
@@ -185,7 +185,7 @@ def _check_hops(headers: Headers, value: str) -> None:
 
 
 def _body_length(headers: Headers, value: str, available: int) -> int:
-    """Return the length of the body; a response has what came of it, whatever it says (18.3)."""
+    """Return the length of the body; a response has what came of it, whatever its length field is (18.3)."""
     try:
         length = number(value, 2**31 - 1, "Content-Length")
         if length > MAX_BODY:

@@ -1,7 +1,7 @@
 """A few fields of a message read from its octets by scanning, without parsing it.
 
-What the dispatcher needs: the Call-ID (RFC 3261 20.8) to find the owner, the method and the To tag to tell what may
-be refused under load. Whenever parser.parse accepts a message, what is found here is what it finds. Checks nothing.
+What the dispatcher needs: the Call-ID (RFC 3261 20.8) to find the owner, the method and the To tag to decide what may
+    be refused under load. Whenever parser.parse accepts a message, what is found here is what it finds. Checks nothing.
 """
 
 import re
@@ -75,7 +75,7 @@ def call_id(data: bytes) -> bytes | None:
 
 
 def is_request(data: bytes) -> bool:
-    """Say whether the start line is that of a request."""
+    """Return whether the start line is that of a request."""
     start = _start(data)
     return data[start : start + 4].upper() != b"SIP/"
 
@@ -88,7 +88,7 @@ def method(data: bytes) -> bytes:
 
 
 def has_to_tag(data: bytes) -> bool:
-    """Say whether To carries a tag, which is whether the message belongs to a dialog (12.2)."""
+    """Return whether To carries a tag, which is whether the message belongs to a dialog (12.2)."""
     data, start, end = _head(data)
     found = _TO.search(data, start, end)
     if found is None:
@@ -127,7 +127,7 @@ def top_via(data: bytes) -> bytes:
 
 
 def accepts_invite(data: bytes) -> bool:
-    """Say whether this is a 2xx to an INVITE, which is the one response whose loss its sender can act on (13.3.1.4)."""
+    """Return whether this is a 2xx to an INVITE, the one response whose loss its sender can act on (13.3.1.4)."""
     data, start, end = _head(data)
     if data[start : start + 9].upper() != b"SIP/2.0 2":
         return False
@@ -136,7 +136,7 @@ def accepts_invite(data: bytes) -> bool:
 
 
 def starts_dialog(data: bytes) -> bool:
-    """Say whether this is a request that asks for a new dialog: the first thing to refuse under load."""
+    """Return whether this is a request for a new dialog: the first thing to refuse under load."""
     return method(data) in _DIALOG_STARTERS and not has_to_tag(data)
 
 

@@ -1,7 +1,7 @@
 """Typed values of the header fields that a call seldom reads: content types, dispositions, timestamps.
 
 RFC 3261 section 20 and 25.1, RFC 2616-style media ranges. Every value is made from one header value, unfolded and
-trimmed, and writes itself back with `str`. Knows no message.
+trimmed, and writes itself back with `str`. It uses no message.
 """
 
 import re

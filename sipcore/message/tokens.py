@@ -1,7 +1,7 @@
-"""Identifiers nobody can guess: branches, tags, Call-IDs, client nonces, and numbers for random timers.
+"""Identifiers that no peer can guess: branches, tags, Call-IDs, client nonces, and numbers for random timers.
 
 RFC 3261 section 8.1.1.7 (branch), 19.3 (tags: at least 32 random bits; ours 80), 8.1.1.4 (Call-ID; ours 128 bits).
-Knows no source of randomness: the caller passes one, the operating system's in production, a seeded one in tests.
+It uses no source of randomness: the caller passes one, the operating system's in production, a seeded one in tests.
 """
 
 from collections.abc import Callable

@@ -86,7 +86,7 @@ def port_number(text: str) -> int:
 
 
 def is_ipv6(text: str) -> bool:
-    """Say whether the text (without brackets) is written like an IPv6 address.
+    """Return whether the text (without brackets) is written like an IPv6 address.
 
     The three colons that the grammar of RFC 3261 produced are let through (RFC 5118 section 4.10).
     """
@@ -241,7 +241,7 @@ class Uri:
         return hash(str(self))
 
     def equivalent(self, other: "Uri") -> bool:
-        """Say whether both name the same resource by RFC 3261 19.1.4 (tel: RFC 3966 section 4)."""
+        """Return whether both name the same resource by RFC 3261 19.1.4 (tel: RFC 3966 section 4)."""
         if self.scheme != other.scheme:
             return False
         if self.scheme == "tel":

@@ -1,8 +1,8 @@
 """Session descriptions: RFC 8866 lines in, typed reading of what SIP needs, the same lines out.
 
-A description is a value: parsed or built once and never changed afterwards; `replace` makes another one. Lines that
-nobody here understands are kept where they stood and written back. This file knows nothing of offers, answers,
-codecs we have, sockets or SIP.
+A description is a value: parsed or built once and never changed afterwards; `replace` makes another one. Lines that are
+not understood here are kept where they stood and written back. This file must not depend on offers, answers, codecs we
+have, sockets or SIP.
 """
 
 import re
@@ -243,7 +243,7 @@ class SessionDescription:
         return self.replace(media=media)
 
     def same_as(self, other: "SessionDescription") -> bool:
-        """Whether both say the same, whatever their o= lines say."""
+        """Whether both have the same content, whatever their o= lines contain."""
         return (
             len(self.media) == len(other.media)
             and all(

@@ -1,8 +1,8 @@
-"""What the attributes of one media line say: payload types, direction, packet times, RTCP and keys.
+"""What the attributes of one media line mean: payload types, direction, packet times, RTCP and keys.
 
 RFC 8866 section 6, RFC 3551 (static payload types), RFC 3605 (rtcp), RFC 4568 (crypto), RFC 5761 (rtcp-mux). One pass
-reads them all, because whoever wants one wants most; peers of a kind write the same lines for every call, so what was
-read is shared. This file knows no m= line, no offers and not which codecs we have.
+reads them all, because a reader of one needs most; peers of a kind write the same lines for every call, so what was
+read is shared. This file has no m= line, no offers and no list of local codecs.
 """
 
 from base64 import b64decode
@@ -20,7 +20,7 @@ _SHARED_FORMATS: Final = 8
 
 TELEPHONE_EVENT: Final = "telephone-event"
 DEFAULT_PACKET_TIME: Final = 20.0
-"""ms of audio in a packet where nothing else is said (RFC 3551 section 4.2)."""
+"""ms of audio in a packet where the description gives none (RFC 3551 section 4.2)."""
 
 
 class Direction(Enum):
@@ -41,7 +41,7 @@ class Direction(Enum):
 
     @property
     def receives(self) -> bool:
-        """Whether this side wants media."""
+        """Whether this side takes media."""
         return self in _RECEIVING
 
     @property
@@ -136,7 +136,7 @@ class Crypto(NamedTuple):
             return b""
 
     def fits(self, other: "Crypto") -> bool:
-        """Tell whether the other side's attribute can be used with this one: same suite, a key as long as ours."""
+        """Return whether the other side's attribute can be used with this one: same suite, a key of the same length."""
         return self.suite == other.suite and 0 < len(self.master_key()) == len(other.master_key())
 
     def __repr__(self) -> str:
@@ -189,7 +189,7 @@ class Formats:
 
 @final
 class MediaAttributes:
-    """The usual attributes of a media line, read. Shared between descriptions: nobody changes one.
+    """The usual attributes of a media line, read. Shared between descriptions: it is never changed.
 
     `rtpmaps` and `fmtps` give the text behind a payload type, of the first line for that type; `direction` is None
     where none is written; `rtcp` is the value of the rtcp attribute or empty; `cryptos` are the values of crypto

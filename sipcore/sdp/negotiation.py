@@ -2,7 +2,7 @@
 
 RFC 3264 sections 5, 6 and 8, RFC 6337, RFC 4568 (crypto), RFC 5761 (rtcp-mux), RFC 3605 (rtcp). Both styles of hold:
 the unspecified address of RFC 2543 and the direction of RFC 3264. This file holds no state: whose turn it is to offer
-or to answer is the business of `offer_answer`. It opens no sockets and knows no SIP message.
+or to answer is the business of `offer_answer`. It opens no sockets and reads no SIP message.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -31,7 +31,7 @@ _SENDRECV: Final = Direction.SENDRECV
 _INACTIVE: Final = Direction.INACTIVE
 
 Hold = Literal["", "address", "direction", "both"]
-"""How a description says "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
+"""How a description means "send me nothing": not at all, by address 0.0.0.0 or ::, by direction, or by both."""
 
 
 class NothingFits(SipError):
@@ -53,7 +53,7 @@ DEFAULT_CODECS: Final = (PCMU, PCMA, EVENTS)
 def codec_for(payload_type: int, name: str = "", fmtp: str = "") -> Codec:
     """The codec of a payload type with a name as in an rtpmap ("iLBC/8000", "opus/48000/2"; CALL.md C5).
 
-    Without a name the static table of RFC 3551 is asked; a number that it does not know stays without a name.
+    Without a name the static table of RFC 3551 decides; a number that it lacks stays without a name.
 
     Raises:
         ValueError: a number that is no payload type or a name that is no encoding.
@@ -89,7 +89,7 @@ class LocalMedia(NamedTuple):
     """RTCP port we listen on; 0 means one above RTP."""
     rtcp_mux: bool = False
     ptime: float | None = None
-    """Packet time in ms that we like to receive, None says nothing."""
+    """Packet time in ms that we like to receive, None leaves it open."""
     media: str = "audio"
     protocol: str = "RTP/AVP"
     """Protocol of an offer. RTP/SAVP also refuses offers without encryption; RTP/AVP with `crypto` takes both."""
@@ -110,7 +110,7 @@ class NegotiatedLine(NamedTuple):
     direction: Direction
     """What we do: hold of either side and style is already taken out; INACTIVE when the line is not active."""
     held_by_peer: bool
-    """The peer wants nothing from us, by its address or its direction."""
+    """The peer takes nothing from us, by its address or its direction."""
     local_port: int
     remote_address: str
     """Where to send RTP; unspecified addresses included as written. Empty when the peer names none."""
@@ -118,7 +118,7 @@ class NegotiatedLine(NamedTuple):
     remote_rtcp_address: str
     remote_rtcp_port: int
     rtcp_mux: bool
-    """Both sides want RTP and RTCP on one port."""
+    """Both sides agree on one port for RTP and RTCP."""
     send: tuple[Codec, ...]
     """Formats we may send, with the peer's numbers, the preferred one first; without telephone-event."""
     receive: tuple[Codec, ...]
@@ -129,7 +129,7 @@ class NegotiatedLine(NamedTuple):
     events_receive: tuple[Codec, ...]
     """Telephone-event that may come, of every clock that we have named, with our numbers; the same clock first."""
     ptime: float | None
-    """Packet time in ms that the peer likes to get, not above its maxptime; None when it says nothing."""
+    """Packet time in ms that the peer likes to get, not above its maxptime; None when it has none."""
     local_crypto: Crypto | None
     """Our key, for sending, of the agreed suite."""
     remote_crypto: Crypto | None
@@ -199,7 +199,7 @@ def make_answer(
     """The answer to `offer` from what we have (RFC 3264 section 6).
 
     An accepted line carries all of the offered formats that we have, in the offer's order and with the offer's numbers.
-    The other arguments are those of `make_offer`. `wanted_lines` tells beforehand for which lines ports are needed.
+    The other arguments are those of `make_offer`. `wanted_lines` returns beforehand for which lines ports are needed.
 
     Args:
         media: by index of the offer's m= lines; None, port 0 or a missing one refuses the line.
@@ -238,7 +238,7 @@ def wanted_lines(offer: SessionDescription, have: LocalMedia, *, address: str) -
 def revise(description: SessionDescription, previous: SessionDescription | None) -> SessionDescription:
     """`description` under the o= rule of RFC 3264 section 8, for descriptions that users wrote themselves.
 
-    `previous` comes back when both say the same; otherwise `description` with its o= line, version one up.
+    `previous` comes back when both have the same content; otherwise `description` with its o= line, version one up.
     """
     if previous is None:
         return description
@@ -248,7 +248,7 @@ def revise(description: SessionDescription, previous: SessionDescription | None)
 
 
 def put_on_hold(description: SessionDescription, hold: Hold) -> SessionDescription:
-    """A description rewritten to ask for no media, in the given style (RFC 3264 section 8.4, CALL.md C22).
+    """A description rewritten to demand no media, in the given style (RFC 3264 section 8.4, CALL.md C22).
 
     Ports stay. The o= line stays too: `revise` raises its version.
     """
@@ -268,7 +268,7 @@ def put_on_hold(description: SessionDescription, hold: Hold) -> SessionDescripti
 
 
 def negotiated(local: SessionDescription, remote: SessionDescription) -> tuple[NegotiatedLine, ...]:
-    """What our and the peer's description agree on, whoever offered (RFC 3264 sections 5 to 8), line by line."""
+    """What our and the peer's description agree on, either side's offer (RFC 3264 sections 5 to 8), line by line."""
     pairs = enumerate(zip(local.media, remote.media, strict=False))
     return tuple([_agree(number, ours, theirs) for number, (ours, theirs) in pairs])
 
@@ -369,7 +369,7 @@ def _accept(
     chosen = _common(offered, local.codecs)
     if not chosen:
         return None
-    # An unspecified address is answered like any other (RFC 4317 section 5.2); `negotiated` knows what it means.
+    # An unspecified address is answered like any other (RFC 4317 section 5.2); `negotiated` interprets it.
     ours = _held(local.direction, hold)
     written = offered.written_direction
     theirs = written or _SENDRECV
@@ -385,7 +385,7 @@ def _accept(
 
 
 class _Shape(NamedTuple):
-    """All of a media line of ours but its port."""
+    """All of a local media line but its port."""
 
     formats: tuple[str, ...]
     words: str

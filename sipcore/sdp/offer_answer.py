@@ -1,7 +1,7 @@
 """Offer/answer as a machine of its own: whose turn it is, and the two descriptions that hold.
 
 RFC 3264 sections 4 and 8, RFC 6337 section 2. One machine belongs to one dialog; a forked call copies it. It checks
-that offers and answers fit each other and knows nothing of the SIP messages that carry them. How offers and answers
+that offers and answers fit each other. It must not depend on the SIP messages that carry them. How offers and answers
 are made and read stands in `negotiation`, whose names are given on here.
 """
 
@@ -117,8 +117,8 @@ class OfferAnswer:
 
     `state`; `local` and `remote`, the descriptions that hold (None before the first agreement); `pending`, the offer
     that waits for its answer, or None. What the state forbids raises and changes nothing: LocalProtocolError when we
-    ask for it, RemoteProtocolError when the peer does it, with 491 for an offer that crosses ours, 500 for an offer
-    before the last one was answered (RFC 3261 section 14.2, RFC 6337 section 2.3), 488 for an offer that drops m=
+    request it, RemoteProtocolError when the peer does it, with 491 for an offer that crosses the local one, 500 for an
+    offer before the last one was answered (RFC 3261 section 14.2, RFC 6337 section 2.3), 488 for an offer that drops m=
     lines.
     """
 
@@ -165,7 +165,7 @@ class OfferAnswer:
         self._step(Input.REMOTE_ANSWER, description)
 
     def reject(self) -> None:
-        """The pending offer, whoever made it, is refused or failed.
+        """The pending offer, of either side, is refused or failed.
 
         Raises:
             LocalProtocolError: none is pending.

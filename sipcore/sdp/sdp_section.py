@@ -2,7 +2,7 @@
 
 A section is what stands below an m= line, or the session's own lines below o=. It holds neither ports nor versions, so
 peers of a kind write the same sections in every call: what was read is shared, in a table that is bounded. This file
-knows no m= line, no offers and no answers.
+contains no m= line, no offers and no answers.
 """
 
 from functools import lru_cache
@@ -30,7 +30,7 @@ class Connection(NamedTuple):
 
     @property
     def is_unspecified(self) -> bool:
-        """Whether the address says "send me nothing": 0.0.0.0 (RFC 3264 8.4), `::`, or .invalid (RFC 6157)."""
+        """Whether the address means "send me nothing": 0.0.0.0 (RFC 3264 8.4), `::`, or .invalid (RFC 6157)."""
         return not self.address.strip("0:.") or self.address.endswith(".invalid")
 
     def __str__(self) -> str:
@@ -49,10 +49,10 @@ def connection_for(address: str) -> Connection:
 
 @final
 class Section:
-    """Some lines of a description as written, and what they say. Shared between descriptions: nobody changes one.
+    """Some lines of a description as written, and what they mean. Shared between descriptions: it is never changed.
 
     `text` are the lines with CRLF between them; `connection` is the first c= line or None; `attributes` are the usual
-    ones, read; `last_direction` is what the last line about it says, None without one.
+    ones, read; `last_direction` is that of the last line about it, None without one.
     """
 
     __slots__ = ("attributes", "connection", "last_direction", "leniencies", "lines", "text")
@@ -113,7 +113,7 @@ def _tidied(lines: tuple[str, ...], used: Used) -> tuple[str, ...]:
 EMPTY: Final = Section("", ())
 """No lines at all."""
 UNREADABLE: Final = Connection("-", "-", "", "")
-"""In place of a c= line that cannot be read: of no network, so that its lines are refused."""
+"""Instead of a c= line that cannot be read: of no network, so that its lines are refused."""
 
 
 def read_section(text: str, strict: bool = True) -> Section:

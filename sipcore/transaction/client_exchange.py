@@ -2,7 +2,7 @@
 
 Repeats by the timers of its transaction (RFC 3261 17.1.2) and once more with credentials after a challenge (22.2).
 Used by registrations and subscriptions, which never have two requests of their own open at a time (10.2, RFC 6665
-4.1.2.2). Knows no dialogs and not what the requests mean.
+4.1.2.2). It has no dialogs, and must not interpret the requests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Exchange:
         local: hop written into Via.
         hop: where requests go; may be set to another hop between requests.
         tokens: source of branches.
-        digest: answers challenges for `host`, the name of the server as the credentials know it.
+        digest: answers challenges for `host`, the name of the server as the credentials name it.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """Client transactions: the INVITE and the non-INVITE machine (RFC 3261 17.1, RFC 6026 section 7.2, RFC 4320).
 
 A transaction repeats a request, sorts the responses and measures time. It is two tables. It builds only the
-ACK for a failed INVITE (17.1.1.3); it knows no dialogs, no destinations and does not send: every input returns
+ACK for a failed INVITE (17.1.1.3); it has no dialogs and no destinations, and must not send: every input returns
 an `Action`, and the owner carries it out.
 """
 
@@ -185,7 +185,7 @@ class ClientTransaction:
         return self._ack
 
     def matches(self, response: Response) -> bool:
-        """Tell whether a response belongs to this transaction (RFC 3261 17.1.3)."""
+        """Return whether a response belongs to this transaction (RFC 3261 17.1.3)."""
         return response.branch == self.branch and response.cseq.method == self.method
 
     def receive(self, response: Response, now: float) -> ClientAction:

@@ -17,7 +17,8 @@ class Why(IntEnum):
     CHALLENGE = 0
     """401 or 407 (RFC 3261 22.2, 22.3)."""
     STALE = 1
-    """The same for a nonce that was right and is too old, which says nothing against the credentials (RFC 7616 3.3)."""
+    """The same for a nonce that was right and is too old, which decides nothing about the credentials (RFC 7616
+    3.3)."""
     INTERVAL = 2
     """422 (RFC 4028 section 6)."""
     GLARE = 3

@@ -1,6 +1,6 @@
 """Reply: what all responses to one request have in common, made once (RFC 3261 8.2.6, 18.2; RFC 3581).
 
-Knows the request's header lines and where it came from, hence where responses go; keeps no state and no time.
+It has the request's header lines and its source, hence where responses go; keeps no state and no time.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Reply:
         ).encode("utf-8", "surrogateescape") + body
 
     def trying(self, timestamp: str = "") -> bytes:
-        """Write the 100, which has no tag of ours (RFC 3261 8.2.6.2).
+        """Write the 100, which has no local tag (RFC 3261 8.2.6.2).
 
         Args:
             timestamp: a line of `timestamp_line`.

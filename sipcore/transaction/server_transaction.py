@@ -1,7 +1,7 @@
 """Server transactions: the INVITE and the non-INVITE machine (RFC 3261 17.2, RFC 6026 section 7.1, RFC 4320).
 
 A transaction recognises a repeated request, repeats the last response and measures time. It is two tables. It
-knows no dialogs and does not send: every input returns an `Action`, and the owner carries it out.
+has no dialogs and must not send: every input returns an `Action`, and the owner carries it out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ServerInput(IntEnum):
     RETRANSMIT = 6
     """Timer G."""
     TIMEOUT = 7
-    """Timer H, or no answer of ours to a non-INVITE request within timer F of the client."""
+    """Timer H, or no local answer to a non-INVITE request within timer F of the client."""
     EXPIRY = 8
     """Timer I, J or L."""
     SLOW = 9
@@ -195,7 +195,7 @@ class ServerTransaction:
         self.repeat_at = inf
         """Time of timer G, or when a 100 is due; infinite when neither is."""
         self.end_at = inf
-        """Time of timer H, I, J or L, or of giving up on an answer of ours; infinite when none runs."""
+        """Time of timer H, I, J or L, or of giving up on a local answer; infinite when none runs."""
         if method == "INVITE":
             self.state = _PROCEEDING
         else:

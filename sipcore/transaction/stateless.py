@@ -1,7 +1,7 @@
 """Answers that need no state: to what cannot be read, cannot be served or must not be taken on.
 
 RFC 3261 section 8.2 in its order (505, 400, 501 and 405, 416, 420, 415, 406, 483) and 8.2.7 (the same To tag for
-every repetition). Knows no transaction and no dialog: what belongs to one is judged there (481, 491).
+every repetition). It has no transaction and no dialog: what belongs to one is judged there (481, 491).
 """
 
 import re
@@ -31,10 +31,10 @@ _MAX_LINES = 320
 @final
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What we can do, as far as it decides whether a request is refused before anybody looks at it."""
+    """What we can do, as far as it decides whether a request is refused at once."""
 
     methods: tuple[str, ...] = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
-    """The methods served, in the order in which Allow names them; others get 405, or 501 when nobody knows them."""
+    """The methods served, in the order in which Allow names them; others get 405, or 501 when they are in no RFC."""
     within: tuple[str, ...] = ()
     """Methods served within a dialog alone: without one they get 481, whatever they carry."""
     schemes: tuple[str, ...] = ("sip", "sips")
@@ -183,8 +183,8 @@ def refuse(
         source: (host, port) of the packet, written into the topmost Via (18.2.1).
 
     Returns:
-        None when no answer may or can go out: to a response, to an ACK, or when no Via says that it was a request
-        of somebody.
+        None when no answer may or can go out: to a response, to an ACK, or when it has no Via and so cannot be a
+            request.
     """
     extra = [*extra, ("Retry-After", str(retry_after))] if retry_after is not None else extra
     if isinstance(request, Request):

@@ -1,6 +1,6 @@
 """The timer values of RFC 3261 section 17 and table 4, as one frozen set of settings passed as an argument.
 
-Knows no clock and starts nothing.
+It uses no clock and starts nothing.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What many sessions count together: messages that went or came again, transactions that no answer ended, strangers,
 and the faults of peers that reading put up with.
 
-RFC 3261 section 17 (retransmissions, timers B, F and H). Plain numbers that only grow; knows no metrics.
+RFC 3261 section 17 (retransmissions, timers B, F and H). Plain numbers that only grow; uses no metrics.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ class TransactionCounts:
 
     def __init__(self) -> None:
         self.sent_again: dict[str, int] = {}
-        """Requests and responses of ours that were repeated, by the method of their CSeq."""
+        """Requests and responses sent again, by the method of their CSeq."""
         self.received_again: dict[str, int] = {}
         """Requests and final responses that came again, by the method of their CSeq."""
         self.timeouts: dict[str, int] = {"B": 0, "F": 0, "H": 0}
-        """Transactions without an answer, or without the ACK to ours, by timer (RFC 3261 section 17, 13.3.1.4)."""
+        """Transactions without an answer, or without the ACK to a local one, by timer (RFC 3261 section 17,
+        13.3.1.4)."""
         self.strangers = 0
         """Requests within a dialog that came from outside of its peer set (RELIABILITY S3)."""
         self.leniencies: dict[Leniency, int] = {}
         """Messages and descriptions that were read by a leniency, by its name."""
 
     def sent(self, method: str) -> None:
-        """A message of ours went out once more."""
+        """A message went out once more."""
         _count(self.sent_again, method)
 
     def received(self, method: str) -> None:

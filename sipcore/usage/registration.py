@@ -1,7 +1,7 @@
 """Registration: keeps an address-of-record bound to our contacts, for as long as it lives.
 
 RFC 3261 section 10.2, RFC 5626 section 4.5 (back-off), RFC 3327 (Path), RFC 3608 (Service-Route), RFC 7315
-(P-Associated-URI), RFC 5627 (GRUU, as granted). Knows no sockets, resolves no names and keeps no clock.
+(P-Associated-URI), RFC 5627 (GRUU, as granted). It uses no sockets, resolves no names and keeps no clock.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..transaction.client_exchange import Exchange, Finished
 from ..transaction.timers import TimerSettings
 
 MAX_MINIMUM: Final = 7 * 86400
-"""Longest Min-Expires in seconds that is followed; a registrar that wants more is not served."""
+"""Longest Min-Expires in seconds that is followed; a registrar that demands more is not served."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """What a registration needs to know; many may share one."""
+    """The settings of a registration; many may share one."""
 
     registrar: str
     """Request-URI, such as sip:example.org."""
@@ -41,7 +41,7 @@ class RegistrationSettings:
     hop: Hop
     """Where the requests go."""
     expires: int = 900
-    """Seconds that we ask for."""
+    """Seconds that we request."""
     refresh_earliest: float = 0.5
     """Part of the granted time after which a refresh may come; each time is chosen at random so that thousands of
     registrations spread."""
@@ -143,7 +143,7 @@ REGISTRATION_TABLE: Final[
     (_S.ENDED, _I.REGISTER): (_S.REGISTERING, _A.SEND),  # 3261 10.2.1, with the same Call-ID
     (_S.ENDED, _I.UNREGISTER): (_S.ENDED, _A.NOTHING),
 }
-"""The registration machine; an absent pair is an error of ours, for inputs of the peer it cannot arise."""
+"""The registration machine; an absent pair is an error of the caller; for inputs of the peer it cannot arise."""
 
 
 class Registered(NamedTuple):
@@ -199,7 +199,7 @@ class Registration:
     them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
 
     Args:
-        settings, tokens: as they say.
+        settings: what is registered where. tokens: source of branches and tags.
         call_id: one for all its requests; made from `tokens` when empty.
     """
 
@@ -308,7 +308,7 @@ class Registration:
         self._step(RegistrationInput.UNREGISTER, now)
 
     def receive(self, response: Response, now: float) -> None:
-        """Take a response; one that belongs to no request of ours is ignored."""
+        """Take a response; one that belongs to no request of this registration is ignored."""
         self._finish(self._exchange.receive(response, now), now)
 
     def handle_timer(self, now: float) -> None:
@@ -327,7 +327,7 @@ class Registration:
 
     @property
     def _lapse(self) -> float | None:
-        # While the refresh is planned, the binding cannot run out before it; while it is removed, nobody minds.
+        # While the refresh is planned, the binding cannot run out before it; while it is removed, it has no effect.
         return self.bound_until if self.state in _AT_RISK else None
 
     def _finish(self, finished: Finished | None, now: float) -> None:
@@ -469,7 +469,7 @@ _AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
 
 
 def _names(uri: Uri, own: Uri) -> bool:
-    """Say whether a Contact in the response is one of ours (19.1.4); UDP is what no transport parameter means."""
+    """Return whether a Contact in the response is one of ours (19.1.4); UDP is what no transport parameter means."""
     return uri.equivalent(own) or _without_udp(uri).equivalent(_without_udp(own))
 
 

@@ -1,7 +1,7 @@
 """Subscription: one event package of one resource, as subscriber (RFC 6665 section 4.1).
 
-Subscribes, refreshes, answers NOTIFY, and comes back when the notifier asks for it. The notifier's side of REFER is
-`session.refer`. Knows no sockets, no clock and no event package: bodies are handed on as they came.
+Subscribes, refreshes, answers NOTIFY, and comes back when the notifier demands it. The notifier's side of REFER is
+`session.refer`. It uses no sockets, no clock and no event package: bodies are handed on as they came.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENDING_STATUSES: Final = frozenset((404, 405, 408, 410, 416, 480, 481, 482, 483,
 @final
 @dataclass(frozen=True, slots=True)
 class SubscriptionSettings:
-    """What a subscription needs to know."""
+    """The settings of a subscription."""
 
     target: str
     """Request-URI: the resource."""
@@ -56,13 +56,13 @@ class SubscriptionSettings:
     accept: tuple[str, ...] = ()
     """Body types that we read."""
     expires: int = 3600
-    """Seconds that we ask for."""
+    """Seconds that we request."""
     refresh_earliest: float = 0.5
     """Part of the granted time after which a refresh may come."""
     refresh_latest: float = 0.9
     """Part of the granted time until which it comes."""
     retry_wait: float = 60.0
-    """Seconds until the next try where the notifier asks for one and names no time."""
+    """Seconds until the next try where the notifier demands one and names no time."""
     credentials: CredentialsLookup | None = None
     """Finds user and password for realm and host; None refuses all challenges."""
     credentials_host: str = ""
@@ -87,7 +87,7 @@ class State(Enum):
     """The notifier has not decided whether we may."""
     ACTIVE = auto()
     STOPPING = auto()
-    """We have had enough; the SUBSCRIBE that is out must end before the one that says so."""
+    """We have had enough; the SUBSCRIBE that is out must end before the one that ends it."""
     CLOSING = auto()
     """The last SUBSCRIBE is out; the last NOTIFY ends it."""
     WAITING = auto()
@@ -111,7 +111,7 @@ class Input(Enum):
     TERMINATED = auto()
     """NOTIFY with Subscription-State: terminated."""
     FREE = auto()
-    """No SUBSCRIBE of ours is out any more."""
+    """No SUBSCRIBE is out any more."""
     DUE = auto()
     """The planned refresh or next try."""
     EXPIRED = auto()
@@ -175,7 +175,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], tuple[State, Action]]] = {
     (State.CLOSING, Input.EXPIRED): (State.TERMINATED, Action.END),  # timer N
     (State.CLOSING, Input.UNSUBSCRIBE): (State.CLOSING, Action.NOTHING),
 }
-"""The subscriber's machine; an absent pair is an error of ours."""
+"""The subscriber's machine; an absent pair is an error of the caller."""
 
 _OPEN: Final = frozenset((State.NOTIFY_WAIT, State.PENDING, State.ACTIVE, State.STOPPING, State.CLOSING))
 _SOON: Final = 1.0
@@ -215,7 +215,7 @@ class Subscription:
     them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
 
     Args:
-        settings, tokens: as they say.
+        settings: what is subscribed where. tokens: source of branches and tags.
     """
 
     __slots__ = (
