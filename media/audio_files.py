@@ -36,7 +36,7 @@ _CONVERT = "convert it: ffmpeg -i FILE -ac 1 -ar 16000 -c:a pcm_s16le NEW.wav"
 
 
 class AudioFileError(ValueError):
-    """A file that cannot be played; the text says what it is and how to mend it, without its name."""
+    """A file that cannot be played; the text has what it is and how to mend it, without its name."""
 
 
 class _Kind(NamedTuple):
@@ -316,7 +316,7 @@ class _Wav:
         if size == 0xFFFFFFFF and large:
             size = large
         rest = self._end - begin
-        # Both sizes say that more was written: it is no header of a writer that was killed or streams.
+        # Both sizes claim that more was written: it is no header of a writer that was killed or streams.
         if rest < size < _UNKNOWN_SIZE and begin + size <= finishes < start + _UNKNOWN_SIZE:
             raise AudioFileError(
                 f"is a WAV file that is cut off: {rest} of {size} octets of samples are there; copy or export it again"

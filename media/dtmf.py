@@ -143,7 +143,7 @@ class EventSender:
         self._item = _Item("", 0, 0, False, None)
         self._start = 0  # timestamp where the present digit began
         self._segment = 0  # timestamp where its present segment began
-        self._earlier = 0  # clock units to add to what the timestamps say of it, since the clock has changed
+        self._earlier = 0  # clock units to add to the length by timestamps, since the clock has changed
         self._digit = ""  # the last digit that ended, for the gap after it
         self._digit_end = 0  # timestamp where it ended
         self._wait_from: int | None = None  # timestamp from which the pause at the head of the queue counts
@@ -400,7 +400,7 @@ class _Event:
         self.code = code
         self.before = 0  # clock units of earlier segments
         self.duration = 0  # clock units of this segment, the largest seen
-        self.first = sequence_number  # of the first packet heard
+        self.first = sequence_number  # of the first packet that came
         self.sequence_number = sequence_number  # the newest
         self.heard_at = now
         self.state = _Hearing.SOUNDING
@@ -418,7 +418,7 @@ MEMORY = 32
 FORGET_AFTER = 10.0
 """Seconds after which an identity may mean a new event, for peers whose timestamps restart."""
 LATE_WINDOW = 1.0
-"""Seconds of RTP time by which an unknown event may lie behind the newest one and still be heard."""
+"""Seconds of RTP time by which an unknown event may lie behind the newest one and still be taken."""
 SEGMENT_SLACK = 0.5
 """Seconds of RTP time that may be missing before a further segment when the end of the segment before it was lost."""
 RESTART = 0.03
@@ -438,7 +438,8 @@ class EventReceiver:
 
     Hand it only packets of the negotiated payload type from the accepted source. Counters are plain integers.
 
-    Two presses of one key by a phone whose timestamp stands still cannot be told from one press where the packets that
+    Two presses of one key by a phone whose timestamp stands still cannot be distinguished from one press where the
+    packets that
     would show it are lost: when only end packets of the second arrive, of a phone that has not shown yet that it stands
     still, or within END_AGAIN, or next to those of the first, and when a press of which no end arrived is followed by
     one whose reports go on from a longer duration. Then they count as one, as RFC 4733 2.5.1.4 says: a digit that is
@@ -603,7 +604,7 @@ class EventReceiver:
         """A further packet of a known event."""
         newer = (sequence_number - event.sequence_number) & 0xFFFF < 0x8000
         if event.state is _Hearing.ENDED and not end:
-            pass  # it may be the start of the next press, which the next report will tell
+            pass  # it may be the start of the next press, which the next report will show
         elif newer:
             event.heard_at, event.sequence_number = now, sequence_number
         elif event.state is _Hearing.SOUNDING:
@@ -652,7 +653,7 @@ class EventReceiver:
                 (not end or self._stands_still) and ahead > NEAR and duration < quiet * self._clock_rate / 2
             )
         if end:
-            # However late it is said again, an end alone shows no press: only of a phone that is known to stand still.
+            # However late it is repeated, an end alone shows no press: only of a phone that is known to stand still.
             return self._stands_still and (quiet > END_AGAIN or (quiet > END_AGAIN / 2 and ahead > 2 * NEAR))
         # Nothing but its end follows an end; a report next to it was put behind it by a relay that numbers anew.
         return ahead >= NEAR or quiet > RESTART

@@ -135,7 +135,7 @@ class StreamEndpoint:
         self._receiver.remote = self.remote
 
     def opened(self) -> StreamOpened:
-        """The event that tells the ports."""
+        """The event with the ports."""
         address, port = self.rtp_socket.getsockname()[:2]
         rtcp_port = self.rtcp_socket.getsockname()[1] if self.rtcp_socket is not None else 0
         return StreamOpened(self.stream.stream_id, address, port, rtcp_port, self._send_from.getsockname()[1])
@@ -192,7 +192,7 @@ class StreamEndpoint:
             self._rtcp_destination = (self._rtcp_host(command) or remote[0], port)
             self.rtcp.start(now)
         if self._connected and (self._lock.locked is None or self._lock.open(now)):
-            self._disconnect()  # else the kernel would drop whoever the exchange lets in
+            self._disconnect()  # else the kernel would drop every source that the exchange lets in
         if command.direction == "sendonly":
             self._connect_to_send()
         self.settings = command
@@ -308,7 +308,7 @@ class StreamEndpoint:
                 return
             except OSError:
                 size = -1
-        if size < 0:  # what ICMP said about an earlier packet of ours (RELIABILITY N8)
+        if size < 0:  # an ICMP error of an earlier packet of this stream (RELIABILITY N8)
             self.sender.send_errors += 1
         elif size >= BUFFER:
             receiver.discards[totals.OVERSIZE] += 1

@@ -19,7 +19,7 @@ through, and does not take it for one channel.
 
 _WHATEVER_CHANNELS = ("OPUS", "TELEPHONE-EVENT", "CN")
 """Encodings whose payload is the same for any number of channels in the rtpmap: Opus always names two, and each of its
-packets says how many it has (RFC 7587 section 7)."""
+packets has its number (RFC 7587 section 7)."""
 
 
 def stream_codec(name: str, channels: int) -> str:

@@ -86,11 +86,11 @@ _WINDOW = 2 * HOP
 _LEVEL = -30.0
 """dBm0 that each tone must have; Q.24 demands -25."""
 _FREQUENCY = 0.02
-"""Largest relative deviation; Q.24: 1.5 % (AT&T) and 1.8 % (NTT) are heard, 3 % and 3.5 % are not."""
+"""Largest relative deviation; Q.24: 1.5 % (AT&T) and 1.8 % (NTT) are detected, 3 % and 3.5 % are not."""
 _HIGH_OVER_LOW = 10 ** (6.0 / 10)
-"""Largest power of the column's tone over the row's; Q.24: 4 dB (AT&T) to 6 dB (Denmark) are heard."""
+"""Largest power of the column's tone over the row's; Q.24: 4 dB (AT&T) to 6 dB (Denmark) are detected."""
 _LOW_OVER_HIGH = 10 ** (10.0 / 10)
-"""Largest power of the row's tone over the column's; Q.24: 8 dB (AT&T) to 10 dB (Australia) are heard."""
+"""Largest power of the row's tone over the column's; Q.24: 8 dB (AT&T) to 10 dB (Australia) are detected."""
 _PURITY = 0.95
 """Share of the energy that the two tones must have for a digit to begin: speech has more than two."""
 _STEADY = 0.65
@@ -190,7 +190,7 @@ class Detector:
         """Begin without streams."""
         self._carry: Floats = np.zeros((0, _CARRY), np.float32)
         self._expected: Ints = np.zeros(0, np.int64)  # RTP timestamp of the next sample; -1 = any
-        self._position: Ints = np.zeros(0, np.int64)  # samples heard or known lost
+        self._position: Ints = np.zeros(0, np.int64)  # samples received or known lost
         self._heard_at: NDArray[np.float64] = np.zeros(0, np.float64)
         self._free: list[int] = []
         self._sounding: dict[int, _Sounding] = {}
@@ -200,7 +200,7 @@ class Detector:
         return f"Detector({len(self._expected) - len(self._free)} streams, {len(self._sounding)} sounding)"
 
     def add(self) -> int:
-        """A slot for one more stream, with nothing heard."""
+        """A slot for one more stream, with nothing received."""
         if not self._free:
             old = len(self._expected)
             new = max(64, 2 * old)
@@ -441,7 +441,7 @@ def _steady(digits: Ints, windows: Floats, totals: Floats, plain: Floats) -> NDA
     before = np.take_along_axis(first, tone, 1) + 1j * np.take_along_axis(first, tone + 8, 1)
     after = np.take_along_axis(second, tone, 1) + 1j * np.take_along_axis(second, tone + 8, 1)
 
-    # The phase gained in a hop beyond that of the exact frequency tells how far the tone is off.
+    # The phase gained in a hop beyond that of the exact frequency shows how far the tone is off.
     off_hz = np.angle(after * np.conj(before) * _TURN[tone]) * (RATE / (2 * np.pi * HOP))
     good = (np.abs(off_hz) <= _FREQUENCY * _HZ[tone]).all(axis=1)
     bins = off_hz * (_WINDOW / RATE)

@@ -45,7 +45,7 @@ class Kind(Enum):
     LOST = auto()
     """A packet did not come in time: conceal it."""
     NOISE = auto()
-    """Comfort noise; the payload says how loud."""
+    """Comfort noise; the payload has the level."""
     SILENCE = auto()
     """Nothing is being received."""
 
@@ -207,7 +207,7 @@ class PlayoutBuffer:
         if unwrapped >= self._newest:
             self._newest = unwrapped
             self._newest_ticks = ticks
-            # A packet of noise has no length of its own: the next step says nothing.
+            # A packet of noise has no length of its own: the next step is not used.
             self._newest_sequence_number = sequence_number + 2 if noise else sequence_number
         if not self._packets:
             self._first_arrival = now

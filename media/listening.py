@@ -1,5 +1,4 @@
-"""Digits that are found by time: the tone detector of one engine, the audio that waits for it, and the receivers of its
-reports.
+"""Digits that are found by time: the tone detector of one engine, the audio for it, and who gets its reports.
 
 The detector is cheapest with one packet of every stream at a time, so receivers put audio into `heard` and the engine
 calls `detect` every few ticks. A receiver is an interface here (`DigitListener`), so that receivers can import this

@@ -28,10 +28,10 @@ class SourceLock:
 
     def __init__(self) -> None:
         self.announced: Address | None = None
-        """What signalling said; None = nothing yet."""
+        """What signalling announced; None = nothing yet."""
         self.locked: Address | None = None
         """The one source that is taken; None = not decided."""
-        self._candidates: dict[Address, list[float]] = {}  # source: first heard at, sequence number expected next
+        self._candidates: dict[Address, list[float]] = {}  # source: first packet at, sequence number expected next
         self._latch_host = ""
         self._latch_left = 0
         self._door_until = self._heard_at = -1.0

@@ -12,8 +12,8 @@ Sources, what a stream sends (`SetSource`, `ConfigureStream.source`):
     ("tone", hz)                  a sine of -16 dBm0
     ("file", path, repeat)        an audio file, or payload: "raw:…" or named so; repeat < 0 endless, 0 and 1 once
     ("echo", delay_packets)       what was received, after that many packets; < 0 receives only
-    ("callback",)                 frames asked for by `FramesWanted`, given by `ProvideFrames`
-    ("callback", seconds)         the same, asked for that long ahead, at most 0.1 s and at least one packet
+    ("callback",)                 frames requested by `FramesWanted`, given by `ProvideFrames`
+    ("callback", seconds)         the same, requested that long ahead, at most 0.1 s and at least one packet
 
 Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
 
@@ -473,7 +473,7 @@ class StreamStatistics(NamedTuple):
     remote_port: int
     """And its port."""
     ssrc: int
-    """Ours."""
+    """Of the local side."""
     remote_ssrc: int
     """The peer's newest; 0 = none."""
     ssrc_changes: int
@@ -483,7 +483,7 @@ class StreamStatistics(NamedTuple):
     received_last: float
     """Seconds from the opening to the newest packet; -1 = none came."""
     one_way: str
-    """Empty when both sides did as the direction says; "peer": we sent, and media was there for less than a quarter of
+    """Empty when both sides followed the direction; "peer": we sent, and media was there for less than a quarter of
     the time in which it was due; "local": the peer's media came, and we sent nothing."""
     media_due: float
     """Seconds from the answer to the close in which the peer's media was due: holds, directions in which it sends

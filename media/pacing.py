@@ -1,10 +1,10 @@
 """When each stream sends: one absolute schedule of ticks, streams spread over their packet interval.
 
-Streams of one interval form a ring of groups, one for each tick of the interval; a tick sends one group. What is
-late by a whole interval is skipped and counted, never sent in a burst. An interval that is no whole number of ticks
-is kept exactly on average, each packet on the first tick after its time. A sender begins after the time at which it is
-added: no tick runs while nothing is due, so the last one may be long past. It calls senders; it must not use sockets or
-    sources.
+Streams of one interval form a ring of groups, one for each tick of the interval; a tick sends one group. What is late
+by a whole interval is skipped and counted, never sent in a burst. An interval that is no whole number of ticks is kept
+exactly on average, each packet on the first tick after its time. A sender begins after the time at which it is added:
+no tick runs while nothing is due, so the last one may be long past. It calls senders; it must not use sockets or
+sources.
 """
 
 from collections.abc import Callable

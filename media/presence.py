@@ -8,8 +8,7 @@ is done per packet.
 Due is the time from the answer to the close in which the peer may send to us: not before the answer, not while either
 side holds, not without a remote address, and not in silence suppression that is agreed and shown: after a packet of
 comfort noise (RFC 3389), or, where comfort noise or a codec with silence suppression is in use, as long as the peer's
-sender reports (RFC 3550 6.4.1) say that it sent less than time asks for. A report of more than was counted raises what
-was due.
+sender reports (RFC 3550 6.4.1) count less than the time demands. A report of more than was counted raises what was due.
 
 A gap begins with the newest packet, which is exact, and ends where the packets of a look must have begun if they came
 regularly. Several pauses within one look (0.32 s) count as one gap. Up to SETTLED seconds are jitter or loss, and up to
@@ -34,9 +33,9 @@ SETTLED_DTX: Final = 1.0
 DTX_CODECS: Final = frozenset(("OPUS", "G729", "G723", "AMR", "AMR-WB", "EVS", "SPEEX", "GSM-EFR", "GSM-HR-08"))
 """Encoding names, in capitals, of codecs that stop by themselves in silence."""
 INTERVALS: Final = (0.002, 0.25)
-"""Seconds: what is taken for a packet time, at least and at most; octets may tell a longer one."""
+"""Seconds: what is taken for a packet time, at least and at most; octets may show a longer one."""
 OCTETS_PER_TICK: Final = {"PCMU": 1, "PCMA": 1, "G722": 1, "L16": 2, "L16/2": 4}
-"""Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it tells exactly how long
+"""Payload of codecs of constant rate for one unit of the RTP clock (RFC 3551 section 4.5): it shows exactly how long
 packets are, 200 ms and more included, also when a peer sends several lengths."""
 _PACE: Final = 0.05
 """Share of the time that may lack packets without any gap: clocks that differ, and the ends of a call."""
@@ -93,7 +92,7 @@ class PacketTime:
         self.interval = 0.02
         """Seconds."""
         self.is_sure = False
-        """Two looks agreed on it, or octets told it."""
+        """Two looks agreed on it, or octets showed it."""
         self.dtx = False
         """The codec has silence suppression."""
         self._agreed = self._codec = ""
@@ -470,7 +469,7 @@ class Presence:
         return MediaTime(due, present, min(gap, active), packets, min(missed, packets))
 
     def _short(self, due: float, missed: int, interval: float) -> int:
-        """Packets that the time asks for and nothing else shows: a peer that sends too slowly, or too little in each.
+        """Packets that the time demands and nothing else shows: a peer that sends too slowly, or too little in each.
 
         Args:
             due: seconds.

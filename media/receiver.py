@@ -1,6 +1,10 @@
 """The receiving half of a stream, sans-IO: RTP in, to statistics, digits and a sink (RFC 3550 A, RFC 4733).
 
-Takes datagrams whose source address was accepted already. Sockets, addresses and sent packets do not belong here.
+Datagrams come whose source address was accepted already. The order of work: a packet in sequence of the present source
+is counted at once; any other one is separated from RTCP, unprotected (SRTP), and judged by its payload type; another
+SSRC goes on probation; the rest is counted, and its payload goes to digits, echo, sink and tone detector. No packet may
+be dropped without a counter of its reason, and no clock is used: time is an argument. Sockets, addresses and sent
+packets do not belong here.
 """
 
 import contextlib
@@ -33,7 +37,7 @@ STALE = 2.0
 """Seconds after which an SSRC on probation gives its place away."""
 DOOR = 5.0
 """Seconds after an offer and answer within which another SSRC is taken with its first packet (RFC 3264 8.3): time for
-the peer to hear of it, a lost response and its repetitions included."""
+the answer to reach the peer, a lost response and its repetitions included."""
 KEPT = 64
 """Packets of an SSRC on probation that are kept, the newest."""
 KEPT_FOR = 0.5
@@ -360,7 +364,7 @@ class Receiver(DigitListener, FrameHolder):
         if event == digit.event and other != mode and now - at < SAME_DIGIT + digit.duration_ms / 1000:
             return
         if mode == "inband" and self.event_receiver.sounds(digit.event):
-            return  # a gateway lets the start of the tone through: the event tells its length
+            return  # a gateway lets the start of the tone through: the event has its length
         self._last_digit = (digit.event, mode, now)
         self.digits_received += 1
         context = self._context
@@ -666,7 +670,7 @@ class Receiver(DigitListener, FrameHolder):
                 self._sample(payload)
 
     def _sample(self, payload: bytes) -> None:
-        """Measure the level of one packet in so many."""
+        """Measure the level of one packet in several."""
         self._sampling = False
         self._tap()
         squares = _SQUARES[self.codec]

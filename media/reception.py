@@ -70,7 +70,7 @@ class Reception(SequenceTracker):
         self.read: Callable[[bytearray], int] = read_nothing
         """Puts the next datagram of the source's socket into a buffer; the owner of the socket sets it."""
         self.heard: list[tuple[int, bytes, int]] | None = None
-        """Where payloads go that the tone detector wants to hear, with `slot` and timestamp; None = nowhere."""
+        """Where payloads go for the tone detector, with `slot` and timestamp; None = nowhere."""
         self.slot = -1
         self.echo: Callable[[bytearray, int, int], None] | None = None
         """Sends a datagram back out of the buffer (which it may change), given its octets and timestamp."""
@@ -132,7 +132,7 @@ class Reception(SequenceTracker):
         self._other_octets += octets + HEADER_SIZE - self.usual_size
 
     def expect(self, size: int) -> None:
-        """Let datagrams of so many octets be the usual ones; not between a packet and the note of its octets."""
+        """Let datagrams of that many octets be the usual ones; not between a packet and the note of its octets."""
         if size != self.usual_size:
             self._other_octets += self.received * (self.usual_size - size)
             self.usual_size = size

@@ -18,7 +18,7 @@ MOST_SEGMENTS = 8
 """Segments that wait to be played; beyond, the oldest is dropped, and its packets count as late."""
 
 HOLD = 0.3
-"""Least seconds that a packet is held before it is written: nobody listens, so few packets come too late, and a peer
+"""Least seconds that a packet is held before it is written: no person listens, so few packets come too late, and a peer
 may go over to packets of 200 ms (RFC 3551 4.2), the first of which comes 180 ms later than one of 20 ms would."""
 
 
@@ -160,7 +160,7 @@ class Track:
         return np.concatenate(parts)
 
     def _next(self, count: int, now: float) -> Wave:
-        """About so many samples of the segment whose turn it is."""
+        """About that many samples of the segment whose turn it is."""
         while len(self._segments) > 1:
             segment = self._segments[0]
             player, resampler = segment.player, segment.resampler

@@ -1,7 +1,6 @@
 """The RTCP side of one stream: when to report (RFC 3550 6.3), what (SR, RR, SDES, BYE), and what the peer reports.
 
-One stream has one peer, so a session has two members. It takes bytes and times; it must not use sockets, nor know how
-RTP is received.
+One stream has one peer, so a session has two members. It takes bytes and times; it must not use sockets or receive RTP.
 """
 
 from collections.abc import Callable

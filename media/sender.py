@@ -1,7 +1,9 @@
 """The sending half of a stream, sans-IO: RTP out of a source, digits instead of it (RFC 3550 5.1, RFC 4733).
 
-It is called once per packet interval; its packets leave by `send`, which the owner of the socket sets. Pacing,
-addresses and sockets do not belong here.
+It is called once per packet interval and decides in this order: digits that wait, the source, nothing. A packet that
+differs from the one before only in number, time and payload is made in its place; every other one is built anew.
+Packets leave by `send`, which the owner of the socket sets. The RTP clock must go on through silence, and the SSRC
+through every change of format. Pacing, addresses and sockets do not belong here.
 """
 
 from collections.abc import Callable
@@ -98,7 +100,7 @@ class Sender:
         self.packet_interval = 0.02
         self.step = 160
         self.source = Source()
-        self._begun = False  # whether the source was asked for anything
+        self._begun = False  # whether the source has given anything
         self.request_id = 0
         """Of the source, for `SourceFinished`."""
         self.ended: Callable[[], None] = nothing
@@ -127,7 +129,7 @@ class Sender:
         self._tone_sounding = False
         self._special = True
         self._constant = False  # `_packet` carries the payload that the source will always give
-        self._digits_on = False  # digits, and not the source, say what goes out next
+        self._digits_on = False  # digits, and not the source, decide what goes out next
         self.tap: Callable[[bytes, int, int, int], None] | None = None
         """Takes what is sent: payload, payload type, sequence number, timestamp; see `set_tap`."""
         self.echo_left = ECHO_BOUND
@@ -180,7 +182,7 @@ class Sender:
         self._note_special()
 
     def set_tap(self, tap: Callable[[bytes, int, int, int], None] | None) -> None:
-        """Show each packet that is sent to somebody else too; None = nobody."""
+        """Show each sent packet to a second receiver; None = none."""
         self.tap = tap
         self._note_special()
 
@@ -217,7 +219,7 @@ class Sender:
         """Pass over intervals that were too late to send: time goes on, sequence numbers do not."""
         self.timestamp = (self.timestamp + frames * self.step) & _M32
         self.frames_skipped += frames
-        if self._begun:  # else they were due before it was set, and it is heard from its first frame on
+        if self._begun:  # else they were due before it was set, and it is sent from its first frame on
             self.source.skip(frames)
 
     def next_packet(self) -> bytes | bytearray | None:

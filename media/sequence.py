@@ -1,8 +1,8 @@
 """RTP sequence numbers of one source: extension to more than 16 bits, probation's neighbour rules, loss, duplicates.
 
 RFC 3550 A.1 (validity, restart of a source) and A.3 (expected and lost), made exact: every sequence number of the
-newest 512 is known as received or not, so that a duplicate is told from a packet that was only late. Knows nothing
-of time, timestamps or payload.
+newest 512 is known as received or not, so that a duplicate is distinguished from a packet that was only late. It must
+not depend on time, timestamps or payload.
 """
 
 from enum import IntEnum
@@ -79,7 +79,7 @@ class SequenceTracker:
 
     @property
     def received(self) -> int:
-        """Packets since the source was first heard, duplicates and restarts included."""
+        """Packets since the first one of the source, duplicates and restarts included."""
         return self.highest - self._unreceived
 
     @property
@@ -156,7 +156,7 @@ class SequenceTracker:
             self.duplicates += 1
             return DUPLICATE
         if self.highest - back < self.base:
-            # Sent before the first packet that we heard: expected moves with it.
+            # Sent before the first packet that came: expected moves with it.
             if self.base - (self.highest - back) > 1:
                 self.loss_runs += 1
             self.base = self.highest - back

@@ -1,6 +1,8 @@
 """Where a stream puts what it receives: nowhere, a file, or a callback in another process.
 
-A sink takes payloads that were accepted, once each. Headers, sockets and statistics do not belong here.
+A sink takes payloads that were accepted, once each. A file is opened when the sink is made, so that a bad path is
+refused at once, and gets its final header when it is closed. A sink must never wait for a reader. Headers, sockets and
+statistics do not belong here.
 """
 
 import contextlib
@@ -184,7 +186,7 @@ class WavSink(Sink):
             self._write_header()
 
     def _write_header(self) -> None:
-        """Say how much has been written, and hand it all to the system."""
+        """Write the lengths into the header, and hand it all to the system."""
         self._file.seek(0)
         self._file.write(wav_header(self._rate or 8000, self._octets, 2 if self._stereo else 1))
         self._file.seek(0, 2)

@@ -75,7 +75,7 @@ class Source:
         return None
 
     def skip(self, frames: int) -> None:
-        """Pass over what should have gone out in so many intervals."""
+        """Pass over what should have gone out in that many intervals."""
 
 
 class ConstantSource(Source):

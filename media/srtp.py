@@ -104,7 +104,7 @@ class SrtpSession:
         self.invalid = 0
         """Packets received that were malformed or whose authentication failed."""
         self.replayed = 0
-        """Packets received whose index had come before, or is too old to tell (RFC 3711 3.3.2)."""
+        """Packets received whose index had come before, or is too old to decide (RFC 3711 3.3.2)."""
 
     def rekey(self, suite: str, send_key: bytes, receive_key: bytes) -> None:
         """Go on with these keys; a direction whose key stays, or was used before, goes on where it was.

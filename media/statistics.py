@@ -1,6 +1,7 @@
 """The figures of one stream, drawn up for its owner: `StreamStatistics` with loss, jitter, level and MOS-CQE.
 
-Reads counters, and has the time of the stream brought up to now.
+It has the time of the stream brought up to now, reads the counters of sender, receiver and RTCP, and derives the rest.
+It must not change a counter: the same figures are drawn up again later.
 """
 
 import math
@@ -108,7 +109,7 @@ def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:
 
 
 def _audible(receiver: Receiver, time: MediaTime) -> float:
-    """Share of the audio that was due and louder than -50 dBm0: audio that never came was not heard."""
+    """Share of the audio that was due and louder than -50 dBm0: audio that never came does not count."""
     samples, _, audible = receiver.level_samples
     if not samples:
         return -1.0

@@ -19,7 +19,7 @@ class Layer(NamedTuple):
     """A source, and what it was made from."""
 
     wanted: SourceSpec
-    """As plain values, to make it again when the format changes; () = none was asked for."""
+    """As plain values, to make it again when the format changes; () = none was requested."""
     source: Source
     request_id: int = 0
     """For `SourceFinished`."""
@@ -49,7 +49,7 @@ class Stream:
         """What goes on when that ends; None = nothing lies over anything."""
         self.sender.ended = self.source_ended
         self.wanted_sink: SinkSpec = ()
-        """The sink as plain values; () = none was asked for."""
+        """The sink as plain values; () = none was requested."""
 
     def configure(self, command: ConfigureStream, reachable: bool) -> None:
         """Take what signalling decided.

@@ -344,7 +344,7 @@ class RouterLink(_Link):
         channel = self._by_identity.get(identity)
         if channel is None or channel.incarnation != frame.incarnation:
             self._count("stale")
-            if channel is None:  # somebody who knew our predecessor: our incarnation tells it to say hello again
+            if channel is None:  # a peer of our predecessor: our incarnation makes it send `Hello` again
                 self._send_to(Channel(identity, 0), (identity,), ())
             return
         self._take(channel, frame)
@@ -356,7 +356,7 @@ class RouterLink(_Link):
             self._count("stale")
             return
         if known is not None and known.identity == identity:
-            return  # said again before our welcome was read
+            return  # sent again before our welcome was read
         self.forget(hello.role, hello.slot, frame.incarnation)
         known = Channel(identity, self._window)
         known.role, known.slot = hello.role, hello.slot

@@ -32,7 +32,7 @@ class CrashLog:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._places: dict[Place, list[float]] = {}  # when it was told, and how many were not told since
+        self._places: dict[Place, list[float]] = {}  # when it was logged, and how many were not logged since
 
     def tell(self, text: str, error: BaseException) -> None:
         """Log what happened and where, with a traceback; only count it when its place was logged within a minute."""

@@ -19,7 +19,7 @@ def shown(text: str | bytes, most: int = MOST) -> str:
     r"""A text as one printable line.
 
     Controls, line ends, what reorders or hides text, and octets that are no UTF-8 stand as `\xNN`, `\uNNNN` or
-    `\UNNNNNNNN`; a longer text ends with a mark that says how many of its characters are left out.
+    `\UNNNNNNNN`; a longer text ends with a mark that has the number of characters left out.
 
     Args:
         text: as it came; octets are read as UTF-8.

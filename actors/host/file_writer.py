@@ -33,7 +33,7 @@ class FileWriter:
             try:
                 problem = job()
             finally:
-                with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+                with suppress(RuntimeError):  # no code waits any more: the loop is closed
                     loop.call_soon_threadsafe(self._end, done, problem)
 
         threading.Thread(target=work, name="file-writer", daemon=True).start()

@@ -58,7 +58,7 @@ def refuse_pipe(path: str | Path, wanted: str, option: str = "") -> None:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return  # who opens it says why it cannot be
+        return  # opening it raises the reason
     if is_pipe(mode) or os.path.abspath(path).startswith(_OF_A_PROCESS):
         named = f"{option} {path}".strip()
         raise ConfigurationError(

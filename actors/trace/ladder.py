@@ -1,6 +1,7 @@
 """The ladder of a call: its SIP messages with their times, as data and as a drawing for people.
 
-Secrets are masked before anything is shown, control characters are escaped. Pure; calls do not belong here.
+Messages are drawn in the order of their times, each with its arrow, its start line and what was remarked upon. Secrets
+are masked before anything is shown, control characters are escaped. Pure; calls do not belong here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

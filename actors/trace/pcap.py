@@ -64,4 +64,4 @@ def _checksum(data: bytes) -> int:
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    return 0xFFFF - (total % 0xFFFF or 0xFFFF)  # no header of ours adds up to nothing
+    return 0xFFFF - (total % 0xFFFF or 0xFFFF)  # no header that is written here adds up to nothing

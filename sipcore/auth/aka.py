@@ -82,7 +82,7 @@ class AkaServer:
             now: seconds, for a first number.
         """
         keys = self._lookup(user)
-        if keys is None:  # a stranger gets a challenge like everybody's
+        if keys is None:  # a stranger gets a challenge like every user's
             return b64encode(rand + encipher(rand, rand) + text.encode("ascii")).decode("ascii")
         number = (self._numbers.pop(user, round(now) << 8) + 1) % _SQN_MODULUS
         self._remember(user, number)

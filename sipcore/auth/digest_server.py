@@ -231,7 +231,7 @@ class DigestServer:
         if self._bind_uri and not self._is_for(credentials.uri, request):
             return Verdict(Outcome.MALFORMED, credentials.username, False, "the digest uri is not of this request")
         if credentials.algorithm == aka_digest.CANONICAL:
-            # The nonce of ours is inside the one of AKA, whose RAND came from it.
+            # The nonce of this server is inside the one of AKA, whose RAND came from it.
             rand, nonce = aka_digest.parts_of(credentials.nonce)
             if rand != self._rand(nonce):
                 return Verdict(Outcome.STALE, credentials.username, False)
@@ -338,7 +338,7 @@ class DigestServer:
             return Outcome.OK, age
         highest, used = seen
         if not credentials.qop:
-            return Outcome.REPLAYED, age  # no count tells two uses apart: the nonce is good once
+            return Outcome.REPLAYED, age  # no count distinguishes two uses: the nonce is good once
         if count > highest:
             shift = count - highest
             used = (used << shift | 1) & _mask(self._window) if shift < self._window else 1
@@ -352,7 +352,7 @@ class DigestServer:
 
     def _remember(self, nonce: str, count: int, used: int, now_ms: int) -> None:
         if len(self._seen) >= self._table:
-            # What is dropped, and all older ones that nobody has used yet, can only be stale from now on.
+            # What is dropped, and all older ones that were not used yet, can only be stale from now on.
             oldest = next(iter(self._seen))
             del self._seen[oldest]
             self._floor = max(self._floor, _time_of(oldest))

@@ -23,10 +23,10 @@ _OURS: Final = frozenset(
         # 19.1.5: what describes the message; the local one is described already.
         *("content-disposition", "content-encoding", "content-language", "content-length", "content-type"),
         *("date", "mime-version", "timestamp", "body"),
-        # RFC 3325, 3892, 8224: what says who somebody is, or who sent us.
+        # RFC 3325, 3892, 8224: what names a person, or who referred us.
         *("p-asserted-identity", "p-preferred-identity", "remote-party-id", "identity", "identity-info"),
         *("referred-by", "refer-to", "refer-sub", "privacy"),
-        # RFC 4028, 3515, 6665: what belongs to a state of ours.
+        # RFC 4028, 3515, 6665: what belongs to a local state.
         *("session-expires", "min-se", "expires", "event", "subscription-state"),
     )
 )

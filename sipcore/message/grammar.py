@@ -1,6 +1,7 @@
 """The lexical rules that every SIP field shares: tokens, numbers, quoted strings, commas, parameters.
 
-RFC 3261 section 25.1. All of it runs in linear time on whatever a peer sent. It must not depend on a field by name.
+RFC 3261 section 25.1. Every function must run in linear time on whatever a peer sent, and must raise nothing but
+ParseError. It must not depend on a field by name.
 """
 
 import re

@@ -2,8 +2,7 @@
 
 The readers of `fields`, `uri` and `grammar` have the grammar of RFC 3261 section 25 alone. A value that they refuse
 comes here: a mend rewrites it as the grammar demands and returns which leniencies that took; then the reader reads it
-    again. Messages without a fault never get here, so that they cost nothing. A strict reading uses no mend. Nothing
-    here
+again. Messages without a fault never get here, so that they cost nothing. A strict reading uses no mend. Nothing here
 guesses what a peer meant: where a mend would have to, the value stays refused.
 """
 

@@ -1,7 +1,7 @@
 """A few fields of a message read from its octets by scanning, without parsing it.
 
 What the dispatcher needs: the Call-ID (RFC 3261 20.8) to find the owner, the method and the To tag to decide what may
-    be refused under load. Whenever parser.parse accepts a message, what is found here is what it finds. Checks nothing.
+be refused under load. Whenever parser.parse accepts a message, what is found here is what it finds. Checks nothing.
 """
 
 import re

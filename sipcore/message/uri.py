@@ -1,6 +1,8 @@
 """URIs of SIP: sip, sips and tel in parts, every other scheme kept as text.
 
-RFC 3261 section 19.1 (with the comparison of 19.1.4), RFC 3966 (tel), RFC 5118 (IPv6). Resolves no name.
+RFC 3261 section 19.1 (with the comparison of 19.1.4), RFC 3966 (tel), RFC 5118 (IPv6). A URI is a value: read once,
+checked in its parts, and written back as it came as long as none of them changes. Comparison decodes escapes, reading
+does not. It must not resolve a name.
 """
 
 import re

@@ -324,7 +324,7 @@ def _read_origin(text: str, odd: Used | None) -> list[str]:
     except ParseError:
         if odd is None:
             raise
-    # Its name and version decide nothing (RFC 3264 section 8 speaks of the writer): what is told stands at the end.
+    # Its name and version decide nothing (RFC 3264 section 8 speaks of the writer): what is reported stands at the end.
     odd[Leniency.SDP_ORIGIN] = None
     fields = text.split()
     name, rest = " ".join(fields[:-5]), fields[-5:]

@@ -351,7 +351,7 @@ def _decimal(text: str) -> float | None:
 
 @lru_cache(maxsize=1024)
 def _codec(number: str, text: str | None, fmtp: str) -> tuple[Codec | None, EncodingKey]:
-    # A format, what its rtpmap says if it has one, and its format parameters; None for what is no payload type.
+    # A format, its rtpmap if it has one, and its format parameters; None for what is no payload type.
     if not is_payload_type(number):
         return None, _NO_KEY
     encoding = STATIC_ENCODINGS.get(number) if text is None else _parse_encoding(text)

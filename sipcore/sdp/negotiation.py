@@ -172,7 +172,7 @@ def make_offer(
     lines = []
     for number, local in enumerate(media):
         if local.port == 0:
-            # A line of ours that is not in use; its formats must still name something.
+            # A local line that is not in use; its formats must still name something.
             words = previous.media[number].formats if previous and number < len(previous.media) else ()
             lines.append(_refusal(local.media, local.protocol, words or _payload_types(local.codecs)))
             continue
@@ -353,7 +353,7 @@ def _is_companion(codec: Codec) -> bool:
 
 
 def _voice_first(codecs: list[Codec]) -> tuple[Codec, ...]:
-    # Comfort noise and redundancy go with a voice codec; nobody can talk in them.
+    # Comfort noise and redundancy go with a voice codec; they carry no voice.
     return tuple(sorted(codecs, key=_is_companion))
 
 
@@ -506,7 +506,7 @@ def _payload_types(codecs: tuple[Codec, ...]) -> tuple[str, ...]:
 
 
 def _refusal(media: str, protocol: str, formats: Sequence[str]) -> MediaLine:
-    # RFC 3264 section 6: same media, same protocol, port 0; the formats say nothing but must be there.
+    # RFC 3264 section 6: same media, same protocol, port 0; the formats have no meaning but must be there.
     return _line(media, 0, protocol, _Shape(tuple(formats), " ".join(formats), EMPTY), None)
 
 

@@ -62,7 +62,7 @@ class Section:
 
         Raises:
             ParseError: a line that is not of the form x=…, or a malformed c= line, unless it is not `strict`: then
-                lines that are none are left out, and a c= line that cannot be read reaches nobody.
+                lines that are none are left out, and a c= line that cannot be read counts as no address.
         """
         used: Used = {}
         if not strict:

@@ -413,7 +413,7 @@ class Registration:
             if any(_names(binding.uri, own) for own in self._ours)
         ]
         if not granted:
-            # No Contact of ours: echoed by none, rewritten on the way, or past reading. The shortest time that the
+            # No local Contact: echoed by none, rewritten on the way, or past reading. The shortest time that the
             # registrar names is the safe one: to refresh too early does no harm.
             named = [binding.expires for binding in bindings if binding.expires]
             granted = [min(_first(general, self._asked), self._asked, *named)]
@@ -446,7 +446,7 @@ class Registration:
         )
 
     def _back_off(self, finished: Finished | None, now: float) -> None:
-        # RFC 5626 section 4.5: half to all of min(longest, base * 2**failures), and what Retry-After asks for.
+        # RFC 5626 section 4.5: half to all of min(longest, base * 2**failures), and what Retry-After demands.
         assert finished is not None
         settings = self.settings
         bound = self.bound_until is not None and self.bound_until > now
@@ -469,7 +469,7 @@ _AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
 
 
 def _names(uri: Uri, own: Uri) -> bool:
-    """Return whether a Contact in the response is one of ours (19.1.4); UDP is what no transport parameter means."""
+    """Return whether a Contact in the response is a local one (19.1.4); UDP is what no transport parameter means."""
     return uri.equivalent(own) or _without_udp(uri).equivalent(_without_udp(own))
 
 

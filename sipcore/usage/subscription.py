@@ -426,7 +426,7 @@ class Subscription:
             self._due = now + remaining / 2 if remaining > _SOON else None
 
     def _refreshed(self, response: Response, now: float) -> None:
-        # Until a NOTIFY says more, the 2xx tells how long (RFC 6665 4.1.2.2).
+        # Until a NOTIFY has more, the 2xx has the duration (RFC 6665 4.1.2.2).
         try:
             granted = response.expires
         except ParseError:
@@ -445,7 +445,7 @@ class Subscription:
         return True
 
     def _judge(self, request: Request) -> tuple[int, SubscriptionState | None]:
-        # RFC 6665 4.1.3: which NOTIFY is ours.
+        # RFC 6665 4.1.3: which NOTIFY belongs to this subscription.
         dialog = self._dialog
         try:
             if request.call_id != self.call_id or request.to_tag != self._tag or self.state not in _OPEN:
@@ -502,7 +502,7 @@ class Subscription:
 
 
 def _wait(state: SubscriptionState | None, reason: str, usual: float) -> float | None:
-    # RFC 6665 4.1.3: what the reasons say about trying again.
+    # RFC 6665 4.1.3: what the reasons mean for another try.
     if reason in ("rejected", "noresource", "invariant"):
         return None
     if reason in ("deactivated", "timeout", "expired"):
