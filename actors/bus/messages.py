@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 PHRASE_LENGTH: Final = 100
 """Characters kept of a peer's reason phrase."""
 
-# ---- every link
+# Records of every link.
 
 
 class Hello(NamedTuple):
@@ -30,7 +30,7 @@ class Welcome(NamedTuple):
     slot: int
 
 
-# ---- sip link: dispatcher -> call worker
+# The sip link, from the dispatcher to a call worker.
 
 
 class SipReceived(NamedTuple):
@@ -61,7 +61,7 @@ class SendFailed(NamedTuple):
     """The value of a `request_loss.Loss`."""
 
 
-# ---- sip link: call worker -> dispatcher
+# The sip link, from a call worker to the dispatcher.
 
 
 class SendSip(NamedTuple):
@@ -77,7 +77,7 @@ class SendSip(NamedTuple):
     data: bytes
 
 
-# ---- sip link: call worker -> dispatcher -> another call worker
+# The sip link, from one call worker to another one; the dispatcher relays.
 
 
 class ReplaceDialog(NamedTuple):
@@ -116,7 +116,7 @@ class DialogReplaced(NamedTuple):
     from_tag: str
 
 
-# ---- control link: supervisor -> child
+# The control link, from the supervisor to a child.
 
 
 class Start(NamedTuple):
@@ -160,7 +160,7 @@ class SetRate(NamedTuple):
     """Monotonic time from which it holds, the same for every call worker."""
 
 
-# ---- control link: child -> supervisor
+# The control link, from a child to the supervisor.
 
 
 class Ready(NamedTuple):

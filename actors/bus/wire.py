@@ -5,7 +5,7 @@ A frame is the array (version, incarnation, sequence, acknowledged, sent_at, rec
 A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
 
 Text crosses as it is, lone surrogates included: octets of a peer that are no UTF-8 are kept as those everywhere
-    (`surrogateescape`), and are escaped where they are written for people.
+(`surrogateescape`), and are escaped where they are written for people.
 """
 
 from collections.abc import Sequence

@@ -135,7 +135,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Which run this is; constant 1, and the only place of a run id.",
     ),
     Metric("sipswarm_target_call_rate", "gauge", ("scenario",), "Calls per second that the plan commands now."),
-    # ---- calls
+    # Calls.
     Metric(
         "sipswarm_call_attempts_total",
         "counter",
@@ -224,7 +224,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         _DURATION,
         closed={"role": ROLES},
     ),
-    # ---- registrations
+    # Registrations.
     Metric(
         "sipswarm_registrations_total",
         "counter",
@@ -241,7 +241,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         _TRANSACTION,
         closed={"result": REGISTRATION_RESULTS},
     ),
-    # ---- SIP on the wire
+    # SIP on the wire.
     Metric(
         "sipswarm_sip_requests_total",
         "counter",
@@ -322,7 +322,7 @@ METRICS: Final[tuple[Metric, ...]] = (
             ),
         },
     ),
-    # ---- media
+    # Media.
     Metric(
         "sipswarm_rtp_streams_active",
         "gauge",
@@ -490,7 +490,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Answered calls whose media should have flown both ways and came from one side only.",
         closed={"silent_side": SILENT_SIDES},
     ),
-    # ---- actors, links and queues
+    # Actors, links and queues.
     Metric(
         "sipswarm_actors_active",
         "gauge",
@@ -581,7 +581,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Datagrams per link message of the dispatcher.",
         (1, 2, 4, 8, 16, 32, 64, 128, 256),
     ),
-    # ---- processes
+    # Processes.
     Metric(
         "sipswarm_event_loop_lag_seconds",
         "histogram",

@@ -86,8 +86,6 @@ class TraceFile:
         self._wanted.set()
         self._thread.join(CLOSING)
 
-    # ---- in the thread
-
     def _run(self) -> None:
         try:
             descriptor = open_to_write(self._path, os.O_APPEND | os.O_NOFOLLOW, 0o600)

@@ -87,8 +87,6 @@ class SipTrace:
         self._left_to_tell = MOST_FAILURES if of_load else 0
         self.ladders = ladders
 
-    # ---- calls
-
     def begin(self, call_id: str) -> CallRecord | None:
         """A call begins; its record, None when none are kept."""
         if not self.ladders:
@@ -132,8 +130,6 @@ class SipTrace:
             self._left_to_tell -= 1
             ladder = record.ladder()
             tell(CallTraced(call_id, ladder.left_out, ladder.rungs))
-
-    # ---- messages
 
     def sent(self, listener: int, data: bytes, address: tuple[str, int], source: str = "") -> None:
         """A message went out.
