@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.installed ## the whole product on loopback: an answering fleet, a load fleet, a verdict
+demo: $(VENV)/.installed ## the whole product on loopback: an answering node, a load node, a verdict
 	@$(BIN)/sipswarm demo
 
 test: $(VENV)/.installed-dev ## the gate: format, lint, types, architecture, tests, coverage (with CI=true as root: peers first)
@@ -29,7 +29,7 @@ peers: ## install the programs that the interop tests talk to (Debian, root)
 interop-full: $(VENV)/.installed-dev ## the long interop tests and the recipes of the docs, which `make test` leaves out
 	@$(BIN)/python -m pytest tests/interop tests/e2e -m slow
 
-faults: $(VENV)/.installed-dev ## a live fleet with calls up under floods of hostile messages, 11 minutes
+faults: $(VENV)/.installed-dev ## a live node with calls up under floods of hostile messages, 11 minutes
 	@$(BIN)/python -m pytest tests/faults -m slow
 
 clean: ## remove what tools and runs have written; the environment in .venv stays
