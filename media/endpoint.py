@@ -1,8 +1,10 @@
 """One open stream with its sockets: reading, the source lock, connecting, RTCP in and out, silence.
 
-Joins the sans-IO `Stream`, `SourceLock` and `RtcpSession` to two UDP sockets. Once the source is locked and is also
-where we send to, the RTP socket is connected, so that the kernel drops strangers and spares us addresses
-(RELIABILITY S4). The tick and the poll set belong to the engine.
+It joins the sans-IO `Stream`, `SourceLock` and `RtcpSession` to two UDP sockets. A datagram is checked for its source
+first, then goes to the receiver, and to RTCP where the receiver finds one. Once the source is locked and is also the
+address to send to, the RTP socket is connected, so that the kernel drops strangers and no address is read any more
+(RELIABILITY S4). A read must never block, and a stranger must never reach the receiver. The tick and the poll set
+belong to the engine.
 """
 
 import contextlib

@@ -1,6 +1,8 @@
 """The RTCP side of one stream: when to report (RFC 3550 6.3), what (SR, RR, SDES, BYE), and what the peer reports.
 
-One stream has one peer, so a session has two members. It takes bytes and times; it must not use sockets or receive RTP.
+One stream has one peer, so a session has two members. A report that is due is reconsidered first (6.3.6), then written
+as SR or RR with SDES. A compound that comes is checked as a whole (A.2) before any of its packets counts. It takes
+bytes and times; it must not use sockets or receive RTP.
 """
 
 from collections.abc import Callable
@@ -175,11 +177,12 @@ class RtcpSession:
     def receive(self, data: bytes, reception: Reception | None, now: float) -> bool:
         """Take a compound from the peer; returns whether it belonged.
 
-        Raises rtp.RtpError for bytes that are no RTCP.
-
         Args:
             data: one datagram.
             reception: of the peer's source.
+
+        Raises:
+            RtpError: bytes that are no RTCP.
         """
         packets = rtcp.parse(data)
         rtcp.check_compound(packets)

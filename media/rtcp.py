@@ -1,6 +1,8 @@
 """RTCP packets (RFC 3550 6, 4585 6.1) as fields and back to the same bytes, compound rules, and the report interval.
 
-It must not depend on streams, sockets, clocks or randomness: times and random values are arguments.
+`parse` cuts a datagram into its packets and refuses the whole when one does not fit its own length; `check_compound`
+then judges their order. Packets of unknown types are passed over. It must not depend on streams, sockets, clocks or
+randomness: times and random values are arguments.
 """
 
 from struct import Struct

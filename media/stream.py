@@ -1,6 +1,8 @@
 """One RTP stream, sans-IO: its sending and its receiving half under one configuration (RFC 3264, 3550).
 
-Bytes in, bytes out, time as an argument. Sockets, source addresses, pacing and RTCP do not belong here.
+A configuration goes to both halves. A source is set on one of two layers: what lies over another one ends first, and
+then the one below goes on. An echo ties the halves together, SRTP secures both. Bytes in, bytes out, time as an
+argument. Sockets, source addresses, pacing and RTCP do not belong here.
 """
 
 from typing import NamedTuple

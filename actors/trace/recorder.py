@@ -1,7 +1,9 @@
 """What a call worker remembers of the SIP it sends and receives: the newest messages of each live call, and a file.
 
-Off in a worker without it, where each message costs one look at None. A message is kept as it is; secrets are masked
-when it is shown, reported or written.
+A message is added to the record of its Call-ID and to the file, before it is dealt with. One that belongs to no call
+yet waits for the call that it begins. Records have bounds; the oldest message goes. A message is kept as it is; secrets
+must be masked when it is shown, reported or written. Off in a worker without it, where each message costs one look at
+None.
 """
 
 import time

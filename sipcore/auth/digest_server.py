@@ -85,7 +85,8 @@ class DigestServer:
 
     Args:
         secret: signs nonces; shared by all slots.
-        realm: protection space of the challenges. tokens: source of nonces.
+        realm: protection space of the challenges.
+        tokens: source of nonces.
         slot: of this process; a nonce of another slot is stale here, so that each nonce's counts have one owner.
         algorithms: offered in this order (RFC 8760 section 2.4).
         qop: offered; "auth-int" covers bodies too; empty challenges without qop (RFC 2069), and then takes "auth"

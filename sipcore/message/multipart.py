@@ -1,6 +1,8 @@
 """Bodies of several parts: multipart/* cut at its boundary and nowhere else, and what of them is understood.
 
-RFC 2046 section 5.1, RFC 5621. At most 16 parts and two levels. What a part means does not belong here.
+RFC 2046 section 5.1, RFC 5621. A boundary counts at the start of a line only. A part has its headers read, and is cut
+again where it is multipart itself, to at most 16 parts and two levels. A body that breaks these rules raises ParseError
+and is never taken in part. What a part means does not belong here.
 """
 
 import re

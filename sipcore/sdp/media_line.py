@@ -1,7 +1,8 @@
 """One media line of a session description: the m= line and the lines below it.
 
-RFC 8866 sections 5.7 and 5.14. `media_attributes` reads the attributes at the first use of one. This file must not
-depend on sessions, offers, answers or the codecs that we have.
+RFC 8866 sections 5.7 and 5.14. A line is a value, made once from its text or its fields, and written back as it came.
+`media_attributes` reads the attributes at the first use of one. This file must not depend on sessions, offers, answers
+or the codecs that we have.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,10 @@
 """Registration: keeps an address-of-record bound to our contacts, for as long as it lives.
 
 RFC 3261 section 10.2, RFC 5626 section 4.5 (back-off), RFC 3327 (Path), RFC 3608 (Service-Route), RFC 7315
-(P-Associated-URI), RFC 5627 (GRUU, as granted). It uses no sockets, resolves no names and keeps no clock.
+(P-Associated-URI), RFC 5627 (GRUU, as granted). A table of states and inputs decides the next step: send, confirm, back
+off, remove, end. A 423 is answered with a longer time before the table has it. The binding counts from the sending of
+its REGISTER, so that it never seems to last longer than it does. It uses no sockets, resolves no names and keeps no
+clock.
 """
 
 from __future__ import annotations
@@ -199,7 +202,8 @@ class Registration:
     them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
 
     Args:
-        settings: what is registered where. tokens: source of branches and tags.
+        settings: what is registered where.
+        tokens: source of branches and tags.
         call_id: one for all its requests; made from `tokens` when empty.
     """
 

@@ -215,7 +215,8 @@ class Subscription:
     them `drain` gives what is to be sent and what has happened, and `deadline` the time for the next `handle_timer`.
 
     Args:
-        settings: what is subscribed where. tokens: source of branches and tags.
+        settings: what is subscribed where.
+        tokens: source of branches and tags.
     """
 
     __slots__ = (
