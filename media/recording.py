@@ -18,8 +18,8 @@ MOST_SEGMENTS = 8
 """Segments that wait to be played; beyond, the oldest is dropped, and its packets count as late."""
 
 HOLD = 0.3
-"""Least seconds that a packet is held before it is written: no person listens, so few packets come too late, and a peer
-may go over to packets of 200 ms (RFC 3551 4.2), the first of which comes 180 ms later than one of 20 ms would."""
+"""Least seconds that a packet is held before it is written: no person listens, so few packets come too late. A peer may
+go over to packets of 200 ms (RFC 3551 4.2); the first of them comes 180 ms later than one of 20 ms would."""
 
 
 class _Segment:

@@ -23,8 +23,8 @@ _PACK = SEQUENCE_AND_TIMESTAMP.pack_into
 _PACK_REST = Struct("!HII").pack_into  # sequence number, timestamp, SSRC
 _NO_PAYLOAD = bytes(bytearray(b"none"))  # an object that is no source's payload
 ECHO_SHARE = 40
-"""Packets that a stream may send back more at each look of the engine at it, every 0.32 s: 125 a second, above what any
-usual packet time needs and below what two sides that echo each other make of one packet even tick by tick."""
+"""Packets that a stream may send back more at each look of the engine at it, every 0.32 s. That is 125 a second: above
+the need of any usual packet time, and below what two sides that echo each other make of one packet tick by tick."""
 ECHO_BOUND = 200
 """How many it may save up, for a peer that was held up and sends all at once."""
 

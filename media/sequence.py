@@ -1,8 +1,8 @@
 """RTP sequence numbers of one source: extension to more than 16 bits, probation's neighbour rules, loss, duplicates.
 
-RFC 3550 A.1 (validity, restart of a source) and A.3 (expected and lost), made exact: every sequence number of the
-newest 512 is known as received or not, so that a duplicate is distinguished from a packet that was only late. It must
-not depend on time, timestamps or payload.
+RFC 3550 A.1 (validity, restart of a source) and A.3 (expected and lost), made exact. Each of the newest 512 sequence
+numbers is marked as received or not, so that a duplicate is distinguished from a packet that was only late. It must not
+depend on time, timestamps or payload.
 """
 
 from enum import IntEnum

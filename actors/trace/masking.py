@@ -1,8 +1,8 @@
 """Secrets in SIP messages, overwritten where they stand: what is traced or shown is as long as it was on the wire.
 
 Masked are the digest response and every other credential of Authorization and Proxy-Authorization (RFC 3261 section
-22), rspauth, the keys of SDP (RFC 4568, RFC 4567, k= and ice-pwd) and the digits of an INFO. Pure; parses nothing, so
-that a message that cannot be read is masked as well.
+22), and rspauth. The keys of SDP (RFC 4568, RFC 4567, k= and ice-pwd) and the digits of an INFO are masked too. Pure;
+parses nothing, so that a message that cannot be read is masked as well.
 """
 
 from typing import Final

@@ -61,8 +61,8 @@ class Section:
         """Check the lines.
 
         Raises:
-            ParseError: a line that is not of the form x=…, or a malformed c= line, unless it is not `strict`: then
-                lines that are none are left out, and a c= line that cannot be read counts as no address.
+            ParseError: a line that is not of the form x=…, or a malformed c= line. Unless it is `strict`, lines that
+                are none are left out instead, and a c= line that cannot be read counts as no address.
         """
         used: Used = {}
         if not strict:
