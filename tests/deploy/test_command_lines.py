@@ -95,7 +95,7 @@ def test_every_file_that_the_recipes_for_contributors_name_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     roots = "actors|sipcore|media|sipswarm|tests|docs|deploy|examples"
     named = set(re.findall(rf"`((?:{roots})/[\w./-]*|CHANGELOG\.md)`", text))
-    assert {"actors/cli/options.py", "media/codecs.py", "tests/actors/bus/test_wire.py"} <= named
+    assert {"actors/config.py", "media/codecs.py", "tests/actors/bus/test_wire.py"} <= named
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
