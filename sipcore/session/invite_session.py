@@ -179,6 +179,17 @@ class InviteSession:
 
     # Commands of the caller
 
+    def arrange_invites(self, *, ring_time: float | None = None, ack_lines: str | None = None) -> None:
+        """Change how later INVITEs are sent. None leaves a value as it is.
+
+        Arguments: `ring_time`, seconds without a final answer until a re-INVITE is cancelled, 0 = the configuration's;
+        `ack_lines`, further header lines of each ACK to a 2xx.
+        """
+        if ring_time is not None:
+            self.parts.renegotiation.ring_time = ring_time
+        if ack_lines is not None:
+            self.parts.sender.ack_lines = ack_lines
+
     def invite(
         self,
         now: float,
@@ -459,24 +470,6 @@ class InviteSession:
         if parts.made_refer is not None:
             due = min(due, parts.made_refer.due)
         return None if due == inf else due
-
-    @property
-    def ack_lines(self) -> str:
-        """Further header lines of each ACK to a 2xx."""
-        return self.parts.sender.ack_lines
-
-    @ack_lines.setter
-    def ack_lines(self, lines: str) -> None:
-        self.parts.sender.ack_lines = lines
-
-    @property
-    def ring_time(self) -> float:
-        """Seconds without a final answer until a re-INVITE is cancelled; 0 = the configuration's."""
-        return self.parts.renegotiation.ring_time
-
-    @ring_time.setter
-    def ring_time(self, seconds: float) -> None:
-        self.parts.renegotiation.ring_time = seconds
 
     @property
     def transactions(self) -> int:

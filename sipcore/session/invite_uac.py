@@ -74,17 +74,6 @@ class InviteUac(FinalHandler):
 
     # Commands
 
-    def arrange_invites(self, *, ring_time: float | None = None, ack_lines: str | None = None) -> None:
-        """How later INVITEs of ours go: None leaves what holds.
-
-        Arguments: `ring_time`, seconds without a final answer before CANCEL, 0 = as configured; `ack_lines`, further
-        header lines of the ACK to a 2xx.
-        """
-        if ring_time is not None:
-            self.ring_time = ring_time
-        if ack_lines is not None:
-            self.ack_lines = ack_lines
-
     def invite(
         self,
         now: float,

@@ -156,7 +156,7 @@ def test_an_invite_that_failed_otherwise_is_not_sent_again() -> None:
 def test_headers_of_the_ack_are_in_the_ack_alone() -> None:
     alice, bob, wire = pair()
     session = alice.call("sip:bob@192.0.2.2")
-    session.ack_lines = "X-Ack: yes\r\n"
+    session.arrange_invites(ack_lines="X-Ack: yes\r\n")
     session.invite(0.0, OFFER)
     wire.flush()
     bob.session.accept(0.0, ANSWER)
