@@ -289,15 +289,19 @@ class AnswerConfig:
         about="echo, silence, play:FILE, tone:HZ, ivr (collects four digits and sends them back) or none.",
     )
     ring_time: float = option(
-        0.0, "--ring-time", check=Seconds(), written="0s", about="Ring so long before the answer."
+        0.0, "--ring-time", check=Seconds(), written="0s", about="How long to ring before the answer."
     )
     """seconds of ringing (180) before the answer; 0 = a 180 and at once the answer"""
     status: int = option(
-        200, "--status", check=Count(200, 699), about="Final answer to every call; from 300 on it refuses."
+        200, "--status", check=Count(200, 699), about="Final status for every call; 300 and above refuses it."
     )
-    dtmf_echo: bool = option(False, "--dtmf-echo", check=Flag(), about="Send every digit back.")
+    dtmf_echo: bool = option(False, "--dtmf-echo", check=Flag(), about="Send each received digit back.")
     hangup_after: float = option(
-        0.0, "--hangup-after", check=Seconds(), written="0s", about="Hang up so long after the answer; 0 = never."
+        0.0,
+        "--hangup-after",
+        check=Seconds(),
+        written="0s",
+        about="How long to hold each call; 0 = until the caller hangs up.",
     )
     """seconds after the answer; 0 = the peer hangs up"""
     allow: tuple[str, ...] = (
@@ -318,7 +322,7 @@ class RobotConfig:
     file: str
     name: str = "robot"
     media: str = option(
-        "silence", "--media", check=Media(), about="What a call sends until the robot says something else."
+        "silence", "--media", check=Media(), about="Media of a call until the robot starts other media."
     )
     """as for `AnswerConfig`"""
     allow: tuple[str, ...] = AnswerConfig().allow
@@ -337,17 +341,17 @@ class LoadConfig:
         "fixed",
         "--arrival",
         check=OneOf(("fixed", "poisson")),
-        about="Evenly spaced, or as independent callers come.",
+        about="Constant spacing, or the arrivals of independent callers.",
     )
     profile: tuple[tuple[float, float, float], ...] = option(
         (),
         "--ramp",
         check=Kind.RAMP,
         many=True,
-        about="Instead of -r: from one rate to another, such as 10:200/60s; repeatable, then on at the last rate.",
+        about="Instead of -r: from one rate to another, such as 10:200/60s; repeatable. The last rate stays.",
     )
     """in place of a constant rate: (calls per second at the start, at the end, seconds; 0 = from here on for ever)"""
-    calls: int = option(0, "-m", "--calls", check=CALLS, optional=True, about="So many calls in all.")
+    calls: int = option(0, "-m", "--calls", check=CALLS, optional=True, about="Total number of calls to place.")
     """how many in all; 0 = as many as fit into `duration`"""
     duration: float = option(
         0.0,
@@ -355,7 +359,7 @@ class LoadConfig:
         check=Seconds(),
         written="0s",
         shown=False,
-        about="Start calls for so long; with -m, whatever ends first.",
+        about="How long to start calls; with -m, the earlier end counts.",
     )
     """seconds during which calls start; 0 = until `calls` are started"""
     max_concurrent: int = option(
@@ -364,7 +368,7 @@ class LoadConfig:
         "--max-concurrent",
         check=Count(1, 10**7),  # an octet each is shared by the call workers
         optional=True,
-        about="At most so many live calls over all shards; further ones are held back and counted.",
+        about="Maximum concurrent calls over all shards; further calls are held back and counted.",
     )
     """live calls over all shards; arrivals beyond are held back and counted; 0 = no limit"""
     hold: float = option(
@@ -374,20 +378,20 @@ class LoadConfig:
         check=Seconds(unit_needed=True),
         written="0s",
         shown=False,
-        about="Hold a call so long; with its unit: 5s, 5000ms.",
+        about="How long to hold each call, with its unit: 5s, 5000ms.",
     )
     """seconds from answer to our BYE"""
     media: str = option("none", "--media", check=Media(), about="echo, silence, play:FILE, tone:HZ or none.")
-    dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits once a call is up; ? is a random one.")
+    dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits after the answer; ? is a random digit.")
     expect_dtmf: str = option(
-        "", "--expect-dtmf", check=Digits(same="="), about="Expect these digits; = is the same that were sent."
+        "", "--expect-dtmf", check=Digits(same="="), about="Expect these digits; = means the digits that were sent."
     )
     """digits the peer must send"""
     scenario: str = option(
         "",
         "--scenario",
         check=Kind.TEXT,
-        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival, not a plain call.",
+        about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival instead of a plain call.",
     )
     """Python file and function as FILE:NAME that are run for each arrival, in place of a plain call"""
     run_time: float = option(
@@ -396,7 +400,7 @@ class LoadConfig:
         check=Seconds(),
         optional=True,
         shown="--ring-time and 60s",
-        about="Maximum duration of one run of the scenario; then it is cancelled and has failed.",
+        about="Maximum duration of one run of the scenario; a longer run is cancelled and fails.",
     )
     """seconds after which a run of the scenario is cancelled"""
     data: str = option(
@@ -415,16 +419,14 @@ class LoadConfig:
         check=Number(0.0, 1.0),
         optional=True,
         shown=str(MEDIA_SHARE),
-        about=(
-            "As --expect-media, with this share of the time from answer to end that must have media; 0.5 s may lack."
-        ),
+        about=("As --expect-media, with this share of the time from answer to end; 0.5 s may lack."),
     )
     """share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1"""
     expect_audio: bool = option(
         False,
         "--expect-audio",
         check=Flag(),
-        about="Expect that half of what is heard is louder than -50 dBm0; --expect-media sees audio that stops.",
+        about="Expect half of the received audio above -50 dBm0; --expect-media finds audio that stops.",
     )
     """what arrived must be louder than -50 dBm0 for at least half of the time"""
     expect_mos: float = option(
@@ -432,7 +434,7 @@ class LoadConfig:
         "--expect-mos",
         check=Number(1.0, 4.5),
         optional=True,
-        about="Expect this MOS-CQE of each call at least.",
+        about="Minimum MOS-CQE of each call.",
     )
     """least MOS-CQE of what arrived; 0 = any"""
     expect_code: int = option(
@@ -440,7 +442,7 @@ class LoadConfig:
         "--expect-code",
         check=Count(200, 699),
         optional=True,
-        about="Expect this final answer, such as 486.",
+        about="Expect this final status, such as 486.",
     )
     """final status that each INVITE must get; 0 = any 2xx"""
     ring_time: float = option(
@@ -448,10 +450,10 @@ class LoadConfig:
         "--ring-time",
         check=Seconds(),
         written="180s",
-        about="CANCEL what has no final answer by then; 0 = 180s.",
+        about="How long to wait for a final answer before CANCEL; 0 = 180s.",
     )
     """seconds without a final answer before CANCEL"""
-    seed: int = option(1, "--seed", check=Kind.WHOLE, about="Of poisson arrivals and random digits.")
+    seed: int = option(1, "--seed", check=Kind.WHOLE, about="Seed of poisson arrivals and random digits.")
     shard: int = option(
         0,
         "--shard",
@@ -468,10 +470,12 @@ class LoadConfig:
 class AccountConfig:
     """Who the node is for others, and by which way its requests leave; empty = nobody in particular, the direct way."""
 
-    from_: str = option("", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@our address", about="Our URI.")
+    from_: str = option(
+        "", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@our address", about="Local SIP URI (From)."
+    )
     """SIP URI of our calls"""
     proxy: str = option(
-        "", "--proxy", check=Kind.SIP_URI, about="Send every request that has no route through this SIP URI."
+        "", "--proxy", check=Kind.SIP_URI, about="Send each request without a route through this SIP URI."
     )
     registrar: str = ""
     """SIP URI of the registrar where the answering robot keeps `address` bound; empty = it registers nowhere"""
@@ -501,12 +505,12 @@ class TlsConfig:
         "--tls-ca",
         check=Kind.PEM,
         shown="the system's",
-        about="Certificates that are trusted; clients that show one are checked against it too.",
+        about="Trusted certificates, for servers and for clients that present one.",
     )
     """PEM file of the certificates that are trusted; empty = the system's"""
-    certificate: str = option("", "--tls-cert", check=Kind.PEM, about="Our certificate, with its chain.")
+    certificate: str = option("", "--tls-cert", check=Kind.PEM, about="Local certificate, with its chain.")
     """PEM file; a tls listener needs one"""
-    key: str = option("", "--tls-key", check=Kind.PEM, about="Its key, without password.")
+    key: str = option("", "--tls-key", check=Kind.PEM, about="Key of the local certificate, without password.")
     """PEM file; empty = in the certificate's file"""
     client_certificates: bool = False
     """whether who connects to us must show a certificate that `ca` trusts"""
@@ -536,7 +540,7 @@ class EndpointSettings:
         False,
         "--strict",
         check=Flag(),
-        about="Refuse what breaks the grammar of SIP or SDP, also where it does no harm.",
+        about="Refuse each violation of the grammar of SIP or SDP, also harmless ones.",
     )
     """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
     sip_trace: str = option(
@@ -558,20 +562,20 @@ class CallSettings(EndpointSettings):
         "--advertise",
         check=Kind.ADVERTISED,
         many=True,
-        about="Address that others reach us by (1:1 NAT), in Via, Contact and SDP; one per IP version.",
+        about="Public address (1:1 NAT) for Via, Contact and SDP; one per IP version.",
     )
     """addresses that peers see in place of those of the listeners, one per IP version (1:1 NAT); sockets have theirs"""
     account: AccountConfig = AccountConfig()
     """who we are"""
     codecs: tuple[str, ...] = option(
-        (), "--codec", check=Kind.CODECS, written="pcmu,pcma", about="Codecs in their order: {codecs}."
+        (), "--codec", check=Kind.CODECS, written="pcmu,pcma", about="Codecs in order of preference: {codecs}."
     )
     """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
     srtp: str = option(
         "off",
         "--srtp",
         check=Kind.ENCRYPTION,
-        about="Encrypted media: optional takes such offers too, required offers and takes nothing else.",
+        about="Encrypted media: optional accepts such offers too, required offers and accepts nothing else.",
     )
     """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
     tls: TlsConfig = TlsConfig()
@@ -603,14 +607,14 @@ class NodeSettings(CallSettings):
         "--rtp-timeout",
         check=Seconds(least=LEAST_RTP_TIMEOUT, why="the first RTP of a healthy call may take as long"),
         written="30s",
-        about="No RTP for so long, where some is due and no hold lets it lack, ends a call; from 1s, 0 = never.",
+        about="End a call after this time without RTP that is due and not on hold; from 1s, 0 = never.",
     )
     """seconds without any RTP, where some is due, before a call is hung up; 0 = off"""
     strict_source: bool = option(
         True,
         "--any-source",
         check=Flag(sets=False),
-        about="Take requests within a call from any host, not from those of its peer only.",
+        about="Accept requests within a call from any host, not only from hosts of its peer.",
     )
     """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
     hang_timeout: float = option(
@@ -620,14 +624,14 @@ class NodeSettings(CallSettings):
             least=LEAST_HANG_TIMEOUT, why="healthy processes beat twice a second, and later while they are busy"
         ),
         written="5s",
-        about="A process without a beat for so long is replaced; from 2s, 0 = never.",
+        about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",
     )
     """seconds without a beat before a process is replaced; 0 = off"""
     max_calls: int = option(
         20000,
         "--max-calls",
         check=CALLS,
-        about="Live calls per call worker; beyond, new ones get 503, and a load starts no more: exit code 98.",
+        about="Maximum live calls per call worker; further calls get 503, and a load starts none: exit code 98.",
     )
     """live calls per call worker; a further INVITE gets 503"""
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from sipswarm.media.codecs import CodecUnavailable, open_codec
+from sipswarm.media.audio.codecs import CodecUnavailable, open_codec
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import StreamStatistics
 from sipswarm.media.sources import prepare

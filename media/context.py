@@ -7,7 +7,7 @@ time do not belong here.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .listening import Listening
+from .digits.listening import Listening
 from .messages import Event
 from .totals import MediaTotals
 

@@ -17,13 +17,13 @@ from . import totals
 from .lock import Address, SourceLock
 from .messages import ConfigureStream, StreamOpened, StreamSilent
 from .presence import Presence
-from .reception import Reception
 from .refusal import Refusal, Refused
-from .reports import RtcpSession
-from .rtp import RtpError
+from .rtp.packet import RtpError
+from .rtp.reception import Reception
+from .rtp.reports import RtcpSession
+from .rtp.srtp import SrtpSession, SrtpUnavailable, check_keys
 from .sender import Sender
 from .sockets import canonical, disconnect, is_multicast, is_null
-from .srtp import SrtpSession, SrtpUnavailable, check_keys
 from .stream import Stream
 from .totals import MediaTotals
 

@@ -39,9 +39,9 @@ from .messages import (
 )
 from .pacing import Pacer
 from .ports import PortPool
-from .reception import Reception, take_ready
 from .refusal import Refusal, Refused
-from .reports import RtcpSession
+from .rtp.reception import Reception, take_ready
+from .rtp.reports import RtcpSession
 from .sinks import CallbackSink, RawFileSink, Sink, SinkError, WavSink
 from .sockets import NoDescriptor, NoPort, Quarantine, adopt, bind, bind_pair, canonical, waits
 from .sources import (

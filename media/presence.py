@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from .messages import ConfigureStream
 from .receiver import Receiver
-from .reception import Reception
+from .rtp.reception import Reception
 
 SETTLED: Final = 0.3
 """Seconds without a packet that are no missing media yet."""

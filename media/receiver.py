@@ -11,19 +11,20 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 
-from . import dtmf, totals
+from . import totals
+from .audio.g711 import LAWS
 from .context import FrameHolder, StreamContext
-from .g711 import LAWS
-from .listening import DigitListener
+from .digits import dtmf
+from .digits.listening import DigitListener
 from .messages import ConfigureStream, DtmfReceived, Event, FramesReceived, SinkFailed, StreamStarted
-from .reception import Reception
 from .refusal import Refusal, Refused
-from .rtp import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
+from .rtp.packet import HEADER, HEADER_IN_WORDS, HEADER_SIZE, PLAIN, RtpError, is_rtcp, payload_bounds
+from .rtp.reception import Reception
+from .rtp.sequence import DUPLICATE, MAX_DROPOUT, MAX_MISORDER, NEW, OUTSIDE, RESTARTED
+from .rtp.srtp import SrtpSession
 from .sender import Sender
-from .sequence import DUPLICATE, MAX_DROPOUT, MAX_MISORDER, NEW, OUTSIDE, RESTARTED
 from .sinks import CallbackSink, Sink
 from .sources import EchoSource
-from .srtp import SrtpSession
 
 _UNPACK = HEADER.unpack_from
 _UNPACK_WORDS = HEADER_IN_WORDS.unpack_from

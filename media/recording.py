@@ -9,10 +9,10 @@ from collections import deque
 
 import numpy as np
 
-from .codecs import CodecUnavailable, CodecUnknown, open_codec
-from .jitter import Player
+from .audio.codecs import CodecUnavailable, CodecUnknown, open_codec
+from .audio.jitter import Player
+from .audio.resampling import Resampler, Wave
 from .messages import ReceivedFrame
-from .resampling import Resampler, Wave
 
 MOST_SEGMENTS = 8
 """Segments that wait to be played; beyond, the oldest is dropped, and its packets count as late."""

@@ -9,12 +9,12 @@ through every change of format. Pacing, addresses and sockets do not belong here
 from collections.abc import Callable
 from struct import Struct
 
-from . import dtmf, inband
+from .audio.g711 import LAWS
 from .context import StreamContext
-from .g711 import LAWS
+from .digits import dtmf, inband
 from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
 from .refusal import Refusal, Refused
-from .rtp import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
+from .rtp.packet import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
 from .sources import CallbackSource, Format, Source
 from .totals import codec_index
 

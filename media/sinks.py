@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .audio.resampling import Wave, rounded
 from .messages import ReceivedFrame
 from .recording import Track
 from .refusal import Refusal, Refused
-from .resampling import Wave, rounded
 
 FRAMES_PER_EVENT = 32
 """Frames that a callback sink holds until they are taken; more are dropped and counted."""

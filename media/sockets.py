@@ -11,7 +11,7 @@ import socket
 from collections import deque
 
 from .ports import PortPool
-from .rtp import is_rtcp
+from .rtp.packet import is_rtcp
 
 Address = tuple[str, int]
 """Canonical IP literal and port."""

@@ -1,7 +1,7 @@
 """What a stream sends: silence, tone, file, echo, a callback in another process, or nothing.
 
 A source hands out one payload per packet interval. A file becomes frames once for all streams that play it, 40 ms of
-audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio_files` reads it. Headers,
+audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio.files` reads it. Headers,
 digits, pacing and sockets do not belong here.
 """
 
@@ -16,13 +16,13 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .audio_files import AudioFileError, audio, is_container, payload_codec
-from .codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, load_library, open_codec
-from .formats import payload_octets
-from .g711 import Samples
+from .audio.codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, load_library, open_codec
+from .audio.files import AudioFileError, audio, is_container, payload_codec
+from .audio.formats import payload_octets
+from .audio.g711 import Samples
+from .audio.resampling import Resampler, rounded
 from .messages import Frame
 from .refusal import Refusal, Refused
-from .resampling import Resampler, rounded
 
 _NO_SAMPLES: Samples = np.empty(0, np.int16)
 
@@ -35,7 +35,7 @@ CALLBACK_BOUND = 64
 AHEAD = 0.1
 """Seconds ahead of its packet at which a frame is requested at most."""
 MAX_FILE_OCTETS = 256 << 20
-"""Octets of a file at the most; see `audio_files.LONGEST` for its seconds."""
+"""Octets of a file at the most; see `audio.files.LONGEST` for its seconds."""
 RAW = "raw:"
 """Before the name of a file: its octets are the payload, whatever it is called or looks like."""
 _PAYLOAD_BLOCK = 4096
@@ -493,7 +493,7 @@ class FileFrames:
         return FileSource(partial(self.reading, path, form), repeat)
 
     def reading(self, path: str, form: Format, first: int = 0) -> Reading:
-        """A file as packets: audio by its content (`audio_files`), payload by its name or as "raw:FILE".
+        """A file as packets: audio by its content (`audio.files`), payload by its name or as "raw:FILE".
 
         Args:
             first: number of the packet to begin at; only a whole file is kept.

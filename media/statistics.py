@@ -6,7 +6,8 @@ It must not change a counter: the same figures are drawn up again later.
 
 import math
 
-from . import quality, totals
+from . import totals
+from .audio import quality
 from .endpoint import StreamEndpoint
 from .messages import StreamStatistics
 from .presence import MediaTime

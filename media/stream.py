@@ -11,10 +11,10 @@ from .context import StreamContext
 from .messages import ConfigureStream, ProvideFrames, SinkSpec, SourceSpec
 from .receiver import Receiver
 from .refusal import Refusal, Refused
+from .rtp.srtp import SrtpSession
 from .sender import Sender
 from .sinks import Sink, WavSink
 from .sources import CallbackSource, EchoSource, Source
-from .srtp import SrtpSession
 
 
 class Layer(NamedTuple):

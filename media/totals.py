@@ -8,7 +8,7 @@ or links.
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from .formats import encoding_of
+from .audio.formats import encoding_of
 
 DISCARD_REASONS = (
     "duplicate",

@@ -1,14 +1,15 @@
 """Which folder may import which: the tables, and what does not keep them.
 
 All imports count: at the top of a file, inside functions, and under `TYPE_CHECKING`. A name that is needed for a type
-only is a dependency all the same: its reader has to look there. What is against a table, or closes a ring of files, can
-be named as an exception, import by import; an exception that is gone or not needed any more is a finding too.
+only is a dependency all the same: its reader has to look there. There are no exceptions.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 
 from .architecture import Source
 
+BESIDE = "*"
+"""In a table: all files of a package that stand beside its folders."""
 GROUND = {"errors", "diagnosis"}
 """The files and folders of actors that all others may import."""
 FAULTS = {"errors", "leniency"}
@@ -67,17 +68,20 @@ LAYERS: dict[str, dict[str, set[str]]] = {
         "session": FAULTS | {"message", "auth", "transaction"},
         "usage": FAULTS | {"message", "auth", "transaction", "session"},
     },
+    "media": {
+        "rtp": set(),
+        "audio": set(),
+        "digits": {"audio"},
+        BESIDE: {"rtp", "audio", "digits"},
+    },
 }
 """Which folders (or files beside them) a folder of a package may import, from the ground up. What is not listed is
-forbidden. Within a folder files may import each other, as long as that makes no ring. A package without a table is
-flat: its files may import each other without a ring."""
+forbidden. Within a folder files may import each other, as long as that makes no ring."""
 
 MOST_ENTRIES = {"actors": 24}
 """The most files and folders that stand in the folder of a package itself."""
 MOST_FILES = 25
 """The most files of one folder."""
-MOST_FILES_OF = {"media": 36}
-"""Folders with another limit: media stays flat, because each of its files is about one thing of RTP or of audio."""
 
 
 Edge = tuple[str, str]
@@ -96,6 +100,12 @@ def edges_of(sources: list[Source]) -> dict[Edge, int]:
     return edges
 
 
+def row_of(source: Source) -> str:
+    """The row of its package's table that a file belongs to."""
+    beside = BESIDE in LAYERS.get(source.package, {}) and source.path.count("/") == 1
+    return BESIDE if beside else source.folder
+
+
 def upward_imports(sources: list[Source]) -> dict[Edge, int]:
     """The imports that the table of a package does not allow."""
     known = {source.path: source for source in sources}
@@ -103,9 +113,9 @@ def upward_imports(sources: list[Source]) -> dict[Edge, int]:
     for (path, target), line in edges_of(sources).items():
         here, there = known[path], known[target]
         table = LAYERS.get(here.package)
-        if table is None or here.package != there.package or here.folder in {there.folder, "__init__"}:
+        if table is None or here.package != there.package or here.folder == "__init__":
             continue
-        if there.folder not in table.get(here.folder, set()):
+        if row_of(there) not in table.get(row_of(here), set()) | {row_of(here)}:
             found[path, target] = line
     return found
 
@@ -113,7 +123,7 @@ def upward_imports(sources: list[Source]) -> dict[Edge, int]:
 def folders_without_a_row(sources: list[Source]) -> Iterator[str]:
     """Each folder of a package with a table has its row, and no row is about a folder that is gone."""
     for package, table in LAYERS.items():
-        folders = {source.folder for source in sources if source.package == package} - {"__init__"}
+        folders = {row_of(source) for source in sources if source.package == package and source.folder != "__init__"}
         for name in sorted(folders ^ table.keys()):
             yield f"{package}/{name}: {'not in the table' if name in folders else 'in the table only'}"
 
@@ -188,5 +198,5 @@ def crowded_folders(paths: Collection[str]) -> Iterator[str]:
         files = [name for name in entries if not name.endswith("/")]
         if len(entries) > MOST_ENTRIES.get(folder, len(entries)):
             yield f"{folder} has {len(entries)} entries, {MOST_ENTRIES[folder]} is the limit"
-        if len(files) > MOST_FILES_OF.get(folder, MOST_FILES):
-            yield f"{folder} has {len(files)} files, {MOST_FILES_OF.get(folder, MOST_FILES)} is the limit"
+        if len(files) > MOST_FILES:
+            yield f"{folder} has {len(files)} files, {MOST_FILES} is the limit"

@@ -14,8 +14,8 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Final, NamedTuple
 
 from sipswarm.media import messages as media
-from sipswarm.media.formats import payload_octets, stream_codec
-from sipswarm.media.srtp import SUITES, new_key
+from sipswarm.media.audio.formats import payload_octets, stream_codec
+from sipswarm.media.rtp.srtp import SUITES, new_key
 from sipswarm.sipcore.errors import LocalProtocolError, ParseError, RemoteProtocolError
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Crypto, Direction, event_codes

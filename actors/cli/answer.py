@@ -8,7 +8,7 @@ import click
 
 from ..config import AnswerConfig, NodeConfig, NodeSettings, RobotConfig, checked_advertise
 from .configuration import Verb
-from .options import CalleeOptions, FleetOptions, cdr_option, fleet_options, need_descriptors, options
+from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .progress import choose_progress
 from .terminal import echo
 from .values import DEFAULT_METRICS, SipUri, check_audio
@@ -21,16 +21,16 @@ from .values import DEFAULT_METRICS, SipUri, check_audio
     "--register",
     type=SipUri(),
     default="",
-    help="Keep this SIP URI, user@registrar, registered to where we listen.",
+    help="Keep this SIP URI, user@registrar, registered to the local listener.",
 )
 @options(NodeSettings, without={"from_"}, requests="each REGISTER")
 @cdr_option
-@fleet_options(metrics=DEFAULT_METRICS)
+@run_options(metrics=DEFAULT_METRICS)
 def answer(
     callee: CalleeOptions,
     config: AnswerConfig,
     settings: NodeSettings,
-    fleet: FleetOptions,
+    running: RunOptions,
     register: str,
     cdr: Path | None,
 ) -> int:
@@ -57,12 +57,12 @@ def answer(
         config = replace(config, allow=(*config.allow, *(() if callee.allow else networks)))
         account = replace(settings.account, registrar=registrar_of(register), address=register)
         settings = replace(settings, account=account)
-    return run_answer("answer", fleet, callee, settings, cdr, answer=config)
+    return run_answer("answer", running, callee, settings, cdr, answer=config)
 
 
 def run_answer(
     verb: str,
-    options: FleetOptions,
+    options: RunOptions,
     callee: CalleeOptions,
     settings: NodeSettings,
     records: Path | None,
@@ -70,7 +70,7 @@ def run_answer(
     answer: AnswerConfig | None = None,
     robot: RobotConfig | None = None,
 ) -> int:
-    """Answer until a signal; 0 = every call was closed, 1 = the fleet failed or lost records, 3 = calls were left.
+    """Answer until a signal; 0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left.
 
     records: file of records of ended calls. answer, robot: as in the node's configuration.
     """
@@ -88,32 +88,32 @@ def run_answer(
     config = NodeConfig.of(
         settings, callee.listeners, user=callee.user, answer=answer, robot=robot, tells_incoming=cdr is not None
     )
-    fleet = run.Fleet(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
+    node = run.NodeRun(config, run_dir=options.run_dir, on_call_finished=cdr.add if cdr else None, cdr=cdr)
 
     def reload() -> None:
         if robot is not None:  # the built-in robot has nothing to read again
-            fleet.reload()
+            node.reload()
         if cdr is not None:
             cdr.reopen()
 
     async def body(signals: run.Signals) -> int:
-        with run.metrics_server(options, (fleet,)) as server:
-            await fleet.start()
+        with run.metrics_server(options, (node,)) as server:
+            await node.start()
             signals.started()
-            run.say_ready(fleet.listeners, server, settings.advertise)
+            run.say_ready(node.listeners, server, settings.advertise)
             progress = choose_progress(f"sipswarm {verb}", quiet=options.quiet)
             try:
-                await run.tick_until_done(fleet, lambda: progress.show(_figures(fleet.counted, fleet.live_calls)))
+                await run.tick_until_done(node, lambda: progress.show(_figures(node.counted, node.live_calls)))
             finally:
                 progress.close()
-                await fleet.close()
-        failure = fleet.failure or (cdr.close(fleet.lost_records) if cdr is not None else "")
+                await node.close()
+        failure = node.failure or (cdr.close(node.lost_records) if cdr is not None else "")
         if failure:
             echo(f"sipswarm {verb}: {failure}", err=True)
             return 1
-        return 3 if fleet.unclosed else 0
+        return 3 if node.unclosed else 0
 
-    return run.run(body, drain=fleet.drain, within=options.drain, cancelled=0, reload=reload)
+    return run.run(body, drain=node.drain, within=options.drain, cancelled=0, reload=reload)
 
 
 def _figures(counted: Callable[..., float], live: int) -> dict[str, object]:

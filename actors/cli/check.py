@@ -94,7 +94,7 @@ def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConf
 
 
 def answering(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path | None) -> int:
-    """Show what an answering fleet would need; 2 when something is not there."""
+    """Show what an answering node would need; 2 when something is not there."""
     _check_files(settings, listeners, cdr)
     enough = True
     for each in listeners:

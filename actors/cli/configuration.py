@@ -55,7 +55,7 @@ class Verb(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_note,
-                help="Show each value in force and where it comes from, and do nothing.",
+                help="Print each value in force with its origin, and exit.",
             ),
         ]
         if self.name is not None:

@@ -1,4 +1,4 @@
-"""`sipswarm demo`: an answering fleet and a load fleet against it on loopback, judged; no arguments needed."""
+"""`sipswarm demo`: an answering node and a load node against it on loopback, judged; no arguments needed."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from ..bus.messages import Snapshot
 from ..config import CALLS, AnswerConfig, CallSettings, Listener, LoadConfig, NodeConfig, NodeSettings
 from .configuration import Verb
 from .load import default_folder
-from .options import FleetOptions, fleet_options, need_descriptors, options, out_option
+from .options import RunOptions, need_descriptors, options, out_option, run_options
 from .values import DEFAULT_METRICS, Number, type_of
 
 LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
@@ -20,7 +20,7 @@ HOLD: Final = 4.0
 
 
 @click.command(cls=Verb)
-@click.option("-m", "--calls", type=type_of(CALLS), default=1000, show_default=True, help="So many calls.")
+@click.option("-m", "--calls", type=type_of(CALLS), default=1000, show_default=True, help="Number of calls.")
 @click.option(
     "-r",
     "--rate",
@@ -31,11 +31,11 @@ HOLD: Final = 4.0
 )
 @out_option
 @options(NodeSettings, without=CallSettings.__annotations__)
-@fleet_options(metrics=DEFAULT_METRICS)
-def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, out: Path | None) -> int:
+@run_options(metrics=DEFAULT_METRICS)
+def demo(settings: NodeSettings, running: RunOptions, calls: int, rate: float, out: Path | None) -> int:
     """Show the whole product on loopback and judge it.
 
-    One fleet answers as an IVR robot: it collects four digits and sends them back as digits. Another one calls it, each
+    One node answers as an IVR robot: it collects four digits and sends them back as digits. Another one calls it, each
     call with audio both ways and four random digits, and expects the same digits back and audio from both sides.
 
     \b
@@ -60,7 +60,7 @@ def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, o
             test.report.health.observe(f"answer-{process}", incarnation, snapshot)
 
     answering_side = dataclasses.replace(settings, rtp_ports=(low, middle), sip_trace="")  # the callers trace it all
-    answering = run.Fleet(
+    answering = run.NodeRun(
         NodeConfig.of(answering_side, (LOOPBACK,), answer=AnswerConfig(media="ivr"), user="ivr"),
         prefix="answer-",
         watch=watch,
@@ -73,7 +73,7 @@ def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, o
             load = _load(f"sip:ivr@{robot.host}:{robot.port}", calls, rate)
             calling_side = dataclasses.replace(settings, rtp_ports=(middle + 2, high))
             test = LoadRun(
-                fleet,
+                running,
                 NodeConfig.of(calling_side, (LOOPBACK,), load=load, user="caller"),
                 load,
                 out=folder,
@@ -81,7 +81,7 @@ def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, o
                 beside=(answering,),
             )
             tests.append(test)
-            with run.metrics_server(fleet, (answering, test.fleet)) as server:
+            with run.metrics_server(running, (answering, test.node)) as server:
                 await test.start()
                 signals.started()
                 run.say_ready(answering.listeners, server)
@@ -93,9 +93,9 @@ def demo(settings: NodeSettings, fleet: FleetOptions, calls: int, rate: float, o
 
     def drain(within: float) -> None:
         for test in tests:
-            test.fleet.drain(within)
+            test.node.drain(within)
 
-    return run.run(body, drain=drain, within=fleet.drain, cancelled=105)
+    return run.run(body, drain=drain, within=running.drain, cancelled=105)
 
 
 def _load(target: str, calls: int, rate: float) -> LoadConfig:

@@ -18,12 +18,12 @@ from ..scripts.data import Data
 from .configuration import Verb, given, given_in_file
 from .options import (
     CallerOptions,
-    FleetOptions,
+    RunOptions,
     cdr_option,
-    fleet_options,
     need_descriptors,
     options,
     out_option,
+    run_options,
 )
 from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
 
@@ -40,17 +40,17 @@ class LoadOptions:
         None,
         "--profile",
         check=FilePath("give a file of lines such as 50/30s or 10:200/60s", exists=True, dir_okay=False),
-        about="Instead of -r: a file of steps and ramps, a line each, such as '50/30s' or '10:200/60s'.",
+        about="Instead of -r: file of steps and ramps, one per line, such as '50/30s' or '10:200/60s'.",
     )
     thresholds: tuple[Threshold, ...] = option(
         (),
         "--threshold",
         check=Condition(),
         many=True,
-        about="What must hold, such as 'answered>=0.99' or 'post_dial_delay.p95<1.5' or 'mos.p5>3.6'; repeatable.",
+        about="Condition of the verdict: 'answered>=0.99', 'post_dial_delay.p95<1.5', 'mos.p5>3.6' …; repeatable.",
     )
     fail_on_error: bool = option(
-        False, "--fail-on-error", check=Flag(), about="Failed calls fail the run even with thresholds."
+        False, "--fail-on-error", check=Flag(), about="Fail the run for any failed call, even with thresholds."
     )
 
 
@@ -62,13 +62,13 @@ class LoadOptions:
 @options(CallerOptions)
 @options(NodeSettings)
 @cdr_option
-@fleet_options(metrics=NO_METRICS)
+@run_options(metrics=NO_METRICS)
 def load(
     config: LoadConfig,
     own: LoadOptions,
     caller: CallerOptions,
     settings: NodeSettings,
-    fleet: FleetOptions,
+    running: RunOptions,
     out: Path | None,
     cdr: Path | None,
 ) -> int:
@@ -103,7 +103,7 @@ def load(
     _check_reached(config)
     if check.asked():
         return check.loading(settings, listener, hop, config, cdr)
-    return run_load(fleet, settings, listener, config, own, out or default_folder("load"), cdr)
+    return run_load(running, settings, listener, config, own, out or default_folder("load"), cdr)
 
 
 def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
@@ -219,7 +219,7 @@ def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
 
 
 def run_load(
-    options: FleetOptions,
+    options: RunOptions,
     settings: NodeSettings,
     listener: Listener,
     config: LoadConfig,
@@ -245,7 +245,7 @@ def run_load(
     )
 
     async def body(signals: run.Signals) -> int:
-        with run.metrics_server(options, (test.fleet,)) as server:
+        with run.metrics_server(options, (test.node,)) as server:
             await test.start()
             signals.started()
             run.say_ready((), server)
@@ -254,7 +254,7 @@ def run_load(
         return result.exit_code
 
     reload = cdr.reopen if cdr is not None else None
-    return run.run(body, drain=test.fleet.drain, within=options.drain, cancelled=105, reload=reload)
+    return run.run(body, drain=test.node.drain, within=options.drain, cancelled=105, reload=reload)
 
 
 def default_folder(verb: str) -> Path:

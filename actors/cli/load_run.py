@@ -1,4 +1,4 @@
-"""One load against a target: its fleet, its report, its files and what it shows; used by `load` and `demo`."""
+"""One load against a target: its node, its report, its files and what it shows; used by `load` and `demo`."""
 
 import datetime
 import platform
@@ -20,11 +20,11 @@ from ..load.report import Ending, Report, Result
 from ..load.results import Results
 from ..load.schedule import Plan, Share
 from ..load.thresholds import Threshold
-from ..supervisor.fleet_totals import ProcessFigures
+from ..supervisor.node_totals import ProcessFigures
 from . import run
 from .info import installed
 from .keys import Keyboard, Keys
-from .options import FleetOptions
+from .options import RunOptions
 from .progress import Figures, choose_progress
 
 AGAIN: Final = "sipswarm_sip_retransmissions_total"
@@ -42,13 +42,13 @@ class LoadRun:
     """A load test from its start to its verdict.
 
     config: of its node, of which `load` is the load. out: folder for the results.
-    beside: fleets whose health and failures count for this run too, such as the answering side of the demo.
+    beside: nodes whose health and failures count for this run too, such as the answering side of the demo.
     cdr: takes a record of each call.
     """
 
     def __init__(
         self,
-        options: FleetOptions,
+        options: RunOptions,
         config: NodeConfig,
         load: LoadConfig,
         *,
@@ -56,7 +56,7 @@ class LoadRun:
         thresholds: Sequence[Threshold] = (),
         fail_on_error: bool = False,
         prefix: str = "",
-        beside: Sequence[run.Fleet] = (),
+        beside: Sequence[run.NodeRun] = (),
         cdr: Cdr | None = None,
     ) -> None:
         self.options = options
@@ -66,7 +66,7 @@ class LoadRun:
         """made by `start`"""
         self._out = out
         self.failures = Failures(out, time.time() - time.monotonic())
-        self.fleet = run.Fleet(
+        self.node = run.NodeRun(
             config,
             run_dir=options.run_dir,
             prefix=prefix,
@@ -92,7 +92,7 @@ class LoadRun:
         """the answer to the last key"""
 
     async def start(self) -> None:
-        """Start the fleet; the plan begins.
+        """Start the node; the plan begins.
 
         Raises:
             ConfigurationError: a busy port, a run directory in use, a process that does not come up, or a folder for
@@ -106,17 +106,17 @@ class LoadRun:
                 self.results.write_summary(self.report.running(nothing))
             except OSError as error:
                 raise ConfigurationError(f"--out {self._out}: {error.strerror}; make room there") from error
-            await self.fleet.start()
+            await self.node.start()
         except BaseException:
             self.results.discard()
             raise
         self.results.begun()
-        self.report.timeline.begin(self.fleet.plan_start)
+        self.report.timeline.begin(self.node.plan_start)
         self._started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.report.health.begin()
 
     async def finish(self, signals: run.Signals, title: str) -> Result:
-        """Wait for the end of the plan, stop every fleet and judge."""
+        """Wait for the end of the plan, stop every node and judge."""
         progress = choose_progress(title, quiet=self.options.quiet)
         keys = Keys(
             self.load.rate, set_rate=self._command, drain=signals.end_early, stop=signals.stop_now, say=self._say
@@ -125,15 +125,15 @@ class LoadRun:
         if keyboard.open():
             self._say("? shows the keys")
         try:
-            await run.tick_until_done(self.fleet, lambda: self._tick(signals, progress.show))
+            await run.tick_until_done(self.node, lambda: self._tick(signals, progress.show))
         finally:
             keyboard.close()
             progress.close()
             seconds = self._elapsed()
-            for fleet in (self.fleet, *self._beside):
-                await fleet.close()
+            for node in (self.node, *self._beside):
+                await node.close()
         self.results.close_calls()
-        lost = self.fleet.lost_records
+        lost = self.node.lost_records
         if lost:
             self.results.incomplete(f"{lost} records of ended calls were lost; the log says why")
         if self._cdr is not None:
@@ -160,22 +160,22 @@ class LoadRun:
             self.failures.add(row, failure, self.report.timeline.begun)
 
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
-        fleets = (self.fleet, *self._beside)
-        failures = [each.failure for each in fleets if each.failure]
-        view = self.fleet.totals.view()
+        nodes = (self.node, *self._beside)
+        failures = [each.failure for each in nodes if each.failure]
+        view = self.node.totals.view()
         return Ending(
             started=self._started,
             seconds=seconds,
             planned=None if signals.ended_early else self._planned,
-            attempted=max(self.fleet.attempted, self.report.tally.rows),
-            held_back=self.fleet.held_back,
-            overloaded=self.fleet.overloaded,
-            unclosed=sum(each.unclosed for each in fleets),
+            attempted=max(self.node.attempted, self.report.tally.rows),
+            held_back=self.node.held_back,
+            overloaded=self.node.overloaded,
+            unclosed=sum(each.unclosed for each in nodes),
             interrupted=signals.interrupted,
             run_id=run.run_id(),
             failure="; ".join([*failures, self.results.error] if self.results.error else failures),
             processes=tuple(self._processes()),
-            deaths=tuple(each for fleet in fleets for each in fleet.deaths),
+            deaths=tuple(each for node in nodes for each in node.deaths),
             idle=self._idle,
             version=installed("sipswarm"),
             host=platform.node(),
@@ -185,8 +185,8 @@ class LoadRun:
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:
-        """Of every fleet; the supervisors of all of them are this one process."""
-        yield from self.fleet.totals.view().processes()
+        """Of every node; the supervisors of all of them are this one process."""
+        yield from self.node.totals.view().processes()
         for each in self._beside:
             for figures in each.totals.view().processes():
                 if not figures.name.endswith("supervisor"):
@@ -213,7 +213,7 @@ class LoadRun:
         """A person wants another rate. How many calls that will be is not looked for with poisson arrivals that end in
         time, because each of them would have to be drawn.
         """
-        at = self.fleet.set_rate(rate)
+        at = self.node.set_rate(rate)
         self._plan = self._plan.changed(rate, at)
         timed = self.load.arrival == "poisson" and self._plan.closes < inf
         self._planned = None if timed else self._plan.planned(self._share)
@@ -259,7 +259,7 @@ class LoadRun:
     def _figures(self, seconds: float) -> dict[str, object]:
         tally = self.report.tally
         planned = "" if self._planned is None else f"/{self._planned}"
-        attempted = max(self.fleet.attempted, tally.rows)
+        attempted = max(self.node.attempted, tally.rows)
         return {
             "time": f"{seconds:.0f}s",
             "calls": f"{attempted}{planned}",

@@ -167,18 +167,18 @@ class ProgressOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FleetOptions(ProgressOptions):
+class RunOptions(ProgressOptions):
     """How the processes of a node are run from here; what they are told themselves is in `NodeSettings`."""
 
     metrics: MetricsAddress = option(
-        MetricsAddress("", -1, given=True), "--metrics", check=MetricsPlace(), about="Serve /metrics here, or off."
+        MetricsAddress("", -1, given=True), "--metrics", check=MetricsPlace(), about="Address of /metrics, or off."
     )
     drain: float = option(
         30.0,
         "--drain",
         check=Seconds(),
         written="30s",
-        about="After the first SIGINT or SIGTERM live calls may go on for so long; 0 = hang up at once.",
+        about="How long live calls may go on after the first SIGINT or SIGTERM; 0 = hang up at once.",
     )
     run_dir: str = option(
         "",
@@ -189,10 +189,10 @@ class FleetOptions(ProgressOptions):
     )
 
 
-def fleet_options(*, metrics: MetricsAddress) -> Decorator:
-    """Give a verb the options of `FleetOptions`. metrics: where /metrics is served when the user says nothing."""
+def run_options(*, metrics: MetricsAddress) -> Decorator:
+    """Give a verb the options of `RunOptions`. metrics: where /metrics is served when the user says nothing."""
     shown = "off" if metrics.port < 0 else f"{metrics.host}:{metrics.port} or the next free port"
-    return options(FleetOptions, defaults={"metrics": (metrics, shown)})
+    return options(RunOptions, defaults={"metrics": (metrics, shown)})
 
 
 def need_descriptors(settings: NodeSettings, *, nodes: int = 1, listeners: int = 1) -> None:
@@ -219,16 +219,18 @@ class CallerOptions:
         "-t",
         "--transport",
         check=_TRANSPORT,
-        about="How to reach who is called, where that does not say so itself.",
+        about="Transport, where the target names none.",
     )
-    user: str = option("", "-s", "--user", check=Kind.TEXT, about="Call this user, where none is named.")
-    local_ip: str = option("", "-i", "--local-ip", check=Kind.TEXT, shown="by route", about="Our address.")
-    local_port: int = option(0, "-p", "--local-port", check=_PORT, shown="any free", about="Our SIP port.")
+    user: str = option(
+        "", "-s", "--user", check=Kind.TEXT, about="User part of the called URI, where the target names none."
+    )
+    local_ip: str = option("", "-i", "--local-ip", check=Kind.TEXT, shown="by route", about="Local address.")
+    local_port: int = option(0, "-p", "--local-port", check=_PORT, shown="any free", about="Local SIP port.")
     allow_public: bool = option(
         False,
         "--allow-public",
         check=Flag(),
-        about="Who is called may be outside of loopback, link-local and private networks.",
+        about="Allow a target outside of loopback, link-local and private networks.",
     )
 
     def listener(self, hop: Hop, advertise: tuple[str, ...]) -> Listener:
@@ -261,27 +263,29 @@ class CalleeOptions:
         check=ListenAddress(),
         many=True,
         shown=str(DEFAULT_LISTENER),
-        about="Where calls come; repeatable. Port 0 = any free one; 0.0.0.0 or [::] = all of our addresses.",
+        about="Local SIP listener; repeatable. Port 0 = any free port; 0.0.0.0 or [::] = all local addresses.",
     )
     transport: str = option(
         DEFAULT_LISTENER.transport,
         "-t",
         "--transport",
         check=_TRANSPORT,
-        about="Listen by this transport; instead of --listen.",
+        about="Transport of the listener, instead of --listen.",
     )
     local_ip: str = option(
-        "", "-i", "--local-ip", check=Kind.TEXT, about="Listen at this address; instead of --listen."
+        "", "-i", "--local-ip", check=Kind.TEXT, about="Address of the listener, instead of --listen."
     )
-    local_port: int | None = option(None, "-p", "--local-port", check=_PORT, about="Its port.  [default: 5070]")
-    user: str = option("sipswarm", "-s", "--user", check=Kind.TEXT, about="User part of our Contact.")
+    local_port: int | None = option(
+        None, "-p", "--local-port", check=_PORT, about="Port of the listener.  [default: 5070]"
+    )
+    user: str = option("sipswarm", "-s", "--user", check=Kind.TEXT, about="User part of the local Contact.")
     allow: tuple[str, ...] = option(
         (),
         "--allow",
         check=Network(),
         many=True,
         shown="loopback and private networks",
-        about="Network whose calls are taken; repeatable. The rest hears nothing.",
+        about="Network whose calls are accepted; repeatable. Others get no answer.",
     )
 
     @property
@@ -306,7 +310,7 @@ class CallOptions(ProgressOptions):
     """What happens in the call."""
 
     play: Path | None = option(
-        None, "--play", check=AudioFile(), about="Send this audio file, once; raw:FILE sends its octets as payload."
+        None, "--play", check=AudioFile(), about="Send this audio file once; raw:FILE sends its octets as payload."
     )
     record: Path | None = option(
         None,
@@ -314,9 +318,9 @@ class CallOptions(ProgressOptions):
         check=FilePath(
             "give a file that can be written", in_folder=True, dir_okay=False, readable=False, writable=True
         ),
-        about="Write what comes in to this file (.wav).",
+        about="Record the received audio to this file (.wav).",
     )
-    dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits once the call is up.")
+    dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits after the answer.")
     hold: float = option(
         0.0,
         "-d",
@@ -324,10 +328,14 @@ class CallOptions(ProgressOptions):
         check=Seconds(unit_needed=True),
         written="0s",
         shown="until --play ends or the peer or Ctrl-C hangs up",
-        about="Hang up so long after the answer; with its unit: 5s.",
+        about="How long to hold the call, with its unit: 5s.",
     )
     ring_time: float = option(
-        60.0, "--ring-time", check=Seconds(), written="60s", about="CANCEL without an answer by then; 0 = 180s."
+        60.0,
+        "--ring-time",
+        check=Seconds(),
+        written="60s",
+        about="How long to wait for a final answer before CANCEL; 0 = 180s.",
     )
 
 
@@ -335,7 +343,7 @@ cdr_option = click.option(
     "--cdr",
     type=FilePath("give a file in a folder that can be written to", dir_okay=False, readable=False),
     default=None,
-    help="Append a line of JSON for each ended call; opened anew on SIGHUP.",
+    help="Append a line of JSON for each ended call; reopened on SIGHUP.",
 )
 out_option = click.option(
     "--out",

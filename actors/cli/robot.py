@@ -10,7 +10,7 @@ from ..scripts import user_file
 from .answer import run_answer
 from .check import asked
 from .configuration import Verb
-from .options import CalleeOptions, FleetOptions, cdr_option, fleet_options, need_descriptors, options
+from .options import CalleeOptions, RunOptions, cdr_option, need_descriptors, options, run_options
 from .values import DEFAULT_METRICS, check_audio
 
 
@@ -20,14 +20,14 @@ from .values import DEFAULT_METRICS, check_audio
 @options(RobotConfig)
 @options(NodeSettings)
 @cdr_option
-@fleet_options(metrics=DEFAULT_METRICS)
+@run_options(metrics=DEFAULT_METRICS)
 def robot(
-    callee: CalleeOptions, config: RobotConfig, settings: NodeSettings, fleet: FleetOptions, cdr: Path | None
+    callee: CalleeOptions, config: RobotConfig, settings: NodeSettings, running: RunOptions, cdr: Path | None
 ) -> int:
     """Run 'async def NAME(call)' of FILE for every call that comes in, until SIGINT or SIGTERM.
 
     NAME is robot when not given. FILE is imported in every call worker; its 'setup(ua)', if there is one, runs in each
-    when the fleet is up. SIGHUP reads FILE again; a bad one keeps the old.
+    when the node is up. SIGHUP reads FILE again; a bad one keeps the old.
 
     \b
     Examples:
@@ -40,4 +40,4 @@ def robot(
     user_file.try_out(path, name)
     check_audio(config.media, settings.codecs)
     config = replace(config, file=path, name=name, allow=callee.networks)
-    return run_answer("robot", fleet, callee, settings, cdr, robot=config)
+    return run_answer("robot", running, callee, settings, cdr, robot=config)

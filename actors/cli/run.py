@@ -1,4 +1,4 @@
-"""Runs fleets from the command line: starts their supervisors, serves /metrics, obeys signals, ends in order.
+"""Runs nodes from the command line: starts their supervisors, serves /metrics, obeys signals, ends in order.
 
 The only place of the command line that knows the supervisor. What the verbs decide is in their own files.
 """
@@ -23,21 +23,21 @@ from ..load.cdr import Cdr
 from ..load.scenario import name_of
 from ..scripts import user_file
 from ..supervisor.exposition import MetricsServer
-from ..supervisor.fleet_totals import FleetTotals
+from ..supervisor.node_totals import NodeTotals
 from ..supervisor.supervisor import Supervisor
 from .info import installed
-from .options import FleetOptions
+from .options import RunOptions
 from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 
 TICK: Final = 1.0
 
 
-class Fleet:
+class NodeRun:
     """One node: its supervisor and what its processes counted.
 
-    prefix: put before the names of its processes, when there is more than one fleet.
-    on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `FleetTotals`. cdr: records of ended
+    prefix: put before the names of its processes, when there is more than one node.
+    on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `NodeTotals`. cdr: records of ended
     calls, which it counts and reminds of its disk; who judges the calls adds them.
     """
 
@@ -54,7 +54,7 @@ class Fleet:
         cdr: Cdr | None = None,
     ) -> None:
         self.prefix = prefix
-        self.totals = FleetTotals(prefix=prefix, scenarios=_scenarios(config), watch=watch)
+        self.totals = NodeTotals(prefix=prefix, scenarios=_scenarios(config), watch=watch)
         self.totals.set_gauge(
             "sipswarm_build_info", installed("sipswarm"), platform.python_version(), "python", value=1.0
         )
@@ -62,7 +62,7 @@ class Fleet:
         self._supervisor = Supervisor(
             config,
             run_dir=run_dir,
-            fleet=self.totals,
+            node_totals=self.totals,
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
             on_call_slice=on_call_slice,
@@ -108,7 +108,7 @@ class Fleet:
 
     @property
     def failure(self) -> str:
-        """Why the fleet cannot go on; empty = all is well."""
+        """Why the node cannot go on; empty = all is well."""
         return f"{self.prefix}{self._supervisor.failure}" if self._supervisor.failure else ""
 
     @property
@@ -137,7 +137,7 @@ class Fleet:
         return self.totals.view().sum(name, **labels)
 
     async def wait(self) -> None:
-        """Until the plan is done, a drain is over, or the fleet failed."""
+        """Until the plan is done, a drain is over, or the node failed."""
         await self._supervisor.wait()
 
     def drain(self, within: float) -> None:
@@ -306,17 +306,17 @@ def run(
         loop.close()
 
 
-async def tick_until_done(fleet: Fleet, tick: Callable[[], None], every: float = TICK) -> None:
-    """Call `tick` again and again until the fleet is done."""
-    done = asyncio.ensure_future(fleet.wait())
+async def tick_until_done(node: NodeRun, tick: Callable[[], None], every: float = TICK) -> None:
+    """Call `tick` again and again until the node is done."""
+    done = asyncio.ensure_future(node.wait())
     while not done.done():
         await asyncio.wait((done,), timeout=every)
-        fleet.tick()
+        node.tick()
         tick()
 
 
-def metrics_server(options: FleetOptions, fleets: Sequence[Fleet]) -> AbstractContextManager[MetricsServer | None]:
-    """Serves the fleets' figures where the user wants them; None = nowhere.
+def metrics_server(options: RunOptions, nodes: Sequence[NodeRun]) -> AbstractContextManager[MetricsServer | None]:
+    """Serves the nodes' figures where the user wants them; None = nowhere.
 
     Raises:
         ConfigurationError: the address that the user gave cannot be bound.
@@ -324,7 +324,7 @@ def metrics_server(options: FleetOptions, fleets: Sequence[Fleet]) -> AbstractCo
     address = options.metrics
     if address.port < 0:
         return nullcontext()
-    totals = [fleet.totals for fleet in fleets]
+    totals = [node.totals for node in nodes]
     return MetricsServer(address.host, address.port, totals, moves=not address.given)
 
 

@@ -1,10 +1,10 @@
 """Every metric the node shows: name, kind, labels, meaning, buckets, and which label values can exist.
 
-The table is the only place that defines them; processes count by name (`actors.counting.totals`), the fleet's side adds
-up (`actors.supervisor.fleet_totals`), the exposition reads it (`actors.supervisor.exposition`). A metric is here once
+The table is the only place that defines them; processes count by name (`actors.counting.totals`), the node's side adds
+up (`actors.supervisor.node_totals`), the exposition reads it (`actors.supervisor.exposition`). A metric is here once
 something feeds it. Pure: no I/O, and nothing of any metrics library.
 
-The label `process` (a slot's name, such as call-0) is put first by the fleet's side; a process leaves it out of what
+The label `process` (a slot's name, such as call-0) is put first by the node's side; a process leaves it out of what
 it counts, because it has no need of its own name.
 """
 
@@ -61,7 +61,7 @@ class Metric(NamedTuple):
 
     @property
     def of_process(self) -> bool:
-        """True when the fleet's side adds the process's name as the first label."""
+        """True when the node's side adds the process's name as the first label."""
         return bool(self.labels) and self.labels[0] == "process"
 
     @property

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from sipswarm.media.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
+from sipswarm.media.digits.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
 
 from ..call.actor import CallActor
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of

@@ -35,7 +35,7 @@ def convert(media_leases: MediaLeases, param: CallParameters) -> None:
     """Make leases of the socket objects in `media_lsocks` and `media_ssocks`.
 
     Raises:
-        ConfigurationError: no socket, not bound, or in a fleet of processes.
+        ConfigurationError: no socket, not bound, or in a node of processes.
     """
     for key in ("media_lsocks", "media_ssocks"):
         given = getattr(param, key)

@@ -1,7 +1,7 @@
 """What a service reports to systemd: ready, reloading, stopping, how it is, and that it still lives (sd_notify(3)).
 
 Datagrams of `NAME=value` lines to the socket that NOTIFY_SOCKET names; without one, or without a reader, nothing
-happens. It uses no fleet and no clock: when to speak is decided by the supervisor.
+happens. It uses no node and no clock: when to speak is decided by the supervisor.
 """
 
 import os

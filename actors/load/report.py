@@ -16,7 +16,7 @@ from ..bus.messages import CallFinished, Snapshot
 from ..config import LoadConfig
 from ..counting.spread import Spread
 from ..diagnosis.failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
-from ..supervisor.fleet_totals import ProcessFigures, kind_of
+from ..supervisor.node_totals import ProcessFigures, kind_of
 from .description import description_of
 from .health import Health, HealthFigures
 from .histogram import Histogram

@@ -1,6 +1,6 @@
 """`/metrics` and `/healthz` over HTTP, on threads of their own. The only importer of prometheus_client.
 
-A scrape takes the fleets' immutable views and does all its work in the server's threads, so that neither a slow client
+A scrape takes the nodes' immutable views and does all its work in the server's threads, so that neither a slow client
 nor an exception here delays the supervisor. The text is kept for a second, however many ask; connections are bounded.
 """
 
@@ -25,10 +25,10 @@ from ..config import format_host
 from ..counting.table import METRICS, Metric
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
-from .fleet_totals import FleetTotals, merged_rows
 from .health import health_of
+from .node_totals import NodeTotals, merged_rows
 
-__all__ = ["FleetCollector", "FleetTotals", "MetricsServer"]
+__all__ = ["MetricsServer", "NodeCollector", "NodeTotals"]
 
 DEFAULT_PORT: Final = 9464
 PORTS_TRIED: Final = 100
@@ -46,23 +46,23 @@ CLIENT_TIMEOUT: Final = 10.0
 _log = logging.getLogger(__name__)
 
 
-class FleetCollector(Collector):
-    """The figures of some fleets in the form that prometheus_client writes."""
+class NodeCollector(Collector):
+    """The figures of some nodes in the form that prometheus_client writes."""
 
     def __init__(
         self,
-        fleets: Sequence[FleetTotals],
+        nodes: Sequence[NodeTotals],
         *,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._fleets = tuple(fleets)
+        self._nodes = tuple(nodes)
         self._clock = clock
         self._unix_clock = unix_clock
 
     def collect(self) -> Iterator[Family]:
         """Every metric of the table, with a series for whatever exists."""
-        rows = merged_rows([fleet.view() for fleet in self._fleets], self._clock(), self._unix_clock())
+        rows = merged_rows([node.view() for node in self._nodes], self._clock(), self._unix_clock())
         by_name: dict[str, list[tuple[tuple[str, ...], tuple[float, ...]]]] = {}
         for (name, labels), values in rows.items():
             by_name.setdefault(name, []).append((labels, values))
@@ -107,7 +107,7 @@ class MetricsServer:
         self,
         host: str,
         port: int,
-        fleets: Sequence[FleetTotals],
+        nodes: Sequence[NodeTotals],
         *,
         moves: bool = False,
         kept: float = KEPT,
@@ -115,8 +115,8 @@ class MetricsServer:
         client_timeout: float = CLIENT_TIMEOUT,
     ) -> None:
         self._server = _bind(host, port, PORTS_TRIED if moves and port else 1)
-        self._server.fleets = tuple(fleets)
-        self._server.collector = FleetCollector(fleets)
+        self._server.nodes = tuple(nodes)
+        self._server.collector = NodeCollector(nodes)
         self._server.kept = kept
         self._server.slots = threading.BoundedSemaphore(max_connections)
         self._server.client_timeout = client_timeout
@@ -154,8 +154,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 32
-    fleets: tuple[FleetTotals, ...]
-    collector: FleetCollector
+    nodes: tuple[NodeTotals, ...]
+    collector: NodeCollector
     kept: float
     slots: threading.BoundedSemaphore
     client_timeout: float
@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
             body, content_type = self.server.text(self.headers.get("Accept", ""))
             self._answer(200, body, content_type)
         elif path == "/healthz":
-            status, health = health_of(self.server.fleets)
+            status, health = health_of(self.server.nodes)
             self._answer(status, json.dumps(health).encode() + b"\n", "application/json")
         else:
             self._answer(404, b"here are /metrics and /healthz\n")

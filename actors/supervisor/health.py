@@ -1,4 +1,4 @@
-"""How some fleets are, in one word, a status of HTTP and a few lines for whoever asks: the answer of `/healthz`.
+"""How some nodes are, in one word, a status of HTTP and a few lines for whoever asks: the answer of `/healthz`.
 
 healthy: every process beats. degraded: one does not, because it is being replaced or hangs; calls of the others go on.
 starting and draining: no new calls are taken. Only healthy is 200, so that a probe needs no JSON. Pure.
@@ -7,23 +7,23 @@ starting and draining: no new calls are taken. Only healthy is 200, so that a pr
 from collections.abc import Sequence
 from typing import Any
 
-from .fleet_totals import FleetTotals
+from .node_totals import NodeTotals
 
 OK = 200
 UNAVAILABLE = 503
 STATES = ("draining", "starting", "degraded", "healthy")
-"""the first one that applies to any fleet"""
+"""the first one that applies to any node"""
 
 
-def health_of(fleets: Sequence[FleetTotals]) -> tuple[int, dict[str, Any]]:
+def health_of(nodes: Sequence[NodeTotals]) -> tuple[int, dict[str, Any]]:
     """Status code and body: status, live_calls, and each process with up or down."""
     up: dict[str, bool] = {}
     states = set()
     live = 0
-    for fleet in fleets:
-        view = fleet.view()
-        beats = view.up(fleet.clock())
-        states.add(fleet.state if fleet.state != "running" else "healthy" if all(beats.values()) else "degraded")
+    for node in nodes:
+        view = node.view()
+        beats = view.up(node.clock())
+        states.add(node.state if node.state != "running" else "healthy" if all(beats.values()) else "degraded")
         up.update(beats)
         live += view.live()
     status = next((each for each in STATES if each in states), "starting")

@@ -65,8 +65,8 @@ ROLES = ("media", "dispatcher", "call")
 _logger = logging.getLogger(__name__)
 
 
-class Fleet(Protocol):
-    """Where snapshots go: `fleet_totals.FleetTotals`."""
+class Snapshots(Protocol):
+    """Where snapshots go: `node_totals.NodeTotals`."""
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
 
@@ -78,7 +78,7 @@ class Supervisor:
 
     config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
     run_dir: path of the run directory, empty = a fresh one.
-    fleet: takes the snapshots.
+    node_totals: takes the snapshots.
     on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
     on_state: told starting, running and draining. notifier: whom to tell that we are ready, reload, stop, and live.
     """
@@ -88,7 +88,7 @@ class Supervisor:
         config: NodeConfig,
         *,
         run_dir: str = "",
-        fleet: Fleet,
+        node_totals: Snapshots,
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         on_call_slice: Callable[[CallSlice], None] | None = None,
@@ -98,7 +98,7 @@ class Supervisor:
         self.config = config
         """with the listeners that are bound, once `start` has come so far"""
         self._run_dir_path = run_dir
-        self._fleet = fleet
+        self._node_totals = node_totals
         self._on_call_finished = on_call_finished
         self._on_call_traced = on_call_traced
         self._on_call_slice = on_call_slice
@@ -283,7 +283,7 @@ class Supervisor:
         status = child.reap()
         self._report.reloaded(child, "")
         self._link.forget(child.role, child.slot, child.incarnation)
-        self._fleet.ended(child.name, child.incarnation)
+        self._node_totals.ended(child.name, child.incarnation)
         return status
 
     def _on_exit(self, child: ChildProcess) -> None:
@@ -354,7 +354,7 @@ class Supervisor:
         self._tell(now)
         self._snapshot_number += 1
         snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
-        self._fleet.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
+        self._node_totals.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
 
     def _troubled(self, now: float) -> list[str]:
         """Names of the processes that are not there, not linked, or do not beat."""
@@ -393,7 +393,7 @@ class Supervisor:
                 child.beat(record.live_calls)
                 if child.pid is not None:
                     record = _with_usage(child.pid, record)
-                self._fleet.update(child.name, channel.incarnation, record)
+                self._node_totals.update(child.name, channel.incarnation, record)
             elif kind is Ready:
                 self._on_ready(child)
             elif kind is Reloaded:

@@ -32,7 +32,7 @@ def main() -> None:
     run("bench_sip_hop", "--seconds", "2" if options.quick else "5")
     run("bench_signalling", "--calls", "5000" if options.quick else "15000")
     only = ("--only", "net_sip,workers,memory") if options.quick else ()
-    run("bench_fleet", *only, "--json", str(OUT / "fleet.json"))
+    run("bench_node", *only, "--json", str(OUT / "node.json"))
     run("bench_idle", "--seconds", "10" if options.quick else "30")
     run("bench_inband")
     run("bench_media", "--seconds", "4" if options.quick else "10", "--json", str(OUT / "media.json"))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sipswarm.actors.config import Listener, NodeConfig, RobotConfig
 from sipswarm.actors.host.event_loop import new_event_loop
-from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, process_cpu
 from tests.interop.kamailio import Registrar
@@ -59,8 +59,8 @@ async def measure(folder: Path, registrar: Registrar, options: argparse.Namespac
     config = NodeConfig(
         "", (Listener("udp", HOST, 0),), 0, call_workers=options.call_workers, robot=RobotConfig(str(file))
     )
-    totals = FleetTotals()
-    supervisor = Supervisor(config, fleet=totals)
+    totals = NodeTotals()
+    supervisor = Supervisor(config, node_totals=totals)
     begun = time.monotonic()
     await supervisor.start()
     started = time.monotonic()

@@ -15,9 +15,9 @@ import time
 
 import numpy as np
 
+from sipswarm.media.audio.g711 import PCMU
+from sipswarm.media.digits.inband import KEYPAD, Detector, ToneGenerator
 from sipswarm.media.engine import MediaEngine
-from sipswarm.media.g711 import PCMU
-from sipswarm.media.inband import KEYPAD, Detector, ToneGenerator
 from sipswarm.media.messages import ConfigureStream, OpenStream, StreamOpened
 
 HOME = "127.0.0.1"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
 from sipswarm.actors.host.event_loop import new_event_loop
-from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 
 HOST = "127.0.0.1"
@@ -92,7 +92,7 @@ async def our_uac(rate: int, calls: int, workers: int) -> dict[str, float]:
     await asyncio.sleep(0.3)
     load = LoadConfig(f"sip:service@{HOST}:{port}", rate=float(rate), calls=calls, media="none")
     config = NodeConfig("", (Listener("udp", HOST, 0),), 0, call_workers=workers, media_workers=0, load=load)
-    supervisor = Supervisor(config, fleet=FleetTotals())
+    supervisor = Supervisor(config, node_totals=NodeTotals())
     await supervisor.start()
     before = await node_cpu(supervisor)
     began = time.monotonic()
@@ -108,7 +108,7 @@ async def our_uas(rate: int, calls: int, workers: int) -> dict[str, float]:
     """CPU per call of our node called by a SIPp UAC."""
     answer = AnswerConfig(media="none")
     config = NodeConfig("", (Listener("udp", HOST, 0),), 0, call_workers=workers, media_workers=0, answer=answer)
-    supervisor = Supervisor(config, fleet=FleetTotals())
+    supervisor = Supervisor(config, node_totals=NodeTotals())
     await supervisor.start()
     target = f"{HOST}:{supervisor.listeners[0].port}"
     before = await node_cpu(supervisor)

@@ -95,7 +95,7 @@ def test_every_file_that_the_recipes_for_contributors_name_exists() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
     roots = "actors|sipcore|media|sipswarm|tests|docs|deploy|examples"
     named = set(re.findall(rf"`((?:{roots})/[\w./-]*|CHANGELOG\.md)`", text))
-    assert {"actors/config.py", "media/codecs.py", "tests/actors/bus/test_wire.py"} <= named
+    assert {"actors/config.py", "media/audio/codecs.py", "tests/actors/bus/test_wire.py"} <= named
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
@@ -112,7 +112,7 @@ def test_as_many_shards_as_the_job_has_pods() -> None:
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "systemd/sipswarm@.service", "kubernetes/job.yaml"])
-def test_a_fleet_gets_longer_to_end_than_it_drains(name: str) -> None:
+def test_a_node_gets_longer_to_end_than_it_drains(name: str) -> None:
     text = (DEPLOY / name).read_text()
     grace = re.search(r"(?:stop_grace_period: |TimeoutStopSec=|terminationGracePeriodSeconds: )(\d+)", text)
     drain = next(each for each in answer.params if each.name == "drain").get_default(click.Context(answer))

@@ -1,4 +1,4 @@
-"""Debian's Prometheus on a running answering and load fleet: what rules and dashboard ask has an answer.
+"""Debian's Prometheus on a running answering and load node: what rules and dashboard ask has an answer.
 
 Everything listens on 127.0.0.1 and is ended by its pid.
 """
@@ -20,7 +20,7 @@ from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.parser import parse
 
 from ..e2e.agents import reply
-from ..interop.fleet import Answer, Fleet
+from ..interop.node import Answer, NodeRun
 from ..interop.peers import Peer, require
 from ..interop.processes import LOOPBACK, Program, free_port, wait_until
 from .queries import DEPLOY, RULES, Query, filled_in, panels, rules, selectors, variables
@@ -106,9 +106,9 @@ class Registrar(threading.Thread):
 
 
 class Prometheus:
-    """A Prometheus of the test that scrapes two fleets every second, with the rules of deploy/ as often."""
+    """A Prometheus of the test that scrapes two nodes every second, with the rules of deploy/ as often."""
 
-    def __init__(self, folder: Path, answer: Fleet, load: Fleet) -> None:
+    def __init__(self, folder: Path, answer: NodeRun, load: NodeRun) -> None:
         program = require(PROMETHEUS)
         self._folder = folder
         self._url = f"http://{LOOPBACK}:{free_port()}"
@@ -160,7 +160,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Scrapes a registered answering fleet and a load on it over TCP, for as long as the load lasts."""
+    """Scrapes a registered answering node and a load on it over TCP, for as long as the load lasts."""
     folder = tmp_path_factory.mktemp("prometheus")
     require(PROMETHEUS)
     with ExitStack() as stack:
@@ -173,7 +173,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         test = ["-r", "4", "--duration", "60s", "-d", "0s", "--media", "silence", "--expect-media"]
         digits = ["--dtmf", "????", "--expect-dtmf", "="]
         workers = ["--call-workers", "1", "--media-workers", "1", "--drain", "0s", "--out", str(folder / "results")]
-        load = Fleet(folder, "load", [f"sip:ivr@{by_tcp};transport=tcp", *test, *digits, *workers])
+        load = NodeRun(folder, "load", [f"sip:ivr@{by_tcp};transport=tcp", *test, *digits, *workers])
         stack.enter_context(load.program)
         running = Prometheus(folder, answer, load)
         stack.enter_context(running.program)

@@ -452,7 +452,7 @@ def setup(ua):
 """
 
 
-def test_every_call_worker_of_a_fleet_challenges_the_calls_of_its_own(tmp_path: Path) -> None:
+def test_every_call_worker_of_a_node_challenges_the_calls_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "robot.py").write_text(ROBOT)
     workers = ["--metrics", "0", "--call-workers", "2", "--media-workers", "1"]
     running = Running("robot", str(tmp_path / "robot.py"), "--listen", "udp:127.0.0.1:0", *workers)

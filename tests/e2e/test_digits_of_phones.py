@@ -9,8 +9,8 @@ import pytest
 from sipswarm.actors.bus.messages import CallFinished
 from sipswarm.actors.errors import CallEnded, CallError
 from sipswarm.actors.handle.call import Call
-from sipswarm.media.g711 import PCMU
-from sipswarm.media.inband import ToneGenerator
+from sipswarm.media.audio.g711 import PCMU
+from sipswarm.media.digits.inband import ToneGenerator
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import address_of, agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media.resampling import resampled
+from sipswarm.media.audio.resampling import resampled
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone, arrived
 from tests.e2e.waiting import until

@@ -21,7 +21,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.robot_runs import Robot
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.agents import address_of
-from tests.e2e.test_processes import Fleet, node, target
+from tests.e2e.test_processes import Totals, node, target
 from tests.e2e.waiting import until
 
 AT_ONCE = 50
@@ -242,10 +242,10 @@ def test_500_calls_through_processes_give_their_descriptors_ports_and_streams_ba
 
 def given_back(supervisor: Supervisor, before: dict[str, int]) -> bool:
     """No process has more descriptors than before; no port is bound, no call and no stream is live."""
-    fleet = supervisor._fleet
-    assert isinstance(fleet, Fleet)
+    totals = supervisor._node_totals
+    assert isinstance(totals, Totals)
     gauges = {"sipswarm_rtp_ports_in_use", "sipswarm_rtp_streams_active", "sipswarm_calls_active"}
-    live = sum(sum(row[2]) for snapshot in fleet.snapshots.values() for row in snapshot.series if row[0] in gauges)
+    live = sum(sum(row[2]) for snapshot in totals.snapshots.values() for row in snapshot.series if row[0] in gauges)
     return live == 0 and all(descriptors(pid) <= before[name] for name, pid, _ in supervisor.processes)
 
 

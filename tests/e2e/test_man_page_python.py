@@ -207,7 +207,7 @@ def test_an_option_that_is_not_known_is_refused_and_a_parameter_is_kept() -> Non
     assert (param.get("colour"), param.get("asymetric_rtp"), param.get("size")) == ("red", True, None)
 
 
-FLEET = """
+NODE = """
 import socket
 from sipswarm import ConfigurationError
 
@@ -227,8 +227,8 @@ async def sockets(ua, row):
 """
 
 
-def test_in_a_fleet_a_socket_is_refused_with_the_way_out_and_leases_work(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text(FLEET)
+def test_in_a_node_a_socket_is_refused_with_the_way_out_and_leases_work(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(NODE)
 
     async def main() -> None:
         async with agent("sip:bob@127.0.0.1") as bob:

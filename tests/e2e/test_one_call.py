@@ -121,7 +121,7 @@ def test_check_shows_a_ramp_and_what_is_not_enough(capsys: pytest.CaptureFixture
     assert "51 available; NOT ENOUGH: widen --rtp-ports" in shown
 
 
-def test_check_reads_an_answering_fleet_and_a_robot_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_reads_an_answering_node_and_a_robot_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "answer", "--listen", "udp:127.0.0.1:0"]) == 0
     assert "listen on: udp:127.0.0.1:0\nRTP ports: 6384 media lines" in capsys.readouterr().out
     file = tmp_path / "robot.py"

@@ -1,7 +1,7 @@
 """sipswarm owns the name `sipswarm` and no other: it runs beside a user's own modules, whatever they are called.
 
 The folders of a user hold `random.py`, `actors.py`, `sipcore.py` and `media/__init__.py`; each says at once that it was
-imported, and ends the process. A fleet is started there from the checkout and from a built wheel.
+imported, and ends the process. A node is started there from the checkout and from a built wheel.
 """
 
 import os
@@ -117,7 +117,7 @@ def test_an_sdist_builds_the_same_wheel(built: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["checkout", "wheel"])
-def test_a_fleet_runs_in_a_folder_with_modules_of_those_names(way: str, built: Path, tmp_path: Path) -> None:
+def test_a_node_runs_in_a_folder_with_modules_of_those_names(way: str, built: Path, tmp_path: Path) -> None:
     site = None
     if way == "wheel":
         (wheel,) = (built / "wheel").glob("*.whl")

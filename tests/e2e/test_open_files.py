@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.counting_uas import CountingUas
-from tests.interop.fleet import ROOT, Answer
+from tests.interop.node import ROOT, Answer
 
 WORKERS = ["--call-workers", "1", "--media-workers", "1"]
 TARGET = "127.0.0.1:9"

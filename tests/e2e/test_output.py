@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.fleet import ROOT, Answer
+from tests.interop.node import ROOT, Answer
 
 TARGET = "sip:a@127.0.0.1:9"
 COMMANDS = [

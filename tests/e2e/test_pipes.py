@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.counting_uas import CountingUas
-from tests.interop.fleet import ROOT
+from tests.interop.node import ROOT
 
 LOAD = ["load", "127.0.0.1:9", "-m", "1", "--quiet", "--call-workers", "1", "--media-workers", "1"]
 ANSWER = ["answer", "--listen", "udp:127.0.0.1:0", "--metrics", "off"]

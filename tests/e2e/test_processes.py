@@ -24,7 +24,7 @@ ANY = Listener("udp", "127.0.0.1", 0)
 CONFIG = NodeConfig("", (ANY,), 0, call_workers=2, answer=AnswerConfig(), rtp_ports=(33000, 33998))
 
 
-class Fleet:
+class Totals:
     """Keeps the newest snapshot of each process, and who ended."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def is_alive(pid: int) -> bool:
 @asynccontextmanager
 async def node(folder: Path, config: NodeConfig = CONFIG) -> AsyncIterator[Supervisor]:
     """A running node, and the proof that nothing of it is left afterwards."""
-    supervisor = Supervisor(config, run_dir=str(folder), fleet=Fleet())
+    supervisor = Supervisor(config, run_dir=str(folder), node_totals=Totals())
     await supervisor.start()
     pids = [pid for _, pid, _ in supervisor.processes]
     try:
@@ -110,10 +110,12 @@ def test_calls_are_answered_by_both_slots_and_counted(tmp_path: Path) -> None:
             await asyncio.gather(*(call.bye() for call in calls))
             assert all(call.statistics and call.statistics.packets_received > 0 for call in calls)
             await until(lambda: supervisor.live_calls == 0)
-            fleet = supervisor._fleet
-            assert isinstance(fleet, Fleet)
+            totals = supervisor._node_totals
+            assert isinstance(totals, Totals)
             answered = {
-                name: sum(row[2][0] for row in fleet.snapshots[name].series if row[0] == "sipswarm_call_attempts_total")
+                name: sum(
+                    row[2][0] for row in totals.snapshots[name].series if row[0] == "sipswarm_call_attempts_total"
+                )
                 for name in ("call-0", "call-1")
             }
             assert sum(answered.values()) == 20
@@ -163,7 +165,7 @@ def test_a_process_that_stands_still_is_replaced_once(tmp_path: Path, name: str)
 def test_a_second_node_on_the_same_run_directory_is_refused(tmp_path: Path) -> None:
     async def main() -> None:
         async with node(tmp_path / "run") as supervisor, agent() as ua:
-            second = Supervisor(CONFIG, run_dir=str(tmp_path / "run"), fleet=Fleet())
+            second = Supervisor(CONFIG, run_dir=str(tmp_path / "run"), node_totals=Totals())
             with pytest.raises(ConfigurationError, match=f"pid {os.getpid()}"):
                 await second.start()
             await can_call(ua, supervisor, calls=2)
@@ -176,7 +178,7 @@ def test_a_busy_port_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as busy:
             busy.bind(("127.0.0.1", 0))
             listener = Listener("udp", "127.0.0.1", busy.getsockname()[1])
-            supervisor = Supervisor(NodeConfig("", (listener,), 0), run_dir=str(tmp_path / "run"), fleet=Fleet())
+            supervisor = Supervisor(NodeConfig("", (listener,), 0), run_dir=str(tmp_path / "run"), node_totals=Totals())
             with pytest.raises(ConfigurationError, match="is busy"):
                 await supervisor.start()
             assert [each.name for each in (tmp_path / "run").iterdir()] == ["lock"]
@@ -189,13 +191,13 @@ OTHER_PROCESS = """
     from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
     from sipswarm.actors.supervisor.supervisor import Supervisor
 
-    class Fleet:
+    class Totals:
         def update(self, process, incarnation, snapshot): pass
         def ended(self, process, incarnation): pass
 
     async def main():
         config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=2, answer=AnswerConfig())
-        supervisor = Supervisor(config, run_dir=sys.argv[1], fleet=Fleet())
+        supervisor = Supervisor(config, run_dir=sys.argv[1], node_totals=Totals())
         await supervisor.start()
         print(*(pid for _, pid, _ in supervisor.processes), flush=True)
         await asyncio.sleep(600)

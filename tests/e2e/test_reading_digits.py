@@ -9,7 +9,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call.notices import Digit
 from sipswarm.actors.errors import CallEnded, CallError, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.media.dtmf import QUEUE_BOUND
+from sipswarm.media.digits.dtmf import QUEUE_BOUND
 from tests.e2e.agents import SDP, address_of, note, run
 from tests.e2e.waiting import until
 

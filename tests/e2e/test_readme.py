@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.interop.fleet import Answer
+from tests.interop.node import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
 

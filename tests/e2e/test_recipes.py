@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.fleet import Answer, LoadResult, Side, command
+from tests.interop.node import Answer, LoadResult, Side, command
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "load-testing.md").read_text()

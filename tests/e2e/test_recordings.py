@@ -8,7 +8,7 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
 from tests.e2e.agents import address_of, run
-from tests.media.test_audio_files import FILES
+from tests.media.audio.test_files import FILES
 from tests.media.tones import channels, fit
 
 

@@ -120,7 +120,7 @@ def test_neither_a_closed_port_nor_a_message_too_long_is_waited_for(transport: s
     asyncio.run(main())
 
 
-def test_a_fleet_is_told_of_refused_ports_too(tmp_path: Path) -> None:
+def test_a_node_is_told_of_refused_ports_too(tmp_path: Path) -> None:
     port = refused_port("127.0.0.1")
     load = ("-r", "20", "-m", "20", "--call-workers", "2", "--media-workers", "1", "--out", str(tmp_path / "out"))
     running = Running("load", f"sip:nobody@127.0.0.1:{port}", *load)

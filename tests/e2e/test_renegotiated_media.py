@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sipswarm.media.codecs import open_codec
+from sipswarm.media.audio.codecs import open_codec
 from sipswarm.media.sockets import bind
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, reply

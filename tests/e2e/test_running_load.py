@@ -16,7 +16,7 @@ import pytest
 from sipswarm.actors.bus.messages import CallFinished, CallSlice
 from sipswarm.actors.cli import run
 from sipswarm.actors.cli.load_run import LoadRun
-from sipswarm.actors.cli.options import FleetOptions
+from sipswarm.actors.cli.options import RunOptions
 from sipswarm.actors.cli.values import NO_METRICS
 from sipswarm.actors.config import Listener, LoadConfig, NodeConfig, NodeSettings
 from sipswarm.actors.counting.slices import PER_SECOND, slice_of, start_of_slice
@@ -29,7 +29,7 @@ from tests.actors.rows import ROW
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, was
 
 DAY = 86_400
-OPTIONS = FleetOptions(metrics=NO_METRICS, drain=5.0, quiet=True)
+OPTIONS = RunOptions(metrics=NO_METRICS, drain=5.0, quiet=True)
 SETTINGS = NodeSettings(rtp_ports=(30_000, 34_000), max_calls=1000)
 
 
@@ -169,7 +169,7 @@ def of_a_minute(address: str, out: Path, history: int) -> tuple[Result, float]:
         return result.exit_code
 
     results: list[Result] = []
-    run.run(body, drain=test.fleet.drain, within=5.0, cancelled=105)
+    run.run(body, drain=test.node.drain, within=5.0, cancelled=105)
     return results[0], figures[0]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.interop.fleet import Answer, load
+from tests.interop.node import Answer, load
 
 SCENARIO = """
 import asyncio

@@ -1,4 +1,4 @@
-"""A fleet as a service: what the service manager hears and what /healthz says while processes die and files change."""
+"""A node as a service: what the service manager hears and what /healthz says while processes die and files change."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def until_heard(manager: Manager, heard: list[str], wanted: str) -> None:
 
 
 def child_called(name: str, pid: int) -> int:
-    """The child of this fleet that `ps` shows under this name."""
+    """The child of this node that `ps` shows under this name."""
     return next(
         child
         for child in descendants(pid)

@@ -12,7 +12,7 @@ import pytest
 from sipswarm.actors.cli import main
 from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
 from sipswarm.actors.load.schedule import Plan
-from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.counting_uas import CountingUas
 
@@ -244,7 +244,7 @@ def test_a_rate_that_is_changed_on_the_way_starts_what_the_changed_plan_has(arri
     async def main(target: str) -> tuple[tuple[int, int, int], int | None]:
         plan = LoadConfig(target, rate=2.0, arrival=arrival, duration=2.0)
         config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=3, load=plan)
-        supervisor = Supervisor(config, fleet=FleetTotals())
+        supervisor = Supervisor(config, node_totals=NodeTotals())
         await supervisor.start()
         changed = Plan.of(plan)
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from .flood import Flood
-from .live_fleet import LiveFleet, live_fleet
+from .live_node import LiveNode, live_node
 
 SEED = int(os.environ.get("SIPSWARM_FLOOD_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 MESSAGES = int(os.environ.get("SIPSWARM_FLOOD_MESSAGES", "60000"))
@@ -53,33 +53,33 @@ def test_sixty_thousand_hostile_messages_twice_disturb_no_call_and_leave_memory_
             sys.stdout.flush()
 
     async def one(
-        fleet: LiveFleet, flood: Flood, name: str, seed: int, messages: int = MESSAGES, rate: float = RATE
+        node: LiveNode, flood: Flood, name: str, seed: int, messages: int = MESSAGES, rate: float = RATE
     ) -> list[str]:
         show(f"{name}, seed {seed}, begins")
-        before = fleet.times
-        wrong = await fleet.round(flood, seed=seed, messages=messages, rate=rate, calls=CANARIES, progress=show)
-        used = {name: round(now - before[name]) for name, now in fleet.times.items()}
+        before = node.times
+        wrong = await node.round(flood, seed=seed, messages=messages, rate=rate, calls=CANARIES, progress=show)
+        used = {name: round(now - before[name]) for name, now in node.times.items()}
         show(*flood.figures, f"seconds of processor time {used}, load average {os.getloadavg()}")
         show(f"canaries {CANARIES - len(wrong)} of {CANARIES} {wrong[:5]}")
-        await fleet.quiesce()
-        sizes.append(fleet.sizes)
-        show(f"KiB {sizes[-1]}, {len(fleet.tracebacks())} tracebacks", *(fleet.samples(each) for each in WATCHED))
+        await node.quiesce()
+        sizes.append(node.sizes)
+        show(f"KiB {sizes[-1]}, {len(node.tracebacks())} tracebacks", *(node.samples(each) for each in WATCHED))
         return wrong
 
     async def scenario() -> None:
-        with live_fleet(tmp_path) as fleet:
-            descriptors = fleet.descriptors
+        with live_node(tmp_path) as node:
+            descriptors = node.descriptors
             wrong: list[str] = []
-            async with Flood((fleet.port, fleet.tcp), shared_data, SEED) as flood:
-                wrong += await one(fleet, flood, "warm-up", SEED + 1, round(MESSAGES * WARM_UP), RATE * WARM_UP_RATE)
-                wrong += await one(fleet, flood, "first flood", SEED)
-                wrong += await one(fleet, flood, "the same again", SEED)
-                assert fleet.ports == [], "ports are left open"
-                show(f"descriptors before {descriptors}, after {fleet.descriptors}")
-                assert fleet.descriptors == descriptors
-                wrong += await fleet.round(flood, seed=SEED, messages=0, rate=RATE, calls=10, progress=show)
-            assert fleet.processes == fleet.pids, "no process was replaced"
-            assert fleet.tracebacks() == []
+            async with Flood((node.port, node.tcp), shared_data, SEED) as flood:
+                wrong += await one(node, flood, "warm-up", SEED + 1, round(MESSAGES * WARM_UP), RATE * WARM_UP_RATE)
+                wrong += await one(node, flood, "first flood", SEED)
+                wrong += await one(node, flood, "the same again", SEED)
+                assert node.ports == [], "ports are left open"
+                show(f"descriptors before {descriptors}, after {node.descriptors}")
+                assert node.descriptors == descriptors
+                wrong += await node.round(flood, seed=SEED, messages=0, rate=RATE, calls=10, progress=show)
+            assert node.processes == node.pids, "no process was replaced"
+            assert node.tracebacks() == []
             assert wrong == []
 
     asyncio.run(scenario())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sipswarm.media.g711 import ulaw_decode, ulaw_encode
+from sipswarm.media.audio.g711 import ulaw_decode, ulaw_encode
 
 RATE = 8000
 PIECE = RATE // 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .baresip import Phone
 from .conftest import Start
-from .fleet import Answer
+from .node import Answer
 from .speech import likeness, speech
 from .wire_totals import Comparison
 

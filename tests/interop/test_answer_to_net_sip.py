@@ -6,8 +6,8 @@ from typing import Any
 from sipswarm.actors.config import format_host
 
 from .conftest import Start
-from .fleet import Answer
 from .net_sip import WIRES, NetSip, Wire, over_every_wire
+from .node import Answer
 from .wire_totals import Comparison
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from .capture import OURS, Capture
 from .conftest import Start
-from .fleet import Answer
+from .node import Answer
 from .processes import network
 from .sipp import Sipp
 from .wire_totals import Comparison

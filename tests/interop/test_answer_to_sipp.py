@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import Answer, Metrics
+from .node import Answer, Metrics
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
 from .wire_totals import Comparison

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .conftest import Start
-from .fleet import Answer
+from .node import Answer
 from .sipp import Sipp
 from .wire_totals import Comparison
 

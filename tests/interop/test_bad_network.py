@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import Answer, load
+from .node import Answer, load
 from .relay import Relay, Weather
 from .sipp import Sipp
 from .wire_totals import Comparison

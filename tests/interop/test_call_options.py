@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 
 from .conftest import Start
-from .fleet import Answer, load
 from .kamailio import Home
+from .node import Answer, load
 from .sipp import Sipp
 from .wire_totals import Comparison
 

@@ -13,8 +13,8 @@ from tests.e2e.waiting import until
 
 from .capture import Capture
 from .conftest import Start
-from .fleet import Answer, load
 from .net_sip import NetSip
+from .node import Answer, load
 from .processes import free_port, network
 from .sipp import Sipp
 from .test_flows_of_callers import FLOWS, Flow

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import load
 from .net_sip import NetSip
+from .node import load
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp
 from .wire_totals import Comparison

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import Answer
 from .net_sip import NetSip
+from .node import Answer
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
 from .wire_totals import Comparison

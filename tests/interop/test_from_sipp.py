@@ -10,7 +10,7 @@ import pytest
 from sipswarm.actors.cli.app import cli
 
 from .conftest import Start
-from .fleet import Answer, load
+from .node import Answer, load
 from .peers import SIPP, require
 from .sipp import Sipp
 from .wire_totals import Comparison

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import LoadResult, load
+from .node import LoadResult, load
 from .processes import LOOPBACK
 from .sipp import Sipp, Verdict
 from .wire_totals import Comparison

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import Answer, Side, load
+from .node import Answer, Side, load
 from .processes import own_host
 from .sipp import Sipp
 from .wire_totals import Comparison

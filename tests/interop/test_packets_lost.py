@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import Answer, load
+from .node import Answer, load
 from .sipp import Sipp
 from .wire_totals import Comparison
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .fleet import ROOT
+from .node import ROOT
 from .processes import alive, wait_until
 
 STARTS_ONE_AND_WAITS = """

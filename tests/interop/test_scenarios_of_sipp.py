@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.e2e.agents import SDP, address_of, agent
 
 from .conftest import Start
-from .fleet import Answer
+from .node import Answer
 from .processes import LOOPBACK, free_port
 from .sipp import Sipp, Verdict
 from .test_ladders_of_callees import contented, judged

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from .conftest import Start
-from .fleet import Fleet, LoadResult, Side
+from .node import LoadResult, NodeRun, Side
 from .processes import alive, descendants, free_port, own_host, wait_until
 from .sipp import Sipp
 from .wire_totals import Comparison
@@ -52,7 +52,7 @@ def test_sigint_ends_a_load_as_often_as_it_comes(
     host = own_host()
     side = Side(host, free_port(host))
     workers = ["--call-workers", "1", "--media-workers", "1", "-i", host, "-p", str(side.port)]
-    load = start(Fleet(tmp_path, "load", [f"sip:peer@{callee.address}", *plan, *workers]))
+    load = start(NodeRun(tmp_path, "load", [f"sip:peer@{callee.address}", *plan, *workers]))
     load.ready()
     load.counted("sipswarm_calls_active", CALLS)
     children = descendants(load.program.pid)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from .conftest import Start
-from .fleet import Answer, Fleet
+from .node import Answer, NodeRun
 from .processes import LOOPBACK, alive, descendants, free_port, wait_until
 
 
@@ -37,7 +37,7 @@ def test_a_second_instance_with_the_same_run_directory_is_refused(tmp_path: Path
     first = start(Answer(tmp_path))
     first.ready()
     listen = ["--listen", f"udp:{LOOPBACK}:{free_port()}"]
-    second = start(Fleet(tmp_path, "answer", listen, "second", run_dir=first.run_dir))
+    second = start(NodeRun(tmp_path, "answer", listen, "second", run_dir=first.run_dir))
     assert second.program.wait(15) == 2, second.program.account()
     assert str(first.run_dir) in second.program.errors, second.program.account()
     assert "Traceback" not in second.program.errors, second.program.errors
@@ -48,16 +48,16 @@ def test_a_busy_sip_port_is_refused_by_its_number(tmp_path: Path, start: Start) 
     port = free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as occupant:
         occupant.bind((LOOPBACK, port))
-        fleet = start(Fleet(tmp_path, "answer", ["--listen", f"udp:{LOOPBACK}:{port}"]))
-        assert fleet.program.wait(15) == 2, fleet.program.account()
-    assert str(port) in fleet.program.errors, fleet.program.account()
-    assert "Traceback" not in fleet.program.errors, fleet.program.errors
+        node = start(NodeRun(tmp_path, "answer", ["--listen", f"udp:{LOOPBACK}:{port}"]))
+        assert node.program.wait(15) == 2, node.program.account()
+    assert str(port) in node.program.errors, node.program.account()
+    assert "Traceback" not in node.program.errors, node.program.errors
 
 
 def test_a_busy_metrics_port_is_refused_by_its_number(tmp_path: Path, start: Start) -> None:
     with socket.create_server((LOOPBACK, 0)) as occupant:
         port = occupant.getsockname()[1]
         listen = ["--listen", f"udp:{LOOPBACK}:{free_port()}"]
-        fleet = start(Fleet(tmp_path, "answer", listen, metrics_port=port))
-        assert fleet.program.wait(15) == 2, fleet.program.account()
-    assert str(port) in fleet.program.errors, fleet.program.account()
+        node = start(NodeRun(tmp_path, "answer", listen, metrics_port=port))
+        assert node.program.wait(15) == 2, node.program.account()
+    assert str(port) in node.program.errors, node.program.account()

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fleet import Answer, load
 from .kamailio import Proxy
+from .node import Answer, load
 from .sipp import Sipp
 from .wire_totals import Comparison
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.actors.cli.run import Fleet
+from sipswarm.actors.cli.run import NodeRun
 from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
 
 from .capture import skip_unless_capturing
 from .conftest import Start
-from .fleet import Answer, load
+from .node import Answer, load
 from .processes import LOOPBACK
 from .sipp import Sipp
 from .wire_totals import Comparison
@@ -22,20 +22,20 @@ CALLS = 60
 SENT, RECEIVED = "sent", "received"
 
 
-def placed(target: str) -> Fleet:
+def placed(target: str) -> NodeRun:
     """A load of ours to its end, with every figure that its processes said last."""
 
-    async def run() -> Fleet:
+    async def run() -> NodeRun:
         load = LoadConfig(f"sip:service@{target}", rate=50.0, calls=CALLS, hold=0.2, media="none")
         config = NodeConfig("", (Listener("udp", LOOPBACK, 0),), 0, media_workers=1, load=load)
-        fleet = Fleet(config)
-        await fleet.start()
+        node = NodeRun(config)
+        await node.start()
         try:
             async with asyncio.timeout(60):
-                await fleet.wait()
+                await node.wait()
         finally:
-            await fleet.close()
-        return fleet
+            await node.close()
+        return node
 
     return asyncio.run(run())
 

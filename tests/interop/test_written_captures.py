@@ -8,7 +8,7 @@ import pytest
 from sipswarm.actors.cli import main
 
 from .conftest import Start
-from .fleet import Answer
+from .node import Answer
 from .peers import TSHARK, require
 from .wire_totals import Comparison
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .capture import AGGREGATOR, Recording, cannot_capture
-from .fleet import Fleet, LoadResult, Metrics, Side
+from .node import LoadResult, Metrics, NodeRun, Side
 from .processes import network, wait_until
 
 RTP_PORTS = range(20000, 32768)
@@ -182,7 +182,7 @@ class Comparison:
         if self.wire is not None:
             self.wire.read(sides)
 
-    def equals_metrics(self, fleet: Fleet, side: Side, *, without: tuple[str, ...] = ()) -> None:
+    def equals_metrics(self, node: NodeRun, side: Side, *, without: tuple[str, ...] = ()) -> None:
         """End the capture; wait until /metrics of a program of ours tell the same.
 
         without: beginnings of names that are left out.
@@ -195,10 +195,10 @@ class Comparison:
 
         def same() -> bool:
             found.clear()
-            found.update(_left(_of_metrics(fleet.metrics()), without))
+            found.update(_left(_of_metrics(node.metrics()), without))
             return found == wanted
 
-        wait_until(same, 10, lambda: f"no difference:\n{difference(found, wanted)}\n{fleet.program.account()}")
+        wait_until(same, 10, lambda: f"no difference:\n{difference(found, wanted)}\n{node.program.account()}")
 
     def equals_summary(self, result: LoadResult, *, without: tuple[str, ...] = ()) -> None:
         """End the capture; summary.json and calls.csv tell the same. without: as above."""

@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple, TypeVar
 
-from sipswarm.media.dtmf import DigitKind, EventSender, ToneSource
+from sipswarm.media.digits.dtmf import DigitKind, EventSender, ToneSource
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sipswarm.media.rtp import HEADER, HEADER_SIZE, PLAIN, payload_bounds
+from sipswarm.media.rtp.packet import HEADER, HEADER_SIZE, PLAIN, payload_bounds
 
 
 class RtpPacket(NamedTuple):

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from sipswarm.media import rtcp
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import (
     ConfigureStream,
@@ -27,6 +26,7 @@ from sipswarm.media.messages import (
     StreamStarted,
     StreamStatistics,
 )
+from sipswarm.media.rtp import rtcp
 from sipswarm.media.sockets import bind
 from sipswarm.media.totals import RTCP_BAD_SOURCE, RTCP_SRTP_AUTH
 from tests.media.rtp_packet import RtpPacket

@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from sipswarm.media import rtcp
 from sipswarm.media.endpoint import BUFFER
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import (
@@ -26,6 +25,7 @@ from sipswarm.media.messages import (
     StreamRefused,
     StreamStatistics,
 )
+from sipswarm.media.rtp import rtcp
 from sipswarm.media.sockets import bind
 from sipswarm.media.totals import NO_STREAM, RTCP_DISCARD_REASONS
 from tests.media.rtp_packet import RtpPacket

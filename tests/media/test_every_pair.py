@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sipswarm.media.codecs import open_codec
-from sipswarm.media.formats import payload_octets
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.formats import payload_octets
 from sipswarm.media.messages import CommandRefused, ConfigureStream, DtmfReceived, SendDigits, SetSink
 from sipswarm.media.sockets import bind
 from tests.media.rtp_packet import RtpPacket

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipswarm.media.codecs import open_codec
-from sipswarm.media.formats import payload_octets
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.formats import payload_octets
 from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits, SourceFinished
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind

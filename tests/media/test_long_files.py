@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipswarm.media import audio_files
-from sipswarm.media.codecs import open_codec
-from sipswarm.media.formats import payload_octets
+from sipswarm.media.audio import files as audio_files
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.formats import payload_octets
 from sipswarm.media.messages import (
     CloseStream,
     CommandDone,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipswarm.media.codecs import open_codec
+from sipswarm.media.audio.codecs import open_codec
 from sipswarm.media.messages import ConfigureStream, ReceivedFrame, SetSink
 from sipswarm.media.sinks import WavSink
 from sipswarm.media.sockets import bind

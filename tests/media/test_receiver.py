@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.media import g711
-from sipswarm.media.dtmf import ReceivedDigit
-from sipswarm.media.inband import ToneGenerator
+from sipswarm.media.audio import g711
+from sipswarm.media.digits.dtmf import ReceivedDigit
+from sipswarm.media.digits.inband import ToneGenerator
 from sipswarm.media.messages import DtmfReceived, FramesReceived, SendDigits, SinkFailed, StreamStarted
 from sipswarm.media.receiver import DIGITS_WAITING, DOOR
+from sipswarm.media.rtp.srtp import SrtpSession
 from sipswarm.media.sinks import CallbackSink, RawFileSink, Sink, WavSink
 from sipswarm.media.sources import CallbackSource, ConstantSource, EchoSource
-from sipswarm.media.srtp import SrtpSession
 from sipswarm.media.stream import Stream
 from tests.media.rtp_packet import RtpPacket
 

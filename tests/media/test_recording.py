@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media.codecs import open_codec
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.resampling import Resampler, resampled
 from sipswarm.media.messages import CommandRefused, ConfigureStream, ReceivedFrame, SetSink
 from sipswarm.media.recording import HOLD, Track
-from sipswarm.media.resampling import Resampler, resampled
 from sipswarm.media.sinks import Sink, WavSink
 from sipswarm.media.sockets import bind
 from tests.media.rtp_packet import RtpPacket

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipswarm.media import g711
+from sipswarm.media.audio import g711
 from sipswarm.media.sources import (
     CALLBACK_BOUND,
     CallbackSource,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sipswarm.media.audio_files import audio
+from sipswarm.media.audio.files import audio
 
 HZ = 440
 PEAK = 8000

@@ -17,7 +17,7 @@ from sipswarm.actors.cli import main
 from sipswarm.actors.cli.app import cli
 from sipswarm.actors.cli.info import installed
 from sipswarm.actors.cli.load import read_profile
-from sipswarm.actors.cli.options import FleetOptions, fleet_options, options
+from sipswarm.actors.cli.options import RunOptions, options, run_options
 from sipswarm.actors.cli.progress import NoProgress, PlainProgress, TerminalProgress, choose_progress
 from sipswarm.actors.cli.run import Signals, run
 from sipswarm.actors.cli.target import checked_hop, complete, local_address
@@ -55,7 +55,7 @@ from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.report import Ending, Report
 from sipswarm.actors.load.results import Results
 from sipswarm.actors.load.thresholds import Threshold
-from sipswarm.actors.supervisor.fleet_totals import ProcessFigures
+from sipswarm.actors.supervisor.node_totals import ProcessFigures
 from sipswarm.sipcore.message.hop import Hop
 
 LOAD = ["load", "127.0.0.1"]
@@ -188,14 +188,14 @@ def test_a_value_is_read(kind: click.ParamType[Any], text: object, value: object
     assert kind.convert(text, None, None) == value
 
 
-def test_fleet_options_become_the_configuration_of_a_node() -> None:
-    seen: list[tuple[NodeSettings, FleetOptions]] = []
+def test_run_options_become_the_configuration_of_a_node() -> None:
+    seen: list[tuple[NodeSettings, RunOptions]] = []
 
     @click.command()
     @options(NodeSettings)
-    @fleet_options(metrics=DEFAULT_METRICS)
-    def verb(settings: NodeSettings, fleet: FleetOptions) -> int:
-        seen.append((settings, fleet))
+    @run_options(metrics=DEFAULT_METRICS)
+    def verb(settings: NodeSettings, node: RunOptions) -> int:
+        seen.append((settings, node))
         return 0
 
     verb.main([], standalone_mode=False)
@@ -203,9 +203,9 @@ def test_fleet_options_become_the_configuration_of_a_node() -> None:
     times = ["--rtp-timeout", "1m", "--hang-timeout", "0", "--drain", "5s", "--any-source", "--strict"]
     verb.main([*workers, *times, "--metrics", "off", "--rtp-ports", "30000-30010"], standalone_mode=False)
     (default, usual), (settings, given) = seen
-    assert usual == FleetOptions(metrics=DEFAULT_METRICS, drain=30.0, run_dir="", quiet=False)
+    assert usual == RunOptions(metrics=DEFAULT_METRICS, drain=30.0, run_dir="", quiet=False)
     assert default.call_workers >= 1 <= default.media_workers
-    assert given == FleetOptions(metrics=NO_METRICS, drain=5.0, run_dir="/tmp/x", quiet=True)
+    assert given == RunOptions(metrics=NO_METRICS, drain=5.0, run_dir="/tmp/x", quiet=True)
     expected = NodeSettings(
         call_workers=3,
         media_workers=2,

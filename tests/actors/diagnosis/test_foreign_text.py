@@ -30,8 +30,8 @@ from sipswarm.actors.load.failures import FailedCall, Failures
 from sipswarm.actors.load.junit import junit_of
 from sipswarm.actors.load.page import page_of
 from sipswarm.actors.load.results import Results
-from sipswarm.actors.supervisor.exposition import LONGEST_LABEL, FleetCollector
-from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.exposition import LONGEST_LABEL, NodeCollector
+from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.trace.ladder import Ladder, Rung
 from tests.actors.hostile_texts import HOSTILE
 from tests.actors.load.test_report import ending, report
@@ -180,9 +180,9 @@ def _printed(action: Callable[[], None]) -> str:
 
 
 def _metrics(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
-    fleet = FleetTotals(scenarios=(text,))
-    fleet.set_gauge("sipswarm_run_info", "run", text, value=1.0)
-    written = generate_latest(FleetCollector([fleet])).decode()
+    node = NodeTotals(scenarios=(text,))
+    node.set_gauge("sipswarm_run_info", "run", text, value=1.0)
+    written = generate_latest(NodeCollector([node])).decode()
     samples = [sample for family in text_string_to_metric_families(written) for sample in family.samples]
     names = {sample.labels["scenario"] for sample in samples if "scenario" in sample.labels}
     files = [sample.labels["scenario_file"] for sample in samples if sample.name == "sipswarm_run_info"]

@@ -34,7 +34,7 @@ from sipswarm.actors.load.report import Ending, Report, Verdict
 from sipswarm.actors.load.results import COLUMNS, Results
 from sipswarm.actors.load.tally import MOST_FAILURES
 from sipswarm.actors.load.thresholds import DISTRIBUTIONS, RATIOS, SHARES, Threshold
-from sipswarm.actors.supervisor.fleet_totals import ProcessFigures
+from sipswarm.actors.supervisor.node_totals import ProcessFigures
 from sipswarm.media.totals import DISCARD_REASONS
 from tests.actors.rows import REFUSED, ROW, UNSENT
 

@@ -21,7 +21,7 @@ from sipswarm.actors.load.page import page_of
 from sipswarm.actors.load.report import Report, Verdict
 from sipswarm.actors.load.results import MOST_SECONDS, Results
 from sipswarm.actors.load.timeline import SETTLE, Row
-from sipswarm.actors.supervisor.fleet_totals import ProcessFigures
+from sipswarm.actors.supervisor.node_totals import ProcessFigures
 from tests.actors.load.test_report import ending, report
 from tests.actors.load.test_timeline import sliced
 from tests.actors.rows import REFUSED, ROW

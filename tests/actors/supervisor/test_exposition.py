@@ -1,4 +1,4 @@
-"""The figures of a fleet over restarts, and what a scrape gets to read."""
+"""The figures of a node over restarts, and what a scrape gets to read."""
 
 import http.client
 import json
@@ -15,9 +15,9 @@ from sipswarm.actors.bus.messages import Snapshot
 from sipswarm.actors.counting.table import BY_NAME, METRICS
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.supervisor.exposition import FleetCollector, MetricsServer
-from sipswarm.actors.supervisor.fleet_totals import FRESH, MAX_SCENARIOS, FleetTotals, ProcessFigures, merged_rows
+from sipswarm.actors.supervisor.exposition import MetricsServer, NodeCollector
 from sipswarm.actors.supervisor.health import health_of
+from sipswarm.actors.supervisor.node_totals import FRESH, MAX_SCENARIOS, NodeTotals, ProcessFigures, merged_rows
 from sipswarm.media.totals import MediaTotals
 from tests.interop.peers import PROMTOOL, require
 
@@ -40,13 +40,13 @@ def snapshot(number: int, *rows: Row, at: float = 0.0, live: int = 0) -> Snapsho
     return Snapshot(number, at, live, rows)
 
 
-def value(fleet: FleetTotals, name: str, *labels: str, now: float = 0.0) -> float | None:
-    values = fleet.view().rows(now, UNIX + now).get((name, labels))
+def value(node: NodeTotals, name: str, *labels: str, now: float = 0.0) -> float | None:
+    values = node.view().rows(now, UNIX + now).get((name, labels))
     return None if values is None else values[0]
 
 
-def total(fleet: FleetTotals) -> float | None:
-    return value(fleet, ATTEMPTS, "load", "uac")
+def total(node: NodeTotals) -> float | None:
+    return value(node, ATTEMPTS, "load", "uac")
 
 
 # ---- restarts
@@ -54,88 +54,88 @@ def total(fleet: FleetTotals) -> float | None:
 
 def test_messages_of_an_old_and_a_new_incarnation_may_interleave() -> None:
     """The case that "replace when the incarnation differs" counts twice."""
-    fleet = FleetTotals()
+    node = NodeTotals()
     seen = []
     for incarnation, number, count in [(1, 1, 10), (1, 2, 20), (2, 1, 1), (1, 3, 25), (2, 2, 3), (1, 2, 20)]:
-        fleet.update("call-0", incarnation, snapshot(number, attempts(count)))
-        seen.append(total(fleet))
+        node.update("call-0", incarnation, snapshot(number, attempts(count)))
+        seen.append(total(node))
     assert seen == [10, 20, 21, 26, 28, 28]
 
 
 def test_what_an_ended_incarnation_counted_stays() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     for incarnation in range(1, 9):
-        fleet.update("call-0", incarnation, snapshot(1, attempts(10)))
-        fleet.ended("call-0", incarnation)
-        assert total(fleet) == 10 * incarnation
+        node.update("call-0", incarnation, snapshot(1, attempts(10)))
+        node.ended("call-0", incarnation)
+        assert total(node) == 10 * incarnation
 
 
 def test_a_late_snapshot_of_an_ended_incarnation_still_counts_but_not_of_a_folded_one() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     for incarnation in (1, 2, 3):
-        fleet.update("call-0", incarnation, snapshot(1, attempts(10)))
-        fleet.ended("call-0", incarnation)
-    fleet.update("call-0", 3, snapshot(2, attempts(12)))
-    assert total(fleet) == 32
-    fleet.update("call-0", 1, snapshot(2, attempts(99)))
-    assert total(fleet) == 32
+        node.update("call-0", incarnation, snapshot(1, attempts(10)))
+        node.ended("call-0", incarnation)
+    node.update("call-0", 3, snapshot(2, attempts(12)))
+    assert total(node) == 32
+    node.update("call-0", 1, snapshot(2, attempts(99)))
+    assert total(node) == 32
 
 
 def test_counters_never_go_down_over_kills() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     before = 0.0
     for incarnation in range(1, 7):
         for number in (1, 3, 2, 4):
-            fleet.update("call-0", incarnation, snapshot(number, attempts(number)))
-            now = total(fleet)
+            node.update("call-0", incarnation, snapshot(number, attempts(number)))
+            now = total(node)
             assert now is not None
             assert now >= before
             before = now
-        fleet.ended("call-0", incarnation)
-        assert total(fleet) == before
+        node.ended("call-0", incarnation)
+        assert total(node) == before
     assert before == 6 * 4
 
 
 def test_gaps_in_the_numbers_are_counted_over_incarnations() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     for incarnation in (1, 2, 3, 4):
         for number in (2, 3, 6):  # 1, 4 and 5 never came
-            fleet.update("call-0", incarnation, snapshot(number))
-        fleet.ended("call-0", incarnation)
-    assert value(fleet, "sipswarm_stats_snapshots_missed_total", "call-0") == 12
+            node.update("call-0", incarnation, snapshot(number))
+        node.ended("call-0", incarnation)
+    assert value(node, "sipswarm_stats_snapshots_missed_total", "call-0") == 12
 
 
 def test_gauges_come_from_the_newest_incarnation_only_while_its_beat_is_fresh() -> None:
-    fleet = FleetTotals(scenarios=["load"])
+    node = NodeTotals(scenarios=["load"])
     labels = ("load", "uac", "established")
-    fleet.update("call-0", 1, snapshot(1, active(7), at=0.0, live=7))
-    fleet.update("call-1", 1, snapshot(1, active(5), at=0.0, live=5))
-    assert (value(fleet, ACTIVE, *labels), fleet.view().live()) == (12, 12)
-    fleet.update("call-0", 2, snapshot(1, active(1), at=4.0, live=1))
-    fleet.update("call-0", 1, snapshot(2, active(8), at=4.0, live=8))
-    assert (value(fleet, ACTIVE, *labels, now=4.0), fleet.view().live()) == (6, 6)
-    assert value(fleet, ACTIVE, *labels, now=FRESH + 1) == 1  # call-1 is silent
-    fleet.ended("call-0", 2)
-    assert value(fleet, ACTIVE, *labels, now=FRESH + 1) == 0
+    node.update("call-0", 1, snapshot(1, active(7), at=0.0, live=7))
+    node.update("call-1", 1, snapshot(1, active(5), at=0.0, live=5))
+    assert (value(node, ACTIVE, *labels), node.view().live()) == (12, 12)
+    node.update("call-0", 2, snapshot(1, active(1), at=4.0, live=1))
+    node.update("call-0", 1, snapshot(2, active(8), at=4.0, live=8))
+    assert (value(node, ACTIVE, *labels, now=4.0), node.view().live()) == (6, 6)
+    assert value(node, ACTIVE, *labels, now=FRESH + 1) == 1  # call-1 is silent
+    node.ended("call-0", 2)
+    assert value(node, ACTIVE, *labels, now=FRESH + 1) == 0
 
 
 def test_liveness_is_shown_after_the_end_of_a_process() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     up, beat = "sipswarm_process_up", "sipswarm_process_heartbeat_timestamp_seconds"
-    fleet.update("media-0", 1, snapshot(1, at=2.0))
-    assert value(fleet, up, "media-0", "media", now=3.0) == 1
-    assert value(fleet, beat, "media-0", now=3.0) == UNIX + 2.0
-    assert value(fleet, up, "media-0", "media", now=3.0 + FRESH) == 0
-    fleet.ended("media-0", 1)
-    assert value(fleet, up, "media-0", "media", now=3.0) == 0
-    assert value(fleet, beat, "media-0", now=99.0) == UNIX + 2.0
+    node.update("media-0", 1, snapshot(1, at=2.0))
+    assert value(node, up, "media-0", "media", now=3.0) == 1
+    assert value(node, beat, "media-0", now=3.0) == UNIX + 2.0
+    assert value(node, up, "media-0", "media", now=3.0 + FRESH) == 0
+    node.ended("media-0", 1)
+    assert value(node, up, "media-0", "media", now=3.0) == 0
+    assert value(node, beat, "media-0", now=99.0) == UNIX + 2.0
 
 
 def test_the_report_gets_cpu_time_of_all_incarnations_and_the_most_memory() -> None:
-    fleet = FleetTotals(prefix="load-")
+    node = NodeTotals(prefix="load-")
     for incarnation, cpu in [(1, 2.0), (2, 0.5), (3, 0.25), (4, 1.0)]:
         for number, share in [(1, 2), (2, 1)]:
-            fleet.update(
+            node.update(
                 "call-0",
                 incarnation,
                 snapshot(
@@ -144,51 +144,51 @@ def test_the_report_gets_cpu_time_of_all_incarnations_and_the_most_memory() -> N
                     ("sipswarm_process_resident_memory_bytes", (), (40e6 * share + incarnation,)),
                 ),
             )
-        assert value(fleet, "sipswarm_process_resident_memory_bytes", "load-call-0") == 40e6 + incarnation
-        fleet.ended("call-0", incarnation)
-    assert fleet.view().processes() == [ProcessFigures("load-call-0", 3.75, 80_000_004, 3)]
-    assert value(fleet, "sipswarm_process_cpu_seconds_total", "load-call-0") == 3.75
+        assert value(node, "sipswarm_process_resident_memory_bytes", "load-call-0") == 40e6 + incarnation
+        node.ended("call-0", incarnation)
+    assert node.view().processes() == [ProcessFigures("load-call-0", 3.75, 80_000_004, 3)]
+    assert value(node, "sipswarm_process_cpu_seconds_total", "load-call-0") == 3.75
 
 
 def test_live_calls_of_a_late_snapshot_of_an_ended_process_do_not_count() -> None:
-    fleet = FleetTotals()
-    fleet.update("call-0", 1, snapshot(1, live=3))
-    fleet.ended("call-0", 1)
-    fleet.update("call-0", 1, snapshot(2, attempts(2), live=3))
-    assert (fleet.view().live(), total(fleet)) == (0, 2)
+    node = NodeTotals()
+    node.update("call-0", 1, snapshot(1, live=3))
+    node.ended("call-0", 1)
+    node.update("call-0", 1, snapshot(2, attempts(2), live=3))
+    assert (node.view().live(), total(node)) == (0, 2)
 
 
 def test_a_counter_is_added_up_over_processes_incarnations_and_labels() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     for incarnation in (1, 2, 3, 4):
         for process in ("call-0", "call-1"):
             answered: Row = (ATTEMPTS, ("", "uas"), (100.0,))
-            fleet.update(process, incarnation, snapshot(1, attempts(2), answered))
-            fleet.ended(process, incarnation)
-    assert fleet.view().sum(ATTEMPTS) == 816
-    assert fleet.view().sum(ATTEMPTS, role="uac") == 16
-    assert fleet.view().sum(ATTEMPTS, role="uac", scenario="") == 0
+            node.update(process, incarnation, snapshot(1, attempts(2), answered))
+            node.ended(process, incarnation)
+    assert node.view().sum(ATTEMPTS) == 816
+    assert node.view().sum(ATTEMPTS, role="uac") == 16
+    assert node.view().sum(ATTEMPTS, role="uac", scenario="") == 0
 
 
 def test_ending_what_was_never_heard_of_changes_nothing() -> None:
-    fleet = FleetTotals()
-    fleet.ended("call-0", 1)
-    assert fleet.view().processes() == []
+    node = NodeTotals()
+    node.ended("call-0", 1)
+    assert node.view().processes() == []
 
 
 def test_a_view_does_not_change_any_more() -> None:
-    fleet = FleetTotals()
-    fleet.update("call-0", 1, snapshot(1, attempts(1)))
-    view = fleet.view()
-    fleet.update("call-0", 1, snapshot(2, attempts(2)))
+    node = NodeTotals()
+    node.update("call-0", 1, snapshot(1, attempts(1)))
+    view = node.view()
+    node.update("call-0", 1, snapshot(2, attempts(2)))
     assert view.rows(0.0, UNIX)[ATTEMPTS, ("load", "uac")] == (1,)
 
 
 def test_watchers_see_each_snapshot_that_counts_once() -> None:
     seen = []
-    fleet = FleetTotals(watch=lambda process, incarnation, each: seen.append((process, incarnation, each.number)))
+    node = NodeTotals(watch=lambda process, incarnation, each: seen.append((process, incarnation, each.number)))
     for number in (1, 1, 3, 2):
-        fleet.update("call-0", 1, snapshot(number))
+        node.update("call-0", 1, snapshot(number))
     assert seen == [("call-0", 1, 1), ("call-0", 1, 3)]
 
 
@@ -206,24 +206,24 @@ def test_watchers_see_each_snapshot_that_counts_once() -> None:
     ],
 )
 def test_a_value_outside_a_closed_set_is_other(name: str, labels: tuple[str, ...], shown: tuple[str, ...]) -> None:
-    fleet = FleetTotals()
-    fleet.update("call-0", 1, snapshot(1, (name, labels, (3.0,))))
-    assert value(fleet, name, *shown) == 3
+    node = NodeTotals()
+    node.update("call-0", 1, snapshot(1, (name, labels, (3.0,))))
+    assert value(node, name, *shown) == 3
 
 
 def test_several_values_outside_a_closed_set_add_up() -> None:
-    fleet = FleetTotals()
+    node = NodeTotals()
     rows: list[Row] = [("sipswarm_sip_parse_errors_total", (reason,), (2.0,)) for reason in ("a", "b", "c")]
-    fleet.update("call-0", 1, snapshot(1, *rows))
-    assert value(fleet, "sipswarm_sip_parse_errors_total", "other") == 6
+    node.update("call-0", 1, snapshot(1, *rows))
+    assert value(node, "sipswarm_sip_parse_errors_total", "other") == 6
 
 
 def test_scenarios_are_capped() -> None:
-    fleet = FleetTotals(scenarios=["load"])
+    node = NodeTotals(scenarios=["load"])
     rows: list[Row] = [(ATTEMPTS, (f"scenario {n}", "uac"), (1.0,)) for n in range(MAX_SCENARIOS + 10)]
-    fleet.update("call-0", 1, snapshot(1, *rows))
-    assert value(fleet, ATTEMPTS, "other", "uac") == 11
-    assert total(fleet) == 0
+    node.update("call-0", 1, snapshot(1, *rows))
+    assert value(node, ATTEMPTS, "other", "uac") == 11
+    assert total(node) == 0
 
 
 @pytest.mark.parametrize(
@@ -237,11 +237,11 @@ def test_scenarios_are_capped() -> None:
     ],
 )
 def test_what_the_table_does_not_know_is_left_out_and_said_once(row: Row, caplog: pytest.LogCaptureFixture) -> None:
-    fleet = FleetTotals(scenarios=["load"])
-    before = fleet.view().rows(0.0, UNIX)
+    node = NodeTotals(scenarios=["load"])
+    before = node.view().rows(0.0, UNIX)
     for number in (1, 2):
-        fleet.update("call-0", 1, snapshot(number, row, at=-FRESH - 1))
-    after = fleet.view().rows(0.0, UNIX)
+        node.update("call-0", 1, snapshot(number, row, at=-FRESH - 1))
+    after = node.view().rows(0.0, UNIX)
     assert {key: values for key, values in after.items() if key[0] == row[0] and "call-0" not in key[1]} == {
         key: values for key, values in before.items() if key[0] == row[0]
     }
@@ -250,8 +250,8 @@ def test_what_the_table_does_not_know_is_left_out_and_said_once(row: Row, caplog
 
 
 def test_series_of_closed_sets_exist_from_the_start_with_0() -> None:
-    fleet = FleetTotals(scenarios=["load", "answer"])
-    rows = fleet.view().rows(0.0, UNIX)
+    node = NodeTotals(scenarios=["load", "answer"])
+    rows = node.view().rows(0.0, UNIX)
     assert set(rows.values()) == {metric.zeros() for metric in METRICS if not metric.of_process}
     for key in [
         ("sipswarm_calls_finished_total", ("answer", "uas", "busy")),
@@ -262,16 +262,16 @@ def test_series_of_closed_sets_exist_from_the_start_with_0() -> None:
         assert key in rows
     of_process = ("sipswarm_bus_messages_total", ("call-0", "sent", "sip"))
     assert of_process not in rows
-    fleet.update("call-0", 1, snapshot(1))
-    assert of_process in fleet.view().rows(0.0, UNIX)
+    node.update("call-0", 1, snapshot(1))
+    assert of_process in node.view().rows(0.0, UNIX)
 
 
 def test_a_node_of_sixteen_processes_and_four_scenarios_stays_within_the_budget_of_series() -> None:
-    fleet = FleetTotals(scenarios=["one", "two", "three", "four"])
+    node = NodeTotals(scenarios=["one", "two", "three", "four"])
     names = ["supervisor", "dispatcher", *(f"call-{n}" for n in range(7)), *(f"media-{n}" for n in range(7))]
     for name in names:
-        fleet.update(name, 1, snapshot(1))
-    samples = generate_latest(FleetCollector([fleet]))
+        node.update(name, 1, snapshot(1))
+    samples = generate_latest(NodeCollector([node]))
     lines = [line for line in samples.decode().splitlines() if not line.startswith("#")]
     assert 500 < len(lines) <= 3000
 
@@ -307,8 +307,8 @@ def test_every_row_of_the_media_engine_is_in_the_table_with_its_labels_and_edges
 # ---- exposition
 
 
-def filled() -> FleetTotals:
-    """A fleet in which every metric of the table has a series with a figure."""
+def filled() -> NodeTotals:
+    """A node in which every metric of the table has a series with a figure."""
     totals = Totals()
     for metric in METRICS:
         if metric.name in ("sipswarm_process_up", "sipswarm_build_info"):
@@ -320,14 +320,14 @@ def filled() -> FleetTotals:
             distribution.add(metric.buckets[-1] * 2)
         elif "heartbeat" not in metric.name and "snapshots" not in metric.name:
             totals.cell(metric.name, *labels).value = 3
-    fleet = FleetTotals(scenarios=["load"], clock=lambda: 1.0)
-    fleet.update("call-0", 1, Snapshot(1, 1.0, 2, totals.snapshot()))
-    fleet.set_gauge("sipswarm_build_info", "0.1", "3.11", "pure", value=1.0)
-    return fleet
+    node = NodeTotals(scenarios=["load"], clock=lambda: 1.0)
+    node.update("call-0", 1, Snapshot(1, 1.0, 2, totals.snapshot()))
+    node.set_gauge("sipswarm_build_info", "0.1", "3.11", "pure", value=1.0)
+    return node
 
 
-def collector() -> FleetCollector:
-    return FleetCollector([filled()], clock=lambda: 1.0, unix_clock=lambda: UNIX)
+def collector() -> NodeCollector:
+    return NodeCollector([filled()], clock=lambda: 1.0, unix_clock=lambda: UNIX)
 
 
 def test_the_text_is_read_back_with_every_metric_and_its_figures() -> None:
@@ -365,11 +365,11 @@ def test_promtool_finds_nothing_to_say() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_two_fleets_on_one_page_add_up_and_keep_their_processes_apart() -> None:
-    fleets = [FleetTotals(prefix="answer-"), FleetTotals(prefix="load-")]
-    for fleet in fleets:
-        fleet.update("call-0", 1, snapshot(1, attempts(3), ("sipswarm_bus_dropped_total", ("hwm",), (1.0,))))
-    rows = merged_rows([fleet.view() for fleet in fleets], 0.0, UNIX)
+def test_two_nodes_on_one_page_add_up_and_keep_their_processes_apart() -> None:
+    nodes = [NodeTotals(prefix="answer-"), NodeTotals(prefix="load-")]
+    for node in nodes:
+        node.update("call-0", 1, snapshot(1, attempts(3), ("sipswarm_bus_dropped_total", ("hwm",), (1.0,))))
+    rows = merged_rows([node.view() for node in nodes], 0.0, UNIX)
     expected: dict[tuple[str, tuple[str, ...]], tuple[float, ...]] = {
         (ATTEMPTS, ("load", "uac")): (6,),
         ("sipswarm_bus_dropped_total", ("answer-call-0", "hwm")): (1,),
@@ -383,10 +383,10 @@ def test_two_fleets_on_one_page_add_up_and_keep_their_processes_apart() -> None:
 
 
 @pytest.fixture
-def served() -> Iterator[tuple[FleetTotals, MetricsServer]]:
-    fleet = FleetTotals()
-    with MetricsServer("127.0.0.1", 0, [fleet], kept=0.0, client_timeout=5) as server:
-        yield fleet, server
+def served() -> Iterator[tuple[NodeTotals, MetricsServer]]:
+    node = NodeTotals()
+    with MetricsServer("127.0.0.1", 0, [node], kept=0.0, client_timeout=5) as server:
+        yield node, server
 
 
 def get(server: MetricsServer, path: str, accept: str = "", host: str = "127.0.0.1") -> tuple[int, str, str]:
@@ -398,26 +398,26 @@ def get(server: MetricsServer, path: str, accept: str = "", host: str = "127.0.0
     return found
 
 
-def test_a_scrape_gets_the_figures_of_now(served: tuple[FleetTotals, MetricsServer]) -> None:
-    fleet, server = served
+def test_a_scrape_gets_the_figures_of_now(served: tuple[NodeTotals, MetricsServer]) -> None:
+    node, server = served
     for count in (1, 2):
-        fleet.update("call-0", 1, snapshot(count, attempts(count)))
+        node.update("call-0", 1, snapshot(count, attempts(count)))
         status, content_type, text = get(server, "/metrics?x=1")
         assert (status, content_type.partition(";")[0]) == (200, "text/plain")
         assert f'\n{ATTEMPTS}{{role="uac",scenario="load"}} {count}.0\n' in text
 
 
-def test_openmetrics_is_written_when_asked_for(served: tuple[FleetTotals, MetricsServer]) -> None:
+def test_openmetrics_is_written_when_asked_for(served: tuple[NodeTotals, MetricsServer]) -> None:
     _, content_type, text = get(served[1], "/metrics", "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text")
     assert text.endswith("# EOF\n")
 
 
 def test_the_text_is_kept_for_a_while_for_each_form() -> None:
-    fleet = FleetTotals()
-    with MetricsServer("127.0.0.1", 0, [fleet], kept=3600.0) as server:
+    node = NodeTotals()
+    with MetricsServer("127.0.0.1", 0, [node], kept=3600.0) as server:
         first = get(server, "/metrics")[2]
-        fleet.update("call-0", 1, snapshot(1, attempts(1)))
+        node.update("call-0", 1, snapshot(1, attempts(1)))
         assert get(server, "/metrics")[2] == first
         escapings = ["underscores", "dots", "values", "allow-utf-8"]
         texts = [get(server, "/metrics", f"text/plain; version=1.0.0; escaping={each}")[2] for each in escapings]
@@ -426,13 +426,13 @@ def test_the_text_is_kept_for_a_while_for_each_form() -> None:
 
 
 def test_healthz_names_the_processes_without_a_beat() -> None:
-    fleet = FleetTotals(prefix="load-", clock=lambda: 10.0)
-    with MetricsServer("127.0.0.1", 0, [fleet]) as server:
-        fleet.update("call-0", 1, snapshot(1, at=9.0, live=3))
+    node = NodeTotals(prefix="load-", clock=lambda: 10.0)
+    with MetricsServer("127.0.0.1", 0, [node]) as server:
+        node.update("call-0", 1, snapshot(1, at=9.0, live=3))
         status, content_type, text = get(server, "/healthz")
         assert (status, content_type) == (200, "application/json")
         assert json.loads(text) == {"status": "healthy", "live_calls": 3, "processes": {"load-call-0": "up"}}
-        fleet.update("media-0", 1, snapshot(1, at=1.0))
+        node.update("media-0", 1, snapshot(1, at=1.0))
         status, _, text = get(server, "/healthz")
         assert (status, json.loads(text)["status"]) == (503, "degraded")
         assert json.loads(text)["processes"] == {"load-call-0": "up", "load-media-0": "down"}
@@ -451,27 +451,27 @@ def test_healthz_names_the_processes_without_a_beat() -> None:
         (["starting", "running"], [9.0, 1.0], (503, "starting")),
     ],
 )
-def test_the_worst_state_of_any_fleet_is_told(states: list[str], beats: list[float], shown: tuple[int, str]) -> None:
-    fleets = []
+def test_the_worst_state_of_any_node_is_told(states: list[str], beats: list[float], shown: tuple[int, str]) -> None:
+    nodes = []
     for number, (state, beat) in enumerate(zip(states, beats, strict=True)):
-        fleet = FleetTotals(prefix=f"{number}-", clock=lambda: 10.0)
-        fleet.update("call-0", 1, snapshot(1, at=beat))
-        fleet.set_state(state)
-        fleets.append(fleet)
-    status, body = health_of(fleets)
+        node = NodeTotals(prefix=f"{number}-", clock=lambda: 10.0)
+        node.update("call-0", 1, snapshot(1, at=beat))
+        node.set_state(state)
+        nodes.append(node)
+    status, body = health_of(nodes)
     assert (status, body["status"]) == shown
     assert len(body["processes"]) == len(states)
 
 
-def test_a_run_and_its_versions_are_constant_1_for_any_number_of_fleets() -> None:
-    fleets = [FleetTotals(prefix="answer-"), FleetTotals(prefix="load-")]
-    for fleet in fleets:
-        fleet.set_gauge("sipswarm_run_info", "run", "robot.py", value=1.0)
-    rows = merged_rows([fleet.view() for fleet in fleets], 0.0, UNIX)
+def test_a_run_and_its_versions_are_constant_1_for_any_number_of_nodes() -> None:
+    nodes = [NodeTotals(prefix="answer-"), NodeTotals(prefix="load-")]
+    for node in nodes:
+        node.set_gauge("sipswarm_run_info", "run", "robot.py", value=1.0)
+    rows = merged_rows([node.view() for node in nodes], 0.0, UNIX)
     assert rows["sipswarm_run_info", ("run", "robot.py")] == (1.0,)
 
 
-def test_any_other_path_is_not_found(served: tuple[FleetTotals, MetricsServer]) -> None:
+def test_any_other_path_is_not_found(served: tuple[NodeTotals, MetricsServer]) -> None:
     assert get(served[1], "/")[0] == 404
 
 
@@ -483,8 +483,8 @@ def test_an_error_while_writing_ends_that_connection_only(caplog: pytest.LogCapt
             raise RuntimeError("no time")
         return 0.0
 
-    fleet = FleetTotals(clock=clock)
-    with MetricsServer("127.0.0.1", 0, [fleet]) as server:
+    node = NodeTotals(clock=clock)
+    with MetricsServer("127.0.0.1", 0, [node]) as server:
         with pytest.raises(http.client.RemoteDisconnected):
             get(server, "/healthz")
         assert "no time" in caplog.text
@@ -493,7 +493,7 @@ def test_an_error_while_writing_ends_that_connection_only(caplog: pytest.LogCapt
 
 
 def test_silent_clients_do_not_keep_others_out() -> None:
-    with MetricsServer("127.0.0.1", 0, [FleetTotals()], max_connections=3, client_timeout=60) as server:
+    with MetricsServer("127.0.0.1", 0, [NodeTotals()], max_connections=3, client_timeout=60) as server:
         silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
         assert get(server, "/metrics")[0] == 200
         for each in silent:
@@ -502,7 +502,7 @@ def test_silent_clients_do_not_keep_others_out() -> None:
 
 def test_connections_beyond_the_bound_are_closed_at_once() -> None:
     with (
-        MetricsServer("127.0.0.1", 0, [FleetTotals()], max_connections=1, client_timeout=60) as server,
+        MetricsServer("127.0.0.1", 0, [NodeTotals()], max_connections=1, client_timeout=60) as server,
         socket.create_connection(("127.0.0.1", server.port)) as silent,
         socket.create_connection(("127.0.0.1", server.port), timeout=10) as refused,
     ):
@@ -512,7 +512,7 @@ def test_connections_beyond_the_bound_are_closed_at_once() -> None:
 
 def test_a_client_that_never_asks_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     with (
-        MetricsServer("127.0.0.1", 0, [FleetTotals()], client_timeout=0.05) as server,
+        MetricsServer("127.0.0.1", 0, [NodeTotals()], client_timeout=0.05) as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent,
     ):
         assert silent.recv(1) == b""
@@ -520,14 +520,14 @@ def test_a_client_that_never_asks_is_dropped(caplog: pytest.LogCaptureFixture) -
 
 
 def test_ipv6_is_served() -> None:
-    with MetricsServer("::1", 0, [FleetTotals()]) as server:
+    with MetricsServer("::1", 0, [NodeTotals()]) as server:
         assert server.url == f"http://[::1]:{server.port}/metrics"
         assert get(server, "/metrics", host="::1")[0] == 200
 
 
 def test_a_busy_default_port_gives_way_and_a_given_one_is_an_error() -> None:
-    with MetricsServer("127.0.0.1", 0, [FleetTotals()]) as first:
-        with MetricsServer("127.0.0.1", first.port, [FleetTotals()], moves=True) as second:
+    with MetricsServer("127.0.0.1", 0, [NodeTotals()]) as first:
+        with MetricsServer("127.0.0.1", first.port, [NodeTotals()], moves=True) as second:
             assert second.port > first.port
         with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{first.port} cannot be used: .*--metrics"):
-            MetricsServer("127.0.0.1", first.port, [FleetTotals()])
+            MetricsServer("127.0.0.1", first.port, [NodeTotals()])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from ..fleet import command
+from ..node import command
 from ..processes import free_port
 from .lies import HOLD, LIES
 from .peer import Peer

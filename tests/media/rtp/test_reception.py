@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.media.reception import Reception, take_ready
-from sipswarm.media.rtp import HEADER_IN_WORDS
-from sipswarm.media.sequence import OUTSIDE, SequenceTracker, Verdict
+from sipswarm.media.rtp.packet import HEADER_IN_WORDS
+from sipswarm.media.rtp.reception import Reception, take_ready
+from sipswarm.media.rtp.sequence import OUTSIDE, SequenceTracker, Verdict
+from tests.media.captures import read_capture
 from tests.media.rtp_packet import RtpPacket
-
-from .captures import read_capture
 
 
 def test_a_steady_source_has_no_jitter() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.media.rtp import RtpError, is_rtcp, payload_bounds
+from sipswarm.media.rtp.packet import RtpError, is_rtcp, payload_bounds
 from tests.media.rtp_packet import RtpPacket
 
 HEADER = bytes.fromhex("8000000a000000a012345678")

@@ -6,8 +6,8 @@ of sources that are only counted, many to one call. It must not look at payload 
 
 from collections.abc import Callable, Iterable, Sequence
 
+from .packet import HEADER_IN_WORDS, HEADER_SIZE
 from .rtcp import ReportBlock
-from .rtp import HEADER_IN_WORDS, HEADER_SIZE
 from .sequence import NEW, OUTSIDE, RESTARTED, SequenceTracker, Verdict
 
 _M32 = 0xFFFFFFFF

@@ -8,7 +8,7 @@ randomness: times and random values are arguments.
 from struct import Struct
 from typing import NamedTuple
 
-from .rtp import RtpError
+from .packet import RtpError
 
 SR, RR, SDES, BYE, APP, RTPFB, PSFB = 200, 201, 202, 203, 204, 205, 206
 """Packet types (RFC 3550 12.1, RFC 4585 6.1)."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.media.dtmf import (
+from sipswarm.media.audio.g711 import PCMU, ULAW_SILENCE
+from sipswarm.media.digits.dtmf import (
     EVENTS,
     MAX_DIGIT_MS,
     MEMORY,
@@ -16,11 +17,9 @@ from sipswarm.media.dtmf import (
     EventSender,
     ReceivedDigit,
 )
-from sipswarm.media.g711 import PCMU, ULAW_SILENCE
-from sipswarm.media.inband import ToneGenerator
-
-from .captures import read_capture
-from .channel import Impairment, Packet, carry, play, send_digits
+from sipswarm.media.digits.inband import ToneGenerator
+from tests.media.captures import read_capture
+from tests.media.channel import Impairment, Packet, carry, play, send_digits
 
 SSRC = 0x1234
 

@@ -55,7 +55,7 @@ def command(verb: str, arguments: Sequence[str], folder: Path, name: str) -> Pro
     return Program(argv, folder, name, {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"})
 
 
-class Fleet:
+class NodeRun:
     """A long-running verb, its /metrics on a port of its own and its run directory in the test's folder."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Fleet:
             kinds = {name.partition("-")[0] for name, value in states.items() if value == 1}
             return {"dispatcher", "call", "media"} <= kinds and all(states.values())
 
-        wait_until(up, 30, lambda: f"a fleet with all processes up\n{self.program.account()}")
+        wait_until(up, 30, lambda: f"a node with all processes up\n{self.program.account()}")
         assert self.program.exit_code is None, self.program.account()
 
     def counted(self, name: str, least: float, seconds: float = 15, **labels: str) -> Metrics:
@@ -118,7 +118,7 @@ class Fleet:
         return last
 
 
-class Answer(Fleet):
+class Answer(NodeRun):
     """`sipswarm answer`, listening on one port."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What all processes of a fleet counted together, over crashes and restarts.
+"""What all processes of a node counted together, over crashes and restarts.
 
 Each process pushes cumulative snapshots, keyed by (process, incarnation, number). The highest number of each key
 counts; a total is the sum over all incarnations, and those that ended are folded into one. So no counter ever goes
@@ -90,7 +90,7 @@ class ProcessFigures(NamedTuple):
 
 
 class View:
-    """All figures of a fleet at one time; nothing changes it."""
+    """All figures of a node at one time; nothing changes it."""
 
     __slots__ = ("_known", "_own", "_prefix", "_processes")
 
@@ -171,7 +171,7 @@ class View:
         result: dict[tuple[str, tuple[str, ...]], Values] = {}
         for metric in METRICS:
             owners: Iterable[str] = self._processes if metric.of_process else [""]
-            if metric.name not in _OF_FLEET:
+            if metric.name not in _OF_NODE:
                 for owner in owners:
                     for labels in metric.children(self._known):
                         result[metric.name, _owned(metric, self._prefix + owner, labels)] = metric.zeros()
@@ -207,7 +207,7 @@ class View:
         result["sipswarm_process_heartbeat_timestamp_seconds", (name,)] = (unix_now - (now - newest.at),)
 
 
-_OF_FLEET: Final = frozenset(
+_OF_NODE: Final = frozenset(
     {
         "sipswarm_process_up",
         "sipswarm_process_heartbeat_timestamp_seconds",
@@ -217,10 +217,10 @@ _OF_FLEET: Final = frozenset(
 """metrics that this file makes from the snapshots' coming; no process counts them"""
 
 
-class FleetTotals:
-    """The figures of one fleet, fed by its supervisor.
+class NodeTotals:
+    """The figures of one node, fed by its supervisor.
 
-    prefix: put before every process's name, when one `/metrics` shows more than one fleet.
+    prefix: put before every process's name, when one `/metrics` shows more than one node.
     scenarios: known beforehand, so that their series exist from the start.
     watch: called with each snapshot that counts (process, incarnation, snapshot), before anything else happens to it.
     clock: monotonic seconds, the same clock as the snapshots'.
@@ -253,7 +253,7 @@ class FleetTotals:
     # ---- what the supervisor tells
 
     def set_state(self, state: str) -> None:
-        """What the fleet does as a whole: starting, running or draining."""
+        """What the node does as a whole: starting, running or draining."""
         self.state = state
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
@@ -292,7 +292,7 @@ class FleetTotals:
             self._fold(process, number)
 
     def set_gauge(self, name: str, *labels: str, value: float) -> None:
-        """Set a gauge of the fleet's side, such as sipswarm_build_info."""
+        """Set a gauge of the node's side, such as sipswarm_build_info."""
         self._own[name, BY_NAME[name].bound(labels)] = (value,)
 
     # ---- inside
@@ -325,7 +325,7 @@ class FleetTotals:
             bounded = self._bounded.get(key)
             if bounded is None:
                 metric = BY_NAME.get(name)
-                if metric is None or name in _OF_FLEET or len(labels) != len(metric.own_labels):
+                if metric is None or name in _OF_NODE or len(labels) != len(metric.own_labels):
                     self._say_once(name, f"{name}{labels} is not in the table of metrics")
                     continue
                 bounded = self._bound(metric, labels)
@@ -358,7 +358,7 @@ class FleetTotals:
 
 
 def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
-    """The series of several fleets in one: equal ones are added, but for those that are constant 1."""
+    """The series of several nodes in one: equal ones are added, but for those that are constant 1."""
     result: dict[tuple[str, tuple[str, ...]], Values] = {}
     for view in views:
         _merge(result, view.rows(now, unix_now))

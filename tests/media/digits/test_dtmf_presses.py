@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sipswarm.media.dtmf import EVENTS, EventReceiver, ReceivedDigit
+from sipswarm.media.digits.dtmf import EVENTS, EventReceiver, ReceivedDigit
 from sipswarm.media.messages import ConfigureStream, DtmfReceived
 from sipswarm.media.sockets import bind
-
-from .world import HOME, World
+from tests.media.world import HOME, World
 
 SSRC = 0x5EED
 

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media.dtmf import EVENTS, ReceivedDigit
-from sipswarm.media.g711 import PCMA, PCMU, Law
-from sipswarm.media.inband import HIGH_HZ, HOP, KEYPAD, LOW_HZ, Detector, Found, ToneGenerator
-
-from .channel import Impairment, Packet, carry, send_digits
+from sipswarm.media.audio.g711 import PCMA, PCMU, Law
+from sipswarm.media.digits.dtmf import EVENTS, ReceivedDigit
+from sipswarm.media.digits.inband import HIGH_HZ, HOP, KEYPAD, LOW_HZ, Detector, Found, ToneGenerator
+from tests.media.channel import Impairment, Packet, carry, send_digits
 
 LAWS = pytest.mark.parametrize("law", [PCMU, PCMA], ids=["PCMU", "PCMA"])
 Wave = NDArray[np.float64]

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from sipswarm.media import rtcp
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import CommandRefused, ConfigureStream
+from sipswarm.media.rtp import rtcp
+from sipswarm.media.rtp.srtp import SUITES, new_key
 from sipswarm.media.sockets import bind
-from sipswarm.media.srtp import SUITES, new_key
-
-from .world import HOME, World
+from tests.media.world import HOME, World
 
 pylibsrtp = pytest.importorskip("pylibsrtp", reason="pylibsrtp is in the extra srtp")
 START = 65_536 - 1_500

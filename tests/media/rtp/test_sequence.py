@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from sipswarm.media.sequence import MAX_DROPOUT, SequenceTracker, Verdict
+from sipswarm.media.rtp.sequence import MAX_DROPOUT, SequenceTracker, Verdict
 
 N, R, D, O, S = Verdict.NEW, Verdict.REORDERED, Verdict.DUPLICATE, Verdict.OUTSIDE, Verdict.RESTARTED  # noqa: E741
 

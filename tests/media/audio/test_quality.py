@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipswarm.media.quality import IMPAIRMENTS, burst_ratio, mos, mos_cqe, rating
+from sipswarm.media.audio.quality import IMPAIRMENTS, burst_ratio, mos, mos_cqe, rating
 
 G711 = IMPAIRMENTS["PCMU"]
 

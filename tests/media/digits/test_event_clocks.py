@@ -5,13 +5,12 @@ from itertools import permutations, product
 
 import pytest
 
-from sipswarm.media.dtmf import MAX_DURATION
+from sipswarm.media.digits.dtmf import MAX_DURATION
 from sipswarm.media.messages import ConfigureStream, DtmfReceived, SendDigits
 from sipswarm.media.sockets import bind
+from tests.media.halves import Line
 from tests.media.rtp_packet import RtpPacket
-
-from .halves import Line
-from .world import HOME, World
+from tests.media.world import HOME, World
 
 CLOCKS = (8000, 16000, 48000)
 NUMBERS = {8000: 101, 16000: 102, 48000: 103}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.media import rtcp
-from sipswarm.media.rtcp import (
+from sipswarm.media.rtp import rtcp
+from sipswarm.media.rtp.packet import RtpError
+from sipswarm.media.rtp.rtcp import (
     Feedback,
     Goodbye,
     ReceiverReport,
@@ -16,7 +17,6 @@ from sipswarm.media.rtcp import (
     SenderReport,
     SourceDescription,
 )
-from sipswarm.media.rtp import RtpError
 
 BLOCK = ReportBlock(1200895919, 0, 0, 630, 1906, 0, 0)
 

@@ -1,6 +1,6 @@
 """What a whole node costs beyond one call at one rate: the highest rate, live calls, workers, memory, and Net::SIP.
 
-    python -m tests.bench.bench_fleet [--only rate,net_sip,live,workers,memory] [--json FILE]
+    python -m tests.bench.bench_node [--only rate,net_sip,live,workers,memory] [--json FILE]
 
 rate: calls per second without a failed call, ours and SIPp's UAC on one core each against SIPp's UAS on the other.
 net_sip: CPU per call of Net::SIP's caller at its own highest rate, and of ours at 1,000 calls/s, against SIPp's UAS.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig
 from sipswarm.actors.host.event_loop import new_event_loop
-from sipswarm.actors.supervisor.fleet_totals import FleetTotals
+from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.bench.bench_signalling import HOST, Sipp, free_port, node_cpu, our_uac
 
@@ -95,7 +95,7 @@ async def steady(rate: int, live: int, seconds: float) -> float:
     await asyncio.sleep(0.3)
     load = LoadConfig(f"sip:service@{HOST}:{port}", rate=float(rate), calls=calls, hold=hold, media="none")
     config = NodeConfig("", (Listener("udp", HOST, 0),), 0, media_workers=0, load=load)
-    supervisor = Supervisor(config, fleet=FleetTotals())
+    supervisor = Supervisor(config, node_totals=NodeTotals())
     await supervisor.start()
     await asyncio.sleep(hold + 2)
     before = await node_cpu(supervisor)
@@ -132,12 +132,12 @@ async def memory_row() -> Row:
     answer = NodeConfig(
         "", (Listener("udp", HOST, 0),), 0, answer=AnswerConfig(media="silence"), rtp_ports=(20000, 25998)
     )
-    called = Supervisor(answer, fleet=FleetTotals())
+    called = Supervisor(answer, node_totals=NodeTotals())
     await called.start()
     target = f"sip:service@{HOST}:{called.listeners[0].port}"
     load = LoadConfig(target, rate=100.0, calls=MEMORY_CALLS + 100, hold=30.0, media="silence")
     config = NodeConfig("", (Listener("udp", HOST, 0),), 0, load=load, rtp_ports=(26000, 31998))
-    supervisor = Supervisor(config, fleet=FleetTotals())
+    supervisor = Supervisor(config, node_totals=NodeTotals())
     await supervisor.start()
     await asyncio.sleep(1.0)  # the first hundred calls make what every process makes once
     pids = [pid for _, pid, _ in supervisor.processes]

@@ -1,4 +1,4 @@
-"""A live fleet for the fault tests, the canary calls through it, and what can be seen of it from outside.
+"""A live node for the fault tests, the canary calls through it, and what can be seen of it from outside.
 
 The node is `sipswarm answer` with its metrics, the canary calls are placed by another process (`canaries`). Sizes,
 descriptors and ports are read from /proc, tables from the metrics, tracebacks from what either program wrote.
@@ -75,7 +75,7 @@ def running(folder: Path, name: str, *arguments: str) -> Iterator[Running]:
 
 
 def family(pid: int) -> dict[str, int]:
-    """A process and its children: pid by the last word of the command line, which is the name in the fleet."""
+    """A process and its children: pid by the last word of the command line, which is the name in the node."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     named = {Path(f"/proc/{child}/cmdline").read_text().split("\0")[-2]: int(child) for child in children}
     return {"supervisor": pid, **named}
@@ -108,7 +108,7 @@ def judged(canary: dict[str, Any]) -> str:
     return "; ".join((*faults, str(canary["figures"]))) if faults else ""
 
 
-class LiveFleet(NamedTuple):
+class LiveNode(NamedTuple):
     """What a flood meets."""
 
     node: Running
@@ -198,7 +198,7 @@ class LiveFleet(NamedTuple):
 
 
 @contextmanager
-def live_fleet(folder: Path) -> Iterator[LiveFleet]:
+def live_node(folder: Path) -> Iterator[LiveNode]:
     """A dispatcher, two call workers, a media worker, their supervisor and a process for canaries, until the end."""
     node_arguments = (
         "answer --listen udp:127.0.0.1:0 --listen tcp:127.0.0.1:0 --metrics 0 --media echo --drain 1s --quiet"
@@ -213,5 +213,5 @@ def live_fleet(folder: Path) -> Iterator[LiveFleet]:
         pids = {**family(node.process.pid), "canaries": canaries.process.pid}
         assert set(pids) == {"supervisor", "dispatcher", "call-0", "call-1", "media-0", "canaries"}
         assert canaries.ask("entries") == 0
-        yield LiveFleet(node, canaries, udp, tcp, url, pids)
+        yield LiveNode(node, canaries, udp, tcp, url, pids)
         assert node.process.poll() is None

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media.codecs import open_codec
-from sipswarm.media.concealment import Concealer, comfort_noise
-from sipswarm.media.g711 import PCMU, Samples
-from sipswarm.media.jitter import BOUND, MOST_DELAY, Kind, Player, PlayoutBuffer
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.concealment import Concealer, comfort_noise
+from sipswarm.media.audio.g711 import PCMU, Samples
+from sipswarm.media.audio.jitter import BOUND, MOST_DELAY, Kind, Player, PlayoutBuffer
 
 TICK = 0.02
 Arrival = tuple[float, int]

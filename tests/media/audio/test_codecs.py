@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media import g711
-from sipswarm.media.codecs import FORMATS, Codec, CodecUnknown, open_codec, opus_ticks
-from sipswarm.media.formats import stream_codec
+from sipswarm.media.audio import g711
+from sipswarm.media.audio.codecs import FORMATS, Codec, CodecUnknown, open_codec, opus_ticks
+from sipswarm.media.audio.formats import stream_codec
 
 AUDIO_REASON = "PyAV (extra `audio`) is not installed"
 
@@ -80,7 +80,7 @@ def test_library_codecs_have_one_clock_rate(name: str, rate: int) -> None:
 def test_a_missing_library_is_named_with_the_extra(name: str) -> None:
     script = (
         "import sys; sys.modules['av'] = None\n"
-        "from sipswarm.media.codecs import open_codec, CodecUnavailable\n"
+        "from sipswarm.media.audio.codecs import open_codec, CodecUnavailable\n"
         f"try: open_codec({name!r})\n"
         "except CodecUnavailable as error: print(error)"
     )
@@ -90,7 +90,7 @@ def test_a_missing_library_is_named_with_the_extra(name: str) -> None:
 
 
 def test_opening_g711_does_not_load_the_library() -> None:
-    script = "import sys, sipswarm.media.codecs as c; c.open_codec('PCMU'); sys.exit('av' in sys.modules)"
+    script = "import sys, sipswarm.media.audio.codecs as c; c.open_codec('PCMU'); sys.exit('av' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sipswarm.media import audio_files, g711, sources
-from sipswarm.media.audio_files import AudioFileError, audio, payload_codec
-from sipswarm.media.codecs import open_codec
+from sipswarm.media import sources
+from sipswarm.media.audio import files as audio_files
+from sipswarm.media.audio import g711
+from sipswarm.media.audio.codecs import open_codec
+from sipswarm.media.audio.files import AudioFileError, audio, payload_codec
 from sipswarm.media.messages import CommandRefused, ConfigureStream, SetSource
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind
 from sipswarm.media.sources import FileFrames, Format, SourceError
 from tests.media.rtp_packet import RtpPacket
-
-from .tones import PEAK, decoded, fit, sine
-from .world import HOME, World
+from tests.media.tones import PEAK, decoded, fit, sine
+from tests.media.world import HOME, World
 
 PCMU = Format("PCMU", 8000, 160, 160)
 PCMA = Format("PCMA", 8000, 160, 160)

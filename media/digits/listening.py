@@ -5,9 +5,9 @@ calls `detect` every few ticks. A receiver is an interface here (`DigitListener`
 file and not the other way round. Sockets and clocks do not belong here.
 """
 
+from ..audio.g711 import LAWS
 from . import inband
 from .dtmf import ReceivedDigit
-from .g711 import LAWS
 
 Heard = list[tuple[int, bytes, int]]
 """Slot, payload and RTP timestamp of each packet for the detector."""

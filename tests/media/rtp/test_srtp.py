@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sipswarm.media.srtp import KEYS_KEPT, SUITES, CryptoError, SrtpSession, new_key
+from sipswarm.media.rtp.srtp import KEYS_KEPT, SUITES, CryptoError, SrtpSession, new_key
 
 CM_80 = "AES_CM_128_HMAC_SHA1_80"
 
@@ -30,14 +30,14 @@ def numbered(sequence_number: int, payload: bytes = b"\xab" * 160) -> bytes:
 
 
 def test_naming_the_suites_needs_no_library() -> None:
-    check = "import sys, sipswarm.media.srtp; sys.exit('pylibsrtp' in sys.modules or 'numpy' in sys.modules)"
+    check = "import sys, sipswarm.media.rtp.srtp; sys.exit('pylibsrtp' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
 def test_a_missing_library_is_named_with_the_extra() -> None:
     script = (
         "import sys; sys.modules['pylibsrtp'] = None\n"
-        "from sipswarm.media.srtp import SrtpSession, SrtpUnavailable\n"
+        "from sipswarm.media.rtp.srtp import SrtpSession, SrtpUnavailable\n"
         f"try: SrtpSession('{CM_80}', bytes(30), bytes(30))\n"
         "except SrtpUnavailable as error: print(error)"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sipswarm.media import g711
+from sipswarm.media.audio import g711
 
 ALL_INT16 = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16)
 ALL_OCTETS = bytes(range(256))

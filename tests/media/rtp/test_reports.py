@@ -2,10 +2,10 @@
 
 import pytest
 
-from sipswarm.media import rtcp
-from sipswarm.media.reception import Reception
-from sipswarm.media.reports import RtcpSession
-from sipswarm.media.rtp import RtpError
+from sipswarm.media.rtp import rtcp
+from sipswarm.media.rtp.packet import RtpError
+from sipswarm.media.rtp.reception import Reception
+from sipswarm.media.rtp.reports import RtcpSession
 
 WALL = 1_700_000_000.0
 

@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ..audio.g711 import Law
 from .dtmf import ReceivedDigit
-from .g711 import Law
 
 RATE = 8000
 """Samples per second of G.711."""
@@ -53,7 +53,7 @@ class ToneGenerator:
         """Choose law and level.
 
         Args:
-            law: PCMU or PCMA of `g711`.
+            law: PCMU or PCMA of `audio.g711`.
             level_dbm0: power of both tones together, -40 to 0.
         """
         if not -40 <= level_dbm0 <= 0:
