@@ -1,4 +1,4 @@
-"""What a host of a SIP message is: an IP address or a name, and which kind of address."""
+"""Kinds of a host of a SIP message: an IP address or a name, its IP version, loopback."""
 
 import ipaddress
 from functools import lru_cache

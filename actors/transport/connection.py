@@ -1,7 +1,10 @@
 """One TCP or TLS connection: non-blocking, framed, bounded in what it holds and in how long it may take.
 
-RFC 3261 section 18.3 by `sipcore.message.framing`, RFC 5626 sections 3.5.1 and 4.4.1 (keep-alive). Knows neither calls
-nor slots nor why it was opened; tells its owner what came and when it is gone.
+It connects or is accepted, shakes hands for TLS, then reads and writes until it ends. Octets that come are cut into
+messages by `sipcore.message.framing` (RFC 3261 section 18.3), and pings are answered and sent (RFC 5626 sections 3.5.1
+and 4.4.1). What goes out waits in one bounded buffer. Requests are remembered until they may no longer be answered, so
+that the end of the connection can be reported to their slots. It must never block, and must not depend on calls or on
+the reason for which it was opened.
 """
 
 import asyncio
@@ -19,24 +22,25 @@ from ..diagnosis.request_loss import Loss, is_told, may_have_arrived
 from .socket_errors import loss_of
 
 SEND_BUFFER: Final = 256 * 1024
-"""octets that may wait for a peer that reads slowly"""
+"""Octets that may wait for a peer that reads slowly."""
 CONNECT_TIME: Final = 10.0
-"""seconds for the connect, and again for the TLS handshake"""
+"""Seconds for the connect, and again for the TLS handshake."""
 STALL_TIME: Final = 32.0
-"""seconds without progress in sending: as long as a transaction lives (RFC 3261 timers B and F)"""
+"""Seconds without progress in sending: as long as a transaction lives (RFC 3261 timers B and F)."""
 LINGER_TIME: Final = 1.0
-"""seconds that our last word has to arrive before the connection is closed"""
+"""Seconds that the last octets have to arrive before the connection is closed."""
 PING_AFTER: Final = 90.0
-"""seconds without a word from the peer before we ask, on connections that we opened (RFC 5626 section 4.4.1)"""
+"""Seconds of silence before a ping is sent, on connections that were opened here (RFC 5626 section 4.4.1)."""
 PING_FOR: Final = 3600.0
-"""seconds since our last message for which a connection is kept alive"""
+"""Seconds since the last message to the peer for which a connection is kept alive."""
 ANSWER_TIME: Final = 32.0
-"""seconds for which a request may still be answered (RFC 3261 timers B and F)"""
+"""Seconds for which a request may still be answered (RFC 3261 timers B and F)."""
 ASKED: Final = 512
-"""requests that are remembered, in case the connection closes before they are answered"""
+"""Requests that are remembered, in case the connection closes before they are answered."""
 READ_SIZE: Final = 65536
+"""Octets of one read."""
 LIMITS: Final = FramingLimits(head=24 * 1024, body=40 * 1024)
-"""64 KB in all for what is not yet a whole message"""
+"""64 KB in all for a message that is not whole yet."""
 _PING: Final = KeepAlive.PING.value
 _PONG: Final = KeepAlive.PONG.value
 
@@ -48,10 +52,10 @@ class Phase(Enum):
 
     CONNECTING = "connecting"
     HANDSHAKE = "handshake"
-    """TLS is being set up"""
+    """TLS is being set up."""
     OPEN = "open"
     LINGERING = "lingering"
-    """our last word is on its way; what comes is not read any more"""
+    """The last octets are on their way; nothing is read any more."""
     CLOSED = "closed"
 
 
@@ -59,7 +63,7 @@ class Ended(Enum):
     """Why a connection was closed; the values are for logs."""
 
     DONE = "ended"
-    """our last word is out"""
+    """The last octets are out."""
     BY_PEER = "closed by the peer"
     NODE_ENDS = "the node ends"
     CONNECT_FAILED = "connecting failed"
@@ -74,46 +78,54 @@ class Ended(Enum):
 
 
 class Ends(NamedTuple):
-    """Between whom a connection is, and who has opened it."""
+    """The two ends of a connection, and the one that opened it."""
 
     flow: int
-    """its number"""
+    """Its number."""
     listener: int
-    """index of the listener that it belongs to"""
+    """Index of the listener that it belongs to."""
     host: str
     port: int
-    """of the peer"""
+    """Of the peer."""
     name: str
-    """whose certificate the peer must show; empty for connections that came to us"""
+    """Name that the certificate of the peer must show; empty for connections that were accepted."""
     initiated: bool
-    """we opened it"""
+    """It was opened here."""
     local: str = ""
-    """our address of it, where the listener has several"""
+    """Its local address, where the listener has several."""
 
     @property
     def target(self) -> tuple[int, str, int, str]:
-        """What a message names that may go by it."""
+        """Key by which a message finds this connection: listener, host, port, certificate name."""
         return self.listener, self.host, self.port, self.name
 
 
 class Owner(Protocol):
-    """Who is told about connections."""
+    """The holder of connections, which gets their events."""
 
     def received(self, connection: "Connection", data: bytes) -> None:
         """A whole message came."""
 
     def unframed(self, connection: "Connection", fault: FramingFault) -> None:
-        """What came cannot be cut into messages; the connection is to be ended."""
+        """The octets that came cannot be cut into messages; the connection is to be ended."""
 
     def gone(self, connection: "Connection", cause: Ended, reason: str) -> None:
-        """It is closed. reason: the cause in words, with details."""
+        """It is closed.
+
+        Args:
+            reason: the cause in words, with details.
+        """
 
 
 class Connection:
     """See the module's text.
 
-    opened: a non-blocking socket, connected or connecting. tls: the context, None for plain TCP. buffer: what is read
-    goes through it, one for all connections. now: monotonic seconds, as everywhere here.
+    Args:
+        opened: a non-blocking socket, connected or connecting.
+        tls: the context, None for plain TCP.
+        buffer: every read goes through it; one for all connections.
+        owner: gets the messages and the end.
+        now: monotonic seconds, as everywhere here.
     """
 
     __slots__ = (
@@ -149,7 +161,7 @@ class Connection:
         self.ends = ends
         self.phase = Phase.CONNECTING if ends.initiated else Phase.OPEN
         self.loss = Loss.LOST
-        """what its end means for requests without an answer"""
+        """What its end means for requests without an answer."""
         self._socket = opened
         self._tls = tls
         self._buffer = buffer
@@ -168,10 +180,12 @@ class Connection:
         else:
             self._connected(now)
 
-    # ---- out
-
     def send(self, slot: int, data: bytes, now: float) -> None:
-        """Take a message; `flush` sends it. slot: whom to tell when a request is lost."""
+        """Take a message; `flush` sends it.
+
+        Args:
+            slot: gets the report when a request is lost.
+        """
         if self.phase is Phase.LINGERING or self.phase is Phase.CLOSED:
             return
         if is_told(data) and not (self.phase is Phase.OPEN and may_have_arrived(data)):
@@ -180,15 +194,15 @@ class Connection:
         self._put(data, now)
 
     def unanswered(self, now: float) -> list[tuple[int, bytes]]:
-        """The messages whose loss matters: (slot, message) each.
+        """Return the messages whose loss matters: (slot, message) each.
 
-        Requests that may still have waited for an answer, and a 2xx or ACK that never left; where one that left is
-        lost, the peer's repetition brings the other by another connection.
+        They are requests that may still have waited for an answer, and a 2xx or ACK that never left. Where one that
+        left is lost, the peer's repetition brings the other by another connection.
         """
         return [(slot, data) for at, slot, data in self._asked if now - at < ANSWER_TIME]
 
     def end(self, last: bytes, now: float) -> None:
-        """Send a last word, give it time to arrive, and close."""
+        """Send the last octets, give them time to arrive, and close."""
         if self.phase is not Phase.OPEN:
             self.close(Ended.DONE)
             return
@@ -208,7 +222,7 @@ class Connection:
             sent = self._socket.send(self._out)
         except (BlockingIOError, InterruptedError, ssl.SSLWantWriteError):
             sent = 0
-        except ssl.SSLWantReadError:  # TLS wants to hear something first; reading comes back here
+        except ssl.SSLWantReadError:  # TLS has to read first; `_on_readable` comes back here
             return
         except OSError as error:
             self.close(Ended.SEND_FAILED, detail=_reason(error))
@@ -234,8 +248,6 @@ class Connection:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
             self.close(Ended.CLOSE_FAILED, detail=_reason(error))
-
-    # ---- what the loop says
 
     def _on_writable(self) -> None:
         now = self._loop.time()
@@ -335,10 +347,8 @@ class Connection:
             self._loop.remove_writer(self._socket.fileno())
         self._watching_write = wanted
 
-    # ---- time
-
     def deadline(self) -> float:
-        """When the peer will have taken too long."""
+        """Return when the peer will have taken too long."""
         if self.phase is Phase.LINGERING:
             return self._progress_at + LINGER_TIME
         if self.phase is not Phase.OPEN:
@@ -349,7 +359,7 @@ class Connection:
         return min(due, self._progress_at + STALL_TIME) if self._out else due
 
     def look(self, now: float) -> None:
-        """Close what has taken too long; ask a peer for a sign of life that has been silent."""
+        """Close when something has taken too long; ping a peer that has been silent."""
         if now >= self.deadline():
             connected = self.phase in (Phase.OPEN, Phase.LINGERING)
             self.close(self._overdue(), Loss.LOST if connected else Loss.UNREACHABLE)
@@ -371,7 +381,12 @@ class Connection:
         return Ended.IDLE if self._framer.phase is FramerPhase.IDLE else Ended.SLOW_MESSAGE
 
     def close(self, cause: Ended, loss: Loss = Loss.LOST, detail: str = "") -> None:
-        """Let go of it at once; the owner is told once. loss: what it means for requests without an answer."""
+        """Let go of it at once; the owner gets one report.
+
+        Args:
+            loss: what it means for requests without an answer.
+            detail: added to the cause in the report.
+        """
         if self.phase is Phase.CLOSED:
             return
         self.loss = loss

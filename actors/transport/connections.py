@@ -1,7 +1,9 @@
 """The TCP and TLS connections of the dispatcher: taken, opened, found again, and bounded in number.
 
 RFC 3261 section 18.2.2 (answers on the connection of the request, else to the address in Via), RFC 5923 (reuse). A
-connection never waits for another one; what is known of it is lost with the dispatcher, and peers connect again.
+message goes by the connection of its flow, else by one to the same target, else by a new one. Connections beyond the
+limits are closed at once. A connection must never wait for another one. Nothing of them outlives the dispatcher; peers
+connect again.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ from .socket_errors import loss_of
 
 ACCEPTS_PER_TURN: Final = 64
 LOOK_EVERY: Final = 1.0
-"""seconds between two looks at the deadlines of all connections"""
+"""Seconds between two looks at the deadlines of all connections."""
 _IP_BIND_ADDRESS_NO_PORT: Final = 24
 _logger = logging.getLogger(__name__)
 
@@ -39,19 +41,22 @@ Received = Callable[[int, int, str, int, bytes, str], None]
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many connections there may be."""
+    """Limits of the number of connections."""
 
     per_source: int = 64
-    """that one address has opened to us"""
+    """Connections that one remote address may have opened."""
     total: int = 1024
-    """of both directions"""
+    """Connections of both directions."""
 
 
 class Streams:
     """See the module's text.
 
-    listeners, sockets: of the node, in the same order; those of UDP are not touched. first_flow: connections get the
-    numbers after it. received: takes each message. failed: is told which request of a slot was lost.
+    Args:
+        listeners, sockets: of the node, in the same order; those of UDP are not touched.
+        first_flow: connections get the numbers after it.
+        received: takes each message.
+        failed: gets the slot and the request that was lost.
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class Streams:
         self._failed = failed
         self._last_flow = first_flow
         self._buffer = memoryview(bytearray(READ_SIZE))
-        """what every connection reads through: one of its own for each read would leave the heap full of holes"""
+        """Every connection reads through it: a buffer of its own for each read would leave the heap full of holes."""
         self._by_flow: dict[int, Connection] = {}
         self._by_target: dict[tuple[int, str, int, str], Connection] = {}
         self._sources: Counter[str] = Counter()
@@ -102,7 +107,7 @@ class Streams:
         return len(self._by_flow)
 
     def update_gauges(self) -> None:
-        """Count the connections by what they are and how far they have come."""
+        """Count the connections by transport and phase."""
         counts = Counter((self._listeners[each.ends.listener].transport, each.phase) for each in self._by_flow.values())
         for key, cell in self._gauges.items():
             cell.value = counts[key]
@@ -122,15 +127,13 @@ class Streams:
                 self._loop.remove_reader(each.fileno())
 
     def close(self) -> None:
-        """Close every connection; the listen sockets stay open, they are not ours."""
+        """Close every connection; the listen sockets stay open, for they belong to the supervisor."""
         self._closed = True
         self._unwatch()
         if self._looking is not None:
             self._looking.cancel()
         for each in list(self._by_flow.values()):
             each.close(Ended.NODE_ENDS)
-
-    # ---- connections that come
 
     def _on_connection(self, index: int) -> None:
         for _ in range(ACCEPTS_PER_TURN):
@@ -140,7 +143,7 @@ class Streams:
                 return
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    self._unwatch()  # the kernel keeps them waiting; asking again at once would only burn time
+                    self._unwatch()  # the kernel keeps them waiting; a retry at once would only burn time
                     self._loop.call_later(LOOK_EVERY, self.watch)
                     return
                 continue  # the peer has given up meanwhile (accept(2))
@@ -165,17 +168,15 @@ class Streams:
         connection = Connection(ends, opened, tls=context, buffer=self._buffer, owner=self, loop=self._loop, now=now)
         self._by_flow[ends.flow] = connection
         if initiated or context is None:
-            # What a TLS client says of itself was not checked against its address: it is found by its flow only.
+            # The name of a TLS client was not checked against its address: it is found by its flow only.
             self._by_target.setdefault(ends.target, connection)
         if self._looking is None:
             self._looking = self._loop.call_later(LOOK_EVERY, self._on_look)
         connection.start(now)
         return connection
 
-    # ---- messages out
-
     def send(self, slot: int, record: SendSip) -> None:
-        """Put a message of a slot on its connection, opened when there is none; `flush` follows."""
+        """Put a message of a slot on its connection, which is opened when there is none; `flush` follows."""
         listener, flow, host, port, name, data = record
         connection = self._by_flow.get(flow) if flow else None
         if connection is None or connection.phase is Phase.LINGERING:
@@ -195,7 +196,7 @@ class Streams:
         self._written.add(connection)
 
     def flush(self) -> None:
-        """Send what the last messages have put onto connections."""
+        """Send the messages that were put onto connections since the last flush."""
         if self._written:
             now = self._loop.time()
             written, self._written = self._written, set()
@@ -203,7 +204,7 @@ class Streams:
                 connection.flush(now)
 
     def _open(self, index: int, host: str, port: int, name: str) -> Connection | tuple[str, Loss]:
-        """A new connection, or why there is none."""
+        """Return a new connection, or why there is none."""
         if index not in self._sockets:
             return "no listener for streams", Loss.NO_WAY
         if self.count >= self._limits.total:
@@ -229,8 +230,6 @@ class Streams:
         if is_told(data):
             self._failed(slot, SendFailed(listener, host, port, data, reason, loss.value))
 
-    # ---- what connections say
-
     def received(self, connection: Connection, data: bytes) -> None:
         """A whole message came."""
         ends = connection.ends
@@ -245,7 +244,7 @@ class Streams:
         connection.end(reply or b"", self._loop.time())
 
     def gone(self, connection: Connection, cause: Ended, reason: str) -> None:
-        """It is closed: forget it, and tell whose requests may have been lost."""
+        """The connection is closed: forget it, and report to their slots the requests that may have been lost."""
         ends = connection.ends
         if self._by_flow.pop(ends.flow, None) is None:
             return
@@ -269,7 +268,8 @@ class Streams:
 
 
 def _answer_target(data: bytes, host: str, port: int) -> tuple[str, int]:
-    """Where an answer goes whose connection is gone: `received`, and the port its Via names (RFC 3261 18.2.2)."""
+    """Return the target of a response whose connection is gone: `received`, and the port that its Via names (RFC 3261
+    section 18.2.2)."""
     try:
         via = Via.parse(peek.top_via(data).strip().decode("utf-8", "surrogateescape"))
     except ParseError:

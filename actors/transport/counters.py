@@ -1,6 +1,6 @@
-"""Counts SIP messages by method and code as they pass, each way, once per message on the wire.
+"""Counters of SIP messages by method and code as they pass, each way, once per message on the wire.
 
-Methods and codes come from the peer, so both are held to closed sets: what is not in them counts as `other`.
+Methods and codes come from the peer, so both are held to closed sets: those outside of them count as `other`.
 """
 
 from typing import Final
@@ -38,12 +38,12 @@ class SipCounters:
         cell.value += 1
 
     def sent(self, data: bytes, transport: str) -> None:
-        """Count a message of ours, by its first octets and its CSeq."""
+        """Count a message that went out, by its first octets and its CSeq."""
         if data.startswith(b"SIP/2.0 "):
             found = data.find(b"\r\nCSeq: ")
             if found >= 0:
                 key = (data[8:11], data[data.find(b" ", found + 8) + 1 : data.find(b"\r", found + 2)])
-            else:  # a header copied from the peer, who writes its name in another way
+            else:  # a header copied from the peer, which writes its name in another way
                 start = data.lower().find(b"\r\ncseq") + 2
                 words = data[start : data.find(b"\r", start)].split()
                 key = (data[8:11], words[-1] if words else b"")

@@ -1,4 +1,4 @@
-"""Questions to the DNS servers of this host. The only importer of dnspython."""
+"""Queries to the DNS servers of this host. The only importer of dnspython."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from .dns_records import FAILURE_TTL, LOOKUP_TIME, Answer, Naptr, Srv
 
 
 class DnsLookup:
-    """Questions to the servers of /etc/resolv.conf; names of /etc/hosts are not asked for (hosts(5))."""
+    """Queries to the servers of /etc/resolv.conf; names of /etc/hosts are not sent there (hosts(5))."""
 
     def __init__(self, hosts: Path = Path("/etc/hosts")) -> None:
         self._hosts_file = hosts
@@ -20,7 +20,15 @@ class DnsLookup:
         self._resolver: dns.asyncresolver.Resolver | None = None
 
     async def __call__(self, kind: str, name: str) -> Answer:
-        """Ask. Raises OSError when nobody answers."""
+        """Send one query and return its answer.
+
+        Args:
+            kind: NAPTR, SRV, A or AAAA.
+            name: the name to look up.
+
+        Raises:
+            OSError: no server answers.
+        """
         if self._hosts is None:
             self._hosts = _read_hosts(self._hosts_file)
         local = self._hosts.get((kind, name))
@@ -44,7 +52,7 @@ class _HasText(Protocol):
 
 
 def _row(kind: str, row: _HasText) -> Naptr | Srv | str:
-    """A row of dnspython as ours, by its text in a zone file."""
+    """Convert a row of dnspython into one of `dns_records`, by its text in a zone file."""
     words = row.to_text().split()
     if kind == "NAPTR":
         order, preference, _, service, *_, replacement = words

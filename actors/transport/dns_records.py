@@ -1,12 +1,12 @@
-"""What DNS says, as far as RFC 3263 reads it, and who is asked."""
+"""Rows of DNS, as far as RFC 3263 reads them, and the type of a lookup."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 FAILURE_TTL: Final = 5.0
-"""seconds for which "there is none" and "nobody answers" are kept"""
+"""Seconds for which "there is none" and "no server answers" are kept."""
 LOOKUP_TIME: Final = 6.0
-"""seconds for one question"""
+"""Seconds for one query."""
 
 
 class Naptr(NamedTuple):
@@ -28,12 +28,12 @@ class Srv(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What DNS says; no rows = there is none."""
+    """The answer of DNS; no rows = there is none."""
 
     rows: tuple[Naptr | Srv | str, ...]
     ttl: float
-    """seconds"""
+    """Seconds."""
 
 
 Lookup = Callable[[str, str], Awaitable[Answer]]
-"""Answers a question: (NAPTR, SRV, A or AAAA; name). Raises OSError when nobody answers."""
+"""Answers a query of (NAPTR, SRV, A or AAAA; name). Raises OSError when no server answers."""

@@ -1,7 +1,7 @@
 """The SIP listen sockets of a node: bound by the supervisor, inherited by the others.
 
-They outlive the dispatcher, so that datagrams and new connections wait in the kernel while it is replaced; call
-workers send on those of UDP, so that what we send comes from the port we listen on (RFC 3581 section 4).
+They outlive the dispatcher, so that datagrams and new connections wait in the kernel while it is replaced. Call workers
+send on those of UDP, so that messages leave from the port of the listener (RFC 3581 section 4).
 """
 
 import errno
@@ -15,15 +15,19 @@ from . import packet_info
 from .socket_errors import keep_errors
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
+"""Octets of the receive buffer of a UDP listener."""
 BACKLOG = 1024
-"""connections that wait in the kernel to be taken"""
+"""Connections that wait in the kernel to be taken."""
 
 
 def bind_all(listeners: Sequence[Listener]) -> tuple[list[socket.socket], tuple[Listener, ...]]:
-    """Bind every listener; the sockets, and the listeners with the ports they really have.
+    """Bind every listener.
+
+    Returns:
+        The sockets, and the listeners with the ports that they really have.
 
     Raises:
-        ConfigurationError: an address is busy, not ours, or not permitted; nothing stays bound.
+        ConfigurationError: an address is busy, not one of this host, or not permitted; nothing stays bound.
     """
     sockets: list[socket.socket] = []
     bound: list[Listener] = []
@@ -52,7 +56,7 @@ def _bind(listener: Listener) -> socket.socket:
                 packet_info.ask(opened)
             opened.bind((listener.host, listener.port))
         else:
-            # connections of an earlier run that wait in TIME_WAIT are no reason to refuse (tcp(7))
+            # connections of an earlier run that wait in TIME_WAIT do not make the bind fail (tcp(7))
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             opened.bind((listener.host, listener.port))
             opened.listen(BACKLOG)
@@ -63,7 +67,7 @@ def _bind(listener: Listener) -> socket.socket:
 
 
 def _enlarge(opened: socket.socket) -> None:
-    """The largest receive buffer we may have: with CAP_NET_ADMIN all of it, else up to net.core.rmem_max."""
+    """Set the largest receive buffer that is permitted: with CAP_NET_ADMIN all of it, else up to net.core.rmem_max."""
     try:
         opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_RCVBUFFORCE", 33), RECEIVE_BUFFER)
     except PermissionError:
@@ -81,7 +85,10 @@ def _explain(error: OSError, listener: Listener) -> str:
 
 
 def park(hosts: set[str]) -> dict[str, socket.socket]:
-    """One bound and never read UDP socket per address: the SDP of calls without media names it, and no ICMP answers."""
+    """Return one bound UDP socket per address that is never read.
+
+    The SDP of calls without media names it, and no ICMP error answers what comes there.
+    """
     parked = {}
     for host in hosts:
         opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,10 +1,10 @@
-"""The local address toward each peer: what the socket has, and what Via, Contact and SDP say.
+"""The local address toward each peer: the address of the socket, and the one in Via, Contact and SDP.
 
-A listener on 0.0.0.0 or :: has every address of this host. A request leaves from the one that the kernel would choose
-for its destination; a call that came in stays on the one that its INVITE came to. An advertised address (1:1 NAT)
-stands in their place in every message. Where it is of this host, no NAT is before it: media ports of a wildcard are
-bound to it, and requests that begin something leave from it. 0.0.0.0 and :: are never shown to a peer (RFC 3261
-sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
+A listener on 0.0.0.0 or :: has every address of this host. A request leaves from the address that the kernel would
+choose for its destination; a call that came in stays on the address that its INVITE came to. An advertised address (1:1
+NAT) replaces these in every message. Where the advertised address is one of this host, no NAT is before it: media ports
+of a wildcard are bound to it, and requests that begin something leave from it. 0.0.0.0 and :: must never be shown to a
+peer (RFC 3261 sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
 """
 
 import socket
@@ -19,11 +19,11 @@ from ..config import Listener, is_wildcard
 from .addresses import ip_version, is_address, is_loopback
 
 FRESH: Final = 5.0
-"""seconds for which the kernel's choice for a host is taken to hold"""
+"""Seconds for which the kernel's choice for a host is taken to hold."""
 MOST: Final = 4096
-"""hosts that are remembered"""
+"""Hosts that are remembered."""
 _FAR: Final = {4: "198.51.100.1", 6: "2001:db8::1"}
-"""documentation addresses (RFC 5737, RFC 3849), which only the default route leads to"""
+"""Documentation addresses (RFC 5737, RFC 3849), which only the default route leads to."""
 _LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 _Value = TypeVar("_Value")
 
@@ -32,22 +32,25 @@ class LocalAddress(NamedTuple):
     """One address of a listener."""
 
     listener: int
-    """index into the node's listeners"""
+    """Index into the node's listeners."""
     bound: Hop
-    """messages leave from it: responses from the address that their request came to (RFC 3581 section 4)"""
+    """Messages leave from it: responses from the address that their request came to (RFC 3581 section 4)."""
     seen: Hop
-    """that peers get, in Via, Contact and SDP"""
+    """The address that peers get, in Via, Contact and SDP."""
     media: str
-    """media ports are bound to it"""
+    """Media ports are bound to it."""
     arrived: bool = False
-    """a request came to it, so that its call stays on it"""
+    """A request came to it, so that its call stays on it."""
 
 
 class LocalAddresses:
-    """Those of the listeners of a node.
+    """The addresses of the listeners of a node.
 
-    listeners: bound, with their real ports. advertise: at most one address per IP version, in place of that of every
-    listener of its version. route: finds the address that the kernel would send from (`route_to`).
+    Args:
+        listeners: bound, with their real ports.
+        advertise: at most one address per IP version; it replaces that of every listener of its version.
+        route: finds the address that the kernel would send from (`route_to`).
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -59,12 +62,12 @@ class LocalAddresses:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hops = [Hop(each.transport, each.host, each.port) for each in listeners]
-        """the addresses of the sockets, one per listener"""
+        """The addresses of the sockets, one per listener."""
         self.wildcard = [is_wildcard(each.host) for each in listeners]
-        """which of them have every address of this host"""
+        """Which of them have every address of this host."""
         self._advertised = {ip_version(each): each for each in advertise}
         self._without_nat = {ip_version(each): each for each in advertise if is_of_this_host(each)}
-        """advertised addresses that are of this host: no NAT is before them, and a wildcard has them too"""
+        """Advertised addresses that are of this host: no NAT is before them, and a wildcard has them too."""
         self._route = route or route_to
         self._now = now
         self._routes: dict[str, tuple[float, str]] = {}
@@ -73,12 +76,10 @@ class LocalAddresses:
         for index, hop in enumerate(self.hops):
             self._alike.setdefault((hop.transport, ip_version(hop.host)), []).append(index)
 
-    # ---- which listener
-
     def listener_for(self, hop: Hop) -> int | None:
-        """The listener from which a hop is reached; None when none has its transport and IP version.
+        """Return the listener from which a hop is reached; None when none has its transport and IP version.
 
-        Of several the one whose address the kernel would send from, else one with every address, else the first.
+        Of several it is the one whose address the kernel would send from, else one with every address, else the first.
         """
         alike = self._alike.get((hop.transport, ip_version(hop.host)))
         if alike is None or len(alike) == 1 or not is_address(hop.host):
@@ -88,7 +89,7 @@ class LocalAddresses:
         return (fitting or [index for index in alike if self.wildcard[index]] or alike)[0]
 
     def index_of(self, local: Hop) -> int | None:
-        """The listener that has this address on its socket; None when there is none."""
+        """Return the listener that has this address on its socket; None when there is none."""
         alike = self._alike.get((local.transport, ip_version(local.host)), ())
         every = None
         for index in alike:
@@ -100,10 +101,13 @@ class LocalAddresses:
                     every = index
         return every
 
-    # ---- which address
-
     def toward(self, listener: int, host: str) -> LocalAddress:
-        """The address from which a listener's messages to a host leave. host: a name = as `usual`."""
+        """Return the address from which the messages of a listener to a host leave.
+
+        Args:
+            listener: its index.
+            host: the remote host; a name = as `usual`.
+        """
         hop = self.hops[listener]
         if not self.wildcard[listener]:
             return self._made(listener, hop.host, hop.host)
@@ -112,13 +116,13 @@ class LocalAddresses:
         return self._sending(listener, self._chosen(host) or _LOOPBACK[ip_version(hop.host)])
 
     def at(self, listener: int, address: str, source: str) -> LocalAddress:
-        """The address of a listener that a message came to, from `source`; empty = it is not known."""
+        """Return the address of a listener that a message came to, from `source`; empty = unknown."""
         if not self.wildcard[listener] or not address or is_wildcard(address):
             return self.toward(listener, source)._replace(arrived=True)
         return self._made(listener, address, self._open(address))._replace(arrived=True)
 
     def usual(self, listener: int) -> LocalAddress:
-        """The address of a listener where no peer is known yet: by the default route, else loopback."""
+        """Return the address of a listener while no peer is known: by the default route, else loopback."""
         hop = self.hops[listener]
         if not self.wildcard[listener]:
             return self._made(listener, hop.host, hop.host)
@@ -126,9 +130,12 @@ class LocalAddresses:
         return self._sending(listener, self._chosen(_FAR[version]) or _LOOPBACK[version])
 
     def following(self, local: LocalAddress, hop: Hop) -> LocalAddress | None:
-        """The address for a further request of a call whose address is `local`; None when no listener reaches the hop.
+        """Return the address for a further request of a call whose address is `local`.
 
         A call that came in stays on its address, unless that is of loopback and the hop is not.
+
+        Returns:
+            The address; None when no listener reaches the hop.
         """
         listener = local.listener if self.reaches(local.bound, hop) else self.for_hop(hop)
         if listener is None:
@@ -147,7 +154,7 @@ class LocalAddresses:
         )
 
     def for_hop(self, hop: Hop) -> int | None:
-        """As `listener_for`; a name is reached by each listener of its transport, until DNS says more."""
+        """As `listener_for`; a name is reached by each listener of its transport, until DNS answers."""
         found = self.listener_for(hop)
         if found is None and not is_address(hop.host):
             found = next(iter(self._alike.get((hop.transport, 6), ())), None)
@@ -172,7 +179,7 @@ class LocalAddresses:
         return known[1]
 
     def depends(self, listener: int) -> bool:
-        """Whether the address of a listener depends on who is to see it."""
+        """Whether the address of a listener depends on the peer that sees it."""
         return self.wildcard[listener]
 
     def shows_own(self, host: str) -> bool:
@@ -189,7 +196,7 @@ class LocalAddresses:
         return self._made(listener, opened, opened)
 
     def _open(self, address: str) -> str:
-        """The advertised address, where it is one of this host, in place of another."""
+        """The advertised address, where it is one of this host, instead of another."""
         return self._without_nat.get(ip_version(address), address)
 
     def _made(self, listener: int, address: str, media: str) -> LocalAddress:
@@ -199,7 +206,7 @@ class LocalAddresses:
         return LocalAddress(listener, bound, bound if seen == address else bound._replace(host=seen), media)
 
     def _chosen(self, host: str) -> str:
-        """The address that the kernel would send to a host from, remembered for a while; empty = there is no route."""
+        """The address from which the kernel would send to a host, remembered for a while; empty = no route."""
         now = self._now()
         known = self._routes.get(host)
         if known is None or known[0] < now:
@@ -216,7 +223,7 @@ def _keep(known: dict[str, _Value], host: str, value: _Value) -> None:
 
 
 def usual_listeners() -> tuple[Listener, ...]:
-    """Those of a user agent that names none: UDP and TCP on every address, IPv6 where this host has it."""
+    """The listeners of a user agent that names none: UDP and TCP on every address, IPv6 where this host has it."""
     hosts = ["0.0.0.0"]
     with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         probe.bind((_LOOPBACK[6], 0))
@@ -225,7 +232,7 @@ def usual_listeners() -> tuple[Listener, ...]:
 
 
 def route_to(host: str) -> str:
-    """The address from which the kernel would send to an IP address; empty = there is no route."""
+    """Return the address from which the kernel would send to an IP address; empty = there is no route."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

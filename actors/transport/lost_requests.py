@@ -1,4 +1,4 @@
-"""Messages of ours that did not get out: by what they find the call or registration that they are of."""
+"""Messages that did not get out: the fields by which they find their call or registration."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from sipswarm.sipcore.message import peek
 
 
 class Sent(NamedTuple):
-    """What identifies a message of ours; the tag is our own, of From in a request and of To in a response."""
+    """The identity of a message that went out; the tag is the local one: of From in a request, of To in a response."""
 
     call_id: str
     from_tag: str
@@ -14,9 +14,12 @@ class Sent(NamedTuple):
 
 
 def identity(data: bytes) -> Sent | None:
-    """Read back what we have written, also from its first part only; None when it is not ours.
+    """Read the identity of a message that was written here, also from its first part only.
 
     Of responses only a 2xx to an INVITE is looked at, because nothing can be done about the others.
+
+    Returns:
+        The identity; None for every other message.
     """
     if data.startswith(b"SIP/2.0 "):
         # Its headers are spelled as the peer has written them.

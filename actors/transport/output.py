@@ -1,8 +1,9 @@
-"""The way out for SIP messages of a call worker: which of the node's listeners, and how.
+"""The way out for SIP messages of a call worker: the choice of a listener of the node, and the sending.
 
-UDP goes out at once on the inherited listen sockets, so that it comes from the port we listen on (RFC 3581). Streams
-belong to the dispatcher: their messages go to it over the sip link, together once per flush. Requests that are too
-long for UDP go over TCP where the node has it (`LargeRequests`).
+UDP goes out at once on the inherited listen sockets, so that it leaves from the port of the listener (RFC 3581).
+Streams belong to the dispatcher: their messages go to it over the sip link, together once per flush. Requests that are
+too long for UDP go over TCP where the node has it (`LargeRequests`); a hop that is a name waits for DNS (`LateNames`).
+A message that cannot be sent is counted, and reported to its call; it must never stop the messages after it.
 """
 
 import re
@@ -27,13 +28,13 @@ from .socket_errors import TRANSIENT, loss_of
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
 
 BATCH: Final = 256
-"""records in one link message"""
+"""Records in one link message."""
 NAMES: Final = 4096
-"""hops whose names are remembered, for the certificates that they must show"""
+"""Hops whose names are remembered, for the certificates that they must show."""
 EARLIER_ERRORS: Final = 2
-"""errors of earlier datagrams that one `sendto` may meet"""
+"""Errors of earlier datagrams that one `sendto` may meet."""
 ROUTES: Final = 4096
-"""hops whose way is remembered"""
+"""Hops whose way is remembered."""
 
 _VIA: Final = re.compile(rb"\r\nVia: SIP/2\.0/UDP \[?([0-9A-Fa-f.:]{1,45})\]?:\d{1,5};")
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
@@ -43,9 +44,11 @@ Route = tuple[int | None, tuple[str, int] | None]
 class SipOutput:
     """One per call worker.
 
-    listeners, sockets: of the node, in the same order; a stream listener's socket is not written to. lost: is told of
-    each request that the dispatcher did not take. advertise: as `NodeConfig.advertise`. hand_on: sends records to the
-    dispatcher, False when it does not take them.
+    Args:
+        listeners, sockets: of the node, in the same order; a stream listener's socket is not written to.
+        lost: gets each request that the dispatcher did not take.
+        advertise: as `NodeConfig.advertise`.
+        hand_on: sends records to the dispatcher, False when it does not take them.
     """
 
     def __init__(
@@ -61,14 +64,14 @@ class SipOutput:
     ) -> None:
         self.addresses = LocalAddresses(listeners, advertise)
         self.hops = self.addresses.hops
-        """the addresses of our sockets, one per listener"""
+        """The addresses of the sockets, one per listener."""
         self._sockets = list(sockets)
         self._counters = counters
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_from_slot")
         self._hand_on = hand_on
         self._lost = lost
         self.trace: SipTrace | None = None
-        """remembers what goes out"""
+        """Remembers what goes out."""
         self._for_streams: list[SendSip] = []
         self._names: dict[Hop, str] = {}
         self._routes: dict[tuple[Hop, Hop], Route] = {}
@@ -76,11 +79,11 @@ class SipOutput:
         self.late = LateNames(self._send_late, self._lose, self.name)
 
     def record_to(self, trace: SipTrace | None) -> None:
-        """Have what goes out remembered from now on; None = it is not."""
+        """Have what goes out remembered from now on; None = no more."""
         self.trace = trace
 
     def listener_for(self, hop: Hop) -> int | None:
-        """Index of the listener from which a hop is reached; None when there is none."""
+        """Return the index of the listener from which a hop is reached; None when there is none."""
         return self.addresses.listener_for(hop)
 
     def name(self, hop: Hop, name: str) -> None:
@@ -103,9 +106,10 @@ class SipOutput:
             self._send_datagram(listener, data, address)
 
     def toward(self, hop: Hop, local: Hop) -> int | None:
-        """The listener that a message to a hop leaves from: `local` where that reaches it, else the first that does.
+        """Return the listener that a message to a hop leaves from.
 
-        A hop that is a name is reached by each of its transport, until DNS says more.
+        It is `local` where that reaches the hop, else the first that does. A hop that is a name is reached by each
+        listener of its transport, until DNS answers.
         """
         own = self.addresses.index_of(local)
         if own is not None and self.addresses.reaches(local, hop):
@@ -113,7 +117,8 @@ class SipOutput:
         return self.addresses.for_hop(hop)
 
     def _route(self, hop: Hop, local: Hop) -> Route:
-        """The listener for a hop, and the address where a datagram of usual length needs nothing more; remembered."""
+        """Return the listener for a hop, and its address where a datagram of usual length needs nothing more;
+        remembered."""
         listener = self.toward(hop, local)
         simple = listener is not None and self.hops[listener].transport == "udp" and is_address(hop.host)
         simple = simple and listener is not None and not self.addresses.wildcard[listener]
@@ -124,7 +129,13 @@ class SipOutput:
         return route
 
     def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0, local: str = "") -> None:
-        """Put a message on the wire from one listener. local: the address that a response leaves from."""
+        """Put a message on the wire from one listener.
+
+        Args:
+            listener: its index.
+            flow: of the connection to use, 0 = any.
+            local: the address that a response leaves from.
+        """
         transport = self.hops[listener].transport
         if not is_address(host):
             self.late.send(listener, self.hops[listener], data, host, port, flow)
@@ -210,14 +221,15 @@ class SipOutput:
                     self._lose(record.listener, record.data, record.host, record.port, *_NO_ROOM)
 
     def _send_late(self, listener: int, data: bytes, host: str, port: int, flow: int) -> None:
-        """The host of a message is known now, outside of any flush."""
+        """Send a message whose host was a name and is known now, outside of any flush."""
         self.send_from(listener, data, host, port, flow)
         self.flush()
 
     def _lose(self, listener: int, data: bytes, host: str, port: int, reason: str, loss: Loss) -> None:
         """Count a message that found no room, or whose name has no address.
 
-        A response or ACK that found no room is sent again with what it answers; all others are reported to their call.
+        A response or ACK that found no room is sent again with the message that it answers; all others are reported to
+        their call.
         """
         if loss is Loss.LOCAL and may_have_arrived(data):
             self._dropped.value += 1
@@ -230,9 +242,12 @@ class SipOutput:
         self._lost(SendFailed(listener, host, port, data, reason, loss.value))
 
     def fall_back(self, failed: SendFailed) -> bool:
-        """Send a long request by UDP after all, when no connection came about; False when it was none of those.
+        """Send a long request by UDP after all, when no connection came about.
 
         Once there was a connection the peer may have the request already, and would take a second one for a loop.
+
+        Returns:
+            False when it was no such request.
         """
         if failed.loss == Loss.LOST.value:
             return False

@@ -11,16 +11,16 @@ from typing import Final
 
 _IP_PKTINFO: Final = 8
 _IN: Final = struct.Struct("=I4s4s")
-"""in_pktinfo: interface, the address of this host, the destination in the header"""
+"""Of in_pktinfo: interface, the address of this host, the destination in the header."""
 _IN6: Final = struct.Struct("=16sI")
-"""in6_pktinfo: address, interface"""
+"""Of in6_pktinfo: address, interface."""
 _ROOM: Final = 64
 _UNFIT: Final = frozenset({errno.EINVAL, errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EHOSTUNREACH})
-"""what a source meets that is gone meanwhile, or of loopback where the destination is not"""
+"""Errors of a source address that is gone meanwhile, or of loopback where the destination is not."""
 
 
 def ask(opened: socket.socket) -> None:
-    """Have the kernel say of each datagram to which address it came."""
+    """Have the kernel report with each datagram the address that it came to."""
     if opened.family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     else:
@@ -28,9 +28,10 @@ def ask(opened: socket.socket) -> None:
 
 
 def receive(opened: socket.socket, buffer: memoryview) -> tuple[int, tuple[str, int], str]:
-    """Read a datagram into a buffer: its octets, where it came from, and the address that it came to.
+    """Read a datagram into a buffer.
 
-    That address is empty when the kernel does not say.
+    Returns:
+        Its octets, where it came from, and the address that it came to; empty when the kernel does not report that.
 
     Raises:
         OSError: as `recvmsg`.
@@ -51,7 +52,10 @@ def _local(ancillary: list[tuple[int, int, bytes]]) -> str:
 
 
 def send(opened: socket.socket, data: bytes, address: tuple[str, int], local: str) -> None:
-    """Send a datagram from one of the addresses of this host. local: empty, or unfit = as the kernel chooses.
+    """Send a datagram from one of the addresses of this host.
+
+    Args:
+        local: that address; empty, or unfit = as the kernel chooses.
 
     Raises:
         OSError: as `sendto`.

@@ -1,7 +1,8 @@
 """Messages to hosts that are still names, as a peer's Contact may have them: looked up beside the loop, then sent.
 
-RFC 3263 for requests within a dialog; only addresses are asked for, because transport and port are chosen already. What
-waits is bounded; what finds no address is lost, and its transaction told so.
+RFC 3263 for requests within a dialog; only addresses are looked up, because transport and port are chosen already. The
+first message to a name starts its lookup, later ones wait for the same one. When it ends, all are sent, or reported as
+lost. The messages that wait are bounded, and none may wait for ever.
 """
 
 import asyncio
@@ -22,12 +23,12 @@ from .resolver import Resolver
 
 _logger = logging.getLogger(__name__)
 MOST: Final = 256
-"""messages that wait for one name"""
+"""Messages that wait for one name."""
 MOST_NAMES: Final = 256
 MOST_KNOWN: Final = 1024
-"""names whose addresses are remembered"""
+"""Names whose addresses are remembered."""
 MOST_ADDRESSES: Final = 64
-"""addresses remembered of a name"""
+"""Addresses remembered of a name."""
 
 
 class Waiting(NamedTuple):
@@ -40,8 +41,10 @@ class Waiting(NamedTuple):
 class LateNames:
     """One per call worker.
 
-    send: sends a message to an address: listener, octets, host, port, flow. lost: is told what cannot be sent:
-    listener, octets, host, port, reason, loss. found: is told of each hop and the name that led to it.
+    Args:
+        send: sends a message to an address: listener, octets, host, port, flow.
+        lost: gets what cannot be sent: listener, octets, host, port, reason, loss.
+        found: gets each hop and the name that led to it.
     """
 
     def __init__(
@@ -57,10 +60,15 @@ class LateNames:
         self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
         self._tasks: set[asyncio.Task[tuple[Hop, ...]]] = set()
         self.resolver: Resolver | None = None
-        """made when the first name comes"""
+        """Made when the first name comes."""
 
     def send(self, listener: int, local: Hop, data: bytes, host: str, port: int, flow: int) -> None:
-        """Send a message as soon as its host is known. local: our address on that listener."""
+        """Send a message as soon as its host is known.
+
+        Args:
+            listener: its index.
+            local: the local address on that listener.
+        """
         key = (listener, host, port)
         waiting = self._waiting.get(key)
         if waiting is None:
@@ -77,7 +85,7 @@ class LateNames:
             self._lost(listener, data, host, port, "too many messages wait for DNS", Loss.LOCAL)
 
     def use(self, resolver: Resolver) -> None:
-        """Ask this resolver from now on."""
+        """Use this resolver from now on."""
         self.resolver = resolver
 
     def learn(self, name: str, hops: Iterable[Hop]) -> None:
@@ -90,12 +98,12 @@ class LateNames:
         self._known[name.lower()] = known.union(hop.host for hop in hops)
 
     def addresses_of(self, name: str) -> frozenset[str]:
-        """The addresses that a name was found to have; none while it is not known."""
+        """Return the addresses that a name was found to have; none while it is not known."""
         return self._known.get(name, frozenset())
 
     @property
     def waiting(self) -> int:
-        """How many names are being looked up."""
+        """Number of names that are being looked up."""
         return len(self._waiting)
 
     def close(self) -> None:
@@ -111,7 +119,7 @@ class LateNames:
         return await self.resolver.hops(uri, ((local.transport, ip_version(local.host)),))
 
     def _looked_up(self, key: tuple[int, str, int], task: "asyncio.Task[tuple[Hop, ...]]") -> None:
-        """A lookup is over, in whichever way: what waits for the name must not wait for ever."""
+        """A lookup is over, in whichever way: the messages that wait for the name must not wait for ever."""
         self._tasks.discard(task)
         if task.cancelled():
             return

@@ -1,7 +1,8 @@
-"""Where a SIP URI leads, by DNS: NAPTR, SRV, then addresses (RFC 3263, RFC 2782), never blocking the loop.
+"""Hops of a SIP URI, by DNS: NAPTR, SRV, then addresses (RFC 3263, RFC 2782), never blocking the loop.
 
-Answers are kept as long as their TTL says, failures for 5 s; the same question is on its way only once. A
-`Lookup` asks: `dns_lookup`, or one that a user gives (CALL.md `dnsresolv`).
+An address needs no query. A port rules out NAPTR and SRV; without one NAPTR chooses the transport, SRV the hosts, and
+the addresses of the name itself come last. Answers are kept for their TTL, failures for 5 s; the same query is on its
+way only once. A `Lookup` sends the queries: `dns_lookup`, or one that a user gives (CALL.md `dnsresolv`).
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from .dns_records import FAILURE_TTL, LOOKUP_TIME, Answer, Lookup, Naptr, Srv
 
 LONGEST_TTL: Final = 86400.0
 MOST: Final = 4096
-"""answers kept"""
+"""Answers kept."""
 MOST_HOPS: Final = 16
 DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 _SERVICES: Final = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
@@ -31,7 +32,10 @@ _ADDRESSES: Final = {4: "A", 6: "AAAA"}
 class Resolver:
     """One per user of it; keeps what it has learnt.
 
-    lookup: asks DNS. random: draws among SRV rows of one priority by their weights. now: monotonic seconds.
+    Args:
+        lookup: sends queries to DNS.
+        random: draws among SRV rows of one priority by their weights.
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class Resolver:
         self._asking: dict[tuple[str, str], asyncio.Future[Answer]] = {}
 
     async def hops(self, uri: Uri, reachable: Sequence[tuple[str, int]]) -> tuple[Hop, ...]:
-        """Where a request for this URI goes, in the order in which it is to be tried (RFC 3263 section 4).
+        """Return the hops of a request for this URI, in the order in which to try them (RFC 3263 section 4).
 
-        reachable: transports and IP versions that we have a listener for, the preferred first.
+        Args:
+            uri: of the request.
+            reachable: transports and IP versions that have a listener, the preferred first.
 
         Raises:
-            ConfigurationError: the name leads nowhere that we can reach.
+            ConfigurationError: the name leads to no address that a listener reaches.
         """
         wanted = (uri.transport or "").lower()
         secure = uri.scheme == "sips"
@@ -76,7 +82,7 @@ class Resolver:
         return tuple(dict.fromkeys(found))[:MOST_HOPS]
 
     async def _by_service(self, name: str, wanted: str, reachable: Sequence[tuple[str, int]]) -> list[Hop]:
-        """Without port: NAPTR chooses the transport, SRV the hosts; what is not there is skipped (4.1, 4.2)."""
+        """Without port: NAPTR chooses the transport, SRV the hosts; missing records are skipped (4.1, 4.2)."""
         transports = [wanted] if wanted else list(dict.fromkeys(transport for transport, _ in reachable))
         services: list[tuple[str, str]] = []
         if not wanted:
@@ -126,7 +132,7 @@ class Resolver:
         return hops
 
     async def _ask(self, kind: str, name: str) -> tuple[Naptr | Srv | str, ...]:
-        """What is known, else what DNS says; silence counts as "there is none" for a while."""
+        """Return the rows that are kept, else those of DNS; silence counts as "there is none" for a while."""
         key = (kind, name.lower().rstrip("."))
         known = self._known.get(key)
         if known is not None and known[0] > self._now():

@@ -1,8 +1,8 @@
 """SIP messages on their way from the sockets to the slots that own them: one link message per slot and flush.
 
 A slot whose link has less room than messages wait takes those of its calls first; requests that would begin a call are
-refused without being parsed. Messages of connections that find no room wait a moment, because nobody repeats them; a
-datagram is dropped, and its peer repeats it. Everything that waits is bounded and counted.
+refused without being parsed. Messages of connections that find no room wait a moment, because their peers do not repeat
+them; a datagram is dropped, and its peer repeats it. Everything that waits must be bounded and counted.
 """
 
 import asyncio
@@ -16,18 +16,22 @@ from ..bus.messages import SipReceived
 from ..counting.totals import Totals
 
 FLUSH_OCTETS: Final = 256 * 1024
-"""octets for one slot that are sent at once"""
+"""Octets for one slot that are sent at once."""
 HELD: Final = 256
-"""messages of connections per slot that wait for room on its link"""
+"""Messages of connections per slot that wait for room on its link."""
 HOLD_TIME: Final = 2.0
-"""seconds that they wait at most"""
+"""Seconds that they wait at most."""
 HOLD_TICK: Final = 0.05
+"""Seconds between two tries."""
 
 
 class SlotBatches:
-    """Those of one dispatcher.
+    """The batches of one dispatcher.
 
-    slots: their number. link: to the call workers. refuse: answers a request that would begin a call of a slot.
+    Args:
+        slots: their number.
+        link: to the call workers.
+        refuse: answers a request that would begin a call of a slot.
     """
 
     __slots__ = (
@@ -86,7 +90,7 @@ class SlotBatches:
         self._waiting.value = sum(map(len, self._held)) + sum(map(len, self._pending))
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Try nothing again from now on."""
         if self._holding is not None:
             self._holding.cancel()
 

@@ -1,7 +1,7 @@
-"""What the errors of sockets mean for a request of ours: whether to wait for its repetition, and whose fault it is.
+"""Meanings of socket errors for a request: whether to wait for its repetition, and which side is to blame.
 
 Errors of UDP that come later, by ICMP, wait in the socket's error queue (ip(7), IP_RECVERR), each with octets of the
-datagram that it is about. RFC 3261 section 18.4 says which of them are failures.
+datagram that it is about. RFC 3261 section 18.4 lists those that are failures.
 """
 
 import errno
@@ -20,40 +20,44 @@ _LOCAL: Final = frozenset(
     }
 )
 _NO_WAY: Final = frozenset({errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, errno.ENETUNREACH})
-"""the destination's: a broadcast address, one that no host has, of another network"""
+"""Errors of the destination: a broadcast address, one that no host has, of another network."""
 TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ECONNREFUSED})
-"""errors of a datagram that its repetition may not meet again; ECONNREFUSED speaks of an earlier datagram"""
+"""Errors of a datagram that its repetition may not meet again; ECONNREFUSED is of an earlier datagram."""
 _RECEIVE_ERRORS: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-"""IP_RECVERR and IPV6_RECVERR, which Python does not name"""
+"""IP_RECVERR and IPV6_RECVERR, which Python does not name."""
 _EXTENDED: Final = struct.Struct("IBBBBII")
-"""sock_extended_err: errno, origin, type, code, pad, info, data"""
+"""sock_extended_err: errno, origin, type, code, pad, info, data."""
 _FAILURES: Final = {2: (3, 12), 3: (1, 4)}
-"""by origin (ICMP, ICMPv6): destination unreachable, parameter problem"""
+"""By origin (ICMP, ICMPv6): destination unreachable, parameter problem."""
 _QUOTED: Final = 2048
-"""octets of our datagram that are read back; ICMP carries some 500, ICMPv6 some 1,200"""
+"""Octets of the datagram that are read back; ICMP carries some 500, ICMPv6 some 1,200."""
 ERRORS_PER_TURN: Final = 64
 
 
 def loss_of(number: int | None) -> Loss:
-    """What an error of connecting or sending means. number: errno, None = none was given."""
+    """Return what an error of connecting or sending means.
+
+    Args:
+        number: errno, None = none was given.
+    """
     if number in _NO_WAY:
         return Loss.NO_WAY
     return Loss.LOCAL if number in _LOCAL else Loss.UNREACHABLE
 
 
 class Undelivered(NamedTuple):
-    """A datagram of ours that did not arrive."""
+    """A datagram that was sent and did not arrive."""
 
     host: str
     port: int
     data: bytes
-    """its first octets"""
+    """Its first octets."""
     reason: str
-    """in words, for the log"""
+    """In words, for the log."""
 
 
 def keep_errors(opened: socket.socket) -> None:
-    """Have the kernel keep what ICMP says of datagrams from a UDP socket.
+    """Have the kernel keep the ICMP errors of datagrams from a UDP socket.
 
     From then on any operation may fail with the error of an earlier datagram.
     """
@@ -62,7 +66,7 @@ def keep_errors(opened: socket.socket) -> None:
 
 
 def undelivered(opened: socket.socket) -> Iterator[Undelivered]:
-    """Empty the error queue of a socket, up to a bound, and give the failures among it (RFC 3261 section 18.4)."""
+    """Empty the error queue of a socket, up to a bound, and yield the failures in it (RFC 3261 section 18.4)."""
     for _ in range(ERRORS_PER_TURN):
         try:
             data, ancillary, _, address = opened.recvmsg(_QUOTED, 512, socket.MSG_ERRQUEUE)

@@ -1,4 +1,4 @@
-"""Where a SIP URI leads before any event loop runs: transport, address and port (RFC 3263 section 4)."""
+"""Hops of a SIP URI before any event loop runs: transport, address and port (RFC 3263 section 4)."""
 
 import socket
 from collections.abc import Sequence
@@ -14,10 +14,11 @@ from .addresses import is_address
 from .resolver import resolve_now
 
 EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
+"""Every transport with every IP version."""
 
 
 def uri_of(target: str) -> Uri:
-    """The SIP URI of a target, whose scheme may be left out; nothing is looked up.
+    """Return the SIP URI of a target, whose scheme may be left out; nothing is looked up.
 
     Raises:
         ConfigurationError: no SIP URI, or an unknown transport.
@@ -35,9 +36,13 @@ def uri_of(target: str) -> Uri:
 
 
 def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Hop:
-    """The best hop of a SIP URI; a name is looked up once, here, and that blocks: not for code that runs in a loop.
+    """Return the best hop of a SIP URI.
 
-    reachable: transports and IP versions to choose from.
+    A name is looked up once, here, and that blocks: not for code that runs in a loop.
+
+    Args:
+        target: the SIP URI.
+        reachable: transports and IP versions to choose from.
 
     Raises:
         ConfigurationError: no SIP URI, an unknown transport, or a name without an address.
@@ -59,7 +64,7 @@ def hop_of(target: str, reachable: Sequence[tuple[str, int]] = EVERYWHERE) -> Ho
         try:
             return resolve_now(uri, reachable)[0]
         except ConfigurationError:
-            pass  # the system may know names that DNS does not
+            pass  # the system may have names that DNS does not
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:  # the latter for a label that is empty or longer than 63

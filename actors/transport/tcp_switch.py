@@ -1,7 +1,8 @@
-"""Requests that are too long for UDP: they go over TCP under a Via that says so (RFC 3261 section 18.1.1).
+"""Requests that are too long for UDP: they go over TCP, with TCP in their Via (RFC 3261 section 18.1.1).
 
-Whatever carries the same branch (its CANCEL, its ACK after a failure) takes the same way, or the peer would not know it
-for the same transaction. A peer that refuses the connection gets the datagram, and no second attempt for a while.
+A request that carries the same branch (its CANCEL, its ACK after a failure) takes the same way, or the peer would not
+match it to the same transaction. A peer that refuses the connection gets the datagram, and no second attempt for a
+while. A message that went over TCP must not be repeated there. Nothing is sent from here.
 """
 
 import re
@@ -14,18 +15,22 @@ from sipswarm.sipcore.message.hop import Hop, bracketed
 from ..config import is_wildcard
 
 LONGEST_DATAGRAM: Final = 1300
-"""octets of a request over UDP where the path's MTU is unknown"""
+"""Octets of a request over UDP where the path's MTU is unknown."""
 REMEMBER: Final = 40.0
-"""seconds for which a branch keeps its way: longer than a transaction lives"""
+"""Seconds for which a branch keeps its way: longer than a transaction lives."""
 REFUSED_FOR: Final = 300.0
-"""seconds for which a peer without TCP is not asked again"""
+"""Seconds for which a peer without TCP is not tried again."""
 MOST: Final = 10_000
+"""Branches, and peers without TCP, that are remembered."""
 
 
 class LargeRequests:
-    """Which requests of a worker have changed over.
+    """The requests of a worker that have changed over.
 
-    hops: the addresses of our sockets, one per listener. seen: the address that peers see for one of those.
+    Args:
+        hops: the addresses of the sockets, one per listener.
+        seen: the address that peers see for one of those.
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -37,7 +42,7 @@ class LargeRequests:
     ) -> None:
         self._now = now
         self._ways: dict[int, tuple[int, re.Pattern[bytes], bytes]] = {}
-        """for each UDP listener that has a TCP one beside it: its index, and the start of a Via before and after"""
+        """For each UDP listener that has a TCP one beside it: its index, and the start of a Via before and after."""
         for index, hop in enumerate(hops):
             beside = [
                 other
@@ -47,14 +52,16 @@ class LargeRequests:
             if hop.transport == "udp" and beside:
                 self._ways[index] = (beside[0], *_vias(hop, hops[beside[0]], seen))
         self.switched: dict[bytes, tuple[float, bytes]] = {}
-        """branches that went over TCP: until when they are remembered, and the request"""
+        """Branches that went over TCP: until when they are remembered, and the request."""
         self._refused: dict[tuple[str, int], float] = {}
 
     def switch(self, listener: int, data: bytes, host: str, port: int) -> tuple[int, bytes] | None:
-        """The TCP listener and the octets that a message goes by; None when it stays with UDP.
+        """Return the TCP listener and the octets that a message goes by.
 
-        What comes again after it went over TCP is not sent again: TCP repeats by itself (RFC 3261 section 17.1.1.2).
-        The answer is then the listener and no octets at all.
+        A message that went over TCP is not sent again: TCP repeats by itself (RFC 3261 section 17.1.1.2).
+
+        Returns:
+            The listener, and no octets for a repetition; None when the message stays with UDP.
         """
         way = self._ways.get(listener)
         if way is None or data.startswith(b"SIP/2.0 "):
@@ -73,7 +80,8 @@ class LargeRequests:
         return other, before.sub(after, data, count=1)
 
     def restore(self, data: bytes, host: str, port: int) -> tuple[int, bytes] | None:
-        """The UDP listener and the octets of a request whose connection failed; None when it was not switched."""
+        """Return the UDP listener and the octets of a request whose connection failed; None when it was not
+        switched."""
         known = self.switched.pop(_branch(data), None)
         if known is None:
             return None
@@ -96,7 +104,7 @@ class LargeRequests:
 
 
 def _vias(udp: Hop, tcp: Hop, seen: Callable[[str], str]) -> tuple[re.Pattern[bytes], bytes]:
-    """What finds the Via of a UDP listener, and what to write in its place for the TCP listener.
+    """Return the pattern of the Via of a UDP listener, and its replacement for the TCP listener.
 
     An address of a listener that has them all is one of the TCP listener too, unless that has another one.
     """
@@ -110,7 +118,7 @@ def _vias(udp: Hop, tcp: Hop, seen: Callable[[str], str]) -> tuple[re.Pattern[by
 
 
 def _branch(data: bytes) -> bytes:
-    """The branch of a request of ours, as we have written it."""
+    """Return the branch of a request that was written here."""
     start = data.find(b";branch=") + 8
     end = min(found for found in (data.find(b";", start), data.find(b"\r", start), len(data)) if found >= 0)
     return data[start:end]

@@ -1,7 +1,7 @@
 """TLS contexts of the dispatcher, from the paths that a user gives (RFC 3261 section 26.3.2, RFC 5922).
 
-TLS 1.2 at least, the peer's certificate and name checked unless the user says otherwise. Knows paths and contexts;
-never reads a key itself, so that none can get into a log.
+TLS 1.2 at least; the peer's certificate and name are checked unless the user switches that off. It uses paths and
+contexts, and must never read a key itself, so that none can get into a log.
 """
 
 import ssl
@@ -15,9 +15,11 @@ from ..host.named_files import refuse_pipe
 def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
     """See before anything is bound that the files are there and fit together.
 
+    A TLS listener without certificate is allowed when its port may be any: no client would look for it there, and it
+    only serves connections that are opened here.
+
     Raises:
-        ConfigurationError: a TLS listener without certificate, unless its port may be any: nobody would look for it
-            there, and it is only for connections that we open; or a file that cannot be used.
+        ConfigurationError: a TLS listener without certificate on a chosen port, or a file that cannot be used.
     """
     secure = [each for each in listeners if each.transport == "tls"]
     if not secure:
@@ -32,9 +34,9 @@ def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
 
 
 def server_context(config: TlsConfig) -> ssl.SSLContext | None:
-    """What connections are taken with; a client's certificate is checked when it shows one, or demanded.
+    """Return the context of connections that are accepted; None without a certificate: then none are.
 
-    Returns None without a certificate: then none are taken.
+    A client's certificate is checked when it shows one, or demanded.
 
     Raises:
         ConfigurationError: a file that cannot be used.
@@ -53,7 +55,7 @@ def server_context(config: TlsConfig) -> ssl.SSLContext | None:
 
 
 def client_context(config: TlsConfig) -> ssl.SSLContext:
-    """What connections are opened with; our certificate is shown to servers that ask for one.
+    """Return the context of connections that are opened; a server that requests a certificate gets it.
 
     Raises:
         ConfigurationError: a file that cannot be used.
@@ -88,7 +90,7 @@ def _load_ca(context: ssl.SSLContext, config: TlsConfig) -> None:
 
 
 def _no_password() -> str:
-    """In place of a question on the terminal, which nobody would see."""
+    """Stands for a question on the terminal, which no user would see."""
     return ""
 
 
