@@ -1,10 +1,10 @@
 """The dispatcher: SIP transports on one side, call workers on the other, and no call state between.
 
-It never parses SIP: it peeks the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet
-it forwards at once; above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a
-tick, and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on
-it. Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an
-overloaded slot is `sipcore.transaction.stateless`'s (503 with Retry-After).
+It never parses SIP: it reads the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet it
+forwards at once. Above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a tick,
+and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on it.
+Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded
+slot is that of `sipcore.transaction.stateless` (503 with Retry-After).
 """
 
 import asyncio
@@ -29,26 +29,29 @@ from .transport.slot_batches import SlotBatches
 from .transport.socket_errors import undelivered
 
 WINDOW = 1024
-"""records a slot may leave unacknowledged"""
+"""Records a slot may leave unacknowledged."""
 TICK = 0.002
+"""Seconds between two reads of the sockets while it is busy."""
 BUSY_RATE = 200
-"""datagrams a second above which sockets are read on the tick"""
+"""Datagrams a second above which sockets are read on the tick."""
 WINDOW_TIME = 0.1
-"""seconds over which that rate is measured"""
+"""Seconds over which that rate is measured."""
 QUIET_TICKS = 50
-"""empty ticks in a row after which a datagram wakes the loop again"""
+"""Empty ticks in a row after which a datagram wakes the loop again."""
 READS_PER_TURN = 512
+"""Datagrams read from one socket at once."""
 SHORTEST_MESSAGE = 20
-"""octets; what is shorter is a keep-alive (RFC 5626 section 3.5.1) or noise"""
+"""Octets; a shorter datagram is a keep-alive (RFC 5626 section 3.5.1) or noise."""
 RECEIVE_BUFFER = 65535
-"""octets of the longest datagram"""
+"""Octets of the longest datagram."""
 FLOWS_PER_INCARNATION = 1 << 32
+"""Numbers of connections that one dispatcher may give."""
 RETRY_AFTER = (5, 30)
-"""seconds, drawn at random so that the refused do not come back together"""
+"""Seconds, drawn at random so that refused callers do not come back together."""
 
 
 class _Pace:
-    """Whether datagrams come so fast that sockets are read on the tick. Pure: times are monotonic seconds."""
+    """Decides whether datagrams come so fast that sockets are read on the tick. Pure: times are monotonic seconds."""
 
     __slots__ = ("_count", "_empty_ticks", "_started")
 
@@ -62,7 +65,11 @@ class _Pace:
         self._started, self._count = now, 0
 
     def is_busy(self, count: int, now: float) -> bool:
-        """Whether the tick begins. count: datagrams that one wake-up has brought."""
+        """Whether the tick begins.
+
+        Args:
+            count: datagrams that one wake-up has brought.
+        """
         self._count += count
         if now - self._started >= WINDOW_TIME:
             self.begin(now)
@@ -71,7 +78,11 @@ class _Pace:
         return self._count > BUSY_RATE * WINDOW_TIME
 
     def goes_on(self, count: int) -> bool:
-        """Whether the tick goes on. count: datagrams that it has brought."""
+        """Whether the tick goes on.
+
+        Args:
+            count: datagrams that it has brought.
+        """
         self._empty_ticks = 0 if count else self._empty_ticks + 1
         return self._empty_ticks < QUIET_TICKS
 
@@ -79,8 +90,9 @@ class _Pace:
 class Dispatcher:
     """One per node.
 
-    sockets: the bound listen sockets, in the order of `config.listeners`; owned by whoever made them.
-    on_ready: called once, when every call worker is linked; only then is anything read.
+    Args:
+        sockets: the bound listen sockets, in the order of `config.listeners`; they stay with their owner.
+        on_ready: called once, when every call worker is linked; only then is anything read.
     """
 
     def __init__(
@@ -106,17 +118,17 @@ class Dispatcher:
         self._pollers = {
             index: select.epoll() for index, each in enumerate(self._sockets) if each.type == socket.SOCK_DGRAM
         }
-        """one around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one"""
+        """One around each UDP socket: libuv stops to watch a descriptor with an error, and an error queue is one."""
         for index, poller in self._pollers.items():
             poller.register(self._sockets[index], select.EPOLLIN)
         self._buffer = memoryview(bytearray(RECEIVE_BUFFER))
-        """what every datagram is read into: one of its own for each would leave the heap full of holes"""
+        """Every datagram is read into it: a buffer of its own for each would leave the heap full of holes."""
         self._kernel_drops = totals.cell("sipswarm_udp_socket_drops_total")
         self._refused = {
             reason: totals.cell("sipswarm_sip_refused_total", reason) for reason in ("overload", "quarantined")
         }
         self._quarantined: set[int] = set()
-        """slots without a worker for good: new calls of theirs get 503"""
+        """Slots without a worker for good: their new calls get 503."""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
         self._link = RouterLink(
             surroundings,
@@ -140,7 +152,7 @@ class Dispatcher:
         )
 
     def close(self) -> None:
-        """Stop reading and close every connection; the listen sockets stay open, they are not ours."""
+        """Stop reading and close every connection; the listen sockets stay open with their owner."""
         self._streams.close()
         self._batches.close()
         if self._ticking is not None:
@@ -152,29 +164,33 @@ class Dispatcher:
         self._link.close()
 
     def start(self, at: float) -> None:
-        """Nothing to do: reading began when the last call worker was linked."""
+        """Do nothing: reading began when the last call worker was linked."""
 
     def settle(self) -> None:
-        """Nothing to do: every number is up to date."""
+        """Do nothing: every number is up to date."""
 
     def drain(self, within: float) -> None:
-        """Nothing to do: refusing new calls is the call workers' business."""
+        """Do nothing: the call workers refuse new calls."""
 
     def on_record(self, record: Any) -> None:
-        """A slot has no worker for good."""
+        """Note a slot that has no worker for good."""
         if isinstance(record, Quarantined):
             self._quarantined.add(record.slot)
             self._check_ready()
 
     def update_gauges(self) -> int:
-        """Count connections and what waits, ask the kernel for its drops at our sockets; a dispatcher has no calls."""
+        """Count connections, waiting messages and the kernel's drops at the sockets.
+
+        Returns:
+            The number of calls: a dispatcher has none.
+        """
         self._streams.update_gauges()
         self._batches.update_gauges()
         self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._pollers)
         return 0
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """A call worker died: what waits for it would only be stale when its replacement comes."""
+        """A call worker died: drop what waits for it, which would be stale when its replacement comes."""
         if role == "call" and self._link.forget("call", slot, incarnation):
             self._batches.drop(slot)
 
@@ -191,7 +207,7 @@ class Dispatcher:
             self._on_ready()
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
-        """A call worker sends over connections, or has a word for another one."""
+        """A call worker sends over connections, or has a record for another call worker."""
         for record in records:
             if record.__class__ is SendSip:
                 self._streams.send(channel.slot, record)
@@ -200,12 +216,10 @@ class Dispatcher:
         self._streams.flush()
 
     def _relay(self, record: Any) -> None:
-        """One slot asks or tells another about a call that takes over one of its own (RFC 3891)."""
+        """Relay a request or an answer between slots about a call that takes over another (RFC 3891)."""
         channel = self._link.channels.get(("call", record.slot))
         if channel is None or not self._link.send(channel, (record,)):
             self._dropped.value += 1
-
-    # ---- reading
 
     def _watch(self) -> None:
         for index, poller in self._pollers.items():
@@ -235,7 +249,7 @@ class Dispatcher:
             self._watch()
 
     def _read(self, index: int) -> int:
-        """Read one socket dry within the turn's budget; how many datagrams came."""
+        """Read one socket dry within the turn's budget; return the number of datagrams."""
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
         receive, buffer = opened.recvfrom_into, self._buffer
         add, slots, key = self._batches.add, self._slots, self._key
@@ -260,7 +274,7 @@ class Dispatcher:
         return READS_PER_TURN
 
     def _read_errors(self, index: int) -> None:
-        """Report requests of ours that ICMP says have not arrived to their slots (RFC 3261 section 18.4)."""
+        """Report requests that did not arrive by an ICMP error to their slots (RFC 3261 section 18.4)."""
         for lost in undelivered(self._sockets[index]):
             if not is_told(lost.data):
                 continue
@@ -268,17 +282,15 @@ class Dispatcher:
             loss = Loss.REFUSED.value
             self._on_failed(slot, SendFailed(index, lost.host, lost.port, lost.data, lost.reason, loss))
 
-    # ---- connections
-
     def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
-        """A message came on a connection: it goes with what else this turn of the loop or the tick brings."""
+        """A message came on a connection: it joins the batch of this turn of the loop or of the tick."""
         slot = slot_of(peek.call_id(data), self._key, self._slots) if self._slots > 1 else 0
         self._batches.add(slot, SipReceived(listener, flow, host, port, data, local))
         if self._ticking is None:
             self._batches.flush_soon()
 
     def _on_failed(self, slot: int, failed: SendFailed) -> None:
-        """A request of a slot was lost with its connection; the transaction has to hear of it (RFC 3261 17.1.4)."""
+        """A request of a slot was lost with its connection: report it to its transaction (RFC 3261 section 17.1.4)."""
         channel = self._link.channels.get(("call", slot))
         if channel is None or not self._link.send(channel, (failed,)):
             self._dropped.value += 1

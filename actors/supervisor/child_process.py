@@ -1,7 +1,9 @@
-"""A process of a node as its supervisor sees it: started with exec, watched by a pidfd and its beats, ended by signals.
+"""A process of a node as its supervisor sees it: started with exec, watched by a pidfd and its heartbeats, ended by
+signals.
 
-Never by fork: ZeroMQ contexts and threads do not survive it. A process learns what it is by one line on its standard
-input, and ends when that pipe closes.
+A process gets its order as one line on its standard input, and ends when that pipe closes. A late heartbeat first makes
+it dump its stack, then ends it. It must never be started by fork: ZeroMQ contexts and threads do not survive that. The
+decisions are the supervisor's; this file carries them out.
 """
 
 import asyncio
@@ -17,21 +19,21 @@ from ..bus.messages import LoadFinished
 from .restart_policy import RestartPolicy
 
 WARN_AFTER: Final = 1.5
-"""seconds without a beat until its stack is asked for"""
+"""Seconds without a heartbeat until the process has to dump its stack."""
 KILL_AFTER: Final = 0.3
-"""seconds that a process has to dump its stack before it is killed"""
+"""Seconds that a process has to dump its stack before it is killed."""
 
 
 class ChildProcess:
     """One slot of one role: the process that fills it now, and its history.
 
     Attributes:
-        incarnation: how often it was started.
+        incarnation: number of its starts.
         ready: it is linked to all others.
-        drained: it has no calls left, and has said so.
+        drained: it has reported that no calls are left.
         quarantined: it died too often and is not started any more.
         abort_sent: it hung, and was made to end.
-        live_calls, unclosed: as of its last word.
+        live_calls, unclosed: as of its last report.
         load: its share of a load is done.
         restarts: decides when it is started again.
     """
@@ -77,9 +79,15 @@ class ChildProcess:
         return self.incarnation
 
     def start(self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]") -> None:
-        """Start a process. order: the line that says what it is. descriptors: that it inherits."""
+        """Start a process.
+
+        Args:
+            order: the line with its role, slot and configuration.
+            descriptors: that it inherits.
+            on_exit: called when the process has ended.
+        """
         self._popen = subprocess.Popen(
-            # -P: nothing in the folder that it is started in may take the place of a module. The name is for ps.
+            # -P: no file of the folder that it is started in may replace a module. The name is for ps.
             [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
@@ -109,20 +117,22 @@ class ChildProcess:
         if self._popen is not None:
             self._popen.send_signal(number)
 
-    # ---- what it says
-
     def linked(self) -> None:
-        """It is ready."""
+        """The process has linked to all others."""
         self.ready = True
         self._last_beat = time.monotonic()
 
     def beat(self, live_calls: int) -> None:
-        """A sign of life."""
+        """A heartbeat came."""
         self._last_beat = time.monotonic()
         self.live_calls = live_calls
 
     def is_drained(self, unclosed: int) -> None:
-        """Its last call is over. unclosed: calls whose end it does not know."""
+        """Its last call is over.
+
+        Args:
+            unclosed: calls whose end it has not seen.
+        """
         self.drained, self.unclosed = True, unclosed
 
     def finished(self, load: LoadFinished) -> None:
@@ -130,17 +140,15 @@ class ChildProcess:
         self.load = load
 
     def give_up(self) -> None:
-        """It is not started any more."""
+        """Note that it is not started any more."""
         self.quarantined = True
 
-    # ---- whether it lives
-
     def silence(self, now: float) -> float:
-        """Seconds since its last sign of life."""
+        """Seconds since its last heartbeat."""
         return now - self._last_beat
 
     def needs_warning(self, now: float) -> bool:
-        """Whether it has just become late; once until it beats again."""
+        """Whether it has just become late; true once until its next heartbeat."""
         if self.silence(now) < WARN_AFTER:
             self._warned = False
         elif not self._warned:

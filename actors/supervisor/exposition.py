@@ -1,7 +1,8 @@
 """`/metrics` and `/healthz` over HTTP, on threads of their own. The only importer of prometheus_client.
 
 A scrape takes the nodes' immutable views and does all its work in the server's threads, so that neither a slow client
-nor an exception here delays the supervisor. The text is kept for a second, however many ask; connections are bounded.
+nor an exception here delays the supervisor. The text is kept for a second, whatever the number of clients; connections
+are bounded. It must never change a figure, nor wait for the supervisor.
 """
 
 import json
@@ -32,16 +33,17 @@ __all__ = ["MetricsServer", "NodeCollector", "NodeTotals"]
 
 DEFAULT_PORT: Final = 9464
 PORTS_TRIED: Final = 100
-"""how many ports are tried from the default one on"""
+"""Number of ports that are tried from the default one on."""
 KEPT: Final = 1.0
-"""seconds for which a scrape's text is given again"""
+"""Seconds for which the text of a scrape is sent again."""
 LONGEST_LABEL: Final = 200
-"""characters of a label value"""
+"""Characters of a label value."""
 FORMS_KEPT: Final = 4
-"""content types, which a client chooses, whose text is kept at a time"""
+"""Content types, which a client chooses, whose text is kept at a time."""
 MAX_CONNECTIONS: Final = 16
+"""Connections at a time; more are closed at once."""
 CLIENT_TIMEOUT: Final = 10.0
-"""seconds that a client may take to ask or to read"""
+"""Seconds that a client may take to send its request or to read."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class NodeCollector(Collector):
         self._unix_clock = unix_clock
 
     def collect(self) -> Iterator[Family]:
-        """Every metric of the table, with a series for whatever exists."""
+        """Yield every metric of the table, with a series for every owner."""
         rows = merged_rows([node.view() for node in self._nodes], self._clock(), self._unix_clock())
         by_name: dict[str, list[tuple[tuple[str, ...], tuple[float, ...]]]] = {}
         for (name, labels), values in rows.items():
@@ -96,9 +98,15 @@ def _shown(
 class MetricsServer:
     """Serves until it is closed; use it as a context manager or call `close`.
 
-    host: an IP address without brackets.
-    port: 0 = any free one.
-    moves: a busy port gives way to the next free one (a default port); otherwise it is an error (a given port).
+    Args:
+        host: an IP address without brackets.
+        port: 0 = any free one.
+        nodes: their figures are shown.
+        moves: a busy port gives way to the next free one (a default port); otherwise it is an error (a given port).
+        kept: seconds for which the text of a scrape is sent again.
+        max_connections: at a time.
+        client_timeout: seconds.
+
     Raises:
         ConfigurationError: the address cannot be bound; the message names it.
     """
@@ -132,7 +140,7 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are."""
+        """URL of the metrics."""
         return f"http://{format_host(str(self._server.server_address[0]))}:{self.port}/metrics"
 
     def close(self) -> None:
@@ -174,26 +182,27 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for the connection, or its end when there are too many."""
+        """Start a thread for the connection, or close it when there are too many."""
         if not self.slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """As the base class; gives the connection's place back."""
+        """As the base class; frees the connection's place afterwards."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self.slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Said in the log; the connection ends without an answer. A client that is slow or went away is no news."""
+        """Log the error; the connection ends without an answer. A client that is slow or went away is logged at level
+        debug."""
         level = logging.DEBUG if isinstance(sys.exception(), OSError) else logging.ERROR
         _log.log(level, "metrics: no answer to %s", client_address, exc_info=True)
 
     def text(self, accept: str) -> tuple[bytes, str]:
-        """The exposition and its content type; made anew at most once in `kept` seconds per form."""
+        """Return the exposition and its content type; made anew at most once in `kept` seconds per form."""
         encoder, content_type = choose_encoder(accept)
         with self._lock:
             made_at, text = self._texts.get(content_type, (0.0, b""))
@@ -229,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, b"here are /metrics and /healthz\n")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
-        """Requests are no news."""
+        """Log requests at level debug."""
         _log.debug(format, *args)
 
     def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:

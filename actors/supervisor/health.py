@@ -1,7 +1,7 @@
-"""How some nodes are, in one word, a status of HTTP and a few lines for whoever asks: the answer of `/healthz`.
+"""The answer of `/healthz`: the state of some nodes as a status of HTTP and a few lines.
 
-healthy: every process beats. degraded: one does not, because it is being replaced or hangs; calls of the others go on.
-starting and draining: no new calls are taken. Only healthy is 200, so that a probe needs no JSON. Pure.
+healthy: every process sends heartbeats. degraded: one does not, because it is being replaced or hangs; calls of the
+others go on. starting and draining: no new calls are taken. Only healthy is 200, so that a probe needs no JSON. Pure.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from .node_totals import NodeTotals
 OK = 200
 UNAVAILABLE = 503
 STATES = ("draining", "starting", "degraded", "healthy")
-"""the first one that applies to any node"""
+"""In the order in which they apply: the first that is true of any node."""
 
 
 def health_of(nodes: Sequence[NodeTotals]) -> tuple[int, dict[str, Any]]:
-    """Status code and body: status, live_calls, and each process with up or down."""
+    """Return status code and body: status, live_calls, and each process with up or down."""
     up: dict[str, bool] = {}
     states = set()
     live = 0

@@ -1,12 +1,12 @@
-"""What all processes of a node counted together, over crashes and restarts.
+"""The sum of the counts of all processes of a node, over crashes and restarts.
 
 Each process pushes cumulative snapshots, keyed by (process, incarnation, number). The highest number of each key
-counts; a total is the sum over all incarnations, and those that ended are folded into one. So no counter ever goes
-down, whatever the order in which the messages of an old and a new incarnation come. Gauges come from the newest
-incarnation only, and only while its beat is fresh.
+counts. A total is the sum over all incarnations; those that ended are folded into one. So no counter ever goes down,
+whatever the order in which the messages of an old and a new incarnation come. Gauges come from the newest incarnation
+only, and only while its heartbeat is fresh.
 
-The supervisor writes, from its own thread; whoever reads takes `view()`, which nothing changes afterwards. Pure but for
-the two clocks given to it.
+The supervisor writes, from its own thread; a reader takes `view()`, which must never be changed afterwards. Pure but
+for the two clocks given to it.
 """
 
 import logging
@@ -21,17 +21,19 @@ from ..counting.labels import OTHER
 from ..counting.table import BY_NAME, METRICS, Metric
 
 FRESH: Final = 5.0
-"""seconds after which a beat is stale"""
+"""Seconds after which a heartbeat is stale."""
 KEPT_ENDED: Final = 2
-"""incarnations of a process that ended and are not yet folded, because a late snapshot of theirs may still come"""
+"""Incarnations of a process that ended and are not yet folded, because a late snapshot of theirs may still come."""
 MAX_SCENARIOS: Final = 50
+"""Names of scenarios that get series of their own."""
 MAX_REMEMBERED: Final = 10_000
+"""Label values whose bounded form is kept."""
 CPU: Final = "sipswarm_process_cpu_seconds_total"
 RESIDENT: Final = "sipswarm_process_resident_memory_bytes"
 
 Values = tuple[float, ...]
 Rows = Mapping[tuple[str, tuple[str, ...]], Values]
-"""(metric, label values) -> one number, or the sum and the counts of a histogram"""
+"""(metric, label values) -> one number, or the sum and the counts of a histogram."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +44,12 @@ class _Incarnation(NamedTuple):
     number: int
     at: float
     live: int
-    """live calls or streams, as it said"""
+    """Live calls or streams, as it reported."""
     rows: Rows
     missed: int
-    """snapshots that never came"""
+    """Snapshots that never came."""
     resident_max: float
-    """bytes"""
+    """Bytes."""
     ended: bool
 
 
@@ -61,15 +63,15 @@ class _Process:
     kind: str
     incarnations: Mapping[int, _Incarnation]
     folded: Rows
-    """counters and histograms of the incarnations that are gone"""
+    """Counters and histograms of the incarnations that are gone."""
     folded_through: int
-    """highest incarnation that was folded; what still comes from it is too late"""
+    """Highest incarnation that was folded; a snapshot that still comes from it is too late."""
     folded_missed: int
     resident_max: float
 
     @property
     def newest(self) -> _Incarnation:
-        """The highest incarnation heard of."""
+        """The highest incarnation that sent a snapshot."""
         return self.incarnations[max(self.incarnations)]
 
     def counted(self, name: str) -> float:
@@ -107,7 +109,7 @@ class View:
         self._known = known
 
     def live(self) -> int:
-        """Live calls, as the newest incarnations of the call workers said last."""
+        """Return the live calls, as the newest incarnations of the call workers reported last."""
         return sum(
             process.newest.live
             for process in self._processes.values()
@@ -115,15 +117,15 @@ class View:
         )
 
     def up(self, now: float) -> dict[str, bool]:
-        """Each process by its name, and whether its beat is fresh."""
+        """Return each process by its name, and whether its heartbeat is fresh."""
         return {self._prefix + name: _is_up(each.newest, now) for name, each in self._processes.items()}
 
     def stale(self, now: float) -> list[str]:
-        """Names of the processes without a fresh beat."""
+        """Return the names of the processes without a fresh heartbeat."""
         return [name for name, is_up in self.up(now).items() if not is_up]
 
     def processes(self) -> list[ProcessFigures]:
-        """CPU, memory and restarts of every process of which they are known, by name."""
+        """Return CPU, memory and restarts of every process that has them, by name."""
         return [
             ProcessFigures(
                 self._prefix + name,
@@ -136,7 +138,7 @@ class View:
         ]
 
     def sum(self, name: str, **labels: str) -> float:
-        """A counter added up over all processes and all its series with these values of own labels."""
+        """Return the sum of a counter over all processes and all its series with these values of own labels."""
         metric = BY_NAME[name]
         wanted = [(metric.own_labels.index(label), value) for label, value in labels.items()]
         return sum(
@@ -148,9 +150,12 @@ class View:
         )
 
     def by(self, name: str, label: str, **labels: str) -> tuple[tuple[str, int], ...]:
-        """A counter added up over all processes by the values of one own label, those of zero left out.
+        """Return the sums of a counter over all processes by the values of one own label, those of zero left out.
 
-        labels: values that its other own labels must have.
+        Args:
+            name: of the counter.
+            label: the own label.
+            labels: values that its other own labels must have.
         """
         place = BY_NAME[name].own_labels.index(label)
         values = {
@@ -164,9 +169,10 @@ class View:
         return tuple((value, count) for value, count in sums if count)
 
     def rows(self, now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
-        """Every series with all its labels, `process` among them.
+        """Return every series with all its labels, `process` among them.
 
-        now, unix_now: the same moment on the monotonic and on the wall clock.
+        Args:
+            now, unix_now: the same moment on the monotonic and on the wall clock.
         """
         result: dict[tuple[str, tuple[str, ...]], Values] = {}
         for metric in METRICS:
@@ -214,16 +220,18 @@ _OF_NODE: Final = frozenset(
         "sipswarm_stats_snapshots_missed_total",
     }
 )
-"""metrics that this file makes from the snapshots' coming; no process counts them"""
+"""Metrics that this file makes from the arrival of snapshots; no process counts them."""
 
 
 class NodeTotals:
     """The figures of one node, fed by its supervisor.
 
-    prefix: put before every process's name, when one `/metrics` shows more than one node.
-    scenarios: known beforehand, so that their series exist from the start.
-    watch: called with each snapshot that counts (process, incarnation, snapshot), before anything else happens to it.
-    clock: monotonic seconds, the same clock as the snapshots'.
+    Args:
+        prefix: put before every process's name, when one `/metrics` shows more than one node.
+        scenarios: known beforehand, so that their series exist from the start.
+        watch: called with each snapshot that counts (process, incarnation, snapshot), before anything else happens
+            to it.
+        clock: monotonic seconds, the same clock as the snapshots'.
     """
 
     def __init__(
@@ -238,7 +246,7 @@ class NodeTotals:
         self._watch = watch
         self.clock = clock
         self.state = "running"
-        """see `set_state`"""
+        """See `set_state`."""
         self._processes: dict[str, _Process] = {}
         self._own: dict[tuple[str, tuple[str, ...]], Values] = {}
         self._scenarios = set(scenarios)
@@ -247,17 +255,15 @@ class NodeTotals:
         self._strange: set[str] = set()
 
     def view(self) -> View:
-        """The figures as they are now."""
+        """Return the figures as they are now."""
         return View(self._prefix, dict(self._processes), dict(self._own), self._known)
 
-    # ---- what the supervisor tells
-
     def set_state(self, state: str) -> None:
-        """What the node does as a whole: starting, running or draining."""
+        """Set what the node does as a whole: starting, running or draining."""
         self.state = state
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
-        """A snapshot came. An older one than is known, or one of an incarnation that was folded, changes nothing."""
+        """Take a snapshot. An older one than the last, or one of an incarnation that was folded, changes nothing."""
         slot = self._slot(process)
         known = slot.incarnations.get(incarnation, _UNHEARD)
         if snapshot.number <= known.number or incarnation <= slot.folded_through:
@@ -295,8 +301,6 @@ class NodeTotals:
         """Set a gauge of the node's side, such as sipswarm_build_info."""
         self._own[name, BY_NAME[name].bound(labels)] = (value,)
 
-    # ---- inside
-
     def _slot(self, process: str) -> _Process:
         return self._processes.get(process) or _Process(kind_of(process), {}, {}, 0, 0, 0.0)
 
@@ -318,7 +322,8 @@ class NodeTotals:
         )
 
     def _read(self, snapshot: Snapshot) -> Rows:
-        """The snapshot's series with bounded labels; what the table does not know is left out and said once."""
+        """Return the snapshot's series with bounded labels; a series that is not in the table is left out and logged
+        once."""
         rows: dict[tuple[str, tuple[str, ...]], Values] = {}
         for name, labels, values in snapshot.series:
             key = (name, labels)
@@ -358,7 +363,7 @@ class NodeTotals:
 
 
 def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tuple[str, tuple[str, ...]], Values]:
-    """The series of several nodes in one: equal ones are added, but for those that are constant 1."""
+    """Return the series of several nodes in one: equal ones are added, but for those that are constant 1."""
     result: dict[tuple[str, tuple[str, ...]], Values] = {}
     for view in views:
         _merge(result, view.rows(now, unix_now))
@@ -369,7 +374,7 @@ def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tupl
 
 
 def kind_of(process: str) -> str:
-    """The role in a process's name: call of call-3."""
+    """Return the role in the name of a process: call of call-3."""
     return process.partition("-")[0]
 
 

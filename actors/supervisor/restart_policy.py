@@ -1,16 +1,17 @@
-"""When a process that died is started again, and when not any more. Pure: times in, decision out."""
+"""Decides when a process that died is started again, and when no more. Pure: times in, decision out."""
 
 from typing import Final
 
 RESTARTS: Final = 5
+"""Starts again of one process within `RESTART_WINDOW`."""
 RESTART_WINDOW: Final = 30.0
-"""seconds in which a process may be started again so often"""
+"""Seconds."""
 BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""seconds before each of them"""
+"""Seconds before each of them."""
 
 
 class RestartPolicy:
-    """That of one slot of one role."""
+    """The restarts of one slot of one role."""
 
     __slots__ = ("_restarts",)
 
@@ -18,7 +19,11 @@ class RestartPolicy:
         self._restarts: list[float] = []
 
     def died(self, now: float) -> float | None:
-        """Seconds until the process is started again; None = it has died too often. now: monotonic seconds."""
+        """Return the seconds until the process is started again; None = it has died too often.
+
+        Args:
+            now: monotonic seconds.
+        """
         self._restarts = [at for at in self._restarts if now - at < RESTART_WINDOW]
         if len(self._restarts) >= RESTARTS:
             return None

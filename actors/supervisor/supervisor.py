@@ -1,9 +1,12 @@
-"""The supervisor: starts the processes of a node, watches their beats, replaces the dead, gathers what they counted.
+"""The supervisor: starts the processes of a node, watches their heartbeats, replaces the dead, gathers their counts.
 
-It holds no protocol code and allocates nothing in proportion to traffic. Children are started with exec, never fork:
-ZeroMQ contexts and threads do not survive a fork. A child that dies is replaced within a budget (RESTARTS); beyond it a
-call worker is put into quarantine while another one lives, and any other process ends the node. A child whose beat is
-late by `hang_timeout` is made to dump its stack (SIGABRT), killed and replaced.
+It binds the listeners, starts the children by role, waits until all are linked, and starts the plan of a load. A child
+that dies is replaced within a budget (RESTARTS). Beyond it a call worker is put into quarantine while another one
+lives, and any other process ends the node. A child whose heartbeat is late by `hang_timeout` is made to dump its stack
+(SIGABRT), killed and replaced.
+
+It must hold no protocol code and allocate nothing in proportion to traffic. Children are started with exec, never fork:
+ZeroMQ contexts and threads do not survive a fork.
 """
 
 import asyncio
@@ -48,25 +51,28 @@ from .restart_policy import RESTART_WINDOW, RESTARTS
 from .service_report import ServiceReport
 
 WINDOW = 4096
+"""Records that a process may leave unacknowledged."""
 START_TIMEOUT = 20.0
+"""Seconds until all processes must be linked."""
 START_LEAD = 0.2
-"""seconds between "all are ready" and the first planned call, so that every shard hears of it before"""
+"""Seconds between "all are ready" and the first planned call, so that every shard learns of it before."""
 RATE_LEAD = 0.05
-"""seconds between a command and the moment from which its rate holds, so that every shard hears of it before"""
+"""Seconds between a command and the moment from which its rate holds, so that every shard learns of it before."""
 HANG_UP_GRACE = 6.0
-"""seconds after the drain for the answers to our BYEs"""
+"""Seconds after the drain for the answers to the BYEs."""
 STOP_GRACE = 3.0
+"""Seconds that a process has to stop before it is killed."""
 STALE = 5.0
-"""seconds without a beat after which we are not well"""
+"""Seconds without a heartbeat after which the node is not well."""
 MOST_DEATHS = 20
-"""ends of processes that are told one by one"""
+"""Ends of processes that are reported one by one."""
 ROLES = ("media", "dispatcher", "call")
-"""in the order of their start; the dispatcher is stopped last"""
+"""In the order of their start; the dispatcher is stopped last."""
 _logger = logging.getLogger(__name__)
 
 
 class Snapshots(Protocol):
-    """Where snapshots go: `node_totals.NodeTotals`."""
+    """Takes the snapshots: `node_totals.NodeTotals`."""
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
 
@@ -76,11 +82,13 @@ class Snapshots(Protocol):
 class Supervisor:
     """A node of real processes.
 
-    config: with the listeners as asked for; ports 0 and the run directory are filled in by `start`.
-    run_dir: path of the run directory, empty = a fresh one.
-    node_totals: takes the snapshots.
-    on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
-    on_state: told starting, running and draining. notifier: whom to tell that we are ready, reload, stop, and live.
+    Args:
+        config: with the listeners as requested; ports 0 and the run directory are filled in by `start`.
+        run_dir: path of the run directory, empty = a fresh one.
+        node_totals: takes the snapshots.
+        on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
+        on_state: gets starting, running and draining.
+        notifier: reports to the service manager that the node is ready, reloads, stops, and lives.
     """
 
     def __init__(
@@ -96,7 +104,7 @@ class Supervisor:
         notifier: Notifier | None = None,
     ) -> None:
         self.config = config
-        """with the listeners that are bound, once `start` has come so far"""
+        """With the listeners that are bound, once `start` has come so far."""
         self._run_dir_path = run_dir
         self._node_totals = node_totals
         self._on_call_finished = on_call_finished
@@ -108,28 +116,26 @@ class Supervisor:
         self._on_state = on_state
         self._report = ServiceReport(notifier)
         self.call_records = 0
-        """records of ended calls that came"""
+        """Number of records of ended calls."""
         self._quarantine = ""
-        """why a process is in quarantine; empty = none is"""
+        """Why a process is in quarantine; empty = none is."""
         self.deaths: list[str] = []
-        """processes that ended before they were asked to, the first `MOST_DEATHS` of them, in words"""
+        """Processes that ended unasked, the first `MOST_DEATHS` of them, in words."""
         self._draining = False
         self._closing = False
         self.failure = ""
-        """why the node cannot go on; empty = all is well"""
+        """Why the node cannot go on; empty = all is well."""
         self.plan_start = 0.0
-        """monotonic time at which the plan of a load begins, known after `start`"""
+        """Monotonic time at which the plan of a load begins, known after `start`."""
         self.load_finished = asyncio.Event()
         self.ended = asyncio.Event()
-        """the plan is done, the drain is over, or the node failed"""
+        """The plan is done, the drain is over, or the node failed."""
         self._all_ready = asyncio.Event()
 
     @property
     def totals(self) -> Totals:
-        """What this process counts itself."""
+        """Counts of this process itself."""
         return self._totals
-
-    # ---- life
 
     async def start(self) -> None:
         """Bind, start every process and wait until all are linked; then calls may come and go.
@@ -194,7 +200,7 @@ class Supervisor:
 
     @property
     def live_calls(self) -> int:
-        """Calls that are not over, as of the last beats."""
+        """Calls that are not over, as of the last heartbeats."""
         return sum(child.live_calls for child in self._children.values() if child.role == "call")
 
     @property
@@ -211,11 +217,15 @@ class Supervisor:
         return sum(d.planned for d in done), sum(d.attempted for d in done), sum(d.held_back for d in done)
 
     async def wait(self) -> None:
-        """Until the load is done, a drain is over, or the node failed."""
+        """Wait until the load is done, a drain is over, or the node failed."""
         await self.ended.wait()
 
     def drain(self, within: float) -> None:
-        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        """Take no new calls; live ones may end by themselves for a while, then they are hung up.
+
+        Args:
+            within: seconds.
+        """
         self._draining = True
         self._on_state("draining")
         self._report.stopping()
@@ -223,9 +233,13 @@ class Supervisor:
         self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
 
     def set_rate(self, rate: float) -> float:
-        """Command another rate of a running load, in calls per second over all shards; 0 pauses.
+        """Command another rate of a running load.
 
-        Returns: seconds from the start of the plan at which it holds.
+        Args:
+            rate: calls per second over all shards; 0 pauses.
+
+        Returns:
+            Seconds from the start of the plan at which it holds.
         """
         at = max(self.plan_start, time.monotonic() + RATE_LEAD)
         self._link.broadcast((SetRate(rate, at),))
@@ -239,7 +253,11 @@ class Supervisor:
             child.send(signal.SIGHUP)
 
     async def close(self) -> int:
-        """Stop every process, the dispatcher last; how many calls were left unclosed."""
+        """Stop every process, the dispatcher last.
+
+        Returns:
+            Number of calls that were left unclosed.
+        """
         if not self._closing and not self._draining:
             self._on_state("draining")
             self._report.stopping()
@@ -270,8 +288,6 @@ class Supervisor:
                 child.send(signal.SIGKILL)
                 self._reap(child)
 
-    # ---- children
-
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
@@ -279,7 +295,7 @@ class Supervisor:
         child.start(order.to_line(), descriptors, self._on_exit)
 
     def _reap(self, child: ChildProcess) -> int:
-        """Let go of a process that has ended; its status."""
+        """Let go of a process that has ended; return its status."""
         status = child.reap()
         self._report.reloaded(child, "")
         self._link.forget(child.role, child.slot, child.incarnation)
@@ -291,7 +307,7 @@ class Supervisor:
         if self._closing:
             return
         now = time.monotonic()
-        self._tell(now)  # a fast replacement may be there before the next look at the beats
+        self._tell(now)  # a fast replacement may be there before the next look at the heartbeats
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
         if len(self.deaths) < MOST_DEATHS:
@@ -309,7 +325,10 @@ class Supervisor:
             self._loop.call_later(delay, self._respawn, child)
 
     def _give_up(self, child: ChildProcess) -> None:
-        """A process cannot be kept alive: a call worker is put into quarantine while others go on, else all ends."""
+        """Give up a process that cannot be kept alive.
+
+        A call worker is put into quarantine while others go on; otherwise the node ends.
+        """
         reason = f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s"
         others = any(
             each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
@@ -328,7 +347,10 @@ class Supervisor:
             self._spawn(child)
 
     def _fail(self, reason: str) -> None:
-        """The node cannot go on: calls of the workers that live are hung up first, so that peers hold none of them."""
+        """End the node.
+
+        Calls of the workers that live are hung up first, so that peers hold none of them.
+        """
         self.failure = self.failure or reason
         if self._all_ready.is_set() and self.live_calls and not self._draining:
             self.drain(0.0)
@@ -338,10 +360,10 @@ class Supervisor:
         self.ended.set()
 
     def _on_watch(self) -> None:
-        """Look at every beat; a child that is late is warned about, then dumped and killed."""
+        """Look at every heartbeat; a child that is late is warned about, then dumped and killed."""
         self._watch = self._loop.call_later(0.5, self._on_watch)
         now = time.monotonic()
-        limit = 0.0 if self._closing else self.config.hang_timeout  # what was asked to end has a bound of its own
+        limit = 0.0 if self._closing else self.config.hang_timeout  # a process that has to end has a bound of its own
         for child in self._children.values():
             if not child.runs or not child.ready:
                 continue
@@ -357,7 +379,7 @@ class Supervisor:
         self._node_totals.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
 
     def _troubled(self, now: float) -> list[str]:
-        """Names of the processes that are not there, not linked, or do not beat."""
+        """Names of the processes that are not there, not linked, or send no heartbeats."""
         return [
             child.name
             for child in self._children.values()
@@ -365,15 +387,13 @@ class Supervisor:
         ]
 
     def _tell(self, now: float) -> None:
-        """Tell the service manager how we are, and that we live: only while every process does."""
+        """Report to the service manager how the node is, and that it lives: only while every process does."""
         if not self._all_ready.is_set():
             return
         troubled = self._troubled(now)
         doing = "draining" if self._draining else f"restarting {', '.join(troubled)}" if troubled else "taking calls"
         well = not troubled and not self.failure
         self._report.tell(now, doing, self.live_calls, self._quarantine, well=well)
-
-    # ---- records
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
         child = self._children[channel.role, channel.slot]
@@ -408,7 +428,7 @@ class Supervisor:
                 self._check_drained()
 
     def _on_peer(self, channel: Channel) -> None:
-        """A new dispatcher must not wait for workers that never come."""
+        """Report quarantined slots: a new dispatcher must not wait for workers that never come."""
         if channel.role == "dispatcher":
             for child in self._children.values():
                 if child.quarantined:
@@ -436,7 +456,7 @@ class Supervisor:
 
 
 def _with_usage(pid: int, snapshot: Snapshot) -> Snapshot:
-    """A process's snapshot with the kernel's view of it added."""
+    """Return the snapshot of a process with its processor time and memory by the kernel added."""
     usage = kernel.process_usage(pid)
     if usage is None:
         return snapshot

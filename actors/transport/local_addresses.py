@@ -3,8 +3,8 @@
 A listener on 0.0.0.0 or :: has every address of this host. A request leaves from the address that the kernel would
 choose for its destination; a call that came in stays on the address that its INVITE came to. An advertised address (1:1
 NAT) replaces these in every message. Where the advertised address is one of this host, no NAT is before it: media ports
-of a wildcard are bound to it, and requests that begin something leave from it. 0.0.0.0 and :: must never be shown to a
-peer (RFC 3261 sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
+of a wildcard are bound to it, and first requests leave from it. 0.0.0.0 and :: must never be shown to a peer (RFC 3261
+sections 8.1.1.8 and 18.1.1; in SDP they mean hold, RFC 3264 section 8.4). Nothing is sent from here.
 """
 
 import socket

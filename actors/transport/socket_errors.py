@@ -26,12 +26,13 @@ TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EINTR, errno.ENOBUFS, errno.EN
 _RECEIVE_ERRORS: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 """IP_RECVERR and IPV6_RECVERR, which Python does not name."""
 _EXTENDED: Final = struct.Struct("IBBBBII")
-"""sock_extended_err: errno, origin, type, code, pad, info, data."""
+"""Of sock_extended_err: errno, origin, type, code, pad, info, data."""
 _FAILURES: Final = {2: (3, 12), 3: (1, 4)}
 """By origin (ICMP, ICMPv6): destination unreachable, parameter problem."""
 _QUOTED: Final = 2048
 """Octets of the datagram that are read back; ICMP carries some 500, ICMPv6 some 1,200."""
 ERRORS_PER_TURN: Final = 64
+"""Errors that are read from a queue at once."""
 
 
 def loss_of(number: int | None) -> Loss:

@@ -15,8 +15,8 @@ from ..host.named_files import refuse_pipe
 def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
     """See before anything is bound that the files are there and fit together.
 
-    A TLS listener without certificate is allowed when its port may be any: no client would look for it there, and it
-    only serves connections that are opened here.
+    A TLS listener without certificate is allowed when its port may be any: no client looks for it there. It only serves
+    connections that are opened here.
 
     Raises:
         ConfigurationError: a TLS listener without certificate on a chosen port, or a file that cannot be used.
