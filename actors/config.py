@@ -1,9 +1,11 @@
-"""What a node is told: its listeners, how many workers, and what they do. Plain data, one JSON line to each process.
+"""The configuration of a node: its listeners, the number of its workers, and their work. Plain data, one JSON line to
+each process.
 
-Filled by the command line or by `UserAgent`; checked here, in one place, with errors that say what, where and the fix.
-A field that an option of the command line fills declares that option beside its default: name, help, and the kind of
-value. The command line, its variables and its configuration file are made from these declarations (`cli.options`), and
-each process reads the same classes back (`ProcessOrder`), so that an option is written once.
+Filled by the command line or by `UserAgent`; checked here, in one place, with errors that name the fault, the place and
+the fix. A field that an option of the command line fills declares that option beside its default: name, help, and the
+kind of value. The command line, its variables and its configuration file are made from these declarations
+(`cli.options`), and each process reads the same classes back (`ProcessOrder`). So an option must be written here alone,
+and never a second time.
 """
 
 import dataclasses
@@ -22,43 +24,44 @@ T = TypeVar("T")
 TRANSPORTS = ("udp", "tcp", "tls")
 
 
-# ---- options
-
-
 class Kind(Enum):
-    """Kinds of values that need no further word; `cli.values` reads them."""
+    """Kinds of values that need no parameters; `cli.values` reads them."""
 
     TEXT = auto()
     ADVERTISED = auto()
-    """an IP address that peers see"""
+    """An IP address that peers see."""
     CODECS = auto()
-    """names of codecs, with commas between"""
+    """Names of codecs, with commas between."""
     ENCRYPTION = auto()
-    """off, optional or required"""
+    """off, optional or required."""
     HEADER = auto()
-    """`Name: value`"""
+    """`Name: value`."""
     OWN_URI = auto()
-    """a SIP URI with a host, which may lack its scheme"""
+    """A SIP URI with a host, which may lack its scheme."""
     PASSWORD_FILE = auto()
-    """a file whose first line is the value"""
+    """A file whose first line is the value."""
     PEM = auto()
-    """a file of certificates or a key"""
+    """A file of certificates or a key."""
     PORT_RANGE = auto()
-    """`LOW-HIGH`, even ports"""
+    """`LOW-HIGH`, even ports."""
     RAMP = auto()
-    """`FROM:TO/TIME`"""
+    """`FROM:TO/TIME`."""
     SHARE = auto()
-    """`I/N`; its second number is the value of the field behind"""
+    """`I/N`; its second number is the value of the field after it."""
     SIP_URI = auto()
-    """a SIP URI, which may lack its scheme"""
+    """A SIP URI, which may lack its scheme."""
     WHOLE = auto()
-    """any whole number"""
+    """Any whole number."""
     WRITTEN_FILE = auto()
-    """a file that is written"""
+    """A file that is written."""
 
 
 class Flag(NamedTuple):
-    """True or false. sets: the value of the field when the option is given."""
+    """True or false.
+
+    Attributes:
+        sets: the value of the field when the option is given.
+    """
 
     sets: bool = True
 
@@ -71,7 +74,12 @@ class Count(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A number within bounds. above: the least itself is not taken."""
+    """A number within bounds.
+
+    Attributes:
+        least, most: the bounds, included.
+        above: the least itself is not taken.
+    """
 
     least: float
     most: float
@@ -79,7 +87,13 @@ class Number(NamedTuple):
 
 
 class Seconds(NamedTuple):
-    """A time. least: seconds below which nothing can work, 0 is taken beside it. why: what would happen."""
+    """A time.
+
+    Attributes:
+        least: seconds below which nothing can work, 0 is taken beside it.
+        why: what would happen below.
+        unit_needed: a number without unit is not taken.
+    """
 
     least: float = 0.0
     why: str = ""
@@ -87,36 +101,49 @@ class Seconds(NamedTuple):
 
 
 class OneOf(NamedTuple):
-    """One of some words."""
+    """One of a few words."""
 
     words: tuple[str, ...]
 
 
 class Digits(NamedTuple):
-    """DTMF digits. same: text that is taken as it is."""
+    """DTMF digits.
+
+    Attributes:
+        same: text that is taken as it is.
+    """
 
     same: str = ""
 
 
 class Media(NamedTuple):
-    """What a call sends. more: further words that are taken."""
+    """Media that a call sends.
+
+    Attributes:
+        more: further words that are taken.
+    """
 
     more: tuple[str, ...] = ()
 
 
 CALLS: Final = Count(1, 10**12)
-"""a number of calls"""
+"""A number of calls."""
 OPTION: Final = "option"
-"""where the metadata of a field have its `Option`"""
+"""Key under which the metadata of a field have its `Option`."""
 
 
 class Option(NamedTuple):
-    """How a field is given by a user.
+    """The way in which a user gives a field.
 
-    names: as on the command line. about: the sentence of `--help`. check: the kind of value, one of those above or a
-    type of the command line's own. written: the default as a user would write it. by_cores: the default, from the
-    number of cores. shown: what `--help` says of the default; False = nothing. many: may be given again and again.
-    optional: when it is not given, the field's own default holds, which is not shown.
+    Attributes:
+        names: as on the command line.
+        about: the sentence of `--help`.
+        check: the kind of value, one of those above or a type of the command line's own.
+        written: the default as a user would write it.
+        by_cores: the default, from the number of cores.
+        shown: the default as `--help` shows it; False = not at all.
+        many: may be given again and again.
+        optional: when it is not given, the field's own default holds, which is not shown.
     """
 
     names: tuple[str, ...]
@@ -141,18 +168,20 @@ def option(
     optional: bool = False,
     secret: bool = False,
 ) -> T:
-    """A field of a record that an option fills. default: of the field. secret: the field is never shown.
+    """Declare a field of a record that an option fills.
 
-    The others are those of `Option`.
+    The other arguments are those of `Option`.
+
+    Args:
+        default: of the field.
+        secret: the field is never shown.
     """
     declared = Option(names, about, check, written, by_cores, shown, many, optional)
     return field(default=default, repr=not secret, metadata={OPTION: declared})
 
 
-# ---- addresses
-
 MEDIA_SHARE: Final = 0.9
-"""share of the time in which media is due that --expect-media wants, when nobody says another"""
+"""Share of the time in which media is due that --expect-media demands, unless another is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +189,11 @@ class Listener:
     """One SIP address of the node."""
 
     transport: str
-    """udp, tcp or tls"""
+    """udp, tcp or tls."""
     host: str
-    """an IP address without brackets"""
+    """An IP address without brackets."""
     port: int
-    """0 = any free port, chosen when the socket is bound"""
+    """0 = any free port, chosen when the socket is bound."""
 
     @classmethod
     def parse(cls, text: str) -> "Listener":
@@ -195,7 +224,7 @@ class Listener:
 
 
 def format_host(host: str) -> str:
-    """An IP address as it stands in a URI: IPv6 in brackets."""
+    """Return an IP address as it stands in a URI: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -205,7 +234,10 @@ def is_wildcard(host: str) -> bool:
 
 
 def checked_advertise(given: Sequence[str], listeners: Sequence[Listener]) -> tuple[str, ...]:
-    """The addresses that peers are to see in place of those of the listeners, at most one per IP version.
+    """Check the addresses that peers see instead of those of the listeners, at most one per IP version.
+
+    Returns:
+        Each in its shortest form, once.
 
     Raises:
         ConfigurationError: one is no unicast IP address, has a port, or no listener has its version.
@@ -241,7 +273,7 @@ def checked_advertise(given: Sequence[str], listeners: Sequence[Listener]) -> tu
 
 
 def _no_address(text: str) -> str:
-    """What is wrong with an advertised address that is none, and the fix."""
+    """Return what is wrong with an advertised address that is none, and the fix."""
     host, _, port = text.rpartition(":")
     try:
         ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -256,7 +288,7 @@ def _no_address(text: str) -> str:
 
 
 def split_host_port(text: str, default_port: int) -> tuple[str, int]:
-    """`host`, `host:port`, `[v6]` or `[v6]:port` into its two parts.
+    """Split `host`, `host:port`, `[v6]` or `[v6]:port` into its two parts.
 
     Raises:
         ConfigurationError: the port is not a number from 0 to 65535.
@@ -275,12 +307,9 @@ def split_host_port(text: str, default_port: int) -> tuple[str, int]:
     return host, int(port_text)
 
 
-# ---- what the processes do
-
-
 @dataclass(frozen=True, slots=True)
 class AnswerConfig:
-    """What the built-in answering robot does with each call."""
+    """The behaviour of the built-in answering robot for each call."""
 
     media: str = option(
         "echo",
@@ -291,7 +320,7 @@ class AnswerConfig:
     ring_time: float = option(
         0.0, "--ring-time", check=Seconds(), written="0s", about="How long to ring before the answer."
     )
-    """seconds of ringing (180) before the answer; 0 = a 180 and at once the answer"""
+    """Seconds of ringing (180) before the answer; 0 = a 180 and at once the answer."""
     status: int = option(
         200, "--status", check=Count(200, 699), about="Final status for every call; 300 and above refuses it."
     )
@@ -303,7 +332,7 @@ class AnswerConfig:
         written="0s",
         about="How long to hold each call; 0 = until the caller hangs up.",
     )
-    """seconds after the answer; 0 = the peer hangs up"""
+    """Seconds after the answer; 0 = the peer hangs up."""
     allow: tuple[str, ...] = (
         "127.0.0.0/8",
         "::1/128",
@@ -312,7 +341,7 @@ class AnswerConfig:
         "192.168.0.0/16",
         "fc00::/7",
     )
-    """networks whose calls are answered; the rest gets no answer at all"""
+    """Networks whose calls are answered; the rest gets no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,19 +353,19 @@ class RobotConfig:
     media: str = option(
         "silence", "--media", check=Media(), about="Media of a call until the robot starts other media."
     )
-    """as for `AnswerConfig`"""
+    """As for `AnswerConfig`."""
     allow: tuple[str, ...] = AnswerConfig().allow
-    """networks whose calls are taken; the rest gets no answer at all"""
+    """Networks whose calls are taken; the rest gets no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadConfig:
-    """A load test: which calls, when, and what is expected of each."""
+    """A load test: its calls, their times, and the expectations of each."""
 
     target: str
-    """SIP URI that is called"""
+    """SIP URI that is called."""
     rate: float = option(10.0, "-r", "--rate", check=Number(0, 100_000, above=True), about="Calls per second.")
-    """calls per second over all shards; with a profile, its greatest"""
+    """Calls per second over all shards; with a profile, its greatest."""
     arrival: str = option(
         "fixed",
         "--arrival",
@@ -350,9 +379,9 @@ class LoadConfig:
         many=True,
         about="Instead of -r: from one rate to another, such as 10:200/60s; repeatable. The last rate stays.",
     )
-    """in place of a constant rate: (calls per second at the start, at the end, seconds; 0 = from here on for ever)"""
+    """Instead of a constant rate: (calls per second at the start, at the end, seconds; 0 = from here on for ever)."""
     calls: int = option(0, "-m", "--calls", check=CALLS, optional=True, about="Total number of calls to place.")
-    """how many in all; 0 = as many as fit into `duration`"""
+    """Number of calls; 0 = as many as fit into `duration`."""
     duration: float = option(
         0.0,
         "--duration",
@@ -361,7 +390,7 @@ class LoadConfig:
         shown=False,
         about="How long to start calls; with -m, the earlier end counts.",
     )
-    """seconds during which calls start; 0 = until `calls` are started"""
+    """Seconds during which calls start; 0 = until `calls` are started."""
     max_concurrent: int = option(
         0,
         "-l",
@@ -370,7 +399,7 @@ class LoadConfig:
         optional=True,
         about="Maximum concurrent calls over all shards; further calls are held back and counted.",
     )
-    """live calls over all shards; arrivals beyond are held back and counted; 0 = no limit"""
+    """Live calls over all shards; arrivals beyond are held back and counted; 0 = no limit."""
     hold: float = option(
         0.0,
         "-d",
@@ -380,20 +409,20 @@ class LoadConfig:
         shown=False,
         about="How long to hold each call, with its unit: 5s, 5000ms.",
     )
-    """seconds from answer to our BYE"""
+    """Seconds from answer to the BYE of this end."""
     media: str = option("none", "--media", check=Media(), about="echo, silence, play:FILE, tone:HZ or none.")
     dtmf: str = option("", "--dtmf", check=Digits(), about="Send these digits after the answer; ? is a random digit.")
     expect_dtmf: str = option(
         "", "--expect-dtmf", check=Digits(same="="), about="Expect these digits; = means the digits that were sent."
     )
-    """digits the peer must send"""
+    """Digits the peer must send."""
     scenario: str = option(
         "",
         "--scenario",
         check=Kind.TEXT,
         about="FILE[:NAME]: run 'async def NAME(ua, row)' for each arrival instead of a plain call.",
     )
-    """Python file and function as FILE:NAME that are run for each arrival, in place of a plain call"""
+    """Python file and function as FILE:NAME that are run for each arrival, instead of a plain call."""
     run_time: float = option(
         240.0,
         "--run-time",
@@ -402,7 +431,7 @@ class LoadConfig:
         shown="--ring-time and 60s",
         about="Maximum duration of one run of the scenario; a longer run is cancelled and fails.",
     )
-    """seconds after which a run of the scenario is cancelled"""
+    """Seconds after which a run of the scenario is cancelled."""
     data: str = option(
         "", "-inf", "--data", check=Kind.TEXT, about="CSV file of the scenario's rows, with a header or in SIPp's form."
     )
@@ -412,7 +441,7 @@ class LoadConfig:
         check=Flag(),
         about="Expect audio in both directions, for --media-share of the time it is due.",
     )
-    """audio must have been sent, and have come for `media_share` of the time in which it was due"""
+    """Audio must have been sent, and have come for `media_share` of the time in which it was due."""
     media_share: float = option(
         MEDIA_SHARE,
         "--media-share",
@@ -421,14 +450,14 @@ class LoadConfig:
         shown=str(MEDIA_SHARE),
         about=("As --expect-media, with this share of the time from answer to end; 0.5 s may lack."),
     )
-    """share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1"""
+    """Share of the time in which media was due that must have had media, beyond half a second for its start, 0 to 1."""
     expect_audio: bool = option(
         False,
         "--expect-audio",
         check=Flag(),
         about="Expect half of the received audio above -50 dBm0; --expect-media finds audio that stops.",
     )
-    """what arrived must be louder than -50 dBm0 for at least half of the time"""
+    """Received audio must be louder than -50 dBm0 for at least half of the time."""
     expect_mos: float = option(
         0.0,
         "--expect-mos",
@@ -436,7 +465,7 @@ class LoadConfig:
         optional=True,
         about="Minimum MOS-CQE of each call.",
     )
-    """least MOS-CQE of what arrived; 0 = any"""
+    """Least MOS-CQE of the received audio; 0 = any."""
     expect_code: int = option(
         0,
         "--expect-code",
@@ -444,7 +473,7 @@ class LoadConfig:
         optional=True,
         about="Expect this final status, such as 486.",
     )
-    """final status that each INVITE must get; 0 = any 2xx"""
+    """Final status that each INVITE must get; 0 = any 2xx."""
     ring_time: float = option(
         180.0,
         "--ring-time",
@@ -452,7 +481,7 @@ class LoadConfig:
         written="180s",
         about="How long to wait for a final answer before CANCEL; 0 = 180s.",
     )
-    """seconds without a final answer before CANCEL"""
+    """Seconds without a final answer before CANCEL."""
     seed: int = option(1, "--seed", check=Kind.WHOLE, about="Seed of poisson arrivals and random digits.")
     shard: int = option(
         0,
@@ -463,24 +492,24 @@ class LoadConfig:
         about="This node's share of the calls, the rate and -l, such as 1/3.",
     )
     shards: int = 1
-    """this node's share, 0-based, of a test spread over several nodes"""
+    """This node's share, 0-based, of a test spread over several nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
-    """Who the node is for others, and by which way its requests leave; empty = nobody in particular, the direct way."""
+    """The identity of the node for others, and the way of its requests; empty = the default one, directly."""
 
     from_: str = option(
         "", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@our address", about="Local SIP URI (From)."
     )
-    """SIP URI of our calls"""
+    """SIP URI in From of outgoing calls."""
     proxy: str = option(
         "", "--proxy", check=Kind.SIP_URI, about="Send each request without a route through this SIP URI."
     )
     registrar: str = ""
-    """SIP URI of the registrar where the answering robot keeps `address` bound; empty = it registers nowhere"""
+    """SIP URI of the registrar where the answering robot keeps `address` bound; empty = it registers nowhere."""
     address: str = ""
-    """the address-of-record that is bound there"""
+    """The address-of-record that is bound there."""
     user: str = option("", "--auth-user", check=Kind.TEXT, about="User name for a challenge (401 or 407).")
     password: str = option(
         "",
@@ -490,7 +519,7 @@ class AccountConfig:
         about="File with the password in its first line, which only its owner may read.",
         secret=True,
     )
-    """read from its file by the command line; never shown (RELIABILITY S13)"""
+    """Read from its file by the command line; never shown (RELIABILITY S13)."""
     headers: tuple[tuple[str, str], ...] = option(
         (), "--header", check=Kind.HEADER, many=True, about="Further header of {requests}; repeatable."
     )
@@ -507,26 +536,27 @@ class TlsConfig:
         shown="the system's",
         about="Trusted certificates, for servers and for clients that present one.",
     )
-    """PEM file of the certificates that are trusted; empty = the system's"""
+    """PEM file of the certificates that are trusted; empty = the system's."""
     certificate: str = option("", "--tls-cert", check=Kind.PEM, about="Local certificate, with its chain.")
-    """PEM file; a tls listener needs one"""
+    """PEM file; a tls listener needs one."""
     key: str = option("", "--tls-key", check=Kind.PEM, about="Key of the local certificate, without password.")
-    """PEM file; empty = in the certificate's file"""
+    """PEM file; empty = in the certificate's file."""
     client_certificates: bool = False
-    """whether who connects to us must show a certificate that `ca` trusts"""
+    """Whether clients must show a certificate that `ca` trusts."""
     verify: bool = True
-    """whether certificate and name of who we connect to are checked"""
+    """Whether certificate and name of a server are checked."""
 
 
 MOST_WORKERS: Final = 256
 LEAST_RTP_TIMEOUT: Final = 1.0
+"""Seconds."""
 LEAST_HANG_TIMEOUT: Final = 2.0
-"""four heartbeats, and half a second after the warning that asks a process for its stack"""
+"""Seconds: four heartbeats, and half a second after the warning that makes a process dump its stack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSettings:
-    """What the options say of every node, an embedded one too."""
+    """Settings of every node, an embedded one too."""
 
     rtp_ports: tuple[int, int] = option(
         (20000, 32766),
@@ -535,14 +565,14 @@ class EndpointSettings:
         written="20000-32766",
         about="First and last RTP port; each call with media needs two.",
     )
-    """lowest and highest RTP port, both even numbers"""
+    """Lowest and highest RTP port, both even numbers."""
     strict: bool = option(
         False,
         "--strict",
         check=Flag(),
         about="Refuse each violation of the grammar of SIP or SDP, also harmless ones.",
     )
-    """no fault of a peer is put up with (`sipcore.leniency`): what it costs by the RFCs it costs here"""
+    """No fault of a peer is tolerated (`sipcore.leniency`): each has the consequence that the RFCs demand."""
     sip_trace: str = option(
         "",
         "--sip-trace",
@@ -550,12 +580,12 @@ class EndpointSettings:
         shown="none",
         about="Write all SIP to this capture file, passwords, keys and digits masked.",
     )
-    """capture file of all SIP of the call workers; empty = none"""
+    """Capture file of all SIP of the call workers; empty = none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallSettings(EndpointSettings):
-    """Besides, who the node is for others, and what its calls carry."""
+    """Also the identity of the node for others, and the content of its calls."""
 
     advertise: tuple[str, ...] = option(
         (),
@@ -564,27 +594,27 @@ class CallSettings(EndpointSettings):
         many=True,
         about="Public address (1:1 NAT) for Via, Contact and SDP; one per IP version.",
     )
-    """addresses that peers see in place of those of the listeners, one per IP version (1:1 NAT); sockets have theirs"""
+    """Addresses that peers see instead of those of the listeners, one per IP version (1:1 NAT); sockets keep theirs."""
     account: AccountConfig = AccountConfig()
-    """who we are"""
+    """The local identity."""
     codecs: tuple[str, ...] = option(
         (), "--codec", check=Kind.CODECS, written="pcmu,pcma", about="Codecs in order of preference: {codecs}."
     )
-    """codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA"""
+    """Codecs of offers and answers by name, the preferred one first; empty = PCMU, then PCMA."""
     srtp: str = option(
         "off",
         "--srtp",
         check=Kind.ENCRYPTION,
         about="Encrypted media: optional accepts such offers too, required offers and accepts nothing else.",
     )
-    """encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`"""
+    """Encryption of media with keys in the SDP: off, optional or required, as `MediaDemand.srtp`."""
     tls: TlsConfig = TlsConfig()
-    """of tls listeners"""
+    """Of tls listeners."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings(CallSettings):
-    """Everything that the options say of a node of several processes."""
+    """Every setting of a node of several processes."""
 
     call_workers: int = option(
         1,
@@ -609,14 +639,14 @@ class NodeSettings(CallSettings):
         written="30s",
         about="End a call after this time without RTP that is due and not on hold; from 1s, 0 = never.",
     )
-    """seconds without any RTP, where some is due, before a call is hung up; 0 = off"""
+    """Seconds without any RTP, where some is due, before a call is hung up; 0 = off."""
     strict_source: bool = option(
         True,
         "--any-source",
         check=Flag(sets=False),
         about="Accept requests within a call from any host, not only from hosts of its peer.",
     )
-    """requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)"""
+    """Requests within a call must come from a host of its peer; False lets them come from anywhere (RELIABILITY S3)."""
     hang_timeout: float = option(
         5.0,
         "--hang-timeout",
@@ -626,35 +656,35 @@ class NodeSettings(CallSettings):
         written="5s",
         about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",
     )
-    """seconds without a beat before a process is replaced; 0 = off"""
+    """Seconds without a heartbeat before a process is replaced; 0 = off."""
     max_calls: int = option(
         20000,
         "--max-calls",
         check=CALLS,
         about="Maximum live calls per call worker; further calls get 503, and a load starts none: exit code 98.",
     )
-    """live calls per call worker; a further INVITE gets 503"""
+    """Live calls per call worker; a further INVITE gets 503."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig(NodeSettings):
-    """Everything the processes of one node share."""
+    """The configuration that the processes of one node share."""
 
     run_dir: str
-    """private directory (0700) of the sockets between the processes; empty = all roles in one loop (embedded)"""
+    """Private directory (0700) of the sockets between the processes; empty = all roles in one loop (embedded)."""
     listeners: tuple[Listener, ...]
-    """bound addresses; a message names its listener by index"""
+    """Bound addresses; a message names its listener by index."""
     call_id_key: int
-    """key of `slot_of`, an unsigned 32-bit integer"""
+    """Key of `slot_of`, an unsigned 32-bit integer."""
     answer: AnswerConfig | None = None
     load: LoadConfig | None = None
     robot: RobotConfig | None = None
     user: str = "sipswarm"
-    """user part of our From and Contact"""
+    """User part of From and Contact."""
     ladders: bool = False
-    """keep the newest SIP messages of each live call, for `Call.ladder` and the folders of failed calls"""
+    """Keep the newest SIP messages of each live call, for `Call.ladder` and the folders of failed calls."""
     tells_incoming: bool = False
-    """whether the supervisor hears of each ended call that came in too, not only of those that we placed"""
+    """Whether the supervisor receives a record of each ended call that came in too, not only of those placed."""
 
     @classmethod
     def of(
@@ -668,7 +698,7 @@ class NodeConfig(NodeSettings):
         robot: RobotConfig | None = None,
         tells_incoming: bool = False,
     ) -> "NodeConfig":
-        """The configuration of a node with these settings; the supervisor gives it a folder and a key."""
+        """Return the configuration of a node with these settings; the supervisor adds a folder and a key."""
         said = {each.name: getattr(settings, each.name) for each in dataclasses.fields(NodeSettings)}
         return cls(
             "",
@@ -684,47 +714,48 @@ class NodeConfig(NodeSettings):
         )
 
     def endpoint(self, name: str) -> str:
-        """Where a link is: a socket file in the run directory, or inside this process when there is none."""
+        """Return the address of a link: a socket file in the run directory, or inside this process when there is
+        none."""
         return f"ipc://{self.run_dir}/{name}.sock" if self.run_dir else f"inproc://{name}"
 
     def shared_file(self, name: str) -> str:
-        """A file that the processes of the node share; empty when all roles are in one process."""
+        """Return the path of a file that the processes of the node share; empty when all roles are in one process."""
         return f"{self.run_dir}/{name}.shared" if self.run_dir else ""
 
     def to_json(self) -> str:
-        """One line of text."""
+        """Write one line of text."""
         return json.dumps(dataclasses.asdict(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "NodeConfig":
-        """The inverse of `to_json`."""
+        """Read what `to_json` wrote."""
         return cast(NodeConfig, _read_back(cls, json.loads(text)))
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessOrder:
-    """What a process is started with, one line on its standard input."""
+    """The order that starts a process, one line on its standard input."""
 
     role: str
-    """dispatcher, call or media"""
+    """dispatcher, call or media."""
     slot: int
     incarnation: int
     descriptors: tuple[int, ...]
-    """of the listen sockets, in the order of `config.listeners`"""
+    """Of the listen sockets, in the order of `config.listeners`."""
     config: NodeConfig
 
     def to_line(self) -> bytes:
-        """As it is written, with the end of the line."""
+        """Write one line, with its end."""
         return json.dumps(dataclasses.asdict(self), separators=(",", ":")).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> "ProcessOrder":
-        """The inverse of `to_line`."""
+        """Read what `to_line` wrote."""
         return cast(ProcessOrder, _read_back(cls, json.loads(line)))
 
 
 def _read_back(kind: Any, raw: Any) -> Any:
-    """A value of a record's field, or a record, as its declaration says: JSON knows neither tuples nor classes."""
+    """Return a value of a record's field, or a record, by its declaration: JSON has neither tuples nor classes."""
     if dataclasses.is_dataclass(kind):
         kinds = typing.get_type_hints(kind)
         return cast(type[Any], kind)(**{name: _read_back(kinds[name], value) for name, value in raw.items()})

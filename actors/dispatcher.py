@@ -2,9 +2,9 @@
 
 It never parses SIP: it reads the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet it
 forwards at once. Above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a tick,
-and sends one link message per slot and tick, because a wake-up per datagram costs more than all other work on it.
-Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded
-slot is that of `sipcore.transaction.stateless` (503 with Retry-After).
+and sends one link message per slot and tick. A wake-up per datagram would cost more than all other work on it. Messages
+of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded slot is
+that of `sipcore.transaction.stateless` (503 with Retry-After).
 """
 
 import asyncio

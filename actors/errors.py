@@ -1,4 +1,4 @@
-"""What users catch: a few errors that say whose fault it was and what to do."""
+"""The errors that users catch: each names what went wrong, which side is to blame, and the fix."""
 
 from typing import Self
 
@@ -6,11 +6,11 @@ from sipswarm.sipcore.message.messages import Response
 
 
 class SwarmError(Exception):
-    """Every error of ours."""
+    """Base of every error of this package."""
 
 
 class ConfigurationError(SwarmError):
-    """Something was asked for that cannot be: the message says what, where and the fix. Exit code 2."""
+    """A request that cannot be met: the message names the fault, the place and the fix. Exit code 2."""
 
 
 class StartFailed(SwarmError):
@@ -18,12 +18,12 @@ class StartFailed(SwarmError):
 
 
 class CallError(SwarmError):
-    """A call did not go as asked."""
+    """A call did not go as requested."""
 
     def again(self) -> Self:
-        """The same error without a traceback, to be raised in place of one that a call keeps.
+        """Return the same error without a traceback, to be raised instead of one that a call keeps.
 
-        A traceback holds frames, and they hold the call: what holds each other is only found by the collector.
+        A traceback holds frames, and they hold the call: objects that hold each other are only found by the collector.
         """
         other = self.__class__.__new__(self.__class__, *self.args)
         other.__dict__.update(self.__dict__)
@@ -39,11 +39,11 @@ class CallRejected(CallError):
         self.status = status
         self.reason = reason
         self.response = response
-        """where there is one; a 401 or 407 may be answered by `resp40x` (man page C31)"""
+        """The response itself, where there is one; a 401 or 407 may be answered by `resp40x` (man page C31)."""
 
 
 class HostUnreachable(ConfigurationError, CallError):
-    """The host that is called has no address; with `cb_final` told as FAIL and EHOSTUNREACH instead (C15)."""
+    """The host that is called has no address; `cb_final` gets FAIL and EHOSTUNREACH instead (C15)."""
 
     def __init__(self, text: str, host: str) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class HostUnreachable(ConfigurationError, CallError):
 
 
 class MediaError(CallError):
-    """A file, source or recording of a call's media cannot be used, or failed; the text says which and why."""
+    """A file, source or recording of a call's media cannot be used, or failed; the text names it and the cause."""
 
 
 class CallTimeout(CallError):
@@ -61,7 +61,9 @@ class CallTimeout(CallError):
 class CallEnded(CallError):
     """The call is over; every pending and later await on it raises this.
 
-    cause: how it ended, by name, such as "bye", "cancelled" or "session_expired". detail: what the name does not say.
+    Args:
+        cause: how it ended, by name, such as "bye", "cancelled" or "session_expired".
+        detail: what the name leaves open.
     """
 
     def __init__(self, cause: str, detail: str = "") -> None:
@@ -70,9 +72,11 @@ class CallEnded(CallError):
 
 
 class Overloaded(SwarmError):
-    """A bound of ours was reached; nothing was sent. Try later or raise the bound that the message names.
+    """A local bound was reached; nothing was sent. Try later or raise the bound that the message names.
 
-    reason: what a run of a scenario that lets it go on has failed by, of `failure_reasons`.
+    Args:
+        text: the message.
+        reason: the failure of a scenario's run that lets it go on, of `failure_reasons`.
     """
 
     def __init__(self, text: str, reason: str = "overload") -> None:

@@ -1,4 +1,8 @@
-"""Who we are on the wire: what all calls and registrations of one user agent have in common."""
+"""The identity of a user agent on the wire, which all its calls and registrations have in common.
+
+A `Keyring` holds the credentials. It must give them to no host but those that a request was addressed to (RELIABILITY
+S8).
+"""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +18,9 @@ from .runtime.callbacks import answers_later
 _logger = logging.getLogger(__name__)
 
 Auth = Sequence[str] | Mapping[str, tuple[str, str]] | Callable[[str], tuple[str, str] | None]
-"""(user, password) for any realm, or by realm, or a function of the realm (man page `auth`)"""
+"""(user, password) for any realm, or by realm, or a function of the realm (man page `auth`)."""
 Lookup = Callable[[str, str], tuple[str, str] | None]
+"""Takes realm and host; returns user and password, None = not for it."""
 
 
 class Identity(NamedTuple):
@@ -28,12 +33,12 @@ class Identity(NamedTuple):
     credentials: Lookup | None = None
     session_expires: int = 0
     headers: tuple[tuple[str, str], ...] = ()
-    """further headers of each INVITE and REGISTER"""
+    """Further headers of each INVITE and REGISTER."""
     redirects: int = 0
 
 
 def written_address(value: str) -> str:
-    """Name and address of a From, To or Contact as they are written, without what follows (man page C26)."""
+    """Return name and address of a From, To or Contact as they are written, without what follows (man page C26)."""
     start = end_of_quotes(value, 0) if value.startswith('"') else 0
     end = value.find(">", start)
     if end >= 0:
@@ -43,15 +48,16 @@ def written_address(value: str) -> str:
 
 
 def contact_at(user: str, local: Hop) -> str:
-    """The Contact under which a user is reached at a local address."""
+    """Return the Contact under which a user is reached at a local address."""
     transport = "" if local.transport == "udp" else f";transport={local.transport}"
     return f"<sip:{user}@{bracketed(local.host)}:{local.port}{transport}>"
 
 
 class Keyring:
-    """Credentials by realm, given out only to hosts that we turned to ourselves (RELIABILITY S8).
+    """Credentials by realm, given only to hosts that a request was addressed to (RELIABILITY S8).
 
-    auth: see `Auth`.
+    Args:
+        auth: see `Auth`.
 
     Raises:
         ConfigurationError: it is none of the forms.
@@ -69,11 +75,11 @@ class Keyring:
         self._hosts: set[str] = set()
 
     def trust(self, host: str) -> None:
-        """We call or register with this host, so it may ask who we are."""
+        """Let a host challenge for credentials, because a call or registration goes to it."""
         self._hosts.add(host.lower())
 
     def __call__(self, realm: str, host: str) -> tuple[str, str] | None:
-        """User and password for a challenge of `host` for `realm`; None = not for it."""
+        """Return user and password for a challenge of `host` for `realm`; None = not for it."""
         if host.lower() not in self._hosts:
             return None
         auth = self._auth
@@ -90,7 +96,7 @@ class Keyring:
 
 
 def _pair(given: object) -> tuple[str, str]:
-    """User and password, also from a list as in Perl.
+    """Return user and password, also from a list as in Perl.
 
     Raises:
         ConfigurationError: it is something else; the message does not show it.

@@ -1,7 +1,9 @@
 """The media worker: a `media.MediaEngine` in an event loop, commanded over its link.
 
-Carries only: commands in, events out, one reader for all of the engine's sockets, one timer for its tick. Which
-streams a call worker owns dies with that worker's incarnation.
+It carries commands in and events out, with one reader for all of the engine's sockets and one timer for its tick.
+Events wait for a call worker that does not read, up to a bound; running statistics are dropped first. Streams belong to
+the incarnation of the call worker that opened them, and end with it. It must not decide anything about streams: that is
+the engine's.
 """
 
 import asyncio
@@ -21,18 +23,19 @@ from .config import NodeConfig
 from .counting.totals import SeriesRow
 
 WINDOW = 4096
-"""records a call worker may leave unacknowledged"""
+"""Records a call worker may leave unacknowledged."""
 BACKLOG = 4096
-"""events kept for a call worker that does not read"""
+"""Events kept for a call worker that does not read."""
 EVENTS_PER_FRAME = 64
-"""so that even events full of received audio stay below `wire.MAX_FRAME`"""
+"""Even events full of received audio stay below `wire.MAX_FRAME` with it."""
 
 
 class MediaWorker:
     """One of the node's media workers.
 
-    slot: which one, 0 … media_workers - 1.
-    totals: of the process; the engine's own are read at each snapshot.
+    Args:
+        slot: its number, 0 … media_workers - 1.
+        surroundings: of the process; the engine's own totals are read at each snapshot.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class MediaWorker:
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
         self.engine = MediaEngine(_settings(config, slot))
-        prepare()  # now, not in the middle of calls: any of them may play a file
+        prepare()  # now, because any call may play a file, and loading takes long
         for name in config.codecs:
             with contextlib.suppress(CodecUnavailable):
                 open_codec(name)
@@ -76,20 +79,20 @@ class MediaWorker:
         self._link.close()
 
     def start(self, at: float) -> None:
-        """Nothing to do: streams are opened by call workers."""
+        """Do nothing: call workers open the streams."""
 
     def settle(self) -> None:
         """Count the packets that came for streams that are over."""
         self.engine.settle()
 
     def drain(self, within: float) -> None:
-        """Nothing to do: streams end with their calls."""
+        """Do nothing: streams end with their calls."""
 
     def on_record(self, record: Any) -> None:
-        """No record of the supervisor is for a media worker alone."""
+        """Ignore it: no record of the supervisor is for a media worker alone."""
 
     def update_gauges(self) -> int:
-        """Count what waits; the number of open streams."""
+        """Count the events that wait; return the number of open streams."""
         self._waiting.value = sum(map(len, self._backlog.values()))
         return sum(self.engine.totals.streams_active)
 
@@ -97,7 +100,7 @@ class MediaWorker:
         return self.engine.totals.rows()
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """The owner of streams is gone: nobody will ever close them."""
+        """Close the streams of a call worker that is gone, which no other process would close."""
         if role == "call" and self._link.forget("call", slot, incarnation):
             self._backlog.pop(slot, None)
             self.engine.close_owner(slot, time.monotonic())
@@ -123,7 +126,7 @@ class MediaWorker:
         self._flush()
 
     def _flush(self) -> None:
-        """Hand out what the engine produced and arm the one timer."""
+        """Send the events of the engine and arm the one timer."""
         for owner, event in self.engine.drain():
             waiting = self._backlog.get(owner)
             if waiting is None:
@@ -162,7 +165,7 @@ class MediaWorker:
 
 
 def _settings(config: NodeConfig, slot: int) -> MediaSettings:
-    """This worker's share of the node's RTP ports: contiguous, even at both ends."""
+    """Return this worker's share of the node's RTP ports: contiguous, even at both ends."""
     low, high = config.rtp_ports
     share = (high - low + 2) // 2 // config.media_workers
     first = low + 2 * share * slot

@@ -1,9 +1,10 @@
-"""Call detail records: a line of JSON for each ended call, appended to a file that somebody else rotates.
+"""Call detail records: a line of JSON for each ended call, appended to a file that another program may rotate.
 
-A record is written when its call is over, by the process that the user started, never in the path of a call. What the
-disk does not take waits in memory, at most RING records; beyond, the oldest is dropped and counted. A record is never
-torn: what a full disk took of a line is completed later, or the line is written anew to the file that was opened since.
-Once a second the disk is made to keep what was written, so that a power failure costs a second at most.
+A record is written when its call is over, by the process that the user started, never in the path of a call. Records
+that the disk does not take wait in memory, at most RING; beyond, the oldest is dropped and counted. A record is never
+torn: when a full disk took a part of a line, its rest is written later. Where the file was opened anew since, the whole
+line goes there. Once a second the disk is made to keep what was written, so that a power failure costs a second at
+most.
 """
 
 import datetime
@@ -28,10 +29,11 @@ from .results import COLUMNS
 from .tally import discards_of
 
 RING: Final = 10_000
-"""records that wait for the disk at most, some 4 MB"""
+"""Records that wait for the disk at most, some 4 MB."""
 RETRY: Final = 1.0
+"""Seconds between two tries to write to a disk that is full."""
 CLOSING: Final = 2.0
-"""seconds that the end of a run waits for a reader of a pipe that is full"""
+"""Seconds that the end of a run waits for a reader of a pipe that is full."""
 _FIGURES: Final = (
     "post_dial_delay",
     "answer_delay",
@@ -42,15 +44,18 @@ _FIGURES: Final = (
     "media_present",
     "media_gap",
 )
-"""columns in which -1.0 stands for none"""
+"""Columns in which -1.0 stands for none."""
 _logger = logging.getLogger(__name__)
 
 
 class Cdr:
     """The records of one run.
 
-    file: made when it does not exist. ring: how many records may wait. retry: seconds between two tries to write to a
-    disk that is full. closing: seconds that `close` waits for the reader of a pipe that is full.
+    Args:
+        file: made when it does not exist.
+        ring: number of records that may wait.
+        retry: seconds between two tries to write to a disk that is full.
+        closing: seconds that `close` waits for the reader of a pipe that is full.
 
     Raises:
         ConfigurationError: the file cannot be opened.
@@ -59,21 +64,21 @@ class Cdr:
     def __init__(self, file: Path, ring: int = RING, retry: float = RETRY, closing: float = CLOSING) -> None:
         self.file = file
         self.dropped = Cell()
-        """records that were lost because the disk took none and the ring was full"""
+        """Records that were lost because the disk took none and the ring was full."""
         self._ring = ring
         self._retry = retry
         self._closing = closing
         self._waiting: deque[bytes] = deque()
         self._torn = 0
-        """octets of the first waiting record that are in the file already"""
+        """Octets of the first waiting record that are in the file already."""
         self._place = (0, 0)
-        """device and inode of the file that was opened last"""
+        """Device and inode of the file that was opened last."""
         self.unsynced = False
-        """something was written that the disk need not have kept yet"""
+        """Records were written that the disk need not have kept yet."""
         self._syncing: threading.Thread | None = None
         self._failing = ""
         self._slow = False
-        """the file is a pipe that was full at the last try"""
+        """The file is a pipe that was full at the last try."""
         self._retry_at = 0.0
         try:
             self._descriptor = self._open()
@@ -88,11 +93,16 @@ class Cdr:
         return len(self._waiting)
 
     def rows(self) -> tuple[SeriesRow, ...]:
-        """What was lost, as a series of the process that writes."""
+        """Return the lost records as a series of the process that writes."""
         return (("sipswarm_queue_dropped_total", ("cdr",), (self.dropped.value,)),)
 
     def add(self, row: CallFinished, failure: str = "") -> None:
-        """A call is over. failure: the expectation that it missed, when it is judged elsewhere."""
+        """Record a call that is over.
+
+        Args:
+            row: of the call.
+            failure: the expectation that it missed, when it is judged elsewhere.
+        """
         if not row.call_id:
             return  # a scenario's run that placed no call
         if len(self._waiting) >= self._ring:
@@ -102,7 +112,7 @@ class Cdr:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits, as far as the disk takes it."""
+        """Write the waiting records, as far as the disk takes them."""
         waiting = self._waiting
         try:
             if self._descriptor < 0:
@@ -116,7 +126,7 @@ class Cdr:
                 self._torn = 0
                 self.unsynced = True
                 waiting.popleft()
-        except BlockingIOError:  # a pipe whose reader is slower than we are; the next record tries again
+        except BlockingIOError:  # a pipe whose reader is slower than this; the next record tries again
             self._slow = True
             return
         except OSError as error:
@@ -132,7 +142,7 @@ class Cdr:
             _logger.warning("--cdr %s can be written again", self.file)
 
     def tick(self) -> None:
-        """A second went by: try again what the disk did not take, and have it keep what it took, off this thread."""
+        """Called once a second: try the waiting records again, and sync the written ones, off this thread."""
         if self._waiting and time.monotonic() >= self._retry_at:
             self.flush()
         if self.unsynced and self._descriptor >= 0 and not (self._syncing and self._syncing.is_alive()):
@@ -141,14 +151,18 @@ class Cdr:
             self._syncing.start()
 
     def reopen(self) -> None:
-        """Let go of the file, which may have another name by now, and go on in one of ours (SIGHUP)."""
+        """Let go of the file, which may have another name by now, and go on in a new one (SIGHUP)."""
         self._close()
         self.flush()
 
     def close(self, lost: int = 0) -> str:
-        """Write what waits for the last time; what is missing in the file, in words, empty = nothing.
+        """Write the waiting records for the last time.
 
-        lost: records that never came here.
+        Args:
+            lost: records that never came here.
+
+        Returns:
+            What the file lacks, in words; empty = nothing.
         """
         self.flush()
         deadline = time.monotonic() + self._closing
@@ -200,9 +214,14 @@ class Cdr:
 
 
 def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:
-    """A line of JSON: the columns of calls.csv and `role`; `start` is the time of day, null = there was none.
+    """Return a line of JSON: the columns of calls.csv and `role`.
 
-    unix_offset: seconds from the monotonic clock to the Unix epoch.
+    `start` and `end` are times of day; null stands for a figure that there was not.
+
+    Args:
+        row: of the call.
+        failure: the expectation that it missed.
+        unix_offset: seconds from the monotonic clock to the Unix epoch.
     """
     values: dict[str, Any] = row._asdict()
     values |= {"id": row.call_id, "failure": failure}

@@ -1,8 +1,8 @@
 """Line charts as inline SVG: no script, no network, the same figures readable as text. Pure.
 
-A chart is 360 by 200 units and scales with its column; colours come from CSS variables of the page around it. Lines
-that may lie upon each other differ in more than colour: one is wide and pale, one is dashed. It draws every point that
-it is given; who makes the points bounds them.
+A chart is 360 by 200 units and scales with its column; colours come from CSS variables of the page around it. It draws
+grid, limits, lines, mark and tips, in this order. Lines that may lie upon each other differ in more than colour: one is
+wide and pale, one is dashed. It draws every point that it is given; the caller must bound their number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ RIGHT: Final = 10
 TOP: Final = 10
 BOTTOM: Final = 24
 MOST_TIPS: Final = 60
-"""columns of a chart that show their figures under the pointer"""
+"""Columns of a chart that show their figures under the pointer."""
 FAR: Final = 4.0
-"""a limit further away than this times the greatest value is not drawn: it would flatten the lines"""
+"""A limit further away than this times the greatest value is not drawn: it would flatten the lines."""
 STYLES: Final = ("solid", "dashed", "wide")
 
 
@@ -35,13 +35,13 @@ class Line(NamedTuple):
 
     name: str
     values: Sequence[float | None]
-    """a value per point; None = there is none, the line has a gap"""
+    """A value per point; None = there is none, the line has a gap."""
     colour: str
-    """name of a CSS variable"""
+    """Name of a CSS variable."""
     style: str = "solid"
-    """of STYLES"""
+    """Of STYLES."""
     lowest: bool = False
-    """under the pointer, show the least value of several points and not the greatest (where low is bad)"""
+    """Under the pointer, show the least value of several points and not the greatest (where low is bad)."""
 
 
 class Limit(NamedTuple):
@@ -62,10 +62,17 @@ def chart(
     limits: Sequence[Limit] = (),
     mark: tuple[float, str] | None = None,
 ) -> str:
-    """A figure with its title, a legend and the lines over time.
+    """Return a figure with its title, a legend and the lines over time.
 
-    unit: of the values. times: of the points, one after the other. floor_at: least value of the axis. ceiling: greatest
-    value, None = as the lines need it. mark: a moment in seconds, and what happened then.
+    Args:
+        title: of the figure.
+        unit: of the values.
+        times: of the points, one after the other.
+        lines: each with a value per point.
+        floor_at: least value of the axis.
+        ceiling: greatest value, None = as the lines need it.
+        limits: drawn where they do not flatten the lines.
+        mark: a moment in seconds, and what happened then.
     """
     known = [value for line in lines for value in line.values if value is not None]
     legend = "".join(f'<span class="key">{_sample(line)}{escape(line.name)}</span>' for line in lines)
@@ -90,7 +97,7 @@ def chart(
 
 
 def nice(value: float) -> float:
-    """The least 1, 2, 2.5 or 5 times a power of ten that is not below a value."""
+    """Return the least 1, 2, 2.5 or 5 times a power of ten that is not below a value."""
     if value <= 0:
         return 1.0
     power: float = 10.0 ** floor(log10(value))
@@ -98,7 +105,12 @@ def nice(value: float) -> float:
 
 
 def clock(seconds: float, total: float) -> str:
-    """A time after the start as people write it in a run of `total` seconds: 42 s, 12:30, 26:05:00."""
+    """Write a time after the start as people write it: 42 s, 12:30 or 26:05:00.
+
+    Args:
+        seconds: the time.
+        total: seconds of the whole run, which decides the form.
+    """
     if total < 120:
         return f"{seconds:.4g} s"
     minutes, second = divmod(round(seconds), 60)
@@ -150,7 +162,11 @@ def _mark(mark: tuple[float, str] | None, axis: _Axis) -> Iterator[str]:
 
 
 def _path(line: Line, places: Sequence[str], axis: _Axis) -> str:
-    """The line through its values; places: of the points across the chart, as text."""
+    """Return the line through its values.
+
+    Args:
+        places: of the points across the chart, as text.
+    """
     low, high, bottom = axis.low, axis.high, HEIGHT - BOTTOM
     unit = (HEIGHT - TOP - BOTTOM) / (high - low)
     drawn: list[str] = []
@@ -172,7 +188,7 @@ def _path(line: Line, places: Sequence[str], axis: _Axis) -> str:
 
 
 def _tips(lines: Sequence[Line], times: Sequence[Stretch], axis: _Axis) -> Iterator[str]:
-    """Columns without colour; each names the figures of its time, which a browser shows under the pointer."""
+    """Yield columns without colour; each names the figures of its time, which a browser shows under the pointer."""
     step = -(-len(times) // MOST_TIPS)
     for first in range(0, len(times), step):
         within = slice(first, first + step)

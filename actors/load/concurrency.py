@@ -1,9 +1,9 @@
 """The most calls that were live at one moment, from the begin and end of each. Pure.
 
-Calls that overlap need channels of their own: taken in the order of their ends, each call goes into the channel that
-became free last before its begin, or into a new one. The channels that are needed are the most calls that were live at
-one moment, exactly. Memory: one number for each channel, and the newest calls, because calls of several processes,
-those whose BYE is not answered, and those of a scenario that goes on, are not told in the order of their ends.
+Calls that overlap need channels of their own. Taken in the order of their ends, each call goes into the channel that
+became free last before its begin, or into a new one. The number of channels is exactly the most calls that were live at
+one moment. Memory: one number for each channel, and the newest calls. These wait, because calls do not arrive in the
+order of their ends. They come from several processes, have an unanswered BYE, or belong to a scenario that goes on.
 """
 
 from bisect import bisect_right, insort
@@ -11,34 +11,34 @@ from heapq import heappop, heappush
 from typing import Final
 
 NEWEST: Final = 1024
-"""calls that wait at least for others which ended before them and are told later"""
+"""Calls that wait at least for others which ended before them and are reported later."""
 SECONDS: Final = 64.0
-"""how long further ones wait: longer than an unanswered BYE keeps a call from being told (64·T1)"""
+"""Seconds that further ones wait: longer than an unanswered BYE delays the report of a call (64·T1)."""
 MOST: Final = 32_768
-"""calls that wait at most"""
+"""Calls that wait at most."""
 
 
 class Concurrency:
     """Counts calls that overlap. One that ends when another begins does not overlap it.
 
-    A call may be told after `newest` others that ended later, or `seconds` later than they ended; one that comes later
-    still is left out, so that the figure is never too high.
+    A call may be reported after `newest` others that ended later, or `seconds` later than they ended. One that comes
+    later still is left out, so that the figure is never too high.
     """
 
     def __init__(self, newest: int = NEWEST, seconds: float = SECONDS) -> None:
         self._newest = newest
         self._seconds = seconds
         self._last = float("-inf")
-        """the greatest end"""
+        """The greatest end."""
         self._waiting: list[tuple[float, float]] = []
-        """(end, begin), a heap"""
+        """(end, begin), a heap."""
         self._channels: list[float] = []
-        """the end of the last call of each channel, rising"""
+        """The end of the last call of each channel, rising."""
         self._told_to = float("-inf")
-        """the greatest end that is in a channel"""
+        """The greatest end that is in a channel."""
 
     def add(self, begun: float, ended: float) -> None:
-        """A call was live from `begun` to `ended`, in seconds of one clock."""
+        """Add a call that was live from `begun` to `ended`, in seconds of one clock."""
         if ended < self._told_to:
             return
         waiting = self._waiting

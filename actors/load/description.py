@@ -1,4 +1,4 @@
-"""What a load test does, in words: the plan and the expectations, so that two reports can be compared. Pure."""
+"""A load test in words: the plan and the expectations, so that two reports can be compared. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from ..config import LoadConfig
 
 HIDDEN: Final = "*"
-"""stands for each digit that is sent or expected: it may be somebody's PIN"""
+"""Stands for each digit that is sent or expected: it may be part of a PIN."""
 
 
 def description_of(load: LoadConfig) -> dict[str, str]:
-    """Name and value of everything that the configuration of a load asks for, by which two runs may differ."""
+    """Return name and value of every setting of a load by which two runs may differ."""
     return {name: value for name, value in _parts(load) if value}
 
 

@@ -1,8 +1,8 @@
-"""What a finished call of a load missed: one pure function of its row and of what the load expects.
+"""The expectation that a finished call of a load missed: one pure function of its row and of the load.
 
-The call worker that held the call and the tally that adds it up use the same function, so that an expectation nobody
-looked at is a failure and never a pass. The order is that of a call: what went wrong by itself, its final response, how
-long it lasted, its digits, its media, and how its end was confirmed. The first that was missed is the failure.
+The call worker that held the call and the tally that adds it up use the same function. So an expectation that was not
+checked is a failure and never a pass. The order is that of a call: a fault by itself, its final response, its duration,
+its digits, its media, and how its end was confirmed. The first that was missed is the failure.
 """
 
 from typing import Final
@@ -12,26 +12,32 @@ from ..config import LoadConfig
 from ..diagnosis.failure_reasons import reason_of
 
 AUDIBLE: Final = 0.5
-"""share of the sampled audio that must be louder than -50 dBm0 where audio is expected"""
+"""Share of the sampled audio that must be louder than -50 dBm0 where audio is expected."""
 MEDIA_START: Final = 0.5
-"""seconds of media that a call may lack: the peer's start, and what ends with the call"""
+"""Seconds of media that a call may lack: the peer's start, and the packets that end with the call."""
 SHORT_START: Final = 0.2
-"""the same of a call that is itself no longer than twice this; between them half of the call"""
+"""The same of a call that is itself no longer than twice this; between them half of the call."""
 ONE_WAY_SHARE: Final = 0.25
-"""a peer whose media was there for less of the time in which it was due counts as silent"""
+"""A peer whose media was there for less of the time in which it was due counts as silent."""
 EARLY_SHARE: Final = 0.1
-"""share of the hold that a call may be shorter than planned, because two clocks measure it"""
+"""Share of the hold that a call may be shorter than planned, because two clocks measure it."""
 EARLY_MOST: Final = 0.5
-"""seconds that a call may be shorter than planned, however long the hold"""
+"""Seconds that a call may be shorter than planned, whatever the hold."""
 REQUEST_TIMEOUT: Final = 408
-"""where the other side says it; our own limits give no code, or that of what our CANCEL brought about"""
+"""Where the peer sends it; the local limits give no code, or that of the response to a CANCEL."""
 DRAINED: Final = "drained"
+"""Cause of a call that the end of the run ended."""
 
 
 def missed(row: CallFinished, load: LoadConfig) -> str:
-    """The name of what a call missed, from `failure_reasons.REASONS`, or its scenario's own; empty = it passed.
+    """Return the expectation that a call missed, of `failure_reasons.REASONS`, or its scenario's own.
 
-    row: of the call, with `failure` where somebody has judged it before. load: what is expected.
+    Args:
+        row: of the call, with `failure` where it was judged before.
+        load: the expectations.
+
+    Returns:
+        Its name; empty = the call passed.
     """
     return (
         row.failure
@@ -41,14 +47,14 @@ def missed(row: CallFinished, load: LoadConfig) -> str:
 
 
 def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
-    """What ended the call by itself, and whether the INVITE got the final response that it should."""
+    """Return the fault that ended the call by itself, or that of the final response to its INVITE."""
     reason = reason_of(row.cause, answered=row.outcome == "answered")
     if reason == DRAINED and row.outcome == "answered":
-        reason = ""  # whoever ends a run early takes calls as long as they were
+        reason = ""  # calls of a run that ends early may be as short as they are
     if reason:
         return reason
     if load.scenario:
-        return ""  # what a scenario lets pass is what it expects
+        return ""  # a scenario judges its responses itself
     expected = row.code == load.expect_code if load.expect_code else row.outcome == "answered"
     if expected:
         return ""
@@ -102,7 +108,10 @@ def _media_time(row: CallFinished) -> float:
 
 
 def is_one_way(row: CallFinished) -> bool:
-    """Media went one way only, or nearly: the peer's was there for less than a quarter of the time it was due."""
+    """Whether media went one way only, or nearly.
+
+    Nearly: the peer's media was there for less than a quarter of the time it was due.
+    """
     if bool(row.rtp_sent) != bool(row.rtp_received):
         return True
     due = row.media_due
@@ -110,5 +119,8 @@ def is_one_way(row: CallFinished) -> bool:
 
 
 def _missed_close(row: CallFinished) -> str:
-    """Whether both sides know that the call is over; who lost its dialog has refused our BYE (RFC 3261 15.1.1)."""
+    """Whether both sides have the end of the call confirmed.
+
+    A peer that lost its dialog has refused the BYE (RFC 3261 section 15.1.1).
+    """
     return {"refused": "bye_refused", "unanswered": "bye_unanswered", "lost": "transport_error"}.get(row.closed, "")

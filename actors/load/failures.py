@@ -1,7 +1,8 @@
-"""The folders of failed calls: what was sent and received in each, as a ladder to read and as a capture.
+"""The folders of failed calls: the messages of each, as a ladder to read and as a capture.
 
-At most twenty, the first ones of a run; their names are digests of the Call-ID, never its text, because that may come
-from a peer (RELIABILITY.md S16). Only their owner may read them; secrets are masked.
+The first twenty calls of a run that fail get one. A trace comes before the row of its call; the row makes the folder.
+The names are digests of the Call-ID, never its text, because that may come from a peer (RELIABILITY.md S16). Only their
+owner may read them; secrets must be masked, and a link is never followed.
 """
 
 import hashlib
@@ -18,10 +19,12 @@ from ..trace import pcap
 from ..trace.ladder import Ladder, Rung
 
 MOST: Final = 20
-"""folders of one run"""
+"""Folders of one run."""
 FOLDER: Final = "failures"
 FILES: Final = ("ladder.txt", "sip.pcap")
+"""Files of a folder."""
 NAME_LENGTH: Final = 16
+"""Characters of a folder's name, of the digest in hex."""
 _logger = logging.getLogger(__name__)
 
 
@@ -29,22 +32,24 @@ class FailedCall(NamedTuple):
     """One failed call that has a folder."""
 
     folder: str
-    """relative to the folder of the run"""
+    """Relative to the folder of the run."""
     call_id: str
-    """as it came"""
+    """As it came."""
     failure: str
-    """the expectation that it missed"""
+    """The expectation that it missed."""
     outcome: str
     code: int
-    """final SIP status; 0 = none"""
+    """Final SIP status; 0 = none."""
     start: float
-    """seconds from the start of the run"""
+    """Seconds from the start of the run."""
 
 
 class Failures:
     """The folders of one run.
 
-    folder: of the run; exists. clock_offset: from monotonic seconds to those since 1970.
+    Args:
+        folder: of the run; exists.
+        clock_offset: seconds from the monotonic clock to the Unix epoch.
     """
 
     def __init__(self, folder: Path, clock_offset: float) -> None:
@@ -52,17 +57,20 @@ class Failures:
         self._offset = clock_offset
         self._traced: dict[str, CallTraced] = {}
         self.calls: list[FailedCall] = []
-        """those that have a folder, in the order of their end"""
+        """Those that have a folder, in the order of their end."""
 
     def trace(self, traced: CallTraced) -> None:
-        """What was sent and received in a call whose row comes next."""
+        """Take the messages of a call whose row comes next."""
         if len(self.calls) + len(self._traced) < MOST:
             self._traced[traced.call_id] = traced
 
     def add(self, row: CallFinished, failure: str, run_started: float) -> None:
-        """A failed call: give it its folder, if it is one of the first.
+        """Give a failed call its folder, if it is one of the first.
 
-        failure: the expectation it missed. run_started: monotonic time of the start of the run.
+        Args:
+            row: of the call.
+            failure: the expectation that it missed.
+            run_started: monotonic time of the start of the run.
         """
         traced = self._traced.pop(row.call_id, None)
         if traced is None:
@@ -79,7 +87,7 @@ class Failures:
             self.calls.append(call)
 
     def clear(self) -> None:
-        """Remove what an earlier run in the same folder has left, and nothing else."""
+        """Remove the folders that an earlier run in the same folder has left, and nothing else."""
         clear(self._folder / FOLDER)
 
     def _write(self, name: str, call: FailedCall, ladder: Ladder) -> None:
@@ -98,7 +106,7 @@ def clear(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         return
     for each in (*(each for each in folder.iterdir() if _is_name(each.name) and not each.is_symlink()), folder):
-        with suppress(OSError):  # there is something else in it
+        with suppress(OSError):  # another file is in it
             for file in FILES if each is not folder else ():
                 (each / file).unlink(missing_ok=True)
             each.rmdir()
@@ -125,7 +133,7 @@ def _is_name(name: str) -> bool:
 
 @contextmanager
 def _opened(folder: Path, parent: int | None = None) -> Iterator[int]:
-    """The descriptor of a folder that is no link."""
+    """Open a folder that is no link; yield its descriptor."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         yield descriptor

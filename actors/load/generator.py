@@ -1,8 +1,9 @@
 """The load generator of one call worker: starts its share of the arrivals by the schedule.
 
-Open model: an arrival starts when the schedule says so, not when another one ended; how late it really started is
-booked (no coordinated omission). Arrivals beyond `max_concurrent`, counted over all call workers of the node, are held
-back and counted. What an arrival is, a plain call or a run of a scenario, is the starter's.
+Open model: an arrival starts at the time of the schedule, not when another one ended; its lateness is counted (no
+coordinated omission). Arrivals beyond `max_concurrent`, counted over all call workers of the node, are held back and
+counted. When the plan is through and the last call is over, it reports its counts once. An arrival must never wait for
+another. The starter decides whether an arrival is a plain call or a run of a scenario.
 """
 
 import asyncio
@@ -22,15 +23,20 @@ from .schedule import Share, Stream
 from .starter import Starter
 
 TICK: Final = 0.002
-"""seconds between two looks at the schedule at least: a wake-up costs more than a call's start"""
+"""Seconds between two looks at the schedule at least: a wake-up costs more than the start of a call."""
 AT_ONCE: Final = 64
-"""calls begun before answers to others get their turn: a worker that is behind must not also let peers repeat"""
+"""Calls begun before answers to others get their turn: a worker that is behind must not make peers repeat."""
 
 
 class LoadGenerator(Application):
     """One worker's share of a load test; starts with the worker.
 
-    stream: the arrivals of this share. bound: of live calls. finished: is told when the last call is over.
+    Args:
+        stream: the arrivals of this share.
+        share: which one, and of how many.
+        starter: begins what an arrival is.
+        bound: of live calls.
+        finished: takes the counts when the last call is over.
     """
 
     def __init__(
@@ -56,7 +62,7 @@ class LoadGenerator(Application):
         self._finished = finished
         self._start = 0.0
         self._going = False
-        """what the starter prepares is there"""
+        """The preparation of the starter is done."""
         self._planned = self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
         self._lateness = totals.distribution("sipswarm_schedule_lateness_seconds", starter.label)
@@ -70,7 +76,8 @@ class LoadGenerator(Application):
         self._setting_up.add_done_callback(self._on_set_up)
 
     def _on_set_up(self, done: "asyncio.Task[str]") -> None:
-        """What the starter prepares came first; calls that were due by now start late, and are booked as late."""
+        """Begin after the preparation of the starter; calls that were due by now start late, and are counted as
+        late."""
         problem = "" if done.cancelled() else done.result()
         if not problem:
             self._going = True
@@ -80,7 +87,7 @@ class LoadGenerator(Application):
             self._finished(LoadFinished(0, 0, 0, problem))
 
     def on_record(self, record: Any) -> None:
-        """Another rate is commanded: the rest of the plan goes on with it."""
+        """Take another rate: the rest of the plan goes on with it."""
         if not isinstance(record, SetRate) or self._through or not self._start:
             return
         if self._waiting is not None:
@@ -91,7 +98,7 @@ class LoadGenerator(Application):
             self._on_time()
 
     def pending(self) -> int:
-        """Runs of the scenario that are not over."""
+        """Number of runs of the scenario that are not over."""
         return self._starter.running
 
     def end_pending(self) -> None:
@@ -99,7 +106,7 @@ class LoadGenerator(Application):
         self._starter.cancel()
 
     def update_gauges(self) -> None:
-        """The rate that is commanded now: this worker's share, so that the sum over all of them is the whole."""
+        """Set the commanded rate: this worker's share, so that the sum over all workers is the whole."""
         rate = 0.0
         if self._start and not self._through and not self._draining.begun:
             at = max(0.0, self._actor_loop.now() - self._start)
@@ -149,12 +156,12 @@ class LoadGenerator(Application):
         self._lateness.add(max(0.0, self._actor_loop.now() - planned))
 
     def _hold_back(self, reason: str) -> None:
-        """An arrival of the plan is not started: a bound of the user's (limit) or of the worker's (overload)."""
+        """Count an arrival that is not started: a bound of the user's (limit) or of the worker's (overload)."""
         self._held_back += 1
         self._book.dropped(self._starter.label, reason)
 
     def _on_ended(self, held_back: bool) -> None:
-        """Something that was begun is over."""
+        """A call or a run that was begun is over."""
         if held_back:
             self._attempted -= 1
             self._hold_back("overload")

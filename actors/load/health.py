@@ -1,15 +1,19 @@
-"""Whether the generator itself was able to do what was asked: a run measured with a sick one says nothing.
+"""Whether the generator itself kept up with the plan: the figures of a run with a sick one prove nothing.
 
-Fed with every snapshot of every process and with the lateness of every call. Unhealthy is, over any 10 s: more than 1 %
-of the calls, packets or loop timers later than their limit (their 99th percentile is above it) and at least three of
-them, a process that stood still for more than half a second, any datagram dropped at a socket of ours, a gap of more
-than 3 s in the statistics. Pure.
+It takes every snapshot of every process and the lateness of every call. It is unhealthy when one of these is true over
+any 10 s:
 
-The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one, so that a single
-late packet of five would say that nothing was measured. When 1 % are late on average, three late ones in 5, 20 and 50
-samples come by chance with a probability of 0.00001, 0.001 and 0.014.
+- more than 1 % of the calls, packets or loop timers are later than their limit, and at least three of them (1 %: their
+  99th percentile is above the limit)
+- a process stood still for more than half a second
+- a datagram was dropped at a local socket
+- the statistics have a gap of more than 3 s
 
-Memory and work do not grow with the time of the run: what is older than the windows is judged once and folded.
+The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one. A single late
+packet of five would spoil such a run. When 1 % are late on average, three late ones come by chance with a probability
+of 0.00001 in 5 samples, 0.001 in 20 and 0.014 in 50.
+
+Memory and work must not grow with the time of the run: samples older than the windows are judged once and folded. Pure.
 """
 
 from collections import deque
@@ -20,22 +24,27 @@ from ..bus.messages import Snapshot
 from ..counting.table import EDGES
 
 WINDOW: Final = 10.0
+"""Seconds over which lateness is judged."""
 LATENESS_LIMIT: Final = 0.05
+"""Seconds that a call may start late."""
 SEND_LATENESS_LIMIT: Final = 0.01
+"""Seconds that an RTP packet may leave late."""
 LOOP_LAG_LIMIT: Final = 0.05
+"""Seconds that a timer of an event loop may be late."""
 LONGEST_GAP: Final = 3.0
+"""Seconds between two snapshots of a process."""
 LONGEST_PAUSE: Final = 0.5
-"""seconds for which a process may stand still once: after T1 peers repeat what it did not answer, and every delay that
-is measured in that time is its own (RFC 3261 section 17.1.1.2)"""
+"""Seconds for which a process may stand still once. After T1 peers repeat the requests that wait, and every delay that
+is measured in that time is its own (RFC 3261 section 17.1.1.2)."""
 TOLERATED: Final = 0.01
-"""the share that may be above a limit while the 99th percentile is not"""
+"""Share that may be above a limit while the 99th percentile is not."""
 LEAST_LATE: Final = 3
-"""late samples within `WINDOW` below which their share says nothing"""
+"""Late samples within `WINDOW` below which their share proves nothing."""
 STARTS_KEPT: Final = 3600
-"""seconds for which late starts are counted one by one: a call reports its start when it is over. Of longer calls the
-start counts in the first of these seconds"""
+"""Seconds for which late starts are counted one by one: a call reports its start when it is over. The start of a longer
+call counts in the first of these seconds."""
 INCARNATIONS_KEPT: Final = 2
-"""of each process; what earlier ones have shown is folded"""
+"""Of each process; the figures of earlier ones are folded."""
 
 LOOP_LAG: Final = "sipswarm_event_loop_lag_seconds"
 SEND_LATENESS: Final = "sipswarm_rtp_send_lateness_seconds"
@@ -50,9 +59,9 @@ class HealthFigures(NamedTuple):
     healthy: bool
     schedule_lateness_p99: float | None
     send_lateness_p99: float | None
-    """of the worst process, estimated within its histogram bucket; None = nothing was sent"""
+    """Of the worst process, estimated within its histogram bucket; None = nothing was sent."""
     loop_lag_p99: float | None
-    """of the worst process, as above"""
+    """Of the worst process, as above."""
     udp_drops: int
     reasons: tuple[str, ...]
 
@@ -64,30 +73,30 @@ class _Beat(NamedTuple):
 
 
 class Health:
-    """Watches one run. Snapshots before `begin` only set the point from which is counted."""
+    """Watches one run. Snapshots before `begin` only set the point from which it counts."""
 
     def __init__(self) -> None:
         self._begun = False
         self._beats: dict[tuple[str, int], deque[_Beat]] = {}
         self._first: dict[tuple[str, int], _Beat] = {}
         self._reasons: dict[str, None] = {}
-        """in words, each once, in the order in which they were found"""
+        """In words, each once, in the order in which they were found."""
         self._starts: dict[int, list[int]] = {}
-        """second of the start -> calls, and late ones of them"""
+        """Second of the start -> calls, and late ones of them."""
         self._newest_start = self._oldest_start = 0
         self._late = 0
-        """late ones of the seconds that are kept"""
+        """Late ones of the seconds that are kept."""
         self._started_late = False
-        """found in a window whose first second is not kept any more"""
+        """Found in a window whose first second is not kept any more."""
         self._folded_drops = 0.0
         self._folded_worst: dict[str, float] = {}
 
     def begin(self) -> None:
-        """The processes are up and the plan starts: from here on it counts."""
+        """Count from here on: the processes are up and the plan starts."""
         self._begun = True
 
     def observe(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
-        """A snapshot of a process."""
+        """Take a snapshot of a process."""
         key = (process, incarnation)
         beat = _beat(snapshot)
         if not self._begun or key not in self._beats:
@@ -111,9 +120,11 @@ class Health:
             self._reasons.update(_late(process, beats[0], beat))
 
     def add_start(self, started: float, lateness: float) -> None:
-        """A call of the plan started, so late.
+        """Count a call of the plan that started.
 
-        started: monotonic seconds. lateness: seconds.
+        Args:
+            started: monotonic seconds.
+            lateness: seconds.
         """
         if int(started) > self._newest_start:
             self._newest_start = int(started)
@@ -125,9 +136,11 @@ class Health:
         self._late += lateness > LATENESS_LIMIT
 
     def figures(self, schedule_lateness_p99: float | None, *, over: bool = True) -> HealthFigures:
-        """The verdict at the end of the run; what ran for less than 10 s is judged as a whole.
+        """Judge the run at its end; a process that ran for less than 10 s is judged as a whole.
 
-        over: False = the run goes on, and windows that are not complete are not judged yet.
+        Args:
+            schedule_lateness_p99: seconds, shown as they are.
+            over: False = the run goes on, and windows that are not complete are not judged yet.
         """
         reasons = dict(self._reasons)
         for process, incarnation in self._beats if over else ():
@@ -146,7 +159,7 @@ class Health:
         )
 
     def _late_as_a_whole(self, process: str, incarnation: int) -> dict[str, None]:
-        """What was late in a process that has run for less than the window."""
+        """Lateness above a limit in a process that has run for less than the window, in words."""
         beats = self._beats[process, incarnation]
         return _late(process, beats[0], beats[-1]) if beats[-1].at - beats[0].at < WINDOW else {}
 
@@ -154,7 +167,7 @@ class Health:
         return self._beats[key][-1].drops - self._first[key].drops
 
     def _fold_incarnations(self, process: str) -> None:
-        """Keep the newest incarnations of a process that was started anew, and of the others what they have shown."""
+        """Keep the newest incarnations of a process that was started anew; fold the figures of the others."""
         for incarnation in sorted(each for name, each in self._beats if name == process)[:-INCARNATIONS_KEPT]:
             key = (process, incarnation)
             self._reasons.update(self._late_as_a_whole(*key))
@@ -178,12 +191,12 @@ class Health:
         self._oldest_start = oldest
 
     def _late_from(self, second: int) -> bool:
-        """Whether in the 10 s that begin with a second more than 1 % of the calls started late."""
+        """Whether more than 1 % of the calls started late in the 10 s that begin with a second."""
         window = [self._starts.get(each, (0, 0)) for each in range(second, second + int(WINDOW))]
         return _is_too_much(sum(late for _, late in window), sum(count for count, _ in window))
 
     def _late_starts(self, until: float) -> bool:
-        """Whether in any 10 successive seconds that have passed by `until` more than 1 % of the calls were late."""
+        """Whether more than 1 % of the calls were late in any 10 successive seconds that passed by `until`."""
         if self._started_late or not self._late:
             return self._started_late
         calls = late_calls = 0
@@ -208,7 +221,7 @@ class Health:
 
 
 def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> float | None:
-    """A quantile estimated from a histogram's counts: linear within a bucket; the highest edge when above it."""
+    """Estimate a quantile from a histogram's counts: linear within a bucket; the highest edge when above it."""
     rank = share * sum(counts)
     if not rank:
         return None
@@ -234,12 +247,12 @@ def _beat(snapshot: Snapshot) -> _Beat:
 
 
 def _is_too_much(late: float, count: float) -> bool:
-    """Whether so many late samples of `count` are more than a healthy generator has."""
+    """Whether `late` samples of `count` are more than a healthy generator has."""
     return late >= LEAST_LATE and late > TOLERATED * count
 
 
 def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
-    """What was later than its limit for more than 1 % between two snapshots of a process, in words."""
+    """Lateness above a limit for more than 1 % between two snapshots of a process, in words."""
     words: dict[str, None] = {}
     for name, limit in _LIMITS.items():
         counts = _difference(before, after, name)

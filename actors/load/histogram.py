@@ -2,7 +2,8 @@
 
 Log-linear, as HDR histograms are laid out: each power of two is cut into 128 equal buckets. Two histograms merge by
 adding their arrays, so percentiles are computed once from the merged array and never averaged. Pure; seconds, ratios
-and MOS values fit alike (1e-6 to 1.3e5). What metrics show is `actors.counting.totals.Distribution`, coarser and fixed.
+and MOS values fit alike (1e-6 to 1.3e5). Metrics show `actors.counting.totals.Distribution` instead, which is coarser
+and fixed.
 """
 
 from bisect import bisect_left
@@ -15,9 +16,9 @@ SUB_BUCKETS: Final = 128
 LOWEST_EXPONENT: Final = -20
 HIGHEST_EXPONENT: Final = 17
 LOWEST: Final = ldexp(1.0, LOWEST_EXPONENT)
-"""what is smaller, also a negative value, is counted as the lowest bucket"""
+"""A smaller value, also a negative one, is counted in the lowest bucket."""
 HIGHEST: Final = ldexp(1.0, HIGHEST_EXPONENT)
-"""what is this or larger is counted as the highest bucket"""
+"""This value or a larger one is counted in the highest bucket."""
 BUCKETS: Final = 1 + (HIGHEST_EXPONENT - LOWEST_EXPONENT) * SUB_BUCKETS + 1
 
 
@@ -41,7 +42,12 @@ class Histogram:
         return self._sum / self.count if self.count else None
 
     def add(self, value: float, times: int = 1) -> None:
-        """Count a value."""
+        """Count a value.
+
+        Args:
+            value: as it is.
+            times: how often.
+        """
         self._counts[_bucket(value)] += times
         self._sum += value * times
         self.count += times
@@ -51,7 +57,7 @@ class Histogram:
             self.max = value
 
     def merge(self, other: "Histogram") -> None:
-        """Add what another histogram counted."""
+        """Add the counts of another histogram."""
         self._counts = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
         self._sum += other._sum
         self.count += other.count
@@ -61,9 +67,9 @@ class Histogram:
             self.max = other.max
 
     def percentile(self, percent: float) -> float | None:
-        """The value that `percent` (0 to 100) of all are not above: nearest rank, the middle of its bucket.
+        """Return the value that `percent` (0 to 100) of all are not above: nearest rank, the middle of its bucket.
 
-        Off by 0.4 % of the value at most; never below `min` or above `max`. None = nothing was counted.
+        It is off by 0.4 % of the value at most; never below `min` or above `max`. None = nothing was counted.
         """
         if self.min is None or self.max is None:
             return None
@@ -76,7 +82,7 @@ class Histogram:
         return min(max(_middle(index), self.min), self.max)
 
     def to_tuple(self) -> tuple[float, ...]:
-        """Plain numbers: sum, min, max, then bucket and count of each bucket that is not empty; () = empty."""
+        """Return plain numbers: sum, min, max, then bucket and count of each bucket that is not empty; () = empty."""
         if self.min is None or self.max is None:
             return ()
         pairs = (number for index, count in enumerate(self._counts) if count for number in (index, count))
@@ -84,10 +90,10 @@ class Histogram:
 
     @classmethod
     def from_tuple(cls, numbers: tuple[float, ...]) -> "Histogram":
-        """The inverse of `to_tuple`.
+        """Make a histogram from the numbers of `to_tuple`.
 
         Raises:
-            ValueError: not what `to_tuple` makes.
+            ValueError: they are not of that form.
         """
         made = cls()
         if not numbers:

@@ -1,4 +1,4 @@
-"""junit.xml of a run, so that any CI shows which expectation failed: a test case for each. Pure."""
+"""The junit.xml of a run, so that any CI shows which expectation failed: a test case for each. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -13,10 +13,13 @@ CALLS: Final = "every call meets its expectations"
 def junit_of(
     summary: dict[str, Any], reasons: tuple[str, ...], failures: dict[str, int], calls: Sequence[FailedCall] = ()
 ) -> str:
-    """The document for a judged run.
+    """Return the document for a judged run.
 
-    summary: what summary.json holds. reasons: why it is not passed. failures: failed calls by missed expectation.
-    calls: those that have a folder.
+    Args:
+        summary: the content of summary.json.
+        reasons: why it is not passed.
+        failures: failed calls by missed expectation.
+        calls: those that have a folder.
     """
     run = summary["run"]
     cases = list(_cases(summary, failures))
@@ -47,7 +50,7 @@ def _blamed(summary: dict[str, Any], blame: str) -> list[str]:
 
 
 def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[str, str | None]]:
-    """(name, why it failed); None = it passed."""
+    """Yield (name, why it failed); None = it passed."""
     calls, generator = summary["calls"], summary["generator"]
     own = [*generator["reasons"], *_blamed(summary, "generator")]
     yield "generator is healthy", "; ".join(own) or None

@@ -1,6 +1,8 @@
-"""report.html of a run: verdict, thresholds, charts and every figure, in one file that needs no network. Pure.
+"""The report.html of a run: verdict, thresholds, charts and every figure, in one file that needs no network. Pure.
 
-While the run goes on, the page loads itself anew, says of when it is, and judges nothing for good.
+Head and verdict come first, then thresholds, charts, failed calls, tables and the plan. Every text is escaped where it
+is written. While the run goes on, the page loads itself anew, shows the time of its figures, and must not judge for
+good.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +18,7 @@ from .thresholds import Threshold
 from .timeline import Point
 
 REFRESH: Final = 10
-"""seconds after which a browser loads the page of a running test anew"""
+"""Seconds after which a browser loads the page of a running test anew."""
 EXPLAINED: Final = {
     "untrustworthy": "The machine that made the calls was not able to do what was asked, so the figures say nothing "
     "about the system under test. sipswarm doctor looks for causes; a lower rate or more machines help.",
@@ -24,7 +26,7 @@ EXPLAINED: Final = {
     "does it listen there, and may this machine reach it?",
     "interrupted": "A signal ended the run before its plan was done.",
 }
-"""what a verdict means, where its name does not say so"""
+"""The meaning of a verdict, where its name is not enough."""
 
 BLAMED: Final = {Blame.SUT: "system under test", Blame.GENERATOR: "generator", Blame.PLAN: "plan or scenario"}
 STYLE: Final = """
@@ -71,11 +73,15 @@ def page_of(
     calls: Sequence[FailedCall] = (),
     first_failure: float | None = None,
 ) -> str:
-    """The page.
+    """Return the page.
 
-    summary: what summary.json holds. reasons: why the run is not passed. points: of the timeline. failures: failed
-    calls by missed expectation. calls: failed calls that have a folder. first_failure: seconds from the start to the
-    first failed call; None = there is none.
+    Args:
+        summary: the content of summary.json.
+        reasons: why the run is not passed.
+        points: of the timeline.
+        failures: failed calls by missed expectation.
+        calls: failed calls that have a folder.
+        first_failure: seconds from the start to the first failed call; None = there is none.
     """
     running = summary["verdict"] == "running"
     parts = [
@@ -338,7 +344,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _as_of(run: Mapping[str, Any]) -> str:
-    """When the figures of a running test were true, in UTC as its start."""
+    """Time at which the figures of a running test were true, in UTC as its start."""
     moment = datetime.fromisoformat(run["started"]) + timedelta(seconds=run["seconds"])
     return f", as of {moment:%H:%M:%S} UTC"
 
@@ -352,7 +358,7 @@ def _judged(threshold: Mapping[str, Any]) -> str:
 
 
 def escape(text: str) -> str:
-    """A text as HTML, in an element or a quoted attribute."""
+    """Return a text as HTML, in an element or a quoted attribute."""
     return escape_html(shown(text))
 
 

@@ -1,6 +1,7 @@
 """The calls of a load without a scenario: placed, led to their end and judged, each by itself.
 
-Plain calls run on callbacks; a call that sends or expects digits has a task of its own.
+Plain calls run on callbacks: the answer starts a timer, which hangs up. A call that sends or expects digits has a task
+of its own. It must not count or report calls: that is done where they end.
 """
 
 import asyncio
@@ -22,16 +23,19 @@ from .schedule import random_digits
 from .starter import PLAIN, Ended, Starter
 
 DIGIT_MS: Final = 100
-"""milliseconds of each digit"""
+"""Milliseconds of each digit."""
 DIGIT_MODES: Final = ("rfc4733", "inband")
+"""Methods of sending digits, the preferred one first."""
 DIGIT_GRACE: Final = 2.0
-"""seconds beyond the digits' own length that the expected ones may take"""
+"""Seconds beyond the digits' own length that the expected ones may take."""
 
 
 class PlainCalls(Starter):
-    """Those of one call worker.
+    """The plain calls of one call worker.
 
-    account: who calls. rtp_timeout: as in the node's configuration.
+    Args:
+        account: of the caller.
+        rtp_timeout: as in the node's configuration.
     """
 
     label = PLAIN
@@ -56,7 +60,7 @@ class PlainCalls(Starter):
         self._identity = account.identity(local.seen.host)
         self._wishes = media_wishes(config.media, rtp_timeout)
         factory.check_media(self._wishes)
-        self._wishes["tones"] = bool(config.expect_dtmf)  # nobody else reads digits: listening costs time
+        self._wishes["tones"] = bool(config.expect_dtmf)  # only expected digits are read: listening costs time
         self._judge = partial(missed, load=config)
 
     def begin(self, index: int, planned: float, ended: Ended) -> bool:
@@ -101,14 +105,14 @@ class PlainCalls(Starter):
             await call.digits(len(call.expected_digits), DIGIT_GRACE + 0.3 * len(call.expected_digits))
         remaining = max(0.0, hold_until - self._actor_loop.now())
         if call.expected_digits:
-            await call.digits(1, remaining or 0.05)  # one more would be one too many
+            await call.digits(1, remaining or 0.05)  # a further digit would be one too many
             remaining = hold_until - self._actor_loop.now()
         if remaining > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.over(), remaining)
 
     async def _send_digits(self, call: Call, digits: str, hold_until: float) -> bool:
-        """Send digits, as soon as the peer lets us; False = not all of them left by the end of the hold."""
+        """Send digits, as soon as the peer permits it; False = not all of them left by the end of the hold."""
         now = self._actor_loop.now()
         if not await call.keypad.may_send(hold_until - now):
             return False

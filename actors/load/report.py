@@ -1,8 +1,9 @@
-"""The verdict of a load test and its summary: what passed, what did not, and whether the figures can be trusted.
+"""The verdict of a load test and its summary: passed or failed, and whether the figures can be trusted.
 
-The first reason in the order of `Verdict` decides. What the generator itself could not do comes before everything that
-is said of the system under test, and so does a scenario that is broken. No false green: an expectation or a threshold
-for which nothing was counted has failed, and so has a call that was planned and of which nobody knows what became.
+It takes each call as it ends and each snapshot, and judges at the end; while the run goes on, it gives the figures so
+far. The first reason in the order of `Verdict` decides. Faults of the generator itself come before every judgement of
+the system under test, and so does a scenario that is broken. It must never be falsely green. An expectation or a
+threshold for which nothing was counted has failed, and so has a planned call whose end is unknown.
 """
 
 from collections import Counter
@@ -27,13 +28,13 @@ from .timeline import Timeline
 
 SCHEMA: Final = "sipswarm.summary/1"
 NOT_SENT: Final = "not_sent"
-"""the outcome of a call whose INVITE never left this machine"""
+"""The outcome of a call whose INVITE never left this machine."""
 MOST_CODES: Final = 10
-"""final responses that the reasons name one by one"""
+"""Final responses that the reasons name one by one."""
 
 
 class Verdict(Enum):
-    """What a run came to, with the exit code of the process; the first that applies."""
+    """The result of a run, with the exit code of the process; the first that applies."""
 
     INTERNAL_FAILURE = ("internal_failure", 1)
     INTERRUPTED = ("interrupted", 105)
@@ -47,7 +48,7 @@ class Verdict(Enum):
 
     @property
     def text(self) -> str:
-        """The word in summary.json."""
+        """Its name in summary.json."""
         return self.value[0]
 
     @property
@@ -57,44 +58,44 @@ class Verdict(Enum):
 
 
 class Ending(NamedTuple):
-    """How a run ended and what is known besides its calls."""
+    """The end of a run, and its figures besides those of its calls."""
 
     started: str
-    """wall-clock time of the start, ISO 8601"""
+    """Wall-clock time of the start, ISO 8601."""
     seconds: float
     planned: int | None
-    """calls of the plan that this shard starts; None = the plan had no end, or was ended early on purpose"""
+    """Calls of the plan that this shard starts; None = the plan had no end, or was ended early on purpose."""
     attempted: int
-    """calls that the workers began"""
+    """Calls that the workers began."""
     held_back: int
-    """planned calls that the user's own limit kept from starting"""
+    """Planned calls that the user's own limit kept from starting."""
     overloaded: int = 0
-    """planned calls that the bound of the call workers kept from starting"""
+    """Planned calls that the bound of the call workers kept from starting."""
     unclosed: int = 0
-    """calls whose end no peer confirmed"""
+    """Calls whose end no peer confirmed."""
     interrupted: bool = False
-    """SIGINT or SIGTERM cut the plan short"""
+    """SIGINT or SIGTERM cut the plan short."""
     run_id: str = ""
-    """as on sipswarm_run_info; empty = nobody gave one"""
+    """As on sipswarm_run_info; empty = none was given."""
     failure: str = ""
-    """an internal failure; empty = none"""
+    """An internal failure; empty = none."""
     over: bool = True
-    """False = the run goes on: what is not there yet is not missing"""
+    """False = the run goes on: figures that are not there yet are not missing."""
     version: str = ""
-    """of sipswarm"""
+    """Of sipswarm."""
     host: str = ""
-    """name of the machine that makes the calls"""
+    """Name of the machine that makes the calls."""
     processes: tuple[ProcessFigures, ...] = ()
     deaths: tuple[str, ...] = ()
-    """processes of ours that ended before they were asked to, in words"""
+    """Processes of the node that ended unasked, in words."""
     idle: bool = False
-    """the plan has calls, but none for this shard"""
+    """The plan has calls, but none for this shard."""
     sent_again: tuple[tuple[str, int], ...] = ()
-    """SIP messages that were sent again, by the method of their CSeq: requests and responses"""
+    """SIP messages that were sent again, by the method of their CSeq: requests and responses."""
     received_again: tuple[tuple[str, int], ...] = ()
-    """requests and final responses that came again, by the method of their CSeq"""
+    """Requests and final responses that came again, by the method of their CSeq."""
     rtp_after_calls: int = 0
-    """RTP packets that came at a port whose call was over"""
+    """RTP packets that came at a port whose call was over."""
 
 
 class Result(NamedTuple):
@@ -102,9 +103,9 @@ class Result(NamedTuple):
 
     verdict: Verdict
     reasons: tuple[str, ...]
-    """why it is not passed, in words; when it is, what else there is to say"""
+    """Why it is not passed, in words; when it is, remarks."""
     summary: dict[str, Any]
-    """what summary.json holds"""
+    """Content of summary.json."""
 
     @property
     def exit_code(self) -> int:
@@ -115,8 +116,10 @@ class Result(NamedTuple):
 class Report:
     """Takes the calls of a run as they finish and judges it at the end.
 
-    thresholds: conditions on the figures; with any of them, failed calls alone do not decide.
-    fail_on_error: failed calls decide even then.
+    Args:
+        load: the plan and its expectations.
+        thresholds: conditions on the figures; with any of them, failed calls alone do not decide.
+        fail_on_error: failed calls decide even then.
     """
 
     def __init__(self, load: LoadConfig, *, thresholds: Sequence[Threshold] = (), fail_on_error: bool = False) -> None:
@@ -128,23 +131,28 @@ class Report:
         self._failed_calls_decide = fail_on_error or not thresholds
 
     def add(self, row: CallFinished) -> str:
-        """A call finished; the name of the expectation it missed, empty = none."""
+        """Take a call that finished.
+
+        Returns:
+            The name of the expectation it missed, empty = none.
+        """
         self.health.add_start(row.started, row.lateness)
         failure = self.tally.add(row)
         self.timeline.add(row, failure)
         return failure
 
     def observe(self, prefix: str, process: str, incarnation: int, snapshot: Snapshot) -> None:
-        """A snapshot of a process of the load.
+        """Take a snapshot of a process of the load.
 
-        prefix: put before its name in what is said of it.
+        Args:
+            prefix: put before its name in the reasons.
         """
         self.health.observe(prefix + process, incarnation, snapshot)
         if kind_of(process) == "call":
             self.timeline.observe(process, incarnation, snapshot.live_calls)
 
     def judge(self, ending: Ending) -> Result:
-        """The verdict on what was added until now."""
+        """Judge the calls that were added until now."""
         generator = self.health.figures(self.tally.distributions["schedule_lateness"].percentile(99), over=ending.over)
         thresholds = () if ending.idle else self._thresholds
         judged = tuple(each.judge(self.figure(each, ending)) for each in thresholds)
@@ -152,18 +160,18 @@ class Report:
         return Result(verdict, reasons, self._summary(ending, verdict, generator, judged))
 
     def running(self, ending: Ending) -> dict[str, Any]:
-        """What summary.json holds while the run goes on: the figures so far and no verdict.
+        """Return the content of summary.json while the run goes on: the figures so far and no verdict.
 
-        Ratios are over the calls that have ended, because of the others nobody knows yet.
+        Ratios are over the calls that have ended, because the results of the others are not known yet.
         """
         return {**self.judge(ending._replace(over=False)).summary, "verdict": "running", "exit_code": None}
 
     def failed(self, ending: Ending) -> int:
-        """Calls that missed an expectation, or were planned and never came to an end that anybody knows of."""
+        """Return the calls that missed an expectation, or were planned and have no known end."""
         return self.tally.failed + _lost(ending) + self._unreported(ending)
 
     def figure(self, threshold: Threshold, ending: Ending) -> float | None:
-        """The value that a threshold asks for; None = nothing was counted for it."""
+        """Return the value that a threshold needs; None = nothing was counted for it."""
         if threshold.name in RATIOS:
             return self._ratio(threshold.name, ending)
         figures = self._distribution(threshold.name, ending)
@@ -185,7 +193,7 @@ class Report:
         return self.tally.answered if ending.over else max(self.tally.answered, self.timeline.answered)
 
     def _ratio(self, name: str, ending: Ending) -> float | None:
-        """A share of the calls; those that the generator itself could not do say nothing about the other side."""
+        """A share of the calls; the faults of the generator itself prove nothing about the system under test."""
         tally = self.tally
         attempted = ending.attempted
         if name == "dropped":
@@ -207,7 +215,7 @@ class Report:
         return count / tried
 
     def _unreported(self, ending: Ending) -> int:
-        """Calls that were started and are not known to have ended, when nothing can come any more."""
+        """Calls that were started and are not known to have ended, when no report can come any more."""
         return max(0, ending.attempted - self.tally.rows) if ending.over else 0
 
     def _rates(self, ending: Ending) -> dict[str, float | None]:
@@ -263,7 +271,7 @@ class Report:
         return (*words, *(each for name in sorted(NOT_CLOSED) for each in self._words_of(name)))
 
     def _failure_words(self, ending: Ending, failed: int) -> tuple[str, ...]:
-        """All that failed, most frequent first; nothing when nothing did."""
+        """All failures, most frequent first; nothing when there are none."""
         if not failed:
             return ()
         words = [f"{failed} calls failed"]
@@ -278,7 +286,7 @@ class Report:
         return +started
 
     def _missing(self, ending: Ending) -> Iterator[str]:
-        """The same in words; where nothing was sent at all, that has a verdict of its own."""
+        """The same in words; where nothing was sent at all, a verdict of its own names it."""
         for reason, count in self._without_row(ending).items():
             if reason != "not_started" or ending.attempted:
                 yield f"{count} missed: {reason}: {words_of(reason)}"
@@ -288,7 +296,7 @@ class Report:
         return tuple(each for name in names for each in self._words_of(name))
 
     def _words_of(self, name: str) -> Iterator[str]:
-        """How many calls failed by one reason, and what that was; final responses each by its own."""
+        """Number of calls that failed by one reason, and its meaning; final responses each by its own."""
         count = self.tally.failures[name]
         if name == "code":
             wanted = f", not {self.load.expect_code}" if self.load.expect_code else ""
@@ -299,8 +307,6 @@ class Report:
                 yield f"{rest} missed: code: other final responses"
         elif count:
             yield f"{count} missed: {name}" + (f": {words_of(name)}" if name in REASONS else "")
-
-    # ---- summary.json
 
     def _summary(
         self, ending: Ending, verdict: Verdict, generator: HealthFigures, judged: tuple[Judged, ...]
@@ -391,7 +397,7 @@ class Report:
 
 def _lost(ending: Ending) -> int:
     """Calls of the plan that were neither attempted nor held back by the user's own limit, once no more can start."""
-    if ending.planned is None or not ending.over or ending.interrupted:  # who cuts a plan short loses no call
+    if ending.planned is None or not ending.over or ending.interrupted:  # a plan that is cut short loses no call
         return 0
     return max(0, ending.planned - ending.attempted - ending.held_back)
 
@@ -415,5 +421,5 @@ def _digest(histogram: Histogram | Spread) -> dict[str, float | int | None]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """To the microsecond, which is finer than anything we measure."""
+    """Round to the microsecond, which is finer than any measurement here."""
     return None if value is None else round(value, 6)

@@ -1,12 +1,12 @@
 """The files of a run, written so that a reader never sees half of one.
 
-Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end; timeline.csv gets each
-second once, whole lines at a time; summary.json, junit.xml and report.html are replaced as a whole. A full disk ends
-the writing of rows, never the run; `error` says so and the verdict must tell.
+Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end. timeline.csv gets each second
+once, whole lines at a time. summary.json, junit.xml and report.html are replaced as a whole. A full disk ends the
+writing of rows, never the run; `error` has the reason, and the verdict must name it.
 
-What an earlier run left in the folder gets the suffix `.previous` before anything of this run begins, and is removed
-when its processes are up: whenever this run is killed, nothing in the folder reads as its result. A run that cannot
-start leaves the earlier results under that suffix.
+Files of an earlier run in the folder get the suffix `.previous` before this run begins, and are removed when its
+processes are up. So, whenever this run is killed, no file in the folder reads as its result. A run that cannot start
+leaves the earlier results under that suffix.
 """
 
 import csv
@@ -63,20 +63,22 @@ COLUMNS: Final = (
     "rtp_discarded",
     "discards",
 )
-"""of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none"""
+"""Of calls.csv; times in seconds, `start` and `end` from the start of the run; empty = there was none."""
 MOST_SECONDS: Final = 3600
-"""rows of timeline.csv that wait while the disk takes none; then the oldest goes, counted"""
+"""Rows of timeline.csv that wait while the disk takes none; then the oldest goes, counted."""
 
 LAST_RESORT: Final = "backslashreplace"
-"""what becomes of a character that cannot be encoded: every text is escaped before, and none may stop the writing"""
+"""Stands for a character that cannot be encoded: every text is escaped before, and none may stop the writing."""
 
 
 FILES: Final = ("summary.json", "junit.xml", "calls.csv", "timeline.csv", "report.html")
+"""Files of a run."""
 PREVIOUS: Final = ".previous"
+"""Suffix of the files of an earlier run."""
 
 
 def set_aside(folder: Path) -> None:
-    """Rename what an earlier run left in a folder, so that nothing reads it as the result of this one.
+    """Rename the files of an earlier run in a folder, so that none is read as the result of this one.
 
     Raises:
         ConfigurationError: the folder cannot be written.
@@ -95,12 +97,15 @@ def set_aside(folder: Path) -> None:
         failures.clear(aside)
         try:
             ladders.rename(aside)
-        except OSError:  # somebody else's files are in the other one
+        except OSError:  # foreign files are in the other one
             failures.clear(ladders)
 
 
 def _lock(folder: Path) -> int:
-    """Hold a folder for one run; the kernel lets go of it when the process ends. The descriptor.
+    """Hold a folder for one run; the kernel lets go of it when the process ends.
+
+    Returns:
+        The descriptor.
 
     Raises:
         ConfigurationError: another run writes there.
@@ -121,7 +126,9 @@ def _not_writable(folder: Path, error: OSError) -> ConfigurationError:
 class Results:
     """The folder of one run.
 
-    folder: made when it does not exist.
+    Args:
+        folder: made when it does not exist.
+
     Raises:
         ConfigurationError: the folder cannot be made or written.
     """
@@ -129,9 +136,9 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.error = ""
-        """why rows are missing in calls.csv; empty = none is"""
+        """Why rows are missing in calls.csv; empty = none is."""
         self.seconds_missing = 0
-        """rows of timeline.csv that waited too long for a disk"""
+        """Rows of timeline.csv that waited too long for a disk."""
         self._seconds: deque[Row] = deque()
         self._timeline_begun = False
         try:
@@ -147,32 +154,39 @@ class Results:
         self._write_row(COLUMNS)
 
     def incomplete(self, why: str) -> None:
-        """Something of the run is missing; the first reason counts. why: empty = nothing is."""
+        """Note that figures of the run are missing; the first reason counts.
+
+        Args:
+            why: empty = none are.
+        """
         self.error = self.error or why
 
     def unwritten(self, why: str) -> None:
-        """The last files could not be written; that counts before all else."""
+        """Note that the last files could not be written; that counts before all else."""
         self.error = why
 
     @property
     def summary_path(self) -> Path:
-        """Where the summary is."""
+        """Path of the summary."""
         return self.folder / "summary.json"
 
     @property
     def report_path(self) -> Path:
-        """Where the report for people is."""
+        """Path of the report for people."""
         return self.folder / "report.html"
 
     @property
     def calls_path(self) -> Path:
-        """Where the calls are, once they are complete."""
+        """Path of the calls, once they are complete."""
         return self.folder / "calls.csv"
 
     def add(self, row: CallFinished, failure: str, run_started: float) -> None:
-        """One more call.
+        """Write the row of a call.
 
-        failure: the expectation it missed. run_started: monotonic time of the start of the run.
+        Args:
+            row: of the call.
+            failure: the expectation it missed.
+            run_started: monotonic time of the start of the run.
         """
         self._write_row(
             (
@@ -229,14 +243,14 @@ class Results:
         self.write("summary.json", json.dumps(shown_values(summary), indent=1) + "\n")
 
     def add_seconds(self, rows: Iterable[Row]) -> None:
-        """Final seconds of the timeline, which wait for `append_timeline`."""
+        """Take final seconds of the timeline, which wait for `append_timeline`."""
         self._seconds.extend(rows)
         while len(self._seconds) > MOST_SECONDS:
             self._seconds.popleft()
             self.seconds_missing += 1
 
     def append_timeline(self) -> None:
-        """Append the seconds that wait to timeline.csv: a row each, empty where there was nothing.
+        """Append the waiting seconds to timeline.csv: a row each, empty where there was no figure.
 
         The first time makes the file. May run in another thread than `add_seconds`.
 
@@ -280,22 +294,22 @@ class Results:
         self._file = None
 
     def begun(self) -> None:
-        """The run has started: what an earlier one left is of no use any more."""
+        """Remove the files of an earlier run, because this run has started."""
         for name in FILES:
             with suppress(OSError):
                 (self.folder / f"{name}{PREVIOUS}").unlink(missing_ok=True)
         failures.clear(self.folder / f"{failures.FOLDER}{PREVIOUS}")
 
     def discard(self) -> None:
-        """Nothing was run: leave nothing behind but what was there before, under its other name."""
+        """Leave no files of a run that did not start, but keep those that were there before, under their other name."""
         self._release()
         if self._file is not None:
-            with suppress(OSError):  # what it held could not be written
+            with suppress(OSError):  # the rows in its buffer could not be written
                 self._file.close()
             self._file = None
             for name in ("calls.csv.partial", "summary.json.partial", "summary.json"):
                 (self.folder / name).unlink(missing_ok=True)
-            with suppress(OSError):  # there is something else in it
+            with suppress(OSError):  # another file is in it
                 self.folder.rmdir()
 
     def _release(self) -> None:
@@ -313,14 +327,15 @@ class Results:
     def _give_up(self, error: OSError) -> None:
         self.error = f"{self.calls_path} is not complete: {error.strerror}"
         file, self._file = self._file, None
-        with suppress(OSError):  # what is still in its buffer cannot be written either
+        with suppress(OSError):  # the rows in its buffer cannot be written either
             cast(IO[str], file).close()
 
 
 def _append(path: Path, octets: bytes, *, new: bool) -> None:
     """Write all octets at the end of a file, or leave it as it was.
 
-    new: whatever is in it goes first.
+    Args:
+        new: its content goes first.
     """
     with path.open("wb" if new else "ab", buffering=0) as file:
         before = file.seek(0, os.SEEK_END)
@@ -335,5 +350,5 @@ def _append(path: Path, octets: bytes, *, new: bool) -> None:
 
 
 def _known(value: float) -> str:
-    """A figure, or nothing for the -1.0 that stands for none."""
+    """Write a figure, or nothing for the -1.0 that stands for none."""
     return "" if value < 0 else f"{value:.6f}"

@@ -1,4 +1,4 @@
-"""What becomes of the rows of a run of a user's scenario when it and all its calls are over."""
+"""The rows of a run of a user's scenario: judged and reported when it and all its calls are over."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,14 +12,15 @@ from .expectations import missed
 from .scenario_run import Run
 
 NO_CALL: Final = "no_call"
-"""the outcome of a run that placed no call"""
+"""The outcome of a run that placed no call."""
 
 
 class RunEnds:
     """Judges and reports the calls of the runs of one worker.
 
-    tell: takes a record for the supervisor, None in embedded mode. trace: gives the recorder of SIP, None where there
-    is none.
+    Args:
+        tell: takes records for the supervisor, None in embedded mode.
+        trace: returns the recorder of SIP, None where there is none.
     """
 
     def __init__(
@@ -38,7 +39,14 @@ class RunEnds:
         self._trace = trace
 
     def take(self, run: Run, scenario: str) -> None:
-        """A run is over. scenario: its label. One that was held back and placed no call has no row."""
+        """Report a run that is over.
+
+        One that was held back and placed no call has no row.
+
+        Args:
+            run: the run.
+            scenario: its label.
+        """
         rows = run.rows or ([] if run.held_back else [self._row_without_call(run, scenario)])
         if rows and run.failure and not rows[0].failure:
             rows[0] = rows[0]._replace(failure=run.failure)
@@ -50,7 +58,7 @@ class RunEnds:
                 self._tell(row)
 
     def _tell_ladder(self, run: Run, row: CallFinished, tell: Callable[[Any], None]) -> None:
-        """What was sent and received in a call of a failed run."""
+        """Report the messages of a call of a failed run."""
         trace = self._trace()
         if trace is not None and row.failure:
             for call in run.calls:
@@ -58,7 +66,7 @@ class RunEnds:
                     trace.tell(tell, row.call_id, call.sip_record)
 
     def _row_without_call(self, run: Run, scenario: str) -> CallFinished:
-        """A run that did something else than call, as one that registers: a row with an outcome of its own."""
+        """Return a row with an outcome of its own for a run that placed no call, as one that registers."""
         return CallFinished(
             call_id="",
             scenario=scenario,

@@ -1,10 +1,13 @@
 """Runs of a user's scenario: `async def NAME(ua, row)`, a run for each arrival of the schedule, each judged.
 
-A run is passed when its function returns, and failed when anything leaves it: an AssertionError by its text, an error
-of a call by what became of the call. Its calls are hung up when it ends, and their rows are told when both are over,
-because what a scenario asserts after a call is part of the judgement. A run without any call is a row of its own, and
-passes like any other. A run is let in as one live call; while more calls of it are live, each further one is let in by
-the bound too. Each run has `run_time` seconds: then it is cancelled, and it failed with `run_time`.
+A run is passed when its function returns, and failed when an error leaves it. An AssertionError names the failure by
+its text, an error of a call by the result of the call. Its calls are hung up when it ends. Their rows are reported when
+both are over, because an assertion after a call is part of the judgement. A run without any call is a row of its own,
+and passes like any other.
+
+A run is admitted as one live call; while more calls of it are live, each further one must be admitted by the bound too.
+Each run has `run_time` seconds: then it is cancelled, and it failed with `run_time`. A run that ignores its
+cancellation is left behind, and must not stop the others.
 """
 
 import asyncio
@@ -28,22 +31,26 @@ from .starter import PLAIN, Ended, Starter
 
 DEFAULT_NAME: Final = "scenario"
 SETUP_TIME: Final = 60.0
-"""seconds that `setup(ua)` may take"""
+"""Seconds that `setup(ua)` may take."""
 CANCEL_TIME: Final = 2.0
-"""seconds that a cancelled run has for its own clean-up"""
+"""Seconds that a cancelled run has for its own clean-up."""
 _logger = logging.getLogger(__name__)
 
 
 def name_of(config: LoadConfig) -> str:
-    """The scenario label of a load's calls."""
+    """Return the scenario label of a load's calls."""
     return user_file.split(config.scenario, DEFAULT_NAME)[1] if config.scenario else PLAIN
 
 
 class Scenario(Starter):
     """The scenario of one worker.
 
-    path, file: the user's. data: rows for the runs, None without. agent: under which its calls are placed. bound: of
-    live calls; a run that begins has been let in already. ends: takes the rows of runs that are over.
+    Args:
+        path, file: the user's.
+        data: rows for the runs, None without.
+        agent: under which its calls are placed.
+        bound: of live calls; a run that begins has been admitted already.
+        ends: takes the rows of runs that are over.
     """
 
     def __init__(
@@ -89,7 +96,10 @@ class Scenario(Starter):
         *,
         permits: Callable[[int], Permits],
     ) -> "Scenario":
-        """The scenario that a load names. permits: makes those for the rows of its data, see `Data.share`.
+        """Return the scenario that a load names.
+
+        Args:
+            permits: makes those for the rows of its data, see `Data.share`.
 
         Raises:
             ConfigurationError: the file or its data cannot be taken; with file and line.
@@ -102,7 +112,11 @@ class Scenario(Starter):
         return cls(config, path, file, data, agent, bound, ends, actor_loop)
 
     async def set_up(self) -> str:
-        """Run the file's `setup(ua)`, once; why no run can begin, empty = they can."""
+        """Run the file's `setup(ua)`, once.
+
+        Returns:
+            Why no run can begin, empty = they can.
+        """
         if self._file.setup is None:
             return ""
         limit = asyncio.timeout(None)

@@ -1,8 +1,8 @@
-"""One run of a user's scenario: its task, its calls and their rows, and the room that it takes of the bound of live
-calls.
+"""One run of a user's scenario: its task, its calls and their rows, and its share of the bound of live calls.
 
-A run is let in as one live call; while more calls of it are live, each further one is let in by the bound too. It is
-over when its function is and every call has its row.
+A run is admitted as one live call; while more calls of it are live, each further one must be admitted by the bound too.
+It begins with a task and a timer, collects the rows of its calls, and hangs the calls up when its function ends. It is
+over when its function is and every call has its row. Its room must be free again when its last call is over.
 """
 
 import asyncio
@@ -17,16 +17,20 @@ from ..scripts.data import Row
 from .starter import Ended
 
 LIMIT: Final = "limit"
-"""the failure of a run that wanted more live calls than `-l` leaves it"""
+"""The failure of a run that needed more live calls than `-l` leaves it."""
 RUN_TIME: Final = "run_time"
-"""the failure of a run that took longer than it may"""
+"""The failure of a run that took longer than it may."""
 
 
 class Run:
     """One execution of the function.
 
-    planned, begun: monotonic times. row: its data. bound: of live calls. check: is called when it may be over. ended:
-    takes its end.
+    Args:
+        planned, begun: monotonic times.
+        row: its data.
+        bound: of live calls.
+        check: is called when it may be over.
+        ended: takes its end.
     """
 
     __slots__ = (
@@ -58,21 +62,26 @@ class Run:
         self.rows: list[CallFinished] = []
         self.failure = ""
         self.held_back = False
-        """by a bound of ours"""
+        """By a local bound."""
         self.done = self.overdue = False
         self._bound = bound
         self._check = check
         self._further = 0
-        """live calls that the bound has let in besides the run's first"""
+        """Live calls that the bound has admitted besides the run's first."""
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, task: "asyncio.Task[None]", timer: asyncio.TimerHandle) -> None:
-        """It runs. task: its function. timer: fires when its time is over."""
+        """Note that it runs.
+
+        Args:
+            task: its function.
+            timer: fires when its time is over.
+        """
         self._task, self._timer = task, timer
 
     def admit(self) -> None:
-        """It places a call: one at a time is let in with the run, a further one needs room of its own.
+        """Admit a call: one at a time is admitted with the run, a further one needs room of its own.
 
         Raises:
             Overloaded: as many calls are live as `-l` allows.
@@ -85,7 +94,7 @@ class Run:
             self._further += 1
 
     def place(self, call: Call) -> None:
-        """A call of it leaves."""
+        """Take a call that leaves."""
         call.attend(report=self._reported, planned=None if self.calls else self.planned)
         self.calls.append(call)
 
@@ -95,7 +104,11 @@ class Run:
             self._task.cancel()
 
     def give_up(self, timer: asyncio.TimerHandle) -> None:
-        """Its time is over: end its function. timer: fires when that did not help."""
+        """End its function, because its time is over.
+
+        Args:
+            timer: fires when that did not help.
+        """
         self.overdue = True
         self._timer = timer
         self.cancel()
@@ -106,7 +119,12 @@ class Run:
         return self._task is not None and not self._task.cancelling()
 
     def end(self, failure: str, *, held_back: bool = False) -> None:
-        """The function is over, or given up: its calls are hung up. Only the first end counts."""
+        """Hang up its calls, because the function is over, or given up. Only the first end counts.
+
+        Args:
+            failure: by name; empty = none.
+            held_back: a local bound kept it from placing its calls.
+        """
         if self.done:
             return
         self.done = True
@@ -124,7 +142,11 @@ class Run:
         return self.done and len(self.rows) >= len(self.calls)
 
     def leave(self, most: int = 0) -> None:
-        """Make room again. most: live calls that it has besides its first."""
+        """Make room again.
+
+        Args:
+            most: live calls that it has besides its first.
+        """
         while self._further > max(0, most):
             self._further -= 1
             self._bound.leave()
@@ -145,10 +167,10 @@ class OtherCalls:
     def __init__(self, bound: LiveBound) -> None:
         self._bound = bound
         self._admitted = False
-        """one was let in and not placed yet"""
+        """One was admitted and not placed yet."""
 
     def admit(self) -> None:
-        """One is about to be placed.
+        """Admit a call that is about to be placed.
 
         Raises:
             Overloaded: as many calls are live as `-l` allows.
@@ -158,6 +180,6 @@ class OtherCalls:
         self._admitted = True
 
     def place(self, call: Call) -> None:
-        """It leaves."""
+        """Take the call that leaves."""
         self._admitted = False
         call.attend(on_over=lambda call: self._bound.leave())

@@ -1,9 +1,9 @@
-"""When each call of a load test starts, and who starts it: a pure function of the plan, its seed and the call's index.
+"""The start of each call of a load test, and the worker that starts it: a pure function of plan, seed and index.
 
 An open model: arrivals follow the commanded rate, whatever became of earlier calls. There is one stream of arrivals,
-numbered 0, 1, 2 …; the index and the seed alone decide the time of an arrival, its random digits, and the shard and
-call worker that it belongs to (`Share`). So the union over all shares never depends on how many there are. A change of
-the rate is a change of the plan at one moment for all shares. Knows no clock: times are seconds from the start.
+numbered 0, 1, 2 …. The index and the seed alone decide the time of an arrival, its random digits, and the shard and
+call worker that it belongs to (`Share`). So the union over all shares never depends on their number. A change of the
+rate is a change of the plan at one moment for all shares. It uses no clock: times are seconds from the start.
 """
 
 from bisect import bisect_left
@@ -28,12 +28,12 @@ class Share:
     """
 
     shard: int = 0
-    """0 … shards - 1"""
+    """0 … shards - 1."""
     shards: int = 1
     slot: int = 0
-    """the call worker, 0 … workers - 1"""
+    """The call worker, 0 … workers - 1."""
     workers: int = 1
-    """call workers of this shard; 1 with slot 0 is the whole shard"""
+    """Call workers of this shard; 1 with slot 0 is the whole shard."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.shards:
@@ -43,7 +43,7 @@ class Share:
 
     @classmethod
     def of(cls, load: LoadConfig, slot: int = 0, workers: int = 1) -> "Share":
-        """The share of a load's shard, or of one of its call workers."""
+        """Return the share of a load's shard, or of one of its call workers."""
         return cls(load.shard, load.shards, slot, workers)
 
     @property
@@ -53,15 +53,18 @@ class Share:
 
     @property
     def step(self) -> int:
-        """How far the indexes of its arrivals are apart; 1 / step of the rate is its own."""
+        """Distance of the indexes of its arrivals; 1 / step of the rate is its own."""
         return self.shards * self.workers
 
     def count(self, arrivals: int) -> int:
-        """How many of the first arrivals belong to it."""
+        """Return the number of the first arrivals that belong to it."""
         return len(range(self.first, arrivals, self.step))
 
     def bound(self, limit: int) -> int:
-        """What a limit of the whole load allows to all call workers of this shard; the shards' bounds add up to it."""
+        """Return the part of a limit of the whole load for all call workers of this shard.
+
+        The parts of all shards add up to the limit.
+        """
         return limit // self.shards + (self.shard < limit % self.shards)
 
     @property
@@ -77,11 +80,11 @@ class Segment(NamedTuple):
     """A stretch of time in which the rate is constant or changes linearly."""
 
     start_rate: float
-    """calls per second at its beginning"""
+    """Calls per second at its beginning."""
     end_rate: float
-    """calls per second at its end; the same = constant"""
+    """Calls per second at its end; the same = constant."""
     seconds: float
-    """how long; infinite only when it is the last one and its rate is constant"""
+    """Its length; infinite only when it is the last one and its rate is constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +102,21 @@ class Profile:
 
     @classmethod
     def fixed(cls, rate: float) -> "Profile":
-        """The same calls per second for ever."""
+        """Return the same calls per second for ever."""
         return cls((Segment(rate, rate, inf),))
 
     @classmethod
     def steps(cls, *steps: tuple[float, float]) -> "Profile":
-        """Constant rates one after the other: (calls per second, seconds) each."""
+        """Return constant rates one after the other: (calls per second, seconds) each."""
         return cls(tuple(Segment(rate, rate, seconds) for rate, seconds in steps))
 
     @classmethod
     def ramp(cls, start_rate: float, end_rate: float, seconds: float) -> "Profile":
-        """From one rate to another within `seconds`, and then on at that rate."""
+        """Return a change from one rate to another within `seconds`, which then goes on at that rate."""
         return cls((Segment(start_rate, end_rate, seconds), Segment(end_rate, end_rate, inf)))
 
     def rate_at(self, time: float) -> float:
-        """Commanded calls per second at a time; 0.0 after the end."""
+        """Return the commanded calls per second at a time; 0.0 after the end."""
         begin = 0.0
         for start_rate, end_rate, seconds in self.segments:
             if time < begin + seconds:
@@ -123,11 +126,11 @@ class Profile:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts; may be infinite, also in a pause."""
+        """Its length; may be infinite, also in a pause."""
         return sum(each.seconds for each in self.segments)
 
     def changed(self, rate: float, at: float) -> "Profile":
-        """The same until `at`, and from then on another rate without an end."""
+        """Return the same until `at`, and from then on another rate without an end."""
         begin = 0.0
         kept: list[Segment] = []
         for segment in self.segments:
@@ -140,7 +143,7 @@ class Profile:
         return Profile((*kept, Segment(rate, rate, inf)))
 
     def calls_until(self, time: float) -> float:
-        """The integral of the rate from the start to a time: how many calls are due by then, not rounded."""
+        """Return the integral of the rate from the start to a time: the number of calls due by then, not rounded."""
         begin = due = 0.0
         for start_rate, end_rate, seconds in self.segments:
             within = min(max(time - begin, 0.0), seconds)
@@ -150,7 +153,8 @@ class Profile:
         return due
 
     def times(self, amounts: Iterator[float]) -> Iterator[float]:
-        """The times at which the integral of the rate reaches each of the rising `amounts`; ends with the profile.
+        """Yield the times at which the integral of the rate reaches each of the rising `amounts`; ends with the
+        profile.
 
         Where the rate is 0 for a while, an amount that is reached just then comes at the end of that pause.
         """
@@ -173,7 +177,7 @@ class _Follower:
         self._segment = next(self._rest, None)
 
     def time_of(self, amount: float) -> float | None:
-        """When the integral of the rate reaches an amount; None = the profile ends before."""
+        """Return when the integral of the rate reaches an amount; None = the profile ends before."""
         segment = self._segment
         while segment is not None and amount >= self._reached + _calls_of(segment):
             self._reached += _calls_of(segment)
@@ -188,13 +192,13 @@ class Plan:
 
     profile: Profile
     arrival: str = "fixed"
-    """fixed (evenly spaced) or poisson (independent arrivals, as many users make them)"""
+    """Fixed (evenly spaced) or poisson (independent arrivals, as many users make them)."""
     seed: int = 1
-    """of the Poisson arrivals"""
+    """Of the Poisson arrivals."""
     calls: int = 0
-    """how many over all shards; 0 = no limit"""
+    """Number over all shards; 0 = no limit."""
     duration: float = inf
-    """seconds during which calls start"""
+    """Seconds during which calls start."""
 
     def __post_init__(self) -> None:
         if self.arrival not in ARRIVALS:
@@ -202,11 +206,11 @@ class Plan:
 
     @classmethod
     def of(cls, load: LoadConfig) -> "Plan":
-        """The plan of a load test's configuration."""
+        """Return the plan of a load test's configuration."""
         segments = tuple(
             Segment(start, end, seconds or inf)
             for start, end, seconds in load.profile
-            if start or end or seconds  # on and on at a rate of 0 is the end, and not a pause
+            if start or end or seconds  # a rate of 0 without an end is the end, and not a pause
         )
         profile = Profile(segments) if segments else Profile.fixed(load.rate)
         return cls(profile, load.arrival, load.seed, load.calls, load.duration or inf)
@@ -219,45 +223,49 @@ class Plan:
 
     @property
     def closes(self) -> float:
-        """Seconds after the start after which nothing is started, however few were until then; may be infinite."""
+        """Seconds after the start after which nothing is started, whatever the number until then; may be infinite."""
         return min(self.duration, self.profile.seconds)
 
     def rate_at(self, time: float) -> float:
-        """Commanded calls per second over all shards at a time; 0.0 after the end."""
+        """Return the commanded calls per second over all shards at a time; 0.0 after the end."""
         return self.profile.rate_at(time) if time < self.end else 0.0
 
     @property
     def sharp_end(self) -> float:
-        """Seconds after the start at which the plan ends to the moment; infinite when chance decides, or nothing does.
+        """Seconds after the start at which the plan ends to the moment; infinite when chance decides, or no end is set.
 
         With independent arrivals a number of calls ends at a random time.
         """
         return self.end if self.arrival == "fixed" or not self.calls else self.duration
 
     def calls_until(self, time: float) -> float:
-        """How many calls over all shards are due by a time on average, not rounded."""
+        """Return the number of calls over all shards due by a time on average, not rounded."""
         return self.profile.calls_until(min(time, self.end))
 
     def changed(self, rate: float, at: float) -> "Plan":
-        """The plan when from `at` on another rate is commanded; 0 = a pause. It ends when it would have ended.
+        """Return the plan when another rate is commanded from `at` on; it ends when it would have ended.
 
-        at: seconds from the start. Later changes come at later times.
+        Later changes come at later times.
+
+        Args:
+            rate: calls per second; 0 = a pause.
+            at: seconds from the start.
         """
         if at >= self.closes:
             return self
         return replace(self, profile=self.profile.changed(rate, at), duration=self.closes)
 
     def arrivals(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
-        """Arrivals of a share: (index over all shares, seconds from the start), by time."""
+        """Yield the arrivals of a share: (index over all shards, seconds from the start), by time."""
         stream = Stream(self, share)
         while stream.next is not None:
             yield stream.next
             stream.advance()
 
     def planned(self, share: Share = WHOLE) -> int | None:
-        """How many calls of a share start; None = there is no end.
+        """Return the number of calls of a share that start; None = there is no end.
 
-        With poisson arrivals and an end in time it takes as long as there are calls; else it is reckoned at once.
+        With poisson arrivals and an end in time it takes as long as there are calls; else it is computed at once.
         """
         last = self.profile.segments[-1] if self.profile.segments else None
         if self.duration == inf and last is not None and last.seconds == inf and last.end_rate:
@@ -272,7 +280,8 @@ class Plan:
         return share.count(bisect_left(range(most), True, key=self._is_over))
 
     def amounts(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
-        """Index and amount of each arrival of a share: it starts when the integral of the rate reaches the amount."""
+        """Yield index and amount of each arrival of a share: it starts when the integral of the rate reaches the
+        amount."""
         if self.arrival == "fixed":
             for index in count(share.first, share.step):
                 if self.calls and index >= self.calls:
@@ -296,18 +305,18 @@ class Stream:
 
     def __init__(self, plan: Plan, share: Share = WHOLE) -> None:
         self.plan = plan
-        """as it is after all changes"""
+        """With all changes."""
         self._closes = plan.closes
         self._amounts = plan.amounts(share)
         self._pending: tuple[int, float] | None = None
         self._follower = _Follower(plan.profile)
         self.next: tuple[int, float] | None = None
-        """index and time of the next arrival; None = none comes unless the rate is changed"""
+        """Index and time of the next arrival; None = none comes unless the rate is changed."""
         self.advance()
 
     @property
     def closes(self) -> float:
-        """Seconds after the start after which none comes whatever is commanded; 0.0 = every call was there."""
+        """Seconds after the start after which none comes, whatever is commanded; 0.0 = every call was there."""
         return self._closes if self._pending is not None else 0.0
 
     def advance(self) -> None:
@@ -316,7 +325,7 @@ class Stream:
         self._find()
 
     def change(self, rate: float, at: float) -> None:
-        """From `at` on another rate is commanded, as for `Plan.changed`."""
+        """Command another rate from `at` on, as for `Plan.changed`."""
         self.plan = self.plan.changed(rate, at)
         self._follower = _Follower(self.plan.profile)
         self._find()
@@ -330,7 +339,10 @@ class Stream:
 
 
 def random_digits(pattern: str, seed: int, index: int) -> str:
-    """The digits of one arrival: each `?` of the pattern is a random one, the same for the same seed and index."""
+    """Return the digits of one arrival.
+
+    Each `?` of the pattern is a random one, the same for the same seed and index.
+    """
     if "?" not in pattern:
         return pattern
     choice = Random(f"digits {seed} {index}").choice
@@ -338,7 +350,7 @@ def random_digits(pattern: str, seed: int, index: int) -> str:
 
 
 def _exponential_sums(seed: int) -> Iterator[float]:
-    """Arrival times of a Poisson process of rate 1."""
+    """Yield the arrival times of a Poisson process of rate 1."""
     random = Random(seed).random
     total = 0.0
     while True:

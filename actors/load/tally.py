@@ -1,7 +1,8 @@
-"""Adds up the finished calls of a run: outcomes, delays, media, digits, and which calls failed. Pure.
+"""The sums of the finished calls of a run: outcomes, delays, media, digits, and the calls that failed. Pure.
 
-Each call is judged once more here, by the same function that its worker used (`expectations`), so that an expectation
-nobody looked at is a failure and never a pass.
+Each call is judged once more here, by the same function that its worker used (`expectations`). So an expectation that
+was not checked is a failure and never a pass. Then its outcome, delays, media and digits are added. Memory must not
+grow with the number of calls.
 """
 
 from collections import Counter
@@ -19,38 +20,38 @@ from .histogram import Histogram
 from .thresholds import DISTRIBUTIONS
 
 MOST_FAILURES: Final = 200
-"""expectations that are counted by name: a scenario may make a text of its own for each call"""
+"""Expectations that are counted by name: a scenario may make a text of its own for each call."""
 OTHER: Final = "other expectations"
 
 
 def discards_of(row: CallFinished) -> dict[str, int]:
-    """The RTP packets of a call that came and were discarded, by reason; reasons without any are left out."""
+    """Return the RTP packets of a call that came and were discarded, by reason; reasons without any are left out."""
     return {reason: count for reason, count in zip(DISCARD_REASONS, row.rtp_discards, strict=False) if count}
 
 
 class Tally:
-    """Everything a report needs of any number of calls; memory does not grow with their number."""
+    """The sums that a report needs of any number of calls."""
 
     def __init__(self, load: LoadConfig) -> None:
         self._load = load
         self.rows = 0
         self.outcomes: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()
-        """calls by the final status of their INVITE"""
+        """Calls by the final status of their INVITE."""
         self.failures: Counter[str] = Counter()
-        """failed calls by the expectation that was missed"""
+        """Failed calls by the expectation that was missed."""
         self.codes: Counter[int] = Counter()
-        """calls that failed by another final response than expected, by its status"""
+        """Calls that failed by another final response than expected, by its status."""
         self.phrases: dict[int, str] = {}
-        """the first reason phrase that came with each of them"""
+        """The first reason phrase that came with each of them."""
         self.answered = self.completed = self.one_way = 0
         self.media_calls = 0
-        """answered calls that had media, or in which it was due"""
+        """Answered calls that had media, or in which it was due."""
         self.unreachable = 0
-        """calls whose INVITE could not be sent, for want of a connection or through a fault of this machine"""
+        """Calls whose INVITE could not be sent, for want of a connection or through a fault of this machine."""
         self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = self.rtp_due = self.rtp_missed = 0
         self.rtp_discards: Counter[str] = Counter()
-        """RTP packets that came and were discarded, by reason"""
+        """RTP packets that came and were discarded, by reason."""
         self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
         self._first_start = float("inf")
@@ -63,7 +64,7 @@ class Tally:
         return self.failures.total()
 
     def blamed(self, blame: Blame) -> int:
-        """How many calls failed through one of the three."""
+        """Return the number of calls that failed through one of the three."""
         return sum(count for name, count in self.failures.items() if blame_of(name) is blame)
 
     @property
@@ -83,7 +84,11 @@ class Tally:
         return self._concurrency.most
 
     def add(self, row: CallFinished) -> str:
-        """Count a call; the name of the expectation it missed, empty = it passed."""
+        """Count a call.
+
+        Returns:
+            The name of the expectation it missed, empty = it passed.
+        """
         self.rows += 1
         self.outcomes[row.outcome] += 1
         if row.code:
@@ -129,7 +134,7 @@ class Tally:
             self._concurrency.add(row.started, row.ended)
 
     def _add_packets(self, row: CallFinished) -> None:
-        """What came and went, early media of calls that nobody answered included."""
+        """Add received and sent packets, early media of calls without an answer included."""
         self.rtp_sent += row.rtp_sent
         self.rtp_received += row.rtp_received
         self.rtp_lost += row.rtp_lost
@@ -139,11 +144,13 @@ class Tally:
         self.streams += row.rtp_received > 0
 
     def _add_quality(self, row: CallFinished) -> None:
-        """How good the media of an answered call was."""
+        """Add the media quality of an answered call."""
         missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
             lost = row.rtp_lost / (row.rtp_lost + row.rtp_received)
-            self.distributions["loss"].add(missing if row.rtp_due else lost)  # while held, numbers may go on unheard
+            self.distributions["loss"].add(
+                missing if row.rtp_due else lost
+            )  # while on hold, sequence numbers may go on without packets
             if row.jitter >= 0:
                 self.distributions["jitter"].add(row.jitter)
         elif row.rtp_due:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from ..errors import ConfigurationError
 
 RATIOS: Final = ("answered", "completed", "failed", "one_way", "dropped")
-"""shares from 0 to 1: of the calls attempted, `dropped` of the calls planned; `one_way` needs a call with media"""
+"""Shares from 0 to 1: of the calls attempted, `dropped` of the calls planned; `one_way` needs a call with media."""
 DISTRIBUTIONS: Final = (
     "post_dial_delay",
     "answer_delay",
@@ -22,9 +22,9 @@ DISTRIBUTIONS: Final = (
     "gap",
     "media_share",
 )
-"""one value per call; delays, duration, jitter and the longest gap in seconds, shares from 0 to 1"""
+"""One value per call; delays, duration, jitter and the longest gap in seconds, shares from 0 to 1."""
 SHARES: Final = frozenset((*RATIOS, "loss", "received_ratio", "media_share"))
-"""figures that are never above 1: a limit that is would always hold, or never"""
+"""Figures that are never above 1: a limit above 1 would always hold, or never."""
 OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -40,11 +40,11 @@ class Threshold(NamedTuple):
     """One condition on the figures of a run."""
 
     expression: str
-    """as it was written"""
+    """As it was written."""
     name: str
-    """of RATIOS or DISTRIBUTIONS"""
+    """Of RATIOS or DISTRIBUTIONS."""
     statistic: str
-    """mean, min, max, or percentile as p95; empty for a ratio"""
+    """Mean, min, max, or percentile as p95; empty for a ratio."""
     operator: str
     limit: float
 
@@ -80,18 +80,18 @@ class Threshold(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """The percentile asked for, 0 to 100; None for another statistic."""
+        """Its percentile, 0 to 100; None for another statistic."""
         return float(self.statistic[1:]) if self.statistic.startswith("p") else None
 
     def judge(self, value: float | None) -> "Judged":
-        """Hold a value against it; a figure that nothing was counted for has not passed."""
+        """Compare a value with it; a figure that nothing was counted for has not passed."""
         return Judged(self.expression, value, value is not None and OPERATORS[self.operator](value, self.limit))
 
 
 class Judged(NamedTuple):
-    """A threshold and what became of it."""
+    """A threshold and its result."""
 
     expression: str
     value: float | None
-    """None = nothing was counted"""
+    """None = nothing was counted."""
     passed: bool

@@ -1,8 +1,8 @@
-"""What happened in each second of a run: a row of timeline.csv, and the points of the charts. Pure.
+"""The events of each second of a run: a row of timeline.csv, and the points of the charts. Pure.
 
-Everything counts at its own moment: a call as started when it was placed, as answered, with its delays, when it was
-answered or failed, and as ended, with its media figures, when it was over. So a second is final soon after it has
-passed: `closed` gives its row, once, and nothing ever changes it. What comes later than that counts in the first second
+Everything counts at its own moment. A call counts as started when it was placed; as answered, with its delays, when it
+was answered or failed; as ended, with its media figures, when it was over. So a second is final soon after it has
+passed: `closed` returns its row, once, and it must never change afterwards. A later report counts in the first second
 that is still open, so that no sum is wrong.
 
 Memory and work do not grow with the time of the run: a few seconds are open, and there are at most MOST_POINTS points.
@@ -21,40 +21,40 @@ from ..counting.spread import Spread
 from .schedule import Plan
 
 SETTLE: Final = 3.0
-"""seconds after which a second that has passed is final; processes report every half second"""
+"""Seconds after which a second that has passed is final; processes report every half second."""
 MOST_OPEN: Final = 600
-"""seconds that may be open; what claims to be later counts in the last of them"""
+"""Seconds that may be open; a report of a later time counts in the last of them."""
 MOST_POINTS: Final = 600
-"""even, because points are merged by twos"""
+"""Even, because points are merged by twos."""
 SHORTEST: Final = 0.25
-"""seconds: a shorter part of a second at an end of the plan is no base for a rate"""
+"""Seconds: a shorter part of a second at an end of the plan is no base for a rate."""
 MOST_COMMANDS: Final = 64
-"""rates commanded while the run goes on that are remembered for the seconds that are open"""
+"""Rates commanded while the run goes on that are remembered for the seconds that are open."""
 
 
 class Row(NamedTuple):
     """One second; None = there was nothing to take it from. Times in seconds, loss from 0 to 1."""
 
     second: int
-    """0 = the first of the run"""
+    """0 = the first of the run."""
     target_rate: float
-    """commanded calls per second in its middle"""
+    """Commanded calls per second in its middle."""
     started: int
     answered: int
     failed: int
-    """of those that ended; a call fails when it misses an expectation"""
+    """Of those that ended; a call fails when it misses an expectation."""
     ended: int
     live: int
-    """started and not ended, at the end of the second"""
+    """Started and not ended, at the end of the second."""
     post_dial_p50: float | None
-    """of the calls that were answered or failed in this second, as all delays"""
+    """Of the calls that were answered or failed in this second, as all delays."""
     post_dial_p95: float | None
     post_dial_max: float | None
     answer_p50: float | None
     answer_p95: float | None
     lateness_max: float | None
     rtp_sent: int
-    """of the calls that ended, as all media figures"""
+    """Of the calls that ended, as all media figures."""
     rtp_received: int
     rtp_lost: int
     loss: float | None
@@ -67,20 +67,20 @@ class Point(NamedTuple):
     """One point of the charts: a second, or several successive ones."""
 
     begin: int
-    """its first second"""
+    """Its first second."""
     seconds: int
     target_rate: float | None
-    """commanded calls per second, the mean; None = too short a part of a second at an end of the plan"""
+    """Commanded calls per second, the mean; None = too short a part of a second at an end of the plan."""
     rate: float | None
-    """calls started per second, the mean"""
+    """Calls started per second, the mean."""
     started: int
     answered: int
     failed: int
     ended: int
     failed_max: int
-    """the most failed calls within one of its seconds"""
+    """The most failed calls within one of its seconds."""
     live: int
-    """the most at the end of one of its seconds"""
+    """The most at the end of one of its seconds."""
     post_dial_p50: float | None
     post_dial_p95: float | None
     post_dial_max: float | None
@@ -92,14 +92,14 @@ class Point(NamedTuple):
     rtp_lost: int
     loss: float | None
     loss_max: float | None
-    """the greatest of one of its seconds"""
+    """The greatest of one of its seconds."""
     jitter_max: float | None
     mos_mean: float | None
     mos_min: float | None
 
 
 class _Stretch:
-    """What is kept of one second, or of several successive ones."""
+    """The figures of one second, or of several successive ones."""
 
     __slots__ = (
         "_point",
@@ -131,16 +131,16 @@ class _Stretch:
         self.started = self.answered = self.failed = self.ended = 0
         self.failed_max = self.live = 0
         self.span = self.commanded = 0.0
-        """seconds that are a base for the rate, and the calls commanded in them"""
+        """Seconds that are a base for the rate, and the calls commanded in them."""
         self.rated = 0
-        """calls started in the seconds that are a base for the rate"""
+        """Calls started in the seconds that are a base for the rate."""
         self.post_dial, self.answer, self.mos = Spread(), Spread(), Spread()
         self.lateness_max = self.jitter_max = self.loss_max = -1.0
         self.sent = self.received = self.lost = 0
         self._point: Point | None = None
 
     def absorb(self, later: "_Stretch") -> None:
-        """Add what follows without a gap."""
+        """Add the stretch that follows without a gap."""
         self._point = None
         self.seconds += later.seconds
         for name in (
@@ -196,7 +196,7 @@ class _Stretch:
         return self._point
 
     def row(self, target_rate: float, live: int) -> Row:
-        """The row of one second."""
+        """Return the row of one second."""
         return Row(
             self.begin,
             target_rate,
@@ -227,58 +227,67 @@ class _Stretch:
 
 
 class _Command(NamedTuple):
-    """A rate that a person commanded in place of the plan's."""
+    """A rate that a person commanded instead of the plan's."""
 
     at: float
     rate: float
     calls: float
-    """commanded from the start until then"""
+    """Commanded from the start until then."""
 
 
 class Timeline:
-    """The seconds of a run; `begin` says when it starts.
+    """The seconds of a run; `begin` sets its start.
 
-    plan: commands the rate. shards: of the plan, of which this run does one.
+    Args:
+        plan: commands the rate.
+        shards: of the plan, of which this run does one.
     """
 
     def __init__(self, plan: Plan, shards: int = 1) -> None:
         self.begun = 0.0
-        """monotonic time of the start, where a slice of `CallSlice` begins"""
+        """Monotonic time of the start, where a slice of `CallSlice` begins."""
         self.started = self.answered = self.ended = 0
-        """calls of the whole run, those of open seconds included"""
+        """Calls of the whole run, those of open seconds included."""
         self.post_dial, self.answer = Spread(), Spread()
-        """delays of all calls that were answered or failed, also of those that go on"""
+        """Delays of all calls that were answered or failed, also of those that go on."""
         self.first_failure: float | None = None
-        """seconds from the start to the end of the first call that failed"""
+        """Seconds from the start to the end of the first call that failed."""
         self._plan = plan
         self._shards = shards
         self._sharp_end = plan.sharp_end
         self._commands: deque[_Command] = deque(maxlen=MOST_COMMANDS)
         self._open: dict[int, _Stretch] = {}
         self._next = 0
-        """the first second that is open"""
+        """The first second that is open."""
         self._live = self._most_live = 0
         self._workers: dict[str, tuple[int, int]] = {}
-        """call workers by name: their incarnation, and its live calls"""
+        """Call workers by name: their incarnation, and its live calls."""
         self._points: list[_Stretch] = []
         self._width = 1
-        """seconds of a full point"""
+        """Seconds of a full point."""
         self._first_slice: int | None = None
         self._last_slice = 0
 
-    # ---- what happens
-
     def begin(self, at: float) -> None:
-        """The run starts. at: monotonic seconds."""
+        """Set the start of the run.
+
+        Args:
+            at: monotonic seconds.
+        """
         self.begun = at
 
     def command(self, at: float, rate: float) -> None:
-        """From `at` seconds after the start on, another rate than the plan's is commanded of this shard."""
+        """Note another rate than the plan's for this shard.
+
+        Args:
+            at: seconds after the start from which it holds.
+            rate: calls per second of this shard.
+        """
         self._commands.append(_Command(at, rate, self.commanded_until(at)))
         self._sharp_end = self._plan.closes
 
     def add_slice(self, each: CallSlice) -> None:
-        """What became of placed calls within a tenth of a second."""
+        """Add the events of placed calls within a tenth of a second."""
         tenths = each.slice - slice_of(self.begun + 0.5 / PER_SECOND)
         here = self._at(tenths / PER_SECOND)
         here.started += each.begun
@@ -298,9 +307,11 @@ class Timeline:
             self._last_slice = max(self._last_slice, tenths)
 
     def add(self, row: CallFinished, failure: str) -> None:
-        """A call finished.
+        """Add a call that finished.
 
-        failure: the expectation it missed; empty = none.
+        Args:
+            row: of the call.
+            failure: the expectation it missed; empty = none.
         """
         end = row.ended - self.begun
         here = self._at(end)
@@ -320,14 +331,12 @@ class Timeline:
             here.mos.add(row.mos)
 
     def observe(self, process: str, incarnation: int, live: int) -> None:
-        """A call worker has so many live calls. One that was started anew has lost those of its predecessor."""
+        """Note the live calls of a call worker. One that was started anew has lost those of its predecessor."""
         known, before = self._workers.get(process, (incarnation, 0))
         if incarnation > known:
             self._live -= before
         if incarnation >= known:
             self._workers[process] = (incarnation, live)
-
-    # ---- what is known
 
     @property
     def live(self) -> int:
@@ -347,18 +356,18 @@ class Timeline:
 
     @property
     def points(self) -> Sequence[Point]:
-        """The closed seconds, thinned; a copy that nothing changes."""
+        """The closed seconds, thinned; a copy that is never changed."""
         return [each.point for each in self._points]
 
     def commanded_until(self, time: float) -> float:
-        """How many calls were commanded from the start to a time, in seconds from it; not rounded."""
+        """Return the number of calls commanded from the start to a time, in seconds from it; not rounded."""
         for at, rate, calls in reversed(self._commands):
             if at <= time:
                 return calls + rate * (min(time, self._sharp_end) - min(at, self._sharp_end))
         return self._plan.calls_until(time) / self._shards
 
     def target_rate(self, begin: float, end: float) -> float:
-        """Commanded calls per second on the mean between two times, in seconds from the start."""
+        """Return the commanded calls per second on the mean between two times, in seconds from the start."""
         if end <= begin:
             return self._commanded(begin)
         return (self.commanded_until(end) - self.commanded_until(begin)) / (end - begin)
@@ -369,17 +378,21 @@ class Timeline:
         return self.target_rate((self._first_slice or 0) / PER_SECOND, self._last_slice / PER_SECOND)
 
     def closed(self, now: float) -> list[Row]:
-        """The rows of the seconds that have become final, each once.
+        """Return the rows of the seconds that have become final, each once.
 
-        now: monotonic seconds.
+        Args:
+            now: monotonic seconds.
         """
         return self._close(floor(now - self.begun - SETTLE), inf)
 
     def finish(self, seconds: float, attempted: int) -> list[Row]:
-        """The rows of all seconds that are still open; nothing may be added afterwards.
+        """Return the rows of all seconds that are still open; nothing may be added afterwards.
 
-        seconds: how long the run was. attempted: calls begun as far as anybody knows; those that no process reported,
-        because it died, count as started in the last second.
+        Calls that no process reported, because it died, count as started in the last second.
+
+        Args:
+            seconds: length of the run.
+            attempted: calls begun, as far as is known.
         """
         missing = attempted - self.started
         if missing > 0:
@@ -387,8 +400,6 @@ class Timeline:
             self._open.setdefault(last, _Stretch(last)).started += missing
             self.started += missing
         return self._close(max(self._open, default=-1) + 1, seconds)
-
-    # ---- inside
 
     def _at(self, time: float) -> _Stretch:
         number = min(max(floor(time), self._next), self._next + MOST_OPEN - 1)
@@ -414,7 +425,7 @@ class Timeline:
         return rows
 
     def _base(self, second: _Stretch, run_end: float) -> None:
-        """The part of a second over which a rate may be taken: the plan or the run may end within it."""
+        """Set the part of a second over which a rate may be taken: the plan or the run may end within it."""
         begin = second.begin
         end = min([begin + 1.0, *(each for each in (self._sharp_end, run_end) if begin < each)])
         if end - begin >= SHORTEST or not begin:

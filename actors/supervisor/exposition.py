@@ -1,8 +1,8 @@
 """`/metrics` and `/healthz` over HTTP, on threads of their own. The only importer of prometheus_client.
 
-A scrape takes the nodes' immutable views and does all its work in the server's threads, so that neither a slow client
-nor an exception here delays the supervisor. The text is kept for a second, whatever the number of clients; connections
-are bounded. It must never change a figure, nor wait for the supervisor.
+A scrape takes the nodes' immutable views and does all its work in the server's threads: neither a slow client nor an
+exception here delays the supervisor. The text is kept for a second, whatever the number of clients; connections are
+bounded. It must never change a figure, nor wait for the supervisor.
 """
 
 import json

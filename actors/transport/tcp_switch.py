@@ -1,8 +1,8 @@
 """Requests that are too long for UDP: they go over TCP, with TCP in their Via (RFC 3261 section 18.1.1).
 
-A request of the same branch (its CANCEL, its ACK after a failure) takes the same way, or the peer would not match it to
-the transaction. A peer that refuses the connection gets the datagram, and no second attempt for a while. A message that
-went over TCP must not be repeated there. Nothing is sent from here.
+A CANCEL, and an ACK after a failure, have the branch of their request and take the same way, or the peer would not
+match them to its transaction. A peer that refuses the connection gets the datagram, and no second attempt for a while.
+A message that went over TCP must not be repeated there. Nothing is sent from here.
 """
 
 import re
