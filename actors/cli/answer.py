@@ -70,9 +70,15 @@ def run_answer(
     answer: AnswerConfig | None = None,
     robot: RobotConfig | None = None,
 ) -> int:
-    """Answer until a signal; 0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left.
+    """Answer calls until a signal comes.
 
-    records: file of records of ended calls. answer, robot: as in the node's configuration.
+    Args:
+        verb: for messages.
+        records: file of records of ended calls.
+        answer, robot: as in the node's configuration.
+
+    Returns:
+        0 = every call was closed, 1 = the node failed or lost records, 3 = calls were left.
     """
     from ..load.cdr import Cdr
     from . import check, run

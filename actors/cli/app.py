@@ -41,9 +41,10 @@ for verb in (demo, answer, robot, call, load, check, doctor, metrics, version):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code.
+    """Run the command line and return the exit code.
 
-    arguments: without the program's name; those of this process when not given.
+    Args:
+        arguments: without the program's name; those of this process when not given.
 
     Raises:
         KeyboardInterrupt: SIGINT came before the command handled it.

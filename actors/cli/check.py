@@ -1,4 +1,9 @@
-"""`sipswarm check VERB …`: everything that can be known before anything is sent."""
+"""`sipswarm check VERB …`: every check that is possible before anything is sent.
+
+The verb parses its arguments as usual, and comes here instead of running. Files, ports, memory and descriptors are
+compared with the need of the plan; the first INVITE is shown. Nothing must be sent, and no file that was made here is
+left.
+"""
 
 import os
 import resource
@@ -26,12 +31,13 @@ from .terminal import echo
 
 MARK: Final = "sipswarm.check"
 PORT_REST: Final = 5.0
-"""seconds that a port rests before it is used again"""
+"""Seconds that a port rests before it is used again."""
 CALL_OCTETS: Final = 100_000
-"""memory of a live call with media in all processes together, rounded up"""
+"""Memory of a live call with media in all processes together, rounded up."""
 PROCESS_OCTETS: Final = 60_000_000
+"""Memory of a process without calls, rounded up."""
 DESCRIPTORS: Final = 64
-"""that a process needs besides its media"""
+"""Descriptors that a process needs besides its media."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -65,7 +71,7 @@ def asked() -> bool:
 
 
 def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConfig, cdr: Path | None) -> int:
-    """Show a load's schedule, needs and first INVITE; 2 when something is not there."""
+    """Show a load's schedule, needs and first INVITE; return 2 when something is missing, else 0."""
     _check_files(settings, (listener,), cdr)
     config = NodeConfig.of(settings, (listener,), load=load)
     plan = Plan.of(load)
@@ -94,7 +100,7 @@ def loading(settings: NodeSettings, listener: Listener, hop: Hop, load: LoadConf
 
 
 def answering(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path | None) -> int:
-    """Show what an answering node would need; 2 when something is not there."""
+    """Show the needs of an answering node; return 2 when something is missing, else 0."""
     _check_files(settings, listeners, cdr)
     enough = True
     for each in listeners:
@@ -108,7 +114,10 @@ def answering(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path
 
 
 def _check_files(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: Path | None) -> None:
-    """See that the files of a node can be used. cdr: file of records of ended calls.
+    """See that the files of a node can be used.
+
+    Args:
+        cdr: file of records of ended calls.
 
     Raises:
         ConfigurationError: a certificate that cannot be used, or a file that cannot be written.
@@ -124,7 +133,7 @@ def _check_files(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: P
 
 
 def first_invite(config: NodeConfig, hop: Hop, load: LoadConfig) -> bytes:
-    """The INVITE of a plain call; tags, ports and identifiers are those of a later call's likes."""
+    """Return the INVITE of a plain call; tags, ports and identifiers are of the form of a later call's."""
     listener = config.listeners[0]
     addresses = LocalAddresses([replace(listener, port=listener.port or 5060)], config.advertise)
     local = addresses.toward(0, hop.host).seen

@@ -1,7 +1,8 @@
-"""Where the value of an option comes from: flag, then environment, then configuration file, then default.
+"""The origin of an option's value: flag, then environment, then configuration file, then default.
 
-`Verb` is the command class of every verb that does something: it gives each option its `SIPSWARM_…` variable, reads
-`sipswarm.toml` (or `--config FILE`), and shows with `--print-config` what is in force and where it came from.
+`Verb` is the command class of every verb that does something. It gives each option its `SIPSWARM_…` variable and reads
+`sipswarm.toml` (or `--config FILE`). With `--print-config` it shows the values in force and their origin. Values of the
+file are read by the same code as those of the command line, and an unknown name must never be passed over.
 """
 
 import os
@@ -35,7 +36,7 @@ class Verb(click.Command):
     """A command whose options come from four places."""
 
     known: ClassVar[dict[str, "Verb"]] = {}
-    """all of them by name"""
+    """All of them by name."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -71,7 +72,7 @@ class Verb(click.Command):
 
 
 def shown(ctx: click.Context) -> Iterator[str]:
-    """A line for each option: name, value, source."""
+    """Yield a line for each option: name, value, source."""
     for option in _options(ctx.command):
         where = SOURCES[ctx.get_parameter_source(option.name or "") or ParameterSource.DEFAULT]
         if where == "environment":
@@ -120,7 +121,7 @@ def _read(ctx: click.Context, parameter: click.Parameter, value: Path | None) ->
 
 
 def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """The values for a verb: those at the top that it has, and those of its own table.
+    """Return the values for a verb: those at the top that it has, and those of its own table.
 
     Raises:
         ConfigurationError: a name that no verb has, or one that this verb does not have in its table.
@@ -145,7 +146,7 @@ def _defaults(verb: click.Command, found: Mapping[str, Any], file: Path) -> dict
 
 
 def _plain(value: Any) -> Any:
-    """As it would stand on the command line, so that both are read by the same code."""
+    """Convert a value to the form of the command line, so that both are read by the same code."""
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return value if isinstance(value, bool) else str(value)

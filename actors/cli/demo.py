@@ -1,4 +1,8 @@
-"""`sipswarm demo`: an answering node and a load node against it on loopback, judged; no arguments needed."""
+"""`sipswarm demo`: an answering node and a load node against it on loopback, judged; no arguments needed.
+
+The answering node starts first, so that the load gets its port. Each node has half of the RTP ports, and the verdict
+watches the processes of both. Nothing must leave the loopback interface.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -16,7 +20,7 @@ from .values import DEFAULT_METRICS, Number, type_of
 
 LOOPBACK: Final = Listener("udp", "127.0.0.1", 0)
 HOLD: Final = 4.0
-"""seconds from answer to our BYE; four digits to the robot and back take less"""
+"""Seconds from answer to the BYE of the caller; four digits to the robot and back take less."""
 
 
 @click.command(cls=Verb)
@@ -112,7 +116,7 @@ def _load(target: str, calls: int, rate: float) -> LoadConfig:
 
 
 def _answering_lines(counted: Callable[..., float]) -> Iterator[str]:
-    """What the other side saw, by its own counters."""
+    """Yield the figures of the answering side, by its own counters."""
 
     def count(name: str, **labels: str) -> int:
         return int(counted(name, **labels))

@@ -1,4 +1,7 @@
-"""`sipswarm doctor`: what of this machine stands in the way of many calls, and how to mend it."""
+"""`sipswarm doctor`: limits of this machine that hinder many calls, and their fixes.
+
+It looks at limits, sysctls, ports, packages and the clock, in this order. It must change nothing.
+"""
 
 import os
 import resource
@@ -19,7 +22,7 @@ WANTED_BUFFER: Final = 4 * 1024 * 1024
 PORTS: Final = (("SIP, 5060", "udp", 5060), ("SIP, 5070", "udp", 5070), ("metrics, 9464", "tcp", 9464))
 RTP_PORTS: Final = (20000, 32767)
 LATE: Final = 0.02
-"""seconds that a timer may be late"""
+"""Seconds that a timer may be late."""
 
 
 class Finding(NamedTuple):
@@ -28,7 +31,7 @@ class Finding(NamedTuple):
     name: str
     value: str
     fix: str
-    """what to do; empty = all is well"""
+    """What to do; empty = all is well."""
 
 
 @click.command()
@@ -52,7 +55,7 @@ def doctor() -> int:
 
 
 def findings() -> Iterator[Finding]:
-    """Everything that is looked at, in order."""
+    """Yield every finding, in order."""
     yield from _limits()
     yield from _sysctls()
     yield from (_port(name, kind, port) for name, kind, port in PORTS)
@@ -118,7 +121,7 @@ def _runtime() -> Iterator[Finding]:
 
 
 def _clock() -> Finding:
-    """How late timers of 5 ms come, over half a second."""
+    """Measure how late timers of 5 ms come, over half a second."""
     loop = new_event_loop()
     late: list[float] = []
 

@@ -1,4 +1,4 @@
-"""The verbs that only tell: `version` and `metrics`."""
+"""The verbs that only show facts: `version` and `metrics`."""
 
 import platform
 from importlib.metadata import PackageNotFoundError
@@ -57,7 +57,8 @@ def _values(metric: Metric, label: str) -> str:
 
 
 def installed(package: str) -> str:
-    """The version of an installed package; our own is not installed when it runs from its source folder."""
+    """Return the version of an installed package; sipswarm itself is not installed when it runs from its source
+    folder."""
     try:
         return version_of(package)
     except PackageNotFoundError:

@@ -13,10 +13,13 @@ HELP: Final = "keys: + - one call/s more or less, * / ten times or a tenth, p pa
 
 
 class Keys:
-    """What each key does.
+    """The action of each key.
 
-    rate: calls per second at the start. set_rate: commands another, 0 pauses. drain, stop: as SIGUSR1 and SIGINT do.
-    say: shows a line.
+    Args:
+        rate: calls per second at the start.
+        set_rate: commands another, 0 pauses.
+        drain, stop: as SIGUSR1 and SIGINT do.
+        say: shows a line.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Keys:
         self._say = say
 
     def press(self, key: str) -> None:
-        """A key was pressed; one that means nothing does nothing."""
+        """Do what a key means; one that means nothing is ignored."""
         if key in "+-*/":
             changed = {"+": self.rate + 1, "-": self.rate - 1, "*": self.rate * 10, "/": self.rate / 10}[key]
             self.rate = min(100_000.0, max(0.1, changed))
@@ -60,9 +63,13 @@ class Keys:
 
 
 class Keyboard:
-    """Reads single keys of a terminal within an event loop, and gives it back as it was.
+    """Reads single keys of a terminal within an event loop, and restores the terminal afterwards.
 
-    descriptor: of the terminal; standard input when not given. Anything but a terminal is left alone.
+    A descriptor that is no terminal is left alone.
+
+    Args:
+        press: takes each key.
+        descriptor: of the terminal; standard input when not given.
     """
 
     def __init__(self, press: Callable[[str], None], descriptor: int = STANDARD_INPUT) -> None:
@@ -71,7 +78,7 @@ class Keyboard:
         self._before: list[Any] | None = None
 
     def open(self) -> bool:
-        """Begin to read; False when there is no terminal, or it is not ours to read."""
+        """Begin to read; False when there is no terminal, or another process group reads it."""
         if not os.isatty(self._descriptor) or os.tcgetpgrp(self._descriptor) != os.getpgrp():
             return False
         self._before = termios.tcgetattr(self._descriptor)
@@ -80,7 +87,7 @@ class Keyboard:
         return True
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         if self._before is not None:
             asyncio.get_running_loop().remove_reader(self._descriptor)
             with suppress(termios.error):  # the terminal may be gone

@@ -1,4 +1,9 @@
-"""`sipswarm load TARGET`: calls by a schedule, each judged."""
+"""`sipswarm load TARGET`: calls by a schedule, each judged.
+
+The options are checked together, then the target, the local address, the scenario and its data. Only then the node is
+started. The rules that span several options are here; those of one option are where it is declared. No process must be
+started for a load that cannot be carried out.
+"""
 
 import datetime
 from dataclasses import dataclass, replace
@@ -28,13 +33,13 @@ from .options import (
 from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
 
 TALK_TIME: Final = 60.0
-"""seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call that nobody answers
-must be seen to be that"""
+"""Seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call without an answer
+must be seen as such."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """What is looked at here, and goes to no process."""
+    """Options of the verb itself, which go to no process."""
 
     profile: Path | None = option(
         None,
@@ -107,10 +112,11 @@ def load(
 
 
 def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
-    """The load, with what follows from several options together.
+    """Return the load with the consequences of several options together.
 
     Raises:
-        UsageError: options that do not go together. ConfigurationError: a file that cannot be taken.
+        UsageError: options that do not go together.
+        ConfigurationError: a file that cannot be taken.
     """
     if config.profile and own.profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
@@ -153,10 +159,11 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
 
 
 def _of_scenario(config: LoadConfig) -> LoadConfig:
-    """What a scenario means for the rest, and what needs one.
+    """Apply the rules of a scenario, and of the options that need one.
 
     Raises:
-        UsageError: options that do not go together. ConfigurationError: a file that cannot be taken.
+        UsageError: options that do not go together.
+        ConfigurationError: a file that cannot be taken.
     """
     if config.scenario:
         if config.dtmf or config.expect_dtmf or config.hold or config.expect_audio or config.expect_code:
@@ -178,12 +185,12 @@ def _of_scenario(config: LoadConfig) -> LoadConfig:
 
 
 def _ever_after(ramps: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, float, float], ...]:
-    """What follows the last of some ramps: its last rate for ever."""
+    """Return the segment after the last of some ramps: its last rate for ever."""
     return tuple((end, end, 0.0) for _, end, _ in ramps[-1:])
 
 
 def _check_reached(config: LoadConfig) -> None:
-    """See that the rates of a load lead to as many calls as were asked for, where no time was."""
+    """See that the rates of a load lead to as many calls as requested, where no time is set."""
     if not config.calls or not config.profile or config.duration:
         return
     planned = replace(Plan.of(config), arrival="fixed").planned() or 0
@@ -195,7 +202,9 @@ def _check_reached(config: LoadConfig) -> None:
 
 
 def read_profile(file: Path) -> tuple[tuple[float, float, float], ...]:
-    """The segments of a profile: lines such as `50/30s` (a step) or `10:200/60s` (a ramp), `#` begins a comment.
+    """Return the segments of a profile: lines such as `50/30s` (a step) or `10:200/60s` (a ramp).
+
+    `#` begins a comment.
 
     Raises:
         ConfigurationError: with the number of the line that is neither, or the file cannot be read.
@@ -227,7 +236,13 @@ def run_load(
     out: Path,
     records: Path | None,
 ) -> int:
-    """Run a load and say what came of it; the exit code of its verdict. records: file of records of ended calls."""
+    """Run a load and print its result; return the exit code of its verdict.
+
+    Args:
+        own: options of the verb.
+        out: folder for the results.
+        records: file of records of ended calls.
+    """
     from ..load.cdr import Cdr
     from . import run
     from .load_run import LoadRun
@@ -258,5 +273,5 @@ def run_load(
 
 
 def default_folder(verb: str) -> Path:
-    """Where the results of a run go when nobody says."""
+    """Return the folder for the results of a run when none is given."""
     return Path("sipswarm-out") / f"{verb}-{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}"

@@ -1,4 +1,9 @@
-"""One load against a target: its node, its report, its files and what it shows; used by `load` and `demo`."""
+"""One load against a target: its node, its report, its files and its progress; used by `load` and `demo`.
+
+The folder is taken first, then the node started; the calls that end go to the report and the files. Once a second the
+progress is shown, and now and then the files are written so far, in another thread. At the end the node stops, the
+report judges, and every file is written a last time. A slow disk must never hold the event loop.
+"""
 
 import datetime
 import platform
@@ -29,21 +34,25 @@ from .progress import Figures, choose_progress
 
 AGAIN: Final = "sipswarm_sip_retransmissions_total"
 PARTIAL_EVERY: Final = 10.0
-"""least seconds between two writings of what is known so far"""
+"""Least seconds between two writings of the figures so far."""
 PARTIAL_SHARE: Final = 100
-"""a writing follows the last one after this part of the run so far: the longer it lasts the more there is to draw"""
+"""A writing follows the last one after this part of the run so far: a longer run has more to draw."""
 PARTIAL_MOST: Final = 60.0
-"""most seconds between two writings"""
+"""Most seconds between two writings."""
 WRITE_TIMEOUT: Final = 30.0
-"""seconds that the end of a run waits for the disk"""
+"""Seconds that the end of a run waits for the disk."""
 
 
 class LoadRun:
     """A load test from its start to its verdict.
 
-    config: of its node, of which `load` is the load. out: folder for the results.
-    beside: nodes whose health and failures count for this run too, such as the answering side of the demo.
-    cdr: takes a record of each call.
+    Args:
+        config: of its node, of which `load` is the load.
+        out: folder for the results.
+        thresholds, fail_on_error: see `Report`.
+        prefix: put before the names of its processes.
+        beside: nodes whose health and failures count for this run too, such as the answering side of the demo.
+        cdr: takes a record of each call.
     """
 
     def __init__(
@@ -63,7 +72,7 @@ class LoadRun:
         self.load = load
         self.report = Report(load, thresholds=thresholds, fail_on_error=fail_on_error)
         self.results: Results
-        """made by `start`"""
+        """Made by `start`."""
         self._out = out
         self.failures = Failures(out, time.time() - time.monotonic())
         self.node = run.NodeRun(
@@ -86,10 +95,10 @@ class LoadRun:
         self._started = ""
         self._written = 0.0
         self._draining = False
-        """a signal ended the plan: no rate is commanded any more"""
+        """A signal ended the plan: no rate is commanded any more."""
         self._writer = FileWriter()
         self._said = ""
-        """the answer to the last key"""
+        """The answer to the last key."""
 
     async def start(self) -> None:
         """Start the node; the plan begins.
@@ -185,7 +194,7 @@ class LoadRun:
         )
 
     def _processes(self) -> Iterator[ProcessFigures]:
-        """Of every node; the supervisors of all of them are this one process."""
+        """Figures of every node; the supervisors of all of them are this one process."""
         yield from self.node.totals.view().processes()
         for each in self._beside:
             for figures in each.totals.view().processes():
@@ -210,8 +219,10 @@ class LoadRun:
         return max(0.0, time.monotonic() - self.report.timeline.begun)
 
     def _command(self, rate: float) -> None:
-        """A person wants another rate. How many calls that will be is not looked for with poisson arrivals that end in
-        time, because each of them would have to be drawn.
+        """Command the rate that a person has chosen.
+
+        The number of calls that follows is not computed with poisson arrivals that end in time, because each of them
+        would have to be drawn.
         """
         at = self.node.set_rate(rate)
         self._plan = self._plan.changed(rate, at)
@@ -224,7 +235,11 @@ class LoadRun:
         self._said = text
 
     async def _write_last(self, result: Result) -> str:
-        """Write every file a last time; why one could not be, empty = all are written."""
+        """Write every file a last time.
+
+        Returns:
+            Why one could not be written, empty = all are.
+        """
         late = f"{self.results.folder} cannot be written: nothing came of it for {WRITE_TIMEOUT:.0f} s"
         if not await self._writer.idle(WRITE_TIMEOUT):
             return late
@@ -235,9 +250,9 @@ class LoadRun:
         return self._writer.problem or (f"timeline.csv lacks {missing} seconds, the disk took none" if missing else "")
 
     def _files(self, summary: dict[str, Any], reasons: tuple[str, ...]) -> Callable[[], str]:
-        """The job of writing every file that is made from the figures as they are now.
+        """Return the job of writing every file that is made from the figures as they are now.
 
-        It runs in another thread, so it gets copies; it returns why a file could not be written, empty = all are.
+        It runs in another thread, so it gets copies. It returns why a file could not be written, empty = all are.
         """
         points, calls = self.report.timeline.points, tuple(self.failures.calls)
         first_failure = self.report.timeline.first_failure

@@ -1,7 +1,8 @@
-"""One call from the terminal: places it, says what happens, and at the end what came of it.
+"""One call from the terminal: places it, reports its events, and shows its result at the end.
 
-Its own user agent in this process, with a node embedded in one event loop. A first SIGINT or SIGTERM hangs up, a second
-one leaves at once.
+It has its own user agent in this process, with a node embedded in one event loop. It waits for the answer, a signal or
+a refusal; then it records, plays, sends digits and holds, and hangs up. A first SIGINT or SIGTERM hangs up, a second
+one leaves at once. A fault of the end, of the digits or of the media must never end with exit code 0.
 """
 
 import asyncio
@@ -28,14 +29,17 @@ from .terminal import echo
 
 
 def run_call(to: str, leg: Listener, settings: CallSettings, own: CallOptions, records: Path | None) -> int:
-    """Place the call and wait for its end; 0 = it was answered and closed.
+    """Place the call and wait for its end.
 
     Args:
         to: the SIP URI that is called.
-        leg: our address.
-        settings: of the node; who calls is in its account.
-        own: what happens in the call.
+        leg: the local address.
+        settings: of the node; the caller is in its account.
+        own: options of the call.
         records: file of records of ended calls.
+
+    Returns:
+        0 = it was answered and closed, else 1.
     """
     account = settings.account
     agent = UserAgent(
@@ -88,7 +92,7 @@ async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: 
     show_stack_on_sigusr2()
     if cdr is not None:
         loop.add_signal_handler(signal.SIGHUP, cdr.reopen)
-    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
         loop.add_signal_handler(signal.SIGHUP, stop.set)
     placed: list[Call] = []
 
@@ -139,23 +143,23 @@ async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: 
         fault = end_fault(call)
         if fault:
             echo(fault)
-        if call.media_error:  # of the recording too, whose last octets are written at the end
+        if call.media_error:  # of the recording too, which is completed at the end
             echo(f"media failed: {call.media_error}")
     return 0 if passed and not fault and not call.media_error else 1
 
 
 @asynccontextmanager
 async def _all_told(calls: list[Call]) -> AsyncIterator[None]:
-    """Have a call that nobody ever answered recorded too, once the node has let go of it."""
+    """Have a call without any answer recorded too, once the node has let go of it."""
     try:
         yield
     finally:
         for call in calls:
-            call.owner.call_settled(call)  # one that is over is not told twice
+            call.owner.call_settled(call)  # one that is over is not reported twice
 
 
 async def _talk(call: Call, stop: asyncio.Event, say: Callable[[str], None], own: CallOptions) -> bool:
-    """What happens while the call is up; False when the digits or the file did not get out."""
+    """Do what the options demand while the call is up; False when the digits or the file did not get out."""
     if own.record is not None:
         call.record(str(own.record))
     playing = call.play(str(own.play)) if own.play is not None else None
@@ -189,7 +193,7 @@ async def _talk(call: Call, stop: asyncio.Event, say: Callable[[str], None], own
 
 
 def end_fault(call: Call) -> str:
-    """Why the end of an answered call is no clean one, in words; empty = it was confirmed (RFC 3261 section 15.1)."""
+    """Return why the end of an answered call is not clean, in words; empty = confirmed (RFC 3261 section 15.1)."""
     reason = reason_of(call.cause_name, answered=True)
     if reason:
         return _not_as_it_should_be(reason)
@@ -205,7 +209,7 @@ def _not_as_it_should_be(reason: str) -> str:
 
 
 def result_lines(call: Call) -> list[str]:
-    """What is known of a call that is over."""
+    """Return the figures of a call that is over, in lines."""
     times, figures = call.times, call.statistics
     lines = [
         f"ended by {call.by} after {times.ended - times.answered:.1f} s",
@@ -234,7 +238,7 @@ def result_lines(call: Call) -> list[str]:
 
 
 def _say_ladders(calls: list[Call], say: Callable[[str], None]) -> None:
-    """What was sent and received, for who wonders why it failed."""
+    """Show the messages of failed calls, for a search of the cause."""
     for call in calls:
         for line in call.ladder.lines():
             say(line)

@@ -1,8 +1,9 @@
 """Options that several verbs have, in groups, and how a verb gets them: one object for each record of declarations.
 
 A record declares its options in its fields (`config.option`). From it the click options of a verb are made, and with
-them its variables and the configuration file (`configuration`); what the user gave becomes a record of the same class,
-of which `config` has those that go on to the processes of a node: `NodeSettings`, `LoadConfig`, `AnswerConfig`.
+them its variables and the configuration file (`configuration`). The user's values become a record of the same class.
+Those that go on to the processes of a node are in `config`: `NodeSettings`, `LoadConfig`, `AnswerConfig`. A verb must
+not read an option in any other way.
 """
 
 import functools
@@ -44,9 +45,6 @@ _PORT: Final = Count(0, 65535)
 Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 
 
-# ---- from declarations to options and back
-
-
 def options(
     kind: type[Any],
     *,
@@ -57,11 +55,11 @@ def options(
     """Give a verb the options of a record; its function gets one, after those of the groups above it.
 
     Args:
-        kind: a dataclass whose fields declare options. Records in its fields have theirs too; what else has no default
-            is an argument of the verb.
+        kind: a dataclass whose fields declare options. Records in its fields have theirs too; any other field without
+            default is an argument of the verb.
         without: fields whose options the verb does not have, or names of such options.
-        defaults: of fields, in place of the declared ones, with what `--help` shows.
-        requests: what the account's further headers go into.
+        defaults: of fields, instead of the declared ones, with the text of `--help`.
+        requests: the requests that carry the account's further headers.
     """
     words = {"requests": requests, "codecs": ", ".join(Codecs.known())}
     made = [
@@ -86,7 +84,7 @@ def options(
 
 
 def _declared(kind: type[Any], without: Collection[str]) -> Iterator[tuple[Field[Any], Option]]:
-    """The fields of a record, and of those in it, that declare options."""
+    """Yield the fields of a record, and of those in it, that declare options."""
     for field in fields(kind):
         declared = field.metadata.get(OPTION)
         if field.name in without or (declared is not None and _long(declared) in without):
@@ -102,14 +100,19 @@ def _long(declared: Option) -> str:
 
 
 def _parameter(declared: Option) -> str:
-    """The name under which click hands over the value."""
+    """Return the name under which click passes the value."""
     return _long(declared).lstrip("-").replace("-", "_")
 
 
 def _option(
     field: Field[Any], declared: Option, words: Mapping[str, str], given: tuple[object, str] | None
 ) -> Decorator:
-    """The click option of a field. words: for the places in its sentence. given: another default."""
+    """Return the click option of a field.
+
+    Args:
+        words: for the places in its sentence.
+        given: another default.
+    """
     names, about = (*declared.names, _parameter(declared)), declared.about.format_map(words)
     if isinstance(declared.check, Flag):
         return click.option(*names, is_flag=True, help=about)
@@ -129,7 +132,7 @@ def _option(
 
 
 def _record(kind: type[Any], values: dict[str, Any]) -> Any:
-    """The record that the user's values make; takes them out of all values."""
+    """Return the record that the user's values make; take them out of all values."""
     found: dict[str, Any] = {}
     behind: dict[str, Any] = {}
     for field in fields(kind):
@@ -156,19 +159,16 @@ def _record(kind: type[Any], values: dict[str, Any]) -> Any:
     return kind(**found)
 
 
-# ---- groups
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressOptions:
-    """What a verb says while it runs."""
+    """The progress of a verb while it runs."""
 
     quiet: bool = option(False, "--quiet", check=Flag(), about="No progress on stderr.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(ProgressOptions):
-    """How the processes of a node are run from here; what they are told themselves is in `NodeSettings`."""
+    """Options of running the processes of a node from here; those for the processes are in `NodeSettings`."""
 
     metrics: MetricsAddress = option(
         MetricsAddress("", -1, given=True), "--metrics", check=MetricsPlace(), about="Address of /metrics, or off."
@@ -190,7 +190,11 @@ class RunOptions(ProgressOptions):
 
 
 def run_options(*, metrics: MetricsAddress) -> Decorator:
-    """Give a verb the options of `RunOptions`. metrics: where /metrics is served when the user says nothing."""
+    """Give a verb the options of `RunOptions`.
+
+    Args:
+        metrics: where /metrics is served unless the user gives another address.
+    """
     shown = "off" if metrics.port < 0 else f"{metrics.host}:{metrics.port} or the next free port"
     return options(RunOptions, defaults={"metrics": (metrics, shown)})
 
@@ -201,10 +205,10 @@ def need_descriptors(settings: NodeSettings, *, nodes: int = 1, listeners: int =
     Args:
         settings: of each node.
         nodes: supervisors in this process.
-        listeners: addresses where calls come.
+        listeners: addresses of incoming calls.
 
     Raises:
-        ConfigurationError: the limit is too low, with how to raise it.
+        ConfigurationError: the limit is too low, with the way to raise it.
     """
     processes = nodes * (settings.call_workers + settings.media_workers + 1)
     need_for_node(processes, nodes=nodes, listeners=listeners)
@@ -212,7 +216,7 @@ def need_descriptors(settings: NodeSettings, *, nodes: int = 1, listeners: int =
 
 @dataclass(frozen=True, slots=True)
 class CallerOptions:
-    """From where calls are placed, and how far they may go."""
+    """The local address of calls that are placed, and the limits of their targets."""
 
     transport: str = option(
         "udp",
@@ -234,11 +238,15 @@ class CallerOptions:
     )
 
     def listener(self, hop: Hop, advertise: tuple[str, ...]) -> Listener:
-        """Our address toward a hop. advertise: the addresses that are to be seen in its place.
+        """Return the local address toward a hop.
+
+        Args:
+            hop: the first hop.
+            advertise: the addresses that are seen instead of it.
 
         Raises:
-            ConfigurationError: it is no address, not of the hop's IP version, or there is no route; or the addresses in
-                its place do not go with it.
+            ConfigurationError: it is no address, not of the hop's IP version, or there is no route; or the advertised
+                addresses do not go with it.
         """
         from .target import local_address
 
@@ -255,7 +263,7 @@ class CallerOptions:
 
 @dataclass(frozen=True, slots=True)
 class CalleeOptions:
-    """Where calls are taken, and from whom."""
+    """The local addresses of calls that are taken, and their permitted callers."""
 
     listen: tuple[Listener, ...] = option(
         (),
@@ -290,7 +298,7 @@ class CalleeOptions:
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
-        """The addresses of --listen, or of -i, -p and -t in its place."""
+        """The addresses of --listen, or those of -i, -p and -t instead."""
         if not self.local_ip and self.local_port is None and self.transport == DEFAULT_LISTENER.transport:
             return self.listen or (DEFAULT_LISTENER,)
         if self.listen:
@@ -301,13 +309,13 @@ class CalleeOptions:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """Whose calls are taken."""
+        """Networks whose calls are taken."""
         return self.allow or AnswerConfig().allow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions(ProgressOptions):
-    """What happens in the call."""
+    """Options of the call itself."""
 
     play: Path | None = option(
         None, "--play", check=AudioFile(), about="Send this audio file once; raw:FILE sends its octets as payload."

@@ -8,17 +8,17 @@ from ..errors import ConfigurationError
 from .terminal import echo
 
 _LONGEST = 4096
-"""Characters of a first line, its end included"""
+"""Characters of a first line, its end included."""
 
 
 def read_password(file: Path) -> str:
-    """The first line of a file, without its end.
+    """Return the first line of a file, without its end.
 
-    A file that anybody may read is refused, one that a group may read is warned about (so mounts some orchestrator its
-    secrets); what is no file on disk, such as a pipe, has no such permissions.
+    A file that every user may read is refused, one that a group may read is warned about (some orchestrators mount
+    their secrets so). Other than a file on disk, a pipe has no such permissions.
 
     Raises:
-        ConfigurationError: it cannot be read, anybody may read it, or there is no password in it.
+        ConfigurationError: it cannot be read, every user may read it, or there is no password in it.
     """
     try:
         with file.open(encoding="utf-8") as opened:

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on, on stderr: a live table on a terminal, else a plain line a second, or nothing."""
+"""The progress of a run on stderr: a live table on a terminal, else a plain line a second, or nothing."""
 
 import sys
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from rich.live import Live
 from rich.table import Table
 
 Figures = Mapping[str, object]
-"""name -> figure, in the order in which they are shown"""
+"""Name -> figure, in the order in which they are shown."""
 
 
 class Progress(Protocol):
-    """Somewhere to show figures."""
+    """A place to show figures."""
 
     def show(self, figures: Figures) -> None:
         """Show the figures of now."""
@@ -29,25 +29,25 @@ class NoProgress:
         """Show nothing."""
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class PlainProgress:
-    """One line each time something changed."""
+    """One line each time a figure changed."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self._last = ""
 
     def show(self, figures: Figures) -> None:
-        """Write a line unless it would be the one before."""
+        """Write a line unless it equals the last one."""
         line = "  ".join(f"{name} {figure}" for name, figure in figures.items())
         if line != self._last:
             self._last = line
             print(line, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 class TerminalProgress:
@@ -71,9 +71,12 @@ class TerminalProgress:
 
 
 def choose_progress(title: str, *, quiet: bool, stream: IO[str] | None = None) -> Progress:
-    """The progress that fits.
+    """Return the progress that fits.
 
-    stream: where it goes; stderr when not given.
+    Args:
+        title: above the figures.
+        quiet: show nothing.
+        stream: where it goes; stderr when not given.
     """
     stream = sys.stderr if stream is None else stream
     if quiet:

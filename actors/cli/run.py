@@ -1,6 +1,8 @@
 """Runs nodes from the command line: starts their supervisors, serves /metrics, obeys signals, ends in order.
 
-The only place of the command line that knows the supervisor. What the verbs decide is in their own files.
+The only file of the command line that uses the supervisor. `run` opens a loop, installs the signals and runs the body
+of a verb; `NodeRun` starts and stops one node and adds up its figures. The decisions of the verbs are in their own
+files. Each signal must end the program in the end, whatever its body waits for.
 """
 
 import asyncio
@@ -31,14 +33,18 @@ from .signals import leave_at_once, show_stack_on_sigusr2
 from .terminal import echo
 
 TICK: Final = 1.0
+"""Seconds."""
 
 
 class NodeRun:
-    """One node: its supervisor and what its processes counted.
+    """One node: its supervisor and the counts of its processes.
 
-    prefix: put before the names of its processes, when there is more than one node.
-    on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `NodeTotals`. cdr: records of ended
-    calls, which it counts and reminds of its disk; who judges the calls adds them.
+    Args:
+        config: of the node.
+        run_dir: path of the run directory, empty = a fresh one.
+        prefix: put before the names of its processes, when there is more than one node.
+        on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `NodeTotals`.
+        cdr: records of ended calls; this node counts those lost and calls `tick`, and the judge of the calls adds them.
     """
 
     def __init__(
@@ -74,9 +80,9 @@ class NodeRun:
             self._supervisor.totals.include(cdr.rows)
         self._running = False
         self.unclosed = 0
-        """calls whose end no peer confirmed, known after `close`"""
+        """Calls whose end no peer confirmed, known after `close`."""
         self.lost_records = 0
-        """records of ended calls that call workers reported and that did not come, known after `close`"""
+        """Records of ended calls that call workers reported and that did not come, known after `close`."""
 
     async def start(self) -> None:
         """Start every process; calls may come from now on.
@@ -103,7 +109,7 @@ class NodeRun:
 
     @property
     def live_calls(self) -> int:
-        """Calls that are not over, as of the last beats."""
+        """Calls that are not over, as of the last heartbeats."""
         return self._supervisor.live_calls
 
     @property
@@ -113,17 +119,17 @@ class NodeRun:
 
     @property
     def deaths(self) -> tuple[str, ...]:
-        """Processes that ended before they were asked to, in words."""
+        """Processes that ended unasked, in words."""
         return tuple(f"{self.prefix}{each}" for each in self._supervisor.deaths)
 
     @property
     def attempted(self) -> int:
-        """Calls that the workers say they began to place."""
+        """Calls that the workers report to have begun."""
         return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_call_attempts_total", role="uac")))
 
     @property
     def held_back(self) -> int:
-        """Planned calls that the limit of concurrent calls kept from starting (and nothing else)."""
+        """Planned calls that only the limit of concurrent calls kept from starting."""
         counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan
         return max(int(counted), self._supervisor.load_counts[2] - self.overloaded)
 
@@ -133,26 +139,31 @@ class NodeRun:
         return int(self.counted("sipswarm_calls_dropped_total", reason="overload"))
 
     def counted(self, name: str, **labels: str) -> float:
-        """The sum of a counter over all its series with these label values."""
+        """Return the sum of a counter over all its series with these label values."""
         return self.totals.view().sum(name, **labels)
 
     async def wait(self) -> None:
-        """Until the plan is done, a drain is over, or the node failed."""
+        """Wait until the plan is done, a drain is over, or the node failed."""
         await self._supervisor.wait()
 
     def drain(self, within: float) -> None:
-        """No new calls; live ones may go on for `within` seconds, then they are hung up."""
+        """Take no new calls; live ones may go on for a while, then they are hung up.
+
+        Args:
+            within: seconds.
+        """
         self._supervisor.drain(within)
 
     def tick(self) -> None:
-        """A second went by."""
+        """Called once a second."""
         if self._cdr is not None:
             self._cdr.tick()
 
     def set_rate(self, rate: float) -> float:
         """Command another rate of a running load; 0 pauses.
 
-        Returns: seconds from the start of the plan at which it holds; infinite when nothing runs any more.
+        Returns:
+            Seconds from the start of the plan at which it holds; infinite when nothing runs any more.
         """
         return self._supervisor.set_rate(rate) if self._running else math.inf
 
@@ -171,7 +182,7 @@ class NodeRun:
 
 
 def _scenarios(config: NodeConfig) -> tuple[str, ...]:
-    """The labels that this node's calls will have, so that their series exist from the start."""
+    """Return the labels that this node's calls will have, so that their series exist from the start."""
     if config.load is not None:
         return (name_of(config.load),)
     return (config.robot.name if config.robot is not None else "answer",)
@@ -179,12 +190,12 @@ def _scenarios(config: NodeConfig) -> tuple[str, ...]:
 
 @cache
 def run_id() -> str:
-    """What tells this run of the command line from every other; on /metrics only as the label of sipswarm_run_info."""
+    """Return the identifier of this run of the command line; on /metrics only the label of sipswarm_run_info has it."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}"
 
 
 def _scenario_file(config: NodeConfig) -> str:
-    """The name of the user's file that the node runs, without its folder; empty = none."""
+    """Return the name of the user's file that the node runs, without its folder; empty = none."""
     path = config.robot.file if config.robot is not None else ""
     if config.load is not None and config.load.scenario:
         path = user_file.split(config.load.scenario, "")[0]
@@ -197,9 +208,11 @@ class Signals:
     SIGHUP without a meaning of its own drains once, however often it comes: a shell and the kernel both send it when a
     terminal goes. SIGQUIT exits at once, SIGUSR2 writes the stack to standard error.
 
-    drain: called with the seconds that live calls may still go on.
-    within: those seconds for the first signal.
-    reload: called on SIGHUP; None = it ends this verb as SIGTERM does.
+    Args:
+        drain: called with the seconds that live calls may still go on.
+        within: those seconds for the first signal.
+        cancel: ends a start that is not over.
+        reload: called on SIGHUP; None = it ends this verb as SIGTERM does.
     """
 
     def __init__(
@@ -216,9 +229,9 @@ class Signals:
         self._count = 0
         self._started = False
         self.interrupted = False
-        """a signal asked for the end"""
+        """A signal demanded the end."""
         self.ended_early = False
-        """SIGUSR1 ended the plan, which is judged as if that had been planned"""
+        """SIGUSR1 ended the plan, which is judged as if that had been planned."""
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the signals over."""
@@ -228,21 +241,21 @@ class Signals:
         loop.add_signal_handler(signal.SIGQUIT, leave_at_once)
         if self._reload is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
-        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored
             loop.add_signal_handler(signal.SIGHUP, self.terminal_gone)
         show_stack_on_sigusr2()
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the signals back."""
+        """Restore the signals."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGQUIT):
             loop.remove_signal_handler(number)
 
     def started(self) -> None:
-        """There is something to drain now; before, the first signal ends the start."""
+        """Note that calls can be drained now; before, the first signal ends the start."""
         self._started = True
 
     def stop(self) -> None:
-        """One more SIGINT or SIGTERM."""
+        """Take one more SIGINT or SIGTERM."""
         self._count += 1
         self.interrupted = True
         if self._count > 2:
@@ -253,7 +266,7 @@ class Signals:
             self._drain(self._within if self._count == 1 else 0.0)
 
     def terminal_gone(self) -> None:
-        """SIGHUP."""
+        """Take a SIGHUP."""
         if not self._count:
             self.stop()
 
@@ -263,7 +276,7 @@ class Signals:
         self.stop()
 
     def end_early(self) -> None:
-        """SIGUSR1."""
+        """Take a SIGUSR1."""
         self.ended_early = True
         if self._started:
             self._drain(self._within)
@@ -282,12 +295,17 @@ def run(
     cancelled: int,
     reload: Callable[[], None] | None = None,
 ) -> int:
-    """Run a verb in an event loop with its signals; the exit code.
+    """Run a verb in an event loop with its signals.
 
-    body: the verb; it calls `Signals.started` when calls can come.
-    drain: drains whatever the verb started.
-    within: seconds that live calls may go on after the first signal.
-    cancelled: the exit code when a signal comes before anything started. reload: what SIGHUP does.
+    Args:
+        body: the verb; it calls `Signals.started` when calls can come.
+        drain: drains what the verb started.
+        within: seconds that live calls may go on after the first signal.
+        cancelled: the exit code when a signal comes before anything started.
+        reload: called on SIGHUP.
+
+    Returns:
+        The exit code.
     """
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
@@ -316,7 +334,7 @@ async def tick_until_done(node: NodeRun, tick: Callable[[], None], every: float 
 
 
 def metrics_server(options: RunOptions, nodes: Sequence[NodeRun]) -> AbstractContextManager[MetricsServer | None]:
-    """Serves the nodes' figures where the user wants them; None = nowhere.
+    """Return a server of the nodes' figures at the address that the user gave; its value is None = off.
 
     Raises:
         ConfigurationError: the address that the user gave cannot be bound.
@@ -329,7 +347,7 @@ def metrics_server(options: RunOptions, nodes: Sequence[NodeRun]) -> AbstractCon
 
 
 def say_ready(listeners: Sequence[Listener], server: MetricsServer | None, advertised: Sequence[str] = ()) -> None:
-    """The lines on stdout that tell a person or a script that calls may come."""
+    """Print the lines on stdout by which a person or a script sees that calls may come."""
     for each in listeners:
         echo(f"listening on {each}")
     for address in advertised:

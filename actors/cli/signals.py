@@ -1,4 +1,4 @@
-"""What two signals do in every verb that has calls."""
+"""The actions of two signals in every verb that has calls."""
 
 import faulthandler
 import os
@@ -8,11 +8,11 @@ from contextlib import suppress
 
 
 def leave_at_once() -> None:
-    """Exit without results; our processes get SIGTERM from the kernel and hang up by themselves."""
+    """Exit without results; the processes of the node get SIGTERM from the kernel and hang up by themselves."""
     os._exit(1)
 
 
 def show_stack_on_sigusr2() -> None:
-    """Have SIGUSR2 write the stack to standard error, as our other processes do, instead of ending this one."""
+    """Have SIGUSR2 write the stack to standard error, as the other processes do, instead of ending this one."""
     with suppress(OSError, ValueError):  # no descriptor behind standard error
         faulthandler.register(signal.SIGUSR2, file=sys.stderr.fileno(), all_threads=False)

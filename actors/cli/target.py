@@ -1,4 +1,9 @@
-"""Where a load may go: only to networks that nobody is surprised by, unless the user says so."""
+"""The targets of calls: only networks that are unlikely to be a stranger's, unless the user permits more.
+
+A target is completed to a SIP URI, looked up once, and compared with the private networks. A public one needs
+--allow-public and has a limit of its rate. Registrar, proxy and local address are checked by the same routes. Nothing
+must be sent from here.
+"""
 
 import ipaddress
 import socket
@@ -27,13 +32,15 @@ QUIET_NETWORKS: Final = tuple(
         "fc00::/7",
     )
 )
-"""loopback, link-local and private (RFC 1122, 3927, 4291, 1918, 4193)"""
+"""Loopback, link-local and private (RFC 1122, 3927, 4291, 1918, 4193)."""
 PUBLIC_RATE: Final = 10.0
-"""calls per second that a public target may get"""
+"""Calls per second that a public target may get."""
 
 
 def complete(target: str, user: str = "", transport: str = "udp") -> str:
-    """The SIP URI that was meant: `sip:` may be left out, and `-s USER` and `-t TRANSPORT` add what it does not say.
+    """Return the SIP URI that was meant.
+
+    `sip:` may be left out; `-s USER` and `-t TRANSPORT` add what it lacks.
 
     Raises:
         ConfigurationError: not a SIP URI, or a user in both places.
@@ -55,7 +62,12 @@ def complete(target: str, user: str = "", transport: str = "udp") -> str:
 
 
 def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
-    """Where a target's calls are sent, once it is clear that they may be.
+    """Return the hop of a target's calls, once it is clear that it is permitted.
+
+    Args:
+        target: the SIP URI.
+        allow_public: permit public addresses.
+        rate: calls per second.
 
     Raises:
         ConfigurationError: a public address without --allow-public, or with too many calls per second.
@@ -76,10 +88,10 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
 
 
 def registrar_of(address: str) -> str:
-    """The registrar of an address-of-record: its host, by the address's transport.
+    """Return the registrar of an address-of-record: its host, by the address's transport.
 
     Raises:
-        ConfigurationError: there is no user to be registered.
+        ConfigurationError: it has no user to register.
     """
     uri = Uri.parse(address)
     if not uri.user:
@@ -88,10 +100,10 @@ def registrar_of(address: str) -> str:
 
 
 def registration_networks(address: str, proxy: str, listeners: Sequence[Listener]) -> tuple[str, ...]:
-    """The addresses from which the calls of a registered user come: its registrar's, and the proxy's.
+    """Return the addresses from which the calls of a registered user come: its registrar's, and the proxy's.
 
     Raises:
-        ConfigurationError: none of our listeners reaches them, or they would not reach the listener.
+        ConfigurationError: no listener reaches them, or they would not reach the listener.
     """
     legs = [(each.transport, ip_version(each.host)) for each in listeners]
     hop = hop_of(proxy or registrar_of(address), legs)
@@ -112,10 +124,10 @@ def registration_networks(address: str, proxy: str, listeners: Sequence[Listener
 
 
 def check_proxy(proxy: str, listeners: Sequence[Listener]) -> None:
-    """Make sure that what goes through a proxy can leave.
+    """Make sure that requests through a proxy can leave.
 
     Raises:
-        ConfigurationError: the proxy is no SIP URI, its name has no address, or no listener of ours reaches it.
+        ConfigurationError: the proxy is no SIP URI, its name has no address, or no listener reaches it.
     """
     try:
         hop = hop_of(proxy, [(each.transport, ip_version(each.host)) for each in listeners])
@@ -129,7 +141,7 @@ def check_proxy(proxy: str, listeners: Sequence[Listener]) -> None:
 
 
 def local_address(hop: Hop) -> str:
-    """The address of ours from which a hop is reached, as the routing table has it; nothing is sent.
+    """Return the local address from which a hop is reached, by the routing table; nothing is sent.
 
     Raises:
         ConfigurationError: there is no route.

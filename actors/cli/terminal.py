@@ -1,4 +1,4 @@
-"""What the command line prints: a line at a time, texts of peers and users in it as `foreign_text` shows them."""
+"""The output of the command line: a line at a time, texts of peers and users in it as `foreign_text` shows them."""
 
 from typing import Any
 
@@ -13,5 +13,9 @@ def echo(line: str, *, err: bool = False) -> None:
 
 
 def echo_styled(line: str, **style: Any) -> None:
-    """Print a line on stdout in the style of `click.style`; color: whether it is coloured, None = on a terminal."""
+    """Print a line on stdout in the style of `click.style`.
+
+    Args:
+        style: of `click.style`; color: whether it is coloured, None = on a terminal.
+    """
     click.secho(shown_line(line), **style)

@@ -1,4 +1,9 @@
-"""The kinds of values that options take, each read in one place, with errors that say the fix."""
+"""The kinds of values that options take, each read in one place, with errors that name the fix.
+
+Each class reads one form of text; `type_of` finds the class for a kind of `config`. A value that is read already, as a
+default, passes as it is. A fault must be a usage error that shows the value and a good example, never an exception of a
+library.
+"""
 
 import ipaddress
 import os
@@ -35,18 +40,18 @@ OWN_HEADERS: Final = frozenset(
         *("content-length", "content-type", "authorization", "proxy-authorization"),
     }
 )
-"""headers that every call or registration writes itself, by `sipcore.message.headers.key_of`"""
+"""Headers that every call or registration writes itself, by `sipcore.message.headers.key_of`."""
 NEED_LIBRARY: Final = ("g722", "opus")
-"""codecs that cannot be spoken without the extra `audio`"""
+"""Codecs that need the extra `audio`."""
 
 
 class MetricsAddress(NamedTuple):
-    """Where /metrics is served."""
+    """The address of /metrics."""
 
     host: str
     port: int
     given: bool
-    """the user named it, so a busy port is an error; a default one gives way to the next free one"""
+    """The user named it, so a busy port is an error; a default one gives way to the next free one."""
 
 
 DEFAULT_METRICS: Final = MetricsAddress("127.0.0.1", 9464, given=False)
@@ -54,10 +59,10 @@ NO_METRICS: Final = MetricsAddress("", -1, given=True)
 
 
 class Number(click.FloatRange):
-    """A number within bounds; what is none, such as nan, is in no bounds."""
+    """A number within bounds; nan and the infinite are in no bounds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number.
+        """Return the number.
 
         Raises:
             UsageError: it is none, or out of bounds.
@@ -71,7 +76,9 @@ class Number(click.FloatRange):
 class Duration(click.ParamType[float]):
     """Seconds from `5s`, `5000ms`, `2m` or `1h`; a bare number is seconds unless the unit is needed.
 
-    least: seconds below which nothing can work; 0 is taken beside it. why: what would happen, for the message.
+    Args:
+        least: seconds below which nothing can work; 0 is taken beside it.
+        why: what would happen, for the message.
     """
 
     name = "time"
@@ -82,7 +89,7 @@ class Duration(click.ParamType[float]):
         self._why = why
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The value in seconds."""
+        """Return the seconds."""
         if isinstance(value, int | float):
             return float(value)
         match = _DURATION.fullmatch(str(value))
@@ -105,7 +112,8 @@ class Duration(click.ParamType[float]):
 class Ramp(click.ParamType[tuple[float, float, float]]):
     """`10:200/60s`: from 10 to 200 calls per second within 60 s.
 
-    zero: both rates may be 0, a pause.
+    Args:
+        zero: both rates may be 0, a pause.
     """
 
     name = "from:to/time"
@@ -116,7 +124,7 @@ class Ramp(click.ParamType[tuple[float, float, float]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float, float]:
-        """Both rates and the seconds."""
+        """Return both rates and the seconds."""
         match = _RAMP.fullmatch(str(value))
         seconds = Duration(unit_needed=True).convert(match[3], param, ctx) if match else 0.0
         if match is None or not seconds or not (self._zero or float(match[1]) or float(match[2])):
@@ -130,7 +138,7 @@ class PortRange(click.ParamType[tuple[int, int]]):
     name = "low-high"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """The two ports."""
+        """Return the two ports."""
         match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", str(value), re.ASCII)
         low, high = (int(match[1]), int(match[2])) if match else (0, 0)
         if low % 2 or high % 2 or not 1024 <= low <= high <= 65534:
@@ -146,7 +154,7 @@ class MetricsPlace(click.ParamType[MetricsAddress]):
     name = "[addr:]port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> MetricsAddress:
-        """The address; port -1 = off."""
+        """Return the address; port -1 = off."""
         if isinstance(value, MetricsAddress):
             return value
         text = str(value)
@@ -168,7 +176,7 @@ class ListenAddress(click.ParamType[Listener]):
     name = "transport:addr:port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Listener:
-        """The listener."""
+        """Return the listener."""
         try:
             return Listener.parse(str(value))
         except ConfigurationError as error:
@@ -181,7 +189,7 @@ class AdvertisedAddress(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The address in its shortest form; whether a listener has its IP version is seen later."""
+        """Return the address in its shortest form; whether a listener has its IP version is checked later."""
         try:
             return checked_advertise((str(value),), (Listener("udp", "127.0.0.1", 0), Listener("udp", "::1", 0)))[0]
         except ConfigurationError as error:
@@ -194,7 +202,7 @@ class Condition(click.ParamType[Threshold]):
     name = "name>=number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Threshold:
-        """The threshold."""
+        """Return the threshold."""
         try:
             return Threshold.parse(str(value))
         except ConfigurationError as error:
@@ -204,7 +212,8 @@ class Condition(click.ParamType[Threshold]):
 class Digits(click.ParamType[str]):
     """DTMF digits `0-9 A-D * #`; `?` stands for a random one in each call.
 
-    same: text that is taken as it is, such as `=` for "the same that were sent".
+    Args:
+        same: text that is taken as it is, such as `=` for "the same that were sent".
     """
 
     name = "digits"
@@ -213,7 +222,7 @@ class Digits(click.ParamType[str]):
         self._same = same
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The digits, in upper case."""
+        """Return the digits, in upper case."""
         text = str(value).upper()
         if text == self._same:
             return text
@@ -225,9 +234,10 @@ class Digits(click.ParamType[str]):
 
 
 class Media(click.ParamType[str]):
-    """What a call sends.
+    """Media that a call sends.
 
-    more: further words that are taken.
+    Args:
+        more: further words that are taken.
     """
 
     name = "media"
@@ -236,7 +246,7 @@ class Media(click.ParamType[str]):
         self._more = more
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word as it was written."""
+        """Return the word as it was written."""
         text = str(value)
         if text not in self._more and not _MEDIA.fullmatch(text):
             words = ", ".join(("echo", "silence", "play:FILE", "tone:HZ", *self._more, "none"))
@@ -250,7 +260,7 @@ class Network(click.ParamType[str]):
     name = "cidr"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The network as it was written."""
+        """Return the network as it was written."""
         try:
             ipaddress.ip_network(str(value), strict=False)
         except ValueError:
@@ -264,7 +274,7 @@ class Shard(click.ParamType[tuple[int, int]]):
     name = "i/n"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Which shard, counted from 0, and of how many."""
+        """Return the shard, counted from 0, and the number of shards."""
         match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", str(value), re.ASCII)
         shard, shards = (int(match[1]), int(match[2])) if match else (0, 0)
         if not 1 <= shard <= shards:
@@ -273,9 +283,12 @@ class Shard(click.ParamType[tuple[int, int]]):
 
 
 class FilePath(click.Path):
-    """A path of a file or folder that must be of some kind; what is wrong with it comes with the fix.
+    """A path of a file or folder that must be of some kind; an error has the fix with it.
 
-    fix: what to give instead. in_folder: its folder must be there and writable. more: as for `click.Path`.
+    Args:
+        fix: what to give instead.
+        in_folder: its folder must be there and writable.
+        more: as for `click.Path`.
     """
 
     def __init__(self, fix: str, *, in_folder: bool = False, **more: Any) -> None:
@@ -286,7 +299,7 @@ class FilePath(click.Path):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        """The path."""
+        """Return the path."""
         try:
             if self._in_folder:
                 _OPEN_FOLDER.convert(Path(value).parent, param, ctx)
@@ -296,7 +309,7 @@ class FilePath(click.Path):
 
 
 class AudioFile(FilePath):
-    """A file to send; `raw:` before its name says that its octets are the payload."""
+    """A file to send; with `raw:` before its name its octets are the payload."""
 
     def __init__(self) -> None:
         super().__init__("give an audio file that you may read", exists=True, dir_okay=False)
@@ -304,7 +317,7 @@ class AudioFile(FilePath):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> str | bytes | os.PathLike[str]:
-        """The path as it was written."""
+        """Return the path as it was written."""
         raw, name = str(value).startswith("raw:"), str(value).removeprefix("raw:")
         path = super().convert(name, param, ctx)
         return Path(f"raw:{os.fspath(path)!s}") if raw else path
@@ -319,7 +332,7 @@ class SipUri(click.ParamType[str]):
     name = "uri"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The URI, with its scheme."""
+        """Return the URI, with its scheme."""
         text = str(value)
         if not text:
             return text
@@ -332,10 +345,10 @@ class SipUri(click.ParamType[str]):
 
 
 class OwnUri(SipUri):
-    """Our own URI: with a host, as `UserAgent(from_=…)` wants it."""
+    """The local URI: it needs a host, as for `UserAgent(from_=…)`."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The URI, with its scheme."""
+        """Return the URI, with its scheme."""
         text = str(value)
         try:
             if text:
@@ -352,7 +365,7 @@ class Header(click.ParamType[tuple[str, str]]):
     envvar_list_splitter = "\n"  # a value holds blanks
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Name and value."""
+        """Return name and value."""
         if isinstance(value, tuple):
             return value
         name, colon, rest = str(value).partition(":")
@@ -371,11 +384,11 @@ class Codecs(click.ParamType[tuple[str, ...]]):
 
     @staticmethod
     def known() -> tuple[str, ...]:
-        """The names."""
+        """Return the names."""
         return tuple(CODEC_NAMES)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names, in small letters."""
+        """Return the names, in small letters."""
         if isinstance(value, tuple):
             return value
         names = tuple(each.strip().lower() for each in str(value).split(","))
@@ -390,10 +403,14 @@ class Codecs(click.ParamType[tuple[str, ...]]):
 
 
 def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
-    """See that what `play:FILE` names can be sent, and a tone in each of the codecs, by name; any other media is.
+    """See that the file of `play:FILE` can be sent, and a tone in each of the codecs; any other media can.
+
+    Args:
+        media: as on the command line.
+        codecs: their names.
 
     Raises:
-        ConfigurationError: the file cannot be read, is no audio, or is too short or long; with what it is and the fix.
+        ConfigurationError: the file cannot be read, is no audio, or is too short or long; with the reason and the fix.
             Or the tone is too high.
     """
     kind, _, file = media.partition(":")
@@ -416,13 +433,13 @@ def check_audio(media: str, codecs: Sequence[str] = ()) -> None:
 
 
 class Encryption(click.Choice[str]):
-    """Whether media are encrypted."""
+    """The modes of media encryption."""
 
     def __init__(self) -> None:
         super().__init__(SRTP_MODES)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word.
+        """Return the word.
 
         Raises:
             ConfigurationError: the library that it needs is not installed.
@@ -449,7 +466,7 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
 
 
 def type_of(check: object) -> click.ParamType[Any] | None:
-    """What reads the values of an option of this kind; None for one that has no value."""
+    """Return the reader of the values of an option of this kind; None for one that has no value."""
     match check:
         case click.ParamType():
             return check

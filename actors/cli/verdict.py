@@ -1,4 +1,4 @@
-"""The end of a run in words: every checked figure, the verdict and why, and where the files are."""
+"""The end of a run in words: every checked figure, the verdict and its reasons, and the paths of the files."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,8 @@ from .terminal import echo, echo_styled
 def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> None:
     """Print a judged run on stdout.
 
-    more: further lines of figures.
+    Args:
+        more: further lines of figures.
     """
     for line in (*result_lines(result.summary), *more):
         echo(line)
@@ -31,7 +32,7 @@ def say_result(result: Result, results: Results, more: tuple[str, ...] = ()) -> 
 
 
 def result_lines(summary: dict[str, Any]) -> Iterator[str]:
-    """The figures of a summary, one line each."""
+    """Yield the figures of a summary, one line each."""
     calls, rate, media, dtmf = (summary[part] for part in ("calls", "rate", "media", "dtmf"))
     outcomes = ", ".join(f"{name} {count}" for name, count in calls["outcomes"].items())
     yield (

@@ -23,8 +23,8 @@ ARRIVALS = ("fixed", "poisson")
 class Share:
     """The arrivals that one shard, or one call worker of it, starts; the default is all of them.
 
-    The shard of an arrival depends on its index and the number of shards alone, the call worker within the shard on
-    the index and the number of workers of that shard alone: each host may have as many as it likes.
+    The shard of an arrival depends on its index and the number of shards alone. The call worker within the shard
+    depends on the index and the number of workers of that shard alone. So each host may have any number of them.
     """
 
     shard: int = 0

@@ -48,7 +48,7 @@ class Tally:
         self.media_calls = 0
         """Answered calls that had media, or in which it was due."""
         self.unreachable = 0
-        """Calls whose INVITE could not be sent, for want of a connection or through a fault of this machine."""
+        """Calls whose INVITE could not be sent, for lack of a connection or through a fault of this machine."""
         self.streams = self.rtp_sent = self.rtp_received = self.rtp_lost = self.rtp_due = self.rtp_missed = 0
         self.rtp_discards: Counter[str] = Counter()
         """RTP packets that came and were discarded, by reason."""
@@ -150,7 +150,7 @@ class Tally:
             lost = row.rtp_lost / (row.rtp_lost + row.rtp_received)
             self.distributions["loss"].add(
                 missing if row.rtp_due else lost
-            )  # while on hold, sequence numbers may go on without packets
+            )  # on hold, numbers may go on without packets
             if row.jitter >= 0:
                 self.distributions["jitter"].add(row.jitter)
         elif row.rtp_due:

@@ -1,1 +1,1 @@
-"""What answers incoming calls: the built-in robot and robots in files."""
+"""Applications for incoming calls: the built-in robot and robots in files."""

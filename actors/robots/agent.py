@@ -1,6 +1,8 @@
 """The user agent that a robot's `setup(ua)` gets: it also reads lists, keeps their users registered, and has timers.
 
-What is asked for here belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else.
+Each request belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else. An address is
+registered by the one worker that owns it. Nothing here must take effect before `setup` has ended, but for a
+registration that `setup` itself waits for.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ from ..scripts.data import Data, Row
 from .setup_run import Arrangement
 
 RESOLVE_AGAIN: Final = 30.0
-"""seconds until the names of registrars that could not be found are looked up again"""
+"""Seconds until the names of registrars that could not be found are looked up again."""
 _logger = logging.getLogger(__name__)
 
 
@@ -34,14 +36,22 @@ class RobotAgent(UserAgent):
         self._arrangement = arrangement
 
     def another(self, from_: str, **options: Any) -> "RobotAgent":
-        """A further user agent on the same call worker. from_, options: as for `UserAgent`."""
+        """Return a further user agent on the same call worker.
+
+        Args:
+            from_, options: as for `UserAgent`.
+        """
         return RobotAgent(from_, node=self._bound_node, arrangement=self._arrangement, **options)
 
     def rows(self, path: str) -> tuple[Row, ...]:
-        """The rows of a CSV file: a header of column names, or SIPp's form. A relative path starts at the robot's file.
+        """Return the rows of a CSV file: a header of column names, or SIPp's form.
+
+        Args:
+            path: a relative one starts at the robot's file.
 
         Raises:
-            ConfigurationError: with file and line: it cannot be read, has no rows, or a row has not as many fields.
+            ConfigurationError: with file and line: it cannot be read, has no rows, or a row has another number of
+                fields.
         """
         return Data.read(str(self._arrangement.folder / path)).rows
 
@@ -55,12 +65,21 @@ class RobotAgent(UserAgent):
         expires: int = 900,
         **headers: str,
     ) -> bool:
-        """Keep an address registered from the end of `setup` on; whether this worker is the one that does it.
+        """Keep an address registered from the end of `setup` on.
 
-        address: SIP URI, or a bare user with `domain`. registrar: SIP URI or HOST:PORT, default the user agent's.
-        auth: (user, password), by realm, or a function of the realm. contact: default the user at our listener.
-        expires: seconds asked for. headers: further ones, `_` for `-`. REGISTERs leave at a bounded rate; one that
-        fails is tried again (RFC 5626 section 4.5); all are removed at the end.
+        REGISTERs leave at a bounded rate; one that fails is tried again (RFC 5626 section 4.5); all are removed at the
+        end.
+
+        Args:
+            address: SIP URI, or a bare user with `domain`.
+            registrar: SIP URI or HOST:PORT, default the user agent's.
+            auth: (user, password), by realm, or a function of the realm.
+            contact: default the user at the local listener.
+            expires: seconds to request.
+            headers: further ones, `_` for `-`.
+
+        Returns:
+            Whether this worker is the one that registers it.
 
         Raises:
             ConfigurationError: no registrar is known, an address cannot be, or it is there already.
@@ -91,14 +110,19 @@ class RobotAgent(UserAgent):
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
 
-        every_worker: in each call worker of the node; otherwise in the first only. Ends with the next reload.
+        Ends with the next reload.
+
+        Args:
+            seconds: between two calls.
+            function: without arguments.
+            every_worker: in each call worker of the node; otherwise in the first only.
         """
         self._arrangement.every(seconds, function, every_worker=every_worker)
 
     async def register(
         self, registrar: str = "", *, contact: str = "", expires: int = 900, refresh: bool = False, **options: Any
     ) -> int:
-        """As `UserAgent.register`; after a reload, a binding that is asked for in the same way again just stays."""
+        """As `UserAgent.register`; after a reload, a binding that is requested in the same way again stays."""
         arrangement = self._arrangement
         if not expires or not arrangement.owns(self.from_):
             return await super().register(registrar, contact=contact, expires=expires, refresh=refresh, **options)
@@ -116,7 +140,7 @@ class RobotAgent(UserAgent):
                     arrangement.add(binding, actor)
 
     async def find(self, registrar: str) -> Sequence[Hop]:
-        """The places of a registrar, the best one first.
+        """Return the places of a registrar, the best one first.
 
         Raises:
             ConfigurationError: its name cannot be found.
@@ -124,7 +148,10 @@ class RobotAgent(UserAgent):
         return await self._routes.to_registrar(Uri.parse(registrar))
 
     async def hops_of(self, arrangement: Arrangement) -> dict[str, Hop]:
-        """Where the registrars of an arrangement are; tries until all are found and reached by listeners of ours."""
+        """Return the hops of the registrars of an arrangement.
+
+        It tries until all are found and reached by listeners of the node.
+        """
         while True:
             try:
                 return await self._hops_of(arrangement)

@@ -1,4 +1,4 @@
-"""What robots and scenarios are given on a call worker: user agents under the account of its node, and arrangements."""
+"""User agents and arrangements of robots and scenarios on a call worker, under the account of its node."""
 
 from pathlib import Path
 
@@ -11,25 +11,37 @@ from .setup_run import Arrangement
 
 
 class Agents:
-    """Makes the user agents of one call worker. scenario: label of the calls that they place."""
+    """Makes the user agents of one call worker.
+
+    Args:
+        scenario: label of the calls that they place.
+    """
 
     def __init__(self, worker: CallWorker, scenario: str = "") -> None:
         self._worker = worker
         self._node = BoundNode(worker, Placing(scenario))
 
     def user_agent(self) -> UserAgent:
-        """One under the account of the node."""
+        """Return one under the account of the node."""
         account = self._worker.arrivals.account
         return UserAgent(account.own_uri(self._worker.config), node=self._node, **account.agent_options)
 
     def robot_agent(self, arrangement: Arrangement) -> RobotAgent:
-        """The one of a robot's `setup`, under the account of the node. arrangement: takes what `setup` asks for."""
+        """Return the one of a robot's `setup`, under the account of the node.
+
+        Args:
+            arrangement: takes the requests of `setup`.
+        """
         account = self._worker.arrivals.account
         options = account.agent_options
         return RobotAgent(account.own_uri(self._worker.config), node=self._node, arrangement=arrangement, **options)
 
     def arrangement(self, folder: Path, *, at_once: bool) -> Arrangement:
-        """What one run of `setup` fills. folder, at_once: as for `Arrangement`."""
+        """Return an arrangement for one run of `setup`.
+
+        Args:
+            folder, at_once: as for `Arrangement`.
+        """
         worker = self._worker
         return Arrangement(
             worker.actor_loop,

@@ -1,6 +1,7 @@
 """The built-in answering robot: answers every call by one configuration.
 
-The plain robot has no coroutine at all, because a task per call costs more than the rest of it.
+A call from an allowed network is refused by its status, or rung and answered. It has a coroutine only when it rings for
+a time or takes digits. The plain robot must have none, because a task per call costs more than the rest of it.
 """
 
 import asyncio
@@ -24,13 +25,14 @@ from ..handle.robot_runs import run
 from ..runtime.actor_loop import ActorLoop
 
 IVR_DIGITS: Final = 4
+"""Number of digits that the IVR collects."""
 IVR_TIMEOUT: Final = 15.0
-"""seconds in which all digits must have come"""
+"""Seconds in which all digits must have come."""
 _logger = logging.getLogger(__name__)
 
 
 def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
-    """Whether an address is in one of the networks; remembers what it said."""
+    """Return a test whether an address is in one of the networks; it remembers its results."""
     allowed = tuple(ipaddress.ip_network(each, strict=False) for each in networks)
 
     @lru_cache(4096)
@@ -44,8 +46,10 @@ def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
 class AnsweringRobot(Application):
     """Answers every call that comes from an allowed network, by one `AnswerConfig`.
 
-    arrivals: what comes in. rtp_timeout: as in the node's configuration. keep_registered: has the node's account bound
-    at its registrar, None without one.
+    Args:
+        arrivals: of incoming calls.
+        rtp_timeout: as in the node's configuration.
+        keep_registered: has the node's account bound at its registrar, None without one.
     """
 
     scenario = "answer"
@@ -66,7 +70,7 @@ class AnsweringRobot(Application):
         self._needs_task = config.ring_time > 0 or takes_digits
         wishes = media_wishes(config.media, rtp_timeout)
         arrivals.check_media(wishes)
-        wishes["tones"] = takes_digits  # nobody else reads digits: listening costs time
+        wishes["tones"] = takes_digits  # only a robot with digits reads them: listening costs time
         arrivals.serve(replace(arrivals.policy, on_call=self._on_call, wishes=wishes))
         arrivals.let_in(welcome(config.allow))
 
@@ -109,7 +113,7 @@ class AnsweringRobot(Application):
 
 
 async def _send_back(call: Call, digits: str) -> None:
-    """Send digits; a caller who lets us send nothing now, or has no way for digits, goes without them."""
+    """Send digits; a caller who permits none now, or has no method for digits, goes without them."""
     try:
         await call.dtmf(digits)
     except CallEnded:

@@ -1,4 +1,9 @@
-"""The robot of a user's file: a coroutine function that is run for each call (`handle.robot_runs`), and its `setup`."""
+"""The robot of a user's file: a coroutine function that is run for each call (`handle.robot_runs`), and its `setup`.
+
+The file is loaded first, then `setup` runs up to its first await, and then calls are taken. What `setup` arranged holds
+when it has ended. SIGHUP does the same with the file as it is now. A file or a `setup` that fails must leave the old
+robot as it was; only the first one has no older to go back to.
+"""
 
 import asyncio
 import logging
@@ -28,8 +33,11 @@ _logger = logging.getLogger(__name__)
 class FileRobot(Application):
     """Runs the coroutine function of a user's file for every call; SIGHUP reads the file again.
 
-    agents: makes what `setup` is given. arrivals: what comes in. rtp_timeout: as in the node's configuration.
-    reloaded: is told of the end of each reload with what went wrong, empty = nothing.
+    Args:
+        agents: makes the agent that `setup` gets.
+        arrivals: of incoming calls.
+        rtp_timeout: as in the node's configuration.
+        reloaded: gets the fault at the end of each reload, empty = none.
 
     Raises:
         ConfigurationError: the file cannot be taken; with file and line.
@@ -58,25 +66,25 @@ class FileRobot(Application):
         arrivals.serve(replace(arrivals.policy, wishes=wishes))
         arrivals.let_in(welcome(config.allow))
         self._arrangement: Arrangement | None = None
-        """what the last `setup` that came to its end asked for"""
+        """Of the last `setup` that came to its end."""
         self._setting_up: asyncio.Task[None] | None = None
-        # Before anybody may know that we are there.
+        # Before the worker reports that it is ready: a SIGHUP may come at once.
         self._loop.add_signal_handler(signal.SIGHUP, self.reload)
 
     def prepare(self, ready: Callable[[], None]) -> None:
-        """Take calls, then say so; what the first `setup` imports and does up to its first await comes before."""
+        """Take calls, then report it; the first `setup` runs up to its first await before that."""
         self._set_up_soon(self._file, reloads=False)
-        self._loop.call_soon(ready)  # behind `_open`
+        self._loop.call_soon(ready)  # after `_open`
 
     def _set_up_soon(self, file: user_file.UserFile, *, reloads: bool) -> None:
         """Run `setup` of a file; a run that is not over yet is given up for it."""
         if self._setting_up is not None:
             self._setting_up.cancel()
         self._setting_up = self._loop.create_task(self._set_up(file, reloads))
-        self._loop.call_soon(self._open)  # when `setup` has come to its first await: it may have said who is let in
+        self._loop.call_soon(self._open)  # at the first await of `setup`, which may have set who is admitted
 
     def _open(self) -> None:
-        """Take calls from now on, where `setup` has not said with `listen` how."""
+        """Take calls from now on, unless `setup` has set with `listen` how."""
         arrivals = self._arrivals
         if arrivals.policy.on_call is None:
             arrivals.serve(replace(arrivals.policy, on_call=self._on_call))
@@ -92,7 +100,7 @@ class FileRobot(Application):
         except asyncio.CancelledError:
             arrangement.give_up()
             raise
-        except CallError as error:  # an outcome and no fault of the file: what it asked for until then holds
+        except CallError as error:  # an outcome and no fault of the file: its arrangement so far holds
             _logger.error("setup() of %s: %s", self._config.file, error)
         except FAILURES as error:
             if not first:
@@ -100,7 +108,7 @@ class FileRobot(Application):
                 _logger.error("setup() of %s failed; the old robot stays: %s", self._config.file, _short(error, file))
                 self._say_reloaded(f"setup() of {self._config.file} failed")
                 return
-            # There is nothing older to go back to: what it had asked for until then holds.
+            # There is nothing older to go back to: its arrangement so far holds.
             _logger.exception("setup() of %s failed; calls are taken nevertheless", self._config.file)
         hops = await agent.hops_of(arrangement)
         if self._arrangement is not None:
@@ -125,6 +133,6 @@ class FileRobot(Application):
 
 
 def _short(error: BaseException, file: user_file.UserFile) -> str:
-    """What happened in a user's `setup`, in one line."""
+    """Return the error of a user's `setup`, in one line."""
     where = file.setup.__code__.co_filename if file.setup is not None and hasattr(file.setup, "__code__") else ""
     return f"{where}:{user_file.line_of(error, where)}: {type(error).__name__}: {error}"

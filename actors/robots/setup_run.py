@@ -1,7 +1,8 @@
-"""What one run of a robot's `setup(ua)` asks for: addresses that are to be kept registered, and timers.
+"""The arrangement of one run of a robot's `setup(ua)`: addresses that are to be kept registered, and timers.
 
-It takes effect as a whole when `setup` has come to its end, and not at all when it fails: so a reload with a bad file
-changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up.
+It takes effect as a whole when `setup` has come to its end, and not at all when it fails. So a reload with a bad file
+changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up. A
+binding that two runs have in common must not be registered anew.
 """
 
 import asyncio
@@ -24,8 +25,10 @@ from ..runtime.callbacks import invoke
 class Arrangement:
     """One run of `setup` in one call worker.
 
-    folder: where relative names of files are looked for. at_once: timers start when they are asked for, because there
-    is no earlier arrangement whose timers still run. is_draining: whether the worker comes to its end.
+    Args:
+        folder: start of relative names of files.
+        at_once: timers start when they are requested, because there is no earlier arrangement whose timers still run.
+        is_draining: whether the worker comes to its end.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class Arrangement:
         self.wanted: dict[Key, Binding] = {}
         self.made: dict[Key, RegistrationActor] = {}
         self.rate = 0.0
-        """REGISTERs per second of the whole node; 0 = the usual"""
+        """REGISTERs per second of the whole node; 0 = the usual."""
         self._actor_loop = actor_loop
         self._slots = slots
         self._registrations = registrations
@@ -77,12 +80,20 @@ class Arrangement:
         self.wanted[binding.key] = binding
 
     def add(self, binding: Binding, actor: RegistrationActor) -> None:
-        """Keep a binding that `setup` itself has made. actor: its registration."""
+        """Keep a binding that `setup` itself has made.
+
+        Args:
+            actor: its registration.
+        """
         self.wanted[binding.key] = binding
         self.made[binding.key] = actor
 
     def keep(self, binding: Binding) -> int | None:
-        """Keep a binding of the arrangement before as it is; the seconds that it is still bound, None without it."""
+        """Keep a binding of the arrangement before as it is.
+
+        Returns:
+            The seconds that it is still bound; None without it.
+        """
         actor = self._registrations.kept(binding)
         if actor is None or actor.registration.bound_until is None:
             return None
@@ -91,13 +102,20 @@ class Arrangement:
         return max(0, round(actor.registration.bound_until - self._actor_loop.now()))
 
     def register_at(self, rate: float) -> None:
-        """Begin registrations at this rate. rate: REGISTERs per second of the whole node, 0 = the usual."""
+        """Begin registrations at this rate.
+
+        Args:
+            rate: REGISTERs per second of the whole node, 0 = the usual.
+        """
         self.rate = rate
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool) -> None:
         """Call a function again and again, as long as this arrangement holds.
 
-        every_worker: in each call worker; otherwise in the first only.
+        Args:
+            seconds: between two calls.
+            function: without arguments.
+            every_worker: in each call worker; otherwise in the first only.
         """
         if self._slots.own and not every_worker:
             return
@@ -114,7 +132,11 @@ class Arrangement:
             self._timers.append(repeat)
 
     def settle(self, hops: dict[str, Hop], find: Find) -> None:
-        """`setup` came to its end: what it asked for holds from now on. hops, find: as for `Registrations.settle`."""
+        """Put this arrangement into effect, because `setup` came to its end.
+
+        Args:
+            hops, find: as for `Registrations.settle`.
+        """
         registrations = self._registrations
         registrations.set_pace(self.rate)
         registrations.settle(self.wanted, self.made, hops, find)
@@ -123,12 +145,12 @@ class Arrangement:
         self._timers.clear()
 
     def end(self) -> None:
-        """Another arrangement holds from now on."""
+        """Stop, because another arrangement holds from now on."""
         self._over = True
         self._timers.clear()
 
     def give_up(self) -> None:
-        """`setup` failed: nothing of it holds."""
+        """Undo everything, because `setup` failed."""
         self.end()
         for actor in self.made.values():
             if not actor.stopped:

@@ -1,7 +1,8 @@
 """The rows of a load's data file: SIPp's form (`-inf`) and plain CSV with a header. Pure but for reading the file.
 
-SIPp: the first line is SEQUENTIAL, RANDOM or USER, fields are separated by `;` and called field0, field1, …; `#`
-begins a comment line. Otherwise the first line names the columns, separated by `,` or `;`.
+SIPp: the first line is SEQUENTIAL, RANDOM or USER, fields are separated by `;` and called field0, field1, …; `#` begins
+a comment line. Otherwise the first line names the columns, separated by `,` or `;`. A file is read as a whole and
+checked line by line. A row with another number of fields than the columns must never be taken in part.
 """
 
 import csv
@@ -19,7 +20,9 @@ MODES: Final = ("SEQUENTIAL", "RANDOM", "USER")
 class Row(dict[str, str]):
     """One row: `row["user"]` by column, `row.field(0)` by position.
 
-    line: where it stands in the file. number: among the rows of its shard, with USER.
+    Args:
+        line: its line in the file.
+        number: among the rows of its shard, with USER.
     """
 
     def __init__(self, columns: tuple[str, ...], values: list[str], line: int = 0, number: int = 0) -> None:
@@ -28,20 +31,22 @@ class Row(dict[str, str]):
         self.number = number
 
     def numbered(self, number: int) -> "Row":
-        """The same row with a number."""
+        """Return the same row with a number."""
         return Row(tuple(self), list(self.values()), self.line, number)
 
     def field(self, index: int) -> str:
-        """The value of a column by its position, as SIPp's [field0]."""
+        """Return the value of a column by its position, as SIPp's [field0]."""
         return list(self.values())[index]
 
 
 class Data:
-    """All rows, and which call gets which.
+    """All rows, and their distribution over the calls.
 
-    mode: SEQUENTIAL (by the call's number, over and over), RANDOM, or USER (a row serves one live call at a time). With
-    the first two the number of the call decides, whichever shard and worker places it.
-    seed: of RANDOM.
+    With SEQUENTIAL and RANDOM the number of the call decides, whichever shard and worker places it.
+
+    Args:
+        mode: SEQUENTIAL (by the call's number, over and over), RANDOM, or USER (a row serves one live call at a time).
+        seed: of RANDOM.
     """
 
     def __init__(self, rows: tuple[Row, ...], mode: str, seed: int) -> None:
@@ -49,7 +54,7 @@ class Data:
         self.mode = mode
         self._seed = seed
         self._users: tuple[Row, ...] = ()
-        """with USER, the rows of this shard"""
+        """With USER, the rows of this shard."""
         self._free: Permits | None = None
 
     @classmethod
@@ -57,7 +62,8 @@ class Data:
         """Read a file.
 
         Raises:
-            ConfigurationError: with file and line: it cannot be read, has no rows, or a row has not as many fields.
+            ConfigurationError: with file and line: it cannot be read, has no rows, or a row has another number of
+                fields.
         """
         try:
             text = read_octets(path, "a CSV file", MOST_ROWS, again=True).decode("utf-8-sig")
@@ -76,9 +82,12 @@ class Data:
         return cls(_rows(path, lines), "SEQUENTIAL", seed)
 
     def share(self, shard: int, shards: int, permits: Callable[[int], Permits]) -> None:
-        """With USER, take rows of one shard only, each in turn; what is not free no other worker of it takes.
+        """With USER, take rows of one shard only, each in turn; a row in use is taken by no other worker of it.
 
-        shard: 0 … shards - 1. permits: makes the permits for so many rows, which the workers of the shard share.
+        Args:
+            shard: 0 … shards - 1.
+            shards: their number.
+            permits: makes the permits for a number of rows, which the workers of the shard share.
         """
         if self.mode != "USER":
             return
@@ -86,9 +95,10 @@ class Data:
         self._free = permits(len(self._users))
 
     def take(self, index: int) -> Row | None:
-        """The row of a call; None with USER when every row serves a live call.
+        """Return the row of a call; None with USER when every row serves a live call.
 
-        index: number of the call over all shards.
+        Args:
+            index: number of the call over all shards.
         """
         if self.mode == "USER":
             number = self._free.take() if self._free is not None else None
@@ -98,7 +108,7 @@ class Data:
         return self.rows[index % len(self.rows)]
 
     def give_back(self, row: Row) -> None:
-        """The call of this row is over."""
+        """Free a row, because its call is over."""
         if self._free is not None:
             self._free.give_back(row.number)
 

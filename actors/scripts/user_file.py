@@ -1,7 +1,7 @@
-"""A user's Python file: read into a module of its own, its coroutine function found, every mistake said in one line.
+"""A user's Python file: read into a module of its own, its coroutine function found, every mistake named in one line.
 
 `python -P -m sipswarm.actors.scripts.user_file FILE:NAME` only tries it, in a process of its own; the status is 2 when
-it cannot be.
+it cannot be used. The supervisor must only try a file in this way, and never run it itself.
 """
 
 import ast
@@ -20,22 +20,23 @@ from ..errors import CallEnded, CallError, CallRejected, CallTimeout, Configurat
 from ..host.named_files import read_octets, refuse_pipe
 
 LONGEST_EXPECTATION: Final = 200
-"""characters of the name of an expectation"""
+"""Characters of the name of an expectation."""
 TRIAL_SECONDS: Final = 20.0
+"""Seconds that loading a file on trial may take."""
 _numbers = count(1)
 
 
 class UserFile(NamedTuple):
-    """What was found in a file."""
+    """The functions of a file."""
 
     name: str
     function: Callable[..., Coroutine[Any, Any, Any]]
     setup: Callable[[Any], Any] | None
-    """its `setup(ua)`, when there is one"""
+    """Its `setup(ua)`, when there is one."""
 
 
 def split(text: str, default: str) -> tuple[str, str]:
-    """`FILE[:NAME]` into path and name."""
+    """Split `FILE[:NAME]` into path and name."""
     path, colon, name = text.rpartition(":")
     return (path, name) if colon and name.isidentifier() and path else (text, default)
 
@@ -76,13 +77,13 @@ def load(path: str, name: str) -> UserFile:
 
 
 def line_of(error: BaseException, path: str) -> int:
-    """The innermost line of a file that an error came through; 1 when it did not."""
+    """Return the innermost line of a file that an error came through; 1 when it did not."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     return (lines or [1])[-1] or 1
 
 
 def expectation(error: AssertionError, path: str) -> str:
-    """The name of the expectation that a scenario's assertion stands for: its text, else where and what it is."""
+    """Return the name of the expectation of a scenario's assertion: its text, else its line and source."""
     if error.args and str(error.args[0]):
         return cut(one_line(str(error.args[0])), LONGEST_EXPECTATION)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
@@ -93,7 +94,7 @@ def expectation(error: AssertionError, path: str) -> str:
 
 
 def failure_of(error: AssertionError | CallError, path: str) -> str:
-    """What a run failed by that this error has left, by name: an outcome of a call, or an expectation of its own."""
+    """Return the failure of a run that this error has left: an outcome of a call, or an expectation of its own."""
     if isinstance(error, AssertionError):
         return expectation(error, path)
     if isinstance(error, CallTimeout):
@@ -104,10 +105,10 @@ def failure_of(error: AssertionError | CallError, path: str) -> str:
 
 
 def try_out(path: str, name: str) -> None:
-    """Load a file in a process of its own, so that the supervisor never runs what a user wrote.
+    """Load a file in a process of its own, so that the supervisor never runs a user's code.
 
     Raises:
-        ConfigurationError: what is wrong with it, or that it does not come to an end.
+        ConfigurationError: it has a mistake, or does not come to an end.
     """
     refuse_pipe(path, "a Python file")  # here, where `<(…)` has its meaning
     command = [sys.executable, "-P", "-m", "sipswarm.actors.scripts.user_file", path, name]
@@ -130,7 +131,7 @@ def try_out(path: str, name: str) -> None:
 
 
 def main(path: str, name: str) -> int:
-    """Try a file; 0, or 2 with the mistake on standard error."""
+    """Try a file; return 0, or 2 with the mistake on standard error."""
     try:
         load(path, name)
     except ConfigurationError as error:
