@@ -1,8 +1,9 @@
 """sipswarm: thousands of SIP calls, with their audio and digits, as actors in a few Python processes.
 
-What user code names is here: what it makes and calls (`UserAgent`, `Call`, media handlers), what its functions are
-given (`RobotAgent`, `Row`, `Request`, `Response`), what it catches, and the types of what it hands over (`Auth`,
-`Callback`, `Lookup`, `Robot`).
+The names of user code are here: what it makes and calls (`UserAgent`, `Call`, media handlers), the arguments of its
+functions (`RobotAgent`, `Row`, `Request`, `Response`), the errors that it catches, and the types of its arguments
+(`Auth`, `Callback`, `Lookup`, `Robot`). A name is imported at its first use: `import sipswarm` must open and load
+nothing.
 """
 
 from importlib import import_module
@@ -122,7 +123,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first asked for, so that `import sipswarm` opens and loads nothing."""
+    """Import a public name at its first use, so that `import sipswarm` opens and loads nothing."""
     if name == "__version__":
         return import_module(".version", __name__).VERSION
     home = _HOMES.get(name)

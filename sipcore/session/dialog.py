@@ -1,7 +1,9 @@
 """Dialogs: identity, CSeq numbers, route set and remote target of one peer-to-peer relation (RFC 3261 section 12).
 
-Also the rule by which a message finds its session. Knows no transactions, no timers and no session descriptions;
-of offer and answer it keeps whose turn it is, and the octets that hold (RFC 3264, RFC 6337).
+Also the rule by which a message finds its session. A dialog is made from a response or a request and confirmed by the
+2xx. Then it writes the requests of the local side and checks those of the peer. Of offer and answer it keeps whose turn
+it is, and the octets that hold (RFC 3264, RFC 6337). It must not use transactions, timers or parsed session
+descriptions.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ..message.messages import Message, Request, Response
 from ..message.uri import Uri
 
 _SHARED_LENGTH: Final = 256
+"""Characters of a Contact line up to which its URI is remembered."""
 
 SessionKey = tuple[str, str] | tuple[str, str, int]
 
@@ -27,8 +30,8 @@ SessionKey = tuple[str, str] | tuple[str, str, int]
 def session_key(message: Message) -> SessionKey:
     """Return the key under which the session of an arriving message is filed.
 
-    A response and a request with a To tag: (Call-ID, our tag). A request without To tag: (Call-ID, its From
-    tag, CSeq number), the key of the incoming INVITE and of its CANCEL (RFC 3261 12.2.2, 9.2).
+    A response and a request with a To tag: (Call-ID, the local tag). A request without To tag: (Call-ID, its From tag,
+    CSeq number), the key of the incoming INVITE and of its CANCEL (RFC 3261 sections 12.2.2, 9.2).
     """
     if isinstance(message, Response):
         return (message.call_id, message.from_tag or "")
@@ -39,7 +42,7 @@ def session_key(message: Message) -> SessionKey:
 
 
 class DialogState(Enum):
-    """How far a dialog has come (RFC 3261 section 12)."""
+    """Progress of a dialog (RFC 3261 section 12)."""
 
     EARLY = "early"
     CONFIRMED = "confirmed"
@@ -47,14 +50,14 @@ class DialogState(Enum):
 
 
 class OfferState(IntEnum):
-    """Whose turn it is in the negotiation (RFC 3264 section 4)."""
+    """The turn in the negotiation (RFC 3264 section 4)."""
 
     IDLE = 1
     """No offer is open."""
     LOCAL_OFFER = 2
-    """We wait for an answer."""
+    """The local side waits for an answer."""
     REMOTE_OFFER = 3
-    """We owe an answer."""
+    """The local side owes an answer."""
 
 
 class OfferInput(IntEnum):
@@ -77,11 +80,11 @@ OFFER_TABLE: Final[dict[tuple[OfferState, OfferInput], OfferState]] = {
     (OfferState.REMOTE_OFFER, OfferInput.SEND_ANSWER): OfferState.IDLE,  # 3264 section 6
     (OfferState.REMOTE_OFFER, OfferInput.REJECT): OfferState.IDLE,  # 6337 3.4
 }
-"""Offer and answer by turns; an absent pair is a glare or an error of ours."""
+"""Offer and answer by turns; an absent pair is a glare or a local error."""
 
 SPARED_BY_481: Final = frozenset(("NOTIFY", "SUBSCRIBE", "PRACK", "CANCEL", "BYE"))
-"""Methods whose 481 says that something else than the call is gone: a subscription (RFC 5057 section 5.1), a reliable
-1xx (RFC 3262 section 3), an INVITE (RFC 3261 9.2). A BYE ends the call whatever its answer (15.1.1)."""
+"""Methods whose 481 does not concern the call. It concerns a subscription (RFC 5057 section 5.1), a reliable 1xx (RFC
+3262 section 3), or an INVITE (RFC 3261 section 9.2). A BYE ends the call whatever its answer (15.1.1)."""
 ENDED_BY_408: Final = frozenset(("INVITE", "UPDATE"))
 """Methods whose 408 or timeout ends the call: those that keep it alive. Silence about INFO and its like does not (RFC
 5057 section 5.1): many peers never answer them."""
@@ -94,11 +97,12 @@ _IDLE: Final = OfferState.IDLE
 
 @final
 class Dialog:
-    """One dialog as seen from our side.
+    """One dialog as seen from the local side. Source: RFC 3261 section 12.1.
 
-    Arguments: `call_id`; `local` and `remote` the From and To values of our requests, tags included;
-    `local_tag`, `remote_tag`; `remote_target` the peer's Contact URI; `route_set` the Route values in order;
-    `max_forwards`. Source: RFC 3261 12.1.
+    Args:
+        local, remote: the From and To values of local requests, tags included.
+        remote_target: the peer's Contact URI.
+        route_set: the Route values in order.
     """
 
     __slots__ = (
@@ -144,15 +148,15 @@ class Dialog:
         self.route_set = route_set
         self.max_forwards = max_forwards
         self.local_cseq = 0
-        """Number of our last request, 0 before the first."""
+        """Number of the last local request, 0 before the first."""
         self.remote_cseq = -1
         """Number of the peer's last request, -1 before the first."""
         self.remote_methods: tuple[str, ...] = ()
         """Methods of the peer's requests that had this number."""
         self.number = 0
-        """Which of the dialogs of our INVITE it is, from 0 in the order of their first responses."""
+        """Number among the dialogs of the INVITE, from 0 in the order of their first responses."""
         self.description = b""
-        """Our description that holds, for a refresh by re-INVITE; empty before the first agreement."""
+        """The local description that holds, for a refresh by re-INVITE; empty before the first agreement."""
         self.answer_seen = b""
         """The description that the peer sent last as an answer."""
         self.peer_updates = False
@@ -164,7 +168,7 @@ class Dialog:
 
     @classmethod
     def of_response(cls, response: Response, local: str, local_tag: str, max_forwards: int = 70) -> Dialog:
-        """Make the caller's dialog from a 1xx or 2xx to its INVITE (RFC 3261 12.1.2)."""
+        """Make the UAC's dialog from a 1xx or 2xx to its INVITE (RFC 3261 section 12.1.2)."""
         routes = response.headers.values("Record-Route") if "record-route" in response.headers.keys else ()
         dialog = cls(
             response.call_id,
@@ -181,7 +185,7 @@ class Dialog:
 
     @classmethod
     def of_request(cls, request: Request, local: str, local_tag: str, max_forwards: int = 70) -> Dialog:
-        """Make the called side's dialog from an INVITE; `local` is its To with our tag (RFC 3261 12.1.1)."""
+        """Make the UAS's dialog from an INVITE; `local` is its To with the local tag (RFC 3261 section 12.1.1)."""
         routes = request.headers.values("Record-Route") if "record-route" in request.headers.keys else ()
         dialog = cls(
             request.call_id,
@@ -200,7 +204,7 @@ class Dialog:
 
     @property
     def request_uri(self) -> str:
-        """Request-URI of our requests (RFC 3261 12.2.1.1)."""
+        """Request-URI of local requests (RFC 3261 section 12.2.1.1)."""
         if not self._head:
             self._write_head()
         return self._request_uri
@@ -230,10 +234,13 @@ class Dialog:
         return target != ""
 
     def write(self, method: str, number: int, via: str, extra: str, body: bytes = b"", content_type: str = "") -> bytes:
-        """Write a request of the dialog (RFC 3261 12.2.1.1).
+        """Write a request of the dialog (RFC 3261 section 12.2.1.1).
 
-        Arguments: method; CSeq number; `via` the value after ``Via: `` of ours as a whole line; `extra` whole
-        header lines; body and its type.
+        Args:
+            number: of its CSeq.
+            via: the local Via as a whole line.
+            extra: whole header lines.
+            content_type: of the body.
         """
         if not self._head:
             self._write_head()
@@ -244,12 +251,13 @@ class Dialog:
         ).encode("utf-8", "surrogateescape") + body
 
     def next_cseq(self) -> int:
-        """Return the number of our next request (RFC 3261 12.2.1.1)."""
+        """Return the number of the next local request (RFC 3261 section 12.2.1.1)."""
         self.local_cseq += 1
         return self.local_cseq
 
     def next_hop(self, transport: str, proxy: Hop | None) -> Hop:
-        """Return where our requests go: first route, else the proxy given, else the target (RFC 3261 8.1.2)."""
+        """Return the hop of local requests: first route, else the proxy given, else the target (RFC 3261 section
+        8.1.2)."""
         if self.route_set:
             return hop_of(uri_of(self.route_set[0]), transport)
         if proxy is not None:
@@ -257,10 +265,10 @@ class Dialog:
         return hop_of(self.remote_target, transport)
 
     def accepts(self, request: Request) -> bool:
-        """Check and take the CSeq of a new request; False means 500 (RFC 3261 12.2.2).
+        """Check and take the CSeq of a new request; False means 500 (RFC 3261 section 12.2.2).
 
-        A lower number is out of order. An equal one is taken once per method: peers exist whose BYE has the number
-        of their INVITE, and a second request of one method and number is the same request by another way.
+        A lower number is out of order. An equal one is taken once per method: peers exist whose BYE has the number of
+        their INVITE. A second request of one method and number is the same request by another way.
         """
         number, method = request.cseq.number, request.method
         if number < self.remote_cseq or (number == self.remote_cseq and method in self.remote_methods):
@@ -278,14 +286,18 @@ class Dialog:
         )
 
     def negotiate(self, what: OfferInput) -> None:
-        """Take a step of the negotiation. Raises LocalProtocolError when it is out of turn (RFC 3264)."""
+        """Take a step of the negotiation.
+
+        Raises:
+            LocalProtocolError: it is out of turn (RFC 3264).
+        """
         entered = OFFER_TABLE.get((self.offer, what))
         if entered is None:
             raise LocalProtocolError(f"{what.name} is out of turn in {self.offer.name} (RFC 3264 section 4)")
         self.offer = entered
 
     def _write_head(self) -> None:
-        """Make the lines that all our requests share; strict routers get what RFC 2543 wants (12.2.1.1)."""
+        """Write the lines that all local requests share; strict routers get the form of RFC 2543 (12.2.1.1)."""
         uri, routes = self.remote_target, self.route_set
         if routes and not is_loose(routes[0]):
             uri, routes = uri_of(routes[0]), (*routes[1:], f"<{uri}>")
@@ -309,9 +321,10 @@ def contact_uri(message: Message) -> str:
 
 
 def ends_call(method: str, status: int) -> bool:
-    """True when the final status of a request within the dialog ends the call, with a BYE (RFC 3261 12.2.1.2).
+    """True when the final status of a request within the dialog ends the call, with a BYE (RFC 3261 section 12.2.1.2).
 
-    Arguments: its method; `status` 408 also for a timeout.
+    Args:
+        status: 408 also for a timeout.
     """
     return method not in SPARED_BY_481 if status == 481 else status == 408 and method in ENDED_BY_408
 
@@ -332,9 +345,14 @@ def _contact_in(line: str) -> str:
 
 @lru_cache(maxsize=4096)
 def hop_of(uri: str, transport: str) -> Hop:
-    """Return where a request for a URI goes before any look-up in DNS (RFC 3263 section 4).
+    """Return the hop of a request for a URI before any look-up in DNS (RFC 3263 section 4).
 
-    Arguments: the URI as text; `transport` used when neither scheme nor parameter name one. Raises ParseError.
+    Args:
+        uri: as text.
+        transport: used when neither scheme nor parameter name one.
+
+    Raises:
+        ParseError: no SIP URI.
     """
     parsed = Uri.parse(uri)
     if parsed.scheme not in ("sip", "sips"):

@@ -1,8 +1,8 @@
-"""Failover: where an INVITE that failed goes next (RFC 3263 section 4.3, RFC 3261 8.1.3.4).
+"""Failover: the next hop of an INVITE that failed (RFC 3263 section 4.3, RFC 3261 section 8.1.3.4).
 
-First the further places of its callee, when the one before does not answer, cannot be reached, or says 503, as long as
-nobody has answered with a dialog; then the targets that 3xx have named. Each goes out with a new branch. Where the
-places are is not known here.
+First come the further places of its callee, when the one before does not answer, cannot be reached, or answers 503. A
+dialog that has begun ends this. Then come the targets that 3xx have named. Each INVITE goes out with a new branch. The
+look-up of places does not belong here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from .session_core import SessionCore
 
 @final
 class Failover(FinalHandler):
-    """What sends the first INVITE of a call elsewhere. Arguments: `core` of the call; `uac`, which sends INVITEs."""
+    """Sends the first INVITE of a call elsewhere.
+
+    Args:
+        core: of the call.
+        uac: sends INVITEs.
+    """
 
     __slots__ = ("_core", "_uac", "places")
 
@@ -33,9 +38,10 @@ class Failover(FinalHandler):
         """Further places of the callee, the next one first."""
 
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """Silence, a failed transport or a failure: the next place or target, if there is one.
+        """Silence, a failed transport or a failure: try the next place or target, if there is one.
 
-        A failure of one target leads to the next; a 6xx speaks for all of them (RFC 3261 8.1.3.4, 16.7 step 5).
+        A failure of one target leads to the next; a 6xx speaks for all of them (RFC 3261 sections 8.1.3.4, 16.7 step
+        5).
         """
         if not isinstance(client, OutgoingInvite) or client.reinvite:
             return False

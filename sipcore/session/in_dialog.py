@@ -1,8 +1,8 @@
-"""InDialog: all requests within the dialog but INVITE, and how the call ends (RFC 3261 12.2, 15; RFC 3311, RFC 5407).
+"""InDialog: all requests within the dialog but INVITE, and the end of the call (RFC 3261 12.2, 15; RFC 3311, RFC 5407).
 
-BYE and UPDATE are understood here; INFO, MESSAGE, OPTIONS and whatever else the configuration allows are carried.
-Every part that finds a call at its end comes here: the end is told once, then come the ACK that is still owed, the BYE,
-and the 487 for what the peer still waits for. A BYE of ours never goes before the ACK of our 2xx.
+BYE and UPDATE are understood here; INFO, MESSAGE, OPTIONS and every other method that the configuration allows are
+carried. Every part that finds a call at its end comes here. The end is reported once. Then come the ACK that is still
+owed, the BYE, and the 487 for requests of the peer that still wait. A BYE must never go before the ACK of a local 2xx.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ _DONE: Final = SessionInput.DONE
 
 @final
 class InDialog:
-    """What sends and takes requests within the dialog.
+    """Sends and takes requests within the dialog.
 
-    Arguments: `core` of the call, `sender` of its requests.
+    Args:
+        core: of the call.
+        sender: of its requests.
     """
 
     __slots__ = ("_core", "_sender", "held", "told")
@@ -45,17 +47,20 @@ class InDialog:
         self._core = core
         self._sender = sender
         self.told = False
-        """True once Ended was told."""
+        """True once Ended was reported."""
         self.held: str | None = None
         """Header lines of the BYE that waits for the ACK (RFC 3261 section 15)."""
 
-    # Commands
-
     def bye(self, now: float, headers: HeaderPairs = ()) -> int:
-        """Hang up an established call (RFC 3261 15.1.1); Ended is told at once, so that media stops.
+        """Hang up an established call (RFC 3261 section 15.1.1); Ended comes at once, so that media stops.
 
-        Where our 2xx waits for its ACK the BYE waits too. Returns the number under which RequestFinished
-        comes, 0 when it waits or the call is over already. Raises LocalProtocolError before the answer.
+        Where a local 2xx waits for its ACK the BYE waits too.
+
+        Returns:
+            The number under which RequestFinished comes; 0 when it waits or the call is over already.
+
+        Raises:
+            LocalProtocolError: before the answer.
         """
         core = self._core
         if core.state in OVER:
@@ -73,7 +78,7 @@ class InDialog:
 
     @property
     def bye_open(self) -> bool:
-        """True while a BYE of ours has no final response, or waits for its turn (RFC 3261 15.1.1)."""
+        """True while a local BYE has no final response, or waits for its turn (RFC 3261 section 15.1.1)."""
         return self.held is not None or any(
             client.method == "BYE" and client.request_id and client.transaction.state < ClientState.COMPLETED
             for client in self._core.requests.clients
@@ -88,10 +93,13 @@ class InDialog:
         *,
         headers: HeaderPairs = (),
     ) -> int:
-        """Send any other request within the dialog: INFO, MESSAGE, OPTIONS, NOTIFY … (RFC 3261 12.2.1).
+        """Send any other request within the dialog: INFO, MESSAGE, OPTIONS, NOTIFY … (RFC 3261 section 12.2.1).
 
-        Returns the number under which RequestFinished comes. Raises LocalProtocolError without a dialog, and
-        for methods that have a command of their own.
+        Returns:
+            The number under which RequestFinished comes.
+
+        Raises:
+            LocalProtocolError: without a dialog, and for methods that have a command of their own.
         """
         if method in ("INVITE", "ACK", "CANCEL", "BYE", "PRACK"):
             raise LocalProtocolError(f"{method} has a command of its own")
@@ -108,10 +116,14 @@ class InDialog:
         headers: HeaderPairs = (),
         content_type: str = SDP,
     ) -> int:
-        """Send an UPDATE, with an offer or as a mere refresh (RFC 3311 5.1).
+        """Send an UPDATE, with an offer or as a mere refresh (RFC 3311 section 5.1).
 
-        Returns the number under which RequestFinished comes. Raises LocalProtocolError while an offer is open or owed
-        by an INVITE of either side, or the answer in a reliable 1xx of ours has no PRACK yet.
+        Returns:
+            The number under which RequestFinished comes.
+
+        Raises:
+            LocalProtocolError: while an offer is open or owed by an INVITE of either side, or the answer in a local
+                reliable 1xx has no PRACK yet.
         """
         core = self._core
         dialog = core.live_dialog("UPDATE")
@@ -147,8 +159,10 @@ class InDialog:
     ) -> None:
         """Answer a request of the peer that waits: RequestReceived, OfferReceived, TransferRequested.
 
-        For an offer in UPDATE or PRACK the body of a 2xx is the answer. Raises LocalProtocolError when no
-        such request waits, or the answer is missing.
+        For an offer in UPDATE or PRACK the body of a 2xx is the answer.
+
+        Raises:
+            LocalProtocolError: no such request waits, or the answer is missing.
         """
         core = self._core
         server = core.requests.waiting(request_id)
@@ -170,21 +184,20 @@ class InDialog:
         core.requests.respond(server, status, now, reason=reason, extra=extra, body=body, content_type=kind)
 
     def awaits(self, request_id: int) -> bool:
-        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 15.1.2)."""
+        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 section 15.1.2)."""
         return any(
             each.request_id == request_id and not each.transaction.answered for each in self._core.requests.servers
         )
 
-    # The end of the call
-
     def report(self, cause: Cause, by: By, message: Request | Response | None) -> None:
-        """Tell that the call is over, once."""
+        """Report that the call is over, once."""
         if not self.told:
             self.told = True
             self._core.events.append(Ended(cause, by, message))
 
     def end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
-        """End the call by a BYE and tell so; also when the dialog is gone for the peer (RFC 3261 12.2.1.2)."""
+        """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 section
+        12.2.1.2)."""
         core = self._core
         dialog = core.dialog
         core.move(_BYE)
@@ -193,7 +206,7 @@ class InDialog:
             self.send_bye(dialog, "", now)
 
     def send_bye(self, dialog: Dialog, extra: str, now: float) -> int:
-        """Send a BYE, and the ACK that is owed before it; returns its number."""
+        """Send a BYE, and the ACK that is owed before it; return its number."""
         core = self._core
         dialog.state = _TERMINATED
         self.drop_waiting(now)
@@ -206,14 +219,14 @@ class InDialog:
         return self._sender.request(now, "BYE", dialog, extra=extra).request_id
 
     def send_held(self, dialog: Dialog, now: float) -> None:
-        """Send the BYE that has waited for the ACK of our 2xx."""
+        """Send the BYE that has waited for the ACK of the local 2xx."""
         extra, self.held = self.held or "", None
         self.send_bye(dialog, extra, now)
 
     def drop_waiting(self, now: float) -> None:
-        """Answer 487 to what the peer still waits for, as the dialog ends (RFC 3261 15.1.2).
+        """Answer 487 to requests of the peer that still wait, as the dialog ends (RFC 3261 section 15.1.2).
 
-        The peer owes us the same for a re-INVITE; one that never sends it is not waited for without end.
+        The peer owes the same for a re-INVITE; one that never sends it is not waited for without end.
         """
         core = self._core
         if core.invite is not None and core.invite.reinvite:
@@ -236,12 +249,10 @@ class InDialog:
             incoming.dialog.negotiate(OfferInput.REJECT)
         core.requests.respond(incoming, status, now, reason=reason, extra=extra)
 
-    # The end of a request of ours
-
     def finish(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
-        """End a request of ours other than INVITE: it is not sent again.
+        """End a local request other than INVITE: it is not sent again.
 
-        `ends_call` says whether the call is over with it (12.2.1.2). Arguments as for `FinalHandler.take_final`.
+        `ends_call` decides whether the call is over with it (12.2.1.2). Arguments as for `FinalHandler.take_final`.
         """
         core = self._core
         method, dialog = client.method, client.dialog
@@ -258,7 +269,7 @@ class InDialog:
             self.end_by_bye(Cause.DIALOG_GONE, by, response, now)
 
     def _on_update_over(self, client: ClientRequest, dialog: Dialog, response: Response | None) -> None:
-        """The end of our UPDATE: its answer, and the peer's new target (RFC 3311 5.1)."""
+        """End a local UPDATE: take its answer, and the peer's new target (RFC 3311 section 5.1)."""
         success = response if response is not None and response.status < 300 else None
         if success is not None:
             dialog.refresh_target(success)
@@ -272,27 +283,25 @@ class InDialog:
             dialog.negotiate(OfferInput.REJECT)
 
     def _settle_description(self, dialog: Dialog, description: bytes) -> None:
-        """Our description holds by an UPDATE, whatever becomes of a re-INVITE of ours that is open (RFC 6141)."""
+        """Keep the local description of an UPDATE, whatever becomes of an open re-INVITE (RFC 6141)."""
         core = self._core
         dialog.description = description
         begun = core.invite.forks.get(dialog.remote_tag) if core.invite is not None else None
         if begun is not None:
             begun.before = description
 
-    # Requests of the peer
-
     def receive_bye(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """The peer hangs up: 200, and 487 to what still waits (RFC 3261 15.1.2)."""
+        """The peer hangs up: 200, and 487 to its requests that still wait (RFC 3261 section 15.1.2)."""
         core = self._core
         core.requests.respond(server, 200, now)
         if dialog is not core.dialog or (core.invite is not None and not core.invite.reinvite):
-            # One fork of our INVITE; the others, or its own 487, settle the call.
+            # One fork of the local INVITE; the others, or its own 487, settle the call.
             dialog.state = _TERMINATED
             return
         dialog.state = _TERMINATED
         self.drop_waiting(now)
         for incoming in core.accepted:
-            # RFC 5407 3.1.4: after the BYE nobody waits for the 2xx any more.
+            # RFC 5407 3.1.4: after the BYE the peer waits for no 2xx any more.
             incoming.success = None
         core.accepted.clear()
         self.held = None
@@ -305,7 +314,7 @@ class InDialog:
             core.events.append(ByeCrossed(server.request))
 
     def receive_update(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """An UPDATE: new target, perhaps an offer that our user answers (RFC 3311 5.2)."""
+        """Take an UPDATE: a new target, perhaps an offer that the local user answers (RFC 3311 section 5.2)."""
         core = self._core
         request = server.request
         if request.description:
@@ -325,11 +334,11 @@ class InDialog:
             core.requests.respond(server, 200, now, extra=core.config.reply_tail + timer)
 
     def answer_options(self, server: ServerRequest, now: float) -> None:
-        """An OPTIONS: what we take (RFC 3261 11.2)."""
+        """Answer an OPTIONS with the accepted bodies and methods (RFC 3261 section 11.2)."""
         config = self._core.config
         accept = f"Accept: {', '.join(config.accept)}\r\n"
         self._core.requests.respond(server, 200, now, extra=accept + config.reply_tail)
 
     def hand_on(self, server: ServerRequest) -> None:
-        """Any other request: our user answers it."""
+        """Take any other request: the local user answers it."""
         self._core.events.append(RequestReceived(server.request_id, server.request))

@@ -1,8 +1,8 @@
-"""IncomingRequests: which part of a session takes a request of the peer, and which none takes (RFC 3261 8.2, 12.2.2).
+"""IncomingRequests: hands a request of the peer to the part of a session that takes it (RFC 3261 8.2, 12.2.2).
 
-In order: an ACK, a request that came before, one from outside of the peer set, CANCEL and INVITE, then what is not for
-a dialog of this call, what is not fit to be taken, and what is out of order. Only then does a part see the request.
-Nothing that is malformed gets past here: it is answered 400, or as its fault asks for.
+In order: an ACK, a request that came before, one from outside of the peer set, CANCEL and INVITE. Then come requests
+for no dialog of this call, unfit ones, and those out of order. Only then does a part see the request. A malformed
+request must never get past here: it is answered 400, or as its fault demands.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KNOWN_METHODS: Final = frozenset(
         *("NOTIFY", "SUBSCRIBE", "REFER", "REGISTER", "PUBLISH"),
     )
 )
-"""Methods that get 405 when they are not allowed; others get 501 (RFC 3261 8.2.1, 21.5.2)."""
+"""Methods that get 405 when they are not allowed; others get 501 (RFC 3261 sections 8.2.1, 21.5.2)."""
 
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
 _TERMINATED: Final = DialogState.TERMINATED
@@ -36,7 +36,12 @@ _TERMINATED: Final = DialogState.TERMINATED
 
 @final
 class IncomingRequests:
-    """What hands the peer's requests to the parts. Arguments: `core` of the call, and the parts that take requests."""
+    """Hands the peer's requests to the parts.
+
+    Args:
+        core: of the call.
+        uas, in_dialog, refer: the parts that take requests.
+    """
 
     __slots__ = ("_core", "_in_dialog", "_refer", "_uas")
 
@@ -59,7 +64,13 @@ class IncomingRequests:
         return self._core.requests.server_of(transaction_key(request)) is not None
 
     def take(self, request: Request, source: Hop, flow: int, now: float) -> None:
-        """Hand a request of this call to its part; may raise ParseError. Arguments as for `InviteSession.receive`."""
+        """Hand a request of this call to its part.
+
+        Arguments as for `InviteSession.receive`.
+
+        Raises:
+            ParseError: the request is malformed.
+        """
         core = self._core
         method = request.method
         if method == "ACK":
@@ -119,7 +130,7 @@ class IncomingRequests:
             self._in_dialog.hand_on(server)
 
     def _is_stranger(self, dialog: Dialog, host: str) -> bool:
-        """Whether a request of the dialog comes from outside of its peer set, where the configuration minds."""
+        """Whether a request of the dialog comes from outside of its peer set, where the configuration checks that."""
         core = self._core
         home, config = core.hop.host, core.config
         if host == home or not config.strict_source or host in core.requests.heard:
@@ -127,7 +138,11 @@ class IncomingRequests:
         return not admits(dialog, host, home, config.addresses_of)
 
     def _screen(self, request: Request) -> tuple[int, str] | None:
-        """Check method, required extensions and body; returns status and header lines of a refusal (RFC 3261 8.2)."""
+        """Check method, required extensions and body (RFC 3261 section 8.2).
+
+        Returns:
+            Status and header lines of a refusal; None = it is fit.
+        """
         try:
             return self._refusal(request)
         except ParseError as error:
@@ -152,7 +167,7 @@ class IncomingRequests:
         return None
 
     def refuse_malformed(self, request: Request, error: ParseError, now: float) -> None:
-        """Answer a request whose details cannot be read (RFC 3261 21.4.1)."""
+        """Answer a request whose details cannot be read (RFC 3261 section 21.4.1)."""
         core = self._core
         core.requests.ignored += 1
         if request.method == "ACK":

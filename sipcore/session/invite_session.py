@@ -1,22 +1,22 @@
-"""InviteSession: one call from its first INVITE to its last timer, caller or called side (RFC 3261 and extensions).
+"""InviteSession: one call from its first INVITE to its last timer, UAC or UAS (RFC 3261 and extensions).
 
 The face of the engine: commands and messages in with the time, messages and events out at `drain`. It has parts that
-work on one `SessionCore`, put together by `session_parts`. A command goes to the part that owns what it changes; a
+work on one `SessionCore`, put together by `session_parts`. A command goes to the part that owns what it changes. A
 request goes to `incoming_requests`, a response to `session_parts`, which hand them to a part; a timer goes to all.
 
 | part | owns |
 |---|---|
-| `session_core` | what several parts use: configuration, state, dialog, events, open INVITEs, the session timer |
-| `open_requests` | transactions of both sides, and what is to be sent |
-| `request_sender` | credentials that were learnt; writes requests of the dialog |
-| `in_dialog` | BYE, UPDATE and all other requests; whether the end was told, and the BYE that waits |
-| `invite_uac`, `failover` | INVITEs of ours with their forks, and where a failed one goes next |
+| `session_core` | data of several parts: configuration, state, dialog, events, open INVITEs, the session timer |
+| `open_requests` | transactions of both sides, and the messages to send |
+| `request_sender` | learnt credentials; writes requests of the dialog |
+| `in_dialog` | BYE, UPDATE and all other requests; whether the end was reported, and the BYE that waits |
+| `invite_uac`, `failover` | local INVITEs with their forks, and the next hop of a failed one |
 | `invite_uas` | INVITEs of the peer |
 | `renegotiation` | re-INVITEs that wait, and the refreshing of the session |
 | `refer_usage` | the subscriptions of transfers |
 
-A part never holds what made it, so that a call leaves no cycle to the garbage collector. No part opens a socket, reads
-a clock, resolves a name, or looks into a session description.
+A part never holds what made it, so that a call leaves no cycle to the garbage collector. No part may open a socket,
+read a clock, resolve a name, or look into a session description.
 """
 
 from __future__ import annotations
@@ -73,11 +73,16 @@ class InviteSession:
         from_: str | None = None,
         hop: Hop | None = None,
     ) -> InviteSession:
-        """Prepare a call to somebody; `invite` sends it off.
+        """Prepare a call; `invite` sends it off.
 
-        Arguments: `to` URI or name-addr; `call_id` and `from_` (without tag) where they are not to be made
-        or taken from the configuration; `hop` where the INVITE goes, else outgoing proxy, first preloaded
-        route, or the URI itself. Raises ParseError for a `to` that cannot be called.
+        Args:
+            to: URI or name-addr.
+            call_id: where it is not to be made.
+            from_: without tag, where it is not that of the configuration.
+            hop: of the INVITE; else outgoing proxy, first preloaded route, or the URI itself.
+
+        Raises:
+            ParseError: a `to` that cannot be called.
         """
         to, uri, hop, domain = callee_of(to, config, hop)
         core = SessionCore(config, tokens, call_id or tokens.call_id(), tokens.tag(), hop, is_caller=True)
@@ -88,7 +93,7 @@ class InviteSession:
 
     @classmethod
     def toward(cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str) -> InviteSession:
-        """Prepare a call to somebody who may be found at several places, the best first; as `outgoing`."""
+        """Prepare a call to a callee who may be found at several places, the best first; as `outgoing`."""
         first, *rest = places
         session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
         session.parts.failover.places = rest
@@ -107,8 +112,14 @@ class InviteSession:
     ) -> InviteSession:
         """Take a new INVITE: 100 and InviteReceived are waiting to be drained.
 
-        Arguments: the INVITE without To tag; `source` where it came from; `now` in seconds; `flow` the number
-        of the inbound connection, 0 for none. Raises ParseError when it is not fit to start a call.
+        Args:
+            request: the INVITE, without To tag.
+            source: where it came from.
+            now: seconds.
+            flow: number of the inbound connection, 0 for none.
+
+        Raises:
+            ParseError: it is not fit to start a call.
         """
         core = SessionCore(config, tokens, request.call_id, tokens.tag(), source, is_caller=False)
         session = cls(core)
@@ -117,13 +128,13 @@ class InviteSession:
             request.headers.note(Leniency.NO_CONTACT)
         return session
 
-    # What comes in and goes out
-
     def receive(self, message: Request | Response, source: Hop, now: float, flow: int = 0) -> None:
-        """Take a message of this call.
+        """Take a message of this call; malformed parts are answered 400, or ignored in a response.
 
-        Arguments: the message; `source` where it came from; `now` in seconds; `flow` the number of the inbound
-        connection, 0 for none. What is malformed in it is answered 400, or ignored in a response.
+        Args:
+            source: where it came from.
+            now: seconds.
+            flow: number of the inbound connection, 0 for none.
         """
         parts = self.parts
         try:
@@ -141,7 +152,7 @@ class InviteSession:
             renegotiation.pump(now)
 
     def drain(self) -> tuple[list[Transmit], list[Event]]:
-        """Hand out, and forget, what is to be sent and what has happened since the last time."""
+        """Return, and forget, the messages to send and the events since the last time."""
         core = self.core
         requests = core.requests
         out = (requests.transmits, core.events)
@@ -162,9 +173,11 @@ class InviteSession:
             parts.made_refer.handle_timer(now)
 
     def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
-        """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 17.1.4).
+        """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 section 17.1.4).
 
-        Arguments: `branch` of a request of ours; `hop` as in Transmit.
+        Args:
+            branch: of a local request.
+            hop: as in Transmit.
         """
         parts = self.parts
         for client in self.core.requests.clients[:]:
@@ -174,16 +187,18 @@ class InviteSession:
             parts.uac.ack_failed(branch, now)
 
     def success_failed(self, now: float) -> None:
-        """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
-        self.parts.uas.success_failed(now)
+        """Take the news that a local 2xx to an INVITE could not be sent.
 
-    # Commands of the caller
+        A call that waits for its ACK ends.
+        """
+        self.parts.uas.success_failed(now)
 
     def arrange_invites(self, *, ring_time: float | None = None, ack_lines: str | None = None) -> None:
         """Change how later INVITEs are sent. None leaves a value as it is.
 
-        Arguments: `ring_time`, seconds without a final answer until a re-INVITE is cancelled, 0 = the configuration's;
-        `ack_lines`, further header lines of each ACK to a 2xx.
+        Args:
+            ring_time: seconds without a final answer until a re-INVITE is cancelled, 0 = the configuration's.
+            ack_lines: further header lines of each ACK to a 2xx.
         """
         if ring_time is not None:
             self.parts.renegotiation.ring_time = ring_time
@@ -226,8 +241,6 @@ class InviteSession:
         """Answer the offer of a reliable 1xx in its PRACK; see `InviteUac.prack`."""
         return self.parts.uac.prack(now, description, fork=fork, headers=headers, content_type=content_type)
 
-    # Commands of the called side
-
     def ring(
         self,
         now: float,
@@ -259,8 +272,6 @@ class InviteSession:
     def reject(self, now: float, status: int = 486, reason: str = "", *, headers: HeaderPairs = ()) -> None:
         """Refuse the INVITE or re-INVITE that waits with 300-699; see `InviteUas.reject`."""
         self.parts.uas.reject(now, status, reason, headers=headers)
-
-    # Commands within the dialog
 
     def bye(self, now: float, headers: HeaderPairs = ()) -> int:
         """Hang up an established call; see `InDialog.bye`."""
@@ -316,10 +327,8 @@ class InviteSession:
             now, request_id, status, reason, headers=headers, body=body, content_type=content_type
         )
 
-    # Commands that end the call
-
     def hang_up(self, now: float, headers: HeaderPairs = (), *, status: int = 480) -> None:
-        """End the call by what its state asks for: CANCEL, a refusal with `status`, or BYE; harmless when over."""
+        """End the call as its state demands: CANCEL, a refusal with `status`, or BYE; harmless when over."""
         core = self.core
         state = core.state
         if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
@@ -344,8 +353,6 @@ class InviteSession:
             parts.in_dialog.held = ""
             parts.in_dialog.report(Cause.REPLACED, By.LOCAL, None)
 
-    # Transfers
-
     def refer(
         self,
         now: float,
@@ -356,7 +363,7 @@ class InviteSession:
         notify: bool = True,
         headers: HeaderPairs = (),
     ) -> int:
-        """Ask the peer to call somebody else; see `ReferUsage.refer`."""
+        """Request that the peer calls a third party; see `ReferUsage.refer`."""
         return self.parts.refer.refer(
             now, target, replaces=replaces, referred_by=referred_by, notify=notify, headers=headers
         )
@@ -370,14 +377,14 @@ class InviteSession:
         return self.parts.refer.notify_transfer(now, request_id, status, reason)
 
     def replaces_of(self) -> Replaces | None:
-        """How another call names this one in Replaces (RFC 3891 6.1), tags as the peer knows them."""
+        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 section
+        6.1)."""
         return self.parts.refer.replaces_of()
 
     def may_be_replaced(self, replaces: Replaces) -> int:
-        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
+        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 section
+        3)."""
         return self.parts.refer.may_be_replaced(replaces)
-
-    # What can be read
 
     @property
     def config(self) -> SessionConfig:
@@ -400,7 +407,7 @@ class InviteSession:
 
     @property
     def local_tag(self) -> str:
-        """Our tag."""
+        """The local tag."""
         return self.core.local_tag
 
     @property
@@ -416,7 +423,7 @@ class InviteSession:
 
     @property
     def dialogs(self) -> int:
-        """How many dialogs it has, early ones of a forked INVITE included."""
+        """Number of its dialogs, early ones of a forked INVITE included."""
         return self.core.dialogs
 
     @property
@@ -426,12 +433,12 @@ class InviteSession:
 
     @property
     def is_caller(self) -> bool:
-        """True when the call was made by us."""
+        """True when the call was placed here (UAC)."""
         return self.core.is_caller
 
     @property
     def state(self) -> SessionState:
-        """Where the call stands."""
+        """The state of the call."""
         return self.core.state
 
     @property
@@ -441,12 +448,12 @@ class InviteSession:
 
     @property
     def ending(self) -> bool:
-        """True while a CANCEL or BYE of ours, or the INVITE that it ends, waits for its final response."""
+        """True while a local CANCEL or BYE, or the INVITE that it ends, waits for its final response."""
         return self.core.state is SessionState.TERMINATING
 
     @property
     def finished(self) -> bool:
-        """True when nothing needs this session any more: no transaction, no timer, no call."""
+        """True when this session is needed no more: no transaction, no timer, no call."""
         core, refer = self.core, self.parts.made_refer
         return (
             core.state is SessionState.TERMINATED
@@ -458,7 +465,7 @@ class InviteSession:
 
     @property
     def deadline(self) -> float | None:
-        """When `handle_timer` wants to be called, None when nothing waits."""
+        """When `handle_timer` is due, None when nothing waits."""
         core, parts = self.core, self.parts
         due = core.requests.due
         if core.accepted or core.incoming is not None:
@@ -473,7 +480,7 @@ class InviteSession:
 
     @property
     def transactions(self) -> int:
-        """How many transactions it has, ours and the peer's."""
+        """Number of its transactions, of both sides."""
         requests = self.core.requests
         return len(requests.clients) + len(requests.servers)
 
@@ -492,14 +499,12 @@ class InviteSession:
         """Messages of the peer that were out of place or repeated."""
         return self.core.requests.ignored
 
-    # What waits
-
     def knows(self, request: Request) -> bool:
-        """Whether a request is the repetition of one that came before (RFC 3261 17.2.3)."""
+        """Whether a request is the repetition of one that came before (RFC 3261 section 17.2.3)."""
         return self.parts.requests.knows(request)
 
     def awaits(self, request_id: int) -> bool:
-        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 15.1.2)."""
+        """True while a request of the peer waits for `respond`; its BYE ends that too (RFC 3261 section 15.1.2)."""
         return self.parts.in_dialog.awaits(request_id)
 
     def owes_prack(self, fork: int) -> bool:
@@ -508,7 +513,7 @@ class InviteSession:
 
     @property
     def owes_offer(self) -> bool:
-        """True when the next `ring` has to carry our offer; see `InviteUas.owes_offer`."""
+        """True when the next `ring` has to carry the local offer; see `InviteUas.owes_offer`."""
         return self.parts.uas.owes_offer
 
     @property
@@ -523,15 +528,15 @@ class InviteSession:
 
     @property
     def bye_open(self) -> bool:
-        """True while a BYE of ours has no final response, or waits for its turn (RFC 3261 15.1.1)."""
+        """True while a local BYE has no final response, or waits for its turn (RFC 3261 section 15.1.1)."""
         return self.parts.in_dialog.bye_open
 
     @property
     def challenger(self) -> str:
-        """The host that the credentials of our next request are for (RELIABILITY S8)."""
+        """The host for which the credentials of the next local request are (RELIABILITY S8)."""
         return self.parts.uac.challenger
 
     @property
     def was_challenged(self) -> bool:
-        """True while the first INVITE has failed for want of credentials and nothing else."""
+        """True while the first INVITE has failed for lack of credentials and nothing else."""
         return self.parts.uac.refused is not None

@@ -1,9 +1,9 @@
-"""InviteUac: an INVITE or re-INVITE as the caller lives through it (RFC 3261 9.1, 12.1.2, 13.2, 14.1, RFC 3262 4).
+"""InviteUac: the INVITEs and re-INVITEs of the UAC (RFC 3261 9.1, 12.1.2, 13.2, 14.1, RFC 3262 4).
 
 The INVITE; early dialogs and forks, with a PRACK for reliable 1xx in order; the first 2xx that makes the call, and the
-ACK that each and every 2xx gets; CANCEL; repetition with credentials; and the end of an INVITE that has failed, when no
-other part sends it again. A CANCEL is never sent before a 1xx has come. A description that a reliable 1xx has settled
-is never looked at again in the 2xx.
+ACK of every 2xx; CANCEL; repetition with credentials; and the end of an INVITE that has failed, when no other part
+sends it again. A CANCEL must never be sent before a 1xx has come. A description that a reliable 1xx has settled is
+never looked at again in the 2xx.
 """
 
 from __future__ import annotations
@@ -49,10 +49,14 @@ _IDLE: Final = OfferState.IDLE
 
 @final
 class InviteUac(FinalHandler):
-    """What sends the INVITEs of one call.
+    """Sends the INVITEs of one call.
 
-    Arguments: `core` of the call, `sender` of its requests, and `in_dialog`, which ends it; `from_` and `to` the header
-    values without tags, and `uri` the Request-URI, empty when the call came in.
+    Args:
+        core: of the call.
+        sender: of its requests.
+        in_dialog: ends the call.
+        from_, to: the header values without tags.
+        uri: the Request-URI, empty when the call came in.
     """
 
     __slots__ = ("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_sender", "_to", "_uri", "refused")
@@ -68,11 +72,9 @@ class InviteUac(FinalHandler):
         self._uri = uri
         self._last_cseq = 0
         self._fork_count = 0
-        """Dialogs that responses to our first INVITE have made so far, in all of its attempts."""
+        """Dialogs that responses to the first INVITE have made so far, in all of its attempts."""
         self.refused: OutgoingInvite | None = None
-        """The first INVITE, when it failed for want of credentials."""
-
-    # Commands
+        """The first INVITE, when it failed for lack of credentials."""
 
     def invite(
         self,
@@ -82,12 +84,19 @@ class InviteUac(FinalHandler):
         headers: HeaderPairs = (),
         content_type: str = SDP,
     ) -> int:
-        """Send the INVITE that sets the call up (RFC 3261 13.2.1).
+        """Send the INVITE that sets the call up (RFC 3261 section 13.2.1).
 
-        Arguments: `now` in seconds; `description` the offer, None for a delayed one (CALL.md C3); further
-        `headers`, repeated in later attempts. Returns the request's number. Raises LocalProtocolError when
-        the session has one already. After one that failed for want of credentials it may be sent again
-        (`authorize`, RFC 3261 22.2).
+        Args:
+            now: seconds.
+            description: the offer, None for a delayed one (CALL.md C3).
+            headers: further ones, repeated in later attempts.
+
+        Returns:
+            The request's number.
+
+        Raises:
+            LocalProtocolError: the session has one already. After one that failed for lack of credentials it may be
+                sent again (`authorize`, RFC 3261 section 22.2).
         """
         core = self._core
         refused, self.refused = self.refused, None
@@ -112,16 +121,18 @@ class InviteUac(FinalHandler):
 
     @property
     def challenger(self) -> str:
-        """The host that the credentials of our next request are for (RELIABILITY S8)."""
+        """The host for which the credentials of the next local request are (RELIABILITY S8)."""
         core = self._core
         hop = core.hop if core.dialog is None or self.refused is not None else self._sender.next_hop(core.dialog)
         return core.domain if hop.host == core.home else hop.host
 
     def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
-        """Give up the pending INVITE; the CANCEL itself is held until a 1xx came (RFC 3261 9.1).
+        """Give up the pending INVITE; the CANCEL itself is held until a 1xx came (RFC 3261 section 9.1).
 
-        Returns False, and sends nothing, when no INVITE of ours waits for its final response. The result
-        comes as RequestFinished for CANCEL and Failed for the INVITE; a 2xx in the race gets ACK and BYE.
+        The result comes as RequestFinished for CANCEL and Failed for the INVITE; a 2xx in the race gets ACK and BYE.
+
+        Returns:
+            False, and sends nothing, when no local INVITE waits for its final response.
         """
         return self.cancel_for(now, Cause.CANCELLED, lines_of(headers))
 
@@ -132,10 +143,13 @@ class InviteUac(FinalHandler):
         return client is not None and client.cancel in (_WANTED, CancelState.SENT)
 
     def ack(self, now: float, description: bytes | None, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
-        """Answer the offer of a 2xx in its ACK (delayed offer, RFC 3261 13.2.1).
+        """Answer the offer of a 2xx in its ACK (delayed offer, RFC 3261 section 13.2.1).
 
-        Arguments: `description` the answer; None when the offer is of no use, which leaves the session as it was.
-        Raises LocalProtocolError when no ACK is owed.
+        Args:
+            description: the answer; None when the offer is of no use, which leaves the session as it was.
+
+        Raises:
+            LocalProtocolError: no ACK is owed.
         """
         core = self._core
         if core.unacked is None:
@@ -157,8 +171,14 @@ class InviteUac(FinalHandler):
     ) -> int:
         """Answer the offer of a reliable 1xx in its PRACK (RFC 3262 section 5).
 
-        Arguments: `fork` the number in OfferReceived, None for the first that waits. Returns the request's number.
-        Raises LocalProtocolError when no such PRACK is owed.
+        Args:
+            fork: the number in OfferReceived, None for the first that waits.
+
+        Returns:
+            The request's number.
+
+        Raises:
+            LocalProtocolError: no such PRACK is owed.
         """
         owing = self._owing_prack(fork)
         if owing is None:
@@ -182,8 +202,6 @@ class InviteUac(FinalHandler):
                     if each.rack and (fork is None or each.dialog.number == fork):
                         return each
         return None
-
-    # Sending
 
     def send_invite(self, client: OutgoingInvite, now: float) -> None:
         """Write the INVITE with a new CSeq number and branch, and send it."""
@@ -224,7 +242,14 @@ class InviteUac(FinalHandler):
         core.requests.send(client, data, branch, now)
 
     def cancel_for(self, now: float, cause: Cause, extra: str = "") -> bool:
-        """Give up the pending INVITE for a cause; `extra` header lines of the CANCEL. False when none waits."""
+        """Give up the pending INVITE for a cause.
+
+        Args:
+            extra: header lines of the CANCEL.
+
+        Returns:
+            False when none waits.
+        """
         core = self._core
         client = core.invite
         if client is None or client.final or client.cancel is not _NOT_CANCELLED:
@@ -241,7 +266,7 @@ class InviteUac(FinalHandler):
         return True
 
     def _send_cancel(self, client: OutgoingInvite, now: float, extra: str = "") -> None:
-        """Send the CANCEL, and bound the wait for the INVITE's own final response (RFC 3261 9.1)."""
+        """Send the CANCEL, and bound the wait for the INVITE's own final response (RFC 3261 section 9.1)."""
         core = self._core
         client.cancel = CancelState.SENT
         transaction = client.transaction
@@ -250,10 +275,8 @@ class InviteUac(FinalHandler):
         core.requests.send(cancel, cancel_request(transaction.data, extra), transaction.branch, now)
         transaction.give_up_at(now + 64.0 * core.config.timers.t1)
 
-    # Responses
-
     def receive(self, client: OutgoingInvite, response: Response, now: float) -> bool:
-        """Take a response; False for a failure, which other parts may have an answer to."""
+        """Take a response; False for a failure, which other parts may handle."""
         status = response.status
         if 200 <= status < 300:
             self._on_success(client, response, now)
@@ -265,10 +288,8 @@ class InviteUac(FinalHandler):
             return False
         return True
 
-    # 1xx
-
     def _on_provisional(self, client: OutgoingInvite, response: Response, now: float) -> None:
-        """A 1xx: an early dialog, perhaps a description; the CANCEL that waited may go (13.2.2.1, 9.1)."""
+        """Take a 1xx: an early dialog, perhaps a description; the CANCEL that waited may go (13.2.2.1, 9.1)."""
         core = self._core
         to_tag = response.to_tag
         if not client.reinvite:
@@ -278,7 +299,7 @@ class InviteUac(FinalHandler):
         if client.cancel is not _NOT_CANCELLED:
             return
         if client.reinvite and core.state is not _CONFIRMED:
-            core.requests.ignored += 1  # our BYE has overtaken it
+            core.requests.ignored += 1  # the local BYE has overtaken it
             client.bound_wait(now, core.config.timers.t1)
             return
         if response.status == 100:
@@ -288,7 +309,7 @@ class InviteUac(FinalHandler):
         self._on_ringing(client, self._fork(client, response, to_tag or ""), response, now)
 
     def _on_ringing(self, client: OutgoingInvite, fork: Fork, response: Response, now: float) -> None:
-        """A 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
+        """Take a 101-199 with its dialog: reliable ones get a PRACK, in order (RFC 3262 section 4)."""
         core = self._core
         dialog = fork.dialog
         body = b"" if fork.settled else response.description
@@ -321,7 +342,7 @@ class InviteUac(FinalHandler):
         self._sender.request(now, "PRACK", dialog, extra=rack).request_id = 0
 
     def _fork(self, client: OutgoingInvite, response: Response, to_tag: str) -> Fork:
-        """Return the dialog of a response, made at its first one (RFC 3261 12.1.2, 13.2.2.4)."""
+        """Return the dialog of a response, made at its first one (RFC 3261 sections 12.1.2, 13.2.2.4)."""
         core = self._core
         dialog = client.dialog
         if dialog is not None:
@@ -343,8 +364,6 @@ class InviteUac(FinalHandler):
         fork = client.forks[to_tag] = Fork(dialog)
         return fork
 
-    # 2xx
-
     def _fork_of_success(self, client: OutgoingInvite, response: Response, to_tag: str) -> Fork:
         """Return the dialog that a 2xx confirms.
 
@@ -359,7 +378,7 @@ class InviteUac(FinalHandler):
         return self._fork(client, response, to_tag)
 
     def _on_success(self, client: OutgoingInvite, response: Response, now: float) -> None:
-        """A 2xx: ACK each and every one; the first makes the call, further forks are hung up (13.2.2.4)."""
+        """Take a 2xx: ACK every one; the first makes the call, further forks are hung up (13.2.2.4)."""
         core = self._core
         to_tag = response.to_tag or ""
         known = client.acks.get(to_tag)
@@ -394,17 +413,17 @@ class InviteUac(FinalHandler):
             self._give_up(client, response, now)
             return
         if core.state is not _CONFIRMED:
-            # Our BYE has overtaken the answer to our re-INVITE.
+            # The local BYE has overtaken the answer to the re-INVITE.
             self._sender.send_ack(client, dialog)
             return
         self._settle_timer(response, now)
         self._take_success(client, fork, response, now)
 
     def _take_success(self, client: OutgoingInvite, fork: Fork, response: Response, now: float) -> None:
-        """The first 2xx: its description, its ACK, and the news (RFC 3261 13.2.1, 13.2.2.4).
+        """Take the first 2xx: its description, its ACK, and the events (RFC 3261 sections 13.2.1, 13.2.2.4).
 
-        What a reliable 1xx of this INVITE has settled in this dialog holds; the description of the 2xx is not
-        looked at then (RFC 3262 section 5).
+        An agreement by a reliable 1xx of this INVITE in this dialog holds; the description of the 2xx is not looked at
+        then (RFC 3262 section 5).
         """
         core = self._core
         dialog = fork.dialog
@@ -439,7 +458,7 @@ class InviteUac(FinalHandler):
             events.append(Answered(response, client.reinvite, number))
 
     def _take_no_answer(self, client: OutgoingInvite, dialog: Dialog, response: Response, now: float) -> None:
-        """A 2xx without the answer: a call that was not up cannot be, one that was goes on as before (14.1)."""
+        """Take a 2xx without the answer: a call that was not up cannot be, one that was goes on as before (14.1)."""
         dialog.negotiate(OfferInput.REJECT)
         if not client.refresh:
             reason, cause = response.reason, Cause.BAD_DESCRIPTION
@@ -448,7 +467,7 @@ class InviteUac(FinalHandler):
             self._in_dialog.end_by_bye(Cause.BAD_DESCRIPTION, By.LOCAL, response, now)
 
     def _settle_timer(self, response: Response, now: float) -> None:
-        """Start the session timer by what a 2xx says (RFC 4028 7.2)."""
+        """Start the session timer by the headers of a 2xx (RFC 4028 section 7.2)."""
         core = self._core
         timer = core.timer
         if timer is None:
@@ -460,9 +479,9 @@ class InviteUac(FinalHandler):
         core.restart_timer(timer, response, now)
 
     def ack_failed(self, branch: str, now: float) -> None:
-        """Take the news that a request of ours could not be sent: where it is the ACK of a 2xx, the call ends.
+        """Take the news that a local request could not be sent: where it is the ACK of a 2xx, the call ends.
 
-        The peer will take its 2xx for lost, however often it comes, and hang up (RFC 3261 13.3.1.4, 14.2).
+        The peer will take its 2xx for lost, however often it comes, and hang up (RFC 3261 sections 13.3.1.4, 14.2).
         """
         core = self._core
         dialog = core.dialog
@@ -477,25 +496,23 @@ class InviteUac(FinalHandler):
                     return
 
     def _give_up(self, client: OutgoingInvite, response: Response, now: float) -> None:
-        """A 2xx won the race against our CANCEL: hang up (RFC 3261 9.1)."""
+        """Hang up: a 2xx won the race against the CANCEL (RFC 3261 section 9.1)."""
         if not self._in_dialog.told:
             self._core.events.append(Failed(487, "Request Terminated", response, client.cause, False))
         by = By.EXPIRED if client.cause is Cause.NO_ANSWER else By.LOCAL
         self._in_dialog.end_by_bye(client.cause, by, response, now)
 
     def _hang_up_fork(self, dialog: Dialog, now: float) -> None:
-        """Send a BYE on a fork that nobody wants (RFC 3261 13.2.2.4)."""
+        """Send a BYE on a fork that is of no use (RFC 3261 section 13.2.2.4)."""
         dialog.state = DialogState.TERMINATED
         self._sender.request(now, "BYE", dialog).request_id = 0
 
-    # Timeout and failure
-
     def handle_timer(self, now: float) -> None:
-        """The ring timeout, when it has passed: give the INVITE up, and let our user go.
+        """When the ring timeout has passed, give the INVITE up, and release the local user.
 
         A CANCEL that could be sent has T1 for its effect, so that the failure carries the 487. Without a 1xx no CANCEL
-        may go (RFC 3261 9.1). Then the call ends here for our user; the transaction goes on until timer B, or until a
-        late response, which gets its CANCEL, or its ACK and BYE.
+        may go (RFC 3261 section 9.1). Then the call ends here for the local user. The transaction goes on until timer
+        B, or until a late response, which gets its CANCEL, or its ACK and BYE.
         """
         core = self._core
         client = core.invite
@@ -510,7 +527,10 @@ class InviteUac(FinalHandler):
             self._in_dialog.report(Cause.NO_ANSWER, By.EXPIRED, None)
 
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """A 401 or 407 to an INVITE: send it again with credentials (RFC 3261 22.2, 22.3). Also the end of a CANCEL."""
+        """Send an INVITE again with credentials after a 401 or 407 (RFC 3261 sections 22.2, 22.3).
+
+        Also takes the end of a CANCEL.
+        """
         invite = self._core.invite
         if isinstance(client, OutgoingInvite):
             if status not in (401, 407) or response is None or not self._sender.learns(client, response):
@@ -520,7 +540,8 @@ class InviteUac(FinalHandler):
             return True
         if client.method == "CANCEL" and invite is not None:
             if response is None and status == 503:
-                # Who cannot be told to stop will not say that it has stopped: the wait of RFC 3261 9.1 is for nothing.
+                # A peer that no CANCEL reaches will not report that it has stopped: the wait of RFC 3261 9.1 is for
+                # nothing.
                 invite.transaction.give_up_at(now)
             if invite.cancel_id == client.request_id:
                 invite.cancel = CancelState.ANSWERED
@@ -556,7 +577,7 @@ class InviteUac(FinalHandler):
         by: By,
         now: float,
     ) -> None:
-        """Tell that an INVITE failed; the first one takes the call with it."""
+        """Report that an INVITE failed; the first one ends the call."""
         core = self._core
         client.final = True
         client.ring_at = inf

@@ -1,7 +1,7 @@
-"""InviteUas: an INVITE or re-INVITE as the called side lives through it (RFC 3261 9.2, 13.3, 14.2, RFC 3262 section 3).
+"""InviteUas: the INVITEs and re-INVITEs of the UAS (RFC 3261 9.2, 13.3, 14.2, RFC 3262 section 3).
 
 Provisional and final answers, the 2xx that is repeated until its ACK, reliable 1xx until their PRACK, the peer's
-CANCEL. One reliable 1xx is out at a time, and a 2xx never overtakes one that carries a description.
+CANCEL. One reliable 1xx is out at a time, and a 2xx must never overtake one that carries a description.
 """
 
 from __future__ import annotations
@@ -45,7 +45,12 @@ _ACK: Final = SessionInput.ACK
 
 @final
 class InviteUas:
-    """What takes and answers the INVITEs of the peer. Arguments: `core` of the call, and `in_dialog`, which ends it."""
+    """Takes and answers the INVITEs of the peer.
+
+    Args:
+        core: of the call.
+        in_dialog: ends the call.
+    """
 
     __slots__ = ("_acknowledged", "_core", "_in_dialog")
 
@@ -54,8 +59,6 @@ class InviteUas:
         self._in_dialog = in_dialog
         self._acknowledged: tuple[int, Dialog] | None = None
         """CSeq number and dialog of the newest 2xx with an ACK."""
-
-    # Commands
 
     def ring(
         self,
@@ -68,11 +71,16 @@ class InviteUas:
         headers: HeaderPairs = (),
         content_type: str = SDP,
     ) -> None:
-        """Send a 101-199 to the INVITE that waits (RFC 3261 13.3.1.1, RFC 3262 section 3).
+        """Send a 101-199 to the INVITE that waits (RFC 3261 section 13.3.1.1, RFC 3262 section 3).
 
-        Arguments: `description` early media; `reliable` ask for a PRACK, done in any case when the caller
-        requires it; one reliable response is out at a time, further ones queue. Raises LocalProtocolError
-        when no INVITE waits, the caller does not know 100rel, or a description is out of turn.
+        One reliable response is out at a time, further ones queue.
+
+        Args:
+            description: early media.
+            reliable: request a PRACK, done in any case when the UAC requires it.
+
+        Raises:
+            LocalProtocolError: no INVITE waits, the UAC does not support 100rel, or a description is out of turn.
         """
         core = self._core
         incoming = self._pending_invite("ring")
@@ -111,10 +119,15 @@ class InviteUas:
         content_type: str = SDP,
         status: int = 200,
     ) -> None:
-        """Answer the INVITE or re-INVITE that waits with 2xx, repeated until its ACK (RFC 3261 13.3.1.4).
+        """Answer the INVITE or re-INVITE that waits with 2xx, repeated until its ACK (RFC 3261 section 13.3.1.4).
 
-        Arguments: `description` the answer, or the offer when the INVITE had none; not sent when a reliable
-        1xx has settled the matter. Raises LocalProtocolError when no INVITE waits or a description is owed.
+        Args:
+            description: the answer, or the offer when the INVITE had none; not sent when a reliable 1xx has settled the
+                matter.
+            status: 200 to 299.
+
+        Raises:
+            LocalProtocolError: no INVITE waits or a description is owed.
         """
         incoming = self._pending_invite("accept")
         held = HeldAccept(description, lines_of(headers), content_type, status)
@@ -125,9 +138,12 @@ class InviteUas:
         self._send_success(incoming, held, now)
 
     def reject(self, now: float, status: int = 486, reason: str = "", *, headers: HeaderPairs = ()) -> None:
-        """Refuse the INVITE or re-INVITE that waits with 300-699 (RFC 3261 13.3.1.2, 13.3.1.3, 14.2).
+        """Refuse the INVITE or re-INVITE that waits with 300-699 (RFC 3261 sections 13.3.1.2, 13.3.1.3, 14.2).
 
-        The first INVITE takes the call with it. Raises LocalProtocolError when none waits.
+        A refusal of the first INVITE ends the call.
+
+        Raises:
+            LocalProtocolError: none waits.
         """
         incoming = self._pending_invite("reject")
         if status < 300:
@@ -144,14 +160,13 @@ class InviteUas:
 
     @property
     def owes_offer(self) -> bool:
-        """True when the next `ring` has to carry our offer: the INVITE has none, and requires 100rel.
+        """True when the next `ring` has to carry the local offer: the INVITE has none, and requires 100rel.
 
-        The offer goes into the first reliable response that is no failure (RFC 3261 13.2.1, RFC 3262 section 5).
+        The offer goes into the first reliable response that is no failure (RFC 3261 section 13.2.1, RFC 3262 section
+        5).
         """
         incoming = self._core.incoming
         return incoming is not None and _owes_offer(incoming) and _requires_reliable(incoming.request)
-
-    # Answers
 
     def _pending_invite(self, name: str) -> IncomingInvite:
         incoming = self._core.incoming
@@ -201,7 +216,7 @@ class InviteUas:
         return True
 
     def _send_success(self, incoming: IncomingInvite, held: HeldAccept, now: float) -> None:
-        """Send the 2xx and begin to repeat it, on all transports (RFC 3261 13.3.1.4)."""
+        """Send the 2xx and begin to repeat it, on all transports (RFC 3261 section 13.3.1.4)."""
         core = self._core
         dialog = incoming.dialog
         description = held.description
@@ -243,12 +258,10 @@ class InviteUas:
         incoming.give_up_at = now + 64.0 * t1
         core.accepted.append(incoming)
 
-    # The peer's messages
-
     def receive_first(
         self, request: Request, reply: Reply, dialog: Dialog, refusal: tuple[int, str] | None, now: float
     ) -> None:
-        """The INVITE that begins the call. Arguments as for `receive_reinvite`."""
+        """Take the INVITE that begins the call. Arguments as for `receive_reinvite`."""
         core = self._core
         core.move(_INVITED)
         if refusal is None:
@@ -267,9 +280,11 @@ class InviteUas:
         refusal: tuple[int, str] | None,
         now: float,
     ) -> None:
-        """An INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5).
+        """Take an INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 section 14.2, RFC 5407 section
+        3.1.5).
 
-        Arguments: `refusal` status and header lines when the request itself is not fit to be taken.
+        Args:
+            refusal: status and header lines when the request itself is not fit to be taken.
         """
         core = self._core
         if core.state in OVER or dialog is not core.dialog:
@@ -298,7 +313,7 @@ class InviteUas:
         *,
         reinvite: bool,
     ) -> IncomingInvite:
-        """File an INVITE, answer 100, and tell of it."""
+        """File an INVITE, answer 100, and report it."""
         core = self._core
         transaction = ServerTransaction(
             key,
@@ -322,7 +337,8 @@ class InviteUas:
         return incoming
 
     def receive_ack(self, request: Request, now: float) -> None:
-        """An ACK: of a failure it belongs to the transaction, of a 2xx to us (RFC 3261 13.3.1.4, 17.2.1)."""
+        """Take an ACK: that of a failure belongs to the transaction, that of a 2xx here (RFC 3261 sections 13.3.1.4,
+        17.2.1)."""
         core = self._core
         server = core.requests.server_of(transaction_key(request))
         if server is not None and core.requests.repeat(server, request, now) is not ServerAction.DELIVER_ACK:
@@ -343,7 +359,7 @@ class InviteUas:
                 core.config.counts.received("ACK")
 
     def _take_ack(self, incoming: IncomingInvite, request: Request, now: float) -> None:
-        """The first ACK of a 2xx: the answer of a delayed offer, the news, and the BYE that waited for it."""
+        """Take the first ACK of a 2xx: the answer of a delayed offer, the event, and the BYE that waited for it."""
         core = self._core
         dialog = incoming.dialog
         offered, incoming.offered = incoming.offered, b""
@@ -369,7 +385,7 @@ class InviteUas:
             core.events.append(AnswerReceived(answer, "ACK", True, dialog.number))
 
     def receive_cancel(self, request: Request, key: TransactionKey, reply: Reply, now: float) -> None:
-        """A CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
+        """Take a CANCEL: 200 when it names an INVITE of this session, and 487 to that if it still waits (9.2)."""
         core = self._core
         named = (*key[:-1], "INVITE")
         cancel = core.requests.open_server(request, key, reply, now)
@@ -387,7 +403,7 @@ class InviteUas:
             self._finish(Cause.CANCELLED, By.REMOTE, request)
 
     def receive_prack(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """A PRACK for a reliable 1xx of ours (RFC 3262 section 3)."""
+        """Take a PRACK for a local reliable 1xx (RFC 3262 section 3)."""
         core = self._core
         incoming = self._unacknowledged(server.request)
         sender = incoming.reliable if incoming is not None else None
@@ -419,7 +435,8 @@ class InviteUas:
             self._send_success(incoming, held, now)
 
     def _unacknowledged(self, prack: Request) -> IncomingInvite | None:
-        """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 3)."""
+        """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 section
+        3)."""
         rack = prack.rack
         for server in self._core.requests.servers:
             if not isinstance(server, IncomingInvite) or server.reliable is None or rack is None:
@@ -427,8 +444,6 @@ class InviteUas:
             if server.reliable.acknowledge(rack, server.request.cseq.number):
                 return server
         return None
-
-    # Time
 
     @property
     def due(self) -> float:
@@ -444,7 +459,8 @@ class InviteUas:
         return due
 
     def handle_timer(self, now: float) -> None:
-        """Repeat what is due, and give up on what was never acknowledged (13.3.1.4, RFC 3262 section 3)."""
+        """Repeat what is due, and give up on 2xx and 1xx that were never acknowledged (13.3.1.4, RFC 3262 section
+        3)."""
         core = self._core
         for incoming in core.accepted[:]:
             if incoming.give_up_at <= now:
@@ -478,7 +494,7 @@ class InviteUas:
             core.requests.transmits.append(sender.unacked)
 
     def _on_no_ack(self, incoming: IncomingInvite, now: float) -> None:
-        """Nobody acknowledged our 2xx for 64*T1: hang up (RFC 3261 13.3.1.4)."""
+        """Hang up: the 2xx was not acknowledged for 64*T1 (RFC 3261 section 13.3.1.4)."""
         core = self._core
         core.requests.timeouts += 1
         core.config.counts.timed_out("H")
@@ -489,7 +505,10 @@ class InviteUas:
             self._in_dialog.end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
 
     def success_failed(self, now: float) -> None:
-        """Take the news that a 2xx of ours to an INVITE could not be sent: a call that waits for its ACK ends."""
+        """Take the news that a local 2xx to an INVITE could not be sent.
+
+        A call that waits for its ACK ends.
+        """
         core = self._core
         for incoming in core.accepted[:]:
             if not incoming.reinvite:
@@ -499,7 +518,7 @@ class InviteUas:
 
 
 def _lifetime(request: Request) -> float:
-    """Seconds within which an INVITE wants its final response; infinite without Expires, or with one that is none."""
+    """Return the seconds within which an INVITE needs its final response; infinite without a valid Expires."""
     try:
         seconds = request.expires
     except ParseError:
@@ -513,5 +532,5 @@ def _requires_reliable(request: Request) -> bool:
 
 
 def _owes_offer(incoming: IncomingInvite) -> bool:
-    """True while nothing reliable has answered an INVITE without offer."""
+    """True while no reliable response has answered an INVITE without offer."""
     return incoming.reliable is None and not incoming.request.description

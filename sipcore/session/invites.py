@@ -1,6 +1,8 @@
-"""Records of INVITEs: one of ours with its forks, one of the peer's with its reliable 1xx (RFC 3261 9.1, 13, RFC 3262).
+"""Records of INVITEs: a local one with its forks, one of the peer with its reliable 1xx (RFC 3261 9.1, 13, RFC 3262).
 
-They decide nothing and send nothing; `invite_uac`, `failover` and `invite_uas` do.
+`Fork` keeps offer and answer of one INVITE in one dialog, `OutgoingInvite` an INVITE with all its forks.
+`ReliableSender` keeps the 1xx of `IncomingInvite` until their PRACK. They must decide nothing and send nothing;
+`invite_uac`, `failover` and `invite_uas` do.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ OPTION_TAG: Final = "100rel"
 
 
 class CancelState(Enum):
-    """How far the cancelling of an INVITE has come (RFC 3261 9.1)."""
+    """Progress of cancelling an INVITE (RFC 3261 section 9.1)."""
 
     NONE = 0
     WANTED = 1
@@ -43,10 +45,10 @@ _CANCELLED: Final = Cause.CANCELLED
 
 @final
 class Fork:
-    """One dialog in which our INVITE is answered, and how far offer and answer of this INVITE have come there.
+    """One dialog in which the local INVITE is answered, and the progress of its offer and answer there.
 
-    RSeq, offer and answer belong to one INVITE in one dialog (RFC 3262 section 3, RFC 6337 section 3.1): each fork of
-    a first INVITE has its own, and each re-INVITE begins anew.
+    RSeq, offer and answer belong to one INVITE in one dialog (RFC 3262 section 3, RFC 6337 section 3.1). So each fork
+    of a first INVITE has its own, and each re-INVITE begins anew.
     """
 
     __slots__ = ("before", "dialog", "preview", "rack", "rseq", "settled")
@@ -56,18 +58,20 @@ class Fork:
         self.rseq = 0
         """RSeq of the last reliable 1xx in order, 0 before the first (RFC 3262 section 4)."""
         self.settled = False
-        """True once a reliable 1xx has brought the answer to our offer, or the peer's offer; the 2xx has neither."""
+        """True once a reliable 1xx has brought the answer to the local offer, or the peer's offer; the 2xx has
+        neither."""
         self.preview = b""
         """The newest description of an unreliable 1xx, which is the answer when the 2xx repeats none."""
         self.rack = ""
-        """RAck line of the PRACK that waits for our answer to the offer of a reliable 1xx."""
+        """RAck line of the PRACK that waits for the local answer to the offer of a reliable 1xx."""
         self.before = dialog.description
-        """Our description that holds again when a re-INVITE fails."""
+        """The local description that holds again when a re-INVITE fails."""
 
     def description_in(self, response: Response) -> bytes:
-        """Return what a 2xx says for offer and answer, empty where a reliable 1xx has settled that.
+        """Return the offer or answer of a 2xx, empty where a reliable 1xx has settled that.
 
-        RFC 3261 13.2.1: the 2xx has the answer, but the first one that came counts: some peers send it only once.
+        RFC 3261 section 13.2.1: the 2xx has the answer, but the first one that came counts: some peers send it only
+        once.
         """
         if self.settled:
             return b""
@@ -80,7 +84,7 @@ class Fork:
 
 @final
 class OutgoingInvite(ClientRequest):
-    """An INVITE of ours: the request, its forks, and what was decided about it."""
+    """A local INVITE: the request, its forks, and the decisions about it."""
 
     __slots__ = (
         "acks",
@@ -103,27 +107,27 @@ class OutgoingInvite(ClientRequest):
         super().__init__(request_id, "INVITE", uri, dialog, hop)
         self.reinvite = dialog is not None
         self.refresh = False
-        """True for a re-INVITE that only keeps the session alive; our user is not troubled with it."""
+        """True for a re-INVITE that only keeps the session alive; the local user gets no event of it."""
         self.has_offer = False
         self.final = False
-        """True once a final response was told, or the INVITE is sent again in another record."""
+        """True once a final response was reported, or the INVITE is sent again in another record."""
         self.cancel = _NOT_CANCELLED
         self.cancel_id = 0
         self.cause = _CANCELLED
-        """Why it was cancelled."""
+        """Cause of its cancelling."""
         self.forks: dict[str, Fork] = {}
         """The dialogs of its responses, by To tag, empty for none; a re-INVITE has one."""
         self.acks: dict[str, Transmit] = {}
         """The ACK of each fork's 2xx, by To tag, for sending again (RFC 3261 13.2.2.4)."""
         self.ring_at = inf
         self.redirects = 0
-        """How many targets of 3xx were tried."""
+        """Number of targets of 3xx that were tried."""
         self.visited: tuple[str, ...] = ()
         """The URIs tried so far, as 3xx have named them."""
         self.targets: tuple[Target, ...] = ()
         """Further targets that 3xx have named, the next one first (RFC 3261 8.1.3.4)."""
         self.embedded = ""
-        """Header lines that the target's URI asks for."""
+        """Header lines that the target's URI demands."""
 
     def again(self) -> OutgoingInvite:
         """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""
@@ -142,7 +146,10 @@ class OutgoingInvite(ClientRequest):
         return new
 
     def end_exchange(self) -> None:
-        """An INVITE has failed: its early dialogs are gone, and a re-INVITE has changed nothing (14.1, RFC 6141)."""
+        """Undo an INVITE that has failed.
+
+        Its early dialogs are gone, and a re-INVITE has changed nothing (14.1, RFC 6141).
+        """
         dialog = self.dialog
         if dialog is None:
             for fork in self.forks.values():
@@ -160,9 +167,10 @@ class OutgoingInvite(ClientRequest):
             dialog.negotiate(OfferInput.REJECT)
 
     def bound_wait(self, now: float, t1: float) -> None:
-        """Bound the wait for a final response that nobody wants any more: timer B has ended with a 1xx.
+        """Bound the wait for a final response that is needed no more: timer B has ended with a 1xx.
 
-        Arguments: `now` and `t1` in seconds.
+        Args:
+            now, t1: seconds.
         """
         self.ring_at = inf
         if self.transaction.end_at == inf:
@@ -184,7 +192,9 @@ class PendingProvisional(NamedTuple):
 class ReliableSender:
     """The reliable 1xx responses of one INVITE, one unacknowledged at a time (RFC 3262 section 3).
 
-    Arguments: `first` the RSeq of the first, 1 to 2**31 - 1, chosen at random; `t1` in seconds.
+    Args:
+        first: the RSeq of the first, 1 to 2**31 - 1, chosen at random.
+        t1: seconds.
     """
 
     __slots__ = (
@@ -210,7 +220,7 @@ class ReliableSender:
         self.has_description = False
         """True when it carries a session description, so that a 2xx has to wait (section 3)."""
         self.queue: deque[PendingProvisional] = deque()
-        """What is to be sent after it."""
+        """Responses to send after it."""
         self.interval = t1
         self.repeat_at = inf
         self.give_up_at = inf
@@ -236,7 +246,7 @@ class ReliableSender:
         self.repeat_at = planned if planned > now else now + self.interval
 
     def acknowledge(self, rack: RAck, cseq: int) -> bool:
-        """Take a PRACK; False when it names nothing that is out, which gets 481 (section 3)."""
+        """Take a PRACK; False when no response that is out has its numbers, which gets 481 (section 3)."""
         if not self.outstanding or rack != (self.rseq, cseq, "INVITE"):
             return False
         self.stop()
@@ -261,7 +271,7 @@ class HeldAccept(NamedTuple):
 
 @final
 class IncomingInvite(ServerRequest):
-    """An INVITE of the peer: its dialog, what was sent reliably, and the 2xx that waits for its ACK."""
+    """An INVITE of the peer: its dialog, its reliable responses, and the 2xx that waits for its ACK."""
 
     __slots__ = (
         "dialog",
@@ -292,23 +302,23 @@ class IncomingInvite(ServerRequest):
         self.negotiated = False
         """True once offer and answer are complete within this INVITE, in a reliable 1xx."""
         self.offered = b""
-        """Our offer that waits for its answer: in the PRACK of its reliable 1xx, or in the ACK of its 2xx."""
+        """The local offer that waits for its answer: in the PRACK of its reliable 1xx, or in the ACK of its 2xx."""
         self.reliable: ReliableSender | None = None
         self.held: HeldAccept | None = None
         self.success: Transmit | None = None
-        """Our 2xx, kept for sending again."""
+        """The local 2xx, kept for sending again."""
         self.expires_at = inf
-        """When the invitation runs out, infinite when it does not say (RFC 3261 section 13.3.1)."""
+        """When the invitation runs out, infinite without Expires (RFC 3261 section 13.3.1)."""
         self.interval = 0.0
         self.repeat_at = inf
         self.give_up_at = inf
 
     @property
     def supports_reliable(self) -> bool:
-        """True when the caller takes reliable provisional responses (RFC 3262 section 3)."""
+        """True when the UAC takes reliable provisional responses (RFC 3262 section 3)."""
         return supports(self.request, OPTION_TAG)
 
 
 def in_order(last: int, rseq: int) -> bool:
-    """Tell whether a reliable 1xx is the next one; `last` is 0 before the first (RFC 3262 section 4)."""
+    """Return whether a reliable 1xx is the next one; `last` is 0 before the first (RFC 3262 section 4)."""
     return rseq > 0 and last in (0, rseq - 1)

@@ -1,8 +1,8 @@
-"""OpenRequests: the requests of one call that are under way, ours and the peer's, carried by their transactions.
+"""OpenRequests: the requests of one call that are under way on both sides, carried by their transactions.
 
-Keeps what is to be sent until it is drained, repeats by timers, absorbs what comes twice (RFC 3261 section 17), and
-tells a response from a repeated one. What a request means, and what follows from its end, is the business of the
-parts of the session; nothing here knows them.
+It keeps messages to send until they are drained, repeats by timers, absorbs repeated messages (RFC 3261 section 17),
+and separates new responses from repeated ones. The meaning of a request, and the consequences of its end, belong to the
+parts of the session; this file must not depend on them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SEND: Final = ServerAction.SEND
 
 
 class ClientRequest:
-    """A request of ours on its way: its transaction, and what is needed to send it again with other headers."""
+    """A local request on its way: its transaction, and the data to send it again with other headers."""
 
     __slots__ = (
         "body",
@@ -61,11 +61,12 @@ class ClientRequest:
         self.content_type = ""
         self.cseq = 0
         self.repeats = NEVER
-        """How often it was sent again with other credentials, another interval, or later."""
+        """Repetitions with other credentials, another interval, or later."""
         self.credentials: Sequence[tuple[str, str]] = ()
         """The credentials that it carries, as header names and values."""
         self.subscription: Transferring | None = None
-        """What a REFER has begun: its id is the number under which the REFER was sent last (RFC 3515 2.4.6)."""
+        """The subscription of a REFER: its id is the number under which the REFER was sent last (RFC 3515 section
+        2.4.6)."""
         self.transaction: ClientTransaction
 
     def again(self) -> ClientRequest:
@@ -106,26 +107,33 @@ class ServerRequest:
 
 
 class FinalHandler(ABC):
-    """A part that may have something to do when a request of ours has come to its end."""
+    """A part that may have a task when a local request has come to its end."""
 
     __slots__ = ()
 
     @abstractmethod
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """Take the end of a request; True when that settles it, so that no other part is asked.
+        """Take the end of a request; True when that settles it, so that no other part gets it.
 
-        Arguments: the request; its final response, None when none came; its `status`, 408 for a timeout and 503 for a
-        transport failure (RFC 3261 8.1.3.1); `now` in seconds.
+        Args:
+            client: the request.
+            response: its final response, None when none came.
+            status: its status, 408 for a timeout and 503 for a transport failure (RFC 3261 section 8.1.3.1).
+            now: seconds.
         """
 
 
 MOST_HEARD: Final = 16
-"""Hosts kept of those that have answered us; the oldest goes."""
+"""Hosts kept of those that have answered; the oldest goes."""
 
 
 @final
 class OpenRequests:
-    """The requests of one call. Arguments: `timers` and `counts` of its configuration."""
+    """The requests of one call.
+
+    Args:
+        timers, counts: of its configuration.
+    """
 
     __slots__ = (
         "_last_id",
@@ -144,11 +152,11 @@ class OpenRequests:
         self.timers = timers
         self.counts = counts
         self.clients: list[ClientRequest] = []
-        """Ours, until their transactions end."""
+        """Local ones, until their transactions end."""
         self.servers: list[ServerRequest] = []
         """The peer's, until their transactions end."""
         self.transmits: list[Transmit] = []
-        """What is to be sent."""
+        """Messages to send."""
         self.retransmissions = 0
         """Messages sent again by timers, requests and responses."""
         self.timeouts = 0
@@ -156,15 +164,13 @@ class OpenRequests:
         self.ignored = 0
         """Messages of the peer that were out of place or repeated."""
         self.heard: tuple[str, ...] = ()
-        """Hosts that have answered requests of ours, other than the one that the first INVITE went to."""
+        """Hosts that have answered local requests, other than the one that the first INVITE went to."""
         self._last_id = 0
 
     def next_id(self) -> int:
         """Return the number of the next request of either side."""
         self._last_id += 1
         return self._last_id
-
-    # Requests of ours
 
     def send(self, client: ClientRequest, data: bytes, branch: str, now: float) -> None:
         """Put a request on the wire with a transaction of its own."""
@@ -176,9 +182,15 @@ class OpenRequests:
         self.transmits.append(Transmit(data, hop, client.flow))
 
     def take(self, response: Response, host: str, home: str, now: float) -> ClientRequest | None:
-        """Give a response to the request it belongs to; returns that when it is news (RFC 3261 17.1.3).
+        """Give a response to the request it belongs to (RFC 3261 section 17.1.3).
 
-        Arguments: the response; `host` it came from; `home` the host that needs no remembering; `now` in seconds.
+        Args:
+            host: it came from.
+            home: the host that needs no remembering.
+            now: seconds.
+
+        Returns:
+            The request, when the response is new to it; else None.
         """
         branch = response.branch
         method = response.cseq.method
@@ -207,14 +219,16 @@ class OpenRequests:
         return client
 
     def run_timer(self, client: ClientRequest, now: float) -> int | None:
-        """Let the timer of a request of ours fire. Returns how it ends, None when it goes on.
+        """Let the timer of a local request fire.
 
-        408 is a timeout, 503 a transport failure, and 0 says that it had its final response (RFC 3261 8.1.3.1).
+        Returns:
+            How the request ends, None when it goes on: 408 is a timeout, 503 a transport failure, and 0 = it had its
+            final response (RFC 3261 section 8.1.3.1).
         """
         return self._carry_out(client, client.transaction.handle_timer(now))
 
     def fail(self, client: ClientRequest, now: float) -> int | None:
-        """Take the news that a request of ours could not be sent; returns as `run_timer`."""
+        """Take the news that a local request could not be sent; return as `run_timer`."""
         return self._carry_out(client, client.transaction.transport_failed(now))
 
     def _carry_out(self, client: ClientRequest, action: ClientAction) -> int | None:
@@ -236,17 +250,19 @@ class OpenRequests:
             return 408
         return None
 
-    # Requests of the peer
-
     def server_of(self, key: TransactionKey) -> ServerRequest | None:
-        """Find the transaction that a repeated request or an ACK belongs to (RFC 3261 17.2.3)."""
+        """Find the transaction that a repeated request or an ACK belongs to (RFC 3261 section 17.2.3)."""
         for server in self.servers:
             if server.transaction.key == key:
                 return server
         return None
 
     def waiting(self, request_id: int) -> ServerRequest:
-        """Find a request of the peer that waits for its answer. Raises LocalProtocolError when none does."""
+        """Find a request of the peer that waits for its answer.
+
+        Raises:
+            LocalProtocolError: none does.
+        """
         for server in self.servers:
             if server.request_id == request_id and not server.transaction.answered:
                 return server
@@ -276,7 +292,7 @@ class OpenRequests:
         body: bytes = b"",
         content_type: str = "",
     ) -> Transmit:
-        """Answer a request of the peer; returns the response as it goes out."""
+        """Answer a request of the peer; return the response as it goes out."""
         reply = server.reply
         data = reply.to_bytes(status, reason, extra, body, content_type)
         transmit = Transmit(data, reply.hop, reply.flow)
@@ -285,14 +301,18 @@ class OpenRequests:
         return transmit
 
     def send_trying(self, server: ServerRequest, now: float, delay: float = 0.0) -> None:
-        """Answer 100 (RFC 3261 8.2.6.1); `delay` seconds since the request came."""
+        """Answer 100 (RFC 3261 section 8.2.6.1).
+
+        Args:
+            delay: seconds since the request came.
+        """
         reply = server.reply
         data = reply.trying(timestamp_line(server.request, delay))
         if server.transaction.respond(100, data, now) is _SEND:
             self.transmits.append(Transmit(data, reply.hop, reply.flow))
 
     def answer_stateless(self, reply: Reply, status: int) -> None:
-        """Answer a request of the peer, and keep nothing of it (RFC 3261 8.2.7)."""
+        """Answer a request of the peer, and keep nothing of it (RFC 3261 section 8.2.7)."""
         self.transmits.append(Transmit(reply.to_bytes(status, ""), reply.hop, reply.flow))
 
     def repeat(self, server: ServerRequest, request: Request, now: float) -> ServerAction:
@@ -307,8 +327,6 @@ class OpenRequests:
             self.ignored += 1
             self.counts.received(request.method)
         return action
-
-    # Time
 
     @property
     def due(self) -> float:

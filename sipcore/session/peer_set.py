@@ -1,8 +1,8 @@
-"""Where requests of a dialog may come from: the hosts of its peer set (RELIABILITY S3).
+"""The peer set of a dialog: the hosts from which its requests may come (RELIABILITY S3).
 
-These are where the first INVITE went or came from, whoever has answered us, the routes and the target of the dialog.
-Only hosts count, so that a NAT may change the port in mid-call (N10). Resolves no name: what a name leads to is asked
-of the configuration, and a name of which nothing is known yet lets its request pass.
+These are the host that the first INVITE went to or came from, hosts that have answered, the routes and the target of
+the dialog. Only hosts count, so that a NAT may change the port in mid-call (N10). It resolves no name: the
+configuration returns the addresses of a name, and a name without known addresses lets its request pass.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from ..errors import ParseError
 from .dialog import Dialog, domain_of, uri_of
 
 AddressesOf = Callable[[str], Collection[str]]
-"""Gives the addresses that a name was found to have, nothing while it is not known."""
+"""Returns the addresses that a name was found to have, nothing while it is not known."""
 
 
 def admits(dialog: Dialog, host: str, home: str, addresses_of: AddressesOf | None) -> bool:
     """Whether a request of the dialog may come from an address.
 
-    Arguments: the dialog; `host` the source; `home` where the first INVITE went; `addresses_of` see above.
+    Args:
+        host: the source.
+        home: the host that the first INVITE went to.
+        addresses_of: see above.
     """
     for member in _members(dialog, home):
         if member == host:
@@ -42,12 +45,12 @@ def _members(dialog: Dialog, home: str) -> Iterator[str]:
         try:
             yield domain_of(uri)
         except ParseError:
-            continue  # nothing of ours goes there either
+            continue  # no local request goes there either
 
 
 @lru_cache(maxsize=4096)
 def _canonical(host: str) -> str | None:
-    """An address in its one form, None for a name."""
+    """Return an address in its one form, None for a name."""
     try:
         return str(ip_address(host.partition("%")[0]))  # without the zone of a link-local address (RFC 4007)
     except ValueError:

@@ -1,6 +1,7 @@
-"""Whom an INVITE goes to: the callee, then the targets of a 3xx in their order (RFC 3261 8.1.2, 8.1.3.4, 16.5, 16.6).
+"""The targets of an INVITE: the callee, then the targets of a 3xx in their order (RFC 3261 8.1.2, 8.1.3.4, 16.5, 16.6).
 
-Keeps no state and sends nothing; how many targets a call tries is the session's policy.
+The callee is read from its URI or name-addr; a 3xx adds targets to those that wait, sorted by their q. It must keep no
+state and send nothing; the number of targets that a call tries is the session's policy.
 """
 
 from __future__ import annotations
@@ -31,11 +32,19 @@ class Place(NamedTuple):
 
 
 def callee_of(to: str, config: SessionConfig, hop: Hop | None) -> tuple[str, str, Hop, str]:
-    """Read whom a call is for, and where its INVITE goes first.
+    """Read the callee of a call, and the first hop of its INVITE.
 
-    Arguments: `to` URI or name-addr; `config` for proxy and preloaded route; `hop` where the INVITE goes when that is
-    known. Returns the To value without tag, the Request-URI, the hop, and the host that the credentials of the call
-    are looked up under. Raises ParseError for a `to` that cannot be called.
+    Args:
+        to: URI or name-addr.
+        config: for proxy and preloaded route.
+        hop: of the INVITE, when that is known.
+
+    Returns:
+        The To value without tag, the Request-URI, the hop, and the host under which the credentials of the call are
+        looked up.
+
+    Raises:
+        ParseError: a `to` that cannot be called.
     """
     start = to.find("<")
     uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
@@ -52,13 +61,13 @@ def callee_of(to: str, config: SessionConfig, hop: Hop | None) -> tuple[str, str
 
 
 class Target(NamedTuple):
-    """Whom to call instead, and where that is."""
+    """A target to call instead, and its hop."""
 
     uri: str
     """The Request-URI."""
     hop: Hop
     lines: str
-    """Header lines that the Contact's URI asks for."""
+    """Header lines that the Contact's URI demands."""
     q: float
     named: str
     """The Contact's URI as a whole: none is tried twice."""
@@ -71,10 +80,14 @@ def with_targets(
 ) -> tuple[Target, ...]:
     """Return the targets that wait and those that a 3xx adds, the one to try next first.
 
-    Arguments: `waiting` those of 3xx before, in order; the 3xx; `visited` the URIs tried so far; `config` for proxy and
-    transport. The highest q goes first; among equals those of this 3xx, in its order. Targets that cannot be read, need
-    a look-up that a URI does not allow, or a transport that we do not have, are passed over (16.5: and those that were
-    a target before).
+    The highest q goes first; among equals those of this 3xx, in its order. A target is passed over when it cannot be
+    read, needs a look-up that a URI does not allow, needs a transport that is not there, or was a target before (16.5).
+
+    Args:
+        waiting: those of 3xx before, in order.
+        response: the 3xx.
+        visited: the URIs tried so far.
+        config: for proxy and transport.
     """
     try:
         contacts = response.contacts

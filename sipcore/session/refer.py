@@ -1,7 +1,7 @@
-"""Transfer: what REFER, its NOTIFYs and Replaces say, as plain values (RFC 3515, 3891, 3892, 4488, 5589).
+"""Transfer: the content of REFER, its NOTIFYs and Replaces, as plain values (RFC 3515, 3891, 3892, 4488, 5589).
 
-Reads and writes Refer-To, sipfrag bodies and the Replaces of an attended transfer, and keeps the two ends of the
-implicit subscription. Sends nothing itself.
+It reads and writes Refer-To, sipfrag bodies and the Replaces of an attended transfer, and keeps the two ends of the
+implicit subscription. It must send nothing itself.
 """
 
 from __future__ import annotations
@@ -16,36 +16,37 @@ from ..message.uri import Uri, escape
 
 SIPFRAG: Final = "message/sipfrag;version=2.0"
 SUBSCRIPTION_SECONDS: Final = 180
-"""How long an implicit subscription lasts unless it ends before (RFC 3515 2.4.4 leaves it to the notifier)."""
+"""Duration of an implicit subscription unless it ends before (RFC 3515 section 2.4.4 leaves it to the notifier)."""
 
 _FREE: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
 
 
 class TransferTarget(NamedTuple):
-    """Whom to call for a REFER, and with what."""
+    """The target of a REFER, and the headers of the call to it."""
 
     uri: str
     """The Request-URI, without embedded headers."""
     headers: tuple[tuple[str, str], ...]
-    """What the new INVITE carries: Replaces, Referred-By …"""
+    """Headers of the new INVITE: Replaces, Referred-By …."""
 
 
 @final
 class Transferring:
-    """Our side of a transfer that we asked for: the subscription to its progress (RFC 3515 2.4.4)."""
+    """The local side of a transfer that was requested here: the subscription to its progress (RFC 3515 section
+    2.4.4)."""
 
     __slots__ = ("cseq", "ends_at", "request_id")
 
     def __init__(self, request_id: int, ends_at: float) -> None:
         self.request_id = request_id
         self.cseq = 0
-        """CSeq number of the REFER as sent last, which the NOTIFYs may name as id (RFC 3515 2.4.6)."""
+        """CSeq number of the REFER as sent last, which the NOTIFYs may name as id (RFC 3515 section 2.4.6)."""
         self.ends_at = ends_at
 
 
 @final
 class Transferred:
-    """Our side of a transfer that the peer asked for: what we notify it of."""
+    """The local side of a transfer that the peer requested: the subscription that it is notified under."""
 
     __slots__ = ("cseq", "ends_at", "request_id", "silent")
 
@@ -54,7 +55,7 @@ class Transferred:
         self.cseq = cseq
         self.ends_at = ends_at
         self.silent = silent
-        """True when the peer wants no NOTIFY (RFC 4488)."""
+        """True when the peer declines NOTIFYs (RFC 4488)."""
 
 
 def refer_to(target: str, replaces: Replaces | None = None) -> str:
@@ -68,7 +69,11 @@ def refer_to(target: str, replaces: Replaces | None = None) -> str:
 
 
 def target_of(refer: Request) -> TransferTarget:
-    """Read whom a REFER wants us to call. Raises ParseError without exactly one Refer-To (RFC 3515 2.4.2)."""
+    """Read the target of a REFER.
+
+    Raises:
+        ParseError: without exactly one Refer-To (RFC 3515 section 2.4.2).
+    """
     if len(refer.headers.get_all("Refer-To")) != 1:
         raise ParseError("a REFER has exactly one Refer-To")
     named = refer.refer_to
@@ -82,7 +87,7 @@ def target_of(refer: Request) -> TransferTarget:
 
 
 def plain_uri(uri: Uri) -> str:
-    """Return a URI as a Request-URI has it: no embedded headers, no method parameter (RFC 3261 19.1.1)."""
+    """Return a URI as a Request-URI has it: no embedded headers, no method parameter (RFC 3261 section 19.1.1)."""
     if not uri.headers and "method" not in uri.params:
         return str(uri)
     params = {name: value for name, value in uri.params.items() if name != "method"}
@@ -90,12 +95,16 @@ def plain_uri(uri: Uri) -> str:
 
 
 def sipfrag(status: int, reason: str = "") -> bytes:
-    """Write the body of a NOTIFY: the status line alone (RFC 3515 2.4.5)."""
+    """Write the body of a NOTIFY: the status line alone (RFC 3515 section 2.4.5)."""
     return f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, 'Unknown')}\r\n".encode()
 
 
 def read_sipfrag(body: bytes) -> tuple[int, str]:
-    """Read status and reason from the body of a NOTIFY. Raises ParseError when it begins with no status line."""
+    """Read status and reason from the body of a NOTIFY.
+
+    Raises:
+        ParseError: it begins with no status line.
+    """
     line = body.lstrip(b"\r\n")[:512].split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
     version, _, rest = line.partition(" ")
     code, _, reason = rest.partition(" ")

@@ -1,6 +1,8 @@
-"""ReferUsage: REFER and its subscription, both ways, and what Replaces may take over (RFC 3515, 3891, 4488, 5589).
+"""ReferUsage: REFER and its subscription, both ways, and the rules of Replaces (RFC 3515, 3891, 4488, 5589).
 
-What the headers and bodies say is in `refer`. Placing the new call is our user's business.
+A local REFER opens a subscription before it leaves; NOTIFYs report its progress until one is final. A REFER of the peer
+waits for the local user, and its subscription carries the reports. Headers and bodies are read and written in `refer`.
+The new call must not be placed here: that is the local user's business.
 """
 
 from __future__ import annotations
@@ -23,7 +25,12 @@ from .session_state import SessionState
 
 @final
 class ReferUsage(FinalHandler):
-    """What transfers, and is transferred. Arguments: `core` of the call, `sender` of its requests."""
+    """Transfers, and is transferred.
+
+    Args:
+        core: of the call.
+        sender: of its requests.
+    """
 
     __slots__ = ("_core", "_sender", "_transferred", "_transferring")
 
@@ -31,11 +38,9 @@ class ReferUsage(FinalHandler):
         self._core = core
         self._sender = sender
         self._transferring: list[Transferring] | None = None
-        """Transfers that we asked for."""
+        """Transfers that were requested here."""
         self._transferred: list[Transferred] | None = None
-        """Transfers that the peer asked for."""
-
-    # Commands
+        """Transfers that the peer requested."""
 
     def refer(
         self,
@@ -47,12 +52,20 @@ class ReferUsage(FinalHandler):
         notify: bool = True,
         headers: HeaderPairs = (),
     ) -> int:
-        """Ask the peer to call somebody else (REFER, RFC 3515 2.4.1).
+        """Request that the peer calls a third party (REFER, RFC 3515 section 2.4.1).
 
-        Arguments: `target` URI or name-addr; `replaces` the dialog that the new call takes over (attended
-        transfer, RFC 5589 section 7; see `replaces_of`); `referred_by` a name-addr (RFC 3892); `notify` False
-        asks for no progress reports (RFC 4488). Returns the number under which RequestFinished and
-        TransferProgress come. Raises LocalProtocolError without a dialog.
+        Args:
+            target: URI or name-addr.
+            replaces: the dialog that the new call takes over (attended transfer, RFC 5589 section 7; see
+                `replaces_of`).
+            referred_by: a name-addr (RFC 3892).
+            notify: False declines progress reports (RFC 4488).
+
+        Returns:
+            The number under which RequestFinished and TransferProgress come.
+
+        Raises:
+            LocalProtocolError: without a dialog.
         """
         core = self._core
         dialog = core.live_dialog("REFER")
@@ -73,9 +86,12 @@ class ReferUsage(FinalHandler):
         return number
 
     def accept_transfer(self, now: float, request_id: int) -> None:
-        """Answer a REFER with 202 and report 100 (RFC 3515 2.4.2, 2.4.4); `notify_transfer` reports the rest.
+        """Answer a REFER with 202 and report 100 (RFC 3515 sections 2.4.2, 2.4.4).
 
-        Raises LocalProtocolError when no such REFER waits.
+        `notify_transfer` reports the rest.
+
+        Raises:
+            LocalProtocolError: no such REFER waits.
         """
         core = self._core
         server = core.requests.waiting(request_id)
@@ -93,9 +109,13 @@ class ReferUsage(FinalHandler):
             self.notify_transfer(now, request_id, 100)
 
     def notify_transfer(self, now: float, request_id: int, status: int, reason: str = "") -> bool:
-        """Report how the call to the transfer target goes (NOTIFY with sipfrag, RFC 3515 2.4.4, 2.4.5).
+        """Report the progress of the call to the transfer target (NOTIFY with sipfrag, RFC 3515 sections 2.4.4, 2.4.5).
 
-        A `status` of 200 or more ends the subscription. Returns False when the peer does not listen any more.
+        Args:
+            status: 200 or more ends the subscription.
+
+        Returns:
+            False when the peer has no subscription any more.
         """
         core = self._core
         subscription = next((each for each in self._transferred or () if each.request_id == request_id), None)
@@ -116,10 +136,9 @@ class ReferUsage(FinalHandler):
         client.request_id = 0
         return True
 
-    # Replaces
-
     def replaces_of(self) -> Replaces | None:
-        """How another call names this one in Replaces (RFC 3891 6.1), tags as the peer knows them."""
+        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 section
+        6.1)."""
         core = self._core
         dialog = core.dialog
         if dialog is None or not dialog.remote_tag:
@@ -127,7 +146,8 @@ class ReferUsage(FinalHandler):
         return Replaces(core.call_id, dialog.remote_tag, dialog.local_tag)
 
     def may_be_replaced(self, replaces: Replaces) -> int:
-        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
+        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 section
+        3)."""
         core = self._core
         dialog = core.dialog
         named = (replaces.call_id, replaces.to_tag, replaces.from_tag)
@@ -140,10 +160,8 @@ class ReferUsage(FinalHandler):
         # An early dialog may be replaced only at the side that sent its INVITE.
         return 200 if core.is_caller else 481
 
-    # What comes in
-
     def receive_refer(self, server: ServerRequest, now: float) -> None:
-        """A REFER: our user takes it on, or not (RFC 3515 2.4.2)."""
+        """Take a REFER: the local user accepts it, or not (RFC 3515 section 2.4.2)."""
         core = self._core
         try:
             target_of(server.request)
@@ -153,7 +171,10 @@ class ReferUsage(FinalHandler):
         core.events.append(TransferRequested(server.request_id, server.request))
 
     def receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
-        """A NOTIFY is answered 200 and told: as progress of our transfer, or as it is (RFC 3515 2.4.4, C20)."""
+        """Answer a NOTIFY with 200 and report it.
+
+        It is progress of a local transfer, or reported as it is (RFC 3515 section 2.4.4, C20).
+        """
         core = self._core
         request = server.request
         subscription = self._subscription_of(request)
@@ -174,8 +195,8 @@ class ReferUsage(FinalHandler):
                 return
             status, reason = 100, ""
         if terminated and status < 200:
-            # RFC 6665 4.1.3: the state ends the subscription, whatever the body says. A 1xx says that the outcome is
-            # open (RFC 3515 2.4.5), and it stays so: no success.
+            # RFC 6665 4.1.3: the state ends the subscription, whatever the body. After a 1xx the outcome is open (RFC
+            # 3515 2.4.5), and it stays so: no success.
             status, reason = 408, "Terminated Without a Result"
         core.requests.respond(server, 200, now, extra=core.config.reply_tail)
         final = status >= 200 or terminated
@@ -184,7 +205,7 @@ class ReferUsage(FinalHandler):
         core.events.append(TransferProgress(subscription.request_id, status, reason, final))
 
     def _subscription_of(self, request: Request) -> Transferring | None:
-        """Find the transfer that a NOTIFY reports on; without id it is the first (RFC 3515 2.4.6)."""
+        """Find the transfer that a NOTIFY reports on; without id it is the first (RFC 3515 section 2.4.6)."""
         event = request.event
         if not self._transferring or event is None or event.package.lower() != "refer":
             return None
@@ -199,7 +220,7 @@ class ReferUsage(FinalHandler):
         return request.method == "NOTIFY" and self._subscription_of(request) is not None
 
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """The end of a REFER or NOTIFY: the subscription that goes with it (RFC 3515 2.4.4, RFC 4488)."""
+        """End the subscription of a REFER or NOTIFY that has failed (RFC 3515 section 2.4.4, RFC 4488)."""
         if client.method == "REFER" and self._transferring:
             silent = response is not None and (response.headers.get("Refer-Sub") or "").strip().lower() == "false"
             if status >= 300 or silent:
@@ -210,8 +231,6 @@ class ReferUsage(FinalHandler):
 
     def _drop_transferring(self, request_id: int) -> None:
         self._transferring = [each for each in self._transferring or () if each.request_id != request_id]
-
-    # Time
 
     @property
     def is_open(self) -> bool:
@@ -229,7 +248,7 @@ class ReferUsage(FinalHandler):
         return due
 
     def handle_timer(self, now: float) -> None:
-        """Forget subscriptions that have run out, with a last word about ours (RFC 3515 2.4.4)."""
+        """Forget subscriptions that have run out, with a last event for local transfers (RFC 3515 section 2.4.4)."""
         if self._transferred:
             self._transferred = [each for each in self._transferred if each.ends_at > now]
         for each in [each for each in self._transferring or () if each.ends_at <= now]:

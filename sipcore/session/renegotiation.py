@@ -1,7 +1,7 @@
-"""Renegotiation: re-INVITEs of ours, glare, and keeping the session alive (RFC 3261 14.1, RFC 4028 section 10).
+"""Renegotiation: local re-INVITEs, glare, and keeping the session alive (RFC 3261 14.1, RFC 4028 section 10).
 
-Lines re-INVITEs up behind whatever is open, repeats after 491, and refreshes by UPDATE or re-INVITE. Two offers are
-never open at once. The arithmetic of session timers is in `session_timer`.
+It lines re-INVITEs up after any open INVITE or offer, repeats after 491, and refreshes by UPDATE or re-INVITE. Two
+offers must never be open at once. The arithmetic of session timers is in `session_timer`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,13 @@ from .session_state import SessionState
 
 @final
 class Renegotiation(FinalHandler):
-    """What changes and refreshes the session of a call.
+    """Changes and refreshes the session of a call.
 
-    Arguments: `core` of the call, `sender` of its requests, `in_dialog`, which ends it, and `uac`, which sends INVITEs.
+    Args:
+        core: of the call.
+        sender: of its requests.
+        in_dialog: ends the call.
+        uac: sends INVITEs.
     """
 
     __slots__ = ("_core", "_in_dialog", "_sender", "_uac", "backing_off", "queued", "ring_time")
@@ -53,11 +57,16 @@ class Renegotiation(FinalHandler):
         headers: HeaderPairs = (),
         content_type: str = SDP,
     ) -> int:
-        """Change the session by a re-INVITE (RFC 3261 14.1).
+        """Change the session by a re-INVITE (RFC 3261 section 14.1).
 
-        Arguments as for `invite`; None is a delayed offer, answered by `ack`. It waits while another INVITE of
-        either side or an offer is open. Returns the number of the request. Raises LocalProtocolError without
-        an established call.
+        It waits while another INVITE of either side or an offer is open. Arguments as for `invite`; None is a delayed
+        offer, answered by `ack`.
+
+        Returns:
+            The number of the request.
+
+        Raises:
+            LocalProtocolError: without an established call.
         """
         dialog = self._core.live_dialog("a re-INVITE")
         client = self._new_reinvite(dialog, description, lines_of(headers), content_type)
@@ -81,7 +90,7 @@ class Renegotiation(FinalHandler):
         self.pump(now)
 
     def pump(self, now: float) -> None:
-        """Send the next re-INVITE in line when nothing stands in its way (RFC 3261 14.1)."""
+        """Send the next re-INVITE in line when no INVITE or offer stands in its way (RFC 3261 section 14.1)."""
         queued = self.queued
         if not queued or self._core.state is not SessionState.CONFIRMED or not self._is_quiet():
             return
@@ -129,10 +138,8 @@ class Renegotiation(FinalHandler):
         core.events.append(Failed(487, "Request Terminated", None, Cause.CANCELLED, True))
         return True
 
-    # The end of a request of ours
-
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """A 422, and the end of a re-INVITE or UPDATE: another interval, a wait, or a refreshed session."""
+        """Take a 422, and the end of a re-INVITE or UPDATE: another interval, a wait, or a refreshed session."""
         if response is None:
             return False
         if isinstance(client, OutgoingInvite):
@@ -171,7 +178,7 @@ class Renegotiation(FinalHandler):
         return True
 
     def _back_off(self, client: ClientRequest, response: Response, now: float) -> bool:
-        """Wait after 491, longer for the owner of the Call-ID; after 500 as long as it says (14.1, 14.2)."""
+        """Wait after 491, longer for the owner of the Call-ID; after 500 as long as it demands (14.1, 14.2)."""
         core = self._core
         dialog = client.dialog
         if dialog is None or dialog is not core.dialog:
@@ -179,7 +186,7 @@ class Renegotiation(FinalHandler):
         if core.state is not SessionState.CONFIRMED:
             return False
         if response.status == 491:
-            # 14.1 speaks of units of 10 ms: the owner of the Call-ID waits 2.1-4 s, the other 0-2 s.
+            # 14.1 has units of 10 ms: the owner of the Call-ID waits 2.1-4 s, the other 0-2 s.
             low, high = (2.1, 4.0) if core.is_caller else (0.0, 2.0)
             wait = round(core.tokens.uniform(low, high), 2)
         elif response.status == 500 and response.retry_after is not None:
@@ -203,8 +210,6 @@ class Renegotiation(FinalHandler):
             self.backing_off = []
         self.backing_off.append((at, client))
 
-    # Time
-
     @property
     def due(self) -> float:
         """When the next request is sent again, or the session is refreshed or given up; infinite without any."""
@@ -215,7 +220,7 @@ class Renegotiation(FinalHandler):
         return due
 
     def handle_timer(self, now: float) -> None:
-        """Do what is due: the session timer, then what was backed off, then what is lined up."""
+        """Do what is due: the session timer, then requests that back off, then those lined up."""
         if self._core.timer is not None:
             self._handle_refresh(now)
         if self.backing_off:
@@ -260,7 +265,7 @@ class Renegotiation(FinalHandler):
             self._refresh(now)
 
     def _refresh(self, now: float) -> None:
-        """Keep the session alive, by UPDATE where the peer takes it (RFC 4028 7.4)."""
+        """Keep the session alive, by UPDATE where the peer takes it (RFC 4028 section 7.4)."""
         core = self._core
         dialog, timer = core.dialog, core.timer
         if dialog is None or timer is None:

@@ -1,7 +1,8 @@
 """RequestSender: writes the requests of a call's dialogs and sends them on their way (RFC 3261 12.2.1, 8.1.2, 22).
 
-Chooses the hop, the Via and Contact that tell of it, the number and the credentials. Answers a challenge by sending
-the request again. Credentials of one host are never given to another. The first INVITE is written by `invite_uac`.
+It chooses the hop, the Via and Contact of that way, the number and the credentials, in this order. It answers a
+challenge by sending the request again. Credentials of one host must never be given to another. The first INVITE is
+written by `invite_uac`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ from .session_core import SDP, SessionCore
 
 @final
 class RequestSender(FinalHandler):
-    """What sends the requests of one call. Arguments: `core` of the call."""
+    """Sends the requests of one call.
+
+    Args:
+        core: of the call.
+    """
 
     __slots__ = ("_core", "ack_lines", "digest")
 
     def __init__(self, core: SessionCore) -> None:
         self._core = core
         self.digest: DigestClient | None = None
-        """What has been learnt from challenges, None while nobody has challenged us (RFC 3261 22.1)."""
+        """Facts learnt from challenges, None while none has come (RFC 3261 section 22.1)."""
         self.ack_lines = ""
         """Further header lines of each ACK to a 2xx."""
 
@@ -90,7 +95,8 @@ class RequestSender(FinalHandler):
         body: bytes = b"",
         content_type: str = SDP,
     ) -> None:
-        """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 13.2.2.4, 17.1)."""
+        """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 sections 13.2.2.4,
+        17.1)."""
         core = self._core
         if self.ack_lines:
             extra += self.ack_lines
@@ -109,14 +115,15 @@ class RequestSender(FinalHandler):
         core.requests.transmits.append(transmit)
 
     def own_lines(self, headers: HeaderPairs) -> str:
-        """Write further header lines of our user, and the usual ones where it names no others."""
+        """Write further header lines of the local user, and the usual ones where it names no others."""
         own = lines_of(headers)
         return merged(self._core.config.tail, own) + own
 
-    # Where to
-
     def next_hop(self, dialog: Dialog) -> Hop:
-        """Where requests of a dialog go; when its target cannot be read, where the first INVITE went or came from."""
+        """Return the hop of requests of a dialog.
+
+        When its target cannot be read, it is the hop that the first INVITE went to or came from.
+        """
         core = self._core
         try:
             return dialog.next_hop(core.config.local.transport, core.config.outgoing_proxy)
@@ -124,7 +131,7 @@ class RequestSender(FinalHandler):
             return core.hop
 
     def way(self, hop: Hop) -> SessionConfig:
-        """The configuration whose Via and Contact tell of the way that a request to a hop takes (RFC 3261 18.1.1).
+        """Return the configuration whose Via and Contact fit the way of a request to a hop (RFC 3261 section 18.1.1).
 
         When there is no such way the request is written all the same, and lost where it is to be sent.
         """
@@ -137,14 +144,12 @@ class RequestSender(FinalHandler):
         return config.way_to(hop) or config
 
     def flow_to(self, hop: Hop, dialog: Dialog) -> int:
-        """The connection a request of ours may reuse: the peer's own, when no proxy is between (RFC 5923)."""
+        """Return the connection that a local request may reuse: the peer's own, when no proxy is between (RFC 5923)."""
         core = self._core
         return core.flow if hop.transport == core.config.local.transport and not dialog.route_set else 0
 
-    # Credentials
-
     def credentials_for(self, client: ClientRequest) -> str:
-        """Header lines with credentials for a request, empty while nobody has challenged us (RFC 3261 22.1)."""
+        """Return header lines with credentials for a request, empty before any challenge (RFC 3261 section 22.1)."""
         if self.digest is None:
             return ""
         host = self._auth_host(client)
@@ -152,12 +157,13 @@ class RequestSender(FinalHandler):
         return lines_of(client.credentials)
 
     def _auth_host(self, client: ClientRequest) -> str:
-        """Whom a request is shown to: credentials of one host are never given to another (RELIABILITY S8)."""
+        """The host that sees a request: credentials of one host are never given to another (RELIABILITY S8)."""
         core = self._core
         return core.domain if client.hop.host == core.home else client.hop.host
 
     def learns(self, client: ClientRequest, response: Response) -> bool:
-        """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 22.2, 22.3)."""
+        """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 sections 22.2,
+        22.3)."""
         core = self._core
         lookup = core.config.credentials
         if lookup is None or not client.may_repeat(Why.STALE if is_stale(response) else Why.CHALLENGE):
@@ -169,8 +175,13 @@ class RequestSender(FinalHandler):
     def authorize(self, challenge: Response | None, credentials: CredentialsLookup, host: str) -> bool:
         """Take other credentials, and a 401 or 407 that the next request answers at once (CALL.md C31).
 
-        Arguments: `host` that the next request goes to. Returns False, and changes nothing, when they are not for the
-        challenge.
+        Args:
+            challenge: the 401 or 407, None without one.
+            credentials: finds user and password.
+            host: that the next request goes to.
+
+        Returns:
+            False, and changes nothing, when they are not for the challenge.
         """
         core = self._core
         digest = DigestClient(credentials, core.tokens)
@@ -181,7 +192,7 @@ class RequestSender(FinalHandler):
         return True
 
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """A 401 or 407 to a request within a dialog: send it again with credentials (RFC 3261 22.2, 22.3)."""
+        """Send a request within a dialog again with credentials after a 401 or 407 (RFC 3261 sections 22.2, 22.3)."""
         if status not in (401, 407) or response is None:
             return False
         if not self.learns(client, response):

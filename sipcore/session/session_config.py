@@ -1,6 +1,7 @@
-"""SessionConfig: what all calls of one user agent have in common, and the header text made from it once.
+"""SessionConfig: the common settings of all calls of one user agent, and the header text made from them once.
 
-Knows no call. The text fragments are made when the configuration is made, because every request needs them.
+It must not depend on a call. The text fragments are made when the configuration is made, because every request needs
+them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DEFAULT_SUPPORTED: Final = ("100rel", "timer", "replaces", "norefersub")
 
 
 class Reliability(Enum):
-    """What an INVITE of ours says about reliable provisional responses (RFC 3262)."""
+    """The demand of a local INVITE for reliable provisional responses (RFC 3262)."""
 
     OFF = "off"
     """Nothing; a Require: 100rel of the peer gets 420."""
@@ -46,40 +47,40 @@ class Reliability(Enum):
 @final
 @dataclass(slots=True)
 class SessionConfig:
-    """Everything about calls that does not differ from one call to the next.
+    """The settings of calls that do not differ from one call to the next.
 
     Never changed once it is made, because many sessions share it: `dataclasses.replace` makes another one. It is not
     frozen, since then only `object.__setattr__` could write the texts that follow from the rest.
     """
 
     local: Hop
-    """Transport, host and port written into Via (RFC 3261 18.1.1)."""
+    """Transport, host and port written into Via (RFC 3261 section 18.1.1)."""
     from_: str
-    """Who we are, as name-addr or URI, without tag."""
+    """The local identity, as name-addr or URI, without tag."""
     contact: str = ""
-    """Where the peer reaches us within the dialog, as name-addr; made from `from_` and `local` when empty."""
+    """Address for requests of the peer within the dialog, as name-addr; made from `from_` and `local` when empty."""
     user_agent: str = ""
     """User-Agent and Server header, left out when empty."""
     allow: tuple[str, ...] = DEFAULT_ALLOW
-    """Methods that we take; others get 405 or 501."""
+    """Methods that are taken; others get 405 or 501."""
     supported: tuple[str, ...] = DEFAULT_SUPPORTED
-    """Option tags that we understand; others in Require get 420. 100rel is governed by `reliability`."""
+    """Option tags that are understood; others in Require get 420. 100rel is governed by `reliability`."""
     accept: tuple[str, ...] = ("application/sdp",)
-    """Content types of an INVITE that we take; others get 415."""
+    """Content types of an INVITE that are taken; others get 415."""
     timers: TimerSettings = field(default_factory=TimerSettings)
     """T1, T2, T4 and D in seconds."""
     reliability: Reliability = Reliability.SUPPORTED
     """Reliable provisional responses."""
     session_expires: int = 0
-    """Session interval that we ask for in seconds, 0 for none (RFC 4028)."""
+    """Session interval to request in seconds, 0 for none (RFC 4028)."""
     min_se: int = 90
-    """Shortest session interval that we accept, in seconds."""
+    """Shortest session interval that is accepted, in seconds."""
     refresher: str = ""
     """``"uac"``, ``"uas"`` or empty for the peer's choice."""
     redirects: int = 0
-    """How many targets of 3xx a call tries, all in all; 0 is off."""
+    """Number of targets of 3xx that a call tries, all in all; 0 is off."""
     ring_timeout: float = 180.0
-    """Seconds without a final answer until we cancel, and the call is over for our user; 0 for ever."""
+    """Seconds without a final answer until CANCEL, and the end of the call for the local user; 0 for ever."""
     credentials: CredentialsLookup | None = None
     """Finds user and password for a challenge; None refuses all."""
     outgoing_proxy: Hop | None = None
@@ -89,23 +90,26 @@ class SessionConfig:
     max_forwards: int = 70
     """Max-Forwards."""
     counts: TransactionCounts = field(default_factory=TransactionCounts, repr=False, compare=False)
-    """What the sessions count together."""
+    """Counts of all sessions together."""
 
     strict_source: bool = True
     """Whether requests of a dialog must come from its peer set, any port of its hosts (RELIABILITY S3)."""
     addresses_of: AddressesOf | None = None
-    """What is known of the names in a peer set."""
+    """Returns the known addresses of a name in a peer set."""
     bound: Hop | None = None
-    """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`. Stands in no message."""
+    """Address of the socket where that is not `local` (1:1 NAT); None = `local`. Stands in no message."""
     roams: bool = False
-    """The local address depends on the destination: `way_to` is asked for every hop."""
+    """The local address depends on the destination: `way_to` is called for every hop."""
     way_to: Callable[[Hop], SessionConfig | None] | None = field(default=None, repr=False, compare=False)
-    """Asked for hops that `local` may not reach, by transport or IP version: the configuration whose `local` does, for
-    Via and Contact of what goes there (RFC 3261 18.1.1); None when nothing does. Without it everything is reached."""
+    """Called for hops that `local` may not reach, by transport or IP version.
+
+    It returns the configuration whose `local` does, for Via and Contact of messages there (RFC 3261 section 18.1.1);
+    None when there is none. Without it everything is reached.
+    """
 
     @property
     def leaves_from(self) -> Hop:
-        """Where messages leave from: the address of the socket."""
+        """The address of the socket, from which messages leave."""
         return self.bound or self.local
 
     via_start: str = field(init=False, repr=False, compare=False, default="")

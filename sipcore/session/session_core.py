@@ -1,8 +1,8 @@
-"""SessionCore: what several parts of one call use together: who and where it is, its state, and what is open.
+"""SessionCore: the data that several parts of one call use: its identity, hop, state, and open INVITEs.
 
-The parts (`invite_uac`, `invite_uas`, `in_dialog`, `renegotiation`, `refer_usage` …) work on it, and each keeps for
-itself what no other needs. Holds no reference to a part, so that a call leaves no cycle behind for the garbage
-collector. Sends nothing and decides nothing but what its table of states allows.
+The parts (`invite_uac`, `invite_uas`, `in_dialog`, `renegotiation`, `refer_usage` …) work on it; each keeps for itself
+what no other needs. It must hold no reference to a part, so that a call leaves no cycle behind for the garbage
+collector. It sends nothing, and decides nothing but the steps that its table of states allows.
 """
 
 from __future__ import annotations
@@ -32,10 +32,13 @@ _CONFIRMED_DIALOG: Final = DialogState.CONFIRMED
 
 @final
 class SessionCore:
-    """What the parts of one call share.
+    """The data that the parts of one call share.
 
-    Arguments: `config` shared by many calls; `tokens` the source of branches and tags; `call_id`; `local_tag`; `hop`
-    where the first INVITE goes, or came from; `is_caller` True when the call is made by us.
+    Args:
+        config: shared by many calls.
+        tokens: the source of branches and tags.
+        hop: of the first INVITE, to or from.
+        is_caller: True when the call is placed here (UAC).
     """
 
     __slots__ = (
@@ -68,40 +71,44 @@ class SessionCore:
         self.local_tag = local_tag
         self.is_caller = is_caller
         self.state = _IDLE
-        """Where the call stands."""
+        """The state of the call."""
         self.dialog: Dialog | None = None
         """The dialog of the call once it is known; of several forks the one that was answered first."""
         self.hop = hop
-        """Where the first INVITE went or came from."""
+        """Hop that the first INVITE went to or came from."""
         self.home = ""
-        """Host that our first INVITE went to, empty when the call came in."""
+        """Host that the local first INVITE went to, empty when the call came in."""
         self.domain = ""
-        """Host that its credentials are looked up under."""
+        """Host under which its credentials are looked up."""
         self.flow = 0
         """Inbound connection of the peer, 0 for none."""
         self.requests = OpenRequests(config.timers, config.counts)
         self.events: list[Event] = []
-        """What has happened, until it is drained."""
+        """Events, until they are drained."""
         self.invite: OutgoingInvite | None = None
-        """Our INVITE that waits for its final response."""
+        """The local INVITE that waits for its final response."""
         self.unacked: tuple[OutgoingInvite, Dialog] | None = None
         """The 2xx with an offer that waits for `ack`."""
         self.incoming: IncomingInvite | None = None
-        """The peer's INVITE that waits for our final response."""
+        """The peer's INVITE that waits for the local final response."""
         self.accepted: list[IncomingInvite] = []
         """Those whose 2xx waits for its ACK."""
         self.timer: SessionTimer | None = None
-        """The session timer, None while nobody has asked for one."""
+        """The session timer, None while neither side has requested one."""
 
     def command(self, what: SessionInput, name: str) -> None:
-        """Move by a command of our user. Raises LocalProtocolError when the state forbids it."""
+        """Move by a command of the local user.
+
+        Raises:
+            LocalProtocolError: the state forbids it.
+        """
         entered = SESSION_TABLE.get((self.state, what))
         if entered is None:
             raise LocalProtocolError(f"{name} is not possible in state {self.state.name}")
         self.state = entered
 
     def move(self, what: SessionInput) -> bool:
-        """Move by what happened; False when it changes nothing in this state."""
+        """Move by an event; False when it changes nothing in this state."""
         entered = SESSION_TABLE.get((self.state, what))
         if entered is None:
             return False
@@ -109,14 +116,18 @@ class SessionCore:
         return True
 
     def live_dialog(self, method: str) -> Dialog:
-        """Return the dialog for a request of ours. Raises LocalProtocolError without one, and when the call is over."""
+        """Return the dialog for a local request.
+
+        Raises:
+            LocalProtocolError: without one, and when the call is over.
+        """
         dialog = self.dialog
         if dialog is None or self.state in OVER:
             raise LocalProtocolError(f"{method} needs a dialog; the call is in state {self.state.name}")
         return dialog
 
     def dialog_of(self, request: Request) -> Dialog | None:
-        """Find the dialog of a request, forks included (RFC 3261 12.2.2)."""
+        """Find the dialog of a request, forks included (RFC 3261 section 12.2.2)."""
         dialog = self.dialog
         if dialog is not None and dialog.has_peer(request):
             return dialog
@@ -129,12 +140,10 @@ class SessionCore:
 
     @property
     def dialogs(self) -> int:
-        """How many dialogs the call has, early ones of a forked INVITE included."""
+        """Number of dialogs of the call, early ones of a forked INVITE included."""
         invites = [client for client in self.requests.clients if isinstance(client, OutgoingInvite)]
         forks = {id(fork.dialog) for client in invites for fork in client.forks.values()}
         return len(forks if self.dialog is None else forks | {id(self.dialog)})
-
-    # The way out
 
     def use(self, config: SessionConfig) -> None:
         """Go on under another configuration: another way out, or other credentials."""
@@ -150,19 +159,17 @@ class SessionCore:
         self.home = hop.host
         self.use(config)
 
-    # The session timer
-
     def new_timer(self) -> SessionTimer:
         """Make a session timer without any agreement (RFC 4028)."""
         return SessionTimer(self.config.min_se)
 
     def restart_timer(self, timer: SessionTimer, response: Response, now: float) -> None:
-        """Start the session timer by what a 2xx to a request of ours says (RFC 4028 7.2)."""
+        """Start the session timer by the headers of a 2xx to a local request (RFC 4028 section 7.2)."""
         timer.start(settled(response), now)
         self.events.append(Refreshed(timer.agreed.interval))
 
     def answer_timer(self, request: Request, dialog: Dialog, now: float) -> str:
-        """Start the session timer as called side; returns the header lines of the 2xx (RFC 4028 section 9).
+        """Start the session timer as UAS; return the header lines of the 2xx (RFC 4028 section 9).
 
         An early dialog starts none: the interval of the session is that of the INVITE's own 2xx.
         """

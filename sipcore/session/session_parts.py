@@ -1,10 +1,12 @@
-"""SessionParts: the parts of one call, and what becomes of each response and each request that ends (RFC 3261 8.1.3).
+"""SessionParts: the parts of one call, and the way of each response and each ended request through them (RFC 3261
+8.1.3).
 
-A part is given what is made before it, and never what made it. Those that few calls need are made at their first use.
+A part gets the parts that are made before it, and never the one that made it. Those that few calls need are made at
+their first use.
 
-A request of ours comes to its end by a final response, a timeout or a failed transport. Each of these is offered to a
-list of parts in order, and the first that settles it, by sending the request again or waiting to do so, keeps it. What
-none of them takes ends the request. A cancelled INVITE is offered to nobody: it is never sent again.
+A local request comes to its end by a final response, a timeout or a failed transport. Each end is offered to a list of
+parts in order. The first that settles it, by sending the request again or waiting to do so, keeps it. When no part
+takes it, the request ends. A cancelled INVITE is offered to no part: it must never be sent again.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from .session_core import SessionCore
 
 @final
 class SessionParts:
-    """The parts of one call. Arguments: its `core`; `from_`, `to` and `uri` as for InviteUac."""
+    """The parts of one call.
+
+    Args:
+        core: of the call.
+        from_, to, uri: as for InviteUac.
+    """
 
     __slots__ = (
         "_core",
@@ -57,7 +64,7 @@ class SessionParts:
 
     @property
     def requests(self) -> IncomingRequests:
-        """What takes the peer's requests."""
+        """The part that takes the peer's requests."""
         part = self.made_requests
         if part is None:
             part = self.made_requests = IncomingRequests(self._core, self.uas, self.in_dialog, self.refer)
@@ -65,7 +72,7 @@ class SessionParts:
 
     @property
     def renegotiation(self) -> Renegotiation:
-        """What changes and refreshes the session."""
+        """The part that changes and refreshes the session."""
         part = self.made_renegotiation
         if part is None:
             part = self.made_renegotiation = Renegotiation(self._core, self.sender, self.in_dialog, self.uac)
@@ -73,7 +80,7 @@ class SessionParts:
 
     @property
     def refer(self) -> ReferUsage:
-        """What transfers."""
+        """The part that transfers."""
         part = self.made_refer
         if part is None:
             part = self.made_refer = ReferUsage(self._core, self.sender)
@@ -81,16 +88,22 @@ class SessionParts:
 
     @property
     def failover(self) -> Failover:
-        """Where an INVITE that failed goes next."""
+        """The part that sends a failed INVITE elsewhere."""
         part = self._failover
         if part is None:
             part = self._failover = Failover(self._core, self.uac)
         return part
 
-    # Responses, and the end of requests of ours
-
     def take_response(self, response: Response, host: str, now: float) -> None:
-        """Take a response of this call; may raise ParseError. Arguments: `host` it came from; `now` in seconds."""
+        """Take a response of this call.
+
+        Args:
+            host: it came from.
+            now: seconds.
+
+        Raises:
+            ParseError: the response is malformed.
+        """
         core = self._core
         client = core.requests.take(response, host, core.hop.host, now)
         if client is None:
@@ -102,20 +115,20 @@ class SessionParts:
             self._end(client, response, response.status, now)
 
     def run_timers(self, now: float) -> None:
-        """Let the timers of our requests that are due fire, and forget what is over."""
+        """Let the timers of local requests that are due fire, and forget those that are over."""
         requests = self._core.requests
         for client in requests.clients[:]:
             while client.transaction.due <= now:
                 self._on_over(client, requests.run_timer(client, now), now)
 
     def fail(self, client: ClientRequest, now: float) -> None:
-        """Take the news that a request of ours could not be sent."""
+        """Take the news that a local request could not be sent."""
         self._on_over(client, self._core.requests.fail(client, now), now)
 
     def _on_over(self, client: ClientRequest, status: int | None, now: float) -> None:
-        """A request of ours has ended by a timer or transport failure: see `OpenRequests.run_timer`."""
+        """End a local request whose timer or transport has ended it: see `OpenRequests.run_timer`."""
         if status == 0 and client is self._core.invite:
-            status = 408  # an INVITE whose 2xx could not be read was never answered for us
+            status = 408  # an INVITE whose 2xx could not be read counts as not answered
         if not status:
             return
         if not isinstance(client, OutgoingInvite):
@@ -124,7 +137,7 @@ class SessionParts:
             self._end_invite(client, None, status, now)
 
     def _end_invite(self, client: OutgoingInvite, response: Response | None, status: int, now: float) -> None:
-        """An INVITE of ours has failed (RFC 3261 13.2.2.2, 13.2.2.3)."""
+        """End a local INVITE that has failed (RFC 3261 sections 13.2.2.2, 13.2.2.3)."""
         if client.cancel is CancelState.NONE:
             for handler in self._handlers(client.method):
                 if handler.take_final(client, response, status, now):
@@ -132,14 +145,14 @@ class SessionParts:
         self.uac.give_up(client, response, status, now)
 
     def _end(self, client: ClientRequest, response: Response | None, status: int, now: float) -> None:
-        """Any other request of ours is at its end."""
+        """End any other local request."""
         for handler in self._handlers(client.method):
             if handler.take_final(client, response, status, now):
                 return
         self.in_dialog.finish(client, response, status, now)
 
     def _handlers(self, method: str) -> tuple[FinalHandler, ...]:
-        """The parts that may settle the end of a request, in the order in which they are asked."""
+        """The parts that may settle the end of a request, in the order in which it is offered to them."""
         if method == "INVITE":
             return (self.uac, self.renegotiation, self.failover)
         if method == "UPDATE":

@@ -1,6 +1,6 @@
-"""The states of one call and what may happen in each, as a table (RFC 3261 sections 9, 13, 14 and 15).
+"""The states of one call and the steps of each, as a table (RFC 3261 sections 9, 13, 14 and 15).
 
-Knows no messages; the parts of the session carry out what a step means.
+It uses no messages; the parts of the session carry out a step.
 """
 
 from __future__ import annotations
@@ -10,57 +10,57 @@ from typing import Final
 
 
 class SessionState(IntEnum):
-    """Where a call stands."""
+    """The states of a call."""
 
     IDLE = 0
     """Made, but `invite` was not called yet."""
     CALLING = 1
-    """Our INVITE is out, nothing came back."""
+    """The local INVITE is out, no response came."""
     PROCEEDING = 2
     """A 100 came back."""
     EARLY = 3
     """A 101-199 came back."""
     RINGING = 4
-    """The peer's INVITE waits for our answer."""
+    """The peer's INVITE waits for the local answer."""
     ACCEPTED = 5
-    """We sent 2xx and wait for the ACK."""
+    """The local 2xx is out, and waits for its ACK."""
     CONFIRMED = 6
     """The call is up."""
     TERMINATING = 7
-    """Our CANCEL or BYE is on its way."""
+    """The local CANCEL or BYE is on its way."""
     TERMINATED = 8
     """The call is over; transactions may still absorb repeated messages."""
 
 
 class SessionInput(IntEnum):
-    """What moves a call from state to state."""
+    """The inputs that move a call from state to state."""
 
     INVITE = 1
-    """Our command."""
+    """Local command."""
     INVITED = 2
     """The peer's INVITE."""
     TRYING = 3
     RING = 4
-    """A 101-199 to our INVITE."""
+    """A 101-199 to the local INVITE."""
     ANSWER = 5
-    """A 2xx to our INVITE."""
+    """A 2xx to the local INVITE."""
     FAILURE = 6
-    """A final failure, or silence, for our INVITE."""
+    """A final failure, or silence, for the local INVITE."""
     CANCEL = 7
-    """Our command."""
+    """Local command."""
     ACCEPT = 8
-    """Our command."""
+    """Local command."""
     REJECT = 9
-    """Our command, or the peer's CANCEL, or silence about a reliable 1xx."""
+    """Local command, or the peer's CANCEL, or silence about a reliable 1xx."""
     ACK = 10
     BYE = 11
-    """Our command, or what makes us send one."""
+    """Local command, or the reason for a local BYE."""
     PEER_BYE = 12
     """The peer's BYE, or news that the dialog is gone."""
     DONE = 13
-    """Our BYE or CANCEL has had its effect."""
+    """The local BYE or CANCEL has had its effect."""
     RETRY = 14
-    """Our command: the first INVITE once more, with the credentials that it lacked."""
+    """Local command: the first INVITE once more, with the credentials that it lacked."""
 
 
 _S, _I = SessionState, SessionInput
@@ -101,4 +101,4 @@ SESSION_TABLE: Final[dict[tuple[SessionState, SessionInput], SessionState]] = {
     (_S.TERMINATING, _I.DONE): _S.TERMINATED,  # 15.1.1
     (_S.TERMINATED, _I.RETRY): _S.CALLING,  # 22.2
 }
-"""One call by turns; an absent pair is ignored, or a LocalProtocolError when it is a command of ours."""
+"""One call by turns; an absent pair is ignored, or a LocalProtocolError when it is a local command."""

@@ -1,7 +1,7 @@
-"""Session timers: who keeps a call alive, how often, and when it is given up (RFC 4028).
+"""Session timers: the refresher of a call, the interval, and the moment of giving up (RFC 4028).
 
-`SessionTimer` holds what was agreed and the two moments that follow from it; the functions read and write the
-headers. Sends nothing itself.
+`SessionTimer` holds the agreement and the two moments that follow from it. The functions read and write the headers: a
+request offers an interval, its 2xx settles it, a 422 raises the minimum. It must send nothing itself.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ OPTION_TAG = "timer"
 
 
 class Agreed(NamedTuple):
-    """What a request and its 2xx settled."""
+    """The agreement of a request and its 2xx."""
 
     interval: int
     """Seconds, 0 for a session that does not expire."""
     we_refresh: bool
-    """True when the refreshing is ours."""
+    """True when the local side refreshes."""
 
 
 @final
@@ -59,7 +59,7 @@ class SessionTimer:
         self.refresh_at = self.expires_at = inf
 
     def request_lines(self, config: SessionConfig) -> str:
-        """Write the header lines of an INVITE or UPDATE of ours, empty when nothing is wanted (section 7.1, 7.4)."""
+        """Write the header lines of a local INVITE or UPDATE, empty when none are needed (sections 7.1, 7.4)."""
         interval, we_refresh = self.agreed
         if interval:
             # 7.4: in a refresh the roles stay as they are, seen from this request.
@@ -73,7 +73,7 @@ class SessionTimer:
         return f"Session-Expires: {interval}{suffix}\r\nMin-SE: {self.min_se}\r\n"
 
     def renewed(self, lines: str, config: SessionConfig) -> str:
-        """Return header lines that `request_lines` were added to, with those of today in their place."""
+        """Return header lines that `request_lines` were added to, with the present ones instead of them."""
         own = [line for line in lines.splitlines(True) if not line.startswith(("Session-Expires:", "Min-SE:"))]
         return "".join(own) + self.request_lines(config)
 
@@ -89,7 +89,7 @@ class SessionTimer:
 
 
 def supports(message: Message, tag: str) -> bool:
-    """True when Supported names an option tag, given in lower case; one that cannot be read names none (7.3.1)."""
+    """True when Supported names an option tag, given in lower case; a malformed one names none (7.3.1)."""
     if "supported" not in message.headers.keys:
         return False
     try:
@@ -99,7 +99,7 @@ def supports(message: Message, tag: str) -> bool:
 
 
 def too_small(request: Request, config: SessionConfig) -> bool:
-    """True when a request asks for a shorter interval than we accept, and understands 422 (section 9)."""
+    """True when a request has a shorter interval than is accepted, and its sender understands 422 (section 9)."""
     if "Session-Expires" not in request.headers or OPTION_TAG not in config.supported:
         return False
     asked = request.session_expires
@@ -107,7 +107,7 @@ def too_small(request: Request, config: SessionConfig) -> bool:
 
 
 def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
-    """Settle the timer as called side; returns the agreement and the header lines of the 2xx (section 9, table 2)."""
+    """Settle the timer as UAS; return the agreement and the header lines of the 2xx (section 9, table 2)."""
     if OPTION_TAG not in config.supported:
         return Agreed(0, False), ""
     peer_knows = supports(request, OPTION_TAG)
@@ -117,7 +117,7 @@ def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
             return Agreed(0, False), ""
         interval, wanted = config.session_expires, ""
     else:
-        # We may shorten what was asked for, but neither side's minimum is undercut.
+        # The interval may be shortened, but neither side's minimum is undercut.
         interval, wanted = asked.seconds, asked.refresher
         if config.session_expires:
             interval = min(interval, config.session_expires)
@@ -139,7 +139,7 @@ def _minimum(request: Request) -> int:
 
 
 def settled(response: Response) -> Agreed:
-    """Read the agreement from the 2xx to a request of ours (section 7.2); what cannot be read agrees to nothing."""
+    """Read the agreement from the 2xx to a local request (section 7.2); a malformed one agrees to nothing."""
     try:
         given = response.session_expires
     except ParseError:
