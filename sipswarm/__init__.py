@@ -1,8 +1,8 @@
 """sipswarm: thousands of SIP calls, with their audio and digits, as actors in a few Python processes.
 
-The names of user code are here: what it makes and calls (`UserAgent`, `Call`, media handlers), the arguments of its
-functions (`RobotAgent`, `Row`, `Request`, `Response`), the errors that it catches, and the types of its arguments
-(`Auth`, `Callback`, `Lookup`, `Robot`). A name is imported at its first use: `import sipswarm` must open and load
+The names of user code are here. It makes and calls `UserAgent`, `Call` and media handlers; its functions get
+`RobotAgent`, `Row`, `Request` and `Response`. The errors that it catches are here too, and the types of its arguments:
+`Auth`, `Callback`, `Lookup`, `Robot`. A name is imported at its first use: `import sipswarm` must open and load
 nothing.
 """
 

@@ -1,4 +1,9 @@
-"""`sipswarm answer`: the built-in answering robot, until a signal ends it."""
+"""`sipswarm answer`: the built-in answering robot, until a signal ends it.
+
+The options are checked first, then the node is started; `robot` comes here too, with a user's file instead. A
+registration adds the networks of its registrar to those whose calls are taken. The exit code must not be 0 while a call
+was left open.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,8 @@
-"""Keys on a terminal while a load runs: `+ - * /` rate, `p` pause, `q` drain, `Q` stop, `?` help, as SIPp has them."""
+"""Keys on a terminal while a load runs: `+ - * /` rate, `p` pause, `q` drain, `Q` stop, `?` help, as SIPp has them.
+
+`Keyboard` reads single keys and `Keys` acts on them. The terminal must be restored afterwards, and a process in the
+background must not read from it.
+"""
 
 import asyncio
 import os

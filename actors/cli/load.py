@@ -1,8 +1,8 @@
 """`sipswarm load TARGET`: calls by a schedule, each judged.
 
-The options are checked together, then the target, the local address, the scenario and its data. Only then the node is
-started. The rules that span several options are here; those of one option are where it is declared. No process must be
-started for a load that cannot be carried out.
+The options are checked together, with the scenario and its data, then the target and the local address. Only then the
+node is started, which must never happen for a load that cannot be carried out. The rules that span several options are
+here; those of one option are where it is declared.
 """
 
 import datetime

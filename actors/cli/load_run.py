@@ -1,8 +1,9 @@
 """One load against a target: its node, its report, its files and its progress; used by `load` and `demo`.
 
 The folder is taken first, then the node started; the calls that end go to the report and the files. Once a second the
-progress is shown, and now and then the files are written so far, in another thread. At the end the node stops, the
-report judges, and every file is written a last time. A slow disk must never hold the event loop.
+progress is shown, and now and then the files made from the figures are written, in another thread. At the end the node
+stops, the report judges, and every file is written a last time. One job of writing must have ended before the next
+begins.
 """
 
 import datetime

@@ -15,7 +15,7 @@ def read_password(file: Path) -> str:
     """Return the first line of a file, without its end.
 
     A file that every user may read is refused, one that a group may read is warned about (some orchestrators mount
-    their secrets so). Other than a file on disk, a pipe has no such permissions.
+    their secrets so). A pipe has no such permissions, and is read.
 
     Raises:
         ConfigurationError: it cannot be read, every user may read it, or there is no password in it.

@@ -2,7 +2,7 @@
 
 The only file of the command line that uses the supervisor. `run` opens a loop, installs the signals and runs the body
 of a verb; `NodeRun` starts and stops one node and adds up its figures. The decisions of the verbs are in their own
-files. Each signal must end the program in the end, whatever its body waits for.
+files. A third SIGINT or SIGTERM must end the program at once, whatever the body waits for.
 """
 
 import asyncio

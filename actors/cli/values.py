@@ -1,8 +1,7 @@
 """The kinds of values that options take, each read in one place, with errors that name the fix.
 
-Each class reads one form of text; `type_of` finds the class for a kind of `config`. A value that is read already, as a
-default, passes as it is. A fault must be a usage error that shows the value and a good example, never an exception of a
-library.
+Each class reads one form of text; `type_of` finds the class for a kind of `config`. Some values may be read already,
+such as a default; they pass as they are. A fault must become an error with the fix, never an exception of a library.
 """
 
 import ipaddress

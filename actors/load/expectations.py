@@ -24,7 +24,7 @@ EARLY_SHARE: Final = 0.1
 EARLY_MOST: Final = 0.5
 """Seconds that a call may be shorter than planned, whatever the hold."""
 REQUEST_TIMEOUT: Final = 408
-"""Where the peer sends it; the local limits give no code, or that of the response to a CANCEL."""
+"""Final status of a peer's own limit; the local limits give no code, or that of the response to a CANCEL."""
 DRAINED: Final = "drained"
 """Cause of a call that the end of the run ended."""
 

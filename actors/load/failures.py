@@ -57,7 +57,7 @@ class Failures:
         self._offset = clock_offset
         self._traced: dict[str, CallTraced] = {}
         self.calls: list[FailedCall] = []
-        """Those that have a folder, in the order of their end."""
+        """Calls that have a folder, in the order of their end."""
 
     def trace(self, traced: CallTraced) -> None:
         """Take the messages of a call whose row comes next."""

@@ -121,6 +121,6 @@ class PlainCalls(Starter):
             await call.keypad.send(digits, DIGIT_MS, DIGIT_MODES, call.request, bounds)
         except CallEnded:
             raise
-        except CallError:  # no method for digits was negotiated, or the peer stopped us: the call is held as planned
+        except CallError:  # without a method for digits, or stopped by the peer, the call is held as planned
             return False
         return True

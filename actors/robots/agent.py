@@ -1,8 +1,8 @@
 """The user agent that a robot's `setup(ua)` gets: it also reads lists, keeps their users registered, and has timers.
 
 Each request belongs to one `Arrangement`: after a reload the list of the new run holds, and nothing else. An address is
-registered by the one worker that owns it. Nothing here must take effect before `setup` has ended, but for a
-registration that `setup` itself waits for.
+registered by the one worker that owns it. An arrangement must not take effect before its `setup` has ended. The
+exceptions are registrations that `setup` waits for, and the timers of the first one.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The arrangement of one run of a robot's `setup(ua)`: addresses that are to be kept registered, and timers.
 
 It takes effect as a whole when `setup` has come to its end, and not at all when it fails. So a reload with a bad file
-changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up. A
-binding that two runs have in common must not be registered anew.
+changes nothing. Registrations that `setup` itself waited for are made at once; those of a failed run are given up.
+Timers of the first arrangement run at once, too. A binding that two runs have in common must not be registered anew.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ Item = bytes | KeepAlive | FramingFault
 
 
 class Phase(Enum):
-    """How far a connection has come."""
+    """Phases of a connection."""
 
     CONNECTING = "connecting"
     HANDSHAKE = "handshake"
@@ -161,7 +161,7 @@ class Connection:
         self.ends = ends
         self.phase = Phase.CONNECTING if ends.initiated else Phase.OPEN
         self.loss = Loss.LOST
-        """What its end means for requests without an answer."""
+        """Its meaning for requests without an answer, once it has ended."""
         self._socket = opened
         self._tls = tls
         self._buffer = buffer

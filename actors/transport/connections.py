@@ -1,9 +1,9 @@
 """The TCP and TLS connections of the dispatcher: taken, opened, found again, and bounded in number.
 
 RFC 3261 section 18.2.2 (answers on the connection of the request, else to the address in Via), RFC 5923 (reuse). A
-message goes by the connection of its flow, else by one to the same target, else by a new one. Connections beyond the
-limits are closed at once. A connection must never wait for another one. Nothing of them outlives the dispatcher; peers
-connect again.
+message goes by the connection of its flow, else by one to the same target, else by a new one. Connections that come
+beyond the limits are closed at once. A connection must never wait for another one. Nothing of them outlives the
+dispatcher; peers connect again.
 """
 
 import asyncio

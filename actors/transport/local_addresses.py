@@ -64,7 +64,7 @@ class LocalAddresses:
         self.hops = [Hop(each.transport, each.host, each.port) for each in listeners]
         """The addresses of the sockets, one per listener."""
         self.wildcard = [is_wildcard(each.host) for each in listeners]
-        """Which of them have every address of this host."""
+        """Whether each of them has every address of this host."""
         self._advertised = {ip_version(each): each for each in advertise}
         self._without_nat = {ip_version(each): each for each in advertise if is_of_this_host(each)}
         """Advertised addresses that are of this host: no NAT is before them, and a wildcard has them too."""

@@ -3,7 +3,8 @@
 UDP goes out at once on the inherited listen sockets, so that it leaves from the port of the listener (RFC 3581).
 Streams belong to the dispatcher: their messages go to it over the sip link, together once per flush. Requests that are
 too long for UDP go over TCP where the node has it (`LargeRequests`); a hop that is a name waits for DNS (`LateNames`).
-A message that cannot be sent is counted, and reported to its call; it must never stop the messages after it.
+A message that cannot be sent is counted, and reported to its call unless it will be repeated. It must never stop the
+messages after it.
 """
 
 import re

@@ -81,7 +81,8 @@ def with_targets(
     """Return the targets that wait and those that a 3xx adds, the one to try next first.
 
     The highest q goes first; among equals those of this 3xx, in its order. A target is passed over when it cannot be
-    read, needs a look-up that a URI does not allow, needs a transport that is not there, or was a target before (16.5).
+    read, or needs a look-up that a URI does not allow. So is one whose transport is not there, and one that was a
+    target before (16.5).
 
     Args:
         waiting: those of 3xx before, in order.

@@ -84,7 +84,7 @@ class SessionConfig:
     credentials: CredentialsLookup | None = None
     """Finds user and password for a challenge; None refuses all."""
     outgoing_proxy: Hop | None = None
-    """Where requests without a route set go, instead of their Request-URI."""
+    """Hop of requests without a route set, instead of their Request-URI."""
     route: tuple[str, ...] = ()
     """Preloaded route set: name-addrs with ``;lr``."""
     max_forwards: int = 70

@@ -92,7 +92,7 @@ class SessionCore:
         self.incoming: IncomingInvite | None = None
         """The peer's INVITE that waits for the local final response."""
         self.accepted: list[IncomingInvite] = []
-        """Those whose 2xx waits for its ACK."""
+        """INVITEs of the peer whose 2xx waits for its ACK."""
         self.timer: SessionTimer | None = None
         """The session timer, None while neither side has requested one."""
 
