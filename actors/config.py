@@ -1,5 +1,4 @@
-"""The configuration of a node: its listeners, the number of its workers, and their work. Plain data, one JSON line to
-each process.
+"""The configuration of a node: plain data, which each process gets as one line of JSON.
 
 Filled by the command line or by `UserAgent`; checked here, in one place, with errors that name the fault, the place and
 the fix. A field that an option of the command line fills declares that option beside its default: name, help, and the
@@ -714,8 +713,10 @@ class NodeConfig(NodeSettings):
         )
 
     def endpoint(self, name: str) -> str:
-        """Return the address of a link: a socket file in the run directory, or inside this process when there is
-        none."""
+        """Return the address of a link.
+
+        It is a socket file in the run directory, or inside this process when there is none.
+        """
         return f"ipc://{self.run_dir}/{name}.sock" if self.run_dir else f"inproc://{name}"
 
     def shared_file(self, name: str) -> str:

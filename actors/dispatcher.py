@@ -1,10 +1,10 @@
 """The dispatcher: SIP transports on one side, call workers on the other, and no call state between.
 
 It never parses SIP: it reads the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet it
-forwards at once. Above some 200 datagrams a second it takes the sockets out of the poll set, reads them dry on a tick,
-and sends one link message per slot and tick. A wake-up per datagram would cost more than all other work on it. Messages
-of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded slot is
-that of `sipcore.transaction.stateless` (503 with Retry-After).
+forwards at once. Above some 200 datagrams a second it takes the sockets out of the poll set. Then it reads them dry on
+a tick, and sends one link message per slot and tick. A wake-up per datagram would cost more than all other work on it.
+Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded
+slot is that of `sipcore.transaction.stateless` (503 with Retry-After).
 """
 
 import asyncio
@@ -274,7 +274,7 @@ class Dispatcher:
         return READS_PER_TURN
 
     def _read_errors(self, index: int) -> None:
-        """Report requests that did not arrive by an ICMP error to their slots (RFC 3261 section 18.4)."""
+        """Report requests that are lost by an ICMP error to their slots (RFC 3261 section 18.4)."""
         for lost in undelivered(self._sockets[index]):
             if not is_told(lost.data):
                 continue

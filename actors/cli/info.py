@@ -57,8 +57,10 @@ def _values(metric: Metric, label: str) -> str:
 
 
 def installed(package: str) -> str:
-    """Return the version of an installed package; sipswarm itself is not installed when it runs from its source
-    folder."""
+    """Return the version of an installed package.
+
+    sipswarm itself is not installed when it runs from its source folder.
+    """
     try:
         return version_of(package)
     except PackageNotFoundError:

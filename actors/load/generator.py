@@ -76,8 +76,10 @@ class LoadGenerator(Application):
         self._setting_up.add_done_callback(self._on_set_up)
 
     def _on_set_up(self, done: "asyncio.Task[str]") -> None:
-        """Begin after the preparation of the starter; calls that were due by now start late, and are counted as
-        late."""
+        """Begin after the preparation of the starter.
+
+        Calls that were due by now start late, and are counted as late.
+        """
         problem = "" if done.cancelled() else done.result()
         if not problem:
             self._going = True

@@ -10,8 +10,8 @@ any 10 s:
 - the statistics have a gap of more than 3 s
 
 The least number is for short runs: of fewer than 100 samples the 99th percentile is the greatest one. A single late
-packet of five would spoil such a run. When 1 % are late on average, three late ones come by chance with a probability
-of 0.00001 in 5 samples, 0.001 in 20 and 0.014 in 50.
+packet of five would spoil such a run. When 1 % are late on average, three late ones are improbable: 0.00001 in 5
+samples, 0.001 in 20 and 0.014 in 50.
 
 Memory and work must not grow with the time of the run: samples older than the windows are judged once and folded. Pure.
 """

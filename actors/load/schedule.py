@@ -153,10 +153,10 @@ class Profile:
         return due
 
     def times(self, amounts: Iterator[float]) -> Iterator[float]:
-        """Yield the times at which the integral of the rate reaches each of the rising `amounts`; ends with the
-        profile.
+        """Yield the times at which the integral of the rate reaches each of the rising `amounts`.
 
-        Where the rate is 0 for a while, an amount that is reached just then comes at the end of that pause.
+        It ends with the profile. Where the rate is 0 for a while, an amount that is reached just then comes at the end
+        of that pause.
         """
         follower = _Follower(self)
         for amount in amounts:
@@ -280,8 +280,10 @@ class Plan:
         return share.count(bisect_left(range(most), True, key=self._is_over))
 
     def amounts(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
-        """Yield index and amount of each arrival of a share: it starts when the integral of the rate reaches the
-        amount."""
+        """Yield index and amount of each arrival of a share.
+
+        An arrival starts when the integral of the rate reaches its amount.
+        """
         if self.arrival == "fixed":
             for index in count(share.first, share.step):
                 if self.calls and index >= self.calls:

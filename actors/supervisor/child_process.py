@@ -1,9 +1,8 @@
-"""A process of a node as its supervisor sees it: started with exec, watched by a pidfd and its heartbeats, ended by
-signals.
+"""A process of a node as its supervisor sees it: started with exec, watched, ended by signals.
 
-A process gets its order as one line on its standard input, and ends when that pipe closes. A late heartbeat first makes
-it dump its stack, then ends it. It must never be started by fork: ZeroMQ contexts and threads do not survive that. The
-decisions are the supervisor's; this file carries them out.
+A process gets its order as one line on its standard input, and ends when that pipe closes. A pidfd shows its end. A
+late heartbeat first makes it dump its stack, then ends it. It must never be started by fork: ZeroMQ contexts and
+threads do not survive that. The decisions are the supervisor's; this file carries them out.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """`/metrics` and `/healthz` over HTTP, on threads of their own. The only importer of prometheus_client.
 
-A scrape takes the nodes' immutable views and does all its work in the server's threads: neither a slow client nor an
-exception here delays the supervisor. The text is kept for a second, whatever the number of clients; connections are
-bounded. It must never change a figure, nor wait for the supervisor.
+A scrape takes the nodes' immutable views and does all its work in the server's threads. So neither a slow client nor an
+exception delays the supervisor. The text is kept for a second, whatever the number of clients; connections are bounded.
+It must never change a figure, nor wait for the supervisor.
 """
 
 import json
@@ -196,8 +196,10 @@ class _Server(ThreadingHTTPServer):
             self.slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log the error; the connection ends without an answer. A client that is slow or went away is logged at level
-        debug."""
+        """Log the error; the connection ends without an answer.
+
+        A client that is slow or went away is logged at level debug.
+        """
         level = logging.DEBUG if isinstance(sys.exception(), OSError) else logging.ERROR
         _log.log(level, "metrics: no answer to %s", client_address, exc_info=True)
 

@@ -322,8 +322,10 @@ class NodeTotals:
         )
 
     def _read(self, snapshot: Snapshot) -> Rows:
-        """Return the snapshot's series with bounded labels; a series that is not in the table is left out and logged
-        once."""
+        """Return the snapshot's series with bounded labels.
+
+        A series that is not in the table is left out and logged once.
+        """
         rows: dict[tuple[str, tuple[str, ...]], Values] = {}
         for name, labels, values in snapshot.series:
             key = (name, labels)

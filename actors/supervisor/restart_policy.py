@@ -3,7 +3,7 @@
 from typing import Final
 
 RESTARTS: Final = 5
-"""Starts again of one process within `RESTART_WINDOW`."""
+"""Restarts of one process within `RESTART_WINDOW`."""
 RESTART_WINDOW: Final = 30.0
 """Seconds."""
 BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8)

@@ -268,8 +268,10 @@ class Streams:
 
 
 def _answer_target(data: bytes, host: str, port: int) -> tuple[str, int]:
-    """Return the target of a response whose connection is gone: `received`, and the port that its Via names (RFC 3261
-    section 18.2.2)."""
+    """Return the target of a response whose connection is gone (RFC 3261 section 18.2.2).
+
+    It is `received`, and the port that its Via names.
+    """
     try:
         via = Via.parse(peek.top_via(data).strip().decode("utf-8", "surrogateescape"))
     except ParseError:

@@ -118,8 +118,11 @@ class SipOutput:
         return self.addresses.for_hop(hop)
 
     def _route(self, hop: Hop, local: Hop) -> Route:
-        """Return the listener for a hop, and its address where a datagram of usual length needs nothing more;
-        remembered."""
+        """Return the listener for a hop; remembered.
+
+        Returns:
+            Its index, and the address where a datagram of usual length needs nothing more.
+        """
         listener = self.toward(hop, local)
         simple = listener is not None and self.hops[listener].transport == "udp" and is_address(hop.host)
         simple = simple and listener is not None and not self.addresses.wildcard[listener]

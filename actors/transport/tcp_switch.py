@@ -1,6 +1,6 @@
 """Requests that are too long for UDP: they go over TCP, with TCP in their Via (RFC 3261 section 18.1.1).
 
-A CANCEL, and an ACK after a failure, have the branch of their request and take the same way, or the peer would not
+A CANCEL, and an ACK after a failure, have the branch of their request and take its way. Otherwise the peer would not
 match them to its transaction. A peer that refuses the connection gets the datagram, and no second attempt for a while.
 A message that went over TCP must not be repeated there. Nothing is sent from here.
 """
@@ -80,8 +80,11 @@ class LargeRequests:
         return other, before.sub(after, data, count=1)
 
     def restore(self, data: bytes, host: str, port: int) -> tuple[int, bytes] | None:
-        """Return the UDP listener and the octets of a request whose connection failed; None when it was not
-        switched."""
+        """Return the UDP listener and the octets of a request whose connection failed.
+
+        Returns:
+            None when it was not switched.
+        """
         known = self.switched.pop(_branch(data), None)
         if known is None:
             return None

@@ -256,8 +256,7 @@ class Dialog:
         return self.local_cseq
 
     def next_hop(self, transport: str, proxy: Hop | None) -> Hop:
-        """Return the hop of local requests: first route, else the proxy given, else the target (RFC 3261 section
-        8.1.2)."""
+        """Return the hop of local requests: first route, else the proxy given, else the target (RFC 3261 8.1.2)."""
         if self.route_set:
             return hop_of(uri_of(self.route_set[0]), transport)
         if proxy is not None:

@@ -179,8 +179,10 @@ class CancelReceived(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The call is over; media stops now. It comes exactly once. Only RequestFinished and ByeCrossed may still
-    follow."""
+    """The call is over; media stops now.
+
+    It comes exactly once. Only RequestFinished and ByeCrossed may still follow.
+    """
 
     cause: Cause
     """Why."""
@@ -213,8 +215,7 @@ class TransferRequested(NamedTuple):
 
 
 class TransferProgress(NamedTuple):
-    """News about a transfer that was requested (NOTIFY with a sipfrag, RFC 3515 section 2.4.5), already answered
-    200."""
+    """News about a transfer that was requested (NOTIFY with a sipfrag, RFC 3515 2.4.5), already answered 200."""
 
     request_id: int
     """The value that `refer` returned."""

@@ -196,8 +196,7 @@ class InDialog:
             self._core.events.append(Ended(cause, by, message))
 
     def end_by_bye(self, cause: Cause, by: By, message: Request | Response | None, now: float) -> None:
-        """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 section
-        12.2.1.2)."""
+        """End the call by a BYE and report it; also when the dialog is gone for the peer (RFC 3261 12.2.1.2)."""
         core = self._core
         dialog = core.dialog
         core.move(_BYE)

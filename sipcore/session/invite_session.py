@@ -377,13 +377,11 @@ class InviteSession:
         return self.parts.refer.notify_transfer(now, request_id, status, reason)
 
     def replaces_of(self) -> Replaces | None:
-        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 section
-        6.1)."""
+        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 6.1)."""
         return self.parts.refer.replaces_of()
 
     def may_be_replaced(self, replaces: Replaces) -> int:
-        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 section
-        3)."""
+        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
         return self.parts.refer.may_be_replaced(replaces)
 
     @property

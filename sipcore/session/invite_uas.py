@@ -280,8 +280,7 @@ class InviteUas:
         refusal: tuple[int, str] | None,
         now: float,
     ) -> None:
-        """Take an INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 section 14.2, RFC 5407 section
-        3.1.5).
+        """Take an INVITE within the dialog: 491 and 500 settle what crosses (RFC 3261 14.2, RFC 5407 3.1.5).
 
         Args:
             refusal: status and header lines when the request itself is not fit to be taken.
@@ -337,8 +336,7 @@ class InviteUas:
         return incoming
 
     def receive_ack(self, request: Request, now: float) -> None:
-        """Take an ACK: that of a failure belongs to the transaction, that of a 2xx here (RFC 3261 sections 13.3.1.4,
-        17.2.1)."""
+        """Take an ACK: that of a failure belongs to the transaction, that of a 2xx here (RFC 3261 13.3.1.4, 17.2.1)."""
         core = self._core
         server = core.requests.server_of(transaction_key(request))
         if server is not None and core.requests.repeat(server, request, now) is not ServerAction.DELIVER_ACK:
@@ -435,8 +433,7 @@ class InviteUas:
             self._send_success(incoming, held, now)
 
     def _unacknowledged(self, prack: Request) -> IncomingInvite | None:
-        """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 section
-        3)."""
+        """Find the INVITE whose reliable 1xx a PRACK names, one that is accepted already included (RFC 3262 3)."""
         rack = prack.rack
         for server in self._core.requests.servers:
             if not isinstance(server, IncomingInvite) or server.reliable is None or rack is None:
@@ -459,8 +456,7 @@ class InviteUas:
         return due
 
     def handle_timer(self, now: float) -> None:
-        """Repeat what is due, and give up on 2xx and 1xx that were never acknowledged (13.3.1.4, RFC 3262 section
-        3)."""
+        """Repeat what is due, and give up on 2xx and 1xx that were never acknowledged (13.3.1.4, RFC 3262 3)."""
         core = self._core
         for incoming in core.accepted[:]:
             if incoming.give_up_at <= now:

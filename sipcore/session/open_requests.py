@@ -222,8 +222,8 @@ class OpenRequests:
         """Let the timer of a local request fire.
 
         Returns:
-            The status with which it ends, None when it goes on. 408 is a timeout, 503 a transport failure, and 0 = it
-            had its final response (RFC 3261 section 8.1.3.1).
+            The status with which it ends, None when it goes on. 408 = timeout, 503 = transport failure, 0 = final
+            response (RFC 3261 section 8.1.3.1).
         """
         return self._carry_out(client, client.transaction.handle_timer(now))
 

@@ -32,8 +32,7 @@ class TransferTarget(NamedTuple):
 
 @final
 class Transferring:
-    """The local side of a transfer that was requested here: the subscription to its progress (RFC 3515 section
-    2.4.4)."""
+    """The local side of a transfer that was requested here: the subscription to its progress (RFC 3515 2.4.4)."""
 
     __slots__ = ("cseq", "ends_at", "request_id")
 

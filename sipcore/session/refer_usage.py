@@ -137,8 +137,7 @@ class ReferUsage(FinalHandler):
         return True
 
     def replaces_of(self) -> Replaces | None:
-        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 section
-        6.1)."""
+        """Return the Replaces by which another call names this one, tags as the peer has them (RFC 3891 6.1)."""
         core = self._core
         dialog = core.dialog
         if dialog is None or not dialog.remote_tag:
@@ -146,8 +145,7 @@ class ReferUsage(FinalHandler):
         return Replaces(core.call_id, dialog.remote_tag, dialog.local_tag)
 
     def may_be_replaced(self, replaces: Replaces) -> int:
-        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 section
-        3)."""
+        """Return 200 when an INVITE with this Replaces may take the call over, else its refusal (RFC 3891 3)."""
         core = self._core
         dialog = core.dialog
         named = (replaces.call_id, replaces.to_tag, replaces.from_tag)

@@ -95,8 +95,7 @@ class RequestSender(FinalHandler):
         body: bytes = b"",
         content_type: str = SDP,
     ) -> None:
-        """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 sections 13.2.2.4,
-        17.1)."""
+        """Acknowledge a 2xx: a new branch, the INVITE's CSeq number, no transaction (RFC 3261 13.2.2.4, 17.1)."""
         core = self._core
         if self.ack_lines:
             extra += self.ack_lines
@@ -162,8 +161,7 @@ class RequestSender(FinalHandler):
         return core.domain if client.hop.host == core.home else client.hop.host
 
     def learns(self, client: ClientRequest, response: Response) -> bool:
-        """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 sections 22.2,
-        22.3)."""
+        """Take a 401 or 407; True when the request may be sent again with credentials (RFC 3261 22.2, 22.3)."""
         core = self._core
         lookup = core.config.credentials
         if lookup is None or not client.may_repeat(Why.STALE if is_stale(response) else Why.CHALLENGE):

@@ -1,5 +1,4 @@
-"""SessionParts: the parts of one call, and the way of each response and each ended request through them (RFC 3261
-8.1.3).
+"""SessionParts: the parts of one call, and the way of responses and ended requests through them (RFC 3261 8.1.3).
 
 A part gets the parts that are made before it, and never the one that made it. Those that few calls need are made at
 their first use.
