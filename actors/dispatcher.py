@@ -308,4 +308,4 @@ class Dispatcher:
         try:
             packet_info.send(self._sockets[record.listener], reply, (record.host, record.port), record.local)
         except OSError:
-            self._dropped.value += 1  # the caller repeats
+            self._dropped.value += 1  # the UAC repeats

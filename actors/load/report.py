@@ -181,7 +181,7 @@ class Report:
         return value
 
     def _distribution(self, name: str, ending: Ending) -> Histogram | Spread:
-        """The values of a name; while the run goes on, delays also of the calls that are not over."""
+        """Return the values of a name; while the run goes on, delays also of the calls that are not over."""
         if not ending.over and name == "post_dial_delay":
             return self.timeline.post_dial
         if not ending.over and name == "answer_delay":

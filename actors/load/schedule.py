@@ -361,7 +361,7 @@ def _exponential_sums(seed: int) -> Iterator[float]:
 
 
 def _calls_of(segment: Segment) -> float:
-    """The integral of the rate over a segment."""
+    """Return the integral of the rate over a segment."""
     rates = segment.start_rate + segment.end_rate
     return rates / 2 * segment.seconds if rates else 0.0
 

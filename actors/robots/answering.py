@@ -113,7 +113,7 @@ class AnsweringRobot(Application):
 
 
 async def _send_back(call: Call, digits: str) -> None:
-    """Send digits; a caller who permits none now, or has no method for digits, goes without them."""
+    """Send digits; a UAC that permits none now, or has no method for digits, goes without them."""
     try:
         await call.dtmf(digits)
     except CallEnded:

@@ -72,7 +72,7 @@ class ChildProcess:
         return self._popen is not None
 
     def next_incarnation(self) -> int:
-        """The number of the process that is about to be started."""
+        """Count the process that is about to be started; return its number."""
         self.incarnation += 1
         self.ready = self.drained = self._warned = self.abort_sent = False
         return self.incarnation

@@ -39,9 +39,9 @@ KEPT: Final = 1.0
 LONGEST_LABEL: Final = 200
 """Characters of a label value."""
 FORMS_KEPT: Final = 4
-"""Content types, which a client chooses, whose text is kept at a time."""
+"""Content types, which a client chooses, whose text is kept."""
 MAX_CONNECTIONS: Final = 16
-"""Connections at a time; more are closed at once."""
+"""Concurrent connections; more are closed at once."""
 CLIENT_TIMEOUT: Final = 10.0
 """Seconds that a client may take to send its request or to read."""
 
@@ -104,7 +104,7 @@ class MetricsServer:
         nodes: their figures are shown.
         moves: a busy port gives way to the next free one (a default port); otherwise it is an error (a given port).
         kept: seconds for which the text of a scrape is sent again.
-        max_connections: at a time.
+        max_connections: concurrent ones.
         client_timeout: seconds.
 
     Raises:

@@ -188,7 +188,7 @@ class LocalAddresses:
         return version not in self._advertised or version in self._without_nat
 
     def advertised(self, host: str) -> str:
-        """The address that peers see for one of the sockets."""
+        """Return the address that peers see for one of the sockets."""
         return self._advertised.get(ip_version(host)) or host.partition("%")[0]
 
     def _sending(self, listener: int, address: str) -> LocalAddress:
@@ -223,7 +223,10 @@ def _keep(known: dict[str, _Value], host: str, value: _Value) -> None:
 
 
 def usual_listeners() -> tuple[Listener, ...]:
-    """The listeners of a user agent that names none: UDP and TCP on every address, IPv6 where this host has it."""
+    """Return the listeners of a user agent that names none.
+
+    They are UDP and TCP on every address, IPv6 where this host has it.
+    """
     hosts = ["0.0.0.0"]
     with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         probe.bind((_LOOPBACK[6], 0))

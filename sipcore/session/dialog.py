@@ -193,7 +193,7 @@ class Dialog:
             local_tag,
             request.headers.mended("From") or "",
             request.from_tag or "",
-            # A caller without Contact is still found by its From.
+            # A UAC without Contact is still found by its From.
             contact_uri(request) or uri_of(request.headers.mended("From") or ""),
             tuple(routes),
             max_forwards=max_forwards,
