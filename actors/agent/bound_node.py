@@ -1,4 +1,4 @@
-"""A node that is there already: what a `UserAgent` inside a call worker stands on in place of a node of its own."""
+"""The node under a `UserAgent` inside a call worker: one that runs already, instead of an embedded one."""
 
 from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
@@ -7,9 +7,10 @@ from .placing import Placing
 
 
 class BoundNode:
-    """One call worker of a running node; neither started nor closed by who uses it.
+    """One call worker of a running node; the user agent neither starts nor closes it.
 
-    placing: how calls are placed on it, by agents of no run.
+    Args:
+        placing: how calls are placed on it, by agents of no run.
     """
 
     def __init__(self, worker: CallWorker, placing: Placing) -> None:
@@ -23,11 +24,11 @@ class BoundNode:
 
     @property
     def totals(self) -> Totals:
-        """What its process counts."""
+        """The metrics of its process."""
         return self.worker.totals
 
     async def start(self) -> None:
-        """It runs."""
+        """Do nothing: the node runs already."""
 
     async def close(self) -> None:
-        """It stays."""
+        """Do nothing: the node outlives the user agent."""

@@ -1,6 +1,8 @@
-"""Places the calls of a user agent: who calls, by which way, with which media (man page `invite`).
+"""Places the calls of a user agent: identity, way and media of each (man page `invite`).
 
-What cannot be is refused before anything is sent: texts and headers first, then the host's name, then the media.
+It checks the texts and headers first, then looks up the target's hops and completes the identity. It checks the media,
+lets the run refuse the call, makes the actor, and waits for the final response unless there is a `cb_final`. An
+impossible call must be refused before a media port is taken and before anything is sent.
 """
 
 import asyncio
@@ -25,9 +27,10 @@ from .routes import Routes
 
 
 class Caller:
-    """One per user agent.
+    """Places the calls of one user agent.
 
-    service_route: the route that a registrar wants the calls of an address to take (RFC 3608).
+    Args:
+        service_route: returns the route that the registrar of an address gave for its calls (RFC 3608).
     """
 
     def __init__(self, who: OwnIdentity, routes: Routes, service_route: Callable[[str], tuple[str, ...]]) -> None:
@@ -36,7 +39,11 @@ class Caller:
         self._service_route = service_route
 
     def begin(self, factory: CallFactory, addresses: LocalAddresses, rtp_timeout: float) -> None:
-        """The node runs. rtp_timeout: as in its configuration."""
+        """Take what a running node provides.
+
+        Args:
+            rtp_timeout: seconds, as in the node's configuration.
+        """
         self._factory = factory
         self._addresses = addresses
         self._rtp_timeout = rtp_timeout
@@ -44,7 +51,11 @@ class Caller:
     async def place(
         self, to: str | Mapping[str, Any], parameters: CallParameters, placing: Placing, call: Call | None = None
     ) -> Call:
-        """As `UserAgent.invite`; with `call` that of `Call(ua, to, …)`, whose first INVITE this is."""
+        """Place a call, as `UserAgent.invite` does.
+
+        Args:
+            call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
+        """
         who, routes, factory = self._who, self._routes, self._factory
         identity, context_id = who.usual, ""
         if isinstance(to, Mapping):
@@ -106,6 +117,6 @@ class Caller:
             try:
                 await call.established()
             except asyncio.CancelledError:
-                call.hang_up()  # nobody has its handle
+                call.hang_up()  # the caller never received the handle
                 raise
         return call

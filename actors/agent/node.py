@@ -1,7 +1,9 @@
 """The embedded node: dispatcher, media worker and call worker in the caller's own event loop.
 
-The same roles and links as in real processes, over `inproc://`; only the endpoints differ. What `UserAgent` in a script
-uses, and most end-to-end tests.
+Roles and links are those of real processes, over `inproc://`; only the endpoints differ. `UserAgent` in a script uses
+it, and so do most end-to-end tests. `start` binds the listeners first, then makes dispatcher, media workers and call
+worker, and waits until they are linked. `close` hangs up, waits within its limit, then closes each role and the
+sockets. It must not change the configuration that it was given: ports that the kernel chose stand in `config`.
 """
 
 import asyncio
@@ -26,8 +28,10 @@ START_TIMEOUT = 5.0
 class EmbeddedNode:
     """All roles of a node in one loop.
 
-    config: its run directory is ignored; ports 0 are filled in by `start`.
-    random_bytes: source of tags, branches, Call-IDs and the node's key. install: gives the call worker its application.
+    Args:
+        config: the wanted configuration; its run directory is ignored, and `start` replaces each port 0.
+        random_bytes: source of tags, branches, Call-IDs and the node's key.
+        install: gives the call worker its application.
     """
 
     def __init__(
@@ -46,7 +50,7 @@ class EmbeddedNode:
         """Bind the listeners and link the roles.
 
         Raises:
-            ConfigurationError: an address is busy or not ours.
+            ConfigurationError: an address is busy or does not belong to this host.
         """
         loop = asyncio.get_running_loop()
         tls.check(self._asked.tls, self._asked.listeners)
@@ -85,12 +89,16 @@ class EmbeddedNode:
             surroundings=surroundings,
         )
         if self._install is not None:
-            self._install(self.worker)  # in the same turn of the loop: no call meets a worker without its application
+            self._install(self.worker)  # in the same turn of the loop: no call may arrive before its application
         async with asyncio.timeout(START_TIMEOUT):
             await ready.wait()
 
     async def close(self, within: float = 5.0) -> None:
-        """Hang up what is live, wait for the answers at most `within` seconds, let go of everything."""
+        """Hang up the live calls, wait for the answers, and close everything.
+
+        Args:
+            within: how many seconds to wait at most.
+        """
         self.worker.drain(0.0)
         now = asyncio.get_running_loop().time
         deadline = now() + within

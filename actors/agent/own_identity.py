@@ -1,4 +1,10 @@
-"""Who a user agent is: in all its calls, or in one by its context; and to whom its credentials may be shown."""
+"""The identity of a user agent, in all its calls or in one by its context; and which hosts its credentials are shown
+to.
+
+`OwnIdentity` checks each text once, when the user agent is made, and builds the usual `Identity` from it. A call with a
+context of its own takes a copy with other fields. Credentials must be shown to no host that `trust` was not called
+with.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +19,16 @@ from ..identity import Auth, Identity, Keyring
 from ..transport.addresses import is_address
 
 CONTEXT = frozenset(("to", "from", "contact", "route", "auth", "callid"))
-"""what a context may have (man page C1)"""
+"""The fields that a context may have (man page `invite`)."""
 
 
 class OwnIdentity:
-    """One per user agent; arguments as for `UserAgent`.
+    """The identity of one user agent; arguments as for `UserAgent`.
 
     Attributes:
-        from_: our URI.
+        from_: the local URI.
         keyring: the credentials, None without any.
-        usual: who we are where no context has more.
+        usual: the identity of calls whose context has no other fields.
 
     Raises:
         ConfigurationError: a text cannot be written into a message, or is no address.
@@ -61,10 +67,10 @@ class OwnIdentity:
         )
 
     def in_context(self, context: Mapping[str, Any]) -> Identity:
-        """Who we are in one call, by the fields of its context.
+        """Return the identity for one call, by the fields of its context.
 
         Raises:
-            ConfigurationError: a field that is not known, or no `to`.
+            ConfigurationError: a field is not one of `CONTEXT`, or `to` is missing.
         """
         unknown = context.keys() - CONTEXT
         if unknown or "to" not in context:
@@ -87,10 +93,13 @@ class OwnIdentity:
         )
 
     def complete(self, to: str) -> str:
-        """A SIP URI, name-addr, or a bare user of our domain, as one of the first two.
+        """Return a target as SIP URI or name-addr.
+
+        Args:
+            to: SIP URI, name-addr, or a bare user of the local domain.
 
         Raises:
-            ConfigurationError: a bare user, and no domain is known.
+            ConfigurationError: a bare user, and the user agent has no domain.
         """
         if ":" in to:
             return to
@@ -99,7 +108,7 @@ class OwnIdentity:
         return f"sip:{to}@{self.domain}"
 
     def trust(self, *uris: str) -> None:
-        """Credentials may be given to the hosts of these URIs."""
+        """Allow the credentials for the hosts of these URIs."""
         if self.keyring is None:
             return
         for uri in uris:
@@ -108,25 +117,29 @@ class OwnIdentity:
 
 
 def resolved(identity: Identity, hop: Hop) -> Identity:
-    """Who calls, with an outgoing proxy that is a name at its place. hop: where the call goes."""
+    """Return an identity whose outgoing proxy, where it is a name, is replaced by the hop.
+
+    Args:
+        hop: where the call goes.
+    """
     if identity.outgoing_proxy is not None and not is_address(identity.outgoing_proxy.host):
         return identity._replace(outgoing_proxy=hop)
     return identity
 
 
 def keyring_for(auth: Auth, uri: Uri) -> Keyring:
-    """Credentials for the host of a URI only."""
+    """Return credentials that are valid for the host of a URI only."""
     keyring = Keyring(auth)
     keyring.trust(uri.host)
     return keyring
 
 
 def uri_in(text: str) -> Uri:
-    """The URI of a name-addr, of a SIP URI, or of one whose scheme was left out."""
+    """Return the URI of a name-addr, of a SIP URI, or of one without its scheme."""
     inner = text.partition("<")[2].partition(">")[0] or text
     return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
 
 
 def name_addr(address: str) -> str:
-    """A SIP URI, or a name-addr, as a name-addr."""
+    """Return a SIP URI, or a name-addr, as a name-addr."""
     return address if "<" in address else f"<{address}>"

@@ -18,7 +18,7 @@ Filter = Callable[[str, Request], Any] | re.Pattern[str] | None
 
 
 class Reception:
-    """What one `listen` says; arguments as there."""
+    """The decisions of one `listen`; arguments as there."""
 
     __slots__ = ("_cb_create", "_filter", "_refuse_status", "_robot")
 
@@ -29,7 +29,7 @@ class Reception:
         self._refuse_status = refuse_status
 
     def on_call(self, call: Call, request: Request) -> None:
-        """A call came in."""
+        """Filter an incoming call; then `cb_create`, the robot or `cb_invite` gets it."""
         if self._filter is None:
             self._welcome(call, request, True)
         else:
@@ -38,7 +38,7 @@ class Reception:
 
     def _welcome(self, call: Call, request: Request, wanted: Any) -> None:
         if call.state is State.OVER:
-            return  # its caller has given up meanwhile
+            return  # the remote side has cancelled the call meanwhile
         if not wanted:
             call.reject(self._refuse_status)
         elif self._cb_create is None:

@@ -1,7 +1,10 @@
-"""One `register` of a user agent: at every place of its registrar in turn, told to whoever waits, and taken back.
+"""The `register` of a user agent: one binding at each place of its registrar in turn, reported, and removed again.
 
-Man page `register` (CALL.md section 2), RFC 3261 section 10.2, RFC 3263 section 4.3. When a binding is refreshed is
-decided by `sipcore.usage.registration`; what a whole worker keeps bound stands in `registration.keeper`.
+It checks the texts, looks up the registrar's hops, chooses the leg, then binds the contact, refreshes or removes it. A
+place that does not answer, or answers 503, is followed by the next one (RFC 3263 section 4.3). One actor at most may
+keep a contact bound at a registrar; a `register` with other settings abandons the earlier actor (RFC 3261 section
+10.2). `sipcore.usage.registration` decides when a binding is refreshed; `registration.keeper` holds those of the whole
+worker.
 """
 
 import errno
@@ -35,22 +38,26 @@ from .own_identity import OwnIdentity, name_addr, uri_in
 from .routes import Routes
 
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
-"""states in which a REGISTER can be sent"""
+"""States in which a REGISTER can be sent."""
 
 
 class Registering:
-    """The registrations of one user agent, by hand."""
+    """The registrations of one user agent that `register` began."""
 
     def __init__(self, who: OwnIdentity, routes: Routes) -> None:
         self._who = who
         self._routes = routes
         self._bound: dict[tuple[str, str], tuple[RegistrationActor, list[Callable[[RegistrationEvent], None]]]] = {}
-        """what keeps a contact bound at a registrar, and who hears of it"""
+        """By registrar and contact: the actor that keeps the contact bound, and the callbacks for its events."""
 
     def begin(
         self, actor_loop: ActorLoop, registrations: Registrations, slots: SlotMap, addresses: LocalAddresses
     ) -> None:
-        """The node runs. slots: which call worker owns an address."""
+        """Take what a running node provides.
+
+        Args:
+            slots: which call worker owns an address.
+        """
         self._actor_loop = actor_loop
         self._registrations = registrations
         self._slots = slots
@@ -58,7 +65,7 @@ class Registering:
 
     @property
     def actors(self) -> list[RegistrationActor]:
-        """Those that keep a contact bound."""
+        """The actors that keep a contact bound."""
         return [actor for actor, _ in self._bound.values()]
 
     async def register(
@@ -75,7 +82,11 @@ class Registering:
         cb_final: Callback,
         headers: Mapping[str, str],
     ) -> int:
-        """As `UserAgent.register`; challenge: its `resp40x`."""
+        """Register, as `UserAgent.register` does.
+
+        Args:
+            challenge: the argument `resp40x` there.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         more = checked_pairs("headers", named, contacts=True)
         for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
@@ -127,7 +138,10 @@ class Registering:
         return 0
 
     def service_route(self, address: str) -> tuple[str, ...]:
-        """The route that the registrar of this address wants calls to take, as name-addrs; empty without (RFC 3608)."""
+        """Return the route that the registrar gave for an address's calls, as name-addrs; empty without one.
+
+        Source: RFC 3608.
+        """
         for actor in self.actors:
             registration = actor.registration
             if registration.settings.address == address and registration.service_route:
@@ -143,14 +157,20 @@ class Registering:
         *,
         removes: bool,
     ) -> int:
-        """Bind, refresh or remove a contact; the seconds granted, or with `cb_final` 0 at once.
+        """Bind, refresh or remove a contact.
 
-        given: where the registrar is, in the order in which the places are tried. cb_final: see `report`. challenge: a
-        401 or 407 to be answered at once.
+        Args:
+            given: hops of the registrar, in the order in which they are tried.
+            cb_final: see `report`.
+            challenge: a 401 or 407 to be answered at once.
+
+        Returns:
+            The seconds granted; with `cb_final` 0, at once.
 
         Raises:
-            CallRejected: the registrar refused. CallTimeout: it did not answer. ConfigurationError: no credentials for
-            the challenge.
+            CallRejected: the registrar refused.
+            CallTimeout: it did not answer.
+            ConfigurationError: there are no credentials for the challenge.
         """
         done = self._actor_loop.loop.create_future()
         places = deque(given)
@@ -193,7 +213,7 @@ class Registering:
             actor.unregister(self._actor_loop.now())
             self._actor_loop.touch(actor)
         if cb_final is not None:
-            return 0  # it is told
+            return 0  # the callback gets the result
         event = await done
         if isinstance(event, RegistrationFailed):
             if event.response is None:
@@ -203,13 +223,13 @@ class Registering:
 
 
 def _continues(actor: RegistrationActor, settings: RegistrationSettings, challenge: Response | None) -> bool:
-    """Whether a registration that is there can go on under these settings."""
+    """Whether an existing registration can go on under these settings."""
     registration = actor.registration
     return challenge is None and registration.settings == settings and registration.state in _IDLE
 
 
 def report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
-    """Tell ("OK", seconds, response), or ("FAIL", {code or errno}, response)."""
+    """Call back with ("OK", seconds, response) or ("FAIL", {code or errno}, response)."""
     if isinstance(event, Registered):
         invoke(callback, "OK", event.expires, event.response, spawn=spawn)
     elif isinstance(event, Unregistered):
@@ -221,10 +241,10 @@ def report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
 
 
 def places_from(hops: Sequence[Hop], local: Hop) -> list[Hop]:
-    """The hops that a listener of ours reaches: its transport and IP version.
+    """Return the hops that a local listener reaches: those of its transport and IP version.
 
     Raises:
-        ConfigurationError: none of them.
+        ConfigurationError: it reaches none of them.
     """
     found = [hop for hop in hops if hop.transport == local.transport and (":" in hop.host) == (":" in local.host)]
     if not found:

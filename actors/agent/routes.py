@@ -1,7 +1,8 @@
-"""Where the requests of a user agent go, and from which of its legs (RFC 3263; man page C2).
+"""Where the requests of a user agent go, and from which of its legs (RFC 3263).
 
-A proxy of the user's, for all requests or for a domain, comes before the URI itself. Names are looked up here, before a
-request is made, and the answers are given to the output, which needs them for what it sends later within the call.
+Order: a `maddr` of the URI, a proxy of the URI's domain, the outgoing proxy, the first of the route, then the URI
+itself. Names are looked up here before a request is made. The output gets the answers, because it needs them for what
+it sends later within the call. Credentials are shown to a proxy only when a call goes through it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +23,13 @@ from .own_identity import uri_in
 
 
 class Routes:
-    """One per user agent.
+    """The ways of one user agent's requests.
 
-    proxy: through which every request goes that has no way of its own. domain2proxy: proxies by domain, "*.example.org"
-    or "*". lookup: answers questions to DNS, None = the system. keyring: is told of proxies that calls go through.
+    Args:
+        proxy: where every request goes that has no other way.
+        domain2proxy: proxies by domain, "*.example.org" or "*".
+        lookup: answers DNS queries; None = the system's resolver.
+        keyring: the credentials that a call's proxy may be shown.
     """
 
     def __init__(
@@ -37,7 +41,7 @@ class Routes:
         self._keyring = keyring
         self._resolver: Resolver | None = None
         self.legs: tuple[Listener, ...] = ()
-        """the addresses we listen on, with their real ports, once the node runs"""
+        """The local addresses with their real ports, once the node runs."""
 
     def begin(
         self,
@@ -47,7 +51,12 @@ class Routes:
         *,
         is_own: bool,
     ) -> None:
-        """The node runs. listener_for: the index of the leg that reaches a hop. is_own: it is ours alone."""
+        """Take what a running node provides.
+
+        Args:
+            listener_for: returns the index of the leg that reaches a hop.
+            is_own: the node belongs to this user agent alone.
+        """
         self.legs = legs
         self._output = output
         self._listener_for = listener_for
@@ -55,10 +64,10 @@ class Routes:
             output.late.use(self._names())
 
     async def of(self, uri: Uri, route: Sequence[str] = ()) -> tuple[Hop, ...]:
-        """Where a call to this URI goes: maddr, domain2proxy, outgoing proxy, first of the route, or the URI itself.
+        """Return the hops of a call to this URI, in the order in which they are tried.
 
         Raises:
-            HostUnreachable: a name has no address that a leg of ours reaches.
+            HostUnreachable: a name has no address that a local leg reaches.
         """
         if uri.maddr and not route:
             return await self.resolve(uri)
@@ -72,15 +81,15 @@ class Routes:
         hops = await self.resolve(proxy_or_route or uri)
         if self._keyring is not None and proxy_or_route is not None:
             for hop in hops:
-                self._keyring.trust(hop.host)  # a call through a proxy shows its credentials to that
+                self._keyring.trust(hop.host)  # a proxy may challenge a call that goes through it
         return hops
 
     async def to_registrar(self, registrar: Uri) -> tuple[Hop, ...]:
-        """Where REGISTER goes: the outgoing proxy, or the registrar itself."""
+        """Return the hops of a REGISTER: those of the outgoing proxy, or of the registrar itself."""
         return await self.resolve(self.proxy or registrar)
 
     async def resolve(self, uri: Uri) -> tuple[Hop, ...]:
-        """The hops of a URI, a name by DNS (RFC 3263), in the order in which they are to be tried."""
+        """Return the hops of a URI in the order in which they are tried; DNS resolves a name (RFC 3263)."""
         host = uri.maddr or uri.host
         if is_address(host):
             return (hop_of(str(uri)),)
@@ -92,14 +101,17 @@ class Routes:
         return hops
 
     def nowhere(self, host: str) -> Hop:
-        """The hop of a host without an address: what is sent there is lost at once, and told so."""
+        """Return the hop of a host without an address: the output reports each request to it as lost at once."""
         late = self._output.late
         if late.resolver is None and self._resolver is not None:
-            late.use(self._resolver)  # which knows already
+            late.use(self._resolver)  # it has the negative answer already
         return Hop(self.legs[0].transport, host, 5060)
 
     def leg(self, leg: int | str | None, hop: Hop) -> int:
-        """The index of the leg that a call uses (C2).
+        """Return the index of the leg that a call uses.
+
+        Args:
+            leg: index or name; None = the one that reaches the hop.
 
         Raises:
             ConfigurationError: there is no such leg, or none that reaches the hop.

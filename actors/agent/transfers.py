@@ -1,7 +1,8 @@
-"""Transfers that a peer asks for (RFC 3515, 5589).
+"""Transfers that a remote side requests (RFC 3515, 5589).
 
-A REFER is taken on only by a user agent that says so. What the messages say is `sipcore.session.refer`'s, who is called
-is decided here; calls that take over another one are `replacements`'.
+Only a user agent whose `take_transfers` was called accepts a REFER. `sipcore.session.refer` reads and writes the
+messages, this file decides which target is called. Calls that replace another one are handled by
+`call_worker.replacements`.
 """
 
 from collections.abc import Callable
@@ -18,15 +19,16 @@ from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback
 
 Consent = Callback
-"""called as (call, URI of the target); false declines the transfer"""
+"""Called as (call, URI of the target); false declines the transfer."""
 
 
 def taker(
     actor_loop: ActorLoop, place: Callable[[TransferTarget], Any], consent: Consent
 ) -> Callable[[Call, int, Request], None]:
-    """What takes on the transfers that peers ask for, when `consent` agrees.
+    """Return the function that carries out a requested transfer when `consent` agrees.
 
-    place: places the new call, not awaited yet.
+    Args:
+        place: returns an awaitable that places the new call.
     """
 
     def on_transfer(call: Call, request_id: int, request: Request) -> None:

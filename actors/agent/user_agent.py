@@ -1,7 +1,11 @@
-"""The user agent: who calls and is called, in a script (man page `Net::SIP::Simple`, CALL.md sections 0 and 2).
+"""The user agent of a script: it places and takes calls, and registers (man page `Net::SIP::Simple`).
 
 In a script it brings its own embedded node and is an async context manager. Several may run in one event loop, each on
-its own sockets. What calls do is `Call`'s; how the wire is served is the node's.
+its own sockets. Inside a call worker it stands on the node that runs there.
+
+It keeps the parts in order: identity, routes, registrations, calls placed, calls taken; each of them gets the node's
+capabilities when the node runs. It must not hold the state of a call, which `Call` holds, nor serve the wire, which the
+node does.
 """
 
 import asyncio
@@ -40,38 +44,46 @@ from .routes import Routes
 from .transfers import Consent
 
 REFUSED: Final = 403
-"""status for a call that the filter or `cb_create` does not want"""
+"""Status for a call that the filter or `cb_create` refuses."""
 
 
 class UserAgent:
     """A SIP user agent on its own sockets.
 
-    from_: our SIP URI (`sip:` may be left out), or a bare user with `domain`. legs: addresses to listen on, each
-    "udp:ADDRESS:PORT"; port 0 = any free one; on 0.0.0.0 or [::] each peer sees the address that the kernel sends
-    to it from. Without `legs` UDP and TCP on every address, each on a free port. advertise: the address that peers
-    see in place of that of the sockets (1:1 NAT), one per IP version. outgoing_proxy, registrar: SIP URI or
-    "ADDRESS:PORT". auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that
-    we call or register with ourselves. contact, route: in place of what is made from the leg. options: headers of
-    our answer to OPTIONS. domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
-    session_expires: seconds after which calls end that nobody refreshes (RFC 4028), 0 = they do not ask for it.
-    redirects: how many targets of 3xx a call tries, one after the other by their q while they fail (RFC 3261
-    8.1.3.4); 0 = a 3xx refuses the call. headers: of each INVITE and REGISTER besides their own. codecs: names in
-    the order of preference, such as "pcma"; PCMU and PCMA when not given. rtp_ports: lowest and highest RTP port,
-    even numbers. tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate of ours such
-    a leg only calls. srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra
-    `srtp`. strict_source: requests within a call are taken from hosts of its peer only (RELIABILITY S3). strict:
-    refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`). dnsresolv:
-    answers questions to DNS in place of the system's servers (`dns_records.Lookup`). node: stand on a call worker of a
-    node that runs, in place of a node of our own; then what concerns the node (`legs`, `advertise`, `rtp_ports`,
-    `codecs`, `tls`, `srtp`, `strict_source`, `strict`) is said there, and the user agent works without being entered.
-
-    trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls. sip_trace: a
-    capture file for everything, secrets masked; not on a worker, which has its node's.
-
-    rtp_timeout: seconds without RTP, where some is due, until a call is hung up; 0 = never.
+    Args:
+        from_: local SIP URI (`sip:` may be left out), or a bare user with `domain`.
+        legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 = any free one. On 0.0.0.0 or [::] each peer sees
+            the address that the kernel chooses for it. Default: UDP and TCP on every address, each on a free port.
+        advertise: the address that peers see instead of that of the sockets (1:1 NAT), one per IP version.
+        outgoing_proxy: where requests go first, a SIP URI or "ADDRESS:PORT".
+        registrar: default of `register`, a SIP URI or "ADDRESS:PORT".
+        auth: (user, password), a mapping by realm, or a function of the realm; used only for hosts that this user agent
+            calls or registers with.
+        domain: completes bare users.
+        contact: replaces the Contact that is made from the leg.
+        route: route set of each INVITE, as name-addrs.
+        options: headers of the answer to OPTIONS.
+        domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
+        session_expires: seconds after which a call without a refresh ends (RFC 4028); 0 = calls request no limit.
+        redirects: how many targets of a 3xx a call tries, one after the other by their q while they fail (RFC 3261
+            8.1.3.4); 0 = a 3xx refuses the call.
+        headers: of each INVITE and REGISTER besides their own.
+        codecs: names in the order of preference, such as "pcma"; default PCMU and PCMA.
+        rtp_ports: lowest and highest RTP port, even numbers.
+        rtp_timeout: seconds without RTP, where some is due, until a call is hung up; 0 = never.
+        tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate such a leg only calls.
+        strict_source: take requests within a call only from hosts of its remote side.
+        strict: refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`).
+        srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
+        dnsresolv: answers DNS queries instead of the system's servers (`dns_records.Lookup`).
+        trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls.
+        sip_trace: a capture file for everything, secrets masked; not on a worker, which has its node's.
+        node: the call worker of a running node, instead of a node of its own. Then the node's configuration holds
+            (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`), and the user agent
+            works without being entered.
 
     Raises:
-        ConfigurationError: on entering, for an address that is busy or not ours.
+        ConfigurationError: on entering, when an address is busy or does not belong to this host.
     """
 
     def __init__(
@@ -160,7 +172,11 @@ class UserAgent:
         return self
 
     def _begin(self, *, is_own: bool) -> None:
-        """The node runs. is_own: it is that of this user agent."""
+        """Give the parts what the running node provides.
+
+        Args:
+            is_own: the node belongs to this user agent alone.
+        """
         config, worker = self._node.config, self._node.worker
         self._routes.begin(config.listeners, worker.output, worker.factory.listener_for, is_own=is_own)
         self._caller.begin(worker.factory, worker.addresses, config.rtp_timeout)
@@ -174,22 +190,25 @@ class UserAgent:
     # ---- inside a call worker
 
     def another(self, from_: str, **options: Any) -> "UserAgent":
-        """A further user agent on the same call worker or, in a script, with sockets of its own.
+        """Return a further user agent on the same call worker or, in a script, with sockets of its own.
 
-        from_, options: as for the constructor. In a scenario its calls belong to the run as those of this one do.
+        In a scenario its calls belong to the same run.
+
+        Args:
+            from_, options: as for the constructor.
         """
         node = self._node if isinstance(self._node, BoundNode) else None
         return UserAgent(from_, node=node, **options).placing_as(self._placing)
 
     def placing_as(self, placing: Placing) -> Self:
-        """The same user agent, whose calls are placed so."""
+        """Return the same user agent with another `Placing` for its calls."""
         one = copy.copy(self)
         one._placing = placing
         return one
 
     @property
     def target(self) -> str:
-        """Who a load calls; empty outside of one."""
+        """The target that a load calls; empty outside of one."""
         return self._placing.target
 
     def keep_ladders(self) -> None:
@@ -197,9 +216,11 @@ class UserAgent:
         self._node.worker.keep_ladders()
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
-        """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
+        """Call a function, or run a coroutine function, at an interval.
 
-        every_worker: in each call worker of the node; otherwise in the first only.
+        Args:
+            seconds: the interval; the first time after one interval.
+            every_worker: in each call worker of the node; otherwise in the first only.
         """
         worker = self._node.worker
         if worker.slots.own and not every_worker:
@@ -216,46 +237,54 @@ class UserAgent:
 
     @property
     def legs(self) -> tuple[Listener, ...]:
-        """The addresses we listen on, with their real ports."""
+        """The local addresses with their real ports."""
         return self._routes.legs
 
     def new_call_id(self) -> str:
-        """A Call-ID that this user agent may use for a call of its own."""
+        """Return a Call-ID that this user agent may use for a call of its own."""
         return self._node.worker.factory.new_call_id()
 
     def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
-        """A media handler by the man page's name: `media_recv_echo`, `media_send_recv`, with or without `media_`."""
+        """Return a media handler by the man page's name: `media_recv_echo` or `media_send_recv`, with or without
+        `media_`.
+        """
         return media_handlers.by_name(name, *arguments, **options)
 
     # ---- calls that we place
 
     async def invite(self, to: str | Mapping[str, Any] | Call, **param: Any) -> Call:
-        """Call somebody. Without `cb_final` the established call; with it the call at once.
+        """Place a call, or negotiate an existing one again. Returns the established call; with `cb_final`, the call at
+        once.
 
-        to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and in place of the user agent's own
-        `from`, `contact`, `route`, `auth` and `callid`; or a call that is up, to negotiate it anew (C1). param: see
-        `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") in place of `init_media`,
-        auth (credentials of this call) and call_id.
+        Args:
+            to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and, instead of the user agent's
+                own, `from`, `contact`, `route`, `auth` and `callid`; or an established call, to negotiate it again.
+            param: see `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") instead of
+                `init_media`, auth (credentials of this call) and call_id.
 
         Raises:
-            CallRejected: the peer answered 300 to 699.
+            CallRejected: the remote side answered 300 to 699.
             CallTimeout: no final answer came in time.
-            HostUnreachable: the host has no address; with `cb_final` that is told as FAIL.
-            ConfigurationError: something in `to` or the parameters cannot be.
+            HostUnreachable: the host has no address; with `cb_final` the callback gets FAIL instead.
+            ConfigurationError: `to` or a parameter is not valid.
         """
         if isinstance(to, Call):
             return await to.reinvite(**param)
         return await self.place(to, CallParameters(**param))
 
     async def place(self, to: str | Mapping[str, Any], parameters: CallParameters, call: Call | None = None) -> Call:
-        """As `invite`; with `call` that of `Call(ua, to, …)`, whose first INVITE this is."""
+        """Place a call, as `invite` does.
+
+        Args:
+            call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
+        """
         return await self._caller.place(to, parameters, self._placing, call)
 
     def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
-        """Set up a call that `place` will place (C1).
+        """Set up a call that `place` will place.
 
         Raises:
-            ConfigurationError: something in `to` cannot be.
+            ConfigurationError: `to` is not valid.
         """
         worker = self._node.worker
         context = to if isinstance(to, Mapping) else {"to": to}
@@ -266,7 +295,7 @@ class UserAgent:
         )
 
     async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
-        """Take media ports before a call, to be written into `sdp` and given as `media_lsocks` (C8).
+        """Take media ports before a call, to be written into `sdp` and given as `media_lsocks`.
 
         Raises:
             Overloaded: no port is free.
@@ -288,15 +317,21 @@ class UserAgent:
         refuse_status: int = REFUSED,
         **param: Any,
     ) -> None:
-        """Take calls (man page `listen`).
+        """Take incoming calls (man page `listen`).
 
-        robot: a coroutine function that is run for each call; without it each is answered as `cb_invite` says.
-        filter: called as (from, request), or a pattern for From; false refuses. cb_create: called as (call, request);
-        false refuses, a callable it returns takes the call's messages in place of `Call.receive`. media: what answered
-        calls send, as for `invite`. refuse_status: for calls that are refused. param: parameters of each call; with
-        auth_user2pass (password by user, a mapping or a function of the user) or auth_user2a1 (H(user:realm:password)),
-        and auth_realm, auth_opaque, auth_algorithms, auth_qop, auth_uri, auth_strict, callers are challenged
-        (`Challenger`) and `auth_user` is a parameter of their calls.
+        With auth_user2pass or auth_user2a1 in `param` the remote side is challenged (`Challenger`), and `auth_user` is
+        a parameter of its calls. The option auth_user2pass gives the password of a user, and auth_user2a1 gives
+        H(user:realm:password). Each is a mapping or a function of the user. Further parameters of the challenge:
+        auth_realm, auth_opaque, auth_algorithms, auth_qop, auth_uri, auth_strict.
+
+        Args:
+            robot: a coroutine function that is run for each call; without it each call is answered as by `cb_invite`.
+            filter: called as (from, request), or a pattern for From; false refuses.
+            cb_create: called as (call, request); false refuses, a callable it returns takes the call's messages instead
+                of `Call.receive`.
+            media: what answered calls send, as for `invite`.
+            refuse_status: status of the answer to refused calls.
+            param: parameters of each call.
         """
         worker = self._node.worker
         arrivals = worker.arrivals
@@ -315,10 +350,12 @@ class UserAgent:
         arrivals.serve(policy)
 
     def take_transfers(self, consent: Consent = lambda call, target: True) -> None:
-        """Call whom a peer of ours refers us to (RFC 3515, 5589), and tell it how that goes.
+        """Call the target that a remote side refers to (RFC 3515, 5589), and report the progress to that side.
 
-        consent: called as (call, URI of the target); false declines. The new call has the parameters of `listen`.
-        Without this method every transfer is declined.
+        The new call has the parameters of `listen`. Without this method every transfer is declined.
+
+        Args:
+            consent: called as (call, URI of the target); false declines.
         """
         worker = self._node.worker
 
@@ -345,20 +382,30 @@ class UserAgent:
         cb_final: Callback = None,
         **headers: str,
     ) -> int:
-        """Register our address; the seconds granted (man page `register`).
+        """Register the local address (man page `register`).
 
-        registrar: SIP URI, default the user agent's. contact: default our address on the leg. expires: seconds asked
-        for, 0 removes the binding. refresh: try again when a refresh fails; the binding is refreshed in any case. leg:
-        index or name, default the one that reaches the registrar. from_, auth: in place of the user agent's. resp40x: a
-        401 or 407 that an earlier `register` got, to be answered at once. cb_final: called as ("OK", expires, response)
-        or ("FAIL", {code or errno}, response) on each result; then the method returns 0 at once and raises nothing that
-        is told so. A registrar at several places is tried at each of them
-        (RFC 3263). Of several call workers that register the same address only the one that owns it does; the others
-        return 0 at once.
+        A registrar at several places is tried at each of them (RFC 3263). Of several call workers that register the
+        same address only the one that owns it does so; the others return 0 at once.
+
+        Args:
+            registrar: SIP URI, default the user agent's.
+            contact: default the local address on the leg.
+            expires: seconds to request; 0 removes the binding.
+            refresh: try again when a refresh fails; the binding is refreshed in any case.
+            leg: index or name, default the one that reaches the registrar.
+            from_, auth: instead of the user agent's.
+            resp40x: a 401 or 407 that an earlier `register` got, to be answered at once.
+            cb_final: called as ("OK", expires, response) or ("FAIL", {code or errno}, response) on each result. Then
+                the method returns 0 at once and raises nothing that the callback gets.
+
+        Returns:
+            The seconds granted.
 
         Raises:
-            CallRejected: the registrar refused; its `response` can be `resp40x`. CallTimeout: it did not answer.
-            HostUnreachable: it has no address. ConfigurationError: what was asked for cannot be.
+            CallRejected: the registrar refused; the `response` of the exception can be `resp40x`.
+            CallTimeout: it did not answer.
+            HostUnreachable: it has no address.
+            ConfigurationError: an argument is not valid.
         """
         return await self._registering.register(
             registrar or self.registrar,

@@ -1,1 +1,1 @@
-"""One call worker: all calls of one slot, and what happens to requests outside of them."""
+"""One call worker: all calls of one slot, and the answers to requests outside of them."""

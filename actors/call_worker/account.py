@@ -1,6 +1,7 @@
-"""The account that a node acts under: who its calls and its registration are from, by which way, with which password.
+"""The account of a node: the identity of its calls and of its registration, their proxy, and their password.
 
-Makes identities from plain configuration. Knows no call and writes no message.
+It makes identities from plain configuration. The proxy is looked up when the account is made; each look-up of a name
+blocks. It must hold no call and write no message.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,14 @@ from ..transport.output import SipOutput
 from ..transport.targets import hop_of
 
 REGISTRATION_TIME: Final = 900
-"""seconds for which a registration is asked"""
+"""Seconds that a registration requests."""
 
 
 class Account:
-    """One per call worker.
+    """The account of one call worker.
 
-    addresses: of our listeners, by which a proxy that is a name is chosen; that question to DNS is asked here.
+    Args:
+        addresses: of the local listeners, which decide the place of a proxy that is a name; its DNS query is sent here.
 
     Raises:
         ConfigurationError: the proxy cannot be found.
@@ -38,7 +40,7 @@ class Account:
         self._user = config.user
         reachable = [(leg.transport, ip_version(leg.host)) for leg in legs]
         self.proxy: Hop | None = hop_of(own.proxy, reachable) if own.proxy else None
-        """where every request without a route goes; None = where its URI leads"""
+        """Hop of every request without a route; None = the hop of its URI."""
         self._keyring = Keyring((own.user, own.password)) if own.user else None
         if self._keyring is not None:
             target = config.load.target if config.load is not None else ""
@@ -48,7 +50,7 @@ class Account:
                 self._keyring.trust(self.proxy.host)
 
     def hop_to(self, uri: str, legs: Sequence[Hop]) -> Hop:
-        """Where a request to this URI goes: the proxy, else where the URI leads; blocks while a name is looked up.
+        """Return the hop of a request to this URI: the proxy, or that of the URI. It blocks while a name is looked up.
 
         Raises:
             ConfigurationError: as `hop_of`.
@@ -56,11 +58,11 @@ class Account:
         return self.proxy or hop_of(uri, [(leg.transport, ip_version(leg.host)) for leg in legs])
 
     def name_of(self, uri: str) -> str:
-        """The host whose certificate must be shown where a request to this URI goes."""
+        """Return the host whose certificate the hop of this URI must show."""
         return Uri.parse(self._own.proxy or uri).host
 
     def identity(self, host: str) -> Identity:
-        """Who we are on a listener with this address."""
+        """Return the local identity on a listener with this address."""
         own = self._own
         return Identity(
             own.from_ or f"sip:{self._user}@{format_host(host)}",
@@ -70,11 +72,11 @@ class Account:
         )
 
     def own_uri(self, config: NodeConfig) -> str:
-        """Our URI where no peer is named."""
+        """Return the local URI for use without a remote side."""
         return self.identity(self._usual(config).seen.host).from_
 
     def _usual(self, config: NodeConfig) -> LocalAddress:
-        """Our address where no peer is named: toward proxy, registrar or target, else of the first listener."""
+        """Return the local address toward proxy, registrar or target; without them, of the first listener."""
         uris = (self._own.proxy, self._own.registrar, config.load.target if config.load is not None else "")
         for uri in filter(None, uris):
             hop = self.hop_to(uri, self._addresses.hops)
@@ -95,7 +97,7 @@ class Account:
         }
 
     def keep_registered(self, slots: SlotMap, output: SipOutput, registrations: Registrations) -> None:
-        """Have our address bound at the registrar and kept bound, where this call worker is the one that owns it."""
+        """Keep the local address bound at the registrar, on the call worker that owns it."""
         own = self._own
         if not slots.is_ours(own.address):
             return

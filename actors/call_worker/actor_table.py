@@ -1,8 +1,8 @@
-"""The actors of one call worker, by the keys of their messages and by number, and how many entries each table has.
+"""The actors of one call worker, by the keys of their messages and by number, and the sizes of all tables.
 
 An actor is added and dropped here and nowhere else. The table keeps the keys of each actor, so that its end derives
 nothing from values that may never have been set. The sizes of all tables are gauges, in which a leak shows in
-production: without a live call each is zero as soon as the last transactions are over (64*T1, RFC 3261 section 17).
+production. Without a live call each is zero as soon as the last transactions are over (64*T1, RFC 3261 section 17).
 """
 
 from collections.abc import Iterator
@@ -16,33 +16,33 @@ from ..runtime.actor import Actor
 from ..transport.lost_requests import identity
 
 LOOKED_AT: Final = 256
-"""calls"""
+"""Calls that `call_of` looks at."""
 Key = tuple[Any, ...]
-"""as `sipcore.session.dialog.session_key`"""
+"""As `sipcore.session.dialog.session_key`."""
 
 
 class Entries(NamedTuple):
-    """How many entries the tables of a call worker have."""
+    """The numbers of entries in the tables of a call worker."""
 
     actors: int
-    """keys under which messages find an actor"""
+    """Keys under which messages find an actor."""
     transactions: int
-    """client and server transactions of calls"""
+    """Client and server transactions of calls."""
     dialogs: int
-    """dialogs of calls, early and forked ones included"""
+    """Dialogs of calls, early and forked ones included."""
     streams: int
-    """media streams that belong to a call or a lease"""
+    """Media streams that belong to a call or a lease."""
     names: int
-    """host names whose addresses are being looked up"""
+    """Host names whose addresses are being looked up."""
     deadlines: int
-    """actors that wait for a timer"""
+    """Actors that wait for a timer."""
 
 
 class ActorTable:
-    """One per call worker.
+    """The actors of one call worker.
 
     Attributes:
-        find: returns the actor whose messages have a key, None when there is none.
+        find: returns the actor of a message's key, or None.
         live: the calls that are not over for their users, by number.
     """
 
@@ -56,7 +56,7 @@ class ActorTable:
         self.live: dict[int, Call] = {}
 
     def add(self, actor: Actor, *keys: Key) -> None:
-        """Have messages with these keys go to an actor."""
+        """Route messages with these keys to an actor."""
         if isinstance(actor, CallActor):
             self._by_number[actor.number] = actor
         for key in keys:
@@ -65,7 +65,7 @@ class ActorTable:
             self._keys[actor] = tuple({*self._keys.get(actor, ()), *keys})
 
     def drop(self, actor: Actor) -> bool:
-        """Nothing is left of an actor; False when it was not there. A key that another one has taken over stays."""
+        """Remove an actor; return whether it was there. A key that another actor has taken over stays."""
         keys = self._keys.pop(actor, ())
         for key in keys:
             if self._by_key.get(key) is actor:
@@ -76,9 +76,10 @@ class ActorTable:
         return known
 
     def owner_of(self, data: bytes) -> tuple[Actor, str] | None:
-        """Whose message was lost, and its branch, which is empty for a response; None when nobody waits for it.
+        """Return the actor of a lost message and its branch, which is empty for a response; None without an actor.
 
-        data: the message, or its first part.
+        Args:
+            data: the message, or its first part.
         """
         sent = identity(data)
         actor = self.find((sent.call_id, sent.from_tag)) if sent is not None else None
@@ -90,7 +91,7 @@ class ActorTable:
         return iter(list(self._by_number.values()))
 
     def call_of(self, call_id: str) -> CallActor | None:
-        """A call by its Call-ID alone, looked for among the first calls only: for what is told, not what is done."""
+        """Return a call by its Call-ID alone, among the first calls only: for texts, not for decisions."""
         return next(
             (each for each in islice(self._by_number.values(), LOOKED_AT) if each.session.call_id == call_id), None
         )
@@ -103,7 +104,7 @@ class ActorTable:
         return len(self._by_number)
 
     def entries(self, *, streams: int, names: int, deadlines: int) -> Entries:
-        """The sizes of these tables, joined to those that are owned elsewhere."""
+        """Return the sizes of these tables with those that are owned elsewhere."""
         transactions = dialogs = 0
         for actor in self._by_number.values():
             transactions += actor.session.transactions
@@ -112,7 +113,11 @@ class ActorTable:
 
 
 def show(entries: Entries, calls: int, totals: Totals) -> None:
-    """Bring the gauges up to date. calls: actors of calls that are not forgotten."""
+    """Update the gauges.
+
+    Args:
+        calls: number of call actors that are not forgotten.
+    """
     totals.cell("sipswarm_actors_active", "call").value = calls
     for table, count in zip(Entries._fields, entries, strict=True):
         totals.cell("sipswarm_table_entries", table).value = count

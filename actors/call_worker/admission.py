@@ -1,7 +1,7 @@
-"""Answers to requests that belong to no call of ours: who may come in, and what the others are told without any state.
+"""Answers to requests outside of any call: which sources may call, and the stateless answers that the others get.
 
-RFC 3261 section 8.2 in its order is `sipcore.transaction.stateless`'s; here is what depends on this worker: strangers,
-draining, the bound on live calls.
+`sipcore.transaction.stateless` follows RFC 3261 section 8.2 in its order. This file has the conditions of this worker:
+strangers, draining, the limit of live calls.
 """
 
 from collections.abc import Callable
@@ -13,16 +13,20 @@ from sipswarm.sipcore.transaction.stateless import Capabilities, inspect, statel
 from ..counting.totals import Totals
 
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
-"""What a call takes, from its INVITE on: Allow outside of a call. Other methods are taken within calls alone."""
+"""Methods that a call takes, from its INVITE on: Allow outside of a call.
+
+Other methods are taken within calls alone.
+"""
 WITHIN: Final = ("BYE", "PRACK", "UPDATE", "INFO", "NOTIFY")
-"""What without a call gets 481 by its own RFC (3261 15.1.2, 3262 section 3, 6086 section 4.2.1, 6665 4.1.3)."""
+"""Methods that get 481 without a call, by their RFCs (3261 15.1.2, 3262 section 3, 6086 section 4.2.1, 6665 4.1.3)."""
 RETRY_AFTER: Final = ("Retry-After", "10")
 
 
 class Admission:
-    """The door of one call worker.
+    """The admission of one call worker.
 
-    tag_key: secret of the To tags of stateless answers.
+    Args:
+        tag_key: secret of the To tags of stateless answers.
     """
 
     def __init__(self, totals: Totals, tag_key: bytes) -> None:
@@ -30,13 +34,13 @@ class Admission:
             methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
         )
         self.is_welcome: Callable[[str], bool] = lambda host: True
-        """whether a source may call us; the application's allow list"""
+        """Whether a source may send requests; the application's allow list."""
         self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
-        """headers of the answer to OPTIONS (man page `options`)"""
+        """Headers of the answer to OPTIONS (man page `options`)."""
         self._totals = totals
 
     def let_in(self, is_welcome: Callable[[str], bool]) -> None:
-        """Answer these sources only."""
+        """Answer only the sources for which the function returns true."""
         self.is_welcome = is_welcome
 
     def answer_options(self, headers: tuple[tuple[str, str], ...]) -> None:
@@ -44,14 +48,14 @@ class Admission:
         self.options = headers
 
     def refuses(self, host: str) -> bool:
-        """Whether a source gets no answer at all; counted."""
+        """Whether a source gets no answer at all; such a request is counted."""
         if self.is_welcome(host):
             return False
         self.count("stranger")
         return True
 
     def answer(self, request: Request, *, takes_calls: bool, draining: bool, full: bool) -> Response | None:
-        """The final answer to a request outside of any dialog; None for an INVITE that may become a call."""
+        """Return the final answer to a request outside of any dialog; None for an INVITE that may become a call."""
         tag = stateless_tag(request, self.capabilities.tag_key)
         if request.to_tag is not None or request.method == "CANCEL":
             return Response.to_request(request, 481, to_tag=request.to_tag or tag)

@@ -1,4 +1,9 @@
-"""What a call worker does with calls that come in, and what its application (a robot, a load generator) is asked."""
+"""The application of a call worker (a robot, a load generator), and its policy for incoming calls.
+
+A worker has a list of applications. `prepare` runs them one after the other before the node listens, `start` when every
+process is linked, then come records of the supervisor and gauges. A drain waits until none of them has pending work. An
+application must not keep the worker: it gets the parts that it uses.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,73 +17,77 @@ from ..identity import Identity
 from .authentication import Challenger
 
 OnCall = Callable[[Call, Request], None]
-"""What takes a call that came in; it (or the task it starts) answers or rejects."""
+"""Takes an incoming call; it, or the task it starts, answers or rejects."""
 OnTransfer = Callable[[Call, int, Request], None]
-"""What takes a transfer that the peer of a call asks for, by the number of its request."""
+"""Takes a transfer that the remote side of a call requests, by the number of its request."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingPolicy:
-    """What becomes of calls that come in; replaced as a whole (`Arrivals.serve`)."""
+    """The treatment of incoming calls; replaced as a whole (`Arrivals.serve`)."""
 
     on_call: OnCall | None = None
-    """None = no calls are taken"""
+    """None = no calls are taken."""
     wishes: Mapping[str, Any] = field(default_factory=dict)
-    """for their media, as for `CallFactory.demand_for`"""
+    """For the media of the calls, as for `CallFactory.demand_for`."""
     param: Mapping[str, Any] = field(default_factory=dict)
-    """their parameters"""
+    """Parameters of the calls."""
     identity: Identity | None = None
-    """who takes them; None = the node's account, or its user at the address that the call came to"""
+    """The local identity; None = the node's account, or its user at the address that the call came to."""
     challenger: Challenger | None = None
-    """asks callers who they are; None lets everybody in"""
+    """Challenges each request; None accepts requests without credentials."""
     on_transfer: OnTransfer | None = None
-    """None = transfers are declined"""
+    """None = transfers are declined."""
 
 
 class Application:
-    """What a call worker is there for: a robot, or a load. Each method does nothing where that is enough."""
+    """The work of a call worker: a robot, or a load. Each method does nothing unless overridden."""
 
     scenario = ""
-    """label of the calls that come in"""
+    """Label of the incoming calls."""
 
     def prepare(self, ready: Callable[[], None]) -> None:
-        """The worker is linked: call back when it serves a call as it will serve all others.
+        """Call `ready` when the worker serves each call as it will serve all others.
 
-        Called once; the node is not said to listen before it called back.
+        Called once, when the worker is linked; the node does not report that it listens before `ready` is called.
         """
         ready()
 
     def start(self, at: float) -> None:
-        """Every process is linked. at: start of the schedule, in monotonic seconds."""
+        """Begin: every process is linked.
+
+        Args:
+            at: start of the schedule, in monotonic seconds.
+        """
 
     def on_record(self, record: Any) -> None:
-        """A record of the supervisor that only the application knows."""
+        """Take a record of the supervisor that only the application handles."""
 
     def pending(self) -> int:
-        """Number of pieces of work that are not done though no call of theirs may be live."""
+        """Return the number of unfinished pieces of work, also of those without a live call."""
         return 0
 
     def end_pending(self) -> None:
-        """End them; the time of a drain is over."""
+        """End the unfinished work; the time of a drain is over."""
 
     def update_gauges(self) -> None:
-        """Bring its gauges up to date, before each snapshot."""
+        """Update the gauges, before each snapshot."""
 
 
 class Applications(Application):
-    """Those of one call worker, in the order in which they were installed."""
+    """The applications of one call worker, in the order in which they were installed."""
 
     def __init__(self) -> None:
         self._all: list[Application] = []
         self._prepared = False
 
     def add(self, application: Application) -> None:
-        """Install one."""
+        """Install an application."""
         self._all.append(application)
         self.scenario = application.scenario or self.scenario
 
     def prepare(self, ready: Callable[[], None]) -> None:
-        """One after the other, the first time; a link that comes anew later needs no preparation."""
+        """Prepare one after the other, the first time; a later link needs no preparation."""
         if self._prepared:
             ready()
             return
@@ -88,25 +97,25 @@ class Applications(Application):
         ready()
 
     def start(self, at: float) -> None:
-        """Tell each."""
+        """Start each."""
         for each in self._all:
             each.start(at)
 
     def on_record(self, record: Any) -> None:
-        """Tell each."""
+        """Give the record to each."""
         for each in self._all:
             each.on_record(record)
 
     def pending(self) -> int:
-        """Of all together."""
+        """Return the sum over all."""
         return sum(each.pending() for each in self._all)
 
     def end_pending(self) -> None:
-        """Tell each."""
+        """End the work of each."""
         for each in self._all:
             each.end_pending()
 
     def update_gauges(self) -> None:
-        """Tell each."""
+        """Update the gauges of each."""
         for each in self._all:
             each.update_gauges()

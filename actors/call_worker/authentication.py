@@ -1,14 +1,14 @@
-"""Callers must say who they are: the digest challenge in front of calls that come in (man page `listen`, `auth_*`).
+"""The digest challenge of incoming requests (man page `listen`, options `auth_*`).
 
-INVITE and OPTIONS outside of a dialog, and every request of a caller within it, are let through with the right
-credentials and answered 401 without them; ACK and CANCEL cannot be challenged (RFC 3261 section 22.1). The nonces are
-`sipcore.auth.digest_server`'s: signed, timed, named after the slot, bound to the source, each count good once
-(RELIABILITY S7). A 401 needs no state: a repeated request gets another one. What is a repetition of something already
-let through is for the caller of `judge` to know, because its nonce count would be used by then.
+It challenges INVITE and OPTIONS outside of a dialog, and every request of the remote side within its call. A request
+with the right credentials passes, one without them gets 401; ACK and CANCEL cannot be challenged (RFC 3261 section
+22.1). `sipcore.auth.digest_server` makes the nonces: signed, timed, named after the slot, bound to the source, each
+count valid once. A 401 needs no state: a repeated request gets another one. The caller of `judge` must recognise the
+repetition of a request that has passed, because its nonce count is used by then.
 
-The default lets in what other servers let in: MD5 is offered first, because SIPp and many phones read the first
-challenge only; credentials without qop are taken, each nonce then once (RFC 3261 section 22.4); and the digest uri may
-be one that the caller wrote and a proxy replaced. `auth_strict` asks for what RFC 7616 and RFC 8760 want.
+The default accepts what other servers accept. MD5 is offered first, because SIPp and many phones read the first
+challenge only. Credentials without qop are accepted, each nonce then once (RFC 3261 section 22.4). The digest uri may
+be one that the UAC wrote and a proxy replaced. `auth_strict` requires what RFC 7616 and RFC 8760 require.
 """
 
 import logging
@@ -32,14 +32,18 @@ from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
 
 OFFERED: Final = ("MD5", "SHA-256")
-"""algorithms of the challenges, in this order: SIPp and many phones read the first challenge only"""
+"""Algorithms of the challenges, in this order: SIPp and many phones read the first challenge only."""
 STRICT: Final = ("SHA-256", "MD5")
-"""the same for `auth_strict`, the stronger one first (RFC 8760 section 2.4)"""
+"""The same for `auth_strict`, the stronger one first (RFC 8760 section 2.4)."""
 QOP: Final = ("optional", "required", "none")
-"""`auth_qop`: offered, and credentials without it are taken; offered and required; not offered"""
+"""Values of `auth_qop`: offered, and credentials without it are accepted; offered and required; not offered."""
 URI: Final = ("named", "request", "any")
-"""`auth_uri`: which digest uri is taken besides one that is the Request-URI: one that shares its user with Request-URI
-or To, or its host with a field of the request, the realm or a listener; none; every"""
+"""Values of `auth_uri`: which digest uri is accepted besides one that is the Request-URI.
+
+- "named": one that shares its user with Request-URI or To, or its host with a field, the realm or a listener.
+- "request": no other.
+- "any": every one.
+"""
 _OPTIONS: Final = (
     *("auth_user2pass", "auth_user2a1", "auth_realm", "auth_opaque", "auth_algorithms"),
     *("auth_qop", "auth_uri", "auth_strict", "auth_user2aka"),
@@ -52,32 +56,37 @@ Users = Mapping[str, Any] | Callback
 
 
 class AuthContext(NamedTuple):
-    """What a challenger uses of its call worker."""
+    """The parts of its call worker that a challenger uses."""
 
     tokens: Tokens
     slot: int
     tag_key: bytes
-    """secret of the To tags of stateless answers"""
+    """Secret of the To tags of stateless answers."""
     is_ours: Callable[[str], bool]
-    """whether a host is an address of a listener"""
+    """Whether a host is the address of a local listener."""
     refused: Callable[[str], None]
-    """counts a request that is refused, by reason"""
+    """Counts a request that is refused, by reason."""
     crashes: CrashLog
 
 
 class Challenger:
-    """The one that asks, for the calls of one worker.
+    """The challenger of one worker's calls.
 
-    context: see `AuthContext`. realm: what users have their passwords for. passwords: password by
-    user, or a callback that is given the user. hashes: in place of passwords H(user:realm:password), as text (MD5 or
-    SHA-256, by its length) or as a mapping by algorithm, by user or from a callback that is given (user, realm); asked
-    before `passwords`. opaque: handed out with each challenge. algorithms: offered in this order; by default those that
-    all users can be verified with. qop: one of `QOP`. uri: one of `URI`. strict: changes the defaults to `STRICT`,
-    "required" and "request". aka: for AKAv1-MD5 (RFC 3310), (K, OP, AMF) or `AkaKeys` by user, or a callback that is
-    given the user.
+    Args:
+        context: see `AuthContext`.
+        realm: the realm of the passwords.
+        passwords: password by user, or a callback that is called with the user.
+        hashes: instead of passwords H(user:realm:password), by user or from a callback that is called with (user,
+            realm). As text (MD5 or SHA-256, by its length) or as a mapping by algorithm. Looked up before `passwords`.
+        opaque: sent with each challenge.
+        algorithms: offered in this order; by default those that can verify all users.
+        qop: one of `QOP`.
+        uri: one of `URI`.
+        strict: changes the defaults to `STRICT`, "required" and "request".
+        aka: for AKAv1-MD5 (RFC 3310), (K, OP, AMF) or `AkaKeys` by user, or a callback that is called with the user.
 
     Raises:
-        ConfigurationError: nobody could be verified, or a lookup is a coroutine function.
+        ConfigurationError: no user could be verified, or a lookup is a coroutine function.
     """
 
     def __init__(
@@ -132,12 +141,14 @@ class Challenger:
 
     @classmethod
     def from_options(cls, context: AuthContext, realm: str, param: dict[str, Any]) -> "Challenger | None":
-        """Take the `auth_*` options out of the parameters of `listen`; None when there are none.
+        """Take the `auth_*` options out of the parameters of `listen`; return None without any.
 
-        realm: the default. param: is changed.
+        Args:
+            realm: the default.
+            param: is changed.
 
         Raises:
-            ConfigurationError: an option is not known, or as for the constructor.
+            ConfigurationError: an option has no such name, or as for the constructor.
         """
         options = {name: param.pop(name) for name in list(param) if name.startswith("auth_")}
         if unknown := options.keys() - set(_OPTIONS):
@@ -158,9 +169,11 @@ class Challenger:
         )
 
     def judge(self, request: Request, host: str, now: float) -> "str | Response":
-        """The user that sent a request, or the final response that turns it away.
+        """Return the user that sent a request, or the final response that refuses it.
 
-        host: the address that it came from. now: monotonic time in seconds.
+        Args:
+            host: source address of the request.
+            now: monotonic time in seconds.
         """
         if request.method in ("ACK", "CANCEL"):
             return ""
@@ -183,7 +196,7 @@ class Challenger:
         return Response.to_request(request, status, to_tag=tag, extra=extra)
 
     def _lookup(self, user: str) -> str | Mapping[str, str] | None:
-        """The password of a user, or its hashes by algorithm; None when nobody has that name."""
+        """Return the password of a user, or its hashes by algorithm; None when there is no such user."""
         found = _ask(self._hashes, user, self._realm)
         if found is not None:
             return _by_algorithm(found)
@@ -191,7 +204,7 @@ class Challenger:
         return None if password is None else _password(password)
 
     def _keys(self, user: str) -> AkaKeys | None:
-        """The keys of a user for AKA; None when nobody has that name."""
+        """Return the keys of a user for AKA; None when there is no such user."""
         found = _ask(self._aka, user)
         return None if found is None else _keys_of(found)
 
@@ -201,7 +214,7 @@ def _ask(users: Users, user: str, *more: str) -> Any:
 
 
 def _check_users(option: str, users: Users, read: Callable[[Any], object]) -> None:
-    """Check who is given: a mapping by user whose values can be read, or a callback that answers at once.
+    """Check the users of an option: a mapping by user with readable values, or a callback that returns at once.
 
     Raises:
         ConfigurationError: it is neither; a value cannot be read; the callback is a coroutine function.
@@ -227,14 +240,22 @@ def _check_users(option: str, users: Users, read: Callable[[Any], object]) -> No
 
 
 def _password(given: Any) -> str:
-    """A password; a number is taken as it is written. Raises TypeError for what is none."""
+    """Return a password; a number becomes its text.
+
+    Raises:
+        TypeError: the value is neither text nor a number.
+    """
     if isinstance(given, bool) or not isinstance(given, str | int):
         raise TypeError(f"a password is text, not {type(given).__name__}")
     return str(given)
 
 
 def _by_algorithm(given: Any) -> dict[str, str]:
-    """H(user:realm:password) by algorithm; raises ValueError for what is none."""
+    """Return H(user:realm:password) by algorithm.
+
+    Raises:
+        ValueError: the value is no such hash.
+    """
     if isinstance(given, Mapping):
         return {str(name): str(value).lower() for name, value in given.items()}
     text = str(given).lower()
@@ -244,14 +265,18 @@ def _by_algorithm(given: Any) -> dict[str, str]:
 
 
 def _one_of(option: str, value: object, known: tuple[str, ...]) -> str:
-    """A word of a few; raises ConfigurationError for another."""
+    """Return a value that is one of a few.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
     if value not in known:
         raise ConfigurationError(f"{option} {value!r} is not one of {', '.join(known)}")
     return str(value)
 
 
 def _host_key(host: str) -> str:
-    """A host for comparing: lower case, an IPv6 address in its shortest form."""
+    """Return a host for comparisons: lower case, an IPv6 address in its shortest form."""
     try:
         return str(ip_address(host))
     except ValueError:
@@ -259,7 +284,11 @@ def _host_key(host: str) -> str:
 
 
 def _named(is_ours: Callable[[str], bool]) -> Callable[[str, Request], bool]:
-    """The rule "named" of `URI`. is_ours: whether a host, by `_host_key`, is one of ours."""
+    """Return the rule "named" of `URI`.
+
+    Args:
+        is_ours: whether a host, by `_host_key`, is a local one.
+    """
 
     def rule(written: str, request: Request) -> bool:
         user, host = _named_by(written)
@@ -275,7 +304,7 @@ def _named(is_ours: Callable[[str], bool]) -> Callable[[str, Request], bool]:
 
 
 def _named_by(written: str) -> tuple[str, str]:
-    """User and host of a digest uri, both empty when there is none; also of SIPp's `sip:::1:5060`."""
+    """Return user and host of a digest uri, both empty when there is none; also of SIPp's `sip:::1:5060`."""
     try:
         uri = Uri.parse(written)
     except ParseError:
@@ -284,14 +313,14 @@ def _named_by(written: str) -> tuple[str, str]:
 
 
 def _passed(request: Request) -> Iterator[str]:
-    """The hosts that a request has passed and is to pass: a caller may take its proxy for the callee."""
+    """Yield the hosts that a request has passed and is to pass: a UAC may write its proxy as the target."""
     yield from (via.host for vias in _read(lambda: request.vias) for via in vias)
     for read in (lambda: request.routes, lambda: request.record_routes):
         yield from (each.uri.host for places in _read(read) for each in places)
 
 
 def _read(field: Callable[[], _Field]) -> tuple[_Field, ...]:
-    """What a field of a request says; nothing when it cannot be read."""
+    """Return the value of a request's field; an empty tuple when it cannot be read."""
     try:
         return (field(),)
     except ParseError:
@@ -299,7 +328,11 @@ def _read(field: Callable[[], _Field]) -> tuple[_Field, ...]:
 
 
 def _keys_of(given: Any) -> AkaKeys:
-    """Keys of AKA as a user gives them; raises ConfigurationError for what is none."""
+    """Return AKA keys from the values that a user gave.
+
+    Raises:
+        ConfigurationError: the values are no keys.
+    """
     if isinstance(given, AkaKeys):
         return given
     try:
@@ -309,7 +342,7 @@ def _keys_of(given: Any) -> AkaKeys:
 
 
 def _verifiable(passwords: Users, hashes: Users, aka: Users, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """The algorithms with which every user can be verified; of a callback's hashes MD5 is what can be counted on.
+    """Return the algorithms that can verify every user; of a callback's hashes only MD5 is expected.
 
     Raises:
         ConfigurationError: there is none.

@@ -1,6 +1,9 @@
-"""Makes the calls of one call worker: those that are placed and those that come in, with sessions, media and handles.
+"""Makes the calls of one call worker, outgoing and incoming, with sessions, media and handles.
 
-Each gets a number, a Call-ID of this slot, the media worker whose turn it is, and its place in the table of actors.
+Each call gets a number, a Call-ID of this slot, the media worker whose turn it is, and its place in the table of
+actors. For an outgoing call the factory checks the bound and the Call-ID before it makes anything, then sends the
+INVITE; a failure there abandons the call. Sessions share their configuration (`SessionConfigs`). A call must not get a
+Call-ID of another slot, because its responses would go there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,40 +43,42 @@ from .sessions import SessionConfigs
 
 @dataclass(frozen=True, slots=True)
 class CallOrder:
-    """A call that is to be placed."""
+    """The description of a call to be placed."""
 
     to: str
-    """the SIP URI that is called"""
+    """SIP URI of the remote side."""
     hop: Hop
-    """where the INVITE goes"""
+    """Where the INVITE goes."""
     identity: Identity
-    """who calls"""
+    """The local identity."""
     demand: MediaDemand | None = None
-    """the media wanted, None for silence both ways"""
+    """The required media; None for silence in both directions."""
     scenario: str = ""
-    """its label"""
+    """Label of the call."""
     headers: Sequence[tuple[str, str]] = ()
     ring_time: float = 0.0
-    """seconds without a final answer before CANCEL, 0 = the configuration's"""
+    """Seconds without a final answer before CANCEL, 0 = the configuration's."""
     planned: float | None = None
-    """monotonic time at which it should have started"""
+    """Monotonic time at which it should have started."""
     call_id: str = ""
-    """must belong to this slot; empty = a new one"""
+    """Must belong to this slot; empty = a new one."""
     param: CallParameters | None = None
     listener: int | None = None
-    """index of the leg, None = the one that reaches the hop"""
+    """Index of the leg, None = the one that reaches the hop."""
     given: SessionDescription | None = None
-    """the user's own description"""
+    """The session description that the user wrote."""
     spare: Sequence[Hop] = ()
-    """where the INVITE goes next when the hop before fails (RFC 3263 section 4.3)"""
+    """Further hops, one after the other when the one before fails (RFC 3263 section 4.3)."""
     call: Call | None = None
-    """its handle, if there is one already"""
+    """The handle, if there is one already."""
 
 
 class CallFactory:
-    """One per call worker.
+    """Makes the calls of one call worker.
 
-    owner: is told of each call. record: begins the SIP record of a call, None where none is kept.
+    Args:
+        owner: gets the reports of each call.
+        record: begins the SIP record of a call; returns None when none is kept.
 
     Attributes:
         configs: the configurations of sessions.
@@ -119,25 +124,25 @@ class CallFactory:
         )
 
     def close(self) -> None:
-        """Let go of the parked ports."""
+        """Close the parked ports."""
         for parked in self._parked.values():
             parked.close()
 
     @property
     def is_full(self) -> bool:
-        """Whether no further call may live."""
+        """Whether the number of live calls has reached its limit."""
         return len(self._actors.live) >= self._config.max_calls
 
     def new_call_id(self) -> str:
-        """A Call-ID that belongs to this slot."""
+        """Return a Call-ID that belongs to this slot."""
         return self._slots.mint(self._tokens.call_id)
 
     def outgoing(self, order: CallOrder) -> Call:
-        """Start a call; it goes on by itself, `Call.established` waits for it.
+        """Start a call; it proceeds by itself, and `Call.established` waits for it.
 
         Raises:
             Overloaded: `max_calls` is reached.
-            ConfigurationError: no listener of that transport and family, or a Call-ID of another slot.
+            ConfigurationError: no listener has that transport and family, or the Call-ID belongs to another slot.
         """
         if self.is_full:
             live = len(self._actors.live)
@@ -174,14 +179,14 @@ class CallFactory:
         return call
 
     def unplaced(self, to: str, identity: Identity, call_id: str) -> CallActor:
-        """What a call has before its first INVITE; `outgoing` puts another in its place."""
+        """Return the actor of a call before its first INVITE; `outgoing` replaces it."""
         local = self._output.addresses.usual(0)
         hop = local.bound
         session = self.configs.outgoing(self._tokens, to, call_id or self.new_call_id(), (hop,), local, identity, 0.0)
         return CallActor(0, session, self.demand_for(local, wanted=False), self._outbox, is_uac=True, sdp_id=0)
 
     def reopen(self, call: Call) -> None:
-        """Take a call up again whose first INVITE was challenged; the next one is sent by the same session."""
+        """Use a call again whose first INVITE was challenged; the same session sends the next one."""
         actor = call.actor
         actor.report_to(call)
         if actor.number not in self._actors.live:
@@ -204,10 +209,14 @@ class CallFactory:
         flow: int,
         now: float,
     ) -> None:
-        """Take up a call that came in. scenario: its label. user: who its caller is, where that was asked.
+        """Make an incoming call.
+
+        Args:
+            scenario: its label.
+            user: the authenticated user; empty without a challenge.
 
         Raises:
-            SipError: its INVITE cannot begin a session.
+            SipError: the INVITE cannot begin a session.
         """
         config = self.configs.of(local, identity, uri=request.uri)
         session = InviteSession.incoming(config, self._tokens, request, source, now, flow=flow)
@@ -224,7 +233,10 @@ class CallFactory:
     # ---- media and addresses
 
     def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
-        """See that calls with these wishes can send what they say, in each of their codecs. handler: `init_media`.
+        """Check that calls with these wishes can send their media, in each of their codecs.
+
+        Args:
+            handler: `init_media`.
 
         Raises:
             ConfigurationError: they cannot.
@@ -235,7 +247,7 @@ class CallFactory:
             check_source(handler.source, codecs)
 
     def demand_for(self, local: LocalAddress, **wishes: Any) -> MediaDemand:
-        """The media of a call on an address of ours, and the media worker whose turn it is."""
+        """Return the required media of a call on a local address, with the media worker whose turn it is."""
         return MediaDemand(
             wanted=wishes.pop("wanted", True),
             codecs=wishes.pop("codecs", self._codecs),
@@ -249,7 +261,7 @@ class CallFactory:
         )
 
     def listener_for(self, hop: Hop) -> int:
-        """Index of the listener from which a hop is reached.
+        """Return the index of the listener that reaches a hop.
 
         Raises:
             ConfigurationError: no listener has its transport and address family.
@@ -261,7 +273,7 @@ class CallFactory:
         return listener
 
     def toward(self, hop: Hop) -> tuple[Hop, Hop]:
-        """Our address toward a hop, as its host sees it, and that of the socket."""
+        """Return the local address toward a hop, as its host sees it, and that of the socket."""
         local = self._output.addresses.toward(self.listener_for(hop), hop.host)
         return local.seen, local.bound
 
@@ -273,7 +285,11 @@ class CallFactory:
         scenario: str,
         order: CallOrder | None = None,
     ) -> Call:
-        """Make a call and its handle, and enter them in the tables. order: of a call that is placed."""
+        """Make a call and its handle, and enter them in the tables.
+
+        Args:
+            order: of an outgoing call.
+        """
         self._number += 1
         actor = CallActor(
             self._number, session, demand, self._outbox, is_uac=order is not None, sdp_id=self._tokens.integer(31)
@@ -295,11 +311,11 @@ class CallFactory:
         return call
 
     def _at_listener(self, listener: int) -> tuple[str, str]:
-        """The address that peers see at a listener, and that of its socket."""
+        """Return the address that peers see at a listener, and that of its socket."""
         return self._output.addresses.usual(listener).seen.host, self._output.hops[listener].host
 
     def _at_address(self, host: str) -> str:
-        """The address that peers see where a socket is bound."""
+        """Return the address that peers see where a socket is bound."""
         if is_wildcard(host):
             listener = next(
                 (index for index, hop in enumerate(self._output.hops) if (":" in hop.host) == (":" in host)), 0

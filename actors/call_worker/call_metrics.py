@@ -1,7 +1,8 @@
-"""Books calls: every attempt, its one outcome, its delays and its media, as counters and as one row for the report.
+"""Counts calls: every attempt, its one outcome, its delays and its media, as counters and as one row for the report.
 
-The outcome classes are those of METRICS (cut so that SER and SEER of RFC 6076 come out exactly). An attempt is booked
-once, whatever retries its INVITE needed.
+The outcomes are cut so that SER and SEER of RFC 6076 are exact. Order at the end of a call: find the outcome, make the
+row, judge it, then count outcome, delays, failure and media. An attempt must be counted once, whatever retries its
+INVITE needed.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ _LOSSES: Final = frozenset(each.value for each in Loss)
 
 
 def outcome_of(call: Call) -> str:
-    """The one outcome of a call's INVITE."""
+    """Return the one outcome of a call's INVITE."""
     times, cause, status = call.times, call.cause_name, call.status
     if times.answered:
         return "answered"
@@ -49,7 +50,7 @@ def outcome_of(call: Call) -> str:
     if cause in _TIMEOUTS:
         return "timeout"
     if cause in _LOSSES or not status:
-        return "transport_error" if cause in _LOSSES else "cancelled"  # we gave up before any final response
+        return "transport_error" if cause in _LOSSES else "cancelled"  # this side gave up before any final response
     if reason_of(cause):
         return "cancelled" if call.is_uac else "server_error"
     found = OUTCOMES.get(status)
@@ -61,7 +62,7 @@ def outcome_of(call: Call) -> str:
 
 
 def closed_of(times: CallTimes) -> str:
-    """How the end of an answered call was confirmed, as in `CallFinished.closed` (RFC 3261 section 15.1)."""
+    """Return how the end of an answered call was confirmed, as in `CallFinished.closed` (RFC 3261 section 15.1)."""
     if not times.answered:
         return ""
     if times.peer_bye or 200 <= times.bye_status < 300:
@@ -86,7 +87,7 @@ class MediaSum(NamedTuple):
 
 
 def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
-    """The sums over the streams of a call that are closed."""
+    """Return the sums over the closed streams of a call."""
     figures = tuple(streams)
     due = sum(each.media_due for each in figures)
     return MediaSum(
@@ -103,7 +104,7 @@ def media_of(streams: Iterable[StreamStatistics]) -> MediaSum:
 
 
 def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
-    """What was discarded on all streams, by reason; copies are among the packets received and left out here."""
+    """Return the discarded packets of all streams by reason; copies count as received packets and are left out here."""
     if not any(each.packets_discarded for each in figures):
         return ()
     sums = [sum(column) for column in zip(*(each.discards for each in figures if each.packets_discarded), strict=True)]
@@ -114,7 +115,8 @@ def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
 class CallBook:
     """The call metrics of one process.
 
-    slices: take what a load shows of the calls that this process places while they live.
+    Args:
+        slices: count the calls that this process places while they live.
     """
 
     __slots__ = ("_totals", "_unread_dropped", "media", "slices")
@@ -122,26 +124,30 @@ class CallBook:
     def __init__(self, totals: Totals, slices: CallSlices | None = None) -> None:
         self._totals = totals
         self.media = MediaFailures(totals)
-        """what its media workers refused"""
+        """Counts refusals of the media workers."""
         self.slices = slices or CallSlices(None)
         self._unread_dropped = totals.cell("sipswarm_queue_dropped_total", "call_events")
 
     def attempt(self, scenario: str, role: str, now: float) -> None:
-        """A new call begins, ours or the peer's."""
+        """Count the begin of a call.
+
+        Args:
+            role: uac or uas.
+        """
         if role == "uac":
             self.slices.began(now)
         self._totals.cell("sipswarm_call_attempts_total", scenario, role).value += 1
 
     def answered(self, call: Call) -> None:
-        """A call that we placed was answered; its other figures come when it is over."""
+        """Count the answer to an outgoing call; its other metrics are counted at its end."""
         self.slices.settled(call.times, call.planned, call.times.answered)
 
     def dropped(self, scenario: str, reason: str) -> None:
-        """A planned call could not be started."""
+        """Count a planned call that could not be started."""
         self._totals.cell("sipswarm_calls_dropped_total", scenario, reason).value += 1
 
     def set_active(self, calls: Iterable[Call], registrations: int = 0) -> None:
-        """The gauges of what lives: calls by state, what their users have not read, registrations."""
+        """Set the gauges: live calls by state, digits that their users have not read, registrations."""
         counts: dict[tuple[str, str, str], int] = {}
         unread = deepest = 0
         for call in calls:
@@ -161,19 +167,23 @@ class CallBook:
             self._totals.cell("sipswarm_calls_active", *labels).value = count
 
     def unexpected(self, scenario: str, kind: str) -> None:
-        """A message came that belongs to no call; kind: request or response."""
+        """Count a message that belongs to no call.
+
+        Args:
+            kind: request or response.
+        """
         self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
 
     def digit(self, direction: str, mode: str) -> None:
-        """A digit went or came as a SIP message; the others are counted where the media is."""
+        """Count a digit that was sent or received as a SIP message; the media worker counts the others."""
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
 
     def digit_dropped(self) -> None:
-        """A digit went for a newer one: the call's user reads none."""
+        """Count a digit that was dropped for a newer one, because the call's user reads none."""
         self._unread_dropped.value += 1
 
     def finished(self, call: Call, now: float) -> CallFinished:
-        """Book the end of a call; its row, judged by whoever placed it."""
+        """Count the end of a call; return its row with the judgement of the code that placed it."""
         times, totals = call.times, self._totals
         scenario, role = call.scenario, "uac" if call.is_uac else "uas"
         outcome = outcome_of(call)
@@ -196,10 +206,10 @@ class CallBook:
         return row
 
     def failed(self, row: CallFinished) -> None:
-        """Count a call that failed, by reason and by blame; nothing for one that did not."""
+        """Count the failure in a row, by reason and by blame; a row without one counts nothing."""
         if row.failure:
             totals = self._totals
-            reason = row.failure if row.failure in FAILURES else OTHER  # an assertion may be worded anew for each call
+            reason = row.failure if row.failure in FAILURES else OTHER  # an assertion's text may differ by call
             totals.cell("sipswarm_call_failures_total", row.scenario, row.role, reason).value += 1
             totals.cell("sipswarm_calls_failed_total", row.scenario, row.role, blame_of(row.failure).value).value += 1
 
@@ -262,6 +272,6 @@ class CallBook:
 
 
 def _own_fault(row: CallFinished) -> str:
-    """The failure of a call that nobody judges: what went wrong on this side, and nothing else."""
+    """Return the failure of a call that no code judges: only a failure of this side."""
     reason = reason_of(row.cause, answered=row.outcome == "answered")
     return reason if reason and blame_of(reason) is Blame.GENERATOR else ""

@@ -1,8 +1,8 @@
-"""What became of placed calls while they live, in slices of a tenth of a second, for the charts of a running load.
+"""The progress of placed calls while they live, in slices of a tenth of a second, for the charts of a running load.
 
 A finished call is one `CallFinished`; with calls of five minutes that is five minutes late. So the call worker also
-counts each call when it begins, and with its delays when it is answered or fails, and hands over what it counted twice
-a second. Each call is counted once as begun and once at its answer or its failure. Pure.
+counts each call when it begins, and with its delays when it is answered or fails. It reports the counts twice a second.
+Each call is counted once as begun and once at its answer or its failure. Pure.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from ..counting.spread import Spread
 
 
 class _Open:
-    """One slice that is not handed over yet."""
+    """One slice that is not reported yet."""
 
     __slots__ = ("answer", "answered", "begun", "lateness", "post_dial")
 
@@ -25,9 +25,10 @@ class _Open:
 
 
 class CallSlices:
-    """The slices since the last `flush`: bounded, because that is called with each heartbeat.
+    """The slices since the last `flush`; bounded, because each heartbeat flushes.
 
-    tell: takes each `CallSlice`; None = nobody wants them, and nothing is counted.
+    Args:
+        tell: called with each `CallSlice`; None = nothing is counted.
     """
 
     __slots__ = ("_open", "_tell")
@@ -37,14 +38,16 @@ class CallSlices:
         self._open: dict[int, _Open] = {}
 
     def began(self, now: float) -> None:
-        """A call was placed."""
+        """Count a call that was placed."""
         if self._tell is not None:
             self._at(now).begun += 1
 
     def settled(self, times: CallTimes, planned: float | None, now: float) -> None:
-        """A call was answered, or ended without that; when it was counted already, nothing happens.
+        """Count a call that was answered, or ended without an answer; once for each call.
 
-        planned: monotonic time at which it should have started; None = there was none.
+        Args:
+            planned: monotonic time at which it should have started; None = there was none.
+            now: monotonic time of an end without an answer.
         """
         if self._tell is None or not times.count():
             return
@@ -60,7 +63,7 @@ class CallSlices:
             here.lateness = max(here.lateness, times.invited - planned, 0.0)
 
     def flush(self) -> None:
-        """Hand over every slice in which something happened since the last time; a slice may come in parts."""
+        """Report every slice that was counted in since the last time; a slice may come in parts."""
         taken, self._open = self._open, {}
         for number, each in taken.items():
             post_dial, answer = each.post_dial.to_tuple(), each.answer.to_tuple()

@@ -1,4 +1,4 @@
-"""How a call worker comes to its end: no new calls, time for live ones, then BYE for all, and no registration left."""
+"""The end of a call worker: no new calls, time for live ones, then BYE for all, and no registration left."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,18 +11,21 @@ from .actor_table import ActorTable
 from .application import Application
 
 HANG_UP_WAIT: Final = 5.0
-"""seconds that a drain waits for the answers to our BYEs, and to what takes our registrations back"""
+"""Seconds that a drain waits for the answers to its BYEs and to the removal of registrations."""
 SETTLE_WAIT: Final = 3.0
-"""seconds that the end of a plan or of a node waits for late responses to INVITEs that were given up: a late 1xx still
-gets its CANCEL, a late 200 its ACK and BYE (RFC 3261 section 9.1)"""
+"""Seconds that the end of a plan or of a node waits for late responses to INVITEs that were given up.
+
+A late 1xx still gets its CANCEL, a late 200 its ACK and BYE (RFC 3261 section 9.1).
+"""
 SETTLE_CHECK: Final = 0.05
 
 
 class Draining:
-    """The drain of one worker; begun at most once, said to be over at most once.
+    """The drain of one worker; it begins at most once and reports its end at most once.
 
-    settle_call: takes a call whose figures are what they are when the time is over. tell: sends a record to the
-    supervisor; None in embedded mode.
+    Args:
+        settle_call: called with a call whose metrics are final because the time is over.
+        tell: sends a record to the supervisor; None in embedded mode.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Draining:
         self._said = False
 
     def begin(self, within: float) -> None:
-        """Take no new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        """Take no new calls; hang up the live ones after `within` seconds."""
         self.begun = True
         if within > 0 and self._actors.live:
             self._actor_loop.loop.call_later(within, self._hang_up_all)
@@ -62,7 +65,7 @@ class Draining:
             done()
 
     def check(self) -> None:
-        """Take registrations back when the last call is over; say so when they are."""
+        """Remove the registrations when the last call is over; report when they are removed."""
         if not self.begun or self._actors.live or self._application.pending():
             return
         self._unregister()
@@ -91,5 +94,5 @@ class Draining:
             self._actor_loop.flush()
             unclosed = list(self._actors.live.values())
             for call in unclosed:
-                self._settle_call(call)  # its figures are what they are; without its row nobody would know of it
+                self._settle_call(call)  # its metrics are final now; the report would lack it without its row
             self._tell(Drained(len(unclosed)))

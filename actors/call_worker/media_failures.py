@@ -1,7 +1,7 @@
-"""What a media worker refused or gave up: counted by reason, and logged with what it was, where, and how to mend it.
+"""Counts by reason what a media worker refused or gave up, and logs it with cause, place and remedy.
 
-One line a minute for each reason: a file that is missing is missing for a thousand calls. What was left out is counted
-in the next line. Never holds a call.
+It logs one line a minute for each reason: a file that is missing is missing for a thousand calls. The next line gives
+the number of those that were left out. It must not hold a call.
 """
 
 import logging
@@ -15,9 +15,9 @@ from ..diagnosis.failure_reasons import with_detail
 from ..diagnosis.foreign_text import shown
 
 EVERY: Final = 60.0
-"""seconds between two lines about one reason"""
+"""Seconds between two lines about one reason."""
 MOST: Final = 256
-"""reasons remembered"""
+"""Reasons that are remembered."""
 _logger = logging.getLogger(__name__)
 PARTS: Final = {
     "OpenStream": "stream",
@@ -25,7 +25,7 @@ PARTS: Final = {
     "SetSink": "sink",
     "ConfigureStream": "configuration",
 }
-"""what a command is about"""
+"""The subject of each kind of command."""
 _TEXTS: Final = {
     "stream": "no media stream",
     "source": "what it was to send cannot be sent",
@@ -46,24 +46,32 @@ _MENDS: Final = {
 
 
 class MediaFailures:
-    """One per call worker. totals: of the process."""
+    """The media failures of one call worker.
+
+    Args:
+        totals: of the process.
+    """
 
     __slots__ = ("_told", "_totals")
 
     def __init__(self, totals: Totals) -> None:
         self._totals = totals
-        self._told: dict[tuple[str, str, str], list[float]] = {}  # when it was told, and how many were not told since
+        self._told: dict[tuple[str, str, str], list[float]] = {}  # time of the last line, and the number left out since
 
     def refused(self, call_id: str, command: str, reason: str, detail: str, now: float) -> None:
-        """A command of a call was refused, or what it had begun failed.
+        """Count and log a command that was refused, or whose work failed.
 
-        command: class name. reason: one of a closed set. detail: what, and where. now: monotonic seconds.
+        Args:
+            command: class name.
+            reason: one of a closed set.
+            detail: the subject and its place.
+            now: monotonic seconds.
         """
         what = PARTS.get(command, "")
         self._totals.cell("sipswarm_media_refused_total", reason).value += 1
         text = _TEXTS.get(what)
         if text is None or reason == Refusal.UNKNOWN_STREAM.value:
-            return  # a late command, to a stream that is closed by now
+            return  # a late command: its stream is closed by now
         key = (what, reason, detail)
         told = self._told.get(key)
         if told is not None and now - told[0] < EVERY:
@@ -81,6 +89,11 @@ class MediaFailures:
         _logger.warning(line, shown(call_id), command, how, shown(why), text, mend, left_out)
 
     def silent(self, call_id: str, level: str, seconds: float) -> None:
-        """Nothing came for some time. level: warning or limit."""
+        """Count and log missing RTP.
+
+        Args:
+            level: warning or limit.
+            seconds: how long nothing was received.
+        """
         self._totals.cell("sipswarm_media_silent_total", level).value += 1
         _logger.info("call %s: no RTP for %.0f s though some is due (%s)", shown(call_id), seconds, level)

@@ -1,4 +1,9 @@
-"""The way out for media commands of a call worker: one link message per media worker and flush."""
+"""The way out for media commands of a call worker: one link message per media worker and flush.
+
+A flush sends the waiting commands of each media worker in batches. A batch that is not accepted ends the owner of each
+of its streams, and the streams are closed later, so that none stays open. A command that cannot be sent at all is
+answered here with the event that the media worker would have sent. No command may be lost without a count.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,21 +18,26 @@ from ..diagnosis.failure_reasons import with_detail
 from ..runtime.outbox import Outbox
 
 WINDOW: Final = 4096
-"""commands that a media worker may leave unacknowledged"""
+"""Commands that a media worker may leave unacknowledged."""
 MEDIA_BATCH: Final = 1024
-"""commands in one link message"""
+"""Commands in one link message."""
 _UNSENDABLE: Final = "the command cannot be sent to the media worker"
 CLOSE_INTERVAL: Final = 0.1
-"""seconds until a stream that could not be closed is tried again"""
+"""Seconds until the next attempt to close a stream."""
 
 
 class MediaOutput:
-    """One per call worker.
+    """The way out of one call worker.
 
-    endpoints: of the media workers. slot: of the call worker. outbox: holds what waits.
-    on_events: called with events of the streams. on_welcome: called when another media worker is linked. on_drained:
-    called when all is read that came. lose: ends the owner of a command that was not taken, because of
-    "media_overload", or of "media_worker_lost" while there is none to take it.
+    Args:
+        endpoints: of the media workers.
+        slot: of the call worker.
+        outbox: holds the waiting commands.
+        on_events: called with events of the streams.
+        on_welcome: called when another media worker is linked.
+        on_drained: called when all received events are read.
+        lose: called with the stream of each command that was not accepted, and "media_overload"; "media_worker_lost"
+            while there is no media worker.
     """
 
     def __init__(
@@ -66,19 +76,19 @@ class MediaOutput:
 
     @property
     def welcome(self) -> bool:
-        """Every media worker is linked."""
+        """Whether every media worker is linked."""
         return all(each.welcome for each in self._links)
 
     def reconnect(self, worker: int) -> None:
-        """A media worker died: its link starts anew."""
+        """Link a media worker again that has died."""
         self._links[worker].reconnect()
 
     def flush(self) -> None:
-        """Hand the waiting commands to their media workers."""
+        """Send the waiting commands to their media workers."""
         for worker, commands in enumerate(self._outbox.media):
             if not commands:
                 continue
-            waiting = len(commands)  # what an owner commands when it hears of a loss goes with the next flush
+            waiting = len(commands)  # an owner's commands after a loss go with the next flush
             for start in range(0, waiting, MEDIA_BATCH):
                 batch = commands[: min(MEDIA_BATCH, waiting - start)]
                 taken = self._links[worker].send(batch)
@@ -96,7 +106,7 @@ class MediaOutput:
             each.close()
 
     def _refuse(self, command: media.Command) -> None:
-        """A command could not be sent, because of what is in it: its stream's owner gets what the engine would emit."""
+        """Emit the refusal of a command that cannot be sent because of its values, as the media worker would."""
         self._refused.value += 1
         stream_id, reason, detail = command.stream_id, Refusal.BAD_VALUE.value, _UNSENDABLE
         event: media.Event = media.CommandRefused(stream_id, type(command).__name__, reason, detail=detail)
@@ -107,10 +117,10 @@ class MediaOutput:
         self._on_events([event])
 
     def _close_later(self, worker: int, closes: set[CloseStream]) -> None:
-        """Streams whose commands the media worker did not take must not stay open there: close them when it does."""
+        """Close the streams of commands that the media worker did not accept, as soon as it accepts one."""
         batch = list(closes)[:MEDIA_BATCH]
         if not self._links[worker].welcome:
-            return  # a new media worker knows none of them
+            return  # a new media worker has none of them
         if self._links[worker].send(batch):
             closes.difference_update(batch)
         if closes:

@@ -1,4 +1,9 @@
-"""Requests that belong to no call of ours: a new call, an answer without state, or nothing at all."""
+"""Requests outside of any call: each becomes a call, gets an answer without state, or none at all.
+
+An ACK and the requests of strangers get none. A challenge comes before every other answer (RFC 3261 section 8.2), then
+the answer of `Admission`; an INVITE without any becomes a call of the application. An unreadable request is answered as
+far as the RFC permits. No state may be kept for a refused request.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,14 +28,16 @@ from .call_metrics import CallBook
 
 
 class Arrivals:
-    """What comes in to one worker, and for whom.
+    """The incoming requests of one worker.
 
-    auth: for the challenger, where callers are asked who they are. parse_errors: counts what cannot be read.
-    is_draining: whether no new call is taken any more.
+    Args:
+        auth: for the challenger.
+        parse_errors: counts unreadable messages.
+        is_draining: whether no new call is taken any more.
 
     Attributes:
-        policy: what becomes of calls.
-        account: who the node is.
+        policy: the treatment of incoming calls.
+        account: the identity of the node.
     """
 
     def __init__(
@@ -58,21 +65,27 @@ class Arrivals:
         self._is_draining = is_draining
 
     def serve(self, policy: IncomingPolicy) -> None:
-        """Take calls as this policy says from now on."""
+        """Set the policy for calls from now on."""
         self.policy = policy
 
     def let_in(self, is_welcome: Callable[[str], bool]) -> None:
-        """Give requests of other hosts no answer at all. is_welcome: asked with the address of each."""
+        """Give requests of other hosts no answer at all.
+
+        Args:
+            is_welcome: called with the address of each.
+        """
         self._admission.let_in(is_welcome)
 
     def check_media(self, wishes: Mapping[str, Any]) -> None:
-        """See that calls can have such media; as for `CallFactory.check_media`."""
+        """Check that calls can have such media, as `CallFactory.check_media` does."""
         self._factory.check_media(wishes)
 
     def challenger_of(self, realm: str, param: dict[str, Any]) -> Challenger | None:
-        """Who asks callers who they are, as the `auth_*` options of `listen` want it; None without them.
+        """Return the challenger for the `auth_*` options of `listen`; None without them.
 
-        realm: the default. param: loses these options.
+        Args:
+            realm: the default.
+            param: loses these options.
 
         Raises:
             ConfigurationError: as for `Challenger`.
@@ -80,7 +93,7 @@ class Arrivals:
         return Challenger.from_options(self._auth, realm, param)
 
     def refuse_unreadable(self, record: SipReceived, error: ParseError) -> None:
-        """Answer what cannot be read as far as RFC 3261 section 8.2 lets us; counted."""
+        """Count an unreadable message, and answer it as far as RFC 3261 section 8.2 permits."""
         self._parse_errors.value += 1
         reply = stateless.refuse_unreadable(
             record.data, error, self._admission.capabilities, source=(record.host, record.port)
@@ -89,18 +102,18 @@ class Arrivals:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
     def refuse_failed(self, record: SipReceived) -> None:
-        """Answer 500 to a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        """Answer 500 to a request on which the program failed (RFC 3261 section 21.5.1)."""
         key = self._admission.capabilities.tag_key
         reply = stateless.refuse(record.data, status=500, source=(record.host, record.port), key=key)
         if reply is not None:
             self._output.send_from(record.listener, reply, record.host, record.port, record.flow, record.local)
 
     def count_response(self) -> None:
-        """A response of no actor of ours came."""
+        """Count a response without an actor."""
         self._book.unexpected(self._application.scenario, "response")
 
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
-        """A request of no call of ours."""
+        """Take a request without an actor."""
         if request.method == "ACK":
             return
         policy = self.policy
@@ -139,7 +152,7 @@ class Arrivals:
             self.refuse_unreadable(record, ParseError(str(error)))
 
     def challenges(self, actor: object, message: Request | Response, record: SipReceived, now: float) -> bool:
-        """Whether a request of a caller within its call had to be answered with a challenge, and was."""
+        """Whether a request of the remote side within its call had to be answered with a challenge, and was."""
         challenger = self.policy.challenger
         if challenger is None or not isinstance(message, Request) or not isinstance(actor, CallActor):
             return False
@@ -152,7 +165,7 @@ class Arrivals:
         return True
 
     def _answer(self, reply: Response, record: SipReceived) -> None:
-        """Send an answer without state to where its request came from (RFC 3261 section 18.2.2, RFC 3581)."""
+        """Send an answer without state to the source of its request (RFC 3261 section 18.2.2, RFC 3581)."""
         output, via, port = self._output, reply.via, record.port
         if "rport" not in via.params and output.hops[record.listener].transport == "udp":
             port = via.port or 5060
@@ -160,6 +173,6 @@ class Arrivals:
         output.send_from(record.listener, reply.to_bytes(), record.host, port, record.flow, record.local)
 
     def announce(self, call: Call, request: Request) -> None:
-        """A new call waits for its answer: the application's turn."""
+        """Give a new call to the application, which answers it."""
         if self.policy.on_call is not None:
             self.policy.on_call(call, request)

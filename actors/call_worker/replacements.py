@@ -1,8 +1,8 @@
-"""Calls that take over another one, in whichever slot that is (RFC 3891; ARCHITECTURE, "Processes and links").
+"""Calls that replace another one, in whichever slot that is (RFC 3891).
 
-An INVITE with Replaces is a call of its own slot. The slot that owns the dialog it names is asked first, by a message
-that the dispatcher relays, and hangs its call up when the new one is up. What Replaces means is the session's; nothing
-of the dialog itself crosses a process.
+An INVITE with Replaces is a call of its own slot. The slot that owns the named dialog first gets a request, which the
+dispatcher relays; it hangs its call up when the new one is up. The session decides whether a dialog may be replaced.
+The dialog itself must not cross a process.
 """
 
 import asyncio
@@ -23,15 +23,16 @@ from .actor_table import ActorTable
 
 NO_DIALOG: Final = 481
 NO_WORD: Final = 500
-"""what the caller gets when the other slot could not be asked, or does not answer"""
+"""Status of the new call when the other slot cannot be reached, or does not answer."""
 PATIENCE: Final = 2.0
-"""seconds for the other slot's answer; the caller hears 100 meanwhile"""
+"""Seconds to wait for the other slot; the remote side gets 100 meanwhile."""
 
 
 class Replacements:
-    """One per call worker. What waits for an answer is bounded by its live calls.
+    """The replacements of one call worker; at most one waits for each live call.
 
-    send: puts records on the link to the dispatcher; False when it takes none.
+    Args:
+        send: puts records on the link to the dispatcher; False when it accepts none.
     """
 
     __slots__ = ("_actor_loop", "_actors", "_asking", "_send", "_slots")
@@ -48,7 +49,8 @@ class Replacements:
     def take_over(self, call: Call, request: Request) -> bool:
         """Answer an INVITE with Replaces: it takes over the call that it names, or is refused (RFC 3891 section 3).
 
-        True when the INVITE has been dealt with, or will be when the slot that owns the dialog has answered.
+        Returns:
+            Whether the INVITE has been handled, or will be when the slot that owns the dialog has answered.
         """
         replaces = request.replaces
         if replaces is None:
@@ -68,7 +70,7 @@ class Replacements:
         return True
 
     def on_record(self, record: Any) -> None:
-        """A word of another slot."""
+        """Take a message of another slot."""
         if record.__class__ is ReplaceDialog:
             self._judge(record)
         elif record.__class__ is ReplaceJudged:
@@ -79,20 +81,20 @@ class Replacements:
                 old.hang_up()
 
     def close(self) -> None:
-        """Wait for no answer any more."""
+        """Cancel all waiting."""
         for _, _, timer in self._asking.values():
             timer.cancel()
         self._asking.clear()
 
     def _named(self, replaces: Replaces) -> Call | None:
-        """The live call of this slot that a Replaces names, tags as its own user agent knows them."""
+        """Return the live call of this slot that a Replaces names, None without one; tags as this side has them."""
         for each in self._actors.live.values():
             if each.call_id == replaces.call_id and each.actor.session.local_tag == replaces.to_tag:
                 return each
         return None
 
     def _status(self, live: Call | None, replaces: Replaces) -> int:
-        """Whether the call that a Replaces names may be taken over, 200 or the refusal; one that is over gets 603."""
+        """Return 200 when the call that a Replaces names may be taken over, or the refusal; an ended call gets 603."""
         known = live.actor if live is not None else self._actors.find((replaces.call_id, replaces.to_tag))
         return known.session.may_be_replaced(replaces) if isinstance(known, CallActor) else NO_DIALOG
 
@@ -110,14 +112,14 @@ class Replacements:
         self._asking[tag] = (call, replaces, timer)
 
     def _decide(self, tag: str, status: int) -> None:
-        """The other slot has answered, or did not in time."""
+        """Take the other slot's status, or `NO_WORD` when it did not come in time."""
         asked = self._asking.pop(tag, None)
         if asked is None:
             return
         call, replaces, timer = asked
         timer.cancel()
         if call.state is not State.INCOMING:
-            return  # its caller gave up meanwhile
+            return  # the remote side has cancelled it meanwhile
         self._actor_loop.guarded(call.actor, self._carry_out, call, replaces, status)
         self._actor_loop.touch(call.actor)
 

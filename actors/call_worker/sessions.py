@@ -1,4 +1,9 @@
-"""What the calls of a worker share, by leg and identity, made once; and the sessions of outgoing calls from it."""
+"""The session configurations that calls of a worker share, and the sessions of outgoing calls.
+
+A configuration is made once for each leg, identity, ring time and kind of URI, and remembered up to `MOST`, the oldest
+going first. Retransmissions, timeouts and leniencies of all sessions are counted in one object, which `rows` reports. A
+configuration must not be changed after it is made, because sessions share it.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -17,24 +22,25 @@ from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
 
 MOST: Final = 1024
-"""configurations remembered; a script whose every call has an identity of its own makes a new one for each"""
+"""Configurations that are remembered; a script with an identity per call makes a new one for each."""
 
 
 class SessionConfigs:
-    """One per call worker."""
+    """The session configurations of one call worker."""
 
     def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
         self._output = output
         self._strict_source = strict_source
         self.counts = TransactionCounts()
-        """what all sessions count together"""
+        """The common counts of all sessions."""
         self._known: dict[tuple[LocalAddress, Identity, float, bool], SessionConfig] = {}
 
     def of(self, local: LocalAddress, identity: Identity, ring_time: float = 0.0, uri: str = "") -> SessionConfig:
-        """The configuration of calls of an identity on an address of ours.
+        """Return the configuration of calls of an identity on a local address.
 
-        ring_time: seconds, 0 = the usual. uri: who is called; the Contact of a call to a SIPS URI is one too (RFC 3261
-        sections 8.1.1.8 and 12.1.1).
+        Args:
+            ring_time: seconds, 0 = `RING_TIME`.
+            uri: the remote URI; the Contact of a call to a SIPS URI is one too (RFC 3261 sections 8.1.1.8 and 12.1.1).
         """
         secure = "sips:" in uri and local.seen.transport == "tls"
         key = (local, identity, ring_time, secure)
@@ -65,12 +71,12 @@ class SessionConfigs:
     def _toward(
         self, hop: Hop, local: LocalAddress, identity: Identity, ring_time: float, uri: str
     ) -> SessionConfig | None:
-        """The configuration for the address from which a request to a hop leaves; None when no listener reaches it."""
+        """Return the configuration for the local address that reaches a hop; None when no listener reaches it."""
         other = self._output.addresses.following(local, hop)
         return None if other is None else self.of(other, identity, ring_time, uri)
 
     def rows(self) -> Iterator[SeriesRow]:
-        """What all sessions counted together, for a snapshot."""
+        """Yield the common counts of all sessions, for a snapshot."""
         counts = self.counts
         for direction, by_method in (("sent", counts.sent_again), ("received", counts.received_again)):
             for method, count in by_method.items():
@@ -92,9 +98,13 @@ class SessionConfigs:
         identity: Identity,
         ring: float,
     ) -> InviteSession:
-        """The session of a call: to the first hop from `local`, to the others from those that reach them.
+        """Return the session of a call to the first of these hops, which goes on to the others when one fails.
 
-        Hops of the other IP version are left out, since the call's media has an address already. ring: as `ring_time`.
+        Each hop is reached from the listener that reaches it, the first one from `local`. Hops of the other IP version
+        are left out, since the call's media has an address already.
+
+        Args:
+            ring: as `ring_time`.
         """
         config = self.of(local, identity, ring, to)
         first = hops[0]
@@ -109,7 +119,7 @@ class SessionConfigs:
 
 
 def _secured(contact: str) -> str:
-    """A Contact as SIPS URI, which says by its scheme what `transport=tls` says of a SIP URI."""
+    """Return a Contact as SIPS URI, whose scheme means what `transport=tls` means in a SIP URI."""
     if "sips:" in contact:
         return contact
     return contact.replace("sip:", "sips:", 1).replace(";transport=tls", "", 1)

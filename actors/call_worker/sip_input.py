@@ -1,7 +1,8 @@
-"""The way in for SIP messages: records of the dispatcher are read once and go to the actor whose they are.
+"""The way in for SIP messages: each record of the dispatcher is read once and goes to its actor.
 
-A request of no actor is the business of `Arrivals`; a response of none is counted. A record on which our own code fails
-costs itself only: its request gets 500, the records behind it go on.
+Order: read the message and its key, record it, count it, find the actor. `Arrivals` takes a request without an actor; a
+response without one is counted. Last, the leniencies of the message are counted. A record on which the program fails
+must cost itself only: its request gets 500, and the next records are handled.
 """
 
 from collections.abc import Callable
@@ -26,10 +27,12 @@ from .sip_reader import SipReader
 
 
 class SipInput:
-    """One per call worker.
+    """The way in of one call worker.
 
-    output: knows our listeners, and records what comes. remarks: of the outbox, on the description of the message that
-    is dealt with. on_lost: takes what the dispatcher could not send.
+    Args:
+        output: has the local listeners, and the recorder of messages.
+        remarks: those of the outbox, on the description of the message that is handled now.
+        on_lost: called with what the dispatcher could not send.
     """
 
     __slots__ = (
@@ -60,7 +63,7 @@ class SipInput:
         self._on_lost = on_lost
 
     def take(self, channel: Channel, records: list[Any]) -> None:
-        """Deal with records of the dispatcher, in the order in which they came."""
+        """Handle records of the dispatcher, in the order in which they came."""
         now, attempt = self._actor_loop.now(), self._actor_loop.attempt
         for record in records:
             if not attempt("a record of the dispatcher failed in our own code", self._take, record, now):
@@ -97,7 +100,7 @@ class SipInput:
             user = actor.user if isinstance(actor, CallActor) else None
             if user is None or user.receiver is None:
                 self._actor_loop.guarded(actor, actor.receive, message, source, record.flow, now)
-            else:  # the handler that a user has put in front of it (man page `receive`)
+            else:  # the user's handler stands in front of the actor (man page `receive`)
                 self._actor_loop.guarded(actor, user.call_back, user.receiver, message, source)
         elif isinstance(message, Request):
             self._arrivals.take(message, source, record, now)
@@ -107,6 +110,6 @@ class SipInput:
             self._reader.settle(message, self._remarks, record, trace)
 
     def _refuse(self, record: Any) -> None:
-        """Answer a request on which our own code failed (RFC 3261 section 21.5.1)."""
+        """Answer a request on which the program failed (RFC 3261 section 21.5.1)."""
         if record.__class__ is SipReceived:
             self._arrivals.refuse_failed(record)

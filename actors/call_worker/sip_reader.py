@@ -1,8 +1,8 @@
-"""Reads the SIP messages of one call worker, and remembers for whom it was what it could not read.
+"""Reads the SIP messages of one call worker, and notes unreadable ones at their call.
 
-What reading put up with is counted by name and marked in the ladder of its call. A response that is past reading goes
-to the record, and into the failure text, of the call whose Call-ID and From tag it carries: dropped without a trace,
-it would look like silence of the peer.
+Leniencies are counted by name and marked in the ladder of the call. A response that cannot be read goes to the record,
+and into the failure text, of the call with its Call-ID and From tag. Dropped without a trace, it would look like a
+silent remote side.
 """
 
 from sipswarm.sipcore.errors import ParseError
@@ -21,9 +21,11 @@ from .actor_table import ActorTable
 
 
 class SipReader:
-    """One per call worker.
+    """The reader of one call worker.
 
-    strict: no leniency is used for what comes in. counts: where leniencies are counted.
+    Args:
+        strict: no leniency is used for received messages.
+        counts: where leniencies are counted.
     """
 
     __slots__ = ("_counts", "_strict")
@@ -33,14 +35,18 @@ class SipReader:
         self._strict = strict
 
     def read(self, data: bytes) -> Request | Response:
-        """Read one message. Raises ParseError, also for a response that is another one's (RFC 3261 8.1.3.3)."""
+        """Read one message.
+
+        Raises:
+            ParseError: also for a response to another user agent (RFC 3261 8.1.3.3).
+        """
         message = parse(data, self._strict)
         if isinstance(message, Response) and len(message.headers.values("via")) > 1:
             raise ParseError("more than one Via: it was for somebody before us")
         return message
 
     def dropped(self, record: SipReceived, error: ParseError, trace: SipTrace | None, actors: ActorTable) -> None:
-        """Show what could not be read in the ladder of its call, a response in the call's failure text too."""
+        """Mark an unreadable message in the ladder of its call, a response in the call's failure text too."""
         call_id = peek.call_id(record.data)
         name = call_id.decode("utf-8", "surrogateescape") if call_id is not None else ""
         if trace is not None:
@@ -54,9 +60,10 @@ class SipReader:
     def settle(
         self, message: Request | Response, remarks: list[Remark], record: SipReceived, trace: SipTrace | None
     ) -> None:
-        """Count the leniencies that a message and its description took, and mark it in the ladder of its call.
+        """Count the leniencies of a message and its description, and mark the message in the ladder of its call.
 
-        remarks: of its description; they are taken out.
+        Args:
+            remarks: of its description; the list is emptied.
         """
         described = self.count(remarks)
         used = (*message.leniencies, *described)
@@ -69,7 +76,7 @@ class SipReader:
         remarks.clear()
 
     def count(self, remarks: list[Remark]) -> tuple[Leniency, ...]:
-        """Count the leniencies that a description took; which those are."""
+        """Count the leniencies of a description, and return them."""
         used = tuple(each for each in remarks if isinstance(each, Leniency))
         self._counts.put_up_with(used)
         return used

@@ -1,8 +1,9 @@
-"""A call worker: one slot of the node, owner of everything about its calls.
+"""A call worker: one slot of the node, and the owner of everything about its calls.
 
-Links and one timer on the outside, `CallActor`s inside. Every batch of inputs is handled first and flushed once: UDP
-goes out on the inherited listen sockets at once, media commands as one link message per media worker, notices to the
-users of the calls. A call whose code or state goes wrong ends alone: the crash boundary is `ActorLoop.guarded`.
+It has links and one timer on the outside, `CallActor`s inside. Every batch of inputs is handled first and flushed once.
+The flush sends messages on the inherited listen sockets, media commands as one link message per media worker, and
+notices to the handles. A call whose code or state fails must end alone: the crash boundary is `ActorLoop.guarded`. The
+worker makes and joins the parts; work that one part can do alone must not stand here.
 """
 
 import dataclasses
@@ -54,12 +55,13 @@ _logger = logging.getLogger(__name__)
 
 
 class CallWorker:
-    """One slot. See the module's text.
+    """The parts of one slot, and what passes between them.
 
-    sockets: the bound listen sockets in the order of `config.listeners`; owned by whoever made them.
-    on_ready: called once, when the dispatcher and every media worker are linked.
-    tell: sends a record to the supervisor; absent in embedded mode.
-    random_bytes: source of tags, branches and Call-IDs.
+    Args:
+        sockets: the bound listen sockets in the order of `config.listeners`; their maker closes them.
+        on_ready: called once, when the dispatcher and every media worker are linked.
+        tell: sends a record to the supervisor; None in embedded mode.
+        random_bytes: source of tags, branches and Call-IDs.
     """
 
     def __init__(
@@ -184,18 +186,18 @@ class CallWorker:
     # ---- life
 
     def start(self, at: float) -> None:
-        """Every process is linked."""
+        """Start the applications: every process is linked."""
         self.applications.start(at)
 
     def settle(self) -> None:
-        """Nothing to do: every number is up to date."""
+        """Do nothing: every metric is up to date."""
 
     def drain(self, within: float) -> None:
-        """No new calls; live ones may end by themselves for `within` seconds, then they are hung up."""
+        """Take no new calls; hang up the live ones after `within` seconds."""
         self.draining.begin(within)
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """Another process died: its link starts anew, calls whose media it held end by name."""
+        """Take the loss of another process: reconnect its link, and end the calls whose media it held."""
         if role == "dispatcher":
             self._sip_link.reconnect()
         elif role == "media":
@@ -209,7 +211,7 @@ class CallWorker:
             self.actor_loop.flush()
 
     def update_gauges(self) -> int:
-        """Bring gauges up to date; the number of live calls."""
+        """Update the gauges; return the number of live calls."""
         self.book.set_active(self.actors.live.values(), self.registrations.count)
         actor_table.show(self.entries, len(self.actors), self.totals)
         self.applications.update_gauges()
@@ -218,7 +220,7 @@ class CallWorker:
 
     @property
     def entries(self) -> Entries:
-        """The sizes of all tables about calls; zero when nothing is left of any."""
+        """The sizes of all tables about calls; each is zero when no call is left."""
         streams, names = len(self._outbox.streams), self.output.late.waiting
         return self.actors.entries(streams=streams, names=names, deadlines=self.actor_loop.waiting)
 
@@ -231,11 +233,11 @@ class CallWorker:
             self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, self.totals))
 
     def on_record(self, record: Any) -> None:
-        """A record of the supervisor that only the application knows."""
+        """Give the applications a record of the supervisor."""
         self.applications.on_record(record)
 
     def close(self) -> None:
-        """Let go of links and timers; calls that are still live are lost to us."""
+        """Close links and timers; calls that are still live are lost."""
         self.actor_loop.close()
         self.output.late.close()
         self.replacements.close()
@@ -247,17 +249,17 @@ class CallWorker:
 
     @property
     def addresses(self) -> LocalAddresses:
-        """Our addresses, toward each host."""
+        """The local addresses toward each host."""
         return self.output.addresses
 
     @property
     def trace(self) -> SipTrace | None:
-        """Remembers the messages of calls; None where nobody wants them."""
+        """The recorder of SIP messages; None when none are recorded."""
         return self.output.trace
 
     @property
     def live_calls(self) -> int:
-        """Calls that are not over."""
+        """Number of calls that are not over."""
         return len(self.actors.live)
 
     def _check_ready(self) -> None:
@@ -267,7 +269,7 @@ class CallWorker:
     # ---- what is lost, and what calls report
 
     def _on_lost(self, failed: SendFailed) -> None:
-        """A message of ours did not get out."""
+        """Report a message that was not sent to its actor, unless another transport takes it."""
         owner = self.actors.owner_of(failed.data)
         if owner is not None and not self.output.fall_back(failed):
             actor, branch = owner
@@ -276,20 +278,20 @@ class CallWorker:
             self.actor_loop.touch(actor)
 
     def call_came(self, call: Call, request: Request) -> None:
-        """A call came in: it takes over another one, or is the application's."""
+        """Give an incoming call to the call that it replaces, or to the application."""
         if request.replaces is None or not self.replacements.take_over(call, request):
             self.arrivals.announce(call, request)
 
     def reopen(self, call: Call) -> None:
-        """Take a call up again whose first INVITE was challenged."""
+        """Use a call again whose first INVITE was challenged."""
         self.factory.reopen(call)
 
     def call_answered(self, call: Call) -> None:
-        """A call of ours was answered."""
+        """Count the answer to an outgoing call."""
         self.book.answered(call)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
-        """The peer of a call wants it transferred; declined unless the application takes transfers."""
+        """Give a REFER to the application; decline it when the application takes no transfers."""
         on_transfer = self.arrivals.policy.on_transfer
         if on_transfer is not None:
             on_transfer(call, request_id, request)
@@ -308,7 +310,7 @@ class CallWorker:
                     self.actor_loop.look_at(owner)
 
     def _on_media_untaken(self, stream_id: int, reason: str) -> None:
-        """The media worker did not take a command for a stream."""
+        """End the owner of a stream whose command the media worker did not accept."""
         owner = self._outbox.streams.get(stream_id)
         if owner is not None:
             self.actor_loop.guarded(owner, owner.media_lost, reason, self.actor_loop.now())
@@ -316,7 +318,7 @@ class CallWorker:
     # ---- out
 
     def _empty(self) -> None:
-        """Put out everything the last inputs produced, and tell the users of the calls."""
+        """Send everything that the last inputs produced, and give the handles their notices."""
         outbox = self._outbox
         while not outbox.is_empty:
             send = self.output.send
@@ -340,7 +342,7 @@ class CallWorker:
     # ---- accounting
 
     def call_settled(self, call: Call) -> None:
-        """Every figure of a call is final: book it, tell the supervisor, forget the handle."""
+        """Count a call whose metrics are final, report its row to the supervisor, release the handle."""
         if self.actors.live.pop(call.actor.number, None) is None:
             return
         row = self.book.finished(call, self.actor_loop.now())
@@ -355,25 +357,25 @@ class CallWorker:
         self.draining.check()
 
     def plan_finished(self, finished: LoadFinished) -> None:
-        """The load generator of this slot is through with its share."""
+        """Report that the load generator of this slot has placed its share."""
         self.book.slices.flush()
         if self.tell is not None:
             self.tell(finished)
 
     def media_silent(self, call: Call, level: str, seconds: float) -> None:
-        """No media: at the limit a robot hangs up, a load only reports (its expectation judges)."""
+        """Count missing media; at the limit hang up, except in a load, whose expectation judges."""
         self.book.media.silent(call.call_id, level, seconds)
         if level == "limit" and self.config.load is None:
             call.hang_up()
 
     def media_refused(self, call: Call, command: str, reason: str, detail: str) -> None:
-        """The media worker could not do what was asked of it: log and count it."""
+        """Log and count a command that the media worker could not carry out."""
         self.book.media.refused(call.call_id, command, reason, detail, self.actor_loop.now())
 
     def digit_came(self, mode: str) -> None:
-        """A digit came as a SIP message."""
+        """Count a digit that was received as a SIP message."""
         self.book.digit("received", mode)
 
     def digit_dropped(self) -> None:
-        """A call's user does not read its digits."""
+        """Count a digit that a call's user did not read."""
         self.book.digit_dropped()

@@ -1,4 +1,4 @@
-"""`python -P -m sipswarm.actors.process NAME`: what the supervisor starts; the name is for readers of ps."""
+"""`python -P -m sipswarm.actors.process NAME`: the supervisor starts this; the name is for readers of ps."""
 
 import sys
 

@@ -20,7 +20,7 @@ def make_call_worker(
     on_ready: Callable[[], None],
     tell: Callable[[Any], None],
 ) -> CallWorker:
-    """A call worker with its application; arguments as for `CallWorker`."""
+    """Return a call worker with its application; arguments as for `CallWorker`."""
     worker = CallWorker(
         config,
         slot,
@@ -37,8 +37,8 @@ def make_call_worker(
 def install(worker: CallWorker) -> None:
     """Give a call worker its application: the answering robot, a user's robot, the load generator.
 
-    Called in the turn of the loop in which the worker is made: a call must not meet a worker without its application.
-    Each is imported only where it is wanted.
+    It is called in the turn of the loop in which the worker is made: no call may arrive before its application. Each
+    application is imported only where the configuration has it.
     """
     config = worker.config
     if config.answer is not None:

@@ -1,7 +1,8 @@
-"""The control side of a worker process: introduces itself, beats, says what it counted, obeys the supervisor.
+"""The control side of a worker process: sends `Hello`, heartbeats with snapshots, and reports; obeys the supervisor.
 
-A beat comes from inside the event loop, because a process that spins still answers ZeroMQ's own heartbeats. The loop's
-lag is measured by how late a short timer fires. Knows no role: roles give it their `Totals` and a few callables.
+A heartbeat comes from inside the event loop, because a process that spins still answers ZeroMQ's own heartbeats.
+Reports wait a little for others, so that many share a frame. The lag of the loop is measured by how late a short timer
+fires. No role may be imported here: each role gives its `Totals` and a few callables.
 """
 
 import asyncio
@@ -17,21 +18,22 @@ from ..bus.messages import CallFinished, Ready, Snapshot
 from ..config import NodeConfig
 
 BEAT = 0.5
-"""seconds between two snapshots"""
+"""Seconds between two snapshots."""
 LAG_PROBE = 0.1
 WINDOW = 4096
 REPORT_INTERVAL = 0.05
-"""seconds that reports wait for others: one frame for many, because a frame costs more than a call's other books"""
+"""Seconds that a report waits for others: a frame costs more than all other counting of a call."""
 REPORTS_AT_ONCE = 256
 MOST_REPORTS = 2 * WINDOW
-"""reports that wait while the supervisor does not take them; the oldest go first, and are counted"""
+"""Reports that wait while the supervisor does not accept them; the oldest are dropped first, and counted."""
 
 
 class Child:
     """One process's line to its supervisor.
 
-    before_snapshot: called before each beat, to bring gauges up to date; gives the number of live calls.
-    on_record: called with each record of the supervisor.
+    Args:
+        before_snapshot: called before each heartbeat to update the gauges; returns the number of live calls.
+        on_record: called with each record of the supervisor.
     """
 
     def __init__(
@@ -78,16 +80,16 @@ class Child:
         self._arm_probe()
 
     def ready(self) -> None:
-        """The role is linked to everything it needs."""
+        """Report that the role is linked to everything it needs."""
         self._ready = True
         if self._link.welcome:
             self._link.send((Ready(self._role, self._slot),))
 
     def report(self, record: Any) -> None:
-        """Tell the supervisor something, in order, within `REPORT_INTERVAL`; the end of a call is the usual case.
+        """Send the supervisor a record, in order, within `REPORT_INTERVAL`; the end of a call is the usual case.
 
-        A record that cannot be sent is lost alone, and counted. The supervisor compares how many records of calls were
-        reported with how many it got.
+        A record that cannot be sent is lost alone, and counted. The supervisor compares the number of reported call
+        records with the number that it received.
         """
         if record.__class__ is CallFinished:
             self._call_records.value += 1
@@ -101,7 +103,7 @@ class Child:
             self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
 
     def close(self) -> None:
-        """Send what waits and the last snapshot, and stop."""
+        """Send the waiting reports and the last snapshot, and stop."""
         self._flush_reports()
         if self._report_timer is not None:
             self._report_timer.cancel()
@@ -130,13 +132,13 @@ class Child:
             self._report_timer = self._loop.call_later(REPORT_INTERVAL, self._on_report_timer)
 
     def _flush_reports(self) -> None:
-        """Hand over as much as the supervisor takes; the rest waits for the timer."""
+        """Send as many reports as the supervisor accepts; the others wait for the timer."""
         reports = self._reports
         while reports:
             batch = list(islice(reports, REPORTS_AT_ONCE))
             if not self._link.send(batch):
                 return
-            for _ in batch:  # those that could not be sent too: they would stay at the head for ever
+            for _ in batch:  # also those that could not be sent: they would stay at the head for ever
                 reports.popleft()
 
     def _beat(self) -> None:

@@ -1,29 +1,30 @@
-"""When a worker process looks for cycles of garbage: often and briefly among what is new, in whole when nobody waits.
+"""When a worker process collects garbage: often and briefly among new objects, in whole when no call waits.
 
-The objects of a call form no cycles and die when they are let go of, so what the collector finds is a user's. A pass
-over 50,000 objects takes 0.1 s on a busy core: twenty calls begun late at 200 a second, five packets of every stream.
-Over 5,000 it takes a tenth of that. What survives a pass is left alone until the process has no call. A robot that is
-never without one pays with a longer pause when a million new objects have stayed, and looks at all of them every
-`WHOLE_EVERY` seconds. Knows no clock: time is an argument.
+The objects of a call form no cycles and are freed when they are released. So a user's code made the cycles that the
+collector finds. A pass over 50,000 objects takes 0.1 s on a busy core: twenty calls begun late at 200 a second, five
+packets of every stream. A pass over 5,000 takes a tenth of that. Objects that survive a pass are left alone until the
+process has no call. A robot that is never without one pays with a longer pause after a million new objects have stayed.
+It also pays with a pass over all of them every `WHOLE_EVERY` seconds. Pure: time is an argument.
 """
 
 import gc
 from typing import Final
 
 YOUNG: Final = 5_000
-"""objects beyond those that died, after which the new ones are looked at"""
+"""Number of new objects, beyond those that were freed, after which a pass looks at the new ones."""
 PASSES: Final = 10
-"""of those, before it is worth looking at all"""
+"""Number of such passes before a pass over all objects is worth its time."""
 MANY: Final = 200
-"""of those, after which what has survived them is looked at although there are calls"""
+"""Number of such passes after which their survivors are looked at although there are calls."""
 WHOLE_EVERY: Final = 900.0
-"""seconds between two looks at all while there are calls"""
+"""Seconds between two passes over all objects while there are calls."""
 
 
 class Collector:
-    """The only one in its process; what exists when it is made is never looked at again.
+    """The only collector of its process; it never looks at objects that exist when it is made.
 
-    now: monotonic seconds.
+    Args:
+        now: monotonic seconds.
     """
 
     def __init__(self, now: float) -> None:
@@ -34,9 +35,14 @@ class Collector:
         self._older = False
 
     def beat(self, live: int, now: float) -> bool:
-        """Look at older objects when the time has come; whether it did.
+        """Run a pass over older objects when its time has come.
 
-        live: calls or streams that would wait meanwhile.
+        Args:
+            live: calls or streams that would wait meanwhile.
+            now: monotonic seconds.
+
+        Returns:
+            Whether there was a pass.
         """
         passes = gc.get_count()[1]
         if (passes >= PASSES or self._older) and (not live or now - self._last >= WHOLE_EVERY):

@@ -13,7 +13,7 @@ from ..robots.agents import Agents
 
 
 def load_generator(worker: CallWorker, config: LoadConfig) -> LoadGenerator:
-    """The load generator of a worker, of its share of the load."""
+    """Return the load generator for a worker's share of the load."""
     own = worker.slots.own
     share = Share.of(config, own, worker.config.call_workers)
     bound = LiveBound(share.bound(config.max_concurrent), worker.config.shared_file("live"), own)

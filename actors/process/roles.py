@@ -1,7 +1,9 @@
-"""What runs in each process that the supervisor starts: one role in one uvloop event loop.
+"""The main program of each process that the supervisor starts: one role in one uvloop event loop.
 
-Started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open: its
-end of file says that the supervisor is gone, and the process closes what it has and exits.
+It is started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open.
+It reads the order, makes the event loop, the role and the control line, and runs until the supervisor stops it. The end
+of standard input means that the supervisor is gone; then the process drains briefly and exits. A process must import
+only what its role needs, and must never outlive its supervisor.
 """
 
 import asyncio
@@ -27,39 +29,40 @@ from .control_line import Child
 from .garbage import Collector
 
 ORPHAN_GRACE = 3.0
-"""seconds for hanging up when the supervisor has died"""
+"""Seconds for hanging up after the supervisor has died."""
 _logger = logging.getLogger(__name__)
 
 
 class Role(Protocol):
-    """What a process does: dispatcher, call worker or media worker behind the same few calls."""
+    """The work of a process: dispatcher, call worker or media worker behind the same few calls."""
 
     def start(self, at: float) -> None:
-        """Every process is linked."""
+        """Begin: every process is linked."""
 
     def drain(self, within: float) -> None:
         """Take no new work."""
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """Another process is gone."""
+        """Take the loss of another process."""
 
     def update_gauges(self) -> int:
-        """Bring gauges up to date; the number of live calls or streams."""
+        """Update the gauges; return the number of live calls or streams."""
 
     def on_record(self, record: Any) -> None:
-        """A record of the supervisor that only this role understands."""
+        """Take a record of the supervisor that only this role handles."""
 
     def settle(self) -> None:
-        """Count what is known at the end only; the last numbers leave after it."""
+        """Count what only the end shows; the last snapshot leaves after it."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
 
 
 class Process:
     """One role, its control line, and the way it ends.
 
-    order: what the supervisor wrote.
+    Args:
+        order: the supervisor's order.
     """
 
     def __init__(self, order: ProcessOrder, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,7 +73,7 @@ class Process:
         self.loop = loop
         self._orphaned = False
         self.collector: Collector | None = None
-        """made when everything else is"""
+        """Made after everything else."""
         self.totals = Totals()
         self.context = link.new_context()
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
@@ -94,15 +97,15 @@ class Process:
         return live
 
     def ready(self) -> None:
-        """The role is linked to all it needs (it may say so before the control line exists)."""
+        """Report that the role is linked to all it needs; the control line may not exist yet."""
         self.loop.call_soon(lambda: self.child.ready())
 
     def report(self, record: Any) -> None:
-        """Tell the supervisor (the role may have something to say before the control line exists)."""
+        """Send the supervisor a record."""
         self.child.report(record)
 
     def watch_parent(self) -> None:
-        """End in order when the supervisor dies: its end of our standard input closes, and the kernel sends SIGTERM.
+        """End in order when the supervisor dies: standard input ends, and the kernel sends SIGTERM.
 
         The alarm ends the process even if its loop never turns again.
         """
@@ -111,7 +114,7 @@ class Process:
         kernel.die_with_parent(signal.SIGTERM)
 
     def close(self) -> None:
-        """Say the last numbers and let go of everything."""
+        """Send the last snapshot and close everything."""
         self._role.settle()
         self.child.close()
         self._role.close()
@@ -178,14 +181,14 @@ def _make_role(process: Process) -> Role:
 
 
 def main() -> int:
-    """Run the role that the first line of standard input orders; the exit status."""
-    del sys.argv[1:]  # our name, for ps; what a user's file reads is empty
+    """Run the role that the first line of standard input orders; return the exit status."""
+    del sys.argv[1:]  # the name is for ps; a user's file must read no arguments
     os.umask(0o077)
     kernel.forbid_core_dumps()
     kernel.raise_descriptor_limit()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's to interpret
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the supervisor handles the terminal's Ctrl-C
     line = b""
     while not line.endswith(b"\n"):
         chunk = os.read(0, 65536)

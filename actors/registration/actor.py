@@ -1,4 +1,8 @@
-"""A registration in a call worker: `sipcore.usage.registration` joined to the outbox, its user told by callback."""
+"""A registration in a call worker: gives messages and time to `sipcore.usage.registration`, and takes what it produced.
+
+After every input `pump` sends the messages, counts, and passes each event to `on_event`. The actor must not decide when
+a binding is refreshed or tried again.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +20,9 @@ from .metrics import RegistrationBook
 class RegistrationActor(Actor):
     """One address-of-record that is kept bound.
 
-    metrics: counts it. on_event: is told of each event.
+    Args:
+        metrics: counts its tries and its binding.
+        on_event: called with each event.
     """
 
     __slots__ = (
@@ -39,7 +45,7 @@ class RegistrationActor(Actor):
     ) -> None:
         self.registration = registration
         self.stopped = False
-        """it is to be removed, or was given up"""
+        """Its removal has begun, or it was abandoned."""
         self._outbox = outbox
         self._metrics = metrics
         self._on_event = on_event
@@ -48,22 +54,22 @@ class RegistrationActor(Actor):
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """Name of the actor in logs."""
         return f"registration {self.registration.key[0]}"
 
     @property
     def key(self) -> tuple[str, str]:
-        """(Call-ID, our tag): responses with these are for it."""
+        """(Call-ID, local tag): responses with these belong to it."""
         return self.registration.key
 
     @property
     def deadline(self) -> float | None:
-        """When it next wants to be woken."""
+        """When `handle_timer` is due, in monotonic seconds."""
         return None if self._abandoned else self.registration.deadline
 
     @property
     def finished(self) -> bool:
-        """Nothing is bound and nothing is under way."""
+        """Whether it is stopped and has nothing under way."""
         return self.stopped and self.deadline is None
 
     def register(self, now: float) -> None:
@@ -72,38 +78,38 @@ class RegistrationActor(Actor):
         self.pump(now)
 
     def unregister(self, now: float) -> None:
-        """Remove our contacts."""
+        """Remove the local contacts."""
         self.stopped = True
         self.registration.unregister(now)
         self.pump(now)
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
-        """A response of the registrar."""
+        """Take a response of the registrar."""
         if isinstance(message, Response) and not self._abandoned:
             self.registration.receive(message, now)
             self.pump(now)
 
     def handle_timer(self, now: float) -> None:
-        """Its deadline has come."""
+        """Take the time: the deadline has come."""
         self.registration.handle_timer(now)
         self.pump(now)
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
-        """A REGISTER did not get out."""
+        """Take the loss of a REGISTER that was not sent."""
         self.registration.transport_failed(branch, now)
         self.pump(now)
 
     def crashed(self, now: float, error: BaseException) -> None:
-        """Our own code failed on it: stop."""
+        """Stop after a failure of the program on it."""
         self.abandon()
 
     def abandon(self) -> None:
-        """Stop without a word to the registrar: somebody else keeps the same binding from now on."""
+        """Stop without a message to the registrar: another actor keeps the same binding from now on."""
         self.stopped = self._abandoned = True
         self._book_binding(False)
 
     def pump(self, now: float) -> None:
-        """Take over what it produced."""
+        """Send, count and report what the registration produced."""
         registration = self.registration
         transmits, events = registration.drain()
         settings = registration.settings

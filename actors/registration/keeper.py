@@ -1,9 +1,11 @@
-"""The registrations of one call worker: made at a bounded rate, kept as a list wants them, removed before the end.
+"""The registrations of one call worker: begun at a bounded rate, kept as a list requires, removed before the end.
 
-RFC 3261 section 10.2. Thousands of addresses are bound one after the other and not at once, so that a registrar is not
-flooded by a start, a reload or an end; when each is refreshed and how long it waits after a failure is decided by
-`sipcore.usage.registration`, at random, so that they stay spread. Knows no user's file: `Arrangement` says what is
-wanted.
+Thousands of addresses are bound one after the other, so that a start, a reload or an end does not flood a registrar.
+`settle` compares the wanted list with the kept one: new bindings wait for their turn, equal ones stay, others are
+removed. A registrar without an answer is looked up again. `remove_all` removes every binding, at a rate that ends
+within `REMOVAL_TIME`. `sipcore.usage.registration` decides when a binding is refreshed (RFC 3261 section 10.2); its
+delays are random, so that the refreshes stay spread. The keeper must not read a user's file: `Arrangement` gives the
+list.
 """
 
 import logging
@@ -34,50 +36,50 @@ from .actor import RegistrationActor
 from .metrics import RegistrationBook
 
 RATE: Final = 100.0
-"""REGISTERs per second of a whole node that begin a registration, unless its list says otherwise"""
+"""REGISTERs per second of a whole node that begin a registration, unless the list sets another rate."""
 REMOVAL_TIME: Final = 3.0
-"""seconds within which the last removal of a drain is sent, however many there are"""
+"""Seconds within which the last removal of a drain is sent, however many there are."""
 STEP: Final = 0.01
-"""seconds between two handfuls of REGISTERs at least"""
+"""Seconds between two groups of REGISTERs at least."""
 UNBOUND_WAIT: Final = 0.5
-"""seconds that the end waits for a registrar that has never answered"""
+"""Seconds to wait at the end for a registrar that has never answered."""
 MAX_BINDINGS: Final = 20_000
-"""that one worker keeps"""
+"""Bindings that one worker keeps at most."""
 SEEK_EVERY: Final = 20.0
-"""seconds between two questions where a registrar is that does not answer"""
+"""Seconds between two look-ups of a registrar that does not answer."""
 SAID_EVERY: Final = 10.0
-"""seconds between two lines of the log about registrations that fail"""
+"""Seconds between two log lines about registrations that fail."""
 _GONE: Final = (RegistrationState.IDLE, RegistrationState.WAITING, RegistrationState.ENDED)
 _logger = logging.getLogger(__name__)
 
 Find = Callable[[str], Awaitable[Sequence[Hop]]]
-"""Finds the places of a registrar, the best one first; raises ConfigurationError."""
+"""Returns the places of a registrar, the best one first; raises ConfigurationError."""
 Key = tuple[str, str, str]
-"""address, registrar and contact: what two bindings may not have in common"""
+"""Address, registrar and contact, which no two bindings have in common."""
 
 
 class Binding(NamedTuple):
     """An address that is to be kept registered."""
 
     address: str
-    """SIP URI"""
+    """SIP URI."""
     registrar: str
-    """SIP URI"""
+    """SIP URI."""
     contact: str = ""
-    """empty = the address's user at the listener from which the registrar is reached"""
+    """SIP URI; empty = the address's user at the listener that reaches the registrar."""
     auth: Auth | None = None
     expires: int = 900
-    """seconds asked for"""
+    """Seconds to request."""
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> Key:
-        """What names it."""
+        """Address, registrar and contact."""
         return self.address, self.registrar, self.contact
 
 
 class Kept(NamedTuple):
-    """A binding with what keeps it; None while it waits for its turn."""
+    """A binding and its actor; None while it waits for its turn."""
 
     binding: Binding
     actor: RegistrationActor | None
@@ -88,12 +90,15 @@ async def _nowhere(registrar: str) -> Sequence[Hop]:
 
 
 class Registrations:
-    """See the module's text; one per call worker.
+    """The registrations of one call worker.
 
-    new: makes a registration whose Call-ID belongs to this slot. add: has responses with a key go to a registration.
-    toward: our address toward a registrar, and that of the socket, where it differs; raises ConfigurationError.
-    workers: number of call workers of the node. may_begin: whether new registrations may begin still. removed: is told
-    when a removal has its answer, or is waited for no longer.
+    Args:
+        new: makes a registration whose Call-ID belongs to this slot.
+        add: routes responses with a key to a registration.
+        toward: returns the address that a registrar sees and that of the socket; raises ConfigurationError.
+        workers: number of call workers of the node.
+        may_begin: whether a new registration may begin.
+        removed: called when a removal is answered, or is waited for no longer.
     """
 
     def __init__(
@@ -111,7 +116,7 @@ class Registrations:
     ) -> None:
         self.book = RegistrationBook(totals)
         self.rate = RATE / workers
-        """REGISTERs per second of this worker that begin or remove a registration"""
+        """REGISTERs per second of this worker that begin or remove a registration."""
         self._actor_loop = actor_loop
         self._outbox = outbox
         self._new = new
@@ -135,21 +140,21 @@ class Registrations:
 
     @property
     def count(self) -> int:
-        """Registrations that live, bound or not."""
+        """Number of live registrations, bound or not."""
         return len(self._actors)
 
     @property
     def waiting(self) -> int:
-        """REGISTERs that wait for their turn."""
+        """Number of REGISTERs that wait for their turn."""
         return len(self._waiting)
 
     @property
     def removing(self) -> int:
-        """Removals that are not answered yet, those that wait for their turn included."""
+        """Number of removals without an answer, those that wait for their turn included."""
         return len(self._removing)
 
     def kept(self, binding: Binding) -> RegistrationActor | None:
-        """What keeps exactly this binding already."""
+        """Return the actor that keeps exactly this binding; None without one."""
         known = self._kept.get(binding.key)
         return known.actor if known is not None and known.binding == binding else None
 
@@ -163,7 +168,9 @@ class Registrations:
     ) -> RegistrationActor:
         """Bind contacts and keep them bound.
 
-        on_event: is told of each event. challenge: a 401 or 407 to be answered at once.
+        Args:
+            on_event: called with each event.
+            challenge: a 401 or 407 to be answered at once.
 
         Raises:
             ConfigurationError: there are no credentials for the challenge.
@@ -185,7 +192,7 @@ class Registrations:
         return actor
 
     def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
-        """Something happened to a registration."""
+        """Take an event of a registration: note its removal or failure, and look up a registrar that did not answer."""
         if isinstance(event, Unregistered):
             self._removing.discard(actor.key)
             self._removed()
@@ -198,7 +205,7 @@ class Registrations:
                 self._look_again(actor.registration.settings.registrar)
 
     def forget(self, actor: RegistrationActor) -> None:
-        """Nothing needs a registration any more."""
+        """Release a registration that is finished."""
         self._actors.pop(actor.key, None)
         self._removing.discard(actor.key)
         self._failing.discard(actor.key)
@@ -219,7 +226,11 @@ class Registrations:
     # ---- a list of them
 
     def set_pace(self, rate: float) -> None:
-        """Begin and remove so many registrations per second of the whole node; 0 = the usual."""
+        """Set how many registrations begin or are removed per second of the whole node.
+
+        Args:
+            rate: per second; 0 = `RATE`.
+        """
         self.rate = (rate if rate > 0 else RATE) / self._workers
 
     def settle(
@@ -229,10 +240,12 @@ class Registrations:
         hops: Mapping[str, Hop],
         find: Find | None = None,
     ) -> None:
-        """Keep these from now on: new ones begin, those that are not wanted any more are removed, equal ones stay.
+        """Keep these bindings from now on: begin new ones, remove those that are not in the list, leave equal ones.
 
-        made: registrations of `wanted` that were begun already. hops: where each registrar is. find: looks that up
-        again, when one does not answer.
+        Args:
+            made: registrations of `wanted` that were begun already.
+            hops: hop of each registrar.
+            find: looks up a registrar that does not answer.
         """
         self._hops = dict(hops)
         self._find = find or _nowhere
@@ -261,7 +274,7 @@ class Registrations:
         self._step_soon()
 
     def _look_again(self, registrar: str) -> None:
-        """A registrar does not answer: look for another place of it, at most every 20 s (RFC 3263 section 4.3)."""
+        """Look for another place of a registrar that does not answer, at most every 20 s (RFC 3263 section 4.3)."""
         now = self._actor_loop.now()
         if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
             self._sought[registrar] = now
@@ -275,7 +288,7 @@ class Registrations:
             return
         old = self._hops.get(registrar)
         if old is None:
-            return  # not wanted any more
+            return  # a later list has no binding there
         alike = [hop for hop in hops if hop.transport == old.transport and (":" in hop.host) == (":" in old.host)]
         new = alike[(alike.index(old) + 1 if old in alike else 0) % len(alike)] if alike else old
         if new == old:
@@ -287,14 +300,14 @@ class Registrations:
                 actor.registration.move(new)
 
     def remove_all(self) -> None:
-        """Remove every binding that lives, soon enough for the end of the process."""
+        """Remove every live binding, soon enough for the end of the process."""
         self._waiting.clear()
         for actor in list(self._actors.values()):
             unbound = actor.registration.bound_until is None
             if actor.stopped or (unbound and actor.registration.state in _GONE):
                 continue
             self._remove_soon(actor)
-            if unbound:  # its first REGISTER is out: an answer would have been here soon
+            if unbound:  # its first REGISTER was sent: an answer would have come soon
                 self._actor_loop.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
         self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
 
@@ -323,7 +336,7 @@ class Registrations:
         interval = max(STEP, 1.0 / self.rate)
         handful = round(interval * self.rate)
         self._stepping = len(self._waiting) > handful
-        if self._stepping:  # first of all: whatever one of them does, the others get their turn
+        if self._stepping:  # armed first: a failure of one of them must not stop the others
             self._actor_loop.loop.call_later(interval, self._step)
         for _ in range(min(len(self._waiting), handful)):
             next_one = self._waiting.popleft()

@@ -1,7 +1,6 @@
-"""Books registrations: how each try to bind an address ended, how long it took, and how many bindings live.
+"""Counts registrations: how each try to bind an address ended, how long it took, and how many bindings live.
 
-The classes are those of METRICS; delays are RRD of RFC 6076 section 4.1. A refresh is a try like the first one, a
-removal is none.
+The delays are RRD of RFC 6076 section 4.1. A refresh is a try like the first one, a removal is none.
 """
 
 from sipswarm.sipcore.usage.registration import Registered, Registration, RegistrationEvent, RegistrationFailed
@@ -12,7 +11,7 @@ UNAUTHORIZED = (401, 407)
 
 
 def result_of(event: Registered | RegistrationFailed) -> str:
-    """How a try ended."""
+    """Return the label of a try's result."""
     if isinstance(event, Registered):
         return "ok"
     if event.response is None:
@@ -35,11 +34,15 @@ class RegistrationBook:
 
     @property
     def active(self) -> int:
-        """Bindings that live, as far as we know."""
+        """Number of live bindings, by the last answer of each registrar."""
         return int(self._active.value)
 
     def tried(self, registration: Registration, event: RegistrationEvent, now: float) -> None:
-        """Something happened to a registration; only the end of a try counts."""
+        """Count an event of a registration; only the end of a try counts.
+
+        Args:
+            now: monotonic seconds.
+        """
         if isinstance(event, Registered | RegistrationFailed):
             result = result_of(event)
             self._totals.cell("sipswarm_registrations_total", result).value += 1
@@ -49,9 +52,9 @@ class RegistrationBook:
                 self._timeouts.value += 1
 
     def bound(self, change: int) -> None:
-        """One more binding lives, or one less."""
+        """Count a binding that was made (1) or lost (-1)."""
         self._active.value += change
 
     def repeated(self, times: int) -> None:
-        """A REGISTER went out again so many times."""
+        """Count retransmissions of a REGISTER."""
         self._again.value += times

@@ -1,6 +1,7 @@
-"""What runs in a call worker, as its loop, its outbox and its tables see it: a call, a registration, a media port.
+"""The base classes of what runs in a call worker: a call, a registration, a media port.
 
-Base classes instead of protocols: a class says that it is one of these, and what it must have is found in one place.
+The loop, the outbox and the tables use these classes only. They are base classes instead of protocols, so that a class
+declares that it is one of them and its duties stand in one place.
 """
 
 from typing import Any
@@ -12,64 +13,75 @@ from ..diagnosis.request_loss import Loss
 
 
 class Guarded:
-    """What the crash boundary (`ActorLoop.guarded`) ends alone when code that runs for it fails."""
+    """An object that the crash boundary (`ActorLoop.guarded`) can end alone, when code that runs for it fails."""
 
     __slots__ = ()
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """Name of the object in logs."""
         raise NotImplementedError
 
     def ended_by(self, error: BaseException) -> bool:
-        """Whether an error only says that it ended in the same moment, which is an outcome and not a fault."""
+        """Whether an error only reports that the object ended in the same moment: an outcome, not a fault."""
         return False
 
     def crashed(self, now: float, error: BaseException) -> None:
-        """Our own code, or its user's, failed on it: end it, and whatever waits for it. now: monotonic seconds."""
+        """End it, and everything that waits for it: the program's code, or its user's, failed on it.
+
+        Args:
+            now: monotonic seconds.
+        """
         raise NotImplementedError
 
 
 class Actor(Guarded):
-    """One call or one registration: takes messages and time, and is finished some day."""
+    """One call or one registration: it takes messages and time until it is finished."""
 
     __slots__ = ()
 
     @property
     def deadline(self) -> float | None:
-        """When it next wants to be woken, in monotonic seconds."""
+        """When `handle_timer` is due, in monotonic seconds."""
         raise NotImplementedError
 
     @property
     def finished(self) -> bool:
-        """Nothing needs it any more."""
+        """Whether nothing needs it any more."""
         raise NotImplementedError
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
-        """A SIP message of it. source: where it came from. flow: number of its connection, 0 for UDP."""
+        """Take one of its SIP messages.
+
+        Args:
+            source: where the message came from.
+            flow: number of its connection, 0 for UDP.
+            now: monotonic seconds.
+        """
         raise NotImplementedError
 
     def handle_timer(self, now: float) -> None:
-        """Its deadline has come."""
+        """Take the time: the deadline has come."""
         raise NotImplementedError
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
-        """A message of it did not get out, or may be lost (RFC 3261 section 17.1.4).
+        """Take the loss of a message that was not sent, or may be lost (RFC 3261 section 17.1.4).
 
-        branch: of the request; empty for a 2xx to an INVITE.
+        Args:
+            branch: of the request; empty for a 2xx to an INVITE.
         """
         raise NotImplementedError
 
 
 class StreamOwner(Guarded):
-    """What a media stream belongs to: a call, or a port that was leased before its call."""
+    """The owner of a media stream: a call, or a port that was leased before its call."""
 
     __slots__ = ()
 
     def media_event(self, event: Any, now: float) -> None:
-        """An event of one of its streams."""
+        """Take an event of one of its streams."""
         raise NotImplementedError
 
     def media_lost(self, reason: str, now: float) -> None:
-        """The media worker is gone, or took no command."""
+        """Take the loss of the stream: the media worker is gone, or accepted no command."""
         raise NotImplementedError

@@ -1,8 +1,8 @@
 """Runs the actors of one call worker: batches, one timer for all, and the crash boundary around each.
 
-Inputs are handled first and put out once: whoever has asked something of an actor calls `touch`, and when the code that
-runs now has returned to the event loop, `flush` sends what was produced, looks at the deadlines of the actors that were
-touched and forgets those that are finished. A failure of one actor ends that actor only (RELIABILITY P9).
+Inputs are handled first and their output is sent once. Code that changed an actor calls `touch`; when the running code
+has returned to the event loop, `flush` sends the output. It then looks at the deadline of each touched actor, and
+forgets those that are finished. A failure of one actor must end that actor only.
 """
 
 import asyncio
@@ -19,9 +19,12 @@ TIMER_SLACK: Final = 0.001
 
 
 class ActorLoop:
-    """One per call worker.
+    """The loop of one call worker.
 
-    loop: the event loop. empty: sends everything that was produced. forget: lets go of an actor that is finished.
+    Args:
+        loop: the event loop.
+        empty: sends everything that was produced.
+        forget: releases an actor that is finished.
 
     Attributes:
         now: the monotonic clock, in seconds.
@@ -37,7 +40,7 @@ class ActorLoop:
         self._empty = empty
         self._forget = forget
         self._touched: dict[Actor, None] = {}
-        """whose deadline and end the next flush looks at"""
+        """Actors whose deadline and end the next flush looks at."""
         self._deadlines: Deadlines[Actor] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -50,12 +53,12 @@ class ActorLoop:
         return len(self._deadlines)
 
     def touch(self, actor: Actor) -> None:
-        """Something was asked of an actor: flush soon and look at its deadline."""
+        """Note that an actor had an input: flush soon and look at its deadline."""
         self._touched[actor] = None
         self.flush_soon()
 
     def look_at(self, actor: Actor) -> None:
-        """As `touch`, for an input of a batch whose end flushes anyway."""
+        """Note an input of a batch, as `touch` does, where the end of the batch flushes anyway."""
         self._touched[actor] = None
 
     def flush_soon(self) -> None:
@@ -65,7 +68,7 @@ class ActorLoop:
             self.loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Put out everything the last inputs produced, look at deadlines, forget what is finished."""
+        """Send everything the last inputs produced, look at deadlines, forget finished actors."""
         self._flush_scheduled = False
         self._empty()
         touched, self._touched = self._touched, {}
@@ -74,7 +77,7 @@ class ActorLoop:
         self._arm()
 
     def guarded(self, actor: Guarded, action: Callable[..., None], *arguments: Any) -> None:
-        """Run one actor's code; whatever it raises ends that actor only."""
+        """Run one actor's code; an exception ends that actor only."""
         try:
             action(*arguments)
         except FAILURES as error:
@@ -84,9 +87,13 @@ class ActorLoop:
             self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
 
     def attempt(self, text: str, action: Callable[..., object], *arguments: Any) -> bool:
-        """Run code of no actor, which must not cost what comes behind it; whether it raised nothing.
+        """Run code of no actor, whose failure must not stop the code after it.
 
-        text: what the log says when it does.
+        Args:
+            text: the log line of a failure.
+
+        Returns:
+            Whether no exception was raised.
         """
         try:
             action(*arguments)
@@ -105,12 +112,12 @@ class ActorLoop:
         try:
             await awaitable
         except CallError:
-            pass  # the call ended first; its own callbacks say so
+            pass  # the call ended first, which its own callbacks report
         except FAILURES as error:
             self.crashes.tell("a callback failed", error)
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Stop the timer: no actor is woken any more."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -1,7 +1,14 @@
-"""Callbacks in every form of the man page's `invoke_callback` (CALL.md section 1): one function that invokes them.
+"""Callbacks in every form of the man page's `invoke_callback`, and the functions that invoke them.
 
-A callable or coroutine function; an object with `run`; a tuple or list (callable, *own arguments) whose own arguments
-come first; a `StopVariable`, `asyncio.Event` or future, which is set; a compiled regular expression; None.
+A callback is one of these forms; `ask` tries them in this order:
+
+- None, which is not called;
+- a tuple or list (callable, *own arguments), whose own arguments come first;
+- a `StopVariable`, `asyncio.Event` or future, which is set;
+- a compiled regular expression;
+- a callable or coroutine function, or an object with `run`.
+
+The functions must not run an event loop: the caller awaits a coroutine, or gives it to `spawn`.
 """
 
 import asyncio
@@ -13,7 +20,7 @@ from typing import Any
 
 
 class StopVariable:
-    """A variable that a callback sets: to its first argument, or to True when there is none."""
+    """A variable that a callback sets: to its first argument, or to True without one."""
 
     __slots__ = ("value",)
 
@@ -29,7 +36,7 @@ Callback = Any
 
 
 def is_callback(value: Any) -> bool:
-    """Whether `invoke` takes it."""
+    """Whether `invoke` accepts the value."""
     if isinstance(value, tuple | list):
         return not value or is_callback(value[0])
     if value is None or isinstance(value, StopVariable | asyncio.Event | asyncio.Future | re.Pattern):
@@ -38,12 +45,13 @@ def is_callback(value: Any) -> bool:
 
 
 def ask(callback: Callback, *arguments: Any) -> Any:
-    """Call it; what it returns, of a coroutine function the awaitable, as Perl's `invoke_callback` does.
+    """Call a callback and return its result, of a coroutine function the awaitable, as Perl's `invoke_callback` does.
 
-    A regular expression returns whether it matches any argument, as text; what is set, what it was set to.
+    A regular expression returns whether it matches any argument, as text. A variable, event or future returns the value
+    that it was set to.
 
     Raises:
-        TypeError: it is none of the forms.
+        TypeError: the callback has none of the forms.
     """
     if callback is None:
         return None
@@ -70,13 +78,15 @@ def _set(reference: "StopVariable | asyncio.Event | asyncio.Future[Any]", value:
 
 
 def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]], object]) -> Any:
-    """Call one whose result decides nothing, in every form; returns as `ask`, of a coroutine function nothing.
+    """Call a callback whose result decides nothing; return as `ask`, of a coroutine function None.
 
-    spawn: is given the awaitable of a coroutine function, to run it on the call. Where the result decides, see
-    `Call.decide`.
+    Where the result decides, see `Call.decide`.
+
+    Args:
+        spawn: called with the awaitable of a coroutine function, to run it on the call.
 
     Raises:
-        TypeError: it is none of the forms.
+        TypeError: the callback has none of the forms.
     """
     result = ask(callback, *arguments)
     if isinstance(result, Awaitable):
@@ -86,7 +96,10 @@ def invoke(callback: Callback, *arguments: Any, spawn: Callable[[Awaitable[Any]]
 
 
 def takes(callback: Callback, count: int) -> bool:
-    """Whether a callback can be given so many arguments, besides its own; anything but a function takes any number."""
+    """Whether a callback accepts this number of arguments besides its own.
+
+    A form without a function accepts any number.
+    """
     own = 0
     while isinstance(callback, tuple | list):
         if not callback:

@@ -1,7 +1,7 @@
 """The deadlines of many owners in one heap, so that a process arms one timer for thousands of calls.
 
-An owner that moves its deadline later costs nothing: its old entry is looked at when it comes up and put back. An entry
-that nobody waits for any more holds no owner, and such entries are never most of the heap. Pure: time is an argument.
+A later deadline of an owner costs nothing: its old entry is looked at when it comes up and put back. An entry without a
+waiting owner holds none, and such entries are never most of the heap. Pure: time is an argument.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 SWEEP: Final = 256
-"""empty entries below which the heap is not worth a sweep"""
+"""The heap is swept only above this number of empty entries."""
 
 
 class HasDeadline(Protocol):
-    """Anything that says when it next wants to be woken."""
+    """An object with a time at which it is next to be woken."""
 
     @property
     def deadline(self) -> float | None: ...
@@ -25,7 +25,7 @@ Owner = TypeVar("Owner", bound=HasDeadline)
 class Deadlines(Generic[Owner]):
     """A heap of owners by deadline. `watch` after every input to an owner; `due` pops those whose time has come.
 
-    An owner that is done with is to be told by `forget`: else it lives until its last deadline, minutes after its end.
+    An owner that has ended is to be released by `forget`: else it lives until its last deadline, minutes after its end.
     """
 
     __slots__ = ("_armed", "_empty", "_heap", "_number")
@@ -40,7 +40,7 @@ class Deadlines(Generic[Owner]):
         return len(self._armed)
 
     def watch(self, owner: Owner) -> None:
-        """Take note of the owner's deadline; only an earlier one than known needs an entry now."""
+        """Note the owner's deadline; only an earlier one than the noted one needs an entry now."""
         deadline = owner.deadline
         if deadline is None:
             return
@@ -54,7 +54,7 @@ class Deadlines(Generic[Owner]):
             heappush(self._heap, entry)
 
     def forget(self, owner: Owner) -> None:
-        """The owner is done with: nothing here holds it any more."""
+        """Release an owner that has ended: the heap holds it no longer."""
         armed = self._armed.pop(id(owner), None)
         if armed is not None:
             self._let_go(armed)
@@ -68,17 +68,17 @@ class Deadlines(Generic[Owner]):
             self._empty = 0
 
     def next(self) -> float | None:
-        """When the earliest entry comes up (it may turn out to have moved later)."""
+        """Return when the earliest entry comes up; its owner may have moved later."""
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: float) -> Iterator[Owner]:
-        """Owners whose deadline has come, each once; entries that moved are put back at their new time.
+        """Yield the owners whose deadline has come, each once; put entries that moved back at their new time.
 
-        An owner that is due again when it was handled waits for the next turn, so that one that never moves its
-        deadline cannot hold up the others.
+        An owner that is due again after it was handled waits for the next turn. So an owner that never moves its
+        deadline cannot stop the others.
         """
         again: list[Owner] = []
-        while self._heap and self._heap[0][0] <= now:  # what is done with an owner may sweep the heap
+        while self._heap and self._heap[0][0] <= now:  # the handling of an owner may sweep the heap
             at, _, owner = heappop(self._heap)
             if owner is None:
                 self._empty -= 1
