@@ -250,7 +250,7 @@ class UserAgent:
         """
         return media_handlers.by_name(name, *arguments, **options)
 
-    # ---- calls that we place
+    # ---- outgoing calls
 
     async def invite(self, to: str | Mapping[str, Any] | Call, **param: Any) -> Call:
         """Place a call, or negotiate an existing one again. Returns the established call; with `cb_final`, the call at
@@ -305,7 +305,7 @@ class UserAgent:
             await lease.ready
         return leases
 
-    # ---- calls that come in
+    # ---- incoming calls
 
     def listen(
         self,

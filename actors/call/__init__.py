@@ -1,1 +1,1 @@
-"""The decisions of one call: its SIP session, its media and what its user wants. Sans-IO as a folder."""
+"""The decisions of one call: its SIP session, its media and its user's commands. Sans-IO as a folder."""

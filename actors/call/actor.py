@@ -1,11 +1,10 @@
-"""One call's decisions: its SIP session, its media and what its user wants, joined without any I/O.
+"""The decisions of one call: its SIP session, its media and its user's commands, joined without any I/O.
 
-Inputs are SIP messages, media events, commands of the user and time; outputs are messages to transmit, media commands
-and notices for the user, all put into the `Outbox` that the call worker empties once per batch. A stream is opened
-before an offer or answer is made (RFC 3264 section 5), configured when both descriptions are known, and closed in the
-moment the call ends (RFC 3261 section 15.1.1). While several phones ring, the newest description is in force; the 2xx
-puts that of the phone which answers in force, with or without a description in it. What is right in SIP is the
-session's business, what a description means is `media`'s.
+Inputs are SIP messages, media events, commands of the user and time. Outputs are messages, media commands and notices
+for the user, all put into the `Outbox` that the call worker empties once per batch. A stream is opened before an offer
+or answer is made (RFC 3264 section 5) and configured when both descriptions are there. It is closed in the moment the
+call ends (RFC 3261 section 15.1.1). While several forks ring, the newest description is in force; the 2xx puts that of
+its fork in force. The actor must not decide what SIP permits (the session does) nor read SDP (`media` does).
 """
 
 from typing import Any, Final
@@ -51,15 +50,19 @@ from .state import TRANSPORT_FAILED, CallTimes, Pending, State
 
 HOLD_STYLE: Final[Hold] = "both"
 INTERNAL_ERROR: Final = "internal_error"
-"""cause of a call on which our own code has failed"""
+"""Cause of a call on which the program failed."""
 Headers = tuple[tuple[str, str], ...]
 
 
 class CallActor(Actor, StreamOwner):
     """One call, from its first message until nothing of it is left.
 
-    number: unique in the worker. session: the SIP side, made by the worker. demand: what is wanted of the media.
-    sdp_id: session id of our descriptions. user: whoever gets the notices, opaque here.
+    Args:
+        number: unique in the worker.
+        session: the SIP side, made by the worker.
+        demand: the required media.
+        sdp_id: session id of the local descriptions.
+        user: receiver of the notices, opaque here.
     """
 
     __slots__ = (
@@ -85,14 +88,14 @@ class CallActor(Actor, StreamOwner):
         self.user = user
         self.state = State.IDLE
         self.rung = 0
-        """how often the user had a provisional response sent"""
+        """Number of provisional responses that the user sent."""
         self.times = CallTimes()
         self.ending = Ending()
-        """how it comes to its end"""
+        """Cause and progress of the call's end."""
         self.answer_status = 0
-        """final status of the first INVITE; 0 = none yet"""
+        """Final status of the first INVITE; 0 = none yet."""
         self.answer_phrase = ""
-        """its reason phrase, where the peer wrote it"""
+        """Its reason phrase, where the peer wrote it."""
         self.media = CallMedia(
             demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret, outbox.remarks
         )
@@ -105,48 +108,44 @@ class CallActor(Actor, StreamOwner):
         self._unpracked: list[int] = []
         self._offered = False
         self._withdrawn = False
-        """the peer's last INVITE was taken back before our answer"""
+        """The peer withdrew its last INVITE before the local answer."""
         self._held: Answered | None = None
         self.unread = ""
-        """why the newest response to this call could not be read, empty when all could"""
-
-    # ---- reading
+        """Why the newest response to this call could not be read; empty when all could."""
 
     @property
     def deadline(self) -> float | None:
-        """When the session next wants to be woken."""
+        """When the session's `handle_timer` is due."""
         return None if self.ending.abandoned else self.session.deadline
 
     @property
     def finished(self) -> bool:
-        """Nothing needs this call any more: no transaction, no timer, no stream."""
+        """Whether no transaction, timer or stream of the call is left."""
         if self.state is not State.OVER or self.media.running:
             return False
         return self.ending.abandoned or (self.is_uac and not self.times.invited) or self.session.finished
 
     @property
     def awaits_answer(self) -> bool:
-        """An INVITE of the peer, the first or a later one, waits, and no answer of ours is on its way."""
+        """Whether an INVITE of the peer, the first or a later one, waits without an answer that is about to be sent."""
         return self.session.invite_waits and self._pending is not Pending.ACCEPT and self.state is not State.OVER
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """Name of the call in logs."""
         return f"call {shown(self.session.call_id)}"
 
     def report_to(self, user: Any) -> None:
-        """The notices are for this user from now on."""
+        """Send the notices to this user from now on."""
         self.user = user
 
     def let_go(self) -> None:
-        """Nobody gets notices any more: its handle holds it, and both ways would be a cycle."""
+        """Send no more notices: the handle holds the actor, and both ways would be a cycle."""
         self.user = None
 
     def could_not_read(self, why: str) -> None:
-        """A response to this call was past reading."""
+        """Note a response to this call that could not be read."""
         self.unread = why
-
-    # ---- commands of the user
 
     def invite(
         self,
@@ -159,11 +158,14 @@ class CallActor(Actor, StreamOwner):
         ring_time: float | None = None,
         ack_lines: str | None = None,
     ) -> None:
-        """Place the call, or negotiate anew when it is up: first the media ports, then the INVITE with the offer.
+        """Place the call, or negotiate again when it is up: first the media ports, then the INVITE with the offer.
 
-        delayed: no offer in the INVITE, the answer goes into the ACK (man page `sdp_on_ack`). hold: this description
-        asks for no media (`call_on_hold`). lines: streams opened beforehand. ring_time: seconds without a final answer
-        before CANCEL. ack_lines: further header lines of the ACK; None = as before.
+        Args:
+            delayed: no offer in the INVITE, the answer goes into the ACK (man page `sdp_on_ack`).
+            hold: this description puts the call on hold (`call_on_hold`).
+            lines: streams opened beforehand.
+            ring_time: seconds without a final answer before CANCEL.
+            ack_lines: further header lines of the ACK; None = as before.
 
         Raises:
             LocalProtocolError: the state forbids it.
@@ -193,11 +195,13 @@ class CallActor(Actor, StreamOwner):
     def ring(
         self, status: int, headers: Headers, now: float, *, early_media: bool = False, described: bool = False
     ) -> None:
-        """Send a provisional response to the call that came in; with `early_media` it carries our answer.
+        """Send a provisional response to the incoming call; with `early_media` it carries the answer.
 
-        An offer of which nothing can be accepted is refused instead, so that no ringing is heard that comes to nothing
-        (RFC 3261 section 13.3.1.3). described: the user answers it with a description of its own. Where the INVITE has
-        no offer and requires reliable responses, the first carries ours (RFC 3262 section 5).
+        An offer without any acceptable line is refused at once, before ringing in vain (RFC 3261 section 13.3.1.3).
+        Where the INVITE has no offer and requires reliable responses, the first carries one (RFC 3262 section 5).
+
+        Args:
+            described: the user answers it with a description of its own.
         """
         if not self.awaits_answer:
             return
@@ -216,7 +220,7 @@ class CallActor(Actor, StreamOwner):
     def answer(self, headers: Headers, now: float, *, hold: bool = False) -> None:
         """Take the INVITE that waits: first the media ports, then the 200 with the answer.
 
-        Nothing happens when a later INVITE was taken back by the peer.
+        Nothing happens when the peer withdrew a later INVITE.
 
         Raises:
             LocalProtocolError: no INVITE waits for an answer.
@@ -244,9 +248,9 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def cancel(self, now: float, headers: Headers = ()) -> bool:
-        """Give up the INVITE of ours that is pending; False when there is none."""
+        """Give up the local INVITE that is pending; False when there is none."""
         if self._pending is Pending.INVITE:
-            self._pending = Pending.NOTHING  # nothing was sent yet: told as if the peer had answered at once
+            self._pending = Pending.NOTHING  # nothing was sent yet: reported as if the peer had answered at once
             self._notify(RequestDone(0, "CANCEL", None, 200))
             self._notify(Refused(487, "", None, sip.Cause.CANCELLED))
             self._end("cancelled", "local", None, now)
@@ -256,9 +260,11 @@ class CallActor(Actor, StreamOwner):
         return cancelled
 
     def hang_up(self, now: float, why: str = "", detail: str = "") -> None:
-        """End the call by what fits: BYE, CANCEL or a refusal. Harmless when it is over.
+        """End the call by BYE, CANCEL or a refusal, whichever its state needs. Harmless when it is over.
 
-        why: the cause, where it is not the user's wish. detail: what the cause does not say.
+        Args:
+            why: the cause, unless the user wished the end.
+            detail: addition to the cause.
         """
         if self.state is State.OVER:
             return
@@ -270,13 +276,13 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
-        """Send any other request within the dialog; the number under which `RequestDone` comes."""
+        """Send any other request within the dialog; return the number of its `RequestDone`."""
         request_id = self.session.request(now, method, body, content_type, headers=headers)
         self.pump(now)
         return request_id
 
     def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
-        """Negotiate anew by an UPDATE with our offer, as `OwnUpdate.send`; then `RequestDone` comes."""
+        """Negotiate again by an UPDATE with an offer, as `OwnUpdate.send`; then `RequestDone` comes."""
         if self._pending is not Pending.NOTHING:
             raise LocalProtocolError(f"no UPDATE can be sent now ({self._pending.value} waits for its media port)")
         request_id = self._update.send(headers, now, hold=HOLD_STYLE if hold else "")
@@ -284,27 +290,27 @@ class CallActor(Actor, StreamOwner):
         return request_id
 
     def respond(self, request_id: int, status: int, headers: Headers, now: float) -> None:
-        """Answer a `PeerRequest` or `TransferAsked`; harmless when it does not wait any more."""
+        """Answer a `PeerRequest` or `TransferAsked`; harmless when it no longer waits."""
         if not self.session.awaits(request_id):
             return
         self.session.respond(now, request_id, status, headers=headers)
         self.pump(now)
 
     def refer(self, target: str, replaces: Replaces | None, referred_by: str, now: float) -> int:
-        """Ask the peer to call somebody else; the number under which `RequestDone` and `TransferNews` come."""
+        """Send REFER; return the number of its `RequestDone` and `TransferNews`."""
         request_id = self.session.refer(now, target, replaces=replaces, referred_by=referred_by)
         self.pump(now)
         return request_id
 
     def accept_transfer(self, request_id: int, now: float) -> None:
-        """Take on the transfer that the peer asked for, if it still waits; the new call is the user's business."""
+        """Accept the transfer that the peer requested, if it still waits; the user places the new call."""
         if not self.session.awaits(request_id):
             return
         self.session.accept_transfer(now, request_id)
         self.pump(now)
 
     def report_transfer(self, request_id: int, status: int, reason: str, now: float) -> None:
-        """Tell the peer how the call to the target of its transfer goes."""
+        """Report to the peer the progress of the call to the target of its transfer."""
         self.session.notify_transfer(now, request_id, status, reason)
         self.pump(now)
 
@@ -314,24 +320,24 @@ class CallActor(Actor, StreamOwner):
             self._notify(DigitsDone(request_id, "FAIL", "the call has no media stream"))
 
     def abandon(self, now: float) -> None:
-        """Give the call up without a word to the peer (man page `cleanup`): streams are closed, timers stop."""
+        """Give the call up without a message to the peer (man page `cleanup`): close streams, stop timers."""
         if self.state is not State.OVER:
             self._end("abandoned", "local", None, now)
         self.ending.abandon()
         self._close_if_settled()
 
     def reopen(self) -> None:
-        """Make ready for another first INVITE, after one that was challenged (man page `resp40x`)."""
+        """Prepare another first INVITE, after one that was challenged (man page `resp40x`)."""
         self.state, self.times, self.answer_status = State.IDLE, CallTimes(), 0
         self.ending.begin_anew()
         self.media.forget()
 
     def ended_by(self, error: BaseException) -> bool:
-        """Whether an error only says that the call ended in the same moment."""
+        """Whether an error only reports that the call ended in the same moment."""
         return self.state is State.OVER and isinstance(error, CallError | LocalProtocolError)
 
     def crashed(self, now: float, error: BaseException) -> None:
-        """Our own code, or its user's, failed: 500 or BYE, where the peer knows of the call (RELIABILITY P9)."""
+        """Send 500 or BYE, where the peer has a dialog: the program's code, or its user's, failed on the call."""
         self.ending.crashed(error, INTERNAL_ERROR)
         try:
             if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
@@ -345,16 +351,14 @@ class CallActor(Actor, StreamOwner):
             self._notify(Refused(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
             self.abandon(now)
 
-    # ---- inputs
-
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
-        """A SIP message of this call."""
+        """Take a SIP message of this call."""
         if not self.ending.abandoned:
             self.session.receive(message, source, now, flow)
             self.pump(now)
 
     def message_lost(self, branch: str, now: float, loss: Loss) -> None:
-        """A request of this call, or its 2xx to the INVITE, did not get out, or may be lost."""
+        """Take the loss of a request of this call, or of its 2xx to the INVITE, which was not sent or may be lost."""
         self.ending.lost(loss)
         if branch:
             self.session.transport_failed(now, branch=branch)
@@ -363,18 +367,18 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def handle_timer(self, now: float) -> None:
-        """The session's deadline has come."""
+        """Take the time: the session's deadline has come."""
         self.session.handle_timer(now)
         self.pump(now)
 
     def media_event(self, event: Any, now: float) -> None:
-        """An event of one of this call's streams."""
+        """Take an event of one of this call's streams."""
         handler = _MEDIA_HANDLERS.get(event.__class__)
         if handler is not None:
             handler(self, event, now)
 
     def media_lost(self, reason: str, now: float) -> None:
-        """The media worker is gone, or took no command: the call cannot go on."""
+        """End the call: the media worker is gone, or accepted no command."""
         if not self.media.running:
             return
         for stream_id in self.media.stream_ids:
@@ -384,8 +388,6 @@ class CallActor(Actor, StreamOwner):
             self._close_if_settled()
         else:
             self._fail(reason, now=now)
-
-    # ---- media events
 
     def _on_opened(self, event: media.StreamOpened, now: float) -> None:
         self.media.opened(event)
@@ -402,7 +404,7 @@ class CallActor(Actor, StreamOwner):
             self._fail(*cause_of(event.reason, event.detail), now=now)
 
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
-        """Without a configuration no media would flow: what the peer has described cannot be served."""
+        """End the call when a configuration is refused: without one no media would flow."""
         self._on_news(event, now)
         if event.command == "ConfigureStream" and event.reason != "unknown_stream":
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
@@ -418,10 +420,8 @@ class CallActor(Actor, StreamOwner):
         elif in_use:
             self._fail(event.reason, now=now)
 
-    # ---- the session's events
-
     def pump(self, now: float) -> None:
-        """Take over what the session produced: messages to the outbox, events to their handlers."""
+        """Send the messages that the session produced, and give each event to its handler."""
         transmits, events = self.session.drain()
         while transmits or events:
             self._outbox.send(transmits, self.session.config.leaves_from)
@@ -442,7 +442,7 @@ class CallActor(Actor, StreamOwner):
             self._notify(Incoming(event.request))
 
     def _withdraw(self, event: Any, now: float) -> None:
-        """The peer's INVITE waits no more, without an answer of ours: of a re-INVITE nothing is left."""
+        """End the wait of the peer's INVITE, which has no local answer: nothing is left of a re-INVITE."""
         self._withdrawn = True
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
@@ -450,13 +450,13 @@ class CallActor(Actor, StreamOwner):
             self.media.exchange.reject()
 
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
-        self._withdraw(event, now)  # the one before, if it was given up without a word (RFC 3262 section 3)
+        self._withdraw(event, now)  # the one before, if it was given up silently (RFC 3262 section 3)
         self._withdrawn = False
         if self._take_offer(event.offer, now):
             self._notify(Incoming(event.request, reinvite=True))
 
     def _take_offer(self, offer: bytes | None, now: float) -> bool:
-        """Keep the peer's offer; what is none, or does not fit, is refused (RFC 3261 section 13.3.1.3)."""
+        """Keep the peer's offer; refuse one that is unreadable or does not fit (RFC 3261 section 13.3.1.3)."""
         if offer is None:
             return True
         try:
@@ -493,7 +493,7 @@ class CallActor(Actor, StreamOwner):
         self.media.configure(lines)
 
     def _refuse_description(self, in_: str, now: float) -> None:
-        """A description of the peer is of no use: a session that stood before goes on as it was, else the call ends."""
+        """Drop an unusable description of the peer: an earlier session goes on as it was, else the call ends."""
         exchange = self.media.exchange
         if exchange.local is None:
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
@@ -512,7 +512,7 @@ class CallActor(Actor, StreamOwner):
         if self.media.forks.enter(event.fork):
             self.media.configure(self.media.agreed())
         if self.media.forks.owes_answer and not self.session.owes_prack(event.fork):
-            self.media.exchange.reject()  # the offer of a 1xx that was of no use
+            self.media.exchange.reject()  # the unusable offer of a 1xx
         if not event.reinvite:
             self.times.accepted(now)
             self.media.expect()
@@ -521,19 +521,19 @@ class CallActor(Actor, StreamOwner):
             if self.state is State.CALLING:
                 self.state = State.UP
         if self.state is State.UP:
-            self._held = Answered(event.response, event.reinvite)  # told when its description is dealt with
+            self._held = Answered(event.response, event.reinvite)  # reported when its description is handled
 
     def _on_established(self, event: sip.Established, now: float) -> None:
         if self.state is State.ANSWERING and not event.reinvite:
             self.state = State.UP
         offered, self._offered = self._offered, False
         if offered and not event.request.description:
-            self.media.exchange.reject()  # an ACK without the answer to our offer: what was agreed before holds
+            self.media.exchange.reject()  # an ACK without the answer: the earlier agreement holds
         if self.state is State.UP:
             self._notify(Acknowledged(event.request, event.reinvite))
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
-        """An offer outside of INVITE: in a response to ours (delayed offer), or in UPDATE or PRACK."""
+        """Take an offer outside of INVITE: in a response to a delayed offer, or in UPDATE or PRACK."""
         if event.in_ in ("1xx", "2xx"):
             self._on_delayed_offer(event, now)
             return
@@ -549,11 +549,11 @@ class CallActor(Actor, StreamOwner):
             return
         self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
         if self.state is State.UP and self.media.forks.enter(in_force):
-            return  # of a fork that has lost: it gets its answer, and no media
+            return  # of a fork that was not answered by a 2xx: it gets no media
         self.media.configure(self.media.agreed())
 
     def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
-        """The offer that our INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
+        """Take the offer that the INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
         self.media.forks.enter(event.fork)
         if self.media.forks.owes_answer:
             self.media.exchange.reject()  # of an attempt before, which has failed
@@ -567,7 +567,7 @@ class CallActor(Actor, StreamOwner):
         self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
 
     def _refuse_offer(self, in_: str, now: float) -> None:
-        """The offer in a response is of no use; a 2xx gets its ACK all the same (RFC 3261 section 13.2.2.4)."""
+        """Drop an unusable offer of a response; a 2xx still gets its ACK (RFC 3261 section 13.2.2.4)."""
         if in_ == "2xx" and self.media.exchange.local is not None:
             self.session.ack(now, None)
         self._refuse_description(in_, now)
@@ -583,7 +583,7 @@ class CallActor(Actor, StreamOwner):
                 self.answer_phrase = event.response.reason
                 self.times.responded(status, now)
                 if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
-                    self.times.accepted(now)  # the INVITE was, even if nothing can come of it
+                    self.times.accepted(now)  # the INVITE was accepted, even if no call can follow
         status, reason = event.status, event.reason
         if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
             status, reason = 488, event.cause.value  # its 2xx has no answer
@@ -625,10 +625,8 @@ class CallActor(Actor, StreamOwner):
 
     def _on_bye_crossed(self, event: sip.ByeCrossed, now: float) -> None:
         self.times.got_bye(now)
-        self.ending.bye_over()  # the peer need not answer ours any more
+        self.ending.bye_over()  # the peer need not answer the local BYE any more
         self._close_if_settled()
-
-    # ---- ports first, then the message
 
     def _require(self, opened: list[int], then: Pending, now: float) -> None:
         """Go on with `then` when every stream has its port; at once when none is missing."""
@@ -668,7 +666,7 @@ class CallActor(Actor, StreamOwner):
                 self.session.reinvite(now, offer, headers=self._headers)
         except Exception:
             if self.media.exchange.pending is not None:
-                self.media.exchange.reject()  # it did not go out
+                self.media.exchange.reject()  # it was not sent
             raise
         self.pump(now)
 
@@ -687,7 +685,7 @@ class CallActor(Actor, StreamOwner):
             self.times.accepted(now)
 
     def _refuse_unfit(self, now: float) -> None:
-        """Nothing of the peer's offer can be accepted (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
+        """Refuse an offer without any acceptable line (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
         self.reject(488, "", warning(self.session.config.local, *self.media.misfit), now)
 
     def _send_early_media(self, now: float) -> None:
@@ -726,10 +724,8 @@ class CallActor(Actor, StreamOwner):
         self.session.ack(now, body, headers=())
         self.pump(now)
 
-    # ---- the end
-
     def _fail(self, cause: str, detail: str = "", *, now: float) -> None:
-        """End the call because of something on our side, by name. detail: what the name does not say."""
+        """End the call because of a failure on this side, with a detail for people."""
         if self.state is State.OVER:
             return
         reason = with_detail(cause, detail)
@@ -758,7 +754,7 @@ class CallActor(Actor, StreamOwner):
         self._close_if_settled()
 
     def _close_if_settled(self) -> None:
-        """Every figure is final once the streams are closed and our BYE has its answer, or never gets one."""
+        """Send `Closed` once the streams are closed and the local BYE has its answer, or never gets one."""
         if self.ending.settle(running=self.media.running):
             self._notify(Closed())
 
@@ -796,4 +792,4 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
 
 
 CallOutbox = Outbox[tuple[CallActor, Notice]]
-"""The outbox of a worker whose users get the notices of calls."""
+"""The outbox of a worker: each notice of a call with its actor."""

@@ -1,7 +1,7 @@
-"""How a call comes to its end: why, through whom, and whether every figure of it is final.
+"""The end of a call: its cause, its side, and whether every metric of it is final.
 
-The first cause that is known counts, because what follows from it has causes of its own: a call that is drained is
-ended by a BYE. Only a failure on our side takes the place of an earlier one.
+The first cause counts, because its consequences have causes of their own: a drained call is ended by a BYE. Only a
+failure on this side replaces an earlier one.
 """
 
 from ..diagnosis.failure_reasons import with_detail
@@ -9,14 +9,14 @@ from ..diagnosis.request_loss import Loss
 
 
 class Ending:
-    """That of one call.
+    """The end of one call.
 
     Attributes:
-        cause: value of `sipcore.session.events.Cause`, or the name of what failed on our side; empty before.
-        detail: what the cause does not say, in words, such as the name of a file.
-        by: local, remote, expired or transport; empty before.
-        crash: what our own code failed with on this call.
-        abandoned: it was given up without a word to the peer.
+        cause: value of `sipcore.session.events.Cause`, or the name of a failure on this side; empty before the end.
+        detail: addition to the cause, such as the name of a file.
+        by: local, remote, expired or transport; empty before the end.
+        crash: the exception with which the program failed on this call.
+        abandoned: the call was given up without a message to the peer.
     """
 
     __slots__ = ("_bye_open", "_closed", "_loss", "abandoned", "by", "cause", "crash", "detail")
@@ -35,23 +35,23 @@ class Ending:
         return with_detail(self.cause, self.detail)
 
     def because(self, cause: str, by: str = "", detail: str = "") -> None:
-        """This is why, and through whom, where that is not known already."""
+        """Note cause and side of the end, unless there are earlier ones."""
         if not self.cause:
             self.cause, self.detail = cause, detail
         self.by = self.by or by
 
     def failed(self, cause: str, detail: str = "") -> None:
-        """Something on our side is why, whatever was known before."""
+        """Note a failure on this side, which replaces an earlier cause."""
         self.cause, self.detail, self.by = cause, detail, "local"
 
     def crashed(self, error: BaseException, cause: str) -> None:
-        """Our own code failed; the first error is kept."""
+        """Note a failure of the program; the first exception is kept."""
         if self.crash is None:
             self.crash = error.with_traceback(None)  # its frames would hold the call
         self.because(cause)
 
     def lost(self, loss: Loss) -> None:
-        """A message of the call is lost; what the session reports next is for that."""
+        """Note the loss of a message; the next report of the session is about it."""
         self._loss = loss
 
     @property
@@ -60,30 +60,34 @@ class Ending:
         return self._loss.value
 
     def bye_lost(self) -> None:
-        """Our BYE did not get out."""
+        """Note that the local BYE was not sent."""
         self.cause, self.detail = self._loss.value, ""
 
     def bye_sent(self) -> None:
-        """Our BYE is out and has no answer yet."""
+        """Note that the local BYE is sent and waits for its answer."""
         self._bye_open = True
 
     def bye_over(self) -> None:
-        """Our BYE is answered, or no answer is waited for any more."""
+        """Note that the local BYE is answered, or is waited for no longer."""
         self._bye_open = False
 
     def abandon(self) -> None:
-        """Give the call up: nothing more is waited for."""
+        """Give the call up: it waits for nothing more."""
         self.abandoned = True
         self._bye_open = False
 
     def settle(self, *, running: bool) -> bool:
-        """Whether every figure is final now and was not before. running: some stream is open."""
+        """Whether every metric is final now and was not before.
+
+        Args:
+            running: whether a stream is open.
+        """
         if running or self._bye_open or self._closed:
             return False
         self._closed = True
         return True
 
     def begin_anew(self) -> None:
-        """The call is placed once more."""
+        """Forget the end: the call is placed again."""
         self.cause = self.detail = self.by = ""
         self._closed = self.abandoned = False

@@ -1,7 +1,7 @@
 """The offers and answers of one call in each of its dialogs, and which dialog is in force.
 
-Each fork of our INVITE has an exchange of its own (RFC 6337 section 3.1), which begins where the INVITE left. What a
-re-INVITE of ours has changed before its final response is taken back when it fails (RFC 6141 section 3.4).
+Each fork of the local INVITE has an exchange of its own (RFC 6337 section 3.1), which begins where the INVITE left. A
+failed local re-INVITE undoes the changes that it made before its final response (RFC 6141 section 3.4).
 """
 
 from sipswarm.sipcore.sdp.description import SessionDescription
@@ -9,10 +9,10 @@ from sipswarm.sipcore.sdp.offer_answer import OfferAnswer, State
 
 
 class Forks:
-    """Those of one call.
+    """The exchanges of one call.
 
     Attributes:
-        exchange: the descriptions that hold, and the offer that waits, in the dialog that is in force.
+        exchange: the descriptions that hold, and the offer that waits, in the dialog in force.
         number: of that dialog.
     """
 
@@ -23,17 +23,17 @@ class Forks:
         self.number = 0
         self._by_number = {0: self.exchange}
         self._before: OfferAnswer | None = None
-        """what held before our re-INVITE"""
+        """The exchange before the local re-INVITE."""
         self._aside: SessionDescription | None = None
-        """our offer that had to make way for one of the peer"""
+        """The local offer that made way for one of the peer."""
 
     @property
     def owes_answer(self) -> bool:
-        """An offer of the peer waits for our answer."""
+        """Whether an offer of the peer waits for the local answer."""
         return self.exchange.state is State.REMOTE_OFFER
 
     def invited(self) -> None:
-        """Our INVITE goes out: where each of its forks begins, and what holds again when a re-INVITE fails."""
+        """Note that the local INVITE is sent: where its forks begin, and what a failed re-INVITE falls back to."""
         self._aside = None
         if self.exchange.local is None:
             self._offered = self.exchange.copy()
@@ -41,7 +41,7 @@ class Forks:
             self._before = self.exchange.copy()
 
     def enter(self, number: int) -> bool:
-        """Put the exchange of a dialog in force; True when it was that of another one."""
+        """Put the exchange of a dialog in force; return whether another one was."""
         if number == self.number:
             return False
         self.exchange = self._by_number.setdefault(number, self._offered.copy())
@@ -49,11 +49,11 @@ class Forks:
         return True
 
     def keep(self) -> None:
-        """What is agreed now holds, whatever becomes of an INVITE of ours that is open."""
+        """Keep the current agreement even if an open local INVITE fails."""
         self._before = None
 
     def fall_back(self) -> bool:
-        """Our re-INVITE has failed: what held before it holds again; True when it had changed that (RFC 6141)."""
+        """Restore the exchange before a failed local re-INVITE (RFC 6141 section 3.4); return whether it differs."""
         before, self._before = self._before, None
         self._aside = None
         exchange = self.exchange
@@ -67,14 +67,17 @@ class Forks:
         return True
 
     def make_way(self) -> None:
-        """The peer's offer goes first: our re-INVITE waits for its turn, else the session would have refused that."""
+        """Let the peer's offer go first: the local re-INVITE waits, else the session would have refused that offer."""
         exchange = self.exchange
         if exchange.state is State.LOCAL_OFFER and exchange.local is not None:  # RFC 3261 section 14.2
             self._aside = exchange.pending
             exchange.reject()
 
     def repeat_offer(self) -> None:
-        """The peer answers a re-INVITE that had to wait, or a refresh, which offers what holds: that is pending."""
+        """Make an offer pending that the peer's answer belongs to.
+
+        It answers a re-INVITE that waited, or a refresh, which offers the descriptions in force.
+        """
         offer, self._aside = self._aside or self.exchange.local, None
         if offer is not None:
             self.exchange.local_offer(offer)

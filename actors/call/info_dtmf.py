@@ -2,8 +2,8 @@
 
 `application/dtmf-relay` has lines `Signal=5` and `Duration=160`, `application/dtmf` the digit alone,
 `application/vnd.nortelnetworks.digits` a line `d=5`, `audio/telephone-event` either or the octets of RFC 4733 2.3. Each
-spelling is taken under each type. 10 to 15 are * # A B C D, the numbers of RFC 4733 3.2. Only the digit matters: a
-duration that cannot be read is that of no duration. Nothing that might be a digit gets 200 and is thrown away.
+spelling is accepted under each type. 10 to 15 are * # A B C D, the numbers of RFC 4733 3.2. Only the digit matters: an
+unreadable duration counts as none. A body that may be a digit must not get 200 and be dropped.
 """
 
 from typing import Final
@@ -15,28 +15,35 @@ from .notices import Digit
 DTMF_RELAY: Final = "application/dtmf-relay"
 DTMF: Final = "application/dtmf"
 TYPES: Final = (DTMF_RELAY, DTMF, "audio/telephone-event", "application/vnd.nortelnetworks.digits")
-"""content types of INFO that carry a digit"""
+"""Content types of INFO that carry a digit."""
 ACCEPT: Final = (("Accept", ", ".join(TYPES)),)
 NOT_UNDERSTOOD: Final = frozenset((405, 415, 501))
-"""responses to an INFO after which another type or method may do (RFC 3261 sections 21.4.6, 21.4.13 and 21.5.2)"""
+"""Responses to an INFO after which another type or method may succeed (RFC 3261 sections 21.4.6, 21.4.13, 21.5.2)."""
 USUAL_MS: Final = 100
-"""milliseconds of a digit whose INFO does not say them"""
+"""Milliseconds of a digit whose INFO names no duration."""
 _EVENTS: Final = "0123456789*#ABCD"
 _NAMES: Final = frozenset(("signal", "digit", "digits", "d", "event", "key", "tone"))
 _NAMED: Final = ("dtmf", "digit", "telephone-event", "kpml")
-"""what content types that mean digits have in their names"""
+"""Parts of the names of content types that mean digits."""
 
 
 def body_of(content_type: str, digit: str, duration_ms: int) -> bytes:
-    """The body that sends one digit. content_type: `DTMF_RELAY` or `DTMF`."""
+    """Return the body that sends one digit.
+
+    Args:
+        content_type: `DTMF_RELAY` or `DTMF`.
+    """
     return digit.encode() if content_type == DTMF else f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
 
 
 def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None]:
-    """What an INFO is answered, with which header fields, and the digit in it, if there is one.
+    """Read an INFO.
 
-    A body of a type for digits that has none is refused with 400; another type that means digits, or a `Signal` under a
-    type that does not, with 415 and what we take (RFC 3261 section 8.2.3).
+    A body of a type for digits without a digit is refused with 400. Another type that means digits, or a `Signal` under
+    a type that does not, gets 415 and the accepted types (RFC 3261 section 8.2.3).
+
+    Returns:
+        Status and header fields of the response, and the digit or None.
     """
     kind = request.content_type
     if kind in TYPES:
@@ -48,7 +55,7 @@ def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | No
 
 
 def digit_in(body: bytes) -> Digit | None:
-    """The digit that a body sends; None when it has none, or more than one."""
+    """Return the digit that a body sends; None when it has none, or more than one."""
     signals, duration = [], USUAL_MS
     if body.isascii():
         for name, value in _lines(body):
@@ -64,7 +71,7 @@ def digit_in(body: bytes) -> Digit | None:
 
 
 def _lines(body: bytes) -> list[tuple[str, str]]:
-    """Name and value of each line; the name is empty where the line has only a value."""
+    """Return name and value of each line; the name is empty where the line has only a value."""
     found = []
     for line in body.decode("ascii", "replace").splitlines():
         name, mark, value = line.replace(":", "=", 1).partition("=") if "=" not in line else line.partition("=")
@@ -82,7 +89,7 @@ def _milliseconds(text: str) -> int:
 
 
 def _event(text: str) -> str:
-    """The digit that a value names, by itself or by its number; empty for what is none."""
+    """Return the digit that a value names, by itself or by its number; empty without one."""
     word = text.strip().strip("\"'").upper()
     if len(word) == 1:
         return word if word in _EVENTS else ""

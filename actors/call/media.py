@@ -1,9 +1,10 @@
 """The media of one call: its lines, the descriptions both sides agreed on, and the streams that carry them.
 
-Turns SDP into commands for a media worker and back (RFC 3264): ports before offers, configuration after agreement.
-Pure: commands are appended to a list of the caller's. Whose turn it is to offer is the business of
-`sipcore.sdp.offer_answer`, when a message may carry a description that of the session. Each fork of our INVITE has an
-exchange of its own (RFC 6337 section 3.1); the streams follow the one in force.
+It turns SDP into commands for a media worker and back (RFC 3264). Order: `require` opens the streams, an offer or
+answer names their ports, `configure` follows an agreement, `close` ends the streams. Each fork of the local INVITE has
+an exchange of its own (RFC 6337 section 3.1); the streams follow the one in force. `sipcore.sdp.offer_answer` decides
+which side may offer, the session which message may carry a description. Pure: commands are appended to a list of the
+worker.
 """
 
 from base64 import b64encode
@@ -41,60 +42,62 @@ from ..runtime.outbox import Remark
 from .forks import Forks
 
 PARKED_PORT: Final = 9
-"""port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket"""
+"""Port in the SDP of a call without media (discard, RFC 863), unless the worker has a parked socket."""
 SHORTEST_INTERVAL: Final = 0.01
 OPUS_INTERVALS: Final = (0.01, 0.02, 0.04, 0.06)
 LONGEST_INTERVAL: Final = 0.12
 LARGEST_PAYLOAD: Final = 1400
-"""what the media worker sends in one packet; wishes beyond are met as nearly as can be"""
+"""Octets that the media worker sends in one packet at most; larger wishes are reduced to it."""
 INTERVAL: Final = 0.02
-"""seconds between two packets where the peer names no packet time"""
+"""Seconds between two packets where the peer names no packet time."""
 
 
 class MediaDemand(NamedTuple):
-    """What a call wants of its media."""
+    """The media that a call requires."""
 
     wanted: bool
-    """False: no stream is opened, the SDP names the parked port"""
+    """False: no stream is opened, the SDP names the parked port."""
     address: str
-    """IP address of our media, as written into the SDP"""
+    """The local IP address of the media, as written into the SDP."""
     worker: int
-    """which media worker"""
+    """Index of the media worker."""
     parked_port: int = PARKED_PORT
     source: media.SourceSpec = ("silence",)
     sink: media.SinkSpec = ("none",)
     codecs: tuple[Codec, ...] = DEFAULT_CODECS
     inactivity_limit: float = 30.0
-    """seconds without any RTP, where some is due, until the stream says so"""
+    """Seconds without any RTP, where some is due, until the stream reports it."""
     asymmetric: bool = False
-    """send from another port than the announced one (man page `asymetric_rtp`)"""
+    """Send from another port than the announced one (man page `asymetric_rtp`)."""
     send_address: str = ""
-    """the address to send from then (`rtp_addr`); empty = `address`"""
+    """The address to send from then (`rtp_addr`); empty = `address`."""
     payload_size: int = 0
-    """octets per packet that we send (`rtp_param[1]`); 0 = by the codec's clock and the packet time"""
+    """Octets in each sent packet (`rtp_param[1]`); 0 = by the codec's clock and the packet time."""
     interval: float = 0.0
-    """seconds between two packets that we send (`rtp_param[2]`); 0.0 = what the peer asks for, or 20 ms"""
+    """Seconds between two sent packets (`rtp_param[2]`); 0.0 = the packet time of the peer, or 20 ms."""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
-    """which digits are reported: rfc4733, inband"""
+    """Kinds of digits that are reported: rfc4733, inband."""
     tones: bool = True
-    """tones in the audio are reported besides, wherever no telephone-event was agreed"""
+    """Tones in the audio are reported too, wherever no telephone-event was agreed."""
     srtp: str = "off"
-    """encryption with keys in the SDP (RFC 4568): off; optional takes encrypted offers too; required offers and takes
-    nothing else"""
+    """Encryption with keys in the SDP (RFC 4568).
+
+    Off; optional accepts encrypted offers too; required accepts and offers nothing else.
+    """
     bound: str = ""
-    """the address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`"""
+    """The address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`."""
     strict: bool = False
-    """a description of the peer is refused for a line that decides nothing"""
+    """A description of the peer is refused even for a line without effect."""
     must_flow: bool = False
-    """a first answer that refuses every line ends the call; else it goes on, and what is expected of it judges"""
+    """A first answer that refuses every line ends the call; else it goes on, and its expectations judge it."""
     file: media.SourceSpec = ()
-    """a file that a handler is to send: a call whose file cannot be played comes to nothing, before it is answered"""
+    """A file that a handler is to send: a file that cannot be played ends the call before it is answered."""
     statistics_interval: float = 0.0
-    """seconds between two looks at the figures while the call is up; 0.0 = at its end only"""
+    """Seconds between two statistics while the call is up; 0.0 = at its end only."""
 
 
 class MediaStream:
-    """One RTP stream of a call: what it is used for, and what is known of it. It belongs to one media line."""
+    """One RTP stream of a call, its use and its state. It belongs to one media line."""
 
     __slots__ = (
         *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
@@ -103,41 +106,45 @@ class MediaStream:
 
     def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
         self.stream_id = stream_id
-        """0 = no stream behind it"""
+        """0 = there is no stream."""
         self.port = port
-        """0 = not known yet, or not used"""
+        """0 = not opened yet, or not used."""
         self.rtcp_port = rtcp_port
         self.closed = False
         self.configured = False
-        """it has its source and sink"""
+        """It has its source and sink."""
         self.may_send = True
-        """what was negotiated last lets us send (RFC 3264 section 8.4); True before any negotiation"""
+        """Whether the last negotiation permits sending (RFC 3264 section 8.4); True before any negotiation."""
         self.events: frozenset[int] | None = None
-        """codes of the telephone-events that the peer takes (RFC 4733 section 2.4.1); None = no event was agreed"""
+        """Codes of the telephone-events that the peer accepts (RFC 4733 section 2.4.1); None = no event was agreed."""
         self.crypto: tuple[Crypto, ...] = ()
-        """our SRTP keys, one per suite; made with its first description"""
+        """Local SRTP keys, one per suite; made with its first description."""
         self.statistics: media.StreamStatistics | None = None
-        """final"""
+        """The final statistics; None while it is open."""
         self.figures: media.StreamStatistics | None = None
-        """the newest while it is open"""
+        """The newest statistics while it is open."""
         self.remote: tuple[str, int] | None = None
-        """where its RTP comes from"""
+        """Source address and port of the received RTP."""
 
     def opened(self, port: int, rtcp_port: int) -> None:
-        """Its ports are there."""
+        """Note its ports."""
         self.port, self.rtcp_port = port, rtcp_port
 
     def gone(self) -> None:
-        """It is closed, refused or lost."""
+        """Note that it is closed, refused or lost."""
         self.closed = True
 
 
 class CallMedia:
     """The media lines of one call.
 
-    demand: what the user wants. commands: where commands for the media worker are appended. new_stream_id: gives ids
-    that are unique in the worker. sdp_id: session id of our o= lines. secret: gives so many secret random octets.
-    remarks: where it is told what reading a description of the peer took, and why one was dropped.
+    Args:
+        demand: the required media.
+        commands: where commands for the media worker are appended.
+        new_stream_id: returns ids that are unique in the worker.
+        sdp_id: session id of the local o= lines.
+        secret: returns the given number of secret random octets.
+        remarks: where leniencies of the peer's descriptions, and reasons of dropped ones, are appended.
     """
 
     __slots__ = (
@@ -171,12 +178,12 @@ class CallMedia:
     ) -> None:
         self.demand = demand
         self.forks = Forks()
-        """the descriptions that hold, and the offer that waits, in each dialog"""
+        """The descriptions that hold, and the offer that waits, in each dialog."""
         self.lines: list[MediaStream] = []
         self.given: SessionDescription | None = None
-        """a description of the user's own, in place of those that are made here (man page `sdp`)"""
+        """A description that the user wrote, instead of those that are made here (man page `sdp`)."""
         self.answered = False
-        """the call is: media is due where it is configured"""
+        """Whether the call is answered: then media is due on each configured stream."""
         self._commands = commands
         self._remarks: list[Remark] = [] if remarks is None else remarks
         self._new_stream_id = new_stream_id
@@ -186,11 +193,11 @@ class CallMedia:
         self._senders: list[MediaStream] = []
         self._left_senders: list[MediaStream] = []
         self.playing: tuple[media.SourceSpec, int] | tuple[()] = ()
-        """what is sent over the source for a time, and the number of its request"""
+        """The source that plays over the other one for a time, and the number of its request."""
         self.misfit = NOTHING_FITS
-        """why the last offer that did not fit did not: code and text of a Warning"""
+        """Code and text of a Warning: why the last unacceptable offer did not fit."""
         self._source_request = self._sink_request = 0
-        """the newest requests, for lines that are not configured yet"""
+        """The newest requests, for lines that are not configured yet."""
 
     @property
     def exchange(self) -> OfferAnswer:
@@ -200,7 +207,7 @@ class CallMedia:
     # ---- streams
 
     def require(self, count: int) -> list[int]:
-        """Have at least `count` lines; the ids of the streams that were newly asked for."""
+        """Make sure that there are at least `count` lines; return the ids of the streams to be opened."""
         opened = []
         for _ in range(count - len(self.lines)):
             if not self.demand.wanted:
@@ -220,18 +227,18 @@ class CallMedia:
             demand.bound or demand.address,
             demand.asymmetric,
             send_address=demand.send_address,
-            source=() if demand.payload_size else file,  # it would be cut for another format
+            source=() if demand.payload_size else file,  # the file would be cut for another format
         )
 
     def require_for_offer(self) -> list[int]:
-        """Have the lines that the pending offer of the peer wants, as `require`."""
+        """Make sure that the lines of the peer's pending offer are there, as `require` does."""
         offer = self.exchange.pending
         if offer is None or not self.forks.owes_answer:
             return self.require(1)
         return self.require(max((index + 1 for index, each in enumerate(self._wanted(offer)) if each), default=0))
 
     def _wanted(self, offer: SessionDescription) -> list[bool]:
-        """For each line of an offer, whether `answer` can accept it, as far as that is known before its port is."""
+        """Return for each line of an offer whether `answer` can accept it, as far as that shows without its port."""
         wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
         return [
             each and is_sendable(line.address, self.demand.address)
@@ -239,13 +246,13 @@ class CallMedia:
         ]
 
     def _note_misfit(self, offer: SessionDescription) -> None:
-        """Note why nothing of an offer fits."""
+        """Note why no line of an offer fits."""
         wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
         self.misfit = NO_ADDRESS if any(wanted) else NOTHING_FITS
 
     @property
     def fits_offer(self) -> bool:
-        """Whether `answer` can accept some line of the pending offer, as far as that is known before its ports are."""
+        """Whether `answer` can accept a line of the pending offer, as far as that shows before its ports are open."""
         offer = self.exchange.pending
         if (
             offer is None
@@ -264,7 +271,11 @@ class CallMedia:
         self.lines = list(lines)
 
     def send_through(self, senders: Sequence[MediaStream]) -> None:
-        """Send from the ports of other streams, one per line, stream 0 for its own (man page `media_ssocks`)."""
+        """Send from the ports of other streams, one per line (man page `media_ssocks`).
+
+        Args:
+            senders: a stream with id 0 stands for the line's own port.
+        """
         for line in self._senders:
             if line.stream_id and not line.closed and line not in senders:
                 self._commands.append(media.CloseStream(line.stream_id))
@@ -272,19 +283,23 @@ class CallMedia:
         self._senders = list(senders)
 
     def move(self, worker: int, commands: list[media.Command]) -> None:
-        """Have the streams in another media worker, as long as there are none; commands: for that one."""
+        """Use another media worker, as long as there are no streams.
+
+        Args:
+            commands: those for that one.
+        """
         if worker != self.demand.worker and not self.lines:
             self.demand = self.demand._replace(worker=worker)
             self._commands = commands
 
     @property
     def ready(self) -> bool:
-        """Every line has its port."""
+        """Whether every line has its port."""
         return all(line.port for line in self.lines)
 
     @property
     def running(self) -> bool:
-        """Some stream is open."""
+        """Whether a stream is open."""
         for line in self.lines:
             if line.stream_id and not line.closed:
                 return True
@@ -294,35 +309,35 @@ class CallMedia:
 
     @property
     def stream_ids(self) -> list[int]:
-        """The streams that are open, or about to be."""
+        """Ids of the streams that are open, or about to be."""
         lines = (*self.lines, *self._left, *self._senders, *self._left_senders)
         return [line.stream_id for line in lines if line.stream_id and not line.closed]
 
     @property
     def statistics(self) -> tuple[media.StreamStatistics, ...]:
-        """Final figures of the streams that are closed, in the order of the lines, earlier ones first."""
+        """Final statistics of the closed streams, in the order of the lines, earlier ones first."""
         return tuple(line.statistics for line in (*self._left, *self.lines) if line.statistics is not None)
 
     def counted(self, event: media.StreamStatistics) -> None:
-        """Keep the newest figures of an open stream."""
+        """Keep the newest statistics of an open stream."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
                 line.figures = event
 
     def started(self, event: media.StreamStarted) -> None:
-        """RTP comes, or comes from elsewhere."""
+        """Note the source of the received RTP, which is new or has changed."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
                 line.remote = event.address, event.port
 
     def opened(self, event: media.StreamOpened) -> None:
-        """A port is there."""
+        """Note the ports of a stream."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
                 line.opened(event.rtp_port, event.rtcp_port)
 
     def closed(self, event: media.StreamClosed) -> bool:
-        """A stream is gone; True when it was one of the lines in use."""
+        """Note that a stream is closed; return whether it was one of the lines in use."""
         for line in (*self._senders, *self._left_senders):
             if line.stream_id == event.stream_id:
                 line.gone()
@@ -333,13 +348,13 @@ class CallMedia:
         return any(line.stream_id == event.stream_id for line in self.lines)
 
     def refused(self, stream_id: int) -> None:
-        """A stream could not be opened."""
+        """Note that a stream could not be opened."""
         for line in (*self.lines, *self._senders):
             if line.stream_id == stream_id:
                 line.gone()
 
     def lost(self) -> None:
-        """The media worker is gone, and all streams with it."""
+        """Note that the media worker is gone, and all streams with it."""
         for line in (*self.lines, *self._left, *self._senders, *self._left_senders):
             line.gone()
 
@@ -350,11 +365,11 @@ class CallMedia:
                 self._commands.append(media.CloseStream(line.stream_id))
 
     def describe(self, given: SessionDescription | None) -> None:
-        """Use a description of the user's own from the next offer or answer on; None = those that are made here."""
+        """Use a description that the user wrote from the next offer or answer on; None = those that are made here."""
         self.given = given
 
     def wish(self, **wishes: Any) -> None:
-        """Change fields of the demand; they count from the next description on."""
+        """Change fields of the demand, from the next description on."""
         self.demand = self.demand._replace(**wishes)
 
     def renew(self) -> None:
@@ -366,7 +381,7 @@ class CallMedia:
         self.given = None
 
     def forget(self) -> None:
-        """Begin anew, after an end: nothing is agreed, and no port is there."""
+        """Begin again after an end: nothing is agreed, and no port is open."""
         self.lines, self._senders, self._left = [], [], []
         self.given = None
         self.forks = Forks()
@@ -375,7 +390,7 @@ class CallMedia:
     # ---- descriptions
 
     def offer(self, hold: Hold = "") -> bytes:
-        """Our offer, kept as pending (RFC 3264 section 5, later ones section 8)."""
+        """Return the local offer, kept as pending (RFC 3264 section 5, later ones section 8)."""
         previous = self.exchange.local
         if self.given is not None:
             description = revise(put_on_hold(self.given, hold) if hold else self.given, previous)
@@ -395,7 +410,8 @@ class CallMedia:
         """Keep an offer of the peer as pending.
 
         Raises:
-            ParseError: no description. RemoteProtocolError: out of turn, or it drops lines.
+            ParseError: the body is no description.
+            RemoteProtocolError: the offer is out of turn, or it drops lines.
         """
         with self._reading():
             description = self._read(body)
@@ -409,7 +425,7 @@ class CallMedia:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Tell why a description of the peer is dropped, if it is."""
+        """Append a remark when a description of the peer is dropped."""
         try:
             yield
         except (ParseError, RemoteProtocolError) as error:
@@ -417,7 +433,10 @@ class CallMedia:
             raise
 
     def answer(self, hold: Hold = "", *, lasting: bool = True) -> bytes:
-        """Our answer to the pending offer; lasting: it holds whatever becomes of an INVITE of ours that is open.
+        """Return the local answer to the pending offer.
+
+        Args:
+            lasting: it holds even if an open local INVITE fails.
 
         Raises:
             NothingFits: no line of the offer can be accepted (488); the offer is no longer pending.
@@ -451,7 +470,10 @@ class CallMedia:
         return description.to_bytes()
 
     def describe_success(self, hold: Hold, *, first: bool) -> bytes:
-        """The description of our 2xx to an INVITE. first: it is the answer to the call's first one.
+        """Return the description of the 2xx to an INVITE of the peer.
+
+        Args:
+            first: it answers the call's first INVITE.
 
         Raises:
             NothingFits: as `answer`.
@@ -462,17 +484,18 @@ class CallMedia:
             self.configure(self.agreed())
             return body
         if exchange.pending is not None:
-            return exchange.pending.to_bytes()  # what our reliable 1xx has offered
+            return exchange.pending.to_bytes()  # the offer of the reliable 1xx
         if first and exchange.local is not None:
-            return exchange.local.to_bytes()  # what the 183 said already (RFC 3261 section 13.2.1)
+            return exchange.local.to_bytes()  # the answer that the 183 carried (RFC 3261 section 13.2.1)
         return self.offer(hold)
 
     def take_answer(self, body: bytes, *, final: bool) -> tuple[NegotiatedLine, ...]:
-        """The peer's answer; what is agreed now. A preview (not final) is read, and our offer stays pending.
+        """Take the peer's answer; return the agreed lines. A preview (not final) leaves the local offer pending.
 
         Raises:
-            ParseError: no description. RemoteProtocolError: it does not fit the offer, or the media that it accepts
-                cannot flow: no format of ours (RFC 3264 section 6.1), another IP version, a group address.
+            ParseError: the body is no description.
+            RemoteProtocolError: it does not fit the offer, or its media cannot flow: no offered format (RFC 3264
+                section 6.1), another IP version, a group address.
         """
         with self._reading():
             description = self._read(body)
@@ -492,14 +515,14 @@ class CallMedia:
             return lines
 
     def agreed(self) -> tuple[NegotiatedLine, ...]:
-        """What both descriptions agree on; nothing where no stream would hear of it."""
+        """Return the lines that both descriptions agree on; none where there are no streams."""
         return self._lines_of(self.exchange)
 
     def _lines_of(self, exchange: OfferAnswer) -> tuple[NegotiatedLine, ...]:
         return exchange.agreed() if self.demand.wanted else ()
 
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
-        """Tell every stream what is agreed; the user's source and sink go with its first configuration."""
+        """Configure every stream by the agreement; its first configuration carries the user's source and sink."""
         again = self.demand._replace(source=(), sink=())
         for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
             if line.stream_id and not line.closed:
@@ -517,14 +540,14 @@ class CallMedia:
                     self._commands += self._requested(line.stream_id)
 
     def _first_demand(self) -> MediaDemand:
-        """What goes with the first configuration: source and sink, but those that a request asked for."""
+        """Return the demand for the first configuration: source and sink, except those that a request sets."""
         demand = self.demand
         return demand._replace(
             source=() if self._source_request else demand.source, sink=() if self._sink_request else demand.sink
         )
 
     def _requested(self, stream_id: int) -> list[media.Command]:
-        """The requests that waited for the first configuration of a stream."""
+        """Return the requests that waited for the first configuration of a stream."""
         commands: list[media.Command] = []
         if self._sink_request:
             commands.append(media.SetSink(stream_id, self.demand.sink, self._sink_request))
@@ -535,7 +558,7 @@ class CallMedia:
         return commands
 
     def expect(self) -> None:
-        """The call is answered: from now on media is due, on streams that carried early media too."""
+        """Note that the call is answered: media is due from now on, also on streams with early media."""
         if not self.answered:
             self.answered = True
             for line in self.lines:
@@ -543,7 +566,11 @@ class CallMedia:
                     self._commands.append(media.ExpectMedia(line.stream_id))
 
     def set_source(self, source: media.SourceSpec, *, request_id: int = 0, under: bool = False) -> None:
-        """Replace what every line sends, those of later ports included. under: what plays goes on over it."""
+        """Replace the source of every line, later lines included.
+
+        Args:
+            under: a source that plays over it goes on.
+        """
         self.demand = self.demand._replace(source=source)
         self._source_request = request_id
         if not under:
@@ -552,28 +579,28 @@ class CallMedia:
             self._commands.append(media.SetSource(each.stream_id, source, request_id, "under" if under else "all"))
 
     def play(self, source: media.SourceSpec, request_id: int) -> None:
-        """Send something on every line for a time, those of later ports included."""
+        """Play a source on every line for a time, later lines included."""
         self.playing = source, request_id
         for each in self._configured_lines():
             self._commands.append(media.SetSource(each.stream_id, source, request_id, "over"))
 
     def stop_playing(self) -> None:
-        """Send again what was sent before."""
+        """Send the earlier source again."""
         self.playing = ()
         for each in self._configured_lines():
             self._commands.append(media.StopSource(each.stream_id))
 
     def played(self) -> None:
-        """What was sent for a time has come to its end."""
+        """Note that the source that played for a time has ended."""
         self.playing = ()
 
     def source_ended(self) -> None:
-        """The source has no more, or cannot be had: later ports begin without."""
+        """Note that the source has ended, or cannot be opened: later lines begin without it."""
         self.demand = self.demand._replace(source=("none",))
         self._source_request = 0
 
     def set_sink(self, sink: media.SinkSpec, *, request_id: int = 0) -> None:
-        """Replace where every line puts what it receives, those of later ports included."""
+        """Replace the sink of every line, later lines included."""
         self.demand = self.demand._replace(sink=sink)
         self._sink_request = request_id
         for each in self._configured_lines():
@@ -593,12 +620,12 @@ class CallMedia:
 
     @property
     def may_send(self) -> bool:
-        """Whether the line that digits go out on is one that the peer lets us send on now."""
+        """Whether the peer permits sending now, on the line that sends digits."""
         return any(line.may_send for line in self._open_lines(-1)[:1])
 
     @property
     def events(self) -> frozenset[int] | None:
-        """Codes of the events that the peer takes on the line that digits go out on; None = no event was agreed."""
+        """Codes of the events that the peer accepts, on the line that sends digits; None = no event was agreed."""
         return next((line.events for line in self._open_lines(-1)), None)
 
     def provide(self, line: int, frames: tuple[media.Frame, ...], end: bool) -> None:
@@ -607,11 +634,11 @@ class CallMedia:
             self._commands.append(media.ProvideFrames(each.stream_id, frames, end))
 
     def number_of(self, stream_id: int) -> int:
-        """The index of the line that a stream belongs to; -1 for none in use."""
+        """Return the index of the line that a stream belongs to; -1 for none in use."""
         return next((index for index, line in enumerate(self.lines) if line.stream_id == stream_id), -1)
 
     def _configured_lines(self) -> list[MediaStream]:
-        """Those that are not configured yet get what holds then."""
+        """Return the configured lines; others get the current values with their first configuration."""
         return [line for line in self._open_lines(-1) if line.configured]
 
     def _open_lines(self, number: int) -> list[MediaStream]:
@@ -632,7 +659,7 @@ class CallMedia:
         )
 
     def _offered_media(self, number: int, line: MediaStream) -> LocalMedia:
-        """What we offer for a line: in the profile that it was last in use with, so that no offer drops encryption."""
+        """Return the local offer of a line, in the profile of its last use, so that no offer drops encryption."""
         local = self._local_media(line)
         protocols = self.exchange.protocols
         agreed = protocols[number] if number < len(protocols) else ""
@@ -641,9 +668,12 @@ class CallMedia:
 
 
 def _packet_time(wished: float | None, codec: Codec) -> float:
-    """Seconds between our packets: what the peer wishes (RFC 8866 section 6.4), as near to it as a datagram allows.
+    """Return the seconds between two sent packets: the peer's wish (RFC 8866 section 6.4), as far as a datagram allows.
 
-    wished: milliseconds; None = the peer says nothing. Opus has only some lengths (RFC 6716 section 2.1.4).
+    Opus has only some lengths (RFC 6716 section 2.1.4).
+
+    Args:
+        wished: milliseconds; None = the peer names none.
     """
     name = stream_codec(codec.name, codec.channels)
     most = min(LONGEST_INTERVAL, int(LARGEST_PAYLOAD / payload_octets(name, codec.clock_rate) * 100) / 100)
@@ -670,7 +700,7 @@ def is_unspecified(address: str) -> bool:
 def is_sendable(there: str, local_address: str) -> bool:
     """Whether a stream at a local address can send to an address of a description, or has to send nothing.
 
-    A name cannot be sent to: none is looked up, because answers are made at once (RFC 8866 section 5.7 allows both).
+    False for a name: it is not looked up, because answers are made at once (RFC 8866 section 5.7 permits both).
     """
     if is_unspecified(there):
         return True
@@ -686,17 +716,17 @@ def is_sendable(there: str, local_address: str) -> bool:
 
 
 def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
-    """Formats that the peer takes under another number than the one it sends them under (RFC 3264 section 5.1)."""
+    """Return the formats that the peer receives under another number than it sends (RFC 3264 section 5.1)."""
     theirs = {codec.key: codec.payload_type for codec in reversed(line.send + line.events_send)}
     pairs = [(codec.payload_type, theirs.get(codec.key, -1)) for codec in line.receive + line.events_receive]
     return tuple([pair for pair in pairs if pair[0] != pair[1]])
 
 
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
-    """A negotiated media line as a command to its stream."""
+    """Return a negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
     name = stream_codec(codec.name, codec.channels)
-    # A line of the user's own without any audio that we know (digits alone, T.38): what is sent is none of ours.
+    # A user's own line without a supported codec (digits alone, T.38): the source cannot be sent on it.
     source: media.SourceSpec = demand.source if line.send or not (line.active and demand.source) else ("none",)
     events = line.events_send[0] if line.events_send else None
     interval = demand.interval or _packet_time(line.ptime, codec)

@@ -1,4 +1,8 @@
-"""What a call tells its user: one small record for each thing that has happened, in the order in which it happened."""
+"""The notices of a call to its handle: one small record for each event, in the order in which the events happened.
+
+A media event becomes a notice by `notice_of`; the actor makes the others. A notice must hold values only, no part of
+the actor.
+"""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -10,41 +14,44 @@ from sipswarm.sipcore.session.events import Cause
 from ..diagnosis.failure_reasons import with_detail
 
 WRITE_FAILED: Final = "write_failed"
-"""reason of a recording that ended early; the others are values of `media.refusal.Refusal`"""
+"""Reason of a recording that ended early; the others are values of `media.refusal.Refusal`."""
 
 
 class Incoming(NamedTuple):
-    """A call came in, or the peer re-INVITEs; `answer` or `reject` is expected."""
+    """A call came in, or the peer re-INVITEs; the actor expects `answer` or `reject`."""
 
     request: Request
     reinvite: bool = False
 
 
 class Progress(NamedTuple):
-    """A provisional response to our INVITE."""
+    """A provisional response to the local INVITE."""
 
     response: Response
 
 
 class Answered(NamedTuple):
-    """Our INVITE or re-INVITE was accepted; the ACK is sent, the streams are configured."""
+    """The local INVITE or re-INVITE was accepted; the ACK is sent, the streams are configured."""
 
     response: Response
     reinvite: bool
 
 
 class Acknowledged(NamedTuple):
-    """The ACK to our 2xx arrived; the streams are configured."""
+    """The ACK to the local 2xx arrived; the streams are configured."""
 
     request: Request
     reinvite: bool
 
 
 class Refused(NamedTuple):
-    """Our INVITE or re-INVITE failed; after the first INVITE `Over` follows, after a re-INVITE the call goes on."""
+    """The local INVITE or re-INVITE failed.
+
+    After the first INVITE `Over` follows; after a re-INVITE the call goes on.
+    """
 
     status: int
-    """408 and 503 also when nothing came (RFC 3261 section 8.1.3.1)"""
+    """408 and 503 also without a response (RFC 3261 section 8.1.3.1)."""
     reason: str
     response: Response | None
     cause: Cause
@@ -59,24 +66,24 @@ class PeerRequest(NamedTuple):
 
 
 class RequestDone(NamedTuple):
-    """A request of ours other than INVITE came to its end; BYE and CANCEL included."""
+    """A local request other than INVITE came to its end; BYE and CANCEL included."""
 
     request_id: int
     method: str
     response: Response | None
     status: int
-    """408 and 503 also when nothing came"""
+    """408 and 503 also without a response."""
 
 
 class TransferAsked(NamedTuple):
-    """The peer asks us to call somebody else (REFER); `accept_transfer` or `respond` is expected."""
+    """The peer requests a call to another target (REFER); the actor expects `accept_transfer` or `respond`."""
 
     request_id: int
     request: Request
 
 
 class TransferNews(NamedTuple):
-    """How a transfer that we asked for goes."""
+    """The progress of a transfer that this side requested."""
 
     request_id: int
     status: int
@@ -90,36 +97,36 @@ class Digit(NamedTuple):
     event: str
     duration_ms: int
     mode: str
-    """rfc4733, inband or info"""
+    """rfc4733, inband or info."""
 
     def __repr__(self) -> str:
-        """As text without the digit, which may be part of a secret (RELIABILITY S6)."""
+        """Return the text without the digit, which may be part of a secret."""
         return f"Digit({self.duration_ms} ms, {self.mode})"
 
 
 class DigitsDone(NamedTuple):
-    """All digits of a request are out, or never will be."""
+    """The end of a digit request: its digits are sent, or never will be."""
 
     request_id: int
     status: str
-    """OK or FAIL"""
+    """OK or FAIL."""
     reason: str
     sent: int = 0
-    """digits that are out nevertheless, with FAIL"""
+    """Digits that were sent nevertheless, with FAIL."""
 
 
 class SourceDone(NamedTuple):
-    """The source of a stream has no more (man page cb_rtp_done)."""
+    """The source of a stream has ended (man page `cb_rtp_done`)."""
 
     reason: str = "end"
-    """"end", or why the media worker could not go on"""
+    """Value "end", or why the media worker could not go on."""
     request_id: int = 0
-    """of what was played over another source"""
+    """Number of the request, for a source that played over another one."""
     detail: str = ""
 
 
 class FramesAsked(NamedTuple):
-    """A callback source wants frames."""
+    """A callback source needs frames."""
 
     line: int
     first_sequence_number: int
@@ -127,40 +134,40 @@ class FramesAsked(NamedTuple):
 
 
 class FramesCame(NamedTuple):
-    """A callback sink took frames in: (payload, sequence number, timestamp, payload type, marker) each."""
+    """A callback sink received frames: (payload, sequence number, timestamp, payload type, marker) each."""
 
     line: int
     frames: tuple[tuple[bytes, int, int, int, int], ...]
 
 
 class MediaSilent(NamedTuple):
-    """No RTP came for some time though some was due."""
+    """No RTP was received for some time though some was due."""
 
     seconds: float
     level: str = "limit"
-    """limit, or warning: half-way to it"""
+    """The level "limit", or "warning" at half of it."""
 
 
 class MediaRefused(NamedTuple):
-    """The media worker could not do what was asked of it, or not any more."""
+    """The media worker could not carry out a command, or stopped doing so."""
 
     command: str
-    """class name of the command"""
+    """Class name of the command."""
     reason: str
-    """no_file, bad_file, bad_value, write_failed …"""
+    """no_file, bad_file, bad_value, write_failed …."""
     request_id: int = 0
-    """of the command"""
+    """Number of the request; 0 = none."""
     detail: str = ""
-    """what, where, and how to mend it"""
+    """Subject, place and remedy."""
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Reason and detail, for people."""
         return with_detail(self.reason, self.detail)
 
 
 class MediaDone(NamedTuple):
-    """The media worker has done what was asked of it."""
+    """The media worker has carried out a request."""
 
     request_id: int
 
@@ -169,14 +176,14 @@ class Over(NamedTuple):
     """The call is over; media is being stopped."""
 
     cause: str
-    """value of `sipcore.session.events.Cause`, or the name of what failed on our side"""
+    """Value of `sipcore.session.events.Cause`, or the name of a failure on this side."""
     by: str
-    """local, remote, expired or transport"""
+    """local, remote, expired or transport."""
     message: Request | Response | None
 
 
 class Closed(NamedTuple):
-    """The call is over, its BYE is answered and its streams are closed: every figure is final. The last notice."""
+    """The call is over, its BYE is answered and its streams are closed: every metric is final. The last notice."""
 
 
 Notice = (
@@ -223,9 +230,13 @@ _NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
     media.StreamRefused: lambda event, line: _refused(event),
 }
 NEWS: Final = tuple(_NOTICES)
-"""the events of a stream of which the call's user is told"""
+"""The stream events that become notices."""
 
 
 def notice_of(event: media.Event, line: int) -> Notice:
-    """What an event of `NEWS` tells the call's user. line: index of the media line that the stream belongs to."""
+    """Return the notice for an event of `NEWS`.
+
+    Args:
+        line: index of the media line that the stream belongs to.
+    """
     return _NOTICES[event.__class__](event, line)

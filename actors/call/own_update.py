@@ -1,8 +1,8 @@
-"""Offers of ours in an UPDATE (RFC 3311 section 5): sent in one call of the session, settled with its final response.
+"""Local offers in an UPDATE (RFC 3311 section 5): sent in one call of the session, settled with its final response.
 
-An UPDATE can change a session before it is answered, where a reliable 1xx has agreed on one, and afterwards without
-asking the person at the phone. Its offer is pending in the call's media until the answer, as that of a re-INVITE is; a
-failure leaves what was agreed before.
+An UPDATE can change a session before it is answered, where a reliable 1xx has agreed on one. Afterwards it needs no
+decision of the remote user. Its offer is pending in the call's media until the answer, as that of a re-INVITE is; a
+failure leaves the earlier agreement.
 """
 
 from sipswarm.sipcore.errors import LocalProtocolError
@@ -14,9 +14,11 @@ from .media import CallMedia
 
 
 class OwnUpdate:
-    """The UPDATE of ours that has no answer yet, if there is one. One per call.
+    """The local UPDATE of a call that has no answer yet, if there is one.
 
-    session: sends it. media: makes the offer and takes the answer.
+    Args:
+        session: sends it.
+        media: makes the offer and takes the answer.
     """
 
     __slots__ = ("_media", "_number", "_session")
@@ -25,7 +27,7 @@ class OwnUpdate:
         self._session = session
         self._media = media
         self._number = 0
-        """of its request; 0 = none is open"""
+        """Number of its request; 0 = none is open."""
 
     @property
     def is_open(self) -> bool:
@@ -33,11 +35,10 @@ class OwnUpdate:
         return self._number != 0
 
     def send(self, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = "") -> int:
-        """Send our offer, to the first fork before the answer; the number under which `RequestFinished` comes.
+        """Send an offer, to the first fork before the answer; return the number of its `RequestFinished`.
 
         Raises:
-            LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports
-                for.
+            LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports.
         """
         session, media = self._session, self._media
         in_force = media.forks.number
@@ -57,12 +58,12 @@ class OwnUpdate:
         return self._number
 
     def answered(self) -> None:
-        """Its answer is there: that holds, whatever becomes of an INVITE of ours that is open."""
+        """Note its answer, which holds even if an open local INVITE fails."""
         self._number = 0
         self._media.forks.keep()
 
     def settled(self, event: sip.RequestFinished) -> int:
-        """What a final response means: its status, but 488 for a 2xx that has not answered the offer of our UPDATE."""
+        """Return the status of a final response, but 488 for a 2xx to the open UPDATE that did not answer its offer."""
         if event.method != "UPDATE" or event.request_id != self._number or not self._number:
             return event.status
         self._number = 0
@@ -71,7 +72,11 @@ class OwnUpdate:
         return 488 if event.status < 300 else event.status
 
     def _check(self) -> None:
-        """Raises LocalProtocolError where the dialog in force cannot take an offer of ours now."""
+        """Check that the dialog in force can take a local offer now.
+
+        Raises:
+            LocalProtocolError: it cannot.
+        """
         media, exchange = self._media, self._media.exchange
         if exchange.local is None or exchange.remote is None or not media.ready:
             raise LocalProtocolError("an UPDATE with an offer needs a session that is agreed (RFC 3311 section 5.1)")

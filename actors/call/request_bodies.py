@@ -1,7 +1,7 @@
-"""Bodies of MESSAGE and INFO within a call: what of them is understood, and what is refused (RFC 3261 section 8.2.3).
+"""Bodies of MESSAGE and INFO within a call: which ones are accepted, and which refused (RFC 3261 section 8.2.3).
 
-Text is shown to whoever looks, which is all that it asks for. Digits in INFO are `info_dtmf`'s and come first. NOTIFY
-is not judged here: its body belongs to the event that the user subscribed to.
+Text is shown to the user, and needs no other treatment. Digits in INFO belong to `info_dtmf` and come first. NOTIFY is
+not judged here: its body belongs to the event that the user subscribed to.
 """
 
 from typing import Final
@@ -17,19 +17,19 @@ _TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
 
 
 class _Texts(frozenset[str]):
-    """Content types that are taken: these, and all texts."""
+    """The accepted content types: these, and all texts."""
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or str(name).startswith("text/")
 
 
 def usual_type(body: object) -> str:
-    """The content type of a body for which the user names none."""
+    """Return the content type of a body for which the user names none."""
     return TEXT if isinstance(body, str) else "application/octet-stream"
 
 
 def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
-    """What a request with this body is answered, with which header fields; 200 where it may be taken."""
+    """Return status and header fields of the answer to a request with this body; 200 where it may be accepted."""
     taken = _TAKEN.get(request.method)
     if taken is None or not request.body or request.handling_optional:
         return 200, ()
@@ -46,7 +46,7 @@ def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
 
 
 def answered_at_once(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None] | None:
-    """Status, headers and the digit in it, of a request that needs no decision of a user; None for any other."""
+    """Return status, headers and digit for a request that needs no decision of a user; None for any other."""
     if request.method not in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
         return None
     status, headers, digit = info_dtmf.read(request) if request.method == "INFO" else (200, (), None)

@@ -266,7 +266,7 @@ class CallWorker:
         if self._sip_link.welcome and self._media_output.welcome:
             self.applications.prepare(self._on_ready)
 
-    # ---- what is lost, and what calls report
+    # ---- losses, and reports of calls
 
     def _on_lost(self, failed: SendFailed) -> None:
         """Report a message that was not sent to its actor, unless another transport takes it."""

@@ -1,8 +1,9 @@
 """The call as its user holds it: the methods of the man page `Net::SIP::Simple::Call`, awaiting and callback forms.
 
-A live call is owned by its call worker: dropping the handle loses nothing. Commands act at once; what they put out
-leaves with the next flush. When the call is over, every pending and later await on it raises `CallEnded`. What its
-notices mean for callbacks is in `notice_handlers`.
+The call worker owns a live call, so a dropped handle loses nothing. Commands act at once; their output leaves with the
+next flush. When the call is over, every pending and later await on it raises `CallEnded`. The parts of the handle hold
+the state: waiters, digits, media, requests, coroutines. `notice_handlers` maps the actor's notices to callbacks. The
+handle must not decide what SIP permits; its actor does.
 """
 
 import asyncio
@@ -41,52 +42,54 @@ from .tasks import CallTasks
 from .waiters import Waiters
 
 GRACE: Final = 30.0
-"""seconds that the coroutines of a call have for their own clean-up after its end"""
+"""Seconds that the coroutines of a call have for their own clean-up after its end."""
 
 
 class Call:
-    """One call. Made by `UserAgent.invite` or handed to a robot; or by hand, then `reinvite` sends its first INVITE.
+    """One call. Made by `UserAgent.invite` or given to a robot; or by hand, then `reinvite` sends its first INVITE.
 
-    control: the user agent, which has been entered. ctx: whom to call, as for `UserAgent.invite`; a call is that call
-    itself. param: parameters (C1).
+    Args:
+        control: the user agent, which has been entered.
+        ctx: the target, as for `UserAgent.invite`; a call is that call itself.
+        param: parameters, see `CallParameters`.
 
     Attributes:
-        param: the connection parameters (man page C1).
+        param: the connection parameters.
     """
 
     to = ""
-    """who was called, for a call that we placed"""
+    """The target of an outgoing call."""
     invite_request: Request | None = None
-    """the INVITE of a call that came in"""
+    """The INVITE of an incoming call."""
     failure = ""
-    """the expectation that was missed, by name"""
+    """Name of the expectation that was missed."""
     expected_digits = ""
-    """what the peer should send, for the judgement"""
+    """The digits that the remote side should send, for the judgement."""
     on_up: "Callable[[Call], None] | None" = None
-    """called when the call is established"""
+    """Called when the call is established."""
     on_over: "Callable[[Call], None] | None" = None
-    """called once, when every figure of the call is final"""
+    """Called once, when every metric of the call is final."""
     judge: Callable[[CallFinished], str] | None = None
-    """asked for the missed expectation, by name, when every figure of the call is final"""
+    """Returns the name of the missed expectation; called when every metric of the call is final."""
     report: Callable[[CallFinished], None] | None = None
-    """takes the row of this call in place of the supervisor"""
+    """Takes the row of this call instead of the supervisor."""
     sip_record: CallRecord | None = None
-    """its SIP so far; not for users, who have `ladder`"""
+    """The SIP messages so far; not for users, who have `ladder`."""
     planned: float | None = None
-    """monotonic time at which a load wanted this call to start"""
+    """Monotonic time at which a load planned the start of this call."""
     receiver: Callable[[Request | Response, Hop], None] | None = None
-    """takes the messages of this call instead of it, and may hand them on to `receive` (C40)"""
+    """Takes the messages of this call instead of its actor, and may pass them on to `receive`."""
     closed = False
-    """every figure is final"""
+    """Whether every metric is final."""
     grace = GRACE
-    """seconds after the end until coroutines that still run for the call are cancelled"""
+    """Seconds after the end until coroutines that still run for the call are cancelled."""
     _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
-    """by whom and to whom its first INVITE goes, while that was not sent"""
+    """User agent and target of the first INVITE, while that was not sent."""
 
     def __new__(
         cls, control: "Placer[Call] | None" = None, ctx: "str | Mapping[str, Any] | Call" = "", **param: Any
     ) -> Self:
-        """A call that is up is its own context: there is one handle for a dialog."""
+        """Return the call itself for a call that is up: there is one handle for a dialog."""
         return ctx if isinstance(ctx, cls) else super().__new__(cls)
 
     def __init__(self, control: "Placer[Call]", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
@@ -113,24 +116,24 @@ class Call:
         self.to, self.planned, self.sip_record = to, planned, sip_record
         self.param = param
         self.actor = actor
-        """the call's decisions; not for users"""
+        """The call's decisions; not for users."""
         self.owner = owner
-        """who owns the call; not for users"""
+        """Who owns the call; not for users."""
         self.actor_loop = actor_loop
-        """runs the call; not for users"""
+        """Runs the call; not for users."""
         self.waiters = Waiters(actor, actor_loop)
-        """futures of this call; not for users"""
+        """Futures of this call; not for users."""
         self.keypad = CallDigits(actor, actor_loop, self.waiters)
-        """its digits; not for users"""
+        """Its digits; not for users."""
         self.ports = CallMediaPorts(actor, media_leases)
-        """media ports of the user's own; not for users"""
+        """Media ports of the user's own; not for users."""
         self.media_work = MediaWork(actor, actor_loop, self.waiters)
-        """what runs on its media; not for users"""
+        """What runs on its media; not for users."""
         self.requests = CallRequests(self.waiters)
-        """its requests within the dialog; not for users"""
+        """Its requests within the dialog; not for users."""
         if self._unplaced is None:
             self.tasks = CallTasks(actor, actor_loop)
-            """its coroutines; not for users"""
+            """Its coroutines; not for users."""
         else:
             self.tasks.serve(actor)
             self._unplaced = None
@@ -138,7 +141,7 @@ class Call:
         actor.report_to(self)
         return self
 
-    # ---- for those who place or answer it; not for users
+    # ---- for the code that places or answers it; not for users
 
     def attend(
         self,
@@ -150,35 +153,44 @@ class Call:
         expected_digits: str | None = None,
         planned: float | None = None,
     ) -> None:
-        """Follow a call: whom it calls and whom it asks, by the attributes of these names. What is left out stays."""
+        """Set the attributes of these names; those that are left out stay."""
         self.on_up, self.on_over = on_up or self.on_up, on_over or self.on_over
         self.judge, self.report = judge or self.judge, report or self.report
         self.expected_digits = self.expected_digits if expected_digits is None else expected_digits
         self.planned = self.planned if planned is None else planned
 
     def receive_by(self, receiver: Callable[[Request | Response, Hop], None]) -> None:
-        """Give the messages of this call to a function instead of it (C40)."""
+        """Give the messages of this call to a function instead of its actor."""
         self.receiver = receiver
 
     def came(self, request: Request) -> None:
-        """It came in, by this INVITE."""
+        """Note the INVITE of an incoming call."""
         self.invite_request = request
 
     def miss(self, expectation: str) -> None:
-        """It failed, by the name of an expectation; the first that is missed counts."""
+        """Note the name of a missed expectation; the first one counts."""
         self.failure = self.failure or expectation
 
     def judged(self, row: CallFinished, otherwise: Callable[[CallFinished], str]) -> str:
-        """What it failed by, now that every figure is final. otherwise: judges where there is no `judge`."""
+        """Return the failure of the call, now that every metric is final.
+
+        Args:
+            row: of the call.
+            otherwise: judges where there is no `judge`.
+        """
         self.miss("" if self.failure else (self.judge or otherwise)(row))
         return self.failure
 
     def close_record(self, over: Callable[[CallRecord | None], CallRecord | None]) -> None:
-        """Its SIP is complete. over: gives what is kept of the record."""
+        """Close the record of SIP messages, which is complete.
+
+        Args:
+            over: returns the record that is kept.
+        """
         self.sip_record = over(self.sip_record)
 
     def close(self) -> bool:
-        """Every figure is final; False where that was known already, or the call has begun anew."""
+        """Note that every metric is final; False when that was noted, or the call was placed again."""
         if self.closed or self.actor.state is not State.OVER:
             return False
         self.closed = True
@@ -188,7 +200,7 @@ class Call:
 
     @property
     def state(self) -> State:
-        """How far the call has come."""
+        """The state of the call."""
         return self.actor.state
 
     @property
@@ -198,7 +210,7 @@ class Call:
 
     @property
     def is_up(self) -> bool:
-        """True while the call is established."""
+        """Whether the call is established."""
         return self.actor.state is State.UP
 
     @property
@@ -208,17 +220,17 @@ class Call:
 
     @property
     def cause_name(self) -> str:
-        """The same without details: one of a closed set of names."""
+        """The cause without details: one of a closed set of names."""
         return self.actor.ending.cause
 
     @property
     def by(self) -> str:
-        """Who ended it: local, remote, expired or transport; empty before."""
+        """The side that ended it: local, remote, expired or transport; empty before."""
         return self.actor.ending.by
 
     @property
     def times(self) -> CallTimes:
-        """When things happened, in monotonic seconds."""
+        """The times of its events, in monotonic seconds."""
         return self.actor.times
 
     @property
@@ -228,17 +240,17 @@ class Call:
 
     @property
     def error(self) -> CallError | None:
-        """What the last INVITE of ours failed with."""
+        """The exception of the last local INVITE, None without one."""
         return self.waiters.error
 
     @property
     def handler(self) -> MediaHandler | None:
-        """What runs on the media now."""
+        """The handler that runs on the media now."""
         return self.media_work.handler
 
     @property
     def media_error(self) -> str:
-        """What the media worker refused last, or could not go on with: a word, details after a colon."""
+        """The last refusal or failure of the media worker: a name, details after a colon."""
         return self.media_work.error
 
     @property
@@ -248,19 +260,19 @@ class Call:
 
     @property
     def digits_received(self) -> str:
-        """The digits that came, in order."""
+        """The digits that were received, in order."""
         return self.keypad.received
 
     @property
     def is_uac(self) -> bool:
-        """True for a call that we placed."""
+        """Whether this side placed the call."""
         return self.actor.is_uac
 
     @property
     def statistics(self) -> StreamStatistics | None:
-        """Figures of the first media line: final after its end; while it is up, of the last second or so.
+        """Statistics of the first media line: final after its end; while it is up, of the last second or so.
 
-        None when there was no line, or nothing was counted yet. A plain load and `answer` count at the end only.
+        None when there was no line, or no statistics yet. A plain load and `answer` make them at the end only.
         """
         found = self.actor.media.statistics
         if found:
@@ -270,13 +282,13 @@ class Call:
 
     @property
     def remote_media(self) -> tuple[str, int] | None:
-        """Address and port that RTP comes from on the first media line; None before it does."""
+        """Source address and port of the RTP on the first media line; None before any RTP."""
         lines = self.actor.media.lines
         return lines[0].remote if lines else None
 
     @property
     def all_statistics(self) -> tuple[StreamStatistics, ...]:
-        """Final figures of every media line that is closed."""
+        """Final statistics of every closed media line."""
         return self.actor.media.statistics
 
     @property
@@ -286,21 +298,21 @@ class Call:
 
     @property
     def callid(self) -> str:
-        """The Call-ID, by the name that it has in the man page's context (C27)."""
+        """The Call-ID, by its name in the man page's context."""
         return self.call_id
 
     @property
     def peer(self) -> str:
-        """As `get_peer`, by its name in the context."""
+        """The same as `get_peer`, by its name in the context."""
         return self.get_peer()
 
     def get_peer(self) -> str:
-        """Name and address of the peer as they came, without tags and parameters (C26)."""
+        """Return name and address of the remote side as received, without tags and parameters."""
         request = self.invite_request
         return written_address(self.to if request is None else request.headers.get("From") or "")
 
     def get_param(self, *keys: str) -> Any:
-        """The value of one key, or a list of the values of several (C42)."""
+        """Return the value of one key, or a list of the values of several."""
         if self.is_up and not SHOWN.isdisjoint(keys):
             self.ports.show(self.param)
         if len(keys) == 1:
@@ -308,17 +320,17 @@ class Call:
         return [self.param.get(key) for key in keys]
 
     def set_param(self, **values: Any) -> "Call":
-        """Change parameters; they count from the next INVITE or start of media on (C41)."""
+        """Change parameters, from the next INVITE or start of media on."""
         self.param.update(values)
         self.ports.reshape(self.param, tuple(values))
         return self
 
     def receive(self, message: Request | Response, source: Hop) -> None:
-        """Take a message of this call; what a `receiver` delegates to (C40)."""
+        """Take a message of this call; a `receiver` passes messages on by this."""
         self.actor.receive(message, source, 0, self.actor_loop.now())
         self.actor_loop.touch(self.actor)
 
-    # ---- a call that came in
+    # ---- an incoming call
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response (RFC 3261 section 13.3.1.1)."""
@@ -327,16 +339,16 @@ class Call:
         self.actor_loop.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a provisional response with our answer, so that the caller hears us before the call is up."""
+        """Send a provisional response with the answer, so that the remote side receives media before the call is up."""
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), early_media=True, described=described)
         self.actor_loop.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Take the call: 200 with our answer; returns when the ACK is there.
+        """Answer the call with 200; return when the ACK has arrived.
 
         Raises:
-            CallEnded: the caller gave up, or the offer could not be taken.
+            CallEnded: the remote side gave up, or the offer could not be accepted.
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
@@ -345,10 +357,10 @@ class Call:
         await self.waiters.is_up()
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Take the call without waiting; `on_up` and `cb_established` are called when the ACK is there.
+        """Answer the call without waiting; `on_up` and `cb_established` are called when the ACK has arrived.
 
         Raises:
-            CallEnded: the caller gave up.
+            CallEnded: the remote side gave up.
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
@@ -365,12 +377,12 @@ class Call:
     # ---- both directions
 
     async def established(self) -> None:
-        """Wait until a call that we placed is up.
+        """Wait until an outgoing call is up.
 
         Raises:
-            CallRejected: the peer answered 300 to 699.
-            CallTimeout: no final answer in time.
-            CallEnded: the call was given up on our side.
+            CallRejected: the remote side answered 300 to 699.
+            CallTimeout: no final answer came in time.
+            CallEnded: the call was given up on this side.
         """
         if self.actor.state is State.UP:
             return
@@ -378,14 +390,17 @@ class Call:
         await self.waiters.is_up()
 
     async def reinvite(self, **param: Any) -> "Call":
-        """Negotiate the session anew with a re-INVITE (C27 to C29). Arguments are merged into the parameters.
+        """Negotiate the session again with a re-INVITE. Arguments are merged into the parameters.
 
-        Without `cb_final` it returns when the answer is there; with it, at once. ring_time, cb_noanswer: as for the
-        first INVITE. resp40x: the 401 or 407 that our last INVITE got, auth: credentials for it; then this INVITE, the
-        call's first one too, carries them at once (C31).
+        Without `cb_final` it returns when the answer has arrived; with it, at once. With `resp40x` or `auth` this
+        INVITE, the call's first one too, carries credentials at once.
+
+        Args:
+            param: see `CallParameters`; besides: resp40x (the 401 or 407 to the last INVITE), auth (credentials for
+                it). ring_time, cb_noanswer: as for the first INVITE.
 
         Raises:
-            CallRejected: the peer refused; the call stays up.
+            CallRejected: the remote side refused; the call stays up.
             CallTimeout: no answer came.
         """
         if self._unplaced is not None:
@@ -408,12 +423,19 @@ class Call:
         return self
 
     async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
-        """Negotiate the session anew with an UPDATE (RFC 3311), also before the answer, once a reliable 1xx agreed.
+        """Negotiate the session again with an UPDATE, also before the answer, once a reliable 1xx agreed (RFC 3311).
 
-        param: merged into the parameters, as by `reinvite`. Media lines are not added. The final response is returned.
+        Media lines are not added.
+
+        Args:
+            headers: further header fields.
+            param: merged into the parameters, as by `reinvite`.
+
+        Returns:
+            The final response.
 
         Raises:
-            CallRejected, CallTimeout: what was agreed before holds. 488 also for a 2xx whose answer is of no use.
+            CallRejected, CallTimeout: the earlier agreement holds. 488 also for a 2xx with an unusable answer.
             LocalProtocolError: an offer of either side is open, or nothing is agreed yet; nothing was sent.
         """
         self.waiters.raise_if_over()
@@ -444,22 +466,24 @@ class Call:
         self.actor_loop.touch(actor)
 
     def clear_sdp(self) -> None:
-        """Drop ports and descriptions: the next ones are new (C14)."""
+        """Drop ports and descriptions: the next ones are new."""
         self.actor.media.renew()
         self.param.update({"sdp": None, "sdp_peer": None, "media_lsocks": (), "media_ssocks": ()})
 
     async def hold(self) -> None:
-        """Ask the peer to send nothing, by a re-INVITE (C22)."""
+        """Request by a re-INVITE that the remote side sends no media."""
         await self.reinvite(call_on_hold=True)
 
     async def resume(self) -> None:
-        """End the hold by a re-INVITE with our real address and direction."""
+        """End the hold by a re-INVITE with the usual address and direction."""
         await self.reinvite()
 
     def cancel(self, cb_final: Callback = None, **more: Any) -> bool:
-        """Give up the INVITE of ours that is pending (C32); False when there is none. A second one is told too.
+        """Give up the local INVITE that is pending; False when there is none. A further call gets the result too.
 
-        cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed out.
+        Args:
+            cb_final: called with the parameters and `more`, merged, when the CANCEL has its final response or timed
+                out.
         """
         given = {"cb_final": checked_callback("cb_final", cb_final), **more}
         if self.actor.session.cancel_open:
@@ -472,10 +496,13 @@ class Call:
         return cancelled
 
     def bye(self, cb_final: Callback = None, **more: Any) -> Awaitable[None]:
-        """End the call by what fits (BYE, CANCEL, refusal) at once; awaiting it waits until every figure is final.
+        """End the call at once by BYE, CANCEL or a refusal; awaiting it waits until every metric is final.
 
-        cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
-        without it `send_bye` is (C33). That of each further `bye` is called too, until that response.
+        The callback of each further `bye` is called too, until that response.
+
+        Args:
+            cb_final: called with the parameters and `more`, merged, when the BYE has its final response or timed out;
+                without it `send_bye` is called.
         """
         given = {"cb_final": checked_callback("cb_final", cb_final), **more}
         if self.actor.state is not State.OVER and not self.times.bye_sent:
@@ -491,7 +518,7 @@ class Call:
         self.actor_loop.touch(self.actor)
 
     async def over(self) -> None:
-        """Wait until the call is over and its figures are final; never raises `CallEnded`."""
+        """Wait until the call is over and its metrics are final; never raises `CallEnded`."""
         await self._end_awaited()
 
     def _end_awaited(self) -> "asyncio.Future[None]":
@@ -500,16 +527,19 @@ class Call:
     def request(
         self, method: str, body: bytes | str = b"", cb_final: Callback = None, **headers: str
     ) -> "asyncio.Future[Response]":
-        """Send any other request within the dialog (C34); awaiting it gives the final response.
+        """Send any other request within the dialog; awaiting it returns the final response.
 
-        headers: further header fields, `_` in a name stands for `-`; `content_type` is that of the body, text/plain or
-        that of octets when not given. cb_final: called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final
-        response or timeout. That of REFER only says that the peer will try; `transfer` waits for what comes of it.
+        That of REFER only means that the remote side will try; `transfer` waits for the outcome.
+
+        Args:
+            headers: further header fields, `_` in a name stands for `-`. `content_type` is that of the body, default
+                text/plain or that of octets.
+            cb_final: called as ("OK" or "FAIL", call, {"code": …, "packet": …}) on the final response or timeout.
 
         Raises:
             CallRejected, CallTimeout: from the awaitable, when there is no `cb_final`.
             ConfigurationError: method, headers or content type cannot be written, or it is an UPDATE with an offer,
-                which is `update`'s; nothing was sent.
+                which `update` sends; nothing was sent.
         """
         self.waiters.raise_if_over()
         octets, kind, pairs = checked_request(method, body, headers)
@@ -520,12 +550,16 @@ class Call:
         return future
 
     async def transfer(self, target: "str | Call") -> None:
-        """Have the peer call somebody else (RFC 3515), or talk to the peer of another call of ours (RFC 5589).
+        """Have the remote side call another target (RFC 3515), or replace the remote side of another local call (RFC
+        5589).
 
-        Returns when the peer reports that the new call is up; then ours can be hung up.
+        Returns when the remote side reports that the new call is up; then this call can be hung up.
+
+        Args:
+            target: SIP URI, or the other call.
 
         Raises:
-            CallRejected: the peer refused, or its call to the target failed.
+            CallRejected: the remote side refused, or its call to the target failed.
         """
         self.waiters.raise_if_over()
         address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
@@ -546,20 +580,22 @@ class Call:
         methods: str | Sequence[str] = "rfc2833,audio",
         cb_final: Callback = None,
     ) -> None:
-        """Send digits and return when all are out, or with `cb_final` at once (C35 to C38).
+        """Send digits and return when all are sent, or with `cb_final` at once.
 
-        events: 0-9 A-D * #; any other character is a pause of `duration`. duration: milliseconds per digit.
-        methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the peer
-        takes; dtmf-relay or dtmf alone); names in any case, with commas or blanks between them. cb_final: called with
-        "OK" when all are out, with "FAIL" and the reason, as text, when not; the reason is left out for a function that
-        takes one argument.
+        Args:
+            events: 0-9 A-D * #; any other character is a pause of `duration`.
+            duration: milliseconds per digit.
+            methods: in order of preference: rfc2833 (RTP events), audio (tones), info (SIP INFO, with a body that the
+                remote side accepts; dtmf-relay or dtmf alone). Names in any case, with commas or blanks between them.
+            cb_final: called with "OK" when all are sent, else with "FAIL" and the reason as text. A function of one
+                argument gets no reason.
 
         Raises:
-            CallError: at once, an unknown method, more than 1000 digits and pauses, or an impossible duration. Without
-                `cb_final`: no media runs, no method can be used, or the peer lets us send nothing now (it answered
-                a=sendonly, or holds the call): what waited is dropped, also when the peer stops us half-way.
-            CallEnded: the call ended before all digits were out; `digits_sent` has those that were. One is out when its
-                first end packet, its whole tone or the response to its INFO is there.
+            CallError: at once: an unknown method, more than 1000 digits and pauses, or an impossible duration. Without
+                `cb_final`: no media runs, no method can be used, or the remote side forbids sending now (it answered
+                a=sendonly, or holds the call). Waiting digits are dropped, also when that happens half-way.
+            CallEnded: the call ended before all digits were sent; `digits_sent` has those that were. A digit is sent
+                after its first end packet, its whole tone or the response to its INFO.
         """
         self.waiters.raise_if_over()
         modes = call_digits.checked(events, duration, methods)
@@ -569,7 +605,7 @@ class Call:
         await self.keypad.send(events, duration, modes, self.request)
 
     async def _send_with_callback(self, events: str, duration: int, modes: tuple[str, ...], callback: Callback) -> None:
-        """Send digits, and tell the callback "OK" when all are out, "FAIL" and why when not (C37)."""
+        """Send digits, and call back with "OK" when all are sent, else with "FAIL" and the reason."""
         try:
             await self.keypad.send(events, duration, modes, self.request)
         except CallError as error:
@@ -586,29 +622,32 @@ class Call:
         between: float | None = None,
         first: float | None = None,
     ) -> str:
-        """The next digits that come in, or came and were not read: up to `count`, or to the first of `until`.
+        """Return the next unread digits, received or to come: up to `count`, or to the first of `until`.
 
-            pin = await call.digits(4, timeout=10)
-            number = await call.digits(until="#", first=8, between=3)
+            pin = await call.digits(4, timeout=10) number = await call.digits(until="#", first=8, between=3)
 
-        count: how many; None = 1000 at most. until: digits that end the input ("#", "*#"); the one that came is not
-        returned. timeout, first, between: seconds for all of them, until the first, and from one to the next; when they
-        pass, what has come is returned. Digits after the last one wait for the next call; `flush_digits` drops them.
+        Digits after the last one wait for the next call; `flush_digits` drops them.
+
+        Args:
+            count: number of digits; None = 1000 at most.
+            until: digits that end the input ("#", "*#"); the one that ended it is not returned.
+            timeout, first, between: seconds for all of them, until the first, and from one to the next; when they pass,
+                the digits so far are returned.
 
         Raises:
             CallEnded: the call ended before.
-            ConfigurationError: nothing would end the input.
+            ConfigurationError: the arguments set no end of the input.
         """
         return await self.keypad.collect(count, timeout, until, between, first)
 
     def flush_digits(self) -> str:
-        """Drop the digits that came and were not read, before a question; returns them."""
+        """Drop the unread digits, before a prompt; return them."""
         dropped = "".join(self.keypad.unread)
         self.keypad.unread.clear()
         return dropped
 
     async def received_digits(self) -> AsyncIterator[str]:
-        """Each digit as it comes in, until the call ends."""
+        """Yield each digit as it is received, until the call ends."""
         while True:
             try:
                 digit = await self.keypad.next_digit()
@@ -619,33 +658,37 @@ class Call:
     # ---- media
 
     def start_media(self, handler: MediaHandler) -> "asyncio.Future[str]":
-        """Run a handler on every line of the call, in place of what ran before.
+        """Run a handler on every line of the call, instead of the one that ran before.
 
-        It begins at once; awaiting it waits until source and output are open. When its source ends, or cannot be had,
-        `cb_rtp_done` is called, or else the call is hung up.
+        It begins at once; awaiting it waits until source and output are open. When its source ends, or cannot be
+        opened, `cb_rtp_done` is called; without it the call is hung up.
 
         Raises:
-            ConfigurationError: it is no `MediaHandler`. MediaError: from the awaitable; the call goes on with what it
-                sent before. CallEnded: from the awaitable, when the call ends first.
+            ConfigurationError: the argument is no `MediaHandler`.
+            MediaError: from the awaitable; the call goes on with its earlier source.
+            CallEnded: from the awaitable, when the call ends first.
         """
         return self.media_work.start(checked_handler(handler))
 
     def start_under_plays(self, handler: MediaHandler) -> None:
-        """Run a handler at the start of each session, as `init_media`; what `play` sends goes on over it."""
+        """Run a handler at the start of each session, as `init_media`; a source of `play` goes on over it."""
         self.media_work.start(handler, under=True)
 
     def play(self, source: str | Path | SourceSpec, repeat: int = 1, *, until: str = "") -> "asyncio.Future[str]":
-        """Send a file, or another source (see `media.messages`), over what is sent now, which goes on afterwards.
+        """Send a file, or another source (see `media.messages`), over the current source, which goes on afterwards.
 
-        It begins at once, in place of an earlier play; awaiting it waits for its end and returns the digit that ended
-        it, or nothing when it was played, stopped or replaced. Cancelling the wait stops it. repeat: how often a file
-        is played; less than 0 = until it is stopped. until: digits that end it, such as "#" or "0123456789*#"; the one
-        that did is not read again by `digits`.
+        It begins at once and replaces an earlier play. Awaiting it waits for its end and returns the digit that ended
+        it; empty when it was played, stopped or replaced. Cancelling the wait stops it.
+
+        Args:
+            source: name of a file, or a source.
+            repeat: how often a file is played; less than 0 = until it is stopped.
+            until: digits that end it, such as "#" or "0123456789*#"; `digits` does not return the one that did.
 
         Raises:
-            ConfigurationError: there can be no such file or source, or until has something that is no digit.
-            MediaError: from the awaitable: it cannot be played, or the peer lets us send nothing for 30 s. Where nobody
-                waits, it is logged, counted, and the call's `failure`.
+            ConfigurationError: there can be no such file or source, or `until` has other characters than digits.
+            MediaError: from the awaitable: it cannot be played, or the remote side forbids sending for 30 s. If it is
+                not awaited, the error is logged, counted, and the call's `failure`.
             CallEnded: from the awaitable, when the call ends first.
         """
         if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
@@ -653,20 +696,23 @@ class Call:
         return self.media_work.play(played_source(source, repeat), until)
 
     def stop_playing(self) -> None:
-        """End what `play` sends; what was sent before goes on. Harmless when nothing is played."""
+        """End the play; the earlier source goes on. Harmless without a play."""
         self.media_work.stop_playing()
 
     def record(self, file: str | Path, sides: str = "heard") -> "asyncio.Future[str]":
-        """Write what comes in to a file; ".wav" is decoded, any other name gets the payload as received.
+        """Write the received audio to a file; ".wav" is decoded, any other name gets the payload as received.
 
         It begins at once; awaiting it waits until the file is open. A WAV file keeps one rate through every change of
-        codec and can be read while it is written; the same file named again goes on. sides: "heard", or, in a ".wav"
-        file, with what is sent: "stereo" (left heard, right sent) or "mixed".
+        codec and can be read while it is written; the same file named again goes on.
+
+        Args:
+            file: name of the file.
+            sides: "heard", or, in a ".wav" file, with the sent audio: "stereo" (left received, right sent) or "mixed".
 
         Raises:
             ConfigurationError: no file can have that name, or it cannot hold both directions.
-            MediaError: from the awaitable: it cannot be written. Where nobody waits, and when the disk is full later,
-                it is logged, counted, and the call's `failure`.
+            MediaError: from the awaitable: it cannot be written. If it is not awaited, and when the disk is full later,
+                the error is logged, counted, and the call's `failure`.
             CallEnded: from the awaitable, when the call ends first.
         """
         return self.media_work.record(recording_sink(file, sides))
@@ -676,11 +722,11 @@ class Call:
         self.media_work.record(("none",))
 
     def rtp_cleanup(self) -> None:
-        """Stop the running media only; signalling stays, the next INVITE of either side starts it again (C25)."""
+        """Stop the running media only; signalling stays, and the next INVITE of either side starts the media again."""
         self.media_work.stop()
 
     def cleanup(self) -> None:
-        """Let go of the call without a BYE (C24): media stops, pending messages are given up. Idempotent."""
+        """Release the call without a BYE: media stops, pending messages are given up. Idempotent."""
         if not self.closed:
             self.actor.abandon(self.actor_loop.now())
             self.actor_loop.touch(self.actor)
@@ -688,8 +734,8 @@ class Call:
     # ---- callbacks and coroutines
 
     def _reopened(self) -> None:
-        """Its first INVITE is sent once more: what was over is not."""
-        self.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were given back
+        """Prepare the handle for another first INVITE: it is not over any more."""
+        self.set_param(sdp_peer=None, media_lsocks=(), media_ssocks=())  # its ports were released
         self.closed = False
         self.waiters.forgive()
         self.tasks.unbound()
@@ -706,23 +752,27 @@ class Call:
         then: Callable[[Any], None],
         refuse: Callable[[], None] | None = None,
     ) -> None:
-        """Invoke a callback whose result decides about this call, in every form; `then` gets the result.
+        """Invoke a callback, of any form, whose result decides about this call.
 
-        It gets that of a coroutine function when it has returned: the call may be over by then. refuse: refuses what
-        was to be decided within a call that is up, when the callback or `then` fails; the call goes on (RFC 3261 14.2).
-        Without it, and before the answer, a failure ends the call.
+        A failure of the callback or of `then` ends the call, before the answer in any case, after it unless there is
+        `refuse`.
+
+        Args:
+            then: called with the result, of a coroutine function when it has returned; the call may be over by then.
+            refuse: refuses the decided request within a call that is up, when the callback or `then` fails; the call
+                goes on (RFC 3261 section 14.2).
         """
         later = Decision(self.actor, self.actor_loop, self.miss, then=then, refuse=refuse).ask(callback, *arguments)
         if later is not None:
             self.spawn(later)
 
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
-        """Run a coroutine for this call: what it raises ends this call only, and the end of the call bounds it."""
+        """Run a coroutine for this call: its exception ends this call only, and the end of the call bounds it."""
         return self.tasks.run(awaitable, self.miss, self.grace)
 
 
 def _taken_over(call: Call) -> tuple[str, Replaces]:
-    """Whom the peer of a transfer is to call so that it takes over a call of ours, and by which Replaces.
+    """Return target and Replaces for a transfer that takes over another local call.
 
     Raises:
         CallError: that call is not up.

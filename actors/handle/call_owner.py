@@ -1,4 +1,4 @@
-"""What a call needs of those who made it: a worker that is told of it, and a user agent that places it.
+"""The two interfaces that a call uses: a worker that gets its reports, and a user agent that places it.
 
 Generic over the handle, so that neither has to be imported here.
 """
@@ -15,38 +15,49 @@ _Told = TypeVar("_Told", contravariant=True)
 
 
 class CallOwner(Protocol[_Told]):
-    """Who owns a call and is told of it; its call worker."""
+    """The owner of a call, which gets its reports: the call worker."""
 
     def call_came(self, call: _Told, request: Request) -> None:
-        """A call came in and waits for its answer."""
+        """Take an incoming call, which waits for its answer."""
 
     def call_answered(self, call: _Told) -> None:
-        """A call of ours was answered."""
+        """Take the answer to an outgoing call."""
 
     def call_settled(self, call: _Told) -> None:
-        """Every figure of a call is final."""
+        """Take the end of a call: every metric of it is final."""
 
     def reopen(self, call: _Told) -> None:
-        """The first INVITE of a call is sent once more, after a challenge."""
+        """Use a call again whose first INVITE was challenged."""
 
     def transfer_asked(self, call: _Told, request_id: int, request: Request) -> None:
-        """The peer wants the call transferred; to be accepted or declined under this number."""
+        """Take a REFER of the peer; to be accepted or declined under this number."""
 
     def digit_came(self, mode: str) -> None:
-        """A digit came as a SIP message; the others are counted where the media is."""
+        """Count a digit that was received as a SIP message; the media worker counts the others."""
 
     def digit_dropped(self) -> None:
-        """A call's user does not read its digits."""
+        """Count a digit that a call's user did not read."""
 
     def media_silent(self, call: _Told, level: str, seconds: float) -> None:
-        """No RTP came though some was due. level: warning or limit. seconds: for how long."""
+        """Take the lack of RTP though some was due.
+
+        Args:
+            level: warning or limit.
+            seconds: for how long.
+        """
 
     def media_refused(self, call: _Told, command: str, reason: str, detail: str) -> None:
-        """The media worker could not do what was asked of it. command: its class name. detail: what, and where."""
+        """Take a command that the media worker could not carry out.
+
+        Args:
+            command: its class name.
+            reason: one of a closed set.
+            detail: the subject and its place.
+        """
 
 
 class Placer(Protocol[Handle]):
-    """Who places a call that was made by hand (`Call(ua, to)`); a user agent."""
+    """The placer of a call that was made by hand (`Call(ua, to)`): a user agent."""
 
     def make(self, call: Handle, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
         """Set up a call that `place` will place."""

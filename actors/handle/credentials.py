@@ -1,7 +1,7 @@
-"""A challenged INVITE once more, with credentials of the user's choice (man page C31, `resp40x` and `auth`).
+"""A challenged INVITE again, with credentials that the user chose (man page, `resp40x` and `auth`).
 
-RFC 3261 section 22.2: the same call, a higher CSeq, the Digest for the nonce of the challenge. How it is computed is
-`sipcore.auth.digest`'s; without these arguments the session answers challenges by itself.
+RFC 3261 section 22.2: the same call, a higher CSeq, the Digest for the nonce of the challenge, which
+`sipcore.auth.digest` computes. Without these arguments the session answers challenges by itself.
 """
 
 from sipswarm.sipcore.message.messages import Response
@@ -14,10 +14,11 @@ from ..identity import Auth, Keyring
 def prepare(session: InviteSession, challenge: Response | None, auth: Auth | None) -> None:
     """Make the next INVITE of a session carry credentials.
 
-    challenge: the 401 or 407 to be answered at once; None = use `auth` when the next challenge comes.
+    Args:
+        challenge: the 401 or 407 to be answered at once; None = use `auth` when the next challenge comes.
 
     Raises:
-        ConfigurationError: no credentials, or none for the realm of the challenge.
+        ConfigurationError: there are no credentials, or none for the realm of the challenge.
     """
     credentials = session.config.credentials
     if auth is not None:

@@ -1,7 +1,7 @@
-"""What a user's callback decides about a call, in every form of a callback; a coroutine function decides later.
+"""The decision of a user's callback about a call, in every form of a callback; a coroutine function decides later.
 
-A decision that fails within a call that is up costs only what was to be decided: that is refused, and the call goes on
-(RFC 3261 section 14.2). Any other failure is passed on to the crash boundary of the call, which ends it.
+A decision that fails within a call that is up costs only its subject: that is refused, and the call goes on (RFC 3261
+section 14.2). Any other failure goes to the crash boundary of the call, which ends it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,10 +19,12 @@ from .tasks import Missed
 
 
 class Decision:
-    """One question to a user.
+    """One decision of a user.
 
-    missed: takes the reason by which the call failed. then: takes the result. refuse: refuses what was to be decided;
-    None = a failure is that of the call.
+    Args:
+        missed: called with the reason by which the call failed.
+        then: called with the result.
+        refuse: refuses the subject of the decision; None = a failure is that of the call.
     """
 
     __slots__ = ("_actor", "_actor_loop", "_missed", "_refuse", "_then")
@@ -43,7 +45,9 @@ class Decision:
         self._refuse = refuse
 
     def ask(self, callback: Callback, *arguments: Any) -> Awaitable[None] | None:
-        """Invoke a callback and act on its result; that of a coroutine function once what this returns is awaited."""
+        """Invoke a callback and act on its result; return an awaitable that does so for a coroutine function, else
+        None.
+        """
         try:
             result = ask(callback, *arguments)
             if isinstance(result, Awaitable):
@@ -68,7 +72,7 @@ class Decision:
                 raise
 
     def _goes_on(self, error: BaseException) -> bool:
-        """Whether a decision that has failed cost only what was to be decided."""
+        """Whether a failed decision cost only its subject."""
         actor = self._actor
         if self._refuse is None or not actor.times.answered or actor.state is State.OVER:
             return False

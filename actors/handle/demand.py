@@ -1,4 +1,8 @@
-"""What call parameters ask of the media: codecs, packet sizes, descriptions of the user's own (man page C5 to C11)."""
+"""The media that call parameters require: codecs, packet sizes, descriptions that the user made (man page `rtp_param`).
+
+Each function checks one kind of value and returns it as `MediaDemand`, codecs or description have it. Whatever the user
+gave, an impossible value must be refused here, before any port or call is opened.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -25,28 +29,29 @@ BY_NAME: Final[Mapping[str, Codec]] = {
     "l16": codec_for(96, "L16/8000"),
     "opus": codec_for(97, "opus/48000/2"),
 }
-"""the codecs that have a name of their own; numbers as in RFC 3551, the others dynamic"""
+"""The codecs that have a name of their own; numbers as in RFC 3551, the others dynamic."""
 EVENTS_AT: Final = {8000: EVENTS, 48000: EVENTS._replace(payload_type=102, clock_rate=48000)}
-"""telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)"""
+"""Telephone-event by the clock of the audio beside it (RFC 4733 section 2.1)."""
 _SAMPLE_RATES: Final = {"G722": 16_000}
-"""samples a second of codecs where that is not the RTP clock (RFC 3551 section 4.5.2)"""
+"""Samples a second of codecs where that is not the RTP clock (RFC 3551 section 4.5.2)."""
 STATISTICS_INTERVAL: Final = 1.0
-"""seconds between two figures of a call that user code runs"""
+"""Seconds between two statistics of a call that user code runs."""
 SRTP_MODES: Final = ("off", "optional", "required")
 _MEDIA: Final = "echo, silence, play:FILE, tone:HZ, ivr or none"
 
 
 def demand_wishes(param: CallParameters) -> dict[str, Any]:
-    """The fields of `MediaDemand` that parameters decide.
+    """Return the fields of `MediaDemand` that parameters decide.
 
     Raises:
-        ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?]. CallError: unknown DTMF method.
+        ConfigurationError: `rtp_param` is not [payload type, octets, seconds, name?].
+        CallError: an unknown DTMF method.
     """
     wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
     wishes["statistics_interval"], wishes["must_flow"] = STATISTICS_INTERVAL, True
     handler = param.init_media
     if handler is not None:
-        wishes["source"] = ("none",)  # what runs is the handler's to say
+        wishes["source"] = ("none",)  # the handler decides about its source when it starts
     if isinstance(handler, MediaHandler) and handler.source[:1] == ("file",):
         wishes["file"] = handler.source
     modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
@@ -70,7 +75,7 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
 
 
 def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
-    """See that every codec of a call can carry what it is to send: a re-INVITE may choose any of them.
+    """Check that every codec of a call can carry its source, because a re-INVITE may choose any of them.
 
     Raises:
         ConfigurationError: a tone above half the sample rate of one.
@@ -88,7 +93,11 @@ def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
 
 
 def _packet(octets: int, seconds: float) -> tuple[int, float]:
-    """Size and interval of packets of the user's own. Raises ValueError for what no stream can send."""
+    """Return size and interval of packets that the user chose.
+
+    Raises:
+        ValueError: no stream can send them.
+    """
     if not 1 <= octets <= LARGEST_PAYLOAD:
         raise ValueError(f"{octets} octets are not between 1 and {LARGEST_PAYLOAD}")
     if not 0.001 <= seconds <= 1.0:
@@ -97,10 +106,11 @@ def _packet(octets: int, seconds: float) -> tuple[int, float]:
 
 
 def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
-    """The codecs of these names in their order, and telephone-event on the clock of each; none named = the usual ones.
+    """Return the codecs of these names in their order, and telephone-event on the clock of each; default codecs for
+    none.
 
     Raises:
-        ConfigurationError: a name that is not known, or comes twice.
+        ConfigurationError: a name that does not exist, or comes twice.
     """
     if not names:
         return DEFAULT_CODECS
@@ -114,7 +124,7 @@ def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
 
 
 def given_description(param: CallParameters) -> SessionDescription | None:
-    """The user's own description, from an object, octets, text or a mapping of parts; None when there is none.
+    """Return the description that the user made, as object, octets, text or a mapping of parts; None without one.
 
     Raises:
         ConfigurationError: it cannot be read, or `media_lsocks` does not go with it.
@@ -141,10 +151,10 @@ def given_description(param: CallParameters) -> SessionDescription | None:
 
 
 def srtp_mode(text: str) -> str:
-    """What to do about encrypted media: off, optional or required.
+    """Return a mode of encrypted media: off, optional or required.
 
     Raises:
-        ConfigurationError: another word, or encryption without the library that it needs.
+        ConfigurationError: another text, or encryption without the library that it needs.
     """
     if text not in SRTP_MODES:
         raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
@@ -154,7 +164,7 @@ def srtp_mode(text: str) -> str:
 
 
 def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
-    """The media of a call by its name on the command line: echo, silence, play:FILE, tone:HZ, ivr or none.
+    """Return the media of a call by its name on the command line: echo, silence, play:FILE, tone:HZ, ivr or none.
 
     Raises:
         ConfigurationError: another name, or a tone without a number.

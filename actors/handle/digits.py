@@ -1,6 +1,9 @@
-"""The digits of a call: sent by the first method that can be used, read one by one (man page C19, C35 to C38).
+"""The digits of a call: sent by the first usable method, read one by one (man page `dtmf`).
 
-What a digit is on the wire is the media worker's business, or that of SIP INFO (`call.info_dtmf`).
+Sending tries the modes in order: RTP events or tones by the media worker, or SIP INFO (`call.info_dtmf`). Each digit
+counts as sent when the media worker, or the response to its INFO, reports it. Digits that wait too long are taken back,
+so that none is sent later. Received digits are kept up to a bound for the user. This part must not hold the handle: a
+coroutine that waits for a digit would keep it.
 """
 
 import asyncio
@@ -22,40 +25,45 @@ from .dtmf_methods import dtmf_modes
 from .waiters import Waiters
 
 UNREAD_DIGITS: Final = 64
-"""received digits kept for a user who does not read; beyond, the oldest is dropped and counted"""
+"""Received digits kept for a user who does not read them; beyond, the oldest is dropped and counted."""
 MOST_DIGITS: Final = 1000
-"""digits that one `Call.digits` returns"""
+"""Digits that one `Call.digits` returns."""
 DIGITS: Final = frozenset("0123456789ABCD*#")
 INFO_TYPES: Final = {"info": (DTMF_RELAY, DTMF), "dtmf-relay": (DTMF_RELAY,), "dtmf": (DTMF,)}
-"""content types that a method by SIP INFO may use, in order of preference"""
+"""Content types that a method by SIP INFO may use, in order of preference."""
 _INFO_SPACING: Final = 0.05
-"""seconds between two digits sent by SIP INFO"""
+"""Seconds between two digits sent by SIP INFO."""
 SPACING: Final = 0.25
-"""seconds between two digits on the media stream at most: the gap, and end packets of long packet intervals"""
+"""Seconds between two digits on the media stream at most: the gap, and end packets of long packet intervals."""
 MARGIN: Final = 0.5
-"""seconds that one request of digits may take beyond its digits"""
+"""Seconds that one request of digits may take beyond its digits."""
 GRACE: Final = 2.0
-"""seconds beyond `time_of` after which digits that wait are taken back: the peer holds the call"""
+"""Seconds beyond `time_of` after which waiting digits are taken back: the peer holds the call."""
 _REASONS: Final = {
     "queue_full": f"queue_full: more than {QUEUE_BOUND} digits and pauses would wait; await those before them",
     "not_negotiated": "not_negotiated: the peer's description has no telephone-event (rfc2833)",
     "no_tone_codec": "no_tone_codec: tones (audio) need PCMU or PCMA",
     "stopped": "the digits that waited were dropped",
 }
-"""refusals of the media worker that are written out for the user"""
+"""Refusals of the media worker that are written out for the user."""
 _LOOK: Final = 0.2
-"""seconds between two looks at whether the peer lets us send"""
+"""Seconds between two checks whether the peer permits sending."""
 _HELD: Final = "digits were not sent: the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
 
 Request = Callable[..., Awaitable[object]]
-"""as `Call.request`"""
+"""As `Call.request`."""
 
 
 def checked(events: str, duration: int, methods: str | Iterable[str]) -> tuple[str, ...]:
-    """The modes by which digits are to be sent. methods: as for `dtmf_modes`.
+    """Return the modes by which digits are to be sent.
+
+    Args:
+        events: the digits and pauses.
+        duration: milliseconds per digit.
+        methods: as for `dtmf_modes`.
 
     Raises:
-        CallError: an unknown method, or digits that can never be sent: too many at a time, or of an impossible length.
+        CallError: an unknown method, or digits that can never be sent: too many at once, or of an impossible length.
     """
     modes = dtmf_modes(methods)
     if len(events) > QUEUE_BOUND:
@@ -68,26 +76,30 @@ def checked(events: str, duration: int, methods: str | Iterable[str]) -> tuple[s
 
 
 def time_of(events: str, duration: int) -> float:
-    """Seconds in which digits are out when nothing holds them up. duration: milliseconds per digit."""
+    """Return the seconds after which digits are sent, unless they have to wait.
+
+    Args:
+        duration: milliseconds per digit.
+    """
     return MARGIN + len(events) * (duration / 1000 + SPACING)
 
 
 class Bounds(NamedTuple):
-    """How long digits may take, in monotonic seconds."""
+    """The time limits of digits, in monotonic seconds."""
 
     out_by: float
-    """when they must be out"""
+    """When they must be sent."""
     held_until: float
-    """how long they may wait while the peer lets us send nothing"""
+    """How long they may wait while the peer forbids sending."""
 
 
 def digits_of(events: str) -> str:
-    """The digits of a string, without its pauses."""
+    """Return the digits of a string, without its pauses."""
     return "".join(each for each in events if each in DIGITS)
 
 
 def missed_and_wrong(expected: str, received: str) -> tuple[int, int]:
-    """Expected digits that did not come in order, and digits that came and were not expected there."""
+    """Return the number of expected digits that did not come in order, and of received digits not expected there."""
     if not expected or expected == received:
         return 0, 0
     right = sum(block.size for block in SequenceMatcher(None, expected, received).get_matching_blocks())
@@ -95,19 +107,19 @@ def missed_and_wrong(expected: str, received: str) -> tuple[int, int]:
 
 
 def _heed(done: "asyncio.Future[None]") -> None:
-    """Take note of an error that nobody awaits any more."""
+    """Retrieve an error that no coroutine awaits any more."""
     if not done.cancelled():
         done.exception()
 
 
 class CallDigits:
-    """The digits of one call. Holds no handle: who waits for a digit must not keep it.
+    """The digits of one call. Holds no handle: a coroutine that waits for a digit must not keep it.
 
     Attributes:
         sent, received: the digits so far, in order.
-        mode: how the last digit came: rfc4733, inband or info.
-        unread: those that came and were not read.
-        sending: those that are under way, by the number of their request.
+        mode: kind of the last received digit: rfc4733, inband or info.
+        unread: received digits that were not read.
+        sending: digits and future of each unfinished request, by its number.
     """
 
     __slots__ = (
@@ -121,34 +133,34 @@ class CallDigits:
         self._waiters = waiters
         self._waiter: asyncio.Future[None] | None = None
         self._number = 0
-        """of the last request"""
+        """Number of the last request."""
         self._due = 0.0
-        """monotonic time by which the digits that were queued are out"""
+        """Monotonic time by which the queued digits are sent."""
         self.sent = self.received = ""
         self.mode = "rfc4733"
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
         self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
 
-    # ---- what the call's actor reports
+    # ---- reports of the actor
 
     def came(self, event: str, mode: str) -> None:
-        """A digit came in."""
+        """Note a received digit."""
         self.received += event
         self.mode = mode
 
     def keep(self, event: str) -> bool:
-        """Keep a digit for who reads; whether an older one had to go for it."""
+        """Keep a digit for the reader; return whether an older one was dropped for it."""
         full = len(self.unread) == UNREAD_DIGITS
         self.unread.append(event)
         return full
 
     def wake(self) -> None:
-        """Have who waits for a digit look."""
+        """Wake the coroutine that waits for a digit."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def done(self, notice: DigitsDone) -> None:
-        """All digits of a request are out, or never will be."""
+        """Take the end of a request: its digits are sent, or never will be."""
         events, done = self.sending.pop(notice.request_id, ("", None))
         digits = digits_of(events)
         sent = digits if notice.status == "OK" else digits[: notice.sent]
@@ -161,7 +173,7 @@ class CallDigits:
             done.set_exception(CallError(notice.reason))
 
     def fail(self) -> None:
-        """No stream will say what became of digits."""
+        """Fail the open requests: no stream will report on their digits."""
         for _, done in self.sending.values():
             if not done.done():
                 done.set_exception(self._waiters.ended())
@@ -170,7 +182,10 @@ class CallDigits:
     # ---- sending
 
     async def may_send(self, within: float) -> bool:
-        """Whether the peer lets us send, now or within so many seconds.
+        """Wait until the peer permits sending; return whether it did.
+
+        Args:
+            within: seconds to wait at most.
 
         Raises:
             CallEnded: the call ended before.
@@ -185,22 +200,29 @@ class CallDigits:
         return True
 
     def bounds(self, events: str, duration: int, until: float) -> Bounds:
-        """How long digits may take that are sent while a call is held until a moment."""
+        """Return the limits of digits for a call that is held.
+
+        Args:
+            until: monotonic time until which the hold may last.
+        """
         return Bounds(max(until, self._actor_loop.now() + time_of(events, duration)), held_until=until)
 
     async def send(
         self, events: str, duration: int, modes: tuple[str, ...], request: Request, bounds: Bounds | None = None
     ) -> None:
-        """Send digits by the first of the modes that works; returns when all are out.
+        """Send digits by the first of the modes that works; return when all are sent.
 
-        request: sends a request within the call. bounds: when those that wait are taken back; None = `GRACE` after the
-        time that they and those before them need, or after the peer began to hold the call.
+        A digit for which the peer's description lists no event (RFC 4733 section 2.4.1) is sent by the other modes, in
+        its order.
 
-        What the peer's description lists no event for (RFC 4733 section 2.4.1) is sent by the other modes, in its
-        place.
+        Args:
+            request: sends a request within the call.
+            bounds: when waiting digits are taken back; None = `GRACE` after the time that they and earlier ones need,
+                or after the peer began to hold the call.
 
         Raises:
-            CallError: none can be used, or the peer lets us send nothing. CallEnded: the call ended before.
+            CallError: no mode can be used, or the peer forbids sending.
+            CallEnded: the call ended before.
         """
         codes = self._actor.media.events if "rfc4733" in modes else None
         others = [each for each in events if codes is not None and each in DIGITS and EVENTS.index(each) not in codes]
@@ -235,10 +257,10 @@ class CallDigits:
         raise CallError(f"digits were not sent: {_REASONS.get(refused, refused)}")
 
     async def _send_on_stream(self, events: str, duration: int, mode: str, bounds: Bounds | None) -> str:
-        """Send digits through the media worker; why this mode cannot be used, empty = all are out."""
+        """Send digits through the media worker; return why this mode cannot be used, empty = all are sent."""
         now = self._actor_loop.now()
         self._due = max(now, self._due) + time_of(events, duration)
-        # It outlives the call's end: the stream's word counts.
+        # It outlives the call's end, because the stream's report counts.
         done: asyncio.Future[None] = self._actor_loop.loop.create_future()
         done.add_done_callback(_heed)
         self._number += 1
@@ -258,7 +280,7 @@ class CallDigits:
             self._due = now
             return str(error)
         finally:
-            if number in self.sending:  # nobody waits any more: the digits must not leave later
+            if number in self.sending:  # the wait was cancelled: the digits must not leave later
                 self._actor.media.stop_digits()
                 self._actor_loop.flush_soon()
             done.cancel()
@@ -266,7 +288,7 @@ class CallDigits:
         return ""
 
     async def _until_out(self, done: "asyncio.Future[None]", bounds: Bounds) -> None:
-        """Wait for the media worker's word on digits.
+        """Wait for the media worker's report on digits.
 
         Raises:
             CallError: it refused them, or the bounds were passed.
@@ -289,10 +311,11 @@ class CallDigits:
             del done  # its error holds this frame
 
     async def _send_info(self, events: str, duration: int, types: tuple[str, ...], request: Request) -> str:
-        """Send digits by INFO under the first type that the peer takes; why it takes none, empty = all are out.
+        """Send digits by INFO under the first type that the peer accepts; return why it accepts none, empty = all are
+        sent.
 
         Raises:
-            CallRejected: the peer refused a digit for another reason, or after it had taken one.
+            CallRejected: the peer refused a digit for another reason, or after it had accepted one.
         """
         sent = False
         for each in events:
@@ -317,7 +340,7 @@ class CallDigits:
     async def collect(
         self, count: int | None, timeout: float | None, until: str, between: float | None, first: float | None
     ) -> str:
-        """The digits of `Call.digits`."""
+        """Return the digits of `Call.digits`."""
         if count is None and not until and (between is None or first is None) and timeout is None:
             raise ConfigurationError("digits() without an end: give count, until, timeout, or first and between")
         most = min(MOST_DIGITS, MOST_DIGITS if count is None else count)
@@ -336,12 +359,12 @@ class CallDigits:
         except TimeoutError:
             pass
         except asyncio.CancelledError:
-            self.unread.extendleft(reversed(found))  # nobody got them: they are the next reader's
+            self.unread.extendleft(reversed(found))  # they were not returned: the next reader gets them
             raise
         return found
 
     async def next_digit(self) -> str:
-        """The next digit that comes in, or has come and was not read.
+        """Return the next unread digit, received or to come.
 
         Raises:
             CallEnded: the call ended first.

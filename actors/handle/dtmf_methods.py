@@ -1,4 +1,4 @@
-"""The ways in which digits are sent and received, by the man page's names and by ours (C11, C38)."""
+"""The methods of sending and receiving digits, by the man page's names and by the internal ones."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,13 +13,17 @@ METHODS: Final = {
     "dtmf-relay": "dtmf-relay",
     "dtmf": "dtmf",
 }
-"""info is SIP INFO of application/dtmf-relay, or application/dtmf where it is refused; dtmf-relay, dtmf: one of them"""
+"""Info is SIP INFO of application/dtmf-relay, or application/dtmf where that is refused.
+
+Each of dtmf-relay and dtmf is one of them alone.
+"""
 
 
 def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
-    """The DTMF methods of a list such as "rfc2833,audio", by our names for them.
+    """Return the internal names of a list of DTMF methods such as "rfc2833,audio".
 
-    methods: names in any case, in a text with commas or blanks between them, or in a sequence.
+    Args:
+        methods: names in any case, in a text with commas or blanks between them, or in a sequence.
 
     Raises:
         CallError: an unknown name, or none.

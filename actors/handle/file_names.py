@@ -1,4 +1,4 @@
-"""Names of files that a user's code makes, perhaps from what a peer sent, before they go to a media worker."""
+"""Names of files from a user's code, perhaps made from a peer's text, checked before they go to a media worker."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,14 @@ from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
 
 LONGEST_PATH: Final = 4095
-"""octets of a path (Linux PATH_MAX, without its NUL)"""
+"""Octets of a path (Linux PATH_MAX, without its NUL)."""
 LONGEST_NAME: Final = 255
-"""octets of each part of it (Linux NAME_MAX)"""
+"""Octets of each part of it (Linux NAME_MAX)."""
 _SHOWN: Final = 100
 
 
 def file_name(name: str | Path) -> str:
-    """The name of a file as text, octets of a peer that are no UTF-8 as they came.
+    """Return the name of a file as text; octets of a peer that are no UTF-8 stay as they are.
 
     Raises:
         ConfigurationError: no file can have this name, or it is neither a text nor a path.

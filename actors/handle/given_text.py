@@ -1,7 +1,7 @@
-"""What a user gives and what becomes part of a message, checked when it is given: before any port or call is opened.
+"""Checks of a user's text that becomes part of a message, made when it is given: before any port or call is opened.
 
 A line end in a value would begin a header of its own (RFC 3261 section 7.3), and text that cannot be written would fail
-when the INVITE is due. Nothing is changed here.
+when the INVITE is due. The checks return a value as it is, or raise; they must change nothing.
 """
 
 import re
@@ -19,9 +19,9 @@ from ..runtime.callbacks import Callback, is_callback
 
 SDP: Final = "application/sdp"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
-"""RFC 3261 section 25.1"""
+"""RFC 3261 section 25.1."""
 _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
-"""control characters but the tab, and halves of characters that stand for no octet (PEP 383)"""
+"""Control characters except the tab, and halves of characters that stand for no octet (PEP 383)."""
 
 WRITTEN: Final = frozenset(
     {
@@ -29,17 +29,16 @@ WRITTEN: Final = frozenset(
         *("content-length", "content-type"),
     }
 )
-"""headers that every message of ours writes itself and that would stand there twice, by
-`sipcore.message.headers.key_of`"""
+"""Headers that every message writes itself and that would stand there twice, by `sipcore.message.headers.key_of`."""
 
 Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
 
 
 def checked_text(what: str, value: Any) -> str:
-    """A value that becomes part of one line.
+    """Return a value that becomes part of one line.
 
     Raises:
-        ConfigurationError: no text, or it holds a line end, another control character or what has no octets.
+        ConfigurationError: it is no text, or it holds a line end, another control character or one without octets.
     """
     if not isinstance(value, str):
         raise ConfigurationError(f"{what} is {type(value).__name__}, not text: {shown(repr(value))}")
@@ -52,7 +51,7 @@ def checked_text(what: str, value: Any) -> str:
 
 
 def checked_token(what: str, value: Any) -> str:
-    """A name of a header or method.
+    """Return a name of a header or method.
 
     Raises:
         ConfigurationError: it is no token of RFC 3261.
@@ -63,9 +62,11 @@ def checked_token(what: str, value: Any) -> str:
 
 
 def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tuple[str, str], ...]:
-    """Headers as pairs of name and value; a list of values repeats the header.
+    """Return headers as pairs of name and value; a list of values repeats the header.
 
-    contacts: several Contact headers may be given, as in a 3xx (RFC 3261 section 8.3); else one, in place of ours.
+    Args:
+        contacts: several Contact headers may be given, as in a 3xx (RFC 3261 section 8.3); else one, instead of the
+            usual one.
 
     Raises:
         ConfigurationError: a name is no token or one of `WRITTEN`, a value no text of one line, a Contact no URI, or
@@ -89,7 +90,9 @@ def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tup
 
 
 def _check_contact(what: str, values: Sequence[str]) -> None:
-    """Contact of what makes or keeps a dialog: one URI (RFC 3261 section 8.1.1.8), whatever parameters it has."""
+    """Check the Contact of a message that makes or keeps a dialog: one URI, with any parameters (RFC 3261 section
+    8.1.1.8).
+    """
     if len(values) > 1:
         raise ConfigurationError(f"{what}: Contact is there {len(values)} times; a call has one, which replaces ours")
     for value in values:
@@ -99,7 +102,7 @@ def _check_contact(what: str, values: Sequence[str]) -> None:
 
 
 def checked_address(what: str, value: Any) -> str:
-    """A URI or name-addr that can stand in From or Contact.
+    """Return a URI or name-addr that can stand in From or Contact.
 
     Raises:
         ConfigurationError: it is none, or has no host.
@@ -115,7 +118,7 @@ def checked_address(what: str, value: Any) -> str:
 
 
 def own_address(what: str, text: str, domain: str = "") -> str:
-    """Who we are, as a user writes it: without `sip:` where a host follows the user, a user alone with its domain.
+    """Return the local address as a URI: with `sip:` where a host follows the user, with the domain for a user alone.
 
     Raises:
         ConfigurationError: a user alone, without a domain.
@@ -133,10 +136,10 @@ def own_address(what: str, text: str, domain: str = "") -> str:
 def checked_request(
     method: str, body: bytes | str, headers: dict[str, str]
 ) -> tuple[bytes, str, tuple[tuple[str, str], ...]]:
-    """Body, content type and header pairs of a request of the user's own, whose arguments `Call.request` describes.
+    """Return body, content type and header pairs of a request with the arguments of `Call.request`.
 
     Raises:
-        ConfigurationError: they cannot be written, or it is an UPDATE with an offer, which nobody would follow.
+        ConfigurationError: they cannot be written, or it is an UPDATE with an offer, which no part would follow.
     """
     kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
     pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
@@ -148,10 +151,10 @@ def checked_request(
 
 
 def checked_seconds(what: str, value: Any) -> float:
-    """A time that is not negative.
+    """Return a time that is not negative.
 
     Raises:
-        ConfigurationError: no number, or one that is no time.
+        ConfigurationError: it is no number, or one that is no time.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ConfigurationError(f"{what} is {shown(repr(value))}, not a number of seconds")
@@ -159,10 +162,10 @@ def checked_seconds(what: str, value: Any) -> float:
 
 
 def checked_callback(what: str, value: Callback) -> Callback:
-    """Anything that can be called back.
+    """Return a value that can be called back.
 
     Raises:
-        ConfigurationError: it is none of the forms.
+        ConfigurationError: it has none of the forms.
     """
     if not is_callback(value):
         raise ConfigurationError(f"{what} is {type(value).__name__}: give a callable, an object with run(), a tuple …")

@@ -1,7 +1,8 @@
-"""What a call does with its media: the man page's `media_recv_echo` and `media_send_recv`, and shorter names for them.
+"""The media of a call as its user names it: the man page's `media_recv_echo` and `media_send_recv`, and shorter names.
 
 A handler is a callback for `init_media`: called as (call, param), it starts itself on the call's streams. Files are
-read and written by the media worker; callbacks run in the process of the call, with frames in batches between them.
+read and written by the media worker. Callbacks run in the process of the call, and frames pass between them in batches.
+Names, sources, sinks and callbacks are checked when a handler is made; a running call must get no invalid one.
 """
 
 from collections.abc import Callable
@@ -18,32 +19,37 @@ from .file_names import file_name
 from .media_values import AHEAD, checked_sink, checked_source
 
 FrameWriter = Callback
-"""called as (payload, sequence number, timestamp, channel, payload type) for each frame received: a function, an object
-with run(), or (function, own arguments …), which come first; a function that takes fewer gets the first ones"""
+"""Called as (payload, sequence number, timestamp, channel, payload type) for each received frame.
+
+A function, an object with run(), or (function, own arguments …), which come first; a function of fewer arguments gets
+the first ones.
+"""
 FrameReader = Callback
-"""called as (sequence number, channel), in the same forms; gives a payload, (payload, payload type, marker, timestamp),
-or None at the end"""
+"""Called as (sequence number, channel), in the same forms.
+
+It returns a payload, (payload, payload type, marker, timestamp), or None at the end.
+"""
 _WRITTEN: Final = 5
 _READ: Final = 2
 
 
 class _Starts(Protocol):
-    """A call, as far as a media handler starts on it."""
+    """The part of a call that a media handler uses."""
 
     def start_under_plays(self, handler: "MediaHandler") -> None:
-        """Run a media handler; what is played goes on over it."""
+        """Run a media handler; a play goes on over it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaHandler:
-    """What is sent and where what is received goes."""
+    """A source to be sent and a sink for the received audio."""
 
     source: SourceSpec = ("silence",)
     sink: SinkSpec = ("none",)
     read: FrameReader | None = None
-    """asked for frames, with source ("callback",) or ("callback", seconds ahead)"""
+    """Called for frames, with source ("callback",) or ("callback", seconds ahead)."""
     write: FrameWriter | None = None
-    """given frames, with sink ("callback",)"""
+    """Called with frames, with sink ("callback",)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source", checked_source(self.source))
@@ -57,22 +63,34 @@ class MediaHandler:
 
 
 def checked_handler(given: object) -> MediaHandler:
-    """A media handler that a user gave. Raises ConfigurationError for anything else."""
+    """Return a media handler that a user gave.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
     if not isinstance(given, MediaHandler):
         raise ConfigurationError(f"{given!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
     return given
 
 
 def played_source(source: object, repeat: int) -> SourceSpec:
-    """What `Call.play` plays: a file by its name, or a source. repeat: rounds of a file."""
+    """Return the source of `Call.play`: a file by its name, or a source.
+
+    Args:
+        repeat: rounds of a file.
+    """
     return checked_source(("file", source, repeat) if isinstance(source, str | Path) else source)
 
 
 def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | None:
-    """A frame callback of any form as a function that takes all arguments. what: read or write. count: of arguments.
+    """Return a frame callback of any form as a function that takes all arguments.
+
+    Args:
+        what: read or write.
+        count: of arguments.
 
     Raises:
-        ConfigurationError: it is no callback, it is a coroutine function, or it wants more than there is.
+        ConfigurationError: it is no callback, it is a coroutine function, or it requires more arguments.
     """
     if given is None:
         return None
@@ -95,7 +113,7 @@ def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | No
 
 
 def _most_arguments(what: str, action: Callable[..., Any], count: int) -> int:
-    """How many of so many arguments a function takes by position."""
+    """Return how many of `count` arguments a function takes by position."""
     try:
         parameters = signature(action).parameters.values()
     except (TypeError, ValueError):  # of a built-in function
@@ -125,10 +143,11 @@ def _sink_of(output: str | Path | FrameWriter | None) -> tuple[SinkSpec, FrameWr
 
 
 def echo(output: str | Path | FrameWriter | None = None, delay: int = 0) -> MediaHandler:
-    """Send back what comes in, `delay` packets later; less than 0 only receives (man page `media_recv_echo`).
+    """Send the received audio back, `delay` packets later; less than 0 only receives (man page `media_recv_echo`).
 
-    delay: packets that are held, as Perl does it: with 10 the first goes back when the 11th comes. output: a file
-    (".wav": decoded, any other: payload as received), or a `FrameWriter`.
+    Args:
+        delay: packets that are held, as Perl does it: with 10 the first is sent back when the 11th comes.
+        output: a file (".wav": decoded, any other: payload as received), or a `FrameWriter`.
     """
     sink, write = _sink_of(output)
     return MediaHandler(("echo", delay), sink, None, write)
@@ -141,15 +160,19 @@ def send_recv(
     *,
     ahead: float = AHEAD,
 ) -> MediaHandler:
-    """Send a file or what a callback gives, and receive (man page `media_send_recv`).
+    """Send a file or the frames of a callback, and receive (man page `media_send_recv`).
 
-    source: an audio file, payload ("raw:FILE", or named so), or a `FrameReader`. repeat: how often the file; less than
-    0 = endless.
-    ahead: seconds before their packet in which frames are asked for, up to 0.1. Less makes the delay of what is bridged
-    through callbacks shorter, and gaps likelier when this process is busy; 0 = one packet.
+    A smaller `ahead` makes the delay of a bridge through callbacks shorter, and gaps likelier when this process is
+    busy; 0 = one packet.
+
+    Args:
+        source: an audio file, payload ("raw:FILE", or named so), or a `FrameReader`.
+        repeat: how often the file; less than 0 = endless.
+        output: as for `echo`.
+        ahead: seconds before their packet in which frames are requested, up to 0.1.
 
     Raises:
-        ConfigurationError: a callback, a name of a file or `ahead` that cannot be.
+        ConfigurationError: the callback, the name of a file or `ahead` is not valid.
     """
     sink, write = _sink_of(output)
     if isinstance(source, str | Path):
@@ -162,16 +185,16 @@ def send_recv(
 
 
 def play(file: str | Path, repeat: int = 1) -> MediaHandler:
-    """Play a file, drop what comes in."""
+    """Play a file, drop the received audio."""
     return send_recv(file, repeat)
 
 
 SIDES: Final = ("heard", "stereo", "mixed")
-"""what a recording holds: what comes in, or what is sent too, on a channel of its own or in the same one"""
+"""The audio of a recording: received, or sent too, on a channel of its own or in the same one."""
 
 
 def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
-    """The sink of a recording.
+    """Return the sink of a recording.
 
     Raises:
         ConfigurationError: no file can have that name, or it cannot hold both directions.
@@ -187,17 +210,25 @@ def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
 
 
 def record(file: str | Path, sides: str = "heard") -> MediaHandler:
-    """Record what comes in, send silence. sides: as for `Call.record`."""
+    """Record the received audio, send silence.
+
+    Args:
+        sides: as for `Call.record`.
+    """
     return MediaHandler(("silence",), recording_sink(file, sides))
 
 
 def silence() -> MediaHandler:
-    """Send silence, drop what comes in."""
+    """Send silence, drop the received audio."""
     return MediaHandler()
 
 
 def tone(hz: float = 440.0) -> MediaHandler:
-    """Send a tone, drop what comes in."""
+    """Send a tone, drop the received audio.
+
+    Args:
+        hz: its frequency.
+    """
     return MediaHandler(("tone", hz))
 
 
@@ -213,10 +244,10 @@ _BY_NAME: dict[str, Callable[..., MediaHandler]] = {
 
 
 def by_name(name: str, *arguments: Any, **options: Any) -> MediaHandler:
-    """A handler by the man page's name, with or without `media_`.
+    """Return a handler by the man page's name, with or without `media_`.
 
     Raises:
-        ConfigurationError: no such handler.
+        ConfigurationError: there is no such handler.
     """
     builder = _BY_NAME.get(name.removeprefix("media_"))
     if builder is None:

@@ -1,4 +1,9 @@
-"""Media ports taken before a call exists, to be written into a description of the user's own (man page C6, C8, C9)."""
+"""Media ports taken before a call exists, to be written into a description that the user makes (man page `sdp`).
+
+A lease opens a stream and gets its events until a call takes it over by `give_to`, or `release` closes it. All leases
+of a worker are in one media worker, so that a call can use any of them; `bring` moves a call there. A lease must not
+outlive its media worker: its loss fails the waiting user.
+"""
 
 import asyncio
 import socket
@@ -18,13 +23,16 @@ from ..runtime.outbox import Outbox
 class MediaLease(StreamOwner):
     """One open stream that no call uses yet. Give it to a call as one of `media_lsocks` or `media_ssocks`.
 
-    sockets: RTP and perhaps RTCP, bound by the caller, in place of ports of the pool; one loop with the media worker.
-
-    address: what peers see. flush_soon: has the outbox emptied. bound: what ports of the pool are bound to, where that
-    differs.
+    Args:
+        worker: index of the media worker.
+        address: the address that peers see.
+        sockets: RTP and perhaps RTCP, bound by the user, instead of ports of the pool; only with the media worker in
+            the same loop.
+        flush_soon: flushes the outbox soon.
+        bound: the address that ports of the pool are bound to, where it differs.
 
     Attributes:
-        address, port, rtcp_port: what to write into the SDP.
+        address, port, rtcp_port: the values for the SDP.
     """
 
     def __init__(
@@ -42,7 +50,7 @@ class MediaLease(StreamOwner):
         self.port = 0
         self.rtcp_port = 0
         self.sockets = tuple(sockets)
-        """kept, because the media worker takes their descriptors a moment later"""
+        """Kept, because the media worker takes their descriptors a moment later."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         outbox.streams[self.line.stream_id] = self
         self._streams = outbox.streams
@@ -68,7 +76,7 @@ class MediaLease(StreamOwner):
             self.ready.set_result(None)
 
     def media_event(self, event: Any, now: float) -> None:
-        """An event of the stream, until a call takes it over."""
+        """Take an event of the stream, until a call takes it over."""
         if event.__class__ is media.StreamOpened:
             self._is_bound(event.rtp_port, event.rtcp_port)
         elif event.__class__ is media.StreamRefused:
@@ -81,37 +89,39 @@ class MediaLease(StreamOwner):
         self._streams.pop(self.line.stream_id, None)
         if not self.ready.done():
             self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))
-            self.ready.exception()  # nobody has to wait for it
+            self.ready.exception()  # not every user awaits it: then nothing is reported as forgotten
 
     def give_to(self, owner: StreamOwner) -> None:
-        """A call uses it from now on, and gets its events."""
+        """Give the stream and its events to a call from now on."""
         self._streams[self.line.stream_id] = owner
 
     @property
     def name(self) -> str:
-        """What logs call it."""
+        """Name of the lease in logs."""
         return f"media port {self.port}"
 
     def crashed(self, now: float, error: BaseException) -> None:
-        """Our own code failed on it."""
+        """End the lease: the program failed on it."""
         self._is_gone("our own code failed on this media port", "internal_error")
 
     def media_lost(self, reason: str, now: float) -> None:
-        """The media worker is gone, or took no command."""
+        """End the lease: the media worker is gone, or accepted no command."""
         self._is_gone(f"no media port: {reason}", reason)
 
     def release(self) -> None:
-        """Give the port back unused."""
+        """Close the port unused."""
         self._commands.append(media.CloseStream(self.line.stream_id))
         self._flush_soon()
 
 
 class MediaLeases:
-    """Makes the leases of one call worker, and brings calls to where leases are.
+    """Makes the leases of one call worker, and moves calls to their media worker.
 
-    worker: the media worker of all leases; one, so that a call can take any of them. at_listener: the address that
-    peers see at a listener, and that of its socket. at_address: the address that peers see where a socket is bound.
-    shares_process: the media worker runs in this process, so that it can use sockets of the caller.
+    Args:
+        worker: the media worker of all leases; one, so that a call can use any of them.
+        at_listener: returns the address that peers see at a listener, and that of its socket.
+        at_address: returns the address that peers see where a socket is bound.
+        shares_process: the media worker runs in this process, so that it can use sockets of the user.
     """
 
     def __init__(
@@ -137,15 +147,15 @@ class MediaLeases:
         return MediaLease(self._outbox, self.worker, seen, flush_soon=self._flush_soon, bound=bound)
 
     def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
-        """Take bound UDP sockets of the caller, RTP and perhaps RTCP; only where `shares_process`."""
+        """Take bound UDP sockets of the user, RTP and perhaps RTCP; only where `shares_process`."""
         seen = self._at_address(sockets[0].getsockname()[0])
         return MediaLease(self._outbox, self.worker, seen, sockets, flush_soon=self._flush_soon)
 
     def bring(self, actor: CallActor) -> None:
-        """Have the streams of a call where leases are."""
+        """Move the streams of a call to the media worker of the leases."""
         actor.media.move(self.worker, self._outbox.media[self.worker])
 
     @property
     def open(self) -> list[MediaLease]:
-        """Those that no call has taken over."""
+        """The leases that no call has taken over."""
         return [owner for owner in self._outbox.streams.values() if isinstance(owner, MediaLease)]

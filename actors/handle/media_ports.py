@@ -1,7 +1,9 @@
-"""Media ports of the user's own, as call parameters name them: leases, sockets of the caller, and ports that are live.
+"""The media ports that a user provides by call parameters: leases, sockets of its own, and ports in use (man page
+`sdp`).
 
-Man page C4 and C8 to C10, CALL.md section 0 ("Sockets"). A socket object can be used where the media worker runs in the
-caller's process; where it does not, ports are reserved with `UserAgent.reserve_media`.
+`convert` makes leases of sockets, `begin` and `take_over` give ports and description to the call, `show` writes the
+ports in use into the parameters. A socket object can be used where the media worker runs in the user's process;
+elsewhere `UserAgent.reserve_media` reserves ports. A lease must not be used by two calls.
 """
 
 import socket
@@ -16,18 +18,18 @@ from .media_lease import MediaLease, MediaLeases
 from .parameters import CallParameters, NegotiatedRtpParam
 
 _SHAPING = ("rtp_param", "dtmf_methods", "dtmf_rtptype", "cb_dtmf")
-"""parameters that change what is wanted of the media"""
+"""Parameters that change the required media."""
 SHOWN = frozenset(("media_lsocks", "media_raddr", "rtp_param"))
-"""parameters that `show` writes"""
+"""Parameters that `show` writes."""
 _WISHES = ("codecs", "payload_size", "interval", "dtmf_methods", "tones")
 
 
 class MediaPort(NamedTuple):
-    """A port that a call has taken itself, as `media_lsocks` shows it from the start of its media on."""
+    """A port that a call has opened itself, as `media_lsocks` shows it from the start of its media on."""
 
     address: str
     port: int
-    """of RTP"""
+    """Port of RTP."""
     rtcp_port: int
 
 
@@ -35,7 +37,7 @@ def convert(media_leases: MediaLeases, param: CallParameters) -> None:
     """Make leases of the socket objects in `media_lsocks` and `media_ssocks`.
 
     Raises:
-        ConfigurationError: no socket, not bound, or in a node of processes.
+        ConfigurationError: a value is no bound socket, or the node has processes of its own.
     """
     for key in ("media_lsocks", "media_ssocks"):
         given = getattr(param, key)
@@ -61,12 +63,12 @@ def _lease(media_leases: MediaLeases, key: str, given: Any) -> Any:
 
 
 def leases(given: Sequence[Any]) -> tuple[MediaLease, ...]:
-    """Those of these that are the user's."""
+    """Return the leases among these, which the user took."""
     return tuple(each for each in given if isinstance(each, MediaLease))
 
 
 class CallMediaPorts:
-    """The ports and descriptions of the user's own that one call uses."""
+    """The ports and descriptions of the user that one call uses."""
 
     __slots__ = ("_actor", "_described", "_leases", "_listening", "_sending_through")
 
@@ -76,10 +78,10 @@ class CallMediaPorts:
         self._described: Any = None
         self._listening: Any = ()
         self._sending_through: Any = ()
-        """the parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use"""
+        """The parameters `sdp`, `media_lsocks` and `media_ssocks` that are in use."""
 
     def begin(self, param: CallParameters) -> tuple[MediaStream, ...]:
-        """Use those of the first INVITE; the media lines of `media_lsocks`."""
+        """Use those of the first INVITE; return the media lines of `media_lsocks`."""
         lines = tuple(lease.line for lease in leases(param.media_lsocks))
         if lines or param.media_ssocks:
             self._leases.bring(self._actor)
@@ -88,7 +90,7 @@ class CallMediaPorts:
         return lines
 
     def take_over(self, param: CallParameters) -> None:
-        """Use ports and description of the user's own, where the parameters name new ones (C6, C8, C9).
+        """Use ports and description of the user, where the parameters name new ones.
 
         Raises:
             ConfigurationError: they do not go together.
@@ -109,7 +111,7 @@ class CallMediaPorts:
         self._send_through(param)
 
     def _send_through(self, param: CallParameters) -> None:
-        """Send from the ports of `media_ssocks`, if they are new (C9)."""
+        """Send from the ports of `media_ssocks`, if they are new."""
         given = param.media_ssocks
         if given is self._sending_through or not (given or self._sending_through):
             return
@@ -123,13 +125,13 @@ class CallMediaPorts:
         )
 
     def reshape(self, param: CallParameters, changed: Sequence[str]) -> None:
-        """Have parameters that were changed count from the next description on (C5, C11, C41)."""
+        """Apply changed parameters from the next description on."""
         if any(key in changed for key in _SHAPING):
             wishes = demand_wishes(param)
             self._actor.media.wish(**{key: wishes[key] for key in _WISHES if key in wishes})
 
     def show(self, param: CallParameters) -> None:
-        """Write into the parameters what the media uses now: `media_lsocks`, `media_raddr`, `rtp_param` (C4)."""
+        """Write the ports in use into the parameters: `media_lsocks`, `media_raddr`, `rtp_param`."""
         media = self._actor.media
         agreed = media.agreed()
         ports: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""What a call has asked of its media and waits for: plays, until their end; handlers and recordings, until they run.
+"""The requests of a call to its media: plays, until their end; handlers and recordings, until they run.
 
-Each request has a number that the media worker gives back with its end, its refusal or its being done. A play has an
-end in every case: its own, a digit, its error, `stop`, another play, a peer that lets us send nothing for `HELD_TIME`,
-and that of the call. An error that is awaited is the business of whoever awaits it; any other one is the call's.
+Each request has a number that the media worker returns with its end, its refusal or its success. A play ends in every
+case: by itself, by a digit, an error, `stop`, another play, a peer that forbids sending for `HELD_TIME`, or with the
+call. The awaiting coroutine gets an error; an error that is not awaited belongs to the call.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ from ..call.media import CallMedia
 from ..errors import MediaError
 
 HELD_TIME: Final = 30.0
-"""seconds without a break in which the peer lets us send nothing, until a file is given up"""
+"""Seconds without a break in which the peer forbids sending, until a file is given up."""
 LOOK: Final = 0.5
-"""seconds between two looks at whether the peer lets us send"""
+"""Seconds between two checks whether the peer permits sending."""
 NO_MEDIA: Final = 'no_stream: the call has no media; place or take it with some, not with media "none"'
 HELD: Final = f"held: the peer lets us send nothing for {HELD_TIME:.0f} s"
 
 
 class MediaRequest(asyncio.Future[str]):
-    """One request; its result is the digit that ended a play, else nothing."""
+    """One request; its result is the digit that ended a play, else empty."""
 
     awaited = False
-    """somebody waits for it, and is told of its error"""
+    """Whether a coroutine waits for it, and gets its error."""
 
     def add_done_callback(self, fn: Callable[..., object], /, *, context: Context | None = None) -> None:
-        """As for every future; from now on it counts as awaited."""
+        """Add a callback, as to every future; from now on the request counts as awaited."""
         self.awaited = True
         super().add_done_callback(fn, context=context)
 
@@ -39,9 +39,9 @@ class _Play(NamedTuple):
     number: int
     request: MediaRequest
     until: str
-    """the digits that end it"""
+    """The digits that end it."""
     ends: bool
-    """by itself"""
+    """Whether it ends by itself."""
 
 
 def _has_end(source: SourceSpec) -> bool:
@@ -49,10 +49,13 @@ def _has_end(source: SourceSpec) -> bool:
 
 
 class MediaRequests:
-    """Those of one call.
+    """The media requests of one call.
 
-    media: of the call. future: gives a request that fails with `CallEnded` when the call ends. flush: has commands
-    leave. loop: for the looks at a peer that holds us.
+    Args:
+        media: of the call.
+        future: returns a request that fails with `CallEnded` when the call ends.
+        flush: flushes the commands soon.
+        loop: for the checks of a peer that holds the call.
     """
 
     __slots__ = ("_flush", "_future", "_loop", "_media", "_number", "_open", "_play", "_timer")
@@ -70,14 +73,14 @@ class MediaRequests:
         self._loop = loop
         self._number = 0
         self._open: dict[int, MediaRequest] = {}
-        """those that are not done, by each of their numbers"""
+        """Unfinished requests, by each of their numbers."""
         self._play: _Play | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    # ---- asking
+    # ---- requests
 
     def play(self, source: SourceSpec, until: str) -> MediaRequest:
-        """Send a source over what is sent now, in place of an earlier play."""
+        """Send a source over the current one, instead of an earlier play."""
         self._finish("")
         request = self._begin()
         if request.done():
@@ -98,7 +101,11 @@ class MediaRequests:
             self._flush()
 
     def start(self, source: SourceSpec, sink: SinkSpec, *, under: bool) -> MediaRequest:
-        """Send and receive otherwise from now on. under: a play goes on over it."""
+        """Replace source and sink from now on.
+
+        Args:
+            under: a play goes on over it.
+        """
         if not under:
             self._finish("")
         request = self._begin()
@@ -109,7 +116,7 @@ class MediaRequests:
         return request
 
     def record(self, sink: SinkSpec) -> MediaRequest:
-        """Put what comes in elsewhere from now on."""
+        """Replace the sink from now on."""
         request = self._begin()
         if not request.done():
             self._media.set_sink(sink, request_id=self._next_number(request))
@@ -129,10 +136,10 @@ class MediaRequests:
         self._open[self._number] = request
         return self._number
 
-    # ---- hearing
+    # ---- results
 
     def digit(self, event: str) -> bool:
-        """A digit came; whether it ended the play, and is its result."""
+        """Take a received digit; return whether it ended the play, and is its result."""
         play = self._play
         if play is None or event not in play.until or play.request.done():
             return False
@@ -146,11 +153,11 @@ class MediaRequests:
         return self._play is not None and self._play.number == number
 
     def waits(self, number: int) -> bool:
-        """Whether that is the number of a request whose outcome is not known."""
+        """Whether that is the number of an unfinished request."""
         return number in self._open
 
     def done(self, number: int) -> None:
-        """The media worker has done a request; a play goes on until its end."""
+        """Take the success of a request; a play goes on until its end."""
         if self.plays(number):
             return
         request = self._open.pop(number, None)
@@ -158,7 +165,7 @@ class MediaRequests:
             request.set_result("")
 
     def ended(self, number: int) -> bool:
-        """A play has come to its end; False for one that had another end before."""
+        """Take the end of a play; False for one that had another end before."""
         if not self.plays(number):
             return False
         self._media.played()
@@ -166,11 +173,11 @@ class MediaRequests:
         return True
 
     def failed(self, number: int, reason: str) -> bool:
-        """A request failed; whether somebody waits for it, who is told."""
+        """Take the failure of a request; return whether a coroutine waits for it, which gets the error."""
         request = self._open.pop(number, None)
         if self.plays(number):
             self._let_go()
-            self._media.stop_playing()  # an earlier play lies there still
+            self._media.stop_playing()  # the stream still has an earlier play
             self._flush()
         if request is None:
             return False
@@ -181,7 +188,7 @@ class MediaRequests:
     # ---- ending
 
     def close(self) -> None:
-        """The call is over."""
+        """End all: the call is over."""
         self._let_go()
         self._open.clear()
 
@@ -209,7 +216,7 @@ class MediaRequests:
                 self._flush()
 
     def _look(self, held: float) -> None:
-        """Give a file up that the peer does not let us send."""
+        """Give up a file that the peer does not permit to be sent."""
         play = self._play
         if play is None:
             return

@@ -1,7 +1,7 @@
-"""Sources and sinks as users give them: plain values that a media worker can take, checked when they are given.
+"""Sources and sinks as users give them: plain values that a media worker accepts, checked when they are given.
 
-What a value cannot be is refused here, so that a running call never learns of it from its media worker. Files are not
-opened here: whether they can be played or written is the worker's to say.
+An impossible value is refused here, so that a running call gets no such refusal from its media worker. Files are not
+opened here: the media worker finds out whether they can be played or written.
 """
 
 from math import isfinite
@@ -14,11 +14,11 @@ from ..errors import ConfigurationError
 from .file_names import file_name
 
 AHEAD: Final = 0.1
-"""seconds that frames of a callback are asked for ahead at most"""
+"""Seconds that frames of a callback are requested ahead at most."""
 MOST: Final = 2**31 - 1
-"""the largest count of rounds or packets"""
+"""The largest count of rounds or packets."""
 HIGHEST_TONE: Final = 24_000
-"""Hz; half the sample rate of the fastest codec"""
+"""Hz; half the sample rate of the fastest codec."""
 _SHOWN: Final = 100
 _FORMS: Final = (
     '("none",), ("silence",), ("tone", Hz), ("file", name, rounds), ("echo", packets), ("callback",) and'
@@ -27,10 +27,10 @@ _FORMS: Final = (
 
 
 def checked_source(given: Any) -> SourceSpec:
-    """A source as plain values.
+    """Return a source as plain values.
 
     Raises:
-        ConfigurationError: there is no such source, or one of its values cannot be.
+        ConfigurationError: there is no such source, or one of its values is not valid.
     """
     match given:
         case ("none",) | ("silence",) | ("callback",):
@@ -47,7 +47,7 @@ def checked_source(given: Any) -> SourceSpec:
 
 
 def checked_sink(given: Any) -> SinkSpec:
-    """A sink as plain values.
+    """Return a sink as plain values.
 
     Raises:
         ConfigurationError: there is no such sink, or no file can have its name.
@@ -63,14 +63,25 @@ def checked_sink(given: Any) -> SinkSpec:
 
 
 def checked_tone(hz: Any) -> float:
-    """A frequency in Hz. Raises ConfigurationError for what no stream can send."""
+    """Return a frequency in Hz.
+
+    Raises:
+        ConfigurationError: no stream can send it.
+    """
     if not _is_number(hz) or not 1 <= hz <= HIGHEST_TONE:
         raise ConfigurationError(f"tone {_shown(hz)}: a frequency is a number from 1 to {HIGHEST_TONE} Hz")
     return float(hz)
 
 
 def checked_count(what: str, given: Any) -> int:
-    """A whole number that fits 32 bits. what: its name for the user. Raises ConfigurationError."""
+    """Return a whole number that fits 32 bits.
+
+    Args:
+        what: its name for the user.
+
+    Raises:
+        ConfigurationError: it is no such number.
+    """
     if not isinstance(given, int) or isinstance(given, bool) or not -MOST <= given <= MOST:
         raise ConfigurationError(f"{what} {_shown(given)} is no whole number of at most {MOST}")
     return given

@@ -1,7 +1,8 @@
-"""What one call's user does with its media: the handler that runs, what plays over it, recordings, frames by callback.
+"""The media of one call's user: the handler that runs, the play over it, recordings, frames by callback.
 
-A handler gives what is sent and takes what comes (man page C4, C25); plays and recordings are `MediaRequests`, made
-when the first is asked for and let go of with the call, because they hold what makes futures of it. Holds no handle.
+A handler decides source and sink. Plays and recordings are `MediaRequests`, made with the first one and released with
+the call, because they hold what makes futures of it. Frames are exchanged with the handler's callbacks. `stop`
+remembers the handler, so that the next INVITE can start it again. Must hold no handle.
 """
 
 from collections.abc import Callable
@@ -22,22 +23,22 @@ _NOTHING = MediaHandler(("none",), ("none",))
 
 
 class RefusedRequest(NamedTuple):
-    """Whose matter a refused request is."""
+    """The consequences of a refused request."""
 
     awaited: bool
-    """somebody waits for it, and is told"""
+    """A coroutine waits for it, and gets the error."""
     is_play: bool
     replaced: bool
-    """another request has taken its place"""
+    """Another request has replaced it."""
 
 
 class MediaWork:
-    """That of one call.
+    """The media of one call's user.
 
     Attributes:
-        handler: what runs on the media now.
-        requests: what was asked of the media, None before the first request and after the end.
-        error: what the media worker refused last, or could not go on with: a word, details after a colon.
+        handler: the handler that runs now.
+        requests: the media requests, None before the first one and after the end.
+        error: the last refusal or failure of the media worker: a name, details after a colon.
     """
 
     __slots__ = ("_actor", "_actor_loop", "_stopped", "_waiters", "error", "handler", "requests")
@@ -47,26 +48,30 @@ class MediaWork:
         self._actor_loop = actor_loop
         self._waiters = waiters
         self._stopped: tuple[MediaHandler | None, SourceSpec] | None = None
-        """what `stop` has stopped, until the next INVITE"""
+        """The handler and source that `stop` has stopped, until the next INVITE."""
         self.handler: MediaHandler | None = None
         self.requests: MediaRequests | None = None
         self.error = ""
 
-    # ---- asking
+    # ---- requests
 
     def start(self, handler: MediaHandler, *, under: bool = False) -> MediaRequest:
-        """Run a handler on every line, in place of what ran before. under: a play goes on over it."""
+        """Run a handler on every line, instead of the one before.
+
+        Args:
+            under: a play goes on over it.
+        """
         self._stopped = None
         return self._run(handler, under=under)
 
     def stop(self) -> None:
-        """Stop what runs, so that `restart` can start it again."""
+        """Stop the handler, so that `restart` can start it again."""
         stopped = self._stopped or (self.handler, self._actor.media.demand.source)
         self._run(_NOTHING, under=False)
         self._stopped = stopped
 
     def restart(self) -> None:
-        """Start again what `stop` has stopped, if anything."""
+        """Start the stopped handler again, if there is one."""
         if self._stopped is not None:
             (handler, source), self._stopped = self._stopped, None
             sink: SinkSpec = ("callback",) if handler is not None and handler.write is not None else ("none",)
@@ -74,7 +79,11 @@ class MediaWork:
             self.handler = handler
 
     def play(self, source: SourceSpec, until: str) -> MediaRequest:
-        """Send a source over what is sent now. until: digits that end it."""
+        """Send a source over the current one.
+
+        Args:
+            until: digits that end it.
+        """
         return self._ask(lambda requests: requests.play(source, until))
 
     def stop_playing(self) -> None:
@@ -83,7 +92,7 @@ class MediaWork:
             self.requests.stop()
 
     def record(self, sink: SinkSpec) -> MediaRequest:
-        """Put what comes in elsewhere from now on."""
+        """Replace the sink from now on."""
         return self._ask(lambda requests: requests.record(sink))
 
     def _run(self, handler: MediaHandler, *, under: bool) -> MediaRequest:
@@ -91,39 +100,39 @@ class MediaWork:
         return self._ask(lambda requests: requests.start(handler.source, handler.sink, under=under))
 
     def _ask(self, request: Callable[[MediaRequests], MediaRequest]) -> MediaRequest:
-        """Ask something of the media; of a call that is over it fails."""
+        """Make a request of the media; after the end of the call it fails."""
         actor_loop = self._actor_loop
         if self._actor.state is State.OVER:
             failed = MediaRequest(loop=actor_loop.loop)
             failed.set_exception(self._waiters.ended())
-            failed.exception()  # nobody has to wait
+            failed.exception()  # not every user awaits it
             return failed
         if self.requests is None:
             make = partial(self._waiters.future, MediaRequest)
             self.requests = MediaRequests(self._actor.media, make, actor_loop.flush_soon, actor_loop.loop)
         return request(self.requests)
 
-    # ---- hearing
+    # ---- results
 
     def digit(self, event: str) -> bool:
-        """A digit came; whether it ended a play, and is its result."""
+        """Take a received digit; return whether it ended a play, and is its result."""
         return self.requests is not None and self.requests.digit(event)
 
     def done(self, number: int) -> None:
-        """The media worker has done a request."""
+        """Take the success of a request."""
         if self.requests is not None:
             self.requests.done(number)
 
     def play_ended(self, number: int) -> bool:
-        """A play has come to its end; False for one that had another end before."""
+        """Take the end of a play; False for one that had another end before."""
         return self.requests is not None and self.requests.ended(number)
 
     def failed(self, reason: str) -> None:
-        """The media worker refused something that is no request."""
+        """Note a refusal that belongs to no request."""
         self.error = reason
 
     def refused(self, number: int, reason: str) -> RefusedRequest:
-        """The media worker refused a request, or could not go on with it; whose matter that is."""
+        """Take the refusal or failure of a request; return its consequences."""
         self.error = reason
         requests = self.requests
         is_play = requests is not None and requests.plays(number)
@@ -131,7 +140,7 @@ class MediaWork:
         return RefusedRequest(requests is not None and requests.failed(number, reason), is_play, replaced)
 
     def frames_asked(self, notice: FramesAsked) -> None:
-        """Ask a callback source for frames, in order, up to what is wanted."""
+        """Get frames from a callback source, in order, up to the wanted number, and provide them."""
         read = self.handler.read if self.handler is not None else None
         frames = []
         end = read is None
@@ -158,7 +167,7 @@ class MediaWork:
                 write(payload, sequence_number, timestamp, notice.line, payload_type)
 
     def close(self) -> None:
-        """The call is over."""
+        """End all requests: the call is over."""
         if self.requests is not None:
             self.requests.close()
             self.requests = None

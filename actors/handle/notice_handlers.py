@@ -1,6 +1,8 @@
-"""What each notice of a call's actor means for its user: futures resolved and callbacks invoked, in the stated order.
+"""What each notice of a call's actor means for its user: futures completed and callbacks invoked, in the stated order.
 
-The order of the man page's callbacks (CALL.md section 1, "Ordering summary") is held here and nowhere else.
+For each notice: update the parameters, invoke the callback, start the media, complete the futures, then inform the
+owner. The order of the man page's callbacks is held here and nowhere else. A callback that fails must not keep the call
+from its end: `_on_closed` settles it in any case.
 """
 
 import errno
@@ -48,11 +50,11 @@ _NOT_THE_USERS: Final = frozenset(
         *("require", "rseq", "session-expires", "max-forwards", "route"),
     )
 )
-"""headers of a response that the transaction, the dialog or the description decides, not who answers (C18)"""
+"""Headers of a response that the transaction, the dialog or the description decides, not the user."""
 
 
 def take(call: Call, notice: Notice) -> None:
-    """Deal with one notice of the call's actor."""
+    """Handle one notice of the call's actor."""
     _HANDLERS[notice.__class__](call, notice)
 
 
@@ -65,7 +67,7 @@ def _on_incoming(call: Call, notice: Incoming) -> None:
     if not notice.reinvite:
         call.came(notice.request)
         if not call.actor.awaits_answer:
-            return  # its caller has given up already
+            return  # the remote side has given up already
         call.owner.call_came(call, notice.request)
         return
     if param.clear_sdp:
@@ -74,9 +76,9 @@ def _on_incoming(call: Call, notice: Incoming) -> None:
 
 
 def answer_invite(call: Call, notice: Incoming) -> None:
-    """Answer an INVITE as `cb_invite` says: a Response it returns decides, anything else is 200 (C18).
+    """Answer an INVITE as `cb_invite` decides: a Response that it returns is sent, any other value means 200.
 
-    What the callback did by itself (`accept`, `reject`, `ring`) is the answer; then none follows.
+    An answer that the callback gave by itself (`accept`, `reject`, `ring`) counts; then no other follows.
     """
     rung = call.actor.rung
     call.decide(
@@ -88,7 +90,11 @@ def answer_invite(call: Call, notice: Incoming) -> None:
 
 
 def _answer_with(call: Call, reply: Any, rung: int) -> None:
-    """Send what a callback returned. rung: how often the call had rung before it."""
+    """Answer by the value that a callback returned.
+
+    Args:
+        rung: how often the call had rung before it.
+    """
     if not call.actor.awaits_answer:
         return
     if isinstance(reply, Response):
@@ -169,7 +175,7 @@ def _on_refused(call: Call, notice: Refused) -> None:
 
 
 def _failure_info(notice: Refused) -> dict[str, Any]:
-    """The `%INFO` of the man page's FAIL: code and packet with a response, errno in any case (C15)."""
+    """Return the `%INFO` of the man page's FAIL: code and packet with a response, errno in any case."""
     if notice.response is None:
         if notice.cause is Cause.CANCELLED:
             return {"errno": errno.ECANCELED}
@@ -202,12 +208,12 @@ def _on_request_done(call: Call, notice: RequestDone) -> None:
 
 
 def _tell_outcome(call: Call, callback: Callback, good: bool, info: Mapping[str, Any]) -> None:
-    """A request of ours has come to its end (C34)."""
+    """Invoke the callback of a local request that has ended."""
     call.call_back(callback, "OK" if good else "FAIL", call, info)
 
 
 def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
-    """Our BYE or CANCEL has its final response, or never gets one (C13, C32, C33)."""
+    """Invoke the callback of a local BYE or CANCEL, which has its final response, or never gets one."""
     param = call.param
     default = param.send_bye if method == "BYE" or param.send_cancel is None else param.send_cancel
     more = {name: value for name, value in arguments.items() if name != "cb_final"}
@@ -251,7 +257,7 @@ def _on_source_done(call: Call, notice: SourceDone) -> None:
 
 
 def _source_ended(call: Call, why: str = "") -> None:
-    """What the call sends has no more, or cannot be had: that is `cb_rtp_done`'s, or else the end of the call."""
+    """Take the end or the loss of the call's source: `cb_rtp_done` decides, else the call ends."""
     call.actor.media.source_ended()
     if call.param.cb_rtp_done is not None:
         _tell_done(call)
@@ -282,7 +288,9 @@ def _on_silent(call: Call, notice: MediaSilent) -> None:
 
 
 def _on_media_refused(call: Call, notice: MediaRefused) -> None:
-    """Log and count it; tell whoever waits for it, else it is the call's failure and the end of its source."""
+    """Log and count a refusal; fail the future that waits for it, else it is the call's failure and the end of its
+    source.
+    """
     command, reason = notice.command, notice.reason
     call.owner.media_refused(call, command, reason, notice.detail)
     if command == "OpenStream":  # the actor ends the call
@@ -310,10 +318,10 @@ def _on_media_done(call: Call, notice: MediaDone) -> None:
 
 def _on_over(call: Call, notice: Over) -> None:
     if call.state is not State.OVER:
-        return  # `cb_final` has sent its INVITE once more (C31)
+        return  # `cb_final` has sent the INVITE again
     call.waiters.fail()
     if not call.actor.media.running:
-        call.keypad.fail()  # else the stream says at its end what is out
+        call.keypad.fail()  # else the stream reports at its end which digits were sent
     call.media_work.close()
     call.requests.over()
     call.tasks.bound(call.grace)

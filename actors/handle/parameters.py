@@ -1,7 +1,9 @@
-"""The connection parameters of a call: every option of the man page's constructor, and whatever else a user stores.
+"""The connection parameters of a call: every option of the man page's constructor, and any other key that a user
+stores.
 
 They live as long as the call's handle, are changed by `set_param` or by passing them to `reinvite`, and are readable
-from every callback (man page C1 to C23, C41, C42).
+from every callback. Values that become part of a message, and callbacks, are checked when they are set; no invalid one
+may wait until it is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,78 +17,78 @@ from .given_text import checked_callback, checked_pairs, checked_seconds
 Header = str | Sequence[str]
 
 RING_TIME: Final = 180.0
-"""seconds that we let the peer ring, unless a call says otherwise"""
+"""Seconds of ringing before CANCEL, unless a call sets another limit."""
 
 
 class NegotiatedRtpParam(tuple[Any, ...]):
-    """`rtp_param` as it reads when the user gave none: what was negotiated, and no demand for the next time."""
+    """The value of `rtp_param` when the user gave none: the negotiated one, and no demand for the next time."""
 
     __slots__ = ()
 
 
 class CallParameters:
-    """Options of one call as attributes; unknown keys are kept and read back in the same way."""
+    """Options of one call as attributes; further keys are kept and read back in the same way."""
 
     leg: int | str | None = None
-    """which of the agent's legs: index, or "udp:ADDRESS:PORT" (C2)"""
+    """One of the agent's legs: index, or "udp:ADDRESS:PORT"."""
     sdp_on_ack: bool = False
-    """no description in the INVITE, the answer goes into the ACK (C3)"""
+    """No description in the INVITE, the answer goes into the ACK."""
     init_media: Callback = None
-    """called as (call, param) to start the media (C4)"""
+    """Called as (call, param) to start the media."""
     rtp_param: Sequence[Any] | None = None
-    """[payload type, octets, seconds, name?] (C5); a demand when given"""
+    """[payload type, octets, seconds, name?]; a demand when given."""
     sdp: Any = None
-    """a SessionDescription, bytes, str, or a mapping of parts (C6); needs `media_lsocks`"""
+    """A SessionDescription, bytes, str, or a mapping of parts; needs `media_lsocks`."""
     sdp_peer: SessionDescription | None = None
-    """the peer's newest description (C7)"""
+    """The peer's newest description."""
     media_lsocks: Sequence[Any] = ()
-    """leases of `reserve_media` or bound UDP sockets, one per media line (C8); once media starts, what is used"""
+    """Leases of `reserve_media` or bound UDP sockets, one per media line; once media starts, the ports in use."""
     media_ssocks: Sequence[Any] = ()
-    """the same to send from; None in the place of a line that sends from its own port (C9)"""
+    """The same to send from; None for a line that sends from its own port."""
     media_raddr: Sequence[tuple[str, int] | None] = ()
-    """address and port of the peer, per media line, from the start of media on; None = the line is not used (C4)"""
+    """Address and port of the peer, per media line, from the start of media on; None = the line is not used."""
     ack_header: Mapping[str, Header] | Sequence[tuple[str, str]] = ()
-    """further headers of the ACK to a 2xx, which leaves before any callback (CALL.md section 0)"""
+    """Further headers of the ACK to a 2xx, which leaves before any callback."""
     asymetric_rtp: bool = False
-    """send from another port than the announced one (C10; `asymmetric_rtp` is the same)"""
+    """Send from another port than the announced one (`asymmetric_rtp` is the same)."""
     dtmf_methods: str | Sequence[str] = "rfc2833,audio"
-    """which received digits are reported, with `cb_dtmf` (C11)"""
+    """Kinds of received digits that are reported, with `cb_dtmf`."""
     recv_bye: Callback = None
-    """called as (param) when the peer ended the call by BYE or CANCEL (C12)"""
+    """Called as (param) when the peer ended the call by BYE or CANCEL."""
     send_bye: Callback = None
-    """called as (param with bye's arguments) when we did (C13)"""
+    """Called as (param with bye's arguments) when this side ended it."""
     send_cancel: Callback = None
-    """the same for CANCEL, in place of `send_bye`"""
+    """The same for CANCEL, instead of `send_bye`."""
     clear_sdp: bool = False
-    """new ports and descriptions for each INVITE, ours or the peer's (C14)"""
+    """New ports and descriptions for each INVITE of either side."""
     cb_final: Callback = None
-    """called as ("OK" or "FAIL", call, info) on the final result of our INVITE (C15)"""
+    """Called as ("OK" or "FAIL", call, info) on the final result of the local INVITE."""
     cb_preliminary: Callback = None
-    """called as (call, code, response) for each 1xx (C16)"""
+    """Called as (call, code, response) for each 1xx."""
     cb_established: Callback = None
-    """called as ("OK", call) on the ACK to our 2xx (C17)"""
+    """Called as ("OK", call) on the ACK to the local 2xx."""
     cb_invite: Callback = None
-    """called as (call, request) on each INVITE of the peer; may return a Response (C18)"""
+    """Called as (call, request) on each INVITE of the peer; may return a Response."""
     cb_dtmf: Callback = None
-    """called as (event, duration in ms) for each digit (C19)"""
+    """Called as (event, duration in ms) for each digit."""
     cb_notify: Callback = None
-    """called as (call, request) on NOTIFY (C20)"""
+    """Called as (call, request) on NOTIFY."""
     sip_header: Mapping[str, Header] | Sequence[tuple[str, str]] = ()
-    """further headers of INVITEs (C21)"""
+    """Further headers of INVITEs."""
     call_on_hold: bool = False
-    """the next description asks for no media; once (C22)"""
+    """The next description puts the call on hold; once."""
     cb_rtp_done: Callback = None
-    """called as (call) when the source has no more; default: bye (C23)"""
+    """Called as (call) when the source has ended; default: bye."""
     ring_time: float = 0.0
-    """seconds without a final answer before CANCEL; 0 = 180 (C30)"""
+    """Seconds without a final answer before CANCEL; 0 = 180."""
     cb_noanswer: Callback = None
-    """called as ("NOANSWER", call, info) after that CANCEL's result (C30)"""
+    """Called as ("NOANSWER", call, info) after that CANCEL's result."""
     cb_cleanup: Callback = None
-    """called as (call) when the call is cleaned up (C24)"""
+    """Called as (call) when the call is cleaned up."""
     dtmf_rtptype: int = 101
-    """payload type of telephone-event in our offers"""
+    """Payload type of telephone-event in local offers."""
     rtp_addr: str = ""
-    """source address of asymmetric sending"""
+    """Source address of asymmetric sending."""
 
     def __init__(self, **values: Any) -> None:
         _check(values)
@@ -95,10 +97,10 @@ class CallParameters:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
 
     def update(self, values: Mapping[str, Any]) -> None:
-        """Take over these keys.
+        """Set these keys.
 
         Raises:
-            ConfigurationError: a value cannot become part of a message, or be called back; then nothing has changed.
+            ConfigurationError: a value cannot become part of a message, or be called back; then no key has changed.
         """
         _check(values)
         self.__dict__.update(values)
@@ -106,25 +108,25 @@ class CallParameters:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
 
     def take_hold(self) -> bool:
-        """Whether the description that is made now asks for no media; the next one does not, unless it is set again."""
+        """Return whether the current description puts the call on hold, and reset that for the next one."""
         hold, self.call_on_hold = self.call_on_hold, False
         return hold
 
     def take_cleanup(self) -> Callback:
-        """The callback `cb_cleanup`, which is called once."""
+        """Return the callback `cb_cleanup`, and forget it: it is called once."""
         callback, self.cb_cleanup = self.cb_cleanup, None
         return callback
 
     def peer_described(self, description: SessionDescription | None) -> None:
-        """The peer's newest description is there; None = it has made none."""
+        """Set the peer's newest description; None = it has made none."""
         self.sdp_peer = description
 
     def start_as(self, other: "CallParameters") -> None:
-        """Start the media as another call does, where the user has not said how."""
+        """Start the media as another call does, unless the user has set `init_media`."""
         self.init_media = self.init_media or other.init_media
 
     def get(self, key: str) -> Any:
-        """The value of a key, known or not; None when it was never set."""
+        """Return the value of a key, an option or not; None when it was never set."""
         return getattr(self, key, None) if key in KNOWN else self.__dict__.get(key)
 
     def has(self, key: str) -> bool:
@@ -132,19 +134,19 @@ class CallParameters:
         return key in self.__dict__
 
     def take(self, key: str, default: Any = None) -> Any:
-        """Take out a key that is about placing a call, and no option of it."""
+        """Remove a key that is about placing a call, and no option of it; return its value."""
         return self.__dict__.pop(key, default)
 
     def merged(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        """What was set, with further arguments on top, as callbacks of `bye` and `cancel` get it."""
+        """Return the set keys with further arguments on top, as callbacks of `bye` and `cancel` get them."""
         return {**self.__dict__, **more}
 
     def header_pairs(self) -> tuple[tuple[str, str], ...]:
-        """`sip_header` as pairs; a list of values repeats the header."""
+        """Return `sip_header` as pairs; a list of values repeats the header."""
         return checked_pairs("sip_header", self.sip_header)
 
     def ack_pairs(self) -> tuple[tuple[str, str], ...]:
-        """`ack_header` in the same way."""
+        """Return `ack_header` in the same way."""
         return checked_pairs("ack_header", self.ack_header)
 
     def __repr__(self) -> str:
@@ -152,7 +154,11 @@ class CallParameters:
 
 
 def _check(values: Mapping[str, Any]) -> None:
-    """Raises ConfigurationError for what would fail, or would be sent as something else, when it is due."""
+    """Check values when they are set.
+
+    Raises:
+        ConfigurationError: a value would fail later, or would be sent as something else.
+    """
     for name, value in values.items():
         if name in ("sip_header", "ack_header"):
             checked_pairs(name, value)
@@ -163,7 +169,7 @@ def _check(values: Mapping[str, Any]) -> None:
 
 
 KNOWN: Final = frozenset(CallParameters.__annotations__)
-"""every option that the man page or this project names"""
+"""Every option of the man page and of this project."""
 _CALLED_BACK: Final = frozenset(
     (*(name for name in KNOWN if name.startswith("cb_")), "recv_bye", "send_bye", "send_cancel", "init_media")
 )

@@ -1,7 +1,8 @@
-"""Requests of one call's user within its dialog, and who is told of their outcome: whoever awaits it, or a callback.
+"""The requests of one call's user within its dialog, and their outcomes, for a future or a callback.
 
-INVITE is not among them. BYE and CANCEL have no number, and what is told of their end belongs to the arguments that
-they were given (man page C32 and C33). Of a transfer the peer reports later how it went (RFC 3515 section 2.4.5).
+INVITE is not among them. BYE and CANCEL have no number; the arguments of each `bye` and `cancel` are kept until the
+final response, which is reported for all of them. The outcome of a REFER is what the peer reports later (RFC 3515
+section 2.4.5). Each request must end in one report: a response, a loss, or the end of the call.
 """
 
 import asyncio
@@ -19,12 +20,16 @@ from ..runtime.callbacks import Callback
 from .waiters import Waiters
 
 Arguments = Mapping[str, Any]
-"""what a `bye` or `cancel` was given, `cb_final` included"""
+"""The arguments of a `bye` or `cancel`, `cb_final` included."""
 _NO_ARGUMENTS: Final[Sequence[Arguments]] = ({},)
 
 
 class CallRequests:
-    """Those of one call. waiters: of the call."""
+    """The requests of one call.
+
+    Args:
+        waiters: of the call.
+    """
 
     __slots__ = ("_ends", "_open", "_transfers", "_waiters")
 
@@ -32,14 +37,14 @@ class CallRequests:
         self._waiters = waiters
         self._open: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
         self._transfers: frozenset[int] = frozenset()
-        """requests whose outcome the peer reports later"""
+        """Requests whose outcome the peer reports later."""
         self._ends: dict[str, Sequence[Arguments]] = {}
-        """of each `bye` and `cancel` that is to be told of the response, by method"""
+        """Arguments of each `bye` and `cancel` that gets the response, by method."""
 
-    # ---- asking
+    # ---- sending
 
     def sent(self, number: int, callback: Callback = None) -> "asyncio.Future[Response]":
-        """A request has left; the future of its final response, which is cancelled where a callback is told."""
+        """Note a request that was sent; return the future of its final response, cancelled where there is a callback."""
         future: asyncio.Future[Response] = self._waiters.future()
         if callback is not None:
             future.cancel()
@@ -47,29 +52,33 @@ class CallRequests:
         return future
 
     def sent_transfer(self, number: int) -> "asyncio.Future[Response]":
-        """A REFER has left; the future of what the peer reports of it."""
+        """Note a REFER that was sent; return the future of the peer's report."""
         self._transfers |= {number}
         return self.sent(number)
 
     def end_asked(self, method: str, arguments: Arguments) -> None:
-        """A BYE or CANCEL leaves with these arguments, in place of any before."""
+        """Note the arguments of a BYE or CANCEL that is sent, instead of earlier ones."""
         self._ends[method] = (arguments,)
 
     def end_asked_again(self, method: str, arguments: Arguments) -> None:
-        """A BYE or CANCEL that is under way is asked for once more: its end is told for both."""
+        """Note the arguments of a further `bye` or `cancel`, while the request is open: both get its result."""
         before = self._ends.get(method, ())
         if method == "BYE":
             before = before or _NO_ARGUMENTS  # those of a `hang_up`
         self._ends[method] = (*before, arguments)
 
-    # ---- hearing
+    # ---- results
 
     def end_of(self, method: str) -> Sequence[Arguments]:
-        """A BYE or CANCEL of ours has its final response, or never gets one: the arguments of each that is told."""
+        """Return the arguments of each `bye` or `cancel` that gets the result, and forget them."""
         return self._ends.pop(method, None) or _NO_ARGUMENTS
 
     def done(self, notice: RequestDone, tell: Callable[[Callback, bool, Mapping[str, Any]], object]) -> None:
-        """Another request has come to its end. tell: invokes a callback with OK or FAIL, and what came."""
+        """Take the end of another request.
+
+        Args:
+            tell: invokes a callback with OK or FAIL, and the result.
+        """
         callback, future = self._open.pop(notice.request_id, (None, None))
         good = notice.response is not None and notice.status < 300
         if notice.request_id in self._transfers and good and _will_report(notice.response):
@@ -91,12 +100,12 @@ class CallRequests:
         elif good:
             future.set_result(notice.response)
         else:
-            same = notice.status == notice.response.status  # else a 2xx to an UPDATE without an answer of any use
+            same = notice.status == notice.response.status  # else a 2xx to an UPDATE with an unusable answer
             reason = notice.response.reason if same else Cause.BAD_DESCRIPTION.value
             future.set_exception(CallRejected(notice.status, reason))
 
     def transfer_news(self, notice: TransferNews) -> None:
-        """The peer reports how its transfer goes."""
+        """Take the peer's report on its transfer."""
         if not notice.final:
             return
         _, future = self._open.pop(notice.request_id, (None, None))
@@ -108,11 +117,11 @@ class CallRequests:
             future.set_exception(CallRejected(notice.status, notice.reason))
 
     def over(self) -> None:
-        """The call is: nobody waits for a request any more, but callbacks are told still."""
+        """Drop the futures, because the call is over; callbacks still get their results."""
         self._open = {number: each for number, each in self._open.items() if each[0] is not None}
 
 
 def _will_report(accepted: Response | None) -> bool:
-    """Whether the peer reports how its transfer goes: not after `Refer-Sub: false` (RFC 4488 section 4)."""
+    """Whether the peer reports on its transfer: not after `Refer-Sub: false` (RFC 4488 section 4)."""
     said = accepted.headers.get("Refer-Sub") if accepted is not None else None
     return (said or "").partition(";")[0].strip().lower() != "false"

@@ -1,7 +1,7 @@
-"""How a robot, a coroutine function of a call, is run for its call.
+"""Runs a robot, a coroutine function of a call, for its call.
 
-What leaves it decides: return = hang up; `CallEnded` and the other call errors = outcomes of calls, not errors;
-anything else is logged once and counted, and ends that call only (`CallTasks`).
+Its end decides: return = hang up; `CallEnded` and the other call errors = outcomes of calls, not errors; any other
+exception is logged once and counted, and ends that call only (`CallTasks`).
 """
 
 import asyncio
@@ -21,13 +21,13 @@ def run(call: Call, robot: Robot) -> "asyncio.Task[None]":
 
 
 async def _run(call: Call, robot: Robot) -> None:
-    """Await a robot, and end its call. Errors that are no outcomes of calls are those of the call's coroutine."""
+    """Await a robot, and end its call. Other exceptions than outcomes of calls go to the call's crash boundary."""
     try:
         await robot(call)
     except MediaError:
         call.miss(MEDIA_REFUSED)  # it has been logged
     except CallError:
-        pass  # an outcome; the books have it
+        pass  # an outcome, which the call metrics count
     except asyncio.CancelledError:
         call.hang_up()
         raise

@@ -1,8 +1,8 @@
 """Coroutines that run for one call: robots, callbacks, sending with a callback at its end. The crash boundary of each.
 
-What a coroutine raises ends its call and nothing else: an error of a call is an outcome, anything else is logged once
-and answered with 500 or a BYE. The end of the call bounds them: after a grace they are cancelled. Holds no handle: a
-method of it is given with each coroutine, and goes with it.
+An exception of a coroutine ends its call and nothing else: an error of a call is an outcome, any other is logged once
+and answered with 500 or a BYE. The end of the call bounds them: after a grace they are cancelled. Must hold no handle:
+each coroutine brings a method of it, which goes with the coroutine.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from ..errors import CallError, MediaError
 from ..runtime.actor_loop import ActorLoop
 
 Missed = Callable[[str], None]
-"""takes the reason by which a call failed, of `failure_reasons`"""
+"""Called with the reason by which a call failed, of `failure_reasons`."""
 
 
 class CallTasks:
-    """Those of one call."""
+    """The coroutines of one call."""
 
     __slots__ = ("_actor", "_actor_loop", "_running", "_timer")
 
@@ -33,11 +33,16 @@ class CallTasks:
         self._timer: asyncio.TimerHandle | None = None
 
     def serve(self, actor: CallActor) -> None:
-        """The call has another actor from now on: it is placed."""
+        """Use another actor from now on: the call is placed."""
         self._actor = actor
 
     def run(self, work: Awaitable[Any], missed: Missed, grace: float) -> "asyncio.Task[None]":
-        """Run a coroutine for the call. missed: of its handle. grace: seconds that it has after the end."""
+        """Run a coroutine for the call.
+
+        Args:
+            missed: of its handle.
+            grace: seconds that it has after the end.
+        """
         task = self._actor_loop.loop.create_task(self._carry_through(work, missed))
         self._running.add(task)
         task.add_done_callback(self._done)
@@ -46,12 +51,16 @@ class CallTasks:
         return task
 
     def bound(self, grace: float) -> None:
-        """The call is over: what runs for it has this many seconds left."""
+        """Cancel the coroutines after the grace: the call is over.
+
+        Args:
+            grace: in seconds.
+        """
         if self._running and self._timer is None:
             self._timer = self._actor_loop.loop.call_later(grace, self._cancel)
 
     def unbound(self) -> None:
-        """The call begins anew: nothing is cancelled for its end any more."""
+        """Keep the coroutines: the call begins again, or none is left."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
