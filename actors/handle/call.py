@@ -118,22 +118,22 @@ class Call:
         self.actor = actor
         """The call's decisions; not for users."""
         self.owner = owner
-        """Who owns the call; not for users."""
+        """The call worker; not for users."""
         self.actor_loop = actor_loop
         """Runs the call; not for users."""
         self.waiters = Waiters(actor, actor_loop)
         """Futures of this call; not for users."""
         self.keypad = CallDigits(actor, actor_loop, self.waiters)
-        """Its digits; not for users."""
+        """The digits of the call; not for users."""
         self.ports = CallMediaPorts(actor, media_leases)
-        """Media ports of the user's own; not for users."""
+        """Media ports that the user provides; not for users."""
         self.media_work = MediaWork(actor, actor_loop, self.waiters)
-        """What runs on its media; not for users."""
+        """Sources, plays and recordings of the call; not for users."""
         self.requests = CallRequests(self.waiters)
-        """Its requests within the dialog; not for users."""
+        """The requests within the dialog; not for users."""
         if self._unplaced is None:
             self.tasks = CallTasks(actor, actor_loop)
-            """Its coroutines; not for users."""
+            """The coroutines of the call; not for users."""
         else:
             self.tasks.serve(actor)
             self._unplaced = None
@@ -550,8 +550,7 @@ class Call:
         return future
 
     async def transfer(self, target: "str | Call") -> None:
-        """Have the remote side call another target (RFC 3515), or replace the remote side of another local call (RFC
-        5589).
+        """Transfer the remote side to another target (RFC 3515), or to that of another local call (RFC 5589).
 
         Returns when the remote side reports that the new call is up; then this call can be hung up.
 

@@ -1,7 +1,7 @@
 """The decision of a user's callback about a call, in every form of a callback; a coroutine function decides later.
 
-A decision that fails within a call that is up costs only its subject: that is refused, and the call goes on (RFC 3261
-section 14.2). Any other failure goes to the crash boundary of the call, which ends it.
+A decision that fails within a call that is up costs only its subject. The subject is refused, and the call goes on (RFC
+3261 section 14.2). Any other failure goes to the crash boundary of the call, which ends it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,8 +45,10 @@ class Decision:
         self._refuse = refuse
 
     def ask(self, callback: Callback, *arguments: Any) -> Awaitable[None] | None:
-        """Invoke a callback and act on its result; return an awaitable that does so for a coroutine function, else
-        None.
+        """Invoke a callback and act on its result.
+
+        Returns:
+            For a coroutine function an awaitable that does so, else None.
         """
         try:
             result = ask(callback, *arguments)

@@ -1,7 +1,7 @@
 """The media that call parameters require: codecs, packet sizes, descriptions that the user made (man page `rtp_param`).
 
-Each function checks one kind of value and returns it as `MediaDemand`, codecs or description have it. Whatever the user
-gave, an impossible value must be refused here, before any port or call is opened.
+Each function checks one kind of value and returns what `MediaDemand` or `CallMedia` takes. An impossible value must be
+refused here, before any port or call is opened.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,8 +106,10 @@ def _packet(octets: int, seconds: float) -> tuple[int, float]:
 
 
 def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
-    """Return the codecs of these names in their order, and telephone-event on the clock of each; default codecs for
-    none.
+    """Return the codecs of these names in their order, with telephone-event on the clock of each.
+
+    Args:
+        names: keys of `BY_NAME`; none = the default codecs.
 
     Raises:
         ConfigurationError: a name that does not exist, or comes twice.

@@ -311,8 +311,10 @@ class CallDigits:
             del done  # its error holds this frame
 
     async def _send_info(self, events: str, duration: int, types: tuple[str, ...], request: Request) -> str:
-        """Send digits by INFO under the first type that the peer accepts; return why it accepts none, empty = all are
-        sent.
+        """Send digits by INFO under the first type that the peer accepts.
+
+        Returns:
+            Why the peer accepts no type; empty when all digits are sent.
 
         Raises:
             CallRejected: the peer refused a digit for another reason, or after it had accepted one.

@@ -1,6 +1,6 @@
 """Checks of a user's text that becomes part of a message, made when it is given: before any port or call is opened.
 
-A line end in a value would begin a header of its own (RFC 3261 section 7.3), and text that cannot be written would fail
+A line end in a value would begin a header of its own (RFC 3261 section 7.3). Text that cannot be written would fail
 when the INVITE is due. The checks return a value as it is, or raise; they must change nothing.
 """
 
@@ -69,8 +69,8 @@ def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tup
             usual one.
 
     Raises:
-        ConfigurationError: a name is no token or one of `WRITTEN`, a value no text of one line, a Contact no URI, or
-            they are no pairs.
+        ConfigurationError: they are no pairs, a name is no token or one of `WRITTEN`, a value no text of one line, or a
+            Contact no URI.
     """
     if not given:
         return ()
@@ -90,8 +90,9 @@ def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tup
 
 
 def _check_contact(what: str, values: Sequence[str]) -> None:
-    """Check the Contact of a message that makes or keeps a dialog: one URI, with any parameters (RFC 3261 section
-    8.1.1.8).
+    """Check the Contact of a message that makes or keeps a dialog: one URI, with any parameters.
+
+    Source: RFC 3261 section 8.1.1.8.
     """
     if len(values) > 1:
         raise ConfigurationError(f"{what}: Contact is there {len(values)} times; a call has one, which replaces ours")

@@ -1,9 +1,8 @@
-"""The media ports that a user provides by call parameters: leases, sockets of its own, and ports in use (man page
-`sdp`).
+"""The media ports that a user provides by call parameters: leases, sockets, and ports in use (man page `sdp`).
 
 `convert` makes leases of sockets, `begin` and `take_over` give ports and description to the call, `show` writes the
 ports in use into the parameters. A socket object can be used where the media worker runs in the user's process;
-elsewhere `UserAgent.reserve_media` reserves ports. A lease must not be used by two calls.
+elsewhere `UserAgent.reserve_media` reserves ports. The values that `show` writes must not count as the user's demand.
 """
 
 import socket

@@ -1,8 +1,8 @@
 """The requests of a call to its media: plays, until their end; handlers and recordings, until they run.
 
-Each request has a number that the media worker returns with its end, its refusal or its success. A play ends in every
-case: by itself, by a digit, an error, `stop`, another play, a peer that forbids sending for `HELD_TIME`, or with the
-call. The awaiting coroutine gets an error; an error that is not awaited belongs to the call.
+Each request has a number that the media worker returns with its end, its refusal or its success. A play ends by itself,
+by a digit, an error, `stop` or another play, after a peer forbids sending for `HELD_TIME`, or with the call. The
+awaiting coroutine gets an error; an error that is not awaited belongs to the call. No play may stay without an end.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The media of one call's user: the handler that runs, the play over it, recordings, frames by callback.
 
 A handler decides source and sink. Plays and recordings are `MediaRequests`, made with the first one and released with
-the call, because they hold what makes futures of it. Frames are exchanged with the handler's callbacks. `stop`
-remembers the handler, so that the next INVITE can start it again. Must hold no handle.
+the call, because they hold the function that makes its futures. Frames are exchanged with the handler's callbacks.
+`stop` remembers the handler, so that the next INVITE can start it again. Must hold no handle.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What each notice of a call's actor means for its user: futures completed and callbacks invoked, in the stated order.
 
-For each notice: update the parameters, invoke the callback, start the media, complete the futures, then inform the
-owner. The order of the man page's callbacks is held here and nowhere else. A callback that fails must not keep the call
-from its end: `_on_closed` settles it in any case.
+The handler of an accepted INVITE updates the parameters, invokes the callback, starts the media, completes the futures,
+and then informs the owner. The order of the man page's callbacks is held here and nowhere else. A callback that fails
+must not keep the call from its end: `_on_closed` settles it in any case.
 """
 
 import errno
@@ -288,8 +288,9 @@ def _on_silent(call: Call, notice: MediaSilent) -> None:
 
 
 def _on_media_refused(call: Call, notice: MediaRefused) -> None:
-    """Log and count a refusal; fail the future that waits for it, else it is the call's failure and the end of its
-    source.
+    """Log and count a refusal, and pass it on.
+
+    A future that waits for it fails. Without one it is the call's failure and the end of its source.
     """
     command, reason = notice.command, notice.reason
     call.owner.media_refused(call, command, reason, notice.detail)

@@ -1,5 +1,4 @@
-"""The connection parameters of a call: every option of the man page's constructor, and any other key that a user
-stores.
+"""The connection parameters of a call: every option of the man page's constructor, and further keys of the user.
 
 They live as long as the call's handle, are changed by `set_param` or by passing them to `reinvite`, and are readable
 from every callback. Values that become part of a message, and callbacks, are checked when they are set; no invalid one

@@ -44,7 +44,10 @@ class CallRequests:
     # ---- sending
 
     def sent(self, number: int, callback: Callback = None) -> "asyncio.Future[Response]":
-        """Note a request that was sent; return the future of its final response, cancelled where there is a callback."""
+        """Note a request that was sent; return the future of its final response.
+
+        The future is cancelled where there is a callback.
+        """
         future: asyncio.Future[Response] = self._waiters.future()
         if callback is not None:
             future.cancel()

@@ -1,6 +1,6 @@
 """Coroutines that run for one call: robots, callbacks, sending with a callback at its end. The crash boundary of each.
 
-An exception of a coroutine ends its call and nothing else: an error of a call is an outcome, any other is logged once
+An exception of a coroutine ends its call and nothing else. An error of a call is an outcome; any other is logged once
 and answered with 500 or a BYE. The end of the call bounds them: after a grace they are cancelled. Must hold no handle:
 each coroutine brings a method of it, which goes with the coroutine.
 """
