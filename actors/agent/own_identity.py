@@ -1,9 +1,7 @@
-"""The identity of a user agent, in all its calls or in one by its context; and which hosts its credentials are shown
-to.
+"""The identity of a user agent, in all its calls or in one by its context, and the hosts that may see its credentials.
 
 `OwnIdentity` checks each text once, when the user agent is made, and builds the usual `Identity` from it. A call with a
-context of its own takes a copy with other fields. Credentials must be shown to no host that `trust` was not called
-with.
+context of its own takes a copy with other fields. Credentials must be shown to no host without a call of `trust`.
 """
 
 from collections.abc import Mapping, Sequence

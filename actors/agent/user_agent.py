@@ -3,9 +3,9 @@
 In a script it brings its own embedded node and is an async context manager. Several may run in one event loop, each on
 its own sockets. Inside a call worker it stands on the node that runs there.
 
-It keeps the parts in order: identity, routes, registrations, calls placed, calls taken; each of them gets the node's
-capabilities when the node runs. It must not hold the state of a call, which `Call` holds, nor serve the wire, which the
-node does.
+Its parts find hops (`Routes`), register (`Registering`), place calls (`Caller`) and take them (`Reception`). They are
+made with the user agent and get the node's capabilities when the node runs. The user agent must not hold the state of a
+call, which `Call` holds, nor serve the wire, which the node does.
 """
 
 import asyncio

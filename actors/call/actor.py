@@ -197,7 +197,7 @@ class CallActor(Actor, StreamOwner):
     ) -> None:
         """Send a provisional response to the incoming call; with `early_media` it carries the answer.
 
-        An offer without any acceptable line is refused at once, before ringing in vain (RFC 3261 section 13.3.1.3).
+        An offer without any acceptable line is refused instead of ringing (RFC 3261 section 13.3.1.3).
         Where the INVITE has no offer and requires reliable responses, the first carries one (RFC 3262 section 5).
 
         Args:
@@ -549,7 +549,7 @@ class CallActor(Actor, StreamOwner):
             return
         self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
         if self.state is State.UP and self.media.forks.enter(in_force):
-            return  # of a fork that was not answered by a 2xx: it gets no media
+            return  # of a fork without the 2xx: it gets its answer, and no media
         self.media.configure(self.media.agreed())
 
     def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:

@@ -82,7 +82,7 @@ class MediaDemand(NamedTuple):
     srtp: str = "off"
     """Encryption with keys in the SDP (RFC 4568).
 
-    Off; optional accepts encrypted offers too; required accepts and offers nothing else.
+    Modes: off; optional, which accepts encrypted offers too; required, which accepts and offers nothing else.
     """
     bound: str = ""
     """The address that media ports are bound to, where peers see another one (1:1 NAT); empty = `address`."""

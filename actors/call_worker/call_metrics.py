@@ -1,8 +1,8 @@
 """Counts calls: every attempt, its one outcome, its delays and its media, as counters and as one row for the report.
 
-The outcomes are cut so that SER and SEER of RFC 6076 are exact. Order at the end of a call: find the outcome, make the
-row, judge it, then count outcome, delays, failure and media. An attempt must be counted once, whatever retries its
-INVITE needed.
+The outcomes are cut so that SER and SEER of RFC 6076 are exact. Order at the end of a call: count its outcome, make the
+row, judge it, then count delays, failure and media. An attempt must be counted once, whatever retries its INVITE
+needed.
 """
 
 from collections.abc import Iterable

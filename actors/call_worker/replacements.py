@@ -1,8 +1,8 @@
 """Calls that replace another one, in whichever slot that is (RFC 3891).
 
-An INVITE with Replaces is a call of its own slot. The slot that owns the named dialog first gets a request, which the
-dispatcher relays; it hangs its call up when the new one is up. The session decides whether a dialog may be replaced.
-The dialog itself must not cross a process.
+An INVITE with Replaces is a call of its own slot. When another slot owns the named dialog, that slot first gets a
+request, which the dispatcher relays. It hangs its call up when the new one is up. The session decides whether a dialog
+may be replaced. The dialog itself must not cross a process.
 """
 
 import asyncio

@@ -623,7 +623,8 @@ class Call:
     ) -> str:
         """Return the next unread digits, received or to come: up to `count`, or to the first of `until`.
 
-            pin = await call.digits(4, timeout=10) number = await call.digits(until="#", first=8, between=3)
+            pin = await call.digits(4, timeout=10)
+            number = await call.digits(until="#", first=8, between=3)
 
         Digits after the last one wait for the next call; `flush_digits` drops them.
 

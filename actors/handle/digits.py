@@ -280,7 +280,7 @@ class CallDigits:
             self._due = now
             return str(error)
         finally:
-            if number in self.sending:  # the wait was cancelled: the digits must not leave later
+            if number in self.sending:  # the wait ended first: the digits must not leave later
                 self._actor.media.stop_digits()
                 self._actor_loop.flush_soon()
             done.cancel()

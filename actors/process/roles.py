@@ -3,7 +3,7 @@
 It is started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open.
 It reads the order, makes the event loop, the role and the control line, and runs until the supervisor stops it. The end
 of standard input means that the supervisor is gone; then the process drains briefly and exits. A process must import
-only what its role needs, and must never outlive its supervisor.
+only what its role needs, and must end soon after its supervisor.
 """
 
 import asyncio
