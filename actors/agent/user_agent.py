@@ -245,22 +245,22 @@ class UserAgent:
         return self._node.worker.factory.new_call_id()
 
     def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
-        """Return a media handler by the man page's name: `media_recv_echo` or `media_send_recv`, with or without
-        `media_`.
-        """
+        """Return a media handler by the man page's name, such as `media_recv_echo`; `media_` may be left out."""
         return media_handlers.by_name(name, *arguments, **options)
 
     # ---- outgoing calls
 
     async def invite(self, to: str | Mapping[str, Any] | Call, **param: Any) -> Call:
-        """Place a call, or negotiate an existing one again. Returns the established call; with `cb_final`, the call at
-        once.
+        """Place a call, or negotiate an existing one again.
 
         Args:
             to: SIP URI, name-addr, or a bare user with `domain`; a mapping with `to` and, instead of the user agent's
                 own, `from`, `contact`, `route`, `auth` and `callid`; or an established call, to negotiate it again.
             param: see `CallParameters`; besides: media ("silence", "echo", "tone:HZ", "play:FILE", "none") instead of
                 `init_media`, auth (credentials of this call) and call_id.
+
+        Returns:
+            The established call; with `cb_final`, the call at once.
 
         Raises:
             CallRejected: the remote side answered 300 to 699.
@@ -296,6 +296,10 @@ class UserAgent:
 
     async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
         """Take media ports before a call, to be written into `sdp` and given as `media_lsocks`.
+
+        Args:
+            count: number of ports.
+            leg: index of the leg whose address the ports have.
 
         Raises:
             Overloaded: no port is free.

@@ -97,7 +97,7 @@ class Digit(NamedTuple):
     event: str
     duration_ms: int
     mode: str
-    """rfc4733, inband or info."""
+    """One of rfc4733, inband, info."""
 
     def __repr__(self) -> str:
         """Return the text without the digit, which may be part of a secret."""
@@ -154,7 +154,7 @@ class MediaRefused(NamedTuple):
     command: str
     """Class name of the command."""
     reason: str
-    """no_file, bad_file, bad_value, write_failed …."""
+    """One of no_file, bad_file, bad_value, write_failed …."""
     request_id: int = 0
     """Number of the request; 0 = none."""
     detail: str = ""
@@ -178,7 +178,7 @@ class Over(NamedTuple):
     cause: str
     """Value of `sipcore.session.events.Cause`, or the name of a failure on this side."""
     by: str
-    """local, remote, expired or transport."""
+    """One of local, remote, expired, transport."""
     message: Request | Response | None
 
 

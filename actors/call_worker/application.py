@@ -1,8 +1,8 @@
 """The application of a call worker (a robot, a load generator), and its policy for incoming calls.
 
-A worker has a list of applications. `prepare` runs them one after the other before the node listens, `start` when every
-process is linked, then come records of the supervisor and gauges. A drain waits until none of them has pending work. An
-application must not keep the worker: it gets the parts that it uses.
+A worker has a list of applications, each made with the parts of the worker that it uses. `prepare` runs them one after
+the other before the node listens, `start` when every process is linked, then come records of the supervisor and gauges.
+A drain waits until none of them has pending work. The policy must be replaced as a whole, never changed.
 """
 
 from collections.abc import Callable, Mapping
