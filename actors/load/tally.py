@@ -148,9 +148,8 @@ class Tally:
         missing = row.rtp_missed / row.rtp_due if row.rtp_due else 0.0
         if row.rtp_received:
             lost = row.rtp_lost / (row.rtp_lost + row.rtp_received)
-            self.distributions["loss"].add(
-                missing if row.rtp_due else lost
-            )  # on hold, numbers may go on without packets
+            # On hold, sequence numbers may go on without packets.
+            self.distributions["loss"].add(missing if row.rtp_due else lost)
             if row.jitter >= 0:
                 self.distributions["jitter"].add(row.jitter)
         elif row.rtp_due:
