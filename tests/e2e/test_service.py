@@ -161,12 +161,13 @@ def test_healthz_says_draining_while_a_call_is_waited_for(tmp_path: Path) -> Non
 
 MORTAL = """
 import os
+from pathlib import Path
 
 async def robot(call):
     call.reject(486)
 
 def setup(ua):
-    if ua._worker.slots.own == 1 and os.path.exists("{flag}"):
+    if Path("/proc/self/cmdline").read_text().endswith("call-1\\0") and os.path.exists("{flag}"):
         os._exit(5)
 """
 
