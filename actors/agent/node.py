@@ -18,7 +18,6 @@ from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
 from ..counting.totals import Totals
 from ..dispatcher import Dispatcher
-from ..media_worker import MediaWorker
 from ..trace import file as trace_file
 from ..transport import listeners, tls
 
@@ -52,6 +51,9 @@ class EmbeddedNode:
         Raises:
             ConfigurationError: an address is busy or does not belong to this host.
         """
+        # Here, because numpy comes with it: scripts that only name the user agent, robots and loads need none.
+        from ..media_worker import MediaWorker
+
         loop = asyncio.get_running_loop()
         tls.check(self._asked.tls, self._asked.listeners)
         if self._asked.sip_trace:

@@ -6,8 +6,10 @@ from ..host.permits import LiveBound, Permits
 from ..load.generator import LoadGenerator
 from ..load.plain_calls import PlainCalls
 from ..load.run_ends import RunEnds
+from ..load.scenario import Scenario
 from ..load.schedule import Plan, Share, Stream
 from ..load.starter import Starter
+from ..robots.agents import Agents
 
 
 def load_generator(worker: CallWorker, config: LoadConfig) -> LoadGenerator:
@@ -40,10 +42,6 @@ def _plain_calls(worker: CallWorker, config: LoadConfig) -> Starter:
 
 
 def _scenario(worker: CallWorker, config: LoadConfig, bound: LiveBound) -> Starter:
-    # Here, because a user agent brings the media engine with it, and a load without a scenario has none.
-    from ..load.scenario import Scenario
-    from ..robots.agents import Agents
-
     ends = RunEnds(config, worker.book, worker.actor_loop, tell=worker.tell, trace=lambda: worker.trace)
     return Scenario.of(
         config,
