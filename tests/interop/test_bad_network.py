@@ -58,7 +58,7 @@ def test_every_call_of_sipp_succeeds_and_is_one_call(
 def test_every_call_of_ours_succeeds_when_five_of_a_hundred_packets_of_its_set_up_are_lost(
     tmp_path: Path, start: Start, captured: Comparison
 ) -> None:
-    callee = start(Sipp(tmp_path, "uas", scenario="uas", calls=CALLS, seconds=100))
+    callee = start(Sipp(tmp_path, "uas", scenario="uas_takes_invites_again.xml", calls=CALLS, seconds=100))
     callee.ready()
     weather = Weather(loss=0.05)
     with Relay(callee.host, callee.port, weather, weather, seed=2) as relay:
