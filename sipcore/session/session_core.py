@@ -141,9 +141,16 @@ class SessionCore:
     @property
     def dialogs(self) -> int:
         """Number of dialogs of the call, early ones of a forked INVITE included."""
-        invites = [client for client in self.requests.clients if isinstance(client, OutgoingInvite)]
-        forks = {id(fork.dialog) for client in invites for fork in client.forks.values()}
-        return len(forks if self.dialog is None else forks | {id(self.dialog)})
+        own, clients = 0 if self.dialog is None else 1, self.requests.clients
+        if not clients:  # most calls, each of which is asked with every heartbeat
+            return own
+        forks = {
+            id(fork.dialog)
+            for client in clients
+            if isinstance(client, OutgoingInvite)
+            for fork in client.forks.values()
+        }
+        return own + len(forks - {id(self.dialog)})
 
     def use(self, config: SessionConfig) -> None:
         """Go on under another configuration: another way out, or other credentials."""

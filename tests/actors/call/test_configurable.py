@@ -223,7 +223,7 @@ SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_256_GC
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("role", ["offers", "answers"])
 def test_a_key_that_is_agreed_on_fits_its_suite(engine: MediaEngine, role: str, suite: str, key: str) -> None:
-    pytest.importorskip("pylibsrtp")
+    pytest.importorskip("pylibsrtp", reason="pylibsrtp is in the extra srtp")
     side = Side(engine, "pcmu", srtp="required" if role == "offers" else "optional")
     described = description("0", f"a=crypto:1 {suite} inline:{key}").replace(b"RTP/AVP", b"RTP/SAVP")
     if getattr(side, role)(described):
