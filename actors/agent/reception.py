@@ -7,7 +7,7 @@ from typing import Any
 
 from sipswarm.sipcore.message.messages import Request
 
-from ..call.notices import Incoming
+from ..call.notices import InviteReceived
 from ..call.state import State
 from ..handle import notice_handlers
 from ..handle.call import Call
@@ -56,4 +56,4 @@ class Reception:
         elif self._robot is not None:
             run(call, self._robot)
         else:
-            notice_handlers.answer_invite(call, Incoming(request))
+            notice_handlers.answer_invite(call, InviteReceived(request))

@@ -234,7 +234,7 @@ class _Link:
         raise NotImplementedError
 
     def _take(self, channel: Channel, frame: wire.Frame) -> None:
-        """Book a frame of a known peer and hand its records on."""
+        """Count a frame of a known peer and pass its records on."""
         count = len(frame.records)
         if frame.sequence != channel.handled:
             self._count("gap" if frame.sequence > channel.handled else "repeated")

@@ -30,19 +30,19 @@ from .ending import Ending
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NEWS,
-    Acknowledged,
     Answered,
     Closed,
-    DigitsDone,
-    Incoming,
+    DigitsSent,
+    Ended,
+    Established,
+    Failed,
+    InviteReceived,
     Notice,
-    Over,
-    PeerRequest,
-    Progress,
-    Refused,
-    RequestDone,
-    TransferAsked,
-    TransferNews,
+    Provisional,
+    RequestFinished,
+    RequestReceived,
+    TransferProgress,
+    TransferRequested,
     notice_of,
 )
 from .own_update import OwnUpdate
@@ -251,8 +251,8 @@ class CallActor(Actor, StreamOwner):
         """Give up the local INVITE that is pending; False when there is none."""
         if self._pending is Pending.INVITE:
             self._pending = Pending.NOTHING  # nothing was sent yet: reported as if the peer had answered at once
-            self._notify(RequestDone(0, "CANCEL", None, 200))
-            self._notify(Refused(487, "", None, sip.Cause.CANCELLED))
+            self._notify(RequestFinished(0, "CANCEL", None, 200))
+            self._notify(Failed(487, "", None, sip.Cause.CANCELLED))
             self._end("cancelled", "local", None, now)
             return True
         cancelled = self.session.cancel(now, headers)
@@ -276,13 +276,13 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
-        """Send any other request within the dialog; return the number of its `RequestDone`."""
+        """Send any other request within the dialog; return the number of its `RequestFinished`."""
         request_id = self.session.request(now, method, body, content_type, headers=headers)
         self.pump(now)
         return request_id
 
     def update(self, headers: Headers, now: float, *, hold: bool = False) -> int:
-        """Negotiate again by an UPDATE with an offer, as `OwnUpdate.send`; then `RequestDone` comes."""
+        """Negotiate again by an UPDATE with an offer, as `OwnUpdate.send`; then `RequestFinished` comes."""
         if self._pending is not Pending.NOTHING:
             raise LocalProtocolError(f"no UPDATE can be sent now ({self._pending.value} waits for its media port)")
         request_id = self._update.send(headers, now, hold=HOLD_STYLE if hold else "")
@@ -290,14 +290,14 @@ class CallActor(Actor, StreamOwner):
         return request_id
 
     def respond(self, request_id: int, status: int, headers: Headers, now: float) -> None:
-        """Answer a `PeerRequest` or `TransferAsked`; harmless when it no longer waits."""
+        """Answer a `RequestReceived` or `TransferRequested`; harmless when it no longer waits."""
         if not self.session.awaits(request_id):
             return
         self.session.respond(now, request_id, status, headers=headers)
         self.pump(now)
 
     def refer(self, target: str, replaces: Replaces | None, referred_by: str, now: float) -> int:
-        """Send REFER; return the number of its `RequestDone` and `TransferNews`."""
+        """Send REFER; return the number of its `RequestFinished` and `TransferProgress`."""
         request_id = self.session.refer(now, target, replaces=replaces, referred_by=referred_by)
         self.pump(now)
         return request_id
@@ -315,9 +315,9 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> None:
-        """Queue digits; answered by one `DigitsDone`."""
+        """Queue digits; answered by one `DigitsSent`."""
         if not self.media.send_digits(request_id, digits, duration_ms, mode):
-            self._notify(DigitsDone(request_id, "FAIL", "the call has no media stream"))
+            self._notify(DigitsSent(request_id, "FAIL", "the call has no media stream"))
 
     def abandon(self, now: float) -> None:
         """Give the call up without a message to the peer (man page `cleanup`): close streams, stop timers."""
@@ -348,7 +348,7 @@ class CallActor(Actor, StreamOwner):
             self.abandon(now)
             raise
         if self.state is not State.OVER and not self.session.transactions:
-            self._notify(Refused(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
+            self._notify(Failed(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
             self.abandon(now)
 
     def receive(self, message: Request | Response, source: Hop, flow: int, now: float) -> None:
@@ -439,7 +439,7 @@ class CallActor(Actor, StreamOwner):
         self.state = State.INCOMING
         self.times.came(now)
         if self._take_offer(event.offer, now):
-            self._notify(Incoming(event.request))
+            self._notify(InviteReceived(event.request))
 
     def _withdraw(self, event: Any, now: float) -> None:
         """End the wait of the peer's INVITE, which has no local answer: nothing is left of a re-INVITE."""
@@ -453,7 +453,7 @@ class CallActor(Actor, StreamOwner):
         self._withdraw(event, now)  # the one before, if it was given up silently (RFC 3262 section 3)
         self._withdrawn = False
         if self._take_offer(event.offer, now):
-            self._notify(Incoming(event.request, reinvite=True))
+            self._notify(InviteReceived(event.request, reinvite=True))
 
     def _take_offer(self, offer: bytes | None, now: float) -> bool:
         """Keep the peer's offer; refuse one that is unreadable or does not fit (RFC 3261 section 13.3.1.3)."""
@@ -473,7 +473,7 @@ class CallActor(Actor, StreamOwner):
 
     def _on_provisional(self, event: sip.Provisional, now: float) -> None:
         self.times.responded(event.response.status, now)
-        self._notify(Progress(event.response))
+        self._notify(Provisional(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
         self.media.forks.enter(event.fork)
@@ -506,7 +506,7 @@ class CallActor(Actor, StreamOwner):
         held, self._held = self._held, None
         if held is not None:
             cause = sip.Cause.BAD_DESCRIPTION
-            self._notify(Refused(488, cause.value, held.response, cause, held.reinvite))
+            self._notify(Failed(488, cause.value, held.response, cause, held.reinvite))
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if self.media.forks.enter(event.fork):
@@ -530,7 +530,7 @@ class CallActor(Actor, StreamOwner):
         if offered and not event.request.description:
             self.media.exchange.reject()  # an ACK without the answer: the earlier agreement holds
         if self.state is State.UP:
-            self._notify(Acknowledged(event.request, event.reinvite))
+            self._notify(Established(event.request, event.reinvite))
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
         """Take an offer outside of INVITE: in a response to a delayed offer, or in UPDATE or PRACK."""
@@ -587,7 +587,7 @@ class CallActor(Actor, StreamOwner):
         status, reason = event.status, event.reason
         if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
             status, reason = 488, event.cause.value  # its 2xx has no answer
-        self._notify(Refused(status, reason, event.response, event.cause, event.reinvite))
+        self._notify(Failed(status, reason, event.response, event.cause, event.reinvite))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
         reply = request_bodies.answered_at_once(event.request) if event.request_id else None
@@ -599,7 +599,7 @@ class CallActor(Actor, StreamOwner):
             if digit is not None or status != 200:
                 return
             event = event._replace(request_id=0)
-        self._notify(PeerRequest(event.request_id, event.request))
+        self._notify(RequestReceived(event.request_id, event.request))
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
@@ -608,7 +608,7 @@ class CallActor(Actor, StreamOwner):
                 self.ending.bye_lost()
             self.ending.bye_over()
         status = self._update.settled(event)
-        self._notify(RequestDone(event.request_id, event.method, event.response, status))
+        self._notify(RequestFinished(event.request_id, event.method, event.response, status))
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
 
@@ -731,13 +731,13 @@ class CallActor(Actor, StreamOwner):
         reason = with_detail(cause, detail)
         if self.state is State.CALLING and not self.times.invited:
             self._pending = Pending.NOTHING
-            self._notify(Refused(503, reason, None, sip.Cause.TRANSPORT))
+            self._notify(Failed(503, reason, None, sip.Cause.TRANSPORT))
             self._end(cause, "local", None, now, detail)
             return
         self.ending.failed(cause, detail)
         if self._held is not None:
             held, self._held = self._held, None
-            self._notify(Refused(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
+            self._notify(Failed(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
             self.reject(*refusal_of(cause, self.session.config.local), now)
         else:
@@ -750,7 +750,7 @@ class CallActor(Actor, StreamOwner):
         self.ending.because(cause, by, detail)
         self.times.over(now)
         self.media.close()
-        self._notify(Over(self.ending.text, self.ending.by, message))
+        self._notify(Ended(self.ending.text, self.ending.by, message))
         self._close_if_settled()
 
     def _close_if_settled(self) -> None:
@@ -784,8 +784,8 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.Failed: CallActor._on_failed,
     sip.RequestReceived: CallActor._on_request,
     sip.RequestFinished: CallActor._on_request_finished,
-    sip.TransferRequested: lambda actor, event, now: actor._notify(TransferAsked(*event)),
-    sip.TransferProgress: lambda actor, event, now: actor._notify(TransferNews(*event)),
+    sip.TransferRequested: lambda actor, event, now: actor._notify(TransferRequested(*event)),
+    sip.TransferProgress: lambda actor, event, now: actor._notify(TransferProgress(*event)),
     sip.Ended: CallActor._on_ended,
     sip.ByeCrossed: CallActor._on_bye_crossed,
 }

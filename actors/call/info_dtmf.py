@@ -10,7 +10,7 @@ from typing import Final
 
 from sipswarm.sipcore.message.messages import Request
 
-from .notices import Digit
+from .notices import DtmfReceived
 
 DTMF_RELAY: Final = "application/dtmf-relay"
 DTMF: Final = "application/dtmf"
@@ -36,7 +36,7 @@ def body_of(content_type: str, digit: str, duration_ms: int) -> bytes:
     return digit.encode() if content_type == DTMF else f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
 
 
-def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None]:
+def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], DtmfReceived | None]:
     """Read an INFO.
 
     A body of a type for digits without a digit is refused with 400. Another type that means digits, or a `Signal` under
@@ -54,7 +54,7 @@ def read(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | No
     return 200, (), None
 
 
-def digit_in(body: bytes) -> Digit | None:
+def digit_in(body: bytes) -> DtmfReceived | None:
     """Return the digit that a body sends; None when it has none, or more than one."""
     signals, duration = [], USUAL_MS
     if body.isascii():
@@ -64,9 +64,9 @@ def digit_in(body: bytes) -> Digit | None:
             elif name in _NAMES or (not name and value):
                 signals.append(_event(value))
         if len(signals) == 1 and signals[0]:
-            return Digit(signals[0], duration, "info")
+            return DtmfReceived(signals[0], duration, "info")
     if len(body) == 4 and body[0] < len(_EVENTS):  # as in an RTP packet, at 8000 Hz
-        return Digit(_EVENTS[body[0]], int.from_bytes(body[2:]) // 8 or USUAL_MS, "info")
+        return DtmfReceived(_EVENTS[body[0]], int.from_bytes(body[2:]) // 8 or USUAL_MS, "info")
     return None
 
 

@@ -17,14 +17,14 @@ WRITE_FAILED: Final = "write_failed"
 """Reason of a recording that ended early; the others are values of `media.refusal.Refusal`."""
 
 
-class Incoming(NamedTuple):
+class InviteReceived(NamedTuple):
     """A call came in, or the peer re-INVITEs; the actor expects `answer` or `reject`."""
 
     request: Request
     reinvite: bool = False
 
 
-class Progress(NamedTuple):
+class Provisional(NamedTuple):
     """A provisional response to the local INVITE."""
 
     response: Response
@@ -37,17 +37,17 @@ class Answered(NamedTuple):
     reinvite: bool
 
 
-class Acknowledged(NamedTuple):
+class Established(NamedTuple):
     """The ACK to the local 2xx arrived; the streams are configured."""
 
     request: Request
     reinvite: bool
 
 
-class Refused(NamedTuple):
+class Failed(NamedTuple):
     """The local INVITE or re-INVITE failed.
 
-    After the first INVITE `Over` follows; after a re-INVITE the call goes on.
+    After the first INVITE `Ended` follows; after a re-INVITE the call goes on.
     """
 
     status: int
@@ -58,14 +58,14 @@ class Refused(NamedTuple):
     reinvite: bool = False
 
 
-class PeerRequest(NamedTuple):
+class RequestReceived(NamedTuple):
     """The peer sent a request within the dialog. `request_id` is for `respond`; 0 = it is answered already."""
 
     request_id: int
     request: Request
 
 
-class RequestDone(NamedTuple):
+class RequestFinished(NamedTuple):
     """A local request other than INVITE came to its end; BYE and CANCEL included."""
 
     request_id: int
@@ -75,14 +75,14 @@ class RequestDone(NamedTuple):
     """408 and 503 also without a response."""
 
 
-class TransferAsked(NamedTuple):
+class TransferRequested(NamedTuple):
     """The peer requests a call to another target (REFER); the actor expects `accept_transfer` or `respond`."""
 
     request_id: int
     request: Request
 
 
-class TransferNews(NamedTuple):
+class TransferProgress(NamedTuple):
     """The progress of a transfer that this side requested."""
 
     request_id: int
@@ -91,7 +91,7 @@ class TransferNews(NamedTuple):
     final: bool
 
 
-class Digit(NamedTuple):
+class DtmfReceived(NamedTuple):
     """A digit came to its end."""
 
     event: str
@@ -101,10 +101,10 @@ class Digit(NamedTuple):
 
     def __repr__(self) -> str:
         """Return the text without the digit, which may be part of a secret."""
-        return f"Digit({self.duration_ms} ms, {self.mode})"
+        return f"DtmfReceived({self.duration_ms} ms, {self.mode})"
 
 
-class DigitsDone(NamedTuple):
+class DigitsSent(NamedTuple):
     """The end of a digit request: its digits are sent, or never will be."""
 
     request_id: int
@@ -115,7 +115,7 @@ class DigitsDone(NamedTuple):
     """Digits that were sent nevertheless, with FAIL."""
 
 
-class SourceDone(NamedTuple):
+class SourceFinished(NamedTuple):
     """The source of a stream has ended (man page `cb_rtp_done`)."""
 
     reason: str = "end"
@@ -125,7 +125,7 @@ class SourceDone(NamedTuple):
     detail: str = ""
 
 
-class FramesAsked(NamedTuple):
+class FramesWanted(NamedTuple):
     """A callback source needs frames."""
 
     line: int
@@ -133,14 +133,14 @@ class FramesAsked(NamedTuple):
     wanted: int
 
 
-class FramesCame(NamedTuple):
+class FramesReceived(NamedTuple):
     """A callback sink received frames: (payload, sequence number, timestamp, payload type, marker) each."""
 
     line: int
     frames: tuple[tuple[bytes, int, int, int, int], ...]
 
 
-class MediaSilent(NamedTuple):
+class StreamSilent(NamedTuple):
     """No RTP was received for some time though some was due."""
 
     seconds: float
@@ -148,7 +148,7 @@ class MediaSilent(NamedTuple):
     """The level "limit", or "warning" at half of it."""
 
 
-class MediaRefused(NamedTuple):
+class CommandRefused(NamedTuple):
     """The media worker could not carry out a command, or stopped doing so."""
 
     command: str
@@ -166,13 +166,13 @@ class MediaRefused(NamedTuple):
         return with_detail(self.reason, self.detail)
 
 
-class MediaDone(NamedTuple):
+class CommandDone(NamedTuple):
     """The media worker has carried out a request."""
 
     request_id: int
 
 
-class Over(NamedTuple):
+class Ended(NamedTuple):
     """The call is over; media is being stopped."""
 
     cause: str
@@ -187,44 +187,44 @@ class Closed(NamedTuple):
 
 
 Notice = (
-    Incoming
-    | Progress
+    InviteReceived
+    | Provisional
     | Answered
-    | Acknowledged
-    | Refused
-    | PeerRequest
-    | RequestDone
-    | TransferAsked
-    | TransferNews
-    | Digit
-    | DigitsDone
-    | SourceDone
-    | FramesAsked
-    | FramesCame
-    | MediaSilent
-    | MediaRefused
-    | MediaDone
-    | Over
+    | Established
+    | Failed
+    | RequestReceived
+    | RequestFinished
+    | TransferRequested
+    | TransferProgress
+    | DtmfReceived
+    | DigitsSent
+    | SourceFinished
+    | FramesWanted
+    | FramesReceived
+    | StreamSilent
+    | CommandRefused
+    | CommandDone
+    | Ended
     | Closed
 )
 
 
-def _refused(event: media.CommandRefused | media.StreamRefused | media.SinkFailed) -> MediaRefused:
+def _refused(event: media.CommandRefused | media.StreamRefused | media.SinkFailed) -> CommandRefused:
     if isinstance(event, media.StreamRefused):
-        return MediaRefused("OpenStream", event.reason, 0, event.detail)
+        return CommandRefused("OpenStream", event.reason, 0, event.detail)
     if isinstance(event, media.SinkFailed):
-        return MediaRefused("SetSink", WRITE_FAILED, 0, event.reason)
-    return MediaRefused(event.command, event.reason, event.request_id, event.detail)
+        return CommandRefused("SetSink", WRITE_FAILED, 0, event.reason)
+    return CommandRefused(event.command, event.reason, event.request_id, event.detail)
 
 
 _NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
-    media.DtmfReceived: lambda event, line: Digit(event.event, event.duration_ms, event.mode),
-    media.DigitsSent: lambda event, line: DigitsDone(*event[1:]),
-    media.SourceFinished: lambda event, line: SourceDone(*event[1:]),
-    media.FramesWanted: lambda event, line: FramesAsked(line, event.first_sequence_number, event.wanted),
-    media.FramesReceived: lambda event, line: FramesCame(line, event.frames),
-    media.CommandDone: lambda event, line: MediaDone(event.request_id),
-    media.StreamSilent: lambda event, line: MediaSilent(event.seconds, event.level),
+    media.DtmfReceived: lambda event, line: DtmfReceived(event.event, event.duration_ms, event.mode),
+    media.DigitsSent: lambda event, line: DigitsSent(*event[1:]),
+    media.SourceFinished: lambda event, line: SourceFinished(*event[1:]),
+    media.FramesWanted: lambda event, line: FramesWanted(line, event.first_sequence_number, event.wanted),
+    media.FramesReceived: lambda event, line: FramesReceived(line, event.frames),
+    media.CommandDone: lambda event, line: CommandDone(event.request_id),
+    media.StreamSilent: lambda event, line: StreamSilent(event.seconds, event.level),
     media.SinkFailed: lambda event, line: _refused(event),
     media.CommandRefused: lambda event, line: _refused(event),
     media.StreamRefused: lambda event, line: _refused(event),

@@ -10,7 +10,7 @@ from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.messages import Request
 
 from . import info_dtmf
-from .notices import Digit
+from .notices import DtmfReceived
 
 TEXT: Final = "text/plain"
 _TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
@@ -45,7 +45,7 @@ def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
     return (200, ()) if understood else (415, (("Accept", ", ".join(taken)),))
 
 
-def answered_at_once(request: Request) -> tuple[int, tuple[tuple[str, str], ...], Digit | None] | None:
+def answered_at_once(request: Request) -> tuple[int, tuple[tuple[str, str], ...], DtmfReceived | None] | None:
     """Return status, headers and digit for a request that needs no decision of a user; None for any other."""
     if request.method not in ("NOTIFY", "OPTIONS", "MESSAGE", "INFO"):
         return None

@@ -37,7 +37,7 @@ from ..transport.local_addresses import LocalAddress
 from ..transport.output import SipOutput
 from .actor_table import ActorTable
 from .application import IncomingPolicy
-from .call_metrics import CallBook
+from .call_metrics import CallMetrics
 from .sessions import SessionConfigs
 
 
@@ -94,7 +94,7 @@ class CallFactory:
         outbox: CallOutbox,
         actors: ActorTable,
         actor_loop: ActorLoop,
-        book: CallBook,
+        metrics: CallMetrics,
         *,
         owner: CallOwner[Call],
         record: Callable[[str], CallRecord | None],
@@ -106,7 +106,7 @@ class CallFactory:
         self._outbox = outbox
         self._actors = actors
         self._actor_loop = actor_loop
-        self._book = book
+        self._metrics = metrics
         self._owner = owner
         self._record = record
         self._number = 0
@@ -160,7 +160,7 @@ class CallFactory:
         call = self._new_call(session, order.demand or self.demand_for(local), param, order.scenario, order)
         call.actor.media.describe(order.given)
         self._actors.add(call.actor, (session.call_id, session.local_tag))
-        self._book.attempt(order.scenario, "uac", self._actor_loop.now())
+        self._metrics.attempt(order.scenario, "uac", self._actor_loop.now())
         try:
             lines = call.ports.begin(param)
             call.actor.invite(
@@ -190,7 +190,7 @@ class CallFactory:
         actor = call.actor
         actor.report_to(call)
         if actor.number not in self._actors.live:
-            self._book.attempt(call.scenario, "uac", self._actor_loop.now())
+            self._metrics.attempt(call.scenario, "uac", self._actor_loop.now())
             call.times.count_again()
         self._actors.live[actor.number] = call
         self._actors.add(actor, (actor.session.call_id, actor.session.local_tag))
@@ -226,7 +226,7 @@ class CallFactory:
         call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario)
         actor = call.actor
         self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
-        self._book.attempt(call.scenario, "uas", self._actor_loop.now())
+        self._metrics.attempt(call.scenario, "uas", self._actor_loop.now())
         self._actor_loop.guarded(actor, actor.pump, now)
         self._actor_loop.look_at(actor)
 

@@ -112,7 +112,7 @@ def _discards_of(figures: tuple[StreamStatistics, ...]) -> tuple[int, ...]:
     return tuple(sums)
 
 
-class CallBook:
+class CallMetrics:
     """The call metrics of one process.
 
     Args:

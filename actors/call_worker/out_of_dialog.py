@@ -24,7 +24,7 @@ from .admission import Admission
 from .application import Application, IncomingPolicy
 from .authentication import AuthContext, Challenger
 from .call_factory import CallFactory
-from .call_metrics import CallBook
+from .call_metrics import CallMetrics
 
 
 class Arrivals:
@@ -47,7 +47,7 @@ class Arrivals:
         admission: Admission,
         factory: CallFactory,
         application: Application,
-        book: CallBook,
+        metrics: CallMetrics,
         auth: AuthContext,
         *,
         parse_errors: Cell,
@@ -59,7 +59,7 @@ class Arrivals:
         self._admission = admission
         self._factory = factory
         self._application = application
-        self._book = book
+        self._metrics = metrics
         self._auth = auth
         self._parse_errors = parse_errors
         self._is_draining = is_draining
@@ -110,7 +110,7 @@ class Arrivals:
 
     def count_response(self) -> None:
         """Count a response without an actor."""
-        self._book.unexpected(self._application.scenario, "response")
+        self._metrics.unexpected(self._application.scenario, "response")
 
     def take(self, request: Request, source: Hop, record: SipReceived, now: float) -> None:
         """Take a request without an actor."""
@@ -121,7 +121,7 @@ class Arrivals:
         if self._admission.refuses(source.host):
             return
         if request.to_tag is not None:
-            self._book.unexpected(self._application.scenario, "request")
+            self._metrics.unexpected(self._application.scenario, "request")
         full = self._factory.is_full
         reply = self._admission.answer(request, takes_calls=takes_calls, draining=self._is_draining(), full=full)
         user = ""

@@ -41,7 +41,7 @@ from .admission import Admission
 from .application import Applications
 from .authentication import AuthContext
 from .call_factory import CallFactory
-from .call_metrics import CallBook
+from .call_metrics import CallMetrics
 from .call_slices import CallSlices
 from .draining import Draining
 from .media_output import MediaOutput
@@ -84,7 +84,7 @@ class CallWorker:
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
-        self.book = CallBook(totals, CallSlices(tell if config.load is not None else None))
+        self.metrics = CallMetrics(totals, CallSlices(tell if config.load is not None else None))
         self._on_ready = on_ready
         counters = SipCounters(totals)
         self.actors = ActorTable()
@@ -118,7 +118,7 @@ class CallWorker:
             self._outbox,
             self.actors,
             self.actor_loop,
-            self.book,
+            self.metrics,
             owner=self,
             record=lambda call_id: self.trace.begin(call_id) if self.trace is not None else None,
         )
@@ -159,7 +159,7 @@ class CallWorker:
             self.admission,
             self.factory,
             self.applications,
-            self.book,
+            self.metrics,
             AuthContext(
                 tokens,
                 slot,
@@ -212,10 +212,10 @@ class CallWorker:
 
     def update_gauges(self) -> int:
         """Update the gauges; return the number of live calls."""
-        self.book.set_active(self.actors.live.values(), self.registrations.count)
+        self.metrics.set_active(self.actors.live.values(), self.registrations.count)
         actor_table.show(self.entries, len(self.actors), self.totals)
         self.applications.update_gauges()
-        self.book.slices.flush()
+        self.metrics.slices.flush()
         return len(self.actors.live)
 
     @property
@@ -288,7 +288,7 @@ class CallWorker:
 
     def call_answered(self, call: Call) -> None:
         """Count the answer to an outgoing call."""
-        self.book.answered(call)
+        self.metrics.answered(call)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """Give a REFER to the application; decline it when the application takes no transfers."""
@@ -345,7 +345,7 @@ class CallWorker:
         """Count a call whose metrics are final, report its row to the supervisor, release the handle."""
         if self.actors.live.pop(call.actor.number, None) is None:
             return
-        row = self.book.finished(call, self.actor_loop.now())
+        row = self.metrics.finished(call, self.actor_loop.now())
         report = call.report or self.tell
         if self.trace is not None and call.report is None:
             call.close_record(partial(self.trace.over, row, tell=self.tell))
@@ -358,24 +358,24 @@ class CallWorker:
 
     def plan_finished(self, finished: LoadFinished) -> None:
         """Report that the load generator of this slot has placed its share."""
-        self.book.slices.flush()
+        self.metrics.slices.flush()
         if self.tell is not None:
             self.tell(finished)
 
     def media_silent(self, call: Call, level: str, seconds: float) -> None:
         """Count missing media; at the limit hang up, except in a load, whose expectation judges."""
-        self.book.media.silent(call.call_id, level, seconds)
+        self.metrics.media.silent(call.call_id, level, seconds)
         if level == "limit" and self.config.load is None:
             call.hang_up()
 
     def media_refused(self, call: Call, command: str, reason: str, detail: str) -> None:
         """Log and count a command that the media worker could not carry out."""
-        self.book.media.refused(call.call_id, command, reason, detail, self.actor_loop.now())
+        self.metrics.media.refused(call.call_id, command, reason, detail, self.actor_loop.now())
 
     def digit_came(self, mode: str) -> None:
         """Count a digit that was received as a SIP message."""
-        self.book.digit("received", mode)
+        self.metrics.digit("received", mode)
 
     def digit_dropped(self) -> None:
         """Count a digit that a call's user did not read."""
-        self.book.digit_dropped()
+        self.metrics.digit_dropped()

@@ -17,7 +17,7 @@ from sipswarm.media.digits.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
 
 from ..call.actor import CallActor
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
-from ..call.notices import DigitsDone
+from ..call.notices import DigitsSent
 from ..call.state import State
 from ..errors import CallEnded, CallError, CallRejected, ConfigurationError
 from ..runtime.actor_loop import ActorLoop
@@ -159,7 +159,7 @@ class CallDigits:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def done(self, notice: DigitsDone) -> None:
+    def done(self, notice: DigitsSent) -> None:
         """Take the end of a request: its digits are sent, or never will be."""
         events, done = self.sending.pop(notice.request_id, ("", None))
         digits = digits_of(events)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..call.actor import CallActor
-from ..call.notices import FramesAsked, FramesCame
+from ..call.notices import FramesReceived, FramesWanted
 from ..call.state import State
 from ..runtime.actor_loop import ActorLoop
 from .media_handlers import MediaHandler
@@ -139,7 +139,7 @@ class MediaWork:
         replaced = number > 0 and (requests is None or not requests.waits(number))
         return RefusedRequest(requests is not None and requests.failed(number, reason), is_play, replaced)
 
-    def frames_asked(self, notice: FramesAsked) -> None:
+    def frames_wanted(self, notice: FramesWanted) -> None:
         """Get frames from a callback source, in order, up to the wanted number, and provide them."""
         read = self.handler.read if self.handler is not None else None
         frames = []
@@ -159,7 +159,7 @@ class MediaWork:
         self._actor.media.provide(notice.line, tuple(frames), end)
         self._actor_loop.flush_soon()
 
-    def frames_came(self, notice: FramesCame) -> None:
+    def frames_received(self, notice: FramesReceived) -> None:
         """Give a callback sink its frames."""
         write = self.handler.write if self.handler is not None else None
         if write is not None:

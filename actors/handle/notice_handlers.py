@@ -16,26 +16,26 @@ from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
 
 from ..call.notices import (
-    Acknowledged,
     Answered,
     Closed,
-    Digit,
-    DigitsDone,
-    FramesAsked,
-    FramesCame,
-    Incoming,
-    MediaDone,
-    MediaRefused,
-    MediaSilent,
+    CommandDone,
+    CommandRefused,
+    DigitsSent,
+    DtmfReceived,
+    Ended,
+    Established,
+    Failed,
+    FramesReceived,
+    FramesWanted,
+    InviteReceived,
     Notice,
-    Over,
-    PeerRequest,
-    Progress,
-    Refused,
-    RequestDone,
-    SourceDone,
-    TransferAsked,
-    TransferNews,
+    Provisional,
+    RequestFinished,
+    RequestReceived,
+    SourceFinished,
+    StreamSilent,
+    TransferProgress,
+    TransferRequested,
 )
 from ..call.state import State
 from ..diagnosis.failure_reasons import FILE_REFUSALS, MEDIA_REFUSED
@@ -61,7 +61,7 @@ def take(call: Call, notice: Notice) -> None:
 # ---- set-up
 
 
-def _on_incoming(call: Call, notice: Incoming) -> None:
+def _on_invite_received(call: Call, notice: InviteReceived) -> None:
     param = call.param
     param.peer_described(call.actor.media.exchange.pending or param.sdp_peer)
     if not notice.reinvite:
@@ -75,7 +75,7 @@ def _on_incoming(call: Call, notice: Incoming) -> None:
     answer_invite(call, notice)
 
 
-def answer_invite(call: Call, notice: Incoming) -> None:
+def answer_invite(call: Call, notice: InviteReceived) -> None:
     """Answer an INVITE as `cb_invite` decides: a Response that it returns is sent, any other value means 200.
 
     An answer that the callback gave by itself (`accept`, `reject`, `ring`) counts; then no other follows.
@@ -109,7 +109,7 @@ def _answer_with(call: Call, reply: Any, rung: int) -> None:
         call.accept()
 
 
-def _on_progress(call: Call, notice: Progress) -> None:
+def _on_provisional(call: Call, notice: Provisional) -> None:
     if call.param.cb_preliminary is not None:
         call.call_back(call.param.cb_preliminary, call, notice.response.status, notice.response)
 
@@ -127,7 +127,7 @@ def _on_answered(call: Call, notice: Answered) -> None:
         call.on_up(call)
 
 
-def _on_acknowledged(call: Call, notice: Acknowledged) -> None:
+def _on_established(call: Call, notice: Established) -> None:
     param = call.param
     param.peer_described(call.actor.media.exchange.remote or param.sdp_peer)
     if param.cb_established is not None:
@@ -149,7 +149,7 @@ def _start_media(call: Call) -> None:
         call.media_work.restart()
 
 
-def _on_refused(call: Call, notice: Refused) -> None:
+def _on_failed(call: Call, notice: Failed) -> None:
     param, cause = call.param, notice.cause
     error: CallTimeout | CallRejected | CallEnded | MediaError
     if call.actor.ending.crash is not None:
@@ -174,7 +174,7 @@ def _on_refused(call: Call, notice: Refused) -> None:
     call.waiters.refused(error)
 
 
-def _failure_info(notice: Refused) -> dict[str, Any]:
+def _failure_info(notice: Failed) -> dict[str, Any]:
     """Return the `%INFO` of the man page's FAIL: code and packet with a response, errno in any case."""
     if notice.response is None:
         if notice.cause is Cause.CANCELLED:
@@ -191,7 +191,7 @@ def _failure_info(notice: Refused) -> dict[str, Any]:
 # ---- within the call
 
 
-def _on_peer_request(call: Call, notice: PeerRequest) -> None:
+def _on_request_received(call: Call, notice: RequestReceived) -> None:
     request = notice.request
     if request.method == "NOTIFY" and call.param.cb_notify is not None:
         call.call_back(call.param.cb_notify, call, request)
@@ -199,7 +199,7 @@ def _on_peer_request(call: Call, notice: PeerRequest) -> None:
         call.actor.respond(notice.request_id, 200, (), call.actor_loop.now())
 
 
-def _on_request_done(call: Call, notice: RequestDone) -> None:
+def _on_request_finished(call: Call, notice: RequestFinished) -> None:
     if notice.method in ("BYE", "CANCEL"):
         for arguments in call.requests.end_of(notice.method):
             _tell_end(call, notice.method, arguments)
@@ -223,15 +223,15 @@ def _tell_end(call: Call, method: str, arguments: Mapping[str, Any]) -> None:
         call.call_back(callback, param.merged(more))
 
 
-def _on_transfer_asked(call: Call, notice: TransferAsked) -> None:
+def _on_transfer_requested(call: Call, notice: TransferRequested) -> None:
     call.owner.transfer_asked(call, notice.request_id, notice.request)
 
 
-def _on_transfer_news(call: Call, notice: TransferNews) -> None:
-    call.requests.transfer_news(notice)
+def _on_transfer_progress(call: Call, notice: TransferProgress) -> None:
+    call.requests.transfer_progress(notice)
 
 
-def _on_digit(call: Call, notice: Digit) -> None:
+def _on_dtmf_received(call: Call, notice: DtmfReceived) -> None:
     keypad = call.keypad
     keypad.came(notice.event, notice.mode)
     if notice.mode == "info":
@@ -243,13 +243,13 @@ def _on_digit(call: Call, notice: Digit) -> None:
     keypad.wake()
 
 
-def _on_digits_done(call: Call, notice: DigitsDone) -> None:
+def _on_digits_sent(call: Call, notice: DigitsSent) -> None:
     call.keypad.done(notice)
 
 
-def _on_source_done(call: Call, notice: SourceDone) -> None:
+def _on_source_finished(call: Call, notice: SourceFinished) -> None:
     if notice.reason != "end":
-        _on_media_refused(call, MediaRefused("SetSource", *notice))
+        _on_command_refused(call, CommandRefused("SetSource", *notice))
     elif not notice.request_id:
         _source_ended(call)
     elif call.media_work.play_ended(notice.request_id):
@@ -273,21 +273,21 @@ def _tell_done(call: Call) -> None:
         call.call_back(call.param.cb_rtp_done, call)
 
 
-def _on_frames_asked(call: Call, notice: FramesAsked) -> None:
-    call.media_work.frames_asked(notice)
+def _on_frames_wanted(call: Call, notice: FramesWanted) -> None:
+    call.media_work.frames_wanted(notice)
 
 
-def _on_frames_came(call: Call, notice: FramesCame) -> None:
-    call.media_work.frames_came(notice)
+def _on_frames_received(call: Call, notice: FramesReceived) -> None:
+    call.media_work.frames_received(notice)
 
 
-def _on_silent(call: Call, notice: MediaSilent) -> None:
+def _on_stream_silent(call: Call, notice: StreamSilent) -> None:
     if notice.level == "limit":
         call.miss("silent")
     call.owner.media_silent(call, notice.level, notice.seconds)
 
 
-def _on_media_refused(call: Call, notice: MediaRefused) -> None:
+def _on_command_refused(call: Call, notice: CommandRefused) -> None:
     """Log and count a refusal, and pass it on.
 
     A future that waits for it fails. Without one it is the call's failure and the end of its source.
@@ -310,14 +310,14 @@ def _on_media_refused(call: Call, notice: MediaRefused) -> None:
         _source_ended(call, notice.text)
 
 
-def _on_media_done(call: Call, notice: MediaDone) -> None:
+def _on_command_done(call: Call, notice: CommandDone) -> None:
     call.media_work.done(notice.request_id)
 
 
 # ---- the end
 
 
-def _on_over(call: Call, notice: Over) -> None:
+def _on_ended(call: Call, notice: Ended) -> None:
     if call.state is not State.OVER:
         return  # `cb_final` has sent the INVITE again
     call.waiters.fail()
@@ -353,23 +353,23 @@ def _clean_up(call: Call) -> None:
 
 
 _HANDLERS: Final[dict[type, Any]] = {
-    Incoming: _on_incoming,
-    Progress: _on_progress,
+    InviteReceived: _on_invite_received,
+    Provisional: _on_provisional,
     Answered: _on_answered,
-    Acknowledged: _on_acknowledged,
-    Refused: _on_refused,
-    PeerRequest: _on_peer_request,
-    RequestDone: _on_request_done,
-    TransferAsked: _on_transfer_asked,
-    TransferNews: _on_transfer_news,
-    Digit: _on_digit,
-    DigitsDone: _on_digits_done,
-    SourceDone: _on_source_done,
-    FramesAsked: _on_frames_asked,
-    FramesCame: _on_frames_came,
-    MediaSilent: _on_silent,
-    MediaRefused: _on_media_refused,
-    MediaDone: _on_media_done,
-    Over: _on_over,
+    Established: _on_established,
+    Failed: _on_failed,
+    RequestReceived: _on_request_received,
+    RequestFinished: _on_request_finished,
+    TransferRequested: _on_transfer_requested,
+    TransferProgress: _on_transfer_progress,
+    DtmfReceived: _on_dtmf_received,
+    DigitsSent: _on_digits_sent,
+    SourceFinished: _on_source_finished,
+    FramesWanted: _on_frames_wanted,
+    FramesReceived: _on_frames_received,
+    StreamSilent: _on_stream_silent,
+    CommandRefused: _on_command_refused,
+    CommandDone: _on_command_done,
+    Ended: _on_ended,
     Closed: _on_closed,
 }

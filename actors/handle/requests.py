@@ -13,7 +13,7 @@ from typing import Any, Final
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
 
-from ..call.notices import RequestDone, TransferNews
+from ..call.notices import RequestFinished, TransferProgress
 from ..call.state import TRANSPORT_FAILED
 from ..errors import CallRejected, CallTimeout
 from ..runtime.callbacks import Callback
@@ -76,7 +76,7 @@ class CallRequests:
         """Return the arguments of each `bye` or `cancel` that gets the result, and forget them."""
         return self._ends.pop(method, None) or _NO_ARGUMENTS
 
-    def done(self, notice: RequestDone, tell: Callable[[Callback, bool, Mapping[str, Any]], object]) -> None:
+    def done(self, notice: RequestFinished, tell: Callable[[Callback, bool, Mapping[str, Any]], object]) -> None:
         """Take the end of another request.
 
         Args:
@@ -107,7 +107,7 @@ class CallRequests:
             reason = notice.response.reason if same else Cause.BAD_DESCRIPTION.value
             future.set_exception(CallRejected(notice.status, reason))
 
-    def transfer_news(self, notice: TransferNews) -> None:
+    def transfer_progress(self, notice: TransferProgress) -> None:
         """Take the peer's report on its transfer."""
         if not notice.final:
             return

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..bus.messages import LoadFinished, SetRate
 from ..call_worker.application import Application
-from ..call_worker.call_metrics import CallBook
+from ..call_worker.call_metrics import CallMetrics
 from ..call_worker.draining import Draining
 from ..counting.totals import Totals
 from ..errors import Overloaded
@@ -47,7 +47,7 @@ class LoadGenerator(Application):
         bound: LiveBound,
         actor_loop: ActorLoop,
         draining: Draining,
-        book: CallBook,
+        metrics: CallMetrics,
         totals: Totals,
         *,
         finished: Callable[[LoadFinished], None],
@@ -58,7 +58,7 @@ class LoadGenerator(Application):
         self._bound = bound
         self._actor_loop = actor_loop
         self._draining = draining
-        self._book = book
+        self._metrics = metrics
         self._finished = finished
         self._start = 0.0
         self._going = False
@@ -160,7 +160,7 @@ class LoadGenerator(Application):
     def _hold_back(self, reason: str) -> None:
         """Count an arrival that is not started: a bound of the user's (limit) or of the worker's (overload)."""
         self._held_back += 1
-        self._book.dropped(self._starter.label, reason)
+        self._metrics.dropped(self._starter.label, reason)
 
     def _on_ended(self, held_back: bool) -> None:
         """A call or a run that was begun is over."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..bus.messages import CallFinished
-from ..call_worker.call_metrics import CallBook
+from ..call_worker.call_metrics import CallMetrics
 from ..config import LoadConfig
 from ..runtime.actor_loop import ActorLoop
 from ..trace.recorder import SipTrace
@@ -26,14 +26,14 @@ class RunEnds:
     def __init__(
         self,
         config: LoadConfig,
-        book: CallBook,
+        metrics: CallMetrics,
         actor_loop: ActorLoop,
         *,
         tell: Callable[[Any], None] | None,
         trace: Callable[[], SipTrace | None],
     ) -> None:
         self._config = config
-        self._book = book
+        self._metrics = metrics
         self._actor_loop = actor_loop
         self._tell = tell
         self._trace = trace
@@ -53,7 +53,7 @@ class RunEnds:
         if self._tell is not None:
             for each in rows:
                 row = each._replace(failure=missed(each, self._config))
-                self._book.failed(row)
+                self._metrics.failed(row)
                 self._tell_ladder(run, row, self._tell)
                 self._tell(row)
 

@@ -24,7 +24,7 @@ def load_generator(worker: CallWorker, config: LoadConfig) -> LoadGenerator:
         bound,
         worker.actor_loop,
         worker.draining,
-        worker.book,
+        worker.metrics,
         worker.totals,
         finished=worker.plan_finished,
     )
@@ -42,7 +42,7 @@ def _plain_calls(worker: CallWorker, config: LoadConfig) -> Starter:
 
 
 def _scenario(worker: CallWorker, config: LoadConfig, bound: LiveBound) -> Starter:
-    ends = RunEnds(config, worker.book, worker.actor_loop, tell=worker.tell, trace=lambda: worker.trace)
+    ends = RunEnds(config, worker.metrics, worker.actor_loop, tell=worker.tell, trace=lambda: worker.trace)
     return Scenario.of(
         config,
         Agents(worker).user_agent(),

@@ -14,7 +14,7 @@ from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
 from ..diagnosis.request_loss import Loss
 from ..runtime.actor import Actor
 from ..runtime.outbox import Outbox
-from .metrics import RegistrationBook
+from .metrics import RegistrationMetrics
 
 
 class RegistrationActor(Actor):
@@ -40,7 +40,7 @@ class RegistrationActor(Actor):
         self,
         registration: Registration,
         outbox: Outbox[Any],
-        metrics: RegistrationBook,
+        metrics: RegistrationMetrics,
         on_event: Callable[["RegistrationActor", RegistrationEvent], None],
     ) -> None:
         self.registration = registration
@@ -106,7 +106,7 @@ class RegistrationActor(Actor):
     def abandon(self) -> None:
         """Stop without a message to the registrar: another actor keeps the same binding from now on."""
         self.stopped = self._abandoned = True
-        self._book_binding(False)
+        self._count_binding(False)
 
     def pump(self, now: float) -> None:
         """Send, count and report what the registration produced."""
@@ -117,12 +117,12 @@ class RegistrationActor(Actor):
         if registration.retransmissions != self._again:
             self._metrics.repeated(registration.retransmissions - self._again)
             self._again = registration.retransmissions
-        self._book_binding(registration.bound_until is not None)
+        self._count_binding(registration.bound_until is not None)
         for event in events:
             self._metrics.tried(registration, event, now)
             self._on_event(self, event)
 
-    def _book_binding(self, bound: bool) -> None:
+    def _count_binding(self, bound: bool) -> None:
         if bound != self._bound:
             self._bound = bound
             self._metrics.bound(1 if bound else -1)

@@ -33,7 +33,7 @@ from ..identity import Auth, Keyring, contact_at
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 from .actor import RegistrationActor
-from .metrics import RegistrationBook
+from .metrics import RegistrationMetrics
 
 RATE: Final = 100.0
 """REGISTERs per second of a whole node that begin a registration, unless the list sets another rate."""
@@ -114,7 +114,7 @@ class Registrations:
         may_begin: Callable[[], bool],
         removed: Callable[[], None],
     ) -> None:
-        self.book = RegistrationBook(totals)
+        self.metrics = RegistrationMetrics(totals)
         self.rate = RATE / workers
         """REGISTERs per second of this worker that begin or remove a registration."""
         self._actor_loop = actor_loop
@@ -184,7 +184,7 @@ class Registrations:
             if on_event is not None:
                 on_event(event)
 
-        actor = RegistrationActor(registration, self._outbox, self.book, happened)
+        actor = RegistrationActor(registration, self._outbox, self.metrics, happened)
         self._add(actor, actor.key)
         self._actors[actor.key] = actor
         actor.register(self._actor_loop.now())

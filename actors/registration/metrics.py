@@ -21,7 +21,7 @@ def result_of(event: Registered | RegistrationFailed) -> str:
     return "challenged_twice" if event.status in UNAUTHORIZED else "rejected"
 
 
-class RegistrationBook:
+class RegistrationMetrics:
     """The registration metrics of one process."""
 
     __slots__ = ("_active", "_again", "_timeouts", "_totals")

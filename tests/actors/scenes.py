@@ -3,26 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sipswarm.actors.call.notices import Incoming, Notice
+from sipswarm.actors.call.notices import InviteReceived, Notice
 from sipswarm.actors.call.state import State
 from tests.actors.phones import ALICE, BOB, Line, Phone
 
 
 def answers(phone: Phone, notice: Notice) -> None:
     """A user who takes every call and every re-INVITE."""
-    if isinstance(notice, Incoming):
+    if isinstance(notice, InviteReceived):
         phone.call.answer((), phone.now)
 
 
 def rings(phone: Phone, notice: Notice) -> None:
     """A user who lets it ring."""
-    if isinstance(notice, Incoming):
+    if isinstance(notice, InviteReceived):
         phone.call.ring(180, (), phone.now)
 
 
 def refuses(phone: Phone, notice: Notice) -> None:
     """A user who is busy."""
-    if isinstance(notice, Incoming):
+    if isinstance(notice, InviteReceived):
         phone.call.reject(486, "", (), phone.now)
 
 
@@ -47,7 +47,7 @@ class Scene:
             if phone.actor is not None:
                 assert phone.call.finished
                 assert phone.call.deadline is None
-                assert phone.told().count("Over") == phone.told().count("Closed") == 1
+                assert phone.told().count("Ended") == phone.told().count("Closed") == 1
                 assert phone.told()[-1] == "Closed"
                 assert phone.outbox.streams == {}
                 opened = phone.commanded().count("OpenStream")

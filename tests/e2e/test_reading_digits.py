@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.call.notices import Digit
+from sipswarm.actors.call.notices import DtmfReceived
 from sipswarm.actors.errors import CallEnded, CallError, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.media.digits.dtmf import QUEUE_BOUND
@@ -18,7 +18,7 @@ def presses(call: Call, *keys: tuple[float, str]) -> None:
     """Let digits come: after so many seconds each."""
     loop = asyncio.get_running_loop()
     for delay, digit in keys:
-        loop.call_later(delay, call.actor._notify, Digit(digit, 100, "rfc4733"))
+        loop.call_later(delay, call.actor._notify, DtmfReceived(digit, 100, "rfc4733"))
         loop.call_later(delay, call.actor_loop.flush_soon)
 
 

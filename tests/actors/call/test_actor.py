@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sipswarm.actors.call.notices import Digit, DigitsDone, Incoming, Notice, Over, Progress, Refused
+from sipswarm.actors.call.notices import DigitsSent, DtmfReceived, Ended, Failed, InviteReceived, Notice, Provisional
 from sipswarm.media import messages as media
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.sdp.description import SessionDescription
@@ -26,8 +26,8 @@ def test_a_call_opens_ports_before_it_speaks_of_them_and_tells_both_users_once()
     made = established()
     alice, bob = made.alice, made.bob
     assert made.line.ladder == SET_UP
-    assert alice.told() == ["Progress", "Answered"]
-    assert bob.told() == ["Incoming", "Acknowledged"]
+    assert alice.told() == ["Provisional", "Answered"]
+    assert bob.told() == ["InviteReceived", "Established"]
     assert alice.commanded() == bob.commanded() == ["OpenStream", "ConfigureStream"]
     offer, answer = (SessionDescription.parse(made.line.messages[index].body) for index in (0, 2))
     assert offer.media[0].port == answer.media[0].port == 4000
@@ -51,8 +51,8 @@ def test_either_side_hangs_up_and_nothing_is_left_of_the_call(who: str, wanted: 
     ender.call.hang_up(2.0)
     made.line.carry()
     assert [each[2:] for each in made.since(4)] == ["BYE", "200 BYE"]
-    assert (ender.last(Over).cause, ender.last(Over).by) == ("bye", "local")
-    assert (other.last(Over).cause, other.last(Over).by) == ("bye", "remote")
+    assert (ender.last(Ended).cause, ender.last(Ended).by) == ("bye", "local")
+    assert (other.last(Ended).cause, other.last(Ended).by) == ("bye", "remote")
     assert ender.call.times.bye_sent == 2.0
     assert ender.call.times.bye_answered > 0
     made.assert_all_over()
@@ -70,11 +70,11 @@ def test_a_call_without_media_names_the_parked_port_and_opens_nothing() -> None:
     [(refuses, 486), (lambda phone, notice: phone.call.reject(603, "No", (), phone.now), 603)],
 )
 def test_a_refusal_is_told_with_its_status(reacts: Callable[[Phone, Notice], None], status: int) -> None:
-    made = scene(lambda phone, notice: reacts(phone, notice) if isinstance(notice, Incoming) else None).invite()
-    refused = made.alice.last(Refused)
+    made = scene(lambda phone, notice: reacts(phone, notice) if isinstance(notice, InviteReceived) else None).invite()
+    refused = made.alice.last(Failed)
     assert (refused.status, refused.cause, refused.reinvite) == (status, Cause.REJECTED, False)
-    assert made.alice.told() == ["Progress", "Refused", "Over", "Closed"]
-    assert made.bob.told() == ["Incoming", "Over", "Closed"]
+    assert made.alice.told() == ["Provisional", "Failed", "Ended", "Closed"]
+    assert made.bob.told() == ["InviteReceived", "Ended", "Closed"]
     assert made.alice.call.answer_status == made.bob.call.answer_status == status
     assert made.bob.commanded() == []
     made.assert_all_over()
@@ -85,8 +85,8 @@ def test_a_refused_port_refuses_the_callers_own_call_by_name() -> None:
     made.alice.refuses = "no_port"
     made.invite()
     assert made.line.ladder == []
-    assert made.alice.last(Refused)[:2] == (503, "no_port")
-    assert made.alice.last(Over)[:2] == ("no_port", "local")
+    assert made.alice.last(Failed)[:2] == (503, "no_port")
+    assert made.alice.last(Ended)[:2] == ("no_port", "local")
     made.assert_all_over()
 
 
@@ -96,8 +96,8 @@ def test_a_refused_port_of_the_called_side_is_503_with_retry_after() -> None:
     made.invite()
     assert made.line.ladder == ["> INVITE", "< 100 INVITE", "< 503 INVITE", "> ACK"]
     assert made.line.messages[2].headers.get("Retry-After") == "5"
-    assert made.bob.last(Over).cause == "no_port"
-    assert made.alice.last(Refused).status == 503
+    assert made.bob.last(Ended).cause == "no_port"
+    assert made.alice.last(Failed).status == 503
     made.assert_all_over()
 
 
@@ -162,11 +162,11 @@ def test_hanging_up_before_the_port_is_there_sends_nothing_and_closes_the_port()
     made.invite()
     made.alice.call.hang_up(1.0)
     made.alice.settle()
-    assert made.alice.told() == ["RequestDone", "Refused", "Over"]
+    assert made.alice.told() == ["RequestFinished", "Failed", "Ended"]
     made.alice.holds_back = False
     made.alice.release()
     made.alice.settle()
-    assert made.alice.told() == ["RequestDone", "Refused", "Over", "Closed"]
+    assert made.alice.told() == ["RequestFinished", "Failed", "Ended", "Closed"]
     assert made.alice.commanded() == ["OpenStream", "CloseStream"]
     assert made.line.ladder == []
     made.assert_all_over()
@@ -180,7 +180,7 @@ def test_a_port_refused_after_the_hang_up_still_ends_the_call() -> None:
     made.alice.settle()
     made.alice.release()
     made.alice.settle()
-    assert made.alice.told() == ["RequestDone", "Refused", "Over", "MediaRefused", "Closed"]
+    assert made.alice.told() == ["RequestFinished", "Failed", "Ended", "CommandRefused", "Closed"]
     assert made.alice.call.finished
 
 
@@ -205,12 +205,12 @@ def test_hanging_up_while_the_called_sides_port_is_on_its_way_refuses() -> None:
 #  |---- ACK ------>|
 def test_hanging_up_while_it_rings_cancels() -> None:
     made = scene(rings).invite()
-    assert [notice.response.status for notice in made.alice.notices if isinstance(notice, Progress)] == [100, 180]
+    assert [notice.response.status for notice in made.alice.notices if isinstance(notice, Provisional)] == [100, 180]
     made.alice.call.hang_up(3.0)
     made.line.carry()
     assert sorted(made.since(3)) == sorted(["> CANCEL", "< 200 CANCEL", "< 487 INVITE", "> ACK"])
-    assert made.alice.last(Over)[:2] == ("cancelled", "local")
-    assert made.bob.last(Over)[:2] == ("cancelled", "remote")
+    assert made.alice.last(Ended)[:2] == ("cancelled", "local")
+    assert made.bob.last(Ended)[:2] == ("cancelled", "remote")
     made.assert_all_over()
 
 
@@ -226,7 +226,7 @@ def test_the_ring_time_cancels_as_no_answer() -> None:
     made = scene(rings)
     made.alice.prepare(BOB, ring_timeout=20.0).invite((), 1.0)
     made.line.run(30.0)
-    assert made.alice.last(Refused).cause is Cause.NO_ANSWER
+    assert made.alice.last(Failed).cause is Cause.NO_ANSWER
     made.assert_all_over()
 
 
@@ -237,17 +237,17 @@ def test_a_silent_peer_is_a_timeout_after_32_seconds() -> None:
     made.alice.settle()
     sent = []
     now = 1.0
-    while made.alice.call.deadline is not None and "Refused" not in made.alice.told():
+    while made.alice.call.deadline is not None and "Failed" not in made.alice.told():
         now = made.alice.call.deadline
         made.alice.call.handle_timer(now)
         sent += made.alice.outbox.transmits
         made.alice.outbox.transmits = []
         made.alice.settle()
-    refused = made.alice.last(Refused)
+    refused = made.alice.last(Failed)
     assert (refused.status, refused.cause, refused.response) == (408, Cause.TIMEOUT, None)
     assert now == 33.0
     assert len(sent) == 7
-    assert made.alice.told() == ["Refused", "Over", "Closed"]
+    assert made.alice.told() == ["Failed", "Ended", "Closed"]
 
 
 def test_digits_go_out_through_the_stream_and_come_in_three_ways() -> None:
@@ -256,14 +256,14 @@ def test_digits_go_out_through_the_stream_and_come_in_three_ways() -> None:
     made.line.carry()
     stream = made.alice.last(media.OpenStream).stream_id
     assert made.alice.last(media.SendDigits) == (stream, 5, "12#", 120, "rfc4733")
-    assert made.alice.last(DigitsDone) == (5, "OK", "", 0)
+    assert made.alice.last(DigitsSent) == (5, "OK", "", 0)
     for mode in ("rfc4733", "inband"):
         made.alice.call.media_event(media.DtmfReceived(stream, "7", 90, mode), 2.0)
         made.line.carry()
-        assert made.alice.last(Digit) == ("7", 90, mode)
+        assert made.alice.last(DtmfReceived) == ("7", 90, mode)
     made.bob.call.request("INFO", b"Signal=5\r\nDuration=160\r\n", "application/dtmf-relay", (), 2.0)
     made.line.carry()
-    assert made.alice.last(Digit) == ("5", 160, "info")
+    assert made.alice.last(DtmfReceived) == ("5", 160, "info")
     assert made.since(4) == ["< INFO", "> 200 INFO"]
     assert "7" not in repr(made.alice.notices[-2])
 
@@ -288,7 +288,7 @@ def test_an_info_is_a_digit_or_400(body: bytes, digit: tuple[str, int] | None) -
     made.bob.call.request("INFO", body, "application/dtmf-relay", (), 2.0)
     made.line.carry()
     assert made.since(4) == ["< INFO", f"> {200 if digit else 400} INFO"]
-    found = [(notice.event, notice.duration_ms) for notice in made.alice.notices if isinstance(notice, Digit)]
+    found = [(notice.event, notice.duration_ms) for notice in made.alice.notices if isinstance(notice, DtmfReceived)]
     assert found == ([digit] if digit else [])
 
 
@@ -297,4 +297,4 @@ def test_digits_without_a_stream_fail_at_once(wanted: bool) -> None:
     made = scene(alice_wanted=wanted)
     made.alice.prepare(BOB).send_digits(9, "1", 100, "rfc4733")
     made.line.carry()
-    assert made.alice.last(DigitsDone)[:2] == (9, "FAIL")
+    assert made.alice.last(DigitsSent)[:2] == (9, "FAIL")

@@ -3,7 +3,7 @@
 import pytest
 
 from sipswarm.actors.call.media import CallMedia
-from sipswarm.actors.call.notices import Answered, Closed, Incoming, MediaSilent, Notice, Over, Refused
+from sipswarm.actors.call.notices import Answered, Closed, Ended, Failed, InviteReceived, Notice, StreamSilent
 from sipswarm.actors.call.state import State
 from sipswarm.media import messages as media
 from sipswarm.sipcore.errors import LocalProtocolError
@@ -89,7 +89,7 @@ def test_a_reinvite_of_ours_that_is_refused_leaves_the_call_up_and_may_be_repeat
     made.bob.reacts = refuses
     made.alice.call.invite((), 2.0)
     made.line.carry()
-    assert made.alice.last(Refused).reinvite
+    assert made.alice.last(Failed).reinvite
     assert made.alice.call.state is made.bob.call.state is State.UP
     made.bob.reacts = answers
     made.alice.call.invite((), 3.0)
@@ -102,7 +102,7 @@ def test_media_that_is_lost_ends_the_call_by_name() -> None:
     made.alice.call.media_lost("media_worker_lost", 2.0)
     made.line.carry()
     assert made.since(4) == ["> BYE", "< 200 BYE"]
-    assert made.alice.last(Over)[:2] == ("media_worker_lost", "local")
+    assert made.alice.last(Ended)[:2] == ("media_worker_lost", "local")
     assert made.alice.told().count("Closed") == 1
     made.alice.call.media_lost("media_worker_lost", 3.0)
     made.line.carry()
@@ -114,7 +114,7 @@ def test_media_that_is_lost_while_it_rings_refuses_or_cancels() -> None:
     made.alice.call.media_lost("media_worker_lost", 2.0)
     made.line.carry()
     assert "> CANCEL" in made.line.ladder
-    assert made.alice.last(Over).cause == "media_worker_lost"
+    assert made.alice.last(Ended).cause == "media_worker_lost"
     made = scene()
     made.bob.holds_back = True
     made.invite()
@@ -141,7 +141,7 @@ def test_a_stream_that_the_media_worker_gives_up_ends_the_call() -> None:
     closed = next(iter(made.alice._answers_to(media.CloseStream(stream))))
     made.alice.call.media_event(closed._replace(reason="failed: ENOMEM"), 2.0)
     made.line.carry()
-    assert made.alice.last(Over).cause == "failed: ENOMEM"
+    assert made.alice.last(Ended).cause == "failed: ENOMEM"
     assert made.alice.call.media.statistics != ()
 
 
@@ -153,8 +153,8 @@ def test_silence_is_told_at_each_of_its_levels() -> None:
     made.alice.call.media_event(media.SourceFinished(stream, "end"), 2.0)
     made.alice.call.media_event(media.StreamStarted(stream, 1, 0, "192.0.2.2", 4000), 2.0)
     made.line.carry()
-    assert made.alice.told()[2:] == ["MediaSilent", "MediaSilent", "SourceDone"]
-    assert made.alice.last(MediaSilent) == (30.0, "limit")
+    assert made.alice.told()[2:] == ["StreamSilent", "StreamSilent", "SourceFinished"]
+    assert made.alice.last(StreamSilent) == (30.0, "limit")
 
 
 def description(
@@ -231,7 +231,7 @@ def test_a_delayed_offer_is_offered_in_the_200_and_answered_in_the_ack() -> None
 
 def test_early_media_answers_in_the_183_and_repeats_itself_in_the_200() -> None:
     def early(phone: Phone, notice: Notice) -> None:
-        if isinstance(notice, Incoming):
+        if isinstance(notice, InviteReceived):
             phone.call.ring(183, (), phone.now, early_media=True)
 
     made = scene(early).invite()
@@ -258,7 +258,7 @@ def test_requests_within_the_call_are_answered_and_told() -> None:
     number = made.alice.call.request("MESSAGE", b"hi", "text/plain", (), 2.0)
     made.line.carry()
     assert made.since(4) == ["> MESSAGE", "< 200 MESSAGE"]
-    assert made.bob.notices[-1].request.body == b"hi"  # type: ignore[union-attr]  # a PeerRequest, or it fails
+    assert made.bob.notices[-1].request.body == b"hi"  # type: ignore[union-attr]  # a RequestReceived, or it fails
     assert made.alice.notices[-1][:2] == (number, "MESSAGE")
 
 
@@ -306,7 +306,7 @@ def test_a_lost_ack_is_repeated_for_and_ends_the_call_after_32_seconds() -> None
     made.bob.receive(transmits[0].data, ALICE)
     finals = 0
     now = 1.0
-    while "Over" not in made.bob.told():
+    while "Ended" not in made.bob.told():
         deadline = made.bob.call.deadline
         assert deadline is not None
         now = deadline
@@ -314,7 +314,7 @@ def test_a_lost_ack_is_repeated_for_and_ends_the_call_after_32_seconds() -> None
         finals += sum(transmit.data.startswith(b"SIP/2.0 200") for transmit in made.bob.outbox.transmits)
         made.bob.outbox.transmits = []
         made.bob.settle()
-    assert made.bob.last(Over)[:2] == ("no_ack", "expired")
+    assert made.bob.last(Ended)[:2] == ("no_ack", "expired")
     assert now == 33.0
     assert finals >= 10
     assert "CloseStream" in made.bob.commanded()

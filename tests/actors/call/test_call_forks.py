@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from sipswarm.actors.call.notices import Answered, Incoming, Notice, Over, Refused
+from sipswarm.actors.call.notices import Answered, Ended, Failed, InviteReceived, Notice
 from sipswarm.actors.call.state import State
 from sipswarm.media import messages as media
 from sipswarm.sipcore.message.messages import Request, Response
@@ -231,7 +231,7 @@ def test_a_reinvite_that_fails_after_its_reliable_1xx_leaves_the_media_where_it_
     stage.ring("a", sdp(7300, 2), reliable=True)
     assert stage.port == 7300
     stage.respond(stage.last("INVITE"), 488, "a")
-    assert stage.alice.last(Refused).reinvite
+    assert stage.alice.last(Failed).reinvite
     assert stage.port == 7000
     assert stage.alice.call.state is State.UP
     stage.alice.call.invite((), 3.0)
@@ -256,7 +256,7 @@ def test_a_later_invite_whose_200_is_of_no_use_leaves_the_session_as_it_was(body
     assert stage.port == 7000
     assert stage.alice.call.state is State.UP
     if body or not delayed:
-        assert stage.alice.last(Refused).reinvite
+        assert stage.alice.last(Failed).reinvite
     stage.alice.call.invite((), 3.0)
     stage._settle()
     stage.answer("a", sdp(7500, 3))
@@ -319,7 +319,7 @@ def test_a_reinvite_without_an_offer_whose_ack_brings_no_answer_leaves_the_sessi
     _from_peer(bob, "INVITE", 4, "z9hG4bK4", to_tag=tag)
     _from_peer(bob, "ACK", 4, "z9hG4bK4a", sdp(7400, 2, host=ALICE.host), to_tag=tag)
     assert bob.last(media.ConfigureStream).remote_port == 7400
-    assert bob.told().count("Over") == 0
+    assert bob.told().count("Ended") == 0
 
 
 @pytest.mark.parametrize("status", [180, 181, 182, 183])
@@ -329,7 +329,7 @@ def test_a_required_reliable_1xx_to_an_invite_without_offer_has_ours(
     status: int, early_media: bool, answered_in: str
 ) -> None:
     def rings_and_answers(phone: Phone, notice: Notice) -> None:
-        if isinstance(notice, Incoming):
+        if isinstance(notice, InviteReceived):
             phone.call.ring(status, (), phone.now, early_media=early_media)
 
     bob = Phone(BOB, reacts=rings_and_answers)
@@ -356,7 +356,7 @@ def test_a_required_reliable_1xx_to_an_invite_without_offer_has_ours(
         assert bob.call.state is State.UP
     else:
         assert [name_of(each) for each in sent] == ["BYE"]
-        assert bob.last(Over).cause == "bad_description"
+        assert bob.last(Ended).cause == "bad_description"
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_a_required_reliable_1xx_to_an_invite_without_offer_has_ours(
 )
 def test_an_answer_in_prack_that_cannot_be_used_is_the_callers_fault(answer: bytes) -> None:
     def rings(phone: Phone, notice: Notice) -> None:
-        if isinstance(notice, Incoming):
+        if isinstance(notice, InviteReceived):
             phone.call.ring(180, (), phone.now)
 
     bob = Phone(BOB, reacts=rings)
@@ -380,7 +380,7 @@ def test_an_answer_in_prack_that_cannot_be_used_is_the_callers_fault(answer: byt
     assert [name_of(each) for each in sent] == ["200 PRACK", "488 INVITE"]
     assert isinstance(sent[-1], Response)
     assert (sent[-1].headers.get("Warning") or "").startswith("305 ")
-    assert bob.last(Over).cause == "bad_description"
+    assert bob.last(Ended).cause == "bad_description"
 
 
 def test_reinvites_that_cross_both_come_through() -> None:
@@ -390,7 +390,7 @@ def test_reinvites_that_cross_both_come_through() -> None:
     made.bob.call.invite((), 2.0)
     made.line.carry()
     made.line.run(20.0)
-    assert [phone.told().count("Refused") for phone in (made.alice, made.bob)] == [0, 0]
+    assert [phone.told().count("Failed") for phone in (made.alice, made.bob)] == [0, 0]
     assert made.alice.last(Answered).reinvite
     assert made.bob.last(Answered).reinvite
     assert made.line.ladder.count("> 491 INVITE") == made.line.ladder.count("< 491 INVITE") == 1

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from sipswarm.actors.call.notices import Answered, Refused
+from sipswarm.actors.call.notices import Answered, Failed
 from sipswarm.actors.call.state import State
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Message, Request, Response
@@ -253,7 +253,7 @@ def test_a_call_that_is_never_answered_is_over_at_the_ring_time(behaviour: Behav
     call.run(START + 300.0)
     assert call.closed_at, call.phone.told()
     assert call.closed_at <= START + RING_TIME + SLACK
-    assert call.phone.told().count("Over") == call.phone.told().count("Refused") == 1
+    assert call.phone.told().count("Ended") == call.phone.told().count("Failed") == 1
     assert call.phone.call.finished
     assert call.phone.call.deadline is None
 
@@ -266,7 +266,7 @@ def test_a_call_that_was_answered_is_over_after_its_hold_and_64_t1(behaviour: Be
     assert call.closed_at, call.phone.told()
     assert call.closed_at <= START + HOLD + TIMEOUT + SLACK
     answers = [each for each in call.phone.notices if isinstance(each, Answered) and not each.reinvite]
-    assert call.phone.told().count("Over") == len(answers) == 1
+    assert call.phone.told().count("Ended") == len(answers) == 1
     assert call.phone.call.finished
     assert call.phone.call.deadline is None
 
@@ -277,4 +277,4 @@ def test_an_answer_after_the_ring_time_is_acknowledged_and_hung_up() -> None:
     assert call.sent.count("BYE") == 1
     assert "ACK" in call.sent[: call.sent.index("BYE")]
     assert call.closed_at == START + RING_TIME
-    assert call.phone.last(Refused).cause is Cause.NO_ANSWER
+    assert call.phone.last(Failed).cause is Cause.NO_ANSWER

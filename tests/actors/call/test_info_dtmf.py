@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from sipswarm.actors.call.info_dtmf import TYPES, body_of
-from sipswarm.actors.call.notices import Digit
+from sipswarm.actors.call.notices import DtmfReceived
 from sipswarm.actors.call.state import State
 from sipswarm.actors.trace.masking import masked
 from tests.actors.scenes import established
@@ -42,7 +42,7 @@ def asked(content_type: str, body: bytes) -> tuple[str, list[tuple[str, int]]]:
     made = established()
     made.bob.call.request("INFO", body, content_type, (), 2.0)
     made.line.carry()
-    found = [(notice.event, notice.duration_ms) for notice in made.alice.notices if isinstance(notice, Digit)]
+    found = [(notice.event, notice.duration_ms) for notice in made.alice.notices if isinstance(notice, DtmfReceived)]
     (_, answer) = made.since(4)
     return answer.split()[1], found
 
@@ -83,7 +83,7 @@ def test_a_body_may_be_the_event_of_an_rtp_packet() -> None:
 
 
 def test_the_lines_of_a_nortel_gateway_are_one_digit() -> None:
-    body = b"p=Digit-Collection\r\ny=Digits\r\ns=success\r\nu=12345678\r\ni=87654321\r\nd=5\r\n"
+    body = b"p=DtmfReceived-Collection\r\ny=Digits\r\ns=success\r\nu=12345678\r\ni=87654321\r\nd=5\r\n"
     assert asked(NORTEL, body) == ("200", [("5", 100)])
 
 

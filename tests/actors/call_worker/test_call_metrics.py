@@ -1,12 +1,12 @@
-"""How a call is booked: one outcome, its delays, its row; on real calls over the virtual wire."""
+"""How a call is counted: one outcome, its delays, its row; on real calls over the virtual wire."""
 
 from typing import Any
 
 import pytest
 
-from sipswarm.actors.call.notices import Incoming, Notice
+from sipswarm.actors.call.notices import InviteReceived, Notice
 from sipswarm.actors.call.state import CallTimes
-from sipswarm.actors.call_worker.call_metrics import CallBook, outcome_of
+from sipswarm.actors.call_worker.call_metrics import CallMetrics, outcome_of
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.parameters import CallParameters
@@ -14,7 +14,7 @@ from sipswarm.sipcore.transaction.stateless import refuse
 from tests.actors.phones import ALICE, BOB, Line, Phone
 
 
-def book_of(phone: Phone) -> Call:
+def call_of(phone: Phone) -> Call:
     """A call handle for the actor of a phone; no worker is asked for anything here."""
     nobody: Any = None
     return Call.__new__(Call).begin(nobody, nobody, nobody, phone.call, "load", CallParameters())
@@ -24,7 +24,7 @@ def call_that_gets(status: int, ring_timeout: float = 180.0) -> tuple[Phone, Pho
     """A call that rings for two seconds and then gets a final status; 0 = none."""
 
     def reacts(phone: Phone, notice: Notice) -> None:
-        if isinstance(notice, Incoming):
+        if isinstance(notice, InviteReceived):
             phone.call.ring(180, (), phone.now)
 
     alice, bob = Phone(ALICE), Phone(BOB, reacts=reacts)
@@ -58,24 +58,24 @@ def call_that_gets(status: int, ring_timeout: float = 180.0) -> tuple[Phone, Pho
 )
 def test_a_final_status_is_one_outcome_for_the_caller_and_the_called(status: int, outcome: str) -> None:
     alice, bob, _ = call_that_gets(status)
-    assert outcome_of(book_of(alice)) == outcome_of(book_of(bob)) == outcome
+    assert outcome_of(call_of(alice)) == outcome_of(call_of(bob)) == outcome
 
 
 def test_a_call_given_up_is_cancelled_and_one_that_rang_too_long_a_timeout() -> None:
     alice, bob, line = call_that_gets(0)
     alice.call.hang_up(3.0)
     line.carry()
-    assert outcome_of(book_of(alice)) == outcome_of(book_of(bob)) == "cancelled"
+    assert outcome_of(call_of(alice)) == outcome_of(call_of(bob)) == "cancelled"
     alice, bob, line = call_that_gets(0, ring_timeout=10.0)
     line.run(60.0)
-    assert outcome_of(book_of(alice)) == "timeout"
+    assert outcome_of(call_of(alice)) == "timeout"
 
 
 def test_a_call_that_never_got_a_port_is_no_answer_of_the_peer() -> None:
     alice = Phone(ALICE, refuses="no_port")
     alice.prepare(BOB).invite((), 1.0)
     alice.settle()
-    row = CallBook(Totals()).finished(book_of(alice), 2.0)
+    row = CallMetrics(Totals()).finished(call_of(alice), 2.0)
     assert (row.outcome, row.code, row.cause, row.failure) == ("not_sent", 0, "no_port", "no_port")
     assert row.started == row.ended == 1.0
     assert (row.post_dial_delay, row.answer_delay, row.disconnect_delay) == (-1.0, -1.0, -1.0)
@@ -88,17 +88,17 @@ def test_the_row_of_an_answered_call_has_its_delays_and_who_ended_it() -> None:
     bob.call.hang_up(13.0)
     line.carry()
     totals = Totals()
-    book = CallBook(totals)
-    call = book_of(alice)
+    metrics = CallMetrics(totals)
+    call = call_of(alice)
     call.planned = 0.75
     call.keypad.sent, call.keypad.received, call.expected_digits = "12", "19#", "129"
-    row = book.finished(call, 13.0)
+    row = metrics.finished(call, 13.0)
     assert (row.role, row.outcome, row.code, row.ended_by) == ("uac", "answered", 200, "remote")
     assert (row.started, row.lateness, row.post_dial_delay, row.answer_delay) == (1.0, 0.25, 0.0, 2.0)
     assert (row.duration, row.disconnect_delay) == (10.0, -1.0)
     assert (row.digits_sent, row.digits_received, row.digits_missed, row.digits_wrong) == (2, 3, 1, 1)
     assert (row.rtp_sent, row.mos, row.jitter) == (0, -1.0, -1.0)
-    other = book.finished(book_of(bob), 13.0)
+    other = metrics.finished(call_of(bob), 13.0)
     assert (other.role, other.ended_by, other.disconnect_delay) == ("uas", "local", 0.0)
     values = {(name, labels): list(numbers) for name, labels, numbers in totals.snapshot()}
     assert values["sipswarm_calls_finished_total", ("load", "uac", "answered")] == [1]
@@ -110,15 +110,15 @@ def test_the_row_of_an_answered_call_has_its_delays_and_who_ended_it() -> None:
 def test_attempts_drops_and_live_calls_are_counted_by_their_labels() -> None:
     alice, bob, line = call_that_gets(0)
     totals = Totals()
-    book = CallBook(totals)
-    book.attempt("load", "uac", 1.0)
-    book.dropped("load", "limit")
-    book.set_active([book_of(alice), book_of(bob)])
+    metrics = CallMetrics(totals)
+    metrics.attempt("load", "uac", 1.0)
+    metrics.dropped("load", "limit")
+    metrics.set_active([call_of(alice), call_of(bob)])
     assert totals.cell("sipswarm_calls_active", "load", "uac", "setup").value == 1
     assert totals.cell("sipswarm_calls_active", "load", "uas", "setup").value == 1
     bob.call.answer((), 3.0)
     line.carry()
-    book.set_active([book_of(alice)])
+    metrics.set_active([call_of(alice)])
     assert totals.cell("sipswarm_calls_active", "load", "uac", "established").value == 1
     assert totals.cell("sipswarm_calls_active", "load", "uas", "setup").value == 0
     assert totals.cell("sipswarm_call_attempts_total", "load", "uac").value == 1
@@ -128,9 +128,9 @@ def test_attempts_drops_and_live_calls_are_counted_by_their_labels() -> None:
 def test_a_missed_expectation_is_counted_by_name() -> None:
     alice, _, _ = call_that_gets(486)
     totals = Totals()
-    call = book_of(alice)
+    call = call_of(alice)
     call.failure = "digits"
-    assert CallBook(totals).finished(call, 4.0).failure == "digits"
+    assert CallMetrics(totals).finished(call, 4.0).failure == "digits"
     assert totals.cell("sipswarm_call_failures_total", "load", "uac", "digits").value == 1
 
 
@@ -171,7 +171,7 @@ def test_the_end_of_a_call_is_confirmed_or_not_and_its_delay_is_measured_or_not(
         assert refusal is not None
         alice.receive(refusal, BOB)
     line.run(60.0)
-    row = CallBook(Totals()).finished(book_of(alice), 60.0)
+    row = CallMetrics(Totals()).finished(call_of(alice), 60.0)
     assert row.closed == closed
     assert (row.disconnect_delay >= 0) == measured
     assert row.disconnect_delay < 40  # never the time since the machine was started

@@ -2,11 +2,11 @@
 
 import pytest
 
-from sipswarm.actors.call_worker.call_metrics import CallBook, MediaSum, media_of
+from sipswarm.actors.call_worker.call_metrics import CallMetrics, MediaSum, media_of
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.media.messages import StreamStatistics
 from sipswarm.media.totals import DISCARD_REASONS
-from tests.actors.call_worker.test_call_metrics import book_of, call_that_gets
+from tests.actors.call_worker.test_call_metrics import call_of, call_that_gets
 from tests.actors.phones import FIGURES, Line, Phone
 
 DISCONNECT = "sipswarm_disconnect_delay_seconds"
@@ -29,10 +29,10 @@ def ended_by_alice(*, lost: bool) -> tuple[Phone, Phone, Line]:
 
 
 @pytest.mark.parametrize(("lost", "result", "seconds"), [(False, "success", 0.0), (True, "failure", 32.0)])
-def test_the_end_of_a_bye_is_booked_by_what_became_of_it(lost: bool, result: str, seconds: float) -> None:
+def test_the_end_of_a_bye_is_counted_by_what_became_of_it(lost: bool, result: str, seconds: float) -> None:
     alice, _, _ = ended_by_alice(lost=lost)
     totals = Totals()
-    CallBook(totals).finished(book_of(alice), 60.0)
+    CallMetrics(totals).finished(call_of(alice), 60.0)
     distribution = totals.distribution(DISCONNECT, "load", result)
     assert (sum(distribution.counts), distribution.total) == (1, seconds)
     assert totals.cell("sipswarm_calls_completed_total", "load", "uac", "local").value == (not lost)
@@ -57,9 +57,9 @@ def test_digits_are_held_against_what_was_expected(
 ) -> None:
     alice, _, _ = ended_by_alice(lost=False)
     totals = Totals()
-    call = book_of(alice)
+    call = call_of(alice)
     call.expected_digits, call.keypad.received, call.keypad.mode = expected, received, mode
-    CallBook(totals).finished(call, 13.0)
+    CallMetrics(totals).finished(call, 13.0)
     found = {
         kind: totals.cell("sipswarm_dtmf_errors_total", mode, kind).value
         for kind in ("missed", "spurious", "wrong_digit")
@@ -72,7 +72,7 @@ def test_a_call_with_one_silent_side_is_counted_by_that_side(one_way: str, side:
     alice, _, _ = ended_by_alice(lost=False)
     alice.call.media.lines[0].statistics = StreamStatistics._make(FIGURES)._replace(one_way=one_way)
     totals = Totals()
-    CallBook(totals).finished(book_of(alice), 13.0)
+    CallMetrics(totals).finished(call_of(alice), 13.0)
     found = {
         each: totals.cell("sipswarm_calls_one_way_media_total", "load", each).value for each in ("local", "remote")
     }
@@ -96,24 +96,24 @@ def test_the_media_of_a_row_is_the_sum_over_the_streams_of_its_call() -> None:
     assert media_of((nothing,)) == media_of(()) == MediaSum(0, 0, 0, -1.0, -1.0, -1.0, 0, 0, ())
     alice, _, _ = ended_by_alice(lost=False)
     alice.call.media.lines[0].statistics = first._replace(mos=1.0)
-    row = CallBook(Totals()).finished(book_of(alice), 13.0)
+    row = CallMetrics(Totals()).finished(call_of(alice), 13.0)
     assert (row.media_due, row.media_present, row.media_gap, row.rtp_due, row.rtp_missed) == (10.0, 8.0, 2.0, 500, 100)
     assert (row.rtp_received, row.mos) == (400, 1.0)
 
 
 def test_what_users_have_not_read_is_a_mailbox() -> None:
     alice, bob, _ = call_that_gets(200)
-    calls = [book_of(alice), book_of(bob)]
+    calls = [call_of(alice), call_of(bob)]
     calls[0].keypad.unread.extend("123")
     calls[1].keypad.unread.append("4")
     totals = Totals()
-    book = CallBook(totals)
-    book.set_active(calls, registrations=7)
+    metrics = CallMetrics(totals)
+    metrics.set_active(calls, registrations=7)
     assert totals.cell("sipswarm_actor_mailbox_messages").value == 4
     assert totals.cell("sipswarm_actor_mailbox_deepest_messages").value == 3
     assert totals.cell("sipswarm_actors_active", "call").value == 2
     assert totals.cell("sipswarm_actors_active", "registration").value == 7
-    book.set_active([])
+    metrics.set_active([])
     assert totals.cell("sipswarm_actor_mailbox_messages").value == 0
     assert totals.cell("sipswarm_actors_active", "call").value == 0
 

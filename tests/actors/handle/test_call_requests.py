@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.call.notices import RequestDone, TransferNews
+from sipswarm.actors.call.notices import RequestFinished, TransferProgress
 from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.requests import CallRequests
 from sipswarm.actors.handle.waiters import Waiters
@@ -35,13 +35,15 @@ def played(play: Callable[[CallRequests], Awaitable[None]]) -> None:
 @pytest.mark.parametrize(
     ("notice", "error"),
     [
-        (RequestDone(1, "INFO", response(415), 415), (CallRejected, "415 Said")),
-        (RequestDone(1, "INFO", None, 408), (CallTimeout, "no answer to INFO")),
-        (RequestDone(1, "INFO", None, 503), (CallRejected, "503 INFO could not be sent")),
-        (RequestDone(1, "UPDATE", response(200), 488), (CallRejected, "488 bad_description")),
+        (RequestFinished(1, "INFO", response(415), 415), (CallRejected, "415 Said")),
+        (RequestFinished(1, "INFO", None, 408), (CallTimeout, "no answer to INFO")),
+        (RequestFinished(1, "INFO", None, 503), (CallRejected, "503 INFO could not be sent")),
+        (RequestFinished(1, "UPDATE", response(200), 488), (CallRejected, "488 bad_description")),
     ],
 )
-def test_who_awaits_a_request_gets_what_became_of_it(notice: RequestDone, error: tuple[type[Exception], str]) -> None:
+def test_who_awaits_a_request_gets_what_became_of_it(
+    notice: RequestFinished, error: tuple[type[Exception], str]
+) -> None:
     async def play(requests: CallRequests) -> None:
         done = requests.sent(1)
         requests.done(notice, nobody)
@@ -58,7 +60,7 @@ def test_a_callback_is_told_instead_of_the_future() -> None:
             assert requests.sent(number, "callback").cancelled()
             requests.over()  # the end of the call takes no callback away
             requests.done(
-                RequestDone(number, "INFO", answer, status), lambda callback, good, info: told.append((good, info))
+                RequestFinished(number, "INFO", answer, status), lambda callback, good, info: told.append((good, info))
             )
         assert [good for good, _ in told] == [True, False, False]
         assert [info.get("errno") for _, info in told] == [None, errno.ETIMEDOUT, errno.EHOSTUNREACH]
@@ -70,11 +72,11 @@ def test_a_callback_is_told_instead_of_the_future() -> None:
 def test_a_transfer_waits_for_what_the_peer_reports(headers: tuple[tuple[str, str], ...], waits: bool) -> None:
     async def play(requests: CallRequests) -> None:
         done = requests.sent_transfer(7)
-        requests.done(RequestDone(7, "REFER", response(202, *headers), 202), nobody)
+        requests.done(RequestFinished(7, "REFER", response(202, *headers), 202), nobody)
         assert done.done() is not waits
-        requests.transfer_news(TransferNews(7, 180, "Ringing", False))
+        requests.transfer_progress(TransferProgress(7, 180, "Ringing", False))
         assert done.done() is not waits
-        requests.transfer_news(TransferNews(7, 200, "OK", True))
+        requests.transfer_progress(TransferProgress(7, 200, "OK", True))
         assert (await done).status == (200 if waits else 202)
 
     played(play)
