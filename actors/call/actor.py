@@ -347,7 +347,7 @@ class CallActor(Actor, StreamOwner):
         except Exception:
             self.abandon(now)
             raise
-        if self.state is not State.OVER and not self.session.transactions:
+        if self.state is not State.OVER and not self.session.sizes.transactions:
             self._notify(Failed(500, INTERNAL_ERROR, None, sip.Cause.TRANSPORT))
             self.abandon(now)
 
@@ -424,7 +424,8 @@ class CallActor(Actor, StreamOwner):
         """Send the messages that the session produced, and give each event to its handler."""
         transmits, events = self.session.drain()
         while transmits or events:
-            self._outbox.send(transmits, self.session.config.leaves_from)
+            if transmits:
+                self._outbox.send(transmits, self.session.config.leaves_from)
             for event in events:
                 handler = _SIP_HANDLERS.get(event.__class__)
                 if handler is not None:

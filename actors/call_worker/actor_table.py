@@ -107,8 +107,9 @@ class ActorTable:
         """Return the sizes of these tables with those that are owned elsewhere."""
         transactions = dialogs = 0
         for actor in self._by_number.values():
-            transactions += actor.session.transactions
-            dialogs += actor.session.dialogs
+            of_call = actor.session.sizes
+            transactions += of_call.transactions
+            dialogs += of_call.dialogs
         return Entries(len(self._by_key), transactions, dialogs, streams, names, deadlines)
 
 

@@ -319,13 +319,13 @@ class CallWorker:
 
     def _empty(self) -> None:
         """Send everything that the last inputs produced, and give the handles their notices."""
-        outbox = self._outbox
-        while not outbox.is_empty:
-            send = self.output.send
-            for transmit in outbox.take_transmits():
+        take, send = self._outbox.take, self.output.send
+        while (batch := take()) is not None:
+            transmits, notices = batch
+            for transmit in transmits:
                 self.actor_loop.attempt("a message could not be sent", send, transmit)
             self._media_output.flush()
-            for actor, notice in outbox.take_notices():
+            for actor, notice in notices:
                 if actor.user is not None:
                     self.actor_loop.guarded(actor, notice_handlers.take, actor.user, notice)
         self.output.flush()

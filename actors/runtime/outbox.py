@@ -40,24 +40,20 @@ class Outbox(Generic[N]):
         """The owner of each open stream."""
         self._last_stream = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits to go out."""
-        return not (self.transmits or self.notices or any(self.media))
-
     def send(self, transmits: Iterable[Transmit], local: Hop) -> None:
         """Add messages that leave from the listener whose address is `local`."""
         self.transmits += [Departure(data, hop, flow, local) for data, hop, flow in transmits]
 
-    def take_transmits(self) -> list[Departure]:
-        """Return the messages that wait, and keep them no longer."""
-        taken, self.transmits = self.transmits, []
-        return taken
-
-    def take_notices(self) -> list[N]:
-        """Return the notices that wait, and keep them no longer."""
-        taken, self.notices = self.notices, []
-        return taken
+    def take(self) -> tuple[list[Departure], list[N]] | None:
+        """Return the messages and the notices that wait, and keep them no longer; None when no command waits either."""
+        transmits, notices = self.transmits, self.notices
+        if not (transmits or notices or any(self.media)):
+            return None
+        if transmits:
+            self.transmits = []
+        if notices:
+            self.notices = []
+        return transmits, notices
 
     def new_stream_id(self) -> int:
         """Return an id that no stream of this worker had before."""

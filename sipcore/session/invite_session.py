@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import final
+from typing import NamedTuple, final
 
 from ..auth.digest import CredentialsLookup
 from ..errors import ParseError
@@ -50,6 +50,15 @@ __all__ = [
     "SessionState",
     "Transmit",
 ]
+
+
+class SessionSizes(NamedTuple):
+    """How much a call keeps in tables."""
+
+    transactions: int
+    """Of both sides."""
+    dialogs: int
+    """Early ones of a forked INVITE included."""
 
 
 @final
@@ -420,11 +429,6 @@ class InviteSession:
         return self.core.dialog
 
     @property
-    def dialogs(self) -> int:
-        """Number of its dialogs, early ones of a forked INVITE included."""
-        return self.core.dialogs
-
-    @property
     def flow(self) -> int:
         """Inbound connection of the peer, 0 for none."""
         return self.core.flow
@@ -477,10 +481,11 @@ class InviteSession:
         return None if due == inf else due
 
     @property
-    def transactions(self) -> int:
-        """Number of its transactions, of both sides."""
-        requests = self.core.requests
-        return len(requests.clients) + len(requests.servers)
+    def sizes(self) -> SessionSizes:
+        """The number of its transactions and dialogs."""
+        core = self.core
+        requests = core.requests
+        return SessionSizes(len(requests.clients) + len(requests.servers), core.dialogs)
 
     @property
     def retransmissions(self) -> int:

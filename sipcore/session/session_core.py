@@ -141,16 +141,14 @@ class SessionCore:
     @property
     def dialogs(self) -> int:
         """Number of dialogs of the call, early ones of a forked INVITE included."""
-        own, clients = 0 if self.dialog is None else 1, self.requests.clients
-        if not clients:  # most calls, each of which is asked with every heartbeat
-            return own
-        forks = {
-            id(fork.dialog)
-            for client in clients
-            if isinstance(client, OutgoingInvite)
-            for fork in client.forks.values()
-        }
-        return own + len(forks - {id(self.dialog)})
+        own = self.dialog
+        others = set()
+        for client in self.requests.clients:  # no comprehension: each call is asked with every heartbeat
+            if isinstance(client, OutgoingInvite):
+                for fork in client.forks.values():
+                    if fork.dialog is not own:
+                        others.add(id(fork.dialog))
+        return len(others) + (own is not None)
 
     def use(self, config: SessionConfig) -> None:
         """Go on under another configuration: another way out, or other credentials."""

@@ -100,7 +100,8 @@ class Phone:
                 self.waiting += self._answers_to(command)
             if not self.holds_back:
                 self.release()
-            for _, notice in self.outbox.take_notices():
+            notices, self.outbox.notices = self.outbox.notices, []
+            for _, notice in notices:
                 self.notices.append(notice)
                 if self.reacts is not None:
                     self.reacts(self, notice)

@@ -274,21 +274,23 @@ def test_the_fork_that_answers_is_the_call_whichever_rang_first() -> None:
 
 def test_each_dialog_of_a_call_counts_once() -> None:
     alice, bob, wire = pair()
-    counts = [alice.call("sip:bob@192.0.2.2").dialogs]
+    counts = [alice.call("sip:bob@192.0.2.2").sizes.dialogs]
     alice.session.invite(0.0, OFFER)
-    counts.append(alice.session.dialogs)
+    counts.append(alice.session.sizes.dialogs)
     wire.flush()
     bob.session.ring(0.0)
     wire.flush()
-    counts.append(alice.session.dialogs)
+    counts.append(alice.session.sizes.dialogs)
     ring = next(data for data in wire.raw if data.startswith(b"SIP/2.0 180"))
     wire.inject(edited(ring, (bob.session.local_tag.encode(), b"other")), BOB, ALICE)
-    counts.append(alice.session.dialogs)
+    counts.append(alice.session.sizes.dialogs)
     assert counts == [0, 0, 1, 2]
     bob.session.accept(0.0, ANSWER)
     wire.flush()
     wire.finish()
-    assert (alice.session.dialogs, bob.session.dialogs) == (1, 1), "the fork that did not answer is forgotten in time"
+    assert (alice.session.sizes.dialogs, bob.session.sizes.dialogs) == (1, 1), (
+        "the fork that did not answer is forgotten in time"
+    )
 
 
 # W6: CANCEL
