@@ -1,6 +1,8 @@
 """The errors that users catch: each names what went wrong, which side is to blame, and the fix."""
 
-from typing import Self
+import copyreg
+from copy import copy
+from typing import Any, Self
 
 from sipswarm.sipcore.message.messages import Response
 
@@ -25,10 +27,13 @@ class CallError(SwarmError):
 
         A traceback holds frames, and they hold the call: objects that hold each other are only found by the collector.
         """
-        other = self.__class__.__new__(self.__class__, *self.args)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other.__cause__ = self.__cause__
         return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it by its attributes: the text is not what the constructor takes."""
+        return copyreg.__newobj__, (self.__class__, *self.args), self.__dict__  # type: ignore[attr-defined]  # no stub
 
 
 class CallRejected(CallError):

@@ -1,5 +1,7 @@
 """`python -m sipswarm` is the command line."""
 
+import sys
+
 from sipswarm.actors.cli import main
 
-main()
+sys.exit(main())

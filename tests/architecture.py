@@ -42,6 +42,7 @@ PURE_STDLIB = frozenset(
         "collections",
         "contextlib",
         "copy",
+        "copyreg",
         "dataclasses",
         "datetime",
         "decimal",
@@ -126,6 +127,11 @@ THIRD_PARTY_HOMES = {
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 
+BY_TEXT = {"import_module", "__import__"}
+UNKNOWN = "?"
+"""Stands for a module whose name a file makes while it runs."""
+
+
 def is_pure(path: str) -> bool:
     """Whether a file of actors may know neither I/O nor clock nor chance."""
     for folder, impure in ACTORS_PURE_FOLDERS.items():
@@ -194,9 +200,21 @@ class Source:
             elif isinstance(child, ast.ImportFrom):
                 yield from self._from(child, top_level)
             else:
+                if isinstance(child, ast.Call):
+                    yield from self._by_text(child, top_level)
                 inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
                 typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
                 yield from self._imports(child, top_level=top_level and not inside and not typing_only)
+
+    def _by_text(self, node: ast.Call, top_level: bool) -> Iterator[Import]:
+        """A module that is imported by a function; its name is a text, or it is unknown here and named so."""
+        if ast.unparse(node.func).rpartition(".")[2] not in BY_TEXT or not node.args:
+            return
+        first = node.args[0]
+        name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else UNKNOWN
+        relative = name.startswith(".")
+        folder = self.module if self.path.endswith("__init__.py") else self.module.rpartition(".")[0]
+        yield Import(f"{folder}{name}" if relative else name, node.lineno, relative, top_level)
 
     def _from(self, node: ast.ImportFrom, top_level: bool) -> Iterator[Import]:
         origin = node.module or ""
@@ -250,9 +268,13 @@ def our_direction(source: Source) -> Iterator[str]:
 
 
 def third_party(source: Source) -> Iterator[str]:
-    """A library is imported in its one home, and sipcore and the face import none."""
+    """A library is imported in its one home, and sipcore and the face import none; a module is named where it is."""
     for item in source.imports:
         root = _root(item.module)
+        if item.module == UNKNOWN:
+            if not source.path.endswith("__init__.py"):
+                yield _at(source, item.line, "imports what nobody can see: name the module in an import statement")
+            continue
         if root in PACKAGES or _is_stdlib(item.module):
             continue
         homes = THIRD_PARTY_HOMES.get(root)
@@ -269,7 +291,7 @@ def one_file_per_codec_library(sources: list[Source]) -> Iterator[str]:
     for source in sources:
         for item in source.imports:
             root = _root(item.module)
-            if source.package == "media" and root not in {*PACKAGES, "numpy"} and not _is_stdlib(item.module):
+            if source.package == "media" and root not in {*PACKAGES, "numpy", UNKNOWN} and not _is_stdlib(item.module):
                 users.setdefault(root, set()).add(source.path)
     for library, files in sorted(users.items()):
         if len(files) > 1:
@@ -584,14 +606,37 @@ def foreign_assignments(source: Source) -> dict[str, int]:
             case ast.Assign(targets=[ast.Name(id="__slots__")], value=slots):
                 names = [each.value for each in ast.walk(slots) if isinstance(each, ast.Constant)]
                 own |= {name for name in names if isinstance(name, str)}
-    return {
+    found = {
         ast.unparse(node): node.lineno
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Attribute)
         and not isinstance(node.ctx, ast.Load)
-        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
+        and not _is_own(node.value)
         and not {node.attr, ast.unparse(node)} & (own | LIBRARY_ATTRIBUTES.keys())
     }
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Name(id="setattr" | "delattr") | ast.Attribute(attr="__setattr__" | "__delattr__")):
+                if node.args and not _is_own(node.args[0]):
+                    found[ast.unparse(node)] = node.lineno
+            case ast.Call(func=ast.Attribute(value=table, attr="update" | "pop" | "clear" | "setdefault" | "popitem")):
+                if _is_foreign_table(table):
+                    found[ast.unparse(table)] = node.lineno
+            case ast.Subscript(value=table, ctx=ast.Store() | ast.Del()) if _is_foreign_table(table):
+                found[ast.unparse(table)] = node.lineno
+    return found
+
+
+def _is_own(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in {"self", "cls"}
+
+
+def _is_foreign_table(node: ast.expr) -> bool:
+    """Whether this is the table in which another object keeps its attributes."""
+    match node:
+        case ast.Attribute(value=owner, attr="__dict__") | ast.Call(func=ast.Name(id="vars"), args=[owner]):
+            return not _is_own(owner)
+    return False
 
 
 _NAME = r"(?:actors|sipcore|media)(?:\.\w+)*"
@@ -612,11 +657,16 @@ def crash_boundaries(source: Source) -> Iterator[str]:
     """`except Exception` is the boundary at which a crash ends: there are few. `FAILURES` is as wide."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ExceptHandler):
-            names = (
-                {each.id for each in ast.walk(node.type) if isinstance(each, ast.Name)} if node.type else {"Exception"}
-            )
-            if names & {"Exception", "BaseException", "FAILURES"} and not _raises_again(node):
+            if (node.type is None or _is_everything(node.type)) and not _raises_again(node):
                 yield _at(source, node.lineno, "except Exception: there is one place for that")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "suppress":
+            for each in filter(_is_everything, node.args):
+                yield _at(source, node.lineno, f"suppress({ast.unparse(each)}): there is one place for that")
+
+
+def _is_everything(node: ast.expr) -> bool:
+    names = re.findall(r"\w+", ast.unparse(node))
+    return not {"Exception", "BaseException", "FAILURES"}.isdisjoint(names)
 
 
 def _raises_again(handler: ast.ExceptHandler) -> bool:
@@ -624,16 +674,23 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise)
 
 
+READING = {
+    "startswith", "endswith", "partition", "rpartition", "split", "removeprefix", "removesuffix", "find", "index",
+}  # fmt: skip
+
+
 def read_causes(source: Source) -> Iterator[str]:
     """Causes are enums: nothing is read out of a reason's or an error's text."""
     for node in ast.walk(source.tree):
         match node:
-            case ast.Call(
-                func=ast.Attribute(value=owner, attr="startswith" | "endswith" | "partition" | "split" as verb)
-            ):
+            case ast.Call(func=ast.Attribute(value=owner, attr=verb)) if verb in READING:
                 words = re.split(r"\W+|_", ast.unparse(owner))
                 if {"reason", "cause", "error", "problem", "failure"} & set(words):
                     yield _at(source, node.lineno, f"{ast.unparse(owner)}.{verb}: a cause is an enum, not a text")
+            case ast.Compare(left=left, comparators=others):
+                for each in (left, *others):
+                    if isinstance(each, ast.Call) and re.fullmatch(r"(str|repr)\(\w*error\w*\)", ast.unparse(each)):
+                        yield _at(source, node.lineno, f"{ast.unparse(node)}: a cause is an enum, not a text")
 
 
 MOST_ATTRIBUTES = 20

@@ -113,7 +113,7 @@ def upward_imports(sources: list[Source]) -> dict[Edge, int]:
     for (path, target), line in edges_of(sources).items():
         here, there = known[path], known[target]
         table = LAYERS.get(here.package)
-        if table is None or here.package != there.package or here.folder == "__init__":
+        if table is None or here.package != there.package or (here.folder == "__init__" and here.package != "actors"):
             continue
         if row_of(there) not in table.get(row_of(here), set()) | {row_of(here)}:
             found[path, target] = line

@@ -177,7 +177,7 @@ async def _talk(call: Call, stop: asyncio.Event, say: Callable[[str], None], own
             echo("digits not sent: stopped by a signal")
             passed = False
         except CallError as error:
-            echo(f"digits not sent: {str(error).removeprefix('digits were not sent: ')}")
+            echo(f"--dtmf: {error}")
             passed = False
     ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(call.over()), stopped]
     if playing is not None:

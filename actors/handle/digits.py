@@ -39,11 +39,12 @@ MARGIN: Final = 0.5
 """Seconds that one request of digits may take beyond its digits."""
 GRACE: Final = 2.0
 """Seconds beyond `time_of` after which waiting digits are taken back: the peer holds the call."""
+_STOPPED: Final = "stopped"
 _REASONS: Final = {
     "queue_full": f"queue_full: more than {QUEUE_BOUND} digits and pauses would wait; await those before them",
     "not_negotiated": "not_negotiated: the peer's description has no telephone-event (rfc2833)",
     "no_tone_codec": "no_tone_codec: tones (audio) need PCMU or PCMA",
-    "stopped": "the digits that waited were dropped",
+    _STOPPED: "the digits that waited were dropped",
 }
 """Refusals of the media worker that are written out for the user."""
 _LOOK: Final = 0.2
@@ -82,6 +83,14 @@ def time_of(events: str, duration: int) -> float:
         duration: milliseconds per digit.
     """
     return MARGIN + len(events) * (duration / 1000 + SPACING)
+
+
+class _NotSent(CallError):
+    """The stream has refused or dropped digits, for the reason of `media.messages.DigitsSent`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Bounds(NamedTuple):
@@ -170,7 +179,7 @@ class CallDigits:
         if notice.status == "OK" or (sent and sent == digits):  # a peer may hang up on the last digit
             done.set_result(None)
         else:
-            done.set_exception(CallError(notice.reason))
+            done.set_exception(_NotSent(notice.reason))
 
     def fail(self) -> None:
         """Fail the open requests: no stream will report on their digits."""
@@ -275,10 +284,11 @@ class CallDigits:
         except CallError as error:
             if self._actor.state is State.OVER:
                 raise self._waiters.ended() from error
-            if number in self.sending or str(error) == "stopped":
-                raise CallError(f"not all digits were sent: {_REASONS.get(str(error), error)}") from error
+            reason = error.reason if isinstance(error, _NotSent) else ""
+            if number in self.sending or reason == _STOPPED:
+                raise CallError(f"not all digits were sent: {_REASONS.get(reason, error)}") from error
             self._due = now
-            return str(error)
+            return reason
         finally:
             if number in self.sending:  # the wait ended first: the digits must not leave later
                 self._actor.media.stop_digits()

@@ -54,7 +54,7 @@ def load(path: str, name: str) -> UserFile:
         raise ConfigurationError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
     folder = os.path.dirname(os.path.abspath(path))
     if folder not in sys.path:
-        sys.path.insert(0, folder)
+        sys.path.append(folder)  # last: a `random.py` beside the file takes the place of no module that others import
     module = ModuleType(f"sipswarm_user_{next(_numbers)}")
     module.__file__ = path
     sys.modules[module.__name__] = module  # dataclasses look for the module of their annotations

@@ -31,7 +31,6 @@ from .node_totals import NodeTotals, merged_rows
 
 __all__ = ["MetricsServer", "NodeCollector", "NodeTotals"]
 
-DEFAULT_PORT: Final = 9464
 PORTS_TRIED: Final = 100
 """Number of ports that are tried from the default one on."""
 KEPT: Final = 1.0

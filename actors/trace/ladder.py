@@ -19,7 +19,6 @@ _SPAN: Final = 52
 """Columns between the two lines of life."""
 _MARGIN: Final = 20
 """Columns for the times."""
-_NOTE: Final = WIDTH - _MARGIN - _SPAN - 4
 
 
 Row = tuple[float, bool, str, tuple[str, int], tuple[str, int], bytes, str]

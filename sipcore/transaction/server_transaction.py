@@ -119,8 +119,6 @@ NON_INVITE_TABLE: Final[dict[tuple[ServerState, ServerInput], tuple[ServerState,
 }
 """The non-INVITE server transaction; an absent pair is ignored, or a LocalProtocolError when it is an answer."""
 
-_ANSWERS: Final = frozenset((_I.PROVISIONAL, _I.SUCCESS, _I.FAILURE))
-
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
 _TRYING: Final = ServerState.TRYING
 _PROCEEDING: Final = ServerState.PROCEEDING

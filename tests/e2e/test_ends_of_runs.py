@@ -210,7 +210,7 @@ def test_call_with_digits_that_cannot_leave_says_so_and_ends(capsys: pytest.Capt
     with BadPeer([NO_DIGITS["sendonly"]]) as peer:
         assert main(["call", peer.uri, "--dtmf", "12", "-d", "1s", "--quiet"]) == 1
     out = capsys.readouterr().out
-    assert "digits not sent: the peer lets us send nothing now" in out
+    assert "--dtmf: digits were not sent: the peer lets us send nothing now" in out
     assert "ended by local after 1." in out
 
 

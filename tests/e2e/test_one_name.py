@@ -36,6 +36,25 @@ async def robot(call):
 print(actors.MINE, media.MINE, sipcore.MINE, "sipswarm.actors" in sys.modules, file=open("seen", "a"))
 """
 
+SHADOWS = (
+    "random.py",
+    "logging.py",
+    "select.py",
+    "statistics.py",
+    "csv.py",
+    "zmq.py",
+    "click/__init__.py",
+    *STRANGERS[1:],
+)
+SCENARIO = """
+import random
+import mine
+from sipswarm import CallError, UserAgent
+async def scenario(ua, row):
+    assert random.random() < mine.MINE
+    call = await ua.invite("sip:x@127.0.0.1:9")
+"""
+
 
 def strangers(folder: Path, text: str, names: tuple[str, ...] = STRANGERS) -> Path:
     """A folder with a user's modules of the names that could be taken for ours."""
@@ -146,6 +165,28 @@ def test_a_robot_beside_modules_of_those_names_gets_its_own(tmp_path: Path) -> N
     done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "bot.py", "robot"], folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "seen").read_text() == "1 1 1 True\n"
+
+
+@pytest.mark.parametrize("verb", ["user_file", "load"])
+def test_no_module_beside_a_users_file_takes_the_place_of_one_that_others_import(verb: str, tmp_path: Path) -> None:
+    folder = strangers(tmp_path, STOPS, SHADOWS)
+    (folder / "mine.py").write_text("MINE = 1\n")
+    (folder / "file.py").write_text(SCENARIO)
+    if verb == "load":  # a port without a peer: each call fails in the scenario, and not before it
+        command = ["-P", "-m", "sipswarm", "load", "127.0.0.1:9", "--scenario", "file.py", "-m", "2", "-r", "10"]
+        done = run([*command, "--quiet", "--metrics", "off", "--out", "out"], folder)
+        assert done.returncode == 1, done.stdout + done.stderr
+    else:
+        done = run(["-P", "-m", "sipswarm.actors.scripts.user_file", "file.py", "scenario"], folder)
+        assert done.returncode == 0, done.stderr
+    assert "was imported as" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["sipswarm", "sipswarm.actors.cli"])
+def test_each_way_to_the_command_line_ends_with_its_exit_code(module: str, tmp_path: Path) -> None:
+    assert run(["-P", "-m", module, "--version"], tmp_path).returncode == 0
+    wrong = run(["-P", "-m", module, "load"], tmp_path)
+    assert wrong.returncode == 2, wrong.stderr
 
 
 def test_without_the_checkout_in_the_path_the_folders_have_no_names_of_their_own(tmp_path: Path) -> None:
