@@ -325,7 +325,7 @@ class StreamEndpoint:
         if self._sources[descriptor] is not reception:
             self._sources[descriptor] = reception
             if reception is not None:
-                reception.read = self.rtp_socket.recv_into
+                reception.read_by(self.rtp_socket.recv_into)
 
     def _read_unconnected(self, now: float) -> None:
         """Read until nothing waits, so that a flood of strangers does not crowd out the peer; a bounded number."""

@@ -551,7 +551,7 @@ class Receiver(DigitListener, FrameHolder):
         earlier[3] += reception.reordered
         earlier[4] += reception.loss_runs
         self._earlier_octets += reception.octets
-        reception.head = -1
+        reception.count_nothing_in_loop()
         self._thrown = self.thrown
         self._thrown_ahead, self._thrown_after = 0, -1
         self.jitter_max = max(self.jitter_max, reception.jitter16_max / 16 / reception.clock_rate)
@@ -718,10 +718,12 @@ class Receiver(DigitListener, FrameHolder):
         """
         reception = self.reception
         if reception is not None:
-            reception.head = -1 if wanted else self._plain_head
-            reception.echo = self._sender.echo_in_place if self._echo_in_place else None
-            reception.slot = self._inband_slot
-            reception.heard = self._context.listening.heard.get(self.codec) if self._inband_slot >= 0 else None
+            reception.count_in_loop(
+                -1 if wanted else self._plain_head,
+                self._sender.echo_in_place if self._echo_in_place else None,
+                self._context.listening.heard.get(self.codec) if self._inband_slot >= 0 else None,
+                self._inband_slot,
+            )
 
     def _close_sink(self, sink: Sink) -> None:
         try:

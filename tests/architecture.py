@@ -9,7 +9,7 @@ because an entry that nothing needs any more is a finding too.
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -213,7 +213,9 @@ class Source:
         first = node.args[0]
         name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else UNKNOWN
         relative = name.startswith(".")
-        folder = self.module if self.path.endswith("__init__.py") else self.module.rpartition(".")[0]
+        own = self.module if self.path.endswith("__init__.py") else self.module.rpartition(".")[0]
+        given = [each.value for each in node.args[1:] if isinstance(each, ast.Constant)]
+        folder = given[0] if given and isinstance(given[0], str) else own
         yield Import(f"{folder}{name}" if relative else name, node.lineno, relative, top_level)
 
     def _from(self, node: ast.ImportFrom, top_level: bool) -> Iterator[Import]:
@@ -588,24 +590,21 @@ LIBRARY_ATTRIBUTES = {
 """Attributes of objects of the standard library that are there to be assigned, each with the reason."""
 
 
-def foreign_assignments(source: Source) -> dict[str, int]:
-    """What a file of actors assigns to attributes of objects whose classes stand elsewhere, with the line.
+def foreign_assignments(source: Source, folder: Iterable[Source] = ()) -> dict[str, int]:
+    """What a file assigns to attributes of objects whose classes stand elsewhere, with the line.
 
-    A file's own are the attributes that its classes declare or assign to `self`. `value` is that of a counter's cell,
-    which is there to be added to. `LIBRARY_ATTRIBUTES` are no objects of ours.
+    A file's own are the attributes that its classes declare or assign to `self`, and in sipcore and media those of its
+    whole folder: the parts of a session share its core, those of a stream its sender. `value` is that of a counter's
+    cell, which is there to be added to. `LIBRARY_ATTRIBUTES` are no objects of ours.
+
+    Args:
+        folder: all files of the packages, of which those of the same folder count.
     """
+    own: set[str] = {"value"} | _attributes_of(source)
     if source.package != "actors":
-        return {}
-    own: set[str] = {"value"}
-    for node in ast.walk(source.tree):
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                own.add(name)
-            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
-                own.add(name)
-            case ast.Assign(targets=[ast.Name(id="__slots__")], value=slots):
-                names = [each.value for each in ast.walk(slots) if isinstance(each, ast.Constant)]
-                own |= {name for name in names if isinstance(name, str)}
+        for other in folder:
+            if other.path.rpartition("/")[0] == source.path.rpartition("/")[0]:
+                own |= _attributes_of(other)
     found = {
         ast.unparse(node): node.lineno
         for node in ast.walk(source.tree)
@@ -625,6 +624,24 @@ def foreign_assignments(source: Source) -> dict[str, int]:
             case ast.Subscript(value=table, ctx=ast.Store() | ast.Del()) if _is_foreign_table(table):
                 found[ast.unparse(table)] = node.lineno
     return found
+
+
+def _attributes_of(source: Source) -> set[str]:
+    """The attributes that the classes of a file declare or assign to `self`."""
+    return {name for node in source.tree.body if isinstance(node, ast.ClassDef) for name in _declared(node)}
+
+
+def _declared(node: ast.ClassDef) -> Iterator[str]:
+    for each in ast.walk(node):
+        match each:
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                yield name
+            case ast.Assign(targets=[ast.Name(id="__slots__")], value=slots):
+                for slot in ast.walk(slots):
+                    if isinstance(slot, ast.Constant) and isinstance(slot.value, str):
+                        yield slot.value
 
 
 def _is_own(node: ast.expr) -> bool:
@@ -691,66 +708,6 @@ def read_causes(source: Source) -> Iterator[str]:
                 for each in (left, *others):
                     if isinstance(each, ast.Call) and re.fullmatch(r"(str|repr)\(\w*error\w*\)", ast.unparse(each)):
                         yield _at(source, node.lineno, f"{ast.unparse(node)}: a cause is an enum, not a text")
-
-
-MOST_ATTRIBUTES = 20
-MOST_METHODS = 20
-MOST_PARAMETERS = 10
-MOST_IMPORTS = 12
-
-
-def sizes(source: Source) -> dict[str, int]:
-    """What of a file is larger than the limit: attributes and public methods of a class, parameters, imports.
-
-    The names are `Class attributes`, `Class methods`, `function parameters` and `imports`, the last being the number of
-    files of its own package that it imports. The fields of a NamedTuple or dataclass are its attributes only where it
-    has methods besides: a record may be long.
-    """
-    found: dict[str, int] = {}
-    if source.path.endswith("__init__.py"):
-        return found
-    package = f"sipswarm.{source.package}."
-    own = {item.module.rpartition(".")[0] if item.relative else "" for item in source.imports}
-    found["imports"] = len({name for name in own if name.startswith(package) and name != source.module})
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.ClassDef):
-            found[f"{node.name} attributes"], found[f"{node.name} methods"] = _size_of(node)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            given = node.args
-            names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
-            count = len(names) - (names[:1] in (["self"], ["cls"]))
-            found[f"{node.name} parameters"] = max(count, found.get(f"{node.name} parameters", 0))
-    limits = {
-        "attributes": MOST_ATTRIBUTES,
-        "methods": MOST_METHODS,
-        "parameters": MOST_PARAMETERS,
-        "imports": MOST_IMPORTS,
-    }
-    return {name: count for name, count in found.items() if count > limits[name.rpartition(" ")[2]]}
-
-
-def _size_of(node: ast.ClassDef) -> tuple[int, int]:
-    """(attributes of its instances, public methods and properties) of a class; those of its bases are theirs."""
-    attributes: set[str] = set()
-    methods = {
-        each.name
-        for each in node.body
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and not each.name.startswith("_")
-    }
-    for each in ast.walk(node):
-        match each:
-            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
-                attributes.add(name)
-    if methods and not any(ast.unparse(base).endswith(("Enum", "Protocol")) for base in node.bases):
-        attributes |= {
-            each.target.id
-            for each in node.body
-            if isinstance(each, ast.AnnAssign)
-            and isinstance(each.target, ast.Name)
-            and "Final" not in ast.unparse(each.annotation)
-            and "ClassVar" not in ast.unparse(each.annotation)
-        }
-    return len(attributes), len(methods)
 
 
 RULES: tuple[Rule, ...] = (

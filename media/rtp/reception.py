@@ -80,6 +80,24 @@ class Reception(SequenceTracker):
         self._expected_before = 0
         self._received_before = 0
 
+    def count_in_loop(
+        self,
+        head: int,
+        echo: Callable[[bytearray, int, int], None] | None,
+        heard: list[tuple[int, bytes, int]] | None,
+        slot: int,
+    ) -> None:
+        """Set which packets the engine's loop counts by itself, and what it does with them; see the attributes."""
+        self.head, self.echo, self.heard, self.slot = head, echo, heard, slot
+
+    def count_nothing_in_loop(self) -> None:
+        """Leave every packet to the receiver."""
+        self.head = -1
+
+    def read_by(self, read: Callable[[bytearray], int]) -> None:
+        """Set what puts the next datagram of the source's socket into a buffer."""
+        self.read = read
+
     def receive(self, sequence_number: int, timestamp: int, arrival: int) -> Verdict:
         """Count one packet of audio and its arrival.
 

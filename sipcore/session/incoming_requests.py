@@ -75,7 +75,7 @@ class IncomingRequests:
         method = request.method
         if method == "ACK":
             if core.dialog is not None and self._is_stranger(core.dialog, source.host):
-                core.config.counts.strangers += 1
+                core.config.counts.refused_stranger()
             else:
                 self._uas.receive_ack(request, now)
             return
@@ -87,7 +87,7 @@ class IncomingRequests:
         reply = Reply(request, source, flow, core.local_tag)
         dialog = core.dialog if method == "CANCEL" else core.dialog_of(request)
         if dialog is not None and self._is_stranger(dialog, source.host):
-            core.config.counts.strangers += 1
+            core.config.counts.refused_stranger()
             core.requests.answer_stateless(reply, 481)  # 8.2.7
             return
         if method == "CANCEL":

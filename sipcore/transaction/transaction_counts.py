@@ -43,6 +43,10 @@ class TransactionCounts:
         """A message of the peer came once more."""
         _count(self.received_again, method)
 
+    def refused_stranger(self) -> None:
+        """A request within a dialog came from outside of its peer set."""
+        self.strangers += 1
+
     def put_up_with(self, used: Iterable[Leniency]) -> None:
         """Reading a message or a description took these leniencies."""
         for each in used:
