@@ -55,8 +55,16 @@ class HostUnreachable(ConfigurationError, CallError):
         self.host = host
 
 
+class UnusableDigits(ConfigurationError, CallError):
+    """Digits that can never be sent as requested: an unknown method, too many at once, or an impossible length."""
+
+
 class MediaError(CallError):
     """A file, source or recording of a call's media cannot be used, or failed; the text names it and the cause."""
+
+
+class MediaHeld(MediaError):
+    """The peer did not permit the media to be sent."""
 
 
 class CallTimeout(CallError):

@@ -1,7 +1,8 @@
 """Why a call did not do what was planned: the one list of reasons, each with who is to blame. Pure data.
 
 Rows, verdicts, reports, JUnit and metrics take their names from here. A reason that is not in the list is the text of
-an assertion of the user's scenario: an expectation of the system under test, in the user's own words.
+an assertion of the user's scenario: an expectation of the system under test, in the user's own words. `free_text` keeps
+such a text apart from the names of the list.
 """
 
 from enum import Enum
@@ -81,6 +82,9 @@ REASONS: Final[dict[str, Reason]] = {
 
 WITHOUT_ROW: Final = ("not_started", "unreported")
 """Of calls that no call worker has: they are in the verdict, and in no row and no metric."""
+
+OTHER_TEXTS: Final = "other expectations"
+"""Stands for the texts of assertions beyond the number that is counted one by one."""
 
 NOT_CLOSED: Final = frozenset({"bye_refused", "bye_unanswered"})
 """The call did what was planned, but its end was not confirmed by the other side."""
@@ -164,6 +168,11 @@ def reason_of(cause: str, *, answered: bool = False) -> str:
     if answered and cause == Loss.NO_WAY.value:
         return "bad_contact"
     return OF_CAUSE.get(cause, "")
+
+
+def free_text(text: str) -> str:
+    """A failure in a user's words; one that is spelled like a name of the list says that it is none."""
+    return f"assertion: {text}" if text in REASONS or text == OTHER_TEXTS else text
 
 
 def blame_of(reason: str) -> Blame:

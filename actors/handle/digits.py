@@ -19,7 +19,7 @@ from ..call.actor import CallActor
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
 from ..call.notices import DigitsSent
 from ..call.state import State
-from ..errors import CallEnded, CallError, CallRejected, ConfigurationError
+from ..errors import CallEnded, CallError, CallRejected, ConfigurationError, UnusableDigits
 from ..runtime.actor_loop import ActorLoop
 from .dtmf_methods import dtmf_modes
 from .waiters import Waiters
@@ -64,15 +64,15 @@ def checked(events: str, duration: int, methods: str | Iterable[str]) -> tuple[s
         methods: as for `dtmf_modes`.
 
     Raises:
-        CallError: an unknown method, or digits that can never be sent: too many at once, or of an impossible length.
+        UnusableDigits: an unknown method, or digits that can never be sent: too many, or of an impossible length.
     """
     modes = dtmf_modes(methods)
     if len(events) > QUEUE_BOUND:
-        raise CallError(
+        raise UnusableDigits(
             f"{len(events)} digits and pauses are too many: at most {QUEUE_BOUND} at a time; send them in parts"
         )
     if not 1 <= duration <= MAX_DIGIT_MS:
-        raise CallError(f"duration {duration!r} is not between 1 and {MAX_DIGIT_MS} ms")
+        raise UnusableDigits(f"duration {duration!r} is not between 1 and {MAX_DIGIT_MS} ms")
     return modes
 
 

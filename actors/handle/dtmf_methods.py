@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import CallError
+from ..errors import UnusableDigits
 
 METHODS: Final = {
     "rfc2833": "rfc4733",
@@ -26,14 +26,14 @@ def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
         methods: names in any case, in a text with commas or blanks between them, or in a sequence.
 
     Raises:
-        CallError: an unknown name, or none.
+        UnusableDigits: an unknown name, or none.
     """
     texts = (methods,) if isinstance(methods, str) else methods
     modes = []
     for name in " ".join(map(str, texts)).lower().replace(",", " ").split():
         if name not in METHODS:
-            raise CallError(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
+            raise UnusableDigits(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
         modes.append(METHODS[name])
     if not modes:
-        raise CallError(f"no DTMF method is named; known are {', '.join(METHODS)}")
+        raise UnusableDigits(f"no DTMF method is named; known are {', '.join(METHODS)}")
     return tuple(modes)

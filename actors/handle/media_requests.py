@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..call.media import CallMedia
-from ..errors import MediaError
+from ..errors import MediaError, MediaHeld
 
 HELD_TIME: Final = 30.0
 """Seconds without a break in which the peer forbids sending, until a file is given up."""
@@ -230,4 +230,4 @@ class MediaRequests:
         self._media.stop_playing()
         self._flush()
         if not play.request.done():
-            play.request.set_exception(MediaError(HELD))
+            play.request.set_exception(MediaHeld(HELD))

@@ -14,7 +14,7 @@ from ..call.state import State
 from ..diagnosis.crash_log import FAILURES
 from ..diagnosis.failure_reasons import MEDIA_REFUSED, SCENARIO_ERROR
 from ..diagnosis.foreign_text import shown
-from ..errors import CallError, MediaError
+from ..errors import CallError, MediaError, MediaHeld
 from ..runtime.actor_loop import ActorLoop
 
 Missed = Callable[[str], None]
@@ -68,10 +68,9 @@ class CallTasks:
     async def _carry_through(self, work: Awaitable[Any], missed: Missed) -> None:
         try:
             await work
-        except MediaError:
-            missed(MEDIA_REFUSED)  # it has been logged
-        except CallError:
-            pass  # an outcome of a call
+        except CallError as error:  # an outcome of a call
+            if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
+                missed(MEDIA_REFUSED)  # it has been logged
         except FAILURES as error:
             actor = self._actor
             if actor.ended_by(error):

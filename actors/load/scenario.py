@@ -16,17 +16,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from sipswarm.sipcore.session.events import Cause
+
 from ..agent.placing import Placing
 from ..agent.user_agent import UserAgent
 from ..config import LoadConfig
 from ..diagnosis.crash_log import FAILURES
-from ..errors import CallError, Overloaded
+from ..errors import CallEnded, CallError, ConfigurationError, Overloaded
 from ..host.permits import LiveBound, Permits
 from ..runtime.actor_loop import ActorLoop
 from ..scripts import user_file
 from ..scripts.data import Data, Row
 from .run_ends import RunEnds
-from .scenario_run import RUN_TIME, OtherCalls, Run
+from .scenario_run import RUN_TIME, SCENARIO_ERROR, OtherCalls, Run
 from .starter import PLAIN, Ended, Starter
 
 DEFAULT_NAME: Final = "scenario"
@@ -163,25 +165,48 @@ class Scenario(Starter):
         run.give_up(self._actor_loop.loop.call_later(CANCEL_TIME, self._on_overdue, run))
 
     async def _execute(self, run: Run, agent: UserAgent) -> None:
-        held_back = False
-        failure = ""
+        failure, held_back = SCENARIO_ERROR, False
+        try:
+            failure, held_back = await self._outcome(run, agent)
+        finally:  # whatever leaves the function, GeneratorExit too
+            run.end(failure, held_back=held_back)
+
+    async def _outcome(self, run: Run, agent: UserAgent) -> tuple[str, bool]:
+        """Run the function.
+
+        Returns:
+            Its failure, empty = it passed; and whether a bound of this program kept it from placing any call.
+        """
         try:
             await self._file.function(agent, run.row)
         except Overloaded as error:
-            failure = error.reason
-            held_back = not run.calls and failure == "overload"
-        except (AssertionError, CallError) as error:
             failure = user_file.failure_of(error, self._path)
+            return failure, not run.calls and failure == "overload"
         except asyncio.CancelledError:
-            failure = "scenario_error" if run.cancelled_itself else "drained"
+            return (SCENARIO_ERROR if run.cancelled_itself else "drained"), False
         except FAILURES as error:
-            failure = "scenario_error"
-            where = f"{self._path}:{user_file.line_of(error, self._path)}"
-            if where not in self._said:
-                self._said.add(where)
-                data = f" (data line {run.row.line})" if run.row.line else ""
-                _logger.exception("the scenario failed at %s%s", where, data)
-        run.end(failure, held_back=held_back)
+            if isinstance(error, AssertionError | CallError) and not self._is_own_mistake(run, error):
+                return user_file.failure_of(error, self._path), False
+            self._log(run, error)
+            return SCENARIO_ERROR, False
+        except BaseException as error:  # GeneratorExit and its like end the task
+            self._log(run, error)
+            raise
+        return "", False
+
+    def _log(self, run: Run, error: BaseException) -> None:
+        """Log the failure of the scenario, once for each of its lines."""
+        where = f"{self._path}:{user_file.line_of(error, self._path)}"
+        if where not in self._said:
+            self._said.add(where)
+            data = f" (data line {run.row.line})" if run.row.line else ""
+            _logger.error("the scenario failed at %s%s", where, data, exc_info=error)
+
+    def _is_own_mistake(self, run: Run, error: AssertionError | CallError) -> bool:
+        """Whether an error is no outcome: a request that can never be met, or a verb for a call that the run ended."""
+        if isinstance(error, CallEnded) and error.cause == Cause.BYE.value:
+            return all(call.by == "local" for call in run.calls if call.by)
+        return isinstance(error, ConfigurationError)
 
     def _check(self, run: Run) -> None:
         if not run.is_over or run not in self._runs:

@@ -21,6 +21,9 @@ LIMIT: Final = "limit"
 RUN_TIME: Final = "run_time"
 """The failure of a run that took longer than it may."""
 
+SCENARIO_ERROR: Final = "scenario_error"
+"""The failure of a run that an error has left which is no outcome of a call."""
+
 
 class Run:
     """One execution of the function.

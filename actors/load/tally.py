@@ -12,7 +12,7 @@ from sipswarm.media.totals import DISCARD_REASONS
 
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
-from ..diagnosis.failure_reasons import Blame, blame_of, is_completed
+from ..diagnosis.failure_reasons import OTHER_TEXTS, REASONS, Blame, blame_of, is_completed
 from ..diagnosis.request_loss import Loss
 from .concurrency import Concurrency
 from .expectations import is_one_way, missed
@@ -20,13 +20,28 @@ from .histogram import Histogram
 from .thresholds import DISTRIBUTIONS
 
 MOST_FAILURES: Final = 200
-"""Expectations that are counted by name: a scenario may make a text of its own for each call."""
-OTHER: Final = "other expectations"
+"""Texts of assertions that are counted one by one: a scenario may make its own for each call. Names always are."""
 
 
 def discards_of(row: CallFinished) -> dict[str, int]:
     """Return the RTP packets of a call that came and were discarded, by reason; reasons without any are left out."""
     return {reason: count for reason, count in zip(DISCARD_REASONS, row.rtp_discards, strict=False) if count}
+
+
+class FailureCounts(Counter[str]):
+    """Failed calls by the expectation that was missed: names one by one, texts of assertions up to a bound."""
+
+    _texts = 0
+    """Texts that are counted one by one."""
+
+    def add(self, failure: str) -> None:
+        """Count a failed call."""
+        if failure not in REASONS and failure not in self:
+            if self._texts == MOST_FAILURES:
+                failure = OTHER_TEXTS
+            else:
+                self._texts += 1
+        self[failure] += 1
 
 
 class Tally:
@@ -38,7 +53,7 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.answers: Counter[int] = Counter()
         """Calls by the final status of their INVITE."""
-        self.failures: Counter[str] = Counter()
+        self.failures = FailureCounts()
         """Failed calls by the expectation that was missed."""
         self.codes: Counter[int] = Counter()
         """Calls that failed by another final response than expected, by its status."""
@@ -98,8 +113,7 @@ class Tally:
         )
         failure = missed(row, self._load)
         if failure:
-            known = failure in self.failures or len(self.failures) < MOST_FAILURES
-            self.failures[failure if known else OTHER] += 1
+            self.failures.add(failure)
             if failure == "code":
                 self.codes[row.code] += 1
                 if row.phrase:

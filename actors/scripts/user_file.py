@@ -15,8 +15,18 @@ from itertools import count
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from ..diagnosis.failure_reasons import MEDIA_REFUSED, Blame, blame_of, free_text, reason_of
 from ..diagnosis.foreign_text import cut, one_line, shown_line
-from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
+from ..errors import (
+    CallEnded,
+    CallError,
+    CallRejected,
+    CallTimeout,
+    ConfigurationError,
+    MediaError,
+    MediaHeld,
+    Overloaded,
+)
 from ..host.named_files import read_octets, refuse_pipe
 
 LONGEST_EXPECTATION: Final = 200
@@ -84,8 +94,9 @@ def line_of(error: BaseException, path: str) -> int:
 
 def expectation(error: AssertionError, path: str) -> str:
     """Return the name of the expectation of a scenario's assertion: its text, else its line and source."""
-    if error.args and str(error.args[0]):
-        return cut(one_line(str(error.args[0])), LONGEST_EXPECTATION)
+    text = _line_of_text(error.args[0]) if error.args else ""
+    if text:
+        return free_text(text)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     if not frames:
         return "assertion"
@@ -93,15 +104,27 @@ def expectation(error: AssertionError, path: str) -> str:
     return cut(line, LONGEST_EXPECTATION)
 
 
-def failure_of(error: AssertionError | CallError, path: str) -> str:
+def failure_of(error: AssertionError | CallError | Overloaded, path: str) -> str:
     """Return the failure of a run that this error has left: an outcome of a call, or an expectation of its own."""
+    if isinstance(error, Overloaded):  # a user may raise one too, with any reason
+        return error.reason if blame_of(error.reason) is not Blame.SUT else "overload"
     if isinstance(error, AssertionError):
         return expectation(error, path)
+    if isinstance(error, MediaError) and not isinstance(error, MediaHeld):
+        return MEDIA_REFUSED
     if isinstance(error, CallTimeout):
         return "timeout"
     if isinstance(error, CallRejected):
         return "code"
-    return "ended_early" if isinstance(error, CallEnded) else cut(one_line(str(error)), LONGEST_EXPECTATION)
+    if isinstance(error, CallEnded):
+        return reason_of(error.cause, answered=True) or "ended_early"
+    return free_text(_line_of_text(error) or type(error).__name__)
+
+
+def _line_of_text(value: object) -> str:
+    """What a value says, in one line; a value whose `__str__` fails says so, because it may be anything."""
+    text = value if isinstance(value, str) else str(traceback.TracebackException(Exception, Exception(value), None))
+    return cut(one_line(text), LONGEST_EXPECTATION)
 
 
 def try_out(path: str, name: str) -> None:

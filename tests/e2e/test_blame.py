@@ -137,6 +137,53 @@ def test_whatever_leaves_a_scenario_is_its_own_fault_and_ends_no_process(
     assert summary_of(out)["blame"]["plan"] == 2
 
 
+LEAVES = {
+    'assert False, "overload"': ("assertion: overload", "sut"),
+    'assert False, "scenario_error"': ("assertion: scenario_error", "sut"),
+    'assert False, "bye_refused "': ("assertion: bye_refused", "sut"),
+    'assert False, " \\t "': ("line 9: ", "sut"),
+    'assert False, "\\u00a0\\n"': ("line 10: ", "sut"),
+    "assert False, Bad()": ("<exception str() failed>", "sut"),
+    'raise sipswarm.Overloaded("x", "")': ("overload", "generator"),
+    'raise sipswarm.Overloaded("x", "bye_refused")': ("overload", "generator"),
+    'raise sipswarm.CallError("")': ("CallError", "sut"),
+    'await call.play("/nonexistent.wav")': ("media_refused", "plan"),
+    'await call.dtmf("1", methods="smoke")': ("scenario_error", "plan"),
+    'await call.bye(); await call.dtmf("1")': ("scenario_error", "plan"),
+    'await ua.invite("sip:x@no-such-host.invalid")': ("scenario_error", "plan"),
+    "raise GeneratorExit": ("scenario_error", "plan"),
+    "raise BaseException": ("scenario_error", "plan"),
+    "return": ("", ""),
+}
+"""What leaves a function: the failure and the blame that are right."""
+BEGIN_OF_SCENARIO = """import sipswarm
+class Bad:
+    def __str__(self): return 1 / 0
+async def scenario(ua, row):
+    call = await ua.invite(ua.target)
+"""
+
+
+@pytest.mark.parametrize("threshold", ["", "answered>=0"])
+def test_what_leaves_a_scenario_has_a_name_and_the_right_one_to_blame(
+    answering: str, tmp_path: Path, threshold: str
+) -> None:
+    file = tmp_path / "scenario.py"
+    branches = (f"    if row.field(0) == '{index}': {statement}\n" for index, statement in enumerate(LEAVES))
+    file.write_text(BEGIN_OF_SCENARIO + "".join(branches))
+    data = tmp_path / "cases.csv"
+    data.write_text("SEQUENTIAL\n" + "".join(f"{index}\n" for index in range(len(LEAVES))))
+    out = tmp_path / "out"
+    more = ["-inf", str(data), "-m", str(len(LEAVES)), "-r", "20", "--call-workers", "1", "--media-workers", "1"]
+    more += ["--threshold", threshold] if threshold else []
+    assert main(["load", *plan(answering, out, "--scenario", str(file), "--metrics", "off", *more)]) == 98
+    rows = [(row["failure"], row["blame"]) for row in sorted(rows_of(out), key=lambda row: float(row["start"]))]
+    assert len(rows) == len(LEAVES)
+    for found, (failure, blame) in zip(rows, LEAVES.values(), strict=True):
+        assert found[1] == blame, found
+        assert found[0].startswith(failure), found
+
+
 def test_two_runs_do_not_write_into_one_folder(answering: str, tmp_path: Path) -> None:
     running = Running("load", *plan(answering, tmp_path, "-m", "1", "-d", "4s", *WORKERS))
     try:

@@ -14,6 +14,7 @@ from sipswarm.actors.bus.messages import CallFinished, Snapshot
 from sipswarm.actors.cli.verdict import result_lines
 from sipswarm.actors.config import LoadConfig
 from sipswarm.actors.counting.table import EDGES
+from sipswarm.actors.diagnosis.failure_reasons import REASONS, Blame, blame_of
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.health import (
     DROPS,
@@ -595,6 +596,26 @@ def test_assertions_that_differ_in_each_call_are_counted_and_not_all_named() -> 
     assert made.tally.failed == 5000
     assert len(made.tally.failures) == MOST_FAILURES + 1
     assert made.tally.failures["call 1 is wrong"] == 1
+
+
+@pytest.mark.parametrize("reason", [*REASONS])
+def test_no_number_of_texts_takes_the_blame_from_a_reason(reason: str) -> None:
+    """A scenario may make a text of its own for each call; a name of the closed set is always counted by itself."""
+    texts = [ROW._replace(failure=f"call {number} is wrong") for number in range(2 * MOST_FAILURES)]
+    last = ROW._replace(failure=reason)
+    load = LoadConfig("sip:a@b", calls=len(texts) + 3, scenario="s.py")
+    made = Report(load, thresholds=[Threshold.parse("failed<=1")])
+    for row in (*texts, last, last, last):
+        made.add(row)
+    assert made.tally.failures[reason] == 3
+    assert sum(made.tally.blamed(each) for each in Blame) == made.tally.failed
+    verdict = made.judge(ending(attempted=len(texts) + 3, planned=len(texts) + 3)).verdict
+    blame = blame_of(reason)
+    if blame is Blame.SUT:
+        assert made.tally.blamed(Blame.SUT) == len(texts) + 3
+        assert verdict in (Verdict.PASSED, Verdict.NOT_CLOSED)
+    else:
+        assert verdict is {Blame.GENERATOR: Verdict.UNTRUSTWORTHY, Blame.PLAN: Verdict.PLAN_FAILED}[blame]
 
 
 @pytest.mark.parametrize(

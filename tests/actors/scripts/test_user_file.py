@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.scripts.user_file import expectation, line_of, load, main, split, try_out
+from sipswarm.actors.diagnosis.failure_reasons import OTHER_TEXTS, REASONS, Blame, blame_of
+from sipswarm.actors.errors import (
+    CallEnded,
+    CallError,
+    CallRejected,
+    CallTimeout,
+    ConfigurationError,
+    MediaError,
+    MediaHeld,
+    Overloaded,
+)
+from sipswarm.actors.scripts.user_file import expectation, failure_of, line_of, load, main, split, try_out
 
 GOOD = "VALUE = {value}\nasync def robot(call):\n    return VALUE\n"
 
@@ -96,6 +106,13 @@ def test_trying_out_happens_in_a_process_of_its_own(tmp_path: Path, capsys: pyte
         ("assert 1 == 2", "line 2: assert 1 == 2"),
         ("assert False, 'a\\n b'", "a b"),
         ("assert False, ''", "line 2: assert False, ''"),
+        ("assert False, ' \\t '", "line 2: assert False, ' \\t '"),
+        ("assert False, '\\n'", "line 2: assert False, '\\n'"),
+        ("assert False, '\\u00a0\\u2028'", "line 2: assert False, '\\u00a0\\u2028'"),
+        ("assert False, ()", "()"),
+        ("assert False, None", "None"),
+        ("assert False, type('No', (), {'__str__': lambda self: 1 / 0})()", "<exception str() failed>"),
+        *((f"assert False, ' {name} '", f"assertion: {name}") for name in (*REASONS, OTHER_TEXTS)),
     ],
 )
 def test_an_assertion_is_an_expectation_by_its_text(tmp_path: Path, body: str, name: str) -> None:
@@ -111,3 +128,36 @@ def test_an_assertion_is_an_expectation_by_its_text(tmp_path: Path, body: str, n
 
 def test_an_assertion_outside_of_the_file_has_a_name_too() -> None:
     assert expectation(AssertionError(), "s.py") == "assertion"
+
+
+@pytest.mark.parametrize(
+    ("error", "failure", "blame"),
+    [
+        (CallTimeout("late"), "timeout", Blame.SUT),
+        (CallRejected(486, "Busy Here"), "code", Blame.SUT),
+        (CallEnded("bye"), "ended_early", Blame.SUT),
+        (CallEnded("no_ack"), "ended_early", Blame.SUT),
+        (CallEnded("media_refused", "no_file: a.wav"), "media_refused", Blame.PLAN),
+        (CallEnded("media_worker_lost"), "media_lost", Blame.GENERATOR),
+        (CallEnded("no_port"), "no_port", Blame.GENERATOR),
+        (CallEnded("bad_description"), "bad_description", Blame.SUT),
+        (CallEnded("drained"), "drained", Blame.PLAN),
+        (MediaError("no_file: a.wav"), "media_refused", Blame.PLAN),
+        (MediaHeld("held: the peer"), "held: the peer", Blame.SUT),
+        (CallError("digits were not sent"), "digits were not sent", Blame.SUT),
+        (CallError("overload"), "assertion: overload", Blame.SUT),
+        (CallError(""), "CallError", Blame.SUT),
+        (CallError(" \n"), "CallError", Blame.SUT),
+        (CallError(), "CallError", Blame.SUT),
+        (Overloaded("x"), "overload", Blame.GENERATOR),
+        (Overloaded("x", "limit"), "limit", Blame.PLAN),
+        (Overloaded("x", "no_port"), "no_port", Blame.GENERATOR),
+        (Overloaded("x", ""), "overload", Blame.GENERATOR),
+        (Overloaded("x", "bye_refused"), "overload", Blame.GENERATOR),
+    ],
+)
+def test_an_error_of_a_call_is_a_failure_with_a_name_and_its_blame(
+    error: AssertionError | CallError | Overloaded, failure: str, blame: Blame
+) -> None:
+    assert failure_of(error, "s.py") == failure
+    assert blame_of(failure) is blame
