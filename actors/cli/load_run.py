@@ -178,6 +178,7 @@ class LoadRun:
             seconds=seconds,
             planned=None if signals.ended_early else self._planned,
             attempted=max(self.node.attempted, self.report.tally.rows),
+            begun=self.node.arrivals_begun,
             held_back=self.node.held_back,
             overloaded=self.node.overloaded,
             unclosed=sum(each.unclosed for each in nodes),

@@ -128,6 +128,11 @@ class NodeRun:
         return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_call_attempts_total", role="uac")))
 
     @property
+    def arrivals_begun(self) -> int | None:
+        """Calls, or runs of a scenario, that the workers began; None until all of them finished."""
+        return self._supervisor.arrivals_begun
+
+    @property
     def held_back(self) -> int:
         """Planned calls that only the limit of concurrent calls kept from starting."""
         counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan

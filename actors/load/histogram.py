@@ -120,7 +120,7 @@ def _bucket(value: float) -> int:
 
 def _middle(index: int) -> float:
     if index == 0:
-        return LOWEST / 2
+        return 0.0  # a share, a gap or a jitter of exactly 0 is the usual value there
     if index == BUCKETS - 1:
         return HIGHEST
     octave, part = divmod(index - 1, SUB_BUCKETS)

@@ -69,6 +69,9 @@ class Ending(NamedTuple):
     """Calls that the workers began."""
     held_back: int
     """Planned calls that the user's own limit kept from starting."""
+    begun: int | None = None
+    """Arrivals of the plan that began: calls, or runs of a scenario with any number of calls; None = as many as calls
+    were attempted."""
     overloaded: int = 0
     """Planned calls that the bound of the call workers kept from starting."""
     unclosed: int = 0
@@ -197,7 +200,7 @@ class Report:
         tally = self.tally
         attempted = ending.attempted
         if name == "dropped":
-            planned = attempted + ending.held_back + _lost(ending)
+            planned = _begun(ending) + ending.held_back + _lost(ending)
             return ending.held_back / planned if planned else None
         if not ending.over and name == "answered":
             attempted = self._answered(ending) + tally.rows - tally.answered  # the INVITEs with a final outcome
@@ -332,7 +335,7 @@ class Report:
                 "plan": description_of(load),
             },
             "calls": {
-                "planned": ending.attempted + ending.held_back if ending.planned is None else ending.planned,
+                "planned": _planned(ending),
                 "attempted": ending.attempted,
                 "live": timeline.live if so_far else 0,
                 "answered": self._answered(ending),
@@ -395,11 +398,25 @@ class Report:
         }
 
 
+def _begun(ending: Ending) -> int:
+    """Arrivals of the plan that began."""
+    return ending.attempted if ending.begun is None else ending.begun
+
+
+def _planned(ending: Ending) -> int:
+    """Arrivals of the plan; of one without an end, or ended early, those that were due."""
+    if ending.planned is not None:
+        return ending.planned
+    return _begun(ending) + ending.held_back + (ending.overloaded if ending.over else 0)
+
+
 def _lost(ending: Ending) -> int:
-    """Calls of the plan that were neither attempted nor held back by the user's own limit, once no more can start."""
-    if ending.planned is None or not ending.over or ending.interrupted:  # a plan that is cut short loses no call
+    """Calls of the plan that neither began nor were held back by the user's own limit, once no more can start."""
+    if not ending.over:
         return 0
-    return max(0, ending.planned - ending.attempted - ending.held_back)
+    if ending.planned is None or ending.interrupted:  # a plan that is cut short loses only what was due until then
+        return ending.overloaded
+    return max(0, ending.planned - _begun(ending) - ending.held_back)
 
 
 def _status(code: int, phrase: str) -> str:

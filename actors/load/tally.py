@@ -22,6 +22,9 @@ from .thresholds import DISTRIBUTIONS
 MOST_FAILURES: Final = 200
 """Texts of assertions that are counted one by one: a scenario may make its own for each call. Names always are."""
 
+WITHOUT_CALL: Final = frozenset({"not_sent", "no_call"})
+"""Outcomes of rows in whose time no call was live."""
+
 
 def discards_of(row: CallFinished) -> dict[str, int]:
     """Return the RTP packets of a call that came and were discarded, by reason; reasons without any are left out."""
@@ -144,7 +147,7 @@ class Tally:
         self.distributions["schedule_lateness"].add(row.lateness)
         self._first_start = min(self._first_start, row.started)
         self._last_start = max(self._last_start, row.started)
-        if row.outcome != "not_sent":
+        if row.outcome not in WITHOUT_CALL:
             self._concurrency.add(row.started, row.ended)
 
     def _add_packets(self, row: CallFinished) -> None:

@@ -285,6 +285,28 @@ def test_a_signal_ends_a_load_in_order(
     assert sum(summary["calls"]["outcomes"].values()) == summary["calls"]["attempted"]
 
 
+def test_an_early_end_forgets_no_call_that_a_bound_kept_from_starting(
+    answering: tuple[Running, str, str], tmp_path: Path
+) -> None:
+    strict = ["--threshold", "answered>=1", "--threshold", "failed<=0", "--fail-on-error"]
+    plan = ["-r", "20", "--duration", "1h", "-d", "2s", "--max-calls", "2", "--metrics", "0", "--out", str(tmp_path)]
+    load = Running("load", answering[1], *plan, *strict, "--call-workers", "1", "--media-workers", "1")
+    try:
+        url = load.line().removeprefix("metrics on ")
+        dropped = "sipswarm_calls_dropped_total", "overload", "call"
+        deadline = time.monotonic() + SECONDS
+        while not scraped(url).get(dropped) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        code, errors = load.end(signal.SIGUSR1)
+    finally:
+        load.close()
+    assert code == 98, errors
+    summary = summary_of(tmp_path)
+    assert summary["failures"][0]["reason"] == "overload"
+    assert summary["blame"]["generator"] == summary["failures"][0]["calls"] > 0
+    assert summary["calls"]["planned"] == summary["calls"]["attempted"] + summary["blame"]["generator"]
+
+
 @pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGUSR1]], ids=str)
 def test_answer_ends_with_0_on_a_signal(answering: tuple[Running, str, str], numbers: list[signal.Signals]) -> None:
     code, errors = answering[0].end(*numbers)

@@ -201,6 +201,31 @@ def test_a_scenario_that_runs_into_a_bound_is_told_which(
     assert mend in named[reason]["meaning"]
 
 
+THREE_CALLS = """
+    import asyncio
+
+    async def scenario(ua, row):
+        for _ in range(3):
+            call = await ua.invite(ua.target, media="none")
+            await asyncio.sleep(0.6)
+            await call.bye()
+"""
+STRICT = ("--threshold", "answered>=1", "--threshold", "completed>=1", "--threshold", "failed<=0", "--fail-on-error")
+
+
+@pytest.mark.parametrize("strict", [(), STRICT], ids=["plain", "strict"])
+def test_runs_that_a_bound_kept_from_starting_are_not_made_up_for_by_the_calls_of_others(
+    tmp_path: Path, strict: tuple[str, ...]
+) -> None:
+    with CountingUas() as uas:
+        options = "--max-calls 2 -m 6 -r 40 --call-workers 1"
+        code, summary = load(uas, tmp_path, options, *strict, *scenario(tmp_path, THREE_CALLS))
+    assert code == 98, summary
+    assert summary["calls"]["answered"] == len(uas.users) == 6
+    assert [(each["reason"], each["calls"]) for each in summary["failures"]] == [("overload", 4)]
+    assert summary["blame"] == {"sut": 0, "generator": 4, "plan": 0}
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_row_serves_all_calls_that_never_overlap(tmp_path: Path, workers: int) -> None:
     options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), "USER\nanna\n")

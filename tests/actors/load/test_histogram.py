@@ -12,6 +12,8 @@ SAMPLES = {
     "mos": [Random(2).uniform(1, 4.5) for _ in range(2000)],
     "a single value": [0.02],
     "equal values": [0.25] * 100,
+    "mostly nothing": [0.0] * 4 + [0.02],
+    "nothing": [0.0] * 5,
     "whole powers of two": [2.0**n for n in range(-20, 17)],
 }
 

@@ -37,7 +37,7 @@ from sipswarm.actors.load.tally import MOST_FAILURES
 from sipswarm.actors.load.thresholds import DISTRIBUTIONS, RATIOS, SHARES, Threshold
 from sipswarm.actors.supervisor.node_totals import ProcessFigures
 from sipswarm.media.totals import DISCARD_REASONS
-from tests.actors.rows import REFUSED, ROW, UNSENT
+from tests.actors.rows import NO_CALL, REFUSED, ROW, UNSENT
 
 LOAD = LoadConfig("sip:echo@127.0.0.1:5070", rate=50.0, seed=3)
 
@@ -88,6 +88,16 @@ def beat(
         (report(ROW), ending(1, planned=3, overloaded=2), Verdict.UNTRUSTWORTHY, "raise --max-calls or --call-workers"),
         (report(ROW, thresholds="answered>=1"), ending(1, planned=3), Verdict.UNTRUSTWORTHY, "2 missed: not_started"),
         (report(), ending(0, planned=3, overloaded=3), Verdict.UNTRUSTWORTHY, "3 missed: overload"),
+        (report(*[ROW] * 6), ending(6, begun=2, planned=4, overloaded=2), Verdict.UNTRUSTWORTHY, "2 missed: overload"),
+        (report(*[ROW] * 6), ending(6, begun=2, planned=4), Verdict.UNTRUSTWORTHY, "2 missed: not_started"),
+        (report(*[ROW] * 6), ending(6, begun=2, planned=2), Verdict.PASSED, ""),
+        (report(ROW), ending(3, begun=3, planned=3), Verdict.UNTRUSTWORTHY, "2 missed: unreported"),
+        (report(ROW), ending(1, planned=None, overloaded=4), Verdict.UNTRUSTWORTHY, "4 missed: overload"),
+        (
+            report(ROW, thresholds="answered>=1", fail_on_error=True),
+            ending(1, planned=None, overloaded=4),
+            *(Verdict.UNTRUSTWORTHY, "4 missed: overload"),
+        ),
         (report(ROW, thresholds="answered>=1"), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
         (report(ROW), ending(1, planned=3, held_back=2), Verdict.PASSED, "2 calls of the plan were held back"),
         (report(ROW), ending(2), Verdict.UNTRUSTWORTHY, "1 missed: unreported"),
@@ -185,6 +195,23 @@ def test_an_expectation_nobody_looked_at_is_a_failure(
 
 
 # ---- figures
+
+
+def test_shares_of_the_plan_are_over_runs_and_not_over_their_calls() -> None:
+    """A scenario with three calls in each run, of ten runs of which eight were held back."""
+    made = report(*[ROW] * 6, thresholds="dropped<=0.8 answered>=1")
+    summary = made.judge(ending(6, begun=2, planned=10, held_back=8)).summary
+    assert [each["value"] for each in summary["thresholds"]] == [0.8, 1.0]
+    assert (summary["calls"]["planned"], summary["calls"]["attempted"]) == (10, 6)
+    summary = made.judge(ending(6, begun=2, planned=None, held_back=1, overloaded=3)).summary
+    assert (summary["calls"]["planned"], summary["blame"]["generator"]) == (6, 3)
+    assert summary["failures"] == [
+        {"reason": "overload", "calls": 3, "blame": "generator", "meaning": REASONS["overload"].words}
+    ]
+
+
+def test_runs_without_a_call_are_no_live_calls() -> None:
+    assert report(NO_CALL, NO_CALL).tally.max_concurrent == 0
 
 
 def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> None:
