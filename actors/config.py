@@ -562,7 +562,7 @@ class EndpointSettings:
         "--rtp-ports",
         check=Kind.PORT_RANGE,
         written="20000-32766",
-        about="First and last RTP port; each call with media needs two.",
+        about="First and last RTP port, both even; each call with media needs two, this one and the odd one above.",
     )
     """Lowest and highest RTP port, both even numbers."""
     strict: bool = option(
@@ -636,9 +636,10 @@ class NodeSettings(CallSettings):
         "--rtp-timeout",
         check=Seconds(least=LEAST_RTP_TIMEOUT, why="the first RTP of a healthy call may take as long"),
         written="30s",
-        about="End a call after this time without RTP that is due and not on hold; from 1s, 0 = never.",
+        about="End a call after this time without RTP that is due and not on hold; a load only fails it, as silent; "
+        "from 1s, 0 = never.",
     )
-    """Seconds without any RTP, where some is due, before a call is hung up; 0 = off."""
+    """Seconds without any RTP, where some is due, before a call is hung up, or fails in a load; 0 = off."""
     strict_source: bool = option(
         True,
         "--any-source",

@@ -21,6 +21,8 @@ ONE_WAY_SHARE: Final = 0.25
 """A peer whose media was there for less of the time in which it was due counts as silent."""
 EARLY_SHARE: Final = 0.1
 """Share of the hold that a call may be shorter than planned, because two clocks measure it."""
+EARLY_LEAST: Final = 0.002
+"""Seconds by which our own end of a call may be early in any case: timers count in whole milliseconds."""
 EARLY_MOST: Final = 0.5
 """Seconds that a call may be shorter than planned, whatever the hold."""
 REQUEST_TIMEOUT: Final = 408
@@ -64,14 +66,16 @@ def _missed_answer(row: CallFinished, load: LoadConfig) -> str:
 
 
 def _missed_within(row: CallFinished, load: LoadConfig) -> str:
-    if not load.scenario and row.cause != DRAINED and row.duration < load.hold - _forgiven(load.hold):
-        return "ended_early" if row.ended_by == "remote" else "cut_short"
+    if not load.scenario and row.cause != DRAINED:
+        remote = row.ended_by == "remote"
+        if row.duration < load.hold - _forgiven(load.hold, 0.0 if remote else EARLY_LEAST):
+            return "ended_early" if remote else "cut_short"
     return _missed_digits(row, load) or _missed_media(row, load)
 
 
-def _forgiven(hold: float) -> float:
+def _forgiven(hold: float, least: float) -> float:
     """Seconds by which a call may be shorter than its hold."""
-    return min(EARLY_MOST, EARLY_SHARE * hold)
+    return min(EARLY_MOST, max(least, EARLY_SHARE * hold))
 
 
 def _missed_digits(row: CallFinished, load: LoadConfig) -> str:

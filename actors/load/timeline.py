@@ -114,13 +114,12 @@ class _Stretch:
         "lateness_max",
         "live",
         "loss_max",
-        "lost",
+        "missed",
         "mos",
         "post_dial",
         "rated",
-        "received",
+        "rtp",
         "seconds",
-        "sent",
         "span",
         "started",
     )
@@ -136,25 +135,18 @@ class _Stretch:
         """Calls started in the seconds that are a base for the rate."""
         self.post_dial, self.answer, self.mos = Spread(), Spread(), Spread()
         self.lateness_max = self.jitter_max = self.loss_max = -1.0
-        self.sent = self.received = self.lost = 0
+        self.rtp = (0, 0, 0)
+        """Packets sent, received, and lost by their sequence numbers (RFC 3550)."""
+        self.missed = 0
+        """Packets that were due and did not come, of which `loss` is made."""
         self._point: Point | None = None
 
     def absorb(self, later: "_Stretch") -> None:
         """Add the stretch that follows without a gap."""
         self._point = None
         self.seconds += later.seconds
-        for name in (
-            "started",
-            "answered",
-            "failed",
-            "ended",
-            "span",
-            "commanded",
-            "rated",
-            "sent",
-            "received",
-            "lost",
-        ):
+        self.count(*later.rtp, later.missed)
+        for name in ("started", "answered", "failed", "ended", "span", "commanded", "rated"):
             setattr(self, name, getattr(self, name) + getattr(later, name))
         for name in ("failed_max", "live", "lateness_max", "jitter_max", "loss_max"):
             setattr(self, name, max(getattr(self, name), getattr(later, name)))
@@ -162,11 +154,17 @@ class _Stretch:
         self.answer.merge(later.answer)
         self.mos.merge(later.mos)
 
+    def count(self, sent: int, received: int, lost: int, missed: int) -> None:
+        """Add RTP packets."""
+        before = self.rtp
+        self.rtp = (before[0] + sent, before[1] + received, before[2] + lost)
+        self.missed += missed
+
     @property
     def loss(self) -> float | None:
-        """Packets lost of those that were due."""
-        due = self.lost + self.received
-        return self.lost / due if due else None
+        """Share of the packets that did not come of those that were due."""
+        due = self.missed + self.rtp[1]
+        return self.missed / due if due else None
 
     @property
     def point(self) -> Point:
@@ -184,9 +182,7 @@ class _Stretch:
                 self.failed_max,
                 self.live,
                 *self._delays(),
-                self.sent,
-                self.received,
-                self.lost,
+                *self.rtp,
                 self.loss,
                 _known(self.loss_max),
                 _known(self.jitter_max),
@@ -206,9 +202,7 @@ class _Stretch:
             self.ended,
             live,
             *self._delays(),
-            self.sent,
-            self.received,
-            self.lost,
+            *self.rtp,
             self.loss,
             _known(self.jitter_max),
             self.mos.mean,
@@ -323,9 +317,8 @@ class Timeline:
         if failure:
             here.failed += 1
             self.first_failure = end if self.first_failure is None else min(self.first_failure, end)
-        here.sent += row.rtp_sent
-        here.received += row.rtp_received
-        here.lost += row.rtp_missed if row.rtp_due else row.rtp_lost
+        missed = row.rtp_missed if row.rtp_due else row.rtp_lost
+        here.count(row.rtp_sent, row.rtp_received, row.rtp_lost, missed)
         here.jitter_max = max(here.jitter_max, row.jitter)
         if row.mos >= 0:
             here.mos.add(row.mos)

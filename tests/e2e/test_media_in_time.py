@@ -93,6 +93,19 @@ def test_the_expectation_alone_fails_the_run_unless_less_is_asked_for(robot: str
     assert [row["failure"] for row in rows] == [""] * 4
 
 
+@pytest.mark.parametrize(
+    ("user", "code", "failure"), [("dead", 1, "silent"), ("stops", 1, "silent"), ("late", 1, "silent")]
+)
+def test_a_load_holds_a_call_without_rtp_as_planned_and_fails_it(
+    robot: str, tmp_path: Path, user: str, code: int, failure: str
+) -> None:
+    """Other verbs hang up after --rtp-timeout; a load reports it, so that its load stays what was asked for."""
+    found, _, rows = load(robot, user, tmp_path, "--rtp-timeout", "1s")
+    assert was(found, code)
+    assert [(row["failure"], row["blame"], row["ended_by"]) for row in rows] == [(failure, "sut", "local")] * 4
+    assert all(float(row["duration"]) > 2.9 for row in rows)
+
+
 def test_a_dead_peer_is_in_every_figure(robot: str, tmp_path: Path) -> None:
     code, media, rows = load(robot, "dead", tmp_path, *(f"--threshold={each}" for each in THRESHOLDS))
     assert was(code, 99)

@@ -63,6 +63,13 @@ def load(**expected: Any) -> LoadConfig:
         ({"duration": 59.6, "ended_by": "remote"}, {"hold": 60.0}, ""),
         ({"duration": 59.4, "ended_by": "remote"}, {"hold": 60.0}, "ended_early"),
         ({"duration": 0.0, "ended_by": "remote"}, {"hold": 0.0}, ""),
+        # timers count in whole milliseconds
+        ({"duration": 0.000894}, {"hold": 0.001}, ""),
+        ({"duration": 0.0011}, {"hold": 0.002}, ""),
+        ({"duration": 0.004}, {"hold": 0.005}, ""),
+        ({"duration": 0.0029}, {"hold": 0.005}, "cut_short"),
+        ({"duration": 0.0, "ended_by": "remote"}, {"hold": 0.001}, "ended_early"),
+        ({"duration": 0.004, "ended_by": "remote"}, {"hold": 0.005}, "ended_early"),
         ({"duration": 0.1, "ended_by": "remote"}, {"scenario": "s.py:scenario"}, ""),
         # given up before any answer, because the run ended
         ({"outcome": "cancelled", "code": 487, "cause": "drained"}, {}, "drained"),

@@ -66,6 +66,19 @@ def test_a_call_counts_where_it_begins_where_it_is_answered_and_where_it_ends() 
     assert (rows[2].mos_mean, rows[2].mos_min, rows[2].jitter_max) == (ROW.mos, ROW.mos, ROW.jitter)
 
 
+def test_lost_packets_are_those_of_the_rows_and_the_loss_is_by_time() -> None:
+    """A name means the same in every file: what was lost by sequence numbers, here nothing of a stream that stopped."""
+    made = endless()
+    stopped = ROW._replace(rtp_received=50, rtp_lost=0, rtp_missed=50)
+    not_due = ROW._replace(rtp_received=50, rtp_lost=10, rtp_due=0, rtp_missed=0)
+    for row in (stopped, stopped, not_due):
+        made.add(ended(0.5, row), "")
+    rows = made.finish(1.0, 3)
+    assert (rows[0].rtp_received, rows[0].rtp_lost) == (150, 10)
+    assert rows[0].loss == pytest.approx(110 / 260)
+    assert made.points[0].rtp_lost == 10
+
+
 def test_calls_of_five_minutes_are_seen_in_the_second_in_which_they_start() -> None:
     made = endless()
     for second in range(10):
