@@ -240,6 +240,9 @@ class Receiver(DigitListener, FrameHolder):
         unknown = set(command.dtmf_methods) - {"rfc4733", "inband"}
         if unknown:
             raise Refused(Refusal.BAD_VALUE, f"no such DTMF method: {', '.join(sorted(unknown))}")
+        for payload_type, name, rate in command.receive_codecs:
+            if rate < 1:
+                raise Refused(Refusal.BAD_VALUE, f"payload type {payload_type} is {name} at {rate} Hz")
         self.can_receive = can_receive
         self.rtcp_mux = command.rtcp_mux
         self._events = {pt: rate for pt, name, rate in command.receive_codecs if name.lower() == "telephone-event"}

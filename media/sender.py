@@ -150,6 +150,8 @@ class Sender:
             )
         if not 1 <= command.clock_rate <= 1_000_000 or not 0 <= command.payload_type <= 127:
             raise Refused(Refusal.BAD_VALUE, f"payload type {command.payload_type} at {command.clock_rate} Hz")
+        if not 1 <= command.dtmf_clock_rate <= 1_000_000:
+            raise Refused(Refusal.BAD_VALUE, f"telephone-event at {command.dtmf_clock_rate} Hz")
         self._other_bytes = self.bytes_sent
         self._other_packets = self.packets_sent
         changed = (command.codec, command.payload_type, command.payload_size) != (

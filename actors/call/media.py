@@ -722,6 +722,17 @@ def _renumbered(line: NegotiatedLine) -> tuple[tuple[int, int], ...]:
     return tuple([pair for pair in pairs if pair[0] != pair[1]])
 
 
+def _received(line: NegotiatedLine) -> tuple[tuple[int, str, int], ...]:
+    """Return what may come: formats under the local numbers, and under the peer's where the local ones leave them free.
+
+    RFC 3264 section 5.1 asks the peer for the local numbers; some send under those of their own answer.
+    """
+    codecs = line.receive + line.events_receive
+    taken = {codec.payload_type for codec in codecs}
+    codecs += tuple([codec for codec in line.send + line.events_send if codec.payload_type not in taken])
+    return tuple([(each.payload_type, stream_codec(each.name, each.channels), each.clock_rate) for each in codecs])
+
+
 def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """Return a negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
@@ -746,10 +757,7 @@ def _configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) ->
         clock_rate=codec.clock_rate,
         payload_size=demand.payload_size or payload_octets(name, round(codec.clock_rate * interval)),
         packet_interval=interval,
-        receive_codecs=tuple(
-            (each.payload_type, stream_codec(each.name, each.channels), each.clock_rate)
-            for each in line.receive + line.events_receive
-        ),
+        receive_codecs=_received(line),
         renumbered=_renumbered(line),
         dtmf_payload_type=-1 if events is None else events.payload_type,
         dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,

@@ -19,6 +19,9 @@ _STATUS = 400
 _SHARED_FORMATS: Final = 8
 
 TELEPHONE_EVENT: Final = "telephone-event"
+EVENT_CLOCKS: Final = range(1000, 192_001)
+"""Clock rates of telephone-event in Hz in which digits can be sent and received: below, a duration has no milliseconds;
+above, its field of 16 bits (RFC 4733 section 2.3.1) is full after a few packets, and no audio has such a clock."""
 DEFAULT_PACKET_TIME: Final = 20.0
 """ms of audio in a packet where the description gives none (RFC 3551 section 4.2)."""
 
@@ -173,7 +176,8 @@ class Formats:
     """The formats of an m= line that are payload types, each once, in order. Compared by identity, because shared.
 
     `numbered` are all of them, number and key of the codec; `speech` those without telephone-event, `keys` their keys;
-    `events` telephone-event only, one for each clock rate (RFC 4733 section 2.1).
+    `events` telephone-event only, one for each clock rate (RFC 4733 section 2.1). What is no payload type, and
+    telephone-event of a clock out of `EVENT_CLOCKS`, counts as not written.
     """
 
     __slots__ = ("events", "keys", "numbered", "speech")
@@ -275,7 +279,7 @@ class MediaAttributes:
             text, fmtp = self.rtpmaps.get(number), self.fmtps.get(number, "")
             read = _codec if len(fmtp) + len(text or "") <= MAX_WORD else _codec.__wrapped__
             codec, key = read(number, text, fmtp)
-            if codec is None:
+            if codec is None or (key[0] == TELEPHONE_EVENT and key[1] not in EVENT_CLOCKS):
                 continue
             numbered.append((codec.payload_type, key))
             if key[0] == TELEPHONE_EVENT:
@@ -368,6 +372,8 @@ _NO_KEY: Final = ("", -1, 0)
 def _parse_encoding(text: str) -> Encoding | None:
     fields = text.strip().split("/")
     if not fields[0] or len(text) > MAX_WORD or len(fields) not in (2, 3) or not is_number(fields[1], 9):
+        return None
+    if int(fields[1]) == 0:
         return None
     channels = 1
     if len(fields) == 3:

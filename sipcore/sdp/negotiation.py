@@ -106,7 +106,7 @@ class NegotiatedLine(NamedTuple):
     """Index of the m= line, from 0."""
     media: str
     active: bool
-    """Both sides have a port, the same kind of media and at least one format in common."""
+    """Both sides have a port, the same kind of media and of protocol, and at least one format in common."""
     direction: Direction
     """What we do: hold of either side and style is already taken out; INACTIVE when the line is not active."""
     held_by_peer: bool
@@ -285,7 +285,7 @@ def _agree(number: int, ours: MediaLine, theirs: MediaLine) -> NegotiatedLine:
     active = (
         ours.port != 0
         and theirs.port != 0
-        and secure == is_secure(theirs.protocol)
+        and _same_protocol(ours.protocol, theirs.protocol)
         and ours.media.lower() == theirs.media.lower()
     )
     if active and kind:
@@ -549,6 +549,14 @@ def _held(direction: Direction, hold: Hold) -> Direction:
 @lru_cache(maxsize=64)
 def _protocol_kind(protocol: str) -> str:
     return {"RTP/AVP": "rtp", "RTP/AVPF": "rtp", "RTP/SAVP": "srtp", "RTP/SAVPF": "srtp"}.get(protocol.upper(), "")
+
+
+@lru_cache(maxsize=64)
+def _same_protocol(ours: str, theirs: str) -> bool:
+    # RFC 3264 section 6. AVP and AVPF differ in the feedback of RTCP only, which a side may do without, and peers mix
+    # them up; another transport, or keys made elsewhere (DTLS), lets no packet of ours be understood.
+    kind = _protocol_kind(ours)
+    return kind == _protocol_kind(theirs) if kind else ours.upper() == theirs.upper()
 
 
 def is_rtp(protocol: str) -> bool:

@@ -66,6 +66,8 @@ UNFIT = {
     "a host name": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP4 localhost\r\nt"),
     "a group": SDP.replace(b"IN IP4 127.0.0.1\r\nt", b"IN IP4 224.2.1.1/127\r\nt"),
     "another profile": SDP.replace(b"RTP/AVP", b"UDP/TLS/RTP/SAVP"),
+    "another transport": SDP.replace(b"RTP/AVP", b"TCP/RTP/AVP"),
+    "an unknown protocol": SDP.replace(b"RTP/AVP", b"FOO/BAR"),
     "video only": SDP.replace(b"m=audio 9 RTP/AVP 0", b"m=video 9 RTP/AVP 31"),
     "events only": with_formats("101", EVENTS),
     "noise only": with_formats("13"),

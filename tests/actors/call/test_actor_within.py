@@ -176,9 +176,26 @@ def description(
         (description(connection="IN IP6 2001:db8::1"), "bad_description"),
         (description(connection="IN IP4 224.2.1.1/127"), "bad_description"),
         (description(media_line="audio 4000 RTP/SAVP 0"), "bad_description"),
+        (description(media_line="audio 4000 UDP/TLS/RTP/SAVPF 0"), "bad_description"),  # RFC 3264 6
+        (description(media_line="audio 4000 TCP/RTP/AVP 0"), "bad_description"),
+        (description(media_line="audio 4000 RTP/AVPF 0"), ""),
         (b"this is no description", "bad_description"),
     ],
-    ids=["fits", "refused", "held", "inactive", "codec", "events only", "IPv6", "group", "SRTP", "unreadable"],
+    ids=[
+        "fits",
+        "refused",
+        "held",
+        "inactive",
+        "codec",
+        "events only",
+        "IPv6",
+        "group",
+        "SRTP",
+        "DTLS",
+        "TCP",
+        "AVPF",
+        "unreadable",
+    ],
 )
 def test_an_answer_with_which_no_media_can_flow_is_acknowledged_and_hung_up(answer: bytes, cause: str) -> None:
     made = scene()

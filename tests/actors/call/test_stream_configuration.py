@@ -123,6 +123,33 @@ def test_formats_that_both_sides_number_differently_are_told_apart() -> None:
     assert _configuration(1, PLAIN, DEMAND).renumbered == ()
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "sent", "taken"),
+    [
+        # RFC 3551 3: a static number may be bound to another encoding.
+        ("0 8 101", "0\na=rtpmap:0 PCMA/8000", 0, {8: "PCMA", 0: "PCMA", 101: "telephone-event"}),
+        ("0 8", "8\na=rtpmap:8 PCMU/8000", 8, {0: "PCMU", 8: "PCMU"}),
+        (
+            "0 101",
+            "96 0\na=rtpmap:96 telephone-event/8000",
+            0,
+            {0: "PCMU", 101: "telephone-event", 96: "telephone-event"},
+        ),
+        ("97\na=rtpmap:97 opus/48000/2", "111\na=rtpmap:111 opus/48000/2", 111, {97: "opus", 111: "opus"}),
+        # Numbers that mean something to both mean what we said: it is we who receive.
+        ("0 8", "8 0\na=rtpmap:8 PCMU/8000\na=rtpmap:0 PCMA/8000", 8, {0: "PCMU", 8: "PCMA"}),
+        ("0 101", "0 101", 0, {0: "PCMU", 101: "telephone-event"}),
+    ],
+)
+def test_what_a_peer_sends_under_numbers_of_its_own_is_taken(
+    ours: str, theirs: str, sent: int, taken: dict[int, str]
+) -> None:
+    maps = "\na=rtpmap:101 telephone-event/8000" if "101" in ours else ""
+    command = _configuration(1, agreed(ours + maps, theirs + maps), DEMAND)
+    assert {number: name for number, name, _ in command.receive_codecs} == taken
+    assert command.payload_type == sent
+
+
 def test_the_rtcp_attribute_is_followed_to_its_address() -> None:
     command = _configuration(1, agreed("0", "0\na=rtcp:5005 IN IP4 192.0.2.99"), DEMAND)
     assert (command.remote_rtcp_address, command.remote_rtcp_port) == ("192.0.2.99", 5005)

@@ -244,7 +244,9 @@ def test_codecs_from_numbers_and_names(number: int, name: str, codec: Codec) -> 
     assert codec_for(number, name) == codec
 
 
-@pytest.mark.parametrize(("number", "name"), [(128, ""), (-1, ""), (97, "iLBC"), (97, "/8000"), (97, "x/y")])
+@pytest.mark.parametrize(
+    ("number", "name"), [(128, ""), (-1, ""), (97, "iLBC"), (97, "/8000"), (97, "x/y"), (97, "x/0")]
+)
 def test_what_is_no_codec_is_refused(number: int, name: str) -> None:
     with pytest.raises(ValueError, match="not"):
         codec_for(number, name)
@@ -266,6 +268,11 @@ KEY = Crypto(1, "AES_CM_128_HMAC_SHA1_80", "inline:ours", "")
         (SECURE, "RTP/SAVP", (KEY._replace(suite="OTHER"),), False),
         (("RTP/SAVP", ""), "RTP/SAVP", (KEY,), False),
         (("UDP/TLS/RTP/SAVPF", ""), "RTP/SAVP", (KEY,), False),
+        (("UDP/TLS/RTP/SAVP", ""), "RTP/AVP", (KEY,), False),
+        (("TCP/RTP/AVP", ""), "RTP/AVP", (), False),
+        (("DCCP/RTP/AVP", ""), "RTP/AVP", (), False),
+        (("udp", ""), "RTP/AVP", (), False),
+        (("FOO/BAR", ""), "RTP/AVP", (), False),
         (("RTP/AVPF", ""), "RTP/AVP", (), True),
     ],
 )
@@ -299,6 +306,92 @@ def test_an_answer_that_drops_the_encryption_or_changes_the_suite_is_not_used() 
     for change in (("RTP/SAVP", "RTP/AVP"), ("crypto:1 ", "crypto:2 "), ("HMAC_SHA1_80", "HMAC_SHA1_32")):
         answer = SessionDescription.parse(text.replace(*change))
         assert [line.active for line in negotiated(offer, answer)] == [False]
+
+
+FOREIGN_PROTOCOLS = (
+    *("UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "TCP/RTP/AVP", "TCP/RTP/AVPF", "TCP/TLS/RTP/SAVP", "DCCP/RTP/AVP"),
+    *("DCCP/TLS/RTP/SAVPF", "udp", "UDP", "udptl", "UDPTL", "vat", "rtp", "TCP", "TCP/MSRP", "TCP/TLS/BFCP"),
+    *("UDP/DTLS/SCTP", "FOO/BAR", "RTP/AVPX", "RTP", "AVP"),
+)
+
+
+def described(protocol: str) -> SessionDescription:
+    return SessionDescription.parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\n"
+        f"m=audio 4000 {protocol} 0\r\na=fingerprint:sha-256 00:11\r\na=setup:active\r\n"
+        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:them\r\n"
+    )
+
+
+@pytest.mark.parametrize("protocol", [*FOREIGN_PROTOCOLS, "RTP/SAVP", "RTP/SAVPF"])
+def test_an_answer_with_another_protocol_than_the_offer_agrees_on_nothing(protocol: str) -> None:
+    """RFC 3264 6: the transport protocol of the answer matches that of the offer."""
+    offer = make_offer([LocalMedia(6000)], address="192.0.2.2", session_id=1)
+    assert [line.active for line in negotiated(offer, described(protocol))] == [False]
+    # Nor does one that a user wrote, whatever it is and whoever offers.
+    own, other = described(protocol), described("RTP/AVP" if protocol != "udp" else "udptl")
+    assert [line.active for line in negotiated(own, other)] == [False]
+    assert [line.active for line in negotiated(other, own)] == [False]
+
+
+@pytest.mark.parametrize("protocol", ["RTP/AVP", "RTP/AVPF", "rtp/avp", "Rtp/Avpf"])
+def test_an_answer_in_a_profile_that_differs_in_feedback_only_is_taken(protocol: str) -> None:
+    offer = make_offer([LocalMedia(6000)], address="192.0.2.2", session_id=1)
+    assert [line.active for line in negotiated(offer, described(protocol))] == [True]
+
+
+@pytest.mark.parametrize("protocol", FOREIGN_PROTOCOLS)
+def test_a_protocol_of_the_users_own_is_agreed_on_with_itself(protocol: str) -> None:
+    both = described(protocol), described(protocol.swapcase())
+    assert [line.active for line in negotiated(*both)] == [True]
+
+
+IMPOSSIBLE_CLOCKS = (
+    "0",
+    "00",
+    "000000000",
+    "1",
+    "7",
+    "999",
+    "192001",
+    "999999999",
+    "4294967295",
+    "9" * 21,
+    "-8000",
+    "x",
+)
+
+
+@pytest.mark.parametrize("clock", IMPOSSIBLE_CLOCKS)
+def test_digits_under_a_clock_in_which_none_can_be_told_are_not_agreed_on(clock: str) -> None:
+    """RFC 3264 6.1: what an answer lists is received, so that it lists nothing that cannot be."""
+    lines = f"a=rtpmap:101 telephone-event/{clock}\r\na=fmtp:101 0-15\r\n"
+    theirs = SessionDescription.parse(
+        f"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0 101\r\n{lines}"
+    )
+    answer = make_answer(theirs, [LocalMedia(6000)], address="192.0.2.2", session_id=1)
+    assert answer.media[0].text == "audio 6000 RTP/AVP 0"
+    assert "telephone-event" not in str(answer)
+    offer = make_offer([LocalMedia(6000)], address="192.0.2.2", session_id=1)
+    # Theirs is an offer, an answer, and the words of a user on both sides.
+    for ours in (answer, offer, theirs):
+        (line,) = negotiated(ours, theirs)
+        assert (line.active, line.events_send) == (True, ())
+        assert all(codec.clock_rate == 8000 for codec in line.events_receive)
+    only = theirs.replace(media=[theirs.media[0].replace(formats=["101"])])
+    assert [line.active for line in negotiated(offer, only)] == [False]
+
+
+@pytest.mark.parametrize("clock", [1000, 8000, 11025, 16000, 44100, 48000, 90000, 96000, 192000])
+def test_digits_under_every_clock_of_audio_are_agreed_on(clock: int) -> None:
+    theirs = SessionDescription.parse(
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0 101\r\n"
+        f"a=rtpmap:101 telephone-event/{clock}\r\n"
+    )
+    answer = make_answer(theirs, [LocalMedia(6000)], address="192.0.2.2", session_id=1)
+    assert answer.media[0].rtpmap(101) == ("telephone-event", clock, 1)
+    (line,) = negotiated(answer, theirs)
+    assert [codec.clock_rate for codec in line.events_send + line.events_receive] == [clock, clock]
 
 
 @pytest.mark.parametrize(
