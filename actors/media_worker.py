@@ -21,11 +21,13 @@ from sipswarm.media.sources import prepare
 from .bus.link import Channel, RouterLink, Surroundings
 from .config import NodeConfig
 from .counting.totals import SeriesRow
+from .diagnosis.crash_log import CrashLog
 
 WINDOW = 4096
 """Records a call worker may leave unacknowledged."""
 BACKLOG = 4096
 """Events kept for a call worker that does not read."""
+_FAILED = "a part of the media worker failed and goes on"
 EVENTS_PER_FRAME = 64
 """Even events full of received audio stay below `wire.MAX_FRAME` with it."""
 
@@ -51,7 +53,8 @@ class MediaWorker:
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
-        self.engine = MediaEngine(_settings(config, slot))
+        self._attempt = CrashLog(time.monotonic).attempt
+        self.engine = MediaEngine(_settings(config, slot), attempt=self._attempt)
         prepare()  # now, because any call may play a file, and loading takes long
         for name in config.codecs:
             with contextlib.suppress(CodecUnavailable):
@@ -114,19 +117,23 @@ class MediaWorker:
         now = time.monotonic()
         handle, owner = self.engine.handle, channel.slot
         for record in records:
-            handle(owner, record, now)
+            self._attempt(_FAILED, handle, owner, record, now)
 
     def _on_readable(self) -> None:
-        self.engine.on_readable(time.monotonic())
+        self._attempt(_FAILED, self.engine.on_readable, time.monotonic())
         self._flush()
 
     def _on_tick(self) -> None:
         self._timer = self._armed = None
-        self.engine.on_tick(time.monotonic())
+        self._attempt(_FAILED, self.engine.on_tick, time.monotonic())
         self._flush()
 
     def _flush(self) -> None:
         """Send the events of the engine and arm the one timer."""
+        self._attempt(_FAILED, self._send_events)
+        self._arm()
+
+    def _send_events(self) -> None:
         for owner, event in self.engine.drain():
             waiting = self._backlog.get(owner)
             if waiting is None:
@@ -141,7 +148,6 @@ class MediaWorker:
                 if channel is None or channel.room < len(batch) or not self._link.send(channel, batch):
                     waiting.extendleft(reversed(batch))  # they wait a tick
                     break
-        self._arm()
 
     def _drop_one(self, waiting: deque[Any]) -> None:
         """Make room: running statistics first (newer ones follow), else the oldest event."""

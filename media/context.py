@@ -11,6 +11,15 @@ from .digits.listening import Listening
 from .messages import Event
 from .totals import MediaTotals
 
+Attempt = Callable[..., bool]
+"""Runs code that may fail, given a text for the log, a function and its arguments; whether nothing was raised."""
+
+
+def unguarded(text: str, action: Callable[..., object], *arguments: object) -> bool:
+    """The `Attempt` that lets an exception out: whoever runs the engine gets it."""
+    action(*arguments)
+    return True
+
 
 class FrameHolder:
     """What holds frames until the events are handed out; its one implementation is `receiver.Receiver`."""
@@ -28,6 +37,8 @@ class StreamContext:
 
     random_bytes: Callable[[int], bytes]
     """Returns that many random octets."""
+    attempt: Attempt = unguarded
+    """Runs the code of one stream, whose failure must not stop the others."""
     wall_offset: float = 0.0
     """Unix time minus monotonic time."""
     events: list[tuple[int, Event]] = field(default_factory=list)

@@ -10,10 +10,10 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .context import StreamContext
+from .context import Attempt, StreamContext, unguarded
 from .endpoint import BUFFER, StreamEndpoint
 from .messages import (
     CloseStream,
@@ -60,6 +60,9 @@ from .statistics import statistics_of
 from .stream import Layer, Stream
 from .totals import NO_STREAM, MediaTotals
 
+_PACKET = "a received packet could not be handled and is passed over"
+_CHORE = "what is due from time to time failed for a stream"
+_COMMAND = "a media command failed"
 _CHORES = 64
 """Every stream is looked after once in this many ticks."""
 _WAITING = 64
@@ -128,16 +131,18 @@ class MediaEngine:
         *,
         clock: Callable[[], float] = time.monotonic,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        attempt: Attempt = unguarded,
     ) -> None:
         """Begin without streams.
 
         Args:
             clock: monotonic seconds.
             random_bytes: returns that many random octets.
+            attempt: runs the code of one stream, so that its failure costs that packet, source or command only.
         """
         self._settings = settings or MediaSettings()
         self._clock = clock
-        self._context = StreamContext(random_bytes, time.time() - time.monotonic())
+        self._context = StreamContext(random_bytes, attempt, time.time() - time.monotonic())
         self._endpoints: dict[tuple[int, int], StreamEndpoint] = {}
         self._pool = PortPool(self._settings.port_first, self._settings.port_last, random_bytes)
         self._quarantine = Quarantine(self._pool, self._settings.quarantine, self._settings.quarantine_longest)
@@ -149,7 +154,7 @@ class MediaEngine:
         self._takers: list[Callable[[int, float], None] | None] = []  # by descriptor
         self._sources: list[Reception | None] = []  # by descriptor, see `take_ready`
         epoch = clock()
-        self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals)
+        self._pacer = Pacer(self._settings.tick, epoch, clock, self._context.totals, attempt)
         self._chores: list[list[StreamEndpoint]] = [[] for _ in range(_CHORES)]
         self._done = 0  # number of the newest tick whose chores were done; the pacer may be ahead of it
         self._next: float | None = None
@@ -207,20 +212,23 @@ class MediaEngine:
             owner: who sent it; events carry it back.
             now: seconds of the engine's clock.
         """
+        attempt = self._context.attempt
         if isinstance(command, OpenStream):
-            self._open(owner, command, now)
+            if not attempt(_COMMAND, self._open, owner, command, now):
+                self._emit(owner, StreamRefused(command.stream_id, Refusal.FAILED.value))
             return
         endpoint = self._endpoints.get((owner, command.stream_id))
         if endpoint is None:
             self._unknown(owner, command)
             return
-        self._try(endpoint, command, now)
+        if not attempt(_COMMAND, self._try, endpoint, command, now):
+            self._failed(owner, command)
         self._arm(now)
 
     def close_owner(self, owner: int, now: float) -> None:
         """Close every stream of an owner that is gone."""
         for endpoint in [endpoint for endpoint in self._endpoints.values() if endpoint.owner == owner]:
-            self._close(endpoint, now)
+            self._context.attempt(_COMMAND, self._close, endpoint, now)
         self._arm(now)
 
     def settle(self) -> None:
@@ -258,11 +266,12 @@ class MediaEngine:
             if self._coalescing:
                 self._read(now)
             for number in range(first, tick + 1):
-                for endpoint in self._chores[number % _CHORES]:
-                    self._look_after(endpoint, now)
+                waiting = iter(self._chores[number % _CHORES])
+                while not self._context.attempt(_CHORE, self._look_after, waiting, now):
+                    pass
             self._hear(tick // _LISTEN_TICKS > (first - 1) // _LISTEN_TICKS, now)
             if now < pacer.time_of(tick + 1):  # a late engine has no time to read ahead: streams read what they send
-                self._files.read_on()
+                self._context.attempt(_CHORE, self._files.read_on)
         if self._coalescing:
             self._measure_rate(now)
         self._quarantine.expire(now)
@@ -358,6 +367,13 @@ class MediaEngine:
             self._sources += [None] * missing
         self._takers[descriptor] = taker
         self._poll.register(descriptor, select.EPOLLIN)
+
+    def _failed(self, owner: int, command: Command) -> None:
+        if isinstance(command, SendDigits):
+            self._emit(owner, DigitsSent(command.stream_id, command.request_id, "FAIL", Refusal.FAILED.value))
+            return
+        name, request_id = type(command).__name__, getattr(command, "request_id", 0)
+        self._emit(owner, CommandRefused(command.stream_id, name, Refusal.FAILED.value, request_id))
 
     def _unknown(self, owner: int, command: Command) -> None:
         if isinstance(command, SendDigits):
@@ -545,7 +561,7 @@ class MediaEngine:
             if not waits(endpoint.rtp_socket):
                 return
             ready = ((endpoint.rtp_socket.fileno(), select.EPOLLIN),)
-            take_ready(ready, self._sources, self._takers, self._buffer, now)
+            self._context.attempt(_PACKET, take_ready, ready, self._sources, self._takers, self._buffer, now)
 
     # ticks
 
@@ -583,7 +599,9 @@ class MediaEngine:
     def _read(self, now: float) -> None:
         ready = self._poll.poll(0, _EVENTS)
         self._rate_count += len(ready)
-        take_ready(ready, self._sources, self._takers, self._buffer, now)
+        waiting = iter(ready)  # one that fails is passed over, those after it are read
+        while not self._context.attempt(_PACKET, take_ready, waiting, self._sources, self._takers, self._buffer, now):
+            pass
 
     def _measure_rate(self, now: float) -> None:
         """Read on the tick while packets are many, at once while they are few."""
@@ -616,7 +634,11 @@ class MediaEngine:
 
     # what is due from time to time
 
-    def _look_after(self, endpoint: StreamEndpoint, now: float) -> None:
+    def _look_after(self, endpoints: Iterable[StreamEndpoint], now: float) -> None:
+        for endpoint in endpoints:
+            self._look_after_one(endpoint, now)
+
+    def _look_after_one(self, endpoint: StreamEndpoint, now: float) -> None:
         endpoint.report(now)
         endpoint.presence.look(now)
         silent = endpoint.watch(now)

@@ -9,11 +9,13 @@ sources.
 
 from collections.abc import Callable
 
-from .sender import Sender, packets_of
+from .context import Attempt, unguarded
+from .sender import Sender, end_failed, packets_of
 from .totals import MediaTotals
 
 _CLOCK_EVERY = 32
 """Packets sent between two looks at the clock."""
+_FAILED = "a packet of a stream could not be made: its source or its digits end"
 _WORTH_NOTING = 0.001
 """Seconds of lateness below which a stream's worst value is not kept up."""
 
@@ -21,16 +23,20 @@ _WORTH_NOTING = 0.001
 class Pacer:
     """The schedule of all streams that send by time."""
 
-    __slots__ = ("_clock", "_counted", "_epoch", "_irregular", "_joining", "_rings", "_tick", "done")
+    __slots__ = ("_attempt", "_clock", "_counted", "_epoch", "_irregular", "_joining", "_rings", "_tick", "done")
 
-    def __init__(self, tick: float, epoch: float, clock: Callable[[], float], counted: MediaTotals) -> None:
+    def __init__(
+        self, tick: float, epoch: float, clock: Callable[[], float], counted: MediaTotals, attempt: Attempt = unguarded
+    ) -> None:
         """Begin without streams.
 
         Args:
             tick: seconds.
             epoch: time of tick 0.
             clock: monotonic seconds.
+            attempt: as in `StreamContext`.
         """
+        self._attempt = attempt
         self._tick = tick
         self._epoch = epoch
         self._clock = clock
@@ -154,7 +160,11 @@ class Pacer:
                 sender.skip(missed)
             counted.frames_skipped += missed * len(group)
         # All packets first, then all system calls: each half stays in the processor's cache.
-        packets = packets_of(group)
+        packets: list[bytes | bytearray | None] = []
+        waiting = iter(group)
+        while not self._attempt(_FAILED, packets_of, waiting, packets):
+            end_failed(group[len(packets)])
+            packets.append(None)
         clock = self._clock
         idle = False
         for sender, packet in zip(group, packets, strict=True):
@@ -190,7 +200,11 @@ class Pacer:
             if missed:
                 sender.skip(missed)
                 self._counted.frames_skipped += missed
-            packet = sender.next_packet()
+            packets: list[bytes | bytearray | None] = []
+            if not self._attempt(_FAILED, packets_of, (sender,), packets):
+                end_failed(sender)
+                packets.append(None)
+            (packet,) = packets
             late = now - sender.due - missed * interval
             sender.due += (missed + 1) * interval
             if packet is None:

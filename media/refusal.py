@@ -28,6 +28,8 @@ class Refusal(Enum):
     """Every pair of ports is taken."""
     NO_DESCRIPTOR = "no_descriptor"
     """The process has no file descriptor left."""
+    FAILED = "failed"
+    """An error of our own code, whose traceback is in the log of the media worker."""
     BAD_ADDRESS = "bad_address"
     """The address is none of this host, or none at all."""
 

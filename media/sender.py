@@ -6,7 +6,7 @@ Packets leave by `send`, which the owner of the socket sets. The RTP clock must 
 through every change of format. Pacing, addresses and sockets do not belong here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from struct import Struct
 
 from .audio.g711 import LAWS
@@ -375,7 +375,7 @@ class Sender:
     def stop_digits(self, reason: str = "stopped") -> None:
         """Forget the digits that wait; each request is answered."""
         if self.digits is not None:
-            for request_id in self.digits.close() if reason == "closed" else self.digits.stop():
+            for request_id in self.digits.stop() if reason == "stopped" else self.digits.close():
                 self._emit(DigitsSent(self._stream_id, request_id, "FAIL", reason, self.digits.out_of(request_id)))
 
     def _next_digit(self, timestamp: int) -> dtmf.DigitPacket | None:
@@ -491,9 +491,11 @@ class Sender:
         self._context.events.append((self._owner, event))
 
 
-def packets_of(group: list[Sender]) -> list[bytes | bytearray | None]:
-    """`Sender.next_packet` of each, without the call for those that send the same payload again."""
-    packets: list[bytes | bytearray | None] = []
+def packets_of(group: Iterable[Sender], packets: list[bytes | bytearray | None]) -> None:
+    """Append `Sender.next_packet` of each, without the call for those that send the same payload again.
+
+    What one of them raises goes to the caller; those before it are in `packets`.
+    """
     append = packets.append
     pack = _PACK
     for sender in group:
@@ -505,7 +507,21 @@ def packets_of(group: list[Sender]) -> list[bytes | bytearray | None]:
             append(packet)
         else:
             append(sender.next_packet())
-    return packets
+
+
+def end_failed(sender: Sender) -> None:
+    """End what could not make a packet, digits or source: it would fail again with each of the next."""
+    if sender._digits_on:
+        sender.stop_digits(Refusal.FAILED.value)
+        sender.answer_digits()
+        sender.digits = None
+        sender._digits_on = False
+        return
+    request_id = sender.request_id
+    sender.set_source(Source())
+    reason, detail = Refusal.FAILED.value, "an error of our own code"
+    sender._emit(SourceFinished(sender._stream_id, reason, request_id, detail))
+    sender.ended()
 
 
 def nothing() -> None:

@@ -33,21 +33,23 @@ PyAV) are there to be assigned; the time of each packet is assigned without a ca
 
 CRASH_BOUNDARIES = {
     "actors/call_worker/authentication.py": 1,
+    "actors/diagnosis/crash_log.py": 1,
     "actors/handle/decisions.py": 2,
     "actors/handle/tasks.py": 1,
     "actors/load/scenario.py": 2,
     "actors/robots/file_robot.py": 1,
-    "actors/runtime/actor_loop.py": 3,
+    "actors/runtime/actor_loop.py": 2,
 }
 """How often a file catches every exception."""
 
 WHY_CRASH_BOUNDARIES = {
     "actors/call_worker/authentication.py": "a user's lookup that fails costs its request only: 500",
+    "actors/diagnosis/crash_log.py": "`CrashLog.attempt`: the boundary of code of no actor, and of media streams",
     "actors/handle/decisions.py": "within a call a decision that fails costs only what was to be decided",
     "actors/handle/tasks.py": "`CallTasks`: the boundary of each coroutine that runs for a call",
     "actors/load/scenario.py": "what leaves a user's `setup` or run is its verdict: a failure by name, with its line",
     "actors/robots/file_robot.py": "a `setup` that fails at a reload leaves the robot that is there",
-    "actors/runtime/actor_loop.py": "`ActorLoop`: the boundary of actors, of code of none, and of coroutines",
+    "actors/runtime/actor_loop.py": "`ActorLoop`: the boundary of actors and of coroutines",
 }
 """Why each of them needs its own."""
 

@@ -38,6 +38,7 @@ _MENDS: Final = {
     "bad_value": "look at what the script, the command line or the peer asks for",
     "no_srtp": "pip install 'sipswarm[srtp]'",
     WRITE_FAILED: "make room on the disk, or record elsewhere",
+    "failed": "report this bug with the traceback that the media worker logged",
     "no_port": "widen --rtp-ports",
     "no_descriptor": "raise ulimit -n",
     "limit": "add --media-workers",

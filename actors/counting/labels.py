@@ -73,7 +73,7 @@ DTMF_ERRORS: Final = ("missed", "spurious", "wrong_digit")
 ACTOR_KINDS: Final = ("call", "registration")
 CALL_TABLES: Final = ("actors", "transactions", "dialogs", "streams", "names", "deadlines")
 MEDIA_REFUSALS: Final = (
-    *("no_file", "bad_file", "bad_value", "no_srtp", "write_failed", "unknown_stream"),
+    *("no_file", "bad_file", "bad_value", "no_srtp", "write_failed", "unknown_stream", "failed"),
     *("no_port", "no_descriptor", "limit", "bad_address"),
 )
 SILENCES: Final = ("warning", "limit")

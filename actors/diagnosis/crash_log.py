@@ -22,7 +22,7 @@ Place = tuple[str, int]
 
 
 class CrashLog:
-    """One per call worker.
+    """One per worker.
 
     Args:
         now: the monotonic clock.
@@ -47,6 +47,22 @@ class CrashLog:
         self._places[place] = [now, 0]
         left_out = f" ({told[1]:.0f} more errors in this line were not logged)" if told is not None and told[1] else ""
         _logger.error("%s%s", text, left_out, exc_info=error)
+
+    def attempt(self, text: str, action: Callable[..., object], *arguments: object) -> bool:
+        """Run code whose failure must not stop the code after it.
+
+        Args:
+            text: the log line of a failure.
+
+        Returns:
+            Whether no exception was raised.
+        """
+        try:
+            action(*arguments)
+        except FAILURES as error:
+            self.tell(text, error)
+            return False
+        return True
 
 
 def place_of(error: BaseException) -> Place:

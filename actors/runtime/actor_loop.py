@@ -87,20 +87,8 @@ class ActorLoop:
             self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
 
     def attempt(self, text: str, action: Callable[..., object], *arguments: Any) -> bool:
-        """Run code of no actor, whose failure must not stop the code after it.
-
-        Args:
-            text: the log line of a failure.
-
-        Returns:
-            Whether no exception was raised.
-        """
-        try:
-            action(*arguments)
-        except FAILURES as error:
-            self.crashes.tell(text, error)
-            return False
-        return True
+        """Run code of no actor as `CrashLog.attempt` does."""
+        return self.crashes.attempt(text, action, *arguments)
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""

@@ -13,7 +13,16 @@ from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
 from sipswarm.actors.config import NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.media_worker import MediaWorker, _settings
-from sipswarm.media.messages import CloseStream, ConfigureStream, OpenStream, StreamClosed, StreamOpened, StreamRefused
+from sipswarm.media.messages import (
+    CloseStream,
+    ConfigureStream,
+    OpenStream,
+    ReceivedFrame,
+    StreamClosed,
+    StreamOpened,
+    StreamRefused,
+)
+from sipswarm.media.sinks import Sink
 
 CONFIG = NodeConfig("", (), 1, rtp_ports=(35000, 35998))
 WINDOW = 4096
@@ -153,3 +162,37 @@ def test_media_workers_share_the_ports_without_overlap() -> None:
     for (_, last), (first, _) in pairwise(ranges):
         assert first == last + 1
         assert first % 2 == 0
+
+
+class FaultySink(Sink):
+    """A receiver of audio with a fault of our own code."""
+
+    def write(self, frame: ReceivedFrame, codec: str, clock_rate: int, now: float) -> None:
+        raise ZeroDivisionError
+
+
+def test_what_fails_for_every_packet_of_a_peer_is_logged_once_and_stops_no_other_stream(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        numbers = range(1, 5)
+        assert owner.send([OpenStream(number, "127.0.0.1") for number in numbers])
+        await until(lambda: len(stage.of(StreamOpened)) == len(numbers))
+        ports = {event.stream_id: event.rtp_port for event in stage.of(StreamOpened)}
+        for one, other in ((1, 2), (2, 1), (3, 4), (4, 3)):
+            command = ConfigureStream(one, remote_address="127.0.0.1", remote_port=ports[other], source=("silence",))
+            assert owner.send((command,))
+        stream = stage.worker.engine._endpoints[(0, 1)].stream
+        await until(lambda: stream.receiver.received > 2)
+        stream.set_sink(FaultySink(), ())
+        before = stream.receiver.received
+        await until(lambda: stream.receiver.received > before + 20)
+        assert owner.send([CloseStream(number) for number in numbers])
+        await until(lambda: len(stage.of(StreamClosed)) == len(numbers))
+        received = {event.stream_id: event.statistics.packets_received for event in stage.of(StreamClosed)}
+        assert min(received.values()) > 20
+
+    run(scene)
+    failures = [record for record in caplog.records if record.exc_info]
+    assert [record.name for record in failures] == ["sipswarm.actors.diagnosis.crash_log"]

@@ -3,6 +3,7 @@
 import select
 from typing import TypeVar
 
+from sipswarm.media.context import Attempt, unguarded
 from sipswarm.media.engine import MediaEngine, MediaSettings
 from sipswarm.media.messages import (
     CloseStream,
@@ -30,8 +31,8 @@ class World:
         self.engines: list[MediaEngine] = []
         self.events: dict[MediaEngine, list[Event]] = {}
 
-    def engine(self, settings: MediaSettings | None = None) -> MediaEngine:
-        engine = MediaEngine(settings, clock=lambda: self.now)
+    def engine(self, settings: MediaSettings | None = None, attempt: Attempt = unguarded) -> MediaEngine:
+        engine = MediaEngine(settings, clock=lambda: self.now, attempt=attempt)
         self.engines.append(engine)
         self.events[engine] = []
         return engine
