@@ -6,6 +6,7 @@ digits, pacing and sockets do not belong here.
 """
 
 import math
+import os
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -513,11 +514,7 @@ class FileFrames:
                 raise SourceError(*found.error)
             self._kept.move_to_end(key)
             return found
-        if not S_ISREG(status.st_mode):
-            raise SourceError(Refusal.BAD_FILE, f"{name} is no regular file")
-        if status.st_size > MAX_FILE_OCTETS:
-            limit = MAX_FILE_OCTETS >> 20
-            raise SourceError(Refusal.BAD_FILE, f"{name} is larger than {limit} MiB, which is the limit")
+        _check(name, status)
         reading = Reading(path, form, first)
         if not first:
             self._keep(key, reading)
@@ -585,8 +582,30 @@ def _reason(name: str, error: ValueError | OSError) -> tuple[Refusal, str]:
 
 def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
     """The packets of a file from one on; it is closed at its end, or when no stream needs more."""
-    with Path(path.removeprefix(RAW)).open("rb") as file:
+    name = path.removeprefix(RAW)
+    with open(name, "rb", opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        _check(name, status)  # it may be another one by now
+        if not status.st_size:  # as files of the kernel say that may wait for ever, such as /proc/kmsg
+            raise SourceError(Refusal.BAD_FILE, f"{name} is empty; see how it was made or copied")
         yield from _packets(file, path, form, first)
+
+
+def _open_without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)
+
+
+def _check(name: str, status: os.stat_result) -> None:
+    """See that a file can be read without waiting for anybody: all calls of the worker would wait too.
+
+    Raises:
+        SourceError: it is no regular file, or too large.
+    """
+    if not S_ISREG(status.st_mode):
+        raise SourceError(Refusal.BAD_FILE, f"{name} is no regular file")
+    if status.st_size > MAX_FILE_OCTETS:
+        limit = MAX_FILE_OCTETS >> 20
+        raise SourceError(Refusal.BAD_FILE, f"{name} is larger than {limit} MiB, which is the limit")
 
 
 def _packets(file: BinaryIO, path: str, form: Format, first: int) -> Iterator[bytes]:

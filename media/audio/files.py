@@ -316,8 +316,8 @@ class _Wav:
         if size == 0xFFFFFFFF and large:
             size = large
         rest = self._end - begin
-        # Both sizes claim that more was written: it is no header of a writer that was killed or streams.
-        if rest < size < _UNKNOWN_SIZE and begin + size <= finishes < start + _UNKNOWN_SIZE:
+        # Both sizes are given, and one claims more: it is no header of a writer that was killed or streams.
+        if rest < size < _UNKNOWN_SIZE and begin < finishes < start + _UNKNOWN_SIZE:
             raise AudioFileError(
                 f"is a WAV file that is cut off: {rest} of {size} octets of samples are there; copy or export it again"
             )

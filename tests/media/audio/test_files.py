@@ -20,7 +20,7 @@ from sipswarm.media.audio.files import AudioFileError, audio, payload_codec
 from sipswarm.media.messages import CommandRefused, ConfigureStream, SetSource
 from sipswarm.media.sinks import wav_header
 from sipswarm.media.sockets import bind
-from sipswarm.media.sources import FileFrames, Format, SourceError
+from sipswarm.media.sources import FileFrames, Format, Reading, SourceError
 from tests.media.rtp_packet import RtpPacket
 from tests.media.tones import PEAK, decoded, fit, sine
 from tests.media.world import HOME, World
@@ -288,6 +288,31 @@ def test_a_wav_file_that_is_cut_off_is_refused(kind: str, share: float, tmp_path
         FileFrames().frames(str(path), PCMU)
 
 
+@pytest.mark.parametrize("missing", [2, 320, 4000, 1 << 20])
+@pytest.mark.parametrize("magic", [b"RIFF", b"RIFX"])
+def test_a_wav_file_whose_samples_are_fewer_than_their_size_is_refused(
+    magic: bytes, missing: int, tmp_path: Path
+) -> None:
+    """The size of the whole file is right: docs/cli.md refuses what ends before any length of its header."""
+    octets = pcm(TONE[8000], 16, ">" if magic == b"RIFX" else "<")
+    data = bytearray(wav(octets, magic=magic))
+    place = data.index(b"data") + 4
+    data[place : place + 4] = (len(octets) + missing).to_bytes(4, "big" if magic == b"RIFX" else "little")
+    path = tmp_path / "fewer.wav"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"is cut off: {len(octets)} of {len(octets) + missing} octets"):
+        FileFrames().frames(str(path), PCMU)
+
+
+@pytest.mark.parametrize("whole", [0, 36, 0x7FFF0000, 0xFFFFFFFF])
+def test_a_wav_file_whose_writer_never_told_its_length_plays_what_is_there(whole: int, tmp_path: Path) -> None:
+    data = bytearray(wav(pcm(TONE[8000], 16), size=20000))
+    data[4:8] = whole.to_bytes(4, "little")
+    path = tmp_path / "killed.wav"
+    path.write_bytes(data)
+    assert len(FileFrames().frames(str(path), PCMU)) == 50
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize(
     ("codec", "form", "rate"),
@@ -330,6 +355,21 @@ def test_missing_folders_and_pipes_are_refused(tmp_path: Path) -> None:
             FileFrames().frames(str(tmp_path / name), PCMU)
     with pytest.raises(SourceError, match=r"no_file: .*/none: No such file"):
         FileFrames().frames(f"raw:{tmp_path}/none", PCMU)
+
+
+@pytest.mark.parametrize("name", ["kmsg.wav", "kmsg.ulaw", "raw:kmsg"])
+def test_files_of_the_kernel_that_may_wait_for_ever_are_refused_unread(name: str, tmp_path: Path) -> None:
+    """/proc/kmsg and its kin are regular files without octets; reading one waits for the kernel's next message."""
+    form, _, file = name.rpartition(":")
+    (tmp_path / file).symlink_to("/proc/self/mountinfo")
+    with pytest.raises(SourceError, match=f"^bad_file: {tmp_path}/{file} is empty"):
+        FileFrames().frames(f"raw:{tmp_path}/{file}" if form else f"{tmp_path}/{file}", PCMU)
+
+
+def test_a_file_that_became_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "prompt.wav")  # since its name was looked at
+    with pytest.raises(SourceError, match="is no regular file"):
+        Reading(str(tmp_path / "prompt.wav"), PCMU)
 
 
 def test_large_files_are_refused_by_their_octets_or_seconds(tmp_path: Path) -> None:
