@@ -47,6 +47,12 @@ _REASONS: Final = {
     _STOPPED: "the digits that waited were dropped",
 }
 """Refusals of the media worker that are written out for the user."""
+_OTHER_WAY: Final = 0.5
+"""Seconds between the report of a digit by one way and the start or the report of the same press by the other."""
+_LONGEST_PRESS: Final = 10_000
+"""Milliseconds of a digit that a peer may name."""
+_MOST_PRESSES: Final = 32
+"""Digits by one way for which a copy is looked for."""
 _LOOK: Final = 0.2
 """Seconds between two checks whether the peer permits sending."""
 _HELD: Final = "digits were not sent: the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
@@ -93,6 +99,16 @@ class _NotSent(CallError):
         self.reason = reason
 
 
+class _Press(NamedTuple):
+    """A digit that came by one way."""
+
+    event: str
+    by_info: bool
+    """By SIP INFO, else on the stream."""
+    at: float
+    """When it was reported, in monotonic seconds."""
+
+
 class Bounds(NamedTuple):
     """The time limits of digits, in monotonic seconds."""
 
@@ -132,7 +148,7 @@ class CallDigits:
     """
 
     __slots__ = (
-        *("_actor", "_actor_loop", "_due", "_number", "_waiter", "_waiters"),
+        *("_actor", "_actor_loop", "_due", "_number", "_presses", "_readers", "_waiters"),
         *("mode", "received", "sending", "sent", "unread"),
     )
 
@@ -140,7 +156,10 @@ class CallDigits:
         self._actor = actor
         self._actor_loop = actor_loop
         self._waiters = waiters
-        self._waiter: asyncio.Future[None] | None = None
+        self._readers: deque[asyncio.Future[None]] = deque()
+        """Those that wait for a digit, the oldest first."""
+        self._presses: deque[_Press] | None = None
+        """The newest digits that came by one way only; None = none came."""
         self._number = 0
         """Number of the last request."""
         self._due = 0.0
@@ -152,10 +171,27 @@ class CallDigits:
 
     # ---- reports of the actor
 
-    def came(self, event: str, mode: str) -> None:
-        """Note a received digit."""
+    def came(self, event: str, mode: str, duration: int) -> bool:
+        """Note a received digit; return False for one that was received by the other way before.
+
+        Some peers send each key press by INFO as well as on the stream. Each digit of one way takes one of the other,
+        so that a key that is pressed twice is two digits, in whatever order the four reports come.
+
+        Args:
+            duration: its milliseconds.
+        """
+        now, by_info = self._actor_loop.now(), mode == "info"
+        if self._presses is None:
+            self._presses = deque(maxlen=_MOST_PRESSES)
+        within = _OTHER_WAY + min(duration, _LONGEST_PRESS) / 1000
+        for press in self._presses:
+            if press.event == event and press.by_info != by_info and now - press.at < within:
+                self._presses.remove(press)
+                return False
+        self._presses.append(_Press(event, by_info, now))
         self.received += event
         self.mode = mode
+        return True
 
     def keep(self, event: str) -> bool:
         """Keep a digit for the reader; return whether an older one was dropped for it."""
@@ -164,9 +200,10 @@ class CallDigits:
         return full
 
     def wake(self) -> None:
-        """Wake the coroutine that waits for a digit."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Wake one coroutine that waits for a digit, if there is one for it."""
+        waiting = next((each for each in self._readers if not each.done()), None)
+        if waiting is not None and self.unread:
+            waiting.set_result(None)
 
     def done(self, notice: DigitsSent) -> None:
         """Take the end of a request: its digits are sent, or never will be."""
@@ -372,6 +409,8 @@ class CallDigits:
             pass
         except asyncio.CancelledError:
             self.unread.extendleft(reversed(found))  # they were not returned: the next reader gets them
+            for _ in found:
+                self.wake()
             raise
         return found
 
@@ -383,9 +422,15 @@ class CallDigits:
         """
         while not self.unread:
             self._waiters.raise_if_over()
-            self._waiter = self._waiters.future()
+            waiter = self._waiters.future()
+            self._readers.append(waiter)
+            woken = False
             try:
-                await self._waiter
+                await waiter
+                woken = True
             finally:
-                self._waiter = None  # its error holds frames that hold the handle
+                self._readers.remove(waiter)
+                del waiter  # its error holds frames that hold the handle
+                if not woken:
+                    self.wake()  # the digit for which it was woken just before it was cancelled is another's
         return self.unread.popleft()

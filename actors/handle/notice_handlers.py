@@ -233,7 +233,8 @@ def _on_transfer_progress(call: Call, notice: TransferProgress) -> None:
 
 def _on_dtmf_received(call: Call, notice: DtmfReceived) -> None:
     keypad = call.keypad
-    keypad.came(notice.event, notice.mode)
+    if not keypad.came(notice.event, notice.mode, notice.duration_ms):
+        return
     if notice.mode == "info":
         call.owner.digit_came(notice.mode)
     if not call.media_work.digit(notice.event) and keypad.keep(notice.event):

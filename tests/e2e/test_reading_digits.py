@@ -58,6 +58,83 @@ def test_digits_end_by_count_terminator_or_time(read: str) -> None:
     run(scenario)
 
 
+def test_several_readers_share_the_digits_and_none_starves() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        call = await up(alice, bob)
+        readers = [asyncio.create_task(call.digits(1, 10)) for _ in range(4)]
+        pin = asyncio.create_task(call.digits(2, 10))
+        await asyncio.sleep(0.05)
+        presses(call, (0, "1"), (0, "2"), (0.02, "3"), (0.04, "4"), (0.06, "5"), (0.08, "6"))
+        assert [await reader for reader in readers] == ["1", "2", "3", "4"]
+        assert await pin == "56"
+        await call.bye()
+
+    run(scenario)
+
+
+def test_digits_of_a_reader_that_gives_up_go_to_those_behind_it_at_once() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        call = await up(alice, bob)
+        first = asyncio.create_task(call.digits(3))
+        await asyncio.sleep(0.05)
+        presses(call, (0, "1"), (0.02, "2"))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(call.digits(1, 10)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        call.keypad.keep("3")
+        call.keypad.wake()
+        first.cancel()  # it was just woken
+        assert sorted([await other for other in others]) == ["1", "2", "3"]
+        await call.bye()
+
+    run(scenario)
+
+
+KEYS: dict[str, tuple[list[tuple[float, str, int, str]], str]] = {
+    # Seconds, digit, milliseconds and way of each report; what was pressed.
+    "an event, then INFO": ([(0, "5", 100, "rfc4733"), (0.05, "5", 100, "info")], "5"),
+    "INFO, then an event": ([(0, "5", 100, "info"), (0.1, "5", 100, "rfc4733")], "5"),
+    "INFO at the start of a long event": ([(0, "5", 250, "info"), (1.5, "5", 1500, "rfc4733")], "5"),
+    "INFO some time after the event": ([(0, "5", 100, "rfc4733"), (0.4, "5", 100, "info")], "5"),
+    "a tone and INFO": ([(0, "5", 100, "inband"), (0.05, "5", 100, "info")], "5"),
+    "two presses": (
+        [(0, "5", 80, "rfc4733"), (0.01, "5", 80, "info"), (0.2, "5", 80, "info"), (0.21, "5", 80, "rfc4733")],
+        "55",
+    ),
+    "two quick presses whose INFO comes late": (
+        [(0, "5", 80, "rfc4733"), (0.2, "5", 80, "rfc4733"), (0.25, "5", 80, "info"), (0.3, "5", 80, "info")],
+        "55",
+    ),
+    "a whole number": ([(0.03 * n, d, 60, way) for n, d in enumerate("1223") for way in ("rfc4733", "info")], "1223"),
+    "INFO alone": ([(0, "5", 80, "info"), (0.05, "5", 80, "info")], "55"),
+    "events alone": ([(0, "5", 80, "rfc4733"), (0.05, "5", 80, "rfc4733")], "55"),
+    "other keys": ([(0, "5", 80, "rfc4733"), (0.05, "6", 80, "info")], "56"),
+    "long after": ([(0, "5", 80, "rfc4733"), (0.9, "5", 80, "info")], "55"),
+    "an INFO of a senseless duration": ([(0, "5", 80, "rfc4733"), (0.1, "6", 99999, "info")], "56"),
+}
+
+
+@pytest.mark.parametrize("keys", KEYS)
+def test_a_key_that_is_told_by_event_and_by_info_is_one_digit(keys: str) -> None:
+    """Some phones and gateways send each press both ways."""
+    reports, pressed = KEYS[keys]
+
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        told: list[str] = []
+        call = await up(alice, bob, cb_dtmf=lambda digit, duration: told.append(digit))
+        loop = asyncio.get_running_loop()
+        for at, digit, duration, way in reports:
+            loop.call_later(at, call.actor._notify, DtmfReceived(digit, duration, way))
+            loop.call_later(at, call.actor_loop.flush_soon)
+        await asyncio.sleep(reports[-1][0] + 0.1)
+        assert call.digits_received == pressed
+        assert "".join(told) == pressed
+        assert await call.digits(9, 0.01) == pressed
+        await call.bye()
+
+    run(scenario)
+
+
 def test_digits_that_have_come_are_read_at_once() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         call = await up(alice, bob)
