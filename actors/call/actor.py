@@ -20,7 +20,6 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 
 from ..diagnosis.failure_reasons import cause_of, refusal_of, with_detail
 from ..diagnosis.foreign_text import shown
-from ..diagnosis.offer_warnings import UNREADABLE, warning
 from ..diagnosis.request_loss import Loss
 from ..errors import CallError
 from ..runtime.actor import Actor, StreamOwner
@@ -46,6 +45,7 @@ from .notices import (
     notice_of,
 )
 from .own_update import OwnUpdate
+from .peer_offers import PeerOffers
 from .state import TRANSPORT_FAILED, CallTimes, Pending, State
 
 HOLD_STYLE: Final[Hold] = "both"
@@ -66,7 +66,7 @@ class CallActor(Actor, StreamOwner):
     """
 
     __slots__ = (
-        *("_early_status", "_headers", "_held", "_hold", "_offered", "_outbox", "_pending", "_unpracked", "_update"),
+        *("_early_status", "_headers", "_held", "_hold", "_offered", "_offers", "_outbox", "_pending", "_update"),
         *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "number", "rung", "session"),
         *("state", "times", "unread", "user"),
     )
@@ -100,12 +100,12 @@ class CallActor(Actor, StreamOwner):
             demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret, outbox.remarks
         )
         self._update = OwnUpdate(session, self.media)
+        self._offers = PeerOffers(session, self.media)
         self._outbox = outbox
         self._headers: Headers = ()
         self._hold: Hold = ""
         self._early_status = 183
         self._pending = Pending.NOTHING
-        self._unpracked: list[int] = []
         self._offered = False
         self._withdrawn = False
         """The peer withdrew its last INVITE before the local answer."""
@@ -175,7 +175,7 @@ class CallActor(Actor, StreamOwner):
             self.times.began(now)
             then = Pending.INVITE
         elif self._update.is_open:
-            raise LocalProtocolError("no INVITE can be sent now (an offer in an UPDATE of ours has no answer yet)")
+            raise LocalProtocolError("no INVITE can be sent now (the offer of a local UPDATE has no answer yet)")
         elif self.state is State.UP and self._pending is Pending.NOTHING:
             then = Pending.REINVITE
         else:
@@ -242,8 +242,7 @@ class CallActor(Actor, StreamOwner):
             self.answer_status = status
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
-        if self.media.exchange.pending is not None:
-            self.media.exchange.reject()
+        self._offers.drop_pending()
         self.session.reject(now, status, reason, headers=headers)
         self.pump(now)
 
@@ -447,8 +446,7 @@ class CallActor(Actor, StreamOwner):
         self._withdrawn = True
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
-        if self.media.exchange.pending is not None:
-            self.media.exchange.reject()
+        self._offers.drop_pending()
 
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
         self._withdraw(event, now)  # the one before, if it was given up silently (RFC 3262 section 3)
@@ -457,20 +455,11 @@ class CallActor(Actor, StreamOwner):
             self._notify(InviteReceived(event.request, reinvite=True))
 
     def _take_offer(self, offer: bytes | None, now: float) -> bool:
-        """Keep the peer's offer; refuse one that is unreadable or does not fit (RFC 3261 section 13.3.1.3)."""
-        if offer is None:
-            return True
-        try:
-            self.media.take_offer(offer)
-        except ParseError as error:
-            self.session.reject(now, 488, headers=warning(self.session.config.local, UNREADABLE, str(error)))
-        except RemoteProtocolError as error:
-            self.session.reject(now, error.status_hint)
-        else:
-            return True
-        if self.state is State.INCOMING:
+        """Keep the offer of an INVITE; False after its refusal."""
+        taken = self._offers.take(offer, now)
+        if not taken and self.state is State.INCOMING:
             self.answer_status = 488
-        return False
+        return taken
 
     def _on_provisional(self, event: sip.Provisional, now: float) -> None:
         self.times.responded(event.response.status, now)
@@ -495,15 +484,13 @@ class CallActor(Actor, StreamOwner):
 
     def _refuse_description(self, in_: str, now: float) -> None:
         """Drop an unusable description of the peer: an earlier session goes on as it was, else the call ends."""
-        exchange = self.media.exchange
-        if exchange.local is None:
+        if self.media.exchange.local is None:
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
             return
         if in_ == "1xx":
             self.session.cancel(now)
             return
-        if exchange.pending is not None:
-            exchange.reject()
+        self._offers.drop_pending()
         held, self._held = self._held, None
         if held is not None:
             cause = sip.Cause.BAD_DESCRIPTION
@@ -535,37 +522,12 @@ class CallActor(Actor, StreamOwner):
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
         """Take an offer outside of INVITE: in a response to a delayed offer, or in UPDATE or PRACK."""
-        if event.in_ in ("1xx", "2xx"):
-            self._on_delayed_offer(event, now)
-            return
-        in_force = self.media.forks.number
-        self.media.forks.enter(event.fork)
-        try:
-            self.media.take_offer(event.description)
-            answer = self.media.answer()
-        except (ParseError, RemoteProtocolError, NothingFits) as error:
-            status = error.status_hint if isinstance(error, RemoteProtocolError) else 488
-            self.session.respond(now, event.request_id, status)
-            self.media.forks.enter(in_force)
-            return
-        self.session.respond(now, event.request_id, 200, body=answer, content_type="application/sdp")
-        if self.state is State.UP and self.media.forks.enter(in_force):
-            return  # of a fork without the 2xx: it gets its answer, and no media
-        self.media.configure(self.media.agreed())
-
-    def _on_delayed_offer(self, event: sip.OfferReceived, now: float) -> None:
-        """Take the offer that the INVITE did not make: answered in the PRACK of its 1xx, or in the ACK of its 2xx."""
-        self.media.forks.enter(event.fork)
-        if self.media.forks.owes_answer:
-            self.media.exchange.reject()  # of an attempt before, which has failed
-        try:
-            self.media.take_offer(event.description)
-        except (ParseError, RemoteProtocolError):
+        if event.in_ not in ("1xx", "2xx"):
+            self._offers.answer(event, now, up=self.state is State.UP)
+        elif self._offers.take_delayed(event):
+            self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
+        else:
             self._refuse_offer(event.in_, now)
-            return
-        if event.in_ == "1xx":
-            self._unpracked.append(event.fork)
-        self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
 
     def _refuse_offer(self, in_: str, now: float) -> None:
         """Drop an unusable offer of a response; a 2xx still gets its ACK (RFC 3261 section 13.2.2.4)."""
@@ -574,7 +536,7 @@ class CallActor(Actor, StreamOwner):
         self._refuse_description(in_, now)
 
     def _on_failed(self, event: sip.Failed, now: float) -> None:
-        self._unpracked.clear()
+        self._offers.forget_delayed()
         if event.reinvite:
             if self.media.forks.fall_back():
                 self.media.configure(self.media.agreed())
@@ -649,7 +611,8 @@ class CallActor(Actor, StreamOwner):
         elif then is Pending.EARLY_MEDIA:
             self._send_early_media(now)
         elif then is Pending.PRACK:
-            self._acknowledge_provisional(now)
+            if not self._offers.prack(self._hold, now):
+                self._refuse_description("1xx", now)
         elif then is Pending.ACK:
             self._acknowledge(now)
         elif then is not Pending.NOTHING:
@@ -666,8 +629,7 @@ class CallActor(Actor, StreamOwner):
             else:
                 self.session.reinvite(now, offer, headers=self._headers)
         except Exception:
-            if self.media.exchange.pending is not None:
-                self.media.exchange.reject()  # it was not sent
+            self._offers.drop_pending()  # it was not sent
             raise
         self.pump(now)
 
@@ -687,7 +649,7 @@ class CallActor(Actor, StreamOwner):
 
     def _refuse_unfit(self, now: float) -> None:
         """Refuse an offer without any acceptable line (RFC 3261 sections 13.3.1.3, 20.43 and 21.4.26)."""
-        self.reject(488, "", warning(self.session.config.local, *self.media.misfit), now)
+        self.reject(488, "", self._offers.misfit, now)
 
     def _send_early_media(self, now: float) -> None:
         try:
@@ -699,30 +661,12 @@ class CallActor(Actor, StreamOwner):
             self.media.configure(self.media.agreed())
         self.session.ring(now, self._early_status, body, headers=self._headers)
 
-    def _acknowledge_provisional(self, now: float) -> None:
-        unpracked, self._unpracked = self._unpracked, []
-        for fork in unpracked:
-            if not self.session.owes_prack(fork):
-                continue  # its INVITE has failed, or was sent again
-            self.media.forks.enter(fork)
-            try:
-                body = self.media.answer(self._hold, lasting=False)
-            except NothingFits:
-                self._refuse_description("1xx", now)
-                return
-            self.media.configure(self.media.agreed())
-            self.session.prack(now, body, fork=fork)
-
     def _acknowledge(self, now: float) -> None:
-        try:
-            body = self.media.answer(self._hold)
-        except NothingFits:
+        """Answer a delayed offer in the ACK."""
+        if self._offers.ack(self._hold, now):
+            self._hold = ""
+        else:
             self._refuse_offer("2xx", now)
-            self.pump(now)
-            return
-        self._hold = ""
-        self.media.configure(self.media.agreed())
-        self.session.ack(now, body, headers=())
         self.pump(now)
 
     def _fail(self, cause: str, detail: str = "", *, now: float) -> None:

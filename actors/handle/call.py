@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from sipswarm.media.messages import SourceSpec, StreamStatistics
-from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request, Response
@@ -37,7 +36,7 @@ from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
 from .media_work import MediaWork
 from .parameters import RING_TIME, CallParameters
-from .requests import CallRequests
+from .requests import CallRequests, taken_over
 from .tasks import CallTasks
 from .waiters import Waiters
 
@@ -561,7 +560,7 @@ class Call:
             CallRejected: the remote side refused, or its call to the target failed.
         """
         self.waiters.raise_if_over()
-        address, replaces = _taken_over(target) if isinstance(target, Call) else (target, None)
+        address, replaces = taken_over(target.actor) if isinstance(target, Call) else (target, None)
         checked_text("target", address)
         done = self.requests.sent_transfer(self.actor.refer(address, replaces, "", self.actor_loop.now()))
         self.actor_loop.touch(self.actor)
@@ -769,16 +768,3 @@ class Call:
     def spawn(self, awaitable: Awaitable[Any]) -> "asyncio.Task[None]":
         """Run a coroutine for this call: its exception ends this call only, and the end of the call bounds it."""
         return self.tasks.run(awaitable, self.miss, self.grace)
-
-
-def _taken_over(call: Call) -> tuple[str, Replaces]:
-    """Return target and Replaces for a transfer that takes over another local call.
-
-    Raises:
-        CallError: that call is not up.
-    """
-    session = call.actor.session
-    replaces, dialog = session.replaces_of(), session.dialog
-    if replaces is None or dialog is None:
-        raise CallError("the other call is not up, so nobody can take it over")
-    return dialog.remote_target, replaces

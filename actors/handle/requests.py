@@ -10,12 +10,14 @@ import errno
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
 
+from ..call.actor import CallActor
 from ..call.notices import RequestFinished, TransferProgress
 from ..call.state import TRANSPORT_FAILED
-from ..errors import CallRejected, CallTimeout
+from ..errors import CallError, CallRejected, CallTimeout
 from ..runtime.callbacks import Callback
 from .waiters import Waiters
 
@@ -128,3 +130,15 @@ def _will_report(accepted: Response | None) -> bool:
     """Whether the peer reports on its transfer: not after `Refer-Sub: false` (RFC 4488 section 4)."""
     said = accepted.headers.get("Refer-Sub") if accepted is not None else None
     return (said or "").partition(";")[0].strip().lower() != "false"
+
+
+def taken_over(actor: CallActor) -> tuple[str, Replaces]:
+    """Return target and Replaces for a transfer that takes over another local call.
+
+    Raises:
+        CallError: that call is not up.
+    """
+    replaces, dialog = actor.session.replaces_of(), actor.session.dialog
+    if replaces is None or dialog is None:
+        raise CallError("the other call is not up, so nobody can take it over")
+    return dialog.remote_target, replaces
