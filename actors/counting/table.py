@@ -58,6 +58,8 @@ class Metric(NamedTuple):
     """Label -> every value it may have; a value outside becomes `other`; a label that is not here is open."""
     at_start: Mapping[str, tuple[str, ...]] = {}
     """Label -> the values whose series exist from the start, where that is not the whole closed set."""
+    fed_by: tuple[str, ...] = ()
+    """Kinds of processes that count it, with the label `process`; empty = all. Others have no series of it."""
 
     @property
     def of_process(self) -> bool:
@@ -331,7 +333,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"direction": DIRECTIONS, "codec": CODECS},
         at_start={"codec": _AUDIO},
     ),
-    Metric("sipswarm_rtp_ports_in_use", "gauge", ("process",), "RTP ports that are bound."),
+    Metric(
+        "sipswarm_rtp_ports_in_use",
+        "gauge",
+        ("process",),
+        "RTP ports that are bound.",
+        fed_by=("media",),
+    ),
     Metric(
         "sipswarm_rtp_packets_total",
         "counter",
@@ -420,6 +428,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("process",),
         "Frames too late to be sent.",
+        fed_by=("media",),
     ),
     Metric(
         "sipswarm_rtp_jitter_seconds",
@@ -497,6 +506,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("process", "kind"),
         "Actors that live in the process, those included whose call is over and whose transactions still run.",
         closed={"kind": ACTOR_KINDS},
+        fed_by=("call",),
     ),
     Metric(
         "sipswarm_table_entries",
@@ -504,18 +514,21 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("process", "table"),
         "Entries of the tables of a call worker; 0 in each at most 32 s after the last call.",
         closed={"table": CALL_TABLES},
+        fed_by=("call",),
     ),
     Metric(
         "sipswarm_actor_mailbox_messages",
         "gauge",
         ("process",),
         "Events of calls that their users have not read yet.",
+        fed_by=("call",),
     ),
     Metric(
         "sipswarm_actor_mailbox_deepest_messages",
         "gauge",
         ("process",),
         "The most of them that one call has.",
+        fed_by=("call",),
     ),
     Metric(
         "sipswarm_bus_queue_messages",
@@ -523,6 +536,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("process", "queue"),
         "Records that wait in the process for room on a link.",
         closed={"queue": LINK_QUEUES},
+        fed_by=("dispatcher", "media"),
     ),
     Metric(
         "sipswarm_bus_messages_total",
@@ -552,6 +566,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("process",),
         "Records of ended calls that call workers handed to the supervisor.",
+        fed_by=("call",),
     ),
     Metric(
         "sipswarm_queue_dropped_total",
@@ -640,6 +655,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "counter",
         ("process",),
         "Datagrams that the kernel dropped at a full socket of ours.",
+        fed_by=("dispatcher",),
     ),
 )
 

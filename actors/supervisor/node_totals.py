@@ -11,7 +11,7 @@ for the two clocks given to it.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 from typing import Final, NamedTuple
@@ -176,7 +176,7 @@ class View:
         """
         result: dict[tuple[str, tuple[str, ...]], Values] = {}
         for metric in METRICS:
-            owners: Iterable[str] = self._processes if metric.of_process else [""]
+            owners = self._feeders(metric) if metric.of_process else [""]
             if metric.name not in _OF_NODE:
                 for owner in owners:
                     for labels in metric.children(self._known):
@@ -185,6 +185,11 @@ class View:
         for name, process in self._processes.items():
             self._add_process(result, self._prefix + name, process, now, unix_now)
         return result
+
+    def _feeders(self, metric: Metric) -> list[str]:
+        """The processes that count a metric with the label `process`."""
+        fed_by = metric.fed_by
+        return [name for name, process in self._processes.items() if not fed_by or process.kind in fed_by]
 
     def _add_process(
         self,

@@ -224,6 +224,7 @@ def test_run_options_become_the_configuration_of_a_node() -> None:
     assert (config.rtp_timeout, config.hang_timeout, config.max_calls, config.user) == (60.0, 0.0, 7, "bob")
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 DECLARED: dict[type[Any], dict[str, list[str]]] = {
     NodeSettings: {
         "--rtp-ports": ["30000-30010"],
@@ -322,6 +323,13 @@ def test_every_declared_option_comes_to_the_processes(
         assert got[-1] != got[0], name
         order = ProcessOrder("call", 1, 2, (3,), in_node(got[-1]))
         assert ProcessOrder.from_line(order.to_line()) == order
+
+
+@pytest.mark.parametrize("verb", sorted(cli.commands))
+def test_every_option_of_a_verb_stands_in_the_page_of_the_command_line(verb: str) -> None:
+    named = re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(re.findall(r"`[^`\n]+`", PAGE.read_text())))
+    options = [each for each in cli.commands[verb].params if isinstance(each, click.Option)]
+    assert [max(each.opts, key=len) for each in options if set(each.opts).isdisjoint(named)] == []
 
 
 # ---- profiles

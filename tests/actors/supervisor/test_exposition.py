@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from sipswarm.actors.bus.messages import Snapshot
+from sipswarm.actors.counting.labels import ROLE_KINDS
 from sipswarm.actors.counting.table import BY_NAME, METRICS
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.errors import ConfigurationError
@@ -276,6 +277,21 @@ def test_a_node_of_sixteen_processes_and_four_scenarios_stays_within_the_budget_
     assert 500 < len(lines) <= 3000
 
 
+def test_a_metric_that_one_kind_of_process_counts_has_no_series_of_the_others() -> None:
+    node = NodeTotals(prefix="load-")
+    for name in ("supervisor", "dispatcher", "call-0", "media-0"):
+        node.update(name, 1, snapshot(1))
+    rows = node.view().rows(0.0, UNIX)
+    for metric in METRICS:
+        if metric.fed_by:
+            owners = {labels[0] for name, labels in rows if name == metric.name}
+            assert {owner.removeprefix("load-").partition("-")[0] for owner in owners} == set(metric.fed_by), (
+                metric.name
+            )
+    drops = "sipswarm_queue_dropped_total"
+    assert len({labels[0] for name, labels in rows if name == drops}) == 4
+
+
 def test_every_row_of_the_table_is_well_formed() -> None:
     assert len(BY_NAME) == len(METRICS)
     for metric in METRICS:
@@ -285,6 +301,8 @@ def test_every_row_of_the_table_is_well_formed() -> None:
         assert list(metric.buckets) == sorted(set(metric.buckets))
         assert "process" not in metric.own_labels
         assert set(metric.closed) | set(metric.at_start) <= set(metric.labels)
+        assert set(metric.fed_by) <= set(ROLE_KINDS)
+        assert metric.of_process or not metric.fed_by
         for label, values in metric.at_start.items():
             assert set(values) <= set(metric.closed[label])
 
