@@ -1,6 +1,6 @@
 """The node under a `UserAgent` inside a call worker: one that runs already, instead of an embedded one."""
 
-from ..call_worker.worker import CallWorker
+from ..call_worker.agent_parts import AgentParts
 from ..config import NodeConfig
 from ..counting.totals import Totals
 from .placing import Placing
@@ -10,22 +10,23 @@ class BoundNode:
     """One call worker of a running node; the user agent neither starts nor closes it.
 
     Args:
+        parts: of that call worker.
         placing: how calls are placed on it, by agents of no run.
     """
 
-    def __init__(self, worker: CallWorker, placing: Placing) -> None:
-        self.worker = worker
+    def __init__(self, parts: AgentParts, placing: Placing) -> None:
+        self.parts = parts
         self.placing = placing
 
     @property
     def config(self) -> NodeConfig:
         """The node's configuration."""
-        return self.worker.config
+        return self.parts.config
 
     @property
     def totals(self) -> Totals:
         """The metrics of its process."""
-        return self.worker.totals
+        return self.parts.totals
 
     async def start(self) -> None:
         """Do nothing: the node runs already."""

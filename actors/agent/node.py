@@ -13,6 +13,7 @@ from collections.abc import Callable
 from random import Random
 
 from ..bus import link
+from ..call_worker.agent_parts import AgentParts
 from ..call_worker.draining import SETTLE_WAIT
 from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
@@ -90,6 +91,7 @@ class EmbeddedNode:
             random_bytes=self._random_bytes,
             surroundings=surroundings,
         )
+        self.parts = AgentParts.of(self.worker)
         if self._install is not None:
             self._install(self.worker)  # in the same turn of the loop: no call may arrive before its application
         async with asyncio.timeout(START_TIMEOUT):

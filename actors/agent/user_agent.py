@@ -141,7 +141,7 @@ class UserAgent:
             if advertise:
                 raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
             if trace:
-                node.worker.keep_ladders()
+                node.parts.keep_ladders()
             self._begin(is_own=False)
         else:
             listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
@@ -162,13 +162,13 @@ class UserAgent:
 
     async def __aenter__(self) -> Self:
         await self._node.start()
-        worker = self._node.worker
         if isinstance(self._node, BoundNode):
             return self
         self._begin(is_own=True)
-        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, identity=self._who.usual))
+        parts = self._node.parts
+        parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, identity=self._who.usual))
         if self._options is not None:
-            worker.admission.answer_options(tuple(self._options.items()))
+            parts.answer_options(tuple(self._options.items()))
         return self
 
     def _begin(self, *, is_own: bool) -> None:
@@ -177,10 +177,11 @@ class UserAgent:
         Args:
             is_own: the node belongs to this user agent alone.
         """
-        config, worker = self._node.config, self._node.worker
-        self._routes.begin(config.listeners, worker.output, worker.factory.listener_for, is_own=is_own)
-        self._caller.begin(worker.factory, worker.addresses, config.rtp_timeout)
-        self._registering.begin(worker.actor_loop, worker.registrations, worker.slots, worker.addresses)
+        parts = self._node.parts
+        config, addresses = parts.config, parts.output.addresses
+        self._routes.begin(config.listeners, parts.output, parts.factory.listener_for, is_own=is_own)
+        self._caller.begin(parts.factory, addresses, config.rtp_timeout)
+        self._registering.begin(parts.actor_loop, parts.registrations, parts.slots, addresses)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -213,7 +214,7 @@ class UserAgent:
 
     def keep_ladders(self) -> None:
         """Keep the newest messages of each call from now on, for `Call.ladder`; on a worker, those of all its calls."""
-        self._node.worker.keep_ladders()
+        self._node.parts.keep_ladders()
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, at an interval.
@@ -222,16 +223,16 @@ class UserAgent:
             seconds: the interval; the first time after one interval.
             every_worker: in each call worker of the node; otherwise in the first only.
         """
-        worker = self._node.worker
-        if worker.slots.own and not every_worker:
+        parts = self._node.parts
+        if parts.slots.own and not every_worker:
             return
 
         async def repeat() -> None:
-            while not worker.draining.begun:
+            while not parts.is_draining():
                 await asyncio.sleep(seconds)
-                invoke(function, spawn=worker.actor_loop.spawn)
+                invoke(function, spawn=parts.actor_loop.spawn)
 
-        worker.actor_loop.spawn(repeat())
+        parts.actor_loop.spawn(repeat())
 
     # ---- reading
 
@@ -242,7 +243,7 @@ class UserAgent:
 
     def new_call_id(self) -> str:
         """Return a Call-ID that this user agent may use for a call of its own."""
-        return self._node.worker.factory.new_call_id()
+        return self._node.parts.factory.new_call_id()
 
     def rtp(self, name: str, *arguments: Any, **options: Any) -> MediaHandler:
         """Return a media handler by the man page's name, such as `media_recv_echo`; `media_` may be left out."""
@@ -286,12 +287,12 @@ class UserAgent:
         Raises:
             ConfigurationError: `to` is not valid.
         """
-        worker = self._node.worker
+        parts = self._node.parts
         context = to if isinstance(to, Mapping) else {"to": to}
         identity, target = self._who.in_context(context), self._who.complete(str(context["to"]))
-        actor = worker.factory.unplaced(target, identity, context.get("callid", ""))
+        actor = parts.factory.unplaced(target, identity, context.get("callid", ""))
         call.begin(
-            worker, worker.actor_loop, worker.factory.media_leases, actor, self._placing.scenario, parameters, to=target
+            parts.owner, parts.actor_loop, parts.media_leases, actor, self._placing.scenario, parameters, to=target
         )
 
     async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
@@ -304,7 +305,7 @@ class UserAgent:
         Raises:
             Overloaded: no port is free.
         """
-        leases = [self._node.worker.factory.media_leases.lease(leg) for _ in range(count)]
+        leases = [self._node.parts.media_leases.lease(leg) for _ in range(count)]
         for lease in leases:
             await lease.ready
         return leases
@@ -337,15 +338,15 @@ class UserAgent:
             refuse_status: status of the answer to refused calls.
             param: parameters of each call.
         """
-        worker = self._node.worker
-        arrivals = worker.arrivals
+        parts = self._node.parts
+        arrivals = parts.arrivals
         challenger = arrivals.challenger_of(self.domain or uri_in(self.from_).host, param)
         if media is None and robot is None and "init_media" not in param:
             param["init_media"] = media_handlers.echo()
         wishes = {"inactivity_limit": self._node.config.rtp_timeout} | demand_wishes(CallParameters(**param))
         if media is not None or robot is not None:
             wishes |= media_wishes("silence" if media is None else media, self._node.config.rtp_timeout)
-        worker.factory.check_media(wishes, param.get("init_media"))
+        parts.factory.check_media(wishes, param.get("init_media"))
 
         on_call = Reception(robot, filter, cb_create, refuse_status).on_call
         policy = dataclasses.replace(
@@ -361,14 +362,14 @@ class UserAgent:
         Args:
             consent: called as (call, URI of the target); false declines.
         """
-        worker = self._node.worker
+        parts = self._node.parts
 
         def place(target: TransferTarget) -> Awaitable[Call]:
-            param = {**worker.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
+            param = {**parts.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
             return self.invite(target.uri, **param)
 
-        on_transfer = transfers.taker(worker.actor_loop, place, consent)
-        worker.arrivals.serve(dataclasses.replace(worker.arrivals.policy, on_transfer=on_transfer))
+        on_transfer = transfers.taker(parts.actor_loop, place, consent)
+        parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, on_transfer=on_transfer))
 
     # ---- registration
 

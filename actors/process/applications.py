@@ -7,6 +7,7 @@ from typing import Any
 
 from ..bus.link import Surroundings
 from ..bus.messages import Reloaded
+from ..call_worker.agent_parts import AgentParts
 from ..call_worker.worker import CallWorker
 from ..config import AnswerConfig, NodeConfig, RobotConfig
 
@@ -77,7 +78,7 @@ def _file_robot(worker: CallWorker, config: RobotConfig) -> None:
 
     application = FileRobot(
         config,
-        Agents(worker, config.name),
+        Agents(AgentParts.of(worker), config.name),
         worker.arrivals,
         worker.actor_loop.loop,
         rtp_timeout=worker.config.rtp_timeout,

@@ -1,5 +1,6 @@
 """The load generator of a call worker and what it starts; each gets the parts of the worker that it uses."""
 
+from ..call_worker.agent_parts import AgentParts
 from ..call_worker.worker import CallWorker
 from ..config import LoadConfig
 from ..host.permits import LiveBound, Permits
@@ -45,7 +46,7 @@ def _scenario(worker: CallWorker, config: LoadConfig, bound: LiveBound) -> Start
     ends = RunEnds(config, worker.metrics, worker.actor_loop, tell=worker.tell, trace=lambda: worker.trace)
     return Scenario.of(
         config,
-        Agents(worker).user_agent(),
+        Agents(AgentParts.of(worker)).user_agent(),
         bound,
         ends,
         worker.actor_loop,

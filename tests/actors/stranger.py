@@ -10,6 +10,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call_worker.worker import CallWorker
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
+from tests.actors.workers import worker_of
 
 SDP = b"v=0\r\no=- 7 7 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
 NO_SDP = SDP.removeprefix(b"v=0\r\n")
@@ -64,7 +65,7 @@ class Stranger:
     """A UDP socket that sends octets to a user agent and reads what comes back."""
 
     def __init__(self, ua: UserAgent) -> None:
-        self.worker: CallWorker = ua._node.worker
+        self.worker: CallWorker = worker_of(ua)
         self.worker.actor_loop.now = asyncio.get_running_loop().time  # that of a virtual loop
         self._to = (ua.legs[0].host, ua.legs[0].port)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

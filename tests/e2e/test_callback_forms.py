@@ -13,6 +13,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 
 from .agents import address_of, agent, note
 from .waiting import until
@@ -128,11 +129,11 @@ def test_a_filter_that_decides_after_the_call_is_over_harms_nobody() -> None:
 
             bob.listen(media="silence", filter=waits)
             call = await alice.invite(address_of(bob), media="none", cb_final=StopVariable())
-            await until(lambda: bool(bob._node.worker.actors.live))
+            await until(lambda: bool(worker_of(bob).actors.live))
             call.hang_up()
             await call.over()
             goes_on.set()
-            await until(lambda: not bob._node.worker.actors.live)
+            await until(lambda: not worker_of(bob).actors.live)
 
     asyncio.run(main())
 
@@ -203,7 +204,7 @@ def test_a_decision_that_fails_is_500_in_every_form(
             bob.listen(media="silence", **options)
             with pytest.raises(CallRejected, match="500"):
                 await alice.invite(address_of(bob), media="none")
-            await until(lambda: not bob._node.worker.actors.live)
+            await until(lambda: not worker_of(bob).actors.live)
 
     asyncio.run(main())
 
@@ -239,7 +240,7 @@ def test_a_decision_about_a_later_invite_that_fails_is_500_and_the_call_stays(la
             with pytest.raises(CallRejected, match="500"):
                 await call.reinvite()
             await call.reinvite()
-            (theirs,) = bob._node.worker.actors.live.values()
+            (theirs,) = worker_of(bob).actors.live.values()
             assert (call.cause, theirs.cause, theirs.failure) == ("", "", "scenario_error")
             await call.bye()
 

@@ -17,6 +17,7 @@ from sipswarm.sipcore.auth.digest import DigestClient, response_hash
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
+from tests.actors.workers import worker_of
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply
 from tests.e2e.test_command_line import Running, scraped
 from tests.e2e.waiting import until
@@ -247,7 +248,7 @@ def test_every_request_of_the_caller_is_challenged_but_ack_and_cancel() -> None:
             assert (await caller.final(cseq, method)).status == 401, method
         caller.send("CANCEL", 3, branch="3INVITE")
         assert (await caller.final(3, "CANCEL")).status == 481
-        (call,) = alice._node.worker.actors.live.values()
+        (call,) = worker_of(alice).actors.live.values()
         assert call.is_up
         caller.send("BYE", 12)
         challenge = await caller.final(12, "BYE")

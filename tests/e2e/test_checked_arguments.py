@@ -9,6 +9,7 @@ import pytest
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 
 from .agents import Peer, address_of, agent, gate, reply
 
@@ -49,7 +50,7 @@ def test_a_header_that_the_message_writes_itself_is_refused(name: str) -> None:
                     await alice.invite(peer.uri(), media="none", **{option: bad})
             with refused:
                 alice.listen(sip_header=bad)
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
             call = await alice.invite(peer.uri(), media="none")
             with refused:
                 await call.reinvite(sip_header=bad)
@@ -195,7 +196,7 @@ def test_a_contact_that_is_not_one_uri_is_refused(kind: str) -> None:
         async with asyncio.timeout(20), agent("sip:alice@127.0.0.1") as alice, peer:
             with refused:
                 await alice.invite(peer.uri(), media="none", sip_header=given)
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
             assert peer.requests == []
             call = await alice.invite(peer.uri(), media="none")
             with refused:

@@ -20,6 +20,7 @@ from sipswarm.actors.errors import CallRejected, CallTimeout
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.robot_runs import Robot
 from sipswarm.actors.supervisor.supervisor import Supervisor
+from tests.actors.workers import worker_of
 from tests.e2e.agents import address_of
 from tests.e2e.test_processes import Totals, node, target
 from tests.e2e.waiting import until
@@ -55,7 +56,7 @@ class Held(NamedTuple):
 
 def held(*agents: UserAgent) -> Held:
     loop = asyncio.get_running_loop()
-    workers = [each._node.worker for each in agents]
+    workers = [worker_of(each) for each in agents]
     scheduled = loop._scheduled  # type: ignore[attr-defined]  # asyncio has no public way to count its timers
     return Held(
         len(os.listdir("/proc/self/fd")),
@@ -206,7 +207,7 @@ def test_calls_that_are_over_leave_no_cycle_for_the_collector(name: str) -> None
                 bob.listen(cb_create=lambda call, request: None, refuse_status=486)
             else:
                 bob.listen(robot)
-            workers = [each._node.worker for each in (alice, bob)]
+            workers = [worker_of(each) for each in (alice, bob)]
 
             async def some() -> None:
                 await asyncio.gather(*(way(alice, address_of(bob)) for _ in range(30)))

@@ -15,6 +15,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import Stranger, finals, statuses, within
+from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.waiting import until
 from tests.sipcore.session.test_junk_sweep import IDENTITY, NAMES, with_junk
@@ -161,8 +162,8 @@ def test_a_doubled_tag_costs_a_call_in_a_refusednode_alone(strict: bool) -> None
                 await call.bye()
                 return
             calling = asyncio.ensure_future(ua.invite(peer.uri()))
-            await until(lambda: any(each.actor.unread for each in ua._node.worker.actors.live.values()))
-            (call,) = ua._node.worker.actors.live.values()
+            await until(lambda: any(each.actor.unread for each in worker_of(ua).actors.live.values()))
+            (call,) = worker_of(ua).actors.live.values()
             assert "there twice" in call.actor.unread
             assert "200 OK" in str(call.ladder)
             assert "dropped: parameter" in str(call.ladder)

@@ -13,6 +13,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 
 from .agents import Peer, agent, reply
 
@@ -148,6 +149,6 @@ def test_the_wildcard_in_a_user_agents_lease_and_own_uri_is_no_address() -> None
         async with asyncio.timeout(10), agent("sip:a@b", "udp:0.0.0.0:0") as ua:
             (lease,) = await ua.reserve_media()
             assert lease.address != "0.0.0.0"
-            assert ua._node.worker.arrivals.account._usual(ua._node.config).seen.host != "0.0.0.0"
+            assert worker_of(ua).arrivals.account._usual(ua._node.config).seen.host != "0.0.0.0"
 
     asyncio.run(main())

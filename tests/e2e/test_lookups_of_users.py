@@ -13,6 +13,7 @@ import pytest
 
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.runtime.callbacks import StopVariable
+from tests.actors.workers import worker_of
 
 from .agents import address_of, agent
 
@@ -168,7 +169,7 @@ def test_an_answer_that_is_none_is_a_fault_of_ours_and_lets_nobody_in(
             with pytest.raises(CallRejected) as refused:
                 await alice.invite(address_of(bob), media="none")
             assert refused.value.status in (401, 500)
-            assert not bob._node.worker.actors.live
+            assert not worker_of(bob).actors.live
             await asyncio.sleep(0)
 
     asyncio.run(main())

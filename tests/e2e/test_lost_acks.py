@@ -13,6 +13,7 @@ from sipswarm.actors.diagnosis.request_loss import Loss, is_told
 from sipswarm.actors.errors import CallError
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 
 from .agents import SDP, Peer, agent, reply
 from .test_lost_answers import closed_port
@@ -72,7 +73,7 @@ def test_an_ack_that_cannot_be_sent_ends_its_call(way: str, at: str, delayed: bo
                     assert call.cause in (loss.value, Loss.REFUSED.value)
                     assert call.by == "transport"
                 assert asyncio.get_running_loop().time() - started < 10
-                while alice._node.worker.actors.live:
+                while worker_of(alice).actors.live:
                     await asyncio.sleep(0.01)
 
     asyncio.run(main())

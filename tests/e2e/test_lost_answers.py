@@ -13,6 +13,7 @@ from sipswarm.actors.diagnosis.request_loss import Loss
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.transport.lost_requests import identity
 from tests.actors.stranger import SDP
+from tests.actors.workers import worker_of
 
 from .agents import address_of, agent
 
@@ -88,7 +89,7 @@ async def by_sendto(ua: UserAgent, robot: Robot, spelling: str) -> None:
         while not (answer := await loop.sock_recv(caller, 65536)).startswith(b"SIP/2.0 200 "):
             pass
         host, port = caller.getsockname()
-        ua._node.worker._on_lost(
+        worker_of(ua)._on_lost(
             SendFailed(0, host, port, answer, "sending failed: No buffer space available", Loss.LOCAL.value)
         )
 
@@ -129,7 +130,7 @@ def test_a_2xx_that_cannot_be_sent_ends_its_call_at_once(way: str, spelling: str
             await call.over()
             assert loop.time() - started < 3
             assert len(robot.causes) == 1
-            while bob._node.worker.actors.live:
+            while worker_of(bob).actors.live:
                 await asyncio.sleep(0.01)
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ import pytest
 from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError, HostUnreachable
 from sipswarm.actors.transport.dns_records import Answer, Srv
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, agent, gate, note, reply
 from tests.e2e.test_man_page_registration import Registrar
 from tests.e2e.waiting import until
@@ -197,7 +198,7 @@ def test_a_second_register_refreshes_the_one_binding_there_is() -> None:
             calls = [request.call_id for request in peer.requests]
             assert len(set(calls)) == 2  # the same settings go on in the same registration
             assert registrar.granted == [300, 300, 200]
-            assert alice._node.worker.registrations.count == 1
+            assert worker_of(alice).registrations.count == 1
 
     asyncio.run(main())
 

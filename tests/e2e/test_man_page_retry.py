@@ -13,6 +13,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.auth.digest import parse_credentials
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, address_of, agent, gate, note, reply, run
 from tests.e2e.waiting import until
 
@@ -82,7 +83,7 @@ def test_a_challenged_call_is_sent_again_with_the_digest_for_that_nonce(at_once:
             assert [call.is_up, call.error] == [True, None]
             await call.bye()  # with the same credentials
             await call.over()
-            assert (call.cause, alice._node.worker.live_calls) == ("bye", 0)
+            assert (call.cause, worker_of(alice).live_calls) == ("bye", 0)
 
     asyncio.run(main())
 
@@ -192,7 +193,7 @@ def test_a_call_made_by_hand_is_placed_by_its_first_reinvite() -> None:
         assert str(seen[-1].from_.uri) == "sip:carol@home.test"
         unused = Call(alice, address_of(bob), cb_final=StopVariable())
         await unused.bye()
-        assert alice._node.worker.live_calls == 0
+        assert worker_of(alice).live_calls == 0
 
     run(scenario)
 

@@ -10,6 +10,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.session.dialog import Dialog
 from sipswarm.sipcore.session.peer_set import admits
+from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, agent, reply
 
 DIALOG = Dialog(
@@ -91,6 +92,6 @@ def test_a_bye_of_a_stranger_who_knows_the_tags_is_481_unless_sources_are_free(s
                 await call.over()
                 assert call.by == "remote"
                 refused = ("sipswarm_sip_refused_total", ("strict_source",), (3,))
-                assert (refused in list(alice._node.worker.factory.configs.rows())) is strict
+                assert (refused in list(worker_of(alice).factory.configs.rows())) is strict
 
     asyncio.run(main())

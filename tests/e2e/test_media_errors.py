@@ -19,6 +19,7 @@ from sipswarm.actors.errors import CallEnded, CallRejected, MediaError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import MediaHandler
 from sipswarm.actors.process.applications import install
+from tests.actors.workers import worker_of
 from tests.e2e.agents import address_of, agent, rtp_ports, run
 from tests.e2e.waiting import until
 
@@ -56,7 +57,7 @@ WORDS = {"missing": "no_file", "empty": "bad_file", "half written": "bad_file", 
 
 def refused(ua: UserAgent, word: str) -> float:
     """How often something was refused in this process."""
-    return ua._node.worker.totals.cell("sipswarm_media_refused_total", word).value
+    return worker_of(ua).totals.cell("sipswarm_media_refused_total", word).value
 
 
 def silent_listener(bob: UserAgent, **param: Any) -> list[Call]:

@@ -9,6 +9,7 @@ import pytest
 
 from sipswarm.actors.errors import CallRejected
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.actors.workers import worker_of
 
 from .agents import Peer, agent, reply
 from .test_command_line import Running
@@ -33,7 +34,7 @@ def test_a_call_to_a_port_that_nobody_listens_on_fails_at_once(host: str) -> Non
                 with pytest.raises(CallRejected, match="503"):
                     await alice.invite(f"sip:nobody@{place}:{refused_port(host)}", media="none")
                 assert loop.time() - started < 3
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
 
     asyncio.run(main())
 
@@ -115,7 +116,7 @@ def test_neither_a_closed_port_nor_a_message_too_long_is_waited_for(transport: s
             with pytest.raises(CallRejected, match="503"):
                 await alice.invite(to, media="none", sip_header={"X-Long": "x" * octets})
             assert asyncio.get_running_loop().time() - started < 3
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
 
     asyncio.run(main())
 

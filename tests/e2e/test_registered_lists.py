@@ -12,6 +12,7 @@ import pytest
 from sipswarm.actors.agent.bound_node import BoundNode
 from sipswarm.actors.agent.placing import Placing
 from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call_worker.agent_parts import AgentParts
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.registration.keeper import MAX_BINDINGS, Binding
 from sipswarm.actors.registration.metrics import result_of
@@ -22,6 +23,7 @@ from sipswarm.actors.scripts import user_file
 from sipswarm.actors.transport.dns_records import Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.usage.registration import Registered, RegistrationFailed
+from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.test_transports import dns
 from tests.e2e.waiting import until
@@ -55,15 +57,16 @@ class Robot:
     """Runs set-ups one after the other in the worker of a user agent, as a reload does."""
 
     def __init__(self, alice: UserAgent, folder: Path, **options: Any) -> None:
-        self.worker = alice._node.worker
+        self.worker = worker_of(alice)
+        self._parts = AgentParts.of(self.worker)
         self._options = options
         self._folder = folder
         self._holds: Arrangement | None = None
 
     def agent(self) -> tuple[RobotAgent, Arrangement]:
         """What a set-up is given, and what it fills."""
-        arrangement = Agents(self.worker).arrangement(self._folder, at_once=self._holds is None)
-        node = BoundNode(self.worker, Placing())
+        arrangement = Agents(self._parts).arrangement(self._folder, at_once=self._holds is None)
+        node = BoundNode(self._parts, Placing())
         ua = RobotAgent("sip:robot@127.0.0.1", node=node, arrangement=arrangement, **self._options)
         return ua, arrangement
 

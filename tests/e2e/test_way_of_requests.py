@@ -19,6 +19,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.session.dialog import contact_uri
+from tests.actors.workers import worker_of
 
 from .agents import SDP, Peer, agent, reply
 from .waiting import until
@@ -193,7 +194,7 @@ def test_without_a_listener_for_the_next_hop_the_call_fails_at_once(way: str) ->
                 assert asyncio.get_running_loop().time() - started < 5
                 await asyncio.sleep(0.7)  # timer E: nothing of it may be repeated by UDP
                 assert [each.method for each in peer.requests] == ["INVITE"]
-                assert not alice._node.worker.actors.live
+                assert not worker_of(alice).actors.live
 
     asyncio.run(main())
 

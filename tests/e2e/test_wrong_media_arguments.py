@@ -10,6 +10,7 @@ import pytest
 
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.handle.media_handlers import MediaHandler, echo, record, send_recv, tone
+from tests.actors.workers import worker_of
 from tests.e2e.agents import address_of, agent
 
 ODD: tuple[Any, ...] = (None, True, 5, 1.5, b"x", bytearray(b"x.wav"), {}, {"file"}, ["a"], [], (), object(), 10**30)
@@ -154,7 +155,7 @@ def test_nonsense_is_refused_before_a_call_is_placed_or_taken(option: str) -> No
                     await alice.invite(address_of(bob), **{option: given})
                 with pytest.raises((ConfigurationError, TypeError)):
                     bob.listen(**{option: given})
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
 
     asyncio.run(main())
 
@@ -170,6 +171,6 @@ def test_a_tone_that_a_codec_of_the_call_cannot_carry_is_refused_before_any_call
                     await alice.invite(address_of(bob), **wrong)
                 with pytest.raises(ConfigurationError, match="5000 Hz does not fit PCMU"):
                     alice.listen(**wrong)
-            assert not alice._node.worker.actors.live
+            assert not worker_of(alice).actors.live
 
     asyncio.run(main())

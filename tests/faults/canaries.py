@@ -19,6 +19,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallError
 from sipswarm.actors.handle.call import Call
 from sipswarm.media.messages import StreamStatistics
+from tests.actors.workers import worker_of
 
 TONE = 440
 WINDOW = 0.05
@@ -161,7 +162,7 @@ async def serve(folder: Path, low: int, high: int) -> None:
                 lures.add(task)
                 task.add_done_callback(lures.discard)
             if name == "entries":
-                answer = len(ua._node.worker.actors.live) + ua._node.worker.entries.actors
+                answer = len(worker_of(ua).actors.live) + worker_of(ua).entries.actors
             if name != "lure":
                 sys.stdout.write(json.dumps(answer) + "\n")
                 sys.stdout.flush()

@@ -16,6 +16,7 @@ from sipswarm.actors.handle.media_handlers import echo
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.actors.stranger import SDP, Stranger, finals, follow_up, statuses, within
 from tests.actors.virtual_loop import run
+from tests.actors.workers import worker_of
 from tests.e2e.agents import agent, note
 
 TWO_LINES = SDP + b"m=audio 11 RTP/AVP 0\r\n"
@@ -27,7 +28,7 @@ def tracebacks(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def failures(ua: UserAgent) -> list[tuple[str, ...]]:
     """The calls that failed, by scenario, role and reason."""
-    rows = ua._node.worker.totals.snapshot()
+    rows = worker_of(ua).totals.snapshot()
     return [labels for name, labels, count in rows if name == "sipswarm_call_failures_total" and count[0]]
 
 

@@ -17,6 +17,7 @@ from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.transaction.stateless import overload_reply, refuse
 from tests.actors.stranger import SDP, Stranger, finals, follow_up, invite, within
 from tests.actors.virtual_loop import run
+from tests.actors.workers import worker_of
 from tests.e2e.agents import agent
 
 ASKED = (
@@ -37,7 +38,7 @@ def fails(call: Call, request: Request) -> None:
 
 def drains(ua: UserAgent) -> None:
     ua.listen(media="none")
-    ua._node.worker.drain(60)
+    worker_of(ua).drain(60)
 
 
 AGENTS: dict[str, Callable[[UserAgent], object]] = {
