@@ -499,7 +499,7 @@ class AccountConfig:
     """The identity of the node for others, and the way of its requests; empty = the default one, directly."""
 
     from_: str = option(
-        "", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@our address", about="Local SIP URI (From)."
+        "", "--from", check=Kind.OWN_URI, shown="sip:sipswarm@local address", about="Local SIP URI (From)."
     )
     """SIP URI in From of outgoing calls."""
     proxy: str = option(
@@ -651,7 +651,7 @@ class NodeSettings(CallSettings):
         5.0,
         "--hang-timeout",
         check=Seconds(
-            least=LEAST_HANG_TIMEOUT, why="healthy processes beat twice a second, and later while they are busy"
+            least=LEAST_HANG_TIMEOUT, why="healthy processes send a heartbeat twice a second, later while they are busy"
         ),
         written="5s",
         about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",

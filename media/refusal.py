@@ -1,7 +1,7 @@
 """Why a media command is refused: a closed set of causes, and the error that carries one of them.
 
-On a link a refusal is the value of its cause, and its details beside it (`CommandRefused`): nobody reads a cause out of
-a text, whoever raises names it.
+On a link a refusal is the value of its cause, and its details beside it (`CommandRefused`): no code reads a
+cause out of a text, and the code that raises names it.
 """
 
 from enum import Enum

@@ -28,7 +28,7 @@ from . import request_bodies
 from .ending import Ending
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
-    NEWS,
+    NOTICED,
     Answered,
     Closed,
     DigitsSent,
@@ -396,7 +396,7 @@ class CallActor(Actor, StreamOwner):
     def _on_stream_refused(self, event: media.StreamRefused, now: float) -> None:
         self._outbox.streams.pop(event.stream_id, None)
         self.media.refused(event.stream_id)
-        self._on_news(event, now)
+        self._report(event, now)
         if self.state is State.OVER:
             self._close_if_settled()
         else:
@@ -404,11 +404,11 @@ class CallActor(Actor, StreamOwner):
 
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
         """End the call when a configuration is refused: without one no media would flow."""
-        self._on_news(event, now)
+        self._report(event, now)
         if event.command == "ConfigureStream" and event.reason != "unknown_stream":
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
 
-    def _on_news(self, event: Any, now: float) -> None:
+    def _report(self, event: Any, now: float) -> None:
         self._notify(notice_of(event, self.media.number_of(event.stream_id)))
 
     def _on_closed(self, event: media.StreamClosed, now: float) -> None:
@@ -708,7 +708,7 @@ class CallActor(Actor, StreamOwner):
 
 
 _MEDIA_HANDLERS: Final[dict[type, Any]] = {
-    **dict.fromkeys(NEWS, CallActor._on_news),
+    **dict.fromkeys(NOTICED, CallActor._report),
     media.StreamOpened: CallActor._on_opened,
     media.StreamRefused: CallActor._on_stream_refused,
     media.StreamStatistics: lambda actor, event, now: actor.media.counted(event),

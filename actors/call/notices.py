@@ -229,12 +229,12 @@ _NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
     media.CommandRefused: lambda event, line: _refused(event),
     media.StreamRefused: lambda event, line: _refused(event),
 }
-NEWS: Final = tuple(_NOTICES)
+NOTICED: Final = tuple(_NOTICES)
 """The stream events that become notices."""
 
 
 def notice_of(event: media.Event, line: int) -> Notice:
-    """Return the notice for an event of `NEWS`.
+    """Return the notice for an event of `NOTICED`.
 
     Args:
         line: index of the media line that the stream belongs to.

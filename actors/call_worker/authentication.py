@@ -105,7 +105,7 @@ class Challenger:
     ) -> None:
         if passwords is None and hashes is None and aka is None:
             raise ConfigurationError(
-                "these options let nobody in; give auth_user2pass or auth_user2a1 too, or auth_user2aka"
+                "these options admit no user; give auth_user2pass or auth_user2a1 too, or auth_user2aka"
             )
         _check_users("auth_user2pass", passwords, _password)
         _check_users("auth_user2a1", hashes, _by_algorithm)

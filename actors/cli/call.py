@@ -22,7 +22,7 @@ from .values import check_audio
 @options(CallSettings)
 @cdr_option
 def call(own: CallOptions, caller: CallerOptions, settings: CallSettings, to: str, cdr: Path | None) -> int:
-    """Call TO, say what happens, and show the digits received and the quality of the media at the end.
+    """Call TO, print its progress, and show the digits received and the quality of the media at the end.
 
     \b
     Examples:

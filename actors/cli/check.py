@@ -53,7 +53,7 @@ def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
       sipswarm check answer --listen udp:127.0.0.1:0
       sipswarm check robot examples/robot.py
 
-    Exit codes: 0 all is there, 2 something is not, and what to do.
+    Exit codes: 0 every check passed, 2 a check failed; its line has the fix.
     """
     from .configuration import Verb
 

@@ -42,7 +42,7 @@ def doctor() -> int:
     Examples:
       sipswarm doctor
 
-    What it finds may be no hindrance for what you plan: 'sipswarm check load …' tells.
+    A finding may not matter for your plan: 'sipswarm check load …' shows what a plan needs.
     """
     troubled = 0
     for finding in findings():

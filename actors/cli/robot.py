@@ -27,7 +27,7 @@ def robot(
     """Run 'async def NAME(call)' of FILE for every call that comes in, until SIGINT or SIGTERM.
 
     NAME is robot when not given. FILE is imported in every call worker; its 'setup(ua)', if there is one, runs in each
-    when the node is up. SIGHUP reads FILE again; a bad one keeps the old.
+    when the node is up. SIGHUP reads FILE again; after an error the robot before goes on.
 
     \b
     Examples:

@@ -234,7 +234,9 @@ METRICS: Final[tuple[Metric, ...]] = (
         "REGISTERs to bind an address or to refresh it, by how they ended; removals are not counted.",
         closed={"result": REGISTRATION_RESULTS},
     ),
-    Metric("sipswarm_registrations_active", "gauge", (), "Bindings that this node believes are live."),
+    Metric(
+        "sipswarm_registrations_active", "gauge", (), "Bindings that registrars accepted and that this node refreshes."
+    ),
     Metric(
         "sipswarm_registration_delay_seconds",
         "histogram",
@@ -286,7 +288,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_sip_parse_errors_total",
         "counter",
         ("reason",),
-        "What came and could not be read.",
+        "Messages that could not be parsed, and connections whose framing could not be read.",
         closed={"reason": ("message", "framing")},
     ),
     Metric(
@@ -420,7 +422,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_rtp_send_lateness_seconds",
         "histogram",
         (),
-        "How late our own sender was for a packet.",
+        "How late the local sender was for a packet.",
         _LATENESS,
     ),
     Metric(
@@ -475,7 +477,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_dtmf_errors_total",
         "counter",
         ("mode", "kind"),
-        "Digits that were expected and did not come, came unexpectedly, or came in place of another.",
+        "Digits that were missed, that were not expected, or that were received instead of another one.",
         closed={"mode": DTMF_MODES, "kind": DTMF_ERRORS},
     ),
     Metric(
@@ -572,7 +574,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_queue_dropped_total",
         "counter",
         ("process", "queue"),
-        "What a full queue turned away, by queue.",
+        "Items that a full queue refused, by queue.",
         closed={
             "queue": (
                 "sip_to_slot",
@@ -615,7 +617,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_process_up",
         "gauge",
         ("process", "kind"),
-        "1 while the beats of the process are fresh.",
+        "1 while the heartbeat of the process is fresh.",
         closed={"kind": ROLE_KINDS},
     ),
     Metric(
@@ -630,7 +632,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_process_heartbeat_timestamp_seconds",
         "gauge",
         ("process",),
-        "Unix time of the last beat.",
+        "Unix time of the last heartbeat.",
     ),
     Metric(
         "sipswarm_process_cpu_seconds_total",
@@ -654,7 +656,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "sipswarm_udp_socket_drops_total",
         "counter",
         ("process",),
-        "Datagrams that the kernel dropped at a full socket of ours.",
+        "Datagrams that the kernel dropped at a full local socket.",
         fed_by=("dispatcher",),
     ),
 )

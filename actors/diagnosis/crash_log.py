@@ -1,7 +1,7 @@
-"""Tracebacks of errors in our own code or a user's, each place at most once a minute (RELIABILITY P9).
+"""Tracebacks of errors in local code or a user's, each place at most once a minute.
 
-What a peer can make happen it can make happen a thousand times a second: a log that grew with it would harm the other
-calls. Further errors of one place are counted, and the count stands in the next line about it.
+A peer can repeat an error a thousand times a second, and a log that grew with it would harm the other calls. Further
+errors of one place are counted, and the count stands in the next line about it.
 """
 
 import logging

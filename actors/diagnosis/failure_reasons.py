@@ -66,7 +66,7 @@ REASONS: Final[dict[str, Reason]] = {
     "media_limit": Reason(_GENERATOR, "a media worker took no more streams; add --media-workers"),
     "media_lost": Reason(_GENERATOR, "the media worker of the call was lost"),
     "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
-    "media_failed": Reason(_GENERATOR, "a media stream of ours failed"),
+    "media_failed": Reason(_GENERATOR, "a local media stream failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
     "not_started": Reason(_GENERATOR, "the call was planned and never started"),
     "unreported": Reason(_GENERATOR, "the call was started, and its worker was lost with what it knew of the call"),

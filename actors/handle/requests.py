@@ -140,5 +140,5 @@ def taken_over(actor: CallActor) -> tuple[str, Replaces]:
     """
     replaces, dialog = actor.session.replaces_of(), actor.session.dialog
     if replaces is None or dialog is None:
-        raise CallError("the other call is not up, so nobody can take it over")
+        raise CallError("the other call is not up, so it cannot be taken over")
     return dialog.remote_target, replaces

@@ -66,7 +66,7 @@ class HealthFigures(NamedTuple):
     reasons: tuple[str, ...]
 
 
-class _Beat(NamedTuple):
+class _Heartbeat(NamedTuple):
     at: float
     counts: dict[str, tuple[float, ...]]
     drops: float
@@ -77,8 +77,8 @@ class Health:
 
     def __init__(self) -> None:
         self._begun = False
-        self._beats: dict[tuple[str, int], deque[_Beat]] = {}
-        self._first: dict[tuple[str, int], _Beat] = {}
+        self._heartbeats: dict[tuple[str, int], deque[_Heartbeat]] = {}
+        self._first: dict[tuple[str, int], _Heartbeat] = {}
         self._reasons: dict[str, None] = {}
         """In words, each once, in the order in which they were found."""
         self._starts: dict[int, list[int]] = {}
@@ -98,26 +98,26 @@ class Health:
     def observe(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
         """Take a snapshot of a process."""
         key = (process, incarnation)
-        beat = _beat(snapshot)
-        if not self._begun or key not in self._beats:
-            self._first[key] = beat
-            self._beats[key] = deque([beat])
+        heartbeat = _heartbeat(snapshot)
+        if not self._begun or key not in self._heartbeats:
+            self._first[key] = heartbeat
+            self._heartbeats[key] = deque([heartbeat])
             self._fold_incarnations(process)
             return
-        beats = self._beats[key]
-        gap = beat.at - beats[-1].at
+        heartbeats = self._heartbeats[key]
+        gap = heartbeat.at - heartbeats[-1].at
         if gap > LONGEST_GAP:
             self._reasons[f"{process}: no statistics for more than {LONGEST_GAP:.0f} s"] = None
-        if beat.drops > beats[-1].drops:
+        if heartbeat.drops > heartbeats[-1].drops:
             self._reasons[f"{process}: the kernel dropped datagrams at our sockets; raise net.core.rmem_max"] = None
-        if _paused(beats[-1], beat):
+        if _paused(heartbeats[-1], heartbeat):
             words = f"{process}: stood still for more than {LONGEST_PAUSE * 1000:.0f} ms; delays may be its own"
             self._reasons[words] = None
-        beats.append(beat)
-        while len(beats) > 2 and beats[1].at <= beat.at - WINDOW:
-            beats.popleft()
-        if beat.at - beats[0].at >= WINDOW:
-            self._reasons.update(_late(process, beats[0], beat))
+        heartbeats.append(heartbeat)
+        while len(heartbeats) > 2 and heartbeats[1].at <= heartbeat.at - WINDOW:
+            heartbeats.popleft()
+        if heartbeat.at - heartbeats[0].at >= WINDOW:
+            self._reasons.update(_late(process, heartbeats[0], heartbeat))
 
     def add_start(self, started: float, lateness: float) -> None:
         """Count a call of the plan that started.
@@ -143,7 +143,7 @@ class Health:
             over: False = the run goes on, and windows that are not complete are not judged yet.
         """
         reasons = dict(self._reasons)
-        for process, incarnation in self._beats if over else ():
+        for process, incarnation in self._heartbeats if over else ():
             reasons.update(self._late_as_a_whole(process, incarnation))
         if self._late_starts(self._newest_start + WINDOW if over else self._newest_start):
             reasons[f"calls started late: the 99th percentile over 10 s was above {LATENESS_LIMIT * 1000:.0f} ms"] = (
@@ -154,21 +154,21 @@ class Health:
             schedule_lateness_p99=schedule_lateness_p99,
             send_lateness_p99=self._worst(SEND_LATENESS),
             loop_lag_p99=self._worst(LOOP_LAG),
-            udp_drops=int(self._folded_drops + sum(self._drops(key) for key in self._beats)),
+            udp_drops=int(self._folded_drops + sum(self._drops(key) for key in self._heartbeats)),
             reasons=tuple(reasons),
         )
 
     def _late_as_a_whole(self, process: str, incarnation: int) -> dict[str, None]:
         """Lateness above a limit in a process that has run for less than the window, in words."""
-        beats = self._beats[process, incarnation]
-        return _late(process, beats[0], beats[-1]) if beats[-1].at - beats[0].at < WINDOW else {}
+        heartbeats = self._heartbeats[process, incarnation]
+        return _late(process, heartbeats[0], heartbeats[-1]) if heartbeats[-1].at - heartbeats[0].at < WINDOW else {}
 
     def _drops(self, key: tuple[str, int]) -> float:
-        return self._beats[key][-1].drops - self._first[key].drops
+        return self._heartbeats[key][-1].drops - self._first[key].drops
 
     def _fold_incarnations(self, process: str) -> None:
         """Keep the newest incarnations of a process that was started anew; fold the figures of the others."""
-        for incarnation in sorted(each for name, each in self._beats if name == process)[:-INCARNATIONS_KEPT]:
+        for incarnation in sorted(each for name, each in self._heartbeats if name == process)[:-INCARNATIONS_KEPT]:
             key = (process, incarnation)
             self._reasons.update(self._late_as_a_whole(*key))
             self._folded_drops += self._drops(key)
@@ -176,7 +176,7 @@ class Health:
                 estimate = self._estimate(key, name)
                 if estimate is not None:
                     self._folded_worst[name] = max(estimate, self._folded_worst.get(name, 0.0))
-            del self._beats[key], self._first[key]
+            del self._heartbeats[key], self._first[key]
 
     def _fold_starts(self) -> None:
         """Judge and forget the windows that begin before the seconds that are kept."""
@@ -213,11 +213,11 @@ class Health:
         return False
 
     def _worst(self, name: str) -> float | None:
-        estimates = [self._estimate(key, name) for key in self._beats]
+        estimates = [self._estimate(key, name) for key in self._heartbeats]
         return max((each for each in (*estimates, self._folded_worst.get(name)) if each is not None), default=None)
 
     def _estimate(self, key: tuple[str, int], name: str) -> float | None:
-        return quantile(0.99, EDGES[name], _difference(self._first[key], self._beats[key][-1], name))
+        return quantile(0.99, EDGES[name], _difference(self._first[key], self._heartbeats[key][-1], name))
 
 
 def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> float | None:
@@ -235,7 +235,7 @@ def quantile(share: float, edges: Sequence[float], counts: Sequence[float]) -> f
     return edges[-1]
 
 
-def _beat(snapshot: Snapshot) -> _Beat:
+def _heartbeat(snapshot: Snapshot) -> _Heartbeat:
     counts: dict[str, tuple[float, ...]] = {}
     drops = 0.0
     for name, _, values in snapshot.series:
@@ -243,7 +243,7 @@ def _beat(snapshot: Snapshot) -> _Beat:
             counts[name] = values[1:]
         elif name == DROPS:
             drops += values[0]
-    return _Beat(snapshot.at, counts, drops)
+    return _Heartbeat(snapshot.at, counts, drops)
 
 
 def _is_too_much(late: float, count: float) -> bool:
@@ -251,7 +251,7 @@ def _is_too_much(late: float, count: float) -> bool:
     return late >= LEAST_LATE and late > TOLERATED * count
 
 
-def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
+def _late(process: str, before: _Heartbeat, after: _Heartbeat) -> dict[str, None]:
     """Lateness above a limit for more than 1 % between two snapshots of a process, in words."""
     words: dict[str, None] = {}
     for name, limit in _LIMITS.items():
@@ -262,13 +262,13 @@ def _late(process: str, before: _Beat, after: _Beat) -> dict[str, None]:
     return words
 
 
-def _paused(before: _Beat, after: _Beat) -> bool:
+def _paused(before: _Heartbeat, after: _Heartbeat) -> bool:
     """Whether the loop of a process stood still for too long between two snapshots."""
     counts = _difference(before, after, LOOP_LAG)
     return sum(counts[EDGES[LOOP_LAG].index(LONGEST_PAUSE) + 1 :]) > 0
 
 
-def _difference(before: _Beat, after: _Beat, name: str) -> list[float]:
+def _difference(before: _Heartbeat, after: _Heartbeat, name: str) -> list[float]:
     now = after.counts.get(name, ())
     then = before.counts.get(name) or (0.0,) * len(now)
     return [later - earlier for earlier, later in zip(then, now, strict=True)]

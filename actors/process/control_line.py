@@ -17,7 +17,7 @@ from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import CallFinished, Ready, Snapshot
 from ..config import NodeConfig
 
-BEAT = 0.5
+HEARTBEAT = 0.5
 """Seconds between two snapshots."""
 LAG_PROBE = 0.1
 WINDOW = 4096
@@ -76,7 +76,7 @@ class Child:
             linger_ms=500,
         )
         gc.callbacks.append(self._on_gc)
-        self._beat_timer = loop.call_later(BEAT, self._beat)
+        self._heartbeat_timer = loop.call_later(HEARTBEAT, self._heartbeat)
         self._arm_probe()
 
     def ready(self) -> None:
@@ -109,7 +109,7 @@ class Child:
             self._report_timer.cancel()
         self._snapshot()
         self._flush_reports()  # what was counted since the last snapshot
-        self._beat_timer.cancel()
+        self._heartbeat_timer.cancel()
         self._probe_timer.cancel()
         gc.callbacks.remove(self._on_gc)
         self._link.close()
@@ -141,9 +141,9 @@ class Child:
             for _ in batch:  # also those that could not be sent: they would stay at the head for ever
                 reports.popleft()
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         self._snapshot()
-        self._beat_timer = self._loop.call_later(BEAT, self._beat)
+        self._heartbeat_timer = self._loop.call_later(HEARTBEAT, self._heartbeat)
 
     def _snapshot(self) -> None:
         live = self._before_snapshot()

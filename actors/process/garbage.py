@@ -34,7 +34,7 @@ class Collector:
         self._last = now
         self._older = False
 
-    def beat(self, live: int, now: float) -> bool:
+    def heartbeat(self, live: int, now: float) -> bool:
         """Run a pass over older objects when its time has come.
 
         Args:

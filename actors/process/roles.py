@@ -93,7 +93,7 @@ class Process:
     def _before_snapshot(self) -> int:
         live = self._role.update_gauges()
         if self.collector is not None:
-            self.collector.beat(live, time.monotonic())
+            self.collector.heartbeat(live, time.monotonic())
         return live
 
     def ready(self) -> None:

@@ -177,7 +177,7 @@ class Registrations:
         """
         registration = self._new(settings)
         if challenge is not None and not registration.authorize(challenge):
-            raise ConfigurationError("resp40x: no credentials of ours are for its realm; give auth")
+            raise ConfigurationError("resp40x: there are no local credentials for its realm; give auth")
 
         def happened(actor: RegistrationActor, event: RegistrationEvent) -> None:
             self.happened(actor, event)

@@ -119,7 +119,8 @@ class FileRobot(Application):
             self._say_reloaded("")
 
     def reload(self) -> None:
-        """Read the file again and run its `setup`; further calls run the new function. A bad one keeps the old."""
+        """Read the file again and run its `setup`; further calls run the new function. After an error the
+        robot before goes on."""
         try:
             file = user_file.load(self._config.file, self._config.name)
         except ConfigurationError as error:

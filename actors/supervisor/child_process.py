@@ -38,7 +38,17 @@ class ChildProcess:
     """
 
     __slots__ = (
-        *("_last_beat", "_loop", "_pidfd", "_popen", "_warned", "abort_sent", "drained", "incarnation", "live_calls"),
+        *(
+            "_last_heartbeat",
+            "_loop",
+            "_pidfd",
+            "_popen",
+            "_warned",
+            "abort_sent",
+            "drained",
+            "incarnation",
+            "live_calls",
+        ),
         *("load", "quarantined", "ready", "restarts", "role", "slot", "unclosed"),
     )
 
@@ -53,7 +63,7 @@ class ChildProcess:
         self._loop = loop
         self._popen: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
-        self._last_beat = 0.0
+        self._last_heartbeat = 0.0
         self._warned = False
 
     @property
@@ -95,7 +105,7 @@ class ChildProcess:
         assert self._popen.stdin is not None
         self._popen.stdin.write(order)
         self._popen.stdin.flush()
-        self._last_beat = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         self._pidfd = os.pidfd_open(self._popen.pid)
         self._loop.add_reader(self._pidfd, on_exit, self)
 
@@ -119,11 +129,11 @@ class ChildProcess:
     def linked(self) -> None:
         """The process has linked to all others."""
         self.ready = True
-        self._last_beat = time.monotonic()
+        self._last_heartbeat = time.monotonic()
 
-    def beat(self, live_calls: int) -> None:
+    def heartbeat(self, live_calls: int) -> None:
         """A heartbeat came."""
-        self._last_beat = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         self.live_calls = live_calls
 
     def is_drained(self, unclosed: int) -> None:
@@ -144,7 +154,7 @@ class ChildProcess:
 
     def silence(self, now: float) -> float:
         """Seconds since its last heartbeat."""
-        return now - self._last_beat
+        return now - self._last_heartbeat
 
     def needs_warning(self, now: float) -> bool:
         """Whether it has just become late; true once until its next heartbeat."""

@@ -22,9 +22,9 @@ def health_of(nodes: Sequence[NodeTotals]) -> tuple[int, dict[str, Any]]:
     live = 0
     for node in nodes:
         view = node.view()
-        beats = view.up(node.clock())
-        states.add(node.state if node.state != "running" else "healthy" if all(beats.values()) else "degraded")
-        up.update(beats)
+        heartbeats = view.up(node.clock())
+        states.add(node.state if node.state != "running" else "healthy" if all(heartbeats.values()) else "degraded")
+        up.update(heartbeats)
         live += view.live()
     status = next((each for each in STATES if each in states), "starting")
     body = {

@@ -375,7 +375,7 @@ class Supervisor:
                 continue
             late = child.silence(now)
             if child.needs_warning(now):
-                _logger.warning("%s: no beat for %.1f s; its stack follows", child.name, late)
+                _logger.warning("%s: no heartbeat for %.1f s; its stack follows", child.name, late)
                 child.send(signal.SIGUSR2)
             if limit and late > limit and not child.abort_sent:
                 child.abort()
@@ -416,7 +416,7 @@ class Supervisor:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)
             elif kind is Snapshot:
-                child.beat(record.live_calls)
+                child.heartbeat(record.live_calls)
                 if child.pid is not None:
                     record = _with_usage(child.pid, record)
                 self._node_totals.update(child.name, channel.incarnation, record)

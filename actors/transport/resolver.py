@@ -78,7 +78,7 @@ class Resolver:
         else:
             found = await self._by_service(host, wanted, reachable)
         if not found:
-            raise HostUnreachable(f"{uri}: the name {host!r} has no address that a listener of ours can reach", host)
+            raise HostUnreachable(f"{uri}: the name {host!r} has no address that a local listener can reach", host)
         return tuple(dict.fromkeys(found))[:MOST_HOPS]
 
     async def _by_service(self, name: str, wanted: str, reachable: Sequence[tuple[str, int]]) -> list[Hop]:

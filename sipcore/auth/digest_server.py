@@ -43,7 +43,7 @@ PasswordLookup = Callable[[str], "str | Mapping[str, str] | None"]
 
 
 class Outcome(Enum):
-    """What the server thinks of a request."""
+    """The result of the check of one request."""
 
     OK = auto()
     """The credentials are right and were not used before."""
@@ -64,12 +64,11 @@ class Verdict(NamedTuple):
 
     outcome: Outcome
     username: str
-    """Who it is if OK, who it claims to be otherwise; empty without credentials."""
+    """The user if OK, else the user that the request claims; empty without credentials."""
     next_nonce: bool
     """OK, and it is time to hand out a new nonce by `DigestServer.authentication_info`."""
     detail: str = ""
-    """What is amiss with credentials that were not even compared, for the log and a Warning; without octets of the
-    request."""
+    """The fault of credentials that were not compared, for the log and a Warning; without octets of the request."""
 
     @property
     def ok(self) -> bool:

@@ -24,7 +24,7 @@ def lines_of(headers: HeaderPairs) -> str:
         return ""
     text = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text:
-        raise LocalProtocolError("a header of ours holds a line end")
+        raise LocalProtocolError("a local header has a line end")
     return text
 
 

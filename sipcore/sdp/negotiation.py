@@ -75,21 +75,21 @@ def _split(encoding: Encoding, payload_type: int) -> tuple[str, int, int, int]:
 
 
 class LocalMedia(NamedTuple):
-    """What we have for one media line."""
+    """The local side of one media line."""
 
     port: int
-    """RTP port we listen on; 0 refuses the line."""
+    """Local RTP port; 0 refuses the line."""
     codecs: tuple[Codec, ...] = DEFAULT_CODECS
     """In order of preference for an offer; an answer keeps the order of the offer."""
     direction: Direction = Direction.SENDRECV
-    """What we are willing to do."""
+    """The direction that the local side permits."""
     address: str = ""
     """Address for this line if it is not the session's."""
     rtcp_port: int = 0
-    """RTCP port we listen on; 0 means one above RTP."""
+    """Local RTCP port; 0 means one above RTP."""
     rtcp_mux: bool = False
     ptime: float | None = None
-    """Packet time in ms that we like to receive, None leaves it open."""
+    """Preferred packet time of received RTP in ms; None leaves it open."""
     media: str = "audio"
     protocol: str = "RTP/AVP"
     """Protocol of an offer. RTP/SAVP also refuses offers without encryption; RTP/AVP with `crypto` takes both."""

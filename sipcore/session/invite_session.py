@@ -182,7 +182,7 @@ class InviteSession:
             parts.made_refer.handle_timer(now)
 
     def transport_failed(self, now: float, *, branch: str = "", hop: Hop | None = None) -> None:
-        """Take the news that sending failed, for one branch, or for all that went to a hop (RFC 3261 section 17.1.4).
+        """Note that sending failed, for one branch, or for all that went to a hop (RFC 3261 section 17.1.4).
 
         Args:
             branch: of a local request.
@@ -196,7 +196,7 @@ class InviteSession:
             parts.uac.ack_failed(branch, now)
 
     def success_failed(self, now: float) -> None:
-        """Take the news that a local 2xx to an INVITE could not be sent.
+        """Note that a local 2xx to an INVITE could not be sent.
 
         A call that waits for its ACK ends.
         """

@@ -479,7 +479,7 @@ class InviteUac(FinalHandler):
         core.restart_timer(timer, response, now)
 
     def ack_failed(self, branch: str, now: float) -> None:
-        """Take the news that a local request could not be sent: where it is the ACK of a 2xx, the call ends.
+        """Note that a local request could not be sent: where it is the ACK of a 2xx, the call ends.
 
         The peer will take its 2xx for lost, however often it comes, and hang up (RFC 3261 sections 13.3.1.4, 14.2).
         """

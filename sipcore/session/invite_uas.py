@@ -85,7 +85,7 @@ class InviteUas:
         core = self._core
         incoming = self._pending_invite("ring")
         if not 100 < status < 200:
-            raise LocalProtocolError(f"{status} is no provisional status of ours")
+            raise LocalProtocolError(f"{status} is no provisional status that this side may send")
         own = lines_of(headers)
         required = _requires_reliable(incoming.request)
         if (reliable or required) and not description and _owes_offer(incoming):
@@ -501,7 +501,7 @@ class InviteUas:
             self._in_dialog.end_by_bye(Cause.NO_ACK, By.EXPIRED, None, now)
 
     def success_failed(self, now: float) -> None:
-        """Take the news that a local 2xx to an INVITE could not be sent.
+        """Note that a local 2xx to an INVITE could not be sent.
 
         A call that waits for its ACK ends.
         """

@@ -228,7 +228,7 @@ class OpenRequests:
         return self._carry_out(client, client.transaction.handle_timer(now))
 
     def fail(self, client: ClientRequest, now: float) -> int | None:
-        """Take the news that a local request could not be sent; return as `run_timer`."""
+        """Note that a local request could not be sent; return as `run_timer`."""
         return self._carry_out(client, client.transaction.transport_failed(now))
 
     def _carry_out(self, client: ClientRequest, action: ClientAction) -> int | None:

@@ -121,7 +121,7 @@ class SessionParts:
                 self._on_over(client, requests.run_timer(client, now), now)
 
     def fail(self, client: ClientRequest, now: float) -> None:
-        """Take the news that a local request could not be sent."""
+        """Note that a local request could not be sent."""
         self._on_over(client, self._core.requests.fail(client, now), now)
 
     def _on_over(self, client: ClientRequest, status: int | None, now: float) -> None:

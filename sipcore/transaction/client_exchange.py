@@ -169,7 +169,7 @@ class Exchange:
         return None
 
     def transport_failed(self, branch: str, now: float) -> Finished | None:
-        """Take the news that the open request, known by its branch, could not be sent (RFC 3261 17.1.4)."""
+        """Note that the open request, known by its branch, could not be sent (RFC 3261 17.1.4)."""
         if self._transaction is None or self._transaction.branch != branch:
             return None
         self._transaction = None

@@ -214,7 +214,7 @@ class ClientTransaction:
         return ClientAction.IGNORE
 
     def transport_failed(self, now: float) -> ClientAction:
-        """Take the news that the request could not be sent (RFC 3261 17.1.4)."""
+        """Note that the request could not be sent (RFC 3261 17.1.4)."""
         return self._step(ClientInput.TRANSPORT_ERROR, now)
 
     def give_up_at(self, moment: float) -> None:

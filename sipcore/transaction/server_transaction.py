@@ -276,7 +276,7 @@ class ServerTransaction:
         return ServerAction.IGNORE
 
     def transport_failed(self, now: float) -> ServerAction:
-        """Take the news that the response could not be sent (RFC 3261 17.2.4, RFC 6026 8.9)."""
+        """Note that the response could not be sent (RFC 3261 17.2.4, RFC 6026 8.9)."""
         return self._step(ServerInput.TRANSPORT_ERROR, now)
 
     def _step(self, what: ServerInput, now: float) -> ServerAction:

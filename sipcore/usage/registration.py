@@ -326,7 +326,7 @@ class Registration:
             self._step(RegistrationInput.TIMER, now)
 
     def transport_failed(self, branch: str, now: float) -> None:
-        """Take the news that the request of this branch could not be sent (RFC 3261 8.1.3.1)."""
+        """Note that the request of this branch could not be sent (RFC 3261 8.1.3.1)."""
         self._finish(self._exchange.transport_failed(branch, now), now)
 
     @property

@@ -130,7 +130,7 @@ class Action(Enum):
     CLOSE = auto()
     """Send the SUBSCRIBE with Expires 0."""
     END = auto()
-    """Tell it; the next state is WAITING when there is to be another try."""
+    """Report it; the next state is WAITING when there is to be another try."""
     NOTHING = auto()
 
 
@@ -341,7 +341,7 @@ class Subscription:
                 self._step(Input.DUE, now)
 
     def transport_failed(self, branch: str, now: float) -> None:
-        """Take the news that the request of this branch could not be sent."""
+        """Note that the request of this branch could not be sent."""
         self._finish(self._exchange.transport_failed(branch, now), now)
 
     def _step(

@@ -589,7 +589,7 @@ def test_the_health_of_a_day_is_judged_with_the_memory_of_an_hour() -> None:
         health.observe("call-0", 1, beat(second + 1, second, total=100 * second))
         health.add_start(float(second), 0.06 if second in (500, 501, 502) else 0.0)
         assert len(health._starts) <= STARTS_KEPT
-        assert len(health._beats["call-0", 1]) <= WINDOW + 2
+        assert len(health._heartbeats["call-0", 1]) <= WINDOW + 2
     reasons = health.figures(None).reasons
     assert [each.partition(":")[0] for each in reasons] == ["calls started late"]
 
@@ -611,7 +611,7 @@ def test_what_processes_that_are_gone_have_shown_is_kept_and_they_are_not() -> N
         late = 50 if incarnation == 3 else 0
         health.observe("call-0", incarnation, beat(1, incarnation))
         health.observe("call-0", incarnation, beat(2, incarnation + 0.5, total=200, late=late, drops=1))
-    assert len(health._beats) == len(health._first) == INCARNATIONS_KEPT
+    assert len(health._heartbeats) == len(health._first) == INCARNATIONS_KEPT
     figures = health.figures(None)
     assert figures.udp_drops == 100
     assert LOOP_LAG_LIMIT < (figures.loop_lag_p99 or 0.0) <= 2 * LOOP_LAG_LIMIT

@@ -42,7 +42,7 @@ def test_an_old_cycle_is_found_when_no_call_waits_or_it_has_been_too_long(
     gone = weakref.ref(knot)
     kept = survivors(passes)  # the knot is old by now
     del knot
-    assert collector.beat(live, 100.0 + after) is collected
+    assert collector.heartbeat(live, 100.0 + after) is collected
     assert (gone() is None) is collected
     del kept
 
@@ -52,22 +52,22 @@ def test_what_was_looked_at_while_calls_waited_is_looked_at_again_when_none_does
     knot = Knot()
     gone = weakref.ref(knot)
     kept = survivors(MANY)
-    assert collector.beat(1, 1.0)
+    assert collector.heartbeat(1, 1.0)
     del knot
-    assert not collector.beat(1, 2.0)
+    assert not collector.heartbeat(1, 2.0)
     assert gone() is not None
-    assert collector.beat(0, 3.0)
+    assert collector.heartbeat(0, 3.0)
     assert gone() is None
-    assert not collector.beat(0, 4.0)
+    assert not collector.heartbeat(0, 4.0)
     del kept
 
 
 def test_a_process_that_made_little_is_left_alone() -> None:
     collector = Collector(0.0)
-    assert not collector.beat(0, 10 * WHOLE_EVERY)
+    assert not collector.heartbeat(0, 10 * WHOLE_EVERY)
 
 
-def test_new_cycles_are_found_without_a_beat() -> None:
+def test_new_cycles_are_found_without_a_heartbeat() -> None:
     collector = Collector(0.0)
     gone = weakref.ref(Knot())
     kept = survivors(1)

@@ -443,7 +443,7 @@ def test_the_text_is_kept_for_a_while_for_each_form() -> None:
         assert get(server, "/metrics")[2] != first  # other forms have taken its place
 
 
-def test_healthz_names_the_processes_without_a_beat() -> None:
+def test_healthz_names_the_processes_without_a_heartbeat() -> None:
     node = NodeTotals(prefix="load-", clock=lambda: 10.0)
     with MetricsServer("127.0.0.1", 0, [node]) as server:
         node.update("call-0", 1, snapshot(1, at=9.0, live=3))

@@ -94,7 +94,7 @@ def test_a_uri_leads_to_hops_in_order(uri: str, reachable: tuple[tuple[str, int]
 @pytest.mark.parametrize(
     ("uri", "part"),
     [
-        ("sip:b@nobody.test", "'nobody.test' has no address that a listener of ours can reach"),
+        ("sip:b@nobody.test", "'nobody.test' has no address that a local listener can reach"),
         ("sip:b@closed.test;transport=udp", "has no address"),
         ("sip:b@plain.test;transport=sctp", "'sctp' is not known"),
         ("sips:b@plain.test;transport=udp", "sips is never sent over udp"),
