@@ -86,15 +86,24 @@ def run(arguments: list[str], folder: Path, path: Path | None = None) -> "subpro
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel of this checkout, and the one that its sdist builds."""
+    """A folder with the wheel of this checkout, and those that its sdist and a ZIP without links build."""
     folder = tmp_path_factory.mktemp("built")
     source = folder / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    (source / "tests").mkdir()
+    shutil.copy(__file__, source / "tests")
     for name in ("sipswarm", *FOLDERS):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for target, made_from in (("wheel", source), ("from-sdist", folder / "unpacked")):
+    zipped = folder / "zipped"
+    shutil.copytree(source, zipped, symlinks=True)
+    for name in FOLDERS:
+        link = zipped / "sipswarm" / name
+        target = os.readlink(link)
+        link.unlink()
+        link.write_text(target)
+    for target, made_from in (("wheel", source), ("from-zip", zipped), ("from-sdist", folder / "unpacked")):
         if target == "from-sdist":
             program = f"from setuptools import build_meta; build_meta.build_sdist({str(folder)!r})"
             subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, check=True, timeout=90)
@@ -133,6 +142,22 @@ def test_a_wheel_holds_the_name_sipswarm_and_no_other(built: Path) -> None:
 
 def test_an_sdist_builds_the_same_wheel(built: Path) -> None:
     assert names_of(built / "from-sdist") == names_of(built / "wheel")
+
+
+def test_sources_whose_links_have_become_files_build_the_same_wheel(built: Path) -> None:
+    """As in the ZIP of a repository, or in a clone without `core.symlinks`."""
+    assert names_of(built / "from-zip") == names_of(built / "wheel")
+
+
+def test_an_sdist_has_no_tests_because_their_helpers_are_not_in_it(built: Path) -> None:
+    assert not list((built / "unpacked").glob("*/tests"))
+
+
+def test_sources_without_a_folder_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    done = run(["setup.py", "--name"], tmp_path)
+    assert done.returncode != 0
+    assert "the folders actors, media, sipcore are missing; clone the repository" in done.stderr
 
 
 @pytest.mark.parametrize("way", ["checkout", "wheel"])
