@@ -29,6 +29,7 @@ from .ending import Ending
 from .media import CallMedia, MediaDemand, MediaStream
 from .notices import (
     NOTICED,
+    AnswerDropped,
     Answered,
     Closed,
     DigitsSent,
@@ -195,7 +196,7 @@ class CallActor(Actor, StreamOwner):
     def ring(
         self, status: int, headers: Headers, now: float, *, early_media: bool = False, described: bool = False
     ) -> None:
-        """Send a provisional response to the incoming call; with `early_media` it carries the answer.
+        """Send a response of 101 to 199, else LocalProtocolError; with `early_media` it carries the answer.
 
         An offer without any acceptable line is refused instead of ringing (RFC 3261 section 13.3.1.3).
         Where the INVITE has no offer and requires reliable responses, the first carries one (RFC 3262 section 5).
@@ -203,6 +204,8 @@ class CallActor(Actor, StreamOwner):
         Args:
             described: the user answers it with a description of its own.
         """
+        if not 100 < status < 200:
+            raise LocalProtocolError(f"{status} is no provisional status of ours")
         if not self.awaits_answer:
             return
         self.rung += 1
@@ -238,12 +241,10 @@ class CallActor(Actor, StreamOwner):
         """Refuse the INVITE that waits; a refused re-INVITE leaves the call up."""
         if self.state in (State.IDLE, State.CALLING, State.OVER) or self._withdrawn:
             return
+        self.session.reject(now, status, reason, headers=headers)
         if not self.times.answered:
             self.answer_status = status
-        if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
-            self._pending = Pending.NOTHING
-        self._offers.drop_pending()
-        self.session.reject(now, status, reason, headers=headers)
+        self._drop_answer(status)
         self.pump(now)
 
     def cancel(self, now: float, headers: Headers = ()) -> bool:
@@ -444,11 +445,20 @@ class CallActor(Actor, StreamOwner):
     def _withdraw(self, event: Any, now: float) -> None:
         """End the wait of the peer's INVITE, which has no local answer: nothing is left of a re-INVITE."""
         self._withdrawn = True
+        self._drop_answer(487)
+
+    def _drop_answer(self, status: int) -> None:
+        """Forget the local answer that was about to be sent."""
         if self._pending in (Pending.ACCEPT, Pending.EARLY_MEDIA):
             self._pending = Pending.NOTHING
         self._offers.drop_pending()
+        if self.times.answered:
+            self._notify(AnswerDropped(status))
 
     def _on_reinvite(self, event: sip.ReinviteReceived, now: float) -> None:
+        if self._pending is Pending.REINVITE:
+            self.session.reject(now, 491)  # the local one is about to leave, and waits for its port (RFC 3261 14.2)
+            return
         self._withdraw(event, now)  # the one before, if it was given up silently (RFC 3262 section 3)
         self._withdrawn = False
         if self._take_offer(event.offer, now):
@@ -467,10 +477,9 @@ class CallActor(Actor, StreamOwner):
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
         self.media.forks.enter(event.fork)
-        exchange = self.media.exchange
         if event.in_ == "PRACK":
             self._offered = False
-        if event.final and exchange.pending is None:
+        if event.final and self.media.exchange.pending is None:
             self.media.forks.repeat_offer()
         try:
             lines = self.media.take_answer(event.description, final=event.final)
@@ -493,8 +502,8 @@ class CallActor(Actor, StreamOwner):
         self._offers.drop_pending()
         held, self._held = self._held, None
         if held is not None:
-            cause = sip.Cause.BAD_DESCRIPTION
-            self._notify(Failed(488, cause.value, held.response, cause, held.reinvite))
+            why = sip.Cause.BAD_DESCRIPTION
+            self._notify(Failed(488, why.value, held.response, why, held.reinvite))
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if self.media.forks.enter(event.fork):
@@ -540,13 +549,12 @@ class CallActor(Actor, StreamOwner):
         if event.reinvite:
             if self.media.forks.fall_back():
                 self.media.configure(self.media.agreed())
-        else:
-            if event.response is not None:
-                status = self.answer_status = event.response.status
-                self.answer_phrase = event.response.reason
-                self.times.responded(status, now)
-                if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
-                    self.times.accepted(now)  # the INVITE was accepted, even if no call can follow
+        elif event.response is not None:
+            status = self.answer_status = event.response.status
+            self.answer_phrase = event.response.reason
+            self.times.responded(status, now)
+            if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
+                self.times.accepted(now)  # the INVITE was accepted, even if no call can follow
         status, reason = event.status, event.reason
         if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
             status, reason = 488, event.cause.value  # its 2xx has no answer
@@ -593,9 +601,7 @@ class CallActor(Actor, StreamOwner):
 
     def _require(self, opened: list[int], then: Pending, now: float) -> None:
         """Go on with `then` when every stream has its port; at once when none is missing."""
-        streams = self._outbox.streams
-        for stream_id in opened:
-            streams[stream_id] = self
+        self._outbox.streams.update(dict.fromkeys(opened, self))
         self._pending = then
         if self.media.ready:
             self._go_on(now)
@@ -667,7 +673,6 @@ class CallActor(Actor, StreamOwner):
             self._hold = ""
         else:
             self._refuse_offer("2xx", now)
-        self.pump(now)
 
     def _fail(self, cause: str, detail: str = "", *, now: float) -> None:
         """End the call because of a failure on this side, with a detail for people."""

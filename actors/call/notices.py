@@ -58,6 +58,12 @@ class Failed(NamedTuple):
     reinvite: bool = False
 
 
+class AnswerDropped(NamedTuple):
+    """A later INVITE of the peer gets no local 2xx: it was withdrawn (487), or refused with this status."""
+
+    status: int
+
+
 class RequestReceived(NamedTuple):
     """The peer sent a request within the dialog. `request_id` is for `respond`; 0 = it is answered already."""
 
@@ -191,6 +197,7 @@ Notice = (
     | Provisional
     | Answered
     | Established
+    | AnswerDropped
     | Failed
     | RequestReceived
     | RequestFinished

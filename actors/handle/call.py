@@ -344,27 +344,31 @@ class Call:
         self.actor_loop.touch(self.actor)
 
     async def answer(self, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Answer the call with 200; return when the ACK has arrived.
+        """Answer the call, or a later INVITE, with 200; return when the ACK has arrived, or the INVITE was withdrawn.
 
         Raises:
             CallEnded: the remote side gave up, or the offer could not be accepted.
+            CallRejected: the offer of a later INVITE could not be accepted; the call stays up.
+            LocalProtocolError: no INVITE waits for an answer; nothing has changed.
         """
-        self.waiters.raise_if_over()
-        pairs = checked_pairs("headers", headers)
-        self.waiters.renew_up()
-        self.accept(pairs)
-        await self.waiters.is_up()
+        waits = self.actor.awaits_answer
+        self.accept(headers)
+        if waits:
+            self.waiters.renew_up(for_ack=True)
+            await self.waiters.is_up()
 
     def accept(self, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Answer the call without waiting; `on_up` and `cb_established` are called when the ACK has arrived.
 
         Raises:
             CallEnded: the remote side gave up.
+            LocalProtocolError: no INVITE waits for an answer; nothing has changed.
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
         self.ports.take_over(self.param)
-        self.actor.answer(pairs, self.actor_loop.now(), hold=self.param.take_hold())
+        self.actor.answer(pairs, self.actor_loop.now(), hold=self.param.call_on_hold)
+        self.param.take_hold()
         self.actor_loop.touch(self.actor)
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
@@ -414,9 +418,10 @@ class Call:
             await asyncio.wait((waiters.up,))  # one after the other: each waits for the answer to its own
         self.waiters.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
-        self.set_param(**param)
+        with self.param.hold_kept():
+            self.set_param(**param)
+            self.send_invite(clear=clear)
         waiters.renew_up(awaited=self.param.cb_final is None)
-        self.send_invite(clear=clear)
         if waiters.up is not None:
             await waiters.up
         return self
@@ -439,10 +444,10 @@ class Call:
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
-        self.set_param(**param)
-        self.ports.take_over(self.param)
-        number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.call_on_hold)
-        self.param.take_hold()
+        with self.param.hold_kept():
+            self.set_param(**param)
+            self.ports.take_over(self.param)
+            number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.take_hold())
         done = self.requests.sent(number)
         self.actor_loop.touch(self.actor)
         return await done

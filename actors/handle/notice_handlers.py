@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.events import Cause
 
 from ..call.notices import (
+    AnswerDropped,
     Answered,
     Closed,
     CommandDone,
@@ -133,10 +134,16 @@ def _on_established(call: Call, notice: Established) -> None:
     if param.cb_established is not None:
         call.call_back(param.cb_established, "OK", call)
     _start_media(call)
-    if not notice.reinvite:
-        call.waiters.accepted()
-        if call.on_up is not None:
-            call.on_up(call)
+    if notice.reinvite:
+        call.waiters.answer_over()
+        return
+    call.waiters.accepted()
+    if call.on_up is not None:
+        call.on_up(call)
+
+
+def _on_answer_dropped(call: Call, notice: AnswerDropped) -> None:
+    call.waiters.answer_over(None if notice.status == 487 else CallRejected(notice.status, ""))
 
 
 def _start_media(call: Call) -> None:
@@ -358,6 +365,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     Provisional: _on_provisional,
     Answered: _on_answered,
     Established: _on_established,
+    AnswerDropped: _on_answer_dropped,
     Failed: _on_failed,
     RequestReceived: _on_request_received,
     RequestFinished: _on_request_finished,

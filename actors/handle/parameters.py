@@ -5,9 +5,11 @@ from every callback. Values that become part of a message, and callbacks, are ch
 may wait until it is used.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
+from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.sdp.description import SessionDescription
 
 from ..runtime.callbacks import Callback
@@ -110,6 +112,16 @@ class CallParameters:
         """Return whether the current description puts the call on hold, and reset that for the next one."""
         hold, self.call_on_hold = self.call_on_hold, False
         return hold
+
+    @contextmanager
+    def hold_kept(self) -> Iterator[None]:
+        """Restore `call_on_hold` when an offer is refused before it is sent."""
+        hold = self.call_on_hold
+        try:
+            yield
+        except LocalProtocolError:
+            self.call_on_hold = hold
+            raise
 
     def take_cleanup(self) -> Callback:
         """Return the callback `cb_cleanup`, and forget it: it is called once."""

@@ -21,7 +21,7 @@ class Waiters:
         up: waits for the answer to the local INVITE, or for the ACK to the local answer.
     """
 
-    __slots__ = ("_actor", "_actor_loop", "_ends", "_open", "error", "up")
+    __slots__ = ("_actor", "_actor_loop", "_ends", "_for_ack", "_open", "error", "up")
 
     def __init__(self, actor: CallActor, actor_loop: ActorLoop) -> None:
         self._actor = actor
@@ -31,6 +31,8 @@ class Waiters:
         """Futures of the end itself, which do not fail."""
         self.error: CallError | None = None
         self.up: asyncio.Future[None] | None = None
+        self._for_ack = False
+        """Whether `up` waits for the ACK to a local answer."""
 
     def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
         """Return a future that fails with `CallEnded` when the call ends first."""
@@ -39,13 +41,15 @@ class Waiters:
         future.add_done_callback(self._settled)
         return future
 
-    def renew_up(self, *, awaited: bool = True) -> None:
-        """Begin to wait for another local INVITE or answer.
+    def renew_up(self, *, awaited: bool = True, for_ack: bool = False) -> None:
+        """Begin to wait for another local INVITE or answer, which the actor has accepted.
 
         Args:
             awaited: `up` waits for it.
+            for_ack: it is an answer.
         """
         self.up = self.future() if awaited else None
+        self._for_ack = for_ack
 
     def is_up(self) -> "asyncio.Future[None]":
         """Return the future `up`, a new one where there is none."""
@@ -58,6 +62,17 @@ class Waiters:
         """Complete `up`: the local INVITE was accepted, or the ACK to the local answer arrived."""
         if self.up is not None and not self.up.done():
             self.up.set_result(None)
+
+    def answer_over(self, error: CallError | None = None) -> None:
+        """End the wait for the ACK to the answer to a later INVITE, if there is one: it arrived, or never will.
+
+        Args:
+            error: why there is no such answer.
+        """
+        if self._for_ack and error is None:
+            self.accepted()
+        elif self._for_ack and error is not None:
+            self.refused(error)
 
     def failed(self, error: CallError) -> None:
         """Note the failure of the local INVITE, which may be sent again."""
