@@ -12,7 +12,8 @@ class Leniency(Enum):
     """A fault of a peer that does not cost its message."""
 
     AGREEING_HEADERS = "agreeing_headers"
-    """A header that stands once by RFC 3261 7.3.1 is there again with the same value; in a response the first holds."""
+    """A header that stands once by RFC 3261 7.3.1 is there again with the same value; in a response, and of
+    Max-Forwards in any message, the first holds."""
     DOUBLED_PARAMETER = "doubled_parameter"
     """A parameter is there twice with one value, such as `;tag=1;tag=1`."""
     CONTRADICTING_PARAMETER = "contradicting_parameter"

@@ -7,7 +7,7 @@ not judged here: its body belongs to the event that the user subscribed to.
 from typing import Final
 
 from sipswarm.sipcore.errors import ParseError
-from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.message.messages import Request, is_coded
 
 from . import info_dtmf
 from .notices import DtmfReceived
@@ -35,8 +35,7 @@ def judged(request: Request) -> tuple[int, tuple[tuple[str, str], ...]]:
         return 200, ()
     if not request.headers.get("Content-Type"):
         return 200, ()  # plain text, as RFC 2045 section 5.2 has it
-    codings = [each.lower() for each in request.headers.values("content-encoding")]
-    if any(each != "identity" for each in codings):
+    if is_coded(request.headers):
         return 415, (("Accept-Encoding", "identity"),)
     try:
         understood = request.has_only(_Texts(taken))

@@ -29,6 +29,7 @@ from .rare_fields import (
     MediaType,
     Preference,
     Timestamp,
+    type_name,
 )
 from .uri import Uri
 
@@ -142,7 +143,14 @@ def _content_type(headers: Headers) -> str:
 
 @lru_cache(maxsize=256)
 def _type_in(line: str) -> str:
-    return value_of(line).partition(";")[0].strip(" \t").lower()
+    return type_name(value_of(line))
+
+
+def is_coded(headers: Headers) -> bool:
+    """Whether Content-Encoding names a coding of the body, of which none is understood here (20.12, 8.2.3)."""
+    if "content-encoding" not in headers.keys:
+        return False
+    return any(coding.lower() != "identity" for coding in headers.values("content-encoding"))
 
 
 def _call_id(headers: Headers) -> str:

@@ -175,11 +175,11 @@ def _parse_bare(data: bytes, strict: bool) -> Request | Response:
 
 
 def _check_hops(headers: Headers, value: str) -> None:
-    """Check Max-Forwards, of which a response has no use (20.22)."""
+    """Check Max-Forwards, which only a proxy cannot do without (20.22, RFC 4475 section 3.1.2.4)."""
     try:
         number(value, 2**31 - 1, "Max-Forwards")
     except ParseError:
-        if headers.reading.strict or not headers.reading.is_response:
+        if headers.reading.strict:
             raise
         headers.lose("max-forwards")
 
@@ -283,7 +283,7 @@ def _settle_repeated(
             continue
         places = [place for place, other in enumerate(keys) if other == key]
         agree = len({value_of(lines[place]).lower() for place in places}) == 1
-        if strict or not (agree or is_response):
+        if strict or not (agree or is_response or key == "max-forwards"):
             raise ParseError(f"{key} is there twice")
         used.append(Leniency.AGREEING_HEADERS)
         for place in reversed(places[1:]):

@@ -44,6 +44,17 @@ class MediaType(NamedTuple):
         return self.name + format_parameters(self.params)
 
 
+def type_name(text: str) -> str:
+    """Return `type/subtype` of a Content-Type value in lower case, whatever its parameters; the slash may have blanks.
+
+    RFC 3261 section 25.1 (SLASH).
+    """
+    name = text.partition(";")[0].strip(BLANK).lower()
+    if " " in name or "\t" in name:
+        return "/".join([part.strip(BLANK) for part in name.split("/")])
+    return name
+
+
 class Preference(NamedTuple):
     """One value of Accept-Encoding, Accept-Language, or any token with parameters (20.2, 20.3)."""
 

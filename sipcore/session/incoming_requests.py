@@ -11,7 +11,7 @@ from typing import Final, final
 
 from ..errors import LocalProtocolError, ParseError
 from ..message.hop import Hop
-from ..message.messages import Request
+from ..message.messages import Request, is_coded
 from ..transaction.reply import Reply
 from ..transaction.server_transaction import transaction_key
 from .dialog import Dialog, DialogState
@@ -29,6 +29,9 @@ KNOWN_METHODS: Final = frozenset(
     )
 )
 """Methods that get 405 when they are not allowed; others get 501 (RFC 3261 sections 8.2.1, 21.5.2)."""
+
+_DESCRIBED: Final = frozenset(("INVITE", "UPDATE", "PRACK"))
+"""Methods whose bodies are for the session, and are judged here."""
 
 # Members that every call needs, under names of their own: before Python 3.12 reading one off its class is slow.
 _TERMINATED: Final = DialogState.TERMINATED
@@ -162,8 +165,11 @@ class IncomingRequests:
         request.check()
         if "session-expires" in keys and too_small(request, config):
             return 422, f"Min-SE: {config.min_se}\r\n"
-        if method in ("INVITE", "UPDATE", "PRACK") and not request.has_only(config.accept):
+        if method in _DESCRIBED and not request.has_only(config.accept):
             return 415, f"Accept: {', '.join(config.accept)}\r\n"
+        coded = "content-encoding" in keys and method in _DESCRIBED and is_coded(request.headers)
+        if coded and request.body and not request.handling_optional:
+            return 415, "Accept-Encoding: identity\r\n"
         return None
 
     def refuse_malformed(self, request: Request, error: ParseError, now: float) -> None:

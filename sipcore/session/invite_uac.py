@@ -314,7 +314,7 @@ class InviteUac(FinalHandler):
         dialog = fork.dialog
         body = b"" if fork.settled else response.description
         rseq = response.rseq if "rseq" in response.headers.keys and response.requires(OPTION_TAG) else None
-        if rseq is None:
+        if not rseq:  # 0 is none (RFC 3262 section 7.1): as one that cannot be read, it makes no 1xx reliable
             core.events.append(Provisional(response, False))
             if body and client.has_offer:
                 fork.preview = body

@@ -12,6 +12,7 @@ from ..errors import ParseError
 from ..message.embedded import carried_headers
 from ..message.fields import Replaces
 from ..message.messages import REASON_PHRASES, Request
+from ..message.multipart import first_of
 from ..message.uri import Uri, escape
 
 SIPFRAG: Final = "message/sipfrag;version=2.0"
@@ -96,6 +97,18 @@ def plain_uri(uri: Uri) -> str:
 def sipfrag(status: int, reason: str = "") -> bytes:
     """Write the body of a NOTIFY: the status line alone (RFC 3515 section 2.4.5)."""
     return f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, 'Unknown')}\r\n".encode()
+
+
+def progress_in(notify: Request) -> tuple[int, str]:
+    """Return status and reason of the transfer that a NOTIFY reports, (0, "") where none can be read.
+
+    They stand in its body, or in a part of it (RFC 5621).
+    """
+    try:
+        parts = notify.parts if notify.content_type.startswith("multipart/") else ()
+        return read_sipfrag(first_of("message/sipfrag", parts) if parts else notify.body)
+    except ParseError:
+        return 0, ""
 
 
 def read_sipfrag(body: bytes) -> tuple[int, str]:

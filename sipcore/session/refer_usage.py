@@ -17,7 +17,7 @@ from ..message.messages import Request, Response
 from .dialog import Dialog, DialogState
 from .events import RequestReceived, TransferProgress, TransferRequested
 from .open_requests import ClientRequest, FinalHandler, ServerRequest
-from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, read_sipfrag, refer_to, sipfrag, target_of
+from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, progress_in, refer_to, sipfrag, target_of
 from .request_sender import RequestSender
 from .session_core import OVER, SessionCore
 from .session_state import SessionState
@@ -171,7 +171,8 @@ class ReferUsage(FinalHandler):
     def receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """Answer a NOTIFY with 200 and report it.
 
-        It is progress of a local transfer, or reported as it is (RFC 3515 section 2.4.4, C20).
+        It is progress of a local transfer, or reported as it is (RFC 3515 section 2.4.4, C20). Without a status that
+        can be read it is no progress: a refusal would cost the subscription, and the outcome with it (RFC 6665 4.2.2).
         """
         core = self._core
         request = server.request
@@ -185,13 +186,7 @@ class ReferUsage(FinalHandler):
             return
         state = request.subscription_state
         terminated = state is not None and state.state == "terminated"
-        try:
-            status, reason = read_sipfrag(request.body)
-        except ParseError:
-            if not terminated:
-                core.requests.respond(server, 400, now)
-                return
-            status, reason = 100, ""
+        status, reason = progress_in(request)
         if terminated and status < 200:
             # RFC 6665 4.1.3: the state ends the subscription, whatever the body. After a 1xx the outcome is open (RFC
             # 3515 2.4.5), and it stays so: no success.
@@ -200,7 +195,8 @@ class ReferUsage(FinalHandler):
         final = status >= 200 or terminated
         if final and self._transferring is not None:
             self._transferring.remove(subscription)
-        core.events.append(TransferProgress(subscription.request_id, status, reason, final))
+        if status:
+            core.events.append(TransferProgress(subscription.request_id, status, reason, final))
 
     def _subscription_of(self, request: Request) -> Transferring | None:
         """Find the transfer that a NOTIFY reports on; without id it is the first (RFC 3515 section 2.4.6)."""

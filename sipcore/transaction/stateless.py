@@ -17,11 +17,13 @@ from ..message.grammar import TOKEN, split_values
 from ..message.headers import key_of, value_of
 from ..message.line_ends import with_line_ends
 from ..message.mending import mend_value
-from ..message.messages import REASON_PHRASES, Request, Response
+from ..message.messages import REASON_PHRASES, Request, Response, is_coded
 from ..message.parser import METHODS
+from ..message.rare_fields import MediaType
 from ..message.tokens import MAGIC_COOKIE
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
+_DIALOG_FORMING = frozenset(("INVITE", "REFER", "SUBSCRIBE"))
 _ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*[{re.escape(TOKEN)}]", re.IGNORECASE)
 _REQUEST_URI = re.compile(r"[^\s]+ ([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+) ")
 _MAX_COPIED = 16384
@@ -100,12 +102,10 @@ def _read_dialog_fields(request: Request) -> None:
         if contact.is_wildcard and request.method != "REGISTER":
             raise ParseError("Contact * outside REGISTER")
     _ = request.vias
-    if any(entry.is_wildcard for entry in (*request.routes, *request.record_routes)):
-        raise ParseError("an asterisk is no route")
-    for key in ("contact", "route", "record-route"):
-        if key in request.headers.reading.unreadable:
-            raise ParseError(f"{key} cannot be read")
     keys = request.headers.keys
+    forms_dialog = "record-route" in keys and request.method in _DIALOG_FORMING
+    if forms_dialog and any(entry.is_wildcard for entry in request.record_routes):
+        raise ParseError("an asterisk is no route")
     # RFC 3891 section 3: one, and in INVITE only; RFC 3911 section 4: not together with Join.
     if "replaces" in keys and (request.method != "INVITE" or keys.count("replaces") > 1 or "join" in keys):
         raise ParseError("Replaces does not stand alone, or not in an INVITE")
@@ -117,8 +117,7 @@ def _refuse_content(request: Request, capabilities: Capabilities) -> Response | 
         if not request.has_only(capabilities.content_types):
             accept = [("Accept", ", ".join(capabilities.content_types))]
             return _answer(request, capabilities, 415, accept)
-        encodings = [coding.lower() for coding in request.headers.values("content-encoding")]
-        if any(coding != "identity" for coding in encodings):
+        if is_coded(request.headers):
             return _answer(request, capabilities, 415, [("Accept-Encoding", "identity")])
     if request.method == "INVITE" and "accept" in request.headers and not _accepts(request, capabilities):
         warning = [("Warning", '399 localhost "no acceptable description format"')]
@@ -127,14 +126,15 @@ def _refuse_content(request: Request, capabilities: Capabilities) -> Response | 
 
 
 def _accepts(request: Request, capabilities: Capabilities) -> bool:
+    """Whether Accept has one of our formats; one that cannot be read counts as absent, an empty one has none (20.1)."""
     ours = capabilities.answer_types
-    for value in request.headers.values("accept"):
-        wanted = value.partition(";")[0].strip(" \t").lower()
-        if wanted == "*/*" or wanted in ours:
+    ranges = request.headers.each("accept", MediaType.parse)
+    for wanted in ranges:
+        if wanted.name == "*/*" or wanted.name in ours:
             return True
-        if wanted.endswith("/*") and any(name.startswith(wanted[:-1]) for name in ours):
+        if wanted.subtype == "*" and any(name.startswith(f"{wanted.type}/") for name in ours):
             return True
-    return False
+    return not ranges and any(request.headers.get_all("accept"))
 
 
 def _answer(

@@ -9,6 +9,7 @@ clock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -18,6 +19,7 @@ from ..auth.digest import CredentialsLookup, DigestClient
 from ..errors import LocalProtocolError
 from ..message.fields import NameAddr
 from ..message.hop import Hop, Transmit
+from ..message.mending import mend_address
 from ..message.messages import Response
 from ..message.tokens import Tokens
 from ..message.uri import Uri
@@ -26,6 +28,9 @@ from ..transaction.timers import TimerSettings
 
 MAX_MINIMUM: Final = 7 * 86400
 """Longest Min-Expires in seconds that is followed; a registrar that demands more is not served."""
+
+
+_WHOLE_SECONDS: Final = re.compile(r"0*([0-9]{1,9})(?![0-9])")
 
 
 @final
@@ -412,14 +417,14 @@ class Registration:
         bindings = response.contacts
         general = response.expires
         granted = [
-            _first(binding.expires, general, self._asked)
+            _first(_granted_to(binding), general, self._asked)
             for binding in bindings
             if any(_names(binding.uri, own) for own in self._ours)
         ]
         if not granted:
             # No local Contact: echoed by none, rewritten on the way, or past reading. The shortest time that the
             # registrar names is the safe one: to refresh too early does no harm.
-            named = [binding.expires for binding in bindings if binding.expires]
+            named = [seconds for binding in bindings if (seconds := _granted_to(binding))]
             granted = [min(_first(general, self._asked), self._asked, *named)]
         expires = min(granted)
         if expires <= 0:
@@ -437,7 +442,7 @@ class Registration:
         self._failures = 0
         part = self._tokens.uniform(settings.refresh_earliest, settings.refresh_latest)
         self._due = max(self._sent_at + granted * part, now)
-        self.service_route = _values(response, "Service-Route")
+        self.service_route = _route_in(response)
         self._events.append(
             Registered(
                 round(granted),
@@ -489,6 +494,21 @@ def _nobody(realm: str, host: str) -> tuple[str, str] | None:
 
 def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
+
+
+def _granted_to(binding: NameAddr) -> int | None:
+    """Return the seconds that a registrar names for a contact; the whole ones of `33.5`, None where none can be read.
+
+    A registrar grants no more than was requested, so that an unreadable time is not the hour of RFC 3261 section 20.10.
+    """
+    found = _WHOLE_SECONDS.match(binding.params.get("expires") or "")
+    return int(found[1]) if found else None
+
+
+def _route_in(response: Response) -> tuple[str, ...]:
+    """Return the values of Service-Route that can be a Route of a call; any other costs itself alone (RFC 3608)."""
+    found = response.headers.each("service-route", NameAddr.parse, mend_address)
+    return tuple(str(each) for each in found if not each.is_wildcard and each.uri.scheme in ("sip", "sips"))
 
 
 def _values(response: Response, name: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """A step of a call that is refused at once changes nothing: whatever is awaited later still ends.
 
-Also the waits of answers to later INVITEs: until the ACK, or until the INVITE is withdrawn (RFC 3261 sections 9.2, 14.2).
+An answer to a later INVITE waits for the ACK, or until the INVITE is withdrawn or refused (RFC 3261 9.2, 14.2).
 """
 
 import asyncio

@@ -131,8 +131,24 @@ def test_headers_that_agree_count_once(line: str) -> None:
 def test_of_headers_that_contradict_the_first_holds_in_a_response_alone() -> None:
     answer = parse(sample_response(200, "Content-Type: application/sdp", "Content-Type: text/plain", body=b"v=0"))
     assert answer.content_type == "application/sdp"
+    assert answer.leniencies == (Leniency.AGREEING_HEADERS,)
     with pytest.raises(ParseError, match="twice"):
-        parse(sample("INVITE", "Max-Forwards: 5"))
+        parse(sample("INVITE", "Content-Length: 5"))
+
+
+# RFC 3261 section 20.22, RFC 4475 section 3.1.2.4: only a proxy needs it.
+@pytest.mark.parametrize("value", ["", "x", "-1", "7.5", "2147483648", "9" * 40, "@@", '"open', "70, 70", "\x00"])
+@pytest.mark.parametrize("method", ["INVITE", "BYE", "CANCEL", "OPTIONS", "ACK"])
+def test_max_forwards_that_cannot_be_read_costs_no_request(method: str, value: str) -> None:
+    data = sample(method).replace(b"Max-Forwards: 70", f"Max-Forwards: {value}".encode())
+    message = parse(data)
+    assert (message.max_forwards, message.leniencies) == (None, (Leniency.UNREADABLE_FIELD,))
+    with pytest.raises(ParseError):
+        parse(data, strict=True)
+    twice = sample(method, "Max-Forwards: 5")
+    assert (parse(twice).max_forwards, parse(twice).leniencies) == (70, (Leniency.AGREEING_HEADERS,))
+    with pytest.raises(ParseError, match="twice"):
+        parse(twice, strict=True)
 
 
 def test_no_response_is_lost_for_a_line_or_a_length() -> None:

@@ -38,7 +38,7 @@ REFUSALS = [
     ("URI with headers", request(uri=b"sip:a@b?x=y"), 400, "", ""),
     ("Contact", request("INVITE", "Contact: <sip:a@"), 400, "", ""),
     ("Contact *", request("INVITE", "Contact: *"), 400, "", ""),
-    ("Route", request("INVITE", "Route: sip:"), 400, "", ""),
+    ("Route of no use here", request("INVITE", "Route: sip:", "Route: *"), 0, "", ""),
     ("Record-Route *", request("INVITE", "Record-Route: *"), 400, "", ""),
     ("second Via", request("INVITE", "Via: x"), 400, "", ""),
     ("From *", request("INVITE"), 400, "", ""),
@@ -62,11 +62,24 @@ REFUSALS = [
     ("no registrar, whatever the URI", request("REGISTER", uri=b"sip:[2001:db8::9:1"), 405, "", ""),
     ("URI before extension", request("INVITE", "Require: foo", uri=b"http:x"), 416, "", ""),
     ("extension before content", request("INVITE", "Require: foo", body=b"x"), 420, "", ""),
+    ("Record-Route", request("INVITE", "Record-Route: sip:"), 400, "", ""),
+    *(("route fields of OPTIONS", request("OPTIONS", f"{name}: {junk}"), 0, "", "")
+      for name in ("Route", "Record-Route") for junk in ("@@", '"open', "<", "*", ";;=", "")),
+    ("unreadable Contact of OPTIONS", request("OPTIONS", "Contact: <sip:a@"), 400, "", ""),
+    ("Replaces of OPTIONS", request("OPTIONS", "Replaces: x"), 400, "", ""),  # RFC 3891 section 3
+    *((f"Accept {junk}", request("INVITE", f"Accept: {junk}"), 0, "", "") for junk in ("@@", '"open', "/", ",,,", "<")),
+    ("Accept, partly unreadable", request("INVITE", "Accept: @@, application/sdp"), 0, "", ""),
+    ("Accept of another type beside junk", request("INVITE", "Accept: text/plain, @@"), 406, "", ""),
+    *(("slash with blanks", request("INVITE", f"{name}: {kind}", body=body), 0, "", "")
+      for name, body in (("Accept", b""), ("Content-Type", SDP), ("c", SDP))
+      for kind in ("application / sdp", "application/ sdp", "Application\t/\tSDP;x=y", "application\r\n /\r\n\tsdp")),
+    ("range with blanks", request("INVITE", "Accept: application / *"), 0, "", ""),
+    ("all with blanks", request("INVITE", "Accept: * / *"), 0, "", ""),
 ]  # fmt: skip
 REFUSALS[14][1].headers.set("From", "*")
 
 
-HARMLESS = ("URI", "second Via")
+HARMLESS = ("URI", "second Via", "unreadable Contact of OPTIONS")
 """What is refused by a strict reading alone."""
 
 

@@ -132,6 +132,20 @@ def test_a_success_tells_all_that_was_granted() -> None:
     assert line.it.service_route == ()
 
 
+@pytest.mark.parametrize("junk", ["junk", "@@", "<foo:bar>", "<tel:+1>", "<sip:[::bad>", "*", "<sip:>", "<sip:a", ""])
+def test_a_service_route_keeps_what_can_be_a_route(junk: str) -> None:
+    for values in ((junk, "<sip:p1;lr>", '"Edge" <sip:p2;lr>;x=y'), ("<sip:p1;lr>", '"Edge" <sip:p2;lr>;x=y', junk)):
+        for fields in ((("Service-Route", ", ".join(values)),), tuple(("Service-Route", each) for each in values)):
+            line = Line()
+            line.register(0.0)
+            line.reply(1.0, 200, ("Contact", CONTACT), *fields)
+            assert line.it.service_route == ("<sip:p1;lr>", "Edge <sip:p2;lr>;x=y")
+    line = Line()
+    line.register(0.0)
+    line.reply(1.0, 200, ("Contact", CONTACT), ("Service-Route", junk))
+    assert line.it.service_route == ()
+
+
 def test_the_refresh_comes_at_its_part_of_the_granted_time_again_and_again() -> None:
     line = registered()
     assert line.it.deadline == 450.0
@@ -171,6 +185,15 @@ def test_refreshes_spread_over_their_window() -> None:
         ((("Contact", "<sip:BOB@192.0.2.10>;expires=5"),), 5),
         ((("Contact", "<sip:bob@192.0.2.10:5060;x=y>;expires=7"),), 7),
         ((("Contact", "<broken"),), 600),
+        # A time that is no whole number: never longer than what was requested.
+        ((("Contact", f"{CONTACT};expires=33.5"), ("Expires", "500")), 33),
+        ((("Contact", f"{CONTACT};expires=060"),), 60),
+        ((("Contact", f"{CONTACT};expires=-3"),), 600),
+        ((("Contact", f"{CONTACT};expires=x"), ("Expires", "50")), 50),
+        ((("Contact", f"{CONTACT};expires=99999999999"),), 600),
+        ((("Contact", f"{CONTACT};expires="),), 600),
+        ((("Contact", f'{CONTACT};expires="44"'),), 44),
+        ((("Contact", f"{CONTACT};expires=9.9, <sip:bob@desk>;expires=5"),), 9),
         ((("Contact", f"{CONTACT};expires=0"),), None),
         ((("Expires", "0"),), None),
     ],
