@@ -59,7 +59,8 @@ def check(ctx: click.Context, verb: str, arguments: tuple[str, ...]) -> int:
 
     command = Verb.known[verb]
     ctx.meta[MARK] = True
-    with command.make_context(verb, list(arguments), parent=ctx) as inner:
+    # Beside this context, not in it: click would put the usage of `check` between the names in each error.
+    with command.make_context(f"check {verb}", list(arguments), parent=ctx.parent or ctx) as inner:
         status: int = command.invoke(inner)
     return status
 

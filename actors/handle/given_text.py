@@ -25,7 +25,7 @@ _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\ud
 
 WRITTEN: Final = frozenset(
     {
-        *("via", "from", "to", "call-id", "cseq", "max-forwards", "record-route"),
+        *("via", "from", "to", "call-id", "cseq", "max-forwards", "route", "record-route"),
         *("content-length", "content-type"),
     }
 )
@@ -79,7 +79,8 @@ def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tup
         for name, values in given.items() if isinstance(given, Mapping) else given:
             checked_token(f"{what}: the name", name)
             if key_of(name) in WRITTEN:
-                raise ConfigurationError(f"{what}: {name} is written by the message itself; leave it out")
+                way = "give the user agent `route` or `outgoing_proxy`" if key_of(name) == "route" else "leave it out"
+                raise ConfigurationError(f"{what}: {name} is written by the message itself; {way}")
             several = values if isinstance(values, list | tuple) else (values,)
             pairs += [(name, checked_text(f"{what}: the value of {name}", value)) for value in several]
     except (TypeError, ValueError) as error:

@@ -30,6 +30,7 @@ from .events import (
 from .in_dialog import InDialog
 from .invites import OPTION_TAG, CancelState, Fork, OutgoingInvite, in_order
 from .open_requests import ClientRequest, FinalHandler
+from .redirection import request_of
 from .request_sender import RequestSender
 from .session_core import SDP, SessionCore
 from .session_state import SessionInput, SessionState
@@ -56,7 +57,7 @@ class InviteUac(FinalHandler):
         sender: of its requests.
         in_dialog: ends the call.
         from_, to: the header values without tags.
-        uri: the Request-URI, empty when the call came in.
+        uri: of the callee, with its headers; empty when the call came in.
     """
 
     __slots__ = ("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_sender", "_to", "_uri", "refused")
@@ -106,14 +107,21 @@ class InviteUac(FinalHandler):
             core.dialog = None
         if core.config.session_expires:
             core.timer = core.new_timer()
-        uri, hop = (self._uri, core.hop) if refused is None else (refused.uri, refused.hop)
+        extra = lines_of(headers)
+        if refused is None:
+            uri, embedded = request_of(self._uri)
+            hop = core.hop
+            if embedded:
+                embedded = merged(embedded, extra)  # the user's own
+        else:
+            uri, hop, embedded = refused.uri, refused.hop, refused.embedded
         client = OutgoingInvite(core.requests.next_id(), uri, None, hop)
         client.body = description or b""
         client.content_type = content_type
         client.has_offer = description is not None
-        client.extra = lines_of(headers)
+        client.extra = extra
         client.visited = (uri,)
-        client.embedded = "" if refused is None else refused.embedded
+        client.embedded = embedded
         timeout = core.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
         self.send_invite(client, now)

@@ -40,8 +40,8 @@ def callee_of(to: str, config: SessionConfig, hop: Hop | None) -> tuple[str, str
         hop: of the INVITE, when that is known.
 
     Returns:
-        The To value without tag, the Request-URI, the hop, and the host under which the credentials of the call are
-        looked up.
+        The To value without tag, the URI with its headers, the hop, and the host under which the credentials of the
+        call are looked up.
 
     Raises:
         ParseError: a `to` that cannot be called.
@@ -49,15 +49,24 @@ def callee_of(to: str, config: SessionConfig, hop: Hop | None) -> tuple[str, str
     start = to.find("<")
     uri = to[start + 1 : to.find(">", start)] if start >= 0 else to
     if "?" in uri or ";method=" in uri:
-        # 19.1.1: neither To nor Request-URI holds headers or a method.
-        uri = plain_uri(Uri.parse(uri))
-        to = uri
+        to = plain_uri(Uri.parse(uri))  # 19.1.1: To holds neither headers nor a method
         start = -1
     if hop is None:
         first = uri_of(config.route[0]) if config.route else uri
         hop = config.outgoing_proxy or hop_of(first, config.local.transport)
     domain = hop.host if config.outgoing_proxy or config.route else domain_of(uri)
     return to if start >= 0 else f"<{to}>", uri, hop, domain
+
+
+def request_of(uri: str) -> tuple[str, str]:
+    """Return Request-URI and header lines of the INVITE that a callee's URI asks for (RFC 3261 19.1.1, 19.1.5).
+
+    Without headers and method it is the Request-URI itself.
+    """
+    if "?" not in uri and ";method=" not in uri:
+        return uri, ""
+    parsed = Uri.parse(uri)
+    return plain_uri(parsed), lines_of(carried_headers(parsed))
 
 
 class Target(NamedTuple):

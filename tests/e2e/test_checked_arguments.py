@@ -28,7 +28,7 @@ WRITTEN: tuple[str, ...] = (
     "Content-Type",
     "c",
 )
-WRITTEN += ("Content-Length", "l", "Record-Route", "Content_Type:", "X Name", "", "X:", "Ü", "X\r\nY", "X\tY")
+WRITTEN += ("Content-Length", "l", "Route", "Record-Route", "Content_Type:", "X Name", "", "X:", "Ü", "X\r\nY", "X\tY")
 
 
 @pytest.mark.parametrize("name", WRITTEN)

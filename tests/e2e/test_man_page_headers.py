@@ -79,6 +79,32 @@ def test_the_ack_has_the_headers_that_were_given_beforehand_and_only_the_ack() -
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("form", ["{}", "<{}>", '"Bob" <{}>'])
+def test_headers_in_the_uri_of_the_callee_are_those_of_the_invite_in_each_attempt(form: str) -> None:
+    # RFC 3261 section 19.1.5; what would forge the request is left out.
+    async def main() -> None:
+        def answer(request: Request) -> Sequence[Response]:
+            if request.method == "INVITE" and "Authorization" not in request.headers:
+                return [reply(request, 401, ("WWW-Authenticate", 'Digest realm="x", nonce="n"'))]
+            return [] if request.method == "ACK" else [reply(request, 200, peer=peer)]
+
+        async with asyncio.timeout(20), agent(auth=("alice", "secret")) as alice, Peer(answer) as peer:
+            embedded = "Subject=hi%20there&X-A=b&X-Both=uri&From=sip:x%40y&Via=z&Route=%3Csip:q%3E&body=v"
+            call = await alice.invite(form.format(f"{peer.uri()}?{embedded}"), sip_header={"X-Both": "mine"})
+            await call.reinvite()
+            await call.bye()
+            invites = [request for request in peer.requests if request.method == "INVITE"]
+            for request in invites[:2]:
+                assert request.uri == peer.uri()
+                assert "?" not in str(request.headers.get("To"))
+                found = [request.headers.get_all(name) for name in ("Subject", "X-A", "X-Both", "Route")]
+                assert found == [["hi there"], ["b"], ["mine"], []]
+                assert len(request.headers.get_all("From")) == len(request.headers.get_all("Via")) == 1
+            assert ["Subject" in request.headers for request in invites] == [True, True, False]
+
+    asyncio.run(main())
+
+
 def test_a_delayed_offer_in_a_reinvite_is_answered_in_its_ack_and_media_goes_on() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         bodies: list[bytes] = []

@@ -47,6 +47,24 @@ def test_the_first_of_a_given_route_gets_the_call(where: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("junk", ["@@", "<foo:bar>", "<tel:+1>", "<sip:[::bad>", "junk", "*"])
+def test_an_element_of_the_service_route_that_is_no_route_costs_the_calls_nothing(junk: str) -> None:
+    async def main() -> None:
+        def spoilt(request: Request) -> list[Response]:
+            found = answers(request)
+            for each in found if request.method == "REGISTER" else ():
+                each.headers.set("Service-Route", f"{junk}, {each.headers.get('Service-Route')}")
+            return found
+
+        async with asyncio.timeout(10), Peer(spoilt) as peer:
+            async with agent(registrar=f"sip:127.0.0.1:{peer.port}") as alice:
+                await alice.register()
+                await refused(alice, FAR)
+            assert invites(peer) == [[f"<sip:127.0.0.1:{peer.port};lr>", "<sip:core.test;lr>"]]
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("with_proxy", [True, False])
 def test_calls_take_the_service_route_while_we_are_registered(with_proxy: bool) -> None:
     async def main() -> None:

@@ -26,6 +26,12 @@ LOAD = ["load", "127.0.0.1"]
         (["load"], "Missing argument 'TARGET'"),
         ([*LOAD, "-m", "1", "-d", "5"], "'5' has no unit: SIPp's -d means milliseconds.*write 5s or 5ms"),
         ([*LOAD, "-m", "1", "-d", "x"], "'x' is not a time; write for example 5s"),
+        (["check", *LOAD], r"^sipswarm check load: there is no end .*\(see sipswarm check load --help\)$"),
+        (
+            ["check", "answer", "--foo"],
+            r"^sipswarm check answer: No such option '--foo'.*\(see sipswarm check answer --help",
+        ),
+        (["check", "robot"], r"^sipswarm check robot: Missing argument 'FILE'"),
         (LOAD, "there is no end to this load; say -m CALLS or --duration TIME"),
         ([*LOAD, "-m", "0"], "0 is not in the range"),
         ([*LOAD, "-m", "1", "-r", "0"], "is not in the range"),

@@ -21,6 +21,7 @@ from sipswarm.sipcore.session.events import (
     Provisional,
     RequestFinished,
     RequestReceived,
+    TransferProgress,
     TransferRequested,
 )
 from sipswarm.sipcore.session.invite_session import Hop, InviteSession, SessionState
@@ -416,12 +417,13 @@ def test_a_call_that_gives_way_before_its_ack_hangs_up_after_it() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"nonsense"])
-def test_a_notify_of_a_transfer_without_a_status_line_gets_400(body: bytes) -> None:
+def test_a_notify_of_a_transfer_without_a_status_line_is_no_progress(body: bytes) -> None:
     alice, bob, wire = established()
     bob.session.refer(0.0, "sip:c@c")
     extra = "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n"
     wire.inject(in_dialog(wire, bob, "NOTIFY", 2, extra, body), ALICE, BOB)
-    assert wire.names()[-1] == "B>A 400 NOTIFY"
+    assert wire.names()[-1] == "B>A 200 NOTIFY"
+    assert not bob.told(TransferProgress)
     other = extra.replace("Event: refer", "Event: refer;id=99")
     wire.inject(in_dialog(wire, bob, "NOTIFY", 3, other, body), ALICE, BOB)
     assert wire.names()[-1] == "B>A 200 NOTIFY"
