@@ -19,7 +19,7 @@ from ..message.line_ends import with_line_ends
 from ..message.mending import mend_value
 from ..message.messages import REASON_PHRASES, Request, Response, is_coded
 from ..message.parser import METHODS
-from ..message.rare_fields import MediaType
+from ..message.rare_fields import MediaType, type_name
 from ..message.tokens import MAGIC_COOKIE
 
 _COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
@@ -128,13 +128,13 @@ def _refuse_content(request: Request, capabilities: Capabilities) -> Response | 
 def _accepts(request: Request, capabilities: Capabilities) -> bool:
     """Whether Accept has one of our formats; one that cannot be read counts as absent, an empty one has none (20.1)."""
     ours = capabilities.answer_types
-    ranges = request.headers.each("accept", MediaType.parse)
-    for wanted in ranges:
-        if wanted.name == "*/*" or wanted.name in ours:
+    for value in request.headers.values("accept"):
+        wanted = type_name(value)
+        if wanted == "*/*" or wanted in ours:
             return True
-        if wanted.subtype == "*" and any(name.startswith(f"{wanted.type}/") for name in ours):
+        if wanted.endswith("/*") and any(name.startswith(wanted[:-1]) for name in ours):
             return True
-    return not ranges and any(request.headers.get_all("accept"))
+    return any(request.headers.get_all("accept")) and not request.headers.each("accept", MediaType.parse)
 
 
 def _answer(

@@ -5,12 +5,13 @@ An answer to a later INVITE waits for the ACK, or until the INVITE is withdrawn 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.errors import CallRejected
+from sipswarm.actors.errors import CallError, CallRejected
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.errors import LocalProtocolError
 from tests.actors.agent.test_answers_and_ends import TWO_LINES, tracebacks, up, with_stranger
@@ -58,6 +59,46 @@ def test_after_a_refused_step_the_call_renegotiates_as_before(step: str, side: s
         await asyncio.wait_for(mine.resume(), 5)
         await asyncio.wait_for((other if mine is call else call).reinvite(), 5)
         await call.bye()
+
+    run(scenario)
+
+
+EARLY: dict[str, Callable[[Call], Awaitable[Any]]] = {
+    "re-INVITE": lambda call: call.reinvite(call_on_hold=True),
+    "hold": lambda call: call.hold(),
+    "update": lambda call: call.update(call_on_hold=True),
+    "transfer": lambda call: call.transfer("sip:carol@127.0.0.1"),
+    "request": lambda call: call.request("INFO", "hello"),
+    "ring": lambda call: sync(call.ring, 200),
+    "early media": lambda call: sync(call.early_media, 300),
+    "dtmf": lambda call: call.dtmf("1"),
+}
+
+
+@pytest.mark.parametrize("early_media", [False, True])
+def test_a_step_that_comes_too_early_does_not_keep_the_call_from_being_answered_and_held(early_media: bool) -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        held: list[str] = []
+
+        async def answers(call: Call) -> None:
+            if early_media:
+                call.early_media()
+            else:
+                call.ring()
+            for step in EARLY.values():
+                with suppress(LocalProtocolError, CallError):
+                    await asyncio.wait_for(step(call), 0.5)
+            await asyncio.wait_for(call.answer(), 5)
+            held.append(call.actor.media.agreed()[0].direction.value)
+            await asyncio.wait_for(call.hold(), 5)
+            held.append(call.actor.media.agreed()[0].direction.value)
+            await call.bye()
+
+        bob.listen(answers)
+        call = await alice.invite(address_of(bob))
+        await asyncio.wait_for(call.over(), 10)
+        assert (call.cause, held[:1]) == ("bye", ["sendrecv"])
+        assert held[1] != "sendrecv"
 
     run(scenario)
 
