@@ -22,6 +22,7 @@ MAX_PARAMETERS: Final = 64
 MAX_SPACES: Final = 16
 _SCHEME: Final = re.compile(r"""[^ \t="]+(?:$|[ \t]+(?![ \t=]))""")
 """The begin of challenge or credentials: a scheme, and no parameter."""
+_BLANK: Final = re.compile(r"[ \t\r\n]+")
 _QOP: Final = re.compile(r"(?:[^ \t]+[ \t]+)?qop[ \t]*=", re.IGNORECASE)
 
 _HASHES: Final[Mapping[str, str]] = {
@@ -442,9 +443,10 @@ def _needed(words: Mapping[str, str], name: str) -> str:
 def _read(text: str) -> list[tuple[str, dict[str, str]]]:
     # Scheme and parameters; a second scheme may follow in the same line (RFC 9110 section 11.6.1).
     text = text.strip()
-    scheme, blank, _ = text.partition(" ")
-    if not blank:
+    separated = _BLANK.search(text)  # LWS is any run of blanks and tabs (RFC 3261 section 25.1)
+    if separated is None:
         raise ParseError("authentication header without parameters")
+    scheme = text[: separated.start()]
     words: dict[str, str] = {}
     found = [(scheme.lower(), words)]
     position = len(scheme)
@@ -462,10 +464,10 @@ def _read(text: str) -> list[tuple[str, dict[str, str]]]:
         before, name = name, text[position:equals].strip().lower()
         if "," in name and before == "qop":
             raise ParseError("a list without quotes")
-        if " " in name:
-            scheme, _, name = name.rpartition(" ")
+        *before_name, name = _BLANK.split(name)
+        if before_name:
             words = {}
-            found.append((scheme.strip(), words))
+            found.append((" ".join(before_name), words))
         position = equals + 1
         while position < end and text[position] in " \t\r\n":
             position += 1

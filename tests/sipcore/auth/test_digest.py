@@ -135,6 +135,31 @@ def test_several_challenges_in_one_line_are_told_apart() -> None:
     assert [(each.realm, each.nonce, each.qop) for each in read] == [("a", "1", ()), ("c", "2", ())]
 
 
+BLANKS = [" ", "\t", "  ", "\t\t", " \t", "\t "]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_any_blanks_and_tabs_separate_a_scheme_from_its_parameters(blank: str) -> None:
+    """LWS of RFC 3261 section 25.1: challenges of the peer, credentials of the peer, several in one line."""
+    text = f'Digest{blank}realm{blank}={blank}"{REALM}"{blank},{blank}nonce="1"'
+    (read,) = parse_challenges(text)
+    assert (read.realm, read.nonce) == (REALM, "1")
+    assert answer(client(), challenged(text)) is not None
+    two = parse_challenges(f'Digest{blank}realm="a", nonce="1", Basic{blank}realm="b", Digest{blank}realm=c, nonce=2')
+    assert [(each.realm, each.nonce) for each in two] == [("a", "1"), ("c", "2")]
+
+    judge = server(algorithms=["MD5"])
+    ((name, value),) = signed(judge)
+    assert verify(judge, [(name, value.replace("Digest ", f"Digest{blank}", 1))], 10.0) is Outcome.OK
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+def test_blanks_before_the_list_of_qop_do_not_hide_the_challenge(blank: str) -> None:
+    sent = answer(client(), challenged(f'Digest{blank}qop=auth,auth-int,realm="{REALM}",nonce="1"'))
+    assert sent is not None
+    assert "qop=auth" in sent[0][1]
+
+
 @pytest.mark.parametrize(
     "text",
     [
