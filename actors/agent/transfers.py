@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.errors import ParseError, RemoteProtocolError
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.refer import TransferTarget, target_of
 
@@ -35,8 +35,8 @@ def taker(
         now = actor_loop.now()
         try:
             target = target_of(request)
-        except ParseError:
-            call.actor.respond(request_id, 400, (), now)
+        except (ParseError, RemoteProtocolError) as error:
+            call.actor.respond(request_id, error.status_hint, (), now)
             return
         call.decide(
             consent,

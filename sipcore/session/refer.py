@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, final
 
-from ..errors import ParseError
+from ..errors import ParseError, RemoteProtocolError
 from ..message.embedded import carried_headers
 from ..message.fields import Replaces
 from ..message.messages import REASON_PHRASES, Request
@@ -73,12 +73,17 @@ def target_of(refer: Request) -> TransferTarget:
 
     Raises:
         ParseError: without exactly one Refer-To (RFC 3515 section 2.4.2).
+        RemoteProtocolError: the target is to get another request than INVITE, which is declined (RFC 3515 section
+            2.4.2, RFC 3261 section 19.1.1).
     """
     if len(refer.headers.get_all("Refer-To")) != 1:
         raise ParseError("a REFER has exactly one Refer-To")
     named = refer.refer_to
     if named is None:
         raise ParseError("a REFER has exactly one Refer-To")
+    method = named.uri.params.get("method")
+    if method is not None and method.upper() != "INVITE":
+        raise RemoteProtocolError(f"a REFER for {method} is declined, only INVITE is placed", 603)
     headers = list(carried_headers(named.uri))
     referred_by = refer.headers.get("Referred-By")
     if referred_by is not None:
@@ -99,16 +104,17 @@ def sipfrag(status: int, reason: str = "") -> bytes:
     return f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, 'Unknown')}\r\n".encode()
 
 
-def progress_in(notify: Request) -> tuple[int, str]:
-    """Return status and reason of the transfer that a NOTIFY reports, (0, "") where none can be read.
+def progress_of(notify: Request) -> tuple[int, str] | None:
+    """Return status and reason from a NOTIFY: its body, or the part of a multipart body that is a sipfrag.
 
-    They stand in its body, or in a part of it (RFC 5621).
+    Returns:
+        None when neither can be read.
     """
     try:
-        parts = notify.parts if notify.content_type.startswith("multipart/") else ()
+        parts = notify.parts
         return read_sipfrag(first_of("message/sipfrag", parts) if parts else notify.body)
     except ParseError:
-        return 0, ""
+        return None
 
 
 def read_sipfrag(body: bytes) -> tuple[int, str]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from math import inf
 from typing import final
 
-from ..errors import LocalProtocolError, ParseError
+from ..errors import LocalProtocolError, ParseError, RemoteProtocolError
 from ..message.fields import Replaces
 from ..message.header_lines import HeaderPairs, lines_of
 from ..message.messages import Request, Response
 from .dialog import Dialog, DialogState
 from .events import RequestReceived, TransferProgress, TransferRequested
 from .open_requests import ClientRequest, FinalHandler, ServerRequest
-from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, progress_in, refer_to, sipfrag, target_of
+from .refer import SIPFRAG, SUBSCRIPTION_SECONDS, Transferred, Transferring, progress_of, refer_to, sipfrag, target_of
 from .request_sender import RequestSender
 from .session_core import OVER, SessionCore
 from .session_state import SessionState
@@ -163,16 +163,16 @@ class ReferUsage(FinalHandler):
         core = self._core
         try:
             target_of(server.request)
-        except ParseError:
-            core.requests.respond(server, 400, now)
+        except (ParseError, RemoteProtocolError) as error:
+            core.requests.respond(server, error.status_hint, now)
             return
         core.events.append(TransferRequested(server.request_id, server.request))
 
     def receive_notify(self, server: ServerRequest, dialog: Dialog, now: float) -> None:
         """Answer a NOTIFY with 200 and report it.
 
-        It is progress of a local transfer, or reported as it is (RFC 3515 section 2.4.4, C20). Without a status that
-        can be read it is no progress: a refusal would cost the subscription, and the outcome with it (RFC 6665 4.2.2).
+        It is progress of a local transfer, or reported as it is (RFC 3515 section 2.4.4, C20). One without progress
+        that can be read changes nothing, and neither may a refusal end the subscription (RFC 6665 section 4.2.2).
         """
         core = self._core
         request = server.request
@@ -186,7 +186,11 @@ class ReferUsage(FinalHandler):
             return
         state = request.subscription_state
         terminated = state is not None and state.state == "terminated"
-        status, reason = progress_in(request)
+        progress = progress_of(request)
+        if progress is None and not terminated:
+            core.requests.respond(server, 200, now, extra=core.config.reply_tail)
+            return
+        status, reason = progress or (100, "")
         if terminated and status < 200:
             # RFC 6665 4.1.3: the state ends the subscription, whatever the body. After a 1xx the outcome is open (RFC
             # 3515 2.4.5), and it stays so: no success.
@@ -195,8 +199,7 @@ class ReferUsage(FinalHandler):
         final = status >= 200 or terminated
         if final and self._transferring is not None:
             self._transferring.remove(subscription)
-        if status:
-            core.events.append(TransferProgress(subscription.request_id, status, reason, final))
+        core.events.append(TransferProgress(subscription.request_id, status, reason, final))
 
     def _subscription_of(self, request: Request) -> Transferring | None:
         """Find the transfer that a NOTIFY reports on; without id it is the first (RFC 3515 section 2.4.6)."""

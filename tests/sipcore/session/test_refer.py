@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.errors import ParseError, RemoteProtocolError
 from sipswarm.sipcore.message.fields import Replaces
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.refer import TransferTarget, read_sipfrag, refer_to, sipfrag, target_of
@@ -40,6 +40,18 @@ def test_a_refer_says_whom_to_call_with_what() -> None:
 def test_a_refer_has_exactly_one_refer_to(headers: list[tuple[str, str]]) -> None:
     with pytest.raises(ParseError):
         target_of(refer(*headers))
+
+
+@pytest.mark.parametrize("method", ["BYE", "bye", "SUBSCRIBE", "MESSAGE", "%42YE", "NEWTHING", ""])
+def test_a_refer_for_another_method_than_invite_is_declined(method: str) -> None:
+    with pytest.raises(RemoteProtocolError) as declined:
+        target_of(refer(("Refer-To", f"<sip:c@c;method={method}>")))
+    assert declined.value.status_hint == 603
+
+
+@pytest.mark.parametrize("method", ["INVITE", "invite", "%49NVITE"])
+def test_a_refer_may_name_the_method_invite(method: str) -> None:
+    assert target_of(refer(("Refer-To", f"<sip:c@c;Method={method};transport=tcp>"))).uri == "sip:c@c;transport=tcp"
 
 
 @pytest.mark.parametrize(

@@ -416,18 +416,78 @@ def test_a_call_that_gives_way_before_its_ack_hangs_up_after_it() -> None:
     assert len(bob.told(Ended)) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"nonsense"])
-def test_a_notify_of_a_transfer_without_a_status_line_is_no_progress(body: bytes) -> None:
+SIPFRAG_PART = b"--b\r\nContent-Type: %s\r\n\r\nSIP/2.0 200 OK\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("state", ["active;expires=60", "pending"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("", b""),
+        ("message/sipfrag", b""),
+        ("message/sipfrag", b"nonsense"),
+        ("message/sipfrag", b"INVITE sip:a@a SIP/2.0\r\n"),
+        ("message/sipfrag", b"SIP/2.0 2x0 OK\r\n"),
+        ("message/sipfrag", b"Contact: <sip:c@c>\r\n"),
+        ("multipart/mixed;boundary=b", SIPFRAG_PART % b"text/plain"),
+        ("multipart/mixed;boundary=b", b"--b\r\nno end"),
+        ("multipart/mixed", b"no boundary"),
+    ],
+)
+def test_a_notify_of_a_transfer_without_a_status_line_changes_nothing(state: str, kind: str, body: bytes) -> None:
+    """RFC 6665 section 4.2.2: a notifier that is refused drops the subscription, and its result would be lost."""
     alice, bob, wire = established()
-    bob.session.refer(0.0, "sip:c@c")
-    extra = "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n"
+    number = bob.session.refer(0.0, "sip:c@c")
+    extra = f"Event: refer\r\nSubscription-State: {state}\r\n" + (f"Content-Type: {kind}\r\n" if kind else "")
     wire.inject(in_dialog(wire, bob, "NOTIFY", 2, extra, body), ALICE, BOB)
     assert wire.names()[-1] == "B>A 200 NOTIFY"
-    assert not bob.told(TransferProgress)
-    other = extra.replace("Event: refer", "Event: refer;id=99")
-    wire.inject(in_dialog(wire, bob, "NOTIFY", 3, other, body), ALICE, BOB)
-    assert wire.names()[-1] == "B>A 200 NOTIFY"
+    assert bob.told(TransferProgress) == []
+    extra = "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n"
+    wire.inject(in_dialog(wire, bob, "NOTIFY", 3, extra, b"SIP/2.0 200 OK\r\n"), ALICE, BOB)
+    assert bob.told(TransferProgress) == [TransferProgress(number, 200, "OK", True)]
     assert alice.told(TransferRequested)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/mixed;boundary=b", SIPFRAG_PART % b"message/sipfrag"),
+        ('Multipart/Mixed; boundary="b"', SIPFRAG_PART % b"Message/SipFrag;version=2.0"),
+        (
+            "multipart/alternative;boundary=b",
+            b"--b\r\nContent-Type: text/plain\r\n\r\nSIP/2.0 486 Busy\r\n" + SIPFRAG_PART % b"message/sipfrag",
+        ),
+        (
+            "multipart/mixed;boundary=a",
+            b"--a\r\nContent-Type: multipart/related;boundary=b\r\n\r\n"
+            + SIPFRAG_PART % b"message/sipfrag"
+            + b"\r\n--a--\r\n",
+        ),
+    ],
+)
+def test_the_progress_of_a_transfer_is_read_from_a_part_of_the_body(kind: str, body: bytes) -> None:
+    _, bob, wire = established()
+    number = bob.session.refer(0.0, "sip:c@c")
+    extra = f"Event: refer\r\nSubscription-State: terminated\r\nContent-Type: {kind}\r\n"
+    wire.inject(in_dialog(wire, bob, "NOTIFY", 2, extra, body), ALICE, BOB)
+    assert wire.names()[-1] == "B>A 200 NOTIFY"
+    assert bob.told(TransferProgress) == [TransferProgress(number, 200, "OK", True)]
+
+
+def test_a_notify_of_another_subscription_gets_200() -> None:
+    _, bob, wire = established()
+    bob.session.refer(0.0, "sip:c@c")
+    extra = "Event: refer;id=99\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n"
+    wire.inject(in_dialog(wire, bob, "NOTIFY", 2, extra, b"nonsense"), ALICE, BOB)
+    assert wire.names()[-1] == "B>A 200 NOTIFY"
+
+
+@pytest.mark.parametrize("method", ["BYE", "SUBSCRIBE"])
+def test_a_refer_for_another_method_than_invite_gets_603(method: str) -> None:
+    _, bob, wire = established()
+    wire.inject(in_dialog(wire, bob, "REFER", 2, f"Refer-To: <sip:c@c;method={method}>\r\n"), ALICE, BOB)
+    assert wire.names()[-1] == "B>A 603 REFER"
+    assert bob.told(TransferRequested) == []
 
 
 def test_a_transfer_that_cannot_be_asked_for_is_forgotten() -> None:
