@@ -30,9 +30,6 @@ MAX_MINIMUM: Final = 7 * 86400
 """Longest Min-Expires in seconds that is followed; a registrar that demands more is not served."""
 
 
-_WHOLE_SECONDS: Final = re.compile(r"0*([0-9]{1,9})(?![0-9])")
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
@@ -415,17 +412,18 @@ class Registration:
         # What the 2xx grants; False when it binds none of our contacts.
         assert response is not None
         bindings = response.contacts
-        general = response.expires
+        asked = self._asked
+        general = _granted(response.headers.get("Expires"), asked)
         granted = [
-            _first(_granted_to(binding), general, self._asked)
+            _first(_granted(binding.params.get("expires"), asked), general, asked)
             for binding in bindings
             if any(_names(binding.uri, own) for own in self._ours)
         ]
         if not granted:
             # No local Contact: echoed by none, rewritten on the way, or past reading. The shortest time that the
             # registrar names is the safe one: to refresh too early does no harm.
-            named = [seconds for binding in bindings if (seconds := _granted_to(binding))]
-            granted = [min(_first(general, self._asked), self._asked, *named)]
+            named = [_granted(binding.params.get("expires"), asked) or asked for binding in bindings]
+            granted = [min(_first(general, asked), asked, *named)]
         expires = min(granted)
         if expires <= 0:
             return False
@@ -474,6 +472,7 @@ class Registration:
         self._events.append(RegistrationFailed(finished.status, finished.response, self._due, bound))
 
 
+_WHOLE: Final = re.compile(r"\s*([0-9]{1,20})(\.?)")
 _AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
 
 
@@ -496,19 +495,25 @@ def _first(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _granted_to(binding: NameAddr) -> int | None:
-    """Return the seconds that a registrar names for a contact; the whole ones of `33.5`, None where none can be read.
-
-    A registrar grants no more than was requested, so that an unreadable time is not the hour of RFC 3261 section 20.10.
-    """
-    found = _WHOLE_SECONDS.match(binding.params.get("expires") or "")
-    return int(found[1]) if found else None
-
-
 def _route_in(response: Response) -> tuple[str, ...]:
     """Return the values of Service-Route that can be a Route of a call; any other costs itself alone (RFC 3608)."""
     found = response.headers.each("service-route", NameAddr.parse, mend_address)
     return tuple(str(each) for each in found if not each.is_wildcard and each.uri.scheme in ("sip", "sips"))
+
+
+def _granted(written: str | None, asked: int) -> int | None:
+    """Return the seconds that a registrar grants, as it wrote them; None when it wrote none that can be read.
+
+    A refresh that comes too early does no harm, one that comes too late loses the binding. So of a fraction the whole
+    seconds count, one at least. A registrar may not grant more than was asked (RFC 3261 section 10.3 step 7): more than
+    `MAX_MINIMUM` is not waited for.
+    """
+    found = _WHOLE.match(written or "")
+    if found is None:
+        return None
+    digits, rest = found.groups()
+    seconds = int(digits)
+    return min(seconds, asked) if seconds > MAX_MINIMUM else max(seconds, 1) if rest else seconds
 
 
 def _values(response: Response, name: str) -> tuple[str, ...]:
