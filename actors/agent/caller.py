@@ -89,6 +89,8 @@ class Caller:
         if media is None and parameters.init_media is None:
             parameters.update({"init_media": media_handlers.echo()})
         listener = routes.leg(parameters.leg, hop)
+        if parameters.leg is not None:  # the user's choice: the call stays in its IP version
+            spare = [each for each in spare if (":" in each.host) == (":" in hop.host)]
         wishes = media_wishes(media, self._rtp_timeout) if media is not None else {}
         wishes = {"inactivity_limit": self._rtp_timeout, **demand_wishes(parameters), **wishes}
         factory.check_media(wishes, parameters.init_media)

@@ -622,18 +622,19 @@ class CallActor(Actor, StreamOwner):
         elif then is Pending.ACK:
             self._acknowledge(now)
         elif then is not Pending.NOTHING:
-            hold, self._hold = self._hold, ""
-            self._send_invite(then, self.media.offer(hold), now)
+            delayed = then is Pending.NEXT_PLACE and not self.media.lines
+            self._send_invite(then, None if delayed else self.media.offer(self._hold), now)
         self.pump(now)
 
     def _send_invite(self, then: Pending, offer: bytes | None, now: float) -> None:
         self.media.forks.invited()
         try:
-            if then is Pending.INVITE:
-                self.session.invite(now, offer, headers=self._headers)
-                self.times.sent_invite(now)
-            else:
+            if then is Pending.REINVITE:
                 self.session.reinvite(now, offer, headers=self._headers)
+            else:
+                self.session.invite(now, offer, headers=self._headers)
+                if then is Pending.INVITE:
+                    self.times.sent_invite(now)
         except Exception:
             self._offers.drop_pending()  # it was not sent
             raise
@@ -738,6 +739,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.TransferProgress: lambda actor, event, now: actor._notify(TransferProgress(*event)),
     sip.Ended: CallActor._on_ended,
     sip.ByeCrossed: CallActor._on_bye_crossed,
+    sip.NextPlace: lambda actor, _, now: actor._require(actor.media.renew(elsewhere=True), Pending.NEXT_PLACE, now),
 }
 
 

@@ -52,6 +52,17 @@ INTERVAL: Final = 0.02
 """Seconds between two packets where the peer names no packet time."""
 
 
+class MediaPlace(NamedTuple):
+    """Where the media of a call is on this host."""
+
+    address: str
+    """As written into the SDP."""
+    bound: str
+    """The address that media ports are bound to."""
+    parked_port: int
+    """See `MediaDemand`."""
+
+
 class MediaDemand(NamedTuple):
     """The media that a call requires."""
 
@@ -94,6 +105,14 @@ class MediaDemand(NamedTuple):
     """A file that a handler is to send: a file that cannot be played ends the call before it is answered."""
     statistics_interval: float = 0.0
     """Seconds between two statistics while the call is up; 0.0 = at its end only."""
+    elsewhere: MediaPlace | None = None
+    """Where the media is once the INVITE goes to a place of the other IP version; None = it goes to none."""
+
+    def moved(self) -> "MediaDemand":
+        """Return the same demand at the addresses of the other IP version."""
+        here = MediaPlace(self.address, self.bound, self.parked_port)
+        there = self.elsewhere or here
+        return self._replace(**there._asdict(), send_address="", elsewhere=here)
 
 
 class MediaStream:
@@ -372,13 +391,29 @@ class CallMedia:
         """Change fields of the demand, from the next description on."""
         self.demand = self.demand._replace(**wishes)
 
-    def renew(self) -> None:
-        """Give up all ports and descriptions for new ones (man page `clear_sdp`)."""
+    def renew(self, *, elsewhere: bool = False) -> list[int]:
+        """Give up all ports and descriptions for new ones (man page `clear_sdp`).
+
+        Args:
+            elsewhere: as many new ports are opened at once, with the addresses of the other IP version. Nothing was
+                agreed yet.
+
+        Returns:
+            The ids of the streams to be opened.
+        """
+        if elsewhere:
+            self.close()
+            count, self.lines, unused = len(self.lines), [], self.lines
+            self._left_senders += unused  # without statistics
+            self.forks = Forks()
+            self.demand = self.demand.moved()
+            return self.require(count)
         self.close()
         self._left += self.lines
         self._left_senders += self._senders
         self.lines, self._senders = [], []
         self.given = None
+        return []
 
     def forget(self) -> None:
         """Begin again after an end: nothing is agreed, and no port is open."""

@@ -32,6 +32,8 @@ class Pending(Enum):
 
     NOTHING = "nothing"
     INVITE = "invite"
+    NEXT_PLACE = "next place"
+    """The first INVITE again, to a place of the other IP version."""
     REINVITE = "reinvite"
     ACCEPT = "accept"
     """The first INVITE of the peer, or a later one."""

@@ -20,7 +20,7 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
-from ..call.media import MediaDemand
+from ..call.media import MediaDemand, MediaPlace
 from ..config import NodeConfig, is_wildcard
 from ..errors import ConfigurationError, Overloaded
 from ..handle.call import Call
@@ -155,9 +155,15 @@ class CallFactory:
         if listener is None:
             listener = self.listener_for(hop)
         hops, local = (hop, *order.spare), self._output.addresses.toward(listener, hop.host)
-        session = self.configs.outgoing(self._tokens, order.to, call_id, hops, local, identity, order.ring_time)
         param = order.param or CallParameters()
-        call = self._new_call(session, order.demand or self.demand_for(local), param, order.scenario, order)
+        demand = order.demand or self.demand_for(local)
+        if order.spare and not (order.given or param.media_lsocks or param.media_ssocks):
+            demand = demand._replace(elsewhere=self._elsewhere(order.spare, local))
+        moves = demand.elsewhere is not None
+        session = self.configs.outgoing(
+            self._tokens, order.to, call_id, hops, local, identity, order.ring_time, moves=moves
+        )
+        call = self._new_call(session, demand, param, order.scenario, order)
         call.actor.media.describe(order.given)
         self._actors.add(call.actor, (session.call_id, session.local_tag))
         self._metrics.attempt(order.scenario, "uac", self._actor_loop.now())
@@ -271,6 +277,15 @@ class CallFactory:
             family = "IPv6" if ":" in hop.host else "IPv4"
             raise ConfigurationError(f"no {hop.transport} listener with an {family} address for {hop.host}; add one")
         return listener
+
+    def _elsewhere(self, spare: Sequence[Hop], local: LocalAddress) -> MediaPlace | None:
+        """Return where media is toward the first of these hops that is of the other IP version; None without one."""
+        for hop in spare:
+            there = self._output.addresses.following(local, hop)
+            if there is not None and (":" in hop.host) != (":" in local.seen.host):
+                parked = self._parked_ports[self._output.hops[there.listener].host]
+                return MediaPlace(there.seen.host, there.media, parked)
+        return None
 
     def toward(self, hop: Hop) -> tuple[Hop, Hop]:
         """Return the local address toward a hop, as its host sees it, and that of the socket."""

@@ -97,14 +97,16 @@ class SessionConfigs:
         local: LocalAddress,
         identity: Identity,
         ring: float,
+        *,
+        moves: bool = False,
     ) -> InviteSession:
         """Return the session of a call to the first of these hops, which goes on to the others when one fails.
 
-        Each hop is reached from the listener that reaches it, the first one from `local`. Hops of the other IP version
-        are left out, since the call's media has an address already.
+        Each hop is reached from the listener that reaches it, the first one from `local`.
 
         Args:
             ring: as `ring_time`.
+            moves: the call's media can move to the other IP version; else hops of that version are left out.
         """
         config = self.of(local, identity, ring, to)
         first = hops[0]
@@ -113,7 +115,7 @@ class SessionConfigs:
         places = [Place(first, config)]
         for hop in hops[1:]:
             other = self._output.addresses.following(local, hop)
-            if other is not None and (":" in hop.host) == (":" in first.host):
+            if other is not None and (moves or (":" in hop.host) == (":" in first.host)):
                 places.append(Place(hop, self.of(other, identity, ring, to)))
         return InviteSession.toward(tokens, to, places, call_id=call_id)
 

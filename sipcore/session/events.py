@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from ..message.hop import Hop
 from ..message.messages import Request, Response
 
 
@@ -236,6 +237,16 @@ class Redirected(NamedTuple):
     """The 3xx."""
 
 
+class NextPlace(NamedTuple):
+    """A first INVITE has failed, and its next place is of the other IP version (RFC 3263 section 4.3).
+
+    `InviteSession.invite` sends it there, with an offer that has addresses of that version.
+    """
+
+    hop: Hop
+    """The place."""
+
+
 class Refreshed(NamedTuple):
     """The session was refreshed (RFC 4028)."""
 
@@ -267,6 +278,7 @@ Event = (
     | TransferRequested
     | TransferProgress
     | Redirected
+    | NextPlace
     | Refreshed
     | ForkEnded
 )

@@ -102,7 +102,10 @@ class InviteSession:
 
     @classmethod
     def toward(cls, tokens: Tokens, to: str, places: Sequence[Place], *, call_id: str) -> InviteSession:
-        """Prepare a call to a callee who may be found at several places, the best first; as `outgoing`."""
+        """Prepare a call to a callee who may be found at several places, the best first; as `outgoing`.
+
+        Where a place is of another IP version than the one before, NextPlace asks for an offer.
+        """
         first, *rest = places
         session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
         session.parts.failover.places = rest
@@ -176,6 +179,8 @@ class InviteSession:
         self.core.requests.handle_servers(now)
         parts.uas.handle_timer(now)
         parts.uac.handle_timer(now)
+        if parts.made_failover is not None:
+            parts.made_failover.stop_if_cancelled(now)
         if self.core.timer is not None or parts.made_renegotiation is not None:
             parts.renegotiation.handle_timer(now)
         if parts.made_refer is not None:
@@ -222,7 +227,10 @@ class InviteSession:
         headers: HeaderPairs = (),
         content_type: str = SDP,
     ) -> int:
-        """Send the INVITE that sets the call up; see `InviteUac.invite`."""
+        """Send the INVITE that sets the call up, also after NextPlace; see `InviteUac.invite`."""
+        failover = self.parts.made_failover
+        if failover is not None and failover.waits:
+            return failover.go_on(now, description, content_type)
         return self.parts.uac.invite(now, description, headers=headers, content_type=content_type)
 
     def authorize(self, challenge: Response | None, credentials: CredentialsLookup) -> bool:
@@ -232,7 +240,10 @@ class InviteSession:
 
     def cancel(self, now: float, headers: HeaderPairs = ()) -> bool:
         """Give up the pending INVITE or re-INVITE; see `InviteUac.cancel`."""
-        return self.parts.renegotiation.cancel(now, headers)
+        cancelled = self.parts.renegotiation.cancel(now, headers)
+        if self.parts.made_failover is not None:
+            self.parts.made_failover.stop_if_cancelled(now)
+        return cancelled
 
     def ack(self, now: float, description: bytes | None, *, headers: HeaderPairs = (), content_type: str = SDP) -> None:
         """Answer the offer of a 2xx in its ACK; see `InviteUac.ack`."""
@@ -355,6 +366,8 @@ class InviteSession:
         state = self.core.state
         if state in (SessionState.CALLING, SessionState.PROCEEDING, SessionState.EARLY):
             parts.uac.cancel_for(now, Cause.REPLACED)
+            if parts.made_failover is not None:
+                parts.made_failover.stop_if_cancelled(now)
         elif state is SessionState.CONFIRMED:
             parts.in_dialog.end_by_bye(Cause.REPLACED, By.LOCAL, None, now)
         elif state is SessionState.ACCEPTED:

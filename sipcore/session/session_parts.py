@@ -37,8 +37,8 @@ class SessionParts:
 
     __slots__ = (
         "_core",
-        "_failover",
         "in_dialog",
+        "made_failover",
         "made_refer",
         "made_renegotiation",
         "made_requests",
@@ -59,7 +59,7 @@ class SessionParts:
         self.made_requests: IncomingRequests | None = None
         self.made_renegotiation: Renegotiation | None = None
         self.made_refer: ReferUsage | None = None
-        self._failover: Failover | None = None
+        self.made_failover: Failover | None = None
 
     @property
     def requests(self) -> IncomingRequests:
@@ -88,9 +88,9 @@ class SessionParts:
     @property
     def failover(self) -> Failover:
         """The part that sends a failed INVITE elsewhere."""
-        part = self._failover
+        part = self.made_failover
         if part is None:
-            part = self._failover = Failover(self._core, self.uac)
+            part = self.made_failover = Failover(self._core, self.uac)
         return part
 
     def take_response(self, response: Response, host: str, now: float) -> None:
