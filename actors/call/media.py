@@ -108,12 +108,6 @@ class MediaDemand(NamedTuple):
     elsewhere: MediaPlace | None = None
     """Where the media is once the INVITE goes to a place of the other IP version; None = it goes to none."""
 
-    def moved(self) -> "MediaDemand":
-        """Return the same demand at the addresses of the other IP version."""
-        here = MediaPlace(self.address, self.bound, self.parked_port)
-        there = self.elsewhere or here
-        return self._replace(**there._asdict(), send_address="", elsewhere=here)
-
 
 class MediaStream:
     """One RTP stream of a call, its use and its state. It belongs to one media line."""
@@ -406,7 +400,9 @@ class CallMedia:
             count, self.lines, unused = len(self.lines), [], self.lines
             self._left_senders += unused  # without statistics
             self.forks = Forks()
-            self.demand = self.demand.moved()
+            demand = self.demand
+            here = MediaPlace(demand.address, demand.bound, demand.parked_port)
+            self.demand = demand._replace(**(demand.elsewhere or here)._asdict(), send_address="", elsewhere=here)
             return self.require(count)
         self.close()
         self._left += self.lines

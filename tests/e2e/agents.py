@@ -11,6 +11,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo
 from sipswarm.sipcore.auth.digest_server import DigestServer
+from sipswarm.sipcore.message.hop import bracketed
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
@@ -62,15 +63,18 @@ class Peer(asyncio.DatagramProtocol):
     """A UDP peer that answers each request as a function says, and remembers what came.
 
     answer: gives the responses to a request, or the octets of anything else to be sent back.
+    host, port: its address.
     """
 
-    def __init__(self, answer: Callable[[Request], Sequence[Response]]) -> None:
+    def __init__(self, answer: Callable[[Request], Sequence[Response]], host: str = "127.0.0.1", port: int = 0) -> None:
         self._answer = answer
+        self.host = host
+        self._wanted = port
         self.requests: list[Request] = []
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self._wanted))
         return self
 
     async def __aexit__(
@@ -85,7 +89,7 @@ class Peer(asyncio.DatagramProtocol):
 
     def uri(self, user: str = "peer") -> str:
         """Its SIP URI."""
-        return f"sip:{user}@127.0.0.1:{self.port}"
+        return f"sip:{user}@{bracketed(self.host)}:{self.port}"
 
     def methods(self) -> list[str]:
         """The methods that came, in order, ACK left out."""
@@ -111,10 +115,12 @@ class Peer(asyncio.DatagramProtocol):
 def reply(request: Request, status: int, *extra: tuple[str, str], peer: Peer | None = None) -> Response:
     """A response with a tag; a 2xx to INVITE also has a contact and a description."""
     if request.method == "INVITE" and 200 <= status < 300 and peer is not None:
-        body = SDP.format(port=9).encode()
+        body = SDP.format(port=9)
+        if ":" in peer.host:
+            body = body.replace("IP4 127.0.0.1", f"IP6 {peer.host}")
         contact = ("Contact", f"<{peer.uri()}>")
         return Response.to_request(
-            request, status, to_tag="peer", extra=(contact, *extra), body=body, content_type="application/sdp"
+            request, status, to_tag="peer", extra=(contact, *extra), body=body.encode(), content_type="application/sdp"
         )
     return Response.to_request(request, status, to_tag="" if status == 100 else "peer", extra=extra)
 
