@@ -26,7 +26,7 @@ from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
 from . import request_bodies
 from .ending import Ending
-from .media import CallMedia, MediaDemand, MediaStream
+from .media import CallMedia, MediaStream
 from .notices import (
     NOTICED,
     AnswerDropped,
@@ -48,6 +48,7 @@ from .notices import (
 from .own_update import OwnUpdate
 from .peer_offers import PeerOffers
 from .state import TRANSPORT_FAILED, CallTimes, Pending, State
+from .stream_configuration import MediaDemand
 
 HOLD_STYLE: Final[Hold] = "both"
 INTERNAL_ERROR: Final = "internal_error"

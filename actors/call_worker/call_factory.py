@@ -20,7 +20,7 @@ from sipswarm.sipcore.session.invite_session import InviteSession
 
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
-from ..call.media import MediaDemand, MediaPlace
+from ..call.stream_configuration import MediaDemand, MediaPlace
 from ..config import NodeConfig, is_wildcard
 from ..errors import ConfigurationError, Overloaded
 from ..handle.call import Call

@@ -14,7 +14,7 @@ from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
 from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 
-from ..call.media import LARGEST_PAYLOAD
+from ..call.stream_configuration import LARGEST_PAYLOAD
 from ..errors import ConfigurationError
 from .dtmf_methods import dtmf_modes
 from .file_names import file_name

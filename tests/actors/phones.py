@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sipswarm.actors.call.actor import CallActor, CallOutbox
-from sipswarm.actors.call.media import MediaDemand
 from sipswarm.actors.call.notices import Notice
+from sipswarm.actors.call.stream_configuration import MediaDemand
 from sipswarm.actors.runtime.outbox import Outbox
 from sipswarm.media import messages as media
 from sipswarm.sipcore.message.hop import Hop

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sipswarm.actors.call.media import CallMedia, MediaDemand
+from sipswarm.actors.call.media import CallMedia
+from sipswarm.actors.call.stream_configuration import MediaDemand
 from sipswarm.media.messages import Command, ConfigureStream
 from sipswarm.sipcore.sdp.description import SessionDescription
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sipswarm.actors.call.media import MediaDemand, _configuration
+from sipswarm.actors.call.stream_configuration import MediaDemand, configuration
 from sipswarm.actors.handle.demand import named_codecs
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import Codec, Crypto, Direction
@@ -53,7 +53,7 @@ def test_every_field_of_a_negotiated_line_reaches_its_stream(name: str) -> None:
         assert name not in CHANGES
         return
     changed = PLAIN._replace(**{name: CHANGES[name]})  # type: ignore[arg-type]  # each with a value of its type
-    assert _configuration(1, changed, DEMAND) != _configuration(1, PLAIN, DEMAND)
+    assert configuration(1, changed, DEMAND) != configuration(1, PLAIN, DEMAND)
 
 
 OFFERS = {
@@ -88,7 +88,7 @@ def test_an_answer_lists_no_events_that_the_stream_does_not_take(offer: str, nam
         assert not {"97", "0", "8"} & set(formats.split()) & {str(codec.payload_type) for codec in named_codecs(names)}
         return
     (line,) = negotiated(ours, theirs)
-    command = _configuration(1, line, DEMAND)
+    command = configuration(1, line, DEMAND)
     taken = {number: clock for number, name, clock in command.receive_codecs if name == "telephone-event"}
     answered = [int(number) for number in ours.media[0].formats]
     assert taken == {number: clock for number, clock in events.items() if number in answered}
@@ -107,7 +107,7 @@ def test_events_of_every_clock_that_both_number_differently_are_told_apart() -> 
         "97 101 102\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000\na=rtpmap:102 telephone-event/48000",
         "97 96 98\na=rtpmap:97 opus/48000/2\na=rtpmap:96 telephone-event/48000\na=rtpmap:98 telephone-event/8000",
     )
-    command = _configuration(1, line, DEMAND)
+    command = configuration(1, line, DEMAND)
     assert sorted(command.renumbered) == [(101, 98), (102, 96)]
     assert (command.dtmf_payload_type, command.dtmf_clock_rate) == (96, 48000)
 
@@ -117,10 +117,10 @@ def test_formats_that_both_sides_number_differently_are_told_apart() -> None:
         "97 0 101\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/48000",
         "111 0 96\na=rtpmap:111 opus/48000/2\na=rtpmap:96 telephone-event/48000",
     )
-    command = _configuration(1, line, DEMAND)
+    command = configuration(1, line, DEMAND)
     assert (command.payload_type, command.dtmf_payload_type) == (111, 96)
     assert command.renumbered == ((97, 111), (101, 96))
-    assert _configuration(1, PLAIN, DEMAND).renumbered == ()
+    assert configuration(1, PLAIN, DEMAND).renumbered == ()
 
 
 @pytest.mark.parametrize(
@@ -145,13 +145,13 @@ def test_what_a_peer_sends_under_numbers_of_its_own_is_taken(
     ours: str, theirs: str, sent: int, taken: dict[int, str]
 ) -> None:
     maps = "\na=rtpmap:101 telephone-event/8000" if "101" in ours else ""
-    command = _configuration(1, agreed(ours + maps, theirs + maps), DEMAND)
+    command = configuration(1, agreed(ours + maps, theirs + maps), DEMAND)
     assert {number: name for number, name, _ in command.receive_codecs} == taken
     assert command.payload_type == sent
 
 
 def test_the_rtcp_attribute_is_followed_to_its_address() -> None:
-    command = _configuration(1, agreed("0", "0\na=rtcp:5005 IN IP4 192.0.2.99"), DEMAND)
+    command = configuration(1, agreed("0", "0\na=rtcp:5005 IN IP4 192.0.2.99"), DEMAND)
     assert (command.remote_rtcp_address, command.remote_rtcp_port) == ("192.0.2.99", 5005)
 
 
@@ -161,7 +161,7 @@ def test_the_rtcp_attribute_is_followed_to_its_address() -> None:
 @pytest.mark.parametrize("ptime", ["", "\na=ptime:20", "\na=ptime:5", "\na=ptime:200"])
 def test_l16_of_every_width_is_sent_in_packets_of_whole_samples_that_fit(name: str, ptime: str) -> None:
     line = agreed(f"96\na=rtpmap:96 {name}", f"96\na=rtpmap:96 {name}{ptime}")
-    command = _configuration(1, line, DEMAND)
+    command = configuration(1, line, DEMAND)
     channels = int((*name.split("/"), "1")[2])
     assert command.codec == ("L16" if channels == 1 else f"L16/{channels}")
     assert command.receive_codecs == ((96, command.codec, command.clock_rate),)
@@ -173,5 +173,5 @@ def test_l16_of_every_width_is_sent_in_packets_of_whole_samples_that_fit(name: s
 
 def test_channels_say_nothing_of_the_payload_of_opus_digits_and_noise() -> None:
     text = "97 101 13\na=rtpmap:97 opus/48000/2\na=rtpmap:101 telephone-event/8000/2\na=rtpmap:13 CN/8000/2"
-    command = _configuration(1, agreed(text, text), DEMAND)
+    command = configuration(1, agreed(text, text), DEMAND)
     assert {name for _, name, _ in command.receive_codecs} == {"opus", "telephone-event", "CN"}
