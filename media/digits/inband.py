@@ -126,19 +126,24 @@ _POWER_TO_ENERGY = 3.0 / _WINDOW
 def _analysis() -> tuple[Floats, Floats]:
     """The two matrices that a hop is multiplied with.
 
-    First (80 x 32): as the first half of a window, real parts at eight frequencies and imaginary parts, then the
-    same as the second half. Second (80 x 3), for the squared samples: energy under the first half of the squared
-    window, under the second half, and plain.
+    First (80 x 34): as the first half of a window, real parts at eight frequencies and imaginary parts, then the
+    same as the second half, then the sum under each half. Second (80 x 3), for the squared samples: energy under the
+    first half of the squared window, under the second half, and plain.
     """
     position = np.arange(_WINDOW)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (position + 0.5) / _WINDOW)
     phase = 2 * np.pi / RATE * np.outer(position, _HZ.astype(np.float64))
     wave = np.hstack((np.cos(phase), -np.sin(phase))) * window[:, None]
     energy = np.stack((window[:HOP] ** 2, window[HOP:] ** 2, np.ones(HOP)), axis=1)
-    return np.hstack((wave[:HOP], wave[HOP:])).astype(np.float32), energy.astype(np.float32)
+    halves = (wave[:HOP], wave[HOP:], window[:HOP, None], window[HOP:, None])
+    return np.hstack(halves).astype(np.float32), energy.astype(np.float32)
 
 
 _WAVES, _ENERGIES = _analysis()
+_MEAN = 1 / HOP
+"""From the sum under a window to the mean of its samples: what does not swing, which some converters add."""
+_SQUARED_WINDOW = 3 * _WINDOW / 8
+"""Sum of the weights of the squared window."""
 
 
 @cache
@@ -165,10 +170,12 @@ _HALF_ENERGY = 32
 _LAST_TOTAL = 33
 _HOP_ENERGY = slice(34, 36)
 _LAST_DIGIT = 36
-_CARRY = 37
+_LAST_SUM = 37
+_CARRY = 38
 """Columns of what one stream carries from packet to packet: its last hop as the first half of the next window, its
 last window, that hop's energy under the first half, the last window's energy, the plain energies of the last two
-hops, and the last window's digit."""
+hops, the last window's digit, and that hop's sum under the first half. Energies of windows and plain ones are without
+the mean."""
 _NO_DIGIT = -1
 _BROKEN = -2
 """As last digit: the next window would span a loss, so it is not used."""
@@ -327,7 +334,7 @@ class Detector:
         """
         count = len(rows)
         samples = _float_table(law)[np.frombuffer(audio, np.uint8)].reshape(count * hops, HOP)
-        waves = _product(samples, _WAVES).reshape(count, hops, 32)
+        waves = _product(samples, _WAVES).reshape(count, hops, 34)
         energies = _product(np.square(samples), _ENERGIES).reshape(count, hops, 3)
         carry = self._carry[rows]
 
@@ -335,10 +342,16 @@ class Detector:
         windows[:, 0] = carry[:, _LAST_WINDOW]
         windows[:, 1] = carry[:, _RISING]
         windows[:, 2:] = waves[:, :-1, :16]
-        windows[:, 1:] += waves[:, :, 16:]
+        windows[:, 1:] += waves[:, :, 16:32]
         total = energies[:, :, 1].copy()
         total[:, 0] += carry[:, _HALF_ENERGY]
         total[:, 1:] += energies[:, :-1, 0]
+        mean = waves[:, :, 33] * _MEAN
+        mean[:, 0] += carry[:, _LAST_SUM] * _MEAN
+        mean[:, 1:] += waves[:, :-1, 32] * _MEAN
+        np.square(mean, out=mean)
+        total -= mean * _SQUARED_WINDOW
+        hop_energy = energies[:, :, 2] - mean * HOP
 
         power = np.square(windows[:, 1:])
         power = power[:, :, :8] + power[:, :, 8:]
@@ -361,7 +374,7 @@ class Detector:
             digits = np.empty((len(some), hops + 1), np.int64)
             digits[:, 0] = carry[some, _LAST_DIGIT]
             digits[:, 1:] = np.where(rough[some], best, _NO_DIGIT)
-            plain = np.concatenate((carry[some, _HOP_ENERGY], energies[some, :, 2]), axis=1)
+            plain = np.concatenate((carry[some, _HOP_ENERGY], hop_energy[some]), axis=1)
             totals = np.concatenate((carry[some, _LAST_TOTAL, None], total[some]), axis=1)
             steady = _steady(digits, windows[some], totals, plain)
             last_digit[some] = digits[:, -1]
@@ -372,7 +385,8 @@ class Detector:
         carry[:, _LAST_WINDOW] = windows[:, -1]
         carry[:, _HALF_ENERGY] = energies[:, -1, 0]
         carry[:, _LAST_TOTAL] = total[:, -1]
-        carry[:, _HOP_ENERGY] = energies[:, -2:, 2] if hops > 1 else np.stack((carry[:, 35], energies[:, 0, 2]), 1)
+        carry[:, _HOP_ENERGY] = hop_energy[:, -2:] if hops > 1 else np.stack((carry[:, 35], hop_energy[:, 0]), 1)
+        carry[:, _LAST_SUM] = waves[:, -1, 32]
         carry[:, _LAST_DIGIT] = last_digit
         self._carry[rows] = carry
         self._position[rows] += hops * HOP

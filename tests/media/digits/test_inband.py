@@ -159,6 +159,26 @@ def test_digits_in_noise(snr_db: int) -> None:
     assert text(detect(PCMU, encode(PCMU, audio, silence(60)))) == KEYPAD * 4
 
 
+@LAWS
+@pytest.mark.parametrize("offset", [-12_000, -3000, -1000, 500, 2000, 3000, 6000, 12_000])
+def test_an_offset_of_a_converter_hides_no_digit(law: Law, offset: int) -> None:
+    """Under every digit and pause lies the same direct current; Q.24 has no limit for it, and ears none."""
+    parts = [part for digit in EVENTS for part in (tone(digit, 50), silence(50))]
+    assert text(detect(law, encode(law, silence(100) + offset, *(part + offset for part in parts)))) == EVENTS
+
+
+@LAWS
+@pytest.mark.parametrize("offset", [-3000, 3000, 12_000])
+def test_an_offset_lets_no_short_or_strange_tone_pass(law: Law, offset: int) -> None:
+    parts = [
+        part for digit in EVENTS for part in (tone(digit, 20), silence(60), tone(digit, 60, off=0.035), silence(60))
+    ]
+    assert text(detect(law, encode(law, *(part + offset for part in parts)))) == ""
+    rng = np.random.default_rng(3)
+    steps = np.repeat(rng.choice([0.0, float(offset)], 400), 160)  # clicks
+    assert text(detect(law, encode(law, steps))) == ""
+
+
 def test_the_next_digit_may_follow_without_a_pause() -> None:
     audio = encode(PCMU, silence(40), *(tone(digit, 100) for digit in "1595"), silence(40))
     assert text(detect(PCMU, audio)) == "1595"
