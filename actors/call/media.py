@@ -471,7 +471,7 @@ class CallMedia:
                 if not taken and self.demand.must_flow and exchange.remote is None:
                     raise RemoteProtocolError("the answer refuses every media line", 488)
                 if taken and not any(_usable(line, self.demand.address) for line in taken):
-                    raise RemoteProtocolError("the answer has no format, or no address, that was offered", 488)
+                    raise RemoteProtocolError("the answer has no format, protocol or address that was offered", 488)
             exchange.remote_answer(description)
             return lines
 
