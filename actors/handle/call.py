@@ -418,12 +418,12 @@ class Call:
             await asyncio.wait((waiters.up,))  # one after the other: each waits for the answer to its own
         self.waiters.raise_if_over()
         clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
-        with self.param.hold_kept():
+        with self.ports.undone_if_refused(self.param):
             self.set_param(**param)
             self.send_invite(clear=clear)
-        waiters.renew_up(awaited=self.param.cb_final is None)
-        if waiters.up is not None:
-            await waiters.up
+        if self.param.cb_final is None:
+            waiters.renew_up()
+            await waiters.is_up()
         return self
 
     async def update(self, headers: Sequence[tuple[str, str]] = (), **param: Any) -> Response:
@@ -444,7 +444,7 @@ class Call:
         """
         self.waiters.raise_if_over()
         pairs = checked_pairs("headers", headers)
-        with self.param.hold_kept():
+        with self.ports.undone_if_refused(self.param):
             self.set_param(**param)
             self.ports.take_over(self.param)
             number = self.actor.update(pairs, self.actor_loop.now(), hold=self.param.take_hold())
@@ -457,6 +457,7 @@ class Call:
         param, actor = self.param, self.actor
         headers, ack_lines, ring_time = param.header_pairs(), lines_of(param.ack_pairs()), param.ring_time or RING_TIME
         if clear:
+            self.ports.check_clear()
             self.clear_sdp()
         self.ports.take_over(self.param)
         actor.invite(

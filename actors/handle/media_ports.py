@@ -6,11 +6,15 @@ elsewhere `UserAgent.reserve_media` reserves ports. The values that `show` write
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+
+from sipswarm.sipcore.errors import LocalProtocolError
 
 from ..call.actor import CallActor
 from ..call.media import MediaStream
+from ..call.state import State
 from ..errors import ConfigurationError
 from .demand import demand_wishes, given_description
 from .media_lease import MediaLease, MediaLeases
@@ -122,6 +126,34 @@ class CallMediaPorts:
         self._actor.media.send_through(
             [each.line if isinstance(each, MediaLease) else MediaStream(0) for each in given]
         )
+
+    def check_clear(self) -> None:
+        """Check that ports and descriptions can be given up for an INVITE that follows at once.
+
+        Raises:
+            LocalProtocolError: an INVITE cannot be sent now.
+        """
+        actor = self._actor
+        if actor.state not in (State.IDLE, State.UP) or actor.media.exchange.pending is not None:
+            raise LocalProtocolError(
+                f"no INVITE can be sent now (the call is {actor.state.value}, or an offer is open)"
+            )
+
+    @contextmanager
+    def undone_if_refused(self, param: CallParameters) -> Iterator[None]:
+        """Undo changes of the parameters, and of what follows from them, when the step they are for is refused at once.
+
+        Ports that the user gave stay with the call.
+        """
+        before = param.values()
+        try:
+            yield
+        except (LocalProtocolError, ConfigurationError):
+            self.reshape(param, param.restore(before))
+            if param.sdp is not self._described and self._described is not None:
+                self._described = param.sdp
+                self._actor.media.describe(given_description(param))
+            raise
 
     def reshape(self, param: CallParameters, changed: Sequence[str]) -> None:
         """Apply changed parameters from the next description on."""

@@ -5,11 +5,9 @@ from every callback. Values that become part of a message, and callbacks, are ch
 may wait until it is used.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sipswarm.sipcore.errors import LocalProtocolError
 from sipswarm.sipcore.sdp.description import SessionDescription
 
 from ..runtime.callbacks import Callback
@@ -113,15 +111,17 @@ class CallParameters:
         hold, self.call_on_hold = self.call_on_hold, False
         return hold
 
-    @contextmanager
-    def hold_kept(self) -> Iterator[None]:
-        """Restore `call_on_hold` when an offer is refused before it is sent."""
-        hold = self.call_on_hold
-        try:
-            yield
-        except LocalProtocolError:
-            self.call_on_hold = hold
-            raise
+    def values(self) -> dict[str, Any]:
+        """Return a copy of all set keys with their values, for `restore`."""
+        return self.__dict__.copy()
+
+    def restore(self, values: dict[str, Any]) -> tuple[str, ...]:
+        """Set exactly these keys; return those that had another value, or were not set."""
+        now = self.__dict__
+        changed = tuple(key for key in now.keys() | values.keys() if now.get(key) is not values.get(key))
+        now.clear()
+        now.update(values)
+        return changed
 
     def take_cleanup(self) -> Callback:
         """Return the callback `cb_cleanup`, and forget it: it is called once."""

@@ -41,14 +41,13 @@ class Waiters:
         future.add_done_callback(self._settled)
         return future
 
-    def renew_up(self, *, awaited: bool = True, for_ack: bool = False) -> None:
+    def renew_up(self, *, for_ack: bool = False) -> None:
         """Begin to wait for another local INVITE or answer, which the actor has accepted.
 
         Args:
-            awaited: `up` waits for it.
             for_ack: it is an answer.
         """
-        self.up = self.future() if awaited else None
+        self.up = self.future()
         self._for_ack = for_ack
 
     def is_up(self) -> "asyncio.Future[None]":

@@ -30,7 +30,6 @@ from .events import (
 from .in_dialog import InDialog
 from .invites import OPTION_TAG, CancelState, Fork, OutgoingInvite, in_order
 from .open_requests import ClientRequest, FinalHandler
-from .redirection import request_of
 from .request_sender import RequestSender
 from .session_core import SDP, SessionCore
 from .session_state import SessionInput, SessionState
@@ -107,21 +106,17 @@ class InviteUac(FinalHandler):
             core.dialog = None
         if core.config.session_expires:
             core.timer = core.new_timer()
-        extra = lines_of(headers)
-        if refused is None:
-            uri, embedded = request_of(self._uri)
-            hop = core.hop
-            if embedded:
-                embedded = merged(embedded, extra)  # the user's own
-        else:
-            uri, hop, embedded = refused.uri, refused.hop, refused.embedded
+        uri, hop = (self._uri, core.hop) if refused is None else (refused.uri, refused.hop)
         client = OutgoingInvite(core.requests.next_id(), uri, None, hop)
         client.body = description or b""
         client.content_type = content_type
         client.has_offer = description is not None
-        client.extra = extra
-        client.visited = (uri,)
-        client.embedded = embedded
+        client.extra = lines_of(headers)
+        if refused is None:
+            client.obey_uri()
+        else:
+            client.embedded = refused.embedded
+        client.visited = (client.uri,)
         timeout = core.config.ring_timeout
         client.ring_at = now + timeout if timeout else inf
         self.send_invite(client, now)

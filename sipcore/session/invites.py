@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, final
 
 from ..leniency import Leniency
 from ..message.fields import RAck
+from ..message.header_lines import merged
 from ..message.hop import Hop, Transmit
 from ..message.messages import Request, Response
 from ..transaction.reply import Reply
@@ -21,7 +22,7 @@ from ..transaction.server_transaction import ServerTransaction
 from .dialog import Dialog, DialogState, OfferInput, OfferState
 from .events import Cause
 from .open_requests import ClientRequest, ServerRequest
-from .redirection import Target
+from .redirection import Target, request_of
 from .session_timer import supports
 
 OPTION_TAG: Final = "100rel"
@@ -128,6 +129,12 @@ class OutgoingInvite(ClientRequest):
         """Further targets that 3xx have named, the next one first (RFC 3261 8.1.3.4)."""
         self.embedded = ""
         """Header lines that the target's URI demands."""
+
+    def obey_uri(self) -> None:
+        """Take the header lines that the callee's URI asks for, unless the user gives them, and its Request-URI."""
+        self.uri, lines = request_of(self.uri)
+        if lines:
+            self.embedded = merged(lines, self.extra)
 
     def again(self) -> OutgoingInvite:
         """Make the record for sending the same INVITE once more; this one stays to absorb repeated responses."""

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.errors import CallError, CallRejected
+from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.errors import LocalProtocolError
 from tests.actors.agent.test_answers_and_ends import TWO_LINES, tracebacks, up, with_stranger
 from tests.actors.stranger import SDP, Stranger, finals, follow_up, statuses, within
 from tests.e2e.agents import address_of, run
+from tests.e2e.waiting import until
 
 
 async def refused(step: Awaitable[Any]) -> None:
@@ -58,6 +59,43 @@ def test_after_a_refused_step_the_call_renegotiates_as_before(step: str, side: s
         assert (await asyncio.wait_for(mine.update(), 5)).status == 200
         await asyncio.wait_for(mine.resume(), 5)
         await asyncio.wait_for((other if mine is call else call).reinvite(), 5)
+        await call.bye()
+
+    run(scenario)
+
+
+def test_parameters_of_a_refused_invite_are_forgotten_and_its_callback_is_not_called() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        told: list[str] = []
+        bob.listen()
+        call = await alice.invite(address_of(bob))
+        holding = asyncio.ensure_future(call.hold())
+        await asyncio.sleep(0)
+        before = call.param.values()
+        for more in ({}, {"clear_sdp": True}, {"sdp": "v=0", "media_lsocks": ()}, {"rtp_param": (8, 160, 0.02)}):
+            given: dict[str, Any] = {"cb_final": lambda *args: told.append(args[0]), "x_mine": 1, **more}
+            with pytest.raises((LocalProtocolError, ConfigurationError)):
+                await call.reinvite(**given)  # in this turn of the loop, before the answer to the hold
+            assert call.param.values() == before
+        await asyncio.wait_for(holding, 5)
+        await asyncio.wait_for(call.resume(), 5)
+        assert [line.direction.value for line in call.actor.media.agreed()] == ["sendrecv"]
+        assert not told
+        await call.bye()
+
+    run(scenario)
+
+
+def test_an_awaited_invite_returns_though_another_one_with_a_callback_queues_behind_it() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        told: list[str] = []
+        bob.listen()
+        call = await alice.invite(address_of(bob))
+        first = asyncio.ensure_future(call.reinvite(sdp_on_ack=True))
+        await asyncio.sleep(0)
+        await asyncio.wait_for(call.reinvite(cb_final=lambda *args: told.append(args[0])), 5)
+        await asyncio.wait_for(first, 5)
+        await until(lambda: "OK" in told)
         await call.bye()
 
     run(scenario)
