@@ -1,7 +1,8 @@
 """The `register` of a user agent: one binding at each place of its registrar in turn, reported, and removed again.
 
 It checks the texts, looks up the registrar's hops, chooses the leg, then binds the contact, refreshes or removes it. A
-place that does not answer, or answers 503, is followed by the next one (RFC 3263 section 4.3). One actor at most may
+place that does not answer, or answers 503, is followed by the next one (RFC 3263 section 4.3), by another leg where
+that reaches it. One actor at most may
 keep a contact bound at a registrar; a `register` with other settings abandons the earlier actor (RFC 3261 section
 10.2). `sipcore.usage.registration` decides when a binding is refreshed; `registration.keeper` holds those of the whole
 worker.
@@ -22,6 +23,7 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
+    Way,
 )
 
 from ..bus.slots import SlotMap
@@ -113,29 +115,54 @@ class Registering:
                     raise
                 invoke(cb_final, "FAIL", {"errno": errno.EHOSTUNREACH}, None, spawn=self._actor_loop.spawn)
                 return 0
-            here = self._addresses.toward(self._routes.leg(leg, hops[0]), hops[0].host)
-            local = here.seen
-            own = contact or self._who.usual.contact or contact_at(uri_in(address).user or "", local)
+            ways = self._ways(hops, leg, contact or self._who.usual.contact, uri_in(address).user or "")
+            hop, local, contacts, bound = ways[0]
             settings = RegistrationSettings(
                 uri,
                 name_addr(address),
-                (own,),
+                contacts,
                 local,
-                hops[0],
+                hop,
                 expires or 900,
                 retry=refresh,
                 credentials=keyring,
                 headers=self._who.usual.headers + more,
                 user_agent="sipswarm",
-                bound=here.bound,
+                bound=bound,
+                redirects=self._who.usual.redirects,
+                proxied=self._routes.proxy is not None,
             )
-            return await self._bind(settings, places_from(hops, local), cb_final, challenge, removes=not expires)
+            return await self._bind(settings, ways, cb_final, challenge, removes=not expires)
 
         host = (self._routes.proxy or where).host
         if cb_final is None or is_address(host):
             return await bind()
         self._actor_loop.spawn(bind())  # DNS may take its time
         return 0
+
+    def _ways(self, hops: Sequence[Hop], leg: int | str | None, contact: str, user: str) -> list[Way]:
+        """Return the ways to a registrar, one for each hop that a leg reaches.
+
+        Args:
+            leg: that of the user; None = for each hop the leg that reaches it.
+            contact: that of the user; empty = the user part at the leg's address.
+
+        Raises:
+            ConfigurationError: no leg reaches the first hop, or that of the user reaches none.
+        """
+        listener = self._routes.leg(leg, hops[0])
+        ways = []
+        for hop in hops:
+            if leg is None:
+                found = self._addresses.for_hop(hop)
+            else:
+                found = listener if self._addresses.reaches(self._addresses.hops[listener], hop) else None
+            if found is not None:
+                here = self._addresses.toward(found, hop.host)
+                ways.append(Way(hop, here.seen, (contact or contact_at(user, here.seen),), here.bound))
+        if not ways:
+            raise ConfigurationError(f"the leg {self._routes.legs[listener]} does not reach {hops[0]}; choose another")
+        return ways
 
     def service_route(self, address: str) -> tuple[str, ...]:
         """Return the route that the registrar gave for an address's calls, as name-addrs; empty without one.
@@ -151,7 +178,7 @@ class Registering:
     async def _bind(
         self,
         settings: RegistrationSettings,
-        given: Sequence[Hop],
+        given: Sequence[Way],
         cb_final: Callback,
         challenge: Response | None,
         *,
@@ -160,7 +187,7 @@ class Registering:
         """Bind, refresh or remove a contact.
 
         Args:
-            given: hops of the registrar, in the order in which they are tried.
+            given: ways to the registrar, in the order in which they are tried.
             cb_final: see `report`.
             challenge: a 401 or 407 to be answered at once.
 
@@ -184,7 +211,7 @@ class Registering:
                 further -= 1
                 places.rotate(-1)
                 actor = self._bound[key][0]
-                actor.registration.register(self._actor_loop.now(), hop=places[0])
+                actor.registration.register(self._actor_loop.now(), way=places[0])
                 actor.pump(self._actor_loop.now())
                 self._actor_loop.touch(actor)
                 return
@@ -238,15 +265,3 @@ def report(callback: Callback, event: RegistrationEvent, spawn: Any) -> None:
         number = errno.ETIMEDOUT if event.status == 408 else errno.EHOSTUNREACH
         info = {"code": event.status} if event.response is not None else {"errno": number}
         invoke(callback, "FAIL", info, event.response, spawn=spawn)
-
-
-def places_from(hops: Sequence[Hop], local: Hop) -> list[Hop]:
-    """Return the hops that a local listener reaches: those of its transport and IP version.
-
-    Raises:
-        ConfigurationError: it reaches none of them.
-    """
-    found = [hop for hop in hops if hop.transport == local.transport and (":" in hop.host) == (":" in local.host)]
-    if not found:
-        raise ConfigurationError(f"the leg {local} does not reach {hops[0]}; choose another leg")
-    return found

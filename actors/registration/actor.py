@@ -112,8 +112,8 @@ class RegistrationActor(Actor):
         """Send, count and report what the registration produced."""
         registration = self.registration
         transmits, events = registration.drain()
-        settings = registration.settings
-        self._outbox.send(transmits, settings.bound or settings.local)
+        way = registration.way
+        self._outbox.send(transmits, way.bound or way.local)
         if registration.retransmissions != self._again:
             self._metrics.repeated(registration.retransmissions - self._again)
             self._again = registration.retransmissions

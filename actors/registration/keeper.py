@@ -25,6 +25,7 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
+    Way,
 )
 
 from ..counting.totals import Totals
@@ -289,15 +290,27 @@ class Registrations:
         old = self._hops.get(registrar)
         if old is None:
             return  # a later list has no binding there
-        alike = [hop for hop in hops if hop.transport == old.transport and (":" in hop.host) == (":" in old.host)]
-        new = alike[(alike.index(old) + 1 if old in alike else 0) % len(alike)] if alike else old
+        reached = [hop for hop in hops if self._is_reached(hop)]
+        new = reached[(reached.index(old) + 1 if old in reached else 0) % len(reached)] if reached else old
         if new == old:
             return
         _logger.warning("%s does not answer at %s port %d, the next is %s port %d", registrar, *old[1:], *new[1:])
         self._hops[registrar] = new
         for binding, actor in self._kept.values():
             if binding.registrar == registrar and actor is not None:
-                actor.registration.move(new)
+                actor.registration.move(self._way(binding, new))
+
+    def _is_reached(self, hop: Hop) -> bool:
+        try:
+            self._toward(hop)
+        except ConfigurationError:
+            return False
+        return True
+
+    def _way(self, binding: Binding, hop: Hop) -> Way:
+        """Return the way of a binding by a hop of its registrar."""
+        seen, bound = self._toward(hop)
+        return Way(hop, seen, (binding.contact or contact_at(Uri.parse(binding.address).user or "", seen),), bound)
 
     def remove_all(self) -> None:
         """Remove every live binding, soon enough for the end of the process."""
@@ -347,17 +360,14 @@ class Registrations:
                 self._begin(next_one)
 
     def _begin(self, binding: Binding) -> None:
-        hop = self._hops[binding.registrar]
-        seen, bound = self._toward(hop)
-        user = Uri.parse(binding.address).user or ""
-        contact = binding.contact or contact_at(user, seen)
+        hop, seen, contacts, bound = self._way(binding, self._hops[binding.registrar])
         keyring = Keyring(binding.auth) if binding.auth is not None else None
         if keyring is not None:
             keyring.trust(Uri.parse(binding.registrar).host)
         settings = RegistrationSettings(
             binding.registrar,
             f"<{binding.address}>",
-            (contact,),
+            contacts,
             seen,
             hop,
             binding.expires,

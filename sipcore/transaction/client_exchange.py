@@ -35,17 +35,18 @@ class Exchange:
 
     Args:
         local: hop written into Via.
-        hop: where requests go; may be set to another hop between requests.
+        hop: where requests go.
         tokens: source of branches.
         digest: answers challenges for `host`, the name of the server as the credentials name it.
+
+    Attributes:
+        local, hop, host: may be set to others between requests.
     """
 
     __slots__ = (
         "_body",
         "_digest",
         "_headers",
-        "_host",
-        "_local",
         "_method",
         "_repeats",
         "_sent",
@@ -56,18 +57,20 @@ class Exchange:
         "_uri",
         "cseq",
         "hop",
+        "host",
+        "local",
         "retransmissions",
     )
 
     def __init__(
         self, local: Hop, hop: Hop, tokens: Tokens, timers: TimerSettings, digest: DigestClient, host: str
     ) -> None:
-        self._local = local
+        self.local = local
         self.hop = hop
         self._tokens = tokens
         self._timers = timers
         self._digest = digest
-        self._host = host
+        self.host = host
         self.cseq = 0
         """Number of the last request, 0 before the first."""
         self.retransmissions = 0
@@ -113,11 +116,11 @@ class Exchange:
         self._headers = headers
         self._body = body
         self._repeats = NEVER
-        self._send(self._digest.headers(method, uri, body, host=self._host), now)
+        self._send(self._digest.headers(method, uri, body, host=self.host), now)
 
     def authorize(self, challenge: Response) -> bool:
         """Take a challenge that the next requests answer at once; False when there are no credentials for it."""
-        return self._digest.learn(challenge, host=self._host)
+        return self._digest.learn(challenge, host=self.host)
 
     def abandon(self) -> None:
         """Forget the open request, if any: its answer no longer matters."""
@@ -145,14 +148,14 @@ class Exchange:
                 method=self._method,
                 uri=self._uri,
                 body=self._body,
-                host=self._host,
+                host=self.host,
                 sent=self._sent,
             )
             if credentials is not None:
                 self._send(credentials, now)
                 return None
         else:
-            self._digest.note(response, host=self._host)
+            self._digest.note(response, host=self.host)
         return Finished(response.status, response)
 
     def handle_timer(self, now: float) -> Finished | None:
@@ -177,7 +180,7 @@ class Exchange:
 
     def _send(self, credentials: Sequence[tuple[str, str]], now: float) -> None:
         branch = self._tokens.branch()
-        local = self._local
+        local = self.local
         self.cseq += 1
         self._sent = credentials
         via = f"SIP/2.0/{local.transport.upper()} {bracketed(local.host)}:{local.port};rport;branch={branch}"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         RegistrationLapsed,
         RegistrationSettings,
         Unregistered,
+        Way,
     )
     from .subscription import Subscription, SubscriptionSettings
 
@@ -23,6 +24,7 @@ __all__ = [
     "Subscription",
     "SubscriptionSettings",
     "Unregistered",
+    "Way",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "Subscription": "subscription",
     "SubscriptionSettings": "subscription",
     "Unregistered": "registration",
+    "Way": "registration",
 }
 
 

@@ -2,7 +2,8 @@
 
 RFC 3261 section 10.2, RFC 5626 section 4.5 (back-off), RFC 3327 (Path), RFC 3608 (Service-Route), RFC 7315
 (P-Associated-URI), RFC 5627 (GRUU, as granted). A table of states and inputs decides the next step: send, confirm, back
-off, remove, end. A 423 is answered with a longer time before the table has it. The binding counts from the sending of
+off, remove, end. A 423 is answered with a longer time before the table has it, a 3xx with a REGISTER to its targets
+(RFC 3261 section 8.1.3.4), at which the binding is refreshed and removed too. The binding counts from the sending of
 its REGISTER, so that it never seems to last longer than it does. It uses no sockets, resolves no names and keeps no
 clock.
 """
@@ -23,6 +24,8 @@ from ..message.mending import mend_address
 from ..message.messages import Response
 from ..message.tokens import Tokens
 from ..message.uri import Uri
+from ..session.redirection import Target, with_targets
+from ..session.session_config import SessionConfig
 from ..transaction.client_exchange import Exchange, Finished
 from ..transaction.timers import TimerSettings
 
@@ -76,6 +79,23 @@ class RegistrationSettings:
     """T1, T2, T4 in seconds."""
     bound: Hop | None = None
     """What the socket is bound to where that is not `local` (1:1 NAT); None = `local`."""
+    redirects: int = 0
+    """Targets of 3xx that one REGISTER tries at most."""
+    proxied: bool = False
+    """Whether `hop` is an outgoing proxy, which gets the requests to those targets too."""
+
+
+class Way(NamedTuple):
+    """A place of the registrar, and the local side that it sees."""
+
+    hop: Hop
+    """Where the requests go."""
+    local: Hop
+    """Transport, host and port written into Via."""
+    contacts: tuple[str, ...]
+    """See `RegistrationSettings`."""
+    bound: Hop | None = None
+    """See `RegistrationSettings`."""
 
 
 class RegistrationState(Enum):
@@ -220,12 +240,16 @@ class Registration:
         "_ours",
         "_sent_at",
         "_tag",
+        "_targets",
         "_tokens",
+        "_uri",
+        "_visited",
         "bound_until",
         "call_id",
         "service_route",
         "settings",
         "state",
+        "way",
     )
 
     def __init__(self, settings: RegistrationSettings, tokens: Tokens, *, call_id: str = "") -> None:
@@ -242,12 +266,17 @@ class Registration:
         """When the binding runs out, None while there is none."""
         self.service_route: tuple[str, ...] = ()
         """As granted last."""
+        self.way = Way(settings.hop, settings.local, settings.contacts, settings.bound)
+        """Where the registrar is, as far as is known, and what it sees."""
         self._tag = tokens.tag()
-        self._ours = tuple(NameAddr.parse(contact).uri for contact in settings.contacts)
         NameAddr.parse(settings.address)
-        host = settings.credentials_host or Uri.parse(settings.registrar).host
         digest = DigestClient(settings.credentials or _nobody, tokens)
-        self._exchange = Exchange(settings.local, settings.hop, tokens, settings.timers, digest, host)
+        self._exchange = Exchange(settings.local, settings.hop, tokens, settings.timers, digest, "")
+        self._targets: tuple[Target, ...] = ()
+        """Further targets that 3xx have named, the next one first."""
+        self._visited: tuple[str, ...] = ()
+        """The URIs to which the present REGISTER went."""
+        self.move(self.way)
         self._events: list[RegistrationEvent] = []
         self._asked = settings.expires
         self._sent_at = 0.0
@@ -283,30 +312,39 @@ class Registration:
         self._events = []
         return self._exchange.drain(), events
 
-    def register(self, now: float, *, hop: Hop | None = None) -> None:
+    def register(self, now: float, *, way: Way | None = None) -> None:
         """Register, or refresh at once.
 
         Args:
-            hop: another place to send to from now on.
+            way: another place to send to from now on.
 
         Raises:
             LocalProtocolError: while a REGISTER is out.
         """
-        if hop is not None:
-            self._exchange.hop = hop
+        if way is not None:
+            self.move(way)
         self._step(RegistrationInput.REGISTER, now)
 
     def authorize(self, challenge: Response) -> bool:
         """Take a 401 or 407 of an earlier REGISTER beforehand (CALL.md `resp40x`); False without credentials for it."""
         return self._exchange.authorize(challenge)
 
-    def move(self, hop: Hop) -> None:
+    def move(self, way: Way) -> None:
         """Send to another place from the next request on; nothing is sent now.
 
-        Args:
-            hop: of the same transport.
+        What is still out goes there too, unless it shows another local address.
         """
-        self._exchange.hop = hop
+        self.way = way
+        self._ours = tuple(NameAddr.parse(contact).uri for contact in way.contacts)
+        if not self._exchange.is_open or self._exchange.local == way.local:
+            self._go_home()
+
+    def _go_home(self) -> None:
+        """Send to the registrar itself from the next request on, not to the target of a 3xx."""
+        self._uri = self.settings.registrar
+        self._exchange.local = self.way.local
+        self._exchange.hop = self.way.hop
+        self._exchange.host = self.settings.credentials_host or Uri.parse(self._uri).host
 
     def unregister(self, now: float, *, everything: bool = False) -> None:
         """Remove our contacts, or with `everything` all bindings of the address (RFC 3261 10.2.2); harmless twice."""
@@ -343,6 +381,9 @@ class Registration:
             self._send(now)
             return
         good = finished.status // 100 == 2
+        if not good and self.state in _FOLLOWING and self._follow(finished):
+            self._send(now)
+            return
         if good and self.state is RegistrationState.REGISTERING:
             good = self._take(finished.response, now)
         self._step(RegistrationInput.SUCCESS if good else RegistrationInput.FAILURE, now, finished)
@@ -352,6 +393,8 @@ class Registration:
         if row is None:
             raise LocalProtocolError(f"{happened.name.lower()} while {self.state.name.lower()}")
         self.state, action = row
+        if action is not RegistrationAction.CONFIRM:
+            self._targets, self._visited = (), (self._uri,)
         if action is RegistrationAction.SEND:
             self._asked = self._asked or self.settings.expires
             self._send(now)
@@ -367,10 +410,13 @@ class Registration:
             self.bound_until = None
             self.service_route = ()
             self._failures = 0
+            self._go_home()
             self._events.append(Unregistered(finished.status, finished.response))
 
     def _send(self, now: float) -> None:
         settings = self.settings
+        if self._exchange.local != self.way.local:
+            self._go_home()  # it was moved while a request was out
         pairs = [("Max-Forwards", str(settings.max_forwards))]
         pairs += [("Route", route) for route in settings.route]
         address = str(NameAddr.parse(settings.address))
@@ -378,7 +424,7 @@ class Registration:
         if self._asked == 0 and self._all:
             pairs.append(("Contact", "*"))
         else:
-            pairs += [("Contact", self._bounded(contact)) for contact in settings.contacts]
+            pairs += [("Contact", self._bounded(contact)) for contact in self.way.contacts]
         pairs.append(("Expires", str(self._asked)))
         if settings.supported:
             pairs.append(("Supported", settings.supported))
@@ -387,7 +433,7 @@ class Registration:
         pairs += settings.headers
         self._due = None
         self._sent_at = now
-        self._exchange.start("REGISTER", settings.registrar, pairs, now)
+        self._exchange.start("REGISTER", self._uri, pairs, now)
 
     def _bounded(self, contact: str) -> str:
         # A parameter of the contact's own wins over the Expires header (RFC 3261 10.2.1.1): it must allow for the
@@ -406,6 +452,33 @@ class Registration:
         if not self._asked < wanted <= MAX_MINIMUM:
             return False
         self._asked = self._least = wanted
+        return True
+
+    def _follow(self, finished: Finished) -> bool:
+        """Turn to the next target that a 3xx has named (8.1.3.4); False when there is none or the policy forbids it.
+
+        A target is reached from the local address of the way, so that it has its transport and IP version. The proxy of
+        a 305 gets the request as it is (21.3.4), another target one of its own, without a user (10.2).
+        """
+        settings, response, local = self.settings, finished.response, self.way.local
+        if response is not None and 300 <= finished.status < 400:
+            proxy = self.way.hop if settings.proxied else None
+            config = SessionConfig(local, settings.address, outgoing_proxy=proxy, way_to=_no_other_way)
+            self._targets = tuple(
+                each
+                for each in with_targets(self._targets, response, self._visited, config)
+                if _is_reached(each.hop.host, local.host)
+            )
+        if not self._targets or finished.status >= 600 or len(self._visited) > settings.redirects:
+            return False
+        target, *rest = self._targets
+        self._targets = tuple(rest)
+        self._visited = (*self._visited, target.named)
+        if target.response.status != 305:
+            uri = Uri.parse(target.uri)
+            self._uri = str(Uri(uri.scheme, None, uri.host, uri.port, uri.params))
+        self._exchange.hop = target.hop
+        self._exchange.host = target.hop.host if not settings.proxied else self._exchange.host
         return True
 
     def _take(self, response: Response | None, now: float) -> bool:
@@ -456,6 +529,7 @@ class Registration:
         # RFC 5626 section 4.5: half to all of min(longest, base * 2**failures), and what Retry-After demands.
         assert finished is not None
         settings = self.settings
+        self._go_home()
         bound = self.bound_until is not None and self.bound_until > now
         if not settings.retry:
             self.state = RegistrationState.ENDED
@@ -473,6 +547,7 @@ class Registration:
 
 
 _WHOLE: Final = re.compile(r"\s*([0-9]{1,20})(\.?)")
+_FOLLOWING: Final = frozenset((_S.REGISTERING, _S.UNREGISTERING))
 _AT_RISK: Final = frozenset((_S.REGISTERING, _S.WAITING, _S.CLOSING))
 
 
@@ -485,6 +560,17 @@ def _without_udp(uri: Uri) -> Uri:
     if uri.transport != "udp":
         return uri
     return uri.replace(params={name: value for name, value in uri.params.items() if name != "transport"})
+
+
+def _is_reached(host: str, local: str) -> bool:
+    """Whether a host has the IP version of a local address; that of a name is not known yet."""
+    if ":" in local or ":" in host:
+        return (":" in host) == (":" in local) or not (":" in host or host.replace(".", "").isdigit())
+    return True
+
+
+def _no_other_way(hop: Hop) -> None:
+    """Return no configuration for the hop of another transport: its REGISTER would have another Contact."""
 
 
 def _nobody(realm: str, host: str) -> tuple[str, str] | None:

@@ -5,15 +5,19 @@ RFC 3263 sections 4.2 and 4.3: all addresses of all hosts are tried in turn, wha
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sipswarm.actors.errors import CallError
+from sipswarm.actors.registration.keeper import Binding
 from sipswarm.actors.transport.dns_records import Answer, Srv
 from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply
+from .test_registered_lists import Robot, keeps
+from .waiting import until
 
 V4, V6 = "127.0.0.1", "::1"
 DEAD_PORT = 1
@@ -146,5 +150,59 @@ def test_a_call_with_ports_of_the_user_stays_in_its_version() -> None:
                 with pytest.raises(CallError):
                     await alice.invite("sip:bob@srv.test", media="silence", media_lsocks=[lease])
                 assert peer.requests == []
+
+    asyncio.run(main())
+
+
+# ---- registrations
+
+
+@pytest.mark.parametrize("legs", LEGS)
+@pytest.mark.parametrize(("dead", "live"), [(V4, V6), (V6, V4)])
+@pytest.mark.parametrize("how", ["nobody", "503"])
+def test_a_registrar_that_is_dead_in_one_version_is_registered_at_in_the_other(
+    legs: str, dead: str, live: str, how: str
+) -> None:
+    async def main() -> None:
+        async with answering(dead, 503) as first, answering(live) as second:
+            lookup = names((dead, first.port if how == "503" else DEAD_PORT), (live, second.port))
+            async with agent("sip:alice@x", *LEGS[legs], dnsresolv=lookup) as alice:
+                assert await alice.register("sip:srv.test", expires=60) == 60
+                assert await alice.register("sip:srv.test", expires=60) == 60  # a refresh stays there
+                assert await alice.register("sip:srv.test", expires=0) == 0
+            assert second.methods() == ["REGISTER"] * 3
+            for request in second.requests:
+                assert request.via.host == request.contacts[0].uri.host == live
+            assert second.requests[-1].expires == 0
+
+    asyncio.run(main())
+
+
+def test_a_registration_with_a_leg_of_its_own_stays_in_its_version() -> None:
+    async def main() -> None:
+        async with answering(V6) as peer:
+            lookup = names((V4, DEAD_PORT), (V6, peer.port))
+            async with agent("sip:a@x", *BOTH, dnsresolv=lookup) as alice:
+                with pytest.raises(CallError):
+                    await alice.register("sip:srv.test", leg=0, refresh=False)
+                assert peer.requests == []
+
+    asyncio.run(main())
+
+
+def test_a_list_of_registrations_moves_to_the_version_that_lives(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with answering(V6) as peer, agent("sip:a@x", *BOTH) as alice:
+            robot = Robot(alice, tmp_path, dnsresolv=names((V4, DEAD_PORT), (V6, peer.port)))
+            await robot.set_up(keeps("sip:srv.test", "a"))
+            binding = Binding("sip:a@example.org", "sip:srv.test")
+            await until(lambda: robot.worker.registrations.kept(binding))
+            actor = robot.worker.registrations.kept(binding)
+            assert actor is not None
+            await until(lambda: actor.registration.way.hop.host == V6)
+            actor.register(robot.worker.actor_loop.now())  # it would wait for half a minute
+            robot.worker.actor_loop.touch(actor)
+            await until(lambda: actor.registration.bound_until is not None)
+            assert peer.requests[-1].via.host == peer.requests[-1].contacts[0].uri.host == V6
 
     asyncio.run(main())

@@ -204,3 +204,34 @@ def test_headers_in_a_target_go_into_its_request_alone() -> None:
         assert to_a.body == first.body
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [301, 302, 305])
+@pytest.mark.parametrize("redirects", [0, 3])
+def test_a_register_follows_a_3xx_where_the_user_agent_may(status: int, redirects: int) -> None:
+    def send_elsewhere(request: Request) -> Sequence[Response]:
+        return [reply(request, status, ("Contact", f"<{other.uri()}>"))]
+
+    def take(request: Request) -> Sequence[Response]:
+        return [reply(request, 200, ("Contact", f"{request.contacts[0]};expires=60"))]
+
+    other = Peer(take)
+
+    async def main() -> None:
+        async with asyncio.timeout(20), Peer(send_elsewhere) as peer, other:
+            async with agent("sip:alice@home.test", redirects=redirects) as alice:
+                if redirects:
+                    assert await alice.register(peer.uri("").replace("@", "")) == 60
+                    assert await alice.register(peer.uri("").replace("@", ""), expires=0) == 0
+                else:
+                    with pytest.raises(CallRejected) as refused:
+                        await alice.register(peer.uri("").replace("@", ""), refresh=False)
+                    assert refused.value.status == status
+            assert len(peer.requests) == 1
+            assert other.methods() == (["REGISTER"] * 2 if redirects else [])
+            if redirects:
+                assert other.requests[0].to.uri.host == "home.test"
+                home, target = f"sip:127.0.0.1:{peer.port}", f"sip:127.0.0.1:{other.port}"
+                assert {request.uri for request in other.requests} == {home if status == 305 else target}
+
+    asyncio.run(main())

@@ -23,6 +23,7 @@ from sipswarm.sipcore.usage.registration import (
     RegistrationSettings,
     RegistrationState,
     Unregistered,
+    Way,
 )
 from tests.sipcore.accounts import Account, Accounts
 
@@ -385,7 +386,7 @@ def test_the_next_request_goes_where_the_registration_was_moved_to() -> None:
     line.register(0.0)
     assert line.it.asked_at == 0.0
     elsewhere = Hop("udp", "192.0.2.99", 5060)
-    line.it.move(elsewhere)
+    line.it.move(Way(elsewhere, ME, (CONTACT,)))
     assert line.it.drain() == ([], [])
     line.wait(32.0)
     line.it.register(40.0)
@@ -460,7 +461,7 @@ def test_a_removal_waits_for_the_request_that_is_out() -> None:
 
 def test_our_command_comes_before_the_plan_and_may_name_another_hop() -> None:
     line = registered()
-    line.it.register(10.0, hop=Hop("tcp", "192.0.2.2", 5060))
+    line.it.register(10.0, way=Way(Hop("tcp", "192.0.2.2", 5060), ME, (CONTACT,)))
     line.drain()
     assert line.hops[-1] == Hop("tcp", "192.0.2.2", 5060)
     with pytest.raises(LocalProtocolError):
@@ -536,3 +537,149 @@ def test_ipv6_and_tcp_are_written_as_they_should_be() -> None:
     # A reliable transport repeats nothing; timer F still ends it.
     (event,) = line.wait(32.0)
     assert (len(line.sent), isinstance(event, RegistrationFailed)) == (1, True)
+
+
+def test_a_place_of_the_other_ip_version_sees_another_local_address_and_contact() -> None:
+    line = Line()
+    line.register(0.0)
+    line.wait(32.0)
+    six = Hop("udp", "2001:db8::9", 5060)
+    line.it.register(32.0, way=Way(Hop("udp", "2001:db8::1", 5060), six, ("<sip:bob@[2001:db8::9]:5060>",)))
+    line.drain()
+    request = line.sent[-1]
+    assert line.hops[-1].host == "2001:db8::1"
+    assert (request.via.host, request.headers.get("Contact")) == ("2001:db8::9", "<sip:bob@[2001:db8::9]:5060>")
+    assert request.cseq.number == 2
+    (event,) = line.reply(33.0, 200, ("Contact", "<sip:bob@[2001:db8::9]:5060>;expires=77, <sip:b@desk>;expires=5"))
+    assert isinstance(event, Registered)
+    assert event.expires == 77
+    line.unregister(40.0)
+    assert (line.sent[-1].headers.get("Contact"), line.hops[-1].host) == (request.headers.get("Contact"), "2001:db8::1")
+
+
+# ---- 3xx (RFC 3261 section 8.1.3.4)
+
+REDIRECTED = replace(SETTINGS, redirects=3)
+OTHER = Hop("udp", "192.0.2.77", 5080)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 380])
+@pytest.mark.parametrize("target", ["<sip:192.0.2.77:5080>", "sip:alice@192.0.2.77:5080;transport=udp?Subject=x"])
+def test_a_register_goes_to_the_target_of_a_3xx_and_stays_there(status: int, target: str) -> None:
+    line = Line(REDIRECTED)
+    line.register(0.0)
+    assert line.reply(0.5, status, ("Contact", target)) == []
+    first, second = line.sent
+    assert line.hops[1] == OTHER
+    assert second.uri in ("sip:192.0.2.77:5080", "sip:192.0.2.77:5080;transport=udp")  # 10.2: without a user
+    assert (second.call_id, second.from_tag, second.cseq.number) == (first.call_id, first.from_tag, 2)
+    assert second.branch != first.branch
+    (event,) = line.reply(1.0, 200, ("Contact", f"{CONTACT};expires=60"))
+    assert isinstance(event, Registered)
+    line.wait(45.6)
+    assert line.hops[2] == OTHER, "the binding is refreshed where it is"
+    line.reply(45.7, 200, ("Contact", f"{CONTACT};expires=60"))
+    line.unregister(51.0)
+    assert (line.hops[3], line.sent[3].expires) == (OTHER, 0)
+
+
+def test_a_305_names_the_proxy_of_the_same_request() -> None:
+    line = Line(REDIRECTED)
+    line.register(0.0)
+    line.reply(0.5, 305, ("Contact", "<sip:192.0.2.77:5080>"))
+    assert (line.hops[1], line.sent[1].uri) == (OTHER, SETTINGS.registrar)
+
+
+def test_targets_are_tried_by_their_preference_while_they_fail() -> None:
+    line = Line(REDIRECTED)
+    line.register(0.0)
+    contacts = "<sip:192.0.2.71>;q=0.1, <sip:192.0.2.72>;q=0.9, <sip:192.0.2.73>;q=0.5, <sip:192.0.2.74>;q=0.05"
+    assert line.reply(0.5, 302, ("Contact", contacts)) == []
+    assert line.reply(0.6, 404) == []
+    line.it.transport_failed(line.sent[-1].branch, 0.7)
+    assert line.drain() == []
+    (event,) = line.reply(0.8, 503)  # three were allowed
+    assert isinstance(event, RegistrationFailed)
+    assert [hop.host for hop in line.hops] == ["192.0.2.1", "192.0.2.72", "192.0.2.73", "192.0.2.71"]
+    assert event.retry_at is not None
+    line.wait(event.retry_at)
+    assert (line.hops[-1], line.sent[-1].uri) == (REGISTRAR, SETTINGS.registrar), "the next try begins at home"
+
+
+@pytest.mark.parametrize(
+    ("redirects", "status", "contact"),
+    [
+        (0, 302, "<sip:192.0.2.77>"),
+        (3, 302, ""),
+        (3, 302, "junk"),
+        (3, 302, "*"),
+        (3, 302, "<tel:+1>"),
+        (3, 302, "<sip:example.org>"),  # where it was
+        (3, 302, "<sip:192.0.2.77;transport=tcp>"),  # what this leg does not reach
+        (3, 302, "<sips:192.0.2.77>"),
+        (3, 302, "<sip:[2001:db8::1]>"),
+    ],
+)
+def test_a_3xx_without_a_target_that_may_be_tried_is_a_failure(redirects: int, status: int, contact: str) -> None:
+    line = Line(replace(SETTINGS, redirects=redirects))
+    line.register(0.0)
+    (event,) = line.reply(0.5, status, *[("Contact", contact)] if contact else [])
+    assert isinstance(event, RegistrationFailed)
+    assert (event.status, len(line.sent)) == (status, 1)
+
+
+def test_registrars_that_send_to_each_other_end_the_try() -> None:
+    line = Line(replace(SETTINGS, redirects=9))
+    line.register(0.0)
+    line.reply(0.1, 302, ("Contact", "<sip:192.0.2.71>"))
+    line.reply(0.2, 302, ("Contact", "<sip:192.0.2.72>"))
+    (event,) = line.reply(0.3, 302, ("Contact", "<sip:192.0.2.71>, <sip:example.org>"))
+    assert isinstance(event, RegistrationFailed)
+    assert len(line.sent) == 3
+
+
+def test_a_target_gets_its_requests_through_the_proxy() -> None:
+    line = Line(replace(REDIRECTED, proxied=True))
+    line.register(0.0)
+    line.reply(0.1, 302, ("Contact", "<sip:192.0.2.71>"))
+    assert (line.hops[1], line.sent[1].uri) == (REGISTRAR, "sip:192.0.2.71")
+
+
+def test_credentials_are_not_shown_to_the_target_of_a_3xx_which_they_are_not_for() -> None:
+    challenge = ("WWW-Authenticate", 'Digest realm="example.org", nonce="n", qop="auth"')
+    line = Line(REDIRECTED)
+    line.register(0.0)
+    line.reply(0.1, 302, ("Contact", "<sip:192.0.2.71>"))
+    (event,) = line.reply(0.2, 401, challenge)
+    assert isinstance(event, RegistrationFailed)
+    assert event.status == 401
+    assert not [request for request in line.sent if "Authorization" in request.headers]
+    at_home = Line(REDIRECTED)
+    at_home.register(0.0)
+    at_home.reply(0.1, 401, challenge)
+    at_home.reply(0.2, 302, ("Contact", "<sip:192.0.2.71>"))
+    assert ["Authorization" in request.headers for request in at_home.sent] == [False, True, False]
+
+
+def test_a_removal_follows_a_3xx_too() -> None:
+    line = registered(REDIRECTED)
+    line.unregister(5.0)
+    line.reply(5.1, 302, ("Contact", "<sip:192.0.2.77:5080>"))
+    assert (line.hops[-1], line.sent[-1].expires) == (OTHER, 0)
+    (event,) = line.reply(5.2, 200)
+    assert isinstance(event, Unregistered)
+    assert event.status == 200
+
+
+def test_a_request_that_is_out_stays_where_its_via_is_right() -> None:
+    line = Line()
+    line.register(0.0)
+    line.it.move(Way(Hop("udp", "2001:db8::1", 5060), Hop("udp", "2001:db8::9", 5060), ("<sip:b@[2001:db8::9]>",)))
+    (event,) = line.wait(32.0)
+    assert {hop.host for hop in line.hops} == {REGISTRAR.host}
+    assert isinstance(event, RegistrationFailed)
+    assert event.retry_at is not None
+    line.wait(event.retry_at)
+    request = line.sent[-1]
+    assert (line.hops[-1].host, request.via.host) == ("2001:db8::1", "2001:db8::9")
+    assert request.headers.get("Contact") == "<sip:b@[2001:db8::9]>"
