@@ -108,6 +108,8 @@ class ConfigureStream(NamedTuple):
     dtmf_clock_rate: int = 8000
     """Clock in Hz of the durations of both (RFC 4733 2.3.1), where `receive_codecs` does not give the local one;
     timestamps count in `clock_rate`."""
+    dtmf_events: int = 0xFFFF
+    """The events that the peer takes under `dtmf_payload_type` (RFC 4733 2.4.1): bit n is event code n."""
     dtmf_methods: tuple[str, ...] = ("rfc4733",)
     """Which digits are reported: any of "rfc4733" and "inband"."""
     latching: bool = False
@@ -351,9 +353,13 @@ class DigitsSent(NamedTuple):
     status: str
     """"OK" or "FAIL"."""
     reason: str = ""
-    """With FAIL: queue_full, not_negotiated, no_tone_codec, stopped, closed, bad_value or unknown_stream."""
+    """With FAIL: queue_full, not_negotiated, not_listed, no_tone_codec, stopped, closed, bad_value, unknown_stream, or
+    format_changed: since a `ConfigureStream` some digits cannot be sent as they were requested."""
     sent: int = 0
     """With FAIL: how many digits, from the first, are out nevertheless: the first end packet or the whole tone."""
+    left: int = 0
+    """With format_changed: how many digits and pauses, from the last, will not be sent; the others are out or under
+    way."""
 
 
 class SourceFinished(NamedTuple):

@@ -9,9 +9,9 @@ through every change of format. Pacing, addresses and sockets do not belong here
 from collections.abc import Callable, Iterable
 from struct import Struct
 
-from .audio.g711 import LAWS
 from .context import StreamContext
 from .digits import dtmf, inband
+from .digits.digit_packet import DigitKind, DigitPacket, EventFormat, ToneSource
 from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
 from .refusal import Refusal, Refused
 from .rtp.packet import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
@@ -37,8 +37,7 @@ class Sender:
         "_constant",
         "_context",
         "_digits_on",
-        "_dtmf_clock_rate",
-        "_dtmf_payload_type",
+        "_event_format",
         "_first_number",
         "_marker",
         "_number",
@@ -124,8 +123,7 @@ class Sender:
         self._marker = True  # the next audio packet begins a talk spurt (RFC 3551 4.1)
         self.numbers: dict[int, int] = {}
         """Payload types that the peer numbers differently, by what they are in what we receive; -1 = it takes none."""
-        self._dtmf_payload_type = -1
-        self._dtmf_clock_rate = 8000
+        self._event_format = EventFormat()
         self._tone_sounding = False
         self._special = True
         self._constant = False  # `_packet` carries the payload that the source will always give
@@ -152,6 +150,9 @@ class Sender:
             raise Refused(Refusal.BAD_VALUE, f"payload type {command.payload_type} at {command.clock_rate} Hz")
         if not 1 <= command.dtmf_clock_rate <= 1_000_000:
             raise Refused(Refusal.BAD_VALUE, f"telephone-event at {command.dtmf_clock_rate} Hz")
+        event_format = EventFormat(command.dtmf_payload_type, command.dtmf_clock_rate, command.dtmf_events)
+        if self.digits is not None and self.digits.active:
+            self._reform_digits(self.digits, event_format, inband.tones_of(command.codec))
         self._other_bytes = self.bytes_sent
         self._other_packets = self.packets_sent
         changed = (command.codec, command.payload_type, command.payload_size) != (
@@ -165,18 +166,35 @@ class Sender:
         self.payload_type = command.payload_type
         self.clock_rate = command.clock_rate
         self.payload_size = command.payload_size
-        self.packet_interval = command.packet_interval
+        before, self.packet_interval = self.packet_interval, command.packet_interval
         self.step = round(command.clock_rate * command.packet_interval)
         self.numbers = dict(command.renumbered)
-        self._dtmf_payload_type = command.dtmf_payload_type
-        self._dtmf_clock_rate = command.dtmf_clock_rate
+        self._event_format = event_format
         if self.digits is not None:
             self.digits.set_clock(command.clock_rate, self.timestamp, command.dtmf_clock_rate)
+        # The next packet follows the last one, which was as long as packets were (RFC 3550 5.1).
+        self.timestamp = (self.timestamp + round(before * self.clock_rate) - self.step) & _M32
         if changed or len(self._packet) == HEADER_SIZE:
             self._packet = bytearray(HEADER.pack(PLAIN, self.payload_type, 0, 0, self.ssrc))
             self._payload = _NO_PAYLOAD
             self._marker = True
         self._note_special()
+
+    def _reform_digits(self, digits: dtmf.EventSender, to: EventFormat, tones: ToneSource | None) -> None:
+        """Let the digits under way go on in the format to come, as events or tones; answer what cannot."""
+        now = self._event_format
+        reformed = digits.reform(
+            to.events, tones, (self.timestamp + self.step) & _M32, choose_again=bool(to.events & ~now.events)
+        )
+        for packet in reformed.ends if self.can_send else ():
+            try:
+                self.send(self._build((packet.payload, now.payload_type, 0, packet.timestamp), packet.timestamp))
+            except OSError:
+                self.send_errors += 1
+        self.answer_digits()
+        for request_id, left in reformed.taken_back:
+            self._emit(DigitsSent(self._stream_id, request_id, "FAIL", "format_changed", left=left))
+        self._digits_on = digits.active
 
     def set_protection(self, protect: Callable[[bytes], bytes] | None) -> None:
         """Send SRTP; None = plain RTP."""
@@ -321,13 +339,15 @@ class Sender:
         """Of the next packet, whatever it is."""
         return (self._number + 1) & 0xFFFF
 
-    def _digit_packet(self, digit: dtmf.DigitPacket, timestamp: int) -> bytes | None:
-        if digit.kind is dtmf.DigitKind.EVENT:
+    def _digit_packet(self, digit: DigitPacket, timestamp: int) -> bytes | None:
+        if digit.kind is DigitKind.EVENT:
             self._tone_sounding = False
             if digit.marker:
                 self._count_digit(0)
-            return self._build((digit.payload, self._dtmf_payload_type, int(digit.marker), digit.timestamp), timestamp)
-        if digit.kind is dtmf.DigitKind.TONE:
+            return self._build(
+                (digit.payload, self._event_format.payload_type, int(digit.marker), digit.timestamp), timestamp
+            )
+        if digit.kind is DigitKind.TONE:
             if not self._tone_sounding:
                 self._tone_sounding = True
                 self._count_digit(1)
@@ -346,18 +366,18 @@ class Sender:
         tones = None
         refusal = ""
         if command.mode == "inband":
-            law = LAWS.get(self.codec.upper())
-            if law is None:
+            tones = inband.tones_of(self.codec)
+            if tones is None:
                 refusal = "no_tone_codec"
-            else:
-                tones = inband.ToneGenerator(law)
         elif command.mode != "rfc4733":
             refusal = "bad_value"
-        elif self._dtmf_payload_type < 0:
+        elif self._event_format.payload_type < 0:
             refusal = "not_negotiated"
+        elif not self._event_format.lists(command.digits):
+            refusal = "not_listed"
         if not refusal:
             if self.digits is None:
-                self.digits = dtmf.EventSender(self.clock_rate, event_clock_rate=self._dtmf_clock_rate)
+                self.digits = dtmf.EventSender(self.clock_rate, event_clock_rate=self._event_format.clock_rate)
             try:
                 self.digits.send(command.digits, command.duration_ms, command.request_id, tones)
             except dtmf.DigitQueueFull:
@@ -378,7 +398,7 @@ class Sender:
             for request_id in self.digits.stop() if reason == "stopped" else self.digits.close():
                 self._emit(DigitsSent(self._stream_id, request_id, "FAIL", reason, self.digits.out_of(request_id)))
 
-    def _next_digit(self, timestamp: int) -> dtmf.DigitPacket | None:
+    def _next_digit(self, timestamp: int) -> DigitPacket | None:
         """What replaces the audio of this interval; None = the digits are over."""
         digits = self.digits
         assert digits is not None

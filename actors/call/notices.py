@@ -119,6 +119,8 @@ class DigitsSent(NamedTuple):
     reason: str
     sent: int = 0
     """Digits that were sent nevertheless, with FAIL."""
+    left: int = 0
+    """Digits and pauses from the last that are not sent, with "format_changed"; the others are."""
 
 
 class SourceFinished(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from sipswarm.media import messages as media
 from sipswarm.media.audio.formats import payload_octets, stream_codec
+from sipswarm.sipcore.sdp.media_attributes import event_codes
 from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, Codec, NegotiatedLine
 
 PARKED_PORT: Final = 9
@@ -141,6 +142,12 @@ def _received(line: NegotiatedLine) -> tuple[tuple[int, str, int], ...]:
     return tuple([(each.payload_type, stream_codec(each.name, each.channels), each.clock_rate) for each in codecs])
 
 
+@lru_cache(maxsize=64)
+def _event_mask(fmtp: str) -> int:
+    """Return the telephone-events 0 to 15 of a list, bit n for code n."""
+    return sum(1 << code for code in event_codes(fmtp) if code <= 15)
+
+
 def configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> media.ConfigureStream:
     """Return a negotiated media line as a command to its stream."""
     codec = line.send[0] if line.send else DEFAULT_CODECS[0]
@@ -170,6 +177,7 @@ def configuration(stream_id: int, line: NegotiatedLine, demand: MediaDemand) -> 
         dtmf_payload_type=-1 if events is None else events.payload_type,
         dtmf_receive_payload_type=-1 if line.telephone_event_receive is None else line.telephone_event_receive,
         dtmf_clock_rate=codec.clock_rate if events is None else events.clock_rate,
+        dtmf_events=0 if events is None else _event_mask(events.fmtp),
         dtmf_methods=methods,
         inactivity_limit=demand.inactivity_limit,
         statistics_interval=demand.statistics_interval,

@@ -10,10 +10,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from difflib import SequenceMatcher
-from itertools import groupby
 from typing import Final, NamedTuple
 
-from sipswarm.media.digits.dtmf import EVENTS, MAX_DIGIT_MS, QUEUE_BOUND
+from sipswarm.media.digits.digit_packet import EVENTS
+from sipswarm.media.digits.dtmf import MAX_DIGIT_MS, QUEUE_BOUND
 
 from ..call.actor import CallActor
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
@@ -43,6 +43,7 @@ _STOPPED: Final = "stopped"
 _REASONS: Final = {
     "queue_full": f"queue_full: more than {QUEUE_BOUND} digits and pauses would wait; await those before them",
     "not_negotiated": "not_negotiated: the peer's description has no telephone-event (rfc2833)",
+    "not_listed": "not_listed: the peer's a=fmtp does not list all of their telephone-events",
     "no_tone_codec": "no_tone_codec: tones (audio) need PCMU or PCMA",
     _STOPPED: "the digits that waited were dropped",
 }
@@ -55,7 +56,7 @@ _MOST_PRESSES: Final = 32
 """Digits by one way for which a copy is looked for."""
 _LOOK: Final = 0.2
 """Seconds between two checks whether the peer permits sending."""
-_HELD: Final = "digits were not sent: the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
+_HELD: Final = "the peer lets us send nothing now (a=sendonly, a=inactive, hold or port 0)"
 
 Request = Callable[..., Awaitable[object]]
 """As `Call.request`."""
@@ -91,7 +92,7 @@ def time_of(events: str, duration: int) -> float:
     return MARGIN + len(events) * (duration / 1000 + SPACING)
 
 
-class _NotSent(CallError):
+class _Refused(CallError):
     """The stream has refused or dropped digits, for the reason of `media.messages.DigitsSent`."""
 
     def __init__(self, reason: str) -> None:
@@ -107,6 +108,34 @@ class _Press(NamedTuple):
     """By SIP INFO, else on the stream."""
     at: float
     """When it was reported, in monotonic seconds."""
+
+
+def _which_and_why(events: str, done: int, changed: bool, error: "_NotSent") -> str:
+    """Return which digits were not sent, and why.
+
+    Args:
+        done: how many digits and pauses were sent.
+        changed: the format changed meanwhile.
+    """
+    sent, wanted = len(digits_of(events[:done])), len(digits_of(events))
+    if error.partly:
+        which = "not all digits were sent"
+    else:
+        which = f"only the first {sent} of {wanted} digits were sent" if sent else "digits were not sent"
+    return f"{which}: {'the format changed within the call; ' if changed else ''}{error}"
+
+
+class _NotSent(Exception):
+    """Digits cannot be sent, or not further; the text is the reason."""
+
+    def __init__(self, reason: str, partly: bool = False) -> None:
+        """Take the reason.
+
+        Args:
+            partly: some of them may be out.
+        """
+        super().__init__(reason)
+        self.partly = partly
 
 
 class Bounds(NamedTuple):
@@ -131,7 +160,7 @@ def missed_and_wrong(expected: str, received: str) -> tuple[int, int]:
     return len(expected) - right, len(received) - right
 
 
-def _heed(done: "asyncio.Future[None]") -> None:
+def _heed(done: "asyncio.Future[int]") -> None:
     """Retrieve an error that no coroutine awaits any more."""
     if not done.cancelled():
         done.exception()
@@ -144,11 +173,11 @@ class CallDigits:
         sent, received: the digits so far, in order.
         mode: kind of the last received digit: rfc4733, inband or info.
         unread: received digits that were not read.
-        sending: digits and future of each unfinished request, by its number.
+        sending: digits of each unfinished request and the future of how many are left to send, by its number.
     """
 
     __slots__ = (
-        *("_actor", "_actor_loop", "_due", "_number", "_presses", "_readers", "_waiters"),
+        *("_actor", "_actor_loop", "_needed", "_number", "_presses", "_readers", "_waiters"),
         *("mode", "received", "sending", "sent", "unread"),
     )
 
@@ -162,12 +191,12 @@ class CallDigits:
         """The newest digits that came by one way only; None = none came."""
         self._number = 0
         """Number of the last request."""
-        self._due = 0.0
-        """Monotonic time by which the queued digits are sent."""
+        self._needed = 0.0
+        """Seconds that the requests under way take together at most."""
         self.sent = self.received = ""
         self.mode = "rfc4733"
         self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
-        self.sending: dict[int, tuple[str, asyncio.Future[None]]] = {}
+        self.sending: dict[int, tuple[str, asyncio.Future[int]]] = {}
 
     # ---- reports of the actor
 
@@ -209,14 +238,18 @@ class CallDigits:
         """Take the end of a request: its digits are sent, or never will be."""
         events, done = self.sending.pop(notice.request_id, ("", None))
         digits = digits_of(events)
-        sent = digits if notice.status == "OK" else digits[: notice.sent]
+        changed = notice.reason == "format_changed"
+        if changed:
+            sent = digits_of(events[: len(events) - notice.left])
+        else:
+            sent = digits if notice.status == "OK" else digits[: notice.sent]
         self.sent += sent
         if done is None or done.done():
             return
-        if notice.status == "OK" or (sent and sent == digits):  # a peer may hang up on the last digit
-            done.set_result(None)
+        if changed or notice.status == "OK" or (sent and sent == digits):  # a peer may hang up on the last digit
+            done.set_result(notice.left)
         else:
-            done.set_exception(_NotSent(notice.reason))
+            done.set_exception(_Refused(notice.reason))
 
     def fail(self) -> None:
         """Fail the open requests: no stream will report on their digits."""
@@ -259,7 +292,7 @@ class CallDigits:
         """Send digits by the first of the modes that works; return when all are sent.
 
         A digit for which the peer's description lists no event (RFC 4733 section 2.4.1) is sent by the other modes, in
-        its order.
+        its order. So are the digits that are left when the format changes within the call, if they fit it no more.
 
         Args:
             request: sends a request within the call.
@@ -267,47 +300,77 @@ class CallDigits:
                 or after the peer began to hold the call.
 
         Raises:
-            CallError: no mode can be used, or the peer forbids sending.
+            CallError: no mode can be used, or the peer forbids sending, now or since the format changed.
             CallEnded: the call ended before.
         """
+        needed = time_of(events, duration)
+        self._needed += needed
+        bounds = bounds or Bounds(self._actor_loop.now() + self._needed + GRACE, 0.0)
+        done, changed = 0, False
+        try:
+            while True:
+                part, usable = self._part(events[done:], modes)
+                sent = await self._send_by(part, duration, usable, request, bounds)
+                done += sent
+                if done >= len(events):
+                    return
+                if sent < len(part):
+                    changed = True
+                    now = self._actor_loop.now()
+                    await self.may_send((bounds.held_until or now + GRACE) - now)  # the peer may hold the call, too
+        except _NotSent as error:
+            raise CallError(_which_and_why(events, done, changed, error)) from error
+        finally:
+            self._needed -= needed
+
+    def _part(self, events: str, modes: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+        """Return the first digits that the same modes can send, and these modes."""
         codes = self._actor.media.events if "rfc4733" in modes else None
         others = [each for each in events if codes is not None and each in DIGITS and EVENTS.index(each) not in codes]
         if not others:
-            return await self._send_by(events, duration, modes, request, bounds)
+            return events, modes
         rest = tuple(mode for mode in modes if mode != "rfc4733")
         if not rest:
             unlisted = "".join(dict.fromkeys(others))
-            raise CallError(
-                f"digits were not sent: not_listed: the peer's a=fmtp lists no telephone-event for {unlisted}"
-            )
-        for other, part in groupby(events, lambda each: each in others):
-            await self._send_by("".join(part), duration, rest if other else modes, request, bounds)
-        return None
+            raise _NotSent(f"not_listed: the peer's a=fmtp lists no telephone-event for {unlisted}")
+        other = events[0] in others
+        length = next((at for at, each in enumerate(events) if (each in others) != other), len(events))
+        return events[:length], rest if other else modes
 
     async def _send_by(
-        self, events: str, duration: int, modes: tuple[str, ...], request: Request, bounds: Bounds | None
-    ) -> None:
-        """Send digits by the first of the modes that works, as `send`."""
-        refused = "no method given"
+        self, events: str, duration: int, modes: tuple[str, ...], request: Request, bounds: Bounds
+    ) -> int:
+        """Send digits by the first of the modes that works; return how many digits and pauses were sent.
+
+        Raises:
+            _NotSent: as for `send`.
+        """
+        refused = ["no method given"]
         for mode in modes:
             if mode in INFO_TYPES:
-                refused = await self._send_info(events, duration, INFO_TYPES[mode], request)
-                if not refused:
-                    return
+                reason = await self._send_info(events, duration, INFO_TYPES[mode], request)
+                if not reason:
+                    return len(events)
+                refused.append(reason)
                 continue
             if not self._actor.media.may_send and self._actor.media.running:
-                raise CallError(_HELD)
-            refused = await self._send_on_stream(events, duration, mode, bounds)
-            if not refused:
-                return
-        raise CallError(f"digits were not sent: {_REASONS.get(refused, refused)}")
+                raise _NotSent(_HELD)
+            try:
+                return await self._send_on_stream(events, duration, mode, bounds)
+            except _NotSent as error:
+                if error.partly:
+                    raise
+                refused.append(str(error))
+        raise _NotSent("; ".join(refused[1:] or refused))
 
-    async def _send_on_stream(self, events: str, duration: int, mode: str, bounds: Bounds | None) -> str:
-        """Send digits through the media worker; return why this mode cannot be used, empty = all are sent."""
-        now = self._actor_loop.now()
-        self._due = max(now, self._due) + time_of(events, duration)
+    async def _send_on_stream(self, events: str, duration: int, mode: str, bounds: Bounds) -> int:
+        """Send digits through the media worker; return how many digits and pauses were sent before they had to end.
+
+        Raises:
+            _NotSent: this mode cannot be used; or not all of them were sent.
+        """
         # It outlives the call's end, because the stream's report counts.
-        done: asyncio.Future[None] = self._actor_loop.loop.create_future()
+        done: asyncio.Future[int] = self._actor_loop.loop.create_future()
         done.add_done_callback(_heed)
         self._number += 1
         number = self._number
@@ -315,27 +378,24 @@ class CallDigits:
         self._actor.send_digits(number, events, duration, mode)
         self._actor_loop.flush_soon()
         try:
-            await self._until_out(done, bounds or Bounds(self._due + GRACE, 0.0))
+            return len(events) - await self._until_out(done, bounds)
         except CallEnded:
             raise
         except CallError as error:
             if self._actor.state is State.OVER:
                 raise self._waiters.ended() from error
-            reason = error.reason if isinstance(error, _NotSent) else ""
-            if number in self.sending or reason == _STOPPED:
-                raise CallError(f"not all digits were sent: {_REASONS.get(reason, error)}") from error
-            self._due = now
-            return reason
+            reason = error.reason if isinstance(error, _Refused) else ""
+            partly = number in self.sending or reason == _STOPPED
+            raise _NotSent(_REASONS.get(reason, str(error)), partly) from error
         finally:
             if number in self.sending:  # the wait ended first: the digits must not leave later
                 self._actor.media.stop_digits()
                 self._actor_loop.flush_soon()
             done.cancel()
             del done  # its error holds this frame
-        return ""
 
-    async def _until_out(self, done: "asyncio.Future[None]", bounds: Bounds) -> None:
-        """Wait for the media worker's report on digits.
+    async def _until_out(self, done: "asyncio.Future[int]", bounds: Bounds) -> int:
+        """Wait for the media worker's report on digits; return how many digits and pauses are left to send.
 
         Raises:
             CallError: it refused them, or the bounds were passed.
@@ -353,7 +413,7 @@ class CallDigits:
                 if now >= bounds.out_by:
                     raise CallError("the stream did not send them in time")
                 await asyncio.wait((done,), timeout=_LOOK)
-            await done
+            return await done
         finally:
             del done  # its error holds this frame
 

@@ -1,11 +1,14 @@
 """What belongs to a negotiated format and ends with it, and what goes on through every change of it (RFC 3264 8.3).
 
-Made again, by `Stream` and the engine, when codec, clock, payload type, packet time or payload size changes:
+Made again, by `Stream` and the engine, when codec, clock, payload type, packet time, payload size or the
+telephone-events of the peer change:
 
     source                tone, silence, file: the same audio, from where it was; "error" where that cannot be done
     packet                header and payload kept for the next one
     step, payload size    by `payload_octets`
-    digits to send        lengths and gaps in units of the new clock; a digit under way keeps timestamp and length
+    digits to send        events under the new payload type and clock, tones in the new codec; lengths and gaps in units
+                          of the new clock; a digit under way keeps timestamp and length. What cannot go on is taken
+                          back, for its owner to send it otherwise (`EventSender.reform`)
     digits received       durations in units of the new clock; events already known stay known
     recording             decoder, playout buffer and resampler (`recording`); the file keeps its rate
 

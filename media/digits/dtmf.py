@@ -9,10 +9,10 @@ type numbers and the wall clock do not belong here. Digits are secrets (they may
 
 from collections import deque
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-EVENTS = "0123456789*#ABCD"
-"""The digit of event code 0-15 is the character at that index (RFC 4733 3.2)."""
+from .digit_packet import CODE_OF, EVENTS, DigitKind, DigitPacket, Reformed, ToneSource
+
 QUEUE_BOUND = 1000
 """Digits and pauses that may wait in one sender: some 100 KB, and minutes of digits."""
 GAP_MS = 50
@@ -23,50 +23,16 @@ END_PACKETS = 3
 """The final packet of an event or segment is sent this often (RFC 4733 2.5.1.4)."""
 MAX_DURATION = 0xFFFF
 """Largest value of the duration field; longer events go in segments (RFC 4733 2.5.1.3)."""
+HEARD_MS = 40
+"""A tone of that length is heard (ITU-T Q.24 table A-1)."""
 MAX_DIGIT_MS = 600_000
 """Longest digit or pause that a sender takes."""
 
 _WRAP = 0xFFFFFFFF
-_CODE_OF = {digit: code for code, digit in enumerate(EVENTS)}
 
 
 class DigitQueueFull(Exception):
     """More digits and pauses would wait than the queue may hold; nothing of the request was queued."""
-
-
-class DigitKind(Enum):
-    """What a `DigitPacket` is."""
-
-    EVENT = auto()
-    """A telephone-event payload."""
-    TONE = auto()
-    """A tone, encoded in the voice codec."""
-    GAP = auto()
-    """Silence that belongs to the digits: send silence or nothing, but not the source's audio."""
-
-
-class DigitPacket(NamedTuple):
-    """What replaces the audio of one packet interval while digits are sent."""
-
-    kind: DigitKind
-    """Whether the telephone-event payload type, the voice payload type or silence is meant."""
-    payload: bytes
-    """RTP payload; empty for a gap."""
-    marker: bool
-    """RTP marker bit: True in the first packet of an event only (RFC 4733 2.5.1.2)."""
-    timestamp: int
-    """RTP timestamp: start of the event or segment for an event, the packet's own for tone and gap."""
-
-    def __repr__(self) -> str:
-        return f"DigitPacket({self.kind.name}, <masked>, marker={self.marker}, timestamp={self.timestamp})"
-
-
-class ToneSource(Protocol):
-    """Renders digits as audio; `inband.ToneGenerator` is one."""
-
-    def frame(self, digit: str, start: int, samples: int, total: int) -> bytes:
-        """Payload of `samples` samples from sample `start` of a tone of `total` samples; silence after its end."""
-        ...
 
 
 class _Item(NamedTuple):
@@ -186,7 +152,7 @@ class EventSender:
         duration = max(1, duration_ms * self._clock_rate // 1000)
         final = len(digits) - 1
         for index, character in enumerate(digits):
-            digit = character if character in _CODE_OF else ""
+            digit = character if character in CODE_OF else ""
             self._queue.append(_Item(digit, duration, request_id, index == final, tones))
 
     def set_clock(self, clock_rate: int, timestamp: int, event_clock_rate: int = 0) -> None:
@@ -211,6 +177,70 @@ class EventSender:
             self._wait_from = _rescaled(self._wait_from, timestamp, old, clock_rate)
         elapsed = (timestamp - self._segment + self._earlier) & _WRAP
         self._earlier = elapsed * clock_rate // old - ((timestamp - self._segment) & _WRAP)
+
+    def reform(self, events: int, tones: ToneSource | None, timestamp: int, choose_again: bool) -> Reformed:
+        """Go on in another format; call it before `set_clock`. Tones are of the new codec from the next packet on.
+
+        A digit that cannot go on ends now. An event gets its end packets, with its whole length if one segment holds
+        that: the peer has heard it begin, and the same digit once more would be two. A tone is out if it was long
+        enough to be heard. Later digits are taken back from the first that cannot go on, so that their order is kept
+        whatever their owner makes of them.
+
+        Args:
+            events: bit n = the peer takes event code n.
+            tones: renders digits in the new codec; None = it has no tones.
+            timestamp: where the next packet of the old format would begin.
+            choose_again: take back tones too, because their owner may prefer the events that there are now.
+        """
+        ends: tuple[DigitPacket, ...] = ()
+        dropped: list[_Item] = []
+        if self._state in (_Sending.DIGIT, _Sending.REPEAT_SEGMENT, _Sending.REPEAT_END):
+            if self._item.tones is not None and tones is not None:
+                self._item = self._item._replace(tones=tones)
+            elif self._item.tones is not None:
+                dropped += self._cut_tone(timestamp)
+            elif not _fits(self._item, events, tones):
+                ends = self._end_event(timestamp)
+        kept: deque[_Item] = deque()
+        for each in self._queue:
+            if dropped or not _fits(each, events, tones) or (choose_again and each.tones is not None):
+                dropped.append(each)
+            else:
+                kept.append(each if each.tones is None else each._replace(tones=tones))
+        self._queue = kept
+        if self._state is _Sending.WAIT and not kept:
+            self._idle()
+        left: dict[int, int] = {}
+        for each in dropped:
+            left[each.request_id] = left.get(each.request_id, 0) + 1
+        return Reformed(ends, tuple(left.items()))
+
+    def _end_event(self, timestamp: int) -> tuple[DigitPacket, ...]:
+        """End the present event before `timestamp`; returns the packets that are missing for it."""
+        if self._state is _Sending.REPEAT_END:
+            ends = (self._repeat,) * self._repeats
+        else:
+            longest = MAX_DURATION * self._clock_rate // self._event_clock_rate
+            duration = self._item.duration - ((self._segment - self._start) & _WRAP)
+            if not 0 < duration <= longest:
+                duration = max(1, min((timestamp - self._segment + self._earlier) & _WRAP, longest))
+            ends = (self._event_packet(duration, end=True, marker=False),) * END_PACKETS
+            if self._state is _Sending.REPEAT_SEGMENT:
+                ends = (self._repeat,) * self._repeats + ends
+            self._digit_over(self._segment - self._earlier + duration)
+        self._digit_out()
+        return ends
+
+    def _cut_tone(self, timestamp: int) -> tuple[_Item, ...]:
+        """End the present tone before `timestamp`; returns its digit if it was too short to be heard."""
+        present = self._item
+        if (timestamp - self._start + self._earlier) & _WRAP >= HEARD_MS * self._clock_rate // 1000:
+            self._digit_over(timestamp)
+            self._digit_out()
+            return ()
+        self._digit, self._digit_end = present.digit, timestamp
+        self._state = _Sending.WAIT
+        return (present,)
 
     def stop(self) -> tuple[int, ...]:
         """Drop what waits and end the present digit at the next interval; returns the requests cut short."""
@@ -332,13 +362,7 @@ class EventSender:
         longest = MAX_DURATION * self._clock_rate // self._event_clock_rate
         duration = min(elapsed, rest, longest)
         end = duration == rest
-        field = duration * self._event_clock_rate // self._clock_rate
-        packet = DigitPacket(
-            DigitKind.EVENT,
-            bytes((_CODE_OF[self._item.digit], (0x80 if end else 0) | self._volume)) + field.to_bytes(2),
-            timestamp == self._start,
-            self._segment,
-        )
+        packet = self._event_packet(duration, end, timestamp == self._start)
         if end:
             self._digit_over(self._segment - self._earlier + duration)
             self._repeat_later(packet, _Sending.REPEAT_END)
@@ -346,6 +370,16 @@ class EventSender:
             self._segment = (self._segment + duration) & _WRAP
             self._repeat_later(packet, _Sending.REPEAT_SEGMENT)
         return packet
+
+    def _event_packet(self, duration: int, end: bool, marker: bool) -> DigitPacket:
+        """A report on the present segment.
+
+        Args:
+            duration: clock units.
+        """
+        field = duration * self._event_clock_rate // self._clock_rate
+        payload = bytes((CODE_OF[self._item.digit], (0x80 if end else 0) | self._volume)) + field.to_bytes(2)
+        return DigitPacket(DigitKind.EVENT, payload, marker, self._segment)
 
     def _repeat_later(self, packet: DigitPacket, state: _Sending) -> None:
         self._repeat = packet._replace(marker=False)
@@ -360,6 +394,13 @@ class EventSender:
             else:
                 self._state = _Sending.DIGIT
         return self._repeat
+
+
+def _fits(item: _Item, events: int, tones: ToneSource | None) -> bool:
+    """Whether a digit or pause can be sent in a format; arguments as for `EventSender.reform`."""
+    if not item.digit:
+        return True
+    return bool(events >> CODE_OF[item.digit] & 1) if item.tones is None else tones is not None
 
 
 def _rescaled(place: int, now: int, old: int, new: int) -> int:

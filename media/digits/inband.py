@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio.g711 import Law
+from ..audio.g711 import LAWS, Law
 from .dtmf import ReceivedDigit
 
 RATE = 8000
@@ -77,6 +77,16 @@ class ToneGenerator:
         while len(tone) < sounding:
             tone += second[: sounding - len(tone)]
         return tone + self._law.silence * (samples - sounding)
+
+
+def tones_of(codec: str) -> ToneGenerator | None:
+    """What renders digits in a codec; None = there are no tones in it.
+
+    Args:
+        codec: encoding name.
+    """
+    law = LAWS.get(codec.upper())
+    return None if law is None else ToneGenerator(law)
 
 
 HOP = 80

@@ -3,7 +3,8 @@
 import random
 from typing import NamedTuple, TypeVar
 
-from sipswarm.media.digits.dtmf import DigitKind, EventSender, ToneSource
+from sipswarm.media.digits.digit_packet import DigitKind, ToneSource
+from sipswarm.media.digits.dtmf import EventSender
 
 T = TypeVar("T")
 

@@ -1,18 +1,29 @@
 """Every pair of formats, one after the other in one stream, in both directions (RFC 3264 8.3): a phone made of a socket
-decodes each packet that we send, and sends packets of its own, which we record; both press a key after the change."""
+decodes each packet that we send, and sends packets of its own, which we record; both press a key after the change.
+Then the same with digits of ours under way, as events and as tones, which the new format may not permit."""
 
 import wave
 from functools import cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from sipswarm.media.audio.codecs import open_codec
 from sipswarm.media.audio.formats import payload_octets
-from sipswarm.media.messages import CommandRefused, ConfigureStream, DtmfReceived, SendDigits, SetSink
+from sipswarm.media.digits.digit_packet import EVENTS
+from sipswarm.media.digits.inband import HIGH_HZ, KEYPAD, LOW_HZ
+from sipswarm.media.messages import (
+    CommandRefused,
+    ConfigureStream,
+    DigitsSent,
+    DtmfReceived,
+    SendDigits,
+    SetSink,
+)
 from sipswarm.media.sockets import bind
 from tests.media.rtp_packet import RtpPacket
 
@@ -211,3 +222,133 @@ def test_each_change_of_the_format_is_heard_right_in_both_directions(one: Form, 
                 raise
     sent, recorded = (min(margin[side] for margin in margins.values()) for side in (0, 1))
     print(f"{len(margins)} changes; least dB above what is asked: sent {sent:.1f}, recorded {recorded:.1f}")  # noqa: T201
+
+
+KEYS = "159D"
+LIST_0_TO_4 = 0b11111
+
+
+def press(one: Form, other: Form, mode: str, wait: float, **more: object) -> tuple[list[RtpPacket], DigitsSent]:
+    """Digits of ours, and after some seconds another format; what the phone gets, and what is said of the digits."""
+    world = World()
+    engine = world.engine()
+    phone = Phone(world, world.open(engine).rtp_port)
+    port = phone.socket.getsockname()[1]
+    try:
+        world.do(engine, configuration(port, one)._replace(source=("silence",)))
+        world.run(BEFORE)
+        world.do(engine, SendDigits(1, 9, KEYS, 100, mode))
+        world.run(wait)
+        phone._listen()
+        before = len(phone.heard)
+        change = configuration(port, other)._replace(dtmf_payload_type=102)
+        world.do(engine, change._replace(**more))  # type: ignore[arg-type]  # any field of the command
+        phone._listen()
+        at_once = phone.heard[before:]
+        world.run(1.2)
+        phone._listen()
+        assert not world.said(engine, CommandRefused)
+        (answer,) = world.said(engine, DigitsSent)
+    finally:
+        phone.socket.close()
+        engine.close()
+    after = phone.heard[before + len(at_once) :]
+    events = {102} if more.get("dtmf_payload_type") != -1 else set()
+    assert {packet.payload_type for packet in phone.heard[:before]} <= {one.payload_type, 101}
+    # Only what an event that ends now has still to say leaves in the old format, before the change.
+    assert all(packet.payload_type == 101 and packet.payload[1] & 0x80 for packet in at_once)
+    assert len(at_once) <= 3
+    assert {packet.payload_type for packet in after} <= {other.payload_type} | events
+    assert {(b.sequence_number - a.sequence_number) & 0xFFFF for a, b in pairwise(phone.heard)} == {1}
+    sound = [packet for packet in after if packet.payload_type == other.payload_type]
+    assert sound  # the source goes on
+    if other.name != "opus":
+        assert {len(packet.payload) for packet in sound} == {payload_octets(other.name, other.ticks)}
+    return phone.heard, answer
+
+
+def keys_of_events(packets: list[RtpPacket], one: Form, other: Form) -> str:
+    """The events with their three end packets, each of 100 ms."""
+    events = [packet for packet in packets if packet.payload_type in (101, 102)]
+    heard: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for packet in events:
+        ends = heard.setdefault((packet.timestamp, packet.payload[0]), [])
+        if packet.payload[1] & 0x80:
+            ends.append((packet.payload_type, int.from_bytes(packet.payload[2:4], "big")))
+    for ends in heard.values():
+        assert len(ends) == 3
+        for number, duration in ends:
+            clock = one.clock if number == 101 else other.clock
+            assert duration == pytest.approx(clock // 10, rel=0.01)
+    return "".join(EVENTS[code] for _, code in heard)
+
+
+def keys_of_tones(packets: list[RtpPacket], *forms: Form) -> tuple[str, list[float]]:
+    """The keys that the audio of each format has, a window of 10 ms at a time, and their milliseconds."""
+    found: list[str] = []
+    codecs = {form.payload_type: (open_codec(form.name, form.clock), form.rate) for form in forms}
+    for packet in packets:
+        codec, rate = codecs[packet.payload_type]
+        samples = codec.decode(packet.payload).astype(float)
+        size = rate // 100
+        found += [key(samples[at : at + size], rate) for at in range(0, len(samples) - size + 1, size)]
+    runs = [(name, len(list(run))) for name, run in groupby(found)]
+    return "".join(name for name, _ in runs if name), [10.0 * count for name, count in runs if name]
+
+
+def key(samples: NDArray[np.float64], rate: int) -> str:
+    if samples.std() < 300:
+        return ""
+    angle = -2j * np.pi * np.arange(len(samples)) / rate
+    low, high = (int(np.argmax([abs((samples * np.exp(angle * hz)).sum()) for hz in row])) for row in (LOW_HZ, HIGH_HZ))
+    return KEYPAD[4 * low + high]
+
+
+WAITS = (0.035, 0.06, 0.13, 0.3)
+"""Seconds: within the first digit, among its end packets or just after it, within the second."""
+
+
+@pytest.mark.parametrize("one", FORMS, ids=lambda form: f"{form.name}/{form.clock} {form.ms} ms")
+def test_digits_under_way_are_made_again_for_each_other_format_or_are_taken_back(one: Form) -> None:
+    pytest.importorskip("av", reason="PyAV is in the extra audio")
+    for number, other in enumerate(FORMS):
+        if other == one:
+            continue
+        wait = WAITS[number % 4]
+        try:
+            check_events(one, other, wait)
+            if one.name in ("PCMU", "PCMA"):
+                check_tones(one, other, wait)
+        except AssertionError as error:
+            error.add_note(f"from {one} to {other} after {wait} s")
+            raise
+
+
+def check_events(one: Form, other: Form, wait: float) -> None:
+    heard, answer = press(one, other, "rfc4733", wait)
+    assert answer == DigitsSent(1, 9, "OK")
+    assert keys_of_events(heard, one, other) == KEYS
+    for listed, more in ((0, {"dtmf_payload_type": -1}), (LIST_0_TO_4, {"dtmf_events": LIST_0_TO_4})):
+        heard, answer = press(one, other, "rfc4733", wait, **more)
+        keys = keys_of_events(heard, one, other)
+        assert (answer.status, answer.reason) == ("FAIL", "format_changed")
+        assert keys == KEYS[: len(KEYS) - answer.left]
+        assert 1 <= answer.left <= 3  # the digit under way is whole
+        if listed:
+            assert len(keys) == (2 if wait > 0.2 else 1)  # 1 is in the list, 5 is not
+
+
+def check_tones(one: Form, other: Form, wait: float) -> None:
+    heard, answer = press(one, other, "inband", wait, dtmf_payload_type=-1)
+    keys, lengths = keys_of_tones(heard, one, other)
+    if other.name in ("PCMU", "PCMA"):
+        assert answer == DigitsSent(1, 9, "OK")
+        assert keys == KEYS
+        # Each packet begins where the one before ends.
+        assert all(b.timestamp == a.timestamp + len(a.payload) & 0xFFFFFFFF for a, b in pairwise(heard))
+        assert lengths == pytest.approx([100] * 4, abs=21)
+    else:
+        assert (answer.status, answer.reason) == ("FAIL", "format_changed")
+        assert 1 <= answer.left <= len(KEYS)
+        whole = "".join(name for name, length in zip(keys, lengths, strict=True) if length >= 40)
+        assert whole == KEYS[: len(KEYS) - answer.left]

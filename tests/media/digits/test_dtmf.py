@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from sipswarm.media.audio.g711 import PCMU, ULAW_SILENCE
+from sipswarm.media.digits.digit_packet import EVENTS, DigitKind
 from sipswarm.media.digits.dtmf import (
-    EVENTS,
     MAX_DIGIT_MS,
     MEMORY,
     QUEUE_BOUND,
-    DigitKind,
     DigitQueueFull,
     EventReceiver,
     EventSender,

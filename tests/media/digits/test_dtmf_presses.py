@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sipswarm.media.digits.dtmf import EVENTS, EventReceiver, ReceivedDigit
+from sipswarm.media.digits.digit_packet import EVENTS
+from sipswarm.media.digits.dtmf import EventReceiver, ReceivedDigit
 from sipswarm.media.messages import ConfigureStream, DtmfReceived
 from sipswarm.media.sockets import bind
 from tests.media.world import HOME, World

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sipswarm.media.audio.g711 import PCMA, PCMU, Law
-from sipswarm.media.digits.dtmf import EVENTS, ReceivedDigit
+from sipswarm.media.digits.digit_packet import EVENTS
+from sipswarm.media.digits.dtmf import ReceivedDigit
 from sipswarm.media.digits.inband import HIGH_HZ, HOP, KEYPAD, LOW_HZ, Detector, Found, ToneGenerator
 from tests.media.channel import Impairment, Packet, carry, send_digits
 
