@@ -74,7 +74,6 @@ LARGER = {
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
-    "sipcore/session/invite_uac.py": {"imports": 13},
     "sipcore/session/invite_session.py": {"imports": 15, "InviteSession methods": 55},
     "sipcore/session/session_config.py": {"SessionConfig attributes": 29},
     "media/engine.py": {"imports": 14},
@@ -116,7 +115,6 @@ WHY_LARGER = {
     "sipcore/auth/digest_server.py": "options of a server, all by keyword",
     "sipcore/message/messages.py": "a property for each header that calls and registrations read",
     "sipcore/session/invite_session.py": "the face of a session: its commands, which it delegates to its parts",
-    "sipcore/session/invite_uac.py": "sends INVITEs, with their forks, cancellation, redirection and ACK",
     "sipcore/session/invites.py": "an INVITE is a request under way, with its forks, reliable responses and timers",
     "sipcore/session/session_config.py": "what a session is told, a record with few functions",
 }
