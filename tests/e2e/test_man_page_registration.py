@@ -35,6 +35,24 @@ class Registrar:
         return [reply(request, 200, *bound)]
 
 
+@pytest.mark.parametrize("blank", ["\t", " \t", "  "])
+def test_a_challenge_with_another_blank_behind_its_scheme_is_answered(blank: str) -> None:
+    registrar = Registrar()
+
+    def answer(request: Request) -> Sequence[Response]:
+        (response,) = registrar(request)
+        challenge = response.headers.get("WWW-Authenticate")
+        if challenge is not None:
+            response.headers.set("WWW-Authenticate", challenge.replace("Digest ", f"Digest{blank}", 1))
+        return [response]
+
+    async def main() -> None:
+        async with agent(auth=("alice", "secret"), redirects=1) as alice, Peer(answer) as peer:
+            assert await alice.register(peer.uri(), expires=60) == 60
+
+    asyncio.run(main())
+
+
 def test_a_challenged_registration_is_granted_what_the_registrar_says_and_taken_back() -> None:
     async def main() -> None:
         registrar = Registrar(most=600)

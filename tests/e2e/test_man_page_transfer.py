@@ -60,6 +60,27 @@ def test_a_transfer_that_the_target_refuses_is_reported_with_its_status() -> Non
     run(scenario)
 
 
+def test_a_transfer_by_another_method_than_invite_is_declined_and_calls_nobody() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent, carol: UserAgent) -> None:
+        asked: list[str] = []
+        at_carol: list[Request] = []
+        bob.listen()
+        bob.take_transfers(lambda call, target: note(asked, target))
+        carol.listen(cb_create=lambda call, request: note(at_carol, request))
+        call = await alice.invite(address_of(bob))
+        for method in ("BYE", "SUBSCRIBE"):
+            with pytest.raises(CallRejected) as refused:
+                await call.transfer(f"{address_of(carol)};method={method}")
+            assert refused.value.status == 603
+        assert asked == at_carol == []
+        await call.transfer(f"{address_of(carol)};method=INVITE")
+        assert asked == [address_of(carol)]
+        assert len(at_carol) == 1
+        await call.bye()
+
+    run(scenario)
+
+
 def test_an_attended_transfer_joins_the_two_peers_and_ends_the_replaced_call() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent, carol: UserAgent) -> None:
         ended: list[Any] = []
