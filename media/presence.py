@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from .messages import ConfigureStream
 from .receiver import Receiver
 from .rtp.reception import Reception
+from .totals import REORDERED
 
 SETTLED: Final = 0.3
 """Seconds without a packet that are no missing media yet."""
@@ -48,6 +49,11 @@ _SLACK: Final = 10
 _ENOUGH: Final = 8
 _ROUGH: Final = 0.35
 _M32: Final = 0xFFFFFFFF
+
+
+def _without_audio(receiver: Receiver) -> int:
+    """Packets that carry no audio, each counted once."""
+    return receiver.not_audio - receiver.event_receiver.copies
 
 
 class MediaTime(NamedTuple):
@@ -266,7 +272,7 @@ class Presence:
         receiver = self._receiver
         self._since = self._quiet_from = self._gap_from = self._looked = self._floor = self._window_at = now
         _, self._expected, self._unique, _ = receiver.counts()
-        self._not_audio, self._noise = receiver.not_audio, receiver.noise_packets
+        self._not_audio, self._noise = _without_audio(receiver), receiver.noise_packets
         self._octets_from, self._packets_from = receiver.audio()
         self._measure(self._octets_from, self._packets_from)
         self._suppressed = self._had_events = False
@@ -298,7 +304,7 @@ class Presence:
         self._looked = now
         received, expected, unique, octets = receiver.counts()
         noise = receiver.noise_packets
-        not_audio = receiver.event_packets + noise
+        not_audio = _without_audio(receiver)
         new, empty = unique - self._unique, noise - self._noise
         audio = new - not_audio + self._not_audio
         if audio != new - empty:
@@ -313,7 +319,7 @@ class Presence:
             last = receiver.audio_at
         sent = max(0, expected - self._expected - self._owed - empty)
         quiet_from = self._quiet_from
-        known = self._measure(octets - receiver.other_octets, received - not_audio)
+        known = self._measure(octets - receiver.other_octets, received - receiver.not_audio)
         begun = last - (audio - 1) * self._packet_time.interval if audio > 1 else last
         if self._fresh:
             if not self._unique and not receiver.ssrc_changes:
@@ -361,12 +367,18 @@ class Presence:
             self._started_late += quiet if self._fresh else 0.0
             return 0
         self._missing += quiet
-        packets = round(quiet / self._packet_time.interval)
+        without = self._without_packets(quiet)
+        packets = round(without / self._packet_time.interval)
         if self._packet_time.is_sure:
             self._packets += packets
         else:
-            self._unmeasured += quiet
+            self._unmeasured += without
         return packets
+
+    def _without_packets(self, quiet: float) -> float:
+        """Seconds of a time without packets whose own are missing: it begins with a packet, unless none came yet."""
+        begins_with_packet = not self._fresh and self._quiet_from == self._gap_from
+        return max(0.0, quiet - self._packet_time.interval) if begins_with_packet else quiet
 
     def _is_settled(self, quiet: float) -> bool:
         """Too short to be missing media, and no rest of a gap of which a report has had a part counted."""
@@ -454,7 +466,7 @@ class Presence:
                 gap = max(gap, now - self._gap_from)
                 if not self._is_settled(quiet):
                     missing += quiet
-                    packets += round(quiet / self._packet_time.interval)
+                    packets += round(self._without_packets(quiet) / self._packet_time.interval)
         due = max(0.0, active - excused)
         missed = max(0, packets - self._received)
         interval = self._spacing()
@@ -465,6 +477,11 @@ class Presence:
             # What came in bursts made up for no gap, and is not due a second time.
             most = max(self._numbered, round(due / interval))
             packets = min(packets + short, most)
+            # A packet that was discarded where the numbers start anew is no gap in them.
+            stray = min(self._receiver.discards[REORDERED], round((due - self._started_late) / interval) - packets)
+            if stray > 0:
+                packets += stray
+                missed += stray
         present = max(0.0, due - missing) if self._received else 0.0
         return MediaTime(due, present, min(gap, active), packets, min(missed, packets))
 

@@ -631,6 +631,7 @@ class Receiver(DigitListener, FrameHolder):
             self._noise_octets += end - start
         if verdict == DUPLICATE:
             self.discards[totals.DUPLICATE] += 1
+            self.event_receiver.copies += event_clock is not None
             return
         if self._tapped or event_clock is not None:
             codec = ""

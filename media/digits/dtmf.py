@@ -494,6 +494,7 @@ class EventReceiver:
         "_known",
         "_stands_still",
         "_timestamp_rate",
+        "copies",
         "late",
         "malformed",
         "refused",
@@ -511,6 +512,8 @@ class EventReceiver:
         self._current: _Event | None = None  # the newest event, sounding or not
         self._interval = 0.0  # seconds of RTP time between the reports of the current event, 0 = not seen yet
         self._stands_still = False  # the peer has shown that it does not move the timestamp from press to press
+        self.copies = 0
+        """Packets whose sequence number had come before."""
         self.malformed = 0
         """Payloads of a wrong length."""
         self.refused = 0
