@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
+from .diagnosis.foreign_text import said
 from .errors import ConfigurationError
 
 T = TypeVar("T")
 TRANSPORTS = ("udp", "tcp", "tls")
+LEAST_RTP_PORT: Final = 1024
+MOST_RTP_PORT: Final = 65534
 
 
 class Kind(Enum):
@@ -269,6 +272,23 @@ def checked_advertise(given: Sequence[str], listeners: Sequence[Listener]) -> tu
                 f"{wrong}{found[version]} is advertised for IPv{version} already; give one address per IP version"
             )
     return tuple(found.values())
+
+
+def checked_rtp_ports(given: Any) -> tuple[int, int]:
+    """Return the lowest and the highest RTP port.
+
+    Raises:
+        ConfigurationError: they are no two even numbers in order from 1024 to 65534.
+    """
+    pair = tuple(given) if isinstance(given, list | tuple) else ()
+    if len(pair) == 2 and all(isinstance(each, int) and not isinstance(each, bool) for each in pair):
+        low, high = pair
+        if not low % 2 and not high % 2 and LEAST_RTP_PORT <= low <= high <= MOST_RTP_PORT:
+            return low, high
+    raise ConfigurationError(
+        f"rtp_ports {said(given)} is no pair of even ports from {LEAST_RTP_PORT} to {MOST_RTP_PORT};"
+        " write for example (20000, 32766)"
+    )
 
 
 def _no_address(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sipswarm.sipcore.message.grammar import end_of_quotes
 from sipswarm.sipcore.message.hop import Hop, bracketed
 
-from .diagnosis.foreign_text import shown
+from .diagnosis.foreign_text import shown, unwritable
 from .errors import ConfigurationError
 from .runtime.callbacks import answers_later
 
@@ -65,6 +65,8 @@ class Keyring:
 
     def __init__(self, auth: Auth) -> None:
         if isinstance(auth, Mapping):
+            if not all(isinstance(realm, str) for realm in auth):
+                raise ConfigurationError("auth: a realm is no text; give a mapping of (user, password) by realm")
             self._auth: tuple[str, str] | Mapping[str, tuple[str, str]] | Callable[[str], object] = {
                 realm: _pair(each) for realm, each in auth.items()
             }
@@ -102,6 +104,8 @@ def _pair(given: object) -> tuple[str, str]:
         ConfigurationError: it is something else; the message does not show it.
     """
     if isinstance(given, tuple | list) and len(given) == 2 and all(isinstance(each, str) for each in given):
+        if unwritable(given[0]) or unwritable(given[1]):
+            raise ConfigurationError("auth: user or password has a line end or another control character; remove it")
         return given[0], given[1]
     raise ConfigurationError(
         f"auth: {type(given).__name__} cannot be used; give (user, password), a mapping of these by realm, "

@@ -17,7 +17,6 @@ from ..errors import HostUnreachable
 from ..handle import media_handlers
 from ..handle.call import Call
 from ..handle.demand import demand_wishes, given_description, media_wishes
-from ..handle.given_text import checked_text
 from ..handle.media_ports import convert
 from ..handle.parameters import CallParameters
 from ..transport.local_addresses import LocalAddresses
@@ -60,12 +59,10 @@ class Caller:
         identity, context_id = who.usual, ""
         if isinstance(to, Mapping):
             identity, context_id = who.in_context(to), to.get("callid", "")
-            to = str(to["to"])
-        checked_text("to", to)
+        target = who.complete(to["to"] if isinstance(to, Mapping) else to)
         headers = parameters.header_pairs()
         given_id = parameters.take("call_id", context_id)
         call_id = given_id if call is None else call.call_id
-        target = who.complete(to)
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
         if not identity.route and identity.from_ == who.from_:
             identity = identity._replace(route=self._service_route(name_addr(who.from_)))
@@ -83,7 +80,6 @@ class Caller:
         who.trust(target)
         identity = resolved(identity, hop)
         media = parameters.take("media", None if parameters.has("init_media") else placing.media)
-        checked_text("call_id", call_id)
         convert(factory.media_leases, parameters)
         parameters.update({"ring_time": parameters.ring_time or placing.ring_time})
         if media is None and parameters.init_media is None:

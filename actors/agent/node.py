@@ -11,6 +11,7 @@ import dataclasses
 import secrets
 from collections.abc import Callable
 from random import Random
+from typing import Final
 
 from ..bus import link
 from ..call_worker.agent_parts import AgentParts
@@ -19,10 +20,12 @@ from ..call_worker.worker import CallWorker
 from ..config import NodeConfig
 from ..counting.totals import Totals
 from ..dispatcher import Dispatcher
+from ..errors import ConfigurationError
 from ..trace import file as trace_file
 from ..transport import listeners, tls
 
 START_TIMEOUT = 5.0
+NOT_ENTERED: Final = "the user agent does not run yet; use it inside of `async with UserAgent(…) as ua:`"
 
 
 class EmbeddedNode:
@@ -42,9 +45,33 @@ class EmbeddedNode:
         install: Callable[[CallWorker], None] | None = None,
     ) -> None:
         self._asked = config
+        self._worker: CallWorker | None = None
+        self._parts: AgentParts | None = None
         self._install = install
         self._random_bytes = random_bytes
         self.totals = Totals()
+
+    @property
+    def worker(self) -> CallWorker:
+        """The call worker of the running node.
+
+        Raises:
+            ConfigurationError: the node was not started.
+        """
+        if self._worker is None:
+            raise ConfigurationError(NOT_ENTERED)
+        return self._worker
+
+    @property
+    def parts(self) -> AgentParts:
+        """The parts of that call worker that a user agent uses.
+
+        Raises:
+            ConfigurationError: the node was not started.
+        """
+        if self._parts is None:
+            raise ConfigurationError(NOT_ENTERED)
+        return self._parts
 
     async def start(self) -> None:
         """Bind the listeners and link the roles.
@@ -82,7 +109,7 @@ class EmbeddedNode:
         self._media = [
             MediaWorker(self.config, slot, surroundings=surroundings) for slot in range(self.config.media_workers)
         ]
-        self.worker = CallWorker(
+        self._worker = CallWorker(
             self.config,
             0,
             self._sockets,
@@ -91,9 +118,9 @@ class EmbeddedNode:
             random_bytes=self._random_bytes,
             surroundings=surroundings,
         )
-        self.parts = AgentParts.of(self.worker)
+        self._parts = AgentParts.of(self._worker)
         if self._install is not None:
-            self._install(self.worker)  # in the same turn of the loop: no call may arrive before its application
+            self._install(self._worker)  # in the same turn of the loop: no call may arrive before its application
         async with asyncio.timeout(START_TIMEOUT):
             await ready.wait()
 

@@ -5,19 +5,38 @@ context of its own takes a copy with other fields. Credentials must be shown to 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.session.dialog import hop_of as hop_before_dns
 
+from ..diagnosis.foreign_text import said, shown
 from ..errors import ConfigurationError
-from ..handle.given_text import checked_address, checked_pairs, checked_text, own_address
+from ..handle.given_text import (
+    MOST_SECONDS,
+    SIP_OR_TEL,
+    checked_call_id,
+    checked_contact,
+    checked_domain,
+    checked_pairs,
+    checked_route,
+    checked_target,
+    checked_text,
+    checked_whole,
+)
 from ..identity import Auth, Identity, Keyring
 from ..transport.addresses import is_address
+from ..transport.targets import uri_of
 
 CONTEXT = frozenset(("to", "from", "contact", "route", "auth", "callid"))
 """The fields that a context may have (man page `invite`)."""
+_OF_A_URI: Final = frozenset(":@<")
+"""Characters of which a bare user has none."""
+SHORTEST_SESSION: Final = 90
+"""Seconds; the smallest Session-Expires (RFC 4028 section 4)."""
+MOST_REDIRECTS: Final = 1000
+"""Targets of a 3xx that a call tries at most."""
 
 
 class OwnIdentity:
@@ -45,23 +64,23 @@ class OwnIdentity:
         headers: Sequence[tuple[str, str]],
         redirects: int,
     ) -> None:
-        given = (("from_", from_), ("contact", contact), ("domain", domain), *(("route", each) for each in route))
-        for what, text in given:
-            checked_text(what, text)
-        self.domain = domain
-        self.from_ = checked_address("from_", own_address("from_", from_, domain))
-        if contact:
-            checked_address("contact", contact)
+        self.domain = checked_domain("domain", domain)
+        self.from_ = checked_target("from_", from_, domain, SIP_OR_TEL)
+        checked_contact("contact", contact)
+        if session_expires != 0:
+            checked_whole("session_expires", session_expires, SHORTEST_SESSION, MOST_SECONDS)
+        self._completed = "", ""
+        """The last text that `complete` took, and its result: a load calls one target again and again."""
         self.keyring = Keyring(auth) if auth is not None else None
         self.usual = Identity(
             self.from_,
             contact,
-            tuple(route),
+            checked_route("route", route),
             hop_before_dns(str(proxy), "udp") if proxy is not None else None,
             self.keyring,
-            session_expires,
+            int(session_expires),
             checked_pairs("headers", headers),
-            redirects,
+            checked_whole("redirects", redirects, 0, MOST_REDIRECTS),
         )
 
     def in_context(self, context: Mapping[str, Any]) -> Identity:
@@ -72,38 +91,39 @@ class OwnIdentity:
         """
         unknown = context.keys() - CONTEXT
         if unknown or "to" not in context:
-            raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {sorted(unknown)}")
-        for name in ("from", "contact", "callid"):
-            checked_text(name, context.get(name, ""))
-        for name in ("from", "contact"):
-            if context.get(name):
-                checked_address(name, context[name])
-        for each in context.get("route", ()):
-            checked_text("route", each)
+            wrong = ", ".join(sorted(map(repr, unknown))) or "one without to"
+            raise ConfigurationError(f"a context has to, from, contact, route, auth and callid, not {wrong}")
+        checked_call_id("callid", context.get("callid", ""))
+        from_ = checked_text("from", context.get("from", "")) or self.usual.from_
         keyring = self.keyring
         if "auth" in context:
-            keyring = keyring_for(context["auth"], uri_in(str(context["to"])))
+            keyring = keyring_for(context["auth"], uri_in(self.complete(context["to"])))
         return self.usual._replace(
-            from_=context.get("from", self.usual.from_),
-            contact=context.get("contact", self.usual.contact),
-            route=tuple(context.get("route", self.usual.route)),
+            from_=checked_target("from", from_, self.domain, SIP_OR_TEL),
+            contact=checked_contact("contact", context.get("contact", self.usual.contact)),
+            route=checked_route("route", context.get("route", self.usual.route)),
             credentials=keyring,
         )
 
-    def complete(self, to: str) -> str:
+    def complete(self, to: str, what: str = "to") -> str:
         """Return a target as SIP URI or name-addr.
 
         Args:
-            to: SIP URI, name-addr, or a bare user of the local domain.
+            to: SIP URI (`sip:` may be left out), name-addr, or a bare user of the local domain.
+            what: the name of the argument.
 
         Raises:
-            ConfigurationError: a bare user, and the user agent has no domain.
+            ConfigurationError: it is none, or a bare user, and the user agent has no domain.
         """
-        if ":" in to:
-            return to
-        if not self.domain:
-            raise ConfigurationError(f"{to!r} is no SIP URI; write sip:{to}@HOST or give the user agent a domain")
-        return f"sip:{to}@{self.domain}"
+        if self._completed[0] and to == self._completed[0]:
+            return self._completed[1]
+        text = checked_text(what, to)
+        if not self.domain and text and not set(text) & _OF_A_URI:
+            raise ConfigurationError(
+                f"{what} {said(text)} is no SIP URI; write sip:{shown(text)}@HOST or give the user agent a domain"
+            )
+        self._completed = text, checked_target(what, text, self.domain)
+        return self._completed[1]
 
     def trust(self, *uris: str) -> None:
         """Allow the credentials for the hosts of these URIs."""
@@ -136,6 +156,33 @@ def uri_in(text: str) -> Uri:
     """Return the URI of a name-addr, of a SIP URI, or of one without its scheme."""
     inner = text.partition("<")[2].partition(">")[0] or text
     return Uri.parse(inner if inner.startswith(("sip:", "sips:")) else f"sip:{inner}")
+
+
+def server_uri(what: str, text: str) -> Uri | None:
+    """Return the URI of a proxy or registrar, whose scheme may be left out; None for an empty text.
+
+    Args:
+        what: the name of the argument.
+
+    Raises:
+        ConfigurationError: it is no SIP URI.
+    """
+    return uri_of(text, what) if text != "" else None
+
+
+def registrar_uri(registrar: str, method: str) -> str:
+    """Return the SIP URI of a registrar, whose scheme may be left out.
+
+    Args:
+        method: takes a registrar as an argument.
+
+    Raises:
+        ConfigurationError: it is none, or empty.
+    """
+    if not checked_text("registrar", registrar):
+        raise ConfigurationError(f"no registrar is known; give one to {method}() or to the user agent")
+    uri_of(registrar, "registrar")
+    return registrar if registrar.lower().startswith(("sip:", "sips:")) else f"sip:{registrar}"
 
 
 def name_addr(address: str) -> str:

@@ -11,22 +11,27 @@ from ..call.notices import InviteReceived
 from ..call.state import State
 from ..handle import notice_handlers
 from ..handle.call import Call
-from ..handle.robot_runs import Robot, run
+from ..handle.given_text import checked_callback, checked_refusal
+from ..handle.robot_runs import Robot, checked_robot, run
 from ..runtime.callbacks import Callback
 
 Filter = Callable[[str, Request], Any] | re.Pattern[str] | None
 
 
 class Reception:
-    """The decisions of one `listen`; arguments as there."""
+    """The decisions of one `listen`; arguments as there.
+
+    Raises:
+        ConfigurationError: one of them would fail at each call.
+    """
 
     __slots__ = ("_cb_create", "_filter", "_refuse_status", "_robot")
 
     def __init__(self, robot: Robot | None, chosen: Filter, cb_create: Callback, refuse_status: int) -> None:
-        self._robot = robot
-        self._filter = chosen
-        self._cb_create = cb_create
-        self._refuse_status = refuse_status
+        self._robot = None if robot is None else checked_robot("robot", robot)
+        self._filter = checked_callback("filter", chosen)
+        self._cb_create = checked_callback("cb_create", cb_create)
+        self._refuse_status = checked_refusal("refuse_status", refuse_status)
 
     def on_call(self, call: Call, request: Request) -> None:
         """Filter an incoming call; then `cb_create`, the robot or `cb_invite` gets it."""

@@ -28,7 +28,16 @@ from sipswarm.sipcore.usage.registration import (
 
 from ..bus.slots import SlotMap
 from ..errors import CallRejected, CallTimeout, ConfigurationError, HostUnreachable
-from ..handle.given_text import checked_callback, checked_pairs, checked_seconds, checked_text
+from ..handle.given_text import (
+    MOST_SECONDS,
+    checked_address,
+    checked_callback,
+    checked_flag,
+    checked_leg,
+    checked_pairs,
+    checked_text,
+    checked_whole,
+)
 from ..identity import Auth, Keyring, contact_at
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
@@ -36,7 +45,7 @@ from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke
 from ..transport.addresses import is_address
 from ..transport.local_addresses import LocalAddresses
-from .own_identity import OwnIdentity, name_addr, uri_in
+from .own_identity import OwnIdentity, name_addr, registrar_uri, uri_in
 from .routes import Routes
 
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
@@ -91,15 +100,16 @@ class Registering:
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         more = checked_pairs("headers", named, contacts=True)
-        for what, text in (("registrar", registrar), ("contact", contact), ("from_", from_)):
-            checked_text(what, text)
-        checked_seconds("expires", expires)
+        checked_whole("expires", expires, 0, MOST_SECONDS)
+        if checked_text("contact", contact) and (contact != "*" or expires):
+            checked_address("contact", contact)  # * removes every binding (RFC 3261 section 10.2.2)
+        checked_flag("refresh", refresh)
+        checked_leg("leg", leg)
         checked_callback("cb_final", cb_final)
-        uri = registrar
-        if not uri:
-            raise ConfigurationError("no registrar is known; give one to register() or to the user agent")
-        uri = uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
-        address = self._who.complete(from_) if from_ else self._who.from_
+        if challenge is not None and not isinstance(challenge, Response):
+            raise ConfigurationError(f"resp40x is {type(challenge).__name__}; give the 401 or 407 itself")
+        uri = registrar_uri(registrar, "register")
+        address = self._who.complete(from_, "from_") if checked_text("from_", from_) else self._who.from_
         if not self._slots.is_ours(address):
             return 0
         keyring = Keyring(auth) if auth is not None else self._who.keyring

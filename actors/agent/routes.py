@@ -12,7 +12,9 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
 from ..config import Listener
+from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
+from ..handle.given_text import checked_leg
 from ..identity import Keyring
 from ..transport.addresses import ip_version, is_address
 from ..transport.dns_records import Lookup
@@ -36,7 +38,11 @@ class Routes:
         self, proxy: Uri | None, domain2proxy: Mapping[str, str], lookup: Lookup | None, keyring: Keyring | None
     ) -> None:
         self.proxy = proxy
-        self._domain2proxy = {name.lower(): uri_of(each) for name, each in domain2proxy.items()}
+        if not isinstance(domain2proxy, Mapping) or not all(isinstance(name, str) and name for name in domain2proxy):
+            raise ConfigurationError(f"domain2proxy {said(domain2proxy)} is no mapping of domains to SIP URIs")
+        if lookup is not None and not callable(lookup):
+            raise ConfigurationError(f"dnsresolv is {type(lookup).__name__}; give a coroutine function (name, kind)")
+        self._domain2proxy = {name.lower(): uri_of(each, "domain2proxy") for name, each in domain2proxy.items()}
         self._lookup = lookup
         self._keyring = keyring
         self._resolver: Resolver | None = None
@@ -116,12 +122,22 @@ class Routes:
         Raises:
             ConfigurationError: there is no such leg, or none that reaches the hop.
         """
-        if leg is None:
-            return self._listener_for(hop)
+        return self._listener_for(hop) if leg is None else self.index_of(leg)
+
+    def index_of(self, leg: int | str) -> int:
+        """Return the index of a leg.
+
+        Args:
+            leg: index or name.
+
+        Raises:
+            ConfigurationError: there is no such leg.
+        """
+        checked_leg("leg", leg)
         for index, listener in enumerate(self.legs):
             if leg == index or leg == str(listener):
                 return index
-        raise ConfigurationError(f"no leg is {leg!r}; there are {', '.join(map(str, self.legs))}")
+        raise ConfigurationError(f"no leg is {said(leg)}; there are {', '.join(map(str, self.legs))}")
 
     def _names(self) -> Resolver:
         if self._resolver is None:

@@ -15,6 +15,7 @@ from sipswarm.sipcore.session.refer import TransferTarget, target_of
 
 from ..errors import CallEnded, CallError, CallRejected, CallTimeout, ConfigurationError
 from ..handle.call import Call
+from ..handle.given_text import checked_callback
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback
 
@@ -29,7 +30,11 @@ def taker(
 
     Args:
         place: returns an awaitable that places the new call.
+
+    Raises:
+        ConfigurationError: `consent` is no callback.
     """
+    checked_callback("consent", consent)
 
     def on_transfer(call: Call, request_id: int, request: Request) -> None:
         now = actor_loop.now()

@@ -18,11 +18,12 @@ from typing import Any, Final, Self
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.session.refer import TransferTarget
 
-from ..config import Listener, NodeConfig, TlsConfig, checked_advertise
+from ..config import Listener, TlsConfig
 from ..errors import ConfigurationError
 from ..handle import media_handlers
 from ..handle.call import Call
-from ..handle.demand import demand_wishes, media_wishes, srtp_mode
+from ..handle.demand import demand_wishes, media_wishes
+from ..handle.given_text import checked_flag, checked_pairs, checked_timer, checked_whole
 from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLease
 from ..handle.parameters import CallParameters
@@ -30,13 +31,12 @@ from ..handle.robot_runs import Robot
 from ..identity import Auth
 from ..runtime.callbacks import Callback, invoke
 from ..transport.dns_records import Lookup
-from ..transport.local_addresses import usual_listeners
-from ..transport.targets import uri_of
 from . import transfers
 from .bound_node import BoundNode
 from .caller import Caller
 from .node import EmbeddedNode
-from .own_identity import OwnIdentity, uri_in
+from .node_options import node_config
+from .own_identity import OwnIdentity, server_uri, uri_in
 from .placing import Placing
 from .reception import Filter, Reception
 from .registering import Registering
@@ -45,6 +45,8 @@ from .transfers import Consent
 
 REFUSED: Final = 403
 """Status for a call that the filter or `cb_create` refuses."""
+MOST_LEASES: Final = 10_000
+"""Media ports that are reserved at once at most."""
 
 
 class UserAgent:
@@ -52,8 +54,9 @@ class UserAgent:
 
     Args:
         from_: local SIP URI (`sip:` may be left out), or a bare user with `domain`.
-        legs: addresses to listen on, each "udp:ADDRESS:PORT"; port 0 = any free one. On 0.0.0.0 or [::] each peer sees
-            the address that the kernel chooses for it. Default: UDP and TCP on every address, each on a free port.
+        legs: addresses to listen on, one or a list, each "udp:ADDRESS:PORT"; port 0 = any free one. On 0.0.0.0 or [::]
+            each peer sees the address that the kernel chooses for it. Default: UDP and TCP on every address, each on a
+            free port.
         advertise: the address that peers see instead of that of the sockets (1:1 NAT), one per IP version.
         outgoing_proxy: where requests go first, a SIP URI or "ADDRESS:PORT".
         registrar: default of `register`, a SIP URI or "ADDRESS:PORT".
@@ -61,10 +64,11 @@ class UserAgent:
             calls or registers with.
         domain: completes bare users.
         contact: replaces the Contact that is made from the leg.
-        route: route set of each INVITE, as name-addrs.
+        route: route set of each INVITE, one or a list of name-addrs.
         options: headers of the answer to OPTIONS.
         domain2proxy: where calls to a domain go, by "example.org", "*.example.org" or "*".
-        session_expires: seconds after which a call without a refresh ends (RFC 4028); 0 = calls request no limit.
+        session_expires: seconds after which a call without a refresh ends (RFC 4028), from 90; 0 = calls request no
+            limit.
         redirects: how many targets of a 3xx a call tries, one after the other by their q while they fail (RFC 3261
             8.1.3.4); 0 = a 3xx refuses the call.
         headers: of each INVITE and REGISTER besides their own.
@@ -83,27 +87,28 @@ class UserAgent:
             works without being entered.
 
     Raises:
-        ConfigurationError: on entering, when an address is busy or does not belong to this host.
+        ConfigurationError: an argument is not valid; on entering, when an address is busy or does not belong to this
+            host.
     """
 
     def __init__(
         self,
         from_: str = "sip:sipswarm@127.0.0.1",
         *,
-        legs: Sequence[str] | None = None,
+        legs: str | Sequence[str] | None = None,
         advertise: str | Sequence[str] = (),
         outgoing_proxy: str = "",
         registrar: str = "",
         auth: Auth | None = None,
         domain: str = "",
         contact: str = "",
-        route: Sequence[str] = (),
+        route: str | Sequence[str] = (),
         options: Mapping[str, str] | None = None,
         domain2proxy: Mapping[str, str] | None = None,
         session_expires: int = 0,
         redirects: int = 0,
         headers: Sequence[tuple[str, str]] = (),
-        codecs: Sequence[str] = (),
+        codecs: str | Sequence[str] = (),
         rtp_ports: tuple[int, int] = (20000, 32766),
         rtp_timeout: float = 30.0,
         tls: TlsConfig | None = None,
@@ -115,7 +120,8 @@ class UserAgent:
         sip_trace: str = "",
         node: BoundNode | None = None,
     ) -> None:
-        proxy = uri_of(outgoing_proxy) if outgoing_proxy else None
+        proxy = server_uri("outgoing_proxy", outgoing_proxy)
+        server_uri("registrar", registrar)
         self._who = OwnIdentity(
             from_,
             domain=domain,
@@ -129,14 +135,16 @@ class UserAgent:
         )
         self.domain, self.from_ = domain, self._who.from_
         self.registrar = registrar
-        self._options = options
-        self._routes = Routes(proxy, domain2proxy or {}, dnsresolv, self._who.keyring)
+        self._options = checked_pairs("options", options)
+        self._routes = Routes(proxy, {} if domain2proxy is None else domain2proxy, dnsresolv, self._who.keyring)
         self._registering = Registering(self._who, self._routes)
         self._caller = Caller(self._who, self._routes, self._registering.service_route)
         self._who.trust(outgoing_proxy, registrar)
-        self._placing = node.placing if node is not None else Placing()
+        self._placing = node.placing if isinstance(node, BoundNode) else Placing()
         self._node: EmbeddedNode | BoundNode
         if node is not None:
+            if not isinstance(node, BoundNode):
+                raise ConfigurationError(f"node is {type(node).__name__}; leave it out, or give that of a call worker")
             self._node = node
             if advertise:
                 raise ConfigurationError("advertise belongs to the node, which runs already; give it --advertise")
@@ -144,21 +152,18 @@ class UserAgent:
                 node.parts.keep_ladders()
             self._begin(is_own=False)
         else:
-            listeners = usual_listeners() if legs is None else tuple(Listener.parse(leg) for leg in legs)
-            config = NodeConfig(
-                "",
-                listeners,
-                0,
-                advertise=checked_advertise((advertise,) if isinstance(advertise, str) else advertise, listeners),
+            config = node_config(
+                legs=legs,
+                advertise=advertise,
+                codecs=codecs,
                 rtp_ports=rtp_ports,
                 rtp_timeout=rtp_timeout,
-                tls=tls or TlsConfig(),
-                codecs=tuple(codecs),
-                strict_source=strict_source,
-                strict=strict,
-                srtp=srtp_mode(srtp),
+                tls=tls,
+                srtp=srtp,
+                sip_trace=sip_trace,
+                flags={"strict_source": strict_source, "strict": strict, "trace": trace},
             )
-            self._node = EmbeddedNode(dataclasses.replace(config, ladders=trace, sip_trace=sip_trace))
+            self._node = EmbeddedNode(config)
 
     async def __aenter__(self) -> Self:
         await self._node.start()
@@ -167,8 +172,8 @@ class UserAgent:
         self._begin(is_own=True)
         parts = self._node.parts
         parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, identity=self._who.usual))
-        if self._options is not None:
-            parts.answer_options(tuple(self._options.items()))
+        if self._options:
+            parts.answer_options(self._options)
         return self
 
     def _begin(self, *, is_own: bool) -> None:
@@ -223,8 +228,10 @@ class UserAgent:
             seconds: the interval; the first time after one interval.
             every_worker: in each call worker of the node; otherwise in the first only.
         """
+        checked_timer(seconds, function)
+        everywhere = checked_flag("every_worker", every_worker)
         parts = self._node.parts
-        if parts.slots.own and not every_worker:
+        if parts.slots.own and not everywhere:
             return
 
         async def repeat() -> None:
@@ -279,6 +286,7 @@ class UserAgent:
         Args:
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
         """
+        self._node.parts  # noqa: B018 - it must run
         return await self._caller.place(to, parameters, self._placing, call)
 
     def make(self, call: Call, to: str | Mapping[str, Any], parameters: CallParameters) -> None:
@@ -289,23 +297,26 @@ class UserAgent:
         """
         parts = self._node.parts
         context = to if isinstance(to, Mapping) else {"to": to}
-        identity, target = self._who.in_context(context), self._who.complete(str(context["to"]))
+        identity, target = self._who.in_context(context), self._who.complete(context["to"])
         actor = parts.factory.unplaced(target, identity, context.get("callid", ""))
         call.begin(
             parts.owner, parts.actor_loop, parts.media_leases, actor, self._placing.scenario, parameters, to=target
         )
 
-    async def reserve_media(self, count: int = 1, *, leg: int = 0) -> list[MediaLease]:
+    async def reserve_media(self, count: int = 1, *, leg: int | str = 0) -> list[MediaLease]:
         """Take media ports before a call, to be written into `sdp` and given as `media_lsocks`.
 
         Args:
             count: number of ports.
-            leg: index of the leg whose address the ports have.
+            leg: index or name of the leg whose address the ports have.
 
         Raises:
+            ConfigurationError: there is no such leg, or the count is no number.
             Overloaded: no port is free.
         """
-        leases = [self._node.parts.media_leases.lease(leg) for _ in range(count)]
+        new = self._node.parts.media_leases.lease
+        index = self._routes.index_of(leg)
+        leases = [new(index) for _ in range(checked_whole("count", count, 0, MOST_LEASES))]
         for lease in leases:
             await lease.ready
         return leases
@@ -412,8 +423,9 @@ class UserAgent:
             HostUnreachable: it has no address.
             ConfigurationError: an argument is not valid.
         """
+        self._node.parts  # noqa: B018 - it must run
         return await self._registering.register(
-            registrar or self.registrar,
+            registrar if registrar != "" else self.registrar,
             contact=contact,
             expires=expires,
             refresh=refresh,

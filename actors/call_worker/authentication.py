@@ -12,6 +12,7 @@ be one that the UAC wrote and a proxy replaced. `auth_strict` requires what RFC 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, TypeVar
@@ -27,8 +28,9 @@ from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.transaction.stateless import stateless_tag
 
 from ..diagnosis.crash_log import FAILURES, CrashLog
-from ..diagnosis.foreign_text import shown
+from ..diagnosis.foreign_text import said, shown
 from ..errors import ConfigurationError
+from ..handle.given_text import checked_flag, checked_list, checked_text
 from ..runtime.callbacks import Callback, StopVariable, answers_later, ask
 
 OFFERED: Final = ("MD5", "SHA-256")
@@ -49,6 +51,7 @@ _OPTIONS: Final = (
     *("auth_qop", "auth_uri", "auth_strict", "auth_user2aka"),
 )
 _BY_LENGTH: Final = {32: "MD5", 64: "SHA-256"}
+_DIGEST: Final = re.compile(r"[0-9a-f]+")
 
 _logger = logging.getLogger(__name__)
 _Field = TypeVar("_Field")
@@ -118,7 +121,9 @@ class Challenger:
         def is_ours(host: str) -> bool:
             return host == realm.lower() or context.is_ours(host)
 
-        algorithms = (algorithms,) if isinstance(algorithms, str) and algorithms else tuple(algorithms)
+        algorithms = [
+            checked_text("auth_algorithms", each) for each in checked_list("auth_algorithms", algorithms or ())
+        ]
         if not algorithms:
             algorithms = _verifiable(passwords, hashes, aka, STRICT if strict else OFFERED)
         try:
@@ -136,8 +141,8 @@ class Challenger:
                 opaque=opaque,
                 aka=AkaServer(self._keys) if aka is not None else None,
             )
-        except ValueError as error:
-            raise ConfigurationError(f"auth_algorithms {algorithms!r}: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"auth_algorithms {said(algorithms)}: {error}") from error
 
     @classmethod
     def from_options(cls, context: AuthContext, realm: str, param: dict[str, Any]) -> "Challenger | None":
@@ -157,14 +162,14 @@ class Challenger:
             return None
         return cls(
             context,
-            options.get("auth_realm") or realm,
+            checked_text("auth_realm", options.get("auth_realm") or realm),
             passwords=options.get("auth_user2pass"),
             hashes=options.get("auth_user2a1"),
-            opaque=options.get("auth_opaque", ""),
+            opaque=checked_text("auth_opaque", options.get("auth_opaque", "")),
             algorithms=options.get("auth_algorithms") or (),
             qop=options.get("auth_qop", ""),
             uri=options.get("auth_uri", ""),
-            strict=bool(options.get("auth_strict")),
+            strict=checked_flag("auth_strict", options.get("auth_strict", False)),
             aka=options.get("auth_user2aka"),
         )
 
@@ -224,7 +229,7 @@ def _check_users(option: str, users: Users, read: Callable[[Any], object]) -> No
     if isinstance(users, Mapping):
         for user, given in users.items():
             if not isinstance(user, str):
-                raise ConfigurationError(f"{option}: the user {shown(repr(user))} is {type(user).__name__}, not text")
+                raise ConfigurationError(f"{option}: the user {said(user)} is {type(user).__name__}, not text")
             try:
                 read(given)
             except (TypeError, ValueError) as error:
@@ -259,7 +264,7 @@ def _by_algorithm(given: Any) -> dict[str, str]:
     if isinstance(given, Mapping):
         return {str(name): str(value).lower() for name, value in given.items()}
     text = str(given).lower()
-    if len(text) not in _BY_LENGTH:
+    if len(text) not in _BY_LENGTH or not _DIGEST.fullmatch(text):
         raise ValueError("no H(user:realm:password): neither the 32 digits of MD5 nor the 64 of SHA-256")
     return {_BY_LENGTH[len(text)]: text}
 
@@ -271,7 +276,7 @@ def _one_of(option: str, value: object, known: tuple[str, ...]) -> str:
         ConfigurationError: it is another one.
     """
     if value not in known:
-        raise ConfigurationError(f"{option} {value!r} is not one of {', '.join(known)}")
+        raise ConfigurationError(f"{option} {said(value)} is not one of {', '.join(known)}")
     return str(value)
 
 

@@ -226,7 +226,7 @@ class CallFactory:
         """
         config = self.configs.of(local, identity, uri=request.uri)
         session = InviteSession.incoming(config, self._tokens, request, source, now, flow=flow)
-        param = CallParameters(**policy.param)
+        param = CallParameters.checked_before(policy.param)
         if user:
             param.update({"auth_user": user})
         call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario)

@@ -20,7 +20,7 @@ from sipswarm.sipcore.message.headers import key_of
 from sipswarm.sipcore.message.uri import Uri
 
 from .. import config
-from ..config import Kind, Listener, checked_advertise, split_host_port
+from ..config import Kind, Listener, checked_advertise, checked_rtp_ports, split_host_port
 from ..errors import ConfigurationError
 from ..handle.demand import BY_NAME as CODEC_NAMES
 from ..handle.demand import SRTP_MODES, check_source, named_codecs, srtp_mode
@@ -139,12 +139,12 @@ class PortRange(click.ParamType[tuple[int, int]]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return the two ports."""
         match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", str(value), re.ASCII)
-        low, high = (int(match[1]), int(match[2])) if match else (0, 0)
-        if low % 2 or high % 2 or not 1024 <= low <= high <= 65534:
+        try:
+            return checked_rtp_ports((int(match[1]), int(match[2])) if match else ())
+        except ConfigurationError:
             self.fail(
                 f"{value!r} is not a range of even ports from 1024 to 65534; write for example 20000-32766", param, ctx
             )
-        return low, high
 
 
 class MetricsPlace(click.ParamType[MetricsAddress]):

@@ -5,6 +5,7 @@ writer then calls `shown` once, before its own quoting (HTML, XML, JSON, CSV). W
 encodes in UTF-8, stands in any XML document, moves no terminal, and is the same when it is shown again. Pure.
 """
 
+import re
 from typing import Any, Final
 
 MOST: Final = 1000
@@ -13,6 +14,15 @@ LONGEST_LINE: Final = 10_000
 """Characters of a line that holds several texts: of a log, a terminal, a ladder."""
 _FORMULA: Final = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 """What begins a formula in a spreadsheet, full-width forms included; TAB and CR are shown as escapes anyway."""
+
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+"""Control characters except the tab, and halves of characters that stand for no octet (PEP 383)."""
+
+
+def unwritable(text: str) -> str:
+    """The first character that no line of a message can hold; empty when all can stand there."""
+    found = _UNWRITABLE.search(text)
+    return found.group() if found is not None else ""
 
 
 def shown(text: str | bytes, most: int = MOST) -> str:
@@ -40,6 +50,14 @@ def shown(text: str | bytes, most: int = MOST) -> str:
         room -= len(piece)
         kept += 1
     return "".join(whole[:kept]) + _mark(len(text) - kept)
+
+
+def said(value: object, most: int = 100) -> str:
+    """A value of a user's program as Python writes it, in one line, for an error about it."""
+    try:
+        return shown(repr(value), most)
+    except ValueError:  # Python writes no number of thousands of digits
+        return f"{type(value).__name__} of more than 4000 digits"
 
 
 def cut(text: str, most: int = MOST) -> str:

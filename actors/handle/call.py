@@ -30,7 +30,16 @@ from . import digits as call_digits
 from .call_owner import CallOwner, Placer
 from .decisions import Decision
 from .digits import CallDigits
-from .given_text import checked_callback, checked_pairs, checked_request, checked_text
+from .given_text import (
+    checked_callback,
+    checked_flag,
+    checked_pairs,
+    checked_referral,
+    checked_refusal,
+    checked_request,
+    checked_status,
+    checked_text,
+)
 from .media_handlers import MediaHandler, checked_handler, played_source, recording_sink
 from .media_lease import MediaLeases
 from .media_ports import SHOWN, CallMediaPorts
@@ -92,6 +101,8 @@ class Call:
         return ctx if isinstance(ctx, cls) else super().__new__(cls)
 
     def __init__(self, control: "Placer[Call]", ctx: "str | Mapping[str, Any] | Call", **param: Any) -> None:
+        if not hasattr(control, "make"):
+            raise ConfigurationError(f"control is {type(control).__name__}, no user agent")
         if ctx is self:
             self.set_param(**param)
         elif not isinstance(ctx, Call):
@@ -332,13 +343,15 @@ class Call:
     # ---- an incoming call
 
     def ring(self, status: int = 180, headers: Sequence[tuple[str, str]] = ()) -> None:
-        """Send a provisional response (RFC 3261 section 13.3.1.1)."""
+        """Send a provisional response, 101 to 199 (RFC 3261 section 13.3.1.1)."""
+        checked_status("status", status)
         pairs = checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), described=self.param.sdp is not None)
         self.actor_loop.touch(self.actor)
 
     def early_media(self, status: int = 183, headers: Sequence[tuple[str, str]] = ()) -> None:
         """Send a provisional response with the answer, so that the remote side receives media before the call is up."""
+        checked_status("status", status)
         described, pairs = self.param.sdp is not None, checked_pairs("headers", headers)
         self.actor.ring(status, pairs, self.actor_loop.now(), early_media=True, described=described)
         self.actor_loop.touch(self.actor)
@@ -373,6 +386,7 @@ class Call:
 
     def reject(self, status: int = 486, reason: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
         """Refuse the call with a final status from 300 to 699."""
+        checked_refusal("status", status)
         pairs = checked_pairs("headers", headers, contacts=True)
         self.actor.reject(status, checked_text("reason", reason), pairs, self.actor_loop.now())
         self.actor_loop.touch(self.actor)
@@ -417,7 +431,7 @@ class Call:
         while param.get("cb_final", self.param.cb_final) is None and waiters.up is not None and not waiters.up.done():
             await asyncio.wait((waiters.up,))  # one after the other: each waits for the answer to its own
         self.waiters.raise_if_over()
-        clear = bool(param.pop("clear_sdp", self.param.clear_sdp))
+        clear = checked_flag("clear_sdp", param.pop("clear_sdp", self.param.clear_sdp))
         with self.ports.undone_if_refused(self.param):
             self.set_param(**param)
             self.send_invite(clear=clear)
@@ -560,14 +574,15 @@ class Call:
         Returns when the remote side reports that the new call is up; then this call can be hung up.
 
         Args:
-            target: SIP URI, or the other call.
+            target: SIP URI (`sip:` may be left out), tel URI, or the other call.
 
         Raises:
+            ConfigurationError: the target is none of these; nothing was sent.
             CallRejected: the remote side refused, or its call to the target failed.
         """
         self.waiters.raise_if_over()
-        address, replaces = taken_over(target.actor) if isinstance(target, Call) else (target, None)
-        checked_text("target", address)
+        taken = taken_over(target.actor) if isinstance(target, Call) else None
+        address, replaces = taken or (checked_referral("target", target), None)
         done = self.requests.sent_transfer(self.actor.refer(address, replaces, "", self.actor_loop.now()))
         self.actor_loop.touch(self.actor)
         try:
@@ -595,6 +610,7 @@ class Call:
                 argument gets no reason.
 
         Raises:
+            ConfigurationError: at once: an argument of another type, such as a duration that is no whole number.
             CallError: at once: an unknown method, more than 1000 digits and pauses, or an impossible duration. Without
                 `cb_final`: no media runs, no method can be used, or the remote side forbids sending now (it answered
                 a=sendonly, or holds the call). Waiting digits are dropped, also when that happens half-way.
@@ -603,7 +619,7 @@ class Call:
         """
         self.waiters.raise_if_over()
         modes = call_digits.checked(events, duration, methods)
-        if cb_final is not None:
+        if checked_callback("cb_final", cb_final) is not None:
             self.spawn(self._send_with_callback(events, duration, modes, cb_final))
             return
         await self.keypad.send(events, duration, modes, self.request)
@@ -641,7 +657,7 @@ class Call:
 
         Raises:
             CallEnded: the call ended before.
-            ConfigurationError: the arguments set no end of the input.
+            ConfigurationError: the arguments set no end of the input, or one is no number, no time or no digit.
         """
         return await self.keypad.collect(count, timeout, until, between, first)
 
@@ -696,9 +712,7 @@ class Call:
                 not awaited, the error is logged, counted, and the call's `failure`.
             CallEnded: from the awaitable, when the call ends first.
         """
-        if not isinstance(until, str) or not call_digits.DIGITS.issuperset(until):
-            raise ConfigurationError(f"until {until!r}: digits are 0-9 A-D * #")
-        return self.media_work.play(played_source(source, repeat), until)
+        return self.media_work.play(played_source(source, repeat), call_digits.checked_digits("until", until))
 
     def stop_playing(self) -> None:
         """End the play; the earlier source goes on. Harmless without a play."""

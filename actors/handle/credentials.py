@@ -20,6 +20,8 @@ def prepare(session: InviteSession, challenge: Response | None, auth: Auth | Non
     Raises:
         ConfigurationError: there are no credentials, or none for the realm of the challenge.
     """
+    if challenge is not None and not isinstance(challenge, Response):
+        raise ConfigurationError(f"resp40x is {type(challenge).__name__}; give the 401 or 407 itself")
     credentials = session.config.credentials
     if auth is not None:
         keyring = Keyring(auth)

@@ -9,15 +9,15 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from sipswarm.media.messages import SourceSpec
-from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.sdp.media_attributes import TELEPHONE_EVENT, Codec
 from sipswarm.sipcore.sdp.offer_answer import DEFAULT_CODECS, EVENTS, codec_for
 
-from ..call.stream_configuration import LARGEST_PAYLOAD
+from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from .dtmf_methods import dtmf_modes
 from .file_names import file_name
+from .given_media import checked_description, checked_ports, checked_rtp_param
 from .media_handlers import MediaHandler
 from .media_values import checked_tone
 from .parameters import CallParameters, NegotiatedRtpParam
@@ -49,6 +49,8 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     """
     wishes: dict[str, Any] = {"asymmetric": param.asymetric_rtp, "send_address": param.rtp_addr}
     wishes["statistics_interval"], wishes["must_flow"] = STATISTICS_INTERVAL, True
+    for key in ("media_lsocks", "media_ssocks"):
+        checked_ports(key, getattr(param, key))
     handler = param.init_media
     if handler is not None:
         wishes["source"] = ("none",)  # the handler decides about its source when it starts
@@ -57,20 +59,11 @@ def demand_wishes(param: CallParameters) -> dict[str, Any]:
     modes = tuple(mode for mode in dtmf_modes(param.dtmf_methods) if mode in ("rfc4733", "inband"))
     wishes["dtmf_methods"] = modes if param.cb_dtmf is not None else ("rfc4733",)
     wishes["tones"] = param.cb_dtmf is None and "inband" in modes
-    given = param.rtp_param
-    if given is None or isinstance(given, NegotiatedRtpParam):
+    given = None if isinstance(param.rtp_param, NegotiatedRtpParam) else checked_rtp_param("rtp_param", param.rtp_param)
+    if given is None:
         return wishes
-    try:
-        if isinstance(given, str | bytes):
-            raise TypeError("it is no list")
-        payload_type, size, interval, *name = given
-        codec = codec_for(int(payload_type), str(name[0]) if name else "")
-        wishes["payload_size"], wishes["interval"] = _packet(int(size), float(interval))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"rtp_param {given!r}: {error}; write [payload type, octets, seconds] or [97, 50, 0.03, 'iLBC/8000']"
-        ) from error
-    wishes["codecs"] = (codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
+    wishes["payload_size"], wishes["interval"] = given.payload_size, given.interval
+    wishes["codecs"] = (given.codec, EVENTS._replace(payload_type=param.dtmf_rtptype))
     return wishes
 
 
@@ -90,19 +83,6 @@ def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
                 f"a tone of {hz:g} Hz does not fit {codec.name}, which carries up to {rate // 2} Hz; choose a lower"
                 " tone, or codecs that can carry it"
             )
-
-
-def _packet(octets: int, seconds: float) -> tuple[int, float]:
-    """Return size and interval of packets that the user chose.
-
-    Raises:
-        ValueError: no stream can send them.
-    """
-    if not 1 <= octets <= LARGEST_PAYLOAD:
-        raise ValueError(f"{octets} octets are not between 1 and {LARGEST_PAYLOAD}")
-    if not 0.001 <= seconds <= 1.0:
-        raise ValueError(f"{seconds:g} s are not between 0.001 and 1")
-    return octets, seconds
 
 
 def named_codecs(names: Sequence[str]) -> tuple[Codec, ...]:
@@ -135,16 +115,8 @@ def given_description(param: CallParameters) -> SessionDescription | None:
         return None
     if not param.media_lsocks:
         raise ConfigurationError("sdp needs media_lsocks, a lease of reserve_media or a bound UDP socket for each line")
-    sdp = param.sdp
-    try:
-        if isinstance(sdp, SessionDescription):
-            description = sdp
-        elif isinstance(sdp, Mapping):
-            description = SessionDescription.from_parts(sdp)
-        else:
-            description = SessionDescription.parse(sdp, strict=True)
-    except (ParseError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"sdp cannot be read: {error}") from error
+    description = checked_description("sdp", param.sdp)
+    assert description is not None
     if len(param.media_lsocks) != len(description.media):
         raise ConfigurationError(
             f"sdp has {len(description.media)} media lines, media_lsocks {len(param.media_lsocks)}"
@@ -158,8 +130,8 @@ def srtp_mode(text: str) -> str:
     Raises:
         ConfigurationError: another text, or encryption without the library that it needs.
     """
-    if text not in SRTP_MODES:
-        raise ConfigurationError(f"srtp {text!r} is not known; write off, optional or required")
+    if not isinstance(text, str) or text not in SRTP_MODES:
+        raise ConfigurationError(f"srtp {said(text)} is not known; write off, optional or required")
     if text != "off" and find_spec("pylibsrtp") is None:
         raise ConfigurationError(f"srtp {text!r} needs pylibsrtp: pip install 'sipswarm[srtp]'")
     return text
@@ -172,7 +144,7 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
         ConfigurationError: another name, or a tone without a number.
     """
     if not isinstance(text, str):
-        raise ConfigurationError(f"media {text!r} is no text; write {_MEDIA}")
+        raise ConfigurationError(f"media {said(text)} is no text; write {_MEDIA}")
     kind, _, argument = text.partition(":")
     source: tuple[Any, ...]
     if kind == "none":
@@ -183,10 +155,10 @@ def media_wishes(text: str, inactivity_limit: float) -> dict[str, Any]:
         source = ("silence",)
     elif kind == "ivr":
         source = ("tone", 440.0)
-    elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit())):
+    elif kind == "tone" and (not argument or (argument.isascii() and argument.isdigit() and len(argument) <= 5)):
         source = ("tone", checked_tone(int(argument or 440)))
     elif kind == "play" and argument:
         source = ("file", file_name(argument), -1)
     else:
-        raise ConfigurationError(f"media {text!r} is not known; write {_MEDIA}")
+        raise ConfigurationError(f"media {said(text)} is not known; write {_MEDIA}")
     return {"source": source, "inactivity_limit": inactivity_limit}

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from difflib import SequenceMatcher
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sipswarm.media.digits.digit_packet import EVENTS
 from sipswarm.media.digits.dtmf import MAX_DIGIT_MS, QUEUE_BOUND
@@ -19,9 +19,12 @@ from ..call.actor import CallActor
 from ..call.info_dtmf import DTMF, DTMF_RELAY, NOT_UNDERSTOOD, body_of
 from ..call.notices import DigitsSent
 from ..call.state import State
+from ..diagnosis.foreign_text import said
 from ..errors import CallEnded, CallError, CallRejected, ConfigurationError, UnusableDigits
 from ..runtime.actor_loop import ActorLoop
 from .dtmf_methods import dtmf_modes
+from .given_text import checked_seconds, checked_whole
+from .media_values import MOST
 from .waiters import Waiters
 
 UNREAD_DIGITS: Final = 64
@@ -72,15 +75,31 @@ def checked(events: str, duration: int, methods: str | Iterable[str]) -> tuple[s
 
     Raises:
         UnusableDigits: an unknown method, or digits that can never be sent: too many, or of an impossible length.
+        ConfigurationError: an argument has another type.
     """
     modes = dtmf_modes(methods)
+    if not isinstance(events, str):
+        raise ConfigurationError(f"events is {type(events).__name__}, not a text of digits: {said(events)}")
+    if isinstance(duration, bool) or not isinstance(duration, int):
+        raise ConfigurationError(f"duration {said(duration)} is no whole number of milliseconds")
     if len(events) > QUEUE_BOUND:
         raise UnusableDigits(
             f"{len(events)} digits and pauses are too many: at most {QUEUE_BOUND} at a time; send them in parts"
         )
     if not 1 <= duration <= MAX_DIGIT_MS:
-        raise UnusableDigits(f"duration {duration!r} is not between 1 and {MAX_DIGIT_MS} ms")
+        raise UnusableDigits(f"duration {said(duration)} is not between 1 and {MAX_DIGIT_MS} ms")
     return modes
+
+
+def checked_digits(what: str, given: Any) -> str:
+    """Return digits that end an input or a play, in upper case.
+
+    Raises:
+        ConfigurationError: a character is no digit, and would end nothing.
+    """
+    if not isinstance(given, str) or not DIGITS.issuperset(given.upper()):
+        raise ConfigurationError(f"{what} {said(given)}: digits are 0-9 A-D * #")
+    return given.upper()
 
 
 def time_of(events: str, duration: int) -> float:
@@ -452,8 +471,11 @@ class CallDigits:
         """Return the digits of `Call.digits`."""
         if count is None and not until and (between is None or first is None) and timeout is None:
             raise ConfigurationError("digits() without an end: give count, until, timeout, or first and between")
-        most = min(MOST_DIGITS, MOST_DIGITS if count is None else count)
-        ends, deadline = until.upper(), None if timeout is None else self._actor_loop.now() + timeout
+        most = MOST_DIGITS if count is None else min(MOST_DIGITS, checked_whole("count", count, 0, MOST))
+        for what, seconds in (("timeout", timeout), ("between", between), ("first", first)):
+            if seconds is not None:
+                checked_seconds(what, seconds)
+        ends, deadline = checked_digits("until", until), None if timeout is None else self._actor_loop.now() + timeout
         found, within = "", first
         try:
             while len(found) < most:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import UnusableDigits
+from ..diagnosis.foreign_text import said, shown
+from ..errors import ConfigurationError, UnusableDigits
+from .given_text import checked_list
 
 METHODS: Final = {
     "rfc2833": "rfc4733",
@@ -19,21 +21,25 @@ Each of dtmf-relay and dtmf is one of them alone.
 """
 
 
-def dtmf_modes(methods: str | Iterable[str]) -> tuple[str, ...]:
+def dtmf_modes(methods: str | Iterable[str], what: str = "methods") -> tuple[str, ...]:
     """Return the internal names of a list of DTMF methods such as "rfc2833,audio".
 
     Args:
         methods: names in any case, in a text with commas or blanks between them, or in a sequence.
+        what: the name of the argument.
 
     Raises:
+        ConfigurationError: neither a text nor a sequence of texts.
         UnusableDigits: an unknown name, or none.
     """
-    texts = (methods,) if isinstance(methods, str) else methods
+    texts = checked_list(what, methods)
+    if not all(isinstance(each, str) for each in texts):
+        raise ConfigurationError(f"{what} {said(methods)}: each method is a text; known are {', '.join(METHODS)}")
     modes = []
-    for name in " ".join(map(str, texts)).lower().replace(",", " ").split():
+    for name in " ".join(texts).lower().replace(",", " ").split():
         if name not in METHODS:
-            raise UnusableDigits(f"unknown DTMF method {name!r}; known are {', '.join(METHODS)}")
+            raise UnusableDigits(f"{what}: unknown DTMF method {shown(name, 100)!r}; known are {', '.join(METHODS)}")
         modes.append(METHODS[name])
     if not modes:
-        raise UnusableDigits(f"no DTMF method is named; known are {', '.join(METHODS)}")
+        raise UnusableDigits(f"{what}: no DTMF method is named; known are {', '.join(METHODS)}")
     return tuple(modes)

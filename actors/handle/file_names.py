@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from ..diagnosis.foreign_text import shown
+from ..diagnosis.foreign_text import said, shown
 from ..errors import ConfigurationError
 
 LONGEST_PATH: Final = 4095
@@ -22,7 +22,7 @@ def file_name(name: str | Path) -> str:
     """
     text = os.fspath(name) if isinstance(name, str | os.PathLike) else name
     if not isinstance(text, str):
-        raise ConfigurationError(f"{shown(repr(name), _SHOWN)} is no name of a file; give a text or a pathlib.Path")
+        raise ConfigurationError(f"{said(name)} is no name of a file; give a text or a pathlib.Path")
     try:
         octets = os.fsencode(text)
     except UnicodeEncodeError as error:

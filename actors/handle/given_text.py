@@ -1,27 +1,37 @@
-"""Checks of a user's text that becomes part of a message, made when it is given: before any port or call is opened.
+"""Checks of a user's texts, addresses, numbers and callbacks when they are given, before any port or call is opened.
 
-A line end in a value would begin a header of its own (RFC 3261 section 7.3). Text that cannot be written would fail
-when the INVITE is due. The checks return a value as it is, or raise; they must change nothing.
+A line end in a value would begin a header of its own (RFC 3261 section 7.3). A value that cannot be written would fail
+when the INVITE is due. Each error names the argument. The checks return a value in the form in which it is used, or
+raise; they must change nothing.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.fields import NameAddr
 from sipswarm.sipcore.message.headers import key_of
+from sipswarm.sipcore.message.uri import Uri
 
 from ..call.request_bodies import usual_type
-from ..diagnosis.foreign_text import octets_of, shown
+from ..diagnosis.foreign_text import octets_of, said, shown, unwritable
 from ..errors import ConfigurationError
-from ..runtime.callbacks import Callback, is_callback
+from ..runtime.callbacks import Callback, is_callback, takes
 
 SDP: Final = "application/sdp"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 """RFC 3261 section 25.1."""
-_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
-"""Control characters except the tab, and halves of characters that stand for no octet (PEP 383)."""
+_MEDIA_TYPE: Final = re.compile(rf"{_TOKEN.pattern}\s*/\s*{_TOKEN.pattern}\s*(?:;.*)?")
+_CALL_ID: Final = re.compile(r"[\w.!%*+`'~()<>:\\\"/\[\]?{}@-]+", re.ASCII)
+"""Of words and one @ (RFC 3261 section 25.1)."""
+_PLACE: Final = re.compile(r"(?!(?:sips?|tel|mailto|urn|im|pres):)(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
+"""HOST:PORT, without a scheme."""
+SIP: Final = ("sip", "sips")
+SIP_OR_TEL: Final = (*SIP, "tel")
+"""Schemes of URIs."""
+MOST_SECONDS: Final = 2**32 - 1
+"""The largest delta-seconds (RFC 3261 section 25.1)."""
 
 WRITTEN: Final = frozenset(
     {
@@ -34,6 +44,17 @@ WRITTEN: Final = frozenset(
 Headers = Mapping[str, str | Sequence[str]] | Sequence[tuple[str, str]]
 
 
+def checked_contact(what: str, value: Any) -> str:
+    """Return the Contact of a call's own; empty = the usual one.
+
+    Source: RFC 3261 section 8.1.1.8.
+
+    Raises:
+        ConfigurationError: it is no SIP URI.
+    """
+    return checked_address(what, value, SIP) if checked_text(what, value) else ""
+
+
 def checked_text(what: str, value: Any) -> str:
     """Return a value that becomes part of one line.
 
@@ -41,12 +62,10 @@ def checked_text(what: str, value: Any) -> str:
         ConfigurationError: it is no text, or it holds a line end, another control character or one without octets.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"{what} is {type(value).__name__}, not text: {shown(repr(value))}")
-    found = _UNWRITABLE.search(value)
-    if found is not None:
-        raise ConfigurationError(
-            f"{what} {shown(repr(value))} holds {found.group()!a}, which no line of a message can hold"
-        )
+        raise ConfigurationError(f"{what} is {type(value).__name__}, not text: {said(value)}")
+    found = unwritable(value)
+    if found:
+        raise ConfigurationError(f"{what} {said(value)} holds {found!a}, which no line of a message can hold")
     return value
 
 
@@ -57,7 +76,7 @@ def checked_token(what: str, value: Any) -> str:
         ConfigurationError: it is no token of RFC 3261.
     """
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise ConfigurationError(f"{what} {shown(repr(value))} is not made of letters, digits and -.!%*_+`'~ only")
+        raise ConfigurationError(f"{what} {said(value)} is not made of letters, digits and -.!%*_+`'~ only")
     return value
 
 
@@ -84,7 +103,7 @@ def checked_pairs(what: str, given: Any, *, contacts: bool = False) -> tuple[tup
             several = values if isinstance(values, list | tuple) else (values,)
             pairs += [(name, checked_text(f"{what}: the value of {name}", value)) for value in several]
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{what} {shown(repr(given))} is no mapping of names to values, nor pairs") from error
+        raise ConfigurationError(f"{what} {said(given)} is no mapping of names to values, nor pairs") from error
     if not contacts:
         _check_contact(what, [value for name, value in pairs if key_of(name) == "contact"])
     return tuple(pairs)
@@ -103,47 +122,139 @@ def _check_contact(what: str, values: Sequence[str]) -> None:
             raise ConfigurationError(f"{what}: Contact * is for REGISTER; write <sip:USER@HOST>")
 
 
-def checked_address(what: str, value: Any) -> str:
+def checked_address(what: str, value: Any, schemes: Sequence[str] = ()) -> str:
     """Return a URI or name-addr that can stand in From or Contact.
 
+    Args:
+        schemes: of the URI; none = any.
+
     Raises:
-        ConfigurationError: it is none, or has no host.
+        ConfigurationError: it is none, has another scheme, or has no host.
     """
     text = checked_text(what, value)
     try:
-        uri = NameAddr.parse(text).uri
+        address = NameAddr.parse(text)
     except ParseError as error:
-        raise ConfigurationError(f"{what}: {shown(repr(text))} is no SIP URI ({error}); write sip:USER@HOST") from error
+        raise ConfigurationError(f"{what}: {said(text)} is no SIP URI ({error}); write sip:USER@HOST") from error
+    uri = address.uri
+    if address.is_wildcard:
+        raise ConfigurationError(f"{what}: * names no address; write sip:USER@HOST")
     if uri.scheme in ("sip", "sips") and not uri.host:
-        raise ConfigurationError(f"{what}: {shown(repr(text))} has no host; write sip:USER@HOST")
+        raise ConfigurationError(f"{what}: {said(text)} has no host; write sip:USER@HOST")
+    if schemes and uri.scheme not in schemes:
+        known = " nor ".join(f"{each}:" for each in schemes)
+        raise ConfigurationError(f"{what}: {said(text)} is neither {known}; write sip:USER@HOST")
+    if "tag" in address.params:
+        raise ConfigurationError(f"{what}: {said(text)} has a tag, which each call makes itself; leave it out")
     return text
 
 
+def checked_target(what: str, value: Any, domain: str = "", schemes: Sequence[str] = SIP) -> str:
+    """Return a URI or name-addr that a request can be sent to or refer to, completed as by `own_address`.
+
+    Args:
+        domain: completes a user alone.
+        schemes: of the URI.
+
+    Raises:
+        ConfigurationError: it is none, or has another scheme.
+    """
+    return checked_address(what, own_address(what, checked_text(what, value), domain), schemes)
+
+
+def checked_referral(what: str, value: Any) -> str:
+    """Return the target of a transfer: as for `checked_target`, or a tel URI.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    return checked_target(what, value, schemes=SIP_OR_TEL)
+
+
+def checked_route(what: str, given: Any) -> tuple[str, ...]:
+    """Return a route set as name-addrs; a text is one of them.
+
+    Raises:
+        ConfigurationError: it is no list, or one is no SIP URI.
+    """
+    route = [checked_target(what, each) for each in checked_list(what, given)]
+    return tuple(each if "<" in each else f"<{each}>" for each in route)
+
+
+def checked_domain(what: str, value: Any) -> str:
+    """Return a domain that completes users: a host, perhaps with a port; empty = none.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    text = checked_text(what, value)
+    try:
+        uri = Uri.parse(f"sip:{text}") if text else None
+    except ParseError as error:
+        raise ConfigurationError(f"{what}: {said(text)} is no host name ({error}); write example.org") from error
+    if uri is not None and (uri.user is not None or uri.params or uri.headers):
+        raise ConfigurationError(f"{what}: {said(text)} is more than a host name; write example.org")
+    return text
+
+
+def checked_call_id(what: str, value: Any) -> str:
+    """Return a Call-ID; empty = it is still to be chosen.
+
+    Source: RFC 3261 section 25.1.
+
+    Raises:
+        ConfigurationError: it is no word, and no two with @ between.
+    """
+    text = checked_text(what, value)
+    if text and (not _CALL_ID.fullmatch(text) or "@" in (text[0], text[-1]) or text.count("@") > 1):
+        raise ConfigurationError(f"{what} {said(text)} is no Call-ID; write one word, or WORD@HOST")
+    return text
+
+
+def checked_list(what: str, given: Any) -> tuple[Any, ...]:
+    """Return the elements of a list; a text is a list of one.
+
+    Raises:
+        ConfigurationError: it is no list.
+    """
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, Iterable) or isinstance(given, bytes | bytearray | Mapping):
+        raise ConfigurationError(f"{what} is {type(given).__name__}, not a list: {said(given)}")
+    return tuple(given)
+
+
 def own_address(what: str, text: str, domain: str = "") -> str:
-    """Return the local address as a URI: with `sip:` where a host follows the user, with the domain for a user alone.
+    """Return an address as a URI: with `sip:` before a host and before USER@HOST, with the domain for a user alone.
 
     Raises:
         ConfigurationError: a user alone, without a domain.
     """
     user, at, _ = text.partition("@")
+    if _PLACE.fullmatch(text):
+        return f"sip:{text}"
     if ":" in user or "<" in text:
         return text
+    if not text:
+        raise ConfigurationError(f"{what} is empty; write sip:USER@HOST")
     if at:
         return f"sip:{text}"
     if not domain:
-        raise ConfigurationError(f"{what} {shown(repr(text))} has no host; write sip:{shown(text)}@HOST")
+        raise ConfigurationError(f"{what} {said(text)} has no host; write sip:{shown(text)}@HOST")
     return f"sip:{text}@{domain}"
 
 
-def checked_request(
-    method: str, body: bytes | str, headers: dict[str, str]
-) -> tuple[bytes, str, tuple[tuple[str, str], ...]]:
+def checked_request(method: str, body: Any, headers: dict[str, str]) -> tuple[bytes, str, tuple[tuple[str, str], ...]]:
     """Return body, content type and header pairs of a request with the arguments of `Call.request`.
 
     Raises:
         ConfigurationError: they cannot be written, or it is an UPDATE with an offer, which no part would follow.
     """
+    if not isinstance(body, str | bytes | bytearray | memoryview):
+        raise ConfigurationError(f"body is {type(body).__name__}, neither text nor octets: {said(body)}")
     kind = checked_text("content_type", headers.pop("content_type", headers.pop("Content_Type", usual_type(body))))
+    if not _MEDIA_TYPE.fullmatch(kind):
+        raise ConfigurationError(f"content_type {said(kind)} is no media type; write for example text/plain")
     pairs = checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()})
     octets = octets_of(body) if isinstance(body, str) else bytes(memoryview(body))
     checked_token("method", method)
@@ -152,14 +263,81 @@ def checked_request(
     return octets, kind, pairs
 
 
-def checked_seconds(what: str, value: Any) -> float:
+def checked_seconds(what: str, value: Any, *, above: float = -1.0) -> float:
     """Return a time that is not negative.
+
+    Args:
+        above: the time must be longer.
 
     Raises:
         ConfigurationError: it is no number, or one that is no time.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ConfigurationError(f"{what} is {shown(repr(value))}, not a number of seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+        raise ConfigurationError(f"{what} is {said(value)}, not a number of seconds from 0 to {MOST_SECONDS}")
+    if value <= above:
+        raise ConfigurationError(f"{what} is {value!r} s; give more than {above:g} s")
+    return value
+
+
+def checked_whole(what: str, value: Any, least: int, most: int) -> int:
+    """Return a whole number within bounds, both included.
+
+    Raises:
+        ConfigurationError: it is no such number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigurationError(f"{what} {said(value)} is no whole number from {least} to {most}")
+    return value
+
+
+def checked_status(what: str, value: Any) -> int:
+    """Return the status of a response; the call's actor refuses one that is not provisional.
+
+    Raises:
+        ConfigurationError: it is no number of three digits or fewer.
+    """
+    return checked_whole(what, value, 0, 999)
+
+
+def checked_refusal(what: str, value: Any) -> int:
+    """Return a status that refuses a request, from 300 to 699.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
+    return checked_whole(what, value, 300, 699)
+
+
+def checked_number(what: str, value: Any, least: float, most: float) -> float:
+    """Return a number within bounds, both included.
+
+    Raises:
+        ConfigurationError: it is no such number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ConfigurationError(f"{what} {said(value)} is no number from {least:g} to {most:g}")
+    return value
+
+
+def checked_flag(what: str, value: Any) -> bool:
+    """Return true or false; also from 1 and 0, as in Perl.
+
+    Raises:
+        ConfigurationError: it is another value, which would count as true by chance.
+    """
+    if not isinstance(value, bool) and not (isinstance(value, int) and value in (0, 1)):
+        raise ConfigurationError(f"{what} is {said(value)}, neither True nor False")
+    return bool(value)
+
+
+def checked_leg(what: str, value: Any) -> int | str | None:
+    """Return a name or an index of a leg, None for any; whether it exists is checked where the legs are known.
+
+    Raises:
+        ConfigurationError: it can be neither.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        raise ConfigurationError(f"{what} {said(value)} is no leg; give its index or udp:ADDRESS:PORT")
     return value
 
 
@@ -172,3 +350,14 @@ def checked_callback(what: str, value: Callback) -> Callback:
     if not is_callback(value):
         raise ConfigurationError(f"{what} is {type(value).__name__}: give a callable, an object with run(), a tuple …")
     return value
+
+
+def checked_timer(seconds: Any, function: Callback) -> float:
+    """Return the interval of a function that is called again and again.
+
+    Raises:
+        ConfigurationError: the interval is no time, or not more than 0; or there is no function without arguments.
+    """
+    if function is None or not takes(checked_callback("function", function), 0):
+        raise ConfigurationError(f"function {said(function)} cannot be called without arguments; give one that can be")
+    return checked_seconds("seconds", seconds, above=0.0)

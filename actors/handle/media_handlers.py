@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
+from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, answers_later
 from .file_names import file_name
@@ -69,7 +70,7 @@ def checked_handler(given: object) -> MediaHandler:
         ConfigurationError: it is none.
     """
     if not isinstance(given, MediaHandler):
-        raise ConfigurationError(f"{given!r} is no media handler; ua.rtp('send_recv', FILE) makes one")
+        raise ConfigurationError(f"handler {said(given)} is no media handler; ua.rtp('send_recv', FILE) makes one")
     return given
 
 
@@ -103,7 +104,7 @@ def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | No
     action = action if callable(action) else getattr(action, "run", None)
     if not callable(action):
         raise ConfigurationError(
-            f"{what}: {given!r} is no function, no object with run() and no (function, own arguments)"
+            f"{what}: {said(given)} is no function, no object with run() and no (function, own arguments)"
         )
     takes = _most_arguments(what, action, len(own) + count)
     if not own and takes >= count:
@@ -180,7 +181,7 @@ def send_recv(
     if source is None:
         raise ConfigurationError("source None: give a file, or a function that gives frames")
     if not isinstance(ahead, int | float) or isinstance(ahead, bool) or not 0 <= ahead <= AHEAD:
-        raise ConfigurationError(f"ahead {ahead!r} is not between 0 and {AHEAD} s")
+        raise ConfigurationError(f"ahead {said(ahead)} is not between 0 and {AHEAD} s")
     return MediaHandler(("callback", ahead) if ahead != AHEAD else ("callback",), sink, source, write)
 
 
@@ -201,7 +202,7 @@ def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
     """
     name = file_name(file)
     if not isinstance(sides, str) or sides not in SIDES:
-        raise ConfigurationError(f"sides {sides!r}: there are {', '.join(SIDES)}")
+        raise ConfigurationError(f"sides {said(sides)}: there are {', '.join(SIDES)}")
     if sides == "heard":
         return "file", name
     if not name.lower().endswith(".wav"):
@@ -249,7 +250,7 @@ def by_name(name: str, *arguments: Any, **options: Any) -> MediaHandler:
     Raises:
         ConfigurationError: there is no such handler.
     """
-    builder = _BY_NAME.get(name.removeprefix("media_"))
+    builder = _BY_NAME.get(name.removeprefix("media_")) if isinstance(name, str) else None
     if builder is None:
-        raise ConfigurationError(f"no media handler is called {name!r}; there are {', '.join(sorted(_BY_NAME))}")
+        raise ConfigurationError(f"no media handler has the name {said(name)}; there are {', '.join(sorted(_BY_NAME))}")
     return builder(*arguments, **options)

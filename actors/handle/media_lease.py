@@ -8,7 +8,7 @@ outlive its media worker: its loss fails the waiting user.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sipswarm.media import messages as media
 
@@ -18,6 +18,15 @@ from ..diagnosis.failure_reasons import reason_of
 from ..errors import Overloaded
 from ..runtime.actor import StreamOwner
 from ..runtime.outbox import Outbox
+
+
+class MediaPort(NamedTuple):
+    """A port that a call has opened itself, as `media_lsocks` shows it from the start of its media on."""
+
+    address: str
+    port: int
+    """Port of RTP."""
+    rtcp_port: int
 
 
 class MediaLease(StreamOwner):

@@ -5,10 +5,9 @@ ports in use into the parameters. A socket object can be used where the media wo
 elsewhere `UserAgent.reserve_media` reserves ports. The values that `show` writes must not count as the user's demand.
 """
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from sipswarm.sipcore.errors import LocalProtocolError
 
@@ -17,7 +16,8 @@ from ..call.media import MediaStream
 from ..call.state import State
 from ..errors import ConfigurationError
 from .demand import demand_wishes, given_description
-from .media_lease import MediaLease, MediaLeases
+from .given_media import checked_ports
+from .media_lease import MediaLease, MediaLeases, MediaPort
 from .parameters import CallParameters, NegotiatedRtpParam
 
 _SHAPING = ("rtp_param", "dtmf_methods", "dtmf_rtptype", "cb_dtmf")
@@ -25,15 +25,6 @@ _SHAPING = ("rtp_param", "dtmf_methods", "dtmf_rtptype", "cb_dtmf")
 SHOWN = frozenset(("media_lsocks", "media_raddr", "rtp_param"))
 """Parameters that `show` writes."""
 _WISHES = ("codecs", "payload_size", "interval", "dtmf_methods", "tones")
-
-
-class MediaPort(NamedTuple):
-    """A port that a call has opened itself, as `media_lsocks` shows it from the start of its media on."""
-
-    address: str
-    port: int
-    """Port of RTP."""
-    rtcp_port: int
 
 
 def convert(media_leases: MediaLeases, param: CallParameters) -> None:
@@ -45,24 +36,18 @@ def convert(media_leases: MediaLeases, param: CallParameters) -> None:
     for key in ("media_lsocks", "media_ssocks"):
         given = getattr(param, key)
         if given and not all(each is None or isinstance(each, MediaLease | MediaPort) for each in given):
-            param.update({key: tuple(_lease(media_leases, key, each) for each in given)})
+            param.update({key: tuple(_lease(media_leases, key, each) for each in checked_ports(key, given))})
 
 
 def _lease(media_leases: MediaLeases, key: str, given: Any) -> Any:
     if given is None or isinstance(given, MediaLease | MediaPort):
         return given
-    sockets = tuple(given) if isinstance(given, Sequence) else (given,)
-    if not sockets or not all(isinstance(each, socket.socket) for each in sockets):
-        raise ConfigurationError(f"{key} takes leases of ua.reserve_media or bound UDP sockets, not {given!r}")
     if not media_leases.shares_process:
         raise ConfigurationError(
             f"{key}: media runs in another process here, which cannot use this socket; take ports with "
             "`await ua.reserve_media(n)`"
         )
-    for each in sockets:
-        if each.type != socket.SOCK_DGRAM or each.fileno() < 0 or not each.getsockname()[1]:
-            raise ConfigurationError(f"{key}: {each!r} is no bound UDP socket")
-    return media_leases.lease_of(sockets)
+    return media_leases.lease_of(tuple(given) if isinstance(given, Sequence) else (given,))
 
 
 def leases(given: Sequence[Any]) -> tuple[MediaLease, ...]:

@@ -2,7 +2,8 @@
 
 Each request has a number that the media worker returns with its end, its refusal or its success. A play ends by itself,
 by a digit, an error, `stop` or another play, after a peer forbids sending for `HELD_TIME`, or with the call. The
-awaiting coroutine gets an error; an error that is not awaited belongs to the call. No play may stay without an end.
+awaiting coroutine gets an error; an error that is not awaited belongs to the call. A request that is awaited for
+`HELD_TIME` before the call is answered fails. No play may stay without an end.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
 from ..call.media import CallMedia
-from ..errors import MediaError, MediaHeld
+from ..errors import ConfigurationError, MediaError, MediaHeld
 
 HELD_TIME: Final = 30.0
 """Seconds without a break in which the peer forbids sending, until a file is given up."""
@@ -21,6 +22,10 @@ LOOK: Final = 0.5
 """Seconds between two checks whether the peer permits sending."""
 NO_MEDIA: Final = 'no_stream: the call has no media; place or take it with some, not with media "none"'
 HELD: Final = f"held: the peer lets us send nothing for {HELD_TIME:.0f} s"
+UNANSWERED: Final = (
+    f"the awaited media of the call cannot run: in {HELD_TIME:.0f} s this side has neither placed nor answered it;"
+    " use `await call.answer()` or `call.early_media()` first"
+)
 
 
 class MediaRequest(asyncio.Future[str]):
@@ -44,6 +49,10 @@ class _Play(NamedTuple):
     """Whether it ends by itself."""
 
 
+def _never() -> bool:
+    return False
+
+
 def _has_end(source: SourceSpec) -> bool:
     return source[:1] == ("callback",) or (source[:1] == ("file",) and len(source) > 2 and int(source[2]) >= 0)
 
@@ -56,9 +65,14 @@ class MediaRequests:
         future: returns a request that fails with `CallEnded` when the call ends.
         flush: flushes the commands soon.
         loop: for the checks of a peer that holds the call.
+        waits: whether the call is not answered yet, by either side, so that no media can run.
+        owes_answer: whether it is this side that has not answered or placed it.
     """
 
-    __slots__ = ("_flush", "_future", "_loop", "_media", "_number", "_open", "_play", "_timer")
+    __slots__ = (
+        *("_flush", "_future", "_loop", "_media", "_number", "_open", "_owes_answer", "_patience", "_play", "_timer"),
+        "_waits",
+    )
 
     def __init__(
         self,
@@ -66,6 +80,9 @@ class MediaRequests:
         future: Callable[[], MediaRequest],
         flush: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
+        *,
+        waits: Callable[[], bool] = _never,
+        owes_answer: Callable[[], bool] = _never,
     ) -> None:
         self._media = media
         self._future = future
@@ -76,6 +93,10 @@ class MediaRequests:
         """Unfinished requests, by each of their numbers."""
         self._play: _Play | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waits = waits
+        self._owes_answer = owes_answer
+        self._patience: asyncio.TimerHandle | None = None
+        """Ends the requests that are awaited while the call is not answered, `HELD_TIME` after the last of them."""
 
     # ---- requests
 
@@ -129,6 +150,9 @@ class MediaRequests:
         request.awaited = False
         if not self._media.demand.wanted and not request.done():
             request.set_exception(MediaError(NO_MEDIA))
+        elif self._owes_answer():
+            self._stop_patience()
+            self._patience = self._loop.call_later(HELD_TIME, self._give_up)
         return request
 
     def _next_number(self, request: MediaRequest) -> int:
@@ -189,6 +213,7 @@ class MediaRequests:
 
     def close(self) -> None:
         """End all: the call is over."""
+        self._stop_patience()
         self._let_go()
         self._open.clear()
 
@@ -215,12 +240,25 @@ class MediaRequests:
                 self._media.stop_playing()
                 self._flush()
 
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        """Fail the requests that a coroutine awaits instead of answering the call; without one they wait on."""
+        self._patience = None
+        if self._owes_answer():
+            for request in {id(each): each for each in self._open.values()}.values():
+                if request.awaited and not request.done():
+                    request.set_exception(ConfigurationError(UNANSWERED))
+
     def _look(self, held: float) -> None:
         """Give up a file that the peer does not permit to be sent."""
         play = self._play
         if play is None:
             return
-        held = 0.0 if self._media.may_send else held + LOOK
+        held = 0.0 if self._media.may_send or self._waits() else held + LOOK
         if held < HELD_TIME:
             self._timer = self._loop.call_later(LOOK, self._look, held)
             return

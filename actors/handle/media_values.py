@@ -4,12 +4,12 @@ An impossible value is refused here, so that a running call gets no such refusal
 opened here: the media worker finds out whether they can be played or written.
 """
 
-from math import isfinite
+from math import inf
 from typing import Any, Final
 
 from sipswarm.media.messages import SinkSpec, SourceSpec
 
-from ..diagnosis.foreign_text import shown
+from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from .file_names import file_name
 
@@ -19,7 +19,6 @@ MOST: Final = 2**31 - 1
 """The largest count of rounds or packets."""
 HIGHEST_TONE: Final = 24_000
 """Hz; half the sample rate of the fastest codec."""
-_SHOWN: Final = 100
 _FORMS: Final = (
     '("none",), ("silence",), ("tone", Hz), ("file", name, rounds), ("echo", packets), ("callback",) and'
     ' ("callback", seconds)'
@@ -43,7 +42,7 @@ def checked_source(given: Any) -> SourceSpec:
             return "echo", checked_count("delay", delay)
         case ("callback", ahead) if _is_number(ahead) and 0 <= ahead <= AHEAD:
             return "callback", float(ahead)
-    raise ConfigurationError(f"source {_shown(given)}: there are names of files, {_FORMS}")
+    raise ConfigurationError(f"source {said(given)}: there are names of files, {_FORMS}")
 
 
 def checked_sink(given: Any) -> SinkSpec:
@@ -59,7 +58,7 @@ def checked_sink(given: Any) -> SinkSpec:
             return "file", file_name(name)
         case ("file", name, "heard" | "stereo" | "mixed" as sides):
             return "file", file_name(name), sides
-    raise ConfigurationError(f'sink {_shown(given)}: there are ("none",), ("file", name) and ("callback",)')
+    raise ConfigurationError(f'sink {said(given)}: there are ("none",), ("file", name) and ("callback",)')
 
 
 def checked_tone(hz: Any) -> float:
@@ -69,7 +68,7 @@ def checked_tone(hz: Any) -> float:
         ConfigurationError: no stream can send it.
     """
     if not _is_number(hz) or not 1 <= hz <= HIGHEST_TONE:
-        raise ConfigurationError(f"tone {_shown(hz)}: a frequency is a number from 1 to {HIGHEST_TONE} Hz")
+        raise ConfigurationError(f"tone {said(hz)}: a frequency is a number from 1 to {HIGHEST_TONE} Hz")
     return float(hz)
 
 
@@ -83,13 +82,9 @@ def checked_count(what: str, given: Any) -> int:
         ConfigurationError: it is no such number.
     """
     if not isinstance(given, int) or isinstance(given, bool) or not -MOST <= given <= MOST:
-        raise ConfigurationError(f"{what} {_shown(given)} is no whole number of at most {MOST}")
+        raise ConfigurationError(f"{what} {said(given)} is no whole number of at most {MOST}")
     return given
 
 
 def _is_number(given: Any) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool) and isfinite(given)
-
-
-def _shown(given: Any) -> str:
-    return shown(repr(given), _SHOWN)
+    return isinstance(given, int | float) and not isinstance(given, bool) and abs(given) < inf

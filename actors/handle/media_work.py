@@ -32,6 +32,17 @@ class RefusedRequest(NamedTuple):
     """Another request has replaced it."""
 
 
+def _waits(actor: CallActor) -> bool:
+    """Whether a call is not answered yet, and no early media runs."""
+    before = actor.state in (State.IDLE, State.CALLING, State.INCOMING)
+    return before and not any(line.configured for line in actor.media.lines)
+
+
+def _owes_answer(actor: CallActor) -> bool:
+    """Whether this side has neither answered nor placed a call, and no early media runs."""
+    return actor.state is not State.CALLING and _waits(actor)
+
+
 class MediaWork:
     """The media of one call's user.
 
@@ -109,7 +120,14 @@ class MediaWork:
             return failed
         if self.requests is None:
             make = partial(self._waiters.future, MediaRequest)
-            self.requests = MediaRequests(self._actor.media, make, actor_loop.flush_soon, actor_loop.loop)
+            self.requests = MediaRequests(
+                self._actor.media,
+                make,
+                actor_loop.flush_soon,
+                actor_loop.loop,
+                waits=partial(_waits, self._actor),
+                owes_answer=partial(_owes_answer, self._actor),
+            )
         return request(self.requests)
 
     # ---- results

@@ -5,18 +5,38 @@ from every callback. Values that become part of a message, and callbacks, are ch
 may wait until it is used.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self
 
 from sipswarm.sipcore.sdp.description import SessionDescription
 
 from ..runtime.callbacks import Callback
-from .given_text import checked_callback, checked_pairs, checked_seconds
+from .dtmf_methods import dtmf_modes
+from .given_media import (
+    checked_description,
+    checked_port_list,
+    checked_ports,
+    checked_rtp_param,
+    checked_source_address,
+)
+from .given_text import (
+    checked_call_id,
+    checked_callback,
+    checked_flag,
+    checked_leg,
+    checked_pairs,
+    checked_seconds,
+    checked_whole,
+)
 
 Header = str | Sequence[str]
 
 RING_TIME: Final = 180.0
 """Seconds of ringing before CANCEL, unless a call sets another limit."""
+
+
+DYNAMIC: Final = (96, 127)
+"""The dynamic payload types (RFC 3551 section 6)."""
 
 
 class NegotiatedRtpParam(tuple[Any, ...]):
@@ -91,6 +111,16 @@ class CallParameters:
 
     def __init__(self, **values: Any) -> None:
         _check(values)
+        self._set(values)
+
+    @classmethod
+    def checked_before(cls, values: Mapping[str, Any]) -> Self:
+        """Return parameters of values that were checked when they were given, for each call of one `listen`."""
+        one = cls.__new__(cls)
+        one._set(values)
+        return one
+
+    def _set(self, values: Mapping[str, Any]) -> None:
         self.__dict__.update(values)
         if "asymmetric_rtp" in values:
             self.asymetric_rtp = bool(values["asymmetric_rtp"])
@@ -102,9 +132,9 @@ class CallParameters:
             ConfigurationError: a value cannot become part of a message, or be called back; then no key has changed.
         """
         _check(values)
-        self.__dict__.update(values)
-        if "asymmetric_rtp" in values:
-            self.asymetric_rtp = bool(values["asymmetric_rtp"])
+        for key in _PORTS & values.keys():
+            checked_ports(key, values[key])
+        self._set(values)
 
     def take_hold(self) -> bool:
         """Return whether the current description puts the call on hold, and reset that for the next one."""
@@ -171,16 +201,31 @@ def _check(values: Mapping[str, Any]) -> None:
         ConfigurationError: a value would fail later, or would be sent as something else.
     """
     for name, value in values.items():
-        if name in ("sip_header", "ack_header"):
-            checked_pairs(name, value)
-        elif name in _CALLED_BACK:
-            checked_callback(name, value)
-        elif name == "ring_time":
-            checked_seconds(name, value)
+        check = _CHECKS.get(name)
+        if check is not None:
+            check(name, value)
 
 
 KNOWN: Final = frozenset(CallParameters.__annotations__)
 """Every option of the man page and of this project."""
-_CALLED_BACK: Final = frozenset(
-    (*(name for name in KNOWN if name.startswith("cb_")), "recv_bye", "send_bye", "send_cancel", "init_media")
+_FLAGS: Final = ("sdp_on_ack", "asymetric_rtp", "asymmetric_rtp", "call_on_hold", "clear_sdp")
+_PORTS: Final = frozenset(("media_lsocks", "media_ssocks"))
+_CALLED_BACK: Final = (
+    *(name for name in sorted(KNOWN) if name.startswith("cb_")),
+    *("recv_bye", "send_bye", "send_cancel", "init_media"),
 )
+_CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
+    **dict.fromkeys(_FLAGS, checked_flag),
+    **dict.fromkeys(_CALLED_BACK, checked_callback),
+    **dict.fromkeys(("sip_header", "ack_header"), checked_pairs),
+    **dict.fromkeys(_PORTS, checked_port_list),
+    "leg": checked_leg,
+    "rtp_param": lambda what, value: None if isinstance(value, NegotiatedRtpParam) else checked_rtp_param(what, value),
+    "sdp": checked_description,
+    "dtmf_methods": lambda what, value: dtmf_modes(value, what),
+    "dtmf_rtptype": lambda what, value: checked_whole(what, value, *DYNAMIC),
+    "rtp_addr": checked_source_address,
+    "ring_time": checked_seconds,
+    "call_id": checked_call_id,
+}
+"""The check of each key whose value goes somewhere; further keys of the user are kept as they are."""

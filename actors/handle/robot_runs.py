@@ -6,13 +6,32 @@ exception is logged once and counted, and ends that call only (`CallTasks`).
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from inspect import isfunction
+from typing import Any
 
 from ..call.state import State
 from ..diagnosis.failure_reasons import MEDIA_REFUSED
-from ..errors import CallError, MediaError
+from ..diagnosis.foreign_text import said
+from ..errors import CallError, ConfigurationError, MediaError
+from ..runtime.callbacks import answers_later, takes
 from .call import Call
 
 Robot = Callable[[Call], Awaitable[None]]
+
+
+def checked_robot(what: str, given: Any) -> Robot:
+    """Return a coroutine function of a call, or a function that returns a coroutine.
+
+    Raises:
+        ConfigurationError: it is none, and would fail at each call.
+    """
+    if not callable(given) or not takes(given, 1):
+        raise ConfigurationError(f"{what} {said(given)} takes no call; write `async def robot(call):`")
+    plain = isfunction(given) and not hasattr(given, "__wrapped__") and given.__name__ != "<lambda>"
+    if plain and not answers_later(given) and given.__annotations__.get("return") is None:
+        raise ConfigurationError(f"{what} {said(given)} is a plain function; write `async def` before it")
+    found: Robot = given
+    return found
 
 
 def run(call: Call, robot: Robot) -> "asyncio.Task[None]":

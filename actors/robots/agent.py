@@ -14,15 +14,27 @@ from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
 from ..agent.bound_node import BoundNode
+from ..agent.own_identity import registrar_uri
 from ..agent.user_agent import UserAgent
 from ..errors import ConfigurationError
-from ..identity import Auth
+from ..handle.file_names import file_name
+from ..handle.given_text import (
+    MOST_SECONDS,
+    checked_contact,
+    checked_number,
+    checked_pairs,
+    checked_text,
+    checked_whole,
+)
+from ..identity import Auth, Keyring
 from ..registration.keeper import Binding
 from ..scripts.data import Data, Row
 from .setup_run import Arrangement
 
 RESOLVE_AGAIN: Final = 30.0
 """Seconds until the names of registrars that could not be found are looked up again."""
+MOST_RATE: Final = 100_000
+"""REGISTERs per second."""
 _logger = logging.getLogger(__name__)
 
 
@@ -53,7 +65,7 @@ class RobotAgent(UserAgent):
             ConfigurationError: with file and line: it cannot be read, has no rows, or a row has another number of
                 fields.
         """
-        return Data.read(str(self._arrangement.folder / path)).rows
+        return Data.read(str(self._arrangement.folder / file_name(path))).rows
 
     def keep_registered(
         self,
@@ -84,14 +96,17 @@ class RobotAgent(UserAgent):
         Raises:
             ConfigurationError: no registrar is known, an address cannot be, or it is there already.
         """
-        address = self._who.complete(address)
+        address = self._who.complete(address, "address")
+        checked_contact("contact", contact)
+        if auth is not None:
+            Keyring(auth)
         binding = Binding(
             address,
             self._registrar_of(registrar),
             contact,
             auth if auth is not None else self._auth,
-            expires,
-            tuple((name.replace("_", "-"), value) for name, value in headers.items()),
+            checked_whole("expires", expires, 0, MOST_SECONDS),
+            checked_pairs("headers", {name.replace("_", "-"): value for name, value in headers.items()}),
         )
         if not self._arrangement.owns(address):
             return False
@@ -105,7 +120,7 @@ class RobotAgent(UserAgent):
 
     @register_rate.setter
     def register_rate(self, rate: float) -> None:
-        self._arrangement.register_at(rate)
+        self._arrangement.register_at(checked_number("register_rate", rate, 0, MOST_RATE))
 
     def every(self, seconds: float, function: Callable[[], Any], *, every_worker: bool = False) -> None:
         """Call a function, or run a coroutine function, again and again; the first time after `seconds`.
@@ -127,6 +142,7 @@ class RobotAgent(UserAgent):
         if not expires or not arrangement.owns(self.from_):
             return await super().register(registrar, contact=contact, expires=expires, refresh=refresh, **options)
         uri = self._registrar_of(registrar)
+        checked_text("contact", contact)
         binding = Binding(self.from_, uri, contact, self._auth, expires, (("refresh", str(refresh)),))
         seconds = arrangement.keep(binding)
         if seconds is not None:
@@ -168,7 +184,4 @@ class RobotAgent(UserAgent):
         return hops
 
     def _registrar_of(self, registrar: str) -> str:
-        uri = registrar or self.registrar
-        if not uri:
-            raise ConfigurationError("no registrar is known; give one to keep_registered() or to the user agent")
-        return uri if uri.startswith(("sip:", "sips:")) else f"sip:{uri}"
+        return registrar_uri(registrar if registrar != "" else self.registrar, "keep_registered")

@@ -16,6 +16,7 @@ from sipswarm.sipcore.message.hop import Hop
 
 from ..bus.slots import SlotMap
 from ..errors import ConfigurationError
+from ..handle.given_text import checked_flag, checked_timer
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key, Registrations
 from ..runtime.actor_loop import ActorLoop
@@ -72,7 +73,9 @@ class Arrangement:
             if uri.scheme not in ("sip", "sips"):
                 raise ConfigurationError(f"{text!r} is no SIP URI; write sip:USER@HOST")
         if binding.expires <= 0:
-            raise ConfigurationError(f"{binding.address} cannot be kept registered for {binding.expires} s")
+            raise ConfigurationError(
+                f"{binding.address} cannot be kept registered for {binding.expires} s; give expires of 1 and more"
+            )
         if binding.key in self.wanted:
             raise ConfigurationError(f"{binding.address} is to be registered twice with {binding.registrar}")
         if len(self.wanted) >= MAX_BINDINGS:
@@ -117,7 +120,9 @@ class Arrangement:
             function: without arguments.
             every_worker: in each call worker; otherwise in the first only.
         """
-        if self._slots.own and not every_worker:
+        checked_timer(seconds, function)
+        everywhere = checked_flag("every_worker", every_worker)
+        if self._slots.own and not everywhere:
             return
 
         async def repeat() -> None:

@@ -17,21 +17,29 @@ EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transpo
 """Every transport with every IP version."""
 
 
-def uri_of(target: str) -> Uri:
+def uri_of(target: str, what: str = "target") -> Uri:
     """Return the SIP URI of a target, whose scheme may be left out; nothing is looked up.
+
+    Args:
+        what: its name for the user.
 
     Raises:
         ConfigurationError: no SIP URI, or an unknown transport.
     """
-    text = target if target.startswith(("sip:", "sips:")) else f"sip:{target}"
+    if not isinstance(target, str):
+        raise ConfigurationError(
+            f"{what} is {type(target).__name__}, not text; write for example sip:user@192.0.2.1:5060"
+        )
+    named = "target" if what == "target" else f"{what}: target"
+    text = target if target.lower().startswith(("sip:", "sips:")) else f"sip:{target}"
     try:
         uri = Uri.parse(text)
     except ParseError as error:
         raise ConfigurationError(
-            f"target {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
+            f"{named} {target!r}: {error.reason}; write for example sip:user@192.0.2.1:5060"
         ) from error
     if (uri.transport or "udp").lower() not in TRANSPORTS:
-        raise ConfigurationError(f"target {target!r}: transport {uri.transport!r} is not known; write udp, tcp or tls")
+        raise ConfigurationError(f"{named} {target!r}: transport {uri.transport!r} is not known; write udp, tcp or tls")
     return uri
 
 
