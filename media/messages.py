@@ -23,7 +23,7 @@ Sinks, where a stream puts what it receives (`SetSink`, `ConfigureStream.sink`):
     ("callback",)                 `FramesReceived`
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 SourceSpec = tuple[str | int | float, ...]
 """A source as plain values: its kind and arguments (see the module's table).
@@ -405,6 +405,10 @@ class SinkFailed(NamedTuple):
     """The stream."""
     reason: str
     """The operating system's words."""
+
+
+ONE_WAY_SHARE: Final = 0.25
+"""A peer whose media is there for a smaller share of the time in which it is due counts as silent."""
 
 
 class StreamStatistics(NamedTuple):

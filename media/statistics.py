@@ -9,7 +9,7 @@ import math
 from . import totals
 from .audio import quality
 from .endpoint import StreamEndpoint
-from .messages import StreamStatistics
+from .messages import ONE_WAY_SHARE, StreamStatistics
 from .presence import MediaTime
 from .receiver import FULL_SCALE_DBM0, Receiver
 
@@ -19,8 +19,6 @@ START = 0.5
 """Seconds of audio that a stream may lack: the peer's start, and what ends with the call."""
 PACKETS_TO_JUDGE = 25
 """Fewer packets than this decide nothing about one-way media."""
-ONE_WAY_SHARE = 0.25
-"""A peer whose media is there for less than this share of the time in which it was due counts as silent."""
 
 
 def statistics_of(endpoint: StreamEndpoint, now: float) -> StreamStatistics:

@@ -130,3 +130,8 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module 'sipswarm' has no attribute {name!r}")
     return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -11,6 +11,10 @@ import pytest
 import sipswarm
 
 ROOT = Path(__file__).parent.parent
+LAZY = [
+    *("sipswarm", "sipswarm.media", "sipswarm.sipcore"),
+    *(f"sipswarm.sipcore.{part}" for part in ("auth", "message", "sdp", "session", "transaction", "usage")),
+]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -28,6 +32,13 @@ def test_every_name_of_the_face_is_found() -> None:
             assert found.__name__ == name
     with pytest.raises(AttributeError, match="nothing"):
         _ = sipswarm.nothing
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_dir_has_every_public_name_before_its_first_use(name: str) -> None:
+    code = f"import {name} as it; print(*sorted({{*it.__all__}} - {{*dir(it)}}))"
+    lacking = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert lacking.stdout.strip() == ""
 
 
 def test_importing_the_face_loads_nothing_of_it() -> None:

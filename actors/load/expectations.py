@@ -7,6 +7,8 @@ its digits, its media, and how its end was confirmed. The first that was missed 
 
 from typing import Final
 
+from sipswarm.media.messages import ONE_WAY_SHARE
+
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
 from ..diagnosis.failure_reasons import reason_of
@@ -17,8 +19,6 @@ MEDIA_START: Final = 0.5
 """Seconds of media that a call may lack: the peer's start, and the packets that end with the call."""
 SHORT_START: Final = 0.2
 """The same of a call that is itself no longer than twice this; between them half of the call."""
-ONE_WAY_SHARE: Final = 0.25
-"""A peer whose media was there for less of the time in which it was due counts as silent."""
 EARLY_SHARE: Final = 0.1
 """Share of the hold that a call may be shorter than planned, because two clocks measure it."""
 EARLY_LEAST: Final = 0.002

@@ -10,7 +10,7 @@ transaction, no dialog and no socket.
 import re
 from collections.abc import Container, Sequence
 from functools import lru_cache
-from typing import final
+from typing import Final, final
 
 from ..errors import LocalProtocolError, ParseError
 from ..leniency import Leniency
@@ -677,8 +677,9 @@ _NEEDED_STRICTLY = {
     "UPDATE": (*_NEEDED["UPDATE"], *_TIMER),
 }
 
-_COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
-_DIALOG_COPIED = _COPIED | {"record-route"}
+COPIED: Final = frozenset(("via", "from", "to", "call-id", "cseq"))
+"""Keys of the headers that each answer copies from its request (RFC 3261 section 8.2.6.2)."""
+_DIALOG_COPIED = COPIED | {"record-route"}
 _DIALOG_FORMING = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY"))
 
 
@@ -687,7 +688,7 @@ def _copied(headers: Headers, dialog: bool) -> tuple[list[str], list[str], int]:
     name = "copied to dialog answers" if dialog else "copied to answers"
     found = headers.typed.get(name)
     if found is None:
-        wanted = _DIALOG_COPIED if dialog else _COPIED
+        wanted = _DIALOG_COPIED if dialog else COPIED
         pairs = [pair for pair in zip(headers.lines, headers.keys, strict=True) if pair[1] in wanted]
         lines = [line for line, _ in pairs]
         keys = [key for _, key in pairs]

@@ -5,9 +5,9 @@ It uses no source of randomness: the caller passes one, the operating system's i
 """
 
 from collections.abc import Callable
-from typing import final
+from typing import Final, final
 
-MAGIC_COOKIE = "z9hG4bK"
+MAGIC_COOKIE: Final = "z9hG4bK"
 """How the branch of every RFC 3261 transaction starts (8.1.1.7)."""
 
 _BLOCK = 1024

@@ -12,12 +12,10 @@ from typing import Final, final
 
 from ..errors import LocalProtocolError
 from ..message.messages import Request
+from ..message.tokens import MAGIC_COOKIE
 from .timers import TimerSettings
 
 TransactionKey = tuple[str, ...]
-
-MAGIC_COOKIE: Final = "z9hG4bK"
-"""What the branch of an RFC 3261 client begins with (8.1.1.7)."""
 
 
 class ServerState(IntEnum):

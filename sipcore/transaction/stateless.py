@@ -17,12 +17,11 @@ from ..message.grammar import TOKEN, split_values
 from ..message.headers import key_of, value_of
 from ..message.line_ends import with_line_ends
 from ..message.mending import mend_value
-from ..message.messages import REASON_PHRASES, Request, Response, is_coded
+from ..message.messages import COPIED, REASON_PHRASES, Request, Response, is_coded
 from ..message.parser import METHODS
 from ..message.rare_fields import MediaType, type_name
 from ..message.tokens import MAGIC_COOKIE
 
-_COPIED = frozenset(("via", "from", "to", "call-id", "cseq"))
 _DIALOG_FORMING = frozenset(("INVITE", "REFER", "SUBSCRIBE"))
 _ANY_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*[{re.escape(TOKEN)}]", re.IGNORECASE)
 _REQUEST_URI = re.compile(r"[^\s]+ ([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+) ")
@@ -239,7 +238,7 @@ def _copied_lines(data: bytes, to_tag: str, source: tuple[str, int] | None) -> l
             key = key_of(name)
         except ParseError:
             continue
-        if not colon or key not in _COPIED or (key in seen and key != "via"):
+        if not colon or key not in COPIED or (key in seen and key != "via"):
             continue
         if key == "to" and not value_of(line).strip(" \t"):
             continue

@@ -190,8 +190,13 @@ def test_a_header_and_a_request_within_the_call_arrive() -> None:
     run(scenario)
 
 
-def test_a_timer_is_taken() -> None:
+def test_a_timer_is_taken_and_waits_for_its_first_minute() -> None:
     async def scenario(alice: Any, bob: Any) -> None:
-        PAGE_DEFINES["every_minute"](alice, lambda: None)
+        ticks: list[int] = []
+        before = asyncio.all_tasks()
+        PAGE_DEFINES["every_minute"](alice, lambda: ticks.append(1))
+        (timer,) = asyncio.all_tasks() - before
+        await asyncio.sleep(0.05)
+        assert (timer.done(), ticks) == (False, [])
 
     run(scenario)

@@ -1,5 +1,6 @@
 """What a service manager hears, on a socket of the test."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,9 +73,13 @@ def test_the_watchdog_is_the_one_of_this_process(environment: dict[str, str], se
 
 def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     for environment in ({}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": str(tmp_path / "nobody")}):
+        before = len(os.listdir("/proc/self/fd"))
         notifier = Notifier.of(environment, 1)
         notifier.ready()
         notifier.status("well")
+        assert notifier.watchdog == 0.0
+        assert len(os.listdir("/proc/self/fd")) <= before
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_manager_that_does_not_read_delays_nobody(manager: Manager) -> None:
