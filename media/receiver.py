@@ -631,7 +631,8 @@ class Receiver(DigitListener, FrameHolder):
             self._noise_octets += end - start
         if verdict == DUPLICATE:
             self.discards[totals.DUPLICATE] += 1
-            self.event_receiver.copies += event_clock is not None
+            if event_clock is not None:
+                self.event_receiver.count_copy()
             return
         if self._tapped or event_clock is not None:
             codec = ""

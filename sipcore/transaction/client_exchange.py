@@ -40,7 +40,7 @@ class Exchange:
         digest: answers challenges for `host`, the name of the server as the credentials name it.
 
     Attributes:
-        local, hop, host: may be set to others between requests.
+        local, hop, host: of the next request.
     """
 
     __slots__ = (
@@ -83,6 +83,12 @@ class Exchange:
         self._body = b""
         self._sent: Sequence[tuple[str, str]] = ()
         self._repeats = NEVER
+
+    def go_by(self, *, local: Hop | None = None, hop: Hop | None = None, host: str | None = None) -> None:
+        """Send the next request by another way; None keeps what there is."""
+        self.local = local or self.local
+        self.hop = hop or self.hop
+        self.host = self.host if host is None else host
 
     @property
     def is_open(self) -> bool:

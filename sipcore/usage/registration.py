@@ -342,9 +342,8 @@ class Registration:
     def _go_home(self) -> None:
         """Send to the registrar itself from the next request on, not to the target of a 3xx."""
         self._uri = self.settings.registrar
-        self._exchange.local = self.way.local
-        self._exchange.hop = self.way.hop
-        self._exchange.host = self.settings.credentials_host or Uri.parse(self._uri).host
+        host = self.settings.credentials_host or Uri.parse(self._uri).host
+        self._exchange.go_by(local=self.way.local, hop=self.way.hop, host=host)
 
     def unregister(self, now: float, *, everything: bool = False) -> None:
         """Remove our contacts, or with `everything` all bindings of the address (RFC 3261 10.2.2); harmless twice."""
@@ -477,8 +476,7 @@ class Registration:
         if target.response.status != 305:
             uri = Uri.parse(target.uri)
             self._uri = str(Uri(uri.scheme, None, uri.host, uri.port, uri.params))
-        self._exchange.hop = target.hop
-        self._exchange.host = target.hop.host if not settings.proxied else self._exchange.host
+        self._exchange.go_by(hop=target.hop, host=None if settings.proxied else target.hop.host)
         return True
 
     def _take(self, response: Response | None, now: float) -> bool:

@@ -383,7 +383,7 @@ class Subscription:
             self.call_id = self._tokens.call_id()
             self._tag = self._tokens.tag()
         self._dialog = None
-        self._exchange.hop = self.settings.hop
+        self._exchange.go_by(hop=self.settings.hop)
         self._asked = self._asked or self.settings.expires
         self._send(now)
 
@@ -470,7 +470,7 @@ class Subscription:
                 return 500, None
             else:
                 dialog.refresh_target(request)
-            self._exchange.hop = dialog.next_hop(self.settings.local.transport, None)
+            self._exchange.go_by(hop=dialog.next_hop(self.settings.local.transport, None))
             return 200, state
         except ParseError as error:
             return error.status_hint, None
