@@ -144,6 +144,10 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
         )
     if config.media == "none" and (expects_media or config.dtmf):
         raise click.UsageError("media and digits need media; say for example --media silence")
+    if expects_media and not (config.hold or config.dtmf or config.expect_dtmf or config.scenario):
+        click.echo(
+            "sipswarm load: without a hold (-d) calls end before media can come; say for example -d 5s", err=True
+        )
     if config.expect_dtmf == "=" and not config.dtmf:
         raise click.UsageError("--expect-dtmf = means the digits that were sent; say --dtmf DIGITS too")
     ramps = config.profile

@@ -206,6 +206,26 @@ def test_expectations_that_exclude_each_other_are_refused(capsys: pytest.Capture
     assert "a call that is refused with 486 has no media" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "noted"),
+    [
+        ("--expect-media", True),
+        ("--expect-media -d 0s", True),
+        ("--expect-mos 4", True),
+        ("--expect-audio -d 0s", True),
+        ("--media-share 0.5", True),
+        ("--expect-media -d 1s", False),
+        ("--expect-dtmf = --dtmf 1", False),
+        ("", False),
+    ],
+)
+def test_calls_that_are_too_short_for_the_media_that_is_expected_are_noted(
+    capsys: pytest.CaptureFixture[str], options: str, noted: bool
+) -> None:
+    main(["check", "load", "127.0.0.1:5070", "-m", "1", "--local-port", "0", "--media", "silence", *options.split()])
+    assert ("without a hold (-d) calls end before media can come" in capsys.readouterr().err) == noted
+
+
 def test_results_that_cannot_be_written_fail_the_run(
     answering: tuple[Running, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
