@@ -15,10 +15,10 @@ from ..diagnosis.foreign_text import said, shown
 from ..errors import ConfigurationError
 from ..handle.given_text import (
     MOST_SECONDS,
-    SIP_OR_TEL,
     checked_call_id,
     checked_contact,
     checked_domain,
+    checked_own,
     checked_pairs,
     checked_route,
     checked_target,
@@ -65,10 +65,10 @@ class OwnIdentity:
         redirects: int,
     ) -> None:
         self.domain = checked_domain("domain", domain)
-        self.from_ = checked_target("from_", from_, domain, SIP_OR_TEL)
+        self.from_ = checked_own("from_", from_, domain)
         checked_contact("contact", contact)
         if session_expires != 0:
-            checked_whole("session_expires", session_expires, SHORTEST_SESSION, MOST_SECONDS)
+            checked_whole("session_expires (0 = no limit)", session_expires, SHORTEST_SESSION, MOST_SECONDS)
         self._completed = "", ""
         """The last text that `complete` took, and its result: a load calls one target again and again."""
         self.keyring = Keyring(auth) if auth is not None else None
@@ -99,7 +99,7 @@ class OwnIdentity:
         if "auth" in context:
             keyring = keyring_for(context["auth"], uri_in(self.complete(context["to"])))
         return self.usual._replace(
-            from_=checked_target("from", from_, self.domain, SIP_OR_TEL),
+            from_=checked_own("from", from_, self.domain),
             contact=checked_contact("contact", context.get("contact", self.usual.contact)),
             route=checked_route("route", context.get("route", self.usual.route)),
             credentials=keyring,

@@ -28,8 +28,7 @@ _CALL_ID: Final = re.compile(r"[\w.!%*+`'~()<>:\\\"/\[\]?{}@-]+", re.ASCII)
 _PLACE: Final = re.compile(r"(?!(?:sips?|tel|mailto|urn|im|pres):)(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}")
 """HOST:PORT, without a scheme."""
 SIP: Final = ("sip", "sips")
-SIP_OR_TEL: Final = (*SIP, "tel")
-"""Schemes of URIs."""
+"""Schemes of SIP URIs."""
 MOST_SECONDS: Final = 2**32 - 1
 """The largest delta-seconds (RFC 3261 section 25.1)."""
 
@@ -123,7 +122,7 @@ def _check_contact(what: str, values: Sequence[str]) -> None:
 
 
 def checked_address(what: str, value: Any, schemes: Sequence[str] = ()) -> str:
-    """Return a URI or name-addr that can stand in From or Contact.
+    """Return a URI or name-addr that can stand in From, Contact or Route.
 
     Args:
         schemes: of the URI; none = any.
@@ -135,18 +134,25 @@ def checked_address(what: str, value: Any, schemes: Sequence[str] = ()) -> str:
     try:
         address = NameAddr.parse(text)
     except ParseError as error:
-        raise ConfigurationError(f"{what}: {said(text)} is no SIP URI ({error}); write sip:USER@HOST") from error
-    uri = address.uri
+        raise _no_uri(what, text, error) from error
     if address.is_wildcard:
         raise ConfigurationError(f"{what}: * names no address; write sip:USER@HOST")
-    if uri.scheme in ("sip", "sips") and not uri.host:
+    if "tag" in address.params:
+        raise ConfigurationError(f"{what}: {said(text)} has a tag, which each call makes itself; leave it out")
+    _check_uri(what, text, address.uri, schemes)
+    return text
+
+
+def _no_uri(what: str, text: str, error: ParseError) -> ConfigurationError:
+    return ConfigurationError(f"{what}: {said(text)} is no SIP URI ({error}); write sip:USER@HOST")
+
+
+def _check_uri(what: str, text: str, uri: Uri, schemes: Sequence[str]) -> None:
+    if uri.scheme in SIP and not uri.host:
         raise ConfigurationError(f"{what}: {said(text)} has no host; write sip:USER@HOST")
     if schemes and uri.scheme not in schemes:
         known = " nor ".join(f"{each}:" for each in schemes)
         raise ConfigurationError(f"{what}: {said(text)} is neither {known}; write sip:USER@HOST")
-    if "tag" in address.params:
-        raise ConfigurationError(f"{what}: {said(text)} has a tag, which each call makes itself; leave it out")
-    return text
 
 
 def checked_target(what: str, value: Any, domain: str = "", schemes: Sequence[str] = SIP) -> str:
@@ -159,7 +165,24 @@ def checked_target(what: str, value: Any, domain: str = "", schemes: Sequence[st
     Raises:
         ConfigurationError: it is none, or has another scheme.
     """
-    return checked_address(what, own_address(what, checked_text(what, value), domain), schemes)
+    text = own_address(what, checked_text(what, value), domain)
+    if "<" in text:
+        return checked_address(what, text, schemes)
+    try:
+        uri = Uri.parse(text)  # with headers perhaps (RFC 3261 section 19.1.1)
+    except ParseError as error:
+        raise _no_uri(what, text, error) from error
+    _check_uri(what, text, uri, schemes)
+    return text
+
+
+def checked_own(what: str, value: Any, domain: str = "") -> str:
+    """Return the URI or name-addr of a local user, completed as by `own_address`.
+
+    Raises:
+        ConfigurationError: it is neither a SIP URI nor a tel URI.
+    """
+    return checked_address(what, own_address(what, checked_text(what, value), domain), (*SIP, "tel"))
 
 
 def checked_referral(what: str, value: Any) -> str:
@@ -168,7 +191,7 @@ def checked_referral(what: str, value: Any) -> str:
     Raises:
         ConfigurationError: it is none.
     """
-    return checked_target(what, value, schemes=SIP_OR_TEL)
+    return checked_target(what, value, schemes=(*SIP, "tel"))
 
 
 def checked_route(what: str, given: Any) -> tuple[str, ...]:
@@ -177,7 +200,9 @@ def checked_route(what: str, given: Any) -> tuple[str, ...]:
     Raises:
         ConfigurationError: it is no list, or one is no SIP URI.
     """
-    route = [checked_target(what, each) for each in checked_list(what, given)]
+    route = [
+        checked_address(what, own_address(what, checked_text(what, each)), SIP) for each in checked_list(what, given)
+    ]
     return tuple(each if "<" in each else f"<{each}>" for each in route)
 
 

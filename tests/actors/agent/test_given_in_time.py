@@ -44,7 +44,19 @@ def test_a_text_is_a_list_of_one() -> None:
     assert ua._who.usual.route == ("<sip:127.0.0.1:9;lr>",)
 
 
-@pytest.mark.parametrize("form", ["sip:{}", "x@{}", "{}", "<sip:x@{}>", "SIP:x@{}", '"X" <sip:x@{}>;a=b'])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "sip:{}",
+        "x@{}",
+        "{}",
+        "<sip:x@{}>",
+        "SIP:x@{}",
+        "sip:x@{}?Subject=hi",
+        "<sip:x@{}?Subject=hi>",
+        '"X" <sip:x@{}>;a=b',
+    ],
+)
 def test_a_target_may_lack_its_scheme(form: str) -> None:
     async def scenario(ua: UserAgent, stranger: Stranger) -> None:
         place = f"{stranger.host}:{stranger.port}"
