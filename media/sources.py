@@ -1,8 +1,9 @@
 """What a stream sends: silence, tone, file, echo, a callback in another process, or nothing.
 
 A source hands out one payload per packet interval. A file becomes frames once for all streams that play it, 40 ms of
-audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio.files` reads it. Headers,
-digits, pacing and sockets do not belong here.
+audio at a time (below a millisecond of work), so that a long one holds up no stream; `audio.files` reads it. What is
+left at its end and fills no packet is sent with silence behind it, or before the next round. Headers, digits, pacing
+and sockets do not belong here.
 """
 
 import math
@@ -17,9 +18,9 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .audio.codecs import Codec, CodecUnavailable, CodecUnknown, LibraryCodec, load_library, open_codec
+from .audio.codecs import FORMATS, Codec, CodecUnavailable, CodecUnknown, LibraryCodec, load_library, open_codec
 from .audio.files import AudioFileError, audio, is_container, payload_codec
-from .audio.formats import payload_octets
+from .audio.formats import encoding_of, payload_octets
 from .audio.g711 import Samples
 from .audio.resampling import Resampler, rounded
 from .messages import Frame
@@ -47,6 +48,10 @@ _USUAL_RATES = (11025, 22050, 44100)
 """Samples a second of files whose filters for 8000 Hz take some milliseconds to make."""
 _MOST_UNFINISHED = 64
 """Files that are being read at a time for the streams to come; further ones are read by those that play them alone."""
+
+
+_CUT_ANYWHERE = ("PCMU", "PCMA", "G722", "L16")
+"""Codecs whose payload may be cut between any two samples."""
 
 
 class SourceError(Refused):
@@ -255,6 +260,15 @@ class CallbackSource(Source):
             self._waiting.popleft()
 
 
+class Rest(NamedTuple):
+    """What is left at the end of a file and fills no packet."""
+
+    content: bytes | Samples
+    """Payload or audio, for the next round to begin with."""
+    payload: bytes
+    """The last packet, where there is no next round."""
+
+
 class Format(NamedTuple):
     """What one packet of a stream is made of."""
 
@@ -287,18 +301,23 @@ class Format(NamedTuple):
 
     def frames(self, samples: Samples, codec: Codec) -> tuple[bytes, ...]:
         """Samples at the codec's rate as packets; a short tail is dropped."""
-        return tuple(self.packets(iter((samples,)), codec))
+        return tuple(each for each in self.packets(iter((samples,)), codec) if not isinstance(each, Rest))
 
-    def packets(self, blocks: Iterator[Samples], codec: Codec) -> Iterator[bytes]:
-        """Blocks of samples at the codec's rate as packets; a short tail is dropped."""
+    def packets(self, blocks: Iterator[Samples], codec: Codec, rest: Samples = _NO_SAMPLES) -> Iterator[bytes | Rest]:
+        """Blocks of samples at the codec's rate as packets, and what is left of them.
+
+        Args:
+            rest: samples that come first.
+        """
         size = self.step * codec.sample_rate // codec.clock_rate
-        rest = _NO_SAMPLES
         for block in blocks:
             samples = np.concatenate((rest, block)) if len(rest) else block
             whole = len(samples) // size * size
             for at in range(0, whole, size):
                 yield codec.encode(samples[at : at + size])
             rest = samples[whole:]
+        if len(rest):
+            yield Rest(rest.copy(), codec.encode(np.concatenate((rest, np.zeros(size - len(rest), np.int16)))))
 
 
 def tone(hz: float, form: Format) -> FramesSource:
@@ -336,13 +355,25 @@ def prepare() -> None:
 class Reading:
     """A file that becomes packets bit by bit, for all streams that play it."""
 
-    __slots__ = ("_packets", "_path", "_portion", "counted", "error", "fixed", "frames", "octets", "varies")
+    __slots__ = (
+        "_packets",
+        "_path",
+        "_portion",
+        "counted",
+        "error",
+        "fixed",
+        "follows",
+        "frames",
+        "octets",
+        "rest",
+        "varies",
+    )
 
-    def __init__(self, path: str, form: Format, first: int = 0) -> None:
+    def __init__(self, path: str, form: Format, first: int = 0, before: Rest | None = None) -> None:
         """Open a file and read its first portion.
 
         Args:
-            path, form: as for `FileFrames.reading`.
+            path, form, before: as for `FileFrames.reading`.
             first: number of the packet to begin at.
 
         Raises:
@@ -350,6 +381,10 @@ class Reading:
         """
         self.frames: list[bytes] = []
         """The packets that are there by now."""
+        self.follows = before is not None
+        """Whether they begin with what was left of another round."""
+        self.rest: Rest | None = None
+        """What is behind them; None = nothing, or it was not read yet."""
         self.error: tuple[Refusal, str] | None = None
         """Why the rest cannot be read: cause and details; None = it can, or has been."""
         self.fixed: tuple[bytes, ...] | None = None
@@ -358,16 +393,16 @@ class Reading:
         """Of all packets."""
         self.counted = 0
         """Octets that `FileFrames` has counted."""
-        self.varies = form.codec.upper() == "OPUS"
+        self.varies = form.codec.upper() == "OPUS" or encoding_of(form.codec)[0].upper() not in FORMATS
         """Whether packets differ in their octets."""
         self._path = path.removeprefix(RAW)
         self._portion = max(1, int(_PORTION * form.clock_rate / max(form.step, 1)))
-        self._packets: Iterator[bytes] | None = _packets_of_file(path, form, first)
+        self._packets: Iterator[bytes | Rest] | None = _packets_of_file(path, form, first, before)
         self.read()
         if self.error:
             raise SourceError(*self.error)
-        if not self.frames and not first:
-            raise SourceError(Refusal.BAD_FILE, f"{self._path} is shorter than one packet")
+        if not self.frames and not self.rest and not first:
+            raise SourceError(Refusal.BAD_FILE, f"{self._path} has no audio")
 
     @property
     def whole(self) -> bool:
@@ -382,6 +417,9 @@ class Reading:
         before = len(frames)
         try:
             for payload in islice(self._packets, self._portion):
+                if isinstance(payload, Rest):
+                    self.rest = payload
+                    break
                 frames.append(payload)
                 self.octets += len(payload)
         except (ValueError, OSError) as error:
@@ -395,11 +433,11 @@ class FileSource(FramesSource):
 
     __slots__ = ("_begin", "_first", "_reading")
 
-    def __init__(self, begin: Callable[[int], Reading], repeat: int) -> None:
+    def __init__(self, begin: Callable[[int, Rest | None], Reading], repeat: int) -> None:
         """Begin at the first packet.
 
         Args:
-            begin: opens the file at a packet.
+            begin: opens the file at a packet, or after what was left of the round before.
             repeat: how often.
 
         Raises:
@@ -407,9 +445,10 @@ class FileSource(FramesSource):
         """
         self._begin = begin
         self._first = 0
-        self._reading = begin(0)
-        super().__init__(self._reading.frames, repeat)
-        if self._reading.varies:
+        self._reading = reading = begin(0, None)
+        super().__init__(reading.frames or [reading.rest.payload if reading.rest else b""], repeat)
+        self._frames = reading.frames
+        if reading.varies:
             self.uniform = 0
 
     @property
@@ -424,12 +463,12 @@ class FileSource(FramesSource):
         """
         self._left = left
         if position > len(self._frames) and not self._reading.whole:
-            self._read_from(position)
+            self._read_from(position, None)
         else:
             self._position = min(position, len(self._frames))
 
-    def _read_from(self, position: int) -> None:
-        self._reading = self._begin(position)
+    def _read_from(self, position: int, before: Rest | None) -> None:
+        self._reading = self._begin(position, before)
         self._frames = self._reading.frames
         self._first = position
         self._position = 0
@@ -445,15 +484,24 @@ class FileSource(FramesSource):
             cause, self.detail = reading.error
             self.finished = cause.value
             return False
+        rest = reading.rest
+        if rest and self._left == 1 and self._frames is reading.frames:
+            self._first += len(self._frames)
+            self._frames = [rest.payload]
+            self._position = 0
+            return True
         if not super()._goes_on():
             return False
-        if self._first:
-            try:
-                self._read_from(0)
-            except SourceError as error:
+        if not self._first and not rest and not reading.follows:
+            return True
+        try:
+            self._read_from(0, rest)
+        except SourceError as error:
+            if self._first or not self._frames:
                 self.finished, self.detail = error.cause.value, error.detail
                 return False
-        return True
+            return True  # the file is gone: what was read of it is still there
+        return self._position < len(self._frames) or self._goes_on()
 
 
 class FileFrames:
@@ -493,21 +541,22 @@ class FileFrames:
         """
         return FileSource(partial(self.reading, path, form), repeat)
 
-    def reading(self, path: str, form: Format, first: int = 0) -> Reading:
+    def reading(self, path: str, form: Format, first: int = 0, before: Rest | None = None) -> Reading:
         """A file as packets: audio by its content (`audio.files`), payload by its name or as "raw:FILE".
 
         Args:
             first: number of the packet to begin at; only a whole file is kept.
+            before: what was left of the same file in the round before, to begin with.
 
         Raises:
-            SourceError: the file is missing, unreadable, no audio, too long, or shorter than one packet.
+            SourceError: the file is missing, unreadable, no audio or without any, or too long.
         """
         name = path.removeprefix(RAW)
         try:
             status = Path(name).stat()
         except (ValueError, OSError) as error:
             raise SourceError(*_reason(name, error)) from error
-        key = (path, status.st_mtime_ns, status.st_size, form)
+        key = (path, status.st_mtime_ns, status.st_size, form, len(before.content) if before else 0)
         found = self._kept.get(key)
         if found is not None and not first:
             if found.error:
@@ -515,7 +564,7 @@ class FileFrames:
             self._kept.move_to_end(key)
             return found
         _check(name, status)
-        reading = Reading(path, form, first)
+        reading = Reading(path, form, first, before)
         if not first:
             self._keep(key, reading)
         return reading
@@ -528,7 +577,7 @@ class FileFrames:
         if reading.error:
             raise SourceError(*reading.error)
         if reading.fixed is None:
-            reading.fixed = tuple(reading.frames)
+            reading.fixed = (*reading.frames, reading.rest.payload) if reading.rest else tuple(reading.frames)
         return reading.fixed
 
     def read_on(self) -> None:
@@ -565,8 +614,9 @@ class FileFrames:
         self._octets -= self._kept.pop(key).counted
 
 
-_Key = tuple[str, int, int, Format]
-"""Name, time of change in nanoseconds, octets, and what the packets are of."""
+_Key = tuple[str, int, int, Format, int]
+"""Name, time of change in nanoseconds, octets, what the packets are of, and how much of the round before they begin
+with."""
 
 
 def _reason(name: str, error: ValueError | OSError) -> tuple[Refusal, str]:
@@ -580,7 +630,7 @@ def _reason(name: str, error: ValueError | OSError) -> tuple[Refusal, str]:
     return Refusal.BAD_VALUE, f"{name}: {error}"  # no packet of this length, or a name that none can be
 
 
-def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
+def _packets_of_file(path: str, form: Format, first: int, before: Rest | None) -> Iterator[bytes | Rest]:
     """The packets of a file from one on; it is closed at its end, or when no stream needs more."""
     name = path.removeprefix(RAW)
     with open(name, "rb", opener=_open_without_waiting) as file:
@@ -588,7 +638,7 @@ def _packets_of_file(path: str, form: Format, first: int) -> Iterator[bytes]:
         _check(name, status)  # it may be another one by now
         if not status.st_size:  # as files of the kernel say that may wait for ever, such as /proc/kmsg
             raise SourceError(Refusal.BAD_FILE, f"{name} is empty; see how it was made or copied")
-        yield from _packets(file, path, form, first)
+        yield from _packets(file, path, form, first, before.content if before else b"")
 
 
 def _open_without_waiting(name: str, flags: int) -> int:
@@ -608,26 +658,32 @@ def _check(name: str, status: os.stat_result) -> None:
         raise SourceError(Refusal.BAD_FILE, f"{name} is larger than {limit} MiB, which is the limit")
 
 
-def _packets(file: BinaryIO, path: str, form: Format, first: int) -> Iterator[bytes]:
-    """The packets of an open file from one on.
+def _packets(file: BinaryIO, path: str, form: Format, first: int, before: bytes | Samples) -> Iterator[bytes | Rest]:
+    """The packets of an open file from one on, and what is left of it.
 
     Raises:
         SourceError: the source cannot be used.
         AudioFileError and OSError
     """
     if path.startswith(RAW):
-        return _cut(file, form.payload_size, first)
+        return _cut(file, form, first, before)
     named = payload_codec(path)
     if named is None or is_container(file):
         codec = form.open()
-        return form.packets(audio(file, codec.sample_rate, first * form.step / form.clock_rate), codec)
+        blocks = audio(file, codec.sample_rate, first * form.step / form.clock_rate)
+        return form.packets(blocks, codec, _samples(before))
     name, clock = named
     if not name or (name.upper() == form.codec.upper() and clock in (0, form.clock_rate)):
-        return _cut(file, form.payload_size, first)
-    return _recoded(file, Format(name, clock or 8000, 0, (clock or 8000) // 50), form, first)
+        return _cut(file, form, first, before)
+    return _recoded(file, Format(name, clock or 8000, 0, (clock or 8000) // 50), form, first, _samples(before))
 
 
-def _recoded(file: BinaryIO, written: Format, form: Format, first: int) -> Iterator[bytes]:
+def _samples(before: bytes | Samples) -> Samples:
+    """What was left of a round as audio; a file that has changed from payload to audio begins anew."""
+    return _NO_SAMPLES if isinstance(before, bytes) else before
+
+
+def _recoded(file: BinaryIO, written: Format, form: Format, first: int, before: Samples) -> Iterator[bytes | Rest]:
     """The packets of payload that was written in another codec.
 
     Raises:
@@ -649,12 +705,21 @@ def _recoded(file: BinaryIO, written: Format, form: Format, first: int) -> Itera
             yield rounded(resampler.push(decoder.decode(data)))
         yield rounded(resampler.finish())
 
-    return form.packets(blocks(), codec)
+    return form.packets(blocks(), codec, before)
 
 
-def _cut(file: BinaryIO, size: int, first: int) -> Iterator[bytes]:
-    """The octets of a file in whole packets, from one on; a short tail is dropped (man page `media_send_recv`)."""
+def _cut(file: BinaryIO, form: Format, first: int, before: bytes | Samples) -> Iterator[bytes | Rest]:
+    """The octets of a file in whole packets, from one on, and what is left of it (man page `media_send_recv`)."""
+    size = form.payload_size
     file.seek(first * size)
+    rest = before if isinstance(before, bytes) else b""
     while data := file.read(max(1, _PAYLOAD_BLOCK // size) * size):
-        for start in range(0, len(data) - size + 1, size):
+        data = rest + data
+        whole = len(data) // size * size
+        for start in range(0, whole, size):
             yield data[start : start + size]
+        rest = data[whole:]
+    if rest:
+        # Of a codec that we do not know, or whose packets are of any length, nobody can say what silence is.
+        padded = encoding_of(form.codec)[0].upper() in _CUT_ANYWHERE
+        yield Rest(rest, rest + form.silence()[len(rest) : size] if padded else rest)

@@ -530,10 +530,6 @@ class EventReceiver:
     def __repr__(self) -> str:
         return f"EventReceiver({'sounding' if self.active else 'quiet'})"
 
-    def count_copy(self) -> None:
-        """Count a packet that came again under its number."""
-        self.copies += 1
-
     def set_clock(self, clock_rate: int, timestamp_rate: int = 0) -> None:
         """Read durations in another clock from now on; events already known stay known.
 

@@ -366,14 +366,14 @@ def test_a_source_of_frames_is_still_passed_over_while_it_is_sent(two: Two, tmp_
     assert [b - a for a, b in pairwise(numbers) if b - a != 1] == [pytest.approx(15, abs=1)]
 
 
-def test_a_file_that_is_missing_or_shorter_than_a_packet_is_refused_when_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_empty_is_refused_when_it_is_asked_for(tmp_path: Path) -> None:
     short = tmp_path / "a.raw"
-    short.write_bytes(bytes(159))
-    for name, reason in ((str(short), "is shorter than one packet"), (str(tmp_path / "none"), "^no_file: ")):
+    short.write_bytes(b"")
+    for name, reason in ((str(short), "has no audio"), (str(tmp_path / "none"), "^no_file: ")):
         with pytest.raises(SourceError, match=reason):
             FileFrames().source(name, PCMU, 1)
     short.write_bytes(bytes(161))
     source = FileFrames().source(str(short), PCMU, 1)
     assert isinstance(source, FramesSource)
-    assert [source.next_payload(), source.next_payload()] == [bytes(160), None]
+    assert [source.next_payload() for _ in range(3)] == [bytes(160), bytes(1) + b"\xff" * 159, None]
     assert source.finished == "end"

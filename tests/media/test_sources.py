@@ -150,12 +150,12 @@ def test_a_tone_that_cannot_be_is_refused(hz: float, form: Format, reason: str) 
         tone(hz, form)
 
 
-def test_a_raw_file_is_cut_into_packets_and_its_tail_dropped(tmp_path: Path) -> None:
+def test_a_raw_file_is_cut_into_packets_and_its_tail_filled_with_silence(tmp_path: Path) -> None:
     path = tmp_path / "announce.pcmu-8000"
     path.write_bytes(bytes(range(200)) * 2)
     frames = FileFrames().frames(str(path), PCMU)
-    assert [len(each) for each in frames] == [160, 160]
-    assert b"".join(frames) == (bytes(range(200)) * 2)[:320]
+    assert [len(each) for each in frames] == [160, 160, 160]
+    assert b"".join(frames) == bytes(range(200)) * 2 + b"\xff" * 80
 
 
 def test_a_file_is_read_once_until_it_changes(tmp_path: Path) -> None:
