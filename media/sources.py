@@ -324,14 +324,14 @@ def tone(hz: float, form: Format) -> FramesSource:
     """An endless sine of -16 dBm0.
 
     Args:
-        hz: 1 to half the sample rate.
+        hz: 1 to below half the sample rate, at which it would be zeros.
 
     Raises:
         SourceError: the source cannot be used.
     """
     codec = form.open()
     rate = codec.sample_rate
-    if not 1 <= hz <= rate / 2:
+    if not 1 <= hz or round(hz) * 2 >= rate:
         raise SourceError(Refusal.BAD_VALUE, f"a tone of {hz} Hz does not fit {rate} samples a second")
     # Whole cycles in a second, and whole seconds in whole packets, so that it repeats without a click.
     size = form.step * rate // codec.clock_rate

@@ -71,17 +71,17 @@ def check_source(source: SourceSpec, codecs: Iterable[Codec]) -> None:
     """Check that every codec of a call can carry its source, because a re-INVITE may choose any of them.
 
     Raises:
-        ConfigurationError: a tone above half the sample rate of one.
+        ConfigurationError: a tone at or above half the sample rate of one, where a tone has no samples but zeros.
     """
     if source[:1] != ("tone",):
         return
     hz = checked_tone(source[1])
     for codec in codecs:
         rate = _SAMPLE_RATES.get(codec.name.upper(), codec.clock_rate)
-        if codec.name and codec.name.lower() != TELEPHONE_EVENT and hz > rate / 2:
+        if codec.name and codec.name.lower() != TELEPHONE_EVENT and round(hz) * 2 >= rate:
             raise ConfigurationError(
-                f"a tone of {hz:g} Hz does not fit {codec.name}, which carries up to {rate // 2} Hz; choose a lower"
-                " tone, or codecs that can carry it"
+                f"a tone of {hz:g} Hz does not fit {codec.name}, which carries tones below {rate / 2:g} Hz; choose a"
+                " lower tone, or codecs that can carry it"
             )
 
 

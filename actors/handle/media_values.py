@@ -67,8 +67,8 @@ def checked_tone(hz: Any) -> float:
     Raises:
         ConfigurationError: no stream can send it.
     """
-    if not _is_number(hz) or not 1 <= hz <= HIGHEST_TONE:
-        raise ConfigurationError(f"tone {said(hz)}: a frequency is a number from 1 to {HIGHEST_TONE} Hz")
+    if not _is_number(hz) or not 1 <= hz < HIGHEST_TONE:
+        raise ConfigurationError(f"tone {said(hz)}: a frequency is a number from 1 to below {HIGHEST_TONE} Hz")
     return float(hz)
 
 

@@ -141,6 +141,8 @@ def test_a_tone_of_packets_that_do_not_divide_a_second_has_no_seam() -> None:
     ("hz", "form", "reason"),
     [
         (0, PCMU, "bad_value: a tone of 0 Hz does not fit 8000 samples a second"),
+        (4000, PCMU, "bad_value: a tone of 4000 Hz does not fit 8000 samples a second"),
+        (3999.5, PCMU, "bad_value: a tone of 3999.5 Hz does not fit 8000 samples a second"),
         (4001, PCMU, "bad_value: a tone of 4001 Hz does not fit 8000 samples a second"),
         (440, Format("iLBC", 8000, 50, 240), "bad_value: audio cannot be encoded as iLBC; use a raw file"),
     ],
@@ -200,3 +202,9 @@ def test_a_wav_file_becomes_packets_of_the_codec(tmp_path: Path) -> None:
     path.write_bytes(wav(RAMP.tobytes()))
     frames = FileFrames().frames(str(path), PCMA)
     assert b"".join(frames) == g711.alaw_encode(RAMP.astype(np.int16))[: 160 * (len(RAMP) // 160)]
+
+
+@pytest.mark.parametrize("hz", [1, 440, 3399, 3900, 3990, 3999])
+def test_a_tone_below_half_of_the_rate_is_heard(hz: int) -> None:
+    sent = b"".join(each for each in played(tone(hz, PCMU), 100) if each)
+    assert np.sqrt(np.mean(g711.ulaw_decode(sent).astype(float) ** 2)) == pytest.approx(2549, rel=0.05)
