@@ -466,6 +466,8 @@ class MediaEngine:
 
     def _remade(self, stream: Stream, layer: Layer, before: Format) -> Layer | None:
         sender, old = stream.sender, layer.source
+        if isinstance(old, CallbackSource):
+            old.set_packet_interval(sender.packet_interval)
         if not isinstance(old, FramesSource | ConstantSource):
             return layer
         try:

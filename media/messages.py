@@ -385,6 +385,8 @@ class FramesWanted(NamedTuple):
     """RTP sequence number that the first of them will get (16 bit; digits sent in between shift it)."""
     wanted: int
     """How many frames."""
+    octets: int = 0
+    """Octets that each of them must have, `ConfigureStream.payload_size`: for Opus at the most."""
 
 
 class FramesReceived(NamedTuple):

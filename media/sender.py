@@ -430,7 +430,7 @@ class Sender:
             wanted = source.wanted()
             if wanted:
                 first = (self._number + 1 + source.waiting) & 0xFFFF
-                self._emit(FramesWanted(self._stream_id, first, wanted))
+                self._emit(FramesWanted(self._stream_id, first, wanted, self.payload_size))
 
     def _renumbered(self, frame: Frame) -> Frame | None:
         """A frame under the peer's number for its format; None = it takes no such format."""

@@ -200,7 +200,7 @@ class EchoSource(Source):
 class CallbackSource(Source):
     """Frames that user code computes, requested up to 100 ms ahead."""
 
-    __slots__ = ("_ahead", "_ended", "_open_question", "_waiting", "dropped", "override", "underruns")
+    __slots__ = ("_ahead", "_ahead_seconds", "_ended", "_open_question", "_waiting", "dropped", "override", "underruns")
 
     paced = True
 
@@ -211,7 +211,8 @@ class CallbackSource(Source):
             packet_interval, ahead: seconds.
         """
         super().__init__()
-        self._ahead = max(1, int(ahead / packet_interval + 1e-6))
+        self._ahead_seconds = ahead
+        self.set_packet_interval(packet_interval)
         self._waiting: deque[Frame] = deque()
         self._open_question = False
         self._ended = False
@@ -221,6 +222,10 @@ class CallbackSource(Source):
         """Frames beyond the bound."""
         self.underruns = 0
         """Intervals in which nothing waited."""
+
+    def set_packet_interval(self, seconds: float) -> None:
+        """Count what is requested ahead in packets of another length; frames that wait are sent as they are."""
+        self._ahead = max(1, int(self._ahead_seconds / seconds + 1e-6))
 
     def wanted(self) -> int:
         """How many frames to request now; 0 = none, or a question is still open."""
@@ -331,7 +336,7 @@ def tone(hz: float, form: Format) -> FramesSource:
     """
     codec = form.open()
     rate = codec.sample_rate
-    if not 1 <= hz or round(hz) * 2 >= rate:
+    if not (hz >= 1 and round(hz) * 2 < rate):
         raise SourceError(Refusal.BAD_VALUE, f"a tone of {hz} Hz does not fit {rate} samples a second")
     # Whole cycles in a second, and whole seconds in whole packets, so that it repeats without a click.
     size = form.step * rate // codec.clock_rate

@@ -139,6 +139,8 @@ class FramesWanted(NamedTuple):
     line: int
     first_sequence_number: int
     wanted: int
+    octets: int = 0
+    """Octets that each of them must have."""
 
 
 class FramesReceived(NamedTuple):
@@ -230,7 +232,7 @@ _NOTICES: Final[dict[type, Callable[[Any, int], Notice]]] = {
     media.DtmfReceived: lambda event, line: DtmfReceived(event.event, event.duration_ms, event.mode),
     media.DigitsSent: lambda event, line: DigitsSent(*event[1:]),
     media.SourceFinished: lambda event, line: SourceFinished(*event[1:]),
-    media.FramesWanted: lambda event, line: FramesWanted(line, event.first_sequence_number, event.wanted),
+    media.FramesWanted: lambda event, line: FramesWanted(line, *event[1:]),
     media.FramesReceived: lambda event, line: FramesReceived(line, event.frames),
     media.CommandDone: lambda event, line: CommandDone(event.request_id),
     media.StreamSilent: lambda event, line: StreamSilent(event.seconds, event.level),

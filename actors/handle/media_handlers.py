@@ -7,7 +7,7 @@ Names, sources, sinks and callbacks are checked when a handler is made; a runnin
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -26,12 +26,13 @@ A function, an object with run(), or (function, own arguments …), which come f
 the first ones.
 """
 FrameReader = Callback
-"""Called as (sequence number, channel), in the same forms.
+"""Called as (sequence number, channel), in the same forms. A function that requires a third argument gets the octets of
+a packet too.
 
 It returns a payload, (payload, payload type, marker, timestamp), or None at the end.
 """
 _WRITTEN: Final = 5
-_READ: Final = 2
+_READ: Final = 3
 
 
 class _Starts(Protocol):
@@ -107,10 +108,22 @@ def _function(what: str, given: Callback, count: int) -> Callable[..., Any] | No
             f"{what}: {said(given)} is no function, no object with run() and no (function, own arguments)"
         )
     takes = _most_arguments(what, action, len(own) + count)
+    if count == _READ and takes == len(own) + count and not _requires(action, takes):
+        takes -= 1  # an argument with a default is the function's own
     if not own and takes >= count:
         function: Callable[..., Any] = action
         return function
     return lambda *arguments: action(*(*own, *arguments)[:takes])
+
+
+def _requires(action: Callable[..., Any], count: int) -> bool:
+    """Return whether a function cannot be called with fewer arguments by position."""
+    try:
+        parameters = signature(action).parameters.values()
+    except (TypeError, ValueError):  # of a built-in function
+        return False
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in kinds and each.default is each.empty for each in parameters) >= count
 
 
 def _most_arguments(what: str, action: Callable[..., Any], count: int) -> int:

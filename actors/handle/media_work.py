@@ -164,7 +164,7 @@ class MediaWork:
         end = read is None
         for index in range(notice.wanted if read is not None else 0):
             assert read is not None
-            frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line)
+            frame = read((notice.first_sequence_number + index) & 0xFFFF, notice.line, notice.octets)
             if not frame:
                 end = True
                 break

@@ -13,8 +13,8 @@ telephone-events of the peer change:
     recording             decoder, playout buffer and resampler (`recording`); the file keeps its rate
 
 Kept: SSRC, sequence number, RTP timestamp (its rate changes, it does not jump), counters, sockets. An echo and frames
-of a callback are kept as they are: their octets come from elsewhere. This file uses no audio, so that a process that
-only describes media need not load it.
+of a callback are kept as they are: their octets come from elsewhere. A callback is told how many a packet has. This
+file uses no audio, so that a process that only describes media need not load it.
 
 An encoding name of several channels has their number behind it here, `L16/2`: code without that name passes the payload
 through, and does not take it for one channel.

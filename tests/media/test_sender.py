@@ -103,7 +103,7 @@ def test_a_callback_source_is_asked_ahead_and_may_set_type_marker_and_timestamp(
     line.stream.set_source(CallbackSource(0.02))
     line.stream.sender.ask_for_frames()
     first = line.stream.sender.next_sequence_number
-    assert line.events() == [FramesWanted(1, first, 5)]
+    assert line.events() == [FramesWanted(1, first, 5, 160)]
     frames = ((b"x" * 160, -1, 0, -1), (b"y", 96, 1, 777), (b"z" * 160, -1, 0, -1))
     assert line.stream.sender.provide(ProvideFrames(1, frames, True))
     one, two, three, none = line.intervals(4)

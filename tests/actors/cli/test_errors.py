@@ -87,7 +87,10 @@ LOAD = ["load", "127.0.0.1"]
         (["answer", "--media", "tone:5000", "--codec", "g722,pcmu"], "does not fit PCMU"),
         (["check", "answer", "--media", "tone:4000"], "does not fit PCMU"),
         (["check", *LOAD, "-m", "1", "--media", "tone:5000"], "does not fit PCMU"),
-        ([*LOAD, "-m", "1", "--media", "tone:8000", "--codec", "g722"], "does not fit G722, which carries tones below 8000"),
+        (
+            [*LOAD, "-m", "1", "--media", "tone:8000", "--codec", "g722"],
+            "does not fit G722, which carries tones below 8000",
+        ),
         (["answer", "--status", "204"], "a call is answered with 200"),
         (["answer", "--allow", "10.0.0.0/33"], "is not a network"),
         (["demo", "--calls", "x"], "'x' is not a valid integer"),
