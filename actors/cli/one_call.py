@@ -140,6 +140,9 @@ async def _one_call(agent: UserAgent, to: str, say: Callable[[str], None], cdr: 
         await call.bye()
         for line in result_lines(call):
             echo(line)
+        if passed and own.play is not None and not any(each.packets_sent for each in call.all_statistics):
+            echo("not played: no packet left; does the peer let us send (a=sendonly, a=inactive, hold, port 0)?")
+            passed = False
         fault = end_fault(call)
         if fault:
             echo(fault)

@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -49,6 +50,43 @@ def test_a_call_ends_when_its_file_was_played(ivr: str, tmp_path: Path, capsys: 
     shown = capsys.readouterr()
     assert not shown.err
     assert re.search(r"ended by local after 0\.[4-9] s", shown.out)
+
+
+def answers(sock: socket.socket, direction: str) -> None:
+    """Answer an INVITE, and the BYE that ends its call."""
+    port = sock.getsockname()[1]
+    body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
+    body += f"a={direction}\r\n"
+    method = ""
+    while method != "BYE":
+        data, source = sock.recvfrom(65536)
+        lines = data.decode().split("\r\n")
+        method = lines[0].split(" ")[0]
+        if method == "ACK":
+            continue
+        kept = [line for line in lines if line.lower().startswith(("via:", "from:", "call-id:", "cseq:"))]
+        to = next(line for line in lines if line.lower().startswith("to:"))
+        tag = "" if "tag=" in to else ";tag=peer"
+        head = ["SIP/2.0 200 OK", *kept, to + tag, f"Contact: <sip:127.0.0.1:{port}>", "Content-Type: application/sdp"]
+        text = body if method == "INVITE" else ""
+        sock.sendto("\r\n".join((*head, f"Content-Length: {len(text)}", "", text)).encode(), source)
+
+
+@pytest.mark.parametrize(("direction", "code"), [("sendonly", 1), ("inactive", 1), ("recvonly", 0)])
+def test_a_file_of_which_the_peer_takes_nothing_is_told_and_fails_the_call(
+    direction: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "prompt.ulaw"
+    file.write_bytes(bytes(16_000))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(20)
+        answering = threading.Thread(target=answers, args=(peer, direction))
+        answering.start()
+        to = f"127.0.0.1:{peer.getsockname()[1]}"
+        assert main(["call", to, "--play", str(file), "-d", "500ms", "--quiet"]) == code
+        answering.join(20)
+    assert ("\nnot played: no packet left; " in capsys.readouterr().out) == bool(code)
 
 
 @pytest.mark.slow
