@@ -10,9 +10,11 @@ from typing import Final
 
 WIDTH: Final = log(1.05)
 LOWEST: Final = 1e-6
-"""What is smaller counts as this."""
+"""What is smaller counts as 0."""
 HIGHEST: Final = 1e6
 """What is larger counts as this, so that there are at most some 570 buckets."""
+_NEAR_ZERO: Final = floor(log(LOWEST) / WIDTH)
+"""The bucket of what counts as 0."""
 
 
 class Spread:
@@ -63,7 +65,8 @@ class Spread:
         for bucket, count in sorted(self._counts.items()):
             rank -= count
             if rank <= 0:
-                return min(max(exp((bucket + 0.5) * WIDTH), self.min), self.max)
+                middle = exp((bucket + 0.5) * WIDTH) if bucket > _NEAR_ZERO else 0.0
+                return min(max(middle, self.min), self.max)
         return self.max
 
     def to_tuple(self) -> tuple[float, ...]:

@@ -69,7 +69,8 @@ class Histogram:
     def percentile(self, percent: float) -> float | None:
         """Return the value that `percent` (0 to 100) of all are not above: nearest rank, the middle of its bucket.
 
-        It is off by 0.4 % of the value at most; never below `min` or above `max`. None = nothing was counted.
+        It is off by 0.4 % of the value at most, and 0 for what is less than LOWEST; never below `min` or above `max`.
+        None = nothing was counted.
         """
         if self.min is None or self.max is None:
             return None

@@ -62,3 +62,14 @@ def test_whatever_the_values_there_is_a_bounded_number_of_buckets() -> None:
     random = Random(5)
     spread = spread_of([10 ** random.uniform(-30, 30) for _ in range(100_000)])
     assert spread.buckets <= 600
+
+
+@pytest.mark.parametrize("others", [[0.2], [1.0, 3.0], [1e-7], [1e7]])
+@pytest.mark.parametrize("percent", [1, 25, 50, 60])
+def test_a_percentile_among_zeros_is_zero(others: list[float], percent: float) -> None:
+    made, merged = Spread(), Spread()
+    for value in [*[0.0] * 5, *others]:
+        made.add(value)
+    merged.merge(made)
+    for each in (made, merged, Spread.from_tuple(made.to_tuple())):
+        assert each.percentile(percent) == 0.0

@@ -101,3 +101,14 @@ def test_percentiles_stay_between_min_and_max_at_the_ends_of_the_range() -> None
 def test_other_numbers_are_refused(numbers: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="histogram"):
         Histogram.from_tuple(numbers)
+
+
+@pytest.mark.parametrize("zeros", [5, 100])
+@pytest.mark.parametrize("others", [[0.2], [1.0, 3.0], [1e-7], [1e6]])
+@pytest.mark.parametrize("percent", [1, 25, 50, 60])
+def test_a_percentile_among_zeros_is_zero(zeros: int, others: list[float], percent: float) -> None:
+    whole = Histogram([0.0] * zeros + others)
+    merged = Histogram(others)
+    merged.merge(Histogram([0.0] * zeros))
+    for each in (whole, merged, Histogram.from_tuple(whole.to_tuple())):
+        assert each.percentile(percent) == 0.0

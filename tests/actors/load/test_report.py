@@ -785,3 +785,12 @@ def test_rtp_that_comes_after_its_call_is_discarded_and_of_no_row() -> None:
     summary = report(row).judge(ending(1, rtp_after_calls=7)).summary
     assert summary["media"]["discards"] == {DISCARD_REASONS[1]: 3, "no_stream": 7}
     assert summary["media"]["rtp_discarded"] == 10
+
+
+def test_thresholds_on_zeros_are_met() -> None:
+    """Nearly all calls lost nothing: their share of loss is 0 and no small number."""
+    lossy = ROW._replace(rtp_missed=50)
+    made = report(*[ROW._replace(rtp_missed=0)] * 4, lossy, thresholds="loss.p50<=0 loss.p80==0 gap.max<1")
+    result = made.judge(ending(5))
+    assert [each["value"] for each in result.summary["thresholds"]][:2] == [0.0, 0.0]
+    assert result.verdict is Verdict.PASSED
