@@ -205,7 +205,8 @@ class CallFinished(NamedTuple):
     ended: float
     """Monotonic time at which it was over: its BYE went or came, it was refused or given up."""
     lateness: float
-    """Seconds between the planned and the real start; 0.0 for a call that came in."""
+    """Seconds between the planned and the real start of an arrival; -1.0 = the call is none, as one that came in or a
+    further one of a scenario's run."""
     outcome: str
     """The label values of sipswarm_calls_finished_total."""
     code: int
@@ -284,7 +285,7 @@ class CallTraced(NamedTuple):
 
 
 class LoadFinished(NamedTuple):
-    """This shard's plan is done: every planned call was attempted or held back, and is over."""
+    """This shard's plan is done: every arrival was started or held back, and is over; the figures count arrivals."""
 
     planned: int
     attempted: int

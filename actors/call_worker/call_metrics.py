@@ -35,6 +35,9 @@ STATE_LABELS: Final = {
 }
 ENDED_BY: Final = {"local": "local", "remote": "remote", "expired": "expired", "transport": "expired"}
 _TIMEOUTS: Final = frozenset(each.value for each in (Cause.TIMEOUT, Cause.NO_ANSWER, Cause.NO_ACK))
+T1: Final = 0.5
+"""Seconds until an INVITE is sent again (RFC 3261 section 17.1.1.2)."""
+_OWN_LOSSES: Final = frozenset((Loss.LOCAL.value, Loss.NO_WAY.value))
 _LOSSES: Final = frozenset(each.value for each in Loss)
 
 
@@ -45,6 +48,8 @@ def outcome_of(call: Call) -> str:
         return "answered"
     if not times.invited and cause != Cause.CANCELLED.value:
         return "not_sent"
+    if cause in _OWN_LOSSES and not times.first_response and 0 <= times.between(times.invited, times.ended) < T1:
+        return "not_sent"  # the first copy of the INVITE could not leave: it is never sent again within T1
     if cause == Cause.CANCELLED.value:
         return "cancelled"
     if cause in _TIMEOUTS:
@@ -247,7 +252,7 @@ class CallMetrics:
             role="uac" if call.is_uac else "uas",
             started=times.begun,
             ended=ended,
-            lateness=0.0 if call.planned is None else max(0.0, (times.invited or times.begun) - call.planned),
+            lateness=-1.0 if call.planned is None else max(0.0, (times.invited or times.begun) - call.planned),
             outcome=outcome,
             code=call.status,
             phrase=call.actor.answer_phrase[:PHRASE_LENGTH],

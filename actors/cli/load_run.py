@@ -40,6 +40,8 @@ PARTIAL_SHARE: Final = 100
 """A writing follows the last one after this part of the run so far: a longer run has more to draw."""
 PARTIAL_MOST: Final = 60.0
 """Most seconds between two writings."""
+BEHIND: Final = 0.5
+"""Seconds that an arrival may be late when the plan is ended: one that was due before and has not started is lost."""
 WRITE_TIMEOUT: Final = 30.0
 """Seconds that the end of a run waits for the disk."""
 
@@ -93,6 +95,8 @@ class LoadRun:
         calls = self._plan.planned()
         self._planned = None if calls is None else self._share.count(calls)
         self._idle = self._planned == 0 and calls != 0
+        self._due: int | None = None
+        """Arrivals that were due when a signal or a key ended the plan; known once the node is closed."""
         self._started = ""
         self._written = 0.0
         self._draining = False
@@ -142,6 +146,7 @@ class LoadRun:
             seconds = self._elapsed()
             for node in (self.node, *self._beside):
                 await node.close()
+        self._count_plan()
         self.results.close_calls()
         lost = self.node.lost_records
         if lost:
@@ -169,6 +174,19 @@ class LoadRun:
         if failure:
             self.failures.add(row, failure, self.report.timeline.begun)
 
+    def _count_plan(self) -> None:
+        """Count the arrivals of the plan that was carried out, with the rates that were commanded on the way."""
+        ended = self.node.drained_at - self.node.plan_start
+        if ended < inf:
+            self._due = self._plan.until(ended - BEHIND).planned(self._share)
+        if self._planned is None:
+            self._planned = self._plan.planned(self._share)
+
+    @property
+    def _attempted(self) -> int:
+        """Calls that began, and runs that were over without one; an arrival of a plain load is a call."""
+        return self.report.attempted(max(self.node.attempted, 0 if self.load.scenario else self.node.begun))
+
     def _ending(self, signals: run.Signals, seconds: float) -> Ending:
         nodes = (self.node, *self._beside)
         failures = [each.failure for each in nodes if each.failure]
@@ -177,10 +195,10 @@ class LoadRun:
             started=self._started,
             seconds=seconds,
             planned=None if signals.ended_early else self._planned,
-            attempted=max(self.node.attempted, self.report.tally.rows),
-            begun=self.node.arrivals_begun,
+            attempted=self._attempted,
             held_back=self.node.held_back,
             overloaded=self.node.overloaded,
+            carried=self.report.carried(self.node.begun, self._due),
             unclosed=sum(each.unclosed for each in nodes),
             interrupted=signals.interrupted,
             run_id=run.run_id(),
@@ -276,10 +294,11 @@ class LoadRun:
     def _figures(self, seconds: float) -> dict[str, object]:
         tally = self.report.tally
         planned = "" if self._planned is None else f"/{self._planned}"
-        attempted = max(self.node.attempted, tally.rows)
+        attempted = self._attempted
+        runs = {"runs": f"{self.node.begun}{planned}", "calls": attempted} if self.load.scenario else {}
         return {
             "time": f"{seconds:.0f}s",
-            "calls": f"{attempted}{planned}",
+            **(runs or {"calls": f"{attempted}{planned}"}),
             "live": attempted - tally.rows,
             "done": tally.rows,
             "failed": tally.failed,

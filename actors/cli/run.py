@@ -79,6 +79,8 @@ class NodeRun:
         if cdr is not None:
             self._supervisor.totals.include(cdr.rows)
         self._running = False
+        self.drained_at = math.inf
+        """Monotonic time at which a signal or a key first ended the taking of calls."""
         self.unclosed = 0
         """Calls whose end no peer confirmed, known after `close`."""
         self.lost_records = 0
@@ -125,22 +127,23 @@ class NodeRun:
     @property
     def attempted(self) -> int:
         """Calls that the workers report to have begun."""
-        return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_call_attempts_total", role="uac")))
+        return int(self.counted("sipswarm_call_attempts_total", role="uac"))
 
     @property
-    def arrivals_begun(self) -> int | None:
-        """Calls, or runs of a scenario, that the workers began; None until all of them finished."""
-        return self._supervisor.arrivals_begun
+    def begun(self) -> int:
+        """Arrivals of the plan that started: calls, or runs of a scenario."""
+        dropped = self.counted("sipswarm_calls_dropped_total")
+        return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_arrivals_total") - dropped))
 
     @property
     def held_back(self) -> int:
-        """Planned calls that only the limit of concurrent calls kept from starting."""
+        """Arrivals that only the limit of concurrent calls kept from starting."""
         counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan
         return max(int(counted), self._supervisor.load_counts[2] - self.overloaded)
 
     @property
     def overloaded(self) -> int:
-        """Planned calls that the bound of the call workers kept from starting."""
+        """Arrivals that the bound of the call workers kept from starting."""
         return int(self.counted("sipswarm_calls_dropped_total", reason="overload"))
 
     def counted(self, name: str, **labels: str) -> float:
@@ -157,6 +160,7 @@ class NodeRun:
         Args:
             within: seconds.
         """
+        self.drained_at = min(self.drained_at, time.monotonic())
         self._supervisor.drain(within)
 
     def tick(self) -> None:

@@ -35,10 +35,14 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
     """Yield the figures of a summary, one line each."""
     calls, rate, media, dtmf = (summary[part] for part in ("calls", "rate", "media", "dtmf"))
     outcomes = ", ".join(f"{name} {count}" for name, count in calls["outcomes"].items())
+    arrivals = summary["arrivals"]
+    begun, dropped = f"planned {calls['planned']}, ", f"dropped {calls['dropped']}{_not_due(arrivals)}, "
+    if arrivals["of"] == "runs":
+        yield f"runs: {begun}started {arrivals['started']}, {dropped}".removesuffix(", ")
+        begun = dropped = ""
     yield (
-        f"calls: planned {calls['planned']}, attempted {calls['attempted']}, answered {calls['answered']}, "
-        f"completed {calls['completed']}, failed {calls['failed']}, dropped {calls['dropped']}, "
-        f"at most {calls['max_concurrent']} at a time"
+        f"calls: {begun}attempted {calls['attempted']}, answered {calls['answered']}, completed {calls['completed']}, "
+        f"failed {calls['failed']}, {dropped}at most {calls['max_concurrent']} at a time"
     )
     yield f"outcomes: {outcomes or 'none'}"
     if calls["failed"]:
@@ -46,7 +50,7 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         yield f"to blame: system under test {blame['sut']}, generator {blame['generator']}, plan {blame['plan']}"
     shards = summary["run"]["shards"]
     part = f" (1/{shards} of {_number(rate['all_shards'])})" if shards > 1 else ""
-    yield f"rate: {_number(rate['achieved'])} calls/s of {_number(rate['target'])}{part}"
+    yield f"rate: {_number(rate['achieved'])} {arrivals['of']}/s of {_number(rate['target'])}{part}"
     for name, digest in summary["delays"].items():
         if digest["count"]:
             figures = ", ".join(f"{each} {digest[each] * 1000:.1f}" for each in ("p50", "p95", "p99", "max"))
@@ -82,6 +86,10 @@ def result_lines(summary: dict[str, Any]) -> Iterator[str]:
         )
     for each in summary["thresholds"]:
         yield f"threshold {each['expression']}: {_number(each['value'])} {'passed' if each['passed'] else 'FAILED'}"
+
+
+def _not_due(arrivals: Mapping[str, Any]) -> str:
+    return f", not due any more {arrivals['not_due']}" if arrivals["not_due"] else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:

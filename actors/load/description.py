@@ -15,9 +15,11 @@ def description_of(load: LoadConfig) -> dict[str, str]:
 
 
 def _parts(load: LoadConfig) -> Iterator[tuple[str, str]]:
-    yield "rate", ", then ".join(_segment(*each) for each in load.profile) or f"{load.rate:g} calls/s"
+    arrivals = "runs" if load.scenario else "calls"
+    segments = ", then ".join(_segment(*each, arrivals) for each in load.profile)
+    yield "rate", segments or f"{load.rate:g} {arrivals}/s"
     yield "arrival", load.arrival
-    yield "calls", str(load.calls or "")
+    yield arrivals, str(load.calls or "")
     yield "duration", _seconds(load.duration)
     yield "most at a time", str(load.max_concurrent or "")
     yield "part of the test", f"{load.shard + 1} of {load.shards}" if load.shards > 1 else ""
@@ -31,8 +33,8 @@ def _parts(load: LoadConfig) -> Iterator[tuple[str, str]]:
     yield "expected", ", ".join(_expectations(load))
 
 
-def _segment(start: float, end: float, seconds: float) -> str:
-    rate = f"{start:g} calls/s" if start == end else f"{start:g} to {end:g} calls/s"
+def _segment(start: float, end: float, seconds: float, arrivals: str) -> str:
+    rate = f"{start:g} {arrivals}/s" if start == end else f"{start:g} to {end:g} {arrivals}/s"
     return f"{rate} for {seconds:g} s" if seconds else rate
 
 

@@ -29,6 +29,8 @@ REQUEST_TIMEOUT: Final = 408
 """Final status of a peer's own limit; the local limits give no code, or that of the response to a CANCEL."""
 DRAINED: Final = "drained"
 """Cause of a call that the end of the run ended."""
+NO_CALL: Final = "no_call"
+"""The outcome of a run of a scenario that placed no call."""
 
 
 def missed(row: CallFinished, load: LoadConfig) -> str:

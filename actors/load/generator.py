@@ -63,9 +63,10 @@ class LoadGenerator(Application):
         self._start = 0.0
         self._going = False
         """The preparation of the starter is done."""
-        self._planned = self._attempted = self._held_back = self._live = 0
+        self._attempted = self._held_back = self._live = 0
         self._through = self._said = False
         self._lateness = totals.distribution("sipswarm_schedule_lateness_seconds", starter.label)
+        self._arrivals = totals.cell("sipswarm_arrivals_total", starter.label)
         self._target = totals.cell("sipswarm_target_call_rate", starter.label)
         self._waiting: asyncio.TimerHandle | None = None
 
@@ -139,7 +140,7 @@ class LoadGenerator(Application):
         self._check_end()
 
     def _begin(self, index: int, planned: float) -> None:
-        self._planned += 1
+        self._arrivals.value += 1
         if not self._bound.enter():
             self._hold_back("limit")
             return
@@ -178,4 +179,4 @@ class LoadGenerator(Application):
             self._draining.settle(self._say_finished)
 
     def _say_finished(self) -> None:
-        self._finished(LoadFinished(self._planned, self._attempted, self._held_back))
+        self._finished(LoadFinished(int(self._arrivals.value), self._attempted, self._held_back))

@@ -12,6 +12,8 @@ from itertools import accumulate
 from math import ceil, frexp, ldexp
 from typing import Final
 
+from ..counting.spread import Spread
+
 SUB_BUCKETS: Final = 128
 LOWEST_EXPONENT: Final = -20
 HIGHEST_EXPONENT: Final = 17
@@ -108,6 +110,25 @@ class Histogram:
             made._counts[int(index)] += int(count)
             made.count += int(count)
         return made
+
+
+Figures = Histogram | Spread
+"""The values of a whole run, or those so far of calls that may go on."""
+
+
+def digest_of(figures: Figures) -> dict[str, float | int | None]:
+    """Return count, mean, percentiles and maximum."""
+    return {
+        "count": figures.count,
+        "mean": rounded(figures.mean),
+        **{f"p{percent}": rounded(figures.percentile(percent)) for percent in (50, 90, 95, 99)},
+        "max": rounded(figures.max),
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """Round to the microsecond, which is finer than any measurement here."""
+    return None if value is None else round(value, 6)
 
 
 def _bucket(value: float) -> int:

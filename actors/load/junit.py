@@ -49,6 +49,16 @@ def _blamed(summary: dict[str, Any], blame: str) -> list[str]:
     return [f"{each['calls']} missed: {each['reason']}: {each['meaning']}" for each in failures]
 
 
+def _share_failed(summary: dict[str, Any]) -> str:
+    """Return how many failed; of a scenario neither its runs nor its calls alone are the whole of it."""
+    calls, arrivals = summary["calls"], summary["arrivals"]
+    if arrivals["of"] == "calls":
+        return f"{calls['failed']} of {calls['planned']} calls failed"
+    return (
+        f"{calls['failed']} failed; {calls['attempted']} calls in {arrivals['started']} of {arrivals['planned']} runs"
+    )
+
+
 def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[str, str | None]]:
     """Yield (name, why it failed); None = it passed."""
     calls, generator = summary["calls"], summary["generator"]
@@ -63,5 +73,5 @@ def _cases(summary: dict[str, Any], failures: dict[str, int]) -> Iterator[tuple[
         yield each["expression"], None if each["passed"] else value
     if not thresholds or summary["verdict"] == "calls_failed":
         parts = [f"{count} missed: {name}" for name, count in failures.items()]
-        text = "; ".join([f"{calls['failed']} of {calls['planned']} calls failed", *parts])
+        text = "; ".join([_share_failed(summary), *parts])
         yield CALLS, text if calls["failed"] else None

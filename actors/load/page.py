@@ -120,12 +120,15 @@ def _head(summary: Mapping[str, Any], reasons: Sequence[str]) -> Iterator[str]:
         yield f"<p>{escape(EXPLAINED[verdict])}</p>"
     if reasons:
         yield f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in reasons)}</ul>"
+    arrivals = summary["arrivals"]
+    of_runs = [("runs started", arrivals["started"]), ("calls started", calls["attempted"])]
     figures: list[tuple[str, object]] = [
-        ("calls started so far", calls["attempted"]) if running else ("calls planned", calls["planned"]),
+        ("calls started so far", calls["attempted"]) if running else (f"{arrivals['of']} planned", arrivals["planned"]),
+        *(of_runs if arrivals["of"] == "runs" else ()),
         ("answered", calls["answered"]),
         ("failed", calls["failed"]),
         ("live now", calls["live"]) if running else ("at a time", calls["max_concurrent"]),
-        (f"calls per second of {_number(rate['target'])}{whole}", _number(rate["achieved"])),
+        (f"{arrivals['of']} per second of {_number(rate['target'])}{whole}", _number(rate["achieved"])),
     ]
     of_ended = [
         ("RTP packets received", media["rtp_received"]),
@@ -159,12 +162,12 @@ def _over_time(summary: Mapping[str, Any], points: Sequence[Point], first_failur
         yield f'<p class="soft">{words}</p>'
         return
     yield '<div class="charts">'
-    yield from _charts(points, summary["thresholds"], first_failure)
+    yield from _charts(points, summary["thresholds"], first_failure, runs=summary["arrivals"]["of"] == "runs")
     yield "</div>"
 
 
 def _charts(
-    points: Sequence[Point], thresholds: Sequence[Mapping[str, Any]], first_failure: float | None
+    points: Sequence[Point], thresholds: Sequence[Mapping[str, Any]], first_failure: float | None, *, runs: bool
 ) -> Iterator[str]:
     times = [Stretch(point.begin, point.seconds) for point in points]
     longest = max(point.seconds for point in points)
@@ -175,11 +178,11 @@ def _charts(
 
     yield chart(
         "Rate",
-        "calls/s",
+        "runs or calls/s" if runs else "calls/s",
         times,
         (
-            Line("commanded", [point.target_rate for point in points], "grey", "wide"),
-            Line("started", [point.rate for point in points], "blue"),
+            Line("runs commanded" if runs else "commanded", [point.target_rate for point in points], "grey", "wide"),
+            Line("calls started" if runs else "started", [point.rate for point in points], "blue"),
             Line(f"failed{each}", [float(point.failed_max) for point in points], "red", "dashed"),
         ),
         mark=None if first_failure is None else (first_failure, "first failure"),
@@ -266,6 +269,11 @@ def _links(folder: str) -> str:
 
 def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
     calls, media, digits, generator = (summary[part] for part in ("calls", "media", "dtmf", "generator"))
+    arrivals = summary["arrivals"]
+    yield "<h2>Plan</h2>" + _table(
+        (arrivals["of"], "number"),
+        [(name.replace("_", " "), count) for name, count in arrivals.items() if name != "of"],
+    )
     yield "<h2>Calls</h2>" + _table(
         ("outcome", "calls"), [(escape(name), count) for name, count in calls["outcomes"].items()] or [("none", 0)]
     )

@@ -6,21 +6,18 @@ the system under test, and so does a scenario that is broken. It must never be f
 threshold for which nothing was counted has failed, and so has a planned call whose end is unknown.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from sipswarm.media.totals import DISCARD_REASONS, NO_STREAM
-
 from ..bus.messages import CallFinished, Snapshot
 from ..config import LoadConfig
-from ..counting.spread import Spread
 from ..diagnosis.failure_reasons import NOT_CLOSED, REASONS, Blame, blame_of, words_of
 from ..supervisor.node_totals import ProcessFigures, kind_of
+from .arrival_figures import ALL, ArrivalFigures, Carried
 from .description import description_of
 from .health import Health, HealthFigures
-from .histogram import Histogram
+from .histogram import Figures, digest_of, rounded
 from .schedule import Plan, Share
 from .tally import Tally
 from .thresholds import RATIOS, Judged, Threshold
@@ -64,16 +61,15 @@ class Ending(NamedTuple):
     """Wall-clock time of the start, ISO 8601."""
     seconds: float
     planned: int | None
-    """Calls of the plan that this shard starts; None = the plan had no end, or was ended early on purpose."""
+    """Arrivals of the plan in this shard; None = the plan had no end, or was ended early on purpose."""
     attempted: int
-    """Calls that the workers began."""
+    """Calls that the workers began, and runs of a scenario that were over without a call."""
     held_back: int
-    """Planned calls that the user's own limit kept from starting."""
-    begun: int | None = None
-    """Arrivals of the plan that began: calls, or runs of a scenario with any number of calls; None = as many as calls
-    were attempted."""
+    """Arrivals that the user's own limit kept from starting."""
     overloaded: int = 0
-    """Planned calls that the bound of the call workers kept from starting."""
+    """Arrivals that the bound of the call workers kept from starting."""
+    carried: Carried = ALL
+    """How far the plan was carried out."""
     unclosed: int = 0
     """Calls whose end no peer confirmed."""
     interrupted: bool = False
@@ -99,6 +95,13 @@ class Ending(NamedTuple):
     """Requests and final responses that came again, by the method of their CSeq."""
     rtp_after_calls: int = 0
     """RTP packets that came at a port whose call was over."""
+
+    @property
+    def arrivals(self) -> ArrivalFigures:
+        """Every arrival of the plan, by what became of it."""
+        begun = self.attempted if self.carried.begun is None else self.carried.begun
+        due = 0 if self.carried.due is None and self.interrupted else self.carried.due
+        return ArrivalFigures.of(self.planned, begun, self.held_back, self.overloaded, due=due, over=self.over)
 
 
 class Result(NamedTuple):
@@ -139,10 +142,29 @@ class Report:
         Returns:
             The name of the expectation it missed, empty = none.
         """
-        self.health.add_start(row.started, row.lateness)
+        if row.lateness >= 0:
+            self.health.add_start(row.started, row.lateness)
         failure = self.tally.add(row)
         self.timeline.add(row, failure)
         return failure
+
+    def attempted(self, counted: int) -> int:
+        """Return the calls that began, and the runs of a scenario that were over without one.
+
+        Args:
+            counted: calls that the workers report; a row may come before the count of its call.
+        """
+        without_call = self.tally.without_call
+        return max(counted, self.tally.rows - without_call) + without_call
+
+    def carried(self, begun: int, due: int | None) -> Carried:
+        """Return how far the plan was carried out.
+
+        Args:
+            begun: arrivals that started, as the workers report; those of a plain load are the calls attempted.
+            due: those due when a signal or a key ended the plan; None = none did.
+        """
+        return Carried(begun if self.load.scenario else None, due)
 
     def observe(self, prefix: str, process: str, incarnation: int, snapshot: Snapshot) -> None:
         """Take a snapshot of a process of the load.
@@ -170,8 +192,11 @@ class Report:
         return {**self.judge(ending._replace(over=False)).summary, "verdict": "running", "exit_code": None}
 
     def failed(self, ending: Ending) -> int:
-        """Return the calls that missed an expectation, or were planned and have no known end."""
-        return self.tally.failed + _lost(ending) + self._unreported(ending)
+        """Return the calls that missed an expectation or have no known end, and the arrivals that did not start.
+
+        Of a run of a scenario the first call carries its failure; a run that did not start counts once.
+        """
+        return self.tally.failed + ending.arrivals.lost + self._unreported(ending)
 
     def figure(self, threshold: Threshold, ending: Ending) -> float | None:
         """Return the value that a threshold needs; None = nothing was counted for it."""
@@ -183,7 +208,7 @@ class Report:
         value: float | None = getattr(figures, threshold.statistic)
         return value
 
-    def _distribution(self, name: str, ending: Ending) -> Histogram | Spread:
+    def _distribution(self, name: str, ending: Ending) -> Figures:
         """Return the values of a name; while the run goes on, delays also of the calls that are not over."""
         if not ending.over and name == "post_dial_delay":
             return self.timeline.post_dial
@@ -200,8 +225,7 @@ class Report:
         tally = self.tally
         attempted = ending.attempted
         if name == "dropped":
-            planned = _begun(ending) + ending.held_back + _lost(ending)
-            return ending.held_back / planned if planned else None
+            return ending.arrivals.dropped_ratio
         if not ending.over and name == "answered":
             attempted = self._answered(ending) + tally.rows - tally.answered  # the INVITEs with a final outcome
         elif not ending.over:
@@ -221,18 +245,28 @@ class Report:
         """Calls that were started and are not known to have ended, when no report can come any more."""
         return max(0, ending.attempted - self.tally.rows) if ending.over else 0
 
+    def _is_cut_short(self, ending: Ending) -> bool:
+        """Whether a signal kept anything from going as planned; after the last end it changes nothing any more."""
+        arrivals = ending.arrivals
+        if not ending.interrupted:
+            return False
+        if ending.planned is None or ending.carried.due is None or ending.unclosed:
+            return True
+        return bool(arrivals.not_due + arrivals.not_started + self._unreported(ending) + self.tally.drained)
+
     def _rates(self, ending: Ending) -> dict[str, float | None]:
-        """Calls per second: commanded on the mean over the time in which calls started, and started."""
+        """Arrivals per second: commanded on the mean over the time in which they started, and started."""
         timeline, span = self.timeline, self.tally.starts
         if ending.over:
             first, last = (each - timeline.begun for each in span) if span else (0.0, 0.0)
             target, achieved = timeline.target_rate(first, last), self.tally.rate
         else:
-            target, achieved = timeline.target_so_far, timeline.rate
+            begun = ending.arrivals.started if self.load.scenario else timeline.started
+            target, achieved = timeline.target_so_far, timeline.rate_of(begun)
         return {
-            "target": _rounded(target),
-            "achieved": _rounded(achieved),
-            "all_shards": _rounded(target * self.load.shards),
+            "target": rounded(target),
+            "achieved": rounded(achieved),
+            "all_shards": rounded(target * self.load.shards),
         }
 
     def _decide(
@@ -240,7 +274,7 @@ class Report:
     ) -> tuple[Verdict, tuple[str, ...]]:
         if ending.failure:
             return Verdict.INTERNAL_FAILURE, (ending.failure,)
-        if ending.interrupted:
+        if self._is_cut_short(ending):
             return Verdict.INTERRUPTED, ("the plan was cut short by a signal",)
         own = (*ending.deaths, *self._words_of_failures(Blame.GENERATOR), *self._missing(ending), *generator.reasons)
         if own:
@@ -264,8 +298,9 @@ class Report:
         if ending.unclosed or unclosed:
             return Verdict.NOT_CLOSED, self._unclosed_words(ending)
         if ending.held_back:
+            what = "runs" if self.load.scenario else "calls"
             return Verdict.PASSED, (
-                f"{ending.held_back} calls of the plan were held back: -l allowed no more at a time",
+                f"{ending.held_back} {what} of the plan were held back: -l allowed no more at a time",
             )
         return Verdict.PASSED, ()
 
@@ -281,16 +316,9 @@ class Report:
         words += [each for name, _ in self.tally.failures.most_common() for each in self._words_of(name)]
         return tuple(words)
 
-    def _without_row(self, ending: Ending) -> Counter[str]:
-        """Calls of the plan that have no row, by reason: this program did not start them, or lost them."""
-        lost = _lost(ending)
-        overloaded = min(lost, ending.overloaded)
-        started = Counter(overload=overloaded, not_started=lost - overloaded, unreported=self._unreported(ending))
-        return +started
-
     def _missing(self, ending: Ending) -> Iterator[str]:
         """The same in words; where nothing was sent at all, a verdict of its own names it."""
-        for reason, count in self._without_row(ending).items():
+        for reason, count in ending.arrivals.without_row(self._unreported(ending)).items():
             if reason != "not_started" or ending.attempted:
                 yield f"{count} missed: {reason}: {words_of(reason)}"
 
@@ -314,10 +342,10 @@ class Report:
     def _summary(
         self, ending: Ending, verdict: Verdict, generator: HealthFigures, judged: tuple[Judged, ...]
     ) -> dict[str, Any]:
-        load, tally, timeline = self.load, self.tally, self.timeline
+        load, tally, timeline, arrivals = self.load, self.tally, self.timeline, ending.arrivals
         so_far = not ending.over
         again = {"sent": ending.sent_again, "received": ending.received_again}
-        discards = +(tally.rtp_discards + Counter({DISCARD_REASONS[NO_STREAM]: ending.rtp_after_calls}))
+        discards = tally.discards(ending.rtp_after_calls)
         return {
             "schema": SCHEMA,
             "verdict": verdict.text,
@@ -334,14 +362,15 @@ class Report:
                 "host": ending.host,
                 "plan": description_of(load),
             },
+            "arrivals": arrivals.digest(runs=bool(load.scenario)),
             "calls": {
-                "planned": _planned(ending),
+                "planned": arrivals.planned,
                 "attempted": ending.attempted,
                 "live": timeline.live if so_far else 0,
                 "answered": self._answered(ending),
                 "completed": tally.completed,
                 "failed": self.failed(ending),
-                "dropped": ending.held_back,
+                "dropped": arrivals.dropped,
                 "not_sent": tally.outcomes[NOT_SENT],
                 "max_concurrent": max(tally.max_concurrent, timeline.most_live) if so_far else tally.max_concurrent,
                 "outcomes": dict(tally.outcomes.most_common()),
@@ -349,15 +378,17 @@ class Report:
             },
             "blame": {
                 **{each.value: tally.blamed(each) for each in Blame},
-                Blame.GENERATOR.value: tally.blamed(Blame.GENERATOR) + _lost(ending) + self._unreported(ending),
+                Blame.GENERATOR.value: tally.blamed(Blame.GENERATOR) + arrivals.lost + self._unreported(ending),
             },
             "failures": [
                 {"reason": name, "calls": count, "blame": blame_of(name).value, "meaning": words_of(name)}
-                for name, count in (tally.failures + self._without_row(ending)).most_common()
+                for name, count in (
+                    tally.failures + ending.arrivals.without_row(self._unreported(ending))
+                ).most_common()
             ],
             "rate": self._rates(ending),
             "delays": {
-                name: _digest(self._distribution(f"{name}_delay", ending))
+                name: digest_of(self._distribution(f"{name}_delay", ending))
                 for name in ("post_dial", "answer", "disconnect")
             },
             "signalling": {"retransmissions": {direction: dict(count) for direction, count in again.items()}},
@@ -368,16 +399,16 @@ class Report:
                 "lost": tally.rtp_lost,
                 "rtp_discarded": discards.total(),
                 "discards": dict(sorted(discards.items())),
-                "loss_ratio_max": _rounded(tally.distributions["loss"].max),
-                "jitter_p95": _rounded(tally.distributions["jitter"].percentile(95)),
-                "mos_cqe_p5": _rounded(tally.distributions["mos"].percentile(5)),
+                "loss_ratio_max": rounded(tally.distributions["loss"].max),
+                "jitter_p95": rounded(tally.distributions["jitter"].percentile(95)),
+                "mos_cqe_p5": rounded(tally.distributions["mos"].percentile(5)),
                 "one_way_calls": tally.one_way,
                 "rtp_due": tally.rtp_due,
                 "rtp_missed": tally.rtp_missed,
-                "received_ratio": _rounded(1 - tally.rtp_missed / tally.rtp_due if tally.rtp_due else None),
-                "received_ratio_min": _rounded(tally.distributions["received_ratio"].min),
-                "media_share_min": _rounded(tally.distributions["media_share"].min),
-                "gap_max": _rounded(tally.distributions["gap"].max),
+                "received_ratio": rounded(1 - tally.rtp_missed / tally.rtp_due if tally.rtp_due else None),
+                "received_ratio_min": rounded(tally.distributions["received_ratio"].min),
+                "media_share_min": rounded(tally.distributions["media_share"].min),
+                "gap_max": rounded(tally.distributions["gap"].max),
             },
             "dtmf": {
                 "sent": tally.digits_sent,
@@ -387,36 +418,15 @@ class Report:
             },
             "generator": {
                 "healthy": generator.healthy,
-                "schedule_lateness_p99": _rounded(generator.schedule_lateness_p99),
-                "send_lateness_p99": _rounded(generator.send_lateness_p99),
-                "loop_lag_p99": _rounded(generator.loop_lag_p99),
+                "schedule_lateness_p99": rounded(generator.schedule_lateness_p99),
+                "send_lateness_p99": rounded(generator.send_lateness_p99),
+                "loop_lag_p99": rounded(generator.loop_lag_p99),
                 "udp_drops": generator.udp_drops,
                 "reasons": list(generator.reasons),
             },
             "processes": [each._asdict() for each in ending.processes],
             "thresholds": [{**each._asdict(), "so_far": so_far} for each in judged],
         }
-
-
-def _begun(ending: Ending) -> int:
-    """Arrivals of the plan that began."""
-    return ending.attempted if ending.begun is None else ending.begun
-
-
-def _planned(ending: Ending) -> int:
-    """Arrivals of the plan; of one without an end, or ended early, those that were due."""
-    if ending.planned is not None:
-        return ending.planned
-    return _begun(ending) + ending.held_back + (ending.overloaded if ending.over else 0)
-
-
-def _lost(ending: Ending) -> int:
-    """Calls of the plan that neither began nor were held back by the user's own limit, once no more can start."""
-    if not ending.over:
-        return 0
-    if ending.planned is None or ending.interrupted:  # a plan that is cut short loses only what was due until then
-        return ending.overloaded
-    return max(0, ending.planned - _begun(ending) - ending.held_back)
 
 
 def _status(code: int, phrase: str) -> str:
@@ -426,17 +436,3 @@ def _status(code: int, phrase: str) -> str:
 def _words(judged: Judged) -> str:
     value = "nothing was counted for it" if judged.value is None else f"it was {judged.value:.6g}"
     return f"threshold {judged.expression} failed: {value}"
-
-
-def _digest(histogram: Histogram | Spread) -> dict[str, float | int | None]:
-    return {
-        "count": histogram.count,
-        "mean": _rounded(histogram.mean),
-        **{f"p{percent}": _rounded(histogram.percentile(percent)) for percent in (50, 90, 95, 99)},
-        "max": _rounded(histogram.max),
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    """Round to the microsecond, which is finer than any measurement here."""
-    return None if value is None else round(value, 6)

@@ -200,7 +200,7 @@ class Results:
                 _known(row.disconnect_delay),
                 f"{row.duration:.6f}",
                 cell(row.ended_by),
-                f"{row.lateness:.6f}",
+                _known(row.lateness),
                 row.rtp_sent,
                 row.rtp_received,
                 row.rtp_lost,

@@ -1,18 +1,15 @@
 """The rows of a run of a user's scenario: judged and reported when it and all its calls are over."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from ..bus.messages import CallFinished
 from ..call_worker.call_metrics import CallMetrics
 from ..config import LoadConfig
 from ..runtime.actor_loop import ActorLoop
 from ..trace.recorder import SipTrace
-from .expectations import missed
+from .expectations import NO_CALL, missed
 from .scenario_run import Run
-
-NO_CALL: Final = "no_call"
-"""The outcome of a run that placed no call."""
 
 
 class RunEnds:

@@ -255,6 +255,10 @@ class Plan:
             return self
         return replace(self, profile=self.profile.changed(rate, at), duration=self.closes)
 
+    def until(self, at: float) -> "Plan":
+        """Return the plan as far as a time, in seconds from the start."""
+        return replace(self, duration=min(self.duration, max(0.0, at)))
+
     def arrivals(self, share: Share = WHOLE) -> Iterator[tuple[int, float]]:
         """Yield the arrivals of a share: (index over all shards, seconds from the start), by time."""
         stream = Stream(self, share)

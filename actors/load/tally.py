@@ -8,21 +8,21 @@ grow with the number of calls.
 from collections import Counter
 from typing import Final
 
-from sipswarm.media.totals import DISCARD_REASONS
+from sipswarm.media.totals import DISCARD_REASONS, NO_STREAM
 
 from ..bus.messages import CallFinished
 from ..config import LoadConfig
 from ..diagnosis.failure_reasons import OTHER_TEXTS, REASONS, Blame, blame_of, is_completed
 from ..diagnosis.request_loss import Loss
 from .concurrency import Concurrency
-from .expectations import is_one_way, missed
+from .expectations import DRAINED, NO_CALL, is_one_way, missed
 from .histogram import Histogram
 from .thresholds import DISTRIBUTIONS
 
 MOST_FAILURES: Final = 200
 """Texts of assertions that are counted one by one: a scenario may make its own for each call. Names always are."""
 
-WITHOUT_CALL: Final = frozenset({"not_sent", "no_call"})
+WITHOUT_CALL: Final = frozenset({"not_sent", NO_CALL})
 """Outcomes of rows in whose time no call was live."""
 
 
@@ -45,6 +45,22 @@ class FailureCounts(Counter[str]):
             else:
                 self._texts += 1
         self[failure] += 1
+
+
+class _Starts:
+    """The starts of the arrivals: of a scenario's run the first call has it."""
+
+    __slots__ = ("count", "first", "last")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = float("inf")
+        self.last = float("-inf")
+
+    def add(self, at: float) -> None:
+        self.count += 1
+        self.first = min(self.first, at)
+        self.last = max(self.last, at)
 
 
 class Tally:
@@ -72,8 +88,9 @@ class Tally:
         """RTP packets that came and were discarded, by reason."""
         self.digits_sent = self.digits_received = self.digits_missed = self.digits_wrong = 0
         self.distributions = {name: Histogram() for name in DISTRIBUTIONS}
-        self._first_start = float("inf")
-        self._last_start = float("-inf")
+        self.drained = 0
+        """Calls and runs that the end of the run of the load has ended, also those that passed."""
+        self._starts = _Starts()
         self._concurrency = Concurrency()
 
     @property
@@ -87,14 +104,28 @@ class Tally:
 
     @property
     def rate(self) -> float | None:
-        """Calls started per second, over the time between the first and the last start; None with fewer than two."""
-        span = self._last_start - self._first_start
-        return (self.rows - 1) / span if self.rows > 1 and span > 0 else None
+        """Arrivals started per second, over the time from the first to the last start; None with fewer than two."""
+        starts = self._starts
+        span = starts.last - starts.first
+        return (starts.count - 1) / span if starts.count > 1 and span > 0 else None
 
     @property
     def starts(self) -> tuple[float, float] | None:
-        """Monotonic times of the first and the last start; None = no call has ended."""
-        return (self._first_start, self._last_start) if self.rows else None
+        """Monotonic times of the first and the last start of an arrival; None = none has ended."""
+        return (self._starts.first, self._starts.last) if self._starts.count else None
+
+    @property
+    def without_call(self) -> int:
+        """Runs of a scenario that were over without a call."""
+        return self.outcomes[NO_CALL]
+
+    def discards(self, after_calls: int) -> Counter[str]:
+        """Return the RTP packets that came and were discarded, by reason; reasons without any are left out.
+
+        Args:
+            after_calls: packets of no call, because it was over.
+        """
+        return +(self.rtp_discards + Counter({DISCARD_REASONS[NO_STREAM]: after_calls}))
 
     @property
     def max_concurrent(self) -> int:
@@ -115,6 +146,7 @@ class Tally:
             row.outcome == "transport_error" and row.cause == Loss.UNREACHABLE.value
         )
         failure = missed(row, self._load)
+        self.drained += DRAINED in (row.cause, failure)
         if failure:
             self.failures.add(failure)
             if failure == "code":
@@ -144,9 +176,9 @@ class Tally:
         ):
             if value >= 0:
                 self.distributions[name].add(value)
-        self.distributions["schedule_lateness"].add(row.lateness)
-        self._first_start = min(self._first_start, row.started)
-        self._last_start = max(self._last_start, row.started)
+        if row.lateness >= 0:
+            self.distributions["schedule_lateness"].add(row.lateness)
+            self._starts.add(row.started)
         if row.outcome not in WITHOUT_CALL:
             self._concurrency.add(row.started, row.ended)
 

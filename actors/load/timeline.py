@@ -38,8 +38,9 @@ class Row(NamedTuple):
     second: int
     """0 = the first of the run."""
     target_rate: float
-    """Commanded calls per second in its middle."""
+    """Commanded arrivals per second in its middle: calls, or runs of a scenario."""
     started: int
+    """Calls, also those of scenarios."""
     answered: int
     failed: int
     """Of those that ended; a call fails when it misses an expectation."""
@@ -344,8 +345,16 @@ class Timeline:
     @property
     def rate(self) -> float | None:
         """Calls started per second so far, over the time in which they started; None with fewer than two."""
+        return self.rate_of(self.started)
+
+    def rate_of(self, started: int) -> float | None:
+        """Return starts per second so far, over the time in which calls started; None with fewer than two.
+
+        Args:
+            started: calls, or runs of a scenario.
+        """
         span = (self._last_slice - (self._first_slice or 0)) / PER_SECOND
-        return (self.started - 1) / span if self.started > 1 and span > 0 else None
+        return (started - 1) / span if started > 1 and span > 0 else None
 
     @property
     def points(self) -> Sequence[Point]:

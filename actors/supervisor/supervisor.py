@@ -216,12 +216,6 @@ class Supervisor:
         done = [child.load for child in self._children.values() if child.load is not None]
         return sum(d.planned for d in done), sum(d.attempted for d in done), sum(d.held_back for d in done)
 
-    @property
-    def arrivals_begun(self) -> int | None:
-        """Calls, or runs of a scenario, that the shards began; None until all of them finished."""
-        loads = [child.load for child in self._children.values() if child.role == "call"]
-        return None if None in loads else self.load_counts[1]
-
     async def wait(self) -> None:
         """Wait until the load is done, a drain is over, or the node failed."""
         await self.ended.wait()

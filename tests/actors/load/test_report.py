@@ -16,6 +16,7 @@ from sipswarm.actors.config import LoadConfig
 from sipswarm.actors.counting.table import EDGES
 from sipswarm.actors.diagnosis.failure_reasons import REASONS, Blame, blame_of
 from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.load.arrival_figures import Carried
 from sipswarm.actors.load.health import (
     DROPS,
     INCARNATIONS_KEPT,
@@ -54,8 +55,9 @@ def report(*rows: CallFinished, thresholds: str = "", fail_on_error: bool = Fals
     return made
 
 
-def ending(attempted: int, **changes: Any) -> Ending:
-    return Ending("2026-01-01T00:00:00+00:00", 5.0, attempted, attempted, 0)._replace(**changes)
+def ending(attempted: int, begun: int | None = None, **changes: Any) -> Ending:
+    made = Ending("2026-01-01T00:00:00+00:00", 5.0, attempted, attempted, 0, carried=Carried(begun))
+    return made._replace(**changes)
 
 
 def beat(
