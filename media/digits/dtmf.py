@@ -523,10 +523,6 @@ class EventReceiver:
         self.late = 0
         """Packets of unknown events too far behind the newest one."""
 
-    def count_copy(self) -> None:
-        """Note that the packet was a copy: what is no audio is counted once in the time of the stream."""
-        self.copies += 1
-
     def __repr__(self) -> str:
         return f"EventReceiver({'sounding' if self.active else 'quiet'})"
 
