@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ..config import CallSettings, format_host
+from ..handle.media_handlers import recording_sink
 from ..host.descriptors import need_for_call
 from ..transport import tls
 from ..transport.local_addresses import LocalAddresses
@@ -38,6 +39,8 @@ def call(own: CallOptions, caller: CallerOptions, settings: CallSettings, to: st
         raise click.UsageError("--dtmf ? is a random digit of a load; write the digits")
     if own.play is not None:
         check_audio(f"play:{own.play}")
+    if own.record is not None:
+        recording_sink(str(own.record))
     uri = complete(to, caller.user, caller.transport)
     hop = checked_hop(settings.account.proxy or uri, allow_public=caller.allow_public, rate=0.0)
     leg = caller.listener(hop, settings.advertise)

@@ -5,6 +5,7 @@ read and written by the media worker. Callbacks run in the process of the call, 
 Names, sources, sinks and callbacks are checked when a handler is made; a running call must get no invalid one.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -207,6 +208,14 @@ SIDES: Final = ("heard", "stereo", "mixed")
 """The audio of a recording: received, or sent too, on a channel of its own or in the same one."""
 
 
+_OTHER_AUDIO: Final = re.compile(
+    r".*\.(3gp|aac|aiff?|amr|ape|au|caf|flac|m4a|mka|mp[234]|og[ag]|opus|snd|spx|w64|wave|webm|wma"
+    r"|(pcmu|ulaw|ul|mu|mulaw|g711[au]|pcma|alaw|al|g722|l16|g729a?|g723(\.1)?|gsm|ilbc)(-\d+)?)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names that tell a format that no recording has, or a codec: the one of a call may change within it."""
+
+
 def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
     """Return the sink of a recording.
 
@@ -217,6 +226,11 @@ def recording_sink(file: str | Path, sides: str = "heard") -> SinkSpec:
     if not isinstance(sides, str) or sides not in SIDES:
         raise ConfigurationError(f"sides {said(sides)}: there are {', '.join(SIDES)}")
     if sides == "heard":
+        if _OTHER_AUDIO.fullmatch(name):
+            raise ConfigurationError(
+                f"{name}: recordings are .wav files, or the payload as received under a name that tells no format,"
+                " such as .raw; give such a name"
+            )
         return "file", name
     if not name.lower().endswith(".wav"):
         raise ConfigurationError(f"{name}: both directions are recorded in a .wav file only; give such a name")

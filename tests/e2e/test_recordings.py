@@ -7,6 +7,7 @@ import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
+from sipswarm.actors.handle.media_handlers import recording_sink
 from tests.e2e.agents import address_of, run
 from tests.media.audio.test_files import FILES
 from tests.media.tones import channels, fit
@@ -49,3 +50,14 @@ def test_a_file_of_another_rate_and_format_is_heard_at_its_pitch(tmp_path: Path)
     (heard,) = channels(tmp_path / "heard.wav", 8000)
     clean = [fit(heard[at : at + 800], 8000)[0] > 20 for at in range(800, len(heard) - 1600, 800)]
     assert clean.count(True) >= len(clean) / 3, "but where a busy machine sent too late"
+
+
+@pytest.mark.parametrize("name", ["x.mp3", "x.WAVE", "x.ogg", "x.ulaw", "x.pcmu-8000", "x.l16-16000", "x.g711a"])
+def test_a_recording_has_no_name_that_tells_another_format(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"recordings are \.wav files"):
+        recording_sink(name)
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.WAV", "x.raw", "x", "alice@example.com", "/dev/null"])
+def test_a_recording_has_any_other_name(name: str) -> None:
+    assert recording_sink(name) == ("file", name)
