@@ -220,7 +220,7 @@ def test_the_summary_has_the_documented_keys_and_the_figures_of_the_calls() -> N
     rows = [ROW._replace(started=100 + index / 50, ended=103.0, post_dial_delay=index / 1000) for index in range(100)]
     made = report(*rows, REFUSED._replace(started=102.0, ended=102.01), thresholds="answered>=0.99 mos.p5>3.6")
     figures = (ProcessFigures("call-0", 1.2, 41_000_000, 0),)
-    about = {"processes": figures, "version": "1.2", "host": "here"}
+    about: dict[str, Any] = {"processes": figures, "version": "1.2", "host": "here"}
     summary = made.judge(ending(101, planned=102, held_back=1, **about)).summary
     assert json.loads(json.dumps(summary)) == summary
     assert summary["schema"] == "sipswarm.summary/1"
