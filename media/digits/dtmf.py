@@ -526,6 +526,10 @@ class EventReceiver:
     def __repr__(self) -> str:
         return f"EventReceiver({'sounding' if self.active else 'quiet'})"
 
+    def count_copy(self) -> None:
+        """Note that the packet was a copy: what is no audio is counted once in the time of the stream."""
+        self.copies += 1
+
     def set_clock(self, clock_rate: int, timestamp_rate: int = 0) -> None:
         """Read durations in another clock from now on; events already known stay known.
 
