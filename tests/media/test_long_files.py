@@ -369,7 +369,7 @@ def test_a_source_of_frames_is_still_passed_over_while_it_is_sent(two: Two, tmp_
 def test_a_file_that_is_missing_or_empty_is_refused_when_it_is_asked_for(tmp_path: Path) -> None:
     short = tmp_path / "a.raw"
     short.write_bytes(b"")
-    for name, reason in ((str(short), "has no audio"), (str(tmp_path / "none"), "^no_file: ")):
+    for name, reason in ((str(short), "is empty"), (str(tmp_path / "none"), "^no_file: ")):
         with pytest.raises(SourceError, match=reason):
             FileFrames().source(name, PCMU, 1)
     short.write_bytes(bytes(161))
