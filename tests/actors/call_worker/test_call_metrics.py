@@ -89,9 +89,9 @@ def test_a_call_whose_invite_could_not_leave_is_not_sent(cause: str, ended: floa
     alice = Phone(ALICE)
     alice.prepare(BOB).invite((), 1.0)
     call = call_of(alice)
+    call.times.sent_invite(1.0)
     call.actor.ending.because(cause, "transport")
     call.times.over(ended)
-    assert call.times.invited == 1.0
     assert outcome_of(call) == outcome
     call.times.responded(100, 1.0)
     assert outcome_of(call) == "transport_error"

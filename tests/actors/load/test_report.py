@@ -55,8 +55,9 @@ def report(*rows: CallFinished, thresholds: str = "", fail_on_error: bool = Fals
     return made
 
 
-def ending(attempted: int, begun: int | None = None, **changes: Any) -> Ending:
-    made = Ending("2026-01-01T00:00:00+00:00", 5.0, attempted, attempted, 0, carried=Carried(begun))
+def ending(attempted: int, **changes: Any) -> Ending:
+    carried = Carried(changes.pop("begun", None))
+    made = Ending("2026-01-01T00:00:00+00:00", 5.0, attempted, attempted, 0, carried=carried)
     return made._replace(**changes)
 
 
