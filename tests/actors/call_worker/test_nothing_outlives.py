@@ -30,6 +30,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], bytes, int]] = {
     "unreadable Replaces": (("Replaces: abc",), SDP, 400),
     "Replaces of nobody": (("Replaces: abc;to-tag=1;from-tag=2",), SDP, 481),
     "two Replaces": (("Replaces: a;to-tag=1;from-tag=2", "Replaces: b;to-tag=1;from-tag=2"), SDP, 400),
+    "unreadable Record-Route": (("Record-Route: <sip:",), SDP, 400),
     "packed body": (("Content-Encoding: gzip",), SDP, 415),
 }
 
