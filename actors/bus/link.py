@@ -4,8 +4,8 @@ One side binds (`RouterLink`: dispatcher, media worker, supervisor), the other c
 True or False; a sender keeps at most `window` records unacknowledged and refuses beyond, so that a peer that stands
 still costs a bounded number of records; every refusal is counted by its cause. High-water marks are only the second
 fence. A record that cannot be sent, because of a value or of its size, is left out of its batch, counted and logged;
-the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: after every send and
-every drain the socket's events are read again. The only importer of zmq; it must not interpret any record but `Hello`
+the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: the socket's events are
+read again after every send and after every frame. The only importer of zmq; it must not interpret any record but `Hello`
 and `Welcome`, by which both ends find each other.
 """
 
@@ -14,7 +14,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import zmq
 
@@ -25,6 +25,8 @@ from .messages import Hello, Welcome
 _logger = logging.getLogger(__name__)
 OnUnsent = Callable[[Any], None]
 """Called with each record that was left out of a batch that was sent."""
+_READABLE: Final = int(zmq.POLLIN)
+"""As a plain number: an `&` with a flag of an enum takes as long as reading the socket's events."""
 _LARGE = 1 << 40
 """A number that takes as many octets in a frame's head as any that comes to stand there."""
 FRAMES_PER_TURN = 64
@@ -208,27 +210,28 @@ class _Link:
             )
 
     def _schedule_drain_if_readable(self) -> None:
-        if not self._drain_scheduled and not self._closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if not self._drain_scheduled and self._readable():
             self._drain_scheduled = True
             self._loop.call_soon(self._drain)
+
+    def _readable(self) -> bool:
+        """Whether a frame waits; when none does, the next one makes the descriptor readable."""
+        return not self._closed and int(self._socket.getsockopt(zmq.EVENTS)) & _READABLE != 0
 
     def _drain(self) -> None:
         self._drain_scheduled = False
         try:
             for _ in range(FRAMES_PER_TURN):
-                if self._closed:
-                    return
-                try:
-                    parts = self._socket.recv_multipart(zmq.DONTWAIT)
-                except zmq.Again:
+                if not self._readable():
                     break
-                self._receive(parts)
-        finally:  # a handler that failed must not keep later frames waiting: their edge may be swallowed already
-            if not self._closed:
+                self._receive(self._socket.recv_multipart(zmq.DONTWAIT))
+            else:
                 self._schedule_drain_if_readable()
-        if self._on_drained is not None:
-            self._on_drained()
+        except BaseException:  # later frames must not wait for an edge that may be swallowed already
             self._schedule_drain_if_readable()
+            raise
+        if self._on_drained is not None and not self._closed:
+            self._on_drained()
 
     def _receive(self, parts: list[bytes]) -> None:
         raise NotImplementedError

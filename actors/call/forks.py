@@ -16,12 +16,13 @@ class Forks:
         number: of that dialog.
     """
 
-    __slots__ = ("_aside", "_before", "_by_number", "_offered", "exchange", "number")
+    __slots__ = ("_aside", "_before", "_offered", "_others", "exchange", "number")
 
     def __init__(self) -> None:
         self.exchange = self._offered = OfferAnswer()
         self.number = 0
-        self._by_number = {0: self.exchange}
+        self._others: dict[int, OfferAnswer] = {}
+        """The exchanges of the dialogs that are not in force."""
         self._before: OfferAnswer | None = None
         """The exchange before the local re-INVITE."""
         self._aside: SessionDescription | None = None
@@ -44,7 +45,8 @@ class Forks:
         """Put the exchange of a dialog in force; return whether another one was."""
         if number == self.number:
             return False
-        self.exchange = self._by_number.setdefault(number, self._offered.copy())
+        self._others[self.number] = self.exchange
+        self.exchange = self._others.pop(number, None) or self._offered.copy()
         self.number = number
         return True
 
@@ -63,7 +65,7 @@ class Forks:
             return False
         if before.pending is not None:
             before.reject()
-        self.exchange = self._by_number[self.number] = before
+        self.exchange = before
         return True
 
     def make_way(self) -> None:

@@ -204,7 +204,7 @@ class CallDigits:
         self._actor = actor
         self._actor_loop = actor_loop
         self._waiters = waiters
-        self._readers: deque[asyncio.Future[None]] = deque()
+        self._readers: list[asyncio.Future[None]] = []
         """Those that wait for a digit, the oldest first."""
         self._presses: deque[_Press] | None = None
         """The newest digits that came by one way only; None = none came."""
@@ -214,7 +214,7 @@ class CallDigits:
         """Seconds that the requests under way take together at most."""
         self.sent = self.received = ""
         self.mode = "rfc4733"
-        self.unread: deque[str] = deque(maxlen=UNREAD_DIGITS)
+        self.unread: list[str] = []
         self.sending: dict[int, tuple[str, asyncio.Future[int]]] = {}
 
     # ---- reports of the actor
@@ -244,6 +244,8 @@ class CallDigits:
     def keep(self, event: str) -> bool:
         """Keep a digit for the reader; return whether an older one was dropped for it."""
         full = len(self.unread) == UNREAD_DIGITS
+        if full:
+            del self.unread[0]
         self.unread.append(event)
         return full
 
@@ -490,7 +492,7 @@ class CallDigits:
         except TimeoutError:
             pass
         except asyncio.CancelledError:
-            self.unread.extendleft(reversed(found))  # they were not returned: the next reader gets them
+            self.unread = [*found, *self.unread][:UNREAD_DIGITS]  # not returned: the next reader gets them
             for _ in found:
                 self.wake()
             raise
@@ -515,4 +517,4 @@ class CallDigits:
                 del waiter  # its error holds frames that hold the handle
                 if not woken:
                     self.wake()  # the digit for which it was woken just before it was cancelled is another's
-        return self.unread.popleft()
+        return self.unread.pop(0)

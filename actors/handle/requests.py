@@ -38,7 +38,7 @@ class CallRequests:
     def __init__(self, waiters: Waiters) -> None:
         self._waiters = waiters
         self._open: dict[int, tuple[Callback, asyncio.Future[Response] | None]] = {}
-        self._transfers: frozenset[int] = frozenset()
+        self._transfers: tuple[int, ...] = ()
         """Requests whose outcome the peer reports later."""
         self._ends: dict[str, Sequence[Arguments]] = {}
         """Arguments of each `bye` and `cancel` that gets the response, by method."""
@@ -58,7 +58,7 @@ class CallRequests:
 
     def sent_transfer(self, number: int) -> "asyncio.Future[Response]":
         """Note a REFER that was sent; return the future of the peer's report."""
-        self._transfers |= {number}
+        self._transfers = (*self._transfers, number)
         return self.sent(number)
 
     def end_asked(self, method: str, arguments: Arguments) -> None:

@@ -29,7 +29,7 @@ class CallTasks:
     def __init__(self, actor: CallActor, actor_loop: ActorLoop) -> None:
         self._actor = actor
         self._actor_loop = actor_loop
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def serve(self, actor: CallActor) -> None:
@@ -44,7 +44,7 @@ class CallTasks:
             grace: seconds that it has after the end.
         """
         task = self._actor_loop.loop.create_task(self._carry_through(work, missed))
-        self._running.add(task)
+        self._running[task] = None
         task.add_done_callback(self._done)
         if self._actor.state is State.OVER:
             self.bound(grace)
@@ -86,7 +86,7 @@ class CallTasks:
             self._actor_loop.touch(actor)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not self._running:
             self.unbound()  # its timer would hold the call until then
 

@@ -26,7 +26,7 @@ class Waiters:
     def __init__(self, actor: CallActor, actor_loop: ActorLoop) -> None:
         self._actor = actor
         self._actor_loop = actor_loop
-        self._open: set[asyncio.Future[Any]] = set()
+        self._open: dict[asyncio.Future[Any], None] = {}
         self._ends: list[asyncio.Future[None]] = []
         """Futures of the end itself, which do not fail."""
         self.error: CallError | None = None
@@ -37,7 +37,7 @@ class Waiters:
     def future(self, kind: "type[asyncio.Future[Any]]" = asyncio.Future) -> Any:
         """Return a future that fails with `CallEnded` when the call ends first."""
         future = kind(loop=self._actor_loop.loop)
-        self._open.add(future)
+        self._open[future] = None
         future.add_done_callback(self._settled)
         return future
 
@@ -84,6 +84,8 @@ class Waiters:
 
     def fail(self) -> None:
         """Fail every future: the call is over."""
+        if not self._open:
+            return
         error = self.ended()
         for waiter in list(self._open):
             if not waiter.done():
@@ -126,7 +128,7 @@ class Waiters:
         self.error = None
 
     def _settled(self, future: "asyncio.Future[Any]") -> None:
-        self._open.discard(future)
+        self._open.pop(future, None)
         if future is self.up:
             self.up = None  # its error holds frames that hold the handle
         if not future.cancelled():

@@ -29,6 +29,7 @@ class ActorLoop:
     Attributes:
         now: the monotonic clock, in seconds.
         crashes: the log of errors that ended something.
+        attempt: runs code of no actor, as `CrashLog.attempt` does.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ActorLoop:
         self.loop = loop
         self.now = time.monotonic
         self.crashes = CrashLog(lambda: self.now())
+        self.attempt = self.crashes.attempt
         self._empty = empty
         self._forget = forget
         self._touched: dict[Actor, None] = {}
@@ -85,10 +87,6 @@ class ActorLoop:
                 return
             self.crashes.tell(f"{actor.name} failed in our own code and is ended", error)
             self.attempt(f"{actor.name} could not even be ended", actor.crashed, self.now(), error)
-
-    def attempt(self, text: str, action: Callable[..., object], *arguments: Any) -> bool:
-        """Run code of no actor as `CrashLog.attempt` does."""
-        return self.crashes.attempt(text, action, *arguments)
 
     def spawn(self, awaitable: Awaitable[Any]) -> None:
         """Run a callback's coroutine; its failure is logged and ends nothing else."""

@@ -142,13 +142,14 @@ class SessionCore:
     def dialogs(self) -> int:
         """Number of dialogs of the call, early ones of a forked INVITE included."""
         own = self.dialog
-        others = set()
-        for client in self.requests.clients:  # no comprehension: each call is asked with every heartbeat
+        others: set[int] | None = None
+        for client in self.requests.clients:  # each call is asked with every heartbeat: nothing is built for most
             if isinstance(client, OutgoingInvite):
                 for fork in client.forks.values():
                     if fork.dialog is not own:
+                        others = others or set()
                         others.add(id(fork.dialog))
-        return len(others) + (own is not None)
+        return (own is not None) + (len(others) if others is not None else 0)
 
     def use(self, config: SessionConfig) -> None:
         """Go on under another configuration: another way out, or other credentials."""
