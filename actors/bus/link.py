@@ -5,8 +5,8 @@ True or False; a sender keeps at most `window` records unacknowledged and refuse
 still costs a bounded number of records; every refusal is counted by its cause. High-water marks are only the second
 fence. A record that cannot be sent, because of a value or of its size, is left out of its batch, counted and logged;
 the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: the socket's events are
-read again after every send and after every frame. The only importer of zmq; it must not interpret any record but `Hello`
-and `Welcome`, by which both ends find each other.
+read again after every send and every frame. The only importer of zmq; it must not interpret any record but `Hello` and
+`Welcome`, by which both ends find each other.
 """
 
 import asyncio

@@ -46,7 +46,8 @@ class Forks:
         if number == self.number:
             return False
         self._others[self.number] = self.exchange
-        self.exchange = self._others.pop(number, None) or self._offered.copy()
+        begun = self._others.pop(number, None)
+        self.exchange = self._offered.copy() if begun is None else begun
         self.number = number
         return True
 

@@ -243,7 +243,7 @@ class CallDigits:
 
     def keep(self, event: str) -> bool:
         """Keep a digit for the reader; return whether an older one was dropped for it."""
-        full = len(self.unread) == UNREAD_DIGITS
+        full = len(self.unread) >= UNREAD_DIGITS
         if full:
             del self.unread[0]
         self.unread.append(event)
@@ -492,7 +492,7 @@ class CallDigits:
         except TimeoutError:
             pass
         except asyncio.CancelledError:
-            self.unread = [*found, *self.unread][:UNREAD_DIGITS]  # not returned: the next reader gets them
+            self.unread[:0] = found  # they were not returned: the next reader gets them
             for _ in found:
                 self.wake()
             raise

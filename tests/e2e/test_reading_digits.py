@@ -9,6 +9,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.call.notices import DtmfReceived
 from sipswarm.actors.errors import CallEnded, CallError, ConfigurationError
 from sipswarm.actors.handle.call import Call
+from sipswarm.actors.handle.digits import UNREAD_DIGITS
 from sipswarm.media.digits.dtmf import QUEUE_BOUND
 from tests.e2e.agents import SDP, address_of, note, run
 from tests.e2e.waiting import until
@@ -85,6 +86,27 @@ def test_digits_of_a_reader_that_gives_up_go_to_those_behind_it_at_once() -> Non
         call.keypad.wake()
         first.cancel()  # it was just woken
         assert sorted([await other for other in others]) == ["1", "2", "3"]
+        await call.bye()
+
+    run(scenario)
+
+
+def test_a_cancelled_reader_returns_all_that_it_read_and_the_oldest_unread_make_way() -> None:
+    async def scenario(alice: UserAgent, bob: UserAgent) -> None:
+        call = await up(alice, bob)
+        first = asyncio.create_task(call.digits(1000))
+        typed = "0123456789" * 10
+        for digit in typed:
+            call.keypad.keep(digit)
+            call.keypad.wake()
+            await asyncio.sleep(0.001)
+        first.cancel()
+        await asyncio.wait([first])
+        assert first.cancelled()
+        assert call.flush_digits() == typed
+        dropped = [call.keypad.keep(digit) for digit in typed]
+        assert dropped == [False] * UNREAD_DIGITS + [True] * (len(typed) - UNREAD_DIGITS)
+        assert call.flush_digits() == typed[-UNREAD_DIGITS:]
         await call.bye()
 
     run(scenario)
