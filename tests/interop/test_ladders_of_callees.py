@@ -72,6 +72,8 @@ async def updates(ua: UserAgent, to: str) -> None:
     rang = asyncio.Event()
     call = await ua.invite(to, cb_preliminary=lambda *_: rang.set(), cb_final=lambda *_: None)
     await rang.wait()
+    # SIPp takes no request beside the one that it is answering.
+    await until(lambda: any(b"PRACK" in rung.data for rung in call.ladder.rungs if not rung.sent))
     assert (await call.update()).status == 200
     await until(lambda: call.is_up)
     assert (await call.update(call_on_hold=True)).status == 200
@@ -243,7 +245,7 @@ FLOWS = [
     Flow(NOT_REFRESHED, has_a_call_that_nobody_refreshes),
     Flow(GLARE, reinvites),
     Flow(UPDATE, is_hung_up_on),
-    Flow(OUR_UPDATES, updates),
+    Flow(OUR_UPDATES, updates, {"trace": True}),
     Flow(LATE_OFFER, offers_late),
     Flow(referred("is-referred", "<sip:carol@127.0.0.1:9>").is_hung_up_on(), refers),
 ]
