@@ -28,7 +28,10 @@ from .media_values import MOST
 from .waiters import Waiters
 
 UNREAD_DIGITS: Final = 64
-"""Received digits kept for a user who does not read them; beyond, the oldest is dropped and counted."""
+"""Received digits kept for a user who does not read them; beyond, each new one drops the oldest, which is counted.
+
+Only what cancelled readers give back, at most `MOST_DIGITS` each, may be more.
+"""
 MOST_DIGITS: Final = 1000
 """Digits that one `Call.digits` returns."""
 DIGITS: Final = frozenset("0123456789ABCD*#")

@@ -13,7 +13,16 @@ import pytest
 import zmq
 
 from sipswarm.actors.bus import wire
-from sipswarm.actors.bus.link import MAX_AGE, Channel, DealerLink, RouterLink, Surroundings, new_context, versions
+from sipswarm.actors.bus.link import (
+    FRAMES_PER_TURN,
+    MAX_AGE,
+    Channel,
+    DealerLink,
+    RouterLink,
+    Surroundings,
+    new_context,
+    versions,
+)
 from sipswarm.actors.bus.messages import Drain, Hello, Ready, Welcome
 from sipswarm.actors.counting.totals import Totals
 
@@ -210,6 +219,24 @@ def test_ten_thousand_records_each_way_arrive_in_order_with_none_missing(endpoin
             assert end.dropped("gap") == end.dropped("repeated") == end.dropped("stale") == 0
         assert router.channel().handled == dealer.dealer.channel.sent == total + 1
         assert dealer.dealer.channel.handled == router.channel().sent == total + 1
+
+    run(endpoint, scene)
+
+
+@pytest.mark.parametrize("way", ["to the dealer", "to the router"])
+def test_more_frames_than_one_turn_takes_arrive_without_any_later_frame(endpoint: str, way: str) -> None:
+    async def scene(bench: Bench) -> None:
+        many = 5 * FRAMES_PER_TURN + 1
+        window = 10 * many  # no acknowledgement is sent, which would read the events too
+        router, dealer = bench.router(window=window), bench.dealer(window=window)
+        await until(lambda: dealer.dealer.welcome)
+        receiver = router if way == "to the router" else dealer
+        for number in range(many):
+            record = (Drain(float(number)),)
+            assert dealer.dealer.send(record) if receiver is router else router.router.send(router.channel(), record)
+        await until(lambda: len(receiver.records) == many)
+        assert numbers(receiver.records) == [float(number) for number in range(many)]
+        assert receiver.drained > 5
 
     run(endpoint, scene)
 
