@@ -36,9 +36,11 @@ class Caller:
         host, _, port = address.rpartition(":")
         self._peer = (host, int(port))
         self._number = 0
+        self._refused = False
 
     def request(self, method: bytes, call_id: bytes, name: bytes, tag: bytes, *lines: bytes, body: bytes = b"") -> None:
-        self._number += 1
+        if method != b"ACK" or not self._refused:  # the ACK to a refusal is of its INVITE's transaction: 17.1.1.3
+            self._number += 1
         port = self.socket.getsockname()[1]
         head = [
             b"%s sip:robot@127.0.0.1 SIP/2.0" % method,
@@ -54,29 +56,28 @@ class Caller:
         ]
         self.socket.sendto(b"\r\n".join(head) + b"\r\n\r\n" + body, self._peer)
 
-    def final(self, method: bytes) -> bytes:
-        """The next final response to a method."""
+    def final(self) -> bytes:
+        """The final response to the last request; answers to others, sent again by now, are passed over."""
         while True:
             data = self.socket.recv(65536)
             if data.startswith(b"BYE"):
                 self.socket.sendto(response_to(data, b"200 OK"), self._peer)
                 continue
-            if not re.search(rb"CSeq: \d+ " + method, data):
-                continue
-            if data[8:9] != b"1":
+            if b";branch=z9hG4bK%d;" % self._number in data and data[8:9] != b"1":
+                self._refused = data[8:9] != b"2"
                 return data
 
     def call(self, call_id: bytes, name: bytes = b"", *lines: bytes, hold: float = 0.0) -> int:
         """A whole call; the status of its INVITE."""
         self.request(b"INVITE", call_id, name, b"", *lines, b"Content-Type: application/sdp", body=SDP)
-        answer = self.final(b"INVITE")
+        answer = self.final()
         tag = re.search(rb"\r\nTo: [^\r]*(;tag=[^;\r]*)", answer)
         self.request(b"ACK", call_id, name, tag[1] if tag else b"")
         if answer[8:9] == b"2":
             assert tag is not None
             time.sleep(hold)
             self.request(b"BYE", call_id, name, tag[1])
-            assert self.final(b"BYE")[8:11] == b"200"
+            assert self.final()[8:11] == b"200"
         return int(answer[8:11])
 
     def warm_up(self) -> None:
