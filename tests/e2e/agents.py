@@ -59,17 +59,51 @@ def run(scenario: Callable[[UserAgent, UserAgent], Any], *legs: str) -> None:
     asyncio.run(main())
 
 
+class Repetitions:
+    """Which requests have come before: the same method with the same branch of the same sender (RFC 3261 17.2.3).
+
+    A machine that stops for half a second sends a request twice (17.1.1.2, 17.1.2.2), which is one request all the
+    same.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str | None, str, int | None, str], list[bytes]] = {}
+
+    def answers(self, request: Request, fresh: Callable[[], list[bytes]]) -> list[bytes]:
+        """What to send: at the first copy what `fresh` says, at a later one the newest answer to the request again.
+
+        A 2xx to INVITE is not sent again for a copy (RFC 6026 7.1).
+        """
+        via = request.via
+        key = (via.branch, via.host, via.port, request.method)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._answers[key] = fresh()
+            return known
+        if request.method != "INVITE":
+            return known[:1]  # what else was sent answers another request
+        return [] if any(each.startswith(b"SIP/2.0 2") for each in known) else known[-1:]
+
+
 class Peer(asyncio.DatagramProtocol):
     """A UDP peer that answers each request as a function says, and remembers what came.
 
-    answer: gives the responses to a request, or the octets of anything else to be sent back.
-    host, port: its address.
+    answer: gives the responses to a request. hears_all: it is also asked about every repetition of a request, which
+    else gets what the first one got, and is nothing new. host, port: its address.
     """
 
-    def __init__(self, answer: Callable[[Request], Sequence[Response]], host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Request], Sequence[Response]],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        hears_all: bool = False,
+    ) -> None:
         self._answer = answer
         self.host = host
         self._wanted = port
+        self._repetitions = None if hears_all else Repetitions()
         self.requests: list[Request] = []
 
     async def __aenter__(self) -> Self:
@@ -106,10 +140,19 @@ class Peer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """Part of asyncio's protocol."""
         message = parse(data)
-        if isinstance(message, Request):
+        if not isinstance(message, Request):
+            return
+
+        def fresh() -> list[bytes]:
             self.requests.append(message)
-            for response in self._answer(message):
-                self._transport.sendto(response.to_bytes(), addr)
+            return [self.octets(response, message) for response in self._answer(message)]
+
+        for octets in fresh() if self._repetitions is None else self._repetitions.answers(message, fresh):
+            self._transport.sendto(octets, addr)
+
+    def octets(self, response: Response, request: Request) -> bytes:
+        """A response as it leaves."""
+        return response.to_bytes()
 
 
 def reply(request: Request, status: int, *extra: tuple[str, str], peer: Peer | None = None) -> Response:

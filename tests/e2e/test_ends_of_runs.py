@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import re
 import socket
 import struct
 import threading
@@ -22,6 +23,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.e2e.agents import Peer, agent, reply
 from tests.e2e.waiting import until
+from tests.interop.processes import wait_until
 
 WORKERS: Final = ["--call-workers", "1", "--media-workers", "1", "--quiet"]
 SESSION: Final = "v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
@@ -56,7 +58,9 @@ class BadPeer(threading.Thread):
         self._hold = hold
         self._bye = bye
         self._calls: list[str] = []
+        self._transactions: list[tuple[str, str | None]] = []
         self.methods: list[str] = []
+        """of the requests, in order; what comes again is no other request"""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.settimeout(0.1)
@@ -87,7 +91,10 @@ class BadPeer(threading.Thread):
                 continue
             message = parse(data)
             if isinstance(message, Request):
-                self.methods.append(message.method)
+                transaction = (message.method, message.via.branch)
+                if transaction not in self._transactions:
+                    self._transactions.append(transaction)
+                    self.methods.append(message.method)
                 if not self._silent:
                     self._answer(message, address)
 
@@ -202,7 +209,7 @@ def test_an_answer_after_the_ring_time_gets_its_ack_and_a_bye(tmp_path: Path, ve
     plan = {"load": ["-m", "1", "--out", str(tmp_path), *WORKERS], "call": ["--quiet"]}[verb]
     with BadPeer([sdp(EVENTS)], late=2.0) as peer:
         main([verb, peer.uri, "--ring-time", "1s", *plan])
-        time.sleep(0.2)  # what it still has to read
+        wait_until(lambda: "BYE" in peer.methods, 10, "what the peer still has to read")
     assert peer.methods[-2:] == ["ACK", "BYE"]
 
 
@@ -211,7 +218,7 @@ def test_call_with_digits_that_cannot_leave_says_so_and_ends(capsys: pytest.Capt
         assert main(["call", peer.uri, "--dtmf", "12", "-d", "1s", "--quiet"]) == 1
     out = capsys.readouterr().out
     assert "--dtmf: digits were not sent: the peer lets us send nothing now" in out
-    assert "ended by local after 1." in out
+    assert re.search(r"ended by local after [1-4]\.", out), out
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_a_bye_that_is_lost_is_sent_again_after_half_a_second() -> None:
 
     async def main() -> None:
         nonlocal peer
-        async with asyncio.timeout(20), agent() as alice, Peer(answer) as peer:
+        async with asyncio.timeout(20), agent() as alice, Peer(answer, hears_all=True) as peer:
             call = await alice.invite(peer.uri(), media="none")
             await call.bye()
             assert call.cause == "bye"

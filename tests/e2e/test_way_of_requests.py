@@ -21,7 +21,7 @@ from sipswarm.sipcore.message.uri import Uri
 from sipswarm.sipcore.session.dialog import contact_uri
 from tests.actors.workers import worker_of
 
-from .agents import SDP, Peer, agent, reply
+from .agents import SDP, Peer, Repetitions, agent, reply
 from .waiting import until
 
 
@@ -62,6 +62,7 @@ class Ear:
         self.requests: list[Request] = []
         self.open: list[Any] = []
         self.port = 0
+        self._repetitions = Repetitions()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -87,10 +88,12 @@ class Ear:
         message = parse(data)
         if not isinstance(message, Request):
             return []
-        self.requests.append(message)
-        if message.method == "ACK":
-            return []
-        return [answer_of(message, self.uri).to_bytes()]
+
+        def fresh() -> list[bytes]:
+            self.requests.append(message)
+            return [] if message.method == "ACK" else [answer_of(message, self.uri).to_bytes()]
+
+        return self._repetitions.answers(message, fresh)
 
     @property
     def uri(self) -> str:
