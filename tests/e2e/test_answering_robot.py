@@ -118,10 +118,10 @@ class ByHand(asyncio.DatagramProtocol):
         else:
             self.messages.append(parse(data))
 
-    def response(self, *statuses: int) -> Response | None:
-        """The newest response with one of these statuses."""
-        found = [each for each in self.messages if isinstance(each, Response) and each.status in statuses]
-        return found[-1] if found else None
+    def response(self, status: int, method: str) -> Response | None:
+        """The first response to a method with this status."""
+        found = [each for each in self.messages if isinstance(each, Response) and each.cseq.method == method]
+        return next((each for each in found if each.status == status), None)
 
 
 @pytest.mark.parametrize("answered_in", ["PRACK", "ACK"])
@@ -148,20 +148,21 @@ def test_a_caller_that_requires_reliable_ringing_and_offers_nothing_gets_the_off
 
         try:
             send("INVITE", 1, extra="Require: 100rel\r\n")
-            await until(lambda: caller.response(180))
-            ringing = caller.response(180)
+            await until(lambda: caller.response(180, "INVITE"))
+            ringing = caller.response(180, "INVITE")
             assert ringing is not None
             assert b"m=audio" in ringing.description
             tag = f";tag={ringing.to_tag}"
             send("PRACK", 2, tag, f"RAck: {ringing.rseq} 1 INVITE\r\n", sdp if answered_in == "PRACK" else "")
-            await until(lambda: caller.messages[-1].cseq.method == "INVITE" and caller.response(200))
-            ok = caller.messages[-1]
+            await until(lambda: caller.response(200, "PRACK") and caller.response(200, "INVITE"))
+            ok = caller.response(200, "INVITE")
+            assert ok is not None
             assert bool(ok.description) == (answered_in == "ACK")
             send("ACK", 1, tag, body=sdp if answered_in == "ACK" else "")
             await until(lambda: caller.rtp >= 5)
             assert not [each for each in caller.messages if isinstance(each, Request)]
             send("BYE", 3, tag)
-            await until(lambda: any(each.cseq.method == "BYE" for each in caller.messages))
+            await until(lambda: caller.response(200, "BYE"))
         finally:
             transport.close()
 
