@@ -49,10 +49,12 @@ class CountingUas:
         self._media.close()
 
     def _serve(self) -> None:
-        while not self._stopped:
+        while True:
             try:
                 data, source = self._socket.recvfrom(65536)
-            except TimeoutError:
+            except TimeoutError:  # nothing is left to read
+                if self._stopped:
+                    return
                 continue
             lines = data.decode().split("\r\n\r\n")[0].split("\r\n")
             method, uri, _ = lines[0].split(" ", 2)
@@ -80,10 +82,12 @@ class CountingUas:
 
     def _listen(self) -> None:
         last: dict[int, int] = {}
-        while not self._stopped:
+        while True:
             try:
                 packet = self._media.recv(2048)
             except TimeoutError:
+                if self._stopped:
+                    return
                 continue
             ssrc, timestamp = int.from_bytes(packet[8:12]), int.from_bytes(packet[4:8])
             if packet[1] & 0x7F == 101 and last.get(ssrc) != timestamp:
