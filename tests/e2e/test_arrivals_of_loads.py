@@ -77,7 +77,7 @@ def test_runs_that_never_started_are_never_hidden_by_calls(tmp_path: Path, optio
 
 @pytest.mark.parametrize("how", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("calls", [None, 3], ids=["plain", "runs of 3"])
-@pytest.mark.parametrize("more", ["-m 100", "--duration 60s --arrival poisson"])
+@pytest.mark.parametrize("more", ["-m 200", "--duration 60s --arrival poisson"])
 def test_what_was_due_before_a_signal_and_did_not_start_counts(
     tmp_path: Path, how: signal.Signals, calls: int | None, more: str
 ) -> None:
@@ -123,6 +123,7 @@ def test_keys_erase_nothing_that_did_not_start(tmp_path: Path, key: str, drawn: 
         thresholds = ["--threshold", "answered>=0"]
         at = AtTerminal("load", f"bob@{uas.address}", *plan, *thresholds, "--drain", "1s", "--out", str(tmp_path))
         at.until("? shows the keys")
+        wait_until(lambda: len(uas.users) >= 3, SECONDS, "the calls that there is room for")
         time.sleep(1.0)
         at.press(key)
         at.until(drawn)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_call_records import records_in
-from tests.e2e.test_command_line import SECONDS, Running, scraped, summary_of
+from tests.e2e.test_command_line import SECONDS, Running, scraped, summary_of, was
 
 TWO_WORKERS = ["--call-workers", "2", "--media-workers", "1"]
 SDP = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
@@ -233,7 +233,7 @@ def test_a_load_at_a_peer_with_such_a_reason_ends_with_1_and_the_name(
             output = [load.line() for _ in range(load._lines.qsize())]
         finally:
             load.close()
-    assert code == 1, (errors, output)
+    assert was(code, 1), (errors, output)
     assert "UnicodeEncodeError" not in errors
     rows = list(csv.DictReader((out / "calls.csv").read_text().splitlines()))
     names = {row["failure"] for row in rows}

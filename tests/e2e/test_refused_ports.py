@@ -12,7 +12,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from tests.actors.workers import worker_of
 
 from .agents import Peer, agent, reply
-from .test_command_line import Running
+from .test_command_line import SECONDS, Running, was
 
 
 def refused_port(host: str) -> int:
@@ -126,7 +126,7 @@ def test_a_node_is_told_of_refused_ports_too(tmp_path: Path) -> None:
     load = ("-r", "20", "-m", "20", "--call-workers", "2", "--media-workers", "1", "--out", str(tmp_path / "out"))
     running = Running("load", f"sip:nobody@127.0.0.1:{port}", *load)
     try:
-        assert running.process.wait(25) == 1
+        assert was(running.process.wait(SECONDS), 1)
     finally:
         running.close()
     rows = (tmp_path / "out" / "calls.csv").read_text()

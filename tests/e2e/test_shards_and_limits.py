@@ -15,6 +15,7 @@ from sipswarm.actors.load.schedule import Plan
 from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.counting_uas import CountingUas
+from tests.e2e.test_command_line import was
 
 QUIET = ["--quiet", "--metrics", "off", "--media-workers", "1"]
 
@@ -96,9 +97,9 @@ def test_no_more_calls_are_live_than_the_limit_allows(tmp_path: Path, limit: int
 @pytest.mark.parametrize("workers", [1, 3])
 def test_calls_that_never_overlap_are_all_placed_with_a_limit_of_one(tmp_path: Path, workers: int) -> None:
     with CountingUas() as uas:
-        code, summary = load(uas, tmp_path, f"-l 1 -m 8 -r 4 --call-workers {workers}")
+        code, summary = load(uas, tmp_path, f"-l 1 -m 5 -r 1 --call-workers {workers}")
     assert code in (0, 98), summary
-    assert (len(uas.users), summary["calls"]["dropped"], summary["calls"]["max_concurrent"]) == (8, 0, 1)
+    assert (len(uas.users), summary["calls"]["dropped"], summary["calls"]["max_concurrent"]) == (5, 0, 1)
 
 
 def test_the_limit_of_the_whole_is_split_among_the_shards(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_a_scenario_that_runs_into_a_bound_is_told_which(
         found, summary = load(
             uas, tmp_path, f"{options} -m 2 -r 2 --call-workers 1", *threshold, *scenario(tmp_path, text)
         )
-    assert found == code, summary
+    assert was(found, code), summary
     named = {each["reason"]: each for each in summary["failures"]}
     assert named[reason]["blame"] == blame
     assert mend in named[reason]["meaning"]
@@ -230,9 +231,9 @@ def test_runs_that_a_bound_kept_from_starting_are_not_made_up_for_by_the_calls_o
 def test_one_row_serves_all_calls_that_never_overlap(tmp_path: Path, workers: int) -> None:
     options = scenario(tmp_path, CALLS_ITS_ROW.replace("{hold}", "0"), "USER\nanna\n")
     with CountingUas() as uas:
-        code, summary = load(uas, tmp_path, f"-m 6 -r 4 --call-workers {workers}", *options)
+        code, summary = load(uas, tmp_path, f"-m 5 -r 1 --call-workers {workers}", *options)
     assert code in (0, 98), summary
-    assert (uas.users, summary["calls"]["dropped"]) == (["anna"] * 6, 0)
+    assert (uas.users, summary["calls"]["dropped"]) == (["anna"] * 5, 0)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -267,14 +268,14 @@ def test_a_rate_that_is_changed_on_the_way_starts_what_the_changed_plan_has(arri
     """Also in the worker that had nothing more to start before the change."""
 
     async def main(target: str) -> tuple[tuple[int, int, int], int | None]:
-        plan = LoadConfig(target, rate=2.0, arrival=arrival, duration=2.0)
+        plan = LoadConfig(target, rate=2.0, arrival=arrival, duration=5.0)  # of which each change is far from the end
         config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=3, load=plan)
         supervisor = Supervisor(config, node_totals=NodeTotals())
         await supervisor.start()
         changed = Plan.of(plan)
         try:
             async with asyncio.timeout(30):
-                for pause, rate in ((0.5, 0.0), (0.4, 5.0), (0.6, 80.0)):
+                for pause, rate in ((0.5, 0.0), (0.4, 5.0), (0.6, 30.0)):
                     await asyncio.sleep(pause)
                     changed = changed.changed(rate, supervisor.set_rate(rate))
                 await supervisor.wait()
