@@ -1,9 +1,11 @@
 """`--cdr` with real processes: both sides write a record of the same calls, a rotation and a full disk lose none."""
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 
 from sipswarm.actors.cli import main
 from tests.certificates import Authority
+from tests.interop.processes import wait_until
 
-from .test_command_line import WORKERS, Running, scraped, summary_of, was
+from .test_command_line import SECONDS, WORKERS, Running, scraped, summary_of, was
 
 
 @pytest.fixture
@@ -27,6 +30,20 @@ def answering(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
         yield running, address, url, records
     finally:
         running.close()
+
+
+def wait_for_the_end_of(file: str, running: Running) -> None:
+    """Until a process has let go of a file, as it does when it has read its SIGHUP."""
+    folder = Path(f"/proc/{running.process.pid}/fd")
+
+    def open_files() -> list[str]:
+        links = []
+        for each in folder.iterdir():
+            with suppress(OSError):  # it was closed meanwhile
+                links.append(os.readlink(each))
+        return links
+
+    wait_until(lambda: file not in open_files(), SECONDS, f"the end of {file}")
 
 
 def records_in(file: Path) -> list[dict[str, Any]]:
@@ -50,6 +67,7 @@ def test_both_sides_write_the_same_calls_and_a_rotation_loses_none(
         if not turn:
             records.rename(tmp_path / "answer.cdr.1")
             running.process.send_signal(signal.SIGHUP)
+            wait_for_the_end_of(str(tmp_path / "answer.cdr.1"), running)
     code, errors = running.end(signal.SIGTERM)
     assert code == 0, errors
     assert ids(tmp_path / "answer.cdr.1") | ids(records) == ids(ours[0]) | ids(ours[1])
@@ -62,23 +80,23 @@ def test_both_sides_write_the_same_calls_and_a_rotation_loses_none(
                 200,
                 by,
             )
-            assert record["duration"] == pytest.approx(0.3, abs=0.25)
+            assert 0.05 <= record["duration"] < 5
 
 
 def test_sighup_does_not_end_a_load_that_writes_records(
     answering: tuple[Running, str, str, Path], tmp_path: Path
 ) -> None:
     file = tmp_path / "load.cdr"
-    options = ["-m", "20", "-r", "10", "--metrics", "0", "--out", str(tmp_path / "out"), "--cdr", str(file)]
+    options = ["-m", "40", "-r", "10", "--metrics", "0", "--out", str(tmp_path / "out"), "--cdr", str(file)]
     load = Running("load", answering[1], *options, *WORKERS)
     try:
-        load.line()
+        wait_until(lambda: file.exists() and file.stat().st_size > 0, SECONDS, "the first record")
         file.rename(tmp_path / "load.cdr.1")
         code, errors = load.end(signal.SIGHUP)
     finally:
         load.close()
     assert was(code, 0), errors
-    assert len(ids(tmp_path / "load.cdr.1") | ids(file)) == 20
+    assert len(ids(tmp_path / "load.cdr.1") | ids(file)) == 40
 
 
 @pytest.mark.parametrize("answering", [["--media", "silence"]], indirect=True)
@@ -94,9 +112,11 @@ def test_a_full_disk_fails_the_run_by_name_and_no_call(
     assert lacks in capsys.readouterr().out
     assert summary_of(tmp_path / "out")["calls"]["completed"] == 5
     assert scraped(url)["sipswarm_queue_dropped_total", "supervisor", "cdr"] == 0
+    wait_until(lambda: len(ids(records)) == 5, SECONDS, "what the answering side writes of the first calls")
     records.unlink()
     records.symlink_to("/dev/full")
     running.process.send_signal(signal.SIGHUP)
+    wait_for_the_end_of(f"{records} (deleted)", running)
     assert was(main(load), 0)
     code, errors = running.end(signal.SIGTERM)
     assert code == 1
