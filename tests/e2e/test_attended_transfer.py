@@ -123,7 +123,7 @@ def test_attended_transfers_join_two_peers_whatever_slots_their_calls_are_in(tmp
                 attempts += 1
             assert [call.by for call in taken] == ["remote"] * attempts
             assert all(call.is_up for call in placed)
-            await asyncio.sleep(0.3)
+            await until(lambda: all(call.statistics and call.statistics.packets_received > 5 for call in placed))
             await asyncio.gather(*(call.bye() for call in placed))
             assert all(call.statistics and call.statistics.packets_received > 5 for call in placed)
 

@@ -16,7 +16,7 @@ from sipswarm.actors.call.actor import CallActor
 from sipswarm.actors.call.state import State
 from sipswarm.actors.errors import CallEnded, CallRejected, CallTimeout, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 PORTS = count(20000, 1000)
 """a range of RTP ports for each user agent, because ports rest after use"""
@@ -167,7 +167,7 @@ def test_the_peer_hanging_up_ends_what_waits_on_the_call() -> None:
         async with pair(robot) as (alice, bob):
             call = await alice.invite(bob)
             waiting = [asyncio.ensure_future(each) for each in (call.digits(1), call.dtmf("1" * 50))]
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
             enough.set()
             for each in waiting:
                 with pytest.raises(CallEnded):
@@ -263,7 +263,7 @@ def test_calls_go_over_ipv6() -> None:
         async with agent("udp:[::1]:0") as alice, agent("udp:[::1]:0") as bob:
             bob.listen(answers, media="echo")
             call = await alice.invite(address(bob), media="tone:440")
-            await asyncio.sleep(0.3)
+            await pass_time(0.3)
             await call.bye()
             assert call.statistics is not None
             assert call.statistics.packets_received > 0
@@ -288,7 +288,7 @@ def test_a_call_to_itself_has_both_ends_in_one_worker() -> None:
         async with agent() as ua:
             ua.listen(answers, media="echo")
             call = await ua.invite(address(ua), media="tone:440")
-            await asyncio.sleep(0.2)
+            await pass_time(0.2)
             await call.bye()
             assert call.statistics is not None
             assert call.statistics.packets_received > 0
@@ -444,7 +444,7 @@ def test_two_hundred_calls_at_once_and_everything_is_given_back() -> None:
             before = descriptors(), len(asyncio.all_tasks())
             calls = await asyncio.gather(*(alice.invite(address(bob), media="tone:440") for _ in range(200)))
             assert all(call.state is State.UP for call in calls)
-            await asyncio.sleep(0.5)
+            await pass_time(0.5)
             await asyncio.gather(*(call.bye() for call in calls))
             for call in calls:
                 assert call.statistics is not None

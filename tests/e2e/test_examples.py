@@ -102,7 +102,7 @@ def test_the_caller_prints_the_digits_that_come_back() -> None:
 
 def test_the_answering_machine_records_until_the_time_is_over(tmp_path: Path) -> None:
     async def main() -> None:
-        async with example("answering_machine.py", "udp:127.0.0.1:0", tmp_path, 2, 1) as running, agent() as alice:
+        async with example("answering_machine.py", "udp:127.0.0.1:0", tmp_path, 2, 3) as running, agent() as alice:
             address = await address_in(running)
             short = await alice.invite(address, media="tone:440")
             await asyncio.sleep(0.5)
@@ -113,7 +113,8 @@ def test_the_answering_machine_records_until_the_time_is_over(tmp_path: Path) ->
             lines = await running.finished()
         sizes = [int(match[1]) for line in lines if (match := re.fullmatch(r"recorded \d\.wav: (\d+) octets", line))]
         assert len(sizes) == 2
-        assert 2 * 8000 * 0.3 < sizes[0] < sizes[1] < 2 * 8000 * 1.5
+        assert 2 * 8000 * 0.3 < sizes[0] < sizes[1]
+        assert 2 * 8000 * 2.5 < sizes[1] < 2 * 8000 * 5
         assert (tmp_path / "1.wav").read_bytes()[:4] == b"RIFF"
 
     asyncio.run(main())
@@ -151,13 +152,11 @@ def test_a_registration_brings_a_call_and_is_taken_back() -> None:
             running = await stack.enter_async_context(example("register_and_wait.py", where, "bob", "secret"))
             await running.line(f"registered for 120 s at {where}")
             call = await alice.invite(str(bound[0].contacts[0].uri), media="tone:440")
-            await asyncio.sleep(0.3)
+            await until(lambda: call.statistics is not None and call.statistics.packets_received > 5)
             await call.bye()
             lines = await running.finished()
         assert lines[1:] == ["called by <sip:alice@127.0.0.1>", "registration taken back"]
         assert len(bound) == 2
-        assert call.statistics is not None
-        assert call.statistics.packets_received > 5
 
     asyncio.run(main())
 

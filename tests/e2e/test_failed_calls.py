@@ -4,6 +4,7 @@ In real processes, against our own answering robot that refuses, and against a p
 """
 
 import json
+import re
 import socket
 import stat
 import struct
@@ -56,7 +57,9 @@ def test_twenty_of_many_refused_calls_have_folders_that_the_reports_name(tmp_pat
     for folder in folders:
         story = (folder / "ladder.txt").read_text()
         rungs = [line for line in story.splitlines() if "  |" in line and line.count("|") == 2]
-        assert [rung.split("|")[1].strip("-<> ").split()[0] for rung in rungs] in (
+        # A busy machine has its INVITE sent again, and the answer with it.
+        names = [rung.split("|")[1].strip("-.<> ").split()[0] for rung in rungs]
+        assert list(dict.fromkeys(names)) in (
             ["INVITE", "486", "ACK"],
             ["INVITE", "100", "486", "ACK"],
         ), story
@@ -68,7 +71,15 @@ def test_twenty_of_many_refused_calls_have_folders_that_the_reports_name(tmp_pat
     for capture in (trace, other_side):
         written = messages(capture)
         for start in (b"INVITE ", b"SIP/2.0 486 ", b"ACK "):
-            assert sum(each.startswith(start) for each in written) == 30, (capture, start)
+            found = {branch_of(each) for each in written if each.startswith(start)}
+            assert len(found) == 30, (capture, start)
+
+
+def branch_of(message: bytes) -> bytes:
+    """The transaction of a message, which its repetitions have too."""
+    found = re.search(rb";branch=([^;\r]+)", message)
+    assert found is not None, message
+    return found[1]
 
 
 def deaf_at_first(peer: socket.socket) -> None:
@@ -94,7 +105,9 @@ def test_a_call_whose_first_messages_are_lost_shows_its_retransmissions(tmp_path
     assert "missed: code; outcome unavailable, final status 480\n" in story
     rungs = [line for line in story.splitlines() if "|-- INVITE" in line or "|.. INVITE" in line]
     assert [rung.partition("again")[2] for rung in rungs] == ["", " (2), SDP", " (3), SDP"]
-    assert [float(rung.split()[0]) for rung in rungs] == pytest.approx([0.0, 0.5, 1.5], abs=0.3)
+    first, second, third = (float(rung.split()[0]) for rung in rungs)
+    assert 0.45 <= second - first < 3.0
+    assert 1.4 <= third - first < 5.0  # later only on a machine that stood still
 
 
 def test_calls_that_pass_leave_no_folder(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ async def _sent(phone: Phone, read: Callable[..., Any], changes: int = 0) -> lis
 
         await until(lambda: heard() >= 12)
         for _ in range(changes):
-            before = heard()
             await call.reinvite()
+            before = heard()  # after it, because frames of before go on until it is answered
             await until(lambda before=before: heard() >= before + 24)  # type: ignore[misc]
         await call.bye()
     return found

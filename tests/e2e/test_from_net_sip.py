@@ -15,6 +15,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from tests.interop.peers import NET_SIP, require
 
 from .agents import Peer, address_of, agent, gate, note, reply, run
+from .waiting import until
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-net-sip.md").read_text()
 PERL = re.findall(r"^```perl\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -165,7 +166,7 @@ def test_a_call_that_rings_for_ever_is_given_up_both_ways() -> None:
 
         bob.listen(robot)
         await PAGE_DEFINES["give_up"](alice, address_of(bob))
-        assert len(ends) == 2
+        await until(lambda: len(ends) == 2)
 
     run(scenario)
 

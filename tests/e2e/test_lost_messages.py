@@ -4,7 +4,6 @@ The peer is made of sipcore; what it does not answer counts as lost.
 """
 
 import asyncio
-import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -26,16 +25,22 @@ def test_a_bye_that_is_lost_is_sent_again_after_half_a_second() -> None:
             return [reply(request, 200)] if len(byes) == 2 else []
         return [reply(request, 200, peer=peer)] if request.method == "INVITE" else []
 
-    async def main() -> None:
+    async def main() -> float:
         nonlocal peer
         async with asyncio.timeout(20), agent() as alice, Peer(answer, hears_all=True) as peer:
             call = await alice.invite(peer.uri(), media="none")
+            begun = asyncio.get_running_loop().time()
             await call.bye()
             assert call.cause == "bye"
+        return begun
 
-    asyncio.run(main())
-    # Timer E (RFC 3261 17.1.2.2).
-    assert [later - earlier for earlier, later in itertools.pairwise(byes)] == pytest.approx([0.5], abs=0.2)
+    for _ in range(3):  # a machine that stands still adds to the time
+        byes.clear()
+        begun = asyncio.run(main())
+        assert byes[1] - begun >= 0.5  # timer E (RFC 3261 17.1.2.2)
+        if len(byes) == 2 and byes[1] - begun < 0.7:
+            return
+    raise AssertionError((begun, byes))
 
 
 @pytest.mark.parametrize("status", [486, 180])
@@ -68,7 +73,7 @@ def test_a_refusal_and_a_reliable_180_are_sent_again_until_they_are_acknowledged
                 "Content-Length: 0\r\n\r\n"
             )
             transport.sendto(request.encode())
-            await until(lambda: responses.count(status) == 2, 2)
+            await until(lambda: responses.count(status) >= 2)
             transport.close()
 
     asyncio.run(main())

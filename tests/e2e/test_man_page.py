@@ -14,6 +14,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
+from tests.e2e.waiting import pass_time, until
 
 
 def address_of(ua: UserAgent, user: str = "bob") -> str:
@@ -29,12 +30,6 @@ def note(log: list[Any], item: Any) -> bool:
 def start_echo(call: Call, param: object) -> bool:
     echo()(call, param)
     return True
-
-
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def two_agents(scenario: Callable[[UserAgent, UserAgent], Any]) -> None:
@@ -70,7 +65,7 @@ def test_callbacks_of_an_answered_call_come_in_the_order_of_the_man_page() -> No
         assert isinstance(finals[0]["packet"], Response)
         await call.bye(why="done")
         await until(lambda: "uas recv_bye" in seen)
-        uac = [each[4:] for each in seen if each.startswith("uac")]
+        uac = list(dict.fromkeys(each[4:] for each in seen if each.startswith("uac")))  # 100 answers each copy
         uas = [each[4:] for each in seen if each.startswith("uas")]
         assert uac == ["100", "cb_final OK", "init_media", "send_bye done", "cb_cleanup"]
         assert uas == ["cb_create", "cb_invite", "cb_established OK", "init_media", "cb_cleanup", "recv_bye"]
@@ -130,7 +125,7 @@ def test_delayed_offer_is_answered_in_the_ack() -> None:
         requests: list[Request] = []
         bob.listen(cb_invite=lambda call, request: note(requests, request))
         call = await alice.invite(address_of(bob), sdp_on_ack=True, media="tone:440")
-        await asyncio.sleep(0.3)
+        await pass_time(0.3)
         await call.bye()
         assert requests[0].body == b""
         assert call.statistics is not None
@@ -180,7 +175,7 @@ def test_numbered_frames_of_a_callback_come_back_in_order_and_end_the_call() -> 
             init_media=send_recv(read, output=lambda payload, *more: note(got, payload)),
             cb_rtp_done=done,
         )
-        await until(lambda: done.value is call, 10)
+        await until(lambda: done.value is call)
         await until(lambda: len(got) >= 99)
         await call.bye()
         assert got == sent[: len(got)]
@@ -286,7 +281,7 @@ def test_digits_in_every_callback_form() -> None:
             bob.listen(cb_dtmf=form, media="silence")
             call = await alice.invite(address_of(bob), media="silence")
             await call.dtmf("5", duration=100)
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
             await call.bye()
         assert [event for event, _ in plain] == ["5"]
         assert abs(plain[0][1] - 100) <= 40

@@ -13,7 +13,7 @@ from sipswarm.actors.handle.media_handlers import MediaHandler
 from sipswarm.actors.identity import written_address
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, note, reply, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 
 def test_every_header_of_a_returned_response_is_sent_that_is_the_users_to_set() -> None:
@@ -134,7 +134,7 @@ def test_a_delayed_offer_in_a_reinvite_is_answered_in_its_ack_and_media_goes_on(
         assert [b"m=audio " in body for body in acks] == [False, True]
         assert acks[1].count(b"m=") == 1
         assert call.get_param("media_raddr") != first  # the offer of the 200 named a new port
-        await asyncio.sleep(0.4)
+        await pass_time(0.4)
         await call.reinvite()  # it is kept until it is taken back
         assert bodies[2] == b""
         await call.reinvite(sdp_on_ack=False)

@@ -13,7 +13,7 @@ from sipswarm.actors.handle.media_handlers import MediaHandler, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 IPV6 = "udp:[::1]:0"
 
@@ -98,9 +98,9 @@ def test_a_peer_that_is_held_stops_sending_and_goes_on_afterwards() -> None:
         )
         await until(lambda: len(got) > 5)
         await call.hold()
-        await asyncio.sleep(0.2)
+        await pass_time(0.2)
         before = len(got)
-        await asyncio.sleep(0.4)
+        await pass_time(0.4)
         assert len(got) == before
         await call.resume()
         await until(lambda: len(got) > before + 5)
@@ -118,9 +118,9 @@ def test_rtp_cleanup_stops_the_media_only_and_a_reinvite_starts_it_again() -> No
         call = await alice.invite(address_of(bob), init_media=MediaHandler(("tone", 440.0)))
         await until(lambda: len(got) > 5)
         call.rtp_cleanup()
-        await asyncio.sleep(0.2)
+        await pass_time(0.2)
         before = len(got)
-        await asyncio.sleep(0.3)
+        await pass_time(0.3)
         assert len(got) == before
         assert call.is_up
         await call.reinvite()
@@ -140,7 +140,7 @@ def test_asymmetric_rtp_comes_from_another_port_than_the_announced_one() -> None
             media="tone:440",
         )
         call = await alice.invite(address_of(bob), media="tone:440", asymmetric_rtp=True)
-        await asyncio.sleep(0.4)
+        await pass_time(0.4)
         await call.bye()
         await calls[0].over()
         assert call.statistics is not None
@@ -171,7 +171,7 @@ def test_of_four_lines_each_side_sends_only_where_the_peer_listens() -> None:
         call = await alice.invite(
             address_of(bob), init_media=counting(at_alice), **described(await alice.reserve_media(4), {0, 2, 3})
         )
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         assert at_alice == {0, 3}
         assert at_bob == {0, 3}
         await call.bye()
@@ -241,13 +241,11 @@ def test_digits_have_their_durations_pauses_and_gaps() -> None:
 
 def test_digits_with_a_callback_return_at_once_and_are_told_ok_or_fail() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
-        loop = asyncio.get_running_loop()
         bob.listen(media="silence")
         call = await alice.invite(address_of(bob), media="silence")
         good, ended = StopVariable(), StopVariable()
-        began = loop.time()
         await call.dtmf("12", cb_final=good)
-        assert loop.time() - began < 0.05
+        assert not good, "it returned before the digits were sent"
         await until(lambda: good.value == "OK")
         await call.dtmf("1234567890", duration=500, cb_final=ended)
         await asyncio.sleep(0.1)
@@ -261,7 +259,7 @@ def test_digits_without_media_fail_at_once() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         bob.listen()
         call = await alice.invite(address_of(bob), media="none")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             with pytest.raises(CallError, match="no media"):
                 await call.dtmf("1")
         told = StopVariable()
@@ -281,7 +279,7 @@ def test_digits_are_reported_by_the_chosen_methods_only(methods: str, received: 
         await call.dtmf("1", duration=120, methods="rfc2833")
         await call.dtmf("2", duration=120, methods="audio")
         await until(lambda: len(digits) >= len(received))
-        await asyncio.sleep(0.2)
+        await pass_time(0.2)
         assert "".join(digits) == received
         await call.bye()
 

@@ -129,7 +129,7 @@ def test_a_registrar_at_several_places_is_tried_at_each_of_them() -> None:
                 await alice.register("sip:registrar.test", cb_final=lambda *arguments: note(told, arguments[:2]))
                 await until(lambda: told == [("OK", 2)])
                 assert first.methods() == ["REGISTER"]
-                await until(lambda: len(registrar.granted) == 2, 4)  # the refresh stays where it was granted
+                await until(lambda: len(registrar.granted) >= 2)  # the refresh stays where it was granted
                 assert first.methods() == ["REGISTER"]
                 await alice.register("sip:registrar.test", expires=0)
                 assert registrar.granted[-1] == 0

@@ -99,7 +99,7 @@ def test_a_registration_is_refreshed_before_it_ends() -> None:
         registrar = Registrar(most=2)
         async with agent(auth=("alice", "secret")) as alice, Peer(registrar) as peer:
             assert await alice.register(peer.uri(), refresh=True) == 2
-            await until(lambda: len(registrar.granted) >= 2, 4)
+            await until(lambda: len(registrar.granted) >= 2)
 
     asyncio.run(main())
 

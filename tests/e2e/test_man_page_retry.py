@@ -155,7 +155,7 @@ def test_a_host_without_an_address_is_told_as_fail_at_once_or_raised() -> None:
         )
         await call.over()
         assert told == [("FAIL", {"errno": errno.EHOSTUNREACH})]
-        assert loop.time() - began < 1.0
+        assert loop.time() - began < 4.0, "before the ring time"
         assert isinstance(call.error, CallError)
         with pytest.raises(HostUnreachable, match=r"nobody\.invalid"):
             await alice.invite("sip:bob@nobody.invalid")

@@ -161,11 +161,9 @@ def test_with_cb_final_invite_and_reinvite_return_at_once() -> None:
             await call.over()
 
         bob.listen(slow)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         answered = StopVariable()
         call = await alice.invite(address_of(bob), cb_final=answered)
-        assert loop.time() - began < 0.1
+        assert not answered, "it returned before the answer"
         assert not call.is_up
         await until(lambda: answered.value == "OK")
         answered.value = None

