@@ -13,6 +13,7 @@ import pytest
 from sipswarm.actors.cli import main
 from tests.e2e.counting_uas import CountingUas
 from tests.e2e.test_command_line import SECONDS, WORKERS, Running, planned_starts, rate_of, scraped, summary_of
+from tests.e2e.waiting import ATTEMPTS
 from tests.interop.processes import wait_until
 
 
@@ -209,7 +210,11 @@ def test_the_least_bounds_of_a_node_let_healthy_calls_pass(
     answering: str, tmp_path: Path, least: tuple[str, str, str]
 ) -> None:
     bounds = [text for pair in zip(("--hang-timeout", "--rtp-timeout", "--drain"), least, strict=True) for text in pair]
-    assert load(answering, tmp_path, *bounds, "-m", "6", "-r", "10", "-d", "4s", "--expect-media") in (0, 98)
+    for _ in range(ATTEMPTS):
+        code = load(answering, tmp_path, *bounds, "-m", "6", "-r", "10", "-d", "4s", "--expect-media")
+        if code != 98:  # the machine was too busy: then peers may be late too
+            break
+    assert code in (0, 98)
     summary = summary_of(tmp_path)
     assert (summary["calls"]["completed"], summary["failures"]) == (6, [])
     assert not [row for row in rows_of(tmp_path) if row["failure"]]

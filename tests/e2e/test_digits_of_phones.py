@@ -14,7 +14,7 @@ from sipswarm.media.digits.inband import ToneGenerator
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import address_of, agent, reply
 from tests.e2e.test_renegotiated_media import Phone, arrived
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, until
 from tests.media.rtp_packet import RtpPacket
 
 
@@ -132,6 +132,7 @@ def test_a_peer_that_takes_no_info_gets_the_next_method_or_an_error(refusal: int
 
 @pytest.mark.parametrize("methods", ["rfc2833", "audio"])
 @pytest.mark.parametrize(("digits", "after"), [("2", 1), ("159#", 4), ("12-", 2), ("1234", 2), ("5555", 3)])
+@again_after_a_stop
 def test_a_digit_that_makes_the_peer_hang_up_was_sent(digits: str, after: int, methods: str) -> None:
     """The robot acts on the first end packet; two more would follow (RFC 4733 2.5.1.4)."""
 
@@ -265,6 +266,7 @@ def test_tones_are_heard_as_long_as_no_events_are_agreed() -> None:
         ("16,66", "1", set(), True),
     ],
 )
+@again_after_a_stop
 def test_digits_that_the_peer_does_not_list_are_sent_as_tones(
     fmtp: str, digits: str, events: set[int], tones: bool
 ) -> None:

@@ -13,6 +13,7 @@ from sipswarm.media.audio.codecs import open_codec
 from sipswarm.media.digits.digit_packet import EVENTS
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone, arrived
+from tests.e2e.waiting import again_after_a_stop, pass_time
 from tests.media.rtp_packet import RtpPacket
 from tests.media.test_every_pair import key
 
@@ -55,7 +56,7 @@ async def _change(first: str, second: str, methods: str, wait: float) -> tuple[s
             sending = asyncio.ensure_future(call.dtmf(KEYS, methods=methods))
             await asyncio.sleep(wait)
             await call.reinvite()
-            await asyncio.sleep(0.05)
+            await pass_time(0.05)
             packets = arrived(phone.rtp)
             change = len(packets)
             try:
@@ -82,6 +83,7 @@ async def _change(first: str, second: str, methods: str, wait: float) -> tuple[s
         ("m=audio PORT RTP/AVP 0", EVENTS_96, "audio", [8]),
     ],
 )
+@again_after_a_stop
 def test_each_digit_is_heard_once_in_the_new_format(
     first: str, second: str, methods: str, numbers: list[int], wait: float
 ) -> None:
@@ -101,6 +103,7 @@ def test_each_digit_is_heard_once_in_the_new_format(
         ("m=audio PORT RTP/AVP 0", "m=audio PORT RTP/AVP 9", "audio", "tones (audio) need PCMU or PCMA"),
     ],
 )
+@again_after_a_stop
 def test_what_the_new_format_cannot_carry_is_not_sent_and_the_error_says_so(
     first: str, second: str, methods: str, reason: str, wait: float
 ) -> None:

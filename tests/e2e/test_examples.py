@@ -11,7 +11,7 @@ from pathlib import Path
 from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, address_of, agent, gate, reply
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,6 +83,7 @@ def test_the_ivr_sends_the_digits_back() -> None:
     asyncio.run(main())
 
 
+@again_after_a_stop
 def test_the_caller_prints_the_digits_that_come_back() -> None:
     async def robot(call: Call) -> None:
         await call.answer()
@@ -120,6 +121,7 @@ def test_the_answering_machine_records_until_the_time_is_over(tmp_path: Path) ->
     asyncio.run(main())
 
 
+@again_after_a_stop
 def test_hold_stops_the_packets_and_resuming_brings_them_back() -> None:
     async def main() -> None:
         async with agent() as bob:

@@ -15,7 +15,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from tests.interop.peers import NET_SIP, require
 
 from .agents import Peer, address_of, agent, gate, note, reply, run
-from .waiting import until
+from .waiting import again_after_a_stop, until
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "from-net-sip.md").read_text()
 PERL = re.findall(r"^```perl\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -68,6 +68,7 @@ def test_a_registration_returns_what_is_granted_or_the_refusal() -> None:
     asyncio.run(main())
 
 
+@again_after_a_stop
 def test_a_file_is_played_and_the_call_hung_up_by_the_caller(tmp_path: Path) -> None:
     file = tmp_path / "hello.ulaw"
     file.write_bytes(b"\xd5" * 160 * 25)
@@ -171,6 +172,7 @@ def test_a_call_that_rings_for_ever_is_given_up_both_ways() -> None:
     run(scenario)
 
 
+@again_after_a_stop
 def test_frames_of_ones_own_come_back_from_an_echo_and_their_end_ends_the_call() -> None:
     async def scenario(alice: Any, bob: Any) -> None:
         bob.listen()

@@ -12,6 +12,7 @@ from sipswarm.media.sources import FileFrames, Format
 from tests.e2e.agents import agent
 from tests.e2e.test_command_line import WORKERS, Running, was
 from tests.e2e.test_renegotiated_media import Phone, arrived
+from tests.e2e.waiting import again_after_a_stop
 from tests.media.rtp_packet import RtpPacket
 from tests.media.test_long_files import mp3, wav
 
@@ -27,6 +28,7 @@ def prompt(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return wav(folder / "long.wav", 600) if request.param == "wav" else mp3(folder / "long.mp3", 10)
 
 
+@again_after_a_stop
 def test_another_call_loses_no_frame_while_a_long_file_begins_and_the_file_is_heard_whole(prompt: Path) -> None:
     other, long = Phone(LINE), Phone(LINE)
     heard: dict[Phone, list[RtpPacket]] = {other: [], long: []}

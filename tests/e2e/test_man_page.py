@@ -14,7 +14,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.media_handlers import echo, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request, Response
-from tests.e2e.waiting import pass_time, until
+from tests.e2e.waiting import again_after_a_stop, pass_time, until
 
 
 def address_of(ua: UserAgent, user: str = "bob") -> str:
@@ -157,6 +157,7 @@ def test_rtp_param_is_a_demand_and_shapes_the_packets() -> None:
     run(scenario)
 
 
+@again_after_a_stop
 def test_numbered_frames_of_a_callback_come_back_in_order_and_end_the_call() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         sent: list[bytes] = []
@@ -183,6 +184,7 @@ def test_numbered_frames_of_a_callback_come_back_in_order_and_end_the_call() -> 
     run(scenario)
 
 
+@again_after_a_stop
 def test_a_file_is_played_and_recorded_byte_for_byte(tmp_path: Path) -> None:
     source, recorded = tmp_path / "in.raw", tmp_path / "out.raw"
     source.write_bytes(b"".join(bytes([number]) + bytes(range(159)) for number in range(40)))

@@ -13,7 +13,7 @@ from sipswarm.actors.handle.media_handlers import MediaHandler, send_recv
 from sipswarm.actors.runtime.callbacks import StopVariable
 from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import SDP, Peer, address_of, agent, note, reply, run
-from tests.e2e.waiting import pass_time, until
+from tests.e2e.waiting import again_after_a_stop, pass_time, until
 
 IPV6 = "udp:[::1]:0"
 
@@ -215,6 +215,7 @@ def test_an_unknown_handler_or_dtmf_method_is_refused_at_once() -> None:
     run(scenario)
 
 
+@again_after_a_stop
 def test_digits_have_their_durations_pauses_and_gaps() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         loop = asyncio.get_running_loop()

@@ -15,6 +15,7 @@ import pytest
 
 from sipswarm.actors.cli import main
 from tests.e2e.test_command_line import WORKERS, Running, was
+from tests.e2e.waiting import ATTEMPTS, again_after_a_stop
 
 ROBOT = """
 import asyncio
@@ -50,9 +51,12 @@ def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def load(address: str, user: str, out: Path, *more: str) -> tuple[int, dict[str, Any], list[dict[str, str]]]:
-    """Four calls of 3 s; exit code, media of the summary, rows."""
+    """Four calls of 3 s; exit code, media of the summary, rows. It is run again where the machine was too busy."""
     arguments = ["-m", "4", "-r", "10", "-d", "3s", "--media", "tone", *WORKERS, "--quiet", "--out", str(out)]
-    code = main(["load", f"{user}@{address}", *arguments, *more])
+    for _ in range(ATTEMPTS):
+        code = main(["load", f"{user}@{address}", *arguments, *more])
+        if code != 98:
+            break
     with (out / "calls.csv").open(newline="") as file:
         return code, json.loads((out / "summary.json").read_text())["media"], list(csv.DictReader(file))
 
@@ -125,6 +129,7 @@ def test_media_that_is_there_all_the_time_passes_every_expectation(robot: str, t
 
 
 @pytest.mark.parametrize(("user", "share"), [("well", (2.6, 3.3)), ("stops", (0.3, 0.9))])
+@again_after_a_stop
 def test_a_call_shows_for_how_long_media_was_there(
     robot: str, user: str, share: tuple[float, float], capsys: pytest.CaptureFixture[str]
 ) -> None:

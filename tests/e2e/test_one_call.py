@@ -15,6 +15,7 @@ import pytest
 from sipswarm.actors.cli import main
 from sipswarm.actors.cli.doctor import findings
 from tests.e2e.test_command_line import WORKERS, Running
+from tests.e2e.waiting import again_after_a_stop
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def ivr() -> Iterator[str]:
         running.close()
 
 
+@again_after_a_stop
 def test_a_call_shows_progress_digits_and_quality(ivr: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "in.wav"
     assert main(["call", f"ivr@{ivr}", "--dtmf", "1234", "-d", "2s", "--record", str(file)]) == 0

@@ -12,7 +12,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.actors.handle.digits import UNREAD_DIGITS
 from sipswarm.media.digits.dtmf import QUEUE_BOUND
 from tests.e2e.agents import SDP, address_of, note, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, pass_time, until
 
 
 def presses(call: Call, *keys: tuple[float, str]) -> None:
@@ -45,6 +45,7 @@ READS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("read", READS)
+@again_after_a_stop
 def test_digits_end_by_count_terminator_or_time(read: str) -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         call = await up(alice, bob)
@@ -137,6 +138,7 @@ KEYS: dict[str, tuple[list[tuple[float, str, int, str]], str]] = {
 
 
 @pytest.mark.parametrize("keys", KEYS)
+@again_after_a_stop
 def test_a_key_that_is_told_by_event_and_by_info_is_one_digit(keys: str) -> None:
     """Some phones and gateways send each press both ways."""
     reports, pressed = KEYS[keys]
@@ -148,7 +150,7 @@ def test_a_key_that_is_told_by_event_and_by_info_is_one_digit(keys: str) -> None
         for at, digit, duration, way in reports:
             loop.call_later(at, call.actor._notify, DtmfReceived(digit, duration, way))
             loop.call_later(at, call.actor_loop.flush_soon)
-        await asyncio.sleep(reports[-1][0] + 0.1)
+        await pass_time(reports[-1][0] + 0.1)
         assert call.digits_received == pressed
         assert "".join(told) == pressed
         assert await call.digits(9, 0.01) == pressed
@@ -170,6 +172,7 @@ def test_digits_that_have_come_are_read_at_once() -> None:
     run(scenario)
 
 
+@again_after_a_stop
 def test_a_pause_between_two_digits_ends_the_input() -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         call = await up(alice, bob)

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.e2e.waiting import again_after_a_stop
 from tests.interop.node import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@again_after_a_stop
 def test_the_script_of_the_readme_gets_its_digits_back(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
     (script,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -11,6 +11,7 @@ from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import follow_up, invite
 from tests.e2e.test_processes import node, run
+from tests.e2e.waiting import again_after_a_stop
 
 ROBOT = """
 async def setup(ua):
@@ -57,6 +58,7 @@ async def delays_of_calls(port: int) -> list[float]:
     return list(delays.values())
 
 
+@again_after_a_stop
 def test_the_first_calls_of_a_robot_are_served_like_the_others(tmp_path: Path) -> None:
     (tmp_path / "robot.py").write_text(ROBOT)
     config = NodeConfig(

@@ -9,10 +9,12 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.handle.media_handlers import recording_sink
 from tests.e2e.agents import address_of, run
+from tests.e2e.waiting import again_after_a_stop
 from tests.media.audio.test_files import FILES
 from tests.media.tones import channels, fit
 
 
+@again_after_a_stop
 def test_a_stereo_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_the_right(tmp_path: Path) -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         bob.listen(media="tone:700")
@@ -36,6 +38,7 @@ def test_a_stereo_recording_has_what_was_heard_on_the_left_and_what_was_sent_on_
         assert clean.count(True) >= len(clean) / 3, "but where a busy machine sent too late"
 
 
+@again_after_a_stop
 def test_a_file_of_another_rate_and_format_is_heard_at_its_pitch(tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.mp3"  # the name is not asked
     prompt.write_bytes(FILES["6 channels of 24 bit"][0])

@@ -15,7 +15,7 @@ from sipswarm.media.audio.codecs import open_codec
 from sipswarm.media.sockets import bind
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import Peer, agent, reply
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, until
 from tests.media.rtp_packet import RtpPacket
 from tests.media.tones import channels, fit, sine
 
@@ -109,6 +109,7 @@ def test_a_new_key_of_the_peer_leaves_what_we_send_as_it_was() -> None:
         phone.close()
 
 
+@again_after_a_stop
 def test_a_phone_with_a_new_source_after_each_reinvite_loses_no_digit_and_no_frame() -> None:
     phone = Phone("m=audio PORT RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000")
 
@@ -172,6 +173,7 @@ def test_an_echo_leaves_under_the_payload_types_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize("hold", ["a=sendonly", "a=inactive", "c=IN IP4 0.0.0.0", "c=IN IP4 0.0.0.0\na=sendonly"])
+@again_after_a_stop
 def test_a_phone_that_holds_without_music_is_not_hung_up(hold: str) -> None:
     line = "m=audio PORT RTP/AVP 0"
     phone = Phone(line, f"{line}\n{hold}", line)
@@ -194,6 +196,7 @@ def test_a_phone_that_holds_without_music_is_not_hung_up(hold: str) -> None:
         phone.close()
 
 
+@again_after_a_stop
 def test_a_recording_keeps_its_pitch_through_reinvites_to_codecs_of_other_rates(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="PyAV is in the extra audio")
     forms = [("PCMU", 0, 8000, 8000), ("G722", 9, 8000, 16000), ("opus", 97, 48000, 48000), ("PCMU", 0, 8000, 8000)]

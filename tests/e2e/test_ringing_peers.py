@@ -13,7 +13,7 @@ from sipswarm.actors.handle.call import Call
 from sipswarm.sipcore.message.messages import Request
 from tests.e2e.agents import address_of, agent
 from tests.e2e.test_command_line import WORKERS, Running, was
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, until
 
 FRAMES = 50
 
@@ -26,6 +26,7 @@ def numbered(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("calls", [4, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@again_after_a_stop
 def test_a_file_is_heard_whole_by_a_peer_that_rings_first(tmp_path: Path, calls: int) -> None:
     file = numbered(tmp_path)
     chance = random.Random(calls)

@@ -74,7 +74,7 @@ def test_a_load(address: str, tmp_path: Path, signals: Sequence[signal.Signals],
         code, stderr = running.end(*signals)
     finally:
         running.close()
-    assert (code, summary_of(out)["verdict"]) in ((exit_code, verdict), (98, "generator_unhealthy")), stderr
+    assert (code, summary_of(out)["verdict"]) in ((exit_code, verdict), (98, "untrustworthy")), stderr
     assert (out / "calls.csv").exists() == (verdict != "running")
     assert ("Stack" in stderr or "most recent call first" in stderr) == (USR2 in signals)
 
@@ -121,7 +121,7 @@ def test_a_load_whose_terminal_goes_keeps_its_results(address: str, tmp_path: Pa
     finally:
         process.kill()
         process.wait()
-    assert summary_of(out)["verdict"] in ("interrupted", "generator_unhealthy")
+    assert summary_of(out)["verdict"] in ("interrupted", "untrustworthy")
     assert len((out / "calls.csv").read_text().splitlines()) == 3
 
 
@@ -141,7 +141,7 @@ def test_closed_pipes_cost_no_results(address: str, tmp_path: Path, verb: str) -
     process.stdout.close()
     process.stderr.close()
     assert process.wait(60) in (0, 98)
-    assert summary_of(tmp_path)["verdict"] in ("passed", "generator_unhealthy")
+    assert summary_of(tmp_path)["verdict"] in ("passed", "untrustworthy")
     assert (tmp_path / "junit.xml").exists()
 
 
@@ -230,4 +230,4 @@ def test_the_demo_on_a_hangup(tmp_path: Path) -> None:
     finally:
         running.close()
     assert code in (105, 98), stderr
-    assert summary_of(tmp_path)["verdict"] in ("interrupted", "generator_unhealthy")
+    assert summary_of(tmp_path)["verdict"] in ("interrupted", "untrustworthy")

@@ -12,6 +12,7 @@ from sipswarm.sipcore.message.parser import parse
 from tests.actors.stranger import SDP, invite
 from tests.e2e.agents import agent
 from tests.e2e.test_renegotiated_media import Phone
+from tests.e2e.waiting import again_after_a_stop
 from tests.media.rtp_packet import RtpPacket
 from tests.media.tones import channels, fit, sine
 
@@ -69,6 +70,7 @@ def test_an_answer_of_two_channels_to_an_offer_of_one_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(("payload_type", "name", "rate"), [(98, "L16/8000/2", 8000), (10, "", 44100)])
+@again_after_a_stop
 def test_two_channels_are_recorded_as_their_mean_at_the_right_pitch(
     payload_type: int, name: str, rate: int, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import CallEnded
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.e2e.agents import SDP, Peer, agent, reply
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, until
 
 HERE = SDP.format(port=9)
 ANSWERS = {
@@ -46,6 +46,7 @@ def test_a_call_without_media_does_not_mind(kind: str) -> None:
 
 
 @pytest.mark.parametrize("wish", ["ptime:200", "ptime:1000", "ptime:0.5", "ptime:-1", "maxptime:200", "maxptime:1"])
+@again_after_a_stop
 def test_odd_packet_times_of_an_answer_are_met_as_nearly_as_can_be(wish: str) -> None:
     async def scenario(alice: UserAgent, peer: Peer) -> None:
         call = await alice.invite(peer.uri(), media="silence")

@@ -15,11 +15,11 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.errors import MediaError
 from sipswarm.actors.handle.call import Call
 from tests.e2e.agents import address_of, run
-from tests.e2e.waiting import until
+from tests.e2e.waiting import again_after_a_stop, pass_time, until
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "media.md"
 SILENCE, OVER = 0xFF, 0xEE
-LONG, SHORT = 75, 15
+LONG, SHORT = 100, 15
 """frames of the files"""
 
 
@@ -43,7 +43,7 @@ class Heard:
 
     async def within(self, seconds: float) -> list[int]:
         self.octets.clear()
-        await asyncio.sleep(seconds)
+        await pass_time(seconds)
         return list(self.octets)
 
 
@@ -111,8 +111,7 @@ async def play_ends(stage: Stage, call: Call) -> None:
 
 async def play_is_stopped(stage: Stage, call: Call) -> None:
     playing = call.play(str(stage.short), repeat=-1)
-    await asyncio.sleep(0.2)
-    assert OVER in stage.heard.octets
+    await until(lambda: OVER in stage.heard.octets)
     call.stop_playing()
     assert await playing == ""
 
@@ -129,7 +128,7 @@ async def play_is_cancelled(stage: Stage, call: Call) -> None:
 
 
 async def own_end(stage: Stage, call: Call) -> None:
-    await asyncio.sleep(LONG * 0.02)
+    await pass_time(LONG * 0.02)
 
 
 async def cleanup(stage: Stage, call: Call) -> None:
@@ -191,6 +190,7 @@ async def kept(stage: Stage, name: str, row: str) -> None:
 
 
 @pytest.mark.parametrize("row", KINDS)
+@again_after_a_stop
 def test_what_is_sent_is_what_the_table_says(row: str, tmp_path: Path) -> None:
     """All columns of a row, each by every way to come to it, in calls beside each other."""
     (tmp_path / "long.raw").write_bytes(b"".join(bytes([number]) * 160 for number in range(1, LONG + 1)))

@@ -27,7 +27,7 @@ def fit(samples: NDArray[np.generic], rate: int, hz: float = HZ) -> tuple[float,
     amplitudes, *_ = np.linalg.lstsq(waves, heard, rcond=None)
     signal = waves @ amplitudes
     noise = float(((heard - signal) ** 2).sum())
-    return float(10 * np.log10((signal**2).sum() / max(noise, 1e-9))), float(np.hypot(*amplitudes))
+    return float(10 * np.log10(max((signal**2).sum(), 1e-9) / max(noise, 1e-9))), float(np.hypot(*amplitudes))
 
 
 def decoded(data: bytes, rate: int) -> NDArray[np.int16]:
