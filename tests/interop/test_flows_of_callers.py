@@ -90,7 +90,7 @@ def late_ack(folder: Path, start: Start) -> tuple[Answer, Verdict]:
 def test_a_200_without_ack_is_sent_again_and_counted_at_once(tmp_path: Path, start: Start) -> None:
     answer, verdict = late_ack(tmp_path, start)
     assert verdict.exit_code == 0, verdict.account
-    # 0.5 s and 1.5 s after the first: two repeats before the ACK at 1.8 s (RFC 3261 13.3.1.4).
+    # 0.5 s, 1.5 s and 3.5 s after the first: two repeats before the ACK at 2.5 s (RFC 3261 13.3.1.4).
     assert verdict.messages["4_200_Retrans"] == 2, verdict.messages
     metrics = answer.counted("sipswarm_sip_retransmissions_total", 2, seconds=5, direction="sent", method="INVITE")
     assert metrics.total("sipswarm_sip_retransmissions_total") == 2
