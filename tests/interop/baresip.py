@@ -137,9 +137,12 @@ class Phone:
 
     def packets(self) -> Packets:
         """Its counts of its call, which is over."""
-        said = self.program.output + self.program.errors
-        packets = re.search(r"^packets: +(\d+) +(\d+)", said, re.MULTILINE)
-        errors = re.search(r"^errors: +(\d+) +(\d+)", said, re.MULTILINE)
-        assert packets, self.program.account()
-        assert errors, self.program.account()
+
+        def counted(word: str) -> re.Match[str] | None:
+            return re.search(rf"^{word}: +(\d+) +(\d+)", self.program.output + self.program.errors, re.MULTILINE)
+
+        wait_until(lambda: None not in (counted("packets"), counted("errors")), 10, self.program.account)
+        packets, errors = counted("packets"), counted("errors")
+        assert packets
+        assert errors
         return Packets(int(packets[1]), int(packets[2]), int(errors[1]) + int(errors[2]))

@@ -48,7 +48,9 @@ def test_sipp_with_a_password_gets_in_and_may_hang_up(
     verdict, ua = called(tmp_path, start, "uac_authenticates.xml", 5, leg, auth_user2pass=PASSWORDS, **more)
     assert verdict.exit_code == 0, verdict.account
     assert verdict.calls("SuccessfulCall(C)") == 5
-    assert (counted(ua, "challenged"), counted(ua, "unauthorized")) == (10, 0)
+    again = verdict.calls("Retransmissions(C)")  # on a busy machine: each copy is challenged, without a state
+    assert 10 <= counted(ua, "challenged") <= 10 + again
+    assert counted(ua, "unauthorized") == 0
 
 
 def test_sipp_with_another_password_stays_out(tmp_path: Path, start: Start) -> None:

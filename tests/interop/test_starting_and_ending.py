@@ -19,7 +19,7 @@ def test_sigterm_without_calls_ends_every_process_within_5_seconds_and_leaves_no
     assert len(children) >= 3, f"dispatcher, call worker and media worker are processes: {children}"
     answer.program.signal(signal.SIGTERM)
     assert answer.program.wait(5) == 0, answer.program.account()
-    wait_until(lambda: not any(map(alive, children)), 0.5, f"the end of {children}")
+    wait_until(lambda: not any(map(alive, children)), 5, f"the end of {children}")
     left = [file for file in answer.run_dir.rglob("*") if stat.S_ISSOCK(file.lstat().st_mode)]
     assert not left, f"socket files are left: {left}"
     assert "Traceback" not in answer.program.errors, answer.program.errors

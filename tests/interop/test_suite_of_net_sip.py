@@ -98,7 +98,7 @@ def test_02_a_180_and_a_200_of_perl_are_told_and_our_bye_ends_the_call(
         call = await ua.invite(
             to, init_media=frames(got), cb_preliminary=lambda call, code, response: note(codes, code)
         )
-        assert codes == [100, 180]
+        assert list(dict.fromkeys(codes)) == [100, 180]  # Perl says both again to an INVITE that comes again
         await until(lambda: len(got) > 25)
         await call.bye(ended)
         assert ended
@@ -277,7 +277,9 @@ def test_11_we_ring_for_ever_and_perl_cancels(tmp_path: Path, start: Start, wire
 
             ua.listen(cb_create=ring, recv_bye=lambda param: note(told, "recv_bye"))
             words = {"to": wire.uri("alice", ua.legs[0].port), **wire.of_perl()}
-            return await reported(start(NetSip(tmp_path, "uac_cancel.pl", 25, **words)))
+            report = await reported(start(NetSip(tmp_path, "uac_cancel.pl", 25, **words)))
+            await until(lambda: "ACK" in told)  # Perl has sent it before it ended
+            return report
 
     said = asyncio.run(main())
     assert (said["final"], said["code"]) == ("FAIL", 487), said
