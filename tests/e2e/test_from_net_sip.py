@@ -76,7 +76,7 @@ def test_a_file_is_played_and_the_call_hung_up_by_the_caller(tmp_path: Path) -> 
     async def scenario(alice: Any, bob: Any) -> None:
         bob.listen()
         statistics = await PAGE_DEFINES["play"](alice, address_of(bob), str(file))
-        assert 20 <= statistics.packets_sent <= 26  # a machine that is busy leaves late frames out
+        assert 12 <= statistics.packets_sent <= 26  # a machine that is busy leaves late frames out
 
     run(scenario)
 
@@ -177,7 +177,7 @@ def test_frames_of_ones_own_come_back_from_an_echo_and_their_end_ends_the_call()
     async def scenario(alice: Any, bob: Any) -> None:
         bob.listen()
         heard = await PAGE_DEFINES["frames"](alice, address_of(bob))
-        assert 40 <= len(heard) <= 50  # as above
+        assert 25 <= len(heard) <= 50  # as above
         assert set(heard) == {b"\xff" * 160}
 
     run(scenario)

@@ -251,6 +251,7 @@ def test_arguments_that_cannot_be_are_refused_at_once(arguments: dict[str, Any],
 @pytest.mark.parametrize(
     "methods", ["rfc2833,audio", "rfc2833 audio", "RFC2833", " Audio ,, rfc2833\t", ["RFC4733", "audio"], ("audio",)]
 )
+@again_after_a_stop
 def test_methods_are_taken_in_any_case_with_commas_or_blanks(methods: Any) -> None:
     async def scenario(alice: UserAgent, bob: UserAgent) -> None:
         heard: list[str] = []
