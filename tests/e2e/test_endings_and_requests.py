@@ -153,7 +153,7 @@ def test_the_ring_time_of_a_reinvite_holds(given_at: str) -> None:
 
     async def scenario(alice: UserAgent, peer: Peer) -> None:
         told: list[Any] = []
-        param: dict[str, Any] = {"ring_time": 0.5, "cb_noanswer": lambda *info: note(told, info[0])}
+        param: dict[str, Any] = {"ring_time": 1.5, "cb_noanswer": lambda *info: note(told, info[0])}
         call = await alice.invite(peer.uri(), media="none", **(param if given_at == "invite" else {}))
         await call.reinvite(cb_final=lambda *info: note(told, info[0]), **(param if given_at == "reinvite" else {}))
         await until(lambda: told == ["FAIL", "NOANSWER"])
