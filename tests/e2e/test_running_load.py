@@ -2,12 +2,13 @@
 
 import asyncio
 import csv
+import gc
 import json
 import re
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,23 @@ def write(results: Results, rows: list[Row]) -> None:
         results.append_timeline()
 
 
+@contextmanager
+def unseen_by_the_collector() -> Iterator[None]:
+    """What exists by now is the test's own: no pass of the collector within is over it."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def of_a_minute(address: str, out: Path, history: int) -> tuple[Result, float]:
-    """A load of 60 s after that much history; its result, and the supervisor's CPU seconds per second."""
+    """A load of 60 s after that much history; its result, and the supervisor's CPU seconds per second.
+
+    Of the history only what the load keeps of it is there in that minute: the rows that are written are let go, or
+    one pass of the collector over 86,400 of them (0.2 s, and whether there is one is chance) decides the figure.
+    """
     load = LoadConfig(f"sip:echo@{address}", rate=5.0, hold=2.0)
     thresholds = (Threshold.parse("answered>=0.9"),)
     config = NodeConfig.of(SETTINGS, (Listener("udp", "127.0.0.1", 0),), load=load)
@@ -166,6 +182,8 @@ def of_a_minute(address: str, out: Path, history: int) -> tuple[Result, float]:
         signals.started()
         test.report.timeline.begun -= history
         await asyncio.to_thread(write, test.results, closed)
+        closed.clear()
+        gc.collect()
         asyncio.get_running_loop().call_later(60.0, signals.end_early)
         began, used = time.monotonic(), _cpu()
         result = await test.finish(signals, "a day")
@@ -187,8 +205,10 @@ def _cpu() -> float:
 @pytest.mark.timeout(600)
 def test_the_minute_after_a_day_costs_the_supervisor_what_the_first_one_does(address: str, tmp_path: Path) -> None:
     """CPU time and not wall time, because others may use the machine; both in one run of this test."""
-    first, of_first = of_a_minute(address, tmp_path / "first", 0)
-    last, of_last = of_a_minute(address, tmp_path / "last", DAY)
+    with unseen_by_the_collector():
+        first, of_first = of_a_minute(address, tmp_path / "first", 0)
+    with unseen_by_the_collector():
+        last, of_last = of_a_minute(address, tmp_path / "last", DAY)
     assert (first.verdict.text, first.reasons) == ("passed", ())
     assert (last.verdict.text, last.reasons) == ("passed", ())
     rows = timeline_of(tmp_path / "last")
