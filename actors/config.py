@@ -12,174 +12,28 @@ import ipaddress
 import json
 import types
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from .diagnosis.foreign_text import said
+from .diagnosis.option_kinds import CALLS as CALLS
+from .diagnosis.option_kinds import OPTION as OPTION
+from .diagnosis.option_kinds import Count as Count
+from .diagnosis.option_kinds import Digits as Digits
+from .diagnosis.option_kinds import Flag as Flag
+from .diagnosis.option_kinds import Kind as Kind
+from .diagnosis.option_kinds import Media as Media
+from .diagnosis.option_kinds import Number as Number
+from .diagnosis.option_kinds import OneOf as OneOf
+from .diagnosis.option_kinds import Option as Option
+from .diagnosis.option_kinds import Seconds as Seconds
+from .diagnosis.option_kinds import option as option
 from .errors import ConfigurationError
 
-T = TypeVar("T")
 TRANSPORTS = ("udp", "tcp", "tls")
 LEAST_RTP_PORT: Final = 1024
 MOST_RTP_PORT: Final = 65534
-
-
-class Kind(Enum):
-    """Kinds of values that need no parameters; `cli.values` reads them."""
-
-    TEXT = auto()
-    ADVERTISED = auto()
-    """An IP address that peers see."""
-    CODECS = auto()
-    """Names of codecs, with commas between."""
-    ENCRYPTION = auto()
-    """off, optional or required."""
-    HEADER = auto()
-    """`Name: value`."""
-    OWN_URI = auto()
-    """A SIP URI with a host, which may lack its scheme."""
-    PASSWORD_FILE = auto()
-    """A file whose first line is the value."""
-    PEM = auto()
-    """A file of certificates or a key."""
-    PORT_RANGE = auto()
-    """`LOW-HIGH`, even ports."""
-    RAMP = auto()
-    """`FROM:TO/TIME`."""
-    SHARE = auto()
-    """`I/N`; its second number is the value of the field after it."""
-    SIP_URI = auto()
-    """A SIP URI, which may lack its scheme."""
-    WHOLE = auto()
-    """Any whole number."""
-    WRITTEN_FILE = auto()
-    """A file that is written."""
-
-
-class Flag(NamedTuple):
-    """True or false.
-
-    Attributes:
-        sets: the value of the field when the option is given.
-    """
-
-    sets: bool = True
-
-
-class Count(NamedTuple):
-    """A whole number within bounds, both included."""
-
-    least: int
-    most: int
-
-
-class Number(NamedTuple):
-    """A number within bounds.
-
-    Attributes:
-        least, most: the bounds, included.
-        above: the least itself is not taken.
-    """
-
-    least: float
-    most: float
-    above: bool = False
-
-
-class Seconds(NamedTuple):
-    """A time.
-
-    Attributes:
-        least: seconds below which nothing can work, 0 is taken beside it.
-        why: what would happen below.
-        unit_needed: a number without unit is not taken.
-    """
-
-    least: float = 0.0
-    why: str = ""
-    unit_needed: bool = False
-
-
-class OneOf(NamedTuple):
-    """One of a few words."""
-
-    words: tuple[str, ...]
-
-
-class Digits(NamedTuple):
-    """DTMF digits.
-
-    Attributes:
-        same: text that is taken as it is.
-    """
-
-    same: str = ""
-
-
-class Media(NamedTuple):
-    """Media that a call sends.
-
-    Attributes:
-        more: further words that are taken.
-    """
-
-    more: tuple[str, ...] = ()
-
-
-CALLS: Final = Count(1, 10**12)
-"""A number of calls."""
-OPTION: Final = "option"
-"""Key under which the metadata of a field have its `Option`."""
-
-
-class Option(NamedTuple):
-    """The way in which a user gives a field.
-
-    Attributes:
-        names: as on the command line.
-        about: the sentence of `--help`.
-        check: the kind of value, one of those above or a type of the command line's own.
-        written: the default as a user would write it.
-        by_cores: the default, from the number of cores.
-        shown: the default as `--help` shows it; False = not at all.
-        many: may be given again and again.
-        optional: when it is not given, the field's own default holds, which is not shown.
-    """
-
-    names: tuple[str, ...]
-    about: str
-    check: object
-    written: str | None = None
-    by_cores: Callable[[int], int] | None = None
-    shown: str | bool = True
-    many: bool = False
-    optional: bool = False
-
-
-def option(
-    default: T,
-    *names: str,
-    check: object,
-    about: str,
-    written: str | None = None,
-    by_cores: Callable[[int], int] | None = None,
-    shown: str | bool = True,
-    many: bool = False,
-    optional: bool = False,
-    secret: bool = False,
-) -> T:
-    """Declare a field of a record that an option fills.
-
-    The other arguments are those of `Option`.
-
-    Args:
-        default: of the field.
-        secret: the field is never shown.
-    """
-    declared = Option(names, about, check, written, by_cores, shown, many, optional)
-    return field(default=default, repr=not secret, metadata={OPTION: declared})
 
 
 MEDIA_SHARE: Final = 0.9
