@@ -218,7 +218,7 @@ class Dispatcher:
     def _relay(self, record: Any) -> None:
         """Relay a request or an answer between slots about a call that takes over another (RFC 3891)."""
         channel = self._link.channels.get(("call", record.slot))
-        if channel is None or not self._link.send(channel, (record,)):
+        if channel is None or not self._link.post(channel, (record,)):
             self._dropped.value += 1
 
     def _watch(self) -> None:
@@ -292,7 +292,7 @@ class Dispatcher:
     def _on_failed(self, slot: int, failed: SendFailed) -> None:
         """A request of a slot was lost with its connection: report it to its transaction (RFC 3261 section 17.1.4)."""
         channel = self._link.channels.get(("call", slot))
-        if channel is None or not self._link.send(channel, (failed,)):
+        if channel is None or not self._link.post(channel, (failed,)):
             self._dropped.value += 1
 
     def _refuse(self, slot: int, record: SipReceived) -> None:

@@ -1,41 +1,54 @@
 """Links between processes: plain ZeroMQ sockets in an event loop, never blocking, nothing lost in silence.
 
 One side binds (`RouterLink`: dispatcher, media worker, supervisor), the other connects (`DealerLink`). `send` answers
-True or False; a sender keeps at most `window` records unacknowledged and refuses beyond, so that a peer that stands
-still costs a bounded number of records; every refusal is counted by its cause. High-water marks are only the second
-fence. A record that cannot be sent, because of a value or of its size, is left out of its batch, counted and logged;
-the others arrive. A ZeroMQ descriptor is edge-triggered and an own `send` may swallow the edge: the socket's events are
-read again after every send and every frame. The only importer of zmq; it must not interpret any record but `Hello` and
-`Welcome`, by which both ends find each other.
+True or False; a sender keeps at most `window` records unacknowledged (`channel`) and refuses beyond, so that a peer
+that stands still costs a bounded number of records. `post` keeps what finds no room, up to as many again, and sends it
+when there is room. High-water marks are only the second fence. A record that cannot be sent, because of a value or of
+its size, is left out of its batch, counted and logged; the others arrive. Only what its sender repeats may expire
+(`kinds.may_expire`), and what a peer that is gone did not acknowledge is given back. `link_counts` has the sum.
+
+A turn of a link is bounded in time, and a frame in records, so that other callbacks get theirs. A ZeroMQ descriptor is
+edge-triggered and an own `send` may swallow the edge: the socket's events are read again after every send and every
+frame. The only importer of zmq; it must not interpret any record but `Hello` and `Welcome`, by which both ends find
+each other.
 """
 
 import asyncio
-import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import zmq
 
 from ..counting.totals import Totals
-from . import wire
+from . import kinds, wire
+from .channel import Channel
+from .link_counts import LinkCounts
 from .messages import Hello, Welcome
+from .unsent import Unsendable
 
-_logger = logging.getLogger(__name__)
+__all__ = ("Channel", "DealerLink", "RouterLink", "Surroundings", "new_context", "versions")
 OnUnsent = Callable[[Any], None]
 """Called with each record that was left out of a batch that was sent."""
+OnLost = Callable[[Channel, list[Any]], None]
+"""Called with the records that a peer had not acknowledged when it was gone, in the order in which they were sent."""
 _READABLE: Final = int(zmq.POLLIN)
 """As a plain number: an `&` with a flag of an enum takes as long as reading the socket's events."""
-_LARGE = 1 << 40
-"""A number that takes as many octets in a frame's head as any that comes to stand there."""
 FRAMES_PER_TURN = 64
 """Frames handled before other callbacks of the loop get their turn."""
+TURN_TIME = 0.02
+"""Seconds after which they get it in any case."""
+RECORDS_PER_FRAME = 128
+"""Records of a frame; a turn ends between two frames only."""
 HIGH_WATER_MARK = 1000
-MAX_AGE = 4.0
-"""Seconds: an older frame is refused, its sender has long repeated or given up."""
+MAX_AGE = 8.0
+"""Seconds: older SIP of a datagram expires. Its peer has repeated it meanwhile, at least every 4 s (RFC 3261, T2)."""
 HELLO_INTERVAL = 0.05
 RETRY_INTERVAL = 0.05
+ACKNOWLEDGE_WITHIN = 0.1
+"""Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
 
 
 def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
@@ -58,33 +71,6 @@ class Surroundings(NamedTuple):
     loop: asyncio.AbstractEventLoop
 
 
-class Channel:
-    """The counts of one end: how many records went out, came back acknowledged, and came in."""
-
-    __slots__ = ("acknowledged", "handled", "identity", "incarnation", "reported", "role", "sent", "slot", "window")
-
-    def __init__(self, identity: bytes, window: int) -> None:
-        self.identity = identity
-        self.window = window
-        self.role = ""
-        self.slot = -1
-        self.incarnation = -1
-        self.sent = 0
-        self.acknowledged = 0
-        self.handled = 0
-        self.reported = 0
-
-    @property
-    def room(self) -> int:
-        """Records that `send` would take now."""
-        return self.window - (self.sent - self.acknowledged)
-
-    def restart(self, incarnation: int) -> None:
-        """The other end is a new process: both directions count from zero."""
-        self.incarnation = incarnation
-        self.sent = self.acknowledged = self.handled = self.reported = 0
-
-
 class _Link:
     """What both kinds of link share: reading dry, counting, acknowledging."""
 
@@ -97,26 +83,29 @@ class _Link:
         on_records: Callable[[Channel, list[Any]], None],
         on_drained: Callable[[], None] | None,
         on_unsent: OnUnsent | None,
+        on_lost: OnLost | None,
         checks: bool,
         surroundings: Surroundings,
     ) -> None:
         self._incarnation, _, totals, loop = surroundings
         self._socket = socket
-        self._name = name
         self._window = window
-        self._totals = totals
+        self._counts = LinkCounts(totals, name)
         self._on_records = on_records
         self._on_drained = on_drained
         self._on_unsent = on_unsent
+        self._on_lost = on_lost
         self._checks = checks
-        self._said: set[type[Any]] = set()
-        """Classes of records that could not be sent."""
+        self._unsendable = Unsendable(name)
         self._loop = loop
+        self._waiting: dict[Channel, deque[Any]] = {}
+        """Records that were posted and found no room."""
+        self._retry: asyncio.TimerHandle | None = None
+        self._unreported: set[Channel] = set()
+        """Channels with records that were handled and not acknowledged."""
+        self._reporting: asyncio.TimerHandle | None = None
         self._drain_scheduled = False
         self._closed = False
-        self._sent = totals.cell("sipswarm_bus_messages_total", "sent", name)
-        self._received = totals.cell("sipswarm_bus_messages_total", "received", name)
-        self._delay = totals.distribution("sipswarm_bus_delay_seconds")
         self._descriptor = int(socket.getsockopt(zmq.FD))
         loop.add_reader(self._descriptor, self._drain)
         self._schedule_drain_if_readable()
@@ -125,89 +114,153 @@ class _Link:
         """Stop reading and close the socket; frames not yet sent get the socket's linger time."""
         if not self._closed:
             self._closed = True
+            for timer in (self._retry, self._reporting):
+                if timer is not None:
+                    timer.cancel()
             self._loop.remove_reader(self._descriptor)
             self._socket.close()
 
-    def _count(self, reason: str) -> None:
-        self._totals.cell("sipswarm_bus_dropped_total", reason).value += 1
+    # ---- out
 
-    def _send_to(self, channel: Channel, parts: Sequence[bytes], records: Sequence[Any]) -> bool:
-        """Encode and send; `parts` are the routing parts in front."""
+    def _offer(self, channel: Channel, records: Sequence[Any]) -> bool:
+        """Send records now, all or none."""
+        self._counts.offered(records)
+        if not self._waiting.get(channel) and self._deliver(channel, records):
+            return True
+        self._counts.refused(records)
+        return False
+
+    def _post(self, channel: Channel, records: Sequence[Any]) -> bool:
+        """Send records now, or when there is room; False when too many wait."""
+        self._counts.offered(records)
+        waiting = self._waiting.get(channel)
+        room = channel.room if self._is_there(channel) else 0
+        if not waiting and room >= len(records) and self._deliver(channel, records):
+            return True
+        if len(waiting or ()) + len(records) > self._window + max(0, room) or self._closed:
+            self._counts.dropped("window", len(records))
+            self._counts.refused(records)
+            return False
+        self._waiting.setdefault(channel, deque()).extend(records)
+        self._send_waiting(channel)
+        return True
+
+    def _retry_later(self) -> None:
+        if self._retry is None and not self._closed:
+            self._retry = self._loop.call_later(RETRY_INTERVAL, self._on_retry)
+
+    def _on_retry(self) -> None:
+        self._retry = None
+        for channel in list(self._waiting):
+            self._send_waiting(channel)
+
+    def _send_waiting(self, channel: Channel) -> None:
+        """Send what was posted, as far as there is room; the rest waits."""
+        waiting = self._waiting[channel]
+        while waiting and self._is_there(channel):
+            batch = [waiting[number] for number in range(min(channel.room, RECORDS_PER_FRAME, len(waiting)))]
+            if not batch or not self._deliver(channel, batch):
+                break
+            for _ in batch:
+                waiting.popleft()
+        if waiting:
+            self._retry_later()
+        else:
+            del self._waiting[channel]
+
+    def _is_there(self, channel: Channel) -> bool:
+        raise NotImplementedError
+
+    def _routing(self, channel: Channel) -> tuple[bytes, ...]:
+        """The parts in front of a frame."""
+        raise NotImplementedError
+
+    def _deliver(self, channel: Channel, records: Sequence[Any]) -> bool:
+        """Send records in frames; False when none of them went out."""
         if self._closed:
             return False
         count = len(records)
-        if channel.sent - channel.acknowledged + count > channel.window and count:
-            self._totals.cell("sipswarm_bus_dropped_total", "window").value += count
+        if channel.room < count and count:
+            self._counts.dropped("window", count)
             return False
-        if self._checks and not all(map(wire.fits, records)):
-            return self._send_what_can_be(channel, parts, records)
-        try:
-            payload = wire.encode(self._incarnation, channel.sent, channel.handled, time.monotonic(), records)
-        except wire.UNSENDABLE:
-            return self._send_what_can_be(channel, parts, records)
-        if len(payload) > wire.MAX_FRAME:  # the other end would close the connection
-            return self._send_what_can_be(channel, parts, records)
-        return self._put(channel, parts, payload, count)
+        if count <= RECORDS_PER_FRAME:
+            return self._deliver_frame(channel, records)
+        for start in range(0, count, RECORDS_PER_FRAME):
+            if not self._deliver_frame(channel, records[start : start + RECORDS_PER_FRAME]):
+                if not start:
+                    return False
+                self._waiting.setdefault(channel, deque()).extend(records[start:])
+                self._retry_later()
+                break
+        return True
 
-    def _put(self, channel: Channel, parts: Sequence[bytes], payload: bytes, count: int) -> bool:
-        """Hand a frame of `count` records to ZeroMQ."""
+    def _deliver_frame(self, channel: Channel, records: Sequence[Any]) -> bool:
+        if self._checks and not all(map(wire.fits, records)):
+            return self._deliver_what_can_be(channel, records)
         try:
-            self._socket.send_multipart((*parts, payload), zmq.DONTWAIT)
+            payload = self._encode(channel, records)
+        except wire.UNSENDABLE:
+            return self._deliver_what_can_be(channel, records)
+        if len(payload) > wire.MAX_FRAME:  # the other end would close the connection
+            return self._deliver_what_can_be(channel, records)
+        return self._put(channel, payload, records)
+
+    def _encode(self, channel: Channel, records: Sequence[Any]) -> bytes:
+        now = time.monotonic()
+        return wire.encode(self._incarnation, channel.sent, channel.handled, now, records, channel.late)
+
+    def _put(self, channel: Channel, payload: bytes, records: Sequence[Any]) -> bool:
+        """Hand a frame to ZeroMQ."""
+        count = len(records)
+        try:
+            self._socket.send_multipart((*self._routing(channel), payload), zmq.DONTWAIT)
         except zmq.Again:
-            self._totals.cell("sipswarm_bus_dropped_total", "hwm").value += count
+            self._counts.dropped("hwm", count)
             return False
         except zmq.ZMQError:
-            self._totals.cell("sipswarm_bus_dropped_total", "no_route").value += count
+            self._counts.dropped("no_route", count)
             return False
         finally:
             self._schedule_drain_if_readable()
-        channel.sent += count
-        channel.reported = channel.handled
-        self._sent.value += count
+        channel.add(records, time.monotonic())
+        self._counts.sent.value += count
         return True
 
-    def _send_what_can_be(self, channel: Channel, parts: Sequence[bytes], records: Sequence[Any]) -> bool:
+    def _deliver_what_can_be(self, channel: Channel, records: Sequence[Any]) -> bool:
         """Send a batch that cannot be one frame: in several, without the records that cannot be sent at all.
 
         False when none of it went out because the other end takes nothing now: then it is the caller's as before.
         """
-        frames: list[list[Any]] = []
-        unsent: list[Any] = []
-        room = 0
-        for record in records:
-            size = _size_alone(record)
-            if size > wire.MAX_FRAME:
-                unsent.append(record)
-                self._say_unsent(record)
-                continue
-            if size > room:
-                frames.append([])
-                room = wire.MAX_FRAME
-            room -= size  # a frame's head counts for each record: more than it takes
-            frames[-1].append(record)
+        frames, unsent = self._unsendable.divide(records)
+        lost = len(unsent)
         for number, frame in enumerate(frames):
-            payload = wire.encode(self._incarnation, channel.sent, channel.handled, time.monotonic(), frame)
-            if not self._put(channel, parts, payload, len(frame)):
+            if not self._put(channel, self._encode(channel, frame), frame):
                 if not number:
                     return False
                 unsent += frame
-        self._totals.cell("sipswarm_bus_dropped_total", "unsendable").value += len(records) - sum(map(len, frames))
+        self._counts.dropped("unsendable", lost)
+        self._counts.refused(unsent)
         if self._on_unsent is not None:
             for record in unsent:
                 self._on_unsent(record)
         return True
 
-    def _say_unsent(self, record: Any) -> None:
-        """Log once for each class of records what cannot be sent."""
-        kind = record.__class__
-        if kind not in self._said:
-            self._said.add(kind)
-            _logger.error(
-                "a %s could not be sent on the %s link and is left out, because of %s; further ones are only counted",
-                kind.__name__,
-                self._name,
-                _why_unsent(record),
-            )
+    def _give_back(self, channel: Channel, *, waiting: bool) -> None:
+        """The other end is gone: what it did not acknowledge goes back to its sender.
+
+        Args:
+            waiting: also what still waits for room; else that waits for a new process.
+        """
+        lost = channel.give_back()
+        if waiting:
+            lost += self._waiting.pop(channel, ())
+        self._unreported.discard(channel)
+        if lost:
+            self._counts.refused(lost)
+            if self._on_lost is not None and not self._closed:
+                self._on_lost(channel, lost)
+
+    # ---- in
 
     def _schedule_drain_if_readable(self) -> None:
         if not self._drain_scheduled and self._readable():
@@ -220,11 +273,15 @@ class _Link:
 
     def _drain(self) -> None:
         self._drain_scheduled = False
+        until = time.monotonic() + TURN_TIME
         try:
             for _ in range(FRAMES_PER_TURN):
                 if not self._readable():
                     break
                 self._receive(self._socket.recv_multipart(zmq.DONTWAIT))
+                if time.monotonic() > until:
+                    self._schedule_drain_if_readable()
+                    break
             else:
                 self._schedule_drain_if_readable()
         except BaseException:  # later frames must not wait for an edge that may be swallowed already
@@ -237,33 +294,64 @@ class _Link:
         raise NotImplementedError
 
     def _take(self, channel: Channel, frame: wire.Frame) -> None:
-        """Count a frame of a known peer and pass its records on."""
+        """Count a frame of a known peer and pass its records on; it is acknowledged when they are handled."""
         count = len(frame.records)
         if frame.sequence != channel.handled:
-            self._count("gap" if frame.sequence > channel.handled else "repeated")
             if frame.sequence < channel.handled:
+                self._counts.dropped("repeated")
                 return
-        channel.handled = frame.sequence + count
-        channel.acknowledged = max(channel.acknowledged, min(frame.acknowledged, channel.sent))
-        if not count:
-            return
-        self._received.value += count
-        age = time.monotonic() - frame.sent_at
-        self._delay.add(age)
-        if age > MAX_AGE:
-            self._totals.cell("sipswarm_bus_dropped_total", "expired").value += count
-        else:
-            self._on_records(channel, frame.records)
+            self._counts.dropped("gap")
+            channel.leave_out(frame.sequence - channel.handled)
+        self._take_acknowledgement(channel, frame)
+        try:
+            if count:
+                self._pass_on(channel, frame)
+        finally:
+            channel.take(frame.sequence, count)
         if channel.handled - channel.reported >= channel.window // 4:
+            self._acknowledge(channel)
+        elif channel.handled > channel.reported:
+            self._acknowledge_later(channel)
+
+    def _acknowledge_later(self, channel: Channel) -> None:
+        self._unreported.add(channel)
+        if self._reporting is None and not self._closed:
+            self._reporting = self._loop.call_later(ACKNOWLEDGE_WITHIN, self._on_report)
+
+    def _take_acknowledgement(self, channel: Channel, frame: wire.Frame) -> None:
+        if frame.acknowledged > channel.acknowledged:
+            self._counts.settled(*channel.settle(frame.acknowledged, frame.late))
+            if channel in self._waiting:
+                self._send_waiting(channel)
+
+    def _pass_on(self, channel: Channel, frame: wire.Frame) -> None:
+        records = frame.records
+        self._counts.received.value += len(records)
+        age = time.monotonic() - frame.sent_at
+        self._counts.delay.add(age)
+        if age > MAX_AGE:
+            records = [record for record in records if not kinds.may_expire(record)]
+            expired = len(frame.records) - len(records)
+            channel.leave_out(expired)
+            self._counts.dropped("expired", expired)
+        if records:
+            self._on_records(channel, records)
+
+    def _on_report(self) -> None:
+        self._reporting = None
+        unreported, self._unreported = self._unreported, set()
+        for channel in unreported:
             self._acknowledge(channel)
 
     def _acknowledge(self, channel: Channel) -> None:
         """Send the other end how many records were handled; again a little later when that could not be sent."""
-        if not self._closed and channel.handled > channel.reported and not self._send_acknowledgement(channel):
+        if (
+            not self._closed
+            and channel.handled > channel.reported
+            and self._is_there(channel)
+            and not self._deliver(channel, ())
+        ):
             self._loop.call_later(RETRY_INTERVAL, self._acknowledge, channel)
-
-    def _send_acknowledgement(self, channel: Channel) -> bool:
-        raise NotImplementedError
 
 
 class RouterLink(_Link):
@@ -274,6 +362,7 @@ class RouterLink(_Link):
         window: records a peer may leave unacknowledged.
         on_peer: called with the channel of each peer that sent `Hello`.
         on_unsent: called with each record that was left out.
+        on_lost: called with what a peer that is gone has not acknowledged.
         checks: look at the types of what is sent, where values may come from a user's code; one that the other end
             refuses costs its whole frame.
         linger_ms: how long `close` goes on sending.
@@ -292,6 +381,7 @@ class RouterLink(_Link):
         on_peer: Callable[[Channel], None] | None = None,
         on_drained: Callable[[], None] | None = None,
         on_unsent: OnUnsent | None = None,
+        on_lost: OnLost | None = None,
         checks: bool = False,
         linger_ms: int = 0,
     ) -> None:
@@ -310,18 +400,29 @@ class RouterLink(_Link):
             on_records=on_records,
             on_drained=on_drained,
             on_unsent=on_unsent,
+            on_lost=on_lost,
             checks=checks,
             surroundings=surroundings,
         )
 
     def send(self, channel: Channel, records: Sequence[Any]) -> bool:
         """Send records to one peer; False when its window is full or it is not there. Never blocks."""
-        return self._send_to(channel, (channel.identity,), records)
+        return self._offer(channel, records)
+
+    def post(self, channel: Channel, records: Sequence[Any]) -> bool:
+        """Send records to one peer, now or when it has room; False when as many as its window wait, or it is gone."""
+        return self._post(channel, records) if self._is_there(channel) else self._offer(channel, records)
 
     def broadcast(self, records: Sequence[Any]) -> None:
-        """Send to every peer that is there."""
+        """Post to every peer that is there."""
         for channel in list(self.channels.values()):
-            self.send(channel, records)
+            self.post(channel, records)
+
+    def _is_there(self, channel: Channel) -> bool:
+        return self._by_identity.get(channel.identity) is channel
+
+    def _routing(self, channel: Channel) -> tuple[bytes, ...]:
+        return (channel.identity,)
 
     def forget(self, role: str, slot: int, incarnation: int) -> bool:
         """A peer is known to be gone; False when a newer incarnation has taken its place already, and stays."""
@@ -332,6 +433,7 @@ class RouterLink(_Link):
             return False
         del self.channels[role, slot]
         self._by_identity.pop(channel.identity, None)
+        self._give_back(channel, waiting=True)
         return True
 
     def _receive(self, parts: list[bytes]) -> None:
@@ -339,16 +441,16 @@ class RouterLink(_Link):
         try:
             frame = wire.decode(data)
         except wire.WireError:
-            self._count("decode_error")
+            self._counts.dropped("decode_error")
             return
         if frame.records and frame.records[0].__class__ is Hello:
             self._greet(identity, frame)
             return
         channel = self._by_identity.get(identity)
         if channel is None or channel.incarnation != frame.incarnation:
-            self._count("stale")
+            self._counts.dropped("stale")
             if channel is None:  # a peer of our predecessor: our incarnation makes it send `Hello` again
-                self._send_to(Channel(identity, 0), (identity,), ())
+                self._deliver(Channel(identity, 0), ())
             return
         self._take(channel, frame)
 
@@ -356,21 +458,16 @@ class RouterLink(_Link):
         hello: Hello = frame.records[0]
         known = self.channels.get((hello.role, hello.slot))
         if known is not None and known.incarnation > frame.incarnation:
-            self._count("stale")
+            self._counts.dropped("stale")
             return
         if known is not None and known.identity == identity:
             return  # sent again before our welcome was read
         self.forget(hello.role, hello.slot, frame.incarnation)
         known = Channel(identity, self._window)
-        known.role, known.slot = hello.role, hello.slot
+        known.meet(hello.role, hello.slot, frame.incarnation, frame.sequence + len(frame.records))
         self.channels[hello.role, hello.slot] = self._by_identity[identity] = known
-        known.restart(frame.incarnation)
-        known.handled = frame.sequence + len(frame.records)
         if self.send(known, (Welcome(self._role, self._slot),)) and self._on_peer is not None:
             self._on_peer(known)
-
-    def _send_acknowledgement(self, channel: Channel) -> bool:
-        return self._send_to(channel, (channel.identity,), ())
 
 
 class DealerLink(_Link):
@@ -379,7 +476,7 @@ class DealerLink(_Link):
     Records before the welcome are refused like those beyond the window.
 
     Args:
-        on_unsent, checks: as for `RouterLink`.
+        on_unsent, on_lost, checks: as for `RouterLink`.
     """
 
     def __init__(
@@ -395,6 +492,7 @@ class DealerLink(_Link):
         on_welcome: Callable[[], None] | None = None,
         on_drained: Callable[[], None] | None = None,
         on_unsent: OnUnsent | None = None,
+        on_lost: OnLost | None = None,
         checks: bool = False,
         linger_ms: int = 0,
     ) -> None:
@@ -415,6 +513,7 @@ class DealerLink(_Link):
             on_records=on_records,
             on_drained=on_drained,
             on_unsent=on_unsent,
+            on_lost=on_lost,
             checks=checks,
             surroundings=surroundings,
         )
@@ -423,25 +522,51 @@ class DealerLink(_Link):
     def send(self, records: Sequence[Any]) -> bool:
         """Send records; False when the window is full or the peer is not there. Never blocks."""
         if not self.welcome:
-            self._totals.cell("sipswarm_bus_dropped_total", "no_route").value += len(records)
+            self._counts.dropped("no_route", len(records))
+            self._counts.offered(records)
+            self._counts.refused(records)
             return False
-        return self._send_to(self.channel, (), records)
+        return self._offer(self.channel, records)
+
+    def post(self, records: Sequence[Any]) -> bool:
+        """Send records now, or when the peer is there and has room; False when as many as its window wait already.
+
+        What waits goes to the next process when the peer is replaced.
+        """
+        return self._post(self.channel, records)
+
+    def silent_for(self, now: float) -> float:
+        """Return for how many seconds the peer has not acknowledged the oldest record under way; 0.0 = none is.
+
+        A peer that runs acknowledges within `ACKNOWLEDGE_WITHIN`. Read it where this process itself stood still only
+        after it has read the link again.
+
+        Args:
+            now: monotonic seconds.
+        """
+        return self.channel.silent_for(now)
 
     def reconnect(self) -> None:
-        """The peer was replaced: introduce ourselves to the new one. What was unacknowledged is lost."""
+        """The peer was replaced: introduce ourselves to the new one. What was unacknowledged is given back."""
         if self.welcome:
             self.welcome = False
+            self._give_back(self.channel, waiting=False)
             self._say_hello()
+
+    def _is_there(self, channel: Channel) -> bool:
+        return self.welcome
+
+    def _routing(self, channel: Channel) -> tuple[bytes, ...]:
+        return ()
 
     def _say_hello(self) -> None:
         if self.welcome or self._closed:
             return
         self.channel.restart(-1)
-        self.channel.sent = 0
         payload = wire.encode(self._incarnation, 0, 0, time.monotonic(), [self._hello])
         try:
             self._socket.send(payload, zmq.DONTWAIT)
-            self.channel.sent = 1
+            self.channel.greet()
         except zmq.Again:
             pass  # not connected yet: the next attempt will find it
         self._schedule_drain_if_readable()
@@ -451,48 +576,27 @@ class DealerLink(_Link):
         try:
             frame = wire.decode(parts[-1])
         except wire.WireError:
-            self._count("decode_error")
+            self._counts.dropped("decode_error")
             return
         channel = self.channel
         if frame.records and frame.records[0].__class__ is Welcome:
             if self.welcome and frame.incarnation == channel.incarnation:
                 return  # the answer to a hello that we repeated
             welcome: Welcome = frame.records[0]
-            channel.role, channel.slot, channel.incarnation = welcome.role, welcome.slot, frame.incarnation
-            channel.handled = frame.sequence + 1
+            channel.meet(welcome.role, welcome.slot, frame.incarnation, frame.sequence + 1)
             self.welcome = True
+            self._acknowledge_later(channel)
             if self._on_welcome is not None:
                 self._on_welcome()
+            if channel in self._waiting:
+                self._send_waiting(channel)
             return
         if not self.welcome or frame.incarnation != channel.incarnation:
-            self._count("stale")
+            self._counts.dropped("stale")
             if frame.incarnation > channel.incarnation:
                 self.reconnect()
             return
         self._take(channel, frame)
-
-    def _send_acknowledgement(self, channel: Channel) -> bool:
-        return self._send_to(channel, (), ())
-
-
-def _size_alone(record: Any) -> int:
-    """Octets of a frame with this record only; beyond every bound when it cannot be sent."""
-    if not wire.fits(record):
-        return wire.MAX_FRAME + 1
-    try:
-        return len(wire.encode(_LARGE, _LARGE, _LARGE, 0.0, (record,)))
-    except wire.UNSENDABLE:
-        return wire.MAX_FRAME + 1
-
-
-def _why_unsent(record: Any) -> str:
-    if not wire.fits(record):
-        return "the type of a field"
-    try:
-        size = len(wire.encode(_LARGE, _LARGE, _LARGE, 0.0, (record,)))
-    except wire.UNSENDABLE as error:
-        return f"{type(error).__name__}: {error}"
-    return f"its {size:,} octets, of which {wire.MAX_FRAME:,} can be sent"
 
 
 def _set_bounds(socket: "zmq.Socket[bytes]", linger_ms: int) -> None:

@@ -1,6 +1,6 @@
 """Link frames as octets: the schema of every record, checked in both directions. The only importer of msgpack.
 
-A frame is the array (version, incarnation, sequence, acknowledged, sent_at, records); a record is the array
+A frame is the array (version, incarnation, sequence, acknowledged, late, sent_at, records); a record is the array
 (code, field, field, …). Codes are part of the protocol between two processes of one release: append, never renumber.
 A frame from outside that does not fit in every type and length is refused as a whole with `WireError`.
 
@@ -17,7 +17,7 @@ from sipswarm.media import messages as media_messages
 
 from . import messages
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_FRAME = 1 << 20
 """Octets; the limit set on every socket, so that a stranger cannot make us allocate more."""
 
@@ -95,6 +95,7 @@ _PACKED_AS: Final[dict[type, tuple[type, ...]]] = {
     bytes: (bytes, bytearray, memoryview),
 }
 """What a field may hold that arrives as another type, the one of the schema."""
+_HEAD: Final = (int, int, int, int, float)
 _packer = msgpack.Packer(autoreset=True)
 _packer_of_any_text = msgpack.Packer(autoreset=True, unicode_errors="surrogatepass")
 """For the few frames that the other one refuses; it costs each text field a copy."""
@@ -110,10 +111,12 @@ class Frame(NamedTuple):
     sequence: int
     """Records sent on this link before this frame."""
     acknowledged: int
-    """Records of this end that the sender has handled."""
+    """Records of this end that the sender has done with."""
     sent_at: float
     """Monotonic time; one host, one clock."""
     records: list[Any]
+    late: int = 0
+    """Those of the acknowledged records that came too late and were left out."""
 
 
 def _widened(code: int, fields: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -135,8 +138,10 @@ def _widened(code: int, fields: tuple[Any, ...]) -> tuple[Any, ...]:
     return fields
 
 
-def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: Sequence[Any]) -> bytes:
-    """A frame as octets.
+def encode(
+    incarnation: int, sequence: int, acknowledged: int, sent_at: float, records: Sequence[Any], late: int = 0
+) -> bytes:
+    """A frame as octets; the arguments are the fields of `Frame`.
 
     Raises:
         KeyError: a record's class is not in the schema (our own bug).
@@ -144,7 +149,7 @@ def encode(incarnation: int, sequence: int, acknowledged: int, sent_at: float, r
     """
     codes = _CODES
     rows = [(codes[record.__class__], *record) for record in records]
-    frame = (VERSION, incarnation, sequence, acknowledged, sent_at, rows)
+    frame = (VERSION, incarnation, sequence, acknowledged, late, sent_at, rows)
     try:
         packed: bytes = _packer.pack(frame)
     except UnicodeEncodeError:
@@ -173,16 +178,14 @@ def decode(data: bytes) -> Frame:
         WireError: not msgpack, another version, an unknown record, or a field of another type.
     """
     try:
-        version, incarnation, sequence, acknowledged, sent_at, rows = msgpack.unpackb(
+        version, incarnation, sequence, acknowledged, late, sent_at, rows = msgpack.unpackb(
             data, use_list=False, unicode_errors="surrogatepass"
         )
     except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
         raise WireError(f"not a link frame: {type(error).__name__}") from error
     if version != VERSION:
         raise WireError(f"link version {version!r}, ours is {VERSION}: restart every process of the node")
-    if not (
-        type(incarnation) is int and type(sequence) is int and type(acknowledged) is int and type(sent_at) is float
-    ):
+    if (type(incarnation), type(sequence), type(acknowledged), type(late), type(sent_at)) != _HEAD:
         raise WireError("frame header of other types")
     records = []
     try:
@@ -194,4 +197,4 @@ def decode(data: bytes) -> Frame:
             records.append(SCHEMA[code]._make(fields))  # type: ignore[attr-defined]  # as above
     except (TypeError, KeyError, IndexError) as error:
         raise WireError(f"not a record: {type(error).__name__}") from error
-    return Frame(incarnation, sequence, acknowledged, sent_at, records)
+    return Frame(incarnation, sequence, acknowledged, sent_at, records, late)

@@ -17,7 +17,7 @@ from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
-from ..bus.link import DealerLink, Surroundings
+from ..bus.link import Channel, DealerLink, Surroundings
 from ..bus.messages import LoadFinished, SendFailed
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
@@ -99,6 +99,7 @@ class CallWorker:
             on_records=lambda channel, records: self._input.take(channel, records),
             on_welcome=self._check_ready,
             on_drained=self.actor_loop.flush,
+            on_lost=self._on_untaken,
         )
         self.output = SipOutput(
             config.listeners,
@@ -107,7 +108,7 @@ class CallWorker:
             totals,
             self._on_lost,
             config.advertise,
-            hand_on=self._sip_link.send,
+            hand_on=self._sip_link.post,
         )
         self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, totals))
         self.factory = CallFactory(
@@ -142,7 +143,7 @@ class CallWorker:
             settle_call=self.call_settled,
             tell=tell,
         )
-        self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.send)
+        self.replacements = Replacements(self.actor_loop, self.actors, self.slots, self._sip_link.post)
         self._media_output = MediaOutput(
             surroundings,
             [config.endpoint(f"media-{worker}") for worker in range(config.media_workers)],
@@ -276,6 +277,13 @@ class CallWorker:
             _logger.info("%s: a message is lost: %s", actor.name, failed.reason)
             self.actor_loop.guarded(actor, actor.message_lost, branch, self.actor_loop.now(), Loss(failed.loss))
             self.actor_loop.touch(actor)
+
+    def _on_untaken(self, channel: Channel, records: list[Any]) -> None:
+        """Keep for the next dispatcher what the one that is gone has not acknowledged.
+
+        Requests that it had sent all the same have the same branch: the peer takes them for repetitions.
+        """
+        self._sip_link.post(records)
 
     def call_came(self, call: Call, request: Request) -> None:
         """Give an incoming call to the call that it replaces, or to the application."""

@@ -77,4 +77,10 @@ MEDIA_REFUSALS: Final = (
     *("no_port", "no_descriptor", "limit", "bad_address"),
 )
 SILENCES: Final = ("warning", "limit")
+RECORD_KINDS: Final = (
+    *("sip_datagram", "sip_connection", "sip_out", "sip_between", "media_command", "media_event", "call_record"),
+    *("snapshot", "control"),
+)
+"""The kinds of records between processes, as `bus.kinds` has them."""
+RECORD_FATES: Final = ("offered", "acknowledged", "refused", "expired", "abandoned")
 LINK_QUEUES: Final = ("sip_to_slot", "media_events")

@@ -31,6 +31,8 @@ from .labels import (
     METHODS,
     OTHER,
     OUTCOMES,
+    RECORD_FATES,
+    RECORD_KINDS,
     REGISTRATION_RESULTS,
     ROLE_KINDS,
     ROLES,
@@ -552,6 +554,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         ("process", "direction", "kind"),
         "Records between processes, by link.",
         closed={"direction": DIRECTIONS, "kind": ("sip", "media", "control")},
+    ),
+    Metric(
+        "sipswarm_bus_records_total",
+        "counter",
+        ("kind", "fate"),
+        "Records between processes by what became of them: offered is the sum of all others and of those under way.",
+        closed={"kind": RECORD_KINDS, "fate": RECORD_FATES},
     ),
     Metric(
         "sipswarm_bus_delay_seconds",

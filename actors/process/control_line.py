@@ -135,8 +135,8 @@ class Child:
         """Send as many reports as the supervisor accepts; the others wait for the timer."""
         reports = self._reports
         while reports:
-            batch = list(islice(reports, REPORTS_AT_ONCE))
-            if not self._link.send(batch):
+            batch = list(islice(reports, max(0, min(REPORTS_AT_ONCE, self._link.channel.room))))
+            if not batch or not self._link.welcome or not self._link.send(batch):
                 return
             for _ in batch:  # also those that could not be sent: they would stay at the head for ever
                 reports.popleft()

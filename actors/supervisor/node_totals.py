@@ -29,7 +29,10 @@ MAX_SCENARIOS: Final = 50
 MAX_REMEMBERED: Final = 10_000
 """Label values whose bounded form is kept."""
 CPU: Final = "sipswarm_process_cpu_seconds_total"
+BUS_RECORDS: Final = "sipswarm_bus_records_total"
 RESIDENT: Final = "sipswarm_process_resident_memory_bytes"
+
+_OFFERED: Final = (BUS_RECORDS, ("offered",))
 
 Values = tuple[float, ...]
 Rows = Mapping[tuple[str, tuple[str, ...]], Values]
@@ -276,6 +279,8 @@ class NodeTotals:
         if self._watch is not None:
             self._watch(process, incarnation, snapshot)
         rows = self._read(snapshot)
+        if known.ended:
+            rows = _with_abandoned(rows)
         self._keep(
             process,
             slot,
@@ -296,7 +301,7 @@ class NodeTotals:
         known = slot.incarnations.get(incarnation)
         if known is None:
             return
-        self._keep(process, slot, incarnation, known._replace(ended=True, live=0))
+        self._keep(process, slot, incarnation, known._replace(ended=True, live=0, rows=_with_abandoned(known.rows)))
         slot = self._processes[process]
         ended = sorted(number for number, each in slot.incarnations.items() if each.ended)
         for number in ended[:-KEPT_ENDED]:
@@ -383,6 +388,18 @@ def merged_rows(views: Sequence[View], now: float, unix_now: float) -> dict[tupl
 def kind_of(process: str) -> str:
     """Return the role in the name of a process: call of call-3."""
     return process.partition("-")[0]
+
+
+def _with_abandoned(rows: Rows) -> Rows:
+    """Add what became of the records that a process had under way when it ended: nobody knows that any more."""
+    offered = {labels[0]: values[0] for (name, labels), values in rows.items() if (name, labels[1:]) == _OFFERED}
+    result = dict(rows)
+    for kind, count in offered.items():
+        known = (rows.get((BUS_RECORDS, (kind, fate)), (0.0,))[0] for fate in ("acknowledged", "refused", "expired"))
+        left = count - sum(known)
+        if left > 0:
+            result[BUS_RECORDS, (kind, "abandoned")] = (left,)
+    return result
 
 
 def _is_up(newest: _Incarnation, now: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from sipswarm.sipcore.message import peek
 
-from ..bus.link import RouterLink
+from ..bus.link import RECORDS_PER_FRAME, RouterLink
 from ..bus.messages import SipReceived
 from ..counting.totals import Totals
 
@@ -100,7 +100,9 @@ class SlotBatches:
         if channel is None or channel.room < len(records):
             records = self._admit(slot, records, channel.room if channel is not None else 0)
         if records and channel is not None and self._link.send(channel, records):
-            self._batch.add(len(records))
+            frames, rest = divmod(len(records), RECORDS_PER_FRAME)
+            self._batch.add(RECORDS_PER_FRAME, frames)
+            self._batch.add(rest, bool(rest))
         else:
             self._dropped.value += len(records)
         self._clear(slot)

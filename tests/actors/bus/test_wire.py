@@ -20,7 +20,7 @@ PLAIN: dict[type, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=60),
     bool: st.booleans(),
 }
-HEADER = (wire.VERSION, 1, 0, 0, 12.5)
+HEADER = (wire.VERSION, 1, 0, 0, 0, 12.5)
 HELLO = (1, "call", 0, 4711)
 
 
@@ -54,7 +54,7 @@ def test_every_record_class_comes_back_as_it_went(code: int, kind: type[Any]) ->
     @given(records_of(kind))
     def round_trip(record: Any) -> None:
         frame = wire.decode(wire.encode(3, 7, 5, 1.25, (record, record)))
-        assert frame == (3, 7, 5, 1.25, [record, record])
+        assert frame == (3, 7, 5, 1.25, [record, record], 0)
         assert [each.__class__ for each in frame.records] == [kind, kind]
 
     round_trip()
@@ -68,7 +68,7 @@ def test_every_record_of_both_vocabularies_has_a_code() -> None:
 
 
 def test_a_frame_without_records_comes_back() -> None:
-    assert wire.decode(wire.encode(1, 2, 3, 4.0, ())) == (1, 2, 3, 4.0, [])
+    assert wire.decode(wire.encode(1, 2, 3, 4.0, (), 5)) == (1, 2, 3, 4.0, [], 5)
 
 
 def test_a_record_outside_of_the_schema_is_our_own_bug() -> None:

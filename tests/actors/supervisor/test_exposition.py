@@ -277,6 +277,27 @@ def test_a_node_of_sixteen_processes_and_four_scenarios_stays_within_the_budget_
     assert 500 < len(lines) <= 3000
 
 
+def test_what_a_process_had_under_way_when_it_ended_is_abandoned_and_the_sum_holds() -> None:
+    records = "sipswarm_bus_records_total"
+    node = NodeTotals()
+    rows: list[Row] = [
+        (records, ("control", "offered"), (10.0,)),
+        (records, ("control", "acknowledged"), (5.0,)),
+        (records, ("control", "refused"), (2.0,)),
+    ]
+    node.update("call-0", 1, snapshot(1, *rows))
+    assert value(node, records, "control", "abandoned") == 0  # still under way
+    for incarnation in range(2, 6):  # also once it is folded into the ones before
+        node.ended("call-0", incarnation - 1)
+        node.update("call-0", incarnation, snapshot(1))
+    assert value(node, records, "control", "abandoned") == 3
+    node.update("call-1", 1, snapshot(1, *rows))
+    node.ended("call-1", 1)
+    node.update("call-1", 1, snapshot(2, *rows[:1], (records, ("control", "acknowledged"), (10.0,))))
+    assert value(node, records, "control", "abandoned") == 3
+    assert value(node, records, "control", "offered") == 20
+
+
 def test_a_metric_that_one_kind_of_process_counts_has_no_series_of_the_others() -> None:
     node = NodeTotals(prefix="load-")
     for name in ("supervisor", "dispatcher", "call-0", "media-0"):
