@@ -87,9 +87,8 @@ class Applications(Application):
         self.scenario = application.scenario or self.scenario
 
     def prepare(self, ready: Callable[[], None]) -> None:
-        """Prepare one after the other, the first time; a later link needs no preparation."""
+        """Prepare one after the other, once: a link that comes back is no new start, and `ready` needs one call."""
         if self._prepared:
-            ready()
             return
         self._prepared = True
         for each in reversed(self._all):

@@ -71,7 +71,7 @@ class Process:
         self.slot = order.slot
         self.incarnation = order.incarnation
         self.loop = loop
-        self._orphaned = False
+        self._orphaned = self._started = False
         self.collector: Collector | None = None
         """Made after everything else."""
         self.totals = Totals()
@@ -138,10 +138,16 @@ class Process:
             self._role.drain(0.0)
             self.loop.call_later(ORPHAN_GRACE, self.loop.stop)
 
+    def _start(self, at: float) -> None:
+        """Start the role, once, however often the supervisor orders it."""
+        if not self._started:
+            self._started = True
+            self._role.start(at)
+
     def _on_record(self, record: Any) -> None:
         kind = record.__class__
         if kind is Start:
-            self._role.start(record.at)
+            self._start(record.at)
         elif kind is Drain:
             self._role.drain(record.within)
         elif kind is Stop:

@@ -29,6 +29,7 @@ class ChildProcess:
     Attributes:
         incarnation: number of its starts.
         ready: it is linked to all others.
+        started: it has been told that calls may come; that is done once for each process.
         drained: it has reported that no calls are left.
         quarantined: it died too often and is not started any more.
         abort_sent: it hung, and was made to end.
@@ -49,14 +50,14 @@ class ChildProcess:
             "incarnation",
             "live_calls",
         ),
-        *("load", "quarantined", "ready", "restarts", "role", "slot", "unclosed"),
+        *("load", "quarantined", "ready", "restarts", "role", "slot", "started", "unclosed"),
     )
 
     def __init__(self, role: str, slot: int, loop: asyncio.AbstractEventLoop) -> None:
         self.role = role
         self.slot = slot
         self.incarnation = 0
-        self.ready = self.drained = self.quarantined = self.abort_sent = False
+        self.ready = self.started = self.drained = self.quarantined = self.abort_sent = False
         self.live_calls = self.unclosed = 0
         self.load: LoadFinished | None = None
         self.restarts = RestartPolicy()
@@ -84,7 +85,7 @@ class ChildProcess:
     def next_incarnation(self) -> int:
         """Count the process that is about to be started; return its number."""
         self.incarnation += 1
-        self.ready = self.drained = self._warned = self.abort_sent = False
+        self.ready = self.started = self.drained = self._warned = self.abort_sent = False
         return self.incarnation
 
     def start(self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]") -> None:
@@ -130,6 +131,10 @@ class ChildProcess:
         """The process has linked to all others."""
         self.ready = True
         self._last_heartbeat = time.monotonic()
+
+    def is_started(self) -> None:
+        """Note that it has been told that calls may come."""
+        self.started = True
 
     def heartbeat(self, live_calls: int) -> None:
         """A heartbeat came."""

@@ -122,6 +122,8 @@ class Supervisor:
         self.deaths: list[str] = []
         """Processes that ended unasked, the first `MOST_DEATHS` of them, in words."""
         self._draining = False
+        self._drained_by = 0.0
+        """Monotonic time at which a drain hangs up what is left."""
         self._closing = False
         self.failure = ""
         """Why the node cannot go on; empty = all is well."""
@@ -189,7 +191,8 @@ class Supervisor:
             await self.close()
             raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
         self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
-        self._link.broadcast((Start(self.plan_start),))
+        for child in self._children.values():
+            self._start(child, self.plan_start)
         self._on_state("running")
         self._report.ready()
 
@@ -227,6 +230,7 @@ class Supervisor:
             within: seconds.
         """
         self._draining = True
+        self._drained_by = time.monotonic() + within
         self._on_state("draining")
         self._report.stopping()
         self._link.broadcast((Drain(within),))
@@ -439,13 +443,23 @@ class Supervisor:
         if self._draining and all(each.drained or each.quarantined or not each.runs for each in calls):
             self.ended.set()
 
+    def _start(self, child: ChildProcess, at: float) -> None:
+        """Tell a process that calls may come, once: one whose link to another has come back goes on as it was.
+
+        A process that comes while the node drains has as long as the others.
+        """
+        channel = self._link.channels.get((child.role, child.slot))
+        if not child.ready or child.started or channel is None:
+            return
+        child.is_started()
+        self._link.send(channel, (Start(at),))
+        if self._draining:
+            self._link.send(channel, (Drain(max(0.0, self._drained_by - time.monotonic())),))
+
     def _on_ready(self, child: ChildProcess) -> None:
         child.linked()
-        if self._all_ready.is_set():
-            channel = self._link.channels[child.role, child.slot]
-            self._link.send(channel, (Start(time.monotonic()),))
-            if self._draining:
-                self._link.send(channel, (Drain(0.0),))
+        if self._all_ready.is_set() and self.plan_start:
+            self._start(child, time.monotonic())
         elif all(each.ready for each in self._children.values()):
             self._all_ready.set()
 

@@ -47,6 +47,20 @@ def test_a_worker_is_ready_when_each_of_its_applications_is() -> None:
     assert ready == ["ready"]
 
 
+def test_a_link_that_comes_back_prepares_nothing_again_and_reports_nothing() -> None:
+    ready: list[str] = []
+    slow = Slow("slow", 0)
+    applications = Applications()
+    applications.add(slow)
+    applications.prepare(lambda: ready.append("ready"))
+    applications.prepare(lambda: ready.append("a link came back before the preparation was over"))
+    assert not ready
+    slow.waiting.pop()()
+    applications.prepare(lambda: ready.append("a link came back"))
+    assert ready == ["ready"]
+    assert not slow.waiting
+
+
 def test_what_is_asked_of_applications_is_asked_of_each() -> None:
     first, last = Slow("first", 2), Slow("", 3)
     applications = Applications()
