@@ -366,6 +366,8 @@ class LoadConfig:
     )
     shards: int = 1
     """This node's share, 0-based, of a test spread over several nodes."""
+    allow: tuple[str, ...] = ()
+    """Networks whose requests outside of a call are answered, the target's addresses; empty = all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +533,13 @@ class NodeSettings(CallSettings):
         about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",
     )
     """Seconds without a heartbeat before a process is replaced; 0 = off."""
+    source_connections: int = option(
+        64,
+        "--source-connections",
+        check=Count(1, 65535),
+        about="Maximum TCP and TLS connections that one remote address may have opened.",
+    )
+    """Connections that one remote address, or one /64 of IPv6, may have opened."""
     max_calls: int = option(
         20000,
         "--max-calls",
@@ -586,6 +595,14 @@ class NodeConfig(NodeSettings):
             tells_incoming=tells_incoming,
             **said,
         )
+
+    @property
+    def networks(self) -> tuple[str, ...] | None:
+        """Networks whose requests outside of a call are read; None = all."""
+        robots = [each.allow for each in (self.answer, self.robot) if each is not None]
+        if robots:
+            return tuple(dict.fromkeys(network for allow in robots for network in allow))
+        return self.load.allow or None if self.load is not None else None
 
     def endpoint(self, name: str) -> str:
         """Return the address of a link.

@@ -1,10 +1,11 @@
 """The dispatcher: SIP transports on one side, call workers on the other, and no call state between.
 
-It never parses SIP: it reads the Call-ID in the octets, computes the slot and forwards the octets. While it is quiet it
-forwards at once. Above some 200 datagrams a second it takes the sockets out of the poll set. Then it reads them dry on
-a tick, and sends one link message per slot and tick. A wake-up per datagram would cost more than all other work on it.
-Messages of connections (`transport.connections`) join the same batches. RFC 3261 section 18; the reply of an overloaded
-slot is that of `sipcore.transaction.stateless` (503 with Retry-After).
+It never parses SIP: it reads the Call-ID in the octets, computes the slot and forwards the octets. The allow list is
+asked before that (`transport.gate`). While it is quiet it forwards at once. Above some 200 datagrams a second it takes
+the sockets out of the poll set. Then it reads them dry on a tick, and sends one link message per slot and tick. A
+wake-up per datagram would cost more than all other work on it. Messages of connections (`transport.connections`) join
+the same batches. RFC 3261 section 18; the reply of an overloaded slot is that of `sipcore.transaction.stateless` (503
+with Retry-After).
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from .config import NodeConfig, is_wildcard
 from .diagnosis.request_loss import Loss, is_told
 from .host import kernel
 from .transport import packet_info
-from .transport.connections import Streams
+from .transport.connections import StreamLimits, Streams
+from .transport.gate import Gate
 from .transport.slot_batches import SlotBatches
 from .transport.socket_errors import undelivered
 
@@ -130,6 +132,7 @@ class Dispatcher:
         self._quarantined: set[int] = set()
         """Slots without a worker for good: their new calls get 503."""
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
+        self._gate = Gate(config.networks, totals)
         self._link = RouterLink(
             surroundings,
             config.endpoint("sip"),
@@ -149,6 +152,8 @@ class Dispatcher:
             first_flow=surroundings.incarnation * FLOWS_PER_INCARNATION,
             received=self._on_message,
             failed=self._on_failed,
+            gate=self._gate,
+            limits=StreamLimits.of(config.source_connections),
         )
 
     def close(self) -> None:
@@ -253,6 +258,7 @@ class Dispatcher:
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
         receive, buffer = opened.recvfrom_into, self._buffer
         add, slots, key = self._batches.add, self._slots, self._key
+        passes = None if self._gate.is_open else self._gate.lets_pass
         for count in range(READS_PER_TURN):
             try:
                 if wildcard:
@@ -269,6 +275,8 @@ class Dispatcher:
             if size < SHORTEST_MESSAGE:
                 continue
             data = bytes(buffer[:size])
+            if passes is not None and not passes(source[0], data):
+                continue
             slot = slot_of(peek.call_id(data), key, slots) if slots > 1 else 0
             add(slot, SipReceived(index, 0, source[0], source[1], data, local))
         return READS_PER_TURN

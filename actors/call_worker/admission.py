@@ -4,13 +4,14 @@
 strangers, draining, the limit of live calls.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Final
 
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.transaction.stateless import Capabilities, inspect, stateless_tag
 
 from ..counting.totals import Totals
+from ..transport.networks import Networks
 
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
 """Methods that a call takes, from its INVITE on: Allow outside of a call.
@@ -27,21 +28,21 @@ class Admission:
 
     Args:
         tag_key: secret of the To tags of stateless answers.
+        networks: the allow list; None = everybody may call.
     """
 
-    def __init__(self, totals: Totals, tag_key: bytes) -> None:
+    def __init__(self, totals: Totals, tag_key: bytes, networks: Sequence[str] | None = None) -> None:
         self.capabilities = Capabilities(
             methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
         )
-        self.is_welcome: Callable[[str], bool] = lambda host: True
-        """Whether a source may send requests; the application's allow list."""
         self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
         """Headers of the answer to OPTIONS (man page `options`)."""
         self._totals = totals
+        self._networks = Networks(networks) if networks is not None else None
 
-    def let_in(self, is_welcome: Callable[[str], bool]) -> None:
-        """Answer only the sources for which the function returns true."""
-        self.is_welcome = is_welcome
+    def is_welcome(self, host: str) -> bool:
+        """Whether a source may send requests outside of a call."""
+        return self._networks is None or host in self._networks
 
     def answer_options(self, headers: tuple[tuple[str, str], ...]) -> None:
         """Answer OPTIONS with these headers."""

@@ -68,13 +68,13 @@ class Arrivals:
         """Set the policy for calls from now on."""
         self.policy = policy
 
-    def let_in(self, is_welcome: Callable[[str], bool]) -> None:
-        """Give requests of other hosts no answer at all.
+    def is_stranger(self, host: str) -> bool:
+        """Whether a source gets no answer at all outside of a call."""
+        return not self._admission.is_welcome(host)
 
-        Args:
-            is_welcome: called with the address of each.
-        """
-        self._admission.let_in(is_welcome)
+    def count_stranger(self) -> None:
+        """Count a message of a source that gets no answer."""
+        self._admission.count("stranger")
 
     def check_media(self, wishes: Mapping[str, Any]) -> None:
         """Check that calls can have such media, as `CallFactory.check_media` does."""

@@ -1,14 +1,16 @@
 """The way in for SIP messages: each record of the dispatcher is read once and goes to its actor.
 
-Order: read the message and its key, record it, count it, find the actor. `Arrivals` takes a request without an actor; a
-response without one is counted. Last, the leniencies of the message are counted. A record on which the program fails
-must cost itself only: its request gets 500, and the next records are handled.
+Order: ask the allow list, read the message and its key, record it, count it, find the actor. `Arrivals` takes a request
+without an actor; a response without one is counted. Last, the leniencies of the message are counted. A record on which
+the program fails must cost itself only: its request gets 500, and the next records are handled. A stranger gets no
+answer, and is read only for a call that exists.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from sipswarm.sipcore.errors import ParseError
+from sipswarm.sipcore.message import peek
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
 from sipswarm.sipcore.session.dialog import session_key
@@ -76,6 +78,9 @@ class SipInput:
             else:
                 self._replacements.on_record(record)
             return
+        if self._arrivals.is_stranger(record.host) and not self._is_expected(record.data):
+            self._arrivals.count_stranger()
+            return
         if self._remarks:  # of a message that a user gave to its call later (man page `receive`)
             self._reader.count(self._remarks)
             self._remarks.clear()
@@ -109,7 +114,16 @@ class SipInput:
         if message.headers.reading.used or self._remarks:
             self._reader.settle(message, self._remarks, record, trace)
 
+    def _is_expected(self, data: bytes) -> bool:
+        """Whether a message of a stranger belongs to a call or registration that is there; it is not parsed for that.
+
+        Only such a message is read: this node has called the stranger, or is registered there.
+        """
+        call_id = peek.call_id(data)
+        tag = peek.to_tag(data) if peek.is_request(data) else peek.from_tag(data)
+        return call_id is not None and self._actors.find((call_id.decode("utf-8", "surrogateescape"), tag)) is not None
+
     def _refuse(self, record: Any) -> None:
         """Answer a request on which the program failed (RFC 3261 section 21.5.1)."""
-        if record.__class__ is SipReceived:
+        if record.__class__ is SipReceived and not self._arrivals.is_stranger(record.host):
             self._arrivals.refuse_failed(record)

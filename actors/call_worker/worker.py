@@ -80,7 +80,7 @@ class CallWorker:
         self.slots = SlotMap(slot, config.call_workers, config.call_id_key)
         self.totals = totals
         tokens = Tokens(random_bytes)
-        self.admission = Admission(totals, random_bytes(16))
+        self.admission = Admission(totals, random_bytes(16), config.networks)
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell

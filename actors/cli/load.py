@@ -95,7 +95,7 @@ def load(
     99 thresholds failed, 105 cut short, 107 scenario failed.
     """
     from . import check
-    from .target import checked_hop, complete
+    from .target import checked_hop, complete, target_networks
 
     if not check.asked():
         need_descriptors(settings)
@@ -104,6 +104,7 @@ def load(
     config = replace(config, target=complete(config.target, caller.user, caller.transport))
     capped = 0.0 if given_in_file("rate") or given_in_file("ramp") else config.rate
     hop = checked_hop(settings.account.proxy or config.target, allow_public=caller.allow_public, rate=capped)
+    config = replace(config, allow=target_networks(config.target, hop))
     listener = caller.listener(hop, settings.advertise)
     _check_reached(config)
     if check.asked():

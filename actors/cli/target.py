@@ -8,6 +8,7 @@ must be sent from here.
 import ipaddress
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from sipswarm.sipcore.errors import ParseError
@@ -17,6 +18,7 @@ from sipswarm.sipcore.message.uri import Uri
 from ..config import Listener, format_host
 from ..errors import ConfigurationError
 from ..transport.addresses import ip_version, is_address
+from ..transport.networks import usual_form
 from ..transport.targets import hop_of
 
 QUIET_NETWORKS: Final = tuple(
@@ -85,6 +87,19 @@ def checked_hop(target: str, *, allow_public: bool, rate: float) -> Hop:
             f"target {target!r} is public, which allows {PUBLIC_RATE:.0f} calls per second and not {rate:g}; lower -r"
         )
     return hop
+
+
+def target_networks(target: str, hop: Hop) -> tuple[str, ...]:
+    """Return the addresses whose requests a load answers: those of its target, and of its first hop.
+
+    Others get no answer; responses and the requests of placed calls may come from anywhere.
+    """
+    host = Uri.parse(target).host
+    found = [host] if is_address(host) else []
+    if not found:
+        with suppress(OSError, UnicodeError):
+            found = [str(each[4][0]) for each in socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)]
+    return tuple(dict.fromkeys(usual_form(each) for each in (hop.host, *found)))
 
 
 def registrar_of(address: str) -> str:

@@ -5,11 +5,9 @@ a time or takes digits. The plain robot must have none, because a task per call 
 """
 
 import asyncio
-import ipaddress
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Final
 
 from sipswarm.sipcore.message.messages import Request
@@ -29,18 +27,6 @@ IVR_DIGITS: Final = 4
 IVR_TIMEOUT: Final = 15.0
 """Seconds in which all digits must have come."""
 _logger = logging.getLogger(__name__)
-
-
-def welcome(networks: Sequence[str]) -> Callable[[str], bool]:
-    """Return a test whether an address is in one of the networks; it remembers its results."""
-    allowed = tuple(ipaddress.ip_network(each, strict=False) for each in networks)
-
-    @lru_cache(4096)
-    def is_welcome(host: str) -> bool:
-        address = ipaddress.ip_address(host.partition("%")[0])
-        return any(address in network for network in allowed)
-
-    return is_welcome
 
 
 class AnsweringRobot(Application):
@@ -72,7 +58,6 @@ class AnsweringRobot(Application):
         arrivals.check_media(wishes)
         wishes["tones"] = takes_digits  # only a robot with digits reads them: listening costs time
         arrivals.serve(replace(arrivals.policy, on_call=self._on_call, wishes=wishes))
-        arrivals.let_in(welcome(config.allow))
 
     def start(self, at: float) -> None:
         """Keep the node's account registered from now on, where it has a registrar."""

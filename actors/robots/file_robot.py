@@ -24,7 +24,6 @@ from ..handle.demand import STATISTICS_INTERVAL, media_wishes
 from ..handle.robot_runs import run
 from ..scripts import user_file
 from .agents import Agents
-from .answering import welcome
 from .setup_run import Arrangement
 
 _logger = logging.getLogger(__name__)
@@ -64,7 +63,6 @@ class FileRobot(Application):
         arrivals.check_media(wishes)
         wishes["statistics_interval"] = STATISTICS_INTERVAL
         arrivals.serve(replace(arrivals.policy, wishes=wishes))
-        arrivals.let_in(welcome(config.allow))
         self._arrangement: Arrangement | None = None
         """Of the last `setup` that came to its end."""
         self._setting_up: asyncio.Task[None] | None = None

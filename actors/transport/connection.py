@@ -75,6 +75,7 @@ class Ended(Enum):
     SLOW_READER = "the peer reads too slowly"
     SLOW_MESSAGE = "a message took too long to come"
     IDLE = "idle"
+    MADE_ROOM = "made room for another one"
 
 
 class Ends(NamedTuple):
@@ -141,6 +142,7 @@ class Connection:
         "_sent_at",
         "_socket",
         "_tls",
+        "_was_used",
         "_watching_write",
         "ends",
         "loss",
@@ -171,7 +173,17 @@ class Connection:
         self._out = bytearray()
         self._asked: deque[tuple[float, int, bytes]] = deque(maxlen=ASKED)
         self._heard_at = self._sent_at = self._pinged_at = self._progress_at = now
-        self._watching_write = False
+        self._watching_write = self._was_used = False
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether a whole message came or went by it, or it was opened here: it does not make room for others."""
+        return self._was_used or self.ends.initiated
+
+    @property
+    def is_shaking_hands(self) -> bool:
+        """Whether it came in, and its TLS handshake is not over."""
+        return self.phase is Phase.HANDSHAKE and not self.ends.initiated
 
     def start(self, now: float) -> None:
         """Begin: wait for the connect, shake hands, or read."""
@@ -331,6 +343,7 @@ class Connection:
     def _take(self, data: bytes, now: float) -> None:
         for item in self._framer.feed(data, now):
             if isinstance(item, bytes):
+                self._was_used = True
                 self._owner.received(self, item)
             elif isinstance(item, FramingFault):
                 self._owner.unframed(self, item)

@@ -1,9 +1,10 @@
 """The TCP and TLS connections of the dispatcher: taken, opened, found again, and bounded in number.
 
 RFC 3261 section 18.2.2 (answers on the connection of the request, else to the address in Via), RFC 5923 (reuse). A
-message goes by the connection of its flow, else by one to the same target, else by a new one. Connections that come
-beyond the limits are closed at once. A connection must never wait for another one. Nothing of them outlives the
-dispatcher; peers connect again.
+message goes by the connection of its flow, else by one to the same target, else by a new one. Connections of strangers
+(`gate`) are closed at once, before any handshake. Where all places are taken, the oldest connection that no whole
+message came by makes room, or the new one is closed. A connection must never wait for another one. Nothing of them
+outlives the dispatcher; peers connect again.
 """
 
 import asyncio
@@ -27,6 +28,8 @@ from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, is_told
 from . import tls
 from .connection import READ_SIZE, Connection, Ended, Ends, Phase
+from .gate import Gate
+from .networks import source_of
 from .socket_errors import loss_of
 
 ACCEPTS_PER_TURN: Final = 64
@@ -44,9 +47,17 @@ class StreamLimits:
     """Limits of the number of connections."""
 
     per_source: int = 64
-    """Connections that one remote address may have opened."""
+    """Connections that one remote address, or one /64 of IPv6, may have opened."""
     total: int = 1024
     """Connections of both directions."""
+    handshakes: int = 256
+    """Connections that came in and whose TLS handshake is not over."""
+
+    @classmethod
+    def of(cls, per_source: int) -> "StreamLimits":
+        """Return the limits with so many connections per source; the others have room for them."""
+        usual = cls()
+        return cls(per_source, max(usual.total, per_source), max(usual.handshakes, per_source))
 
 
 class Streams:
@@ -57,6 +68,7 @@ class Streams:
         first_flow: connections get the numbers after it.
         received: takes each message.
         failed: gets the slot and the request that was lost.
+        gate: decides whose connections are taken; None = everybody's.
     """
 
     def __init__(
@@ -70,6 +82,7 @@ class Streams:
         first_flow: int,
         received: Received,
         failed: Callable[[int, SendFailed], None],
+        gate: Gate | None = None,
         limits: StreamLimits | None = None,
     ) -> None:
         self._listeners = tuple(listeners)
@@ -81,6 +94,7 @@ class Streams:
         self._client_context = tls.client_context(tls_config) if secure else None
         self._loop = loop
         self._limits = limits or StreamLimits()
+        self._gate = gate or Gate(None, totals)
         self._received = received
         self._failed = failed
         self._last_flow = first_flow
@@ -148,12 +162,28 @@ class Streams:
                     return
                 continue  # the peer has given up meanwhile (accept(2))
             host, port = str(source[0]), int(source[1])
-            if self._sources[host] >= self._limits.per_source or self.count >= self._limits.total:
+            if not self._gate.takes_connection(host) or not self._has_room(index, host):
                 opened.close()
                 continue
             opened.setblocking(False)
-            self._sources[host] += 1
+            self._sources[source_of(host)] += 1
             self._add(index, opened, host, port, initiated=False)
+
+    def _has_room(self, index: int, host: str) -> bool:
+        """Whether a connection of a host may be taken; where all places are taken, an older one makes room."""
+        limits = self._limits
+        if self._sources[source_of(host)] >= limits.per_source:
+            return False
+        if self._listeners[index].transport == "tls":
+            shaking = [each for each in self._by_flow.values() if each.is_shaking_hands]
+            if len(shaking) >= limits.handshakes:
+                shaking[0].close(Ended.MADE_ROOM)
+        if self.count >= limits.total:
+            idle = next((each for each in self._by_flow.values() if not each.is_of_use), None)
+            if idle is None:
+                return False
+            idle.close(Ended.MADE_ROOM)
+        return True
 
     def _add(
         self, index: int, opened: socket.socket, host: str, port: int, *, initiated: bool, name: str = ""
@@ -214,6 +244,7 @@ class Streams:
             opened = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
             return f"connecting failed: {error.strerror}", loss_of(error.errno)
+        self._gate.called(host)
         try:
             opened.setblocking(False)
             opened.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
@@ -252,9 +283,10 @@ class Streams:
             del self._by_target[ends.target]
         self._written.discard(connection)
         if not ends.initiated:
-            self._sources[ends.host] -= 1
-            if not self._sources[ends.host]:
-                del self._sources[ends.host]
+            source = source_of(ends.host)
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
         if cause is Ended.TLS_FAILED:
             _logger.warning("%s:%d: %s", ends.host, ends.port, reason)
         for slot, data in connection.unanswered(self._loop.time()):

@@ -15,7 +15,7 @@ from sipswarm.actors.bus import wire
 from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
 from sipswarm.actors.bus.messages import Hello, SipReceived
 from sipswarm.actors.bus.slots import slot_of
-from sipswarm.actors.config import Listener, NodeConfig
+from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
 from sipswarm.actors.transport.listeners import bind_all
@@ -45,13 +45,14 @@ def message(method: str, number: int, to_tag: str = "") -> bytes:
 class Stage:
     """A dispatcher with its listen sockets, and one peer of the outside world."""
 
-    def __init__(self, slots: int, listeners: tuple[Listener, ...]) -> None:
+    def __init__(self, slots: int, listeners: tuple[Listener, ...], allow: tuple[str, ...] | None = None) -> None:
         self.sockets, bound = bind_all(listeners)
         self.context = new_context()
         self.loop = asyncio.get_running_loop()
         self.totals = Totals()
         self.ready = 0
-        self.config = NodeConfig("", bound, KEY, call_workers=slots)
+        answer = AnswerConfig(allow=allow) if allow is not None else None
+        self.config = NodeConfig("", bound, KEY, call_workers=slots, answer=answer)
         self.dispatcher = Dispatcher(
             self.config,
             self.sockets,
@@ -123,9 +124,15 @@ class Stage:
         self.context.term()
 
 
-def run(scene: Callable[[Stage], Awaitable[None]], slots: int = 1, listeners: int = 1, host: str = "127.0.0.1") -> None:
+def run(
+    scene: Callable[[Stage], Awaitable[None]],
+    slots: int = 1,
+    listeners: int = 1,
+    host: str = "127.0.0.1",
+    allow: tuple[str, ...] | None = None,
+) -> None:
     async def main() -> None:
-        stage = Stage(slots, (Listener("udp", host, 0),) * listeners)
+        stage = Stage(slots, (Listener("udp", host, 0),) * listeners, allow)
         try:
             await scene(stage)
         finally:
@@ -334,3 +341,49 @@ def test_what_the_supervisor_says_changes_nothing_here() -> None:
         await until(lambda: stage.taken[0])
 
     run(scene)
+
+
+RUBBISH = [
+    message("INVITE", 1),
+    message("OPTIONS", 2),
+    message("CANCEL", 3),
+    message("INVITE", 4).replace(b"SIP/2.0\r\n", b"SIP/7.0\r\n", 1),
+    message("INVITE", 5).replace(b"CSeq", b"Sequel"),
+    b"GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n",
+    bytes(range(256)),
+]
+
+
+def test_a_stranger_is_not_even_handed_on_unless_it_may_be_called_by_us() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.worker(0)
+        await until(lambda: stage.ready)
+        for data in RUBBISH:
+            stage.send(data)
+        expected = [
+            message("BYE", 6, ";tag=ours"),
+            message("INVITE", 7).replace(b"INVITE sip:b@127.0.0.1", b"SIP/2.0 200", 1),
+        ]
+        for data in expected:
+            stage.send(data)
+        await until(lambda: len(stage.datagrams()) == len(expected))
+        assert stage.datagrams() == expected
+        assert stage.value("sipswarm_sip_refused_total", "stranger") == len(RUBBISH)
+        assert not stage.replies()
+
+    run(scene, allow=("192.0.2.0/24",))
+
+
+def test_a_stranger_gets_no_503_from_a_full_slot() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.silent_worker(0)
+        await until(lambda: stage.ready)
+        for number in range(WINDOW + 50):
+            stage.send(message("BYE", number, ";tag=x"))
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        stage.send(message("INVITE", 1))
+        await until(lambda: stage.value("sipswarm_sip_refused_total", "stranger") == 1)
+        assert not stage.replies()
+
+    run(scene, allow=("192.0.2.0/24",))

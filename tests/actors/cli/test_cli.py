@@ -247,6 +247,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--any-source": [],
         "--hang-timeout": ["8s"],
         "--max-calls": ["9"],
+        "--source-connections": ["9"],
     },
     LoadConfig: {
         "--rate": ["3"],

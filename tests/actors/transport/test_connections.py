@@ -17,6 +17,7 @@ from sipswarm.actors.config import Listener, TlsConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.transport.connection import CONNECT_TIME, PING_AFTER, READ_SIZE, SEND_BUFFER, STALL_TIME
 from sipswarm.actors.transport.connections import StreamLimits, Streams, _answer_target
+from sipswarm.actors.transport.gate import Gate
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.actors.transport.lost_requests import identity
 
@@ -46,7 +47,12 @@ ANSWER = request().replace(b"OPTIONS sip:b@127.0.0.1 SIP/2.0", b"SIP/2.0 200 OK"
 class Stage:
     """Streams on one TCP listener, and what they said."""
 
-    def __init__(self, host: str = "127.0.0.1", limits: StreamLimits | None = None) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        limits: StreamLimits | None = None,
+        allow: tuple[str, ...] | None = None,
+    ) -> None:
         self.sockets, bound = bind_all([Listener("tcp", host, 0)])
         self.address = (host, bound[0].port)
         self.received: list[tuple[int, int, str, int, bytes, str]] = []
@@ -61,6 +67,7 @@ class Stage:
             first_flow=1000,
             received=lambda *message: self.received.append(message),
             failed=lambda slot, failed: self.failed.append((slot, failed)),
+            gate=Gate(allow, self.totals) if allow is not None else None,
             limits=limits,
         )
         self.streams.watch()
@@ -119,9 +126,14 @@ async def read(peer: socket.socket, least: int = 1) -> bytes:
     return data
 
 
-def staged(play: Callable[[Stage], Awaitable[None]], host: str = "127.0.0.1", **limits: int) -> None:
+def staged(
+    play: Callable[[Stage], Awaitable[None]],
+    host: str = "127.0.0.1",
+    allow: tuple[str, ...] | None = None,
+    **limits: int,
+) -> None:
     async def main() -> None:
-        stage = Stage(host, StreamLimits(**limits) if limits else None)
+        stage = Stage(host, StreamLimits(**limits) if limits else None, allow)
         try:
             async with asyncio.timeout(60):
                 await play(stage)
@@ -423,3 +435,46 @@ def test_a_request_is_known_by_its_first_part() -> None:
     whole: Any = identity(request("INVITE", 5))
     assert whole == ("5@test", "a", "z9hG4bK5")
     assert identity(request("INVITE", 5)[:190]) == whole
+
+
+def test_a_strangers_connection_is_closed_at_once_and_takes_no_place() -> None:
+    async def play(stage: Stage) -> None:
+        peer = stage.connect()
+        assert await read(peer) == b""
+        assert not stage.streams.count
+        assert stage.totals.cell("sipswarm_sip_refused_total", "stranger").value == 1
+
+    staged(play, allow=("192.0.2.0/24",))
+
+
+def test_a_host_that_was_connected_to_may_connect_too() -> None:
+    async def play(stage: Stage) -> None:
+        listening = stage.listen()
+        stage.send(request(number=1), listening.getsockname()[1])
+        await stage.accept(listening)
+        stage.connect().sendall(request(number=2))
+        await until(lambda: stage.received)
+        assert stage.messages == [request(number=2)]
+
+    staged(play, allow=("192.0.2.0/24",))
+
+
+def test_in_a_full_table_the_oldest_connection_without_a_message_makes_room() -> None:
+    async def play(stage: Stage) -> None:
+        used = stage.connect()
+        used.sendall(request(number=1))
+        await until(lambda: stage.received)
+        silent = stage.connect()
+        await until(lambda: stage.streams.count == 2)
+        silent.sendall(b"\r\n\r\n")
+        assert await read(silent) == b"\r\n"
+        later = stage.connect()
+        assert await read(silent) == b"", "keep-alives are no message"
+        later.sendall(request(number=2))
+        await until(lambda: len(stage.received) == 2)
+        assert stage.streams.count == 2
+        assert await read(stage.connect()) == b"", "both have brought a message"
+        used.sendall(request(number=3))
+        await until(lambda: len(stage.received) == 3)
+
+    staged(play, total=2)
