@@ -15,6 +15,11 @@ FOREIGN_ASSIGNMENTS = {
         "ctx.default_map",
         "option.envvar",
     },
+    "actors/diagnosis/log_lines.py": {
+        "sys.excepthook",
+        "sys.unraisablehook",
+        "threading.excepthook",
+    },
     "actors/load/junit.py": {
         "SubElement(case, 'failure', message=shown(text)).text",
     },
@@ -29,11 +34,13 @@ FOREIGN_ASSIGNMENTS = {
     },
 }
 """What a file assigns to attributes of objects whose classes stand elsewhere: those of libraries (click, ElementTree,
-PyAV) are there to be assigned; the time of each packet is assigned without a call, because that is hot."""
+PyAV) and the hooks of Python are there to be assigned; the time of each packet is assigned without a call, because that
+is hot."""
 
 CRASH_BOUNDARIES = {
     "actors/call_worker/authentication.py": 1,
     "actors/diagnosis/crash_log.py": 1,
+    "actors/diagnosis/log_lines.py": 1,
     "actors/handle/decisions.py": 2,
     "actors/handle/tasks.py": 1,
     "actors/load/scenario.py": 2,
@@ -45,6 +52,7 @@ CRASH_BOUNDARIES = {
 WHY_CRASH_BOUNDARIES = {
     "actors/call_worker/authentication.py": "a user's lookup that fails costs its request only: 500",
     "actors/diagnosis/crash_log.py": "`CrashLog.attempt`: the boundary of code of no actor, and of media streams",
+    "actors/diagnosis/log_lines.py": "a value that cannot say what it is costs its place in a log line, never its call",
     "actors/handle/decisions.py": "within a call a decision that fails costs only what was to be decided",
     "actors/handle/tasks.py": "`CallTasks`: the boundary of each coroutine that runs for a call",
     "actors/load/scenario.py": "what leaves a user's `setup` or run is its verdict: a failure by name, with its line",

@@ -49,12 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         KeyboardInterrupt: SIGINT came before the command handled it.
     """
-    with lasting_output() as output:
+    with lasting_output() as streams:
         status = _run(arguments)
-    if not output.problem or status == USAGE:
-        return status
-    echo(f"{NAME}: standard output cannot be written: {output.problem}; what is missing there is lost", err=True)
-    return OUTPUT_LOST
+        problem = streams.finish()
+        if not problem or status == USAGE:
+            return status
+        echo(f"{NAME}: standard output cannot be written: {problem}; what is missing there is lost", err=True)
+        return OUTPUT_LOST
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
 from ..config import Listener, NodeConfig
-from ..host import systemd
+from ..host import lasting, systemd
 from ..host.event_loop import new_event_loop
 from ..load.cdr import Cdr
 from ..load.scenario import name_of
@@ -75,6 +75,8 @@ class NodeRun:
             on_state=self.totals.set_state,
             notifier=systemd.from_environment() if not prefix else None,
         )
+        if not prefix:
+            self._supervisor.totals.include(lasting.lost_rows)
         self._cdr = cdr
         if cdr is not None:
             self._supervisor.totals.include(cdr.rows)
@@ -165,6 +167,7 @@ class NodeRun:
 
     def tick(self) -> None:
         """Called once a second."""
+        lasting.tick()
         if self._cdr is not None:
             self._cdr.tick()
 

@@ -4,6 +4,7 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 
 
@@ -13,6 +14,18 @@ def leave_at_once() -> None:
 
 
 def show_stack_on_sigusr2() -> None:
-    """Have SIGUSR2 write the stack to standard error, as the other processes do, instead of ending this one."""
-    with suppress(OSError, ValueError):  # no descriptor behind standard error
-        faulthandler.register(signal.SIGUSR2, file=sys.stderr.fileno(), all_threads=False)
+    """Have SIGUSR2 write the stack to standard error, as the other processes do, instead of ending this one.
+
+    It comes through a pipe that does not block, because whoever reads standard error may have stopped to.
+    """
+    with suppress(OSError):  # no more files can be opened; then nothing is shown
+        reads, writes = os.pipe()
+        os.set_blocking(writes, False)
+        faulthandler.register(signal.SIGUSR2, file=writes, all_threads=False)
+        threading.Thread(target=_forward, args=(reads,), name="stacks", daemon=True).start()
+
+
+def _forward(reads: int) -> None:
+    while octets := os.read(reads, 1 << 16):
+        sys.stderr.write(octets.decode("utf-8", "backslashreplace"))
+        sys.stderr.flush()

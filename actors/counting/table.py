@@ -599,6 +599,7 @@ METRICS: Final[tuple[Metric, ...]] = (
                 "media_events",
                 "media_frames",
                 "digits_to_send",
+                "log",
                 "call_events",
                 "cdr",
                 "sip_trace",

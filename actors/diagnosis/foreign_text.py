@@ -52,6 +52,20 @@ def shown(text: str | bytes, most: int = MOST) -> str:
     return "".join(whole[:kept]) + _mark(len(text) - kept)
 
 
+def shown_octets(text: str | bytes, most: int) -> str:
+    """A text as `shown`, of no more than `most` octets in UTF-8.
+
+    Args:
+        most: octets of the result, at least 160 so that the mark has room.
+    """
+    written = shown(text, most)
+    octets = len(written.encode())
+    if octets <= most:
+        return written
+    written = shown(text, max(40, most * most // octets))
+    return written if len(written.encode()) <= most else shown(text, most // 4)
+
+
 def said(value: object, most: int = 100) -> str:
     """A value of a user's program as Python writes it, in one line, for an error about it."""
     try:

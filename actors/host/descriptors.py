@@ -14,8 +14,8 @@ ITSELF: Final = 20
 """Descriptors of a supervisor without processes: 14, and room for records, results, /metrics and one reader of it."""
 NODE: Final = 10
 """Of each node: its run directory, its context of ZeroMQ and one listener."""
-PROCESS: Final = 3
-"""Of each process: its standard input, its pidfd and its connection."""
+PROCESS: Final = 5
+"""Of each process: its standard streams, its pidfd and its connection."""
 CALL: Final = 40
 """Of a call without processes of its own: 33 with TCP, a played file, a recording, a trace and records."""
 

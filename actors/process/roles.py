@@ -22,14 +22,15 @@ from ..bus import link
 from ..bus.messages import Drain, Ready, Start, Stop, WorkerDown
 from ..config import ProcessOrder
 from ..counting.totals import Totals
-from ..diagnosis import log_lines
-from ..host import kernel
+from ..host import kernel, lasting
 from ..host.event_loop import new_event_loop
 from .control_line import Child
 from .garbage import Collector
 
 ORPHAN_GRACE = 3.0
 """Seconds for hanging up after the supervisor has died."""
+LAST_WORDS = 0.2
+"""Seconds that the end of the process waits for the supervisor to read its last lines."""
 _logger = logging.getLogger(__name__)
 
 
@@ -75,6 +76,7 @@ class Process:
         self.collector: Collector | None = None
         """Made after everything else."""
         self.totals = Totals()
+        self.totals.include(lasting.lost_rows)
         self.context = link.new_context()
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.descriptors]
@@ -91,6 +93,7 @@ class Process:
             self.child.ready()
 
     def _before_snapshot(self) -> int:
+        lasting.tick()
         live = self._role.update_gauges()
         if self.collector is not None:
             self.collector.heartbeat(live, time.monotonic())
@@ -192,6 +195,7 @@ def main() -> int:
     os.umask(0o077)
     kernel.forbid_core_dumps()
     kernel.raise_descriptor_limit()
+    streams = lasting.pipe_streams()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the supervisor handles the terminal's Ctrl-C
@@ -202,7 +206,7 @@ def main() -> int:
             return 1
         line += chunk
     order = ProcessOrder.from_line(line)
-    log_lines.begin(f"{order.role}-{order.slot}")
+    streams.log_to_supervisor(f"{order.role}-{order.slot}")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     process = Process(order, loop)
@@ -213,4 +217,5 @@ def main() -> int:
     finally:
         process.close()
         loop.close()
+        streams.finish(LAST_WORDS)
     return 0

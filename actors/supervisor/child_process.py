@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..bus.messages import LoadFinished
+from .child_output import ChildOutput
 from .restart_policy import RestartPolicy
 
 WARN_AFTER: Final = 1.5
@@ -42,6 +43,7 @@ class ChildProcess:
         *(
             "_last_heartbeat",
             "_loop",
+            "_output",
             "_pidfd",
             "_popen",
             "_warned",
@@ -63,6 +65,7 @@ class ChildProcess:
         self.restarts = RestartPolicy()
         self._loop = loop
         self._popen: subprocess.Popen[bytes] | None = None
+        self._output = ChildOutput(self.name, loop)
         self._pidfd = -1
         self._last_heartbeat = 0.0
         self._warned = False
@@ -96,13 +99,17 @@ class ChildProcess:
             descriptors: that it inherits.
             on_exit: called when the process has ended.
         """
-        self._popen = subprocess.Popen(
-            # -P: no file of the folder that it is started in may replace a module. The name is for ps.
-            [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
-            stdin=subprocess.PIPE,
-            pass_fds=descriptors,
-            start_new_session=True,
-        )
+        self._output = ChildOutput(self.name, self._loop)
+        with self._output.write_ends() as (output, errors):
+            self._popen = subprocess.Popen(
+                # -P: no file of the folder that it is started in may replace a module. The name is for ps.
+                [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
         assert self._popen.stdin is not None
         self._popen.stdin.write(order)
         self._popen.stdin.flush()
@@ -119,6 +126,7 @@ class ChildProcess:
         assert self._popen.stdin is not None
         self._popen.stdin.close()
         self._popen = None
+        self._output.close()
         self.live_calls = 0
         return status
 

@@ -22,8 +22,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from sipswarm.actors.bus.messages import CallTraced
 from sipswarm.actors.cli.terminal import echo
 from sipswarm.actors.cli.verdict import say_result
-from sipswarm.actors.diagnosis.foreign_text import LONGEST_LINE, MOST, cell, cut, octets_of, shown, shown_line
-from sipswarm.actors.diagnosis.log_lines import LogLines
+from sipswarm.actors.diagnosis.foreign_text import (
+    LONGEST_LINE,
+    MOST,
+    cell,
+    cut,
+    octets_of,
+    shown,
+    shown_line,
+    shown_octets,
+)
+from sipswarm.actors.diagnosis.log_lines import VALUE, event_of, from_process, to_supervisor
 from sipswarm.actors.host.systemd import Notifier
 from sipswarm.actors.load.cdr import record_of
 from sipswarm.actors.load.failures import FailedCall, Failures
@@ -143,8 +152,12 @@ def _drawing(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
 
 def _log(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "the call %s failed", (text,), None)
-    line = LogLines("%(levelname)s %(message)s").format(record)
-    return line, [(line, shown_line(f"ERROR the call {text} failed"))]
+    event = event_of(record, "call-0")
+    line = event.text()
+    assert from_process(to_supervisor(event).rstrip(b"\n"), "call-0", 0.0) == event
+    assert json.loads(event.json())["event"] == event.event
+    assert "\n" not in event.json()
+    return f"{line}\n{event.json()}", [(event.event, f"the call {shown_octets(text, VALUE)} failed")]
 
 
 def _traceback(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
@@ -152,9 +165,12 @@ def _traceback(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
         raise ValueError(text)
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "f", 1, "it failed", (), sys.exc_info())
-    lines = LogLines("%(message)s").format(record)
-    assert lines.startswith("it failed\nTraceback")
-    return lines, []
+    event = event_of(record, "call-0")
+    assert event.event == "it failed"
+    assert event.trace[0].startswith("Traceback")
+    assert json.loads(event.json())["fields"]["traceback"] == list(event.trace)
+    assert len(event.json()) < 64 * VALUE
+    return event.text(), []
 
 
 def _terminal(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
