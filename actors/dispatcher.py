@@ -179,7 +179,7 @@ class Dispatcher:
 
     def on_record(self, record: Any) -> None:
         """Note a slot that has no worker for good."""
-        if isinstance(record, Quarantined):
+        if isinstance(record, Quarantined) and record.role == "call":
             self._quarantined.add(record.slot)
             self._check_ready()
 

@@ -109,6 +109,7 @@ ACTORS_PURE = {
     "actors/load/tally.py",
     "actors/load/thresholds.py",
     "actors/load/timeline.py",
+    "actors/supervisor/awake_clock.py",
     "actors/supervisor/restart_policy.py",
 }
 """Single files of actors that are as pure."""

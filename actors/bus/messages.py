@@ -146,9 +146,11 @@ class WorkerDown(NamedTuple):
 
 
 class Quarantined(NamedTuple):
-    """A call worker died again and again and is not started any more; for the dispatcher."""
+    """A worker died again and again and is not started any more; for the processes that would wait for it."""
 
     slot: int
+    role: str = "call"
+    """call or media."""
 
 
 class SetRate(NamedTuple):

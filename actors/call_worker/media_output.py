@@ -68,6 +68,7 @@ class MediaOutput:
             )
             for endpoint in endpoints
         ]
+        self._given_up: set[int] = set()
         self._outbox = outbox
         self._refused = surroundings.totals.cell("sipswarm_queue_dropped_total", "media_commands")
         self._loop: asyncio.AbstractEventLoop = surroundings.loop
@@ -76,8 +77,12 @@ class MediaOutput:
 
     @property
     def welcome(self) -> bool:
-        """Whether every media worker is linked."""
-        return all(each.welcome for each in self._links)
+        """Whether every media worker is linked, but for those that never come again."""
+        return all(each.welcome or worker in self._given_up for worker, each in enumerate(self._links))
+
+    def give_up(self, worker: int) -> None:
+        """Wait no more for a media worker that died too often."""
+        self._given_up.add(worker)
 
     def reconnect(self, worker: int) -> None:
         """Link a media worker again that has died."""

@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, SendFailed
+from ..bus.messages import LoadFinished, Quarantined, SendFailed
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
@@ -234,7 +234,12 @@ class CallWorker:
             self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, self.totals))
 
     def on_record(self, record: Any) -> None:
-        """Give the applications a record of the supervisor."""
+        """Take that a media worker never comes again; give the applications every other record of the supervisor."""
+        if record.__class__ is Quarantined:
+            if record.role == "media":
+                self._media_output.give_up(record.slot)
+                self._check_ready()
+            return
         self.applications.on_record(record)
 
     def close(self) -> None:

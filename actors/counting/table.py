@@ -645,6 +645,14 @@ METRICS: Final[tuple[Metric, ...]] = (
         at_start={"kind": ROLE_KINDS[1:]},
     ),
     Metric(
+        "sipswarm_process_start_failures_total",
+        "counter",
+        ("kind",),
+        "Starts of processes that the system refused; each is tried again.",
+        closed={"kind": ROLE_KINDS},
+        at_start={"kind": ROLE_KINDS[1:]},
+    ),
+    Metric(
         "sipswarm_process_heartbeat_timestamp_seconds",
         "gauge",
         ("process",),

@@ -10,13 +10,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from ..bus.messages import LoadFinished
 from .child_output import ChildOutput
-from .restart_policy import RestartPolicy
+from .restart_policy import BUDGETS, RestartPolicy
 
 WARN_AFTER: Final = 1.5
 """Seconds without a heartbeat until the process has to dump its stack."""
@@ -62,7 +62,7 @@ class ChildProcess:
         self.ready = self.started = self.drained = self.quarantined = self.abort_sent = False
         self.live_calls = self.unclosed = 0
         self.load: LoadFinished | None = None
-        self.restarts = RestartPolicy()
+        self.restarts = RestartPolicy(BUDGETS[role])
         self._loop = loop
         self._popen: subprocess.Popen[bytes] | None = None
         self._output = ChildOutput(self.name, loop)
@@ -85,23 +85,53 @@ class ChildProcess:
         """Whether there is a process."""
         return self._popen is not None
 
+    # The times of heartbeats are those of the supervisor's `AwakeClock`, in seconds.
+
     def next_incarnation(self) -> int:
         """Count the process that is about to be started; return its number."""
         self.incarnation += 1
         self.ready = self.started = self.drained = self._warned = self.abort_sent = False
         return self.incarnation
 
-    def start(self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]") -> None:
+    def start(
+        self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]", now: float
+    ) -> None:
         """Start a process.
 
         Args:
             order: the line with its role, slot and configuration.
             descriptors: that it inherits.
             on_exit: called when the process has ended.
+            now: the time.
+
+        Raises:
+            OSError: the system starts none now; nothing is left of it.
         """
         self._output = ChildOutput(self.name, self._loop)
+        try:
+            started = self._execute(descriptors)
+            assert started.stdin is not None
+            try:
+                with suppress(BrokenPipeError):  # it has ended already, and is treated as one that ends later
+                    started.stdin.write(order)
+                    started.stdin.flush()
+                self._pidfd = os.pidfd_open(started.pid)
+            except OSError:
+                started.kill()
+                started.wait()
+                with suppress(BrokenPipeError):
+                    started.stdin.close()
+                raise
+        except OSError:
+            self._output.close()
+            raise
+        self._popen = started
+        self._last_heartbeat = now
+        self._loop.add_reader(self._pidfd, on_exit, self)
+
+    def _execute(self, descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
         with self._output.write_ends() as (output, errors):
-            self._popen = subprocess.Popen(
+            return subprocess.Popen(
                 # -P: no file of the folder that it is started in may replace a module. The name is for ps.
                 [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
                 stdin=subprocess.PIPE,
@@ -110,12 +140,6 @@ class ChildProcess:
                 pass_fds=descriptors,
                 start_new_session=True,
             )
-        assert self._popen.stdin is not None
-        self._popen.stdin.write(order)
-        self._popen.stdin.flush()
-        self._last_heartbeat = time.monotonic()
-        self._pidfd = os.pidfd_open(self._popen.pid)
-        self._loop.add_reader(self._pidfd, on_exit, self)
 
     def reap(self) -> int:
         """Take the status of a process that has ended, or is about to, and let go of it."""
@@ -124,7 +148,8 @@ class ChildProcess:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         assert self._popen.stdin is not None
-        self._popen.stdin.close()
+        with suppress(BrokenPipeError):  # of an order that it did not read
+            self._popen.stdin.close()
         self._popen = None
         self._output.close()
         self.live_calls = 0
@@ -135,18 +160,18 @@ class ChildProcess:
         if self._popen is not None:
             self._popen.send_signal(number)
 
-    def linked(self) -> None:
+    def linked(self, now: float) -> None:
         """The process has linked to all others."""
         self.ready = True
-        self._last_heartbeat = time.monotonic()
+        self._last_heartbeat = now
 
     def is_started(self) -> None:
         """Note that it has been told that calls may come."""
         self.started = True
 
-    def heartbeat(self, live_calls: int) -> None:
+    def heartbeat(self, live_calls: int, now: float) -> None:
         """A heartbeat came."""
-        self._last_heartbeat = time.monotonic()
+        self._last_heartbeat = now
         self.live_calls = live_calls
 
     def is_drained(self, unclosed: int) -> None:

@@ -1,32 +1,75 @@
-"""Decides when a process that died is started again, and when no more. Pure: times in, decision out."""
+"""Decides when a process that died is started again, and when no more. Pure: times in, decision out.
 
-from typing import Final
+A process that lived is replaced at once. One that dies soon after its start, or cannot be started, waits longer each
+time. A process that has died too often within a time is given up; a start that the system refuses never counts for
+that, because the system may recover.
+"""
 
-RESTARTS: Final = 5
-"""Restarts of one process within `RESTART_WINDOW`."""
-RESTART_WINDOW: Final = 30.0
-"""Seconds."""
-BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds before each of them."""
+from typing import Final, NamedTuple
+
+QUICK: Final = 3.0
+"""Seconds after its start within which the end of a process is that of a start that failed."""
+BACK_OFF: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+"""Seconds until the next start after as many failed ones in a row; the last holds for all further ones."""
+
+
+class Budget(NamedTuple):
+    """How often a process of a role may be replaced."""
+
+    deaths: int
+    """Ends within `window` after which it is started again; one more, and it is given up."""
+    window: float
+    """Seconds."""
+    quick_only: bool
+    """Only ends within `QUICK` seconds of a start count."""
+
+
+BUDGETS: Final = {
+    "call": Budget(5, 30.0, quick_only=False),
+    "media": Budget(5, 30.0, quick_only=False),
+    "dispatcher": Budget(3, 60.0, quick_only=True),
+}
+"""By role. A dispatcher has no state that could kill it again, and the node needs it: only failed starts count."""
 
 
 class RestartPolicy:
-    """The restarts of one slot of one role."""
+    """The restarts of one slot of one role. All times are monotonic seconds."""
 
-    __slots__ = ("_restarts",)
+    __slots__ = ("_budget", "_deaths", "_failed", "_started")
 
-    def __init__(self) -> None:
-        self._restarts: list[float] = []
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._deaths: list[float] = []
+        self._failed = 0
+        """Failed starts in a row."""
+        self._started = 0.0
+
+    @property
+    def words(self) -> str:
+        """What is too often."""
+        return f"died {self._budget.deaths + 1} times in {self._budget.window:.0f} s"
+
+    def started(self, now: float) -> None:
+        """Note a start."""
+        self._started = now
 
     def died(self, now: float) -> float | None:
-        """Return the seconds until the process is started again; None = it has died too often.
+        """Return the seconds until the process is started again; None = it has died too often."""
+        quick = now - self._started < QUICK
+        self._deaths = [at for at in self._deaths if now - at < self._budget.window]
+        if quick or not self._budget.quick_only:
+            if len(self._deaths) >= self._budget.deaths:
+                return None
+            self._deaths.append(now)
+        if not quick:
+            self._failed = 0
+            return 0.0
+        return self._next_pause()
 
-        Args:
-            now: monotonic seconds.
-        """
-        self._restarts = [at for at in self._restarts if now - at < RESTART_WINDOW]
-        if len(self._restarts) >= RESTARTS:
-            return None
-        delay = BACK_OFF[min(len(self._restarts), len(BACK_OFF) - 1)]
-        self._restarts.append(now)
-        return delay
+    def refused(self) -> float:
+        """Return the seconds until the next attempt, because the system did not start the process."""
+        return self._next_pause()
+
+    def _next_pause(self) -> float:
+        self._failed += 1
+        return BACK_OFF[min(self._failed, len(BACK_OFF)) - 1]

@@ -1,9 +1,10 @@
 """The supervisor: starts the processes of a node, watches their heartbeats, replaces the dead, gathers their counts.
 
 It binds the listeners, starts the children by role, waits until all are linked, and starts the plan of a load. A child
-that dies is replaced within a budget (RESTARTS). Beyond it a call worker is put into quarantine while another one
-lives, and any other process ends the node. A child whose heartbeat is late by `hang_timeout` is made to dump its stack
-(SIGABRT), killed and replaced.
+that dies is replaced within a budget (`restart_policy`). Beyond it a worker is put into quarantine; the dispatcher, or
+the last call worker, ends the node. A child whose heartbeat is late by `hang_timeout` is made to dump its stack
+(SIGABRT), killed and replaced; of the time in which the supervisor itself stood still none counts (`awake_clock`).
+However the node ends, it drains first, within a bound.
 
 It must hold no protocol code and allocate nothing in proportion to traffic. Children are started with exec, never fork:
 ZeroMQ contexts and threads do not survive a fork.
@@ -17,6 +18,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 from ..bus import link
@@ -46,14 +48,18 @@ from ..host.run_dir import RunDirectory
 from ..host.systemd import Notifier
 from ..trace import file as trace_file
 from ..transport import listeners, tls
+from .awake_clock import AwakeClock
 from .child_process import ChildProcess
-from .restart_policy import RESTART_WINDOW, RESTARTS
 from .service_report import ServiceReport
 
 WINDOW = 4096
 """Records that a process may leave unacknowledged."""
 START_TIMEOUT = 20.0
-"""Seconds until all processes must be linked."""
+"""Seconds until all processes must be linked, and until a later one must send its first heartbeat."""
+WATCH = 0.5
+"""Seconds between two looks at the heartbeats."""
+TURN = 0.02
+"""Seconds between two looks at what has to end."""
 START_LEAD = 0.2
 """Seconds between "all are ready" and the first planned call, so that every shard learns of it before."""
 RATE_LEAD = 0.05
@@ -124,6 +130,9 @@ class Supervisor:
         self._draining = False
         self._drained_by = 0.0
         """Monotonic time at which a drain hangs up what is left."""
+        self._given_up_at = inf
+        """Time of the awake clock at which a drain is over whatever is left."""
+        self._awake = AwakeClock(time.monotonic(), WATCH)
         self._closing = False
         self.failure = ""
         """Why the node cannot go on; empty = all is well."""
@@ -180,13 +189,9 @@ class Supervisor:
             for slot in range(counts[role]):
                 child = self._children[role, slot] = ChildProcess(role, slot, self._loop)
                 self._spawn(child)
-        self._watch = self._loop.call_later(0.5, self._on_watch)
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                await self._all_ready.wait()
-        except TimeoutError:
-            missing = ", ".join(child.name for child in self._children.values() if not child.ready)
-            self.failure = self.failure or f"did not come up within {START_TIMEOUT:.0f} s: {missing}"
+        self._awake = AwakeClock(time.monotonic(), WATCH)
+        self._watch = self._loop.call_later(WATCH, self._on_watch)
+        await self._all_ready.wait()
         if self.failure:
             await self.close()
             raise StartFailed(f"the node did not start: {self.failure}; the lines above say why")
@@ -229,12 +234,13 @@ class Supervisor:
         Args:
             within: seconds.
         """
+        by = time.monotonic() + within
+        self._drained_by = min(self._drained_by, by) if self._draining else by
         self._draining = True
-        self._drained_by = time.monotonic() + within
         self._on_state("draining")
         self._report.stopping()
         self._link.broadcast((Drain(within),))
-        self._loop.call_later(within + HANG_UP_GRACE, self.ended.set)
+        self._given_up_at = min(self._given_up_at, self._now() + within + HANG_UP_GRACE)
 
     def set_rate(self, rate: float) -> float:
         """Command another rate of a running load.
@@ -257,14 +263,13 @@ class Supervisor:
             child.send(signal.SIGHUP)
 
     async def close(self) -> int:
-        """Stop every process, the dispatcher last.
+        """Hang up what is live, then stop every process, the dispatcher last.
 
         Returns:
             Number of calls that were left unclosed.
         """
-        if not self._closing and not self._draining:
-            self._on_state("draining")
-            self._report.stopping()
+        if self.plan_start:
+            await self._hang_up()
         self._closing = True
         for roles in (("call",), ("media", "dispatcher")):
             await self._stop_roles(roles)
@@ -277,15 +282,22 @@ class Supervisor:
         self.failure = self.failure or self._quarantine
         return sum(child.unclosed for child in self._children.values())
 
+    async def _hang_up(self) -> None:
+        """Have every call worker hang up what it has left, as at the end of a drain, and wait for it within a bound."""
+        if not self._all_drained() and (not self._draining or self._drained_by > time.monotonic()):
+            self.drain(0.0)
+        while not self._all_drained() and self._now() < self._given_up_at:
+            await asyncio.sleep(TURN)
+
     async def _stop_roles(self, roles: tuple[str, ...]) -> None:
         running = [child for child in self._children.values() if child.role in roles and child.runs]
         for child in running:
             channel = self._link.channels.get((child.role, child.slot))
             if channel is None or not self._link.send(channel, (Stop(),)):
                 child.send(signal.SIGKILL)
-        deadline = self._loop.time() + STOP_GRACE
-        while any(child.runs for child in running) and self._loop.time() < deadline:
-            await asyncio.sleep(0.02)
+        deadline = self._now() + STOP_GRACE
+        while any(child.runs for child in running) and self._now() < deadline:
+            await asyncio.sleep(TURN)
         for child in running:
             if child.runs:
                 _logger.warning("%s did not stop in %.0f s; killed", child.name, STOP_GRACE)
@@ -296,7 +308,19 @@ class Supervisor:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
         order = ProcessOrder(child.role, child.slot, child.incarnation, tuple(descriptors), self.config)
-        child.start(order.to_line(), descriptors, self._on_exit)
+        try:
+            child.start(order.to_line(), descriptors, self._on_exit, self._now())
+        except OSError as error:
+            self._totals.cell("sipswarm_process_start_failures_total", child.role).value += 1
+            delay = child.restarts.refused()
+            _logger.error("%s cannot be started now, again in %g s: %s", child.name, delay, error)
+            self._loop.call_later(delay, self._respawn, child)
+        else:
+            child.restarts.started(time.monotonic())
+
+    def _now(self) -> float:
+        """Seconds in which this process itself ran."""
+        return self._awake.time(time.monotonic())
 
     def _reap(self, child: ChildProcess) -> int:
         """Let go of a process that has ended; return its status."""
@@ -311,7 +335,7 @@ class Supervisor:
         if self._closing:
             return
         now = time.monotonic()
-        self._tell(now)  # a fast replacement may be there before the next look at the heartbeats
+        self._tell(self._now())  # a fast replacement may be there before the next look at the heartbeats
         reason = "hang" if child.abort_sent else "crash"
         _logger.error("%s ended with status %d (%s)", child.name, status, reason)
         if len(self.deaths) < MOST_DEATHS:
@@ -321,7 +345,7 @@ class Supervisor:
         delay = child.restarts.died(now)
         if delay is None:
             self._give_up(child)
-        elif not self._all_ready.is_set():
+        elif not self._all_ready.is_set() and status > 0:  # its own decision: it would be the same again
             self._fail(f"{child.name} ended with status {status} while starting")
         elif child.role == "call" and self.config.load is not None:
             self._fail(f"{child.name} died and took its share of the load plan with it")
@@ -331,56 +355,67 @@ class Supervisor:
     def _give_up(self, child: ChildProcess) -> None:
         """Give up a process that cannot be kept alive.
 
-        A call worker is put into quarantine while others go on; otherwise the node ends.
+        A worker is put into quarantine. The node ends with its dispatcher, and with its last call worker.
         """
-        reason = f"{child.name} died {RESTARTS + 1} times in {RESTART_WINDOW:.0f} s"
+        reason = f"{child.name} {child.restarts.words}"
         others = any(
             each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
         )
-        if child.role != "call" or not others or self.config.load is not None or not self._all_ready.is_set():
+        goes_on = child.role == "media" or (child.role == "call" and others and self.config.load is None)
+        if not goes_on or not self._all_ready.is_set():
             self._fail(reason)
             return
         _logger.error("%s and is not started again; new calls of its slot get 503", reason)
         child.give_up()
         self._quarantine = self._quarantine or reason
-        self._link.broadcast((Quarantined(child.slot),))
+        self._link.broadcast((Quarantined(child.slot, child.role),))
         self._check_drained()
 
     def _respawn(self, child: ChildProcess) -> None:
-        if not self._closing:
+        if not self._closing and not child.runs and not child.quarantined:
             self._spawn(child)
 
     def _fail(self, reason: str) -> None:
-        """End the node.
-
-        Calls of the workers that live are hung up first, so that peers hold none of them.
-        """
+        """End the node: by a drain, once calls could come, so that no peer is left with one."""
         self.failure = self.failure or reason
-        if self._all_ready.is_set() and self.live_calls and not self._draining:
+        if self.plan_start:
             self.drain(0.0)
             self._check_drained()
-            return
-        self._all_ready.set()
-        self.ended.set()
+        else:
+            self._all_ready.set()
+            self.ended.set()
 
     def _on_watch(self) -> None:
-        """Look at every heartbeat; a child that is late is warned about, then dumped and killed."""
-        self._watch = self._loop.call_later(0.5, self._on_watch)
-        now = time.monotonic()
-        limit = 0.0 if self._closing else self.config.hang_timeout  # a process that has to end has a bound of its own
+        """Look at every heartbeat, and at what has to be over by now."""
+        self._watch = self._loop.call_later(WATCH, self._on_watch)
+        monotonic = time.monotonic()
+        late = self._awake.tick(monotonic)
+        if late >= STALE:
+            _logger.warning("this process stood still for %.1f s; what the others did meanwhile is not judged", late)
+        now = self._now()
         for child in self._children.values():
-            if not child.runs or not child.ready:
-                continue
-            late = child.silence(now)
-            if child.needs_warning(now):
-                _logger.warning("%s: no heartbeat for %.1f s; its stack follows", child.name, late)
-                child.send(signal.SIGUSR2)
-            if limit and late > limit and not child.abort_sent:
-                child.abort()
+            self._judge(child, now)
+        if now >= START_TIMEOUT and not self._all_ready.is_set():
+            missing = ", ".join(child.name for child in self._children.values() if not child.ready)
+            self._fail(f"did not come up within {START_TIMEOUT:.0f} s: {missing}")
+        if now >= self._given_up_at:
+            self.ended.set()
         self._tell(now)
         self._snapshot_number += 1
-        snapshot = Snapshot(self._snapshot_number, now, 0, self._totals.snapshot())
+        snapshot = Snapshot(self._snapshot_number, monotonic, 0, self._totals.snapshot())
         self._node_totals.update("supervisor", 1, _with_usage(os.getpid(), snapshot))
+
+    def _judge(self, child: ChildProcess, now: float) -> None:
+        """Warn about a process that is late, then have it dumped and killed."""
+        if not child.runs or self._closing:  # a process that has to end has a bound of its own
+            return
+        late = child.silence(now)
+        if child.ready and child.needs_warning(now):
+            _logger.warning("%s: no heartbeat for %.1f s; its stack follows", child.name, late)
+            child.send(signal.SIGUSR2)
+        limit = self.config.hang_timeout and (self.config.hang_timeout if child.ready else START_TIMEOUT)
+        if limit and late > limit and not child.abort_sent:
+            child.abort()
 
     def _troubled(self, now: float) -> list[str]:
         """Names of the processes that are not there, not linked, or send no heartbeats."""
@@ -414,7 +449,7 @@ class Supervisor:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)
             elif kind is Snapshot:
-                child.heartbeat(record.live_calls)
+                child.heartbeat(record.live_calls, self._now())
                 if child.pid is not None:
                     record = _with_usage(child.pid, record)
                 self._node_totals.update(child.name, channel.incarnation, record)
@@ -432,15 +467,18 @@ class Supervisor:
                 self._check_drained()
 
     def _on_peer(self, channel: Channel) -> None:
-        """Report quarantined slots: a new dispatcher must not wait for workers that never come."""
-        if channel.role == "dispatcher":
-            for child in self._children.values():
-                if child.quarantined:
-                    self._link.send(channel, (Quarantined(child.slot),))
+        """Report what is in quarantine: a new process must not wait for workers that never come."""
+        given_up = [Quarantined(each.slot, each.role) for each in self._children.values() if each.quarantined]
+        if given_up:
+            self._link.send(channel, given_up)
+
+    def _all_drained(self) -> bool:
+        """Whether no call worker has a call left."""
+        calls = [each for each in self._children.values() if each.role == "call"]
+        return all(each.drained or each.quarantined or not each.runs for each in calls)
 
     def _check_drained(self) -> None:
-        calls = [each for each in self._children.values() if each.role == "call"]
-        if self._draining and all(each.drained or each.quarantined or not each.runs for each in calls):
+        if self._draining and self._all_drained():
             self.ended.set()
 
     def _start(self, child: ChildProcess, at: float) -> None:
@@ -457,7 +495,7 @@ class Supervisor:
             self._link.send(channel, (Drain(max(0.0, self._drained_by - time.monotonic())),))
 
     def _on_ready(self, child: ChildProcess) -> None:
-        child.linked()
+        child.linked(self._now())
         if self._all_ready.is_set() and self.plan_start:
             self._start(child, time.monotonic())
         elif all(each.ready for each in self._children.values()):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.supervisor.restart_policy import RESTARTS
+from sipswarm.actors.supervisor.restart_policy import BUDGETS
 from sipswarm.sipcore.message.messages import Response
 from sipswarm.sipcore.message.parser import parse
 from tests.actors.host.test_systemd import Manager
@@ -159,6 +159,7 @@ def test_healthz_says_draining_while_a_call_is_waited_for(tmp_path: Path) -> Non
         running.close()
 
 
+RESTARTS = BUDGETS["call"].deaths
 MORTAL = """
 import os
 from pathlib import Path

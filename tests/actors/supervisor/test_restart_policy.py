@@ -1,19 +1,63 @@
-"""When a process is started again: a bounded number of times in a window, with growing pauses; then never."""
+"""When a process is started again: at once if it lived, with growing pauses if its starts fail, then never."""
 
-from sipswarm.actors.supervisor.restart_policy import BACK_OFF, RESTART_WINDOW, RESTARTS, RestartPolicy
+import pytest
+
+from sipswarm.actors.supervisor.restart_policy import BACK_OFF, BUDGETS, QUICK, Budget, RestartPolicy
+
+MANY = Budget(100, 1000.0, quick_only=False)
 
 
-def test_pauses_grow_until_the_process_has_died_too_often() -> None:
-    policy = RestartPolicy()
-    assert [policy.died(100.0 + number) for number in range(RESTARTS)] == list(BACK_OFF)
-    assert policy.died(100.0 + RESTARTS) is None
-    assert policy.died(100.0 + RESTARTS) is None
+def dies(policy: RestartPolicy, started: float, lived: float) -> float | None:
+    """The decision on a process that was started then and lived so long."""
+    policy.started(started)
+    return policy.died(started + lived)
+
+
+def test_a_process_that_lived_is_replaced_at_once() -> None:
+    policy = RestartPolicy(MANY)
+    assert [dies(policy, 100.0 * number, QUICK) for number in range(5)] == [0.0] * 5
+
+
+def test_pauses_grow_while_starts_fail_in_a_row_and_begin_anew_with_one_that_lived() -> None:
+    policy = RestartPolicy(MANY)
+    assert [dies(policy, float(number), 0.1) for number in range(len(BACK_OFF))] == list(BACK_OFF)
+    assert dies(policy, 20.0, 2.9) == BACK_OFF[-1] == 5.0
+    assert dies(policy, 30.0, 60.0) == 0.0
+    assert dies(policy, 90.0, 0.1) == BACK_OFF[0] == 0.05
+
+
+@pytest.mark.parametrize("role", sorted(BUDGETS))
+def test_a_process_that_dies_at_every_start_is_given_up_and_stays_so(role: str) -> None:
+    policy, budget = RestartPolicy(BUDGETS[role]), BUDGETS[role]
+    decisions = [dies(policy, 100.0 + number, 0.1) for number in range(budget.deaths)]
+    assert None not in decisions
+    assert dies(policy, 100.0 + budget.deaths, 0.1) is None
+    assert dies(policy, 101.0 + budget.deaths, 0.1) is None
+    assert policy.words == f"died {budget.deaths + 1} times in {budget.window:.0f} s"
+
+
+@pytest.mark.parametrize("role", ["call", "media"])
+def test_of_a_worker_every_death_counts(role: str) -> None:
+    policy = RestartPolicy(BUDGETS[role])
+    assert [dies(policy, 100.0 + 4 * number, 3.5) for number in range(6)] == [0.0] * 5 + [None]
+
+
+def test_a_dispatcher_that_is_killed_again_and_again_is_replaced_as_long_as_each_lived() -> None:
+    policy = RestartPolicy(BUDGETS["dispatcher"])
+    assert [dies(policy, 100.0 + 4 * number, 3.5) for number in range(20)] == [0.0] * 20
 
 
 def test_what_is_long_ago_does_not_count() -> None:
-    policy = RestartPolicy()
-    for number in range(RESTARTS):
-        policy.died(100.0 + number)
-    assert policy.died(100.0 + RESTART_WINDOW) == BACK_OFF[-1]
-    assert policy.died(100.0 + RESTART_WINDOW) is None
-    assert policy.died(200.0 + RESTART_WINDOW) == BACK_OFF[0]
+    policy = RestartPolicy(BUDGETS["call"])
+    for number in range(5):
+        assert dies(policy, 100.0 + number, 0.5) is not None
+    assert dies(policy, 130.0, 0.6) is not None, "the first is 30 s ago"
+    assert dies(policy, 130.7, 0.1) is None
+
+
+def test_a_start_that_the_system_refuses_is_tried_again_for_ever_and_counts_for_nothing() -> None:
+    policy = RestartPolicy(BUDGETS["call"])
+    pauses = [policy.refused() for _ in range(100)]
+    assert pauses[: len(BACK_OFF)] == list(BACK_OFF)
+    assert set(pauses[len(BACK_OFF) :]) == {BACK_OFF[-1]}
+    assert dies(policy, 1000.0, 10.0) == 0.0

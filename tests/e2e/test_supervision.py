@@ -1,0 +1,177 @@
+"""A node whose processes are stopped, killed and refused: what lives stays, what died comes back, all ends drained."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sipswarm.actors.config import AnswerConfig, NodeConfig
+from sipswarm.actors.handle.call import Call
+from sipswarm.actors.supervisor import supervisor as supervisor_module
+from sipswarm.actors.supervisor.supervisor import Supervisor
+from tests.e2e.test_command_line import Running
+from tests.e2e.test_processes import ANY, CONFIG, Totals, agent, can_call, node, processes, run, target
+from tests.e2e.waiting import until
+from tests.interop.processes import descendants
+
+PAUSE = 3.0
+"""Seconds, well beyond the shortest --hang-timeout."""
+
+
+async def calls_to(supervisor_target: str, number: int, main: Callable[[list[Call]], Awaitable[None]]) -> None:
+    """Do something while so many calls are up."""
+    async with agent() as ua:
+        await main(list(await asyncio.gather(*(ua.invite(supervisor_target, media="silence") for _ in range(number)))))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the supervisor alone", "every process"])
+def test_a_pause_of_the_judge_ends_no_process_and_no_call(whole: bool) -> None:
+    running = Running(
+        *("answer", "--listen", "udp:127.0.0.1:0", "--metrics", "off", "--hang-timeout", "2s", "--drain", "0s"),
+        *("--call-workers", "2", "--media-workers", "1", "--rtp-ports", "33000-33998"),
+    )
+    try:
+        address = running.line().removeprefix("listening on udp:")
+        children = sorted(descendants(running.process.pid))
+        stopped = [running.process.pid, *children] if whole else [running.process.pid]
+
+        async def paused(calls: list[Call]) -> None:
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(PAUSE)
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(1.2)  # two looks at the heartbeats
+            assert sorted(descendants(running.process.pid)) == children
+            assert all(call.is_up for call in calls)
+            await asyncio.gather(*(call.bye() for call in calls))
+            assert {call.cause for call in calls} == {"bye"}
+
+        run(lambda: calls_to(f"sip:bob@{address}", 4, paused))
+        code, errors = running.end(signal.SIGTERM)
+        assert code == 0, errors
+        assert "hang" not in errors
+    finally:
+        running.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["call-0", "media-0", "dispatcher"])
+def test_a_replacement_that_cannot_be_started_is_tried_again_until_it_can(tmp_path: Path, name: str) -> None:
+    async def main() -> None:
+        async with node(tmp_path / "run") as supervisor, agent() as ua:
+            refused = supervisor.totals.cell("sipswarm_process_start_failures_total", name.partition("-")[0])
+            with no_descriptors():
+                os.kill(processes(supervisor)[name][0], signal.SIGKILL)
+                await until(lambda: refused.value >= 4)
+                assert name not in processes(supervisor)
+                assert supervisor.failure == ""
+            await until(lambda: name in processes(supervisor))
+            await can_call(ua, supervisor)
+
+    run(main)
+
+
+@pytest.mark.parametrize("name", ["call-0", "media-0", "dispatcher"])
+def test_a_process_that_is_killed_while_the_node_starts_is_replaced_and_the_node_starts(
+    tmp_path: Path, name: str
+) -> None:
+    async def main() -> None:
+        supervisor = Supervisor(CONFIG, run_dir=str(tmp_path / "run"), node_totals=Totals())
+        starting = asyncio.ensure_future(supervisor.start())
+        try:
+            await until(lambda: name in processes(supervisor))
+            os.kill(processes(supervisor)[name][0], signal.SIGKILL)
+            await starting
+            async with agent() as ua:
+                await can_call(ua, supervisor)
+            assert [each for each, (_, restarts) in processes(supervisor).items() if restarts] == [name]
+        finally:
+            await supervisor.close()
+
+    run(main)
+
+
+async def killed_until_given_up(supervisor: Supervisor, names: set[str]) -> None:
+    """Kill some processes as soon as they are there, again and again, until none of them comes any more."""
+    children = [child for child in supervisor._children.values() if child.name in names]
+    while not all(child.quarantined for child in children) and not supervisor.failure:
+        for child in children:
+            if child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["dispatcher", "call-0"])
+def test_a_node_that_gives_up_its_last_process_of_a_role_hangs_up_what_the_others_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(supervisor_module, "HANG_UP_GRACE", 2.0)  # nothing reads the answers to the BYEs
+    config = NodeConfig("", (ANY,), 0, call_workers=2, answer=AnswerConfig(), rtp_ports=(33000, 33998))
+    names = {"dispatcher"} if name == "dispatcher" else {"call-0", "call-1"}
+
+    async def main() -> None:
+        async with node(tmp_path / "run", config) as supervisor:
+
+            async def given_up(calls: list[Call]) -> None:
+                await until(lambda: supervisor.live_calls == 10)  # a heartbeat after the last ACK
+                await killed_until_given_up(supervisor, names)
+                await asyncio.wait_for(supervisor.wait(), 8.0)
+                if name == "dispatcher":
+                    assert [call.by for call in calls] == ["remote"] * 10, "a BYE over UDP needs no dispatcher"
+                    assert supervisor.failure == "dispatcher died 4 times in 60 s"
+                else:
+                    assert "died 6 times in 30 s" in supervisor.failure
+                for call in calls:
+                    call.cleanup()
+
+            await calls_to(target(supervisor), 10, given_up)
+
+    run(main)
+
+
+def test_a_media_worker_that_is_given_up_leaves_the_node_to_the_others(tmp_path: Path) -> None:
+    config = NodeConfig("", (ANY,), 0, call_workers=2, media_workers=2, answer=AnswerConfig(), rtp_ports=(33000, 33998))
+
+    async def main() -> None:
+        async with node(tmp_path / "run", config) as supervisor:
+            await killed_until_given_up(supervisor, {"media-1"})
+            assert supervisor.failure == ""
+            call = supervisor._children["call", 0]
+            assert call.pid is not None
+            os.kill(call.pid, signal.SIGKILL)
+            await until(lambda: call.incarnation == 2 and call.ready)  # it does not wait for media-1
+            assert supervisor.failure == ""
+        assert supervisor.failure == "media-1 died 6 times in 30 s"
+
+    run(main)
+
+
+def test_a_node_that_is_closed_without_a_drain_hangs_up_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        supervisor = Supervisor(CONFIG, run_dir=str(tmp_path / "run"), node_totals=Totals())
+        await supervisor.start()
+
+        async def closed(calls: list[Call]) -> None:
+            assert await supervisor.close() == 0
+            await until(lambda: not any(call.is_up for call in calls), 1.0)
+            assert [call.by for call in calls] == ["remote"] * 10
+
+        await calls_to(target(supervisor), 10, closed)
+
+    run(main)
