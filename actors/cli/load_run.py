@@ -228,10 +228,11 @@ class LoadRun:
             self._draining = True
             self.report.timeline.command(self._elapsed(), 0.0)
         self.results.add_seconds(self.report.timeline.closed(now))
+        if self.failures.waiting and not self._writer.busy:
+            self._writer.start(self.failures.write)
         pause = min(max(PARTIAL_EVERY, self._elapsed() / PARTIAL_SHARE), PARTIAL_MOST)
         if now - self._written >= pause and not self._writer.busy:
             self._written = now
-            self.results.flush()
             self._writer.start(self._files(self.report.running(self._ending(signals, self._elapsed())), ()))
 
     def _elapsed(self) -> float:
@@ -274,11 +275,13 @@ class LoadRun:
 
         It runs in another thread, so it gets copies. It returns why a file could not be written, empty = all are.
         """
-        points, calls = self.report.timeline.points, tuple(self.failures.calls)
+        points, ladders = self.report.timeline.points, self.failures
         first_failure = self.report.timeline.first_failure
         failures, results = dict(self.report.tally.failures.most_common()), self.results
 
         def job() -> str:
+            ladders.write()
+            calls = tuple(ladders.calls)
             try:
                 results.append_timeline()
                 results.write("report.html", page_of(summary, reasons, points, failures, calls, first_failure))

@@ -44,7 +44,7 @@ class NodeRun:
         run_dir: path of the run directory, empty = a fresh one.
         prefix: put before the names of its processes, when there is more than one node.
         on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `NodeTotals`.
-        cdr: records of ended calls; this node counts those lost and calls `tick`, and the judge of the calls adds them.
+        cdr: records of ended calls; this node counts those lost, and the judge of the calls adds them.
     """
 
     def __init__(
@@ -77,7 +77,6 @@ class NodeRun:
         )
         if not prefix:
             self._supervisor.totals.include(lasting.lost_rows)
-        self._cdr = cdr
         if cdr is not None:
             self._supervisor.totals.include(cdr.rows)
         self._running = False
@@ -168,8 +167,6 @@ class NodeRun:
     def tick(self) -> None:
         """Called once a second."""
         lasting.tick()
-        if self._cdr is not None:
-            self._cdr.tick()
 
     def set_rate(self, rate: float) -> float:
         """Command another rate of a running load; 0 pauses.

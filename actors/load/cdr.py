@@ -1,30 +1,24 @@
 """Call detail records: a line of JSON for each ended call, appended to a file that another program may rotate.
 
-A record is written when its call is over, by the process that the user started, never in the path of a call. Records
-that the disk does not take wait in memory, at most RING; beyond, the oldest is dropped and counted. A record is never
-torn: when a full disk took a part of a line, its rest is written later. Where the file was opened anew since, the whole
-line goes there. Once a second the disk is made to keep what was written, so that a power failure costs a second at
-most.
+A record is written when its call is over, by the process that the user started, never in the path of a call, and never
+in its event loop. Records that the disk does not take wait in memory, at most RING; beyond, the oldest is dropped and
+counted. Once a second the disk is made to keep what was written, so that a power failure costs a second at most.
 """
 
 import datetime
-import errno
 import json
-import logging
 import os
-import select
-import threading
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
 from ..bus.messages import CallFinished
-from ..counting.totals import Cell, SeriesRow
+from ..counting.totals import SeriesRow
 from ..diagnosis.failure_reasons import blame_of
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
 from ..host.named_files import open_to_write, why
+from ..host.record_writer import RecordWriter
 from .results import COLUMNS
 from .tally import discards_of
 
@@ -33,7 +27,7 @@ RING: Final = 10_000
 RETRY: Final = 1.0
 """Seconds between two tries to write to a disk that is full."""
 CLOSING: Final = 2.0
-"""Seconds that the end of a run waits for a reader of a pipe that is full."""
+"""Seconds that the end of a run waits for the disk, or for a reader of a pipe that is full."""
 _FIGURES: Final = (
     "post_dial_delay",
     "answer_delay",
@@ -45,7 +39,6 @@ _FIGURES: Final = (
     "media_gap",
 )
 """Columns in which -1.0 stands for none."""
-_logger = logging.getLogger(__name__)
 
 
 class Cdr:
@@ -55,7 +48,7 @@ class Cdr:
         file: made when it does not exist.
         ring: number of records that may wait.
         retry: seconds between two tries to write to a disk that is full.
-        closing: seconds that `close` waits for the reader of a pipe that is full.
+        closing: seconds that `close` waits for a disk, or for the reader of a pipe.
 
     Raises:
         ConfigurationError: the file cannot be opened.
@@ -63,25 +56,9 @@ class Cdr:
 
     def __init__(self, file: Path, ring: int = RING, retry: float = RETRY, closing: float = CLOSING) -> None:
         self.file = file
-        self.dropped = Cell()
-        """Records that were lost because the disk took none and the ring was full."""
-        self._ring = ring
-        self._retry = retry
         self._closing = closing
-        self._waiting: deque[bytes] = deque()
-        self._torn = 0
-        """Octets of the first waiting record that are in the file already."""
-        self._place = (0, 0)
-        """Device and inode of the file that was opened last."""
-        self.unsynced = False
-        """Records were written that the disk need not have kept yet."""
-        self._syncing: threading.Thread | None = None
-        self._failing = ""
-        self._slow = False
-        """The file is a pipe that was full at the last try."""
-        self._retry_at = 0.0
         try:
-            self._descriptor = self._open()
+            self._writer = RecordWriter(f"--cdr {file}", self._open, ring=ring, retry=retry, syncs=True)
         except OSError as error:
             raise ConfigurationError(
                 f"--cdr {file}: {why(error)}; give a file in a folder that can be written to"
@@ -90,11 +67,16 @@ class Cdr:
     @property
     def waiting(self) -> int:
         """Records that are not in the file yet."""
-        return len(self._waiting)
+        return self._writer.waiting
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost because the disk took none and the ring was full."""
+        return self._writer.dropped
 
     def rows(self) -> tuple[SeriesRow, ...]:
         """Return the lost records as a series of the process that writes."""
-        return (("sipswarm_queue_dropped_total", ("cdr",), (self.dropped.value,)),)
+        return (("sipswarm_queue_dropped_total", ("cdr",), (self._writer.dropped,)),)
 
     def add(self, row: CallFinished, failure: str = "") -> None:
         """Record a call that is over.
@@ -103,57 +85,23 @@ class Cdr:
             row: of the call.
             failure: the expectation that it missed, when it is judged elsewhere.
         """
-        if not row.call_id:
-            return  # a scenario's run that placed no call
-        if len(self._waiting) >= self._ring:
-            self._drop_oldest()
-        self._waiting.append(record_of(row, failure or row.failure, time.time() - time.monotonic()))
-        if not self._failing or time.monotonic() >= self._retry_at:
-            self.flush()
+        if row.call_id:  # a scenario's run that placed no call has none
+            self._writer.put(record_of(row, failure or row.failure, time.time() - time.monotonic()))
 
-    def flush(self) -> None:
-        """Write the waiting records, as far as the disk takes them."""
-        waiting = self._waiting
-        try:
-            if self._descriptor < 0:
-                self._descriptor = self._open()
-            while waiting:
-                record = waiting[0][self._torn :]
-                written = os.write(self._descriptor, record)
-                if written < len(record):
-                    self._torn += written
-                    continue
-                self._torn = 0
-                self.unsynced = True
-                waiting.popleft()
-        except BlockingIOError:  # a pipe whose reader is slower than this; the next record tries again
-            self._slow = True
-            return
-        except OSError as error:
-            self._retry_at = time.monotonic() + self._retry
-            self._slow = False
-            if not self._failing:
-                self._failing = why(error)
-                _logger.error("--cdr %s: %s; records wait in memory, %d at most", self.file, self._failing, self._ring)
-            return
-        self._slow = False
-        if self._failing:
-            self._failing = ""
-            _logger.warning("--cdr %s can be written again", self.file)
+    def flush(self, within: float) -> bool:
+        """Wait until the waiting records are written, or were tried.
 
-    def tick(self) -> None:
-        """Called once a second: try the waiting records again, and sync the written ones, off this thread."""
-        if self._waiting and time.monotonic() >= self._retry_at:
-            self.flush()
-        if self.unsynced and self._descriptor >= 0 and not (self._syncing and self._syncing.is_alive()):
-            self.unsynced = False
-            self._syncing = threading.Thread(target=self._sync, args=(os.dup(self._descriptor),), daemon=True)
-            self._syncing.start()
+        Args:
+            within: seconds at most.
+
+        Returns:
+            Whether none waits.
+        """
+        return self._writer.flush(within)
 
     def reopen(self) -> None:
         """Let go of the file, which may have another name by now, and go on in a new one (SIGHUP)."""
-        self._close()
-        self.flush()
+        self._writer.reopen()
 
     def close(self, lost: int = 0) -> str:
         """Write the waiting records for the last time.
@@ -164,53 +112,15 @@ class Cdr:
         Returns:
             What the file lacks, in words; empty = nothing.
         """
-        self.flush()
-        deadline = time.monotonic() + self._closing
-        while self._slow and (left := deadline - time.monotonic()) > 0:
-            room = select.poll()
-            room.register(self._descriptor, select.POLLOUT)
-            room.poll(left * 1000)
-            self.flush()
-        self._close()
-        lost += int(self.dropped.value) + len(self._waiting)
-        if not lost:
+        missing = self._writer.close(self._closing)
+        if not missing + lost:
             return ""
-        problem = self._failing or ("its reader is too slow" if self._slow else "")
-        mend = "make room, or give another file" if self.dropped.value or self._waiting else "the log says why"
-        return f"--cdr {self.file} lacks {lost} records{f': {problem}' if problem else ''}; {mend}"
+        problem = self._writer.problem
+        mend = "make room, or give another file" if missing else "the log says why"
+        return f"--cdr {self.file} lacks {missing + lost} records{f': {problem}' if problem else ''}; {mend}"
 
     def _open(self) -> int:
-        descriptor = open_to_write(self.file, os.O_APPEND | os.O_CREAT, 0o640)
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != self._place:
-            self._place = (status.st_dev, status.st_ino)
-            self._torn = 0
-        return descriptor
-
-    def _close(self) -> None:
-        if self._descriptor >= 0:
-            if self.unsynced:
-                self._sync(os.dup(self._descriptor))
-            self.unsynced = False
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _sync(self, descriptor: int) -> None:
-        try:
-            os.fdatasync(descriptor)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EROFS):  # a pipe or a device, which keeps nothing
-                _logger.error("--cdr %s: %s; records that were written may be lost", self.file, error.strerror)
-        finally:
-            os.close(descriptor)
-
-    def _drop_oldest(self) -> None:
-        if self._torn and len(self._waiting) > 1:
-            del self._waiting[1]  # the first one has begun in the file
-        else:
-            self._waiting.popleft()
-            self._torn = 0
-        self.dropped.value += 1
+        return open_to_write(self.file, os.O_APPEND | os.O_CREAT, 0o640)
 
 
 def record_of(row: CallFinished, failure: str, unix_offset: float) -> bytes:

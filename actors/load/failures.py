@@ -56,16 +56,24 @@ class Failures:
         self._folder = folder
         self._offset = clock_offset
         self._traced: dict[str, CallTraced] = {}
+        self._known = 0
+        """Calls that have a folder, or get one."""
+        self._waiting: list[tuple[str, FailedCall, Ladder]] = []
         self.calls: list[FailedCall] = []
         """Calls that have a folder, in the order of their end."""
 
+    @property
+    def waiting(self) -> int:
+        """Calls whose folder `write` makes."""
+        return len(self._waiting)
+
     def trace(self, traced: CallTraced) -> None:
         """Take the messages of a call whose row comes next."""
-        if len(self.calls) + len(self._traced) < MOST:
+        if self._known + len(self._traced) < MOST:
             self._traced[traced.call_id] = traced
 
     def add(self, row: CallFinished, failure: str, run_started: float) -> None:
-        """Give a failed call its folder, if it is one of the first.
+        """Have a failed call get its folder by `write`, if it is one of the first.
 
         Args:
             row: of the call.
@@ -79,12 +87,26 @@ class Failures:
         name = hashlib.sha256(octets).hexdigest()[:NAME_LENGTH]
         start = row.started - run_started
         call = FailedCall(f"{FOLDER}/{name}", row.call_id, failure, row.outcome, row.code, start)
-        try:
-            self._write(name, call, Ladder((Rung(*each) for each in traced.rungs), traced.left_out, self._offset))
-        except OSError as error:
-            _logger.warning("%s/%s is not complete: %s", self._folder, call.folder, error.strerror)
-        else:
-            self.calls.append(call)
+        ladder = Ladder((Rung(*each) for each in traced.rungs), traced.left_out, self._offset)
+        self._known += 1
+        self._waiting.append((name, call, ladder))
+
+    def write(self) -> str:
+        """Make the folders of the calls that wait for theirs; in another thread, because it may wait for a disk.
+
+        Returns:
+            Nothing, as a job of `FileWriter` does that could write; the log has what could not be written.
+        """
+        while self._waiting:
+            name, call, ladder = self._waiting[0]
+            try:
+                self._write(name, call, ladder)
+            except OSError as error:
+                _logger.warning("%s/%s is not complete: %s", self._folder, call.folder, error.strerror)
+            else:
+                self.calls.append(call)
+            del self._waiting[0]
+        return ""
 
     def clear(self) -> None:
         """Remove the folders that an earlier run in the same folder has left, and nothing else."""

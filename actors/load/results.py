@@ -1,8 +1,9 @@
 """The files of a run, written so that a reader never sees half of one.
 
-Rows of calls go to calls.csv.partial as they come, and the file gets its name at the end. timeline.csv gets each second
-once, whole lines at a time. summary.json, junit.xml and report.html are replaced as a whole. A full disk ends the
-writing of rows, never the run; `error` has the reason, and the verdict must name it.
+Rows of calls go to calls.csv.partial as they come, by a thread, and the file gets its name at the end. timeline.csv
+gets each second once, whole lines at a time. summary.json, junit.xml and report.html are replaced as a whole. Rows wait
+for a disk that is full or stands still, MOST_ROWS at most, and never hold up the run; when one is lost `error` has the
+reason, and the verdict must name it.
 
 Files of an earlier run in the folder get the suffix `.previous` before this run begins, and are removed when its
 processes are up. So, whenever this run is killed, no file in the folder reads as its result. A run that cannot start
@@ -18,12 +19,14 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import Any, Final
 
 from ..bus.messages import CallFinished
 from ..diagnosis.failure_reasons import blame_of, with_detail
 from ..diagnosis.foreign_text import cell, shown_values
 from ..errors import ConfigurationError
+from ..host.named_files import open_to_write
+from ..host.record_writer import RecordWriter
 from . import failures
 from .tally import discards_of
 from .timeline import Row
@@ -71,6 +74,10 @@ LAST_RESORT: Final = "backslashreplace"
 """Stands for a character that cannot be encoded: every text is escaped before, and none may stop the writing."""
 
 
+MOST_ROWS: Final = 50_000
+"""Rows of calls.csv that wait while the disk takes none, some 15 MB; then the oldest goes, counted."""
+CLOSING: Final = 3.0
+"""Seconds that the end of a run waits for the rows that are left."""
 FILES: Final = ("summary.json", "junit.xml", "calls.csv", "timeline.csv", "report.html")
 """Files of a run."""
 PREVIOUS: Final = ".previous"
@@ -148,7 +155,9 @@ class Results:
             partial = folder / "calls.csv.partial"
             if partial.is_fifo() or partial.is_socket():
                 partial.unlink()
-            self._file: IO[str] | None = partial.open("w", encoding="utf-8", errors=LAST_RESORT, newline="")
+            self._rows: RecordWriter | None = RecordWriter(
+                str(self.calls_path), lambda: open_to_write(partial, os.O_CREAT | os.O_TRUNC, 0o666), ring=MOST_ROWS
+            )
         except OSError as error:
             raise _not_writable(folder, error) from error
         self._write_row(COLUMNS)
@@ -226,13 +235,16 @@ class Results:
             )
         )
 
-    def flush(self) -> None:
-        """Put the rows so far on disk."""
-        if self._file is not None:
-            try:
-                self._file.flush()
-            except OSError as error:
-                self._give_up(error)
+    def flush(self, within: float) -> bool:
+        """Wait until the rows so far are written, or were tried.
+
+        Args:
+            within: seconds at most.
+
+        Returns:
+            Whether they are.
+        """
+        return self._rows is None or self._rows.flush(within)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Replace summary.json.
@@ -281,17 +293,20 @@ class Results:
         temporary.write_text(text, encoding="utf-8", errors=LAST_RESORT)
         os.replace(temporary, self.folder / name)
 
-    def close_calls(self) -> None:
-        """Give calls.csv its name; after an error the partial file keeps its own."""
-        self._release()
-        if self._file is None:
+    def close_calls(self, within: float = CLOSING) -> None:
+        """Give calls.csv its name; where rows are missing the partial file keeps its own, and `error` says so.
+
+        Args:
+            within: seconds that the disk gets.
+        """
+        if self._rows is None:
             return
-        try:
-            self._file.close()
-            os.replace(self.folder / "calls.csv.partial", self.calls_path)
-        except OSError as error:
-            self._give_up(error)
-        self._file = None
+        rows, self._rows = self._rows, None
+        missing = rows.close(within, lambda: os.replace(self.folder / "calls.csv.partial", self.calls_path))
+        self._release()
+        if missing or not rows.ended or rows.problem:
+            lacks = f" lacks {missing} rows" if missing else " is not complete"
+            self.incomplete(f"{self.calls_path}{lacks}: {rows.problem}")
 
     def begun(self) -> None:
         """Remove the files of an earlier run, because this run has started."""
@@ -303,10 +318,9 @@ class Results:
     def discard(self) -> None:
         """Leave no files of a run that did not start, but keep those that were there before, under their other name."""
         self._release()
-        if self._file is not None:
-            with suppress(OSError):  # the rows in its buffer could not be written
-                self._file.close()
-            self._file = None
+        if self._rows is not None:
+            self._rows.close(0.0)
+            self._rows = None
             for name in ("calls.csv.partial", "summary.json.partial", "summary.json"):
                 (self.folder / name).unlink(missing_ok=True)
             with suppress(OSError):  # another file is in it
@@ -318,17 +332,10 @@ class Results:
             self._lock = -1
 
     def _write_row(self, row: tuple[object, ...]) -> None:
-        if self._file is not None:
-            try:
-                csv.writer(self._file, lineterminator="\n").writerow(row)
-            except OSError as error:
-                self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        self.error = f"{self.calls_path} is not complete: {error.strerror}"
-        file, self._file = self._file, None
-        with suppress(OSError):  # the rows in its buffer cannot be written either
-            cast(IO[str], file).close()
+        if self._rows is not None:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerow(row)
+            self._rows.put(text.getvalue().encode("utf-8", LAST_RESORT))
 
 
 def _append(path: Path, octets: bytes, *, new: bool) -> None:

@@ -137,6 +137,7 @@ def _ladder_file(text: str, folder: Path) -> tuple[str, list[tuple[str, str]]]:
     rungs = ((100.0, True, "udp", ("127.0.0.1", 5060), ("127.0.0.1", 5070), data, ""),)
     failures.trace(CallTraced(text, 0, rungs))
     failures.add(REFUSED._replace(call_id=text, started=101.0), text, 100.0)
+    failures.write()
     written = (folder / failures.calls[0].folder / "ladder.txt").read_bytes().decode()
     first, second = written.split("\n")[:2]
     return written, [

@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,10 @@ from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.load.cdr import Cdr, record_of
 from sipswarm.actors.load.results import COLUMNS
 from tests.actors.rows import NO_CALL, ROW
+from tests.interop.processes import wait_until
+
+WITHIN = 20.0
+"""Seconds for what happens in another thread."""
 
 
 def row(number: int) -> CallFinished:
@@ -74,6 +77,7 @@ def test_records_are_appended_and_a_run_without_a_call_is_none(tmp_path: Path) -
         cdr = Cdr(file)
         cdr.add(row(number))
         cdr.add(NO_CALL)
+        assert cdr.flush(WITHIN)
         assert ids(file) == [f"{each}@1" for each in range(number + 1)]
         assert cdr.close() == ""
 
@@ -82,6 +86,7 @@ def test_after_a_rotation_records_go_to_the_new_file(tmp_path: Path) -> None:
     file = tmp_path / "cdr"
     cdr = Cdr(file)
     cdr.add(row(1))
+    assert cdr.flush(WITHIN)
     file.rename(tmp_path / "cdr.1")
     cdr.add(row(2))
     cdr.reopen()
@@ -99,14 +104,15 @@ def test_what_a_full_disk_does_not_take_waits_and_the_oldest_is_dropped_and_coun
     cdr = Cdr(file, ring=3)
     for number in range(5):
         cdr.add(row(number))
-    assert (cdr.waiting, cdr.dropped.value) == (3, 2)
+        assert not cdr.flush(WITHIN)
+    assert (cdr.waiting, cdr.dropped) == (3, 2)
     assert cdr.rows() == (("sipswarm_queue_dropped_total", ("cdr",), (2,)),)
     assert [record.getMessage() for record in caplog.records] == [
         f"--cdr {file}: No space left on device; records wait in memory, 3 at most"
     ]
     file.unlink()
     cdr.reopen()
-    assert cdr.waiting == 0
+    assert cdr.flush(WITHIN)
     assert ids(file) == ["2@1", "3@1", "4@1"]
     assert cdr.close() == f"--cdr {file} lacks 2 records; make room, or give another file"
 
@@ -121,32 +127,56 @@ def test_what_is_still_missing_at_the_end_is_said(tmp_path: Path) -> None:
 
 def test_a_disk_that_has_room_again_is_written_to_by_itself(tmp_path: Path) -> None:
     file = tmp_path / "cdr"
-    cdr = Cdr(file, retry=0.0)
+    cdr = Cdr(file, retry=0.05)
     with largest_file(0):
         cdr.add(row(1))
-        cdr.tick()
-    assert (cdr.waiting, ids(file)) == (1, [])
-    cdr.tick()
+        assert not cdr.flush(WITHIN)
+        assert (cdr.waiting, ids(file)) == (1, [])
+    wait_until(lambda: not cdr.waiting, WITHIN, lambda: "the record is written")
     assert ids(file) == ["1@1"]
     assert cdr.close() == ""
 
 
 def test_the_disk_is_made_to_keep_what_was_written_and_a_pipe_need_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    synced: list[str] = []
+    real = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
     try:
-        for file in (tmp_path / "cdr", tmp_path / "pipe"):
-            cdr = Cdr(file)
-            seen = [cdr.unsynced]
-            for happens in (partial(cdr.add, row(1)), cdr.tick, partial(cdr.add, row(2)), cdr.close):
-                happens()
-                seen.append(cdr.unsynced)
-            assert seen == [False, True, False, True, False]
+        for name in ("cdr", "pipe"):
+            cdr = Cdr(tmp_path / name)
+            cdr.add(row(1))
+            wait_until(lambda name=name: synced == [name], WITHIN, lambda: "it was synced")
+            cdr.add(row(2))
+            assert cdr.close() == ""
+            assert synced == [name, name]
+            synced.clear()
     finally:
         os.close(reader)
     assert not caplog.records
+
+
+def test_a_disk_that_hangs_stops_nobody_and_what_it_did_not_take_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real = threading.Event(), os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, octets: (gate.wait(WITHIN), real(descriptor, octets))[1])
+    cdr = Cdr(tmp_path / "cdr", ring=10, closing=0.1)
+    for number in range(30):
+        cdr.add(row(number))
+    assert not cdr.flush(0.05)
+    assert cdr.close() == (
+        f"--cdr {tmp_path / 'cdr'} lacks 30 records: the disk took nothing for 0.1 s; make room, or give another file"
+    )
+    gate.set()
 
 
 @pytest.mark.parametrize("rotated", [False, True], ids=["completed", "written anew"])
@@ -154,14 +184,17 @@ def test_a_line_that_a_full_disk_cut_is_whole_in_the_end(tmp_path: Path, rotated
     file = tmp_path / "cdr"
     cdr = Cdr(file, ring=2)
     cdr.add(row(1))
+    assert cdr.flush(WITHIN)
     with largest_file(file.stat().st_size + 10):
         for number in (2, 3, 4):
             cdr.add(row(number))
-    assert cdr.dropped.value == 1
-    assert not file.read_text().endswith("\n")
+            assert not cdr.flush(WITHIN)
+        assert cdr.dropped == 1
+        assert not file.read_text().endswith("\n")
     if rotated:
         file.rename(tmp_path / "cdr.1")
     cdr.reopen()
+    assert cdr.flush(WITHIN)
     expected = ["2@1", "4@1"]  # the one that has begun is kept, the oldest beside it was dropped
     assert ids(file) == (expected if rotated else ["1@1", *expected])
     cdr.close()
@@ -190,7 +223,7 @@ def test_a_pipe_whose_reader_is_slow_never_stops_who_writes_and_gets_all_in_the_
     cdr = Cdr(tmp_path / "pipe")
     for number in range(300):  # more than the 64 KiB of a pipe
         cdr.add(row(number))
-    assert cdr.waiting > 0
+    assert not cdr.flush(WITHIN)
     read = b""
 
     def drain() -> None:
@@ -214,6 +247,7 @@ def test_records_that_the_reader_of_a_pipe_does_not_take_are_counted_within_a_bo
     cdr = Cdr(tmp_path / "pipe", closing=0.1)
     for number in range(300):
         cdr.add(row(number))
+    assert not cdr.flush(WITHIN)
     waiting = cdr.waiting
     assert cdr.close() == (
         f"--cdr {tmp_path / 'pipe'} lacks {waiting} records: its reader is too slow; make room, or give another file"

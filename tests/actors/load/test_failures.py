@@ -21,6 +21,9 @@ RUNGS = (
 def add(failures: Failures, call_id: str, failure: str = "code") -> None:
     failures.trace(CallTraced(call_id, 3, RUNGS))
     failures.add(REFUSED._replace(call_id=call_id, started=101.0), failure, 100.0)
+    assert failures.waiting <= 1
+    assert failures.write() == ""
+    assert failures.waiting == 0
 
 
 def test_a_failed_call_gets_a_private_folder_that_tells_its_story(tmp_path: Path) -> None:
