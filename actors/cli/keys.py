@@ -86,7 +86,8 @@ class Keyboard:
         if not os.isatty(self._descriptor) or os.tcgetpgrp(self._descriptor) != os.getpgrp():
             return False
         self._before = termios.tcgetattr(self._descriptor)
-        tty.setcbreak(self._descriptor)  # Ctrl-C is a signal as ever
+        # Ctrl-C is a signal as ever. What the terminal has not shown yet is not waited for: Ctrl-S may hold it.
+        tty.setcbreak(self._descriptor, termios.TCSANOW)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
         return True
 
@@ -95,7 +96,7 @@ class Keyboard:
         if self._before is not None:
             asyncio.get_running_loop().remove_reader(self._descriptor)
             with suppress(termios.error):  # the terminal may be gone
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._before)
             self._before = None
 
     def _read(self) -> None:

@@ -20,8 +20,12 @@ from .lossy_output import Output, PipeOutput, ThreadedOutput
 
 LAST_FLUSH: Final = 3.0
 """Seconds that the end of a program waits for the readers of its output, all together."""
+LAST_WORDS: Final = 0.2
+"""Seconds for what is said after that."""
 LONGEST: Final = 1 << 16
 """Characters without a line end that wait for one."""
+_outputs: Final[set[Output]] = set()
+"""Those of the standard streams of this process, whatever takes the place of the streams for a while."""
 _logger = logging.getLogger(__name__)
 
 
@@ -148,13 +152,15 @@ def lasting_output() -> Iterator[StandardStreams]:
         for output, stream in zip(outputs, streams, strict=True)
     )
     both = StandardStreams(*outputs)
+    _outputs.update(each for each in outputs if each is not None)
     try:
         yield both
     finally:
-        both.finish()
+        both.finish(LAST_WORDS)
         for each in outputs:
             if each is not None:
                 each.close()  # twice does no harm
+                _outputs.discard(each)
         sys.stdout, sys.stderr = before
 
 
@@ -182,14 +188,14 @@ def pipe_streams() -> StandardStreams:
     for descriptor in (1, 2):
         kind = ThreadedOutput if os.get_blocking(descriptor) else PipeOutput
         outputs.append(kind(descriptor, log_lines.lost_of_process if descriptor == 2 else _say_lost))
+    _outputs.update(outputs)
     sys.stdout, sys.stderr = (cast(TextIO, LineStream(each, None)) for each in outputs)
     return StandardStreams(*outputs)
 
 
 def lost_rows() -> tuple[tuple[str, tuple[str, ...], tuple[float, ...]], ...]:
     """The lines of the standard streams of this process that no reader will see, as a series of its totals."""
-    outputs = {each.output for each in (sys.stdout, sys.stderr) if isinstance(each, LineStream)}
-    return (("sipswarm_queue_dropped_total", ("log",), (sum(each.lost for each in outputs),)),)
+    return (("sipswarm_queue_dropped_total", ("log",), (sum(each.lost for each in _outputs),)),)
 
 
 def tick() -> None:

@@ -47,15 +47,12 @@ class RecordWriter:
     def __init__(
         self, name: str, opens: Callable[[], int], *, ring: int, retry: float = RETRY, syncs: bool = False
     ) -> None:
-        self.name = name
         self.dropped = 0
         """Records that were lost because the disk took none and the ring was full."""
         self.problem = ""
         """Why the last try to write has failed; empty = it has not."""
-        self._opens = opens
         self._ring = ring
         self._retry = retry
-        self._syncs = syncs
         self._lock = threading.Lock()
         self._waiting: deque[bytes] = deque()
         self._busy = 0
@@ -66,17 +63,14 @@ class RecordWriter:
         """Octets of the first waiting record that are in the file already."""
         self._reopen_at = -1
         """Records after which the file is to be opened anew; -1 = it is not."""
-        self._place = (0, 0)
-        """Device and inode of the file that was opened last."""
         self._slow = False
         """The file is a pipe that was full at the last try."""
-        self._unsynced_since = 0.0
         self._retry_at = self._close_at = 0.0
-        self._descriptor = self._open()
+        self._file = _File(name, opens, syncs)
+        self._file.open()
         self._wanted = threading.Event()
         self._asked = self._answered = 0
         self._news = threading.Condition()
-        self._closing = False
         self._at_end: Callable[[], None] | None = None
         self.ended = False
         """The thread has let go of the file."""
@@ -130,7 +124,6 @@ class RecordWriter:
         """
         if not self._closing:
             self._at_end = at_end
-            self._closing = True
             self._close_at = time.monotonic() + within
         self._wanted.set()
         with self._news:
@@ -141,6 +134,10 @@ class RecordWriter:
             self.problem = self.problem or f"the disk took nothing for {within:g} s"
         return self.dropped + len(self._waiting)
 
+    @property
+    def _closing(self) -> bool:
+        return self._close_at > 0
+
     def _run(self) -> None:
         rest = threading.Event()  # never set: a pause in which records gather
         while not self.ended:
@@ -149,7 +146,7 @@ class RecordWriter:
             self._wanted.clear()
             if not self.problem or asked != self._answered or closing or time.monotonic() >= self._retry_at:
                 self._write_waiting()
-            self._sync(now=closing)
+            self._file.sync(now=closing)
             if closing and (not self._waiting or not self._slow or time.monotonic() >= self._close_at):
                 self._end()
             with self._news:
@@ -166,11 +163,11 @@ class RecordWriter:
         """Seconds until there is something to do without being asked; None = never."""
         if self._waiting and self.problem:
             return max(0.0, self._retry_at - time.monotonic())
-        return SYNC_EVERY if self._unsynced_since else None
+        return SYNC_EVERY if self._file.unsynced else None
 
     def _wait_for_reader(self) -> None:
         room = select.poll()
-        room.register(self._descriptor, select.POLLOUT)
+        room.register(self._file.descriptor, select.POLLOUT)
         room.poll(SLICE * 1000)
 
     def _write_waiting(self) -> None:
@@ -183,7 +180,7 @@ class RecordWriter:
                     octets = b"".join(self._waiting[each] for each in range(self._busy))[self._torn :]
                 if not octets:
                     break
-                self._written(os.write(self._descriptor, octets))
+                self._written(self._file.write(octets))
                 self._reopen_if_due()
         except BlockingIOError:  # a pipe whose reader is slower than this
             self._slow = True
@@ -194,7 +191,7 @@ class RecordWriter:
             self._slow = False
             if self.problem:
                 self.problem = ""
-                _logger.warning("%s can be written again", self.name)
+                _logger.warning("%s can be written again", self._file.name)
         finally:
             with self._lock:
                 self._busy = 1 if self._torn else 0
@@ -203,13 +200,12 @@ class RecordWriter:
         self._retry_at = time.monotonic() + self._retry
         if not self.problem:
             self.problem = problem
-            _logger.error("%s: %s; records wait in memory, %d at most", self.name, problem, self._ring)
+            _logger.error("%s: %s; records wait in memory, %d at most", self._file.name, problem, self._ring)
         if self._reopen_at >= 0:
-            self._release()
+            self._file.release()
 
     def _written(self, octets: int) -> None:
         """Let go of the records that are in the file."""
-        self._unsynced_since = self._unsynced_since or time.monotonic()
         with self._lock:
             octets += self._torn
             while self._waiting and octets >= len(self._waiting[0]):
@@ -228,42 +224,67 @@ class RecordWriter:
         with self._lock:
             due = self._reopen_at >= 0 and (self._reopen_at <= self._passed or bool(self.problem))
         if due:
-            self._release()
+            self._file.release()
             self._reopen_at = -1
-        if self._descriptor < 0:
-            self._descriptor = self._open()
-
-    def _open(self) -> int:
-        descriptor = self._opens()
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != self._place:
-            self._place = (status.st_dev, status.st_ino)
+        if self._file.descriptor < 0 and self._file.open():
             self._torn = 0
-        return descriptor
 
-    def _release(self) -> None:
-        if self._descriptor >= 0:
-            self._sync(now=True)
-            os.close(self._descriptor)
-            self._descriptor = -1
+    def _end(self) -> None:
+        try:
+            self._file.release()
+            if self._at_end is not None and not self._waiting:
+                self._at_end()
+        except OSError as error:
+            self.problem = self.problem or why(error)
+        self.ended = True
 
-    def _sync(self, *, now: bool) -> None:
+
+class _File:
+    """The file as it is now."""
+
+    def __init__(self, name: str, opens: Callable[[], int], syncs: bool) -> None:
+        self.name = name
+        self._opens = opens
+        self._syncs = syncs
+        self._place = (0, 0)
+        """Device and inode of the file that was opened last."""
+        self._unsynced_since = 0.0
+        self.descriptor = -1
+
+    @property
+    def unsynced(self) -> bool:
+        """Whether the disk need not have kept all that was written."""
+        return self._unsynced_since > 0
+
+    def open(self) -> bool:
+        """Open it; whether it is another one than before. May raise OSError."""
+        self.descriptor = self._opens()
+        status = os.fstat(self.descriptor)
+        before, self._place = self._place, (status.st_dev, status.st_ino)
+        return before != self._place
+
+    def write(self, octets: bytes) -> int:
+        """Write; the number of octets that it took. May raise OSError."""
+        written = os.write(self.descriptor, octets)
+        self._unsynced_since = self._unsynced_since or time.monotonic()
+        return written
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self.descriptor >= 0:
+            self.sync(now=True)
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def sync(self, *, now: bool) -> None:
+        """Make the disk keep what was written: now, or when it is due."""
         if not self._unsynced_since or not (now or time.monotonic() - self._unsynced_since >= SYNC_EVERY):
             return
         self._unsynced_since = 0.0
         if not self._syncs:
             return
         try:
-            os.fdatasync(self._descriptor)
+            os.fdatasync(self.descriptor)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EROFS):  # a pipe or a device, which keeps nothing
                 _logger.error("%s: %s; records that were written may be lost", self.name, error.strerror)
-
-    def _end(self) -> None:
-        try:
-            self._release()
-            if self._at_end is not None and not self._waiting:
-                self._at_end()
-        except OSError as error:
-            self.problem = self.problem or why(error)
-        self.ended = True
