@@ -259,6 +259,8 @@ class CallFinished(NamedTuple):
     """RTP packets that came and were discarded, by `media.totals.DISCARD_REASONS`, copies left out; empty = none"""
     detail: str = ""
     """what the cause does not say, such as the file that a call was to play"""
+    media_moved: float = 0.0
+    """Seconds in which no media worker had its streams, because the one before was lost."""
 
 
 class CallSlice(NamedTuple):

@@ -27,6 +27,7 @@ from ..runtime.outbox import Outbox
 from . import request_bodies
 from .ending import Ending
 from .media import CallMedia, MediaStream
+from .media_move import REASONS, MediaMove
 from .notices import (
     NOTICED,
     AnswerDropped,
@@ -40,9 +41,9 @@ from .notices import (
     Notice,
     Provisional,
     RequestFinished,
-    RequestReceived,
     TransferProgress,
     TransferRequested,
+    failure_of,
     notice_of,
 )
 from .own_update import OwnUpdate
@@ -69,7 +70,18 @@ class CallActor(Actor, StreamOwner):
 
     __slots__ = (
         *("_early_status", "_headers", "_held", "_hold", "_offered", "_offers", "_outbox", "_pending", "_update"),
-        *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "number", "rung", "session"),
+        *(
+            "_withdrawn",
+            "answer_phrase",
+            "answer_status",
+            "ending",
+            "is_uac",
+            "media",
+            "move",
+            "number",
+            "rung",
+            "session",
+        ),
         *("state", "times", "unread", "user"),
     )
 
@@ -98,10 +110,11 @@ class CallActor(Actor, StreamOwner):
         """Final status of the first INVITE; 0 = none yet."""
         self.answer_phrase = ""
         """Its reason phrase, where the peer wrote it."""
-        self.media = CallMedia(
-            demand, outbox.media[demand.worker], outbox.new_stream_id, sdp_id, session.tokens.secret, outbox.remarks
-        )
+        commands, new_id, secret = outbox.media[demand.worker], outbox.new_stream_id, session.tokens.secret
+        self.media = CallMedia(demand, commands, new_id, sdp_id, secret, outbox.remarks, outbox.place)
         self._update = OwnUpdate(session, self.media)
+        self.move = MediaMove(session, self.media, self._update)
+        """The moves of its media to another media worker."""
         self._offers = PeerOffers(session, self.media)
         self._outbox = outbox
         self._headers: Headers = ()
@@ -118,7 +131,10 @@ class CallActor(Actor, StreamOwner):
     @property
     def deadline(self) -> float | None:
         """When the session's `handle_timer` is due."""
-        return None if self.ending.abandoned else self.session.deadline
+        if self.ending.abandoned:
+            return None
+        due, move_due = self.session.deadline, self.move.deadline
+        return due if move_due is None else move_due if due is None else min(due, move_due)
 
     @property
     def finished(self) -> bool:
@@ -250,6 +266,8 @@ class CallActor(Actor, StreamOwner):
 
     def cancel(self, now: float, headers: Headers = ()) -> bool:
         """Give up the local INVITE that is pending; False when there is none."""
+        if self.move.is_offered:
+            return False  # no INVITE of the user's is pending
         if self._pending is Pending.INVITE:
             self._pending = Pending.NOTHING  # nothing was sent yet: reported as if the peer had answered at once
             self._notify(RequestFinished(0, "CANCEL", None, 200))
@@ -273,7 +291,7 @@ class CallActor(Actor, StreamOwner):
         if self._pending is Pending.INVITE:
             self.cancel(now)
             return
-        self.session.hang_up(now)
+        self.session.hang_up(now, REASONS.get(self.ending.cause, ()))
         self.pump(now)
 
     def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
@@ -332,6 +350,7 @@ class CallActor(Actor, StreamOwner):
         self.state, self.times, self.answer_status = State.IDLE, CallTimes(), 0
         self.ending.begin_anew()
         self.media.forget()
+        self.move.forget()
 
     def ended_by(self, error: BaseException) -> bool:
         """Whether an error only reports that the call ended in the same moment."""
@@ -368,9 +387,11 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
 
     def handle_timer(self, now: float) -> None:
-        """Take the time: the session's deadline has come."""
+        """Take the time: the deadline has come."""
         self.session.handle_timer(now)
         self.pump(now)
+        if self.move.is_overdue(now):
+            self.media_missing(now)
 
     def media_event(self, event: Any, now: float) -> None:
         """Take an event of one of this call's streams."""
@@ -378,17 +399,42 @@ class CallActor(Actor, StreamOwner):
         if handler is not None:
             handler(self, event, now)
 
-    def media_lost(self, reason: str, now: float) -> None:
-        """End the call: the media worker is gone, or accepted no command."""
-        if not self.media.running:
-            return
-        for stream_id in self.media.stream_ids:
+    def media_lost(self, worker: int, reason: str, now: float) -> None:
+        """Ask for another media worker: one is gone, or accepted no command."""
+        gone = self.media.lost(worker)
+        for stream_id in gone:
             self._outbox.streams.pop(stream_id, None)
-        self.media.lost()
+        if not gone:
+            return
         if self.state is State.OVER:
             self._close_if_settled()
-        else:
+        elif self.media.is_lost and self.media.can_move:
+            self.move.lost(reason, now)
+            self._outbox.unplaced.append(self)
+        elif self.media.is_lost:
             self._fail(reason, now=now)
+
+    def media_found(self, now: float) -> None:
+        """Open streams in the place of the lost ones: a media worker is there."""
+        if self.state is not State.OVER:
+            self._outbox.streams.update(dict.fromkeys(self.media.relocate(), self))
+
+    def media_missing(self, now: float) -> None:
+        """End the call: no media worker came in the place of the lost one, or the peer takes no new ports."""
+        self.move.failed()
+        self._fail(self.move.reason, now=now)
+
+    def _move_on(self, now: float) -> None:
+        """Offer the peer the new ports, where that is due; report the end of the gap."""
+        moved = self.move.go_on(now, up=self.state is State.UP, free=self._pending is Pending.NOTHING)
+        if moved is not None:
+            self._notify(moved)
+        if self.move.has_sent:
+            self.pump(now)
+        elif self.move.is_refused:
+            self.media_missing(now)
+        elif self._pending is not Pending.NOTHING and self.media.ready:
+            self._go_on(now)  # a re-INVITE of the user's waited for that of the move
 
     def _on_opened(self, event: media.StreamOpened, now: float) -> None:
         self.media.opened(event)
@@ -436,6 +482,8 @@ class CallActor(Actor, StreamOwner):
         if held is not None and self._pending is not Pending.ACK:
             self._held = None
             self._notify(held)
+        if self.move.is_due and self.state is not State.OVER:
+            self._move_on(now)
 
     def _on_invite(self, event: sip.InviteReceived, now: float) -> None:
         self.state = State.INCOMING
@@ -474,7 +522,8 @@ class CallActor(Actor, StreamOwner):
 
     def _on_provisional(self, event: sip.Provisional, now: float) -> None:
         self.times.responded(event.response.status, now)
-        self._notify(Provisional(event.response))
+        if not self.move.is_offered:
+            self._notify(Provisional(event.response))
 
     def _on_answer(self, event: sip.AnswerReceived, now: float) -> None:
         self.media.forks.enter(event.fork)
@@ -501,10 +550,13 @@ class CallActor(Actor, StreamOwner):
             self.session.cancel(now)
             return
         self._offers.drop_pending()
+        self._fail_held(sip.Cause.BAD_DESCRIPTION.value)
+
+    def _fail_held(self, reason: str) -> None:
+        """Report that a 2xx whose report waits is of no use."""
         held, self._held = self._held, None
         if held is not None:
-            why = sip.Cause.BAD_DESCRIPTION
-            self._notify(Failed(488, why.value, held.response, why, held.reinvite))
+            self._notify(Failed(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
 
     def _on_answered(self, event: sip.Answered, now: float) -> None:
         if self.media.forks.enter(event.fork):
@@ -518,7 +570,9 @@ class CallActor(Actor, StreamOwner):
             self.answer_status, self.answer_phrase = event.response.status, event.response.reason
             if self.state is State.CALLING:
                 self.state = State.UP
-        if self.state is State.UP:
+        if event.reinvite and self.move.is_offered:
+            self.move.answered()
+        elif self.state is State.UP:
             self._held = Answered(event.response, event.reinvite)  # reported when its description is handled
 
     def _on_established(self, event: sip.Established, now: float) -> None:
@@ -532,7 +586,9 @@ class CallActor(Actor, StreamOwner):
 
     def _on_offer(self, event: sip.OfferReceived, now: float) -> None:
         """Take an offer outside of INVITE: in a response to a delayed offer, or in UPDATE or PRACK."""
-        if event.in_ not in ("1xx", "2xx"):
+        if event.in_ not in ("1xx", "2xx") and not self.media.ready:
+            self.session.respond(now, event.request_id, 500, headers=(("Retry-After", "1"),))  # RFC 3311 section 5.2
+        elif event.in_ not in ("1xx", "2xx"):
             self._offers.answer(event, now, up=self.state is State.UP)
         elif self._offers.take_delayed(event):
             self._require(self.media.require_for_offer(), Pending.PRACK if event.in_ == "1xx" else Pending.ACK, now)
@@ -556,22 +612,15 @@ class CallActor(Actor, StreamOwner):
             self.times.responded(status, now)
             if status < 300 and event.cause is sip.Cause.BAD_DESCRIPTION:
                 self.times.accepted(now)  # the INVITE was accepted, even if no call can follow
-        status, reason = event.status, event.reason
-        if event.reinvite and event.cause is sip.Cause.BAD_DESCRIPTION:
-            status, reason = 488, event.cause.value  # its 2xx has no answer
-        self._notify(Failed(status, reason, event.response, event.cause, event.reinvite))
+        if event.reinvite and self.move.is_offered:
+            if not self.session.ended:  # 481 and 408 end the call by themselves (RFC 5057 section 5.1)
+                self.media_missing(now)
+            return
+        self._notify(failure_of(event))
 
     def _on_request(self, event: sip.RequestReceived, now: float) -> None:
-        reply = request_bodies.answered_at_once(event.request) if event.request_id else None
-        if reply is not None:
-            status, headers, digit = reply
-            if digit is not None:
-                self._notify(digit)
-            self.session.respond(now, event.request_id, status, headers=headers)
-            if digit is not None or status != 200:
-                return
-            event = event._replace(request_id=0)
-        self._notify(RequestReceived(event.request_id, event.request))
+        for notice in request_bodies.taken(self.session, event, now):
+            self._notify(notice)
 
     def _on_request_finished(self, event: sip.RequestFinished, now: float) -> None:
         if event.method == "BYE":
@@ -580,7 +629,8 @@ class CallActor(Actor, StreamOwner):
                 self.ending.bye_lost()
             self.ending.bye_over()
         status = self._update.settled(event)
-        self._notify(RequestFinished(event.request_id, event.method, event.response, status))
+        if not self.move.updated(event.request_id):
+            self._notify(RequestFinished(event.request_id, event.method, event.response, status))
         if self.state is State.OVER and event.method == "BYE":
             self._close_if_settled()
 
@@ -604,7 +654,7 @@ class CallActor(Actor, StreamOwner):
         """Go on with `then` when every stream has its port; at once when none is missing."""
         self._outbox.streams.update(dict.fromkeys(opened, self))
         self._pending = then
-        if self.media.ready:
+        if self.media.ready and not (then is Pending.REINVITE and self.move.is_offered):
             self._go_on(now)
 
     def _go_on(self, now: float) -> None:
@@ -687,9 +737,7 @@ class CallActor(Actor, StreamOwner):
             self._end(cause, "local", None, now, detail)
             return
         self.ending.failed(cause, detail)
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._notify(Failed(488, reason, held.response, sip.Cause.BAD_DESCRIPTION, held.reinvite))
+        self._fail_held(reason)
         if self.state in (State.INCOMING, State.ANSWERING) and not self.times.answered:
             self.reject(*refusal_of(cause, self.session.config.local), now)
         else:

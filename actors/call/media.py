@@ -27,6 +27,7 @@ from sipswarm.sipcore.sdp.offer_answer import (
     is_secure,
     make_answer,
     make_offer,
+    moved_line,
     negotiated,
     put_on_hold,
     revise,
@@ -36,20 +37,28 @@ from sipswarm.sipcore.sdp.offer_answer import (
 from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
 from ..runtime.outbox import Remark
 from .forks import Forks
+from .recordings import Recordings
 from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configuration, is_sendable
+
+Place = Callable[[int], tuple[int, list[media.Command]]]
+"""As `Outbox.place`."""
 
 
 class MediaStream:
     """One RTP stream of a call, its use and its state. It belongs to one media line."""
 
     __slots__ = (
-        *("closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
-        *("statistics", "stream_id"),
+        *("closed", "configured", "crypto", "events", "figures", "may_send", "moved", "port", "remote", "rtcp_port"),
+        *("statistics", "stream_id", "worker"),
     )
 
-    def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0) -> None:
+    def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0, worker: int = 0) -> None:
         self.stream_id = stream_id
         """0 = there is no stream."""
+        self.worker = worker
+        """Index of its media worker."""
+        self.moved = False
+        """It takes the place of a stream that was lost."""
         self.port = port
         """0 = not opened yet, or not used."""
         self.rtcp_port = rtcp_port
@@ -77,6 +86,18 @@ class MediaStream:
         """Note that it is closed, refused or lost."""
         self.closed = True
 
+    def lost(self) -> "MediaStream":
+        """Note that its media worker is gone; return what takes its place, not opened yet."""
+        self.closed = True
+        self.statistics = self.statistics or self.figures
+        successor = MediaStream(0)
+        successor.moved = True
+        return successor
+
+    def reopen(self, stream_id: int, worker: int) -> None:
+        """Give a stream to what takes the place of a lost one."""
+        self.stream_id, self.worker = stream_id, worker
+
 
 class CallMedia:
     """The media lines of one call.
@@ -88,6 +109,8 @@ class CallMedia:
         sdp_id: session id of the local o= lines.
         secret: returns the given number of secret random octets.
         remarks: where leniencies of the peer's descriptions, and reasons of dropped ones, are appended.
+        place: returns a media worker that is there, the given one if it is, and where its commands are appended; it is
+            asked whenever the call opens streams and has none.
     """
 
     __slots__ = (
@@ -95,6 +118,7 @@ class CallMedia:
         "_left",
         "_left_senders",
         "_new_stream_id",
+        "_place",
         "_remarks",
         "_sdp_id",
         "_secret",
@@ -108,6 +132,7 @@ class CallMedia:
         "lines",
         "misfit",
         "playing",
+        "recordings",
     )
 
     def __init__(
@@ -118,6 +143,7 @@ class CallMedia:
         sdp_id: int,
         secret: Callable[[int], bytes],
         remarks: list[Remark] | None = None,
+        place: Place | None = None,
     ) -> None:
         self.demand = demand
         self.forks = Forks()
@@ -130,6 +156,7 @@ class CallMedia:
         self._commands = commands
         self._remarks: list[Remark] = [] if remarks is None else remarks
         self._new_stream_id = new_stream_id
+        self._place = place
         self._sdp_id = sdp_id
         self._secret = secret
         self._left: list[MediaStream] = []
@@ -139,6 +166,8 @@ class CallMedia:
         """The source that plays over the other one for a time, and the number of its request."""
         self.misfit = NOTHING_FITS
         """Code and text of a Warning: why the last unacceptable offer did not fit."""
+        self.recordings = Recordings()
+        """The files that the call records into."""
         self._source_request = self._sink_request = 0
         """The newest requests, for lines that are not configured yet."""
 
@@ -152,15 +181,22 @@ class CallMedia:
     def require(self, count: int) -> list[int]:
         """Make sure that there are at least `count` lines; return the ids of the streams to be opened."""
         opened = []
+        if count and not (self.lines or self._senders):
+            self._choose_worker()
         for _ in range(count - len(self.lines)):
             if not self.demand.wanted:
                 self.lines.append(MediaStream(0, self.demand.parked_port))
                 continue
-            line = MediaStream(self._new_stream_id())
+            line = MediaStream(self._new_stream_id(), worker=self.demand.worker)
             self.lines.append(line)
             opened.append(line.stream_id)
             self._commands.append(self._open(line.stream_id))
         return opened
+
+    def _choose_worker(self) -> None:
+        if self._place is not None and self.demand.wanted:
+            worker, commands = self._place(self.demand.worker)
+            self.move(worker, commands)
 
     def _open(self, stream_id: int) -> media.OpenStream:
         demand = self.demand
@@ -231,7 +267,7 @@ class CallMedia:
         Args:
             commands: those for that one.
         """
-        if worker != self.demand.worker and not self.lines:
+        if worker != self.demand.worker and not any(line.stream_id for line in self.lines):
             self.demand = self.demand._replace(worker=worker)
             self._commands = commands
 
@@ -296,10 +332,57 @@ class CallMedia:
             if line.stream_id == stream_id:
                 line.gone()
 
-    def lost(self) -> None:
-        """Note that the media worker is gone, and all streams with it."""
-        for line in (*self.lines, *self._left, *self._senders, *self._left_senders):
+    def lost(self, worker: int) -> list[int]:
+        """Give up the streams at a media worker that is gone or does not answer; lines in use wait for `relocate`.
+
+        Returns:
+            The ids of these streams.
+        """
+        lines = (*self.lines, *self._left, *self._senders, *self._left_senders)
+        gone = [line for line in lines if line.stream_id and not line.closed and line.worker == worker]
+        for line in gone:
             line.gone()
+            self._commands.append(media.CloseStream(line.stream_id))  # it may live, and only not answer
+        in_use = [line for line in self.lines if line in gone]
+        if in_use:
+            self._left += in_use
+            self.recordings.lost()
+            self._left_senders += self._senders
+            self._senders = []  # the call sends from its own ports then
+            self.lines = [line.lost() if line in gone else line for line in self.lines]
+        return [line.stream_id for line in gone]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether lines wait for `relocate`."""
+        return any(line.moved and not line.stream_id for line in self.lines)
+
+    @property
+    def is_described(self) -> bool:
+        """Whether the local description in force names the ports of all streams that replace lost ones."""
+        local = self.exchange.local
+        if local is None:
+            return True
+        return all(
+            not line.moved or not described.port or described.port == line.port
+            for line, described in zip(self.lines, local.media, strict=False)
+        )
+
+    @property
+    def can_move(self) -> bool:
+        """Whether the ports of this call are chosen here, so that others can take their place."""
+        return self.given is None
+
+    def relocate(self) -> list[int]:
+        """Open streams in the place of lost ones, at a media worker that is there; return their ids."""
+        self._choose_worker()
+        opened: list[int] = []
+        for line in self.lines:
+            if line.moved and not line.stream_id:
+                opened.append(self._new_stream_id())
+                line.reopen(opened[-1], self.demand.worker)
+                self._commands.append(self._open(opened[-1]))
+        return opened
 
     def close(self) -> None:
         """Close every stream that is open."""
@@ -364,6 +447,23 @@ class CallMedia:
                 previous=previous,
                 hold=hold,
             )
+        self.exchange.local_offer(description)
+        return description.to_bytes()
+
+    def offer_moved(self) -> bytes:
+        """Return the description in force with the ports and new keys of the streams, as the local pending offer.
+
+        Formats and directions stay, so that a call on hold stays there.
+        """
+        previous = self.exchange.local
+        if previous is None:
+            raise LocalProtocolError("nothing is agreed yet")
+        lines = [
+            moved_line(described, self._local_media(line)) if line.moved and described.port else described
+            for line, described in zip(self.lines, previous.media, strict=False)
+        ]
+        lines += previous.media[len(lines) :]
+        description = revise(previous.replace(media=lines), previous)
         self.exchange.local_offer(description)
         return description.to_bytes()
 
@@ -484,6 +584,8 @@ class CallMedia:
 
     def configure(self, lines: Sequence[NegotiatedLine]) -> None:
         """Configure every stream by the agreement; its first configuration carries the user's source and sink."""
+        if not self.is_described:
+            return  # the peer does not know the ports yet: what is sent and requested waits
         again = self.demand._replace(source=(), sink=())
         for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
             if line.stream_id and not line.closed:
@@ -504,14 +606,16 @@ class CallMedia:
         """Return the demand for the first configuration: source and sink, except those that a request sets."""
         demand = self.demand
         return demand._replace(
-            source=() if self._source_request else demand.source, sink=() if self._sink_request else demand.sink
+            source=() if self._source_request else demand.source,
+            sink=() if self._sink_request else self.recordings.sink(demand.sink),
         )
 
     def _requested(self, stream_id: int) -> list[media.Command]:
         """Return the requests that waited for the first configuration of a stream."""
         commands: list[media.Command] = []
         if self._sink_request:
-            commands.append(media.SetSink(stream_id, self.demand.sink, self._sink_request))
+            sink = self.recordings.sink(self.demand.sink)
+            commands.append(media.SetSink(stream_id, sink, self._sink_request))
         if self._source_request:
             commands.append(media.SetSource(stream_id, self.demand.source, self._source_request))
         if self.playing:
@@ -565,7 +669,7 @@ class CallMedia:
         self.demand = self.demand._replace(sink=sink)
         self._sink_request = request_id
         for each in self._configured_lines():
-            self._commands.append(media.SetSink(each.stream_id, sink, request_id))
+            self._commands.append(media.SetSink(each.stream_id, self.recordings.sink(sink), request_id))
 
     def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> bool:
         """Queue digits on the first open line; False when there is none."""

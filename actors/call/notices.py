@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from sipswarm.media import messages as media
 from sipswarm.sipcore.message.messages import Request, Response
+from sipswarm.sipcore.session import events as sip
 from sipswarm.sipcore.session.events import Cause
 
 from ..diagnosis.failure_reasons import with_detail
@@ -182,6 +183,13 @@ class CommandDone(NamedTuple):
     request_id: int
 
 
+class MediaMoved(NamedTuple):
+    """The media of the call is at another media worker; the peer sends there."""
+
+    seconds: float
+    """How long there was no stream for what the peer sent."""
+
+
 class Ended(NamedTuple):
     """The call is over; media is being stopped."""
 
@@ -215,6 +223,7 @@ Notice = (
     | StreamSilent
     | CommandRefused
     | CommandDone
+    | MediaMoved
     | Ended
     | Closed
 )
@@ -251,3 +260,10 @@ def notice_of(event: media.Event, line: int) -> Notice:
         line: index of the media line that the stream belongs to.
     """
     return _NOTICES[event.__class__](event, line)
+
+
+def failure_of(event: sip.Failed) -> Failed:
+    """Return the notice for a local INVITE that failed; a re-INVITE whose 2xx has no usable answer counts as 488."""
+    if event.reinvite and event.cause is Cause.BAD_DESCRIPTION:
+        return Failed(488, event.cause.value, event.response, event.cause, True)
+    return Failed(event.status, event.reason, event.response, event.cause, event.reinvite)

@@ -34,8 +34,11 @@ class OwnUpdate:
         """Whether its offer has no answer yet."""
         return self._number != 0
 
-    def send(self, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = "") -> int:
+    def send(self, headers: tuple[tuple[str, str], ...], now: float, *, hold: Hold = "", moved: bool = False) -> int:
         """Send an offer, to the first fork before the answer; return the number of its `RequestFinished`.
+
+        Args:
+            moved: it is the description in force with other ports.
 
         Raises:
             LocalProtocolError: nothing is agreed yet, an offer is open, or it has more lines than the call has ports.
@@ -46,7 +49,7 @@ class OwnUpdate:
             media.forks.enter(session.dialog.number)
         try:
             self._check()
-            body = media.offer(hold)
+            body = media.offer_moved() if moved else media.offer(hold)
             try:
                 self._number = session.update(now, body, headers=headers)
             except LocalProtocolError:

@@ -8,9 +8,11 @@ from typing import Final
 
 from sipswarm.sipcore.errors import ParseError
 from sipswarm.sipcore.message.messages import Request, is_coded
+from sipswarm.sipcore.session import events as sip
+from sipswarm.sipcore.session.invite_session import InviteSession
 
 from . import info_dtmf
-from .notices import DtmfReceived
+from .notices import DtmfReceived, RequestReceived
 
 TEXT: Final = "text/plain"
 _TAKEN: Final = {"MESSAGE": (TEXT,), "INFO": (*info_dtmf.TYPES, TEXT)}
@@ -52,3 +54,15 @@ def answered_at_once(request: Request) -> tuple[int, tuple[tuple[str, str], ...]
     if digit is None and status == 200:
         status, headers = judged(request)
     return status, headers, digit
+
+
+def taken(session: InviteSession, event: sip.RequestReceived, now: float) -> list[DtmfReceived | RequestReceived]:
+    """Answer a request of the peer that needs no decision of a user; return what the user is told of it."""
+    reply = answered_at_once(event.request) if event.request_id else None
+    if reply is None:
+        return [RequestReceived(event.request_id, event.request)]
+    status, headers, digit = reply
+    session.respond(now, event.request_id, status, headers=headers)
+    if digit is not None:
+        return [digit]
+    return [RequestReceived(0, event.request)] if status == 200 else []

@@ -5,6 +5,7 @@ row, judge it, then count delays, failure and media. An attempt must be counted 
 needed.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -17,13 +18,14 @@ from ..call.state import TRANSPORT_FAILED, CallTimes, State
 from ..counting.labels import FAILURES, OTHER
 from ..counting.totals import Totals
 from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
-from ..diagnosis.foreign_text import cut
+from ..diagnosis.foreign_text import cut, shown
 from ..diagnosis.request_loss import Loss
 from ..handle.call import Call
 from ..handle.digits import missed_and_wrong
 from .call_slices import CallSlices
 from .media_failures import MediaFailures
 
+_logger = logging.getLogger(__name__)
 OUTCOMES: Final = {486: "busy", 600: "busy", 480: "unavailable", 603: "declined", 408: "timeout"}
 STATE_LABELS: Final = {
     State.IDLE: "setup",
@@ -179,6 +181,15 @@ class CallMetrics:
         """
         self._totals.cell("sipswarm_sip_unexpected_messages_total", scenario, kind).value += 1
 
+    def moved(self, call: Call, seconds: float) -> None:
+        """Count a move of media to another media worker.
+
+        Args:
+            seconds: of the gap.
+        """
+        self._totals.cell("sipswarm_calls_moved_media_total", call.scenario).value += 1
+        _logger.info("call %s: its media moved to another media worker in %.2f s", shown(call.call_id), seconds)
+
     def digit(self, direction: str, mode: str) -> None:
         """Count a digit that was sent or received as a SIP message; the media worker counts the others."""
         self._totals.cell("sipswarm_dtmf_events_total", direction, mode).value += 1
@@ -272,6 +283,7 @@ class CallMetrics:
             digits_wrong=wrong,
             failure=cut(str(call.failure)),
             detail=call.actor.ending.detail,
+            media_moved=call.actor.move.seconds,
             **media_of(call.all_statistics)._asdict(),
         )
 

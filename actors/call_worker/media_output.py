@@ -1,12 +1,16 @@
 """The way out for media commands of a call worker: one link message per media worker and flush.
 
-A flush sends the waiting commands of each media worker in batches. A batch that is not accepted ends the owner of each
-of its streams, and the streams are closed later, so that none stays open. A command that cannot be sent at all is
-answered here with the event that the media worker would have sent. No command may be lost without a count.
+A flush sends the waiting commands of each media worker in batches. What its link does not take is held, in order and
+bounded: until there is room, until the media worker is known to be gone, or for `HOLD` seconds. Then the owner of each
+stream has lost it, and it is closed later, so that none stays open. An `OpenStream` without an answer in `ANSWER`
+seconds is lost in the same way, and its media worker counts as late: the owner tries another one. A command that cannot
+be sent at all is answered here with the event that the media worker would have sent. No command may be lost without a
+count.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from sipswarm.media import messages as media
@@ -24,6 +28,27 @@ MEDIA_BATCH: Final = 1024
 _UNSENDABLE: Final = "the command cannot be sent to the media worker"
 CLOSE_INTERVAL: Final = 0.1
 """Seconds until the next attempt to close a stream."""
+HELD: Final = 4096
+"""Commands that are held for one media worker."""
+HOLD: Final = 3.0
+"""Seconds that commands are held."""
+RETRY: Final = 0.02
+"""Seconds between two attempts to send them."""
+ANSWER: Final = 1.0
+"""Seconds within which a media worker answers an `OpenStream`, unless it is stopped or overloaded."""
+LOOK: Final = 0.1
+"""Seconds between two looks at the unanswered ones."""
+
+
+class _Held:
+    """The commands that the link to one media worker did not take."""
+
+    __slots__ = ("commands", "since")
+
+    def __init__(self) -> None:
+        self.commands: list[media.Command] = []
+        self.since = 0.0
+        """When the first of them was refused; 0.0 = none is held."""
 
 
 class MediaOutput:
@@ -35,9 +60,10 @@ class MediaOutput:
         outbox: holds the waiting commands.
         on_events: called with events of the streams.
         on_welcome: called when another media worker is linked.
+        on_gone: called with the index of a media worker that is gone; the owners of its streams have lost them.
         on_drained: called when all received events are read.
-        lose: called with the stream of each command that was not accepted, and "media_overload"; "media_worker_lost"
-            while there is no media worker.
+        lose: called with the stream of each command that was not accepted, the index of the media worker, and
+            "media_overload"; "media_worker_lost" while there is no media worker, or it does not answer.
     """
 
     def __init__(
@@ -49,9 +75,20 @@ class MediaOutput:
         *,
         on_events: Callable[[list[Any]], None],
         on_welcome: Callable[[], None],
+        on_gone: Callable[[int], None],
         on_drained: Callable[[], None],
-        lose: Callable[[int, str], None],
+        lose: Callable[[int, int, str], None],
     ) -> None:
+        self._on_events = on_events
+        self._on_welcome = on_welcome
+        self._on_gone = on_gone
+        self._workers = outbox.workers
+        self._held = [_Held() for _ in endpoints]
+        self._unanswered: dict[int, tuple[float, int]] = {}
+        """When each `OpenStream` without an answer was sent, and to which media worker; the oldest first."""
+        self._incarnations = [0] * len(endpoints)
+        """Of the media workers that are linked; 0 = none was, or its death is known."""
+        self._timer: asyncio.TimerHandle | None = None
         self._links = [
             DealerLink(
                 surroundings,
@@ -60,20 +97,21 @@ class MediaOutput:
                 slot=slot,
                 name="media",
                 window=WINDOW,
-                on_records=lambda channel, records: on_events(records),
-                on_welcome=on_welcome,
+                on_records=partial(self._on_records, worker),
+                on_welcome=partial(self._on_linked, worker),
                 on_drained=on_drained,
                 on_unsent=self._refuse,
                 checks=True,
             )
-            for endpoint in endpoints
+            for worker, endpoint in enumerate(endpoints)
         ]
         self._given_up: set[int] = set()
         self._outbox = outbox
         self._refused = surroundings.totals.cell("sipswarm_queue_dropped_total", "media_commands")
         self._loop: asyncio.AbstractEventLoop = surroundings.loop
         self._lose = lose
-        self._on_events = on_events
+        for worker in range(len(self._links)):
+            self._workers.unlinked(worker)
 
     @property
     def welcome(self) -> bool:
@@ -84,29 +122,124 @@ class MediaOutput:
         """Wait no more for a media worker that died too often."""
         self._given_up.add(worker)
 
-    def reconnect(self, worker: int) -> None:
-        """Link a media worker again that has died."""
-        self._links[worker].reconnect()
+    def gone(self, worker: int, incarnation: int) -> None:
+        """Take the death of a media worker: link the next one, unless that was done before the death was known."""
+        link = self._links[worker]
+        if not link.welcome or link.channel.incarnation <= incarnation:
+            self._lost(worker)
+            link.reconnect()
+
+    def _lost(self, worker: int) -> None:
+        """Tell the owners of its streams; drop what is held for it, which is for these streams too."""
+        self._incarnations[worker] = 0
+        self._workers.unlinked(worker)
+        self._on_gone(worker)
+        self._forget(worker)
 
     def flush(self) -> None:
         """Send the waiting commands to their media workers."""
         for worker, commands in enumerate(self._outbox.media):
-            if not commands:
-                continue
-            waiting = len(commands)  # an owner's commands after a loss go with the next flush
-            for start in range(0, waiting, MEDIA_BATCH):
-                batch = commands[: min(MEDIA_BATCH, waiting - start)]
-                taken = self._links[worker].send(batch)
-                del commands[: len(batch)]
-                if not taken:
-                    self._refused.value += len(batch)
-                    reason = "media_overload" if self._links[worker].welcome else "media_worker_lost"
-                    for command in batch:
-                        self._lose(command.stream_id, reason)
-                    self._close_later(worker, {CloseStream(command.stream_id) for command in batch})
+            if commands:
+                self._note_opened(worker, commands)
+                held = self._held[worker]
+                held.commands += commands
+                commands.clear()  # an owner's commands after a loss go with the next flush
+                self._send(worker, held)
+
+    def _send(self, worker: int, held: _Held) -> None:
+        """Send what is held for a media worker, and keep what its link does not take now."""
+        waiting, link = held.commands, self._links[worker]
+        while waiting:
+            batch = waiting[:MEDIA_BATCH]
+            if not link.welcome or not link.send(batch):
+                break
+            del waiting[: len(batch)]
+            held.since = 0.0
+        if not waiting:
+            held.since = 0.0
+            return
+        now = self._loop.time()
+        held.since = held.since or now
+        if now - held.since >= HOLD:
+            self._give_up(worker, waiting, len(waiting))
+            held.since = 0.0
+        elif len(waiting) > HELD:
+            self._give_up(worker, waiting, len(waiting) - HELD)
+        if waiting:
+            self._look_soon()
+
+    def _give_up(self, worker: int, waiting: list[media.Command], count: int) -> None:
+        """Lose the last held commands, with the streams that they are for."""
+        lost = waiting[-count:]
+        del waiting[-count:]
+        self._refused.value += count
+        reason = "media_overload" if self._links[worker].welcome else "media_worker_lost"
+        streams = {command.stream_id for command in lost}
+        for stream_id in streams:
+            self._unanswered.pop(stream_id, None)
+            self._lose(stream_id, worker, reason)
+        self._close_later(worker, {CloseStream(stream_id) for stream_id in streams})
+
+    # ---- answers
+
+    def _note_opened(self, worker: int, commands: list[media.Command]) -> None:
+        for command in commands:
+            if command.__class__ is media.OpenStream:
+                self._unanswered[command.stream_id] = self._loop.time(), worker
+        if self._unanswered:
+            self._look_soon()
+
+    def _on_records(self, worker: int, channel: object, records: list[Any]) -> None:
+        self._workers.heard(worker)
+        if self._unanswered:
+            for record in records:
+                self._unanswered.pop(record.stream_id, None)
+        self._on_events(records)
+
+    def _on_linked(self, worker: int) -> None:
+        """Take the link to a media worker; where its death is not known yet, the streams of the one before are lost."""
+        incarnation = self._links[worker].channel.incarnation
+        if self._incarnations[worker] not in (0, incarnation):
+            self._lost(worker)
+        self._incarnations[worker] = incarnation
+        self._workers.linked(worker)
+        self._send(worker, self._held[worker])
+        self._on_welcome()
+
+    def _forget(self, worker: int) -> None:
+        """Drop the commands for a media worker that is gone; its streams are lost, which their owners are told."""
+        held = self._held[worker]
+        self._refused.value += len(held.commands) + len(self._outbox.media[worker])
+        held.commands.clear()
+        held.since = 0.0
+        self._outbox.media[worker].clear()
+        self._unanswered = {stream: (at, to) for stream, (at, to) in self._unanswered.items() if to != worker}
+
+    def _look_soon(self) -> None:
+        if self._timer is None:
+            wait = RETRY if any(held.since for held in self._held) else LOOK
+            self._timer = self._loop.call_later(wait, self._look)
+
+    def _look(self) -> None:
+        """Send again what is held; lose the streams whose `OpenStream` has no answer."""
+        self._timer = None
+        for worker, held in enumerate(self._held):
+            if held.commands:
+                self._send(worker, held)
+        now = self._loop.time()
+        overdue = [(stream, worker) for stream, (at, worker) in self._unanswered.items() if now - at >= ANSWER]
+        for stream_id, worker in overdue:
+            self._workers.late(worker)
+            del self._unanswered[stream_id]
+        for stream_id, worker in overdue:
+            self._lose(stream_id, worker, "media_worker_lost")
+        if self._unanswered or any(held.commands for held in self._held):
+            self._look_soon()
 
     def close(self) -> None:
         """Close the links."""
+        if self._timer is not None:
+            self._timer.cancel()
         for each in self._links:
             each.close()
 
@@ -122,7 +255,7 @@ class MediaOutput:
         self._on_events([event])
 
     def _close_later(self, worker: int, closes: set[CloseStream]) -> None:
-        """Close the streams of commands that the media worker did not accept, as soon as it accepts one."""
+        """Close the streams that their owners gave up, as soon as the media worker accepts it."""
         batch = list(closes)[:MEDIA_BATCH]
         if not self._links[worker].welcome:
             return  # a new media worker has none of them

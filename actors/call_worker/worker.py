@@ -44,6 +44,7 @@ from .call_factory import CallFactory
 from .call_metrics import CallMetrics
 from .call_slices import CallSlices
 from .draining import Draining
+from .media_moves import MediaMoves
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
@@ -151,9 +152,11 @@ class CallWorker:
             self._outbox,
             on_events=self._on_media,
             on_welcome=self._check_ready,
+            on_gone=self._on_media_gone,
             on_drained=self.actor_loop.flush,
             lose=self._on_media_untaken,
         )
+        self._media_moves = MediaMoves(self._outbox, self.actor_loop)
         self.arrivals = Arrivals(
             config,
             self.output,
@@ -198,17 +201,11 @@ class CallWorker:
         self.draining.begin(within)
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """Take the loss of another process: reconnect its link, and end the calls whose media it held."""
+        """Take the loss of another process: reconnect its link, and move the media that it held."""
         if role == "dispatcher":
             self._sip_link.reconnect()
         elif role == "media":
-            self._media_output.reconnect(slot)
-            now = self.actor_loop.now()
-            for actor in self.actors.calls:
-                if actor.media.demand.worker == slot:
-                    self.actor_loop.guarded(actor, actor.media_lost, "media_worker_lost", now)
-            for lease in self.factory.media_leases.open if slot == self.factory.media_leases.worker else ():
-                self.actor_loop.guarded(lease, lease.media_lost, "media_worker_lost", now)
+            self._media_output.gone(slot, incarnation)
             self.actor_loop.flush()
 
     def update_gauges(self) -> int:
@@ -248,6 +245,7 @@ class CallWorker:
         self.output.late.close()
         self.replacements.close()
         self._sip_link.close()
+        self._media_moves.close()
         self._media_output.close()
         if self.trace is not None:
             self.trace.close()
@@ -322,11 +320,20 @@ class CallWorker:
                 if isinstance(owner, CallActor):
                     self.actor_loop.look_at(owner)
 
-    def _on_media_untaken(self, stream_id: int, reason: str) -> None:
-        """End the owner of a stream whose command the media worker did not accept."""
+    def _on_media_gone(self, worker: int) -> None:
+        """Take the streams of a media worker that is gone from their owners."""
+        now = self.actor_loop.now()
+        for owner in set(self._outbox.streams.values()):
+            self.actor_loop.guarded(owner, owner.media_lost, worker, "media_worker_lost", now)
+            if isinstance(owner, CallActor):
+                self.actor_loop.look_at(owner)
+
+    def _on_media_untaken(self, stream_id: int, worker: int, reason: str) -> None:
+        """Take the media from the owner of a stream whose command the media worker did not accept or answer."""
         owner = self._outbox.streams.get(stream_id)
         if owner is not None:
-            self.actor_loop.guarded(owner, owner.media_lost, reason, self.actor_loop.now())
+            self.actor_loop.guarded(owner, owner.media_lost, worker, reason, self.actor_loop.now())
+            self.actor_loop.flush_soon()
 
     # ---- out
 
@@ -337,6 +344,7 @@ class CallWorker:
             transmits, notices = batch
             for transmit in transmits:
                 self.actor_loop.attempt("a message could not be sent", send, transmit)
+            self._media_moves.take()
             self._media_output.flush()
             for actor, notice in notices:
                 if actor.user is not None:
@@ -380,6 +388,10 @@ class CallWorker:
         self.metrics.media.silent(call.call_id, level, seconds)
         if level == "limit" and self.config.load is None:
             call.hang_up()
+
+    def media_moved(self, call: Call, seconds: float) -> None:
+        """Count and log a move of media."""
+        self.metrics.moved(call, seconds)
 
     def media_refused(self, call: Call, command: str, reason: str, detail: str) -> None:
         """Log and count a command that the media worker could not carry out."""

@@ -503,6 +503,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"level": SILENCES},
     ),
     Metric(
+        "sipswarm_calls_moved_media_total",
+        "counter",
+        ("scenario",),
+        "Moves of a call's media to another media worker, after the loss of the one before, that the peer took.",
+    ),
+    Metric(
         "sipswarm_calls_one_way_media_total",
         "counter",
         ("scenario", "silent_side"),

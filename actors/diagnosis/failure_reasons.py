@@ -65,6 +65,9 @@ REASONS: Final[dict[str, Reason]] = {
     "no_transport": Reason(_GENERATOR, "this machine could not send; look at its routes, sockets and memory"),
     "media_limit": Reason(_GENERATOR, "a media worker took no more streams; add --media-workers"),
     "media_lost": Reason(_GENERATOR, "the media worker of the call was lost"),
+    "media_interrupted": Reason(
+        _GENERATOR, "the media worker of the call was lost; its media went on at another one, with a gap"
+    ),
     "media_overload": Reason(_GENERATOR, "a media worker took no more commands; add --media-workers"),
     "media_failed": Reason(_GENERATOR, "a local media stream failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),

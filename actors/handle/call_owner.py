@@ -46,6 +46,13 @@ class CallOwner(Protocol[_Told]):
             seconds: for how long.
         """
 
+    def media_moved(self, call: _Told, seconds: float) -> None:
+        """Take the end of a gap in the media: they are at another media worker.
+
+        Args:
+            seconds: of the gap.
+        """
+
     def media_refused(self, call: _Told, command: str, reason: str, detail: str) -> None:
         """Take a command that the media worker could not carry out.
 

@@ -1,8 +1,8 @@
 """Media ports taken before a call exists, to be written into a description that the user makes (man page `sdp`).
 
 A lease opens a stream and gets its events until a call takes it over by `give_to`, or `release` closes it. All leases
-of a worker are in one media worker, so that a call can use any of them; `bring` moves a call there. A lease must not
-outlive its media worker: its loss fails the waiting user.
+of a worker are in one media worker while that is there, so that a call can use any of them; `bring` moves a call there.
+A lease must not outlive its media worker: one whose port is known to its user ends, another is taken elsewhere.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class MediaLease(StreamOwner):
     """One open stream that no call uses yet. Give it to a call as one of `media_lsocks` or `media_ssocks`.
 
     Args:
-        worker: index of the media worker.
+        preferred: index of the media worker, as long as it is there.
         address: the address that peers see.
         sockets: RTP and perhaps RTCP, bound by the user, instead of ports of the pool; only with the media worker in
             the same loop.
@@ -47,32 +47,37 @@ class MediaLease(StreamOwner):
     def __init__(
         self,
         outbox: Outbox[Any],
-        worker: int,
+        preferred: int,
         address: str,
         sockets: Sequence[socket.socket] = (),
         *,
         flush_soon: Callable[[], None],
         bound: str = "",
     ) -> None:
-        self.line = MediaStream(outbox.new_stream_id())
         self.address = address
         self.port = 0
         self.rtcp_port = 0
+        self._bound = bound or address
+        self._outbox = outbox
+        self._flush_soon = flush_soon
         self.sockets = tuple(sockets)
         """Kept, because the media worker takes their descriptors a moment later."""
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        outbox.streams[self.line.stream_id] = self
-        self._streams = outbox.streams
-        self._commands = outbox.media[worker]
-        self._flush_soon = flush_soon
-        flush_soon()
-        rtp, rtcp = (*sockets, None, None)[:2]
+        self._open(preferred)
+
+    def _open(self, preferred: int) -> None:
+        """Open the stream at a media worker that is there."""
+        self.worker, self._commands = self._outbox.place(preferred)
+        self.line = MediaStream(self._outbox.new_stream_id(), worker=self.worker)
+        self._outbox.streams[self.line.stream_id] = self
+        self._flush_soon()
+        rtp, rtcp = (*self.sockets, None, None)[:2]
         if rtp is not None:
             self._is_bound(rtp.getsockname()[1], rtcp.getsockname()[1] if rtcp is not None else 0)
         self._commands.append(
             media.OpenStream(
                 self.line.stream_id,
-                bound or address,
+                self._bound,
                 rtp_fd=rtp.fileno() if rtp is not None else -1,
                 rtcp_fd=rtcp.fileno() if rtcp is not None else -1,
             )
@@ -95,14 +100,14 @@ class MediaLease(StreamOwner):
 
     def _is_gone(self, text: str, cause: str) -> None:
         self.line.gone()
-        self._streams.pop(self.line.stream_id, None)
+        self._outbox.streams.pop(self.line.stream_id, None)
         if not self.ready.done():
             self.ready.set_exception(Overloaded(text, reason_of(cause) or "media_failed"))
             self.ready.exception()  # not every user awaits it: then nothing is reported as forgotten
 
     def give_to(self, owner: StreamOwner) -> None:
         """Give the stream and its events to a call from now on."""
-        self._streams[self.line.stream_id] = owner
+        self._outbox.streams[self.line.stream_id] = owner
 
     @property
     def name(self) -> str:
@@ -113,9 +118,25 @@ class MediaLease(StreamOwner):
         """End the lease: the program failed on it."""
         self._is_gone("our own code failed on this media port", "internal_error")
 
-    def media_lost(self, reason: str, now: float) -> None:
-        """End the lease: the media worker is gone, or accepted no command."""
-        self._is_gone(f"no media port: {reason}", reason)
+    def media_lost(self, worker: int, reason: str, now: float) -> None:
+        """Take the port elsewhere, if its user does not know it yet; else end the lease."""
+        if worker != self.worker or self.line.closed:
+            return
+        self._commands.append(media.CloseStream(self.line.stream_id))  # its media worker may only not answer
+        if self.ready.done():
+            self._is_gone(f"no media port: {reason}", reason)
+        else:
+            self.line.gone()
+            self._outbox.streams.pop(self.line.stream_id, None)
+            self._outbox.unplaced.append(self)
+
+    def media_found(self, now: float) -> None:
+        """Open the stream elsewhere."""
+        self._open(self.worker)
+
+    def media_missing(self, now: float) -> None:
+        """End the lease: no media worker is there."""
+        self._is_gone("no media port: media_worker_lost", "media_worker_lost")
 
     def release(self) -> None:
         """Close the port unused."""
@@ -127,7 +148,7 @@ class MediaLeases:
     """Makes the leases of one call worker, and moves calls to their media worker.
 
     Args:
-        worker: the media worker of all leases; one, so that a call can use any of them.
+        worker: the media worker of all leases while it is there; one, so that a call can use any of them.
         at_listener: returns the address that peers see at a listener, and that of its socket.
         at_address: returns the address that peers see where a socket is bound.
         shares_process: the media worker runs in this process, so that it can use sockets of the user.
@@ -153,6 +174,7 @@ class MediaLeases:
     def lease(self, listener: int) -> MediaLease:
         """Take a media port before there is a call for it."""
         seen, bound = self._at_listener(listener)
+        self.worker = self._outbox.workers.choose(self.worker)
         return MediaLease(self._outbox, self.worker, seen, flush_soon=self._flush_soon, bound=bound)
 
     def lease_of(self, sockets: Sequence[socket.socket]) -> MediaLease:
@@ -160,11 +182,7 @@ class MediaLeases:
         seen = self._at_address(sockets[0].getsockname()[0])
         return MediaLease(self._outbox, self.worker, seen, sockets, flush_soon=self._flush_soon)
 
-    def bring(self, actor: CallActor) -> None:
-        """Move the streams of a call to the media worker of the leases."""
-        actor.media.move(self.worker, self._outbox.media[self.worker])
-
-    @property
-    def open(self) -> list[MediaLease]:
-        """The leases that no call has taken over."""
-        return [owner for owner in self._outbox.streams.values() if isinstance(owner, MediaLease)]
+    def bring(self, actor: CallActor, leases: Sequence[MediaLease]) -> None:
+        """Move the streams of a call to the media worker of leases; without any, of the next ones."""
+        worker = leases[0].worker if leases else self.worker
+        actor.media.move(worker, self._outbox.media[worker])

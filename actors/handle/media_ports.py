@@ -72,7 +72,7 @@ class CallMediaPorts:
         """Use those of the first INVITE; return the media lines of `media_lsocks`."""
         lines = tuple(lease.line for lease in leases(param.media_lsocks))
         if lines or param.media_ssocks:
-            self._leases.bring(self._actor)
+            self._leases.bring(self._actor, leases((*param.media_lsocks, *param.media_ssocks)))
             self._listening, self._described = param.media_lsocks, param.sdp
             self._send_through(param)
         return lines
@@ -92,7 +92,7 @@ class CallMediaPorts:
         own = leases(param.media_lsocks)
         if own and param.media_lsocks is not self._listening:
             self._listening = param.media_lsocks
-            self._leases.bring(actor)
+            self._leases.bring(actor, own)
             for lease in own:
                 lease.give_to(actor)
             actor.media.adopt([lease.line for lease in own])
@@ -105,7 +105,7 @@ class CallMediaPorts:
             return
         self._sending_through = given
         if given:
-            self._leases.bring(self._actor)
+            self._leases.bring(self._actor, leases(given))
         for lease in leases(given):
             lease.give_to(self._actor)
         self._actor.media.send_through(

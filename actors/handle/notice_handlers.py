@@ -29,6 +29,7 @@ from ..call.notices import (
     FramesReceived,
     FramesWanted,
     InviteReceived,
+    MediaMoved,
     Notice,
     Provisional,
     RequestFinished,
@@ -322,6 +323,12 @@ def _on_command_done(call: Call, notice: CommandDone) -> None:
     call.media_work.done(notice.request_id)
 
 
+def _on_media_moved(call: Call, notice: MediaMoved) -> None:
+    call.owner.media_moved(call, notice.seconds)
+    if call.param.cb_media_moved is not None:
+        call.call_back(call.param.cb_media_moved, call, notice.seconds)
+
+
 # ---- the end
 
 
@@ -379,6 +386,7 @@ _HANDLERS: Final[dict[type, Any]] = {
     StreamSilent: _on_stream_silent,
     CommandRefused: _on_command_refused,
     CommandDone: _on_command_done,
+    MediaMoved: _on_media_moved,
     Ended: _on_ended,
     Closed: _on_closed,
 }

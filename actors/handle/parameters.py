@@ -90,6 +90,8 @@ class CallParameters:
     """Called as (call, request) on each INVITE of the peer; may return a Response."""
     cb_dtmf: Callback = None
     """Called as (event, duration in ms) for each digit."""
+    cb_media_moved: Callback = None
+    """Called as (call, seconds) when the media go on at another media worker; seconds: of the gap."""
     cb_notify: Callback = None
     """Called as (call, request) on NOTIFY."""
     sip_header: Mapping[str, Header] | Sequence[tuple[str, str]] = ()

@@ -29,6 +29,8 @@ REQUEST_TIMEOUT: Final = 408
 """Final status of a peer's own limit; the local limits give no code, or that of the response to a CANCEL."""
 DRAINED: Final = "drained"
 """Cause of a call that the end of the run ended."""
+INTERRUPTED: Final = "media_interrupted"
+"""What a call misses that had no media worker for a time: its digits and media are no judgement of the other side."""
 NO_CALL: Final = "no_call"
 """The outcome of a run of a scenario that placed no call."""
 
@@ -72,6 +74,8 @@ def _missed_within(row: CallFinished, load: LoadConfig) -> str:
         remote = row.ended_by == "remote"
         if row.duration < load.hold - _forgiven(load.hold, 0.0 if remote else EARLY_LEAST):
             return "ended_early" if remote else "cut_short"
+    if row.media_moved:
+        return INTERRUPTED
     return _missed_digits(row, load) or _missed_media(row, load)
 
 

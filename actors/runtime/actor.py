@@ -82,6 +82,18 @@ class StreamOwner(Guarded):
         """Take an event of one of its streams."""
         raise NotImplementedError
 
-    def media_lost(self, reason: str, now: float) -> None:
-        """Take the loss of the stream: the media worker is gone, or accepted no command."""
+    def media_lost(self, worker: int, reason: str, now: float) -> None:
+        """Take the loss of streams: a media worker is gone, or accepted no command.
+
+        An owner that can go on elsewhere adds itself to `Outbox.unplaced`; then `media_found` or `media_missing` comes.
+
+        Args:
+            worker: its index.
+        """
         raise NotImplementedError
+
+    def media_found(self, now: float) -> None:
+        """Open streams again: a media worker is there."""
+
+    def media_missing(self, now: float) -> None:
+        """Give up: no media worker came."""

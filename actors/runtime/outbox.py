@@ -8,6 +8,7 @@ from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.hop import Hop, Transmit
 
 from .actor import StreamOwner
+from .media_workers import MediaWorkers
 
 N = TypeVar("N")
 Remark = Leniency | str
@@ -27,7 +28,7 @@ class Departure(NamedTuple):
 class Outbox(Generic[N]):
     """The output of a batch of inputs. N: a notice with its receiver."""
 
-    __slots__ = ("_last_stream", "media", "notices", "remarks", "streams", "transmits")
+    __slots__ = ("_last_stream", "media", "notices", "remarks", "streams", "transmits", "unplaced", "workers")
 
     def __init__(self, media_workers: int) -> None:
         self.transmits: list[Departure] = []
@@ -38,6 +39,10 @@ class Outbox(Generic[N]):
         """Remarks on the descriptions of the message that is handled now."""
         self.streams: dict[int, StreamOwner] = {}
         """The owner of each open stream."""
+        self.unplaced: list[StreamOwner] = []
+        """The owners of lost streams, which wait for another media worker."""
+        self.workers = MediaWorkers(media_workers)
+        """The media workers, by the same numbers as `media`."""
         self._last_stream = 0
 
     def send(self, transmits: Iterable[Transmit], local: Hop) -> None:
@@ -47,13 +52,18 @@ class Outbox(Generic[N]):
     def take(self) -> tuple[list[Departure], list[N]] | None:
         """Return the messages and the notices that wait, and keep them no longer; None when no command waits either."""
         transmits, notices = self.transmits, self.notices
-        if not (transmits or notices or any(self.media)):
+        if not (transmits or notices or self.unplaced or any(self.media)):
             return None
         if transmits:
             self.transmits = []
         if notices:
             self.notices = []
         return transmits, notices
+
+    def place(self, preferred: int) -> tuple[int, list[media.Command]]:
+        """Return a media worker that is there, the preferred one if it is, and where its commands are appended."""
+        worker = self.workers.choose(preferred)
+        return worker, self.media[worker]
 
     def new_stream_id(self) -> int:
         """Return an id that no stream of this worker had before."""

@@ -247,6 +247,20 @@ def revise(description: SessionDescription, previous: SessionDescription | None)
     return description.replace(origin=previous.origin._replace(version=previous.origin.version + 1))
 
 
+def moved_line(line: MediaLine, local: LocalMedia) -> MediaLine:
+    """A media line as it stands, but with other ports, and other keys where it has some (RFC 3264 section 8.3.1).
+
+    Args:
+        local: has the ports and keys.
+    """
+    lines = [text for text in line.lines if not text.startswith(("a=rtcp:", "a=crypto:"))]
+    if local.rtcp_port and local.rtcp_port != local.port + 1:
+        lines.append(f"a=rtcp:{local.rtcp_port}")
+    if is_secure(line.protocol):
+        lines += [f"a=crypto:{each}" for each in local.crypto]
+    return line.replace(port=local.port, lines=lines)
+
+
 def put_on_hold(description: SessionDescription, hold: Hold) -> SessionDescription:
     """A description rewritten to demand no media, in the given style (RFC 3264 section 8.4, CALL.md C22).
 

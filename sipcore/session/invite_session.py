@@ -538,6 +538,12 @@ class InviteSession:
         return self.parts.uas.invite_waits
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether a re-INVITE could be sent at once: no INVITE of either side and no offer is open, none waits."""
+        renegotiation = self.parts.renegotiation
+        return renegotiation.is_quiet and not renegotiation.queued and not renegotiation.backing_off
+
+    @property
     def cancel_open(self) -> bool:
         """Whether the result of a CANCEL is still to come, as RequestFinished."""
         return self.parts.uac.cancel_open

@@ -92,11 +92,12 @@ class Renegotiation(FinalHandler):
     def pump(self, now: float) -> None:
         """Send the next re-INVITE in line when no INVITE or offer stands in its way (RFC 3261 section 14.1)."""
         queued = self.queued
-        if not queued or self._core.state is not SessionState.CONFIRMED or not self._is_quiet():
+        if not queued or self._core.state is not SessionState.CONFIRMED or not self.is_quiet:
             return
         self._send_reinvite(queued.popleft(), now)
 
-    def _is_quiet(self) -> bool:
+    @property
+    def is_quiet(self) -> bool:
         """True when no INVITE of either side and no offer is open."""
         core = self._core
         dialog = core.dialog
@@ -240,7 +241,7 @@ class Renegotiation(FinalHandler):
         for client in due:
             if core.state is not SessionState.CONFIRMED:
                 continue
-            if not self._is_quiet():
+            if not self.is_quiet:
                 self._delay(now + round(core.tokens.uniform(0.1, 1.0), 2), client)
             elif isinstance(client, OutgoingInvite):
                 self._send_reinvite(client, now)

@@ -43,6 +43,9 @@ class Phone:
     """the reason for which the media side opens nothing"""
     holds_back: bool = False
     """True: the media side answers only when a test says so"""
+    srtp: str = "off"
+    elsewhere: bool = True
+    """False: no other media worker takes the place of a lost one"""
     reacts: Callable[["Phone", Notice], None] | None = None
     notices: list[Notice] = field(default_factory=list)
     commands: list[Any] = field(default_factory=list)
@@ -50,7 +53,7 @@ class Phone:
     now: float = 1.0
 
     def __post_init__(self) -> None:
-        self.outbox: CallOutbox = Outbox(1)
+        self.outbox: CallOutbox = Outbox(2)
         self.waiting: list[Any] = []
         self._tokens = Tokens(random.Random(self.hop.host).randbytes)
         self._next_port = 4000
@@ -92,12 +95,16 @@ class Phone:
 
     def settle(self) -> None:
         """Let the media side and the user take what waits for them."""
-        while self.outbox.media[0] or self.outbox.notices:
-            commands = self.outbox.media[0][:]
-            self.outbox.media[0].clear()
-            for command in commands:
-                self.commands.append(command)
-                self.waiting += self._answers_to(command)
+        while any(self.outbox.media) or self.outbox.notices or (self.outbox.unplaced and self.elsewhere):
+            if self.elsewhere:
+                lost, self.outbox.unplaced[:] = self.outbox.unplaced[:], []
+                for owner in lost:
+                    owner.media_found(self.now)
+            for commands in self.outbox.media:
+                taken, commands[:] = commands[:], []
+                for command in taken:
+                    self.commands.append(command)
+                    self.waiting += self._answers_to(command)
             if not self.holds_back:
                 self.release()
             notices, self.outbox.notices = self.outbox.notices, []
@@ -105,6 +112,13 @@ class Phone:
                 self.notices.append(notice)
                 if self.reacts is not None:
                     self.reacts(self, notice)
+
+    def lose_media(self, now: float, reason: str = "media_worker_lost") -> None:
+        """The media worker of the call is gone."""
+        worker = self.call.media.demand.worker
+        self.outbox.workers.unlinked(worker)
+        self.call.media_lost(worker, reason, now)
+        self.outbox.media[worker].clear()
 
     def release(self) -> None:
         """The media side answers."""
@@ -128,7 +142,7 @@ class Phone:
         return SessionConfig(local=self.hop, from_=f"<sip:user@{self.hop.host}>", ring_timeout=ring_timeout)
 
     def _actor(self, session: InviteSession, *, is_uac: bool) -> CallActor:
-        demand = MediaDemand(self.wanted, self.hop.host, 0)
+        demand = MediaDemand(self.wanted, self.hop.host, 0, srtp=self.srtp)
         return CallActor(1, session, demand, self.outbox, is_uac=is_uac, sdp_id=7)
 
 

@@ -97,28 +97,34 @@ def test_a_reinvite_of_ours_that_is_refused_leaves_the_call_up_and_may_be_repeat
     assert made.alice.told()[-1] == "Answered"
 
 
-def test_media_that_is_lost_ends_the_call_by_name() -> None:
+def test_media_that_is_lost_for_good_ends_the_call_by_name() -> None:
     made = established()
-    made.alice.call.media_lost("media_worker_lost", 2.0)
+    made.alice.elsewhere = False
+    made.alice.lose_media(2.0)
+    made.alice.call.media_missing(2.0)
     made.line.carry()
     assert made.since(4) == ["> BYE", "< 200 BYE"]
     assert made.alice.last(Ended)[:2] == ("media_worker_lost", "local")
     assert made.alice.told().count("Closed") == 1
-    made.alice.call.media_lost("media_worker_lost", 3.0)
+    made.alice.lose_media(3.0)
     made.line.carry()
     assert made.alice.told().count("Closed") == 1
 
 
-def test_media_that_is_lost_while_it_rings_refuses_or_cancels() -> None:
+def test_media_that_is_lost_for_good_while_it_rings_refuses_or_cancels() -> None:
     made = scene(rings).invite()
-    made.alice.call.media_lost("media_worker_lost", 2.0)
+    made.alice.elsewhere = False
+    made.alice.lose_media(2.0)
+    made.alice.call.media_missing(2.0)
     made.line.carry()
     assert "> CANCEL" in made.line.ladder
     assert made.alice.last(Ended).cause == "media_worker_lost"
     made = scene()
     made.bob.holds_back = True
+    made.bob.elsewhere = False
     made.invite()
-    made.bob.call.media_lost("media_overload", 2.0)
+    made.bob.lose_media(2.0, "media_overload")
+    made.bob.call.media_missing(2.0)
     made.line.carry()
     assert made.since(2) == ["< 503 INVITE", "> ACK"]
 
@@ -129,7 +135,7 @@ def test_media_that_is_lost_after_the_end_closes_the_call() -> None:
     made.alice.call.hang_up(2.0)
     made.line.carry()
     assert "Closed" not in made.alice.told()
-    made.alice.call.media_lost("media_worker_lost", 3.0)
+    made.alice.lose_media(3.0)
     made.line.carry()
     assert made.alice.told()[-1] == "Closed"
     assert made.alice.call.ending.cause == "bye"

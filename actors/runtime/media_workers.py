@@ -1,0 +1,60 @@
+"""Which media workers there are, for everything of a call worker that opens a stream.
+
+A media worker is there while it is linked and answers. One that leaves a command unanswered for too long is late,
+until anything is received from it: it may have been stopped or be overloaded. Who opens a stream asks `choose` at that
+moment, because a number that was right before the loss of a worker is wrong after it. Pure: the way out for media
+commands notes the facts.
+"""
+
+
+class MediaWorkers:
+    """The media workers of one node, as one call worker sees them.
+
+    Args:
+        count: of the media workers; they count as there until the first fact is noted.
+    """
+
+    __slots__ = ("_late", "_linked", "_turn")
+
+    def __init__(self, count: int) -> None:
+        self._linked = [True] * max(1, count)
+        self._late = [False] * max(1, count)
+        self._turn = 0
+
+    def __len__(self) -> int:
+        return len(self._linked)
+
+    def linked(self, worker: int) -> None:
+        """Note that a media worker is linked, perhaps a new process of it."""
+        self._linked[worker], self._late[worker] = True, False
+
+    def unlinked(self, worker: int) -> None:
+        """Note that a media worker is gone, or not linked yet."""
+        self._linked[worker] = False
+
+    def late(self, worker: int) -> None:
+        """Note that a media worker leaves a command unanswered."""
+        self._late[worker] = True
+
+    def heard(self, worker: int) -> None:
+        """Note that something was received from a media worker."""
+        self._late[worker] = False
+
+    def is_there(self, worker: int) -> bool:
+        """Whether a media worker is linked and answers."""
+        return self._linked[worker] and not self._late[worker]
+
+    @property
+    def any_there(self) -> bool:
+        """Whether a stream can be opened anywhere."""
+        return any(map(self.is_there, range(len(self._linked))))
+
+    def choose(self, preferred: int) -> int:
+        """Return the preferred media worker if it is there, else the next one that is; without any, the preferred."""
+        if self.is_there(preferred):
+            return preferred
+        there = [worker for worker in range(len(self._linked)) if self.is_there(worker)]
+        if not there:
+            return preferred
+        self._turn += 1
+        return there[self._turn % len(there)]

@@ -1,0 +1,337 @@
+"""The move of a call's media to another media worker: when the peer gets the new ports, and what ends the call."""
+
+from typing import Any
+
+import pytest
+
+from sipswarm.actors.call.notices import Answered, Ended, InviteReceived, MediaMoved, Notice
+from sipswarm.actors.call.recordings import Recordings
+from sipswarm.actors.call.state import State
+from sipswarm.media import messages as media
+from sipswarm.sipcore.message.messages import Request
+from sipswarm.sipcore.sdp.description import SessionDescription
+from tests.actors.phones import BOB, FIGURES, Phone
+from tests.actors.scenes import Scene, answers, established, rings, scene
+
+MOVED = ["> INVITE", "< 100 INVITE", "< 200 INVITE", "> ACK"]
+
+
+def lost(made: Scene, phone: Phone, now: float = 2.0) -> int:
+    """Lose the media worker of a phone; return how many messages there were before."""
+    before = len(made.line.ladder)
+    phone.lose_media(now)
+    made.line.carry()
+    return before
+
+
+def port_of(message: Any) -> int:
+    return SessionDescription.parse(message.body).media[0].port
+
+
+# Alice                        Bob
+#  |-- INVITE (new port) ------>|
+#  |<- 200 ---------------------|
+#  |-- ACK -------------------->|
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_a_call_whose_media_worker_is_lost_goes_on_with_new_ports_and_one_reinvite(who: str) -> None:
+    made = established()
+    phone, other = (made.alice, made.bob) if who == "alice" else (made.bob, made.alice)
+    other.reacts = answers
+    phone.call.media.set_source(("tone", 440.0))
+    made.line.carry()
+    first = phone.last(media.OpenStream).stream_id
+    before = lost(made, phone)
+    ladder = made.since(before)
+    assert [each[2:] for each in ladder] == [each[2:] for each in MOVED]
+    offer = made.line.messages[before]
+    configured = phone.last(media.ConfigureStream)
+    assert configured.stream_id != first
+    assert configured.source == ("tone", 440.0)
+    assert other.last(media.ConfigureStream).remote_port == port_of(offer) == phone.call.media.lines[0].port
+    assert phone.call.state is other.call.state is State.UP
+    assert phone.told()[-1] == "MediaMoved"
+    assert "Failed" not in phone.told()
+    assert phone.told().count("Answered") == (1 if who == "alice" else 0)  # none of a re-INVITE of the user's
+    assert phone.outbox.streams.keys() == {configured.stream_id}
+    phone.call.hang_up(4.0)
+    made.line.run(100.0)
+    assert phone.call.finished
+    assert phone.told().count("Ended") == phone.told().count("Closed") == 1
+
+
+def test_a_call_on_hold_stays_there() -> None:
+    made = established()
+    made.alice.call.invite((), 1.5, hold=True)
+    made.line.carry()
+    before = lost(made, made.alice)
+    assert b"a=inactive" in made.line.messages[before].body or b"a=sendonly" in made.line.messages[before].body
+    assert made.bob.last(media.ConfigureStream).direction in ("recvonly", "inactive")
+    assert made.alice.last(MediaMoved)
+
+
+def test_the_gap_lasts_from_the_loss_to_the_answer_of_the_peer() -> None:
+    made = established()
+    made.alice.elsewhere = False
+    lost(made, made.alice)
+    made.line.run(2.5)
+    made.alice.elsewhere = True
+    made.line.carry()
+    assert made.alice.last(MediaMoved).seconds == pytest.approx(0.5)
+    assert made.alice.call.move.seconds == pytest.approx(0.5)
+
+
+def test_a_call_without_another_media_worker_ends_with_a_bye_that_has_its_reason() -> None:
+    made = established()
+    made.alice.elsewhere = False
+    before = lost(made, made.alice)
+    assert made.since(before) == []
+    made.alice.call.media_missing(5.0)
+    made.line.carry()
+    assert made.since(before) == ["> BYE", "< 200 BYE"]
+    assert made.alice.last(Ended)[:2] == ("media_worker_lost", "local")
+    bye = made.line.messages[before]
+    assert bye.headers.get("Reason") == 'SIP;cause=500;text="media worker lost"'
+
+
+@pytest.mark.parametrize("status", [480, 488, 410, 430, 500, 606])
+def test_a_peer_that_refuses_the_new_ports_gets_bye_with_a_reason(status: int) -> None:
+    def react(phone: Phone, notice: Notice) -> None:
+        if isinstance(notice, InviteReceived):
+            phone.call.reject(status, "", (), phone.now)
+
+    made = established()
+    made.bob.reacts = react
+    before = lost(made, made.alice)
+    assert made.since(before) == [
+        *("> INVITE", "< 100 INVITE", f"< {status} INVITE", "> ACK"),
+        *("> BYE", "< 200 BYE"),
+    ]
+    assert made.alice.last(Ended).cause == "media_worker_lost"
+    assert made.line.messages[before + 4].headers.get("Reason")
+
+
+def test_a_peer_that_knows_the_dialog_no_longer_ends_the_call_by_that() -> None:
+    made = established()
+    before = len(made.line.ladder)
+    made.alice.lose_media(2.0)
+    made.alice.settle()
+    invite = made.alice.outbox.transmits.pop()
+    made.alice.receive(_reply(invite.data, b"481 Call/Transaction Does Not Exist"), BOB)
+    made.line.carry()
+    assert made.alice.last(Ended).cause == "dialog_gone"
+    assert made.since(before)[0] == "> ACK"
+
+
+def test_a_reinvite_that_meets_another_is_repeated_once() -> None:
+    made = established()
+    made.line._set(2.0)
+    made.alice.lose_media(2.0)
+    made.alice.settle()
+    invite = made.alice.outbox.transmits.pop()
+    made.alice.receive(_reply(invite.data, b"491 Request Pending"), BOB)
+    made.bob.reacts = answers
+    made.line.run(10.0)
+    assert made.alice.told()[-1] == "MediaMoved"
+    assert 2.1 <= made.alice.last(MediaMoved).seconds <= 4.1
+
+
+@pytest.mark.parametrize("replies", [(), (b"100 Trying",), (b"100 Trying", b"180 Ringing")])
+def test_a_peer_that_answers_nothing_or_only_provisionally_is_waited_for_64_t1(replies: tuple[bytes, ...]) -> None:
+    made = established()
+    made.line._set(2.0)
+    made.alice.lose_media(2.0)
+    made.alice.settle()
+    invite = made.alice.outbox.transmits.pop()
+    for reply in replies:
+        made.alice.receive(_reply(invite.data, reply), BOB)
+    made.line.down = True
+    made.line.run(33.9)
+    assert "Ended" not in made.alice.told()
+    made.line.run(34.1)
+    assert "Ended" in made.alice.told()
+    made.line.run(200.0)
+    assert made.alice.call.finished
+
+
+def test_a_call_that_is_lost_twice_moves_twice() -> None:
+    made = established()
+    made.bob.reacts = answers
+    lost(made, made.alice)
+    made.alice.outbox.workers.linked(0)
+    before = lost(made, made.alice, 3.0)
+    assert made.since(before) == MOVED
+    assert made.alice.told().count("MediaMoved") == 2
+
+
+def test_a_loss_while_the_new_ports_are_offered_is_followed_by_another_offer() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.lose_media(2.0)
+    made.alice.settle()
+    made.alice.outbox.workers.linked(0)
+    before = lost(made, made.alice, 2.1)
+    assert [each for each in made.since(before) if each == "> INVITE"] == ["> INVITE"] * 2
+    assert made.bob.last(media.ConfigureStream).remote_port == made.alice.call.media.lines[0].port
+    assert made.alice.told()[-1] == "MediaMoved"
+
+
+def test_a_users_reinvite_waits_for_that_of_the_move() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.lose_media(2.0)
+    made.alice.settle()
+    made.alice.call.invite((("X-Own", "1"),), 2.0, hold=True)
+    made.line.carry()
+    invites = [each for each in made.line.messages[4:] if isinstance(each, Request) and each.method == "INVITE"]
+    assert [each.headers.get("X-Own") for each in invites] == [None, "1"]
+    assert made.alice.last(Answered).reinvite
+    assert made.alice.told().count("Answered") == 2
+
+
+def test_a_users_reinvite_within_the_gap_carries_the_new_ports_itself() -> None:
+    made = established()
+    made.alice.elsewhere = False
+    before = lost(made, made.alice)
+    made.alice.call.invite((), 2.1)
+    made.line.carry()
+    assert made.since(before) == []
+    made.alice.elsewhere = True
+    made.line.carry()
+    assert made.since(before) == MOVED
+    assert made.alice.last(Answered).reinvite
+    assert made.alice.told().count("MediaMoved") == 1
+
+
+def test_an_offer_of_the_peer_within_the_gap_gets_the_new_ports_as_its_answer() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.bob.elsewhere = False
+    lost(made, made.bob)
+    before = len(made.line.ladder)
+    made.alice.call.invite((), 2.1)
+    made.line.carry()
+    assert made.since(before) == ["> INVITE", "< 100 INVITE"]
+    made.bob.elsewhere = True
+    made.line.carry()
+    assert made.since(before) == MOVED
+    assert made.alice.last(media.ConfigureStream).remote_port == made.bob.call.media.lines[0].port
+
+
+# ---- before the answer
+
+
+def test_a_call_that_waits_for_its_first_port_gets_one_elsewhere() -> None:
+    for who in ("alice", "bob"):
+        made = scene()
+        phone = made.alice if who == "alice" else made.bob
+        phone.holds_back = True
+        made.alice.prepare(BOB).invite((), 1.0)
+        made.line.carry()
+        phone.waiting.clear()  # the one that is gone answers nothing
+        phone.holds_back = False
+        lost(made, phone)
+        assert made.alice.call.state is made.bob.call.state is State.UP
+        assert made.line.ladder[-1] == "> ACK"
+        assert "MediaMoved" not in phone.told()  # nothing was agreed on, so that nothing was missed
+        made.alice.call.hang_up(3.0)
+        made.line.run(100.0)
+        assert made.alice.call.finished
+        assert made.bob.call.finished
+
+
+def test_a_ringing_call_of_ours_offers_its_new_ports_after_the_answer() -> None:
+    made = scene(rings).invite()
+    made.bob.reacts = answers
+    lost(made, made.alice)
+    before = len(made.line.ladder)
+    made.bob.call.answer((), 3.0)
+    made.line.carry()
+    assert made.since(before) == ["< 200 INVITE", "> ACK", *MOVED]
+    assert made.bob.last(media.ConfigureStream).remote_port == made.alice.call.media.lines[0].port
+    assert made.alice.told().count("Answered") == 1
+
+
+def test_a_ringing_call_of_the_peer_is_answered_with_ports_elsewhere() -> None:
+    made = scene(rings).invite()
+    made.bob.outbox.workers.unlinked(0)
+    made.bob.call.answer((), 2.0)
+    made.line.carry()
+    assert made.bob.call.media.demand.worker == 1
+    assert made.bob.call.state is State.UP
+
+
+# ---- what runs on the media
+
+
+def test_a_recording_goes_on_in_a_further_file_named_in_order() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.call.media.set_sink(("file", "x/call.wav", "stereo"), request_id=1)
+    made.line.carry()
+    lost(made, made.alice)
+    assert made.alice.last(media.SetSink).sink == ("file", "x/call-2.wav", "stereo")
+    made.alice.call.media.set_sink(("file", "x/call.wav", "stereo"), request_id=2)  # the same recording again
+    made.line.carry()
+    assert made.alice.last(media.SetSink).sink == ("file", "x/call-2.wav", "stereo")
+    assert made.alice.call.media.recordings.names == ["x/call.wav", "x/call-2.wav"]
+
+
+def test_names_of_recordings_pass_over_those_that_the_call_uses() -> None:
+    recordings = Recordings()
+    assert recordings.sink(("none",)) == ("none",)
+    names = ["a.wav", "a-2.wav", "b", "raw:c.raw"]
+    assert [recordings.sink(("file", name)) for name in names] == [("file", name) for name in names]
+    recordings.lost()
+    assert [recordings.sink(("file", name))[1] for name in names] == ["a-3.wav", "a-2-2.wav", "b-2", "raw:c-2.raw"]
+
+
+def test_a_play_goes_on_after_the_move_and_ends_once() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.call.media.play(("file", "x.wav", 1), 7)
+    made.line.carry()
+    lost(made, made.alice)
+    assert made.alice.last(media.SetSource)[1:] == (("file", "x.wav", 1), 7, "over")
+
+
+def test_statistics_of_before_and_after_are_both_kept() -> None:
+    made = established()
+    made.bob.reacts = answers
+    stream = made.alice.last(media.OpenStream).stream_id
+    figures = _figures(stream, 100)
+    made.alice.call.media_event(figures, 1.9)
+    lost(made, made.alice)
+    made.alice.call.hang_up(3.0)
+    made.line.run(100.0)
+    assert [each.packets_sent for each in made.alice.call.media.statistics] == [100, 0]
+
+
+# ---- keys
+
+
+def test_new_streams_have_new_keys() -> None:
+    pytest.importorskip("pylibsrtp")
+    made = scene()
+    for phone in (made.alice, made.bob):
+        phone.srtp = "required"
+    made.invite()
+    old = made.alice.last(media.ConfigureStream).srtp_send_key
+    made.bob.reacts = answers
+    before = lost(made, made.alice)
+    new = made.alice.last(media.ConfigureStream).srtp_send_key
+    assert old
+    assert new
+    assert old != new
+    assert made.bob.last(media.ConfigureStream).srtp_receive_key == new
+    assert port_of(made.line.messages[before]) == made.alice.call.media.lines[0].port
+
+
+def _figures(stream_id: int, sent: int) -> media.StreamStatistics:
+    return media.StreamStatistics(*FIGURES)._replace(stream_id=stream_id, packets_sent=sent)
+
+
+def _reply(request: bytes, status: bytes) -> bytes:
+    """A response to a request within a dialog, with its headers."""
+    head = request.split(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    kept = [line for line in head if line.partition(b":")[0].lower() in (b"via", b"from", b"to", b"call-id", b"cseq")]
+    return b"\r\n".join([b"SIP/2.0 " + status, *kept, b"Content-Length: 0", b"", b""])

@@ -1,0 +1,94 @@
+"""Calls of a node outlive its media workers: processes that are killed or stopped while real calls are up."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.config import AnswerConfig, NodeConfig
+from sipswarm.actors.handle.call import Call
+from tests.e2e.test_processes import ANY, agent, node, processes, run, target
+from tests.e2e.waiting import until
+
+DIGITS = "13579*0#"
+
+
+def config(media_workers: int, hang_timeout: float = 5.0) -> NodeConfig:
+    return NodeConfig(
+        *("", (ANY,), 0),
+        call_workers=1,
+        media_workers=media_workers,
+        answer=AnswerConfig(media="echo"),
+        rtp_ports=(33000, 33998),
+        hang_timeout=hang_timeout,
+    )
+
+
+async def hears_itself(call: Call) -> bool:
+    """Whether what the caller sends comes back, as the other side's echo does it."""
+    before = call.statistics.packets_received if call.statistics is not None else 0
+    await until(lambda: call.statistics is not None and call.statistics.packets_received > before)
+    return True
+
+
+async def place(ua: UserAgent, to: str, count: int) -> list[Call]:
+    return list(await asyncio.gather(*(ua.invite(to, media="tone:440") for _ in range(count))))
+
+
+def test_calls_go_on_when_one_of_two_media_workers_is_killed(tmp_path: Path) -> None:
+    """Each keeps its dialog, hears its echo again, and gets every digit that is sent after the move."""
+
+    async def main() -> None:
+        async with node(tmp_path / "run", config(2)) as supervisor, agent() as ua:
+            calls = await place(ua, target(supervisor), 20)
+            await until(lambda: all(call.remote_media for call in calls))
+            ports = [call.remote_media for call in calls]
+            os.kill(processes(supervisor)["media-1"][0], signal.SIGKILL)
+            await until(lambda: sum(a != b.remote_media for a, b in zip(ports, calls, strict=True)) >= 10)
+            assert all(call.is_up for call in calls)
+            await asyncio.gather(*map(hears_itself, calls))
+            await asyncio.gather(*(call.dtmf(DIGITS, duration=60, methods="rfc2833") for call in calls))
+            await until(lambda: all(call.digits_received == DIGITS for call in calls))
+            await asyncio.gather(*(call.bye() for call in calls))
+            assert {call.by for call in calls} == {"local"}
+
+    run(main)
+
+
+def test_calls_go_on_when_the_only_media_worker_is_killed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with node(tmp_path / "run", config(1)) as supervisor, agent() as ua:
+            calls = await place(ua, target(supervisor), 4)
+            await asyncio.gather(*map(hears_itself, calls))
+            pid = processes(supervisor)["media-0"][0]
+            os.kill(pid, signal.SIGKILL)
+            calls += await place(ua, target(supervisor), 4)  # these wait for the new one
+            await until(lambda: processes(supervisor).get("media-0", (pid, 0))[0] != pid)
+            await asyncio.gather(*map(hears_itself, calls))
+            assert all(call.is_up for call in calls)
+            await asyncio.gather(*(call.bye() for call in calls))
+
+    run(main)
+
+
+def test_a_media_worker_that_stands_still_gets_no_new_calls(tmp_path: Path) -> None:
+    """Calls that wait for its answer go on at the other one, and none fails."""
+
+    async def main() -> None:
+        async with node(tmp_path / "run", config(2, hang_timeout=0.0)) as supervisor, agent() as ua:
+            stopped = processes(supervisor)["media-1"][0]
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                calls = await place(ua, target(supervisor), 6)
+                assert all(call.is_up for call in calls)
+                waited = [call.times.answered - call.times.invited for call in calls]
+                assert sum(each < 0.9 for each in waited) == 3
+                later = await place(ua, target(supervisor), 6)
+                assert all(call.times.answered - call.times.invited < 0.9 for call in later)
+                await asyncio.gather(*map(hears_itself, calls + later))
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+            await asyncio.gather(*(call.bye() for call in calls + later))
+
+    run(main)
