@@ -113,10 +113,11 @@ class Node:
         verb: answer, robot or load.
         arguments: of it.
         folder: of its files.
-        host: where it listens; SIP on port 5060, metrics on 9464.
+        host: where it listens; SIP on `port`, metrics on 9464, or the port after that of SIP where it is another.
         listen: transports; empty = the arguments have what is needed.
         stderr, stdout: descriptors instead of files.
         environment: more variables.
+        wait: until it is healthy, when the context begins; never for a load.
     """
 
     def __init__(
@@ -130,19 +131,23 @@ class Node:
         stderr: int | None = None,
         stdout: int | None = None,
         environment: dict[str, str] | None = None,
-        before: Sequence[str] = (),
+        port: int = 5060,
+        metrics_port: int = 0,
+        wait: bool = True,
     ) -> None:
         number = next(_numbers)
         self.host = host or own_host()
-        self.port = 5060
+        self.port = port
+        self._wait = wait and verb != "load"
+        self.metrics_port = metrics_port or (9464 if port == 5060 else port + 1)
         self.folder = folder
         self.errors_path = folder / f"{verb}-{number}.err"
         self.output_path = folder / f"{verb}-{number}.out"
         self.run_dir = folder / f"{verb}-{number}.run"
         bracketed = f"[{self.host}]" if ":" in self.host else self.host
         places = [word for each in listen for word in ("--listen", f"{each}:{bracketed}:{self.port}")]
-        argv = [*before, sys.executable, "-m", "sipswarm.actors.cli", verb, *arguments, *places]
-        argv += ["--metrics", f"{bracketed}:9464", "--run-dir", str(self.run_dir)]
+        argv = [sys.executable, "-m", "sipswarm.actors.cli", verb, *arguments, *places]
+        argv += ["--metrics", f"{bracketed}:{self.metrics_port}", "--run-dir", str(self.run_dir)]
         self.argv = argv
         with self.errors_path.open("wb") as errors, self.output_path.open("wb") as output:
             self._process = subprocess.Popen(
@@ -215,7 +220,7 @@ class Node:
 
     def get(self, path: str, seconds: float = 5.0) -> tuple[int, str]:
         """Status and text of a page of the metrics port; 0 = no answer."""
-        connection = http.client.HTTPConnection(self.host, 9464, timeout=seconds)
+        connection = http.client.HTTPConnection(self.host, self.metrics_port, timeout=seconds)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -284,7 +289,7 @@ class Node:
 
     async def __aenter__(self) -> Self:
         try:
-            if "load" not in self.argv:
+            if self._wait:
                 await self.ready()
         except BaseException:
             self.close()

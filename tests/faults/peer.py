@@ -145,6 +145,8 @@ class Peer:
         """Final status of calls that come."""
         self.speaks = False
         """Whether calls send frames."""
+        self.extra: list[tuple[str, str]] = []
+        """Further headers of final responses to calls that come; a Contact among them replaces ours."""
         self.acknowledges = True
         """Whether a 2xx gets its ACK."""
         self.answers_requests = True
@@ -477,9 +479,12 @@ class Peer:
             ("To", to),
             ("Call-ID", message.call_id),
             ("CSeq", message.one("cseq")),
-            ("Contact", f"<sip:peer@{self.address}{';transport=tcp' if self.tcp else ''}>"),
             ("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"),
         ]
+        if status > 100 and message.method == "INVITE":
+            headers += self.extra if status >= 200 else []
+        if not any(name == "Contact" for name, _ in headers):
+            headers.append(("Contact", f"<sip:peer@{self.address}{';transport=tcp' if self.tcp else ''}>"))
         data = sip_text.write(f"SIP/2.0 {status} {'OK' if status < 300 else 'No'}", headers, body)
         self._answers[message.branch, message.method, message.call_id] = data
         self._reply_octets(data, source, message)
@@ -489,6 +494,10 @@ class Peer:
         call = self.calls.get(message.call_id)
         if sip_text.tag(message.one("to")):
             self._on_change(message, source)
+            return
+        if call is not None and self.status >= 300:  # again, with credentials or at another place
+            call.invites += 1
+            self._answer(message, source, self.status)
             return
         if call is not None:
             call.notes.append("a second INVITE with its Call-ID")

@@ -24,6 +24,7 @@ KNOWN = frozenset(
         "strangers-udp",
         "supervisor-descriptors",
         "tcp-full-speed",
+        "user-code-crashes",
     ]
 )
 """Rows that miss a target today."""

@@ -3,7 +3,8 @@
 from importlib import import_module
 
 TOPICS = (
-    "dispatchers", "soak", "call_workers", "media_workers", "pauses", "writing", "streams", "strangers", "hostile",
+    "dispatchers", "links", "soak", "call_workers", "media_workers", "pauses", "writing", "streams", "strangers",
+    "hostile", "networks", "peers", "resources",
 )  # fmt: skip
 
 

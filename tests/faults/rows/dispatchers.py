@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from ..figures import Figure, Surroundings, at_most, exactly, row, told
 from ..node import Node, holds, own_host, until
@@ -53,7 +54,15 @@ class Probe:
         return len(self._sent)
 
 
-async def calls_at(peer: Peer, node: Node, rate: float, seconds: float, hold: float) -> None:
+class Reached(Protocol):
+    """Something that is called."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+
+
+async def calls_at(peer: Peer, node: Reached, rate: float, seconds: float, hold: float) -> None:
     """Place calls for some time, each hung up after its hold."""
     loop = asyncio.get_running_loop()
     due = time.monotonic()

@@ -165,7 +165,7 @@ async def flood(surroundings: Surroundings) -> list[Figure]:
         pids = node.processes()
         sizes = {name: resident(pid) for name, pid in pids.items()}
         process = await asyncio.create_subprocess_exec(
-            *_flood_command(node, own_host(), seconds), stdout=asyncio.subprocess.PIPE
+            *flood_command(node, own_host(), seconds), stdout=asyncio.subprocess.PIPE
         )
         output, _ = await process.communicate()
         sent, octets = map(int, output.split())
@@ -213,5 +213,6 @@ print(number, octets)
 """
 
 
-def _flood_command(node: Node, host: str, seconds: float) -> list[str]:
+def flood_command(node: Node, host: str, seconds: float) -> list[str]:
+    """A program that floods a node with OPTIONS from a host; it prints datagrams and octets that came back."""
     return [sys.executable, "-c", _FLOOD, host, node.host, str(seconds)]

@@ -228,7 +228,7 @@ async def metrics_slow(surroundings: Surroundings) -> list[Figure]:
             one = socket.socket()
             one.settimeout(1.0)
             with suppress(OSError):
-                one.connect((node.host, 9464))
+                one.connect((node.host, node.metrics_port))
                 one.send(b"G")
             clients.append(one)
         good, slowest = 0, 0.0
