@@ -55,7 +55,7 @@ async def killed(surroundings: Surroundings) -> list[Figure]:
         return [
             exactly("calls with exact digits before the kills", first, total),
             exactly("calls lost", ended + refused, 0),
-            at_most("longest time without audio", round(max(gaps), 2), 1.0, "s"),
+            at_most("longest time without audio", round(max(gaps), 2), surroundings.time(1.0), "s"),
             exactly("calls whose digits after a kill were not exact", total * count - sum(exact), 0),
             told("re-INVITEs and UPDATEs", moved),
             told("latest tick of the peer, s", round(late, 3)),
@@ -88,7 +88,7 @@ async def alone(surroundings: Surroundings) -> list[Figure]:
         return [
             exactly("calls lost", lost, 0),
             exactly("calls with exact digits after the kill", exact, total),
-            at_most("longest time without audio", round(gap, 2), 3.5, "s"),
+            at_most("longest time without audio", round(gap, 2), surroundings.time(3.5), "s"),
         ]
 
 

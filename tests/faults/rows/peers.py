@@ -405,7 +405,7 @@ async def spins(surroundings: Surroundings) -> list[Figure]:
         await peer.close()
         return [
             exactly("processes replaced", len(replaced), 1),
-            at_most("until it is replaced", round(took, 1), 7, "s"),
+            at_most("until it is replaced", round(took, 1), surroundings.time(7), "s"),
             exactly("calls answered afterwards, of 20", good, 20),
         ]
 
@@ -469,10 +469,10 @@ async def supervisor_killed(surroundings: Surroundings) -> list[Figure]:
         below = [pid for name, pid in node.processes().items() if name != "supervisor"]
         killed = time.monotonic()
         os.kill(node.pid, signal.SIGKILL)
-        await holds(lambda: not peer.at(State.UP), 8)
+        await holds(lambda: not peer.at(State.UP), surroundings.time(8))
         told_ = [call for call in peer.calls.values() if call.state is State.ENDED and not call.ended_by_us]
         slowest = max((call.ended - killed for call in told_), default=99.0)
-        gone = await holds(lambda: not any(map(alive, below)), 6)
+        gone = await holds(lambda: not any(map(alive, below)), surroundings.time(6))
         took = time.monotonic() - killed
         async with Node("answer", arguments, surroundings.folder, host=host, wait=False) as again:
             back = await holds_ready(again, 15)
@@ -484,8 +484,8 @@ async def supervisor_killed(surroundings: Surroundings) -> list[Figure]:
         await peer.close()
         return [
             exactly("calls that got a BYE", len(told_), total),
-            at_most("slowest BYE after the kill", round(slowest, 2), 3, "s"),
-            exactly("processes left after 6 s", int(not gone), 0),
+            at_most("slowest BYE after the kill", round(slowest, 2), surroundings.time(3), "s"),
+            exactly("processes left once their time is over", int(not gone), 0),
             exactly("the new node is up", int(back), 1),
             exactly("its calls, of 10", good, 10),
             told("seconds until the last process was gone", round(took, 2)),

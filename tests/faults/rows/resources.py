@@ -172,7 +172,7 @@ async def second(surroundings: Surroundings) -> list[Figure]:
             exactly("calls that go on after the first", held, 50),
             exactly("final status of a new call in the drain", new.status, 503),
             exactly("calls that got a BYE after the second", closed, 50),
-            at_most("second SIGTERM to the end", round(took, 1), 5, "s"),
+            at_most("second SIGTERM to the end", round(took, 1), surroundings.time(5), "s"),
             exactly("exit code", -1 if code is None else code, 0),
         ]
 
@@ -256,7 +256,7 @@ async def overload(surroundings: Surroundings) -> list[Figure]:
         await peer.close()
         return [
             at_least("goodput, % of the most without overload", round(100 * good / peak), 75, "%"),
-            at_most("first call taken after the storm", round(back or 99, 2), 2, "s"),
+            at_most("first call taken after the storm", round(back or 99, 2), surroundings.time(2), "s"),
             exactly("processes replaced", len(replaced), 0),
             told("most calls a second", round(peak)),
             told("offered a second", rate),

@@ -160,7 +160,7 @@ async def stop_busy(surroundings: Surroundings) -> list[Figure]:
         killed = "killed" in node.errors or "no beat" in node.errors or "no heartbeat" in node.errors
         return [
             exactly("SIPp: exit code", verdict.exit_code, 0),
-            at_most("SIGTERM to the end of the node", round(took, 2), 0.5 if not surroundings.quick else 2.0, "s"),
+            at_most("SIGTERM to the end of the node", round(took, 2), surroundings.of(5, 50) / 10, "s"),
             exactly("exit code", -1 if node.exit_code is None else node.exit_code, 0),
             exactly("processes that had to be killed", int(killed), 0),
             exactly("processes left", len(node.left()), 0),
@@ -193,5 +193,5 @@ async def drain(surroundings: Surroundings) -> list[Figure]:
         return [
             exactly("calls that got a BYE", said, total),
             exactly("exit code", -1 if node.exit_code is None else node.exit_code, 0),
-            at_most("SIGTERM to the end of the node", round(took, 1), 10, "s"),
+            at_most("SIGTERM to the end of the node", round(took, 1), surroundings.time(10), "s"),
         ]

@@ -60,7 +60,7 @@ async def through(
         exactly("BYEs without 200", 10 - good, 0),
         *((exactly("new calls that failed", bad, 0), told("new calls", total)) if new_calls else ()),
         exactly("processes replaced", len(replaced), 0),
-        at_most("SIGTERM to the end of the node", round(took, 1), END_WITHIN, "s"),
+        at_most("SIGTERM to the end of the node", round(took, 1), surroundings.time(END_WITHIN), "s"),
         exactly("calls closed by SIGTERM, of 10", closed, 10),
     ]
 
@@ -140,7 +140,7 @@ async def disk_full(surroundings: Surroundings) -> list[Figure]:
                     exactly("new calls that failed", bad, 0),
                     exactly("records missing once there is room", total - whole, 0),
                     exactly("processes replaced", len(replaced), 0),
-                    at_most("SIGTERM to the end of the node", round(took, 1), END_WITHIN, "s"),
+                    at_most("SIGTERM to the end of the node", round(took, 1), surroundings.time(END_WITHIN), "s"),
                     told("calls", total),
                 ]
     except PermissionError as error:
@@ -234,7 +234,7 @@ async def descriptors_gone(surroundings: Surroundings) -> list[Figure]:
             exactly("new calls without a final response", mute, 0),
             exactly("node healthy again within 15 s", int(healthy), 1),
             exactly("calls answered afterwards, of 20", good, 20),
-            at_most("SIGTERM to the end of the node", round(took, 1), END_WITHIN, "s"),
+            at_most("SIGTERM to the end of the node", round(took, 1), surroundings.time(END_WITHIN), "s"),
             told("new calls refused meanwhile", refused),
         ]
 
