@@ -15,9 +15,7 @@ KNOWN = frozenset(
         "call-workers-answer",
         "call-workers-load",
         "metrics-slow-clients",
-        "supervisor-descriptors",
         "tcp-full-speed",
-        "user-code-crashes",
     ]
 )
 """Rows that miss a target today."""

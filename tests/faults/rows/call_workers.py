@@ -129,6 +129,8 @@ async def adopted(surroundings: Surroundings, verb: str, arguments: Sequence[str
         calls = await place(peer, node, total)
         up = peer.at(State.UP)
         surroundings.say(f"{len(up)} of {total} calls up")
+        if not up:
+            return [exactly("calls that were answered", 0, total)]
         good = await press(up[: total // 5], "1", 10)
         typing = asyncio.create_task(keep_pressing(up[: total // 5], 0.5 if surroundings.quick else 2.0))
         done = await kills(node, peer, count, 2.0, surroundings)
@@ -176,6 +178,7 @@ async def keep_pressing(calls: Sequence[PeerCall], every: float) -> None:
             if call.stream and not call.over and not call.stream.pending:
                 call.stream.press(DIGITS[number % len(DIGITS)])
             await asyncio.sleep(every / len(calls))
+        await asyncio.sleep(0)
         number += 1
 
 
@@ -191,7 +194,7 @@ def script(folder: Path, text: str) -> str:
     "`answer`, 4 call workers, 1,000 calls, kill -9 of the workers in turn, 10 times",
     "foreign peer: digits, packets by number, answers to its BYEs",
     seconds=75,
-    cores=1.6,
+    cores=1.0,
     quick=True,
 )
 async def answer(surroundings: Surroundings) -> list[Figure]:
@@ -203,7 +206,7 @@ async def answer(surroundings: Surroundings) -> list[Figure]:
     "`robot` with `resume(call)`, 4 call workers, 1,000 calls, 10 kills in turn",
     "foreign peer, as above",
     seconds=75,
-    cores=1.6,
+    cores=1.0,
 )
 async def resume(surroundings: Surroundings) -> list[Figure]:
     return await adopted(surroundings, "robot", [script(surroundings.folder, RESUMES)])
@@ -214,7 +217,7 @@ async def resume(surroundings: Surroundings) -> list[Figure]:
     "`robot` without `resume`, 4 call workers, 1,000 calls and 100 that ring, 10 kills in turn",
     "foreign peer: BYE with Reason within 3 s, final responses to the ringing, nothing left open",
     seconds=90,
-    cores=1.4,
+    cores=0.9,
 )
 async def robot(surroundings: Surroundings) -> list[Figure]:
     total, count, rings = surroundings.of(1000, 60), surroundings.of(10, 2), surroundings.of(100, 20)
@@ -265,7 +268,7 @@ async def robot(surroundings: Surroundings) -> list[Figure]:
     "`load` with 4 call workers that holds 1,000 calls, 10 kills in turn",
     "foreign UAS: how and when each call ended; rows of calls.csv against the calls that it saw",
     seconds=100,
-    cores=1.4,
+    cores=0.9,
     quick=True,
 )
 async def load(surroundings: Surroundings) -> list[Figure]:

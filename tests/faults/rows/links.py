@@ -137,7 +137,7 @@ class Sender:
     "1,000,000 records to a process that is killed, stopped and slow in turn",
     "the numbers that arrived, against those that were sent and those that were given back",
     seconds=60,
-    cores=1.0,
+    cores=0.7,
     quick=True,
 )
 async def million(surroundings: Surroundings) -> list[Figure]:

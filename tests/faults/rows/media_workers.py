@@ -18,7 +18,7 @@ KEYS = "159#28"
     "`answer`, 200 calls with audio, one of two media workers killed, 5 times in turn",
     "foreign peer: packets and digits by number after each kill",
     seconds=75,
-    cores=0.9,
+    cores=0.63,
     quick=True,
 )
 async def killed(surroundings: Surroundings) -> list[Figure]:
@@ -67,7 +67,7 @@ async def killed(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 50 calls, its only media worker killed",
     "foreign peer: the calls wait for the replacement",
     seconds=25,
-    cores=0.3,
+    cores=0.21,
 )
 async def alone(surroundings: Surroundings) -> list[Figure]:
     total = surroundings.of(50, 20)
@@ -97,7 +97,7 @@ async def alone(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 40 calls/s begin while one of two media workers is killed 3 times",
     "foreign peer: no new call is refused because of it",
     seconds=35,
-    cores=0.9,
+    cores=0.63,
 )
 async def calls_begin(surroundings: Surroundings) -> list[Figure]:
     from .dispatchers import calls_at, over, why
@@ -130,7 +130,7 @@ async def calls_begin(surroundings: Surroundings) -> list[Figure]:
     "`answer`, one of two media workers stopped for 4.6 s while 10 calls hang up and 10 begin",
     "foreign peer: each INVITE gets a final response, each BYE its 200; no port stays open",
     seconds=30,
-    cores=0.3,
+    cores=0.21,
     quick=True,
 )
 async def stands_still(surroundings: Surroundings) -> list[Figure]:

@@ -36,7 +36,7 @@ async def calls_through(peer: Peer, relay: Relay, rate: float, calls: int, hold:
     "`answer` behind networks that lose 10, 20 and 30 % in each direction, 2,000 calls each",
     "foreign peer: calls that fail; theory (200,000 calls simulated): 0, 0.2, 2.6 of 2,000",
     seconds=130,
-    cores=0.7,
+    cores=0.49,
 )
 async def loss(surroundings: Surroundings) -> list[Figure]:
     calls = surroundings.of(2000, 60)
@@ -65,7 +65,7 @@ async def loss(surroundings: Surroundings) -> list[Figure]:
     "`answer` on IPv6 behind a network that doubles 40 %, reorders 20 % and delays by up to 0.2 s, 5,000 calls",
     "foreign peer: calls that fail, that come twice, that hang",
     seconds=120,
-    cores=0.6,
+    cores=0.42,
 )
 async def disorder(surroundings: Surroundings) -> list[Figure]:
     calls = surroundings.of(5000, 100)
@@ -97,7 +97,7 @@ async def disorder(surroundings: Surroundings) -> list[Figure]:
     "`answer` behind a network that takes 0.6 to 2 s in each direction, 500 calls",
     "foreign peer: calls that fail, INVITEs that made two calls",
     seconds=60,
-    cores=0.2,
+    cores=0.14,
 )
 async def delay(surroundings: Surroundings) -> list[Figure]:
     async with Node("answer", ANSWER, surroundings.folder) as node:
@@ -119,7 +119,7 @@ async def delay(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 1,000 calls through a network that flips a bit of each 1,000 octets, 50 calls beside it",
     "foreign peer: the calls on the clean path; pids from /proc",
     seconds=110,
-    cores=0.5,
+    cores=0.35,
 )
 async def corruption(surroundings: Surroundings) -> list[Figure]:
     calls = surroundings.of(1000, 60)
@@ -156,7 +156,7 @@ async def corruption(surroundings: Surroundings) -> list[Figure]:
     "`answer`, nothing passes for 10 s while 100 calls are up and 5 begin each second",
     "foreign peer: every call to its end",
     seconds=70,
-    cores=0.2,
+    cores=0.14,
 )
 async def black_hole(surroundings: Surroundings) -> list[Figure]:
     seconds = 10.0 if not surroundings.quick else 3.0

@@ -62,7 +62,7 @@ def _register(kind: str, about: str, quick: bool) -> None:
         f"`answer` with 20 calls, {about} stopped for 2, 4.5, 7 and 30 s",
         "pids from /proc; foreign peer: digits and BYEs after each pause",
         seconds=90,
-        cores=0.2,
+        cores=0.14,
         quick=quick,
     )
     async def pause(surroundings: Surroundings) -> list[Figure]:
@@ -130,7 +130,7 @@ def _register_load(kind: str) -> None:
         f"`load` at 20 calls/s, {kind} stopped for 2, 4.5 and 7 s",
         "foreign UAS: calls that it saw against the rows of calls.csv; pids from /proc",
         seconds=50,
-        cores=0.25,
+        cores=0.17,
     )
     async def pause(surroundings: Surroundings) -> list[Figure]:
         return await load_paused(surroundings, kind, (4.5,) if surroundings.quick else PAUSES[:3])

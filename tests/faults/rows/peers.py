@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..figures import Figure, Surroundings, at_least, at_most, exactly, row, told
 from ..node import Node, alive, holds, own_host, until
-from ..peer import Peer, PeerCall, State
+from ..peer import Peer, State
+from ..waits import answers, has_final
 from .call_workers import hang_up, place, script
 from .dispatchers import calls_at, failed, over, why
 from .writing import holds_ready
@@ -23,26 +24,6 @@ OK_TIMES = (0.0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5)
 """The same of a 2xx without ACK (section 13.3.1.4)."""
 WORKERS = ["--call-workers", "1", "--media-workers", "1", "--quiet"]
 _CALL_ID = re.compile(rb"(?im)^(?:call-id|i)[ \t]*:[ \t]*(\S+)")
-
-
-def has_final(call: PeerCall) -> bool:
-    """Whether a call's INVITE got a final response."""
-    return call.status > 0
-
-
-async def answers(node: Node, within: float = 15.0, in_a_row: int = 8) -> bool:
-    """Whether so many calls in a row, which fall into every slot, are answered within a time."""
-    peer = Peer(own_host(), media=False)
-    deadline, good = time.monotonic() + within, 0
-    while good < in_a_row and time.monotonic() < deadline:
-        call = peer.call(node.place)
-        await holds(partial(has_final, call), 2)
-        good = good + 1 if call.status == 200 else 0
-        peer.bye(call)
-        await asyncio.sleep(0.05)
-    await holds(lambda: not peer.at(State.CLOSING), 3)
-    await peer.close()
-    return good >= in_a_row
 
 
 def loads(folder: Path, target: str, calls: int, *more: str) -> Node:
@@ -56,7 +37,7 @@ def loads(folder: Path, target: str, calls: int, *more: str) -> Node:
     "`load` calls a peer that never answers",
     "the peer's socket: 7 INVITEs at 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 s, and no more",
     seconds=50,
-    cores=0.1,
+    cores=0.07,
 )
 async def silent(surroundings: Surroundings) -> list[Figure]:
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -95,7 +76,7 @@ async def silent(surroundings: Surroundings) -> list[Figure]:
     "`load --ring-time 3s` calls a peer that rings for ever",
     "foreign UAS: a CANCEL for each call, at its time",
     seconds=25,
-    cores=0.1,
+    cores=0.07,
 )
 async def rings(surroundings: Surroundings) -> list[Figure]:
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
@@ -117,7 +98,7 @@ async def rings(surroundings: Surroundings) -> list[Figure]:
     "a caller that never sends an ACK to `answer`",
     "foreign peer: the 200 comes 11 times in 32 s, then a BYE",
     seconds=45,
-    cores=0.1,
+    cores=0.07,
 )
 async def never_acknowledges(surroundings: Surroundings) -> list[Figure]:
     async with Node("answer", [*WORKERS, "--media", "none"], surroundings.folder) as node:
@@ -141,7 +122,7 @@ async def never_acknowledges(surroundings: Surroundings) -> list[Figure]:
     "callers of `answer --rtp-timeout 3s` that vanish without a BYE",
     "the peer's socket: a BYE for each call",
     seconds=20,
-    cores=0.2,
+    cores=0.14,
 )
 async def vanishes(surroundings: Surroundings) -> list[Figure]:
     arguments = [*WORKERS, "--media", "silence", "--rtp-timeout", "3s"]
@@ -164,7 +145,7 @@ async def vanishes(surroundings: Surroundings) -> list[Figure]:
     "a callee of `load` that forgets all of its calls, and answers 481",
     "foreign UAS; the load ends by itself",
     seconds=20,
-    cores=0.1,
+    cores=0.07,
 )
 async def restarts(surroundings: Surroundings) -> list[Figure]:
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
@@ -189,7 +170,7 @@ async def restarts(surroundings: Surroundings) -> list[Figure]:
     "a callee of `load` that challenges every INVITE with a new nonce",
     "foreign UAS: INVITEs of each call",
     seconds=15,
-    cores=0.1,
+    cores=0.07,
 )
 async def challenges(surroundings: Surroundings) -> list[Figure]:
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
@@ -217,7 +198,7 @@ async def challenges(surroundings: Surroundings) -> list[Figure]:
     "a callee of `load` that redirects every INVITE to itself",
     "foreign UAS: INVITEs in all",
     seconds=15,
-    cores=0.1,
+    cores=0.07,
 )
 async def redirects(surroundings: Surroundings) -> list[Figure]:
     peer = Peer(own_host(), seed=surroundings.seed, media=False, port=5060)
@@ -278,7 +259,7 @@ async def robot(call):
     "a robot that blocks its worker for 0.1 s a call, called 20 times a second",
     "foreign peer: each INVITE gets a final response; pids from /proc",
     seconds=40,
-    cores=0.6,
+    cores=0.42,
 )
 async def blocks(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(20, 6)
@@ -309,7 +290,7 @@ async def blocks(surroundings: Surroundings) -> list[Figure]:
     "a robot that raises SystemExit, KeyboardInterrupt and GeneratorExit in turn",
     "foreign peer: calls of others; pids from /proc",
     seconds=20,
-    cores=0.3,
+    cores=0.21,
     quick=True,
 )
 async def exits(surroundings: Surroundings) -> list[Figure]:
@@ -337,7 +318,7 @@ async def exits(surroundings: Surroundings) -> list[Figure]:
     "a robot whose call with one caller kills its process, while that caller calls 20 times",
     "foreign peer: others' calls afterwards; deaths from /proc",
     seconds=45,
-    cores=0.3,
+    cores=0.21,
     quick=True,
 )
 async def crashes(surroundings: Surroundings) -> list[Figure]:
@@ -381,7 +362,7 @@ async def crashes(surroundings: Surroundings) -> list[Figure]:
     "a robot with an endless loop in one call; another worker's calls beside it",
     "the clock: the process is replaced; foreign peer: calls afterwards",
     seconds=30,
-    cores=1.1,
+    cores=0.77,
 )
 async def spins(surroundings: Surroundings) -> list[Figure]:
     file = script(surroundings.folder, SPINS)
@@ -415,7 +396,7 @@ async def spins(surroundings: Surroundings) -> list[Figure]:
     "one of two call workers of `answer` is killed as often as it comes, for 20 s",
     "foreign peer: each INVITE gets a final response; the other worker's calls go on",
     seconds=50,
-    cores=0.8,
+    cores=0.56,
 )
 async def killed_at_each_start(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(20, 8)
@@ -457,7 +438,7 @@ async def killed_at_each_start(surroundings: Surroundings) -> list[Figure]:
     "the supervisor of `answer` with 100 calls is killed, and the node started anew at once",
     "foreign peer: a BYE for each call; no process is left; the new node answers",
     seconds=30,
-    cores=0.3,
+    cores=0.21,
     quick=True,
 )
 async def supervisor_killed(surroundings: Surroundings) -> list[Figure]:

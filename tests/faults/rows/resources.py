@@ -10,9 +10,9 @@ from functools import partial
 from ..figures import Figure, Surroundings, Unable, at_least, at_most, exactly, row, told
 from ..node import Node, holds, own_host, resident
 from ..peer import Peer, State
+from ..waits import has_final
 from .call_workers import hang_up, place
 from .dispatchers import calls_at, failed, over, why
-from .peers import has_final
 from .soak import sipp
 from .strangers import flood_command
 
@@ -54,7 +54,7 @@ int gettimeofday(struct timeval *restrict at, void *restrict zone) {
     "`answer` with RTP ports for 10 calls is called 30 times",
     "foreign peer: 10 answers, 20 refusals, and answers again once calls have ended",
     seconds=25,
-    cores=0.1,
+    cores=0.07,
 )
 async def ports(surroundings: Surroundings) -> list[Figure]:
     arguments = [*WORKERS, "--media", "silence", "--rtp-ports", "20000-20038"]
@@ -87,7 +87,7 @@ async def ports(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 500 calls while the wall clock of every process jumps by an hour, forth or back, each second",
     "foreign peer: calls that fail",
     seconds=35,
-    cores=0.3,
+    cores=0.21,
 )
 async def clock(surroundings: Surroundings) -> list[Figure]:
     source, library = surroundings.folder / "clock.c", surroundings.folder / "clock.so"
@@ -125,7 +125,7 @@ async def clock(surroundings: Surroundings) -> list[Figure]:
     "a second `answer` on the port of a first one",
     "exit code and text of the second; foreign peer: calls of the first",
     seconds=20,
-    cores=0.2,
+    cores=0.14,
 )
 async def taken(surroundings: Surroundings) -> list[Figure]:
     host = own_host()
@@ -151,7 +151,7 @@ async def taken(surroundings: Surroundings) -> list[Figure]:
     "`answer --drain 60s` with 50 calls gets SIGTERM, and again after a second",
     "foreign peer: a BYE for each call; the clock",
     seconds=20,
-    cores=0.2,
+    cores=0.14,
     quick=True,
 )
 async def second(surroundings: Surroundings) -> list[Figure]:
@@ -182,7 +182,7 @@ async def second(surroundings: Surroundings) -> list[Figure]:
     "`answer`, one allowed host sends OPTIONS over UDP as fast as one core can while 100 calls are made",
     "foreign peer: calls of others that fail; pids and resident memory from /proc",
     seconds=45,
-    cores=1.8,
+    cores=1.26,
 )
 async def udp_full_speed(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(15, 5)
@@ -217,7 +217,7 @@ async def udp_full_speed(surroundings: Surroundings) -> list[Figure]:
     "`answer` with one call worker, three times the calls a second that it can take, for 30 s",
     "SIPp: calls a second that succeed, against the most that succeed without overload",
     seconds=75,
-    cores=2.0,
+    cores=1.4,
     alone=True,
 )
 async def overload(surroundings: Surroundings) -> list[Figure]:

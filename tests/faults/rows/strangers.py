@@ -60,7 +60,7 @@ def allowing(peer: Peer, *arguments: str) -> list[str]:
     "`answer --allow`, sound requests and junk from 17 addresses outside of the list, over UDP",
     "the strangers' own sockets: octets that came back",
     seconds=20,
-    cores=0.4,
+    cores=0.28,
     quick=True,
 )
 async def over_udp(surroundings: Surroundings) -> list[Figure]:
@@ -104,7 +104,7 @@ async def over_udp(surroundings: Surroundings) -> list[Figure]:
     "`answer --allow`, 1,100 connections from 17 addresses outside of the list, with keep-alives and requests",
     "the strangers' own sockets; the allowed peer must still get in",
     seconds=30,
-    cores=0.4,
+    cores=0.28,
     quick=True,
 )
 async def over_tcp(surroundings: Surroundings) -> list[Figure]:
@@ -154,7 +154,7 @@ async def over_tcp(surroundings: Surroundings) -> list[Figure]:
     "`answer --allow` with 20 calls up, OPTIONS from strangers as fast as one core sends them, for 60 s",
     "foreign peer: running calls; resident memory from /proc; the strangers' own sockets",
     seconds=80,
-    cores=1.6,
+    cores=1.12,
 )
 async def flood(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(60, 6)

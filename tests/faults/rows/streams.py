@@ -83,7 +83,7 @@ class FullSpeed:
     "`answer`, one allowed TCP connection sends OPTIONS as fast as it can while 60 TCP and 100 UDP calls are made",
     "foreign peers: calls of others that fail",
     seconds=35,
-    cores=1.5,
+    cores=1.05,
     quick=True,
 )
 async def full_speed(surroundings: Surroundings) -> list[Figure]:
@@ -128,7 +128,7 @@ async def full_speed(surroundings: Surroundings) -> list[Figure]:
     "`answer`, a TCP peer that sends OPTIONS and never reads, and 40 calls of others",
     "foreign peer: calls of others; resident memory from /proc",
     seconds=25,
-    cores=1.0,
+    cores=0.7,
 )
 async def slow_reader(surroundings: Surroundings) -> list[Figure]:
     arguments = ["--call-workers", "1", "--media-workers", "1", "--media", "none", "--quiet"]
@@ -158,7 +158,7 @@ async def slow_reader(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 200 connections that send an octet every 5 s, from 4 addresses, and calls of others",
     "the connections: all closed in time; foreign peer: calls of others",
     seconds=40,
-    cores=0.3,
+    cores=0.21,
 )
 async def slow_loris(surroundings: Surroundings) -> list[Figure]:
     count = surroundings.of(200, 40)
@@ -217,7 +217,7 @@ async def slow_loris(surroundings: Surroundings) -> list[Figure]:
     "`answer`, 40 clients of the metrics port that send an octet every 5 s",
     "/healthz from outside",
     seconds=20,
-    cores=0.1,
+    cores=0.07,
     quick=True,
 )
 async def metrics_slow(surroundings: Surroundings) -> list[Figure]:

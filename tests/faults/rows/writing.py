@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from ..figures import Figure, Surroundings, Unable, at_least, at_most, exactly, row, told
 from ..node import Node, Pipe, few_descriptors, fill, holds, own_host, small_disk
 from ..peer import Peer, State
+from ..waits import answers
 from .call_workers import hang_up, place, script
 from .dispatchers import calls_at, failed, over, why
 
@@ -74,7 +75,7 @@ def _standing(name: str, about: str, which: str) -> None:
         about,
         "foreign peer: calls that are up, calls that begin; the clock from SIGTERM to the exit",
         seconds=105,
-        cores=0.3,
+        cores=0.21,
         quick=name == "stderr-stands-still",
     )
     async def standing(surroundings: Surroundings) -> list[Figure]:
@@ -102,7 +103,7 @@ _standing("stdout-stands-still", "a robot that prints 2 kB a call; nobody reads 
     "`answer --cdr --sip-trace` on a disk that is full for 60 s, then not",
     "foreign peer; lines of the records against the calls that it made",
     seconds=110,
-    cores=0.3,
+    cores=0.21,
 )
 async def disk_full(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(60, 6)
@@ -159,7 +160,7 @@ def _is_record(line: str) -> bool:
     "`load --out` on a disk that is full from the start of its calls to 10 s before its end",
     "foreign UAS: every call to its end; an exit code that says so when rows are missing",
     seconds=60,
-    cores=0.3,
+    cores=0.21,
 )
 async def disk_full_load(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(40, 8)
@@ -199,7 +200,7 @@ async def disk_full_load(surroundings: Surroundings) -> list[Figure]:
     "`answer`, no process of it may open a descriptor for 60 s, a worker killed meanwhile",
     "foreign peer: calls that are up live on; new ones get a final response; all is well afterwards",
     seconds=120,
-    cores=0.3,
+    cores=0.21,
     quick=True,
 )
 async def descriptors_gone(surroundings: Surroundings) -> list[Figure]:
@@ -268,7 +269,7 @@ def connections(node: Node, count: int) -> Sequence[socket.socket]:
     "`answer`, the supervisor may open no descriptor for 3 s, a call worker killed meanwhile",
     "foreign peer: every new call is answered once the limit is gone",
     seconds=30,
-    cores=0.2,
+    cores=0.14,
     quick=True,
 )
 async def supervisor_descriptors(surroundings: Surroundings) -> list[Figure]:
@@ -282,13 +283,14 @@ async def supervisor_descriptors(surroundings: Surroundings) -> list[Figure]:
         back = await holds(lambda: set(node.processes()) == before, 12)
         took = time.monotonic() - began
         healthy = await holds_ready(node, 10)
+        again = await answers(node, 5)
         peer = Peer(own_host(), seed=surroundings.seed, media=False)
         calls = [peer.call(node.place) for _ in range(40)]
         await holds(lambda: all(call.status for call in calls), 8)
         up = len(peer.at(State.UP))
         await peer.close()
         return [
-            exactly("worker is back within 12 s", int(back and healthy), 1),
+            exactly("worker is back within 12 s, and answers", int(back and healthy and again), 1),
             exactly("new calls answered, of 40", up, 40),
             told("seconds until it is back", round(took, 2)),
             told("descriptors allowed", resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
