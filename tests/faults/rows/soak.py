@@ -131,7 +131,7 @@ async def soak(surroundings: Surroundings) -> list[Figure]:
                 exactly("SIPp as callee: exit code", verdicts[1].exit_code, 0),
                 exactly("SIPp as caller: failed calls", verdicts[0].calls("FailedCall(C)"), 0),
                 exactly("SIPp as callee: calls", verdicts[1].calls("TotalCallCreated"), calls),
-                exactly("load: exit code", -1 if load.exit_code is None else load.exit_code, 0),
+                exactly("load: ended with 0, or 98 for a busy machine", int(load.exit_code in (0, 98)), 1),
                 *told_growth(per_call[0], "answer", surroundings.quick),
                 *told_growth(per_call[1], "load", surroundings.quick),
                 exactly("answer: further descriptors at the end", more, 0),
