@@ -72,7 +72,7 @@ LARGER = {
     "actors/call/actor.py": {"imports": 15, "CallActor attributes": 23, "CallActor methods": 32},
     "actors/call/media.py": {"CallMedia methods": 47},
     "actors/call_worker/worker.py": {"imports": 33, "CallWorker attributes": 21, "CallWorker methods": 23},
-    "actors/cli/load.py": {"imports": 16},
+    "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 18},
     "actors/cli/run.py": {"imports": 14},
     "actors/handle/call.py": {"imports": 22, "Call attributes": 24, "Call methods": 65},

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 import click
 from click.core import ParameterSource
 
+from ..diagnosis import log_lines
 from ..errors import ConfigurationError
 from ..host.named_files import read_octets
 from .terminal import echo
@@ -64,6 +65,7 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb, or show its configuration."""
+        log_lines.FORM.choose(json=ctx.params.get("log_format") == "json")
         if not ctx.meta.get(_PRINT):
             return super().invoke(ctx)
         for line in shown(ctx):

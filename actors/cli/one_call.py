@@ -60,7 +60,7 @@ def run_call(to: str, leg: Listener, settings: CallSettings, own: CallOptions, r
 
     def say(text: str) -> None:
         if not own.quiet:
-            echo(text, err=True)
+            echo(text, err=True, level="INFO")
 
     cdr = Cdr(records) if records is not None else None
     loop = new_event_loop()

@@ -161,9 +161,15 @@ def _record(kind: type[Any], values: dict[str, Any]) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressOptions:
-    """The progress of a verb while it runs."""
+    """What a verb writes to stderr while it runs."""
 
     quiet: bool = option(False, "--quiet", check=Flag(), about="No progress on stderr.")
+    log_format: str = option(
+        "text",
+        "--log-format",
+        check=OneOf(("text", "json")),
+        about="Log, progress and errors on stderr: lines for people, or an object a line.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,4 +47,4 @@ def _check_mode(file: Path, mode: int) -> None:
             f"--auth-password-file {file}: anybody may read it (mode {mode:04o}); chmod 600 {file}"
         )
     if mode & 0o070:
-        echo(f"warning: the group of {file} may read it (mode {mode:04o}); chmod 600 {file}", err=True)
+        echo(f"warning: the group of {file} may read it (mode {mode:04o}); chmod 600 {file}", err=True, level="WARNING")

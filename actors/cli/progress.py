@@ -1,12 +1,15 @@
-"""The progress of a run on stderr: a live table on a terminal, else a plain line a second, or nothing."""
+"""The progress of a run on stderr: a live table on a terminal, else a line a second, or nothing."""
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import IO, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+
+from ..diagnosis.log_lines import FORM, LogEvent
 
 Figures = Mapping[str, object]
 """Name -> figure, in the order in which they are shown."""
@@ -50,6 +53,25 @@ class PlainProgress:
         """Do nothing."""
 
 
+class JsonProgress:
+    """An object a line, each time a figure changed."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._last: Figures = {}
+
+    def show(self, figures: Figures) -> None:
+        """Write a line unless it equals the last one."""
+        shown = {name: figure if isinstance(figure, int | float) else str(figure) for name, figure in figures.items()}
+        if shown != self._last:
+            self._last = shown
+            event = LogEvent(time.time(), "INFO", FORM.name, "progress", fields=shown)
+            self._stream.write(FORM.of(event))
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class TerminalProgress:
     """A table that is drawn again in its place."""
 
@@ -81,4 +103,6 @@ def choose_progress(title: str, *, quiet: bool, stream: IO[str] | None = None) -
     stream = sys.stderr if stream is None else stream
     if quiet:
         return NoProgress()
+    if FORM.json:
+        return JsonProgress(stream)
     return TerminalProgress(title, stream) if stream.isatty() else PlainProgress(stream)
