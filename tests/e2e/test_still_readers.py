@@ -8,11 +8,13 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -106,7 +108,9 @@ def _held_terminal(folder: Path) -> Iterator[Ends]:
 
 
 @contextlib.contextmanager
-def robot(folder: Path, ends: Ends, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def robot(
+    folder: Path, ends: Ends, port: int, environment: Mapping[str, str] = os.environ
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A node with the robot, on these standard streams; with its metrics' URL."""
     (folder / "robot.py").write_text(ROBOT)
     metrics = free_port()
@@ -117,7 +121,7 @@ def robot(folder: Path, ends: Ends, port: int) -> Iterator[tuple[subprocess.Pope
         stdin=subprocess.DEVNULL,
         stdout=ends[0],
         stderr=ends[1],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**environment, "PYTHONPATH": str(ROOT)},
     )
     url = f"http://127.0.0.1:{metrics}/metrics"
     try:
@@ -193,3 +197,30 @@ def test_how_many_lines_were_lost_is_said_once_somebody_reads(tmp_path: Path) ->
         os.close(nowhere)
     assert "lines were lost, because nobody read them" in text
     assert "ValueError: of this call" in text
+
+
+def test_health_and_the_watchdog_say_that_all_is_well_meanwhile(tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        _still_pipe(tmp_path) as ends,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+        with robot(tmp_path, ends, port, environment) as (process, url):
+            called(tmp_path, port)
+            with urllib.request.urlopen(url.replace("/metrics", "/healthz"), timeout=20) as answer:
+                assert answer.status == 200
+            manager.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    manager.recv(65536)
+            manager.settimeout(20)
+            alive = 0
+            while alive < 3:  # one each half second; a process that stood still would send none
+                alive += b"WATCHDOG=1" in manager.recv(65536)
+            process.send_signal(signal.SIGTERM)
+            while b"STOPPING=1" not in manager.recv(65536):
+                pass
+            assert process.wait(20) == 1  # what it printed is lost
