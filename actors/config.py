@@ -636,6 +636,8 @@ class ProcessOrder:
     descriptors: tuple[int, ...]
     """Of the listen sockets, in the order of `config.listeners`."""
     config: NodeConfig
+    roll: int = -1
+    """Descriptor of the memory of the roll of a load's call worker (`host.roll`); -1 = there is none."""
 
     def to_line(self) -> bytes:
         """Write one line, with its end."""

@@ -424,6 +424,10 @@ class RouterLink(_Link):
     def _routing(self, channel: Channel) -> tuple[bytes, ...]:
         return (channel.identity,)
 
+    def read_waiting(self) -> None:
+        """Handle the frames that have come already, such as the last ones of a peer that is gone."""
+        self._drain()
+
     def forget(self, role: str, slot: int, incarnation: int) -> bool:
         """A peer is known to be gone; False when a newer incarnation has taken its place already, and stays."""
         channel = self.channels.get((role, slot))

@@ -261,6 +261,8 @@ class CallFinished(NamedTuple):
     """what the cause does not say, such as the file that a call was to play"""
     media_moved: float = 0.0
     """Seconds in which no media worker had its streams, because the one before was lost."""
+    place: int = -1
+    """Of the call in the roll of its slot, which the supervisor releases; -1 = it has none."""
 
 
 class CallSlice(NamedTuple):

@@ -63,6 +63,9 @@ class Application:
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only the application handles."""
 
+    def call_answered(self, call: Call) -> None:
+        """Note the answer to an outgoing call."""
+
     def pending(self) -> int:
         """Return the number of unfinished pieces of work, also of those without a live call."""
         return 0
@@ -104,6 +107,11 @@ class Applications(Application):
         """Give the record to each."""
         for each in self._all:
             each.on_record(record)
+
+    def call_answered(self, call: Call) -> None:
+        """Give the call to each."""
+        for each in self._all:
+            each.call_answered(call)
 
     def pending(self) -> int:
         """Return the sum over all."""

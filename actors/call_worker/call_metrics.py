@@ -16,6 +16,7 @@ from sipswarm.sipcore.session.events import Cause
 from ..bus.messages import PHRASE_LENGTH, CallFinished
 from ..call.state import TRANSPORT_FAILED, CallTimes, State
 from ..counting.labels import FAILURES, OTHER
+from ..counting.labels import OUTCOMES as OUTCOME_LABELS
 from ..counting.totals import Totals
 from ..diagnosis.failure_reasons import Blame, blame_of, is_completed, reason_of
 from ..diagnosis.foreign_text import cut, shown
@@ -220,6 +221,19 @@ class CallMetrics:
         self.failed(row)
         self._observe_media(call, row)
         return row
+
+    def lost(self, row: CallFinished, *, attempted: bool) -> None:
+        """Count a call of which no worker has anything but a row.
+
+        Args:
+            row: its row, judged.
+            attempted: no attempt of it was counted.
+        """
+        if attempted:
+            self._totals.cell("sipswarm_call_attempts_total", row.scenario, row.role).value += 1
+        if row.outcome in OUTCOME_LABELS:
+            self._totals.cell("sipswarm_calls_finished_total", row.scenario, row.role, row.outcome).value += 1
+        self.failed(row)
 
     def failed(self, row: CallFinished) -> None:
         """Count the failure in a row, by reason and by blame; a row without one counts nothing."""

@@ -300,6 +300,7 @@ class CallWorker:
     def call_answered(self, call: Call) -> None:
         """Count the answer to an outgoing call."""
         self.metrics.answered(call)
+        self.applications.call_answered(call)
 
     def transfer_asked(self, call: Call, request_id: int, request: Request) -> None:
         """Give a REFER to the application; decline it when the application takes no transfers."""

@@ -18,12 +18,15 @@ from ..bus.messages import CallFinished
 from ..config import LoadConfig, NodeConfig
 from ..errors import ConfigurationError
 from ..host.file_writer import FileWriter
+from ..host.roll import OpenCall
 from ..load.cdr import Cdr
 from ..load.failures import Failures
 from ..load.junit import junit_of
 from ..load.page import page_of
 from ..load.report import Ending, Report, Result
 from ..load.results import Results
+from ..load.run_ends import row_of_lost
+from ..load.scenario import name_of
 from ..load.schedule import Plan, Share
 from ..load.thresholds import Threshold
 from ..supervisor.node_totals import ProcessFigures
@@ -85,6 +88,7 @@ class LoadRun:
             on_call_finished=self._on_call_finished,
             on_call_traced=self.failures.trace,
             on_call_slice=self.report.timeline.add_slice,
+            on_calls_lost=self._on_calls_lost,
             watch=lambda process, incarnation, snapshot: self.report.observe(prefix, process, incarnation, snapshot),
             cdr=cdr,
         )
@@ -173,6 +177,13 @@ class LoadRun:
         self.results.add(row, failure, self.report.timeline.begun)
         if failure:
             self.failures.add(row, failure, self.report.timeline.begun)
+
+    def _on_calls_lost(self, calls: list[OpenCall], at: float) -> None:
+        """Judge the calls that a call worker has taken with it."""
+        for call in calls:
+            row = row_of_lost(call, name_of(self.load), at)
+            self.node.count_lost(row)
+            self._on_call_finished(row)
 
     def _count_plan(self) -> None:
         """Count the arrivals of the plan that was carried out, with the rates that were commanded on the way."""

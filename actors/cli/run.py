@@ -18,9 +18,11 @@ from functools import cache
 from typing import Any, Final
 
 from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
+from ..call_worker.call_metrics import CallMetrics
 from ..config import Listener, NodeConfig
 from ..host import lasting, systemd
 from ..host.event_loop import new_event_loop
+from ..host.roll import OpenCall
 from ..load.cdr import Cdr
 from ..load.scenario import name_of
 from ..scripts import user_file
@@ -43,7 +45,7 @@ class NodeRun:
         config: of the node.
         run_dir: path of the run directory, empty = a fresh one.
         prefix: put before the names of its processes, when there is more than one node.
-        on_call_finished, on_call_traced, on_call_slice, watch: see `Supervisor` and `NodeTotals`.
+        on_call_finished, on_call_traced, on_call_slice, on_calls_lost, watch: see `Supervisor` and `NodeTotals`.
         cdr: records of ended calls; this node counts those lost, and the judge of the calls adds them.
     """
 
@@ -56,6 +58,7 @@ class NodeRun:
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         on_call_slice: Callable[[CallSlice], None] | None = None,
+        on_calls_lost: Callable[[list[OpenCall], float], None] | None = None,
         watch: Callable[[str, int, Snapshot], None] | None = None,
         cdr: Cdr | None = None,
     ) -> None:
@@ -72,6 +75,7 @@ class NodeRun:
             on_call_finished=on_call_finished,
             on_call_traced=on_call_traced,
             on_call_slice=on_call_slice,
+            on_calls_lost=on_calls_lost,
             on_state=self.totals.set_state,
             notifier=systemd.from_environment() if not prefix else None,
         )
@@ -133,19 +137,21 @@ class NodeRun:
     @property
     def begun(self) -> int:
         """Arrivals of the plan that started: calls, or runs of a scenario."""
-        dropped = self.counted("sipswarm_calls_dropped_total")
-        return max(self._supervisor.load_counts[1], int(self.counted("sipswarm_arrivals_total") - dropped))
+        return self._supervisor.plan_figures.started
 
     @property
     def held_back(self) -> int:
         """Arrivals that only the limit of concurrent calls kept from starting."""
-        counted = self.counted("sipswarm_calls_dropped_total", reason="limit")  # also where a drain ended the plan
-        return max(int(counted), self._supervisor.load_counts[2] - self.overloaded)
+        return self._supervisor.plan_figures.held_back
 
     @property
     def overloaded(self) -> int:
         """Arrivals that the bound of the call workers kept from starting."""
-        return int(self.counted("sipswarm_calls_dropped_total", reason="overload"))
+        return self._supervisor.plan_figures.overloaded
+
+    def count_lost(self, row: CallFinished) -> None:
+        """Count a call that its worker can count no more."""
+        CallMetrics(self._supervisor.totals).lost(row, attempted=False)
 
     def counted(self, name: str, **labels: str) -> float:
         """Return the sum of a counter over all its series with these label values."""
@@ -186,8 +192,7 @@ class NodeRun:
         if self._running:
             self._running = False
             self.unclosed = await self._supervisor.close()
-            reported = int(self.counted("sipswarm_call_records_total"))
-            self.lost_records = max(0, reported - self._supervisor.call_records)
+            self.lost_records = self._supervisor.lost_records
 
 
 def _scenarios(config: NodeConfig) -> tuple[str, ...]:

@@ -4,6 +4,9 @@ Open model: an arrival starts at the time of the schedule, not when another one 
 coordinated omission). Arrivals beyond `max_concurrent`, counted over all call workers of the node, are held back and
 counted. When the plan is through and the last call is over, it reports its counts once. An arrival must never wait for
 another. The starter decides whether an arrival is a plain call or a run of a scenario.
+
+How far the plan is carried out stands in the roll of the slot. A worker that replaces one that died goes on at the
+present moment: what was due before is not made up for, and each such arrival gets a row that blames the generator.
 """
 
 import asyncio
@@ -17,8 +20,11 @@ from ..call_worker.call_metrics import CallMetrics
 from ..call_worker.draining import Draining
 from ..counting.totals import Totals
 from ..errors import Overloaded
+from ..handle.call import Call
 from ..host.permits import LiveBound
+from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
+from .run_ends import row_of_missed
 from .schedule import Share, Stream
 from .starter import Starter
 
@@ -36,6 +42,8 @@ class LoadGenerator(Application):
         share: which one, and of how many.
         starter: begins what an arrival is.
         bound: of live calls.
+        roll: of the slot.
+        tell: sends the row of an arrival that was due while no worker was there; None in embedded mode.
         finished: takes the counts when the last call is over.
     """
 
@@ -45,17 +53,21 @@ class LoadGenerator(Application):
         share: Share,
         starter: Starter,
         bound: LiveBound,
+        roll: Roll,
         actor_loop: ActorLoop,
         draining: Draining,
         metrics: CallMetrics,
         totals: Totals,
         *,
+        tell: Callable[[Any], None] | None,
         finished: Callable[[LoadFinished], None],
     ) -> None:
         self._stream = stream
         self._share = share
         self._starter = starter
         self._bound = bound
+        self._roll = roll
+        self._tell = tell
         self._actor_loop = actor_loop
         self._draining = draining
         self._metrics = metrics
@@ -63,7 +75,9 @@ class LoadGenerator(Application):
         self._start = 0.0
         self._going = False
         """The preparation of the starter is done."""
-        self._attempted = self._held_back = self._live = 0
+        self._live = 0
+        self._missed_until = 0.0
+        """Monotonic time before which arrivals are not started: no worker was there when they were due."""
         self._through = self._said = False
         self._lateness = totals.distribution("sipswarm_schedule_lateness_seconds", starter.label)
         self._arrivals = totals.cell("sipswarm_arrivals_total", starter.label)
@@ -71,8 +85,15 @@ class LoadGenerator(Application):
         self._waiting: asyncio.TimerHandle | None = None
 
     def start(self, at: float) -> None:
-        """Begin the schedule."""
+        """Begin the schedule, or go on with it in the place of a worker that died; only the first time."""
+        if self._start:
+            return
         self._start = at
+        before = self._roll.figures
+        self._roll.begin_plan()
+        if before.begun:
+            self._missed_until = self._actor_loop.now()
+            self._stream.skip(before.arrivals)
         self._setting_up = self._actor_loop.loop.create_task(self._starter.set_up())
         self._setting_up.add_done_callback(self._on_set_up)
 
@@ -99,6 +120,10 @@ class LoadGenerator(Application):
         self._stream.change(max(0.0, record.rate), max(0.0, record.at - self._start))
         if self._going:
             self._on_time()
+
+    def call_answered(self, call: Call) -> None:
+        """Note in the roll that a call is up."""
+        self._roll.answered(call.call_id, call.times.answered)
 
     def pending(self) -> int:
         """Number of runs of the scenario that are not over."""
@@ -130,7 +155,10 @@ class LoadGenerator(Application):
                 return
             started += 1
             stream.advance()
-            self._begin(index, at)
+            if at < self._missed_until:
+                self._miss(at)
+            else:
+                self._begin(index, at)
         rest = self._start + stream.closes - now()
         if rest > 0 and not self._draining.begun:  # another rate may still be commanded, and bring further calls
             if rest < inf:
@@ -139,8 +167,21 @@ class LoadGenerator(Application):
         self._through = True
         self._check_end()
 
-    def _begin(self, index: int, planned: float) -> None:
+    def _miss(self, planned: float) -> None:
+        """Report an arrival that was due while no worker was there."""
+        self._count_arrival()
+        self._roll.started()
+        row = row_of_missed(self._starter.label, planned, runs=self._starter.runs)
+        self._metrics.lost(row, attempted=not self._starter.runs)
+        if self._tell is not None:
+            self._tell(row)
+
+    def _count_arrival(self) -> None:
         self._arrivals.value += 1
+        self._roll.came_due()
+
+    def _begin(self, index: int, planned: float) -> None:
+        self._count_arrival()
         if not self._bound.enter():
             self._hold_back("limit")
             return
@@ -154,19 +195,19 @@ class LoadGenerator(Application):
             self._bound.leave()
             self._hold_back("limit")
             return
-        self._attempted += 1
+        self._roll.started()
         self._live += 1
         self._lateness.add(max(0.0, self._actor_loop.now() - planned))
 
     def _hold_back(self, reason: str) -> None:
         """Count an arrival that is not started: a bound of the user's (limit) or of the worker's (overload)."""
-        self._held_back += 1
+        self._roll.held_back(overloaded=reason == "overload")
         self._metrics.dropped(self._starter.label, reason)
 
     def _on_ended(self, held_back: bool) -> None:
         """A call or a run that was begun is over."""
         if held_back:
-            self._attempted -= 1
+            self._roll.started(-1)
             self._hold_back("overload")
         self._bound.leave()
         self._live -= 1
@@ -179,4 +220,5 @@ class LoadGenerator(Application):
             self._draining.settle(self._say_finished)
 
     def _say_finished(self) -> None:
-        self._finished(LoadFinished(int(self._arrivals.value), self._attempted, self._held_back))
+        done = self._roll.figures
+        self._finished(LoadFinished(done.arrivals, done.started, done.held_back + done.overloaded))

@@ -16,6 +16,7 @@ from ..errors import CallEnded, CallError
 from ..handle.call import Call
 from ..handle.demand import media_wishes
 from ..handle.robot_runs import run
+from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
 from ..transport.output import SipOutput
 from .expectations import missed
@@ -35,6 +36,7 @@ class PlainCalls(Starter):
 
     Args:
         account: of the caller.
+        roll: of the slot.
         rtp_timeout: as in the node's configuration.
     """
 
@@ -46,12 +48,14 @@ class PlainCalls(Starter):
         account: Account,
         output: SipOutput,
         factory: CallFactory,
+        roll: Roll,
         actor_loop: ActorLoop,
         *,
         rtp_timeout: float,
     ) -> None:
         self._config = config
         self._factory = factory
+        self._roll = roll
         self._actor_loop = actor_loop
         self._addresses = output.addresses
         self._hop = account.hop_to(config.target, output.hops)
@@ -77,6 +81,8 @@ class PlainCalls(Starter):
             planned=planned,
         )
         call = factory.outgoing(order)
+        now = self._actor_loop.now()
+        self._roll.enter(call.call_id, now, max(0.0, now - planned), index)  # its INVITE leaves with the next flush
         with_digits = bool(config.dtmf or config.expect_dtmf)
         call.attend(
             judge=self._judge,

@@ -1,15 +1,22 @@
-"""The rows of a run of a user's scenario: judged and reported when it and all its calls are over."""
+"""The rows of what has no ordinary end: runs of a scenario, calls whose worker died, arrivals that no worker started.
+
+The rows of a run are judged and reported when it and all its calls are over.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ..bus.messages import CallFinished
 from ..call_worker.call_metrics import CallMetrics
 from ..config import LoadConfig
+from ..host.roll import OpenCall
 from ..runtime.actor_loop import ActorLoop
 from ..trace.recorder import SipTrace
 from .expectations import NO_CALL, missed
 from .scenario_run import Run
+
+WORKER_LOST: Final = "worker_lost"
+"""The failure of calls whose worker died, and the cause of their end."""
 
 
 class RunEnds:
@@ -45,6 +52,8 @@ class RunEnds:
             scenario: its label.
         """
         rows = run.rows or ([] if run.held_back else [self._row_without_call(run, scenario)])
+        if not rows:
+            run.enrolled.withdraw()
         if rows and run.failure and not rows[0].failure:
             rows[0] = rows[0]._replace(failure=run.failure)
         if self._tell is not None:
@@ -64,32 +73,70 @@ class RunEnds:
 
     def _row_without_call(self, run: Run, scenario: str) -> CallFinished:
         """Return a row with an outcome of its own for a run that placed no call, as one that registers."""
-        return CallFinished(
-            call_id="",
-            scenario=scenario,
-            role="uac",
-            started=run.begun,
-            ended=self._actor_loop.now(),
-            lateness=max(0.0, run.begun - run.planned),
-            outcome=NO_CALL,
-            code=0,
-            phrase="",
-            cause="",
-            closed="",
-            post_dial_delay=-1.0,
-            answer_delay=-1.0,
-            disconnect_delay=-1.0,
-            duration=0.0,
-            ended_by="",
-            rtp_sent=0,
-            rtp_received=0,
-            rtp_lost=0,
-            jitter=-1.0,
-            mos=-1.0,
-            audible=-1.0,
-            digits_sent=0,
-            digits_received=0,
-            digits_missed=0,
-            digits_wrong=0,
-            failure=run.failure,
-        )
+        enrolled = run.enrolled
+        row = _row(scenario, NO_CALL, enrolled.begun, self._actor_loop.now(), enrolled.lateness, cause="")
+        return row._replace(failure=run.failure, place=enrolled.over())
+
+
+def row_of_lost(call: OpenCall, scenario: str, at: float) -> CallFinished:
+    """Return the row of a call whose worker died, or of a run of a scenario that had placed no call.
+
+    Args:
+        call: from the roll of its slot.
+        scenario: label of the calls.
+        at: monotonic time of the worker's end.
+    """
+    outcome = "answered" if call.answered else "cancelled" if call.call_id else NO_CALL
+    return _row(scenario, outcome, call.started, max(at, call.started), call.lateness)._replace(
+        call_id=call.call_id,
+        code=200 if call.answered else 0,
+        closed="lost" if call.answered else "",
+        answer_delay=max(0.0, call.answered - call.started) if call.answered else -1.0,
+        duration=max(0.0, at - call.answered) if call.answered else 0.0,
+        ended_by="local" if call.answered else "",
+    )
+
+
+def row_of_missed(scenario: str, planned: float, *, runs: bool) -> CallFinished:
+    """Return the row of an arrival that was due while no worker was there.
+
+    Args:
+        scenario: label of the calls.
+        planned: monotonic time at which it was due.
+        runs: arrivals are runs of a scenario.
+    """
+    return _row(scenario, NO_CALL if runs else "not_sent", planned, planned, -1.0)
+
+
+def _row(
+    scenario: str, outcome: str, started: float, ended: float, lateness: float, cause: str = WORKER_LOST
+) -> CallFinished:
+    return CallFinished(
+        call_id="",
+        scenario=scenario,
+        role="uac",
+        started=started,
+        ended=ended,
+        lateness=lateness,
+        outcome=outcome,
+        code=0,
+        phrase="",
+        cause=cause,
+        closed="",
+        post_dial_delay=-1.0,
+        answer_delay=-1.0,
+        disconnect_delay=-1.0,
+        duration=0.0,
+        ended_by="",
+        rtp_sent=0,
+        rtp_received=0,
+        rtp_lost=0,
+        jitter=-1.0,
+        mos=-1.0,
+        audible=-1.0,
+        digits_sent=0,
+        digits_received=0,
+        digits_missed=0,
+        digits_wrong=0,
+        failure=cause,
+    )

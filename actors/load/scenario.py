@@ -24,11 +24,12 @@ from ..config import LoadConfig
 from ..diagnosis.crash_log import FAILURES
 from ..errors import CallEnded, CallError, ConfigurationError, Overloaded
 from ..host.permits import LiveBound, Permits
+from ..host.roll import Roll
 from ..runtime.actor_loop import ActorLoop
 from ..scripts import user_file
 from ..scripts.data import Data, Row
 from .run_ends import RunEnds
-from .scenario_run import RUN_TIME, SCENARIO_ERROR, OtherCalls, Run
+from .scenario_run import RUN_TIME, SCENARIO_ERROR, OtherCalls, Run, RunRoll
 from .starter import PLAIN, Ended, Starter
 
 DEFAULT_NAME: Final = "scenario"
@@ -53,7 +54,10 @@ class Scenario(Starter):
         agent: under which its calls are placed.
         bound: of live calls; a run that begins has been admitted already.
         ends: takes the rows of runs that are over.
+        roll: of the slot.
     """
+
+    runs = True
 
     def __init__(
         self,
@@ -64,9 +68,11 @@ class Scenario(Starter):
         agent: UserAgent,
         bound: LiveBound,
         ends: RunEnds,
+        roll: Roll,
         actor_loop: ActorLoop,
     ) -> None:
         self.label = file.name
+        self._roll = roll
         self._path = path
         self._file = file
         self._data = data
@@ -94,6 +100,7 @@ class Scenario(Starter):
         agent: UserAgent,
         bound: LiveBound,
         ends: RunEnds,
+        roll: Roll,
         actor_loop: ActorLoop,
         *,
         permits: Callable[[int], Permits],
@@ -111,7 +118,7 @@ class Scenario(Starter):
         data = Data.read(config.data, config.seed) if config.data else None
         if data is not None:
             data.share(config.shard, config.shards, permits)
-        return cls(config, path, file, data, agent, bound, ends, actor_loop)
+        return cls(config, path, file, data, agent, bound, ends, roll, actor_loop)
 
     async def set_up(self) -> str:
         """Run the file's `setup(ua)`, once.
@@ -141,7 +148,8 @@ class Scenario(Starter):
         row = self._data.take(index) if self._data is not None else Row((), [])
         if row is None:
             return False
-        run = Run(planned, self._actor_loop.now(), row, self._bound, check=self._check, ended=ended)
+        enrolled = RunRoll(self._roll, index, planned, self._actor_loop.now)
+        run = Run(planned, enrolled, row, self._bound, check=self._check, ended=ended)
         self._runs.add(run)
         agent = self._agent.placing_as(replace(self._placing, before_placed=run.admit, on_placed=run.place))
         loop = self._actor_loop.loop

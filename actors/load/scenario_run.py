@@ -13,6 +13,7 @@ from ..bus.messages import CallFinished
 from ..errors import Overloaded
 from ..handle.call import Call
 from ..host.permits import LiveBound
+from ..host.roll import Roll
 from ..scripts.data import Row
 from .starter import Ended
 
@@ -25,11 +26,57 @@ SCENARIO_ERROR: Final = "scenario_error"
 """The failure of a run that an error has left which is no outcome of a call."""
 
 
+class RunRoll:
+    """The entries of one run; its first call takes the place of the run.
+
+    Args:
+        roll: of the slot.
+        index: of the arrival.
+        planned: monotonic time at which it was due.
+        now: the monotonic clock.
+    """
+
+    __slots__ = ("_index", "_named", "_now", "_place", "_roll", "begun", "lateness")
+
+    def __init__(self, roll: Roll, index: int, planned: float, now: Callable[[], float]) -> None:
+        self._roll = roll
+        self._index = index
+        self._now = now
+        self._named = False
+        self.begun = now()
+        """Monotonic time."""
+        self.lateness = max(0.0, self.begun - planned)
+        self._place = roll.enter("", self.begun, self.lateness, index)
+
+    def place(self, call_id: str) -> None:
+        """Enter a call whose INVITE is about to leave."""
+        if self._named:
+            self._roll.enter(call_id, self._now(), -1.0, self._index)
+        else:
+            self._named = True
+            self._roll.name(self._place, call_id, self._now(), self.lateness, self._index)
+
+    def over(self) -> int:
+        """Note that the row of a run without a call leaves.
+
+        Returns:
+            The place for the row.
+        """
+        self._roll.place_reported(self._place)
+        return self._place
+
+    def withdraw(self) -> None:
+        """Take back the entry of a run that was held back and has no row."""
+        if not self._named:
+            self._roll.withdraw(self._place)
+
+
 class Run:
     """One execution of the function.
 
     Args:
-        planned, begun: monotonic times.
+        planned: monotonic time at which it was due.
+        enrolled: its entries in the roll of the slot.
         row: its data.
         bound: of live calls.
         check: is called when it may be over.
@@ -42,10 +89,10 @@ class Run:
         "_further",
         "_task",
         "_timer",
-        "begun",
         "calls",
         "done",
         "ended",
+        "enrolled",
         "failure",
         "held_back",
         "overdue",
@@ -55,10 +102,17 @@ class Run:
     )
 
     def __init__(
-        self, planned: float, begun: float, row: Row, bound: LiveBound, *, check: "Callable[[Run], None]", ended: Ended
+        self,
+        planned: float,
+        enrolled: RunRoll,
+        row: Row,
+        bound: LiveBound,
+        *,
+        check: "Callable[[Run], None]",
+        ended: Ended,
     ) -> None:
         self.planned = planned
-        self.begun = begun
+        self.enrolled = enrolled
         self.row = row
         self.ended = ended
         self.calls: list[Call] = []
@@ -99,6 +153,7 @@ class Run:
     def place(self, call: Call) -> None:
         """Take a call that leaves."""
         call.attend(report=self._reported, planned=None if self.calls else self.planned)
+        self.enrolled.place(call.call_id)
         self.calls.append(call)
 
     def cancel(self) -> None:

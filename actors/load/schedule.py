@@ -330,6 +330,12 @@ class Stream:
         self._pending = next(self._amounts, None)
         self._find()
 
+    def skip(self, arrivals: int) -> None:
+        """Go on to the arrival after the next `arrivals` ones, which a predecessor has carried out."""
+        if arrivals > 0:
+            self._pending = next(islice(self._amounts, arrivals - 1, None), None)
+            self._find()
+
     def change(self, rate: float, at: float) -> None:
         """Command another rate from `at` on, as for `Plan.changed`."""
         self.plan = self.plan.changed(rate, at)

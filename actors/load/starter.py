@@ -15,6 +15,8 @@ class Starter:
 
     label: str
     """Of the calls."""
+    runs = False
+    """Whether an arrival is a run of a scenario."""
 
     async def set_up(self) -> str:
         """Prepare, before the first arrival.

@@ -20,8 +20,15 @@ def make_call_worker(
     surroundings: Surroundings,
     on_ready: Callable[[], None],
     tell: Callable[[Any], None],
+    roll: int = -1,
 ) -> CallWorker:
-    """Return a call worker with its application; arguments as for `CallWorker`."""
+    """Return a call worker with its application; arguments as for `CallWorker`.
+
+    Args:
+        roll: descriptor of the memory of the slot's roll; negative = memory of the worker's own.
+    """
+    if config.load is not None:
+        return _load_worker(config, slot, sockets, surroundings, on_ready, tell, roll)
     worker = CallWorker(
         config,
         slot,
@@ -35,8 +42,36 @@ def make_call_worker(
     return worker
 
 
+def _load_worker(
+    config: NodeConfig,
+    slot: int,
+    sockets: Sequence[socket.socket],
+    surroundings: Surroundings,
+    on_ready: Callable[[], None],
+    tell: Callable[[Any], None],
+    descriptor: int,
+) -> CallWorker:
+    from ..host.roll import Roll
+    from .load_application import load_generator, with_places
+
+    assert config.load is not None
+    roll = Roll(descriptor)
+    worker = CallWorker(
+        config,
+        slot,
+        sockets,
+        surroundings=surroundings,
+        on_ready=on_ready,
+        tell=with_places(roll, tell),
+        random_bytes=secrets.token_bytes,
+    )
+    install(worker)
+    worker.applications.add(load_generator(worker, config.load, roll))
+    return worker
+
+
 def install(worker: CallWorker) -> None:
-    """Give a call worker its application: the answering robot, a user's robot, the load generator.
+    """Give a call worker its robots: the answering one, or a user's.
 
     It is called in the turn of the loop in which the worker is made: no call may arrive before its application. Each
     application is imported only where the configuration has it.
@@ -46,10 +81,6 @@ def install(worker: CallWorker) -> None:
         _answering_robot(worker, config.answer)
     if config.robot is not None:
         _file_robot(worker, config.robot)
-    if config.load is not None:
-        from .load_application import load_generator
-
-        worker.applications.add(load_generator(worker, config.load))
 
 
 def _answering_robot(worker: CallWorker, config: AnswerConfig) -> None:

@@ -78,6 +78,7 @@ class Process:
         self.totals = Totals()
         self.totals.include(lasting.lost_rows)
         self.context = link.new_context()
+        self.roll = order.roll
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
         self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.descriptors]
         self._role = _make_role(self)
@@ -186,6 +187,7 @@ def _make_role(process: Process) -> Role:
         surroundings=process.surroundings,
         on_ready=process.ready,
         tell=process.report,
+        roll=process.roll,
     )
 
 

@@ -14,12 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from ..bus.messages import LoadFinished
+from ..bus.messages import LoadFinished, Snapshot
+from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
 from .child_output import ChildOutput
 from .restart_policy import BUDGETS, RestartPolicy
 
 WARN_AFTER: Final = 1.5
 """Seconds without a heartbeat until the process has to dump its stack."""
+RECORDS: Final = "sipswarm_call_records_total"
 KILL_AFTER: Final = 0.3
 """Seconds that a process has to dump its stack before it is killed."""
 
@@ -35,7 +37,9 @@ class ChildProcess:
         quarantined: it died too often and is not started any more.
         abort_sent: it hung, and was made to end.
         live_calls, unclosed: as of its last report.
+        records, reported: records of ended calls that came of this process, and that it had sent by its last report.
         load: its share of a load is done.
+        roll: descriptor of the memory of its roll; -1 = it has none.
         restarts: decides when it is started again.
     """
 
@@ -52,7 +56,8 @@ class ChildProcess:
             "incarnation",
             "live_calls",
         ),
-        *("load", "quarantined", "ready", "restarts", "role", "slot", "started", "unclosed"),
+        *("_roll", "load", "quarantined", "ready", "records", "reported", "restarts", "role", "roll", "slot"),
+        *("started", "unclosed"),
     )
 
     def __init__(self, role: str, slot: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,9 +65,11 @@ class ChildProcess:
         self.slot = slot
         self.incarnation = 0
         self.ready = self.started = self.drained = self.quarantined = self.abort_sent = False
-        self.live_calls = self.unclosed = 0
+        self.live_calls = self.unclosed = self.records = self.reported = 0
         self.load: LoadFinished | None = None
         self.restarts = RestartPolicy(BUDGETS[role])
+        self.roll = -1
+        self._roll: RollReader | None = None
         self._loop = loop
         self._popen: subprocess.Popen[bytes] | None = None
         self._output = ChildOutput(self.name, loop)
@@ -85,12 +92,47 @@ class ChildProcess:
         """Whether there is a process."""
         return self._popen is not None
 
+    def keep_roll(self) -> None:
+        """Make the memory in which its calls are kept while they are not reported (`host.roll`).
+
+        Raises:
+            OSError: there is none.
+        """
+        self.roll = make_roll()
+        self._roll = RollReader(self.roll)
+
+    def record_came(self, place: int) -> None:
+        """Note that the record of a call has come.
+
+        Args:
+            place: of the call in the roll; -1 = it has none.
+        """
+        self.records += 1
+        if self._roll is not None:
+            self._roll.release(place)
+
+    def lost_calls(self) -> list[OpenCall]:
+        """Return the calls that the process, which has ended, has taken with it; each once."""
+        return [] if self._roll is None else self._roll.take_open()
+
+    @property
+    def plan(self) -> PlanFigures:
+        """How far its share of a plan is carried out."""
+        return PlanFigures() if self._roll is None else self._roll.figures
+
+    def close_roll(self) -> None:
+        """Close the descriptor of its roll, whose figures stay."""
+        if self.roll >= 0:
+            os.close(self.roll)
+            self.roll = -1
+
     # The times of heartbeats are those of the supervisor's `AwakeClock`, in seconds.
 
     def next_incarnation(self) -> int:
         """Count the process that is about to be started; return its number."""
         self.incarnation += 1
         self.ready = self.started = self.drained = self._warned = self.abort_sent = False
+        self.records = self.reported = 0
         return self.incarnation
 
     def start(
@@ -169,10 +211,11 @@ class ChildProcess:
         """Note that it has been told that calls may come."""
         self.started = True
 
-    def heartbeat(self, live_calls: int, now: float) -> None:
+    def heartbeat(self, snapshot: Snapshot, now: float) -> None:
         """A heartbeat came."""
         self._last_heartbeat = now
-        self.live_calls = live_calls
+        self.live_calls = snapshot.live_calls
+        self.reported = next((int(values[0]) for name, _, values in snapshot.series if name == RECORDS), 0)
 
     def is_drained(self, unclosed: int) -> None:
         """Its last call is over.

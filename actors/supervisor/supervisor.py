@@ -44,6 +44,7 @@ from ..counting.slices import start_of_slice
 from ..counting.totals import Totals
 from ..errors import ConfigurationError, StartFailed
 from ..host import kernel
+from ..host.roll import OpenCall, PlanFigures
 from ..host.run_dir import RunDirectory
 from ..host.systemd import Notifier
 from ..trace import file as trace_file
@@ -93,6 +94,7 @@ class Supervisor:
         run_dir: path of the run directory, empty = a fresh one.
         node_totals: takes the snapshots.
         on_call_finished, on_call_traced, on_call_slice: take each `CallFinished`, `CallTraced` and `CallSlice`.
+        on_calls_lost: takes the calls of a load that a worker has taken with it, and the monotonic time.
         on_state: gets starting, running and draining.
         notifier: reports to the service manager that the node is ready, reloads, stops, and lives.
     """
@@ -106,6 +108,7 @@ class Supervisor:
         on_call_finished: Callable[[CallFinished], None] | None = None,
         on_call_traced: Callable[[CallTraced], None] | None = None,
         on_call_slice: Callable[[CallSlice], None] | None = None,
+        on_calls_lost: Callable[[list[OpenCall], float], None] | None = None,
         on_state: Callable[[str], None] = lambda state: None,
         notifier: Notifier | None = None,
     ) -> None:
@@ -116,13 +119,16 @@ class Supervisor:
         self._on_call_finished = on_call_finished
         self._on_call_traced = on_call_traced
         self._on_call_slice = on_call_slice
+        self._on_calls_lost = on_calls_lost
+        self._rates: list[SetRate] = []
+        """The rates that were commanded: a worker that is replaced goes on with them."""
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
         self._snapshot_number = 0
         self._on_state = on_state
         self._report = ServiceReport(notifier)
-        self.call_records = 0
-        """Number of records of ended calls."""
+        self.lost_records = 0
+        """Records of ended calls that call workers reported and that did not come."""
         self._quarantine = ""
         """Why a process is in quarantine; empty = none is."""
         self.deaths: list[str] = []
@@ -188,6 +194,8 @@ class Supervisor:
         for role in ROLES:
             for slot in range(counts[role]):
                 child = self._children[role, slot] = ChildProcess(role, slot, self._loop)
+                if role == "call" and self.config.load is not None:
+                    child.keep_roll()
                 self._spawn(child)
         self._awake = AwakeClock(time.monotonic(), WATCH)
         self._watch = self._loop.call_later(WATCH, self._on_watch)
@@ -219,10 +227,10 @@ class Supervisor:
         ]
 
     @property
-    def load_counts(self) -> tuple[int, int, int]:
-        """Planned, attempted and held-back calls over all shards that finished."""
-        done = [child.load for child in self._children.values() if child.load is not None]
-        return sum(d.planned for d in done), sum(d.attempted for d in done), sum(d.held_back for d in done)
+    def plan_figures(self) -> PlanFigures:
+        """How far the plan is carried out, over all call workers and those that they replaced."""
+        figures = [child.plan for child in self._children.values() if child.role == "call"]
+        return PlanFigures(*map(sum, zip(*figures, strict=True))) if figures else PlanFigures()
 
     async def wait(self) -> None:
         """Wait until the load is done, a drain is over, or the node failed."""
@@ -252,7 +260,8 @@ class Supervisor:
             Seconds from the start of the plan at which it holds.
         """
         at = max(self.plan_start, time.monotonic() + RATE_LEAD)
-        self._link.broadcast((SetRate(rate, at),))
+        self._rates.append(SetRate(rate, at))
+        self._link.broadcast(self._rates[-1:])
         return at - self.plan_start
 
     def reload(self) -> None:
@@ -279,7 +288,10 @@ class Supervisor:
         for each in self._sockets:
             each.close()
         self._run_dir.close()
-        self.failure = self.failure or self._quarantine
+        for child in self._children.values():
+            child.close_roll()
+        if self.config.load is None:
+            self.failure = self.failure or self._quarantine
         return sum(child.unclosed for child in self._children.values())
 
     async def _hang_up(self) -> None:
@@ -307,9 +319,10 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
-        order = ProcessOrder(child.role, child.slot, child.incarnation, tuple(descriptors), self.config)
+        order = ProcessOrder(child.role, child.slot, child.incarnation, tuple(descriptors), self.config, child.roll)
+        inherited = descriptors if child.roll < 0 else [*descriptors, child.roll]
         try:
-            child.start(order.to_line(), descriptors, self._on_exit, self._now())
+            child.start(order.to_line(), inherited, self._on_exit, self._now())
         except OSError as error:
             self._totals.cell("sipswarm_process_start_failures_total", child.role).value += 1
             delay = child.restarts.refused()
@@ -326,6 +339,12 @@ class Supervisor:
         """Let go of a process that has ended; return its status."""
         status = child.reap()
         self._report.reloaded(child, "")
+        if child.role == "call":
+            self._link.read_waiting()
+            lost = child.lost_calls()
+            self.lost_records += max(0, child.reported - child.records - len(lost))
+            if lost and self._on_calls_lost is not None:
+                self._on_calls_lost(lost, time.monotonic())
         self._link.forget(child.role, child.slot, child.incarnation)
         self._node_totals.ended(child.name, child.incarnation)
         return status
@@ -347,8 +366,6 @@ class Supervisor:
             self._give_up(child)
         elif not self._all_ready.is_set() and status > 0:  # its own decision: it would be the same again
             self._fail(f"{child.name} ended with status {status} while starting")
-        elif child.role == "call" and self.config.load is not None:
-            self._fail(f"{child.name} died and took its share of the load plan with it")
         else:
             self._loop.call_later(delay, self._respawn, child)
 
@@ -361,15 +378,18 @@ class Supervisor:
         others = any(
             each.role == "call" and each is not child and not each.quarantined for each in self._children.values()
         )
-        goes_on = child.role == "media" or (child.role == "call" and others and self.config.load is None)
+        goes_on = child.role == "media" or (child.role == "call" and others)
         if not goes_on or not self._all_ready.is_set():
             self._fail(reason)
             return
         _logger.error("%s and is not started again; new calls of its slot get 503", reason)
         child.give_up()
         self._quarantine = self._quarantine or reason
+        if self.config.load is not None:
+            self.deaths.append(f"{reason} and was not started again")
         self._link.broadcast((Quarantined(child.slot, child.role),))
         self._check_drained()
+        self._check_plan()
 
     def _respawn(self, child: ChildProcess) -> None:
         if not self._closing and not child.runs and not child.quarantined:
@@ -439,7 +459,7 @@ class Supervisor:
         for record in records:
             kind = record.__class__
             if kind is CallFinished:
-                self.call_records += 1
+                child.record_came(record.place)
                 if self._on_call_finished is not None:
                     self._on_call_finished(record)
             elif kind is CallSlice:
@@ -449,7 +469,7 @@ class Supervisor:
                 if self._on_call_traced is not None:
                     self._on_call_traced(record)
             elif kind is Snapshot:
-                child.heartbeat(record.live_calls, self._now())
+                child.heartbeat(record, self._now())
                 if child.pid is not None:
                     record = _with_usage(child.pid, record)
                 self._node_totals.update(child.name, channel.incarnation, record)
@@ -490,19 +510,21 @@ class Supervisor:
         if not child.ready or child.started or channel is None:
             return
         child.is_started()
-        self._link.send(channel, (Start(at),))
+        self._link.send(channel, (Start(at), *self._rates))
         if self._draining:
             self._link.send(channel, (Drain(max(0.0, self._drained_by - time.monotonic())),))
 
     def _on_ready(self, child: ChildProcess) -> None:
         child.linked(self._now())
         if self._all_ready.is_set() and self.plan_start:
-            self._start(child, time.monotonic())
+            planned = child.role == "call" and self.config.load is not None
+            self._start(child, self.plan_start if planned else time.monotonic())
         elif all(each.ready for each in self._children.values()):
             self._all_ready.set()
 
     def _check_plan(self) -> None:
-        if all(each.load is not None for each in self._children.values() if each.role == "call"):
+        shares = [each for each in self._children.values() if each.role == "call"]
+        if self.config.load is not None and all(each.load is not None or each.quarantined for each in shares):
             self.load_finished.set()
             self.ended.set()
 

@@ -11,6 +11,7 @@ import pytest
 
 from sipswarm.actors.cli import main
 from sipswarm.actors.config import Listener, LoadConfig, NodeConfig
+from sipswarm.actors.host.roll import PlanFigures
 from sipswarm.actors.load.schedule import Plan
 from sipswarm.actors.supervisor.node_totals import NodeTotals
 from sipswarm.actors.supervisor.supervisor import Supervisor
@@ -267,7 +268,7 @@ def test_random_digits_differ_between_shards_and_depend_on_seed_and_arrival_alon
 def test_a_rate_that_is_changed_on_the_way_starts_what_the_changed_plan_has(arrival: str) -> None:
     """Also in the worker that had nothing more to start before the change."""
 
-    async def main(target: str) -> tuple[tuple[int, int, int], int | None]:
+    async def main(target: str) -> tuple[PlanFigures, int | None]:
         plan = LoadConfig(target, rate=2.0, arrival=arrival, duration=5.0)  # of which each change is far from the end
         config = NodeConfig("", (Listener("udp", "127.0.0.1", 0),), 0, call_workers=3, load=plan)
         supervisor = Supervisor(config, node_totals=NodeTotals())
@@ -281,13 +282,13 @@ def test_a_rate_that_is_changed_on_the_way_starts_what_the_changed_plan_has(arri
                 await supervisor.wait()
         finally:
             await supervisor.close()
-        return supervisor.load_counts, changed.planned()
+        return supervisor.plan_figures, changed.planned()
 
     with CountingUas() as uas:
         counts, planned = asyncio.run(main(f"sip:bob@{uas.address}"))
     assert planned is not None
     assert planned > 10
-    assert counts == (planned, planned, 0)
+    assert counts == PlanFigures(begun=3, arrivals=planned, started=planned)
     assert len(uas.users) == planned
 
 

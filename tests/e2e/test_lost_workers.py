@@ -1,0 +1,180 @@
+"""A load whose processes die goes on, and says of each call what became of it; counted at an independent peer."""
+
+import csv
+import json
+import os
+import re
+import signal
+import textwrap
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.counting_uas import CountingUas
+from tests.e2e.test_command_line import SECONDS, Running
+
+OPTIONS = ("--quiet", "--metrics", "off", "--media", "none", "--media-workers", "1", "--call-workers", "3")
+
+
+def pid_of(running: Running, name: str) -> int | None:
+    """The process of a slot among the children of a load; None = there is none now."""
+    parent = running.process.pid
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (each / "stat").read_text().rpartition(")")[2].split()
+            command = (each / "cmdline").read_bytes().decode().split("\0")
+            title = (each / "comm").read_text().strip()
+        except OSError:
+            continue
+        if fields[0] != "Z" and int(fields[1]) == parent and (name in command or name in title):
+            return int(each.name)
+    return None
+
+
+def kill(running: Running, name: str) -> None:
+    """Kill -9, and wait until the process is gone or replaced."""
+    deadline = time.monotonic() + SECONDS
+    while (pid := pid_of(running, name)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    while pid_of(running, name) == pid:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def wait_for_calls(uas: CountingUas, calls: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while len(uas.users) < calls:
+        assert time.monotonic() < deadline, f"{len(uas.users)} of {calls} calls came"
+        time.sleep(0.01)
+
+
+def results(out: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    with (out / "calls.csv").open(newline="") as file:
+        return json.loads((out / "summary.json").read_text()), list(csv.DictReader(file))
+
+
+def run(uas: CountingUas, out: Path, *options: str, kills: Sequence[tuple[int, str]]) -> tuple[int, str]:
+    """Run a load; kill the process of each name when so many calls have come. Its exit code and its log."""
+    running = Running("load", f"bob@{uas.address}", "--out", str(out), *OPTIONS, *options)
+    try:
+        for calls, name in kills:
+            wait_for_calls(uas, calls)
+            kill(running, name)
+        return running.end()
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("signals", [1, 3])
+def test_a_load_goes_on_without_the_worker_that_died_and_names_each_lost_call(tmp_path: Path, signals: int) -> None:
+    kills = [(30 + 25 * number, f"call-{number % 3}") for number in range(signals)]
+    with CountingUas() as uas:
+        code, log = run(uas, tmp_path, "-r", "60", "-m", "240", "-d", "0.5s", kills=kills)
+        users = len(uas.users)
+    summary, rows = results(tmp_path)
+    assert code == 98, (code, log, summary["verdict"])
+    lost = [row for row in rows if row["failure"] == "worker_lost"]
+    assert len(rows) == summary["calls"]["planned"] == summary["calls"]["attempted"] == 240
+    assert summary["arrivals"]["started"] == 240
+    assert 0 < len(lost) < 240
+    assert {row["blame"] for row in lost} == {"generator"}
+    assert {row["failure"] for row in rows} <= {"", "worker_lost"}, "calls of the other workers are not disturbed"
+    seen = [row["id"] for row in rows if row["id"]]
+    assert len(set(seen)) == len(seen), "no call has two rows"
+    assert users <= len(seen), "each call that the peer saw has a row"
+    assert users >= 240 - len(lost), "no arrival was started twice, and none was left out but those that are named"
+    assert any("call-0 ended with status -9" in each for each in (log, (tmp_path / "report.html").read_text()))
+    assert len([row for row in rows if row["outcome"] == "answered"]) == summary["calls"]["answered"]
+
+
+def test_the_rate_goes_on_as_planned(tmp_path: Path) -> None:
+    """Neither a burst for what was missed, nor a shift of what follows."""
+    with CountingUas() as uas:
+        code, log = run(uas, tmp_path, "-r", "60", "-m", "300", "-d", "0", kills=[(30, "call-1")])
+    _, rows = results(tmp_path)
+    assert code == 98, log
+    started = [row for row in rows if row["outcome"] == "answered" and row["lateness"]]
+    due = [round((float(row["start"]) - float(row["lateness"])) * 60) for row in started]
+    assert len(set(due)) == len(due), "each arrival at its own time of the plan"
+    assert {each for each in range(300) if each % 3 != 1} <= set(due), "the shares of the others are not disturbed"
+    missed = {each for each in range(300) if each % 3 == 1} - set(due)
+    assert missed
+    assert max(due) > max(missed), "the replaced worker goes on with its share"
+
+
+def test_a_scenario_goes_on_too_and_each_run_has_a_row(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.py"
+    file.write_text(
+        textwrap.dedent("""
+            import asyncio
+
+            async def scenario(ua, row):
+                await asyncio.sleep(0.2)
+                call = await ua.invite(ua.target, media="none")
+                await asyncio.sleep(0.3)
+                await call.bye()
+        """)
+    )
+    out = tmp_path / "out"
+    with CountingUas() as uas:
+        options = ("-r", "40", "-m", "80", "--scenario", str(file))
+        code, log = run(uas, out, *options, kills=[(20, "call-2")])
+        users = len(uas.users)
+    summary, rows = results(out)
+    assert code == 98, log
+    assert len(rows) == 80
+    assert summary["arrivals"]["started"] == 80
+    assert {row["failure"] for row in rows} == {"", "worker_lost"}
+    assert {"no_call", "answered"} <= {row["outcome"] for row in rows if row["failure"]}
+    assert users <= len([row for row in rows if row["id"]])
+
+
+@pytest.mark.parametrize("name", ["dispatcher", "media-0"])
+def test_a_load_goes_on_without_its_dispatcher_or_media_worker(tmp_path: Path, name: str) -> None:
+    with CountingUas() as uas:
+        code, log = run(uas, tmp_path, "-r", "40", "-m", "100", "-d", "0.2s", kills=[(30, name)])
+        users = len(uas.users)
+    summary, rows = results(tmp_path)
+    assert code == 98, log
+    assert len(rows) == 100
+    assert users == 100
+    assert summary["blame"]["sut"] == 0
+    assert re.search(f"{name} ended with status -9", (tmp_path / "report.html").read_text())
+
+
+@pytest.mark.slow  # six starts of a process
+def test_a_worker_that_dies_again_and_again_does_not_end_the_run(tmp_path: Path) -> None:
+    """Its slot is given up; the others carry out their shares, and the verdict names the rest."""
+    file = tmp_path / "scenario.py"
+    file.write_text(
+        textwrap.dedent("""
+            import os, signal, sys
+
+            def setup(ua):
+                if os.path.exists(__file__ + ".kill") and "call-1" in open("/proc/self/cmdline").read():
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            async def scenario(ua, row):
+                if "call-1" in open("/proc/self/cmdline").read():
+                    open(__file__ + ".kill", "w").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                call = await ua.invite(ua.target, media="none")
+                await call.bye()
+        """)
+    )
+    out = tmp_path / "out"
+    with CountingUas() as uas:
+        code, log = run(uas, out, "-r", "15", "-m", "60", "--scenario", str(file), kills=[])
+        users = len(uas.users)
+    summary, rows = results(out)
+    assert code == 98, (code, log)
+    assert users == 40
+    assert len([row for row in rows if not row["failure"]]) == 40
+    arrivals = summary["arrivals"]
+    assert arrivals["started"] + arrivals["not_started"] == 60
+    assert len(rows) == arrivals["started"]
