@@ -101,7 +101,7 @@ class TcpWire:
         source = writer.get_extra_info("peername")[:2]
         self._accepted[source] = writer
         line = _Line(source)
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):  # the end of the row cancels it; asyncio would log that
             while data := await reader.read(65536):
                 self._cut(line, data)
         self._accepted.pop(source, None)
