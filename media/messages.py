@@ -199,6 +199,8 @@ class SendDigits(NamedTuple):
     """Milliseconds per digit."""
     mode: str = "rfc4733"
     """"rfc4733" (needs a negotiated payload type) or "inband" (needs PCMU or PCMA)."""
+    progress: bool = False
+    """Report each of them as it begins, by `DigitsBegun`."""
 
     def __repr__(self) -> str:
         """As text without the digits, which may be a PIN (RELIABILITY S6)."""
@@ -360,6 +362,17 @@ class DigitsSent(NamedTuple):
     left: int = 0
     """With format_changed: how many digits and pauses, from the last, will not be sent; the others are out or under
     way."""
+
+
+class DigitsBegun(NamedTuple):
+    """Another digit or pause of a `SendDigits` with `progress` has begun."""
+
+    stream_id: int
+    """The stream."""
+    request_id: int
+    """From the command."""
+    count: int
+    """Digits and pauses of the request, from the first, that are out or under way."""
 
 
 class SourceFinished(NamedTuple):
@@ -537,6 +550,7 @@ Event = (
     | StreamSilent
     | DtmfReceived
     | DigitsSent
+    | DigitsBegun
     | SourceFinished
     | FramesWanted
     | FramesReceived

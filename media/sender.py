@@ -12,7 +12,17 @@ from struct import Struct
 from .context import StreamContext
 from .digits import dtmf, inband
 from .digits.digit_packet import DigitKind, DigitPacket, EventFormat, ToneSource
-from .messages import ConfigureStream, DigitsSent, Event, Frame, FramesWanted, ProvideFrames, SendDigits, SourceFinished
+from .messages import (
+    ConfigureStream,
+    DigitsBegun,
+    DigitsSent,
+    Event,
+    Frame,
+    FramesWanted,
+    ProvideFrames,
+    SendDigits,
+    SourceFinished,
+)
 from .refusal import Refusal, Refused
 from .rtp.packet import HEADER, HEADER_SIZE, PLAIN, SEQUENCE_AND_TIMESTAMP
 from .sources import CallbackSource, Format, Source
@@ -46,6 +56,7 @@ class Sender:
         "_owner",
         "_packet",
         "_payload",
+        "_reports_digits",
         "_special",
         "_stream_id",
         "_tone_sounding",
@@ -105,6 +116,7 @@ class Sender:
         self.ended: Callable[[], None] = nothing
         """Called when the source has no more, to set another."""
         self.digits: dtmf.EventSender | None = None
+        self._reports_digits = False  # whether each digit is reported as it begins
         self._other_packets = 0  # packets that were built one by one, and their octets
         self._other_bytes = 0
         self.send_errors = 0
@@ -386,6 +398,8 @@ class Sender:
             except ValueError:
                 refusal = "bad_value"
             else:
+                if command.progress:
+                    self._reports_digits = True
                 self._digits_on = self.digits.active
                 self._special = True
         if refusal:
@@ -402,7 +416,10 @@ class Sender:
         """What replaces the audio of this interval; None = the digits are over."""
         digits = self.digits
         assert digits is not None
+        begun = digits.begun
         packet = digits.next_packet(timestamp, self.step)
+        if digits.begun is not begun and self._reports_digits:
+            self._emit(DigitsBegun(self._stream_id, *digits.begun))
         self.answer_digits()
         self._digits_on = digits.active
         return packet

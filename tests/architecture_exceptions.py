@@ -75,7 +75,7 @@ LARGER = {
     "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},
-    "actors/handle/call.py": {"imports": 22, "Call attributes": 24, "Call methods": 65},
+    "actors/handle/call.py": {"imports": 22, "Call attributes": 24, "Call methods": 66},
     "actors/handle/parameters.py": {"CallParameters attributes": 31},
     "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 21, "__init__ parameters": 11},
     "actors/load/plain_calls.py": {"imports": 13},

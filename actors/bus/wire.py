@@ -77,6 +77,7 @@ SCHEMA: Final[dict[int, type[tuple[Any, ...]]]] = {
     91: media_messages.StreamStarted,
     92: media_messages.SinkFailed,
     93: media_messages.CommandDone,
+    94: media_messages.DigitsBegun,
 }
 
 

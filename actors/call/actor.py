@@ -409,6 +409,8 @@ class CallActor(Actor, StreamOwner):
         if self.state is State.OVER:
             self._close_if_settled()
         elif self.media.is_lost and self.media.can_move:
+            for event in self.media.digits.lost():
+                self._report(event, now)
             self.move.lost(reason, now)
             self._outbox.unplaced.append(self)
         elif self.media.is_lost:
@@ -764,6 +766,8 @@ class CallActor(Actor, StreamOwner):
 
 _MEDIA_HANDLERS: Final[dict[type, Any]] = {
     **dict.fromkeys(NOTICED, CallActor._report),
+    media.DigitsBegun: lambda actor, event, now: actor.media.digits.begun(event),
+    media.DigitsSent: lambda actor, event, now: actor._report(actor.media.digits.sent(event), now),
     media.StreamOpened: CallActor._on_opened,
     media.StreamRefused: CallActor._on_stream_refused,
     media.StreamStatistics: lambda actor, event, now: actor.media.counted(event),

@@ -36,6 +36,7 @@ from sipswarm.sipcore.sdp.offer_answer import (
 
 from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
 from ..runtime.outbox import Remark
+from .digit_requests import DigitRequests
 from .forks import Forks
 from .recordings import Recordings
 from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configuration, is_sendable
@@ -127,6 +128,7 @@ class CallMedia:
         "_source_request",
         "answered",
         "demand",
+        "digits",
         "forks",
         "given",
         "lines",
@@ -166,6 +168,8 @@ class CallMedia:
         """The source that plays over the other one for a time, and the number of its request."""
         self.misfit = NOTHING_FITS
         """Code and text of a Warning: why the last unacceptable offer did not fit."""
+        self.digits = DigitRequests()
+        """The digits that are on their way."""
         self.recordings = Recordings()
         """The files that the call records into."""
         self._source_request = self._sink_request = 0
@@ -601,6 +605,7 @@ class CallMedia:
                 self._commands.append(command)
                 if first:
                     self._commands += self._requested(line.stream_id)
+                self._commands += self.digits.go_on(line.stream_id)
 
     def _first_demand(self) -> MediaDemand:
         """Return the demand for the first configuration: source and sink, except those that a request sets."""
@@ -673,13 +678,18 @@ class CallMedia:
 
     def send_digits(self, request_id: int, digits: str, duration_ms: int, mode: str) -> bool:
         """Queue digits on the first open line; False when there is none."""
-        for line in self._open_lines(-1):
-            self._commands.append(media.SendDigits(line.stream_id, request_id, digits, duration_ms, mode))
-            return True
-        return False
+        waits = any(line.moved for line in self.lines) and not (self.ready and self.is_described)
+        lines = self._open_lines(-1)
+        if not (lines or waits):
+            return False
+        stream_id = lines[0].stream_id if lines else 0
+        command = media.SendDigits(stream_id, request_id, digits, duration_ms, mode, progress=True)
+        self._commands += self.digits.send(command, waits=waits)
+        return True
 
     def stop_digits(self) -> None:
         """Drop the digits that wait on any line."""
+        self.digits.stop()
         for line in self._open_lines(-1):
             self._commands.append(media.StopDigits(line.stream_id))
 

@@ -20,6 +20,8 @@ PATIENCE: Final = 3.0
 """Seconds that a call waits for a media worker."""
 TURN: Final = 0.025
 """Seconds between two turns of the queue."""
+STOOD_STILL: Final = 0.3
+"""Seconds by which a turn is so late that this process itself stood still: that time counts for no one."""
 PER_TURN: Final = 10
 """Established calls that go on in one turn: 400 a second."""
 
@@ -38,6 +40,8 @@ class MediaMoves:
         self._waiting: deque[tuple[float, StreamOwner]] = deque()
         """When each began to wait, the oldest first."""
         self._timer: asyncio.TimerHandle | None = None
+        self._turn_at = 0.0
+        """When the next turn is due."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -54,6 +58,7 @@ class MediaMoves:
             else:
                 self._waiting.append((now, owner))
         if self._waiting and self._timer is None:
+            self._turn_at = now
             self._timer = self._actor_loop.loop.call_later(0.0, self._on_turn)
 
     def close(self) -> None:
@@ -66,6 +71,9 @@ class MediaMoves:
     def _on_turn(self) -> None:
         self._timer = None
         now, left = self._actor_loop.now(), PER_TURN
+        if now - self._turn_at > STOOD_STILL:
+            lost = now - self._turn_at
+            self._waiting = deque((since + lost, owner) for since, owner in self._waiting)
         while self._waiting and left and self._outbox.workers.any_there:
             _, owner = self._waiting.popleft()
             left -= _has_pace(owner)
@@ -74,6 +82,7 @@ class MediaMoves:
             _, owner = self._waiting.popleft()
             self._run(owner, owner.media_missing)
         if self._waiting:
+            self._turn_at = now + TURN
             self._timer = self._actor_loop.loop.call_later(TURN, self._on_turn)
 
     def _run(self, owner: StreamOwner, action: Callable[[float], None]) -> None:

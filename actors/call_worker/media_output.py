@@ -38,6 +38,8 @@ ANSWER: Final = 1.0
 """Seconds within which a media worker answers an `OpenStream`, unless it is stopped or overloaded."""
 LOOK: Final = 0.1
 """Seconds between two looks at the unanswered ones."""
+STOOD_STILL: Final = 0.3
+"""Seconds by which a look is so late that this process itself stood still: that time counts for no one."""
 
 
 class _Held:
@@ -89,6 +91,8 @@ class MediaOutput:
         self._incarnations = [0] * len(endpoints)
         """Of the media workers that are linked; 0 = none was, or its death is known."""
         self._timer: asyncio.TimerHandle | None = None
+        self._look_at = 0.0
+        """When the next look is due."""
         self._links = [
             DealerLink(
                 surroundings,
@@ -140,6 +144,9 @@ class MediaOutput:
         """Send the waiting commands to their media workers."""
         for worker, commands in enumerate(self._outbox.media):
             if commands:
+                if self._links[worker].silent_for(self._loop.time()) > ANSWER:
+                    self._workers.late(worker)
+                    self._look_soon()
                 self._note_opened(worker, commands)
                 held = self._held[worker]
                 held.commands += commands
@@ -219,21 +226,30 @@ class MediaOutput:
         if self._timer is None:
             wait = RETRY if any(held.since for held in self._held) else LOOK
             self._timer = self._loop.call_later(wait, self._look)
+            self._look_at = self._loop.time() + wait
 
     def _look(self) -> None:
         """Send again what is held; lose the streams whose `OpenStream` has no answer."""
         self._timer = None
+        now = self._loop.time()
+        lost = now - self._look_at
+        if lost > STOOD_STILL:
+            self._unanswered = {stream: (at + lost, worker) for stream, (at, worker) in self._unanswered.items()}
         for worker, held in enumerate(self._held):
+            if lost > STOOD_STILL and held.since:
+                held.since += lost
             if held.commands:
                 self._send(worker, held)
-        now = self._loop.time()
+        for worker, link in enumerate(self._links):
+            if self._workers.is_late(worker) and link.welcome and not link.silent_for(now):
+                self._workers.heard(worker)  # it has acknowledged all, and had nothing to report
         overdue = [(stream, worker) for stream, (at, worker) in self._unanswered.items() if now - at >= ANSWER]
         for stream_id, worker in overdue:
             self._workers.late(worker)
             del self._unanswered[stream_id]
         for stream_id, worker in overdue:
             self._lose(stream_id, worker, "media_worker_lost")
-        if self._unanswered or any(held.commands for held in self._held):
+        if self._unanswered or any(held.commands for held in self._held) or self._workers.any_late:
             self._look_soon()
 
     def close(self) -> None:

@@ -302,6 +302,11 @@ class Call:
         return self.actor.media.statistics
 
     @property
+    def recordings(self) -> tuple[str, ...]:
+        """The files that the call records into, in order: after a lost media worker `NAME-2.wav` follows `NAME.wav`."""
+        return tuple(self.actor.media.recordings.names)
+
+    @property
     def ladder(self) -> Ladder:
         """The newest SIP messages of this call, secrets masked; empty unless the user agent has `trace=True`."""
         return self.sip_record.ladder() if self.sip_record is not None else Ladder()

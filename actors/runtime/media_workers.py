@@ -40,6 +40,15 @@ class MediaWorkers:
         """Note that something was received from a media worker."""
         self._late[worker] = False
 
+    def is_late(self, worker: int) -> bool:
+        """Whether a media worker has left a command unanswered, and nothing was received from it since."""
+        return self._late[worker]
+
+    @property
+    def any_late(self) -> bool:
+        """Whether one of them is late."""
+        return any(self._late)
+
     def is_there(self, worker: int) -> bool:
         """Whether a media worker is linked and answers."""
         return self._linked[worker] and not self._late[worker]

@@ -86,6 +86,7 @@ class EventSender:
         "_state",
         "_volume",
         "_wait_from",
+        "begun",
     )
 
     def __init__(self, clock_rate: int = 8000, volume: int = 10, event_clock_rate: int = 0) -> None:
@@ -104,6 +105,8 @@ class EventSender:
         self._volume = volume
         self._queue: deque[_Item] = deque()
         self._finished: list[int] = []
+        self.begun = (0, 0)
+        """The newest request of which a digit or pause has begun, and how many of it have."""
         self._out = (0, 0)  # the newest request of which a digit is out, and how many are
         self._state = _Sending.IDLE
         self._item = _Item("", 0, 0, False, None)
@@ -303,6 +306,7 @@ class EventSender:
                     self._state = _Sending.WAIT
                     return False
                 self._queue.popleft()
+                self._note_begun(item)
                 self._item = item
                 self._start = self._segment = timestamp
                 self._earlier = 0
@@ -315,10 +319,15 @@ class EventSender:
                 return False
             self._wait_from = (self._wait_from + item.duration) & _WRAP
             self._queue.popleft()
+            self._note_begun(item)
             if item.last:
                 self._finished.append(item.request_id)
         self._idle()
         return False
+
+    def _note_begun(self, item: _Item) -> None:
+        request_id, count = self.begun
+        self.begun = item.request_id, count + 1 if request_id == item.request_id else 1
 
     def _gap(self, digit: str) -> int:
         """Clock units of silence that must lie between the last digit and `digit`."""

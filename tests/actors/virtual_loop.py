@@ -39,6 +39,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Seconds of virtual time."""
         return self._clock.now
 
+    def stand_still(self, seconds: float) -> None:
+        """Let time pass in which the process does nothing."""
+        self._clock.now += seconds
+
 
 def run(scenario: Callable[[], Awaitable[Result]]) -> Result:
     """Run a scenario in virtual time, to its end; what it returns."""

@@ -1,17 +1,25 @@
 """Calls of a node outlive its media workers: processes that are killed or stopped while real calls are up."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 from pathlib import Path
 
 from sipswarm.actors.agent.user_agent import UserAgent
-from sipswarm.actors.config import AnswerConfig, NodeConfig
+from sipswarm.actors.config import AnswerConfig, NodeConfig, RobotConfig
 from sipswarm.actors.handle.call import Call
 from tests.e2e.test_processes import ANY, agent, node, processes, run, target
 from tests.e2e.waiting import until
 
 DIGITS = "13579*0#"
+LONG = "1234567890*#ABCD98765432"
+ROBOT = f"""
+async def robot(call):
+    await call.answer()
+    await call.dtmf("{LONG}", duration=60, methods="rfc2833")
+    await call.bye()
+"""
 
 
 def config(media_workers: int, hang_timeout: float = 5.0) -> NodeConfig:
@@ -90,5 +98,23 @@ def test_a_media_worker_that_stands_still_gets_no_new_calls(tmp_path: Path) -> N
             finally:
                 os.kill(stopped, signal.SIGCONT)
             await asyncio.gather(*(call.bye() for call in calls + later))
+
+    run(main)
+
+
+def test_digits_of_a_call_whose_media_worker_is_killed_are_neither_lost_nor_doubled(tmp_path: Path) -> None:
+    """The robot's `dtmf` that runs at that moment returns, and its caller hears each digit once and in order."""
+    file = tmp_path / "robot.py"
+    file.write_text(ROBOT)
+
+    async def main() -> None:
+        settings = dataclasses.replace(config(2), answer=None, robot=RobotConfig(str(file)))
+        async with node(tmp_path / "run", settings) as supervisor, agent() as ua:
+            calls = await place(ua, target(supervisor), 8)
+            await until(lambda: all(len(call.digits_received) >= 4 for call in calls))
+            os.kill(processes(supervisor)["media-0"][0], signal.SIGKILL)
+            await until(lambda: not any(call.is_up for call in calls))
+            assert {call.by for call in calls} == {"remote"}
+            assert [call.digits_received for call in calls] == [LONG] * 8
 
     run(main)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sipswarm.actors.call.notices import Answered, Ended, InviteReceived, MediaMoved, Notice
+from sipswarm.actors.call.notices import Answered, DigitsSent, Ended, InviteReceived, MediaMoved, Notice
 from sipswarm.actors.call.recordings import Recordings
 from sipswarm.actors.call.state import State
 from sipswarm.media import messages as media
@@ -283,6 +283,49 @@ def test_names_of_recordings_pass_over_those_that_the_call_uses() -> None:
     assert [recordings.sink(("file", name)) for name in names] == [("file", name) for name in names]
     recordings.lost()
     assert [recordings.sink(("file", name))[1] for name in names] == ["a-3.wav", "a-2-2.wav", "b-2", "raw:c-2.raw"]
+
+
+def test_digits_that_have_not_begun_go_on_after_the_move_and_no_other_is_sent_twice() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.holds_back = True
+    made.alice.call.send_digits(1, "1p2345", 100, "rfc4733")
+    made.alice.call.send_digits(2, "67", 100, "rfc4733")
+    made.alice.call.send_digits(3, "89", 100, "rfc4733")
+    made.line.carry()
+    stream = made.alice.last(media.OpenStream).stream_id
+    made.alice.waiting.clear()
+    for event in (media.DigitsBegun(stream, 1, 3), media.DigitsBegun(stream, 2, 2)):
+        made.alice.call.media_event(event, 1.9)
+    made.alice.elsewhere = False
+    made.alice.lose_media(2.0)
+    made.alice.call.send_digits(4, "*", 100, "rfc4733")
+    made.line.carry()
+    assert made.alice.last(DigitsSent)[:2] == (2, "OK")  # all of it had begun
+    made.alice.elsewhere = True
+    made.alice.holds_back = False
+    before = len(made.alice.commands)
+    made.line.carry()
+    sent = [each for each in made.alice.commands[before:] if isinstance(each, media.SendDigits)]
+    assert [(each.request_id, each.digits) for each in sent] == [(1, "345"), (3, "89"), (4, "*")]
+    assert len({each.stream_id for each in sent} | {stream}) == 2
+    assert [each.request_id for each in made.alice.notices if isinstance(each, DigitsSent)] == [2, 1, 3, 4]
+
+
+def test_a_failure_of_digits_after_the_move_counts_those_before_it() -> None:
+    made = established()
+    made.bob.reacts = answers
+    made.alice.holds_back = True
+    made.alice.call.send_digits(1, "1p2345", 100, "rfc4733")
+    made.line.carry()
+    made.alice.waiting.clear()
+    made.alice.call.media_event(media.DigitsBegun(made.alice.last(media.OpenStream).stream_id, 1, 3), 1.9)
+    made.alice.lose_media(2.0)
+    made.line.carry()
+    new = made.alice.last(media.OpenStream).stream_id
+    made.alice.call.media_event(media.DigitsSent(new, 1, "FAIL", "closed", sent=1), 2.5)
+    made.line.carry()
+    assert made.alice.last(DigitsSent).sent == 3
 
 
 def test_a_play_goes_on_after_the_move_and_ends_once() -> None:

@@ -67,6 +67,26 @@ def test_without_any_media_worker_owners_wait_for_one_and_at_most_three_seconds(
     virtual_loop.run(main)
 
 
+def test_the_time_in_which_this_process_stood_still_is_no_wait() -> None:
+    async def main() -> None:
+        moves, outbox, actor_loop = queue()
+        for worker in range(2):
+            outbox.workers.unlinked(worker)
+        port = Port()
+        outbox.unplaced.append(port)
+        moves.take()
+        await asyncio.sleep(0.1)
+        assert isinstance(actor_loop.loop, virtual_loop.VirtualLoop)
+        actor_loop.loop.stand_still(7.0)
+        await asyncio.sleep(0.1)
+        assert port.missing == []
+        outbox.workers.linked(1)
+        await asyncio.sleep(0.1)
+        assert len(port.found) == 1
+
+    virtual_loop.run(main)
+
+
 def test_established_calls_go_on_at_a_pace() -> None:
     async def main() -> None:
         moves, outbox, actor_loop = queue()

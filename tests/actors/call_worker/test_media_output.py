@@ -166,6 +166,27 @@ def test_commands_that_nobody_takes_are_held_for_three_seconds() -> None:
     virtual_loop.run(main)
 
 
+def test_the_time_in_which_this_process_stood_still_counts_for_no_media_worker() -> None:
+    async def main() -> None:
+        way = Way()
+        try:
+            way.outbox.workers.linked(0)
+            way.send(0, OpenStream(1, "127.0.0.1"), CloseStream(2))
+            await asyncio.sleep(0.25)
+            assert isinstance(way.loop, virtual_loop.VirtualLoop)
+            way.loop.stand_still(7.0)
+            await asyncio.sleep(0.5)
+            assert way.lost == []
+            await asyncio.sleep(0.5)
+            assert way.lost == [(1, 0, "media_worker_lost")]
+            await asyncio.sleep(1.5)
+            assert way.lost == [(1, 0, "media_worker_lost")]
+        finally:
+            way.close()
+
+    virtual_loop.run(main)
+
+
 def test_commands_that_nobody_takes_are_held_in_a_bounded_number(tmp_path: Path) -> None:
     async def test(way: Way) -> None:
         way.send(0, *(CloseStream(number) for number in range(media_output.HELD + 10)))
