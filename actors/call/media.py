@@ -38,6 +38,7 @@ from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
 from ..runtime.outbox import Remark
 from .digit_requests import DigitRequests
 from .forks import Forks
+from .joined_statistics import joined
 from .recordings import Recordings
 from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configuration, is_sendable
 
@@ -49,7 +50,7 @@ class MediaStream:
     """One RTP stream of a call, its use and its state. It belongs to one media line."""
 
     __slots__ = (
-        *("closed", "configured", "crypto", "events", "figures", "may_send", "moved", "port", "remote", "rtcp_port"),
+        *("before", "closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
         *("statistics", "stream_id", "worker"),
     )
 
@@ -58,8 +59,8 @@ class MediaStream:
         """0 = there is no stream."""
         self.worker = worker
         """Index of its media worker."""
-        self.moved = False
-        """It takes the place of a stream that was lost."""
+        self.before: MediaStream | None = None
+        """The lost stream whose place it takes."""
         self.port = port
         """0 = not opened yet, or not used."""
         self.rtcp_port = rtcp_port
@@ -92,8 +93,19 @@ class MediaStream:
         self.closed = True
         self.statistics = self.statistics or self.figures
         successor = MediaStream(0)
-        successor.moved = True
+        successor.before = self
         return successor
+
+    @property
+    def moved(self) -> bool:
+        """Whether it takes the place of a stream that was lost."""
+        return self.before is not None
+
+    @property
+    def all_figures(self) -> media.StreamStatistics | None:
+        """The newest statistics, with those of the lost streams whose place it takes."""
+        own = self.statistics or self.figures
+        return own if self.before is None else joined(self.before.all_figures, own)
 
     def reopen(self, stream_id: int, worker: int) -> None:
         """Give a stream to what takes the place of a lost one."""

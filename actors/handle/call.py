@@ -284,11 +284,10 @@ class Call:
 
         None when there was no line, or no statistics yet. A plain load and `answer` make them at the end only.
         """
-        found = self.actor.media.statistics
-        if found:
-            return found[0]
-        lines = self.actor.media.lines
-        return lines[0].figures if lines else None
+        lines, found = self.actor.media.lines, self.actor.media.statistics
+        if lines and lines[0].moved:
+            return lines[0].all_figures
+        return found[0] if found else lines[0].figures if lines else None
 
     @property
     def remote_media(self) -> tuple[str, int] | None:

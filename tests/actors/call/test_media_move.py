@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors.call.joined_statistics import joined
 from sipswarm.actors.call.notices import Answered, DigitsSent, Ended, InviteReceived, MediaMoved, Notice
 from sipswarm.actors.call.recordings import Recordings
 from sipswarm.actors.call.state import State
@@ -347,6 +348,25 @@ def test_statistics_of_before_and_after_are_both_kept() -> None:
     made.alice.call.hang_up(3.0)
     made.line.run(100.0)
     assert [each.packets_sent for each in made.alice.call.media.statistics] == [100, 0]
+    joint = made.alice.call.media.lines[0].all_figures
+    assert joint is not None
+    assert joint.packets_sent == 100
+
+
+def test_joint_figures_add_counts_and_take_what_is_of_now_from_the_successor() -> None:
+    before = _figures(1, 100)._replace(
+        seconds=2.0, packets_expected=100, packets_lost=10, mos=4.0, media_due=2.0, media_gap=0.5, received_first=0.1
+    )
+    after = _figures(2, 50)._replace(
+        seconds=1.0, packets_expected=50, packets_lost=0, mos=1.0, media_due=1.0, media_gap=0.2, received_last=0.9
+    )
+    joint = joined(before, after)
+    assert joint is not None
+    assert (joint.stream_id, joint.packets_sent, joint.packets_lost, joint.media_due) == (2, 150, 10, 3.0)
+    assert (joint.loss_ratio, joint.mos, joint.media_gap) == (pytest.approx(10 / 150), 3.0, 0.5)
+    assert (joint.received_first, joint.received_last) == (0.1, 2.9)
+    assert joined(None, after) is after
+    assert joined(before, None) is before
 
 
 # ---- keys
