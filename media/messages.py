@@ -371,7 +371,7 @@ class DigitsBegun(NamedTuple):
     """The stream."""
     request_id: int
     """From the command."""
-    count: int
+    begun: int
     """Digits and pauses of the request, from the first, that are out or under way."""
 
 

@@ -43,6 +43,11 @@ class DigitRequests:
         self._waiting = False
         """The open ones wait for a stream."""
 
+    @property
+    def progress(self) -> dict[int, int]:
+        """Digits and pauses of each open request that are out or under way."""
+        return {number: request.begun for number, request in (self._open or {}).items()}
+
     def send(self, command: media.SendDigits, *, waits: bool) -> list[media.Command]:
         """Return the commands for a new request: none where it waits for a stream."""
         if self._open is None:
@@ -55,7 +60,7 @@ class DigitRequests:
         """Note how much of a request is out or under way."""
         request = self._open.get(event.request_id) if self._open else None
         if request is not None:
-            request.begun = event.count
+            request.begun = event.begun
 
     def sent(self, event: media.DigitsSent) -> media.DigitsSent:
         """Take the end of a request; return it with the digits that an earlier media worker sent."""

@@ -255,7 +255,7 @@ def test_digits_go_out_through_the_stream_and_come_in_three_ways() -> None:
     made.alice.call.send_digits(5, "12#", 120, "rfc4733")
     made.line.carry()
     stream = made.alice.last(media.OpenStream).stream_id
-    assert made.alice.last(media.SendDigits) == (stream, 5, "12#", 120, "rfc4733")
+    assert made.alice.last(media.SendDigits) == (stream, 5, "12#", 120, "rfc4733", True)
     assert made.alice.last(DigitsSent) == (5, "OK", "", 0, 0)
     for mode in ("rfc4733", "inband"):
         made.alice.call.media_event(media.DtmfReceived(stream, "7", 90, mode), 2.0)

@@ -62,13 +62,15 @@ def state_of(phone: Phone) -> tuple[Any, ...]:
         (line.port, line.closed, line.configured, line.statistics, line.figures, line.remote)
         for line in call.media.lines
     ]
-    return len(phone.outbox.notices), [list(each) for each in phone.outbox.media], lines, call.state, call.ending.cause
+    left = [list(each) for each in phone.outbox.media]
+    return len(phone.outbox.notices), left, lines, call.state, call.ending.cause, call.media.digits.progress
 
 
 @pytest.mark.parametrize("event", samples(), ids=lambda each: "-".join(map(str, (type(each).__name__, *each[1:2]))))
 def test_every_event_has_an_effect_on_a_call(event: Any) -> None:
     made = established()
     stream = made.alice.last(media.OpenStream).stream_id
+    made.alice.call.send_digits(7, "12345678", 100, "rfc4733")
     before = state_of(made.alice)
     made.alice.call.media_event(event._replace(stream_id=stream), 2.0)
     assert state_of(made.alice) != before
