@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import os
 import signal
+import wave
 from pathlib import Path
 
 from sipswarm.actors.agent.user_agent import UserAgent
@@ -18,6 +19,17 @@ ROBOT = f"""
 async def robot(call):
     await call.answer()
     await call.dtmf("{LONG}", duration=60, methods="rfc2833")
+    await call.bye()
+"""
+RECORDER = """
+async def robot(call):
+    moved = []
+    call.set_param(cb_media_moved=lambda call, seconds: moved.append(seconds))
+    await call.answer()
+    await call.record("{path}")
+    await call.digits(1)
+    with open("{names}", "w") as file:
+        print(*call.recordings, *("moved" for each in moved if each > 0), file=file)
     await call.bye()
 """
 
@@ -118,3 +130,25 @@ def test_digits_of_a_call_whose_media_worker_is_killed_are_neither_lost_nor_doub
             assert [call.digits_received for call in calls] == [LONG] * 8
 
     run(main)
+
+
+def test_a_recording_goes_on_in_a_second_file_and_the_first_can_be_read(tmp_path: Path) -> None:
+    file, first, second = tmp_path / "robot.py", tmp_path / "in.wav", tmp_path / "in-2.wav"
+    file.write_text(RECORDER.format(path=str(first), names=str(tmp_path / "names")))
+
+    async def main() -> None:
+        settings = dataclasses.replace(config(2), answer=None, robot=RobotConfig(str(file)))
+        async with node(tmp_path / "run", settings) as supervisor, agent() as ua:
+            (call,) = await place(ua, target(supervisor), 1)
+            await until(lambda: first.exists() and first.stat().st_size > 8000)
+            os.kill(processes(supervisor)["media-0"][0], signal.SIGKILL)
+            await until(lambda: second.exists() and second.stat().st_size > 8000)
+            await call.dtmf("1", methods="rfc2833")
+            await until(lambda: not call.is_up)
+
+    run(main)
+    assert (tmp_path / "names").read_text().split() == [str(first), str(second), "moved"]
+    for each in (first, second):
+        with wave.open(str(each)) as opened:
+            assert max(opened.readframes(opened.getnframes())) > 0
+            assert opened.getnframes() > 3000
