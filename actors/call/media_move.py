@@ -20,7 +20,10 @@ from .own_update import OwnUpdate
 
 LOST: Final = "media_worker_lost"
 """Cause of a call whose media did not come back."""
-REASONS: Final = {LOST: (("Reason", 'SIP;cause=500;text="media worker lost"'),)}
+REASONS: Final = {
+    LOST: (("Reason", 'SIP;cause=500;text="media worker lost"'),),
+    "media_overload": (("Reason", 'SIP;cause=500;text="media overload"'),),
+}
 """Headers of the BYE of a call that ends by a cause of this side (RFC 3326)."""
 PATIENCE: Final = 64
 """Times T1 within which the peer has to answer (RFC 3261 section 17.1.1.2)."""

@@ -327,6 +327,8 @@ class InviteUac(FinalHandler):
             core.requests.ignored += 1
             return
         fork.rseq = rseq
+        if "allow" in response.headers.keys:
+            dialog.peer_updates = takes_update(response)  # RFC 3311 section 4
         dialog.refresh_target(response)
         core.events.append(Provisional(response, True))
         rack = f"RAck: {rseq} {client.cseq} INVITE\r\n"

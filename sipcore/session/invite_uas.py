@@ -14,7 +14,7 @@ from ..message.header_lines import HeaderPairs, lines_of, merged
 from ..message.messages import Request
 from ..transaction.reply import Reply
 from ..transaction.server_transaction import ServerAction, ServerTransaction, TransactionKey, transaction_key
-from .dialog import Dialog, DialogState, OfferInput, OfferState
+from .dialog import Dialog, DialogState, OfferInput, OfferState, takes_update
 from .events import (
     AnswerReceived,
     By,
@@ -105,6 +105,8 @@ class InviteUas:
             return
         if not required and not incoming.supports_reliable:
             raise LocalProtocolError("the caller does not support reliable provisional responses (RFC 3262)")
+        if "allow" in incoming.request.headers.keys:
+            incoming.dialog.peer_updates = takes_update(incoming.request)  # RFC 3311 section 4
         if incoming.reliable is None:
             incoming.reliable = ReliableSender(core.tokens.integer(30) + 1, core.config.timers.t1)
         incoming.reliable.queue.append(PendingProvisional(status, reason, extra, description or b"", content_type))

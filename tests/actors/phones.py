@@ -18,7 +18,7 @@ from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.session.invite_session import InviteSession
-from sipswarm.sipcore.session.session_config import SessionConfig
+from sipswarm.sipcore.session.session_config import Reliability, SessionConfig
 
 ALICE = Hop("udp", "192.0.2.1", 5060)
 BOB = Hop("udp", "192.0.2.2", 5060)
@@ -44,6 +44,8 @@ class Phone:
     holds_back: bool = False
     """True: the media side answers only when a test says so"""
     srtp: str = "off"
+    reliable: bool = False
+    """True: INVITEs require reliable provisional responses"""
     elsewhere: bool = True
     """False: no other media worker takes the place of a lost one"""
     reacts: Callable[["Phone", Notice], None] | None = None
@@ -139,7 +141,12 @@ class Phone:
         return []
 
     def _config(self, ring_timeout: float) -> SessionConfig:
-        return SessionConfig(local=self.hop, from_=f"<sip:user@{self.hop.host}>", ring_timeout=ring_timeout)
+        return SessionConfig(
+            local=self.hop,
+            from_=f"<sip:user@{self.hop.host}>",
+            ring_timeout=ring_timeout,
+            reliability=Reliability.REQUIRED if self.reliable else Reliability.SUPPORTED,
+        )
 
     def _actor(self, session: InviteSession, *, is_uac: bool) -> CallActor:
         demand = MediaDemand(self.wanted, self.hop.host, 0, srtp=self.srtp)

@@ -399,3 +399,41 @@ def _reply(request: bytes, status: bytes) -> bytes:
     head = request.split(b"\r\n\r\n")[0].split(b"\r\n")[1:]
     kept = [line for line in head if line.partition(b":")[0].lower() in (b"via", b"from", b"to", b"call-id", b"cseq")]
     return b"\r\n".join([b"SIP/2.0 " + status, *kept, b"Content-Length: 0", b"", b""])
+
+
+def _rings_with_media(phone: Phone, notice: Notice) -> None:
+    if isinstance(notice, InviteReceived):
+        phone.call.ring(183, (), phone.now, early_media=True)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_early_media_that_is_lost_comes_back_with_the_answer(who: str) -> None:
+    """By UPDATE where that is allowed, else by a re-INVITE after the ACK; the call is answered in any case."""
+    made = scene(_rings_with_media).invite()
+    phone, other = (made.alice, made.bob) if who == "alice" else (made.bob, made.alice)
+    lost(made, phone)
+    made.alice.reacts = made.bob.reacts = answers
+    made.bob.call.answer((), 3.0)
+    made.line.carry()
+    assert made.alice.call.state is made.bob.call.state is State.UP
+    assert other.last(media.ConfigureStream).remote_port == phone.call.media.lines[0].port
+    assert phone.last(media.ConfigureStream).stream_id == phone.call.media.lines[0].stream_id
+    assert phone.told().count("MediaMoved") == 1
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_reliable_early_media_that_is_lost_comes_back_by_update_before_the_answer(who: str) -> None:
+    made = scene(_rings_with_media)
+    made.alice.reliable = True
+    made.invite()
+    phone, other = (made.alice, made.bob) if who == "alice" else (made.bob, made.alice)
+    before = lost(made, phone)
+    assert [each[2:] for each in made.since(before)] == ["UPDATE", "200 UPDATE"]
+    assert other.last(media.ConfigureStream).remote_port == phone.call.media.lines[0].port
+    assert phone.told()[-1] == "MediaMoved"
+    assert "RequestFinished" not in phone.told()
+    before = len(made.line.ladder)
+    made.bob.call.answer((), 3.0)
+    made.line.carry()
+    assert made.since(before) == ["< 200 INVITE", "> ACK"]
+    assert made.alice.call.state is made.bob.call.state is State.UP
