@@ -386,6 +386,10 @@ class CallActor(Actor, StreamOwner):
             self.session.success_failed(now)
         self.pump(now)
 
+    def connections_lost(self, now: float) -> None:
+        """Send requests again that wait for their first response over a connection."""
+        self.session.connections_lost(now)
+
     def handle_timer(self, now: float) -> None:
         """Take the time: the deadline has come."""
         self.session.handle_timer(now)

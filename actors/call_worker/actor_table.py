@@ -86,6 +86,11 @@ class ActorTable:
         return (actor, sent.branch) if sent is not None and actor is not None else None
 
     @property
+    def everyone(self) -> list[Actor]:
+        """Every call and registration that messages can find."""
+        return list(self._keys)
+
+    @property
     def calls(self) -> Iterator[CallActor]:
         """Every call that is not forgotten, those included whose last transactions run."""
         return iter(list(self._by_number.values()))

@@ -18,11 +18,11 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.usage.registration import Registration
 
 from ..bus.link import Channel, DealerLink, Surroundings
-from ..bus.messages import LoadFinished, Quarantined, SendFailed
+from ..bus.messages import LoadFinished, Quarantined, SendFailed, SendSip
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..config import NodeConfig
-from ..diagnosis.request_loss import Loss
+from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..handle import notice_handlers
 from ..handle.call import Call
 from ..registration.actor import RegistrationActor
@@ -201,9 +201,13 @@ class CallWorker:
         self.draining.begin(within)
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """Take the loss of another process: reconnect its link, and move the media that it held."""
+        """Take the loss of another process: reconnect its link, and do what its loss means for the actors."""
         if role == "dispatcher":
             self._sip_link.reconnect()
+            now = self.actor_loop.now()
+            for each in self.actors.everyone:
+                self.actor_loop.guarded(each, each.connections_lost, now)
+                self.actor_loop.touch(each)
         elif role == "media":
             self._media_output.gone(slot, incarnation)
             self.actor_loop.flush()
@@ -284,9 +288,11 @@ class CallWorker:
     def _on_untaken(self, channel: Channel, records: list[Any]) -> None:
         """Keep for the next dispatcher what the one that is gone has not acknowledged.
 
-        Requests that it had sent all the same have the same branch: the peer takes them for repetitions.
+        Requests are sent again by their transactions (`worker_down`).
         """
-        self._sip_link.post(records)
+        kept = [each for each in records if each.__class__ is not SendSip or may_have_arrived(each.data)]
+        if kept:
+            self._sip_link.post(kept)
 
     def call_came(self, call: Call, request: Request) -> None:
         """Give an incoming call to the call that it replaces, or to the application."""

@@ -99,6 +99,10 @@ class RegistrationActor(Actor):
         self.registration.transport_failed(branch, now)
         self.pump(now)
 
+    def connections_lost(self, now: float) -> None:
+        """Send a REGISTER again that waits for its first response over a connection."""
+        self.registration.connections_lost(now)
+
     def crashed(self, now: float, error: BaseException) -> None:
         """Stop after a failure of the program on it."""
         self.abandon()

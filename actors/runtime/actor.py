@@ -73,6 +73,11 @@ class Actor(Guarded):
         raise NotImplementedError
 
 
+    def connections_lost(self, now: float) -> None:
+        """Take the loss of every connection: what waits for its first response over one is sent again."""
+        raise NotImplementedError
+
+
 class StreamOwner(Guarded):
     """The owner of a media stream: a call, or a port that was leased before its call."""
 

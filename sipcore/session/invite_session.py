@@ -200,6 +200,11 @@ class InviteSession:
         if branch:
             parts.uac.ack_failed(branch, now)
 
+    def connections_lost(self, now: float) -> None:
+        """Note that every connection is gone: requests without any response are due once more, at `now`."""
+        for client in self.core.requests.clients:
+            client.transaction.connections_lost(now)
+
     def success_failed(self, now: float) -> None:
         """Note that a local 2xx to an INVITE could not be sent.
 

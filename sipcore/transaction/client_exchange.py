@@ -177,6 +177,11 @@ class Exchange:
                 return Finished(408, None)
         return None
 
+    def connections_lost(self, now: float) -> None:
+        """Note that every connection is gone; see `ClientTransaction.connections_lost`."""
+        if self._transaction is not None:
+            self._transaction.connections_lost(now)
+
     def transport_failed(self, branch: str, now: float) -> Finished | None:
         """Note that the open request, known by its branch, could not be sent (RFC 3261 17.1.4)."""
         if self._transaction is None or self._transaction.branch != branch:

@@ -217,6 +217,15 @@ class ClientTransaction:
         """Note that the request could not be sent (RFC 3261 17.1.4)."""
         return self._step(ClientInput.TRANSPORT_ERROR, now)
 
+    def connections_lost(self, now: float) -> None:
+        """Note that every connection is gone: a request without any response is due once more, on a new one.
+
+        The peer takes it for a repetition by its branch (RFC 3261 17.2.3). After a provisional response the final one
+        comes by a connection of the peer's to the address in Via (18.2.2). Over UDP nothing changes.
+        """
+        if self.reliable and self.state in (_CALLING, _TRYING):
+            self.repeat_at = now
+
     def give_up_at(self, moment: float) -> None:
         """Bound the wait for a final response, as after a CANCEL (RFC 3261 9.1: 64*T1)."""
         if self.state in (_CALLING, _PROCEEDING, _TRYING):
@@ -230,6 +239,9 @@ class ClientTransaction:
             return ClientAction.IGNORE
         entered, action = row
         if what is _RETRANSMIT:
+            if self.reliable:  # after `connections_lost`, and once
+                self.repeat_at = inf
+                return action
             if invite:
                 self._interval *= 2.0
             elif entered is _PROCEEDING:

@@ -364,6 +364,10 @@ class Registration:
         if self._due is not None and self._due <= now:
             self._step(RegistrationInput.TIMER, now)
 
+    def connections_lost(self, now: float) -> None:
+        """Note that every connection is gone: a REGISTER without any response is due once more, at `now`."""
+        self._exchange.connections_lost(now)
+
     def transport_failed(self, branch: str, now: float) -> None:
         """Note that the request of this branch could not be sent (RFC 3261 8.1.3.1)."""
         self._finish(self._exchange.transport_failed(branch, now), now)

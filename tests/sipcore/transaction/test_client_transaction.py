@@ -246,3 +246,26 @@ def test_what_the_table_does_not_know_is_counted() -> None:
     made = brought_to(S.COMPLETED, "BYE")
     assert made.receive(response(200, "BYE"), 0.0) is A.IGNORE
     assert made.ignored == 1
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_request_without_a_response_is_sent_once_more_when_every_connection_is_gone(method: str) -> None:
+    sent = transaction(method, reliable=True)
+    sent.connections_lost(3.0)
+    assert sent.due == 3.0
+    assert sent.handle_timer(3.0) is A.SEND
+    assert sent.due == 32.0  # timer B or F goes on as before
+    assert sent.handle_timer(32.0) is A.TIME_OUT
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_a_request_with_a_response_and_one_over_udp_are_not_sent_again(method: str, status: int) -> None:
+    answered = transaction(method, reliable=True)
+    answered.receive(response(status, method), 1.0)
+    before = answered.due
+    answered.connections_lost(3.0)
+    assert answered.due == before
+    repeating = transaction(method)
+    repeating.connections_lost(0.2)
+    assert repeating.due == 0.5
