@@ -4,8 +4,8 @@ It never parses SIP: it reads the Call-ID in the octets, computes the slot and f
 asked before that (`transport.gate`). While it is quiet it forwards at once. Above some 200 datagrams a second it takes
 the sockets out of the poll set. Then it reads them dry on a tick, and sends one link message per slot and tick. A
 wake-up per datagram would cost more than all other work on it. Messages of connections (`transport.connections`) join
-the same batches. RFC 3261 section 18; the reply of an overloaded slot is that of `sipcore.transaction.stateless` (503
-with Retry-After).
+the same batches; those that find no room wait, and then their connections are not read (`transport.held_messages`). RFC
+3261 section 18; the reply of an overloaded slot is that of `sipcore.transaction.stateless` (503 with Retry-After).
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from .host import kernel
 from .transport import packet_info
 from .transport.connections import StreamLimits, Streams
 from .transport.gate import Gate
+from .transport.held_messages import HeldMessages
 from .transport.slot_batches import SlotBatches
 from .transport.socket_errors import undelivered
 
@@ -111,8 +112,7 @@ class Dispatcher:
         self._loop = surroundings.loop
         self._random = random
         self._on_ready = on_ready
-        self._slots = config.call_workers
-        self._key = config.call_id_key
+        self._config = config
         self._ready = False
         self._ticking: asyncio.TimerHandle | None = None
         self._pace = _Pace()
@@ -141,8 +141,17 @@ class Dispatcher:
             window=WINDOW,
             on_records=self._on_records,
             on_peer=self._on_peer,
+            on_drained=lambda: self._held.release(),
+            on_lost=self._on_lost,
         )
-        self._batches = SlotBatches(self._slots, self._link, self._loop, totals, self._refuse)
+        self._batches = SlotBatches(
+            self._config.call_workers,
+            self._link,
+            self._loop,
+            totals,
+            self._refuse,
+            lambda slot, records: self._held.put_back(slot, records),
+        )
         self._streams = Streams(
             config.listeners,
             self._sockets,
@@ -155,11 +164,20 @@ class Dispatcher:
             gate=self._gate,
             limits=StreamLimits.of(config.source_connections),
         )
+        self._held = HeldMessages(
+            self._config.call_workers,
+            self._batches,
+            self._loop,
+            totals,
+            pause=self._streams.pause,
+            resume=self._streams.resume,
+            give_up=self._give_up,
+        )
 
     def close(self) -> None:
         """Stop reading and close every connection; the listen sockets stay open with their owner."""
         self._streams.close()
-        self._batches.close()
+        self._held.close()
         if self._ticking is not None:
             self._ticking.cancel()
         elif self._ready:
@@ -190,21 +208,34 @@ class Dispatcher:
             The number of calls: a dispatcher has none.
         """
         self._streams.update_gauges()
-        self._batches.update_gauges()
+        self._batches.update_gauges(self._held.count)
         self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._pollers)
         return 0
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """A call worker died: drop what waits for it, which would be stale when its replacement comes."""
+        """A call worker died: drop datagrams that wait for it; messages of connections wait for its replacement."""
         if role == "call" and self._link.forget("call", slot, incarnation):
-            self._batches.drop(slot)
+            self._held.put_back(slot, self._batches.drop(slot))
+
+    def _on_lost(self, channel: Channel, records: list[Any]) -> None:
+        """Take back what a call worker that died had not acknowledged.
+
+        Datagrams are repeated by their peers.
+        """
+        self._held.put_back(channel.slot, self._batches.drop(channel.slot))
+        self._held.take_back(channel.slot, [each for each in records if each.__class__ is SipReceived and each.flow])
+
+    def _give_up(self, slot: int, record: SipReceived) -> None:
+        """A message of a connection cannot be handled: refuse a request, count anything else."""
+        if not self._refuse(slot, record):
+            self._dropped.value += 1
 
     def _on_peer(self, channel: Channel) -> None:
         self._check_ready()
 
     def _check_ready(self) -> None:
         there = self._quarantined.union(slot for role, slot in self._link.channels if role == "call")
-        if not self._ready and len(there) == self._slots:
+        if not self._ready and len(there) == self._config.call_workers:
             self._ready = True
             self._pace.begin(self._loop.time())
             self._watch()
@@ -257,7 +288,7 @@ class Dispatcher:
         """Read one socket dry within the turn's budget; return the number of datagrams."""
         opened, wildcard, local = self._sockets[index], self._wildcard[index], ""
         receive, buffer = opened.recvfrom_into, self._buffer
-        add, slots, key = self._batches.add, self._slots, self._key
+        add, slots, key = self._batches.add, self._config.call_workers, self._config.call_id_key
         passes = None if self._gate.is_open else self._gate.lets_pass
         for count in range(READS_PER_TURN):
             try:
@@ -281,20 +312,26 @@ class Dispatcher:
             add(slot, SipReceived(index, 0, source[0], source[1], data, local))
         return READS_PER_TURN
 
+    def _slot_of(self, data: bytes) -> int:
+        slots = self._config.call_workers
+        return slot_of(peek.call_id(data), self._config.call_id_key, slots) if slots > 1 else 0
+
     def _read_errors(self, index: int) -> None:
         """Report requests that are lost by an ICMP error to their slots (RFC 3261 section 18.4)."""
         for lost in undelivered(self._sockets[index]):
             if not is_told(lost.data):
                 continue
-            slot = slot_of(peek.call_id(lost.data), self._key, self._slots) if self._slots > 1 else 0
+            slot = self._slot_of(lost.data)
             loss = Loss.REFUSED.value
             self._on_failed(slot, SendFailed(index, lost.host, lost.port, lost.data, lost.reason, loss))
 
     def _on_message(self, listener: int, flow: int, host: str, port: int, data: bytes, local: str) -> None:
         """A message came on a connection: it joins the batch of this turn of the loop or of the tick."""
-        slot = slot_of(peek.call_id(data), self._key, self._slots) if self._slots > 1 else 0
-        self._batches.add(slot, SipReceived(listener, flow, host, port, data, local))
-        if self._ticking is None:
+        slot = self._slot_of(data)
+        record = SipReceived(listener, flow, host, port, data, local)
+        if slot in self._quarantined:
+            self._give_up(slot, record)
+        elif self._held.add(slot, record) and self._ticking is None:
             self._batches.flush_soon()
 
     def _on_failed(self, slot: int, failed: SendFailed) -> None:
@@ -303,17 +340,18 @@ class Dispatcher:
         if channel is None or not self._link.post(channel, (failed,)):
             self._dropped.value += 1
 
-    def _refuse(self, slot: int, record: SipReceived) -> None:
-        """Answer a request that would begin a call of a slot without room: 503, without state and unparsed."""
+    def _refuse(self, slot: int, record: SipReceived) -> bool:
+        """Answer a request of a slot without room: 503, without state and unparsed; False when it takes no answer."""
         reply = stateless.overload_reply(record.data, self._random.randint(*RETRY_AFTER))
         if reply is None:
-            return
+            return False
         self._refused["quarantined" if slot in self._quarantined else "overload"].value += 1
         if record.flow:
             self._streams.send(slot, SendSip(record.listener, record.flow, record.host, record.port, "", reply))
             self._streams.flush()
-            return
+            return True
         try:
             packet_info.send(self._sockets[record.listener], reply, (record.host, record.port), record.local)
         except OSError:
             self._dropped.value += 1  # the UAC repeats
+        return True

@@ -87,7 +87,7 @@ LARGER = {
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
-    "sipcore/session/invite_session.py": {"imports": 15, "InviteSession methods": 56},
+    "sipcore/session/invite_session.py": {"imports": 15, "InviteSession methods": 57},
     "sipcore/session/session_config.py": {"SessionConfig attributes": 29},
     "media/engine.py": {"imports": 14},
     "media/audio/jitter.py": {"PlayoutBuffer attributes": 25},

@@ -286,6 +286,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"transport": STREAM_TRANSPORTS, "state": CONNECTION_STATES},
     ),
     Metric(
+        "sipswarm_transport_pauses_total",
+        "counter",
+        (),
+        "Times that a connection was not read, because its slot had no room.",
+    ),
+    Metric(
         "sipswarm_sip_transaction_timeouts_total",
         "counter",
         ("timer",),

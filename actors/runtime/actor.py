@@ -72,7 +72,6 @@ class Actor(Guarded):
         """
         raise NotImplementedError
 
-
     def connections_lost(self, now: float) -> None:
         """Take the loss of every connection: what waits for its first response over one is sent again."""
         raise NotImplementedError

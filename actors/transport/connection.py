@@ -8,6 +8,7 @@ the reason for which it was opened.
 """
 
 import asyncio
+import math
 import os
 import socket
 import ssl
@@ -137,11 +138,14 @@ class Connection:
         "_loop",
         "_out",
         "_owner",
+        "_paused",
         "_pinged_at",
         "_progress_at",
+        "_resumed_at",
         "_sent_at",
         "_socket",
         "_tls",
+        "_unread",
         "_was_used",
         "_watching_write",
         "ends",
@@ -169,6 +173,10 @@ class Connection:
         self._buffer = buffer
         self._owner = owner
         self._loop = loop
+        self._resumed_at = -math.inf
+        self._paused = False
+        self._unread: deque[Item] = deque()
+        """Messages that came with the one at which it was paused."""
         self._framer = StreamFramer(now, initiated=ends.initiated, limits=LIMITS)
         self._out = bytearray()
         self._asked: deque[tuple[float, int, bytes]] = deque(maxlen=ASKED)
@@ -340,8 +348,30 @@ class Connection:
             self._heard_at = now
             self._take(bytes(self._buffer[:size]), now)
 
+    def pause(self) -> None:
+        """Stop to read: the peer has to wait, as TCP has it. What was read already is kept."""
+        if not self._paused and self.phase is Phase.OPEN:
+            self._paused = True
+            self._loop.remove_reader(self._socket.fileno())
+
+    def resume(self, now: float) -> None:
+        """Read again, what is kept first."""
+        if not self._paused or self.phase is not Phase.OPEN:
+            return
+        self._paused = False
+        self._resumed_at = self._heard_at = now
+        self._pass_on(now)
+        if self.phase is Phase.OPEN and not self._paused:
+            self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
     def _take(self, data: bytes, now: float) -> None:
-        for item in self._framer.feed(data, now):
+        self._unread.extend(self._framer.feed(data, now))
+        self._pass_on(now)
+
+    def _pass_on(self, now: float) -> None:
+        unread = self._unread
+        while unread and not self._paused:
+            item = unread.popleft()
             if isinstance(item, bytes):
                 self._was_used = True
                 self._owner.received(self, item)
@@ -369,6 +399,8 @@ class Connection:
         due = self._framer.deadline or self._heard_at
         if self._framer.phase is FramerPhase.IDLE:
             due = max(due, self._sent_at + LIMITS.idle_time)
+        # a peer that had to wait gets the time of a whole message after that
+        due = math.inf if self._paused else max(due, self._resumed_at + LIMITS.head_time)
         return min(due, self._progress_at + STALL_TIME) if self._out else due
 
     def look(self, now: float) -> None:

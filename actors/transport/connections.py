@@ -225,6 +225,16 @@ class Streams:
         connection.send(slot, data, self._loop.time())
         self._written.add(connection)
 
+    def pause(self, flow: int) -> None:
+        """Stop to read a connection."""
+        if flow in self._by_flow:
+            self._by_flow[flow].pause()
+
+    def resume(self, flow: int) -> None:
+        """Read a connection again."""
+        if flow in self._by_flow:
+            self._by_flow[flow].resume(self._loop.time())
+
     def flush(self) -> None:
         """Send the messages that were put onto connections since the last flush."""
         if self._written:

@@ -1,8 +1,8 @@
 """SIP messages on their way from the sockets to the slots that own them: one link message per slot and flush.
 
-A slot whose link has less room than messages wait takes those of its calls first; requests that would begin a call are
-refused without being parsed. Messages of connections that find no room wait a moment, because their peers do not repeat
-them; a datagram is dropped, and its peer repeats it. Everything that waits must be bounded and counted.
+A slot whose link has less room than messages wait takes those of its calls first; requests of datagrams that would
+begin a call are refused without being parsed, and other datagrams are dropped, because their peers repeat them.
+Messages of connections are given back: they wait in `held_messages`. Everything that waits must be bounded and counted.
 """
 
 import asyncio
@@ -17,12 +17,6 @@ from ..counting.totals import Totals
 
 FLUSH_OCTETS: Final = 256 * 1024
 """Octets for one slot that are sent at once."""
-HELD: Final = 256
-"""Messages of connections per slot that wait for room on its link."""
-HOLD_TIME: Final = 2.0
-"""Seconds that they wait at most."""
-HOLD_TICK: Final = 0.05
-"""Seconds between two tries."""
 
 
 class SlotBatches:
@@ -32,11 +26,11 @@ class SlotBatches:
         slots: their number.
         link: to the call workers.
         refuse: answers a request that would begin a call of a slot.
+        hold: gets the messages of connections that found no room, with their slot.
     """
 
     __slots__ = (
-        *("_batch", "_dropped", "_held", "_held_until", "_holding", "_link", "_loop", "_octets", "_pending", "_refuse"),
-        *("_scheduled", "_waiting"),
+        *("_batch", "_dropped", "_hold", "_link", "_loop", "_octets", "_pending", "_refuse", "_scheduled", "_waiting"),
     )
 
     def __init__(
@@ -45,16 +39,15 @@ class SlotBatches:
         link: RouterLink,
         loop: asyncio.AbstractEventLoop,
         totals: Totals,
-        refuse: Callable[[int, SipReceived], None],
+        refuse: Callable[[int, SipReceived], bool],
+        hold: Callable[[int, list[SipReceived]], None],
     ) -> None:
         self._link = link
         self._loop = loop
         self._refuse = refuse
+        self._hold = hold
         self._pending: list[list[SipReceived]] = [[] for _ in range(slots)]
         self._octets = [0] * slots
-        self._held: list[list[SipReceived]] = [[] for _ in range(slots)]
-        self._held_until = [0.0] * slots
-        self._holding: asyncio.TimerHandle | None = None
         self._scheduled = False
         self._batch = totals.distribution("sipswarm_dispatch_batch_datagrams")
         self._dropped = totals.cell("sipswarm_queue_dropped_total", "sip_to_slot")
@@ -65,7 +58,7 @@ class SlotBatches:
         self._pending[slot].append(record)
         self._octets[slot] += len(record.data)
         if self._octets[slot] > FLUSH_OCTETS:
-            self._flush_slot(slot)
+            self.flush_slot(slot)
 
     def flush_soon(self) -> None:
         """Flush when the code that runs now has returned to the event loop."""
@@ -78,23 +71,26 @@ class SlotBatches:
         self._scheduled = False
         for slot, records in enumerate(self._pending):
             if records:
-                self._flush_slot(slot)
+                self.flush_slot(slot)
 
-    def drop(self, slot: int) -> None:
-        """Drop the batch of a slot, because its call worker is gone."""
-        self._dropped.value += len(self._pending[slot])
+    def room(self, slot: int) -> int:
+        """Return how many more messages the link of a slot would take now."""
+        channel = self._link.channels.get(("call", slot))
+        return 0 if channel is None else channel.room - len(self._pending[slot])
+
+    def drop(self, slot: int) -> list[SipReceived]:
+        """Drop the datagrams of a slot whose call worker is gone; return the messages of connections."""
+        kept = [record for record in self._pending[slot] if record.flow]
+        self._dropped.value += len(self._pending[slot]) - len(kept)
         self._clear(slot)
+        return kept
 
-    def update_gauges(self) -> None:
-        """Count what waits."""
-        self._waiting.value = sum(map(len, self._held)) + sum(map(len, self._pending))
+    def update_gauges(self, held: int) -> None:
+        """Count what waits, with `held` more messages."""
+        self._waiting.value = held + sum(map(len, self._pending))
 
-    def close(self) -> None:
-        """Try nothing again from now on."""
-        if self._holding is not None:
-            self._holding.cancel()
-
-    def _flush_slot(self, slot: int) -> None:
+    def flush_slot(self, slot: int) -> None:
+        """Send the batch of one slot."""
         records = self._pending[slot]
         channel = self._link.channels.get(("call", slot))
         if channel is None or channel.room < len(records):
@@ -103,8 +99,8 @@ class SlotBatches:
             frames, rest = divmod(len(records), RECORDS_PER_FRAME)
             self._batch.add(RECORDS_PER_FRAME, frames)
             self._batch.add(rest, bool(rest))
-        else:
-            self._dropped.value += len(records)
+        elif records:
+            self._put_aside(slot, records)
         self._clear(slot)
 
     def _clear(self, slot: int) -> None:
@@ -115,38 +111,17 @@ class SlotBatches:
         """A slot has less room than records wait: calls that exist go first, new ones are refused."""
         kept: list[SipReceived] = []
         for record in records:
-            if peek.starts_dialog(record.data):
+            if not record.flow and peek.starts_dialog(record.data):
                 self._refuse(slot, record)
             else:
                 kept.append(record)
-        for record in kept[room:]:
-            if record.flow and len(self._held[slot]) < HELD:
-                if not self._held[slot]:
-                    self._held_until[slot] = self._loop.time() + HOLD_TIME
-                self._held[slot].append(record)
-            else:
-                self._dropped.value += 1  # the peer repeats
-        self._hold_on()
+        room = max(0, room)
+        self._put_aside(slot, kept[room:])
         return kept[:room]
 
-    def _hold_on(self) -> None:
-        if self._holding is None and any(self._held):
-            self._holding = self._loop.call_later(HOLD_TICK, self._on_hold)
-
-    def _on_hold(self) -> None:
-        """Try again to hand on what waits for room; what has waited too long is dropped."""
-        self._holding = None
-        now = self._loop.time()
-        for slot, records in enumerate(self._held):
-            if not records:
-                continue
-            if now > self._held_until[slot]:
-                self._dropped.value += len(records)
-                self._held[slot] = []
-                continue
-            channel = self._link.channels.get(("call", slot))
-            if channel is not None and channel.room:
-                self._held[slot] = []
-                self._pending[slot][:0] = records
-                self._flush_slot(slot)
-        self._hold_on()
+    def _put_aside(self, slot: int, records: list[SipReceived]) -> None:
+        """Hold the messages of connections; drop the datagrams, which their peers repeat."""
+        held = [record for record in records if record.flow]
+        self._dropped.value += len(records) - len(held)
+        if held:
+            self._hold(slot, held)

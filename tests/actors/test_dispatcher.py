@@ -92,12 +92,12 @@ class Stage:
         self.links.append(link)
         return link
 
-    def silent_worker(self, slot: int) -> None:
+    def silent_worker(self, slot: int, incarnation: int = 1) -> None:
         """A call worker that says hello and never reads or acknowledges."""
         bare = self.context.socket(zmq.DEALER)
         bare.setsockopt(zmq.LINGER, 0)
         bare.connect(self.config.endpoint("sip"))
-        bare.send(wire.encode(1, 0, 0, time.monotonic(), [Hello("call", slot, 1)]))
+        bare.send(wire.encode(incarnation, 0, 0, time.monotonic(), [Hello("call", slot, 1)]))
         self.links.append(bare)
 
     def send(self, data: bytes, listener: int = 0) -> None:

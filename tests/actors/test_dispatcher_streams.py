@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from sipswarm.actors.bus.messages import SendFailed, SendSip, SipReceived
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import Listener
-from sipswarm.actors.transport.slot_batches import HELD, HOLD_TIME
+from sipswarm.actors.dispatcher import WINDOW
+from sipswarm.actors.transport.held_messages import HELD, HOLD_TIME, RESERVED
 from tests.actors.test_dispatcher import KEY, Stage, message, until
 
 LEGS = (Listener("udp", "127.0.0.1", 0), Listener("tcp", "127.0.0.1", 0))
@@ -73,29 +74,103 @@ def test_the_slot_whose_request_was_lost_is_told() -> None:
     run(scene)
 
 
-def test_a_full_slot_refuses_new_calls_on_their_connection_and_the_rest_waits_two_seconds_at_most() -> None:
+def test_a_full_slot_has_its_connections_wait_and_loses_none_of_their_messages() -> None:
+    async def scene(stage: Stage, peer: socket.socket) -> None:
+        stage.silent_worker(0)
+        await until(lambda: stage.ready)
+        dispatcher = stage.dispatcher
+        channel = dispatcher._link.channels["call", 0]
+        channel.sent += channel.room  # the slot takes nothing
+        loop = asyncio.get_running_loop()
+        messages = [message("BYE", number, ";tag=b") for number in range(HELD)] + [message("INVITE", HELD)]
+        many = [message("OPTIONS", 1000 + number) for number in range(20_000)]
+        await loop.sock_sendall(peer, b"".join(messages))
+        await until(lambda: dispatcher._held.count == HELD + 1)
+        flood = asyncio.create_task(loop.sock_sendall(peer, b"".join(many)))
+        other = socket.create_connection(stage.sockets[1].getsockname())
+        other.setblocking(False)
+        await loop.sock_sendall(other, message("BYE", 99_999, ";tag=b"))
+        await until(lambda: stage.value("sipswarm_transport_pauses_total") == 2)
+        assert dispatcher._held.count == HELD + 2  # the peer cannot send more than the kernel takes
+        assert not flood.done()
+        assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 0
+
+        replaced = stage.worker(0, incarnation=2)
+        await until(lambda: replaced.welcome)
+        await until(lambda: len(stage.taken[0]) == len(messages) + len(many) + 1)
+        got = [record.data for record in stage.taken[0]]
+        assert [each for each in got if b" 99999@" not in each.replace(b"Call-ID:", b"")] == messages + many
+        place = got.index(message("BYE", 99_999, ";tag=b"))
+        assert place <= len(messages) + 1  # the connections take turns
+        assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 0
+        await flood
+        other.close()
+
+    run(scene)
+
+
+def test_datagrams_find_room_that_connections_leave_them() -> None:
     async def scene(stage: Stage, peer: socket.socket) -> None:
         stage.silent_worker(0)
         await until(lambda: stage.ready)
         channel = stage.dispatcher._link.channels["call", 0]
-        taken = channel.room
-        channel.sent += taken
-        peer.sendall(message("INVITE", 7))
+        for number in range(WINDOW):
+            peer.sendall(message("BYE", number, ";tag=b"))
+            await asyncio.sleep(0)
+        await until(lambda: stage.dispatcher._held.count)
+        assert channel.room == RESERVED
+        stage.send(message("INVITE", 5000))
+        await until(lambda: channel.room == RESERVED - 1)
+
+    run(scene)
+
+
+def test_what_waits_too_long_is_refused_to_its_sender() -> None:
+    async def scene(stage: Stage, peer: socket.socket) -> None:
+        stage.silent_worker(0)
+        await until(lambda: stage.ready)
+        channel = stage.dispatcher._link.channels["call", 0]
+        channel.sent += channel.room
+        held = stage.dispatcher._held
+        for each in (message("INVITE", 1), message("ACK", 2, ";tag=b"), message("BYE", 3, ";tag=b")):
+            peer.sendall(each)
+        await until(lambda: held.count == 3)
+        waiting = held._waiting[0]
+        waiting.extend([(at - HOLD_TIME - 1, record) for at, record in [waiting.popleft() for _ in range(3)]])
+        answers = b""
+        while answers.count(b"SIP/2.0 503 ") < 2:
+            answers += await asyncio.get_running_loop().sock_recv(peer, 4096)
+        assert [b"Call-ID: %d@test" % number in answers for number in (1, 2, 3)] == [True, False, True]
+        assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 1
+        assert held.count == 0
+
+    run(scene)
+
+
+def test_requests_within_calls_that_a_worker_died_with_go_to_its_replacement_once_and_new_ones_get_503() -> None:
+    async def scene(stage: Stage, peer: socket.socket) -> None:
+        stage.silent_worker(0)
+        await until(lambda: stage.ready)
+        channel = stage.dispatcher._link.channels["call", 0]
+        before = channel.room
+        for each in (message("INVITE", 1), message("BYE", 2, ";tag=b"), message("ACK", 3, ";tag=b")):
+            peer.sendall(each)
+        stage.send(message("OPTIONS", 4))
+        await until(lambda: channel.room == before - 4)
+        stage.dispatcher.worker_down("call", 0, 1)
         answer = await asyncio.get_running_loop().sock_recv(peer, 4096)
         assert answer.startswith(b"SIP/2.0 503 ")
-        for number in range(HELD + 3):
-            peer.sendall(message("BYE", number, ";tag=b"))
-        await until(lambda: len(stage.dispatcher._batches._held[0]) == HELD)
-        await until(lambda: stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 3)
-        channel.sent -= taken
-        await until(lambda: not stage.dispatcher._batches._held[0])
-        assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 3
-        assert channel.room == taken - HELD
-        channel.sent += channel.room
-        peer.sendall(message("BYE", 999, ";tag=b"))
-        await until(lambda: stage.dispatcher._batches._held[0])
-        stage.dispatcher._batches._held_until[0] -= HOLD_TIME
-        await until(lambda: stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 4)
-        assert not stage.dispatcher._batches._held[0]
+        assert b"Call-ID: 1@test" in answer
+        assert b"Retry-After: " in answer
+        peer.sendall(message("INFO", 5, ";tag=b"))  # while there is no worker
+        await until(lambda: stage.dispatcher._held.count == 3)
+        stage.silent_worker(0, incarnation=2)
+        await until(lambda: ("call", 0) in stage.dispatcher._link.channels and not stage.dispatcher._held.count)
+        stage.dispatcher.worker_down("call", 0, 2)
+        answer = await asyncio.get_running_loop().sock_recv(peer, 4096)
+        assert b"Call-ID: 2@test" in answer  # it may be what kills the workers
+        stage.worker(0, incarnation=3)
+        await until(lambda: len(stage.taken[0]) == 1)
+        assert stage.taken[0][0].data == message("INFO", 5, ";tag=b")
 
     run(scene)
