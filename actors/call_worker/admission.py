@@ -1,10 +1,12 @@
 """Answers to requests outside of any call: which sources may call, and the stateless answers that the others get.
 
 `sipcore.transaction.stateless` follows RFC 3261 section 8.2 in its order. This file has the conditions of this worker:
-strangers, draining, the limit of live calls.
+strangers, draining, the limit of live calls, and the load of the event loop.
 """
 
+import asyncio
 from collections.abc import Sequence
+from random import Random
 from typing import Final
 
 from sipswarm.sipcore.message.messages import Request, Response
@@ -12,6 +14,7 @@ from sipswarm.sipcore.transaction.stateless import Capabilities, inspect, statel
 
 from ..counting.totals import Totals
 from ..transport.networks import Networks
+from .loop_load import LoopWatch
 
 METHODS: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE")
 """Methods that a call takes, from its INVITE on: Allow outside of a call.
@@ -20,7 +23,8 @@ Other methods are taken within calls alone.
 """
 WITHIN: Final = ("BYE", "PRACK", "UPDATE", "INFO", "NOTIFY")
 """Methods that get 481 without a call, by their RFCs (3261 15.1.2, 3262 section 3, 6086 section 4.2.1, 6665 4.1.3)."""
-RETRY_AFTER: Final = ("Retry-After", "10")
+RETRY_AFTER: Final = (5, 30)
+"""Seconds, drawn at random so that refused callers do not come back together (RFC 5390)."""
 
 
 class Admission:
@@ -29,15 +33,24 @@ class Admission:
     Args:
         tag_key: secret of the To tags of stateless answers.
         networks: the allow list; None = everybody may call.
+        loop: its load limits new calls; None = it does not.
     """
 
-    def __init__(self, totals: Totals, tag_key: bytes, networks: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        totals: Totals,
+        tag_key: bytes,
+        networks: Sequence[str] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.capabilities = Capabilities(
             methods=METHODS, within=WITHIN, content_types=("application/sdp",), tag_key=tag_key
         )
         self.options: tuple[tuple[str, str], ...] = (("Allow", ", ".join(METHODS)), ("Accept", "application/sdp"))
         """Headers of the answer to OPTIONS (man page `options`)."""
         self._totals = totals
+        self._random = Random(tag_key)
+        self._watch = LoopWatch(loop) if loop is not None else None
         self._networks = Networks(networks) if networks is not None else None
 
     def is_welcome(self, host: str) -> bool:
@@ -67,10 +80,19 @@ class Admission:
             return Response.to_request(request, 200, to_tag=tag, extra=self.options)
         if not takes_calls:
             return Response.to_request(request, 480, to_tag=tag)
-        if draining or full:
-            self.count("draining" if draining else "max_calls")
-            return Response.to_request(request, 503, to_tag=tag, extra=(RETRY_AFTER,))
-        return None
+        reason = "draining" if draining else "max_calls" if full else ""
+        if not reason and self._watch is not None and not self._watch.load.admits():
+            reason = "overload"
+        if not reason:
+            return None
+        self.count(reason)
+        wait = str(self._random.randint(*RETRY_AFTER))
+        return Response.to_request(request, 503, to_tag=tag, extra=(("Retry-After", wait),))
+
+    def close(self) -> None:
+        """Look at the loop no more."""
+        if self._watch is not None:
+            self._watch.close()
 
     def count(self, reason: str) -> None:
         """Count a request that is refused."""

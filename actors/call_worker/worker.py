@@ -81,7 +81,8 @@ class CallWorker:
         self.slots = SlotMap(slot, config.call_workers, config.call_id_key)
         self.totals = totals
         tokens = Tokens(random_bytes)
-        self.admission = Admission(totals, random_bytes(16), config.networks)
+        judged = surroundings.loop if tell is not None else None  # an embedded node's loop is the user's
+        self.admission = Admission(totals, random_bytes(16), config.networks, judged)
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
@@ -246,6 +247,7 @@ class CallWorker:
     def close(self) -> None:
         """Close links and timers; calls that are still live are lost."""
         self.actor_loop.close()
+        self.admission.close()
         self.output.late.close()
         self.replacements.close()
         self._sip_link.close()

@@ -3,6 +3,7 @@
 A worker in memory; its peer writes SIP by hand on a real socket and reads the octets that come back.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -233,6 +234,31 @@ def test_what_is_refused_from_its_octets_has_a_tag(change: str) -> None:
             assert b";tag=" in written
             if '"' not in change:
                 assert len(to_tags(written)) == 1, written
+
+
+def test_an_overloaded_loop_refuses_new_calls_alone_and_calls_come_back_at_different_times() -> None:
+    loop = asyncio.new_event_loop()
+    totals = Totals()
+    admission = Admission(totals, b"key", loop=loop)
+    assert admission._watch is not None
+    for moment in (1.0, 2.0, 3.0):
+        admission._watch.load.admits()
+        admission._watch.load.turn(0.9, moment)
+    waits = set()
+    for method in (*ASKED, *["INVITE"] * 20):
+        request = parse(from_octets(method))
+        assert isinstance(request, Request)
+        answer = admission.answer(request, takes_calls=True, draining=False, full=False)
+        assert answer is not None
+        assert answer.status == {**STATUS, "INVITE": 503, "OPTIONS": 200}[method]
+        if answer.status == 503:
+            waits.add(int(answer.headers.get("Retry-After") or 0))
+    assert min(waits) >= 5
+    assert max(waits) <= 30
+    assert len(waits) > 5
+    assert totals.cell("sipswarm_sip_refused_total", "overload").value >= 20
+    admission.close()
+    loop.close()
 
 
 def test_a_full_worker_answers_with_a_tag() -> None:
