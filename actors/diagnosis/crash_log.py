@@ -13,8 +13,8 @@ EVERY: Final = 60.0
 """Seconds between two tracebacks of one place."""
 MOST_PLACES: Final = 256
 """Files and lines remembered."""
-FAILURES: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""What ends one call and not the process: exit() in a user's code is one of its errors."""
+FAILURES: Final = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit)
+"""What ends one call and not the process: exit() in a user's code is one of its errors. Cancellation is none."""
 _logger = logging.getLogger(__name__)
 
 Place = tuple[str, int]

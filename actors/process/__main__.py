@@ -1,7 +1,6 @@
 """`python -P -m sipswarm.actors.process NAME`: the supervisor starts this; the name is for readers of ps."""
 
-import sys
-
+from .leaving import leave
 from .roles import main
 
-sys.exit(main())
+leave(main())

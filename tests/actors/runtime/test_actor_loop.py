@@ -49,7 +49,7 @@ def looped(action: Callable[[ActorLoop], Any]) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
 def test_what_fails_for_one_is_logged_and_ends_it(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     patient = Patient()
     looped(lambda actor_loop: actor_loop.guarded(patient, fail, error))
