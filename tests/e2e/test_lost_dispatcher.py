@@ -69,7 +69,7 @@ def test_requests_over_tcp_that_wait_for_an_answer_go_over_a_new_connection_at_o
                 await supervisor.wait()
             assert peer.invites(2) == peer.invites(1)  # the same transactions, to the octet
             assert peer.connections == 2
-            assert supervisor.load_counts[:2] == (4, 4)
+            assert supervisor.plan_figures[1:3] == (4, 4)
         server.close()
 
     run(main)
