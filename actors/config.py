@@ -638,6 +638,8 @@ class ProcessOrder:
     config: NodeConfig
     roll: int = -1
     """Descriptor of the memory of the roll of a load's call worker (`host.roll`); -1 = there is none."""
+    ledger: int = -1
+    """Descriptor of the ledger of the slot (`actors.ledger`); -1 = it has none."""
 
     def to_line(self) -> bytes:
         """Write one line, with its end."""

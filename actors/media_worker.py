@@ -2,20 +2,21 @@
 
 It carries commands in and events out, with one reader for all of the engine's sockets and one timer for its tick.
 Events wait for a call worker that does not read, up to a bound; running statistics are dropped first. Streams belong to
-the incarnation of the call worker that opened them, and end with it. It must not decide anything about streams: that is
-the engine's.
+a slot. When its call worker is gone they go on for `RETURN`, and their events wait: the next incarnation takes a stream
+over with any command to it, and what it has not taken within `HOLD` of its `Hello` is closed. This file must not decide
+anything about streams: that is the engine's.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sipswarm.media.audio.codecs import CodecUnavailable, open_codec
 from sipswarm.media.engine import MediaEngine, MediaSettings
-from sipswarm.media.messages import StreamStatistics
+from sipswarm.media.messages import CloseStream, StreamStatistics
 from sipswarm.media.sources import prepare
 
 from .bus.link import Channel, RouterLink, Surroundings
@@ -27,6 +28,10 @@ WINDOW = 4096
 """Records a call worker may leave unacknowledged."""
 BACKLOG = 4096
 """Events kept for a call worker that does not read."""
+RETURN = 10.0
+"""Seconds for which streams wait for the next incarnation of their call worker, whose start a busy machine delays."""
+HOLD = 3.0
+"""Seconds for which streams then wait for a command of it."""
 _FAILED = "a part of the media worker failed and goes on"
 EVENTS_PER_FRAME = 64
 """Even events full of received audio stay below `wire.MAX_FRAME` with it."""
@@ -53,6 +58,9 @@ class MediaWorker:
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         self._backlog: dict[int, deque[Any]] = {}
+        self._unclaimed: dict[int, set[int]] = {}
+        """Streams that the next incarnation of their call worker has sent no command to, by slot."""
+        self._holds: dict[int, asyncio.TimerHandle] = {}
         self._attempt = CrashLog(time.monotonic).attempt
         self.engine = MediaEngine(_settings(config, slot), attempt=self._attempt)
         prepare()  # now, because any call may play a file, and loading takes long
@@ -76,6 +84,8 @@ class MediaWorker:
     def close(self) -> None:
         """Close every stream and socket."""
         self._loop.remove_reader(self.engine.fileno())
+        for slot in list(self._holds):
+            self._end_hold(slot)
         if self._timer is not None:
             self._timer.cancel()
         self.engine.close()
@@ -103,19 +113,53 @@ class MediaWorker:
         return self.engine.totals.rows()
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
-        """Close the streams of a call worker that is gone, which no other process would close."""
-        if role == "call" and self._link.forget("call", slot, incarnation):
-            self._backlog.pop(slot, None)
-            self.engine.close_owner(slot, time.monotonic())
-            self._flush()
+        """Hold the streams of a call worker that is gone for the next one of its slot."""
+        if role == "call" and self._link.forget("call", slot, incarnation) and slot in self._backlog:
+            self._hold(slot, RETURN, self._let_go)
 
     def _on_peer(self, channel: Channel) -> None:
-        self.engine.close_owner(channel.slot, time.monotonic())
-        self._backlog[channel.slot] = deque()
+        slot = channel.slot
+        waiting = self._backlog.setdefault(slot, deque())
+        held = self.engine.streams_of(slot)
+        if held:
+            self._unclaimed[slot] = held
+            self._hold(slot, HOLD, self._close_unclaimed)
+            self._loop.call_soon(self._flush)
+        else:
+            self._end_hold(slot)
+            waiting.clear()
+
+    def _hold(self, slot: int, within: float, then: Callable[[int], None]) -> None:
+        self._end_hold(slot)
+        self._holds[slot] = self._loop.call_later(within, then, slot)
+
+    def _end_hold(self, slot: int) -> None:
+        timer = self._holds.pop(slot, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _let_go(self, slot: int) -> None:
+        """Close the streams of a call worker that was not replaced in time."""
+        self._end_hold(slot)
+        self._backlog.pop(slot, None)
+        self._unclaimed.pop(slot, None)
+        self.engine.close_owner(slot, time.monotonic())
+        self._flush()
+
+    def _close_unclaimed(self, slot: int) -> None:
+        """Close the streams that the next call worker has not taken over."""
+        self._end_hold(slot)
+        now = time.monotonic()
+        for stream_id in self._unclaimed.pop(slot, ()):
+            self._attempt(_FAILED, self.engine.handle, slot, CloseStream(stream_id), now)
+        self._flush()
 
     def _on_records(self, channel: Channel, records: list[Any]) -> None:
         now = time.monotonic()
         handle, owner = self.engine.handle, channel.slot
+        unclaimed = self._unclaimed.get(owner)
+        if unclaimed:
+            unclaimed.difference_update([record.stream_id for record in records])
         for record in records:
             self._attempt(_FAILED, handle, owner, record, now)
 

@@ -225,6 +225,10 @@ class MediaEngine:
             self._failed(owner, command)
         self._arm(now)
 
+    def streams_of(self, owner: int) -> set[int]:
+        """Return the ids of an owner's streams."""
+        return {stream_id for each, stream_id in self._endpoints if each == owner}
+
     def close_owner(self, owner: int, now: float) -> None:
         """Close every stream of an owner that is gone."""
         for endpoint in [endpoint for endpoint in self._endpoints.values() if endpoint.owner == owner]:

@@ -4,7 +4,7 @@ A list becomes shorter. What is new in one needs a reason that a reviewer accept
 file that can have a place of its own.
 """
 
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {"actors/call/actor.py": "the one place where the events of session, media and move meet"}
 """Files of more than 800 lines, each with the reason."""
 
 TYPING_BLOCKS: set[str] = set()
@@ -69,13 +69,13 @@ READ_CAUSES = {
 LARGER = {
     "actors/agent/user_agent.py": {"imports": 24, "__init__ parameters": 25},
     "actors/bus/link.py": {"RouterLink attributes": 23, "DealerLink attributes": 22, "__init__ parameters": 13},
-    "actors/call/actor.py": {"imports": 15, "CallActor attributes": 23, "CallActor methods": 33},
-    "actors/call/media.py": {"CallMedia methods": 47},
-    "actors/call_worker/worker.py": {"imports": 33, "CallWorker attributes": 21, "CallWorker methods": 23},
+    "actors/call/actor.py": {"imports": 17, "CallActor attributes": 23, "CallActor methods": 36},
+    "actors/call/media.py": {"CallMedia methods": 50},
+    "actors/call_worker/worker.py": {"imports": 36, "CallWorker attributes": 23, "CallWorker methods": 24},
     "actors/cli/load.py": {"imports": 17},
     "actors/cli/load_run.py": {"imports": 21},
     "actors/cli/run.py": {"imports": 16},
-    "actors/handle/call.py": {"imports": 22, "Call attributes": 24, "Call methods": 66},
+    "actors/handle/call.py": {"imports": 22, "Call attributes": 26, "Call methods": 67},
     "actors/handle/parameters.py": {"CallParameters attributes": 31},
     "actors/load/generator.py": {"imports": 13, "LoadGenerator attributes": 21, "__init__ parameters": 11},
     "actors/load/plain_calls.py": {"imports": 13},
@@ -83,11 +83,11 @@ LARGER = {
     "actors/process/load_application.py": {"imports": 13},
     "actors/supervisor/child_process.py": {"ChildProcess attributes": 22, "ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},
-    "actors/supervisor/supervisor.py": {"imports": 16, "Supervisor attributes": 32},
+    "actors/supervisor/supervisor.py": {"imports": 17, "Supervisor attributes": 33},
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
-    "sipcore/session/invite_session.py": {"imports": 15, "InviteSession methods": 57},
+    "sipcore/session/invite_session.py": {"imports": 16, "InviteSession methods": 61},
     "sipcore/session/session_config.py": {"SessionConfig attributes": 29},
     "media/engine.py": {"imports": 14},
     "media/audio/jitter.py": {"PlayoutBuffer attributes": 25},
@@ -95,10 +95,11 @@ LARGER = {
     "media/receiver.py": {"imports": 13, "Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
     "media/totals.py": {"MediaTotals attributes": 33},
-    "actors/call_worker/call_factory.py": {"imports": 21},
+    "actors/call_worker/call_factory.py": {"imports": 23},
     "sipcore/message/messages.py": {"Message methods": 39, "Request methods": 42, "Response methods": 41},
     "media/rtp/reception.py": {"Reception attributes": 29},
     "media/endpoint.py": {"StreamEndpoint attributes": 31},
+    "sipcore/session/session_record.py": {"imports": 13},
 }
 """Classes, functions and files beyond the limits, with their size."""
 
@@ -134,6 +135,7 @@ WHY_LARGER = {
     "sipcore/message/messages.py": "a property for each header that calls and registrations read",
     "sipcore/session/invite_session.py": "the face of a session: its commands, which it delegates to its parts",
     "sipcore/session/invites.py": "an INVITE is a request under way, with its forks, reliable responses and timers",
+    "sipcore/session/session_record.py": "reads and writes what the parts of a session have",
     "sipcore/session/session_config.py": "what a session is told, a record with few functions",
 }
 """Why each of these files has something beyond a limit, and is better left so."""

@@ -26,8 +26,10 @@ from ..runtime.actor import Actor, StreamOwner
 from ..runtime.outbox import Outbox
 from . import request_bodies
 from .ending import Ending
-from .media import CallMedia, MediaStream
-from .media_move import REASONS, MediaMove
+from .kept import KeptCall, KeptMedia
+from .media import CallMedia
+from .media_move import LOST, REASONS, MediaMove
+from .media_stream import MediaStream
 from .notices import (
     NOTICED,
     AnswerDropped,
@@ -48,7 +50,7 @@ from .notices import (
 )
 from .own_update import OwnUpdate
 from .peer_offers import PeerOffers
-from .state import TRANSPORT_FAILED, CallTimes, Pending, State
+from .state import TAKEN_OVER, TRANSPORT_FAILED, CallTimes, Pending, State
 from .stream_configuration import MediaDemand
 
 HOLD_STYLE: Final[Hold] = "both"
@@ -70,19 +72,8 @@ class CallActor(Actor, StreamOwner):
 
     __slots__ = (
         *("_early_status", "_headers", "_held", "_hold", "_offered", "_offers", "_outbox", "_pending", "_update"),
-        *(
-            "_withdrawn",
-            "answer_phrase",
-            "answer_status",
-            "ending",
-            "is_uac",
-            "media",
-            "move",
-            "number",
-            "rung",
-            "session",
-        ),
-        *("state", "times", "unread", "user"),
+        *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "move", "number", "rung"),
+        *("session", "state", "times", "unread", "user"),
     )
 
     def __init__(
@@ -278,12 +269,14 @@ class CallActor(Actor, StreamOwner):
         self.pump(now)
         return cancelled
 
-    def hang_up(self, now: float, why: str = "", detail: str = "") -> None:
+    def hang_up(self, now: float, why: str = "", detail: str = "", *, headers: Headers = (), status: int = 480) -> None:
         """End the call by BYE, CANCEL or a refusal, whichever its state needs. Harmless when it is over.
 
         Args:
             why: the cause, unless the user wished the end.
             detail: addition to the cause.
+            headers: of that message.
+            status: of the refusal.
         """
         if self.state is State.OVER:
             return
@@ -291,7 +284,7 @@ class CallActor(Actor, StreamOwner):
         if self._pending is Pending.INVITE:
             self.cancel(now)
             return
-        self.session.hang_up(now, REASONS.get(self.ending.cause, ()))
+        self.session.hang_up(now, headers or REASONS.get(self.ending.cause, ()), status=status)
         self.pump(now)
 
     def request(self, method: str, body: bytes, content_type: str, headers: Headers, now: float) -> int:
@@ -337,6 +330,25 @@ class CallActor(Actor, StreamOwner):
         """Queue digits; answered by one `DigitsSent`."""
         if not self.media.send_digits(request_id, digits, duration_ms, mode):
             self._notify(DigitsSent(request_id, "FAIL", "the call has no media stream"))
+
+    def keep(self, *, media: bool) -> tuple[object, ...]:
+        """Return a plain `KeptCall` for the next process of the slot, with media if that may go on with the call."""
+        times = self.times
+        return times.begun, times.invited, times.answered, self.answer_status, self.media.keep() if media else ()
+
+    def take_over(self, kept: KeptCall) -> None:
+        """Go on with a call of the process before, whose session was restored.
+
+        Raises:
+            ParseError: its descriptions cannot be read.
+        """
+        session = self.session
+        self.state = TAKEN_OVER[session.state]
+        self.times.go_on(kept.begun, kept.invited, kept.answered)
+        self.answer_status = kept.status
+        if kept.media and session.dialog is not None:
+            streams = self.media.take_over(KeptMedia._make(kept.media), session.dialog.number)
+            self._outbox.streams.update(dict.fromkeys(streams, self))
 
     def abandon(self, now: float) -> None:
         """Give the call up without a message to the peer (man page `cleanup`): close streams, stop timers."""
@@ -457,8 +469,11 @@ class CallActor(Actor, StreamOwner):
             self._fail(*cause_of(event.reason, event.detail), now=now)
 
     def _on_command_refused(self, event: media.CommandRefused, now: float) -> None:
-        """End the call when a configuration is refused: without one no media would flow."""
+        """End the call when a configuration is refused, without which no media would flow; a stream that was taken
+        over and is not there is lost: its media worker was replaced too."""
         self._report(event, now)
+        if event.command == "ExpectMedia" and event.reason == "unknown_stream":
+            self.media_lost(self.media.demand.worker, LOST, now)
         if event.command == "ConfigureStream" and event.reason != "unknown_stream":
             self._fail(sip.Cause.BAD_DESCRIPTION.value, now=now)
 
@@ -473,8 +488,13 @@ class CallActor(Actor, StreamOwner):
         elif in_use:
             self._fail(event.reason, now=now)
 
+    def note_change(self) -> None:
+        """Have the ledger look at the call with the next flush."""
+        self._outbox.changed[self] = None
+
     def pump(self, now: float) -> None:
         """Send the messages that the session produced, and give each event to its handler."""
+        self._outbox.changed[self] = None
         transmits, events = self.session.drain()
         while transmits or events:
             if transmits:
@@ -798,7 +818,6 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.ByeCrossed: CallActor._on_bye_crossed,
     sip.NextPlace: lambda actor, _, now: actor._require(actor.media.renew(elsewhere=True), Pending.NEXT_PLACE, now),
 }
-
 
 CallOutbox = Outbox[tuple[CallActor, Notice]]
 """The outbox of a worker: each notice of a call with its actor."""

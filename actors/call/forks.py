@@ -28,6 +28,15 @@ class Forks:
         self._aside: SessionDescription | None = None
         """The local offer that made way for one of the peer."""
 
+    def go_on_with(self, exchange: OfferAnswer, number: int) -> None:
+        """Begin with the agreement of another process.
+
+        Args:
+            number: of the dialog.
+        """
+        self.exchange = self._offered = exchange
+        self.number = number
+
     @property
     def owes_answer(self) -> bool:
         """Whether an offer of the peer waits for the local answer."""

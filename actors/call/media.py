@@ -38,78 +38,13 @@ from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
 from ..runtime.outbox import Remark
 from .digit_requests import DigitRequests
 from .forks import Forks
-from .joined_statistics import joined
+from .kept import KeptMedia, KeptStream
+from .media_stream import MediaStream
 from .recordings import Recordings
 from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configuration, is_sendable
 
 Place = Callable[[int], tuple[int, list[media.Command]]]
 """As `Outbox.place`."""
-
-
-class MediaStream:
-    """One RTP stream of a call, its use and its state. It belongs to one media line."""
-
-    __slots__ = (
-        *("before", "closed", "configured", "crypto", "events", "figures", "may_send", "port", "remote", "rtcp_port"),
-        *("statistics", "stream_id", "worker"),
-    )
-
-    def __init__(self, stream_id: int, port: int = 0, rtcp_port: int = 0, worker: int = 0) -> None:
-        self.stream_id = stream_id
-        """0 = there is no stream."""
-        self.worker = worker
-        """Index of its media worker."""
-        self.before: MediaStream | None = None
-        """The lost stream whose place it takes."""
-        self.port = port
-        """0 = not opened yet, or not used."""
-        self.rtcp_port = rtcp_port
-        self.closed = False
-        self.configured = False
-        """It has its source and sink."""
-        self.may_send = True
-        """Whether the last negotiation permits sending (RFC 3264 section 8.4); True before any negotiation."""
-        self.events: frozenset[int] | None = None
-        """Codes of the telephone-events that the peer accepts (RFC 4733 section 2.4.1); None = no event was agreed."""
-        self.crypto: tuple[Crypto, ...] = ()
-        """Local SRTP keys, one per suite; made with its first description."""
-        self.statistics: media.StreamStatistics | None = None
-        """The final statistics; None while it is open."""
-        self.figures: media.StreamStatistics | None = None
-        """The newest statistics while it is open."""
-        self.remote: tuple[str, int] | None = None
-        """Source address and port of the received RTP."""
-
-    def opened(self, port: int, rtcp_port: int) -> None:
-        """Note its ports."""
-        self.port, self.rtcp_port = port, rtcp_port
-
-    def gone(self) -> None:
-        """Note that it is closed, refused or lost."""
-        self.closed = True
-
-    def lost(self) -> "MediaStream":
-        """Note that its media worker is gone; return what takes its place, not opened yet."""
-        self.closed = True
-        self.statistics = self.statistics or self.figures
-        successor = MediaStream(0)
-        successor.before = self
-        return successor
-
-    @property
-    def moved(self) -> bool:
-        """Whether it takes the place of a stream that was lost."""
-        return self.before is not None
-
-    @property
-    def all_figures(self) -> media.StreamStatistics | None:
-        """The newest statistics, with those of the lost streams whose place it takes."""
-        own = self.statistics or self.figures
-        return own if self.before is None else joined(self.before.all_figures, own)
-
-    def reopen(self, stream_id: int, worker: int) -> None:
-        """Give a stream to what takes the place of a lost one."""
-        self.stream_id, self.worker = stream_id, worker
 
 
 class CallMedia:
@@ -317,13 +252,13 @@ class CallMedia:
         """Keep the newest statistics of an open stream."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
-                line.figures = event
+                line.counted(event)
 
     def started(self, event: media.StreamStarted) -> None:
         """Note the source of the received RTP, which is new or has changed."""
         for line in self.lines:
             if line.stream_id == event.stream_id:
-                line.remote = event.address, event.port
+                line.receives_from(event.address, event.port)
 
     def opened(self, event: media.StreamOpened) -> None:
         """Note the ports of a stream."""
@@ -338,8 +273,7 @@ class CallMedia:
                 line.gone()
         for line in (*self.lines, *self._left):
             if line.stream_id == event.stream_id:
-                line.gone()
-                line.statistics = event.statistics
+                line.gone(event.statistics)
         return any(line.stream_id == event.stream_id for line in self.lines)
 
     def refused(self, stream_id: int) -> None:
@@ -446,6 +380,66 @@ class CallMedia:
         self.given = None
         self.forks = Forks()
         self.answered = False
+
+    # ---- in the next process of the slot
+
+    def keep(self) -> tuple[object, ...]:
+        """Return the agreement and the streams, for the next process; empty before an agreement."""
+        local, remote = self.exchange.local, self.exchange.remote
+        if local is None or remote is None:
+            return ()
+        demand = self.demand
+        streams = tuple(
+            [
+                (
+                    line.stream_id,
+                    line.port,
+                    line.rtcp_port,
+                    tuple(map(tuple, line.crypto)),
+                    None if line.events is None else tuple(line.events),
+                    line.may_send,
+                )
+                for line in self.lines
+                if not line.closed
+            ]
+        )
+        return (
+            demand.worker,
+            demand.wanted,
+            self._sdp_id,
+            local.to_bytes(),
+            remote.to_bytes(),
+            self.exchange.protocols,
+            streams,
+        )
+
+    def take_over(self, kept: KeptMedia, fork: int) -> list[int]:
+        """Go on with the agreement and the streams of the process before; return the ids of its streams.
+
+        A stream is claimed with a command, so that its media worker does not close it.
+
+        Args:
+            fork: number of the dialog.
+
+        Raises:
+            ParseError: a description cannot be read.
+        """
+        self._sdp_id = kept.sdp_id
+        exchange = OfferAnswer.agreed_before(
+            SessionDescription.parse(kept.local), SessionDescription.parse(kept.remote), kept.protocols
+        )
+        self.forks.go_on_with(exchange, fork)
+        for each in map(KeptStream._make, kept.streams):
+            line = MediaStream(each.stream_id, each.port, each.rtcp_port, kept.worker)
+            line.keyed(tuple(Crypto(*key) for key in each.crypto))
+            line.agreed(each.may_send, None if each.events is None else frozenset(each.events))
+            self.lines.append(line)
+        self.answered = True
+        return [line.stream_id for line in self.lines if line.stream_id]
+
+    def claim(self) -> None:
+        """Have the media worker keep the streams that were taken over."""
+        self._commands += [media.ExpectMedia(line.stream_id) for line in self.lines if line.stream_id]
 
     # ---- descriptions
 
@@ -606,9 +600,8 @@ class CallMedia:
         for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
             if line.stream_id and not line.closed:
                 first = not line.configured
-                line.configured = True
-                line.may_send = agreed.active and agreed.direction.sends
-                line.events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
+                events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
+                line.agreed(agreed.active and agreed.direction.sends, events)
                 command = configuration(line.stream_id, agreed, self._first_demand() if first else again)
                 if not self.answered:
                     command = command._replace(early=True)
@@ -737,10 +730,9 @@ class CallMedia:
         local = LocalMedia(line.port, self.demand.codecs, Direction.SENDRECV, rtcp_port=line.rtcp_port, ptime=ptime)
         if self.demand.srtp == "off":
             return local
-        line.crypto = line.crypto or tuple(
-            Crypto(tag, suite, f"inline:{b64encode(new_key(suite, self._secret)).decode()}", "")
-            for tag, suite in enumerate(SUITES, 1)
-        )
+        if not line.crypto:
+            keys = [(suite, b64encode(new_key(suite, self._secret)).decode()) for suite in SUITES]
+            line.keyed(tuple(Crypto(tag, suite, f"inline:{key}", "") for tag, (suite, key) in enumerate(keys, 1)))
         return local._replace(
             crypto=line.crypto, protocol="RTP/SAVP" if self.demand.srtp == "required" else local.protocol
         )

@@ -6,6 +6,8 @@
 from enum import Enum
 from typing import Final
 
+from sipswarm.sipcore.session.invite_session import SessionState
+
 TRANSPORT_FAILED: Final = 503
 """The final status that a session reports for a lost request (RFC 3261 section 8.1.3.1)."""
 
@@ -25,6 +27,16 @@ class State(Enum):
     """Established."""
     OVER = "over"
     """Ended, refused or failed."""
+
+
+TAKEN_OVER: Final = {
+    SessionState.CALLING: State.CALLING,
+    SessionState.EARLY: State.CALLING,
+    SessionState.RINGING: State.INCOMING,
+    SessionState.ACCEPTED: State.ANSWERING,
+    SessionState.CONFIRMED: State.UP,
+}
+"""The state of a call by that of its restored session."""
 
 
 class Pending(Enum):
@@ -76,6 +88,11 @@ class CallTimes:
     def between(earlier: float, later: float) -> float:
         """Return the seconds from one time to another; -1.0 when one of them is missing."""
         return max(0.0, later - earlier) if earlier and later else -1.0
+
+    def go_on(self, begun: float, invited: float, answered: float) -> None:
+        """Note the times that another process has seen; it has counted their call as begun."""
+        self.begun, self.invited, self.answered = begun, invited, answered
+        self.counted = answered > 0.0
 
     def began(self, now: float) -> None:
         """Note that the user placed the call; its INVITE leaves as soon as there is a media port."""

@@ -60,6 +60,16 @@ class Application:
             at: start of the schedule, in monotonic seconds.
         """
 
+    def resume(self, call: Call) -> bool:
+        """Go on with an established call of the process before, whose media never stopped.
+
+        Called after `prepare`.
+
+        Returns:
+            False = it is hung up.
+        """
+        return False
+
     def on_record(self, record: Any) -> None:
         """Take a record of the supervisor that only the application handles."""
 
@@ -102,6 +112,10 @@ class Applications(Application):
         """Start each."""
         for each in self._all:
             each.start(at)
+
+    def resume(self, call: Call) -> bool:
+        """Ask one after the other."""
+        return any(each.resume(call) for each in self._all)
 
     def on_record(self, record: Any) -> None:
         """Give the record to each."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sipswarm.sipcore.errors import SipError
 from sipswarm.sipcore.message.header_lines import lines_of
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Request
@@ -17,9 +18,11 @@ from sipswarm.sipcore.message.tokens import Tokens
 from sipswarm.sipcore.sdp.description import SessionDescription
 from sipswarm.sipcore.session.dialog import session_key
 from sipswarm.sipcore.session.invite_session import InviteSession
+from sipswarm.sipcore.session.session_record import SessionRecord
 
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
+from ..call.kept import KeptCall, KeptMedia
 from ..call.stream_configuration import MediaDemand, MediaPlace
 from ..config import NodeConfig, is_wildcard
 from ..errors import ConfigurationError, Overloaded
@@ -30,6 +33,7 @@ from ..handle.media_handlers import MediaHandler
 from ..handle.media_lease import MediaLeases
 from ..handle.parameters import CallParameters
 from ..identity import Identity
+from ..ledger.entries import CallEntry
 from ..runtime.actor_loop import ActorLoop
 from ..trace.recorder import CallRecord
 from ..transport import listeners
@@ -39,6 +43,9 @@ from .actor_table import ActorTable
 from .application import IncomingPolicy
 from .call_metrics import CallMetrics
 from .sessions import SessionConfigs
+
+Wishes = Mapping[str, Any]
+"""For the media of calls, as for `CallFactory.demand_for`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +243,46 @@ class CallFactory:
         self._actor_loop.guarded(actor, actor.pump, now)
         self._actor_loop.look_at(actor)
 
+    def again(
+        self, record: SessionRecord, kept: KeptCall, entry: CallEntry, identity: Identity, wishes: Wishes
+    ) -> Call:
+        """Make a call of the process that had the slot before.
+
+        Args:
+            identity: the local one; Contact and proxy are those of the call.
+            wishes: for its media, as for `demand_for`.
+
+        Raises:
+            ConfigurationError: no listener has its local address.
+            SipError: its INVITE or a description cannot be read.
+        """
+        bound, hop = Hop(*entry.bound), Hop(*record.hop)
+        listener = self._output.addresses.index_of(bound)
+        if listener is None:
+            raise ConfigurationError(f"no listener has the address {bound.host}:{bound.port} of a call")
+        local = self._output.addresses.at(listener, bound.host, hop.host)
+        proxy = Hop(*entry.proxy) if entry.proxy else None
+        config = self.configs.of(local, identity._replace(contact=record.contact, outgoing_proxy=proxy))
+        session = InviteSession.restored(record, config, self._tokens, self._actor_loop.now())
+        demand = self.demand_for(local, **wishes)
+        if kept.media:
+            media = KeptMedia._make(kept.media)
+            demand = demand._replace(worker=media.worker, wanted=media.wanted)
+        call = self._new_call(session, demand, CallParameters(), entry.scenario, kept=entry)
+        actor = call.actor
+        try:
+            actor.take_over(kept)
+        except SipError:
+            self._actors.drop(actor)
+            del self._actors.live[actor.number]
+            raise
+        request = session.waiting_request
+        keys = (session_key(request),) if request is not None else ()
+        self._actors.add(actor, *keys, (session.call_id, session.local_tag))
+        if request is not None:
+            call.came(request)
+        return call
+
     # ---- media and addresses
 
     def check_media(self, wishes: Mapping[str, Any], handler: object = None) -> None:
@@ -299,16 +346,17 @@ class CallFactory:
         param: CallParameters,
         scenario: str,
         order: CallOrder | None = None,
+        kept: CallEntry | None = None,
     ) -> Call:
         """Make a call and its handle, and enter them in the tables.
 
         Args:
             order: of an outgoing call.
+            kept: of a call that another process had.
         """
         self._number += 1
-        actor = CallActor(
-            self._number, session, demand, self._outbox, is_uac=order is not None, sdp_id=self._tokens.integer(31)
-        )
+        is_uac, sdp_id = session.is_caller, self._tokens.integer(31)
+        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=sdp_id)
         handle = order.call if order is not None else None
         call = (handle or Call.__new__(Call)).begin(
             self._owner,
@@ -317,9 +365,10 @@ class CallFactory:
             actor,
             scenario,
             param,
-            to=order.to if order is not None else "",
+            to=order.to if order is not None else kept.to if kept is not None else "",
             planned=order.planned if order is not None else None,
             sip_record=self._record(session.call_id),
+            kept=kept.kept if kept is not None else None,
         )
         self._actors.add(actor)
         self._actors.live[self._number] = call

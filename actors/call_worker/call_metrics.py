@@ -296,7 +296,7 @@ class CallMetrics:
             digits_missed=missed,
             digits_wrong=wrong,
             failure=cut(str(call.failure)),
-            detail=call.actor.ending.detail,
+            detail=call.actor.ending.detail or ("adopted" if call.adopted else ""),
             media_moved=call.actor.move.seconds,
             **media_of(call.all_statistics)._asdict(),
         )

@@ -25,6 +25,7 @@ from ..config import NodeConfig
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..handle import notice_handlers
 from ..handle.call import Call
+from ..ledger.memory import Ledger
 from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor import Actor
@@ -44,12 +45,14 @@ from .call_factory import CallFactory
 from .call_metrics import CallMetrics
 from .call_slices import CallSlices
 from .draining import Draining
+from .kept_calls import KeptCalls
 from .media_moves import MediaMoves
 from .media_output import MediaOutput
 from .out_of_dialog import Arrivals
 from .replacements import Replacements
 from .sip_input import SipInput
 from .sip_reader import SipReader
+from .succession import Succession
 
 SIP_WINDOW: Final = 1024
 _logger = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class CallWorker:
         on_ready: called once, when the dispatcher and every media worker are linked.
         tell: sends a record to the supervisor; None in embedded mode.
         random_bytes: source of tags, branches and Call-IDs.
+        ledger: of the slot; None = calls go with this process.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class CallWorker:
         on_ready: Callable[[], None],
         tell: Callable[[Any], None] | None,
         random_bytes: Callable[[int], bytes],
+        ledger: Ledger | None = None,
     ) -> None:
         totals = surroundings.totals
         self.config = config
@@ -82,7 +87,8 @@ class CallWorker:
         self.totals = totals
         tokens = Tokens(random_bytes)
         judged = surroundings.loop if tell is not None else None  # an embedded node's loop is the user's
-        self.admission = Admission(totals, random_bytes(16), config.networks, judged)
+        secret = random_bytes(16) if ledger is None else ledger.secret
+        self.admission = Admission(totals, secret, config.networks, judged)
         self.applications = Applications()
         self.actor_loop = ActorLoop(surroundings.loop, empty=self._empty, forget=self._forget)
         self.tell = tell
@@ -90,7 +96,8 @@ class CallWorker:
         self._on_ready = on_ready
         counters = SipCounters(totals)
         self.actors = ActorTable()
-        self._outbox: CallOutbox = Outbox(config.media_workers)
+        self._outbox: CallOutbox = Outbox(config.media_workers, surroundings.incarnation)
+        self._kept = KeptCalls(ledger, totals, whole=config.load is None)
         self._sip_link = DealerLink(
             surroundings,
             config.endpoint("sip"),
@@ -188,7 +195,15 @@ class CallWorker:
             self._on_lost,
         )
 
+        self._succession = Succession(
+            ledger, self._kept, self.actor_loop, totals, self.factory, self.arrivals, resume=self.applications.resume
+        )
+
     # ---- life
+
+    def take_up(self) -> None:
+        """Take up the calls of the process before; called in the turn in which the worker is made."""
+        self._succession.take_up()
 
     def start(self, at: float) -> None:
         """Start the applications: every process is linked."""
@@ -274,7 +289,11 @@ class CallWorker:
 
     def _check_ready(self) -> None:
         if self._sip_link.welcome and self._media_output.welcome:
-            self.applications.prepare(self._on_ready)
+            self.applications.prepare(self._on_prepared)
+
+    def _on_prepared(self) -> None:
+        self._on_ready()
+        self._succession.begin()
 
     # ---- losses, and reports of calls
 
@@ -349,8 +368,10 @@ class CallWorker:
     def _empty(self) -> None:
         """Send everything that the last inputs produced, and give the handles their notices."""
         take, send = self._outbox.take, self.output.send
+        self._kept.note(self._outbox.take_changed())
         while (batch := take()) is not None:
             transmits, notices = batch
+            self._kept.note(self._outbox.take_changed())
             for transmit in transmits:
                 self.actor_loop.attempt("a message could not be sent", send, transmit)
             self._media_moves.take()
@@ -362,6 +383,7 @@ class CallWorker:
 
     def _forget(self, actor: Actor) -> None:
         known = self.actors.drop(actor)
+        self._kept.forget(actor)
         if isinstance(actor, RegistrationActor):
             self.registrations.forget(actor)
         elif known and isinstance(actor, CallActor):

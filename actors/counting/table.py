@@ -320,6 +320,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"kind": ("request", "response")},
     ),
     Metric(
+        "sipswarm_calls_taken_over_total",
+        "counter",
+        ("how",),
+        "Calls of call workers that died: adopted or ended by the next one, lost, or never kept for it.",
+        closed={"how": ("adopted", "ended", "lost", "unkept")},
+    ),
+    Metric(
         "sipswarm_sip_refused_total",
         "counter",
         ("reason",),

@@ -112,6 +112,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "limit": "media_limit",
     "duplicate": "internal_error",
     "media_worker_lost": "media_lost",
+    "worker_lost": "worker_lost",
     "media_overload": "media_overload",
     "failed": "media_failed",
     "closed": "media_failed",

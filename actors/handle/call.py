@@ -33,6 +33,7 @@ from .digits import CallDigits
 from .given_text import (
     checked_callback,
     checked_flag,
+    checked_kept,
     checked_pairs,
     checked_referral,
     checked_refusal,
@@ -59,10 +60,7 @@ class Call:
     Args:
         control: the user agent, which has been entered.
         ctx: the target, as for `UserAgent.invite`; a call is that call itself.
-        param: parameters, see `CallParameters`.
-
-    Attributes:
-        param: the connection parameters.
+        param: parameters, see `CallParameters`; also an attribute.
     """
 
     to = ""
@@ -89,6 +87,8 @@ class Call:
     """Takes the messages of this call instead of its actor, and may pass them on to `receive`."""
     closed = False
     """Whether every metric is final."""
+    kept, adopted = "", False
+    """The text of `keep`; whether another process had the call before, and was lost."""
     grace = GRACE
     """Seconds after the end until coroutines that still run for the call are cancelled."""
     _unplaced: "tuple[Placer[Call], str | Mapping[str, Any]] | None" = None
@@ -121,9 +121,11 @@ class Call:
         to: str = "",
         planned: float | None = None,
         sip_record: CallRecord | None = None,
+        kept: str | None = None,
     ) -> Self:
         """Set up a handle, new or not placed yet; not for users."""
         self.to, self.planned, self.sip_record = to, planned, sip_record
+        self.kept, self.adopted = kept or "", kept is not None
         self.param = param
         self.actor = actor
         """The call's decisions; not for users."""
@@ -342,6 +344,12 @@ class Call:
     def receive(self, message: Request | Response, source: Hop) -> None:
         """Take a message of this call; a `receiver` passes messages on by this."""
         self.actor.receive(message, source, 0, self.actor_loop.now())
+        self.actor_loop.touch(self.actor)
+
+    def keep(self, text: str) -> None:
+        """Keep a text of at most 256 octets for `resume(call)`, in `kept`; ConfigurationError when it is longer."""
+        self.kept = checked_kept(text)
+        self.actor.note_change()
         self.actor_loop.touch(self.actor)
 
     # ---- an incoming call
@@ -777,13 +785,11 @@ class Call:
     ) -> None:
         """Invoke a callback, of any form, whose result decides about this call.
 
-        A failure of the callback or of `then` ends the call, before the answer in any case, after it unless there is
-        `refuse`.
+        A failure of it or of `then` ends the call, before the answer in any case, after it unless there is `refuse`.
 
         Args:
             then: called with the result, of a coroutine function when it has returned; the call may be over by then.
-            refuse: refuses the decided request within a call that is up, when the callback or `then` fails; the call
-                goes on (RFC 3261 section 14.2).
+            refuse: refuses the request in a call that is up, which goes on after such a failure (RFC 3261 14.2).
         """
         later = Decision(self.actor, self.actor_loop, self.miss, then=then, refuse=refuse).ask(callback, *arguments)
         if later is not None:

@@ -20,6 +20,8 @@ from ..errors import ConfigurationError
 from ..runtime.callbacks import Callback, is_callback, takes
 
 SDP: Final = "application/sdp"
+MOST_KEPT: Final = 256
+"""Octets of the text that a call keeps for the process after its own."""
 _TOKEN: Final = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+")
 """RFC 3261 section 25.1."""
 _MEDIA_TYPE: Final = re.compile(rf"{_TOKEN.pattern}\s*/\s*{_TOKEN.pattern}\s*(?:;.*)?")
@@ -66,6 +68,19 @@ def checked_text(what: str, value: Any) -> str:
     if found:
         raise ConfigurationError(f"{what} {said(value)} holds {found!a}, which no line of a message can hold")
     return value
+
+
+def checked_kept(text: Any) -> str:
+    """Return a text that outlives the process of its call.
+
+    Raises:
+        ConfigurationError: it is no text, or has more than `MOST_KEPT` octets.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"keep: {type(text).__name__} cannot be kept, only text: {said(text)}")
+    if len(text.encode("utf-8", "surrogatepass")) > MOST_KEPT:
+        raise ConfigurationError(f"keep: text {said(text)} has more than {MOST_KEPT} octets; keep a key to it")
+    return text
 
 
 def checked_token(what: str, value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sipswarm.media import messages as media
 
 from ..call.actor import CallActor
-from ..call.media import MediaStream
+from ..call.media_stream import MediaStream
 from ..diagnosis.failure_reasons import reason_of
 from ..errors import Overloaded
 from ..runtime.actor import StreamOwner

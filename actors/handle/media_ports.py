@@ -12,7 +12,7 @@ from typing import Any
 from sipswarm.sipcore.errors import LocalProtocolError
 
 from ..call.actor import CallActor
-from ..call.media import MediaStream
+from ..call.media_stream import MediaStream
 from ..call.state import State
 from ..errors import ConfigurationError
 from .demand import demand_wishes, given_description

@@ -10,6 +10,7 @@ from ..bus.messages import Reloaded
 from ..call_worker.agent_parts import AgentParts
 from ..call_worker.worker import CallWorker
 from ..config import AnswerConfig, NodeConfig, RobotConfig
+from ..ledger.memory import Ledger
 
 
 def make_call_worker(
@@ -20,15 +21,20 @@ def make_call_worker(
     surroundings: Surroundings,
     on_ready: Callable[[], None],
     tell: Callable[[Any], None],
+    ledger: int = -1,
     roll: int = -1,
 ) -> CallWorker:
-    """Return a call worker with its application; arguments as for `CallWorker`.
+    """Return a call worker with its application and the calls of the process before.
+
+    Other arguments as for `CallWorker`.
 
     Args:
+        ledger: descriptor of the slot's ledger; -1 = it has none.
         roll: descriptor of the memory of the slot's roll; negative = memory of the worker's own.
     """
+    kept = Ledger(ledger) if ledger >= 0 else None
     if config.load is not None:
-        return _load_worker(config, slot, sockets, surroundings, on_ready, tell, roll)
+        return _load_worker(config, slot, sockets, surroundings, on_ready, tell, kept, roll)
     worker = CallWorker(
         config,
         slot,
@@ -37,8 +43,10 @@ def make_call_worker(
         on_ready=on_ready,
         tell=tell,
         random_bytes=secrets.token_bytes,
+        ledger=kept,
     )
     install(worker)
+    worker.take_up()
     return worker
 
 
@@ -49,6 +57,7 @@ def _load_worker(
     surroundings: Surroundings,
     on_ready: Callable[[], None],
     tell: Callable[[Any], None],
+    ledger: Ledger | None,
     descriptor: int,
 ) -> CallWorker:
     from ..host.roll import Roll
@@ -64,9 +73,11 @@ def _load_worker(
         on_ready=on_ready,
         tell=with_places(roll, tell),
         random_bytes=secrets.token_bytes,
+        ledger=ledger,
     )
     install(worker)
     worker.applications.add(load_generator(worker, config.load, roll))
+    worker.take_up()
     return worker
 
 

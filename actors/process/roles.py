@@ -72,6 +72,7 @@ class Process:
         self.slot = order.slot
         self.incarnation = order.incarnation
         self.loop = loop
+        self.ledger = order.ledger
         self._orphaned = self._started = False
         self.collector: Collector | None = None
         """Made after everything else."""
@@ -188,6 +189,7 @@ def _make_role(process: Process) -> Role:
         on_ready=process.ready,
         tell=process.report,
         roll=process.roll,
+        ledger=process.ledger,
     )
 
 

@@ -51,8 +51,10 @@ class AnsweringRobot(Application):
     ) -> None:
         self._config = config
         self._call_later = actor_loop.loop.call_later
+        self._now = actor_loop.now
         self._keep_registered = keep_registered
         takes_digits = config.media == "ivr" or config.dtmf_echo
+        self._takes_digits = takes_digits
         self._needs_task = config.ring_time > 0 or takes_digits
         wishes = media_wishes(config.media, rtp_timeout)
         arrivals.check_media(wishes)
@@ -76,9 +78,25 @@ class AnsweringRobot(Application):
                 call.attend(on_up=self._on_up)
                 call.accept()
 
+    def resume(self, call: Call) -> bool:
+        """Go on with a call of the process before: hang it up when its time has come, send its digits back."""
+        if self._config.status >= 300:
+            return False
+        if not call.is_up:
+            call.attend(on_up=self._go_on)
+        else:
+            self._go_on(call)
+        return True
+
+    def _go_on(self, call: Call) -> None:
+        self._on_up(call)
+        if self._takes_digits:
+            run(call, self._with_digits)
+
     def _on_up(self, call: Call) -> None:
         if self._config.hangup_after > 0:
-            self._call_later(self._config.hangup_after, call.hang_up)
+            passed = self._now() - call.times.answered if call.adopted else 0.0
+            self._call_later(max(0.0, self._config.hangup_after - passed), call.hang_up)
 
     async def _robot(self, call: Call) -> None:
         config = self._config
@@ -87,6 +105,10 @@ class AnsweringRobot(Application):
             await asyncio.sleep(config.ring_time)
         await call.answer()
         self._on_up(call)
+        await self._with_digits(call)
+
+    async def _with_digits(self, call: Call) -> None:
+        config = self._config
         if config.media == "ivr":
             digits = await call.digits(IVR_DIGITS, IVR_TIMEOUT)
             if digits:

@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sipswarm.sipcore.message.messages import Request
@@ -21,7 +22,7 @@ from ..diagnosis.crash_log import FAILURES
 from ..errors import CallError, ConfigurationError
 from ..handle.call import Call
 from ..handle.demand import STATISTICS_INTERVAL, media_wishes
-from ..handle.robot_runs import run
+from ..handle.robot_runs import Robot, checked_robot, run
 from ..scripts import user_file
 from .agents import Agents
 from .setup_run import Arrangement
@@ -58,7 +59,7 @@ class FileRobot(Application):
         self._arrivals = arrivals
         self._loop = loop
         self._say_reloaded = reloaded
-        self._file = user_file.load(config.file, config.name)
+        self._file = _load(config)
         wishes = media_wishes(config.media, rtp_timeout)
         arrivals.check_media(wishes)
         wishes["statistics_interval"] = STATISTICS_INTERVAL
@@ -120,15 +121,42 @@ class FileRobot(Application):
         """Read the file again and run its `setup`; further calls run the new function. After an error the
         robot before goes on."""
         try:
-            file = user_file.load(self._config.file, self._config.name)
+            file = _load(self._config)
         except ConfigurationError as error:
             _logger.error("%s; the old robot stays", error)
             self._say_reloaded(str(error))
         else:
             self._set_up_soon(file, reloads=True)
 
+    def resume(self, call: Call) -> bool:
+        """Run `resume` of the file for a call of the process before, as soon as it is up; False without one."""
+        resume = self._file.resume
+        if resume is None:
+            return False
+        if call.is_up:
+            run(call, resume)
+        else:
+            call.attend(on_up=partial(_run, robot=resume))
+        return True
+
     def _on_call(self, call: Call, request: Request) -> None:
         run(call, self._file.function)
+
+
+def _run(call: Call, robot: Robot) -> None:
+    run(call, robot)
+
+
+def _load(config: RobotConfig) -> user_file.UserFile:
+    """Load the file of a robot.
+
+    Raises:
+        ConfigurationError: it has a mistake.
+    """
+    file = user_file.load(config.file, config.name)
+    if file.resume is not None:
+        checked_robot(f"{config.file}: resume", file.resume)
+    return file
 
 
 def _short(error: BaseException, file: user_file.UserFile) -> str:

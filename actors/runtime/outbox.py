@@ -7,10 +7,12 @@ from sipswarm.media import messages as media
 from sipswarm.sipcore.leniency import Leniency
 from sipswarm.sipcore.message.hop import Hop, Transmit
 
-from .actor import StreamOwner
+from .actor import Actor, StreamOwner
 from .media_workers import MediaWorkers
 
 N = TypeVar("N")
+STREAMS_BITS = 40
+"""Bits of a stream id that count the streams of one incarnation of a slot."""
 Remark = Leniency | str
 """A leniency by which a description was read, or the reason why it was dropped."""
 
@@ -26,11 +28,19 @@ class Departure(NamedTuple):
 
 
 class Outbox(Generic[N]):
-    """The output of a batch of inputs. N: a notice with its receiver."""
+    """The output of a batch of inputs. N: a notice with its receiver.
 
-    __slots__ = ("_last_stream", "media", "notices", "remarks", "streams", "transmits", "unplaced", "workers")
+    Args:
+        incarnation: of the process, from 1: streams of the one before may live on.
+    """
 
-    def __init__(self, media_workers: int) -> None:
+    __slots__ = (
+        *("_last_stream", "changed", "media", "notices", "remarks", "streams", "transmits", "unplaced", "workers"),
+    )
+
+    def __init__(self, media_workers: int, incarnation: int = 1) -> None:
+        self.changed: dict[Actor, None] = {}
+        """Actors whose call may have changed, in order: the ledger is written before their messages leave."""
         self.transmits: list[Departure] = []
         self.media: list[list[media.Command]] = [[] for _ in range(max(1, media_workers))]
         """Commands by media worker; emptied in place."""
@@ -43,7 +53,7 @@ class Outbox(Generic[N]):
         """The owners of lost streams, which wait for another media worker."""
         self.workers = MediaWorkers(media_workers)
         """The media workers, by the same numbers as `media`."""
-        self._last_stream = 0
+        self._last_stream = (incarnation - 1) << STREAMS_BITS
 
     def send(self, transmits: Iterable[Transmit], local: Hop) -> None:
         """Add messages that leave from the listener whose address is `local`."""
@@ -65,7 +75,14 @@ class Outbox(Generic[N]):
         worker = self.workers.choose(preferred)
         return worker, self.media[worker]
 
+    def take_changed(self) -> dict[Actor, None]:
+        """Return the actors that may have changed, and keep them no longer."""
+        changed = self.changed
+        if changed:
+            self.changed = {}
+        return changed
+
     def new_stream_id(self) -> int:
-        """Return an id that no stream of this worker had before."""
+        """Return an id that no stream of this worker, or of one of its slot before, had."""
         self._last_stream += 1
         return self._last_stream

@@ -43,6 +43,8 @@ class UserFile(NamedTuple):
     function: Callable[..., Coroutine[Any, Any, Any]]
     setup: Callable[[Any], Any] | None
     """Its `setup(ua)`, when there is one."""
+    resume: Callable[..., Coroutine[Any, Any, Any]] | None = None
+    """Its `resume(call)`, when there is one."""
 
 
 def split(text: str, default: str) -> tuple[str, str]:
@@ -83,7 +85,7 @@ def load(path: str, name: str) -> UserFile:
         found = f"it has {', '.join(names)}; name one as {path}:{names[0]}" if names else "it has none at all"
         raise ConfigurationError(f"{path}:{line}: there is no 'async def {name}' in it; {found}")
     setup = getattr(module, "setup", None)
-    return UserFile(name, function, setup if callable(setup) else None)
+    return UserFile(name, function, setup if callable(setup) else None, getattr(module, "resume", None))
 
 
 def line_of(error: BaseException, path: str) -> int:

@@ -51,6 +51,7 @@ from ..trace import file as trace_file
 from ..transport import listeners, tls
 from .awake_clock import AwakeClock
 from .child_process import ChildProcess
+from .ledgers import Ledgers
 from .service_report import ServiceReport
 
 WINDOW = 4096
@@ -124,6 +125,7 @@ class Supervisor:
         """The rates that were commanded: a worker that is replaced goes on with them."""
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
+        self._ledgers = Ledgers(config.max_calls)
         self._snapshot_number = 0
         self._on_state = on_state
         self._report = ServiceReport(notifier)
@@ -287,6 +289,7 @@ class Supervisor:
         self._context.term()
         for each in self._sockets:
             each.close()
+        self._ledgers.close()
         self._run_dir.close()
         for child in self._children.values():
             child.close_roll()
@@ -319,8 +322,11 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
-        order = ProcessOrder(child.role, child.slot, child.incarnation, tuple(descriptors), self.config, child.roll)
-        inherited = descriptors if child.roll < 0 else [*descriptors, child.roll]
+        ledger = self._ledgers.of(child.slot) if child.role == "call" else -1
+        order = ProcessOrder(
+            child.role, child.slot, child.incarnation, tuple(descriptors), self.config, child.roll, ledger
+        )
+        inherited = [*descriptors, *(each for each in (child.roll, ledger) if each >= 0)]
         try:
             child.start(order.to_line(), inherited, self._on_exit, self._now())
         except OSError as error:

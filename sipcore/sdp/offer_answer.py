@@ -134,6 +134,15 @@ class OfferAnswer:
         self.protocols: tuple[str, ...] = ()
         """The protocol in which each m= line was last in use, empty for one that never was."""
 
+    @classmethod
+    def agreed_before(
+        cls, local: SessionDescription, remote: SessionDescription, protocols: tuple[str, ...]
+    ) -> "OfferAnswer":
+        """Return the exchange in which these descriptions hold, agreed on in another process."""
+        exchange = cls()
+        exchange.state, exchange.local, exchange.remote, exchange.protocols = State.STABLE, local, remote, protocols
+        return exchange
+
     def local_offer(self, description: SessionDescription) -> None:
         """We offer.
 

@@ -14,6 +14,7 @@ request goes to `incoming_requests`, a response to `session_parts`, which hand t
 | `invite_uas` | INVITEs of the peer |
 | `renegotiation` | re-INVITEs that wait, and the refreshing of the session |
 | `refer_usage` | the subscriptions of transfers |
+| `session_record` | nothing: what another process needs to go on with the call |
 
 A part never holds what made it, so that a call leaves no cycle to the garbage collector. No part may open a socket,
 read a clock, resolve a name, or look into a session description.
@@ -39,6 +40,7 @@ from .redirection import Place, callee_of
 from .session_config import Reliability, SessionConfig
 from .session_core import OVER, SDP, SessionCore
 from .session_parts import SessionParts
+from .session_record import SessionMarks, SessionRecord, marks_of, record_of, restored
 from .session_state import SessionInput, SessionState
 
 __all__ = [
@@ -63,7 +65,7 @@ class SessionSizes(NamedTuple):
 
 @final
 class InviteSession:
-    """One call. Make it with `outgoing`, `toward` or `incoming`."""
+    """One call. Make it with `outgoing`, `toward`, `incoming` or `restored`."""
 
     __slots__ = ("core", "parts")
 
@@ -109,6 +111,13 @@ class InviteSession:
         first, *rest = places
         session = cls.outgoing(first.config, tokens, to, call_id=call_id, hop=first.hop)
         session.parts.failover.places = rest
+        return session
+
+    @classmethod
+    def restored(cls, record: SessionRecord, config: SessionConfig, tokens: Tokens, now: float) -> InviteSession:
+        """Return the session that goes on where another process left it; see `session_record.restored`."""
+        session = cls.__new__(cls)
+        session.core, session.parts = restored(record, config, tokens, now)
         return session
 
     @classmethod
@@ -162,6 +171,22 @@ class InviteSession:
         renegotiation = parts.made_renegotiation
         if renegotiation is not None and renegotiation.queued:
             renegotiation.pump(now)
+
+    def record(self) -> SessionRecord | None:
+        """Return what another process needs to go on with the call; None when there is nothing to go on with."""
+        return record_of(self.core, self.parts)
+
+    @property
+    def marks(self) -> SessionMarks:
+        """What tells whether `record` differs from before; see `marks_of`."""
+        return marks_of(self.core)
+
+    @property
+    def waiting_request(self) -> Request | None:
+        """The INVITE of the peer that waits in the record."""
+        core = self.core
+        waiting = core.accepted[0] if core.accepted else core.incoming
+        return waiting.request if waiting is not None else None
 
     def drain(self) -> tuple[list[Transmit], list[Event]]:
         """Return, and forget, the messages to send and the events since the last time."""

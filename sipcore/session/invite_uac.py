@@ -59,7 +59,10 @@ class InviteUac(FinalHandler):
         uri: of the callee, with its headers; empty when the call came in.
     """
 
-    __slots__ = ("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_sender", "_to", "_uri", "refused")
+    __slots__ = (
+        *("_core", "_fork_count", "_from", "_in_dialog", "_last_cseq", "_sender", "_to", "_took_over", "_uri"),
+        "refused",
+    )
 
     def __init__(
         self, core: SessionCore, sender: RequestSender, in_dialog: InDialog, from_: str, to: str, uri: str
@@ -71,10 +74,39 @@ class InviteUac(FinalHandler):
         self._to = to
         self._uri = uri
         self._last_cseq = 0
+        self._took_over = False
         self._fork_count = 0
         """Dialogs that responses to the first INVITE have made so far, in all of its attempts."""
         self.refused: OutgoingInvite | None = None
         """The first INVITE, when it failed for lack of credentials."""
+
+    @property
+    def parties(self) -> tuple[str, str]:
+        """The From and To values of the first INVITE, without tags."""
+        return self._from, self._to
+
+    def number_from(self, number: int) -> None:
+        """Note the CSeq number of the last first INVITE, which another process has sent."""
+        self._last_cseq = number
+
+    def take_over(self) -> None:
+        """Note that another process has sent INVITEs of this call: their 2xx may come, and need an ACK."""
+        self._took_over = True
+
+    def acknowledge_late(self, response: Response) -> None:
+        """Acknowledge a 2xx to an INVITE of the process that had the call before (RFC 3261 section 13.2.2.4)."""
+        dialog = self._core.dialog
+        if not self._took_over or dialog is None or dialog.state is not DialogState.CONFIRMED:
+            return
+        number, method = response.cseq
+        if method == "INVITE" and 200 <= response.status < 300 and (response.to_tag or "") == dialog.remote_tag:
+            known = any(
+                isinstance(each, OutgoingInvite) and each.cseq == number for each in self._core.requests.clients
+            )
+            if number <= dialog.local_cseq and not known:
+                client = OutgoingInvite(0, dialog.request_uri, dialog, self._sender.next_hop(dialog))
+                client.cseq = number
+                self._sender.send_ack(client, dialog)
 
     def invite(
         self,

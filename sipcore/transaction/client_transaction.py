@@ -231,6 +231,11 @@ class ClientTransaction:
         if self.state in (_CALLING, _PROCEEDING, _TRYING):
             self.end_at = moment
 
+    def ring(self) -> None:
+        """Note that a 1xx came to the INVITE in another process (RFC 3261 17.1.1.2)."""
+        self.state = _PROCEEDING
+        self._enter(_PROCEEDING, True, inf)
+
     def _step(self, what: ClientInput, now: float) -> ClientAction:
         """Move by the table, and set the timers of the state that was entered."""
         invite = self.method == "INVITE"

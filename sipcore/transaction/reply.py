@@ -66,6 +66,14 @@ class Reply:
         if "record-route" in keys:
             self.record_route = "".join([f"{line}\r\n" for line in headers.raw("Record-Route")])
 
+    @classmethod
+    def again(cls, head: str, plain_to: str, to: str, record_route: str, to_tag: str, hop: Hop, flow: int) -> Reply:
+        """Return the reply that had these attributes, without its request."""
+        reply = cls.__new__(cls)
+        reply.head, reply.plain_to, reply.to, reply.record_route = head, plain_to, to, record_route
+        reply.to_tag, reply.hop, reply.flow = to_tag, hop, flow
+        return reply
+
     @property
     def local(self) -> str:
         """The value of To with our tag: who we are in the dialog that a response forms (RFC 3261 12.1.1)."""

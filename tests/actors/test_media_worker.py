@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sipswarm.actors import media_worker
 from sipswarm.actors.bus.link import DealerLink, Surroundings, new_context
 from sipswarm.actors.config import NodeConfig
 from sipswarm.actors.counting.totals import Totals
@@ -16,6 +17,7 @@ from sipswarm.actors.media_worker import MediaWorker, _settings
 from sipswarm.media.messages import (
     CloseStream,
     ConfigureStream,
+    ExpectMedia,
     OpenStream,
     ReceivedFrame,
     StreamClosed,
@@ -114,24 +116,63 @@ def test_two_owners_may_use_the_same_stream_id() -> None:
     run(scene)
 
 
-@pytest.mark.parametrize("how", ["its replacement says hello", "the supervisor says so"])
-def test_streams_die_with_the_incarnation_that_owned_them(how: str) -> None:
+def test_streams_wait_for_the_next_incarnation_of_their_owner_and_events_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media_worker, "HOLD", 0.5)
+
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send([OpenStream(number, "127.0.0.1") for number in range(5)])
+        await until(lambda: len(stage.of(StreamOpened)) == 5)
+        stage.worker.worker_down("dispatcher", 0, 1)
+        owner.close()
+        stage.links.remove(owner)
+        stage.worker.worker_down("call", 0, 1)
+        assert stage.worker.update_gauges() == 5
+        stage.events.clear()
+        stage.worker.engine.handle(0, CloseStream(4), time.monotonic())  # what happens in between
+        stage.worker._flush()
+        next_one = await stage.owner(0, 2)
+        await until(lambda: stage.of(StreamClosed))
+        assert [event.stream_id for event in stage.of(StreamClosed)] == [4]
+        assert next_one.send((ExpectMedia(1), OpenStream(9, "127.0.0.1"), ExpectMedia(2)))
+        await until(lambda: stage.worker.update_gauges() == 5)
+        await until(lambda: stage.worker.update_gauges() == 3)
+        assert stage.worker.engine.streams_of(0) == {1, 2, 9}
+        await until(lambda: len(stage.of(StreamClosed)) == 3)
+        assert sorted(event.stream_id for event in stage.of(StreamClosed)) == [0, 3, 4]
+
+    run(scene)
+
+
+def test_news_of_the_end_that_comes_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_worker, "HOLD", 0.2)
+
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send((OpenStream(1, "127.0.0.1"),))
+        await until(lambda: stage.worker.update_gauges() == 1)
+        replacement = await stage.owner(0, 2)
+        assert replacement.send((ExpectMedia(1), OpenStream(9, "127.0.0.1")))
+        await until(lambda: stage.worker.update_gauges() == 2)
+        stage.worker.worker_down("call", 0, 1)
+        await asyncio.sleep(0.5)
+        assert stage.worker.engine.streams_of(0) == {1, 9}
+
+    run(scene)
+
+
+def test_streams_of_an_owner_that_is_not_replaced_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media_worker, "RETURN", 0.2)
+
     async def scene(stage: Stage) -> None:
         owner = await stage.owner(0)
         assert owner.send([OpenStream(number, "127.0.0.1") for number in range(5)])
         await until(lambda: stage.worker.update_gauges() == 5)
-        if how == "its replacement says hello":
-            replacement = await stage.owner(0, 2)
-            assert stage.worker.update_gauges() == 0
-            assert replacement.send((OpenStream(9, "127.0.0.1"),))
-            await until(lambda: stage.worker.update_gauges() == 1)
-            stage.worker.worker_down("call", 0, 1)  # the news comes late
-            assert stage.worker.update_gauges() == 1
-        else:
-            stage.worker.worker_down("dispatcher", 0, 1)
-            assert stage.worker.update_gauges() == 5
-            stage.worker.worker_down("call", 0, 1)
-            assert stage.worker.update_gauges() == 0
+        stage.worker.worker_down("call", 0, 1)
+        assert stage.worker.update_gauges() == 5
+        await until(lambda: stage.worker.update_gauges() == 0)
 
     run(scene)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipswarm.actors.call.media import CallMedia, MediaStream
+from sipswarm.actors.call.media import CallMedia
+from sipswarm.actors.call.media_stream import MediaStream
 from sipswarm.actors.call.stream_configuration import LARGEST_PAYLOAD, MediaDemand, is_sendable
 from sipswarm.actors.diagnosis.offer_warnings import NOTHING_FITS
 from sipswarm.actors.handle.demand import BY_NAME, named_codecs

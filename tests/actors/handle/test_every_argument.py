@@ -323,6 +323,7 @@ ROBOT: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
     "another from_": (lambda ua, bad: ua.another(bad), (*NO_URI, "alice")),
 }
 WAITING: Final[dict[str, tuple[Attempt, tuple[Any, ...]]]] = {
+    "keep text": (lambda call, bad: call.keep(bad), (None, 3, b"text", "x" * 257, "é" * 129)),
     "ring status": (lambda call, bad: call.ring(bad), (*NO_WHOLE, 0, 99, 100, 200, 700)),
     "ring headers": (lambda call, bad: call.ring(180, bad), NO_HEADERS),
     "early_media status": (lambda call, bad: call.early_media(bad), (*NO_WHOLE, 0, 99, 100, 200, 700)),

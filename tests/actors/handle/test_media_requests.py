@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sipswarm.actors.call.media import CallMedia, MediaStream
+from sipswarm.actors.call.media import CallMedia
+from sipswarm.actors.call.media_stream import MediaStream
 from sipswarm.actors.call.stream_configuration import MediaDemand
 from sipswarm.actors.errors import MediaError
 from sipswarm.actors.handle.media_requests import HELD_TIME, LOOK, MediaRequest, MediaRequests
