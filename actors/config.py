@@ -640,6 +640,8 @@ class ProcessOrder:
     """Descriptor of the memory of the roll of a load's call worker (`host.roll`); -1 = there is none."""
     ledger: int = -1
     """Descriptor of the ledger of the slot (`actors.ledger`); -1 = it has none."""
+    last_call: int = -1
+    """Of a pipe that all call workers hold open for writing; the others read its end when the last of them ends."""
 
     def to_line(self) -> bytes:
         """Write one line, with its end."""

@@ -34,6 +34,8 @@ _RTCP_BUFFER = 2048
 _DRAIN = 256
 _READ_AT_ONCE = 128
 _KEPT = 64
+_LOOKS_EVERY = 1.0
+"""Seconds between two looks at a stream at most, unless this process stood still: three of them and a little."""
 """Packets kept of sources on probation; the oldest goes."""
 
 
@@ -58,6 +60,7 @@ class StreamEndpoint:
         "_sources",
         "_srtp",
         "_srtp_session",
+        "_watched_at",
         "chore",
         "heard",
         "owner",
@@ -127,6 +130,7 @@ class StreamEndpoint:
         self._rtcp_destination: Address | None = None
         self._silence_from = stream.opened_at
         self._silence_told = 0
+        self._watched_at = stream.opened_at
         self._srtp: SrtpSession | None = None
         self._srtp_session: SrtpSession | None = None  # also while the stream is plain: no index of a key comes twice
         self.sender = stream.sender
@@ -456,6 +460,9 @@ class StreamEndpoint:
         settings = self.settings
         receiver = self._receiver
         receiver.settle(now)
+        stood_still, self._watched_at = now - self._watched_at - _LOOKS_EVERY, now
+        if stood_still > 0:  # nothing was read meanwhile: it is no silence of the peer
+            self._silence_from = min(now, max(self._silence_from, receiver.last_at) + stood_still)
         if not (self._configured and receiver.can_receive) or self.presence.held:
             self._silence_from = now
             return None

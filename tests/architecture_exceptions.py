@@ -83,7 +83,7 @@ LARGER = {
     "actors/process/load_application.py": {"imports": 13},
     "actors/supervisor/child_process.py": {"ChildProcess attributes": 22, "ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},
-    "actors/supervisor/supervisor.py": {"imports": 17, "Supervisor attributes": 33},
+    "actors/supervisor/supervisor.py": {"imports": 18, "Supervisor attributes": 34},
     "actors/transport/output.py": {"imports": 13},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
@@ -98,7 +98,7 @@ LARGER = {
     "actors/call_worker/call_factory.py": {"imports": 23},
     "sipcore/message/messages.py": {"Message methods": 39, "Request methods": 42, "Response methods": 41},
     "media/rtp/reception.py": {"Reception attributes": 29},
-    "media/endpoint.py": {"StreamEndpoint attributes": 31},
+    "media/endpoint.py": {"StreamEndpoint attributes": 32},
     "sipcore/session/session_record.py": {"imports": 13},
 }
 """Classes, functions and files beyond the limits, with their size."""

@@ -18,6 +18,12 @@ SETTLE_WAIT: Final = 3.0
 A late 1xx still gets its CANCEL, a late 200 its ACK and BYE (RFC 3261 section 9.1).
 """
 SETTLE_CHECK: Final = 0.05
+PACE: Final = 0.02
+"""Seconds between two batches of BYEs."""
+BATCHES: Final = 50
+"""Batches in which all calls are hung up at most, so that it takes a second."""
+LEAST: Final = 10
+"""Calls in a batch at least."""
 
 
 class Draining:
@@ -45,7 +51,7 @@ class Draining:
         self._settle_call = settle_call
         self._tell = tell
         self.begun = False
-        self._unregistered = False
+        self._unregistered = self._hanging_up = False
         self._said = False
 
     def begin(self, within: float) -> None:
@@ -75,12 +81,22 @@ class Draining:
     def _hang_up_all(self) -> None:
         self._unregister()
         self._application.end_pending()
-        for call in list(self._actors.live.values()):
-            self._actor_loop.guarded(call.actor, call.actor.hang_up, self._actor_loop.now(), "drained")
-            self._actor_loop.touch(call.actor)
-        self._actor_loop.flush()
-        self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
+        if not self._hanging_up:
+            self._hanging_up = True
+            calls = list(self._actors.live.values())
+            self._hang_up(calls, max(LEAST, -(-len(calls) // BATCHES)))
+            self._actor_loop.loop.call_later(HANG_UP_WAIT, self._say)
         self.check()
+
+    def _hang_up(self, calls: list[Call], batch: int) -> None:
+        """Hang up calls in batches: a burst of BYEs would be lost in the buffers of peers."""
+        for call in calls[:batch]:
+            if call.actor.number in self._actors.live:
+                self._actor_loop.guarded(call.actor, call.actor.hang_up, self._actor_loop.now(), "drained")
+                self._actor_loop.touch(call.actor)
+        self._actor_loop.flush()
+        if len(calls) > batch:
+            self._actor_loop.loop.call_later(PACE, self._hang_up, calls[batch:], batch)
 
     def _unregister(self) -> None:
         if not self._unregistered:

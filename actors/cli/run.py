@@ -20,7 +20,7 @@ from typing import Any, Final
 from ..bus.messages import CallFinished, CallSlice, CallTraced, Snapshot
 from ..call_worker.call_metrics import CallMetrics
 from ..config import Listener, NodeConfig
-from ..host import lasting, systemd
+from ..host import kernel, lasting, systemd
 from ..host.event_loop import new_event_loop
 from ..host.roll import OpenCall
 from ..load.cdr import Cdr
@@ -321,6 +321,8 @@ def run(
     Returns:
         The exit code.
     """
+    kernel.forbid_core_dumps()
+    mask = os.umask(0o077)  # what a run writes names who called whom
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     cancels: list[Callable[[], object]] = []
@@ -333,6 +335,7 @@ def run(
     except asyncio.CancelledError:
         return cancelled
     finally:
+        os.umask(mask)
         signals.remove(loop)
         asyncio.set_event_loop(None)
         loop.close()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _SO_MEMINFO = 55
 _SK_MEMINFO_DROPS = 8
 
@@ -48,6 +49,15 @@ def raise_descriptor_limit() -> int:
 def forbid_core_dumps() -> None:
     """Credentials and digits must not reach a disk by a crash."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def name_process(name: str) -> None:
+    """Set the name of this process in ps and top (prctl(2), PR_SET_NAME).
+
+    Args:
+        name: the first 15 octets of it are kept.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:

@@ -2,8 +2,8 @@
 
 It is started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open.
 It reads the order, makes the event loop, the role and the control line, and runs until the supervisor stops it. The end
-of standard input means that the supervisor is gone; then the process drains briefly and exits. A process must import
-only what its role needs, and must end soon after its supervisor.
+of standard input means that the supervisor is gone; then call workers hang up and end with the last answer, and the
+other processes end after them. A process must import only what its role needs, and must end soon after its supervisor.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from random import Random
 from typing import Any, Protocol
 
 from ..bus import link
-from ..bus.messages import Drain, Ready, Start, Stop, WorkerDown
+from ..bus.messages import Drain, Drained, Ready, Start, Stop, WorkerDown
 from ..config import ProcessOrder
 from ..counting.totals import Totals
-from ..host import kernel, lasting
+from ..host import kernel, lasting, running_node
 from ..host.event_loop import new_event_loop
 from .control_line import Child
 from .garbage import Collector
 
 ORPHAN_GRACE = 3.0
-"""Seconds for hanging up after the supervisor has died."""
+"""Seconds for hanging up after the supervisor has died, at most."""
 LAST_WORDS = 0.2
 """Seconds that the end of the process waits for the supervisor to read its last lines."""
 _logger = logging.getLogger(__name__)
@@ -73,7 +73,9 @@ class Process:
         self.incarnation = order.incarnation
         self.loop = loop
         self.ledger = order.ledger
-        self._orphaned = self._started = False
+        self._orphaned = self._started = self._drained = False
+        self._last_call = order.last_call
+        kernel.name_process(f"{running_node.RUNS}{self._title}")
         self.collector: Collector | None = None
         """Made after everything else."""
         self.totals = Totals()
@@ -108,12 +110,18 @@ class Process:
     def report(self, record: Any) -> None:
         """Send the supervisor a record."""
         self.child.report(record)
+        if record.__class__ is Drained:
+            self._drained = True
+            if self._orphaned:
+                self.loop.call_soon(self.loop.stop)  # after what this turn has still to send
 
     def watch_parent(self) -> None:
         """End in order when the supervisor dies: standard input ends, and the kernel sends SIGTERM.
 
-        The alarm ends the process even if its loop never turns again.
+        The alarm ends the process even if its loop never turns again. A SIGTERM while the supervisor lives is one of a
+        service manager to all processes of the service: the supervisor drains them.
         """
+        self._parent = os.getppid()
         self.loop.add_reader(0, self._on_standard_input)
         signal.signal(signal.SIGTERM, self._on_sigterm)
         kernel.die_with_parent(signal.SIGTERM)
@@ -133,6 +141,8 @@ class Process:
             self._on_parent_gone()
 
     def _on_sigterm(self, number: int, frame: object) -> None:
+        if os.getppid() == self._parent:
+            return
         signal.alarm(math.ceil(ORPHAN_GRACE) + 2)
         self.loop.call_soon_threadsafe(self._on_parent_gone)
 
@@ -140,8 +150,22 @@ class Process:
         if not self._orphaned:
             self._orphaned = True
             _logger.error("the supervisor is gone; closing")
-            self._role.drain(0.0)
             self.loop.call_later(ORPHAN_GRACE, self.loop.stop)
+            self._drain(0.0)
+            if self.name == "call":
+                if self._drained:
+                    self.loop.stop()
+            elif self._last_call >= 0:  # they carry the last messages and packets of calls
+                self.loop.add_reader(self._last_call, self.loop.stop)
+
+    @property
+    def _title(self) -> str:
+        return self.name if self.name == "dispatcher" else f"{self.name}-{self.slot}"
+
+    def _drain(self, within: float) -> None:
+        """Begin to end; the name of the process shows that its ports will be free."""
+        kernel.name_process(f"{running_node.ENDS}{self._title}")
+        self._role.drain(within)
 
     def _start(self, at: float) -> None:
         """Start the role, once, however often the supervisor orders it."""
@@ -154,7 +178,7 @@ class Process:
         if kind is Start:
             self._start(record.at)
         elif kind is Drain:
-            self._role.drain(record.within)
+            self._drain(record.within)
         elif kind is Stop:
             self.loop.stop()
         elif kind is WorkerDown:

@@ -16,6 +16,10 @@ from .actor import Actor, Guarded
 from .deadlines import Deadlines
 
 TIMER_SLACK: Final = 0.001
+STOOD_STILL: Final = 1.0
+"""Seconds that the timer may be late; later, this process or its machine stood still."""
+CATCH_UP: Final = 0.3
+"""Seconds after that in which only inputs are handled: answers that came meanwhile wait in sockets and processes."""
 
 
 class ActorLoop:
@@ -46,6 +50,7 @@ class ActorLoop:
         self._deadlines: Deadlines[Actor] = Deadlines()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._caught_up = True
         self._flush_scheduled = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -117,6 +122,11 @@ class ActorLoop:
     def _on_timer(self) -> None:
         self._timer = None
         now = self.now()
+        if self._caught_up and now - self._timer_at > STOOD_STILL:
+            self._caught_up = False
+            self._timer = self.loop.call_later(CATCH_UP, self._on_timer)
+            return
+        self._caught_up = True
         for due in self._deadlines.due(now):
             self._touched[due] = None
             self.guarded(due, due.handle_timer, now)

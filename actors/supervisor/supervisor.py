@@ -48,8 +48,9 @@ from ..host.roll import OpenCall, PlanFigures
 from ..host.run_dir import RunDirectory
 from ..host.systemd import Notifier
 from ..trace import file as trace_file
-from ..transport import listeners, tls
+from ..transport import tls
 from .awake_clock import AwakeClock
+from .binding import bind_all
 from .child_process import ChildProcess
 from .ledgers import Ledgers
 from .service_report import ServiceReport
@@ -170,8 +171,8 @@ class Supervisor:
             tls.check(self.config.tls, self.config.listeners)
             if self.config.sip_trace:
                 trace_file.create(self.config.sip_trace)
-            self._sockets, bound = listeners.bind_all(self.config.listeners)
-        except ConfigurationError:
+            self._sockets, bound = await bind_all(self.config.listeners)
+        except (ConfigurationError, asyncio.CancelledError):
             self._run_dir.close()
             raise
         self.config = dataclasses.replace(
@@ -180,6 +181,7 @@ class Supervisor:
             listeners=bound,
             call_id_key=self.config.call_id_key or secrets.randbits(32),
         )
+        self._last_call = os.pipe()
         self._context = link.new_context()
         self._link = RouterLink(
             link.Surroundings(1, self._context, self._totals, self._loop),
@@ -290,6 +292,8 @@ class Supervisor:
         for each in self._sockets:
             each.close()
         self._ledgers.close()
+        for end in self._last_call:
+            os.close(end)
         self._run_dir.close()
         for child in self._children.values():
             child.close_roll()
@@ -322,11 +326,13 @@ class Supervisor:
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
         descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
+        last_call = self._last_call[child.role == "call"]
         ledger = self._ledgers.of(child.slot) if child.role == "call" else -1
+        memory = (child.roll, ledger)
         order = ProcessOrder(
-            child.role, child.slot, child.incarnation, tuple(descriptors), self.config, child.roll, ledger
+            child.role, child.slot, child.incarnation, tuple(descriptors), self.config, *memory, last_call
         )
-        inherited = [*descriptors, *(each for each in (child.roll, ledger) if each >= 0)]
+        inherited = [*descriptors, last_call, *(each for each in memory if each >= 0)]
         try:
             child.start(order.to_line(), inherited, self._on_exit, self._now())
         except OSError as error:

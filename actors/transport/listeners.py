@@ -20,6 +20,18 @@ BACKLOG = 1024
 """Connections that wait in the kernel to be taken."""
 
 
+class PortBusy(ConfigurationError):
+    """An address of a listener is in use.
+
+    Attributes:
+        port: of it.
+    """
+
+    def __init__(self, text: str, port: int) -> None:
+        super().__init__(text)
+        self.port = port
+
+
 def bind_all(listeners: Sequence[Listener]) -> tuple[list[socket.socket], tuple[Listener, ...]]:
     """Bind every listener.
 
@@ -62,7 +74,10 @@ def _bind(listener: Listener) -> socket.socket:
             opened.listen(BACKLOG)
     except OSError as error:
         opened.close()
-        raise ConfigurationError(f"cannot listen on {listener}: {_explain(error, listener)}") from error
+        text = f"cannot listen on {listener}: {_explain(error, listener)}"
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusy(text, listener.port) from error
+        raise ConfigurationError(text) from error
     return opened
 
 

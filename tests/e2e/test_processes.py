@@ -219,7 +219,7 @@ def test_a_supervisor_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
         supervisor.wait()
         if supervisor.stdout is not None:
             supervisor.stdout.close()
-    asyncio.run(until(lambda: not any(map(is_alive, pids)), 6.0, 0.1))
+    asyncio.run(until(lambda: not any(map(is_alive, pids)), 6.0, 0.1))  # a busy machine; `test_orphans` has the time
     asyncio.run(take_over(tmp_path / "run"))
 
 

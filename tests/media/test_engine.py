@@ -357,6 +357,20 @@ def test_silence_is_told_once_as_warning_and_once_as_limit(world: World) -> None
     assert world.said(one, StreamSilent)[1].seconds == pytest.approx(3.0, abs=0.4)
 
 
+@pytest.mark.parametrize("pause", [2.0, 4.5, 7.0, 30.0, 3600.0])
+def test_a_pause_of_the_media_worker_is_no_silence_of_the_peer(world: World, pause: float) -> None:
+    one, other = call(world, silence_warning=1.5, inactivity_limit=3.0)
+    world.run(0.5)
+    world.now += pause
+    world.run(1.0)
+    assert world.said(one, StreamSilent) == []
+    world.do(other, SetSource(1, ("none",)))
+    other.close()
+    world.engines.remove(other)
+    world.run(4.0)
+    assert [event.level for event in world.said(one, StreamSilent)] == ["warning", "limit"], "a real one still counts"
+
+
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])
 def test_who_expects_nothing_misses_nothing(world: World, direction: str) -> None:
     engine = world.engine()

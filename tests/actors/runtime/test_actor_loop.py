@@ -10,6 +10,8 @@ import pytest
 from sipswarm.actors.errors import CallEnded
 from sipswarm.actors.runtime.actor import Guarded
 from sipswarm.actors.runtime.actor_loop import ActorLoop
+from tests.actors.virtual_loop import VirtualLoop
+from tests.actors.virtual_loop import run as virtual_run
 
 
 class Patient(Guarded):
@@ -96,3 +98,61 @@ def test_the_failure_of_a_spawned_coroutine_ends_nothing_else(caplog: pytest.Log
     # The second is of the same line within a minute, and only counted.
     told = [(record.getMessage(), str(record.exc_info[1])) for record in caplog.records if record.exc_info]
     assert told == [("a callback failed", "boom")]
+
+
+class Due(Patient):
+    """An actor with one timer, which an input in time makes needless."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self.deadline: float | None = deadline
+        self.finished = False
+        self.fired: list[float] = []
+
+    def handle_timer(self, now: float) -> None:
+        """The timer is over."""
+        self.fired.append(now)
+        self.deadline = None
+
+    def answer(self) -> None:
+        """The input."""
+        self.deadline = None
+
+
+@pytest.mark.parametrize("pause", [2.0, 4.5, 7.0, 30.0])
+@pytest.mark.parametrize("answered", [False, True])
+def test_after_a_pause_what_waits_in_sockets_comes_before_the_timers(pause: float, answered: bool) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None)
+        actor_loop.now = loop.time
+        due: Any = Due(loop.time() + 1.0)
+        actor_loop.touch(due)
+        await asyncio.sleep(0.5)
+        loop.stand_still(pause)
+        if answered:
+            loop.call_later(0.1, due.answer)
+            loop.call_later(0.1, actor_loop.touch, due)
+        went_on = loop.time()
+        await asyncio.sleep(2.0)
+        assert [at - went_on for at in due.fired] == ([] if answered else [pytest.approx(0.3, abs=0.01)])
+
+    virtual_run(main)
+
+
+def test_a_timer_that_is_a_little_late_is_handled_at_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        actor_loop = ActorLoop(loop, empty=lambda: None, forget=lambda actor: None)
+        actor_loop.now = loop.time
+        due: Any = Due(loop.time() + 1.0)
+        actor_loop.touch(due)
+        await asyncio.sleep(0.5)
+        loop.stand_still(1.4)
+        await asyncio.sleep(0.0)
+        await asyncio.sleep(0.0)
+        assert due.fired == [loop.time()]
+
+    virtual_run(main)
