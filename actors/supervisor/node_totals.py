@@ -54,6 +54,8 @@ class _Incarnation(NamedTuple):
     resident_max: float
     """Bytes."""
     ended: bool
+    linked: bool = True
+    """It can do its work; before, a heartbeat says only that it lives."""
 
 
 _UNHEARD: Final = _Incarnation(0, 0.0, 0, {}, 0, 0.0, False)
@@ -295,6 +297,22 @@ class NodeTotals:
             ),
         )
 
+    def started(self, process: str, incarnation: int) -> None:
+        """An incarnation was started; it is not up before it is linked."""
+        slot = self._slot(process)
+        at = slot.newest.at if slot.incarnations else 0.0
+        self._keep(process, slot, incarnation, _UNHEARD._replace(linked=False, at=at))
+
+    def linked(self, process: str, incarnation: int, now: float) -> None:
+        """An incarnation has linked to all others, which is a sign of life too.
+
+        Args:
+            now: monotonic seconds.
+        """
+        slot = self._slot(process)
+        known = slot.incarnations.get(incarnation, _UNHEARD)
+        self._keep(process, slot, incarnation, known._replace(linked=True, at=max(known.at, now)))
+
     def ended(self, process: str, incarnation: int) -> None:
         """An incarnation ended; what it counted stays."""
         slot = self._slot(process)
@@ -403,7 +421,7 @@ def _with_abandoned(rows: Rows) -> Rows:
 
 
 def _is_up(newest: _Incarnation, now: float) -> bool:
-    return not newest.ended and now - newest.at <= FRESH
+    return newest.linked and not newest.ended and now - newest.at <= FRESH
 
 
 def _owned(metric: Metric, process: str, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -85,6 +85,10 @@ class Snapshots(Protocol):
 
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None: ...
 
+    def started(self, process: str, incarnation: int) -> None: ...
+
+    def linked(self, process: str, incarnation: int, now: float) -> None: ...
+
     def ended(self, process: str, incarnation: int) -> None: ...
 
 
@@ -342,6 +346,7 @@ class Supervisor:
             self._loop.call_later(delay, self._respawn, child)
         else:
             child.restarts.started(time.monotonic())
+            self._node_totals.started(child.name, child.incarnation)
 
     def _now(self) -> float:
         """Seconds in which this process itself ran."""
@@ -528,6 +533,7 @@ class Supervisor:
 
     def _on_ready(self, child: ChildProcess) -> None:
         child.linked(self._now())
+        self._node_totals.linked(child.name, child.incarnation, time.monotonic())
         if self._all_ready.is_set() and self.plan_start:
             planned = child.role == "call" and self.config.load is not None
             self._start(child, self.plan_start if planned else time.monotonic())

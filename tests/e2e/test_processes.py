@@ -34,6 +34,12 @@ class Totals:
     def update(self, process: str, incarnation: int, snapshot: Snapshot) -> None:
         self.snapshots[process] = snapshot
 
+    def started(self, process: str, incarnation: int) -> None:
+        pass
+
+    def linked(self, process: str, incarnation: int, now: float) -> None:
+        pass
+
     def ended(self, process: str, incarnation: int) -> None:
         self.ends.append((process, incarnation))
 
@@ -192,6 +198,8 @@ OTHER_PROCESS = """
 
     class Totals:
         def update(self, process, incarnation, snapshot): pass
+        def started(self, process, incarnation): pass
+        def linked(self, process, incarnation, now): pass
         def ended(self, process, incarnation): pass
 
     async def main():

@@ -132,6 +132,23 @@ def test_liveness_is_shown_after_the_end_of_a_process() -> None:
     assert value(node, beat, "media-0", now=99.0) == UNIX + 2.0
 
 
+def test_a_replacement_is_up_when_it_is_linked_whatever_it_sends_before() -> None:
+    node = NodeTotals()
+    node.set_state("running")
+    node.started("call-0", 1)
+    assert node.view().up(100.0) == {"call-0": False}
+    node.linked("call-0", 1, 100.0)
+    assert node.view().up(100.0) == {"call-0": True}
+    node.update("call-0", 1, snapshot(1, attempts(3.0), at=100.5))
+    node.ended("call-0", 1)
+    node.started("call-0", 2)
+    node.update("call-0", 2, snapshot(1, attempts(1.0), at=101.0))
+    assert node.view().up(101.0) == {"call-0": False}
+    node.linked("call-0", 2, 101.2)
+    assert node.view().up(101.2) == {"call-0": True}
+    assert total(node) == 4.0
+
+
 def test_the_report_gets_cpu_time_of_all_incarnations_and_the_most_memory() -> None:
     node = NodeTotals(prefix="load-")
     for incarnation, cpu in [(1, 2.0), (2, 0.5), (3, 0.25), (4, 1.0)]:
