@@ -72,7 +72,7 @@ REASONS: Final[dict[str, Reason]] = {
     "media_failed": Reason(_GENERATOR, "a local media stream failed"),
     "overload": Reason(_GENERATOR, "the call worker took no more calls; raise --max-calls or --call-workers"),
     "not_started": Reason(_GENERATOR, "the call was planned and never started"),
-    "worker_lost": Reason(_GENERATOR, "the call worker of the call was lost; the log says why"),
+    "worker_lost": Reason(_GENERATOR, "the call worker of the call, or its record, was lost; the log says why"),
     "unreported": Reason(_GENERATOR, "the call was started, and its worker was lost with what it knew of the call"),
     "cut_short": Reason(_GENERATOR, "the call was ended here before the hold was over"),
     "internal_error": Reason(_GENERATOR, "our own code failed; the log has its traceback"),

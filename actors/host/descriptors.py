@@ -12,10 +12,10 @@ from . import kernel
 
 ITSELF: Final = 20
 """Descriptors of a supervisor without processes: 14, and room for records, results, /metrics and one reader of it."""
-NODE: Final = 10
-"""Of each node: its run directory, its context of ZeroMQ and one listener."""
-PROCESS: Final = 5
-"""Of each process: its standard streams, its pidfd and its connection."""
+NODE: Final = 12
+"""Of each node: its run directory, its context of ZeroMQ, a pipe that its call workers hold, and one listener."""
+PROCESS: Final = 7
+"""Of each process: its standard streams, its pidfd, its connection, and the memory of its ledger and roll."""
 CALL: Final = 40
 """Of a call without processes of its own: 33 with TCP, a played file, a recording, a trace and records."""
 

@@ -124,11 +124,11 @@ def test_a_call_worker_that_dies_leaves_no_call_of_the_others_open(tmp_path: Pat
             assert len(owners) == 2
             lived = set(peer.live)
             os.kill(owners[0], signal.SIGKILL)
-            assert running.process.wait(SECONDS) == 1
+            assert running.process.wait(2 * SECONDS) == 98
         finally:
             running.close()
         summary = summary_of(tmp_path)
-        assert summary["verdict"] == "internal_failure"
+        assert summary["verdict"] == "untrustworthy"
         told = {row["id"] for row in rows_of(tmp_path)}
         assert lived & told  # the other worker's
         wait_for(lambda: not told & set(peer.live))  # the peer may have to read its last BYE
