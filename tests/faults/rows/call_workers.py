@@ -269,7 +269,6 @@ async def robot(surroundings: Surroundings) -> list[Figure]:
     "foreign UAS: how and when each call ended; rows of calls.csv against the calls that it saw",
     seconds=100,
     cores=0.9,
-    quick=True,
 )
 async def load(surroundings: Surroundings) -> list[Figure]:
     rate, hold, count = surroundings.of(40, 15), surroundings.of(25, 4), surroundings.of(10, 2)

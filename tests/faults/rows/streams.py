@@ -84,7 +84,6 @@ class FullSpeed:
     "foreign peers: calls of others that fail",
     seconds=35,
     cores=1.05,
-    quick=True,
 )
 async def full_speed(surroundings: Surroundings) -> list[Figure]:
     over_tcp, over_udp = surroundings.of(60, 15), surroundings.of(100, 25)
@@ -218,7 +217,6 @@ async def slow_loris(surroundings: Surroundings) -> list[Figure]:
     "/healthz from outside",
     seconds=20,
     cores=0.07,
-    quick=True,
 )
 async def metrics_slow(surroundings: Surroundings) -> list[Figure]:
     arguments = ["--call-workers", "1", "--media-workers", "1", "--media", "none", "--quiet"]

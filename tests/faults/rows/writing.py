@@ -200,7 +200,6 @@ async def disk_full_load(surroundings: Surroundings) -> list[Figure]:
     "foreign peer: calls that are up live on; new ones get a final response; all is well afterwards",
     seconds=120,
     cores=0.21,
-    quick=True,
 )
 async def descriptors_gone(surroundings: Surroundings) -> list[Figure]:
     seconds = surroundings.of(60, 5)
@@ -269,7 +268,6 @@ def connections(node: Node, count: int) -> Sequence[socket.socket]:
     "foreign peer: every new call is answered once the limit is gone",
     seconds=30,
     cores=0.14,
-    quick=True,
 )
 async def supervisor_descriptors(surroundings: Surroundings) -> list[Figure]:
     arguments = ["--call-workers", "4", "--media-workers", "1", "--media", "none", "--quiet"]
