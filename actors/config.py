@@ -533,6 +533,23 @@ class NodeSettings(CallSettings):
         about="Replace a process after this time without a heartbeat; from 2s, 0 = never.",
     )
     """Seconds without a heartbeat before a process is replaced; 0 = off."""
+    session_expires: float = option(
+        0.0,
+        "--session-expires",
+        check=Seconds(least=90.0, why="no peer accepts it (RFC 4028 section 5)"),
+        written="0s",
+        about="Session interval to request (RFC 4028); a call whose peer has no session timer is probed by OPTIONS "
+        "every half of it; from 90s, 0 = neither.",
+    )
+    """Seconds after which a call without a refresh ends, and twice those between two probes; 0 = off."""
+    max_call_time: float = option(
+        0.0,
+        "--max-call-time",
+        check=Seconds(),
+        written="0s",
+        about="Hang up a call this time after its answer; 0 = no bound.",
+    )
+    """Seconds from answer to BYE at most; 0 = no bound."""
     source_connections: int = option(
         64,
         "--source-connections",

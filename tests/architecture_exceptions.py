@@ -88,7 +88,7 @@ LARGER = {
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
     "sipcore/session/invite_session.py": {"imports": 16, "InviteSession methods": 61},
-    "sipcore/session/session_config.py": {"SessionConfig attributes": 29},
+    "sipcore/session/session_config.py": {"SessionConfig attributes": 31},
     "media/engine.py": {"imports": 14},
     "media/audio/jitter.py": {"PlayoutBuffer attributes": 25},
     "media/presence.py": {"Presence attributes": 34},

@@ -52,6 +52,7 @@ def node_config(
         advertise=checked_advertise(advertised, listeners),
         rtp_ports=checked_rtp_ports(rtp_ports),
         rtp_timeout=checked_seconds("rtp_timeout", rtp_timeout),
+        session_expires=0.0,  # a user agent has its own
         tls=tls or TlsConfig(),
         codecs=names,
         strict_source=given["strict_source"],

@@ -120,7 +120,7 @@ class CallFactory:
         self._codecs = named_codecs(config.codecs)
         self._parked = listeners.park({each.host for each in config.listeners})
         self._parked_ports = {host: parked.getsockname()[1] for host, parked in self._parked.items()}
-        self.configs = SessionConfigs(output, strict_source=config.strict_source)
+        self.configs = SessionConfigs(output, config)
         self.media_leases = MediaLeases(
             outbox,
             slots.own % max(1, config.media_workers),

@@ -15,6 +15,7 @@ from sipswarm.sipcore.session.redirection import Place
 from sipswarm.sipcore.session.session_config import SessionConfig
 from sipswarm.sipcore.transaction.transaction_counts import TransactionCounts
 
+from ..config import NodeConfig
 from ..counting.totals import SeriesRow
 from ..handle.parameters import RING_TIME
 from ..identity import Identity
@@ -28,9 +29,11 @@ MOST: Final = 1024
 class SessionConfigs:
     """The session configurations of one call worker."""
 
-    def __init__(self, output: SipOutput, *, strict_source: bool = True) -> None:
+    def __init__(self, output: SipOutput, config: NodeConfig) -> None:
         self._output = output
-        self._strict_source = strict_source
+        self._strict_source = config.strict_source
+        self._session_expires = int(config.session_expires)
+        self._max_call_time = config.max_call_time
         self.counts = TransactionCounts()
         """The common counts of all sessions."""
         self._known: dict[tuple[LocalAddress, Identity, float, bool], SessionConfig] = {}
@@ -59,7 +62,9 @@ class SessionConfigs:
                 credentials=identity.credentials,
                 outgoing_proxy=identity.outgoing_proxy,
                 route=identity.route,
-                session_expires=identity.session_expires,
+                session_expires=identity.session_expires or self._session_expires,
+                probe_after=self._session_expires / 2.0,
+                max_call_time=self._max_call_time,
                 redirects=identity.redirects,
                 strict_source=self._strict_source,
                 addresses_of=self._output.late.addresses_of,

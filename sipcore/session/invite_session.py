@@ -206,7 +206,8 @@ class InviteSession:
         parts.uac.handle_timer(now)
         if parts.made_failover is not None:
             parts.made_failover.stop_if_cancelled(now)
-        if self.core.timer is not None or parts.made_renegotiation is not None:
+        timer = self.core.timer
+        if parts.made_renegotiation is not None or (timer is not None and timer.due <= now):
             parts.renegotiation.handle_timer(now)
         if parts.made_refer is not None:
             parts.made_refer.handle_timer(now)
@@ -517,8 +518,10 @@ class InviteSession:
             due = min(due, parts.uas.due)
         if core.invite is not None and core.invite.ring_at < due:
             due = core.invite.ring_at
-        if core.timer is not None or parts.made_renegotiation is not None:
-            due = min(due, parts.renegotiation.due)
+        if parts.made_renegotiation is not None:
+            due = min(due, parts.made_renegotiation.due)
+        elif core.timer is not None:
+            due = min(due, core.timer.due)
         if parts.made_refer is not None:
             due = min(due, parts.made_refer.due)
         return None if due == inf else due

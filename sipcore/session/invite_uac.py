@@ -136,7 +136,7 @@ class InviteUac(FinalHandler):
         if refused is not None:
             self._in_dialog.told = False
             core.dialog = None
-        if core.config.session_expires:
+        if core.is_timed:
             core.timer = core.new_timer()
         uri, hop = (self._uri, core.hop) if refused is None else (refused.uri, refused.hop)
         client = OutgoingInvite(core.requests.next_id(), uri, None, hop)

@@ -140,7 +140,9 @@ class Renegotiation(FinalHandler):
         return True
 
     def take_final(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
-        """Take a 422, and the end of a re-INVITE or UPDATE: another interval, a wait, or a refreshed session."""
+        """Take a 422, and the end of a probe, re-INVITE or UPDATE: another interval, a wait, or a refreshed session."""
+        if client.method == "OPTIONS":
+            return self._take_probed(client, response, status, now)
         if response is None:
             return False
         if isinstance(client, OutgoingInvite):
@@ -261,9 +263,27 @@ class Renegotiation(FinalHandler):
         elif timer.expires_at <= now:
             timer.stop()
             self._in_dialog.end_by_bye(Cause.SESSION_EXPIRED, By.EXPIRED, None, now)
-        else:
+        elif timer.over_at <= now:
+            timer.stop()
+            self._in_dialog.end_by_bye(Cause.SESSION_EXPIRED, By.LOCAL, None, now)
+        elif timer.refresh_at <= now:
             timer.refresh_at = inf
             self._refresh(now)
+        elif core.dialog is not None:
+            timer.probing(now)
+            self._sender.request(now, "OPTIONS", core.dialog, extra=core.config.tail).request_id = 0
+
+    def _take_probed(self, client: ClientRequest, response: Response | None, status: int, now: float) -> bool:
+        """Take the outcome of a probe: the call ends when the peer is gone; False for any other OPTIONS."""
+        core = self._core
+        timer = core.timer
+        if client.request_id or timer is None or client.dialog is not core.dialog or status == 481:
+            return False
+        over = timer.probed(status, answered=response is not None, now=now)
+        if over and core.state is SessionState.CONFIRMED:
+            timer.stop()
+            self._in_dialog.end_by_bye(Cause.DIALOG_GONE, By.EXPIRED, response, now)
+        return True
 
     def _refresh(self, now: float) -> None:
         """Keep the session alive, by UPDATE where the peer takes it (RFC 4028 section 7.4)."""

@@ -75,6 +75,10 @@ class SessionConfig:
     """Session interval to request in seconds, 0 for none (RFC 4028)."""
     min_se: int = 90
     """Shortest session interval that is accepted, in seconds."""
+    probe_after: float = 0.0
+    """Seconds between probes of a call without an agreed session interval, 0 for none."""
+    max_call_time: float = 0.0
+    """Seconds from the answer to the BYE of this end, 0 for no bound."""
     refresher: str = ""
     """``"uac"``, ``"uas"`` or empty for the peer's choice."""
     redirects: int = 0

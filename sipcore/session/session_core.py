@@ -19,7 +19,7 @@ from .invites import IncomingInvite, OutgoingInvite
 from .open_requests import OpenRequests
 from .session_config import SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
-from .session_timer import SessionTimer, answer, settled
+from .session_timer import LONGEST, Agreed, SessionTimer, answer, settled
 
 SDP: Final = "application/sdp"
 OVER: Final = (SessionState.TERMINATING, SessionState.TERMINATED)
@@ -165,13 +165,23 @@ class SessionCore:
         self.home = hop.host
         self.use(config)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether each call gets a session timer, whatever its peer offers."""
+        config = self.config
+        return bool(config.session_expires or config.probe_after or config.max_call_time)
+
     def new_timer(self) -> SessionTimer:
         """Make a session timer without any agreement (RFC 4028)."""
-        return SessionTimer(self.config.min_se)
+        return SessionTimer(self.config.min_se, self.config.probe_after)
 
     def restart_timer(self, timer: SessionTimer, response: Response, now: float) -> None:
         """Start the session timer by the headers of a 2xx to a local request (RFC 4028 section 7.2)."""
-        timer.start(settled(response), now)
+        interval, we_refresh = settled(response)
+        if interval:
+            interval = min(max(interval, self.config.min_se), LONGEST)
+        timer.start(Agreed(interval, we_refresh), now)
+        timer.bound_age(self.config.max_call_time, now)
         self.events.append(Refreshed(timer.agreed.interval))
 
     def answer_timer(self, request: Request, dialog: Dialog, now: float) -> str:
@@ -180,7 +190,7 @@ class SessionCore:
         An early dialog starts none: the interval of the session is that of the INVITE's own 2xx.
         """
         timer = self.timer
-        if timer is None and not self.config.session_expires and "session-expires" not in request.headers.keys:
+        if timer is None and not self.is_timed and "session-expires" not in request.headers.keys:
             return ""
         agreed, lines = answer(request, self.config)
         if "allow" in request.headers.keys:
@@ -190,5 +200,6 @@ class SessionCore:
         if timer is None:
             timer = self.timer = self.new_timer()
         timer.start(agreed, now)
+        timer.bound_age(self.config.max_call_time, now)
         self.events.append(Refreshed(agreed.interval))
         return lines

@@ -155,7 +155,7 @@ class SessionParts:
         """The parts that may settle the end of a request, in the order in which it is offered to them."""
         if method == "INVITE":
             return (self.uac, self.renegotiation, self.failover)
-        if method == "UPDATE":
+        if method in ("UPDATE", "OPTIONS"):
             return (self.sender, self.renegotiation)
         if method in ("REFER", "NOTIFY"):
             return (self.sender, self.refer)

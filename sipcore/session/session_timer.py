@@ -1,5 +1,7 @@
 """Session timers: the refresher of a call, the interval, and the moment of giving up (RFC 4028).
 
+A call without an agreement is probed by OPTIONS instead, and a bound of its age holds whatever was agreed.
+
 `SessionTimer` holds the agreement and the two moments that follow from it. The functions read and write the headers: a
 request offers an interval, its 2xx settles it, a 422 raises the minimum. It must send nothing itself.
 """
@@ -7,13 +9,21 @@ request offers an interval, its 2xx settles it, a 422 raises the minimum. It mus
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from ..errors import ParseError
 from ..message.messages import Message, Request, Response
 from .session_config import SessionConfig
 
 OPTION_TAG = "timer"
+LONGEST: Final = 7 * 86400
+"""Seconds of the longest interval that is agreed to; a longer one would never find out that the peer is gone."""
+PROBE_AGAIN: Final = 32.0
+"""Seconds from a probe without success to the next one."""
+MISSES: Final = 2
+"""Probes in a row without success that end a call."""
+UNREACHED: Final = frozenset((408, 410, 430, 480))
+"""Statuses by which a probe did not reach the peer; 481 ends the call by itself (RFC 3261 section 12.2.1.2)."""
 
 
 class Agreed(NamedTuple):
@@ -29,34 +39,69 @@ class Agreed(NamedTuple):
 class SessionTimer:
     """The timer of one call (RFC 4028 section 10). Starts without any agreement."""
 
-    __slots__ = ("agreed", "expires_at", "min_se", "refresh_at")
+    __slots__ = ("_misses", "_probe_after", "agreed", "expires_at", "min_se", "over_at", "probe_at", "refresh_at")
 
-    def __init__(self, min_se: int) -> None:
+    def __init__(self, min_se: int, probe_after: float = 0.0) -> None:
         self.agreed = Agreed(0, False)
         self.min_se = min_se
         """Shortest interval that the path accepts, raised by each 422, in seconds."""
+        self._probe_after = probe_after
+        self._misses = 0
         self.refresh_at = inf
         self.expires_at = inf
+        self.probe_at = inf
+        """When the peer is asked whether it is there, where nothing was agreed."""
+        self.over_at = inf
+        """When the call is as old as it may become."""
 
     @property
     def due(self) -> float:
-        """Time of the next refresh or of the end, infinite without agreement."""
-        return self.refresh_at if self.refresh_at < self.expires_at else self.expires_at
+        """Time of the next refresh, probe or end; infinite without any."""
+        return min(self.refresh_at, self.expires_at, self.probe_at, self.over_at)
+
+    def bound_age(self, most: float, now: float) -> None:
+        """Bound the age of the call, in seconds from its answer on; 0 = no bound. Only the first time counts."""
+        if most and self.over_at == inf:
+            self.over_at = now + most
 
     def start(self, agreed: Agreed, now: float) -> None:
         """Begin a new interval: refresh at half, give up min(32 s, a third) before the end (section 10)."""
         self.agreed = agreed
         interval = agreed.interval
+        self._misses = 0
         if not interval:
-            self.stop()
+            self.refresh_at = self.expires_at = inf
+            self.probe_at = now + self._probe_after if self._probe_after else inf
             return
+        self.probe_at = inf
         self.refresh_at = now + interval / 2.0 if agreed.we_refresh else inf
         self.expires_at = now + interval - min(32.0, interval / 3.0)
 
     def stop(self) -> None:
         """Forget the agreement: the call is over, or does not expire any more."""
         self.agreed = Agreed(0, False)
-        self.refresh_at = self.expires_at = inf
+        self.refresh_at = self.expires_at = self.probe_at = self.over_at = inf
+
+    def probing(self, now: float) -> None:
+        """Note that a probe is sent: the next one follows, whatever becomes of it."""
+        self.probe_at = now + self._probe_after
+
+    def probed(self, status: int, *, answered: bool, now: float) -> bool:
+        """Take the outcome of a probe; return whether the call is over with it.
+
+        Args:
+            status: as for `FinalHandler.take_final`.
+            answered: the peer, or a proxy, has answered at all.
+        """
+        if answered and status not in UNREACHED:
+            self._misses = 0
+            return False
+        self._misses += 1
+        if self._misses >= MISSES:
+            return True
+        if self.probe_at < inf:
+            self.probe_at = now + min(PROBE_AGAIN, self._probe_after)
+        return False
 
     def request_lines(self, config: SessionConfig) -> str:
         """Write the header lines of a local INVITE or UPDATE, empty when none are needed (sections 7.1, 7.4)."""
@@ -118,10 +163,12 @@ def answer(request: Request, config: SessionConfig) -> tuple[Agreed, str]:
         interval, wanted = config.session_expires, ""
     else:
         # The interval may be shortened, but neither side's minimum is undercut.
-        interval, wanted = asked.seconds, asked.refresher
+        interval, wanted = min(asked.seconds, LONGEST), asked.refresher
         if config.session_expires:
             interval = min(interval, config.session_expires)
     interval = max(interval, config.min_se, _minimum(request))
+    if interval > LONGEST:
+        return Agreed(0, False), ""  # a peer that forbids every interval in which its end would be seen
     refresher = wanted or config.refresher or "uac"
     if not peer_knows:
         refresher = "uas"

@@ -1,7 +1,7 @@
 """What calls share is made once for each leg and identity, and not remembered without bound."""
 
 from sipswarm.actors.call_worker.sessions import MOST, SessionConfigs
-from sipswarm.actors.config import Listener
+from sipswarm.actors.config import Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.identity import Identity
 from sipswarm.actors.transport.counters import SipCounters
@@ -15,7 +15,9 @@ HERE = LocalAddress(0, Hop("udp", "127.0.0.1", 5060), Hop("udp", "127.0.0.1", 50
 def made() -> SessionConfigs:
     totals = Totals()
     listeners = (Listener("udp", "127.0.0.1", 5060),)
-    return SessionConfigs(SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None))
+    return SessionConfigs(
+        SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None), NodeConfig("", (), 0)
+    )
 
 
 def test_calls_of_one_identity_share_a_configuration() -> None:

@@ -248,6 +248,8 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--hang-timeout": ["8s"],
         "--max-calls": ["9"],
         "--source-connections": ["9"],
+        "--session-expires": ["1200s"],
+        "--max-call-time": ["2h"],
     },
     LoadConfig: {
         "--rate": ["3"],

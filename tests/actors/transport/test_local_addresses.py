@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from sipswarm.actors.call_worker.sessions import SessionConfigs
-from sipswarm.actors.config import Listener, checked_advertise
+from sipswarm.actors.config import Listener, NodeConfig, checked_advertise
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.errors import ConfigurationError
 from sipswarm.actors.identity import Identity
@@ -177,7 +177,7 @@ def test_the_configuration_of_a_call_follows_its_destination(advertise: tuple[st
     totals = Totals()
     listeners = (Listener("udp", "0.0.0.0", 5060), Listener("tcp", "0.0.0.0", 5060))
     output = SipOutput(listeners, (), SipCounters(totals), totals, lambda failed: None, advertise)
-    configs = SessionConfigs(output)
+    configs = SessionConfigs(output, NodeConfig("", (), 0))
     config = configs.of(output.addresses.toward(0, "127.0.0.9"), Identity("sip:a@example.org"))
     assert config.roams
     assert config.leaves_from == Hop("udp", "127.0.0.1", 5060)

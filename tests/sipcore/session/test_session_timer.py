@@ -35,6 +35,9 @@ TABLE_2 = [
     (request(Session_Expires="1800"), PLAIN, 1800, True, False),
     (request(Session_Expires="30"), PLAIN, 90, True, False),
     (request(Supported="timer", Session_Expires="1800"), IGNORES, 0, False, False),
+    # Nobody would find out within a week that the peer is gone.
+    (request(Supported="timer", Session_Expires="4294967295"), PLAIN, 604_800, False, True),
+    (request(Supported="timer", Session_Expires="1800", Min_SE="4294967295"), PLAIN, 0, False, False),
 ]
 
 
