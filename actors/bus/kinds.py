@@ -37,6 +37,7 @@ _RECORDS: Final[dict[str, tuple[type[Any], ...]]] = {
         media.StreamOpened,
         media.StreamRefused,
         media.DtmfReceived,
+        media.DigitsBegun,
         media.DigitsSent,
         media.SourceFinished,
         media.FramesWanted,

@@ -109,7 +109,6 @@ def why(peer: Peer) -> str:
     seconds=40,
     cores=0.9,
     alone=True,
-    quick=True,
 )
 async def killed(surroundings: Surroundings) -> list[Figure]:
     count, pause = surroundings.of(5, 2), 4.0 if not surroundings.quick else 2.0
