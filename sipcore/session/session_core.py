@@ -19,7 +19,7 @@ from .invites import IncomingInvite, OutgoingInvite
 from .open_requests import OpenRequests
 from .session_config import SessionConfig
 from .session_state import SESSION_TABLE, SessionInput, SessionState
-from .session_timer import LONGEST, Agreed, SessionTimer, answer, settled
+from .session_timer import SessionTimer, answer, settled
 
 SDP: Final = "application/sdp"
 OVER: Final = (SessionState.TERMINATING, SessionState.TERMINATED)
@@ -177,10 +177,7 @@ class SessionCore:
 
     def restart_timer(self, timer: SessionTimer, response: Response, now: float) -> None:
         """Start the session timer by the headers of a 2xx to a local request (RFC 4028 section 7.2)."""
-        interval, we_refresh = settled(response)
-        if interval:
-            interval = min(max(interval, self.config.min_se), LONGEST)
-        timer.start(Agreed(interval, we_refresh), now)
+        timer.start(settled(response), now)
         timer.bound_age(self.config.max_call_time, now)
         self.events.append(Refreshed(timer.agreed.interval))
 

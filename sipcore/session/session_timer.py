@@ -18,6 +18,8 @@ from .session_config import SessionConfig
 OPTION_TAG = "timer"
 LONGEST: Final = 7 * 86400
 """Seconds of the longest interval that is agreed to; a longer one would never find out that the peer is gone."""
+SHORTEST: Final = 2
+"""Seconds of the shortest interval that a 2xx can give; a peer cannot ask for more than one refresh a second."""
 PROBE_AGAIN: Final = 32.0
 """Seconds from a probe without success to the next one."""
 MISSES: Final = 2
@@ -186,11 +188,15 @@ def _minimum(request: Request) -> int:
 
 
 def settled(response: Response) -> Agreed:
-    """Read the agreement from the 2xx to a local request (section 7.2); a malformed one agrees to nothing."""
+    """Read the agreement from the 2xx to a local request (section 7.2); a malformed one agrees to nothing.
+
+    The interval is the peer's, also below the 90 s of section 5: its own timer ends the call. `SHORTEST` and `LONGEST`
+    bound it.
+    """
     try:
         given = response.session_expires
     except ParseError:
         return Agreed(0, False)
     if given is None or given.seconds <= 0:
         return Agreed(0, False)
-    return Agreed(given.seconds, given.refresher != "uas")
+    return Agreed(min(max(given.seconds, SHORTEST), LONGEST), given.refresher != "uas")

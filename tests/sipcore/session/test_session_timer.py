@@ -59,6 +59,10 @@ def test_the_called_side_settles_interval_and_refresher(
         (response(Session_Expires="600;refresher=uas"), Agreed(600, False)),
         (response(Session_Expires="600"), Agreed(600, True)),
         (response(Session_Expires="0"), Agreed(0, False)),
+        # Below the 90 s of section 5, and yet the time after which the peer hangs up.
+        (response(Session_Expires="4;refresher=uac"), Agreed(4, True)),
+        (response(Session_Expires="1"), Agreed(2, True)),
+        (response(Session_Expires="4294967295;refresher=uas"), Agreed(604_800, False)),
     ],
 )
 def test_the_caller_reads_the_agreement_from_the_2xx(given: Response, agreed: Agreed) -> None:
