@@ -2,8 +2,8 @@
 
 It carries commands in and events out, with one reader for all of the engine's sockets and one timer for its tick.
 Events wait for a call worker that does not read, up to a bound; running statistics are dropped first. Streams belong to
-a slot. When its call worker is gone they go on for `RETURN`, and their events wait: the next incarnation takes a stream
-over with any command to it, and what it has not taken within `HOLD` of its `Hello` is closed. This file must not decide
+a slot. When its call worker is gone they go on for `RETURN`, and their events wait, with those that it has not
+acknowledged: the next incarnation takes a stream over with any command to it, and what it has not taken within `HOLD` of its `Hello` is closed. This file must not decide
 anything about streams: that is the engine's.
 """
 
@@ -79,6 +79,7 @@ class MediaWorker:
             on_records=self._on_records,
             on_peer=self._on_peer,
             on_drained=self._flush,
+            on_lost=self._take_back,
         )
 
     def close(self) -> None:
@@ -114,8 +115,19 @@ class MediaWorker:
 
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """Hold the streams of a call worker that is gone for the next one of its slot."""
-        if role == "call" and self._link.forget("call", slot, incarnation) and slot in self._backlog:
+        if role != "call":
+            return
+        self._link.read_waiting()  # its last commands came before it died
+        if self._link.forget("call", slot, incarnation) and slot in self._backlog:
             self._hold(slot, RETURN, self._let_go)
+
+    def _take_back(self, channel: Channel, events: list[Any]) -> None:
+        """Keep the events that a call worker has died with for the next one; a digit among them is not lost."""
+        waiting = self._backlog.get(channel.slot)
+        if waiting is not None:
+            waiting.extendleft(event for event in reversed(events) if event.__class__ is not StreamStatistics)
+            while len(waiting) > BACKLOG:
+                self._drop_one(waiting)
 
     def _on_peer(self, channel: Channel) -> None:
         slot = channel.slot

@@ -49,6 +49,8 @@ HELLO_INTERVAL = 0.05
 RETRY_INTERVAL = 0.05
 ACKNOWLEDGE_WITHIN = 0.1
 """Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
+ACKNOWLEDGE_SOON: Final = 0.005
+"""The same for records that must not be handled twice; what they lead to leaves first, and acknowledges them with it."""
 
 
 def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
@@ -538,6 +540,10 @@ class DealerLink(_Link):
         What waits goes to the next process when the peer is replaced.
         """
         return self._post(self.channel, records)
+
+    def acknowledge_soon(self) -> None:
+        """Acknowledge records that would be handled twice, if this process died before it has acknowledged them."""
+        self._loop.call_later(ACKNOWLEDGE_SOON, self._acknowledge, self.channel)
 
     def silent_for(self, now: float) -> float:
         """Return for how many seconds the peer has not acknowledged the oldest record under way; 0.0 = none is.

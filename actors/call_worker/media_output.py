@@ -201,6 +201,8 @@ class MediaOutput:
         if self._unanswered:
             for record in records:
                 self._unanswered.pop(record.stream_id, None)
+        if any(record.__class__ is media.DtmfReceived for record in records):
+            self._links[worker].acknowledge_soon()
         self._on_events(records)
 
     def _on_linked(self, worker: int) -> None:

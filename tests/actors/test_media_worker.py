@@ -125,6 +125,9 @@ def test_streams_wait_for_the_next_incarnation_of_their_owner_and_events_with_th
         owner = await stage.owner(0)
         assert owner.send([OpenStream(number, "127.0.0.1") for number in range(5)])
         await until(lambda: len(stage.of(StreamOpened)) == 5)
+        owner.acknowledge_soon()
+        channel = stage.worker._link.channels["call", 0]
+        await until(lambda: channel.acknowledged == channel.sent)
         stage.worker.worker_down("dispatcher", 0, 1)
         owner.close()
         stage.links.remove(owner)
@@ -142,6 +145,28 @@ def test_streams_wait_for_the_next_incarnation_of_their_owner_and_events_with_th
         assert stage.worker.engine.streams_of(0) == {1, 2, 9}
         await until(lambda: len(stage.of(StreamClosed)) == 3)
         assert sorted(event.stream_id for event in stage.of(StreamClosed)) == [0, 3, 4]
+
+    run(scene)
+
+
+def test_events_that_a_dead_call_worker_had_not_acknowledged_go_to_the_next_one() -> None:
+    async def scene(stage: Stage) -> None:
+        owner = await stage.owner(0)
+        assert owner.send([OpenStream(number, "127.0.0.1") for number in range(3)])
+        await until(lambda: len(stage.of(StreamOpened)) == 3)
+        owner.acknowledge_soon()
+        channel = stage.worker._link.channels["call", 0]
+        await until(lambda: channel.acknowledged == channel.sent)
+        for number in (2, 0):
+            stage.worker.engine.handle(0, CloseStream(number), time.monotonic())
+            stage.worker._flush()  # sent, and never read
+        owner.close()
+        stage.links.remove(owner)
+        stage.worker.worker_down("call", 0, 1)
+        stage.events.clear()
+        await stage.owner(0, 2)
+        await until(lambda: len(stage.events) >= 2)
+        assert [event.stream_id for event in stage.events] == [2, 0]
 
     run(scene)
 
