@@ -370,6 +370,8 @@ class CallFactory:
             sip_record=self._record(session.call_id),
             kept=kept.kept if kept is not None else None,
         )
+        if kept is not None:
+            call.keypad.unread.extend(kept.digits)
         self._actors.add(actor)
         self._actors.live[self._number] = call
         return call

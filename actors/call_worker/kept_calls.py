@@ -87,7 +87,7 @@ class KeptCalls:
         revision, waiting, *numbers = session.marks
         exchange = actor.media.exchange
         entered = state_of(state, waits=bool(waiting))
-        revision = (*revision, exchange.local, exchange.remote, getattr(actor.user, "kept", ""))
+        revision = (*revision, exchange.local, exchange.remote, getattr(actor.user, "kept", ""), self._digits(actor))
         if revision != kept.revision or (waiting and waiting != kept.waiting):
             if not self._write(actor, ledger, kept.place, entered, numbers):
                 ledger.free(kept.place)
@@ -100,6 +100,11 @@ class KeptCalls:
                 ledger.number(kept.place, *numbers)
         kept.state, kept.revision, kept.numbers = entered, revision, numbers
         kept.waiting = waiting or kept.waiting
+
+    def _digits(self, actor: CallActor) -> str:
+        """Return the digits that a robot which goes on with the call is to get."""
+        keypad = getattr(actor.user, "keypad", None) if self.whole else None
+        return keypad.not_returned if keypad is not None else ""
 
     def _write(self, actor: CallActor, ledger: Ledger, place: int, state: int, numbers: list[int]) -> bool:
         record = actor.session.record()
@@ -115,5 +120,6 @@ class KeptCalls:
             getattr(user, "scenario", ""),
             getattr(user, "to", ""),
             getattr(user, "kept", ""),
+            self._digits(actor),
         )
         return ledger.write(place, state, pack(entry), *numbers)

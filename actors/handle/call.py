@@ -675,9 +675,7 @@ class Call:
 
     def flush_digits(self) -> str:
         """Drop the unread digits, before a prompt; return them."""
-        dropped = "".join(self.keypad.unread)
-        self.keypad.unread.clear()
-        return dropped
+        return self.keypad.drop()
 
     async def received_digits(self) -> AsyncIterator[str]:
         """Yield each digit as it is received, until the call ends."""

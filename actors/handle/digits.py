@@ -2,7 +2,8 @@
 
 Sending tries the modes in order: RTP events or tones by the media worker, or SIP INFO (`call.info_dtmf`). Each digit
 counts as sent when the media worker, or the response to its INFO, reports it. Digits that wait too long are taken back,
-so that none is sent later. Received digits are kept up to a bound for the user. This part must not hold the handle: a
+so that none is sent later. Received digits are kept up to a bound for the user; the ledger has those that were not
+returned, for the next process of the slot. This part must not hold the handle: a
 coroutine that waits for a digit would keep it.
 """
 
@@ -10,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from difflib import SequenceMatcher
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from sipswarm.media.digits.digit_packet import EVENTS
@@ -199,7 +201,7 @@ class CallDigits:
     """
 
     __slots__ = (
-        *("_actor", "_actor_loop", "_needed", "_number", "_presses", "_readers", "_waiters"),
+        *("_actor", "_actor_loop", "_collected", "_needed", "_number", "_presses", "_readers", "_waiters"),
         *("mode", "received", "sending", "sent", "unread"),
     )
 
@@ -209,6 +211,8 @@ class CallDigits:
         self._waiters = waiters
         self._readers: list[asyncio.Future[None]] = []
         """Those that wait for a digit, the oldest first."""
+        self._collected: list[list[str]] = []
+        """The digits that each reader of several has so far."""
         self._presses: deque[_Press] | None = None
         """The newest digits that came by one way only; None = none came."""
         self._number = 0
@@ -250,7 +254,27 @@ class CallDigits:
         if full:
             del self.unread[0]
         self.unread.append(event)
+        self._note()
         return full
+
+    @property
+    def not_returned(self) -> str:
+        """The newest received digits that no reader has returned, at most `UNREAD_DIGITS`."""
+        if not self._collected and not self.unread:
+            return ""
+        return "".join(chain(*self._collected, self.unread))[-UNREAD_DIGITS:]
+
+    def drop(self) -> str:
+        """Drop the unread digits; return them."""
+        dropped = "".join(self.unread)
+        self.unread.clear()
+        self._note()
+        return dropped
+
+    def _note(self) -> None:
+        """Have the ledger look at what is not returned."""
+        self._actor.note_change()
+        self._actor_loop.flush_soon()
 
     def wake(self) -> None:
         """Wake one coroutine that waits for a digit, if there is one for it."""
@@ -481,7 +505,9 @@ class CallDigits:
             if seconds is not None:
                 checked_seconds(what, seconds)
         ends, deadline = checked_digits("until", until), None if timeout is None else self._actor_loop.now() + timeout
-        found, within = "", first
+        found: list[str] = []
+        within = first
+        self._collected.append(found)
         try:
             while len(found) < most:
                 left = None if deadline is None else deadline - self._actor_loop.now()
@@ -490,7 +516,7 @@ class CallDigits:
                     digit = await self.next_digit()
                 if digit in ends:
                     break
-                found += digit
+                found.append(digit)
                 within = between
         except TimeoutError:
             pass
@@ -499,7 +525,10 @@ class CallDigits:
             for _ in found:
                 self.wake()
             raise
-        return found
+        finally:
+            self._collected = [each for each in self._collected if each is not found]
+            self._note()
+        return "".join(found)
 
     async def next_digit(self) -> str:
         """Return the next unread digit, received or to come.
@@ -520,4 +549,5 @@ class CallDigits:
                 del waiter  # its error holds frames that hold the handle
                 if not woken:
                     self.wake()  # the digit for which it was woken just before it was cancelled is another's
+        self._note()
         return self.unread.pop(0)

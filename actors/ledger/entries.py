@@ -29,6 +29,8 @@ class CallEntry(NamedTuple):
     """The target of an outgoing call."""
     kept: str
     """Text that the call's user keeps."""
+    digits: str
+    """Received digits that the call's user has not read."""
 
 
 def state_of(session_state: int, *, waits: bool) -> int:

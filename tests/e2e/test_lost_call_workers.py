@@ -36,14 +36,14 @@ def kill(supervisor: Supervisor, name: str) -> int:
 
 
 def count(supervisor: Supervisor, name: str, *labels: str) -> float:
-    """A counter over the call workers that run."""
+    """A counter over the processes that run."""
     totals = supervisor._node_totals
     assert isinstance(totals, Totals)
     return sum(
         row[2][0]
         for process, snapshot in totals.snapshots.items()
         for row in snapshot.series
-        if process.startswith("call-") and row[0] == name and row[1][: len(labels)] == labels
+        if row[0] == name and row[1][: len(labels)] == labels
     )
 
 
@@ -234,6 +234,44 @@ def test_a_robot_goes_on_with_what_it_kept_and_with_the_digits_of_the_gap(tmp_pa
             for call in calls:
                 await call.dtmf("3")
             await until(lambda: all(call.digits_received == "112233" for call in calls))
+            for call in calls:
+                await call.bye()
+            await live_in(supervisor, 0)
+
+    run(main)
+
+
+UNREAD = """
+import asyncio
+
+async def robot(call):
+    await call.answer()
+    call.keep("up")
+    await call.dtmf(await call.digits(1))
+    await call.digits(4)
+
+async def resume(call):
+    await call.dtmf(await call.digits(4))
+    await call.over()
+"""
+
+
+def test_digits_that_no_code_has_got_go_to_the_next_process(tmp_path: Path) -> None:
+    """Two of four digits had come when the process died; one of them is read by its coroutine and not returned."""
+
+    async def main() -> None:
+        async with node(tmp_path / "run", with_robot(tmp_path, UNREAD)) as supervisor, agent() as ua:
+            calls = [await ua.invite(target(supervisor), media="silence") for _ in range(4)]
+            for call in calls:
+                await call.dtmf("923")
+            await until(lambda: all(call.digits_received == "9" for call in calls))
+            await until(lambda: count(supervisor, "sipswarm_dtmf_events_total", "received") == 12)
+            pids = {name: kill(supervisor, name) for name in ("call-0", "call-1")}
+            await until(lambda: all(processes(supervisor).get(name, (pid, 0))[0] != pid for name, pid in pids.items()))
+            await taken_over(supervisor, "adopted", 4)
+            for call in calls:
+                await call.dtmf("45")
+            await until(lambda: all(call.digits_received == "92345" for call in calls))
             for call in calls:
                 await call.bye()
             await live_in(supervisor, 0)
