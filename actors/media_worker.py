@@ -3,8 +3,8 @@
 It carries commands in and events out, with one reader for all of the engine's sockets and one timer for its tick.
 Events wait for a call worker that does not read, up to a bound; running statistics are dropped first. Streams belong to
 a slot. When its call worker is gone they go on for `RETURN`, and their events wait, with those that it has not
-acknowledged: the next incarnation takes a stream over with any command to it, and what it has not taken within `HOLD` of its `Hello` is closed. This file must not decide
-anything about streams: that is the engine's.
+acknowledged: the next incarnation takes a stream over with any command to it, and what it has not taken within `HOLD`
+of its `Hello` is closed. This file must not decide anything about streams: that is the engine's.
 """
 
 import asyncio

@@ -50,7 +50,7 @@ RETRY_INTERVAL = 0.05
 ACKNOWLEDGE_WITHIN = 0.1
 """Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
 ACKNOWLEDGE_SOON: Final = 0.005
-"""The same for records that must not be handled twice; what they lead to leaves first, and acknowledges them with it."""
+"""The same for records that must not be handled twice; what they lead to leaves before, and acknowledges them too."""
 
 
 def new_context() -> "zmq.Context[zmq.Socket[bytes]]":
