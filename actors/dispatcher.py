@@ -145,12 +145,12 @@ class Dispatcher:
             on_lost=self._on_lost,
         )
         self._batches = SlotBatches(
-            self._config.call_workers,
+            config.call_workers,
             self._link,
             self._loop,
             totals,
-            self._refuse,
-            lambda slot, records: self._held.put_back(slot, records),
+            refuse=self._refuse,
+            hold=lambda slot, records: self._held.hold(slot, records),
         )
         self._streams = Streams(
             config.listeners,
@@ -165,7 +165,6 @@ class Dispatcher:
             limits=StreamLimits.of(config.source_connections),
         )
         self._held = HeldMessages(
-            self._config.call_workers,
             self._batches,
             self._loop,
             totals,
@@ -208,7 +207,7 @@ class Dispatcher:
             The number of calls: a dispatcher has none.
         """
         self._streams.update_gauges()
-        self._batches.update_gauges(self._held.count)
+        self._batches.update_gauges()
         self._kernel_drops.value = kernel.udp_drops(self._sockets[index] for index in self._pollers)
         return 0
 

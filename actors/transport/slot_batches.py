@@ -1,8 +1,9 @@
 """SIP messages on their way from the sockets to the slots that own them: one link message per slot and flush.
 
-A slot whose link has less room than messages wait takes those of its calls first; requests of datagrams that would
-begin a call are refused without being parsed, and other datagrams are dropped, because their peers repeat them.
-Messages of connections are given back: they wait in `held_messages`. Everything that waits must be bounded and counted.
+A batch that its link has room for is sent as it is. Where the link has less room, or messages wait for the slot, the
+batch goes to `held_messages`, where the sources take turns. A datagram that may not wait is turned away: a request
+that would begin a call is refused without being parsed, anything else is dropped, because its peer repeats it.
+Everything that waits must be bounded and counted.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from sipswarm.sipcore.message import peek
 from ..bus.link import RECORDS_PER_FRAME, RouterLink
 from ..bus.messages import SipReceived
 from ..counting.totals import Totals
+from .fair_queue import FairQueue
 
 FLUSH_OCTETS: Final = 256 * 1024
 """Octets for one slot that are sent at once."""
@@ -26,11 +28,12 @@ class SlotBatches:
         slots: their number.
         link: to the call workers.
         refuse: answers a request that would begin a call of a slot.
-        hold: gets the messages of connections that found no room, with their slot.
+        hold: gets a batch that finds no room, with its slot.
     """
 
     __slots__ = (
-        *("_batch", "_dropped", "_hold", "_link", "_loop", "_octets", "_pending", "_refuse", "_scheduled", "_waiting"),
+        *("_batch", "_dropped", "_hold", "_link", "_loop", "_octets", "_pending", "_refuse", "_scheduled"),
+        *("_waiting", "queues"),
     )
 
     def __init__(
@@ -39,11 +42,14 @@ class SlotBatches:
         link: RouterLink,
         loop: asyncio.AbstractEventLoop,
         totals: Totals,
+        *,
         refuse: Callable[[int, SipReceived], bool],
         hold: Callable[[int, list[SipReceived]], None],
     ) -> None:
         self._link = link
         self._loop = loop
+        self.queues = [FairQueue() for _ in range(slots)]
+        """What waits for each slot; it goes before any batch."""
         self._refuse = refuse
         self._hold = hold
         self._pending: list[list[SipReceived]] = [[] for _ in range(slots)]
@@ -70,7 +76,7 @@ class SlotBatches:
         """Send every batch."""
         self._scheduled = False
         for slot, records in enumerate(self._pending):
-            if records:
+            if records:  # most are empty
                 self.flush_slot(slot)
 
     def room(self, slot: int) -> int:
@@ -85,43 +91,38 @@ class SlotBatches:
         self._clear(slot)
         return kept
 
-    def update_gauges(self, held: int) -> None:
-        """Count what waits, with `held` more messages."""
-        self._waiting.value = held + sum(map(len, self._pending))
+    def update_gauges(self) -> None:
+        """Count what waits."""
+        self._waiting.value = sum(map(len, self._pending)) + sum(each.count for each in self.queues)
 
     def flush_slot(self, slot: int) -> None:
-        """Send the batch of one slot."""
+        """Send the batch of one slot, or have it wait."""
         records = self._pending[slot]
-        channel = self._link.channels.get(("call", slot))
-        if channel is None or channel.room < len(records):
-            records = self._admit(slot, records, channel.room if channel is not None else 0)
-        if records and channel is not None and self._link.send(channel, records):
-            frames, rest = divmod(len(records), RECORDS_PER_FRAME)
-            self._batch.add(RECORDS_PER_FRAME, frames)
-            self._batch.add(rest, bool(rest))
-        elif records:
-            self._put_aside(slot, records)
+        if not records:
+            return
         self._clear(slot)
+        if self.queues[slot].count or not self.send(slot, records):
+            self._hold(slot, records)
+
+    def send(self, slot: int, records: list[SipReceived]) -> bool:
+        """Send messages at once, past the batch; False when the link of the slot has no room for all of them."""
+        channel = self._link.channels.get(("call", slot))
+        if channel is None or channel.room < len(records) or not self._link.send(channel, records):
+            return False
+        frames, rest = divmod(len(records), RECORDS_PER_FRAME)
+        self._batch.add(RECORDS_PER_FRAME, frames)
+        self._batch.add(rest, bool(rest))
+        return True
+
+    def has_worker(self, slot: int) -> bool:
+        """Whether a call worker of the slot is linked."""
+        return ("call", slot) in self._link.channels
+
+    def turn_away(self, slot: int, record: SipReceived) -> None:
+        """A datagram finds no room: refuse a request that would begin a call, drop anything else."""
+        if not peek.starts_dialog(record.data) or not self._refuse(slot, record):
+            self._dropped.value += 1
 
     def _clear(self, slot: int) -> None:
         self._pending[slot] = []
         self._octets[slot] = 0
-
-    def _admit(self, slot: int, records: list[SipReceived], room: int) -> list[SipReceived]:
-        """A slot has less room than records wait: calls that exist go first, new ones are refused."""
-        kept: list[SipReceived] = []
-        for record in records:
-            if not record.flow and peek.starts_dialog(record.data):
-                self._refuse(slot, record)
-            else:
-                kept.append(record)
-        room = max(0, room)
-        self._put_aside(slot, kept[room:])
-        return kept[:room]
-
-    def _put_aside(self, slot: int, records: list[SipReceived]) -> None:
-        """Hold the messages of connections; drop the datagrams, which their peers repeat."""
-        held = [record for record in records if record.flow]
-        self._dropped.value += len(records) - len(held)
-        if held:
-            self._hold(slot, held)

@@ -18,6 +18,7 @@ from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.dispatcher import BUSY_RATE, RECEIVE_BUFFER, WINDOW, Dispatcher
+from sipswarm.actors.transport.fair_queue import MESSAGES
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.sipcore.message.parser import parse
 
@@ -284,6 +285,31 @@ def test_a_full_slot_refuses_new_calls_with_503_while_calls_that_exist_go_on() -
         stage.send(message("BYE", 8, ";tag=b"))
         await until(lambda: stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 1)
         assert stage.replies() == []
+
+    run(scene)
+
+
+def test_a_source_that_floods_a_slot_takes_no_room_from_the_others() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.silent_worker(0)
+        await until(lambda: stage.ready)
+        channel = stage.dispatcher._link.channels["call", 0]
+        channel.sent += channel.room - 10
+        for number in range(MESSAGES):
+            stage.send(message("OPTIONS", number))
+        expected = [message("INVITE", 1000), message("ACK", 1001, ";tag=b"), message("BYE", 1002, ";tag=b")]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.2", 0))
+            other.setblocking(False)
+            for data in expected:
+                other.sendto(data, stage.sockets[0].getsockname())
+            await until(lambda: channel.room == 0)
+            assert [each.data for each in channel.under_way[-10:] if each.host == "127.0.0.2"] == expected
+            with pytest.raises(BlockingIOError):
+                other.recv(65535)
+        assert stage.value("sipswarm_sip_refused_total", "overload") == 0
+        waiting = MESSAGES // 2  # at most: the flood has half a share, for it belongs to no call
+        assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") >= MESSAGES - 10 - waiting
 
     run(scene)
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from sipswarm.actors.bus.messages import SendFailed, SendSip, SipReceived
 from sipswarm.actors.bus.slots import slot_of
 from sipswarm.actors.config import Listener
-from sipswarm.actors.dispatcher import WINDOW
-from sipswarm.actors.transport.held_messages import HELD, HOLD_TIME, RESERVED
+from sipswarm.actors.transport.fair_queue import MESSAGES
+from sipswarm.actors.transport.held_messages import HOLD_TIME
 from tests.actors.test_dispatcher import KEY, Stage, message, until
 
 LEGS = (Listener("udp", "127.0.0.1", 0), Listener("tcp", "127.0.0.1", 0))
@@ -82,16 +82,16 @@ def test_a_full_slot_has_its_connections_wait_and_loses_none_of_their_messages()
         channel = dispatcher._link.channels["call", 0]
         channel.sent += channel.room  # the slot takes nothing
         loop = asyncio.get_running_loop()
-        messages = [message("BYE", number, ";tag=b") for number in range(HELD)] + [message("INVITE", HELD)]
+        messages = [message("BYE", number, ";tag=b") for number in range(1, MESSAGES)] + [message("INVITE", MESSAGES)]
         many = [message("OPTIONS", 1000 + number) for number in range(20_000)]
         await loop.sock_sendall(peer, b"".join(messages))
-        await until(lambda: dispatcher._held.count == HELD + 1)
+        await until(lambda: dispatcher._held.count == MESSAGES)
         flood = asyncio.create_task(loop.sock_sendall(peer, b"".join(many)))
         other = socket.create_connection(stage.sockets[1].getsockname())
         other.setblocking(False)
         await loop.sock_sendall(other, message("BYE", 99_999, ";tag=b"))
         await until(lambda: stage.value("sipswarm_transport_pauses_total") == 2)
-        assert dispatcher._held.count == HELD + 2  # the peer cannot send more than the kernel takes
+        assert dispatcher._held.count == MESSAGES + 1  # the peer cannot send more than the kernel takes
         assert not flood.done()
         assert stage.value("sipswarm_queue_dropped_total", "sip_to_slot") == 0
 
@@ -109,18 +109,20 @@ def test_a_full_slot_has_its_connections_wait_and_loses_none_of_their_messages()
     run(scene)
 
 
-def test_datagrams_find_room_that_connections_leave_them() -> None:
+def test_a_datagram_of_another_source_gets_its_turn_beside_a_connection_that_takes_all_room() -> None:
     async def scene(stage: Stage, peer: socket.socket) -> None:
         stage.silent_worker(0)
         await until(lambda: stage.ready)
         channel = stage.dispatcher._link.channels["call", 0]
-        for number in range(WINDOW):
-            peer.sendall(message("BYE", number, ";tag=b"))
-            await asyncio.sleep(0)
-        await until(lambda: stage.dispatcher._held.count)
-        assert channel.room == RESERVED
-        stage.send(message("INVITE", 5000))
-        await until(lambda: channel.room == RESERVED - 1)
+        channel.sent += channel.room  # the slot takes nothing
+        peer.sendall(b"".join(message("BYE", number, ";tag=b") for number in range(MESSAGES)))
+        await until(lambda: stage.dispatcher._held.count == MESSAGES)
+        invite = SipReceived(0, 0, "192.0.2.9", 5060, message("INVITE", 5000))
+        channel.sent -= 2
+        stage.dispatcher._held.hold(0, [invite])
+        assert channel.under_way[-1] == invite
+        assert channel.room == 0
+        assert stage.value("sipswarm_sip_refused_total", "overload") == 0
 
     run(scene)
 
@@ -135,8 +137,8 @@ def test_what_waits_too_long_is_refused_to_its_sender() -> None:
         for each in (message("INVITE", 1), message("ACK", 2, ";tag=b"), message("BYE", 3, ";tag=b")):
             peer.sendall(each)
         await until(lambda: held.count == 3)
-        waiting = held._waiting[0]
-        waiting.extend([(at - HOLD_TIME - 1, record) for at, record in [waiting.popleft() for _ in range(3)]])
+        queue = held._queues[0]
+        queue.add_first(queue.take(3), asyncio.get_running_loop().time() - HOLD_TIME - 1)
         answers = b""
         while answers.count(b"SIP/2.0 503 ") < 2:
             answers += await asyncio.get_running_loop().sock_recv(peer, 4096)

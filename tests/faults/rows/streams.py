@@ -94,7 +94,7 @@ async def full_speed(surroundings: Surroundings) -> list[Figure]:
         await asyncio.sleep(1.0)
         peers = [
             Peer(own_host(), seed=surroundings.seed, media=False, tcp=True, own_connections=True),
-            Peer(own_host(), seed=surroundings.seed, media=False),
+            Peer(own_host(), seed=surroundings.seed + 1, media=False),  # one seed = one Call-ID: a merged request, 482
         ]
         loop = asyncio.get_running_loop()
         span = surroundings.of(12, 4)
