@@ -64,7 +64,7 @@ CODECS: Final = ("PCMU", "PCMA", "G722", "L16", "opus", "telephone-event", "CN")
 DTMF_MODES: Final = ("rfc4733", "inband", "info")
 ROLE_KINDS: Final = ("supervisor", "dispatcher", "call", "media")
 STREAM_TRANSPORTS: Final = ("tcp", "tls")
-CONNECTION_STATES: Final = ("connecting", "handshake", "open", "lingering")
+CONNECTION_STATES: Final = ("connecting", "handshake", "open", "half_closed", "lingering")
 REGISTRATION_RESULTS: Final = ("ok", "challenged_twice", "rejected", "timeout", "transport_error")
 LENIENCIES: Final = tuple(each.value for each in Leniency)
 """The faults of peers that are read all the same."""

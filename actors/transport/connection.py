@@ -3,11 +3,13 @@
 It connects or is accepted, shakes hands for TLS, then reads and writes until it ends. Octets that come are cut into
 messages by `sipcore.message.framing` (RFC 3261 section 18.3), and pings are answered and sent (RFC 5626 sections 3.5.1
 and 4.4.1). What goes out waits in one bounded buffer. Requests are remembered until they may no longer be answered, so
-that the end of the connection can be reported to their slots. It must never block, and must not depend on calls or on
-the reason for which it was opened.
+that the end of the connection can be reported to their slots. A peer that ends its side of the connection after a
+request still reads: the connection stays until the final response has gone (RFC 9293 section 3.6). It must never block,
+and must not depend on calls or on the reason for which it was opened.
 """
 
 import asyncio
+import contextlib
 import math
 import os
 import socket
@@ -20,6 +22,7 @@ from sipswarm.sipcore.message.framing import FramingFault, FramingLimits, KeepAl
 from sipswarm.sipcore.message.framing import Phase as FramerPhase
 
 from ..diagnosis.request_loss import Loss, is_told, may_have_arrived
+from .open_requests import OpenRequests
 from .socket_errors import loss_of
 
 SEND_BUFFER: Final = 256 * 1024
@@ -55,9 +58,17 @@ class Phase(Enum):
     HANDSHAKE = "handshake"
     """TLS is being set up."""
     OPEN = "open"
+    HALF_CLOSED = "half_closed"
+    """The peer has ended its side; it still gets the responses to its requests."""
     LINGERING = "lingering"
     """The last octets are on their way; nothing is read any more."""
     CLOSED = "closed"
+
+
+_CARRIES: Final = (Phase.OPEN, Phase.HALF_CLOSED)
+"""Phases in which messages go out."""
+_SENDS: Final = (Phase.OPEN, Phase.HALF_CLOSED, Phase.LINGERING)
+"""Phases in which octets that wait go out."""
 
 
 class Ended(Enum):
@@ -111,6 +122,13 @@ class Owner(Protocol):
     def unframed(self, connection: "Connection", fault: FramingFault) -> None:
         """The octets that came cannot be cut into messages; the connection is to be ended."""
 
+    def half_closed(self, connection: "Connection", lost: list[tuple[int, bytes]]) -> None:
+        """The peer has ended its side: it gets responses, and requests go by other connections.
+
+        Args:
+            lost: (slot, request) of each request that it can no longer answer here.
+        """
+
     def gone(self, connection: "Connection", cause: Ended, reason: str) -> None:
         """It is closed.
 
@@ -136,9 +154,9 @@ class Connection:
         "_framer",
         "_heard_at",
         "_loop",
+        "_open_requests",
         "_out",
         "_owner",
-        "_paused",
         "_pinged_at",
         "_progress_at",
         "_resumed_at",
@@ -174,12 +192,13 @@ class Connection:
         self._owner = owner
         self._loop = loop
         self._resumed_at = -math.inf
-        self._paused = False
+        """When it was read again after a pause; infinity during one."""
         self._unread: deque[Item] = deque()
         """Messages that came with the one at which it was paused."""
         self._framer = StreamFramer(now, initiated=ends.initiated, limits=LIMITS)
         self._out = bytearray()
         self._asked: deque[tuple[float, int, bytes]] = deque(maxlen=ASKED)
+        self._open_requests = OpenRequests()
         self._heard_at = self._sent_at = self._pinged_at = self._progress_at = now
         self._watching_write = self._was_used = False
 
@@ -192,6 +211,12 @@ class Connection:
     def is_shaking_hands(self) -> bool:
         """Whether it came in, and its TLS handshake is not over."""
         return self.phase is Phase.HANDSHAKE and not self.ends.initiated
+
+    def is_way_of(self, data: bytes) -> bool:
+        """Whether a message may go by it: none by one that lingers, only responses after the end of the peer's side."""
+        return self.phase is not Phase.LINGERING and (
+            self.phase is not Phase.HALF_CLOSED or data.startswith(b"SIP/2.0 ")
+        )
 
     def start(self, now: float) -> None:
         """Begin: wait for the connect, shake hands, or read."""
@@ -208,8 +233,9 @@ class Connection:
         """
         if self.phase is Phase.LINGERING or self.phase is Phase.CLOSED:
             return
-        if is_told(data) and not (self.phase is Phase.OPEN and may_have_arrived(data)):
+        if is_told(data) and not (self.phase in _CARRIES and may_have_arrived(data)):
             self._asked.append((now, slot, data))
+        self._open_requests.went(slot, data)
         self._sent_at = now
         self._put(data, now)
 
@@ -221,14 +247,19 @@ class Connection:
         """
         return [(slot, data) for at, slot, data in self._asked if now - at < ANSWER_TIME]
 
+    def refused(self) -> list[tuple[int, bytes]]:
+        """Return the final responses that the peer refused, because it had closed its socket: (slot, response) each."""
+        return self._open_requests.refused
+
     def end(self, last: bytes, now: float) -> None:
         """Send the last octets, give them time to arrive, and close."""
-        if self.phase is not Phase.OPEN:
+        if self.phase not in _CARRIES:
             self.close(Ended.DONE)
             return
         self._out += last
-        self.flush(now)
-        if self.phase is Phase.OPEN:
+        if self._out:
+            self.flush(now)
+        if self.phase in _CARRIES:
             self.phase = Phase.LINGERING
             self._progress_at = now
             if not self._out:
@@ -236,7 +267,7 @@ class Connection:
 
     def flush(self, now: float) -> None:
         """Send what waits as far as the kernel takes it."""
-        if not self._out or self._watching_write or self.phase not in (Phase.OPEN, Phase.LINGERING):
+        if not self._out or self._watching_write or self.phase not in _SENDS:
             return
         try:
             sent = self._socket.send(self._out)
@@ -254,6 +285,8 @@ class Connection:
             self._watch_write(True)
         elif self.phase is Phase.LINGERING:
             self._shut_down()
+        elif self.phase is Phase.HALF_CLOSED and not self._open_requests:
+            self.end(b"", now)
 
     def _put(self, data: bytes, now: float) -> None:
         if len(self._out) + len(data) > SEND_BUFFER:
@@ -265,9 +298,16 @@ class Connection:
 
     def _shut_down(self) -> None:
         try:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._close_notify(self._socket)
             self._socket.shutdown(socket.SHUT_WR)
         except OSError as error:
             self.close(Ended.CLOSE_FAILED, detail=_reason(error))
+
+    def _close_notify(self, secure: ssl.SSLSocket) -> None:
+        """Send the alert that ends this side of TLS (RFC 8446 section 6.1); that of the peer is not waited for."""
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._socket = secure.unwrap()
 
     def _on_writable(self) -> None:
         now = self._loop.time()
@@ -343,25 +383,38 @@ class Connection:
             self.close(Ended.READ_FAILED, detail=_reason(error))
             return
         if not size:
-            self.close(Ended.BY_PEER)
+            self._end_of_peer(now)
         elif self.phase is Phase.OPEN:
             self._heard_at = now
             self._take(bytes(self._buffer[:size]), now)
 
+    def _end_of_peer(self, now: float) -> None:
+        """The peer sends nothing more; whether it still reads is not known before it gets something."""
+        if self.phase is not Phase.OPEN or not self._open_requests:
+            self.close(Ended.BY_PEER)
+            return
+        self.phase = Phase.HALF_CLOSED
+        self._open_requests.peer_ended(now)
+        self._loop.remove_reader(self._socket.fileno())  # the end stays readable
+        lost, self._asked = self.unanswered(now), deque(maxlen=ASKED)
+        self._owner.half_closed(self, lost)
+
+    def _is_paused(self) -> bool:
+        return self._resumed_at == math.inf
+
     def pause(self) -> None:
         """Stop to read: the peer has to wait, as TCP has it. What was read already is kept."""
-        if not self._paused and self.phase is Phase.OPEN:
-            self._paused = True
+        if not self._is_paused() and self.phase is Phase.OPEN:
+            self._resumed_at = math.inf
             self._loop.remove_reader(self._socket.fileno())
 
     def resume(self, now: float) -> None:
         """Read again, what is kept first."""
-        if not self._paused or self.phase is not Phase.OPEN:
+        if not self._is_paused() or self.phase is not Phase.OPEN:
             return
-        self._paused = False
         self._resumed_at = self._heard_at = now
         self._pass_on(now)
-        if self.phase is Phase.OPEN and not self._paused:
+        if self.phase is Phase.OPEN and not self._is_paused():
             self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
     def _take(self, data: bytes, now: float) -> None:
@@ -370,10 +423,11 @@ class Connection:
 
     def _pass_on(self, now: float) -> None:
         unread = self._unread
-        while unread and not self._paused:
+        while unread and not self._is_paused():
             item = unread.popleft()
             if isinstance(item, bytes):
                 self._was_used = True
+                self._open_requests.came(item)
                 self._owner.received(self, item)
             elif isinstance(item, FramingFault):
                 self._owner.unframed(self, item)
@@ -394,19 +448,24 @@ class Connection:
         """Return when the peer will have taken too long."""
         if self.phase is Phase.LINGERING:
             return self._progress_at + LINGER_TIME
+        if self.phase is Phase.HALF_CLOSED:
+            due = self._open_requests.waits_until(self._sent_at, ANSWER_TIME)
+            return min(due, self._progress_at + STALL_TIME) if self._out else due
         if self.phase is not Phase.OPEN:
             return self._progress_at + CONNECT_TIME
         due = self._framer.deadline or self._heard_at
         if self._framer.phase is FramerPhase.IDLE:
             due = max(due, self._sent_at + LIMITS.idle_time)
-        # a peer that had to wait gets the time of a whole message after that
-        due = math.inf if self._paused else max(due, self._resumed_at + LIMITS.head_time)
+        # a peer that has to wait may take any time, and the time of a whole message after that
+        due = max(due, self._resumed_at + LIMITS.head_time)
         return min(due, self._progress_at + STALL_TIME) if self._out else due
 
     def look(self, now: float) -> None:
         """Close when something has taken too long; ping a peer that has been silent."""
-        if now >= self.deadline():
-            connected = self.phase in (Phase.OPEN, Phase.LINGERING)
+        if self._open_requests.refused and (number := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self.close(Ended.SEND_FAILED, detail=_reason(OSError(number, None)))
+        elif now >= self.deadline():
+            connected = self.phase in _SENDS
             self.close(self._overdue(), Loss.LOST if connected else Loss.UNREACHABLE)
         elif (
             self.ends.initiated
@@ -419,10 +478,14 @@ class Connection:
             self.flush(now)
 
     def _overdue(self) -> Ended:
-        if self.phase is not Phase.OPEN:
-            return Ended.DONE if self.phase is Phase.LINGERING else Ended.CONNECT_SLOW
+        if self.phase is Phase.LINGERING:
+            return Ended.DONE
+        if self.phase not in _CARRIES:
+            return Ended.CONNECT_SLOW
         if self._out:
             return Ended.SLOW_READER
+        if self.phase is Phase.HALF_CLOSED:
+            return Ended.BY_PEER
         return Ended.IDLE if self._framer.phase is FramerPhase.IDLE else Ended.SLOW_MESSAGE
 
     def close(self, cause: Ended, loss: Loss = Loss.LOST, detail: str = "") -> None:

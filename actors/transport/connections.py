@@ -209,7 +209,7 @@ class Streams:
         """Put a message of a slot on its connection, which is opened when there is none; `flush` follows."""
         listener, flow, host, port, name, data = record
         connection = self._by_flow.get(flow) if flow else None
-        if connection is None or connection.phase is Phase.LINGERING:
+        if connection is None or not connection.is_way_of(data):
             if data.startswith(b"SIP/2.0 "):
                 host, port = _answer_target(data, host, port)
             connection = self._by_target.get((listener, host, port, name))
@@ -284,6 +284,14 @@ class Streams:
         )
         connection.end(reply or b"", self._loop.time())
 
+    def half_closed(self, connection: Connection, lost: list[tuple[int, bytes]]) -> None:
+        """The peer has ended its side: no request finds it any more, and those without an answer are reported."""
+        ends = connection.ends
+        if self._by_target.get(ends.target) is connection:
+            del self._by_target[ends.target]
+        for slot, data in lost:
+            self._tell(slot, ends.listener, ends.host, ends.port, data, Ended.BY_PEER.value, Loss.LOST)
+
     def gone(self, connection: Connection, cause: Ended, reason: str) -> None:
         """The connection is closed: forget it, and report to their slots the requests that may have been lost."""
         ends = connection.ends
@@ -301,6 +309,10 @@ class Streams:
             _logger.warning("%s:%d: %s", ends.host, ends.port, reason)
         for slot, data in connection.unanswered(self._loop.time()):
             self._tell(slot, ends.listener, ends.host, ends.port, data, reason, connection.loss)
+        if cause in (Ended.SEND_FAILED, Ended.CLOSE_FAILED):
+            for slot, data in connection.refused():
+                self.send(slot, SendSip(ends.listener, 0, ends.host, ends.port, "", data))
+            self.flush()
 
     def _on_look(self) -> None:
         now = self._loop.time()

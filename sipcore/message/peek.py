@@ -126,6 +126,17 @@ def top_via(data: bytes) -> bytes:
     return _value(data, found.end(), end).partition(b",")[0] if found is not None else b""
 
 
+def transaction(data: bytes) -> bytes:
+    """Return Call-ID, number and method of a request or of a response to it; both give the same octets (8.2.6.2).
+
+    The branch is left out: received and rport are added to its header. Merged requests (8.2.2.2) are the same.
+    """
+    data, start, end = _head(data)
+    found = _CSEQ.search(data, start, end)
+    sequence = _value(data, found.end(), end).split() if found is not None else []
+    return b" ".join([call_id(data) or b"", *sequence])
+
+
 def accepts_invite(data: bytes) -> bool:
     """Return whether this is a 2xx to an INVITE, the one response whose loss its sender can act on (13.3.1.4)."""
     data, start, end = _head(data)

@@ -1,6 +1,9 @@
 """Calls over TCP and TLS between two user agents: set up, renegotiated, broken off in the middle, hung up."""
 
 import asyncio
+import contextlib
+import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
@@ -284,5 +287,64 @@ def test_over_tls_the_name_that_was_called_must_be_certified(authority: Authorit
                 call = await alice.invite(target, media="silence")
                 await call.bye()
                 assert (call.cause, call.by) == ("bye", "local")
+
+    run(main)
+
+
+OPTIONS = (
+    "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKhalf\r\n"
+    "From: <sip:alice@127.0.0.1>;tag=a\r\nTo: <sip:bob@127.0.0.1>\r\nCall-ID: half\r\nCSeq: 1 OPTIONS\r\n"
+    "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+async def read_after_close_notify(port: int, ca: str, data: bytes) -> tuple[bytes, bool]:
+    """Send data over TLS, end that side by close_notify, and read: the octets, and whether close_notify came."""
+    loop = asyncio.get_running_loop()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secure = ssl.create_default_context(cafile=ca).wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", port)) as peer:
+        peer.setblocking(False)
+
+        async def done(action: Callable[[], object]) -> object:
+            while True:
+                try:
+                    return action()
+                except ssl.SSLWantReadError:
+                    await loop.sock_sendall(peer, outgoing.read())
+                    incoming.write(await loop.sock_recv(peer, 65536))
+
+        await done(secure.do_handshake)
+        secure.write(data)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            secure.unwrap()
+        await loop.sock_sendall(peer, outgoing.read())
+        came = b""
+        while more := await loop.sock_recv(peer, 65536):
+            incoming.write(more)
+            try:
+                while True:
+                    came += secure.read(65536)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLZeroReturnError:
+                return came, True
+        return came, False
+
+
+def test_a_peer_that_ends_its_side_after_its_request_reads_the_response(authority: Authority) -> None:
+    async def main() -> None:
+        legs = ("tcp:127.0.0.1:0", "tls:127.0.0.1:0")
+        async with agent(*legs, tls=certified(authority, "bob", "IP:127.0.0.1")) as bob:
+            bob.listen(answers)
+            reader, writer = await asyncio.open_connection("127.0.0.1", bob.legs[0].port)
+            writer.write(OPTIONS.encode())
+            writer.write_eof()
+            assert (await reader.read()).startswith(b"SIP/2.0 200 ")
+            writer.close()
+            secure = OPTIONS.replace("/TCP", "/TLS").encode()
+            came, ended = await read_after_close_notify(bob.legs[1].port, authority.ca, secure)
+            assert came.startswith(b"SIP/2.0 200 ")
+            assert ended
 
     run(main)

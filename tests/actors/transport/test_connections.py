@@ -15,7 +15,15 @@ import pytest
 from sipswarm.actors.bus.messages import SendFailed, SendSip
 from sipswarm.actors.config import Listener, TlsConfig
 from sipswarm.actors.counting.totals import Totals
-from sipswarm.actors.transport.connection import CONNECT_TIME, PING_AFTER, READ_SIZE, SEND_BUFFER, STALL_TIME
+from sipswarm.actors.transport.connection import (
+    ANSWER_TIME,
+    CONNECT_TIME,
+    PING_AFTER,
+    READ_SIZE,
+    SEND_BUFFER,
+    STALL_TIME,
+    Phase,
+)
 from sipswarm.actors.transport.connections import StreamLimits, Streams, _answer_target
 from sipswarm.actors.transport.gate import Gate
 from sipswarm.actors.transport.listeners import bind_all
@@ -42,6 +50,11 @@ def request(method: str = "OPTIONS", number: int = 1, body: bytes = b"") -> byte
 
 
 ANSWER = request().replace(b"OPTIONS sip:b@127.0.0.1 SIP/2.0", b"SIP/2.0 200 OK")
+
+
+def answer_to(method: str, number: int, status: str = "200 OK") -> bytes:
+    data = request(method, number)
+    return b"SIP/2.0 " + status.encode() + data[data.index(b"\r\n") :]
 
 
 class Stage:
@@ -162,7 +175,7 @@ def test_a_message_comes_with_its_connection_and_the_answer_goes_back_on_it(host
 def test_messages_of_rfc_4475_are_the_same_however_they_are_cut(shared_data: Path) -> None:
     files = sorted((shared_data / "rfc4475").glob("*.dat"))
     assert len(files) >= 48
-    random = Random(1)
+    random, number = Random(1), itertools.count(1)
 
     async def came(stage: Stage, pieces: list[bytes]) -> tuple[list[bytes], float]:
         """What arrives when a peer sends these pieces and ends."""
@@ -176,8 +189,9 @@ def test_messages_of_rfc_4475_are_the_same_however_they_are_cut(shared_data: Pat
                 await asyncio.sleep(0)
             else:
                 peer.shutdown(socket.SHUT_WR)
-            peer.setblocking(False)
-            await read(peer, 1 << 20)
+            last = 1000 + next(number)
+            await until(lambda: stage.streams._last_flow == last and Phase.OPEN not in phases(stage))
+        stage.look(ANSWER_TIME + 1)
         await until(lambda: not stage.streams.count)
         return stage.messages[before:], stage.totals.cell("sipswarm_sip_parse_errors_total", "framing").value - faults
 
@@ -478,3 +492,90 @@ def test_in_a_full_table_the_oldest_connection_without_a_message_makes_room() ->
         await until(lambda: len(stage.received) == 3)
 
     staged(play, total=2)
+
+
+def phases(stage: Stage) -> list[Phase]:
+    return [each.phase for each in stage.streams._by_flow.values()]
+
+
+def test_a_peer_that_ends_its_side_after_a_request_gets_the_responses_and_then_the_end() -> None:
+    async def play(stage: Stage) -> None:
+        peer = stage.connect()
+        peer.sendall(request(number=1) + request("ACK", 2) + request("BYE", 3))
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: len(stage.received) == 3 and phases(stage) == [Phase.HALF_CLOSED])
+        flow = stage.received[0][1]
+        trying = answer_to("BYE", 3, "100 Trying")
+        stage.send(trying, 9, flow)
+        stage.send(answer_to("BYE", 3), 9, flow)
+        assert phases(stage) == [Phase.HALF_CLOSED], "the OPTIONS has no final response yet"
+        stage.send(answer_to("OPTIONS", 1), 9, flow)
+        whole = trying + answer_to("BYE", 3) + answer_to("OPTIONS", 1)
+        assert await read(peer, len(whole) + 1) == whole, "and the end of the stream"
+        stage.look(1)
+        assert stage.streams.count == 0
+
+    staged(play)
+
+
+def test_a_peer_that_ends_its_side_with_nothing_to_answer_is_closed_at_once() -> None:
+    async def play(stage: Stage) -> None:
+        peer = stage.connect()
+        peer.sendall(request(number=1) + request("ACK", 2))
+        await until(lambda: len(stage.received) == 2)
+        stage.send(answer_to("OPTIONS", 1), 9, stage.received[0][1])
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: not stage.streams.count)
+
+    staged(play)
+
+
+def test_the_wait_for_a_response_to_a_peer_that_ended_its_side_has_a_bound() -> None:
+    async def play(stage: Stage) -> None:
+        peer = stage.connect()
+        peer.sendall(request())
+        peer.shutdown(socket.SHUT_WR)
+        await until(lambda: phases(stage) == [Phase.HALF_CLOSED])
+        stage.look(ANSWER_TIME - 1)
+        assert stage.streams.count == 1
+        stage.look(ANSWER_TIME + 1)
+        assert stage.streams.count == 0
+        assert await read(peer) == b""
+
+    staged(play)
+
+
+def test_requests_go_by_no_connection_whose_peer_ended_its_side_and_those_under_way_are_lost() -> None:
+    async def play(stage: Stage) -> None:
+        listening = stage.listen()
+        port = listening.getsockname()[1]
+        stage.send(request(number=1), port)
+        first = await stage.accept(listening)
+        assert await read(first, len(request(number=1))) == request(number=1)
+        first.sendall(request(number=2))
+        first.shutdown(socket.SHUT_WR)
+        await until(lambda: phases(stage) == [Phase.HALF_CLOSED])
+        assert [failed.data for _, failed in stage.failed] == [request(number=1)]
+        stage.send(request(number=3), port, flow=stage.received[0][1])
+        assert await read(await stage.accept(listening)) == request(number=3)
+        stage.send(answer_to("OPTIONS", 2), port, flow=stage.received[0][1])
+        assert await read(first, len(answer_to("OPTIONS", 2)) + 1) == answer_to("OPTIONS", 2)
+        assert len(stage.failed) == 1, "it is told once"
+
+    staged(play)
+
+
+def test_a_response_that_a_closed_peer_refuses_goes_where_its_via_says() -> None:
+    async def play(stage: Stage) -> None:
+        listening = stage.listen()
+        via = f"127.0.0.1:{listening.getsockname()[1]}".encode()
+        peer = stage.connect()
+        peer.sendall(request(number=1).replace(b"127.0.0.1:5060", via))
+        peer.close()
+        await until(lambda: phases(stage) == [Phase.HALF_CLOSED])
+        answer = answer_to("OPTIONS", 1).replace(b"127.0.0.1:5060", via)
+        stage.send(answer, 9, stage.received[0][1])
+        stage.look(0)
+        assert await read(await stage.accept(listening)) == answer
+
+    staged(play)
