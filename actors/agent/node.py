@@ -9,6 +9,7 @@ sockets. It must not change the configuration that it was given: ports that the 
 import asyncio
 import dataclasses
 import secrets
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -83,7 +84,7 @@ class EmbeddedNode:
         from ..media_worker import MediaWorker
 
         loop = asyncio.get_running_loop()
-        tls.check(self._asked.tls, self._asked.listeners)
+        tls.check(self._asked.tls, self._asked.listeners, time.time())
         if self._asked.sip_trace:
             trace_file.create(self._asked.sip_trace)
         self._sockets, bound = listeners.bind_all(self._asked.listeners)

@@ -1,5 +1,6 @@
 """`sipswarm call TO`: one call from the terminal, in this process; `one_call` places it."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def call(own: CallOptions, caller: CallerOptions, settings: CallSettings, to: st
     uri = complete(to, caller.user, caller.transport)
     hop = checked_hop(settings.account.proxy or uri, allow_public=caller.allow_public, rate=0.0)
     leg = caller.listener(hop, settings.advertise)
-    tls.check(settings.tls, (leg,))
+    tls.check(settings.tls, (leg,), time.time())
     if not settings.account.from_:
         host = LocalAddresses((leg,), settings.advertise).toward(0, hop.host).seen.host
         account = replace(settings.account, from_=f"sip:sipswarm@{format_host(host)}")

@@ -9,6 +9,7 @@ import os
 import resource
 import secrets
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from ..config import Listener, LoadConfig, NodeConfig, NodeSettings, format_host
 from ..handle.demand import named_codecs
 from ..load.schedule import Plan, Share
 from ..transport import tls
+from ..transport.certificate_dates import shown_date
 from ..transport.local_addresses import LocalAddresses
 from .terminal import echo
 
@@ -121,11 +123,13 @@ def _check_files(settings: NodeSettings, listeners: tuple[Listener, ...], cdr: P
         cdr: file of records of ended calls.
 
     Raises:
-        ConfigurationError: a certificate that cannot be used, or a file that cannot be written.
+        ConfigurationError: a certificate that cannot be used or is not valid now, or a file that cannot be written.
     """
     from ..load.cdr import Cdr
 
-    tls.check(settings.tls, listeners)
+    not_after = tls.check(settings.tls, listeners, time.time())
+    if not_after:
+        echo(f"certificate: {settings.tls.certificate} is valid until {shown_date(not_after)}")
     if cdr is not None:
         there = os.path.exists(cdr)  # False, where Path.exists raises, for a name that is too long
         Cdr(cdr).close()

@@ -286,6 +286,12 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"transport": STREAM_TRANSPORTS, "state": CONNECTION_STATES},
     ),
     Metric(
+        "sipswarm_tls_certificate_not_after_seconds",
+        "gauge",
+        (),
+        "Unix time at which the certificate of TLS listeners expires; 0 without one.",
+    ),
+    Metric(
         "sipswarm_transport_pauses_total",
         "counter",
         (),

@@ -172,7 +172,8 @@ class Supervisor:
         self._on_state("starting")
         self._run_dir = RunDirectory(self._run_dir_path)
         try:
-            tls.check(self.config.tls, self.config.listeners)
+            expiry = tls.check(self.config.tls, self.config.listeners, time.time())
+            self._totals.cell("sipswarm_tls_certificate_not_after_seconds").value = expiry
             if self.config.sip_trace:
                 trace_file.create(self.config.sip_trace)
             self._sockets, bound = await bind_all(self.config.listeners)

@@ -1,29 +1,45 @@
 """TLS contexts of the dispatcher, from the paths that a user gives (RFC 3261 section 26.3.2, RFC 5922).
 
 TLS 1.2 at least; the peer's certificate and name are checked unless the user switches that off. It uses paths and
-contexts, and must never read a key itself, so that none can get into a log.
+contexts, and must never parse a key itself, so that none can get into a log. The dates of the own certificate are
+checked when a node starts, not when its dispatcher is replaced: calls that are up need the replacement.
 """
 
+import logging
 import ssl
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 from ..config import Listener, TlsConfig
 from ..errors import ConfigurationError
 from ..host.named_files import refuse_pipe
+from .certificate_dates import UnknownDates, shown_date, validity_of
+
+SOON: Final = 30 * 86400.0
+"""Seconds before the end of a certificate from which on a start warns."""
+_logger = logging.getLogger(__name__)
 
 
-def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
-    """See before anything is bound that the files are there and fit together.
+def check(config: TlsConfig, listeners: Sequence[Listener], now: float) -> float:
+    """See before anything is bound that the files are there, fit together and are valid.
 
     A TLS listener without certificate is allowed when its port may be any: no client looks for it there. It only serves
     connections that are opened here.
 
+    Args:
+        now: seconds since 1970, by which certificates are valid.
+
+    Returns:
+        Seconds since 1970 at which the own certificate expires; 0 without one, or without a TLS listener.
+
     Raises:
-        ConfigurationError: a TLS listener without certificate on a chosen port, or a file that cannot be used.
+        ConfigurationError: a TLS listener without certificate on a chosen port, a file that cannot be used, or a
+            certificate that has expired or is not valid yet.
     """
     secure = [each for each in listeners if each.transport == "tls"]
     if not secure:
-        return
+        return 0.0
     if not config.certificate and any(each.port for each in secure):
         raise ConfigurationError("a tls listener needs a certificate; say --tls-cert FILE and --tls-key FILE")
     for option, path in (("--tls-ca", config.ca), ("--tls-cert", config.certificate), ("--tls-key", config.key)):
@@ -31,6 +47,32 @@ def check(config: TlsConfig, listeners: Sequence[Listener]) -> None:
             refuse_pipe(path, "a PEM file", option)
     server_context(config)
     client_context(config)
+    return _valid_until(config.certificate, now) if config.certificate else 0.0
+
+
+def _valid_until(path: str, now: float) -> float:
+    try:
+        dates = validity_of(Path(path).read_bytes())
+    except (OSError, UnknownDates) as error:
+        raise ConfigurationError(f"--tls-cert {path} shows no dates of validity; give a PEM certificate") from error
+    if now > dates.not_after:
+        raise ConfigurationError(
+            f"--tls-cert {path} expired on {shown_date(dates.not_after)}; renew it, or name another one"
+        )
+    if now < dates.not_before:
+        raise ConfigurationError(
+            f"--tls-cert {path} is not valid before {shown_date(dates.not_before)}; "
+            f"name another one, or set the clock of this machine (it shows {shown_date(now)})"
+        )
+    if dates.not_after - now < SOON:
+        days = int((dates.not_after - now) // 86400)
+        _logger.warning(
+            "--tls-cert %s expires on %s, in %d days; renew it and start again",
+            path,
+            shown_date(dates.not_after),
+            days,
+        )
+    return dates.not_after
 
 
 def server_context(config: TlsConfig) -> ssl.SSLContext | None:
