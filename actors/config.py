@@ -534,10 +534,10 @@ class NodeSettings(CallSettings):
     )
     """Seconds without a heartbeat before a process is replaced; 0 = off."""
     session_expires: float = option(
-        0.0,
+        1800.0,
         "--session-expires",
         check=Seconds(least=90.0, why="no peer accepts it (RFC 4028 section 5)"),
-        written="0s",
+        written="1800s",
         about="Session interval to request (RFC 4028); a call whose peer has no session timer is probed by OPTIONS "
         "every half of it; from 90s, 0 = neither.",
     )
