@@ -5,7 +5,10 @@ node is started, which must never happen for a load that cannot be carried out. 
 here; those of one option are where it is declared.
 """
 
+import asyncio
 import datetime
+import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +18,7 @@ import click
 from ..config import Flag, Listener, LoadConfig, NodeConfig, NodeSettings, option
 from ..errors import ConfigurationError
 from ..handle.parameters import RING_TIME
+from ..host import stop_file
 from ..host.named_files import read_octets
 from ..load.schedule import Plan
 from ..load.thresholds import Threshold
@@ -33,6 +37,7 @@ from .options import (
 from .terminal import echo
 from .values import NO_METRICS, Condition, FilePath, Ramp, check_audio
 
+_logger = logging.getLogger(__name__)
 TALK_TIME: Final = 60.0
 """Seconds beyond --ring-time that a run of a scenario may take when --run-time is not given: a call without an answer
 must be seen as such."""
@@ -57,6 +62,12 @@ class LoadOptions:
     )
     fail_on_error: bool = option(
         False, "--fail-on-error", check=Flag(), about="Fail the run for any failed call, even with thresholds."
+    )
+    stop_file: Path | None = option(
+        None,
+        "--stop-file",
+        check=FilePath("give the name of a file", dir_okay=False),
+        about="End the plan early when this file appears, as SIGUSR1 does; it must not be there at the start.",
     )
 
 
@@ -122,6 +133,8 @@ def _checked(config: LoadConfig, own: LoadOptions) -> LoadConfig:
     """
     if config.profile and own.profile is not None:
         raise click.UsageError("--ramp and --profile say the same; give one of them")
+    if own.stop_file is not None:
+        stop_file.check(own.stop_file)
     if not config.calls and not config.duration and own.profile is None:
         raise click.UsageError("there is no end to this load; say -m CALLS or --duration TIME")
     config = _of_scenario(config)
@@ -257,6 +270,13 @@ def run_load(
     from .verdict import say_result
 
     cdr = Cdr(records) if records is not None else None
+
+    def stop_file_came(loop: asyncio.AbstractEventLoop, signals: run.Signals) -> None:
+        """Take the file for a SIGUSR1; called in another thread, also when the loop has ended meanwhile."""
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(signals.end_early)
+        _logger.warning("--stop-file %s is there: no new calls", own.stop_file)
+
     test = LoadRun(
         options,
         NodeConfig.of(settings, (listener,), load=config, tells_incoming=cdr is not None),
@@ -272,7 +292,9 @@ def run_load(
             await test.start()
             signals.started()
             run.say_ready((), server)
-            result = await test.finish(signals, f"sipswarm load {config.target}")
+            loop = asyncio.get_running_loop()
+            with stop_file.watching(own.stop_file, lambda: stop_file_came(loop, signals)):
+                result = await test.finish(signals, f"sipswarm load {config.target}")
         say_result(result, test.results)
         return result.exit_code
 

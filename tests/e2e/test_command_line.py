@@ -318,6 +318,27 @@ def test_a_signal_ends_a_load_in_order(
     assert sum(summary["calls"]["outcomes"].values()) == summary["calls"]["attempted"]
 
 
+def test_a_stop_file_ends_a_load_in_order(answering: tuple[Running, str, str], tmp_path: Path) -> None:
+    stop = tmp_path / "stop"
+    plan = ["-r", "10", "--duration", "1h", "-d", "1s", "--metrics", "0", "--out", str(tmp_path / "out")]
+    load = Running("load", answering[1], *plan, *WORKERS, "--stop-file", str(stop))
+    try:
+        url = load.line().removeprefix("metrics on ")
+        deadline = time.monotonic() + SECONDS
+        while scraped(url).get(("sipswarm_call_attempts_total", "uac", "call"), 0) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        stop.touch()
+        code, errors = load.end()
+    finally:
+        load.close()
+    assert was(code, 0), errors
+    assert f"--stop-file {stop} is there: no new calls" in errors
+    calls = summary_of(tmp_path / "out")["calls"]
+    assert calls["attempted"] >= 5
+    assert sum(calls["outcomes"].values()) == calls["attempted"]
+
+
 def test_an_early_end_forgets_no_call_that_a_bound_kept_from_starting(
     answering: tuple[Running, str, str], tmp_path: Path
 ) -> None:
