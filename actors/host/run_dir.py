@@ -1,7 +1,7 @@
 """The run directory: private, locked by one node, home of the socket and shared files between its processes.
 
 A second bind on a live `ipc://` path succeeds and steals it, so the lock (flock) and the mode 0700 are what keeps two
-nodes and other users apart.
+nodes and other users apart. A node that is killed leaves its fresh directory, which the next start removes.
 """
 
 import fcntl
@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import ConfigurationError
+from .left_run_dirs import LOCK_SIZE, MARK, PREFIX, remove_left
 
 LONGEST_SOCKET_PATH = 107
 """Octets; sun_path of unix(7) less its final NUL."""
@@ -34,7 +35,8 @@ class RunDirectory:
         if not path:
             parent = os.environ.get("XDG_RUNTIME_DIR", "")
             parent = parent if parent and os.access(parent, os.W_OK) else tempfile.gettempdir()
-            path = tempfile.mkdtemp(prefix="sipswarm-", dir=parent)
+            remove_left(parent)
+            path = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
         self.path = os.path.abspath(path)
         length = len(os.fsencode(self.path + _LONGEST_NAME))
         if length > LONGEST_SOCKET_PATH:
@@ -59,14 +61,14 @@ class RunDirectory:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.read(self._lock, 32).decode("ascii", "replace").strip()
+            pid, *_ = os.read(self._lock, LOCK_SIZE).decode("ascii", "replace").split() or [""]
             os.close(self._lock)
             raise ConfigurationError(
                 f"run directory {self.path} is in use by another sipswarm (pid {pid or 'unknown'}); "
                 "stop it or choose another --run-dir"
             ) from None
         os.ftruncate(self._lock, 0)
-        os.write(self._lock, f"{os.getpid()}\n".encode())
+        os.write(self._lock, f"{os.getpid()}{f' {MARK}' if self._fresh else ''}\n".encode())
         self._remove_files()
 
     def close(self) -> None:

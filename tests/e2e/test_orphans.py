@@ -73,3 +73,27 @@ def test_a_signal_to_the_whole_service_leaves_the_drain_to_the_supervisor() -> N
         assert running.end()[0] == 0
     finally:
         running.close()
+
+
+def test_the_next_node_removes_the_run_directory_of_one_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    nodes = [node_on("127.0.0.1:0")]
+    try:
+        nodes[0].line()
+        (left,) = tmp_path.iterdir()
+        children = descendants(nodes[0].process.pid)
+        nodes[0].process.kill()
+        nodes[0].process.wait()
+        run(lambda: until(lambda: not any(map(is_alive, children))))
+        assert {each.suffix for each in left.iterdir()} >= {".sock"}
+        nodes.append(node_on("127.0.0.1:0"))
+        nodes[1].line()
+        (own,) = tmp_path.iterdir()
+        assert own != left
+        assert nodes[1].end(signal.SIGTERM)[0] == 0
+        assert not any(tmp_path.iterdir())
+    finally:
+        for each in nodes:
+            each.close()
