@@ -670,6 +670,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         at_start={"kind": ROLE_KINDS[1:]},
     ),
     Metric(
+        "sipswarm_http_connections_dropped_total",
+        "counter",
+        ("reason",),
+        "Connections to the port of /metrics that were closed without their answer: too slow, or for others.",
+        closed={"reason": ("deadline", "displaced", "no_descriptor", "refused")},
+    ),
+    Metric(
         "sipswarm_process_start_failures_total",
         "counter",
         ("kind",),

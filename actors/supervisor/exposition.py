@@ -1,21 +1,18 @@
 """`/metrics` and `/healthz` over HTTP, on threads of their own. The only importer of prometheus_client.
 
-A scrape takes the nodes' immutable views and does all its work in the server's threads. So neither a slow client nor an
-exception delays the supervisor. The text is kept for a second, whatever the number of clients; connections are bounded.
-It must never change a figure, nor wait for the supervisor.
+A scrape takes the nodes' immutable views and does all its work in the server's threads (`http_server`). So neither a
+slow client nor an exception delays the supervisor, or the answer to another client. The text is kept for a second,
+whatever the number of clients. It must never change a figure, nor wait for the supervisor.
 """
 
 import json
-import logging
-import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from itertools import accumulate
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
@@ -24,9 +21,11 @@ from prometheus_client.registry import Collector
 
 from ..config import format_host
 from ..counting.table import METRICS, Metric
+from ..counting.totals import Totals
 from ..diagnosis.foreign_text import shown
 from ..errors import ConfigurationError
 from .health import health_of
+from .http_server import CLIENT_TIMEOUT, MAX_CONNECTIONS, POLL_INTERVAL, Answer, HttpServer
 from .node_totals import NodeTotals, merged_rows
 
 __all__ = ["MetricsServer", "NodeCollector", "NodeTotals"]
@@ -39,31 +38,34 @@ LONGEST_LABEL: Final = 200
 """Characters of a label value."""
 FORMS_KEPT: Final = 4
 """Content types, which a client chooses, whose text is kept."""
-MAX_CONNECTIONS: Final = 16
-"""Concurrent connections; more are closed at once."""
-CLIENT_TIMEOUT: Final = 10.0
-"""Seconds that a client may take to send its request or to read."""
-
-_log = logging.getLogger(__name__)
 
 
 class NodeCollector(Collector):
-    """The figures of some nodes in the form that prometheus_client writes."""
+    """The figures of some nodes in the form that prometheus_client writes.
+
+    Args:
+        nodes: their figures are shown, those of several added up.
+        own: what the server counts, which belongs to no node.
+        clock, unix_clock: seconds, monotonic and since 1970.
+    """
 
     def __init__(
         self,
         nodes: Sequence[NodeTotals],
         *,
+        own: Totals | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_clock: Callable[[], float] = time.time,
     ) -> None:
         self._nodes = tuple(nodes)
+        self._own = own or Totals()
         self._clock = clock
         self._unix_clock = unix_clock
 
     def collect(self) -> Iterator[Family]:
         """Yield every metric of the table, with a series for every owner."""
         rows = merged_rows([node.view() for node in self._nodes], self._clock(), self._unix_clock())
+        rows |= {(name, labels): values for name, labels, values in self._own.snapshot()}
         by_name: dict[str, list[tuple[tuple[str, ...], tuple[float, ...]]]] = {}
         for (name, labels), values in rows.items():
             by_name.setdefault(name, []).append((labels, values))
@@ -103,8 +105,8 @@ class MetricsServer:
         nodes: their figures are shown.
         moves: a busy port gives way to the next free one (a default port); otherwise it is an error (a given port).
         kept: seconds for which the text of a scrape is sent again.
-        max_connections: concurrent ones.
-        client_timeout: seconds.
+        max_connections: concurrent ones; one more shuts down another one.
+        client_timeout: seconds from the accept of a connection to the last octet of its answer.
 
     Raises:
         ConfigurationError: the address cannot be bound; the message names it.
@@ -121,14 +123,26 @@ class MetricsServer:
         max_connections: int = MAX_CONNECTIONS,
         client_timeout: float = CLIENT_TIMEOUT,
     ) -> None:
-        self._server = _bind(host, port, PORTS_TRIED if moves and port else 1)
-        self._server.nodes = tuple(nodes)
-        self._server.collector = NodeCollector(nodes)
-        self._server.kept = kept
-        self._server.slots = threading.BoundedSemaphore(max_connections)
-        self._server.client_timeout = client_timeout
+        totals = Totals()
+        self._nodes = tuple(nodes)
+        self._collector = NodeCollector(nodes, own=totals)
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._texts: dict[str, tuple[float, bytes]] = {}
+        self._server = _bind(
+            host,
+            port,
+            PORTS_TRIED if moves and port else 1,
+            partial(
+                HttpServer,
+                pages={"/metrics": self._metrics, "/healthz": self._health},
+                totals=totals,
+                max_connections=max_connections,
+                client_timeout=client_timeout,
+            ),
+        )
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="metrics", daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": POLL_INTERVAL}, name="metrics", daemon=True
         )
         self._thread.start()
 
@@ -143,7 +157,7 @@ class MetricsServer:
         return f"http://{format_host(str(self._server.server_address[0]))}:{self.port}/metrics"
 
     def close(self) -> None:
-        """Stop listening. Connections that are open end with their answer."""
+        """Stop listening, and close what is open."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -156,104 +170,28 @@ class MetricsServer:
     ) -> None:
         self.close()
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 32
-    nodes: tuple[NodeTotals, ...]
-    collector: NodeCollector
-    kept: float
-    slots: threading.BoundedSemaphore
-    client_timeout: float
-
-    def __init__(self, address: tuple[str, int]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._lock = threading.Lock()
-        self._texts: dict[str, tuple[float, bytes]] = {}
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Bind without a name lookup, which the base class would do."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for the connection, or close it when there are too many."""
-        if not self.slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """As the base class; frees the connection's place afterwards."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.slots.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log the error; the connection ends without an answer.
-
-        A client that is slow or went away is logged at level debug.
-        """
-        level = logging.DEBUG if isinstance(sys.exception(), OSError) else logging.ERROR
-        _log.log(level, "metrics: no answer to %s", client_address, exc_info=True)
-
-    def text(self, accept: str) -> tuple[bytes, str]:
-        """Return the exposition and its content type; made anew at most once in `kept` seconds per form."""
+    def _metrics(self, accept: str) -> Answer:
+        """Return the exposition; made anew at most once in `kept` seconds per form."""
         encoder, content_type = choose_encoder(accept)
         with self._lock:
             made_at, text = self._texts.get(content_type, (0.0, b""))
             now = time.monotonic()
-            if not text or now - made_at > self.kept:
-                text = encoder(self.collector)
+            if not text or now - made_at > self._kept:
+                text = encoder(self._collector)
                 if len(self._texts) >= FORMS_KEPT:
                     self._texts.clear()
                 self._texts[content_type] = (now, text)
-        return text, content_type
+        return Answer(200, text, content_type)
+
+    def _health(self, accept: str) -> Answer:
+        status, health = health_of(self._nodes)
+        return Answer(status, json.dumps(health).encode() + b"\n", "application/json")
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    server_version = "sipswarm"
-    sys_version = ""
-
-    def setup(self) -> None:
-        """As the base class, with the server's timeout."""
-        super().setup()
-        self.connection.settimeout(self.server.client_timeout)
-
-    def do_GET(self) -> None:
-        """Answer /metrics and /healthz."""
-        path = self.path.partition("?")[0]
-        if path == "/metrics":
-            body, content_type = self.server.text(self.headers.get("Accept", ""))
-            self._answer(200, body, content_type)
-        elif path == "/healthz":
-            status, health = health_of(self.server.nodes)
-            self._answer(status, json.dumps(health).encode() + b"\n", "application/json")
-        else:
-            self._answer(404, b"here are /metrics and /healthz\n")
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it so
-        """Log requests at level debug."""
-        _log.debug(format, *args)
-
-    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def _bind(host: str, port: int, tries: int) -> _Server:
+def _bind(host: str, port: int, tries: int, server_at: Callable[[tuple[str, int]], HttpServer]) -> HttpServer:
     for candidate in range(port, min(port + tries, 65536)):
         try:
-            return _Server((host, candidate))
+            return server_at((host, candidate))
         except OSError as error:
             failed = error
     where = f"{format_host(host)}:{port}"

@@ -548,22 +548,17 @@ def test_an_error_while_writing_ends_that_connection_only(caplog: pytest.LogCapt
         assert get(server, "/healthz")[0] == 200
 
 
-def test_silent_clients_do_not_keep_others_out() -> None:
-    with MetricsServer("127.0.0.1", 0, [NodeTotals()], max_connections=3, client_timeout=60) as server:
-        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(2)]
-        assert get(server, "/metrics")[0] == 200
-        for each in silent:
-            each.close()
-
-
-def test_connections_beyond_the_bound_are_closed_at_once() -> None:
+def test_what_the_server_counts_is_in_the_text() -> None:
+    dropped = "sipswarm_http_connections_dropped_total"
     with (
         MetricsServer("127.0.0.1", 0, [NodeTotals()], max_connections=1, client_timeout=60) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as silent,
-        socket.create_connection(("127.0.0.1", server.port), timeout=10) as refused,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as first,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10),
     ):
-        silent.sendall(b"GET /metrics HTTP/1.0\r\n")
-        assert refused.recv(1) == b""
+        assert first.recv(1) == b""
+        text = get(server, "/metrics")[2]
+    assert f'\n{dropped}{{reason="displaced"}} 2.0\n' in text
+    assert f'\n{dropped}{{reason="deadline"}} 0.0\n' in text
 
 
 def test_a_client_that_never_asks_is_dropped(caplog: pytest.LogCaptureFixture) -> None:

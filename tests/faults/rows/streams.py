@@ -213,7 +213,7 @@ async def slow_loris(surroundings: Surroundings) -> list[Figure]:
 
 @row(
     "metrics-slow-clients",
-    "`answer`, 40 clients of the metrics port that send an octet every 5 s",
+    "`answer`, 100 clients of the metrics port that never end their request, and 40 that do not read their answer",
     "/healthz from outside",
     seconds=20,
     cores=0.07,
@@ -222,12 +222,12 @@ async def metrics_slow(surroundings: Surroundings) -> list[Figure]:
     arguments = ["--call-workers", "1", "--media-workers", "1", "--media", "none", "--quiet"]
     async with Node("answer", arguments, surroundings.folder) as node:
         clients = []
-        for _ in range(40):
+        for octets in (*[b"G"] * 100, *[b"GET /metrics HTTP/1.0\r\n\r\n"] * 40):
             one = socket.socket()
             one.settimeout(1.0)
             with suppress(OSError):
                 one.connect((node.host, node.metrics_port))
-                one.send(b"G")
+                one.send(octets)
             clients.append(one)
         good, slowest = 0, 0.0
         for _ in range(10):
