@@ -642,23 +642,69 @@ class NodeConfig(NodeSettings):
         return cast(NodeConfig, _read_back(cls, json.loads(text)))
 
 
+def name_of(role: str, slot: int) -> str:
+    """Return the name of a slot of a role."""
+    return role if role == "dispatcher" else f"{role}-{slot}"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedDown:
+    """The descriptors of the open files that a process gets with its order; -1 = it has none of that kind.
+
+    A field that is added here goes to the process as all others do.
+    """
+
+    listeners: tuple[int, ...] = ()
+    """The listen sockets, in the order of `config.listeners`."""
+    last_call: int = -1
+    """A pipe that all call workers hold open for writing; the others read its end when the last of them ends."""
+    roll: int = -1
+    """The memory of the roll of a load's call worker (`host.roll`)."""
+    ledger: int = -1
+    """The ledger of the slot (`actors.ledger`)."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """All that are there, in an order of their own."""
+        found: list[int] = []
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            found += value if isinstance(value, tuple) else () if value < 0 else (value,)
+        return found
+
+    def renumbered(self, numbers: Sequence[int]) -> "HandedDown":
+        """Return the same with the numbers that another process has for the same files.
+
+        Args:
+            numbers: in the order of `numbers`.
+
+        Raises:
+            ValueError: they are not as many.
+        """
+        new = dict(zip(self.numbers, numbers, strict=True))
+        fields: dict[str, Any] = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            fields[each.name] = tuple(map(new.get, value)) if isinstance(value, tuple) else new.get(value, -1)
+        return HandedDown(**fields)
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessOrder:
-    """The order that starts a process, one line on its standard input."""
+    """The order that a process carries out, one line; its files come with it (`host.handover`)."""
 
     role: str
     """dispatcher, call or media."""
     slot: int
     incarnation: int
-    descriptors: tuple[int, ...]
-    """Of the listen sockets, in the order of `config.listeners`."""
     config: NodeConfig
-    roll: int = -1
-    """Descriptor of the memory of the roll of a load's call worker (`host.roll`); -1 = there is none."""
-    ledger: int = -1
-    """Descriptor of the ledger of the slot (`actors.ledger`); -1 = it has none."""
-    last_call: int = -1
-    """Of a pipe that all call workers hold open for writing; the others read its end when the last of them ends."""
+    files: HandedDown
+    """With the numbers of the process that gives the order."""
+
+    @property
+    def name(self) -> str:
+        """The slot's name for ps, logs and metrics."""
+        return name_of(self.role, self.slot)
 
     def to_line(self) -> bytes:
         """Write one line, with its end."""

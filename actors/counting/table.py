@@ -677,6 +677,20 @@ METRICS: Final[tuple[Metric, ...]] = (
         closed={"reason": ("deadline", "displaced", "no_descriptor", "refused")},
     ),
     Metric(
+        "sipswarm_process_spares_used_total",
+        "counter",
+        ("kind",),
+        "Processes replaced by the one that was waiting; the others were started first.",
+        closed={"kind": ROLE_KINDS},
+        at_start={"kind": ROLE_KINDS[1:]},
+    ),
+    Metric(
+        "sipswarm_process_spares",
+        "gauge",
+        (),
+        "1 while a process waits that has imported everything and can take the place of one that dies.",
+    ),
+    Metric(
         "sipswarm_process_start_failures_total",
         "counter",
         ("kind",),

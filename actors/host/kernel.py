@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Iterable
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -24,6 +25,15 @@ def process_usage(pid: int) -> tuple[float, int] | None:
     except OSError:
         return None
     return (int(fields[11]) + int(fields[12])) / _TICKS, int(fields[21]) * _PAGE
+
+
+def is_awake(pid: int) -> bool:
+    """Whether a process runs or waits for something: it was not stopped, is not traced, and has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"R", b"S")
+    except OSError:
+        return False
 
 
 def udp_drops(sockets: Iterable[socket.socket]) -> int:
@@ -58,6 +68,29 @@ def name_process(name: str) -> None:
         name: the first 15 octets of it are kept.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def rename_last_argument(name: str) -> None:
+    """Replace the last argument in the command line of this process, as /proc and ps show it.
+
+    The kernel reads it out of the memory of the process (proc(5), arg_start). Blanks after the argument before take
+    the room that is left. Nothing happens where the system hides that memory, or where the name finds no room.
+
+    Args:
+        name: not longer than the argument that it replaces.
+    """
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return
+    start, end = int(fields[45]), int(fields[46])
+    words = [os.fsencode(word) for word in sys.orig_argv]
+    there = b"\0".join(words) + b"\0"
+    room = len(words[-1]) - len(name.encode())
+    if start and end - start == len(there) and ctypes.string_at(start, len(there)) == there and room >= 0:
+        shown = b"\0".join((*words[:-2], words[-2] + b" " * room, name.encode())) + b"\0"
+        ctypes.memmove(start, shown, len(shown))
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:

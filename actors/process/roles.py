@@ -1,12 +1,14 @@
 """The main program of each process that the supervisor starts: one role in one uvloop event loop.
 
-It is started as `python -P -m sipswarm.actors.process` with one JSON line on its standard input, which then stays open.
-It reads the order, makes the event loop, the role and the control line, and runs until the supervisor stops it. The end
-of standard input means that the supervisor is gone; then call workers hang up and end with the last answer, and the
-other processes end after them. A process must import only what its role needs, and must end soon after its supervisor.
+It is started as `python -P -m sipswarm.actors.process` with a socket as its standard input, which stays open. Its
+order, one JSON line, and its open files come through it. The process makes the event loop, the role and the control
+line, and runs until the supervisor stops it. The end of standard input means that the supervisor is gone; then call
+workers hang up and end with the last answer, and the other processes end after them. A process must import only what
+its role needs, unless it was the spare, and must end soon after its supervisor.
 """
 
 import asyncio
+import dataclasses
 import faulthandler
 import logging
 import math
@@ -22,8 +24,9 @@ from ..bus import link
 from ..bus.messages import Drain, Drained, Ready, Start, Stop, WorkerDown
 from ..config import ProcessOrder
 from ..counting.totals import Totals
-from ..host import kernel, lasting, running_node
+from ..host import handover, kernel, lasting, running_node
 from ..host.event_loop import new_event_loop
+from . import spare
 from .control_line import Child
 from .garbage import Collector
 
@@ -70,20 +73,19 @@ class Process:
         self.config = order.config
         self.name = order.role
         self.slot = order.slot
+        self._title = order.name
         self.incarnation = order.incarnation
         self.loop = loop
-        self.ledger = order.ledger
         self._orphaned = self._started = self._drained = False
-        self._last_call = order.last_call
+        self.files = order.files
         kernel.name_process(f"{running_node.RUNS}{self._title}")
         self.collector: Collector | None = None
         """Made after everything else."""
         self.totals = Totals()
         self.totals.include(lasting.lost_rows)
         self.context = link.new_context()
-        self.roll = order.roll
         self.surroundings = link.Surroundings(self.incarnation, self.context, self.totals, loop)
-        self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.descriptors]
+        self.sockets = [socket.socket(fileno=descriptor) for descriptor in order.files.listeners]
         self._role = _make_role(self)
         self.child = Child(
             self.config,
@@ -155,12 +157,8 @@ class Process:
             if self.name == "call":
                 if self._drained:
                     self.loop.stop()
-            elif self._last_call >= 0:  # they carry the last messages and packets of calls
-                self.loop.add_reader(self._last_call, self.loop.stop)
-
-    @property
-    def _title(self) -> str:
-        return self.name if self.name == "dispatcher" else f"{self.name}-{self.slot}"
+            elif self.files.last_call >= 0:  # they carry the last messages and packets of calls
+                self.loop.add_reader(self.files.last_call, self.loop.stop)
 
     def _drain(self, within: float) -> None:
         """Begin to end; the name of the process shows that its ports will be free."""
@@ -212,13 +210,14 @@ def _make_role(process: Process) -> Role:
         surroundings=process.surroundings,
         on_ready=process.ready,
         tell=process.report,
-        roll=process.roll,
-        ledger=process.ledger,
+        roll=process.files.roll,
+        ledger=process.files.ledger,
     )
 
 
 def main() -> int:
     """Run the role that the first line of standard input orders; return the exit status."""
+    waits = sys.argv[1].rstrip() == running_node.SPARE
     del sys.argv[1:]  # the name is for ps; a user's file must read no arguments
     os.umask(0o077)
     kernel.forbid_core_dumps()
@@ -227,13 +226,18 @@ def main() -> int:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR2, all_threads=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the supervisor handles the terminal's Ctrl-C
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(0, 65536)
-        if not chunk:
-            return 1
-        line += chunk
-    order = ProcessOrder.from_line(line)
+    line = socket.socket(fileno=0)
+    if waits:
+        spare.wait(line)
+    given = handover.take(line)
+    line.detach()  # standard input stays open
+    if given is None:
+        return 1
+    text, files = given
+    order = ProcessOrder.from_line(text)
+    order = dataclasses.replace(order, files=order.files.renumbered(files))
+    if waits:
+        kernel.rename_last_argument(order.name)
     streams.log_to_supervisor(f"{order.role}-{order.slot}")
     loop = new_event_loop()
     asyncio.set_event_loop(loop)

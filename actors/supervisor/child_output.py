@@ -37,6 +37,10 @@ class ChildOutput:
         self._loop = loop
         self._pipes: tuple[_Pipe, ...] = ()
 
+    def belongs_to(self, name: str) -> None:
+        """Note the name of the process from now on."""
+        self._name = name
+
     @contextlib.contextmanager
     def write_ends(self) -> Iterator[tuple[int, int]]:
         """Open the pipes; their write ends, for the process to inherit, are closed at the end.

@@ -1,23 +1,21 @@
-"""A process of a node as its supervisor sees it: started with exec, watched, ended by signals.
+"""A slot of a node as its supervisor sees it: the process that fills it now is started, watched, ended by signals.
 
-A process gets its order as one line on its standard input, and ends when that pipe closes. A pidfd shows its end. A
-late heartbeat first makes it dump its stack, then ends it. It must never be started by fork: ZeroMQ contexts and
-threads do not survive that. The decisions are the supervisor's; this file carries them out.
+The process is one that is started now, or the spare; either gets its order in the same way (`started_process`). A late
+heartbeat first makes it dump its stack, then ends it. The decisions are the supervisor's; this file carries them out.
 """
 
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ..bus.messages import LoadFinished, Snapshot
+from ..config import ProcessOrder, name_of
 from ..host.roll import OpenCall, PlanFigures, RollReader, make_roll
-from .child_output import ChildOutput
 from .restart_policy import BUDGETS, RestartPolicy
+from .started_process import StartedProcess
 
 WARN_AFTER: Final = 1.5
 """Seconds without a heartbeat until the process has to dump its stack."""
@@ -47,9 +45,7 @@ class ChildProcess:
         *(
             "_last_heartbeat",
             "_loop",
-            "_output",
-            "_pidfd",
-            "_popen",
+            "_process",
             "_warned",
             "abort_sent",
             "drained",
@@ -71,26 +67,24 @@ class ChildProcess:
         self.roll = -1
         self._roll: RollReader | None = None
         self._loop = loop
-        self._popen: subprocess.Popen[bytes] | None = None
-        self._output = ChildOutput(self.name, loop)
-        self._pidfd = -1
+        self._process: StartedProcess | None = None
         self._last_heartbeat = 0.0
         self._warned = False
 
     @property
     def name(self) -> str:
         """The slot's name in logs and metrics."""
-        return self.role if self.role == "dispatcher" else f"{self.role}-{self.slot}"
+        return name_of(self.role, self.slot)
 
     @property
     def pid(self) -> int | None:
         """Of the process that runs now; None = none does."""
-        return None if self._popen is None else self._popen.pid
+        return None if self._process is None else self._process.pid
 
     @property
     def runs(self) -> bool:
         """Whether there is a process."""
-        return self._popen is not None
+        return self._process is not None
 
     def keep_roll(self) -> None:
         """Make the memory in which its calls are kept while they are not reported (`host.roll`).
@@ -136,71 +130,45 @@ class ChildProcess:
         return self.incarnation
 
     def start(
-        self, order: bytes, descriptors: Sequence[int], on_exit: "Callable[[ChildProcess], None]", now: float
+        self,
+        order: ProcessOrder,
+        spare: StartedProcess | None,
+        on_exit: "Callable[[ChildProcess], None]",
+        now: float,
     ) -> None:
-        """Start a process.
+        """Have a process carry out an order.
 
         Args:
-            order: the line with its role, slot and configuration.
-            descriptors: that it inherits.
+            order: its role is that of this slot.
+            spare: the process; None = one is started.
             on_exit: called when the process has ended.
             now: the time.
 
         Raises:
             OSError: the system starts none now; nothing is left of it.
         """
-        self._output = ChildOutput(self.name, self._loop)
+        process = spare or StartedProcess(self.name, self._loop)
         try:
-            started = self._execute(descriptors)
-            assert started.stdin is not None
-            try:
-                with suppress(BrokenPipeError):  # it has ended already, and is treated as one that ends later
-                    started.stdin.write(order)
-                    started.stdin.flush()
-                self._pidfd = os.pidfd_open(started.pid)
-            except OSError:
-                started.kill()
-                started.wait()
-                with suppress(BrokenPipeError):
-                    started.stdin.close()
-                raise
+            process.order(self.name, order.to_line(), order.files.numbers)
         except OSError:
-            self._output.close()
+            process.end()
             raise
-        self._popen = started
+        self._process = process
         self._last_heartbeat = now
-        self._loop.add_reader(self._pidfd, on_exit, self)
-
-    def _execute(self, descriptors: Sequence[int]) -> "subprocess.Popen[bytes]":
-        with self._output.write_ends() as (output, errors):
-            return subprocess.Popen(
-                # -P: no file of the folder that it is started in may replace a module. The name is for ps.
-                [sys.executable, "-P", "-m", "sipswarm.actors.process", self.name],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=errors,
-                pass_fds=descriptors,
-                start_new_session=True,
-            )
+        process.on_end(partial(on_exit, self))
 
     def reap(self) -> int:
         """Take the status of a process that has ended, or is about to, and let go of it."""
-        assert self._popen is not None
-        status = self._popen.wait()
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        assert self._popen.stdin is not None
-        with suppress(BrokenPipeError):  # of an order that it did not read
-            self._popen.stdin.close()
-        self._popen = None
-        self._output.close()
+        assert self._process is not None
+        status = self._process.reap()
+        self._process = None
         self.live_calls = 0
         return status
 
     def send(self, number: int) -> None:
         """Send a signal, if there is a process."""
-        if self._popen is not None:
-            self._popen.send_signal(number)
+        if self._process is not None:
+            self._process.send(number)
 
     def linked(self, now: float) -> None:
         """The process has linked to all others."""

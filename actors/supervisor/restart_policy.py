@@ -28,8 +28,10 @@ BUDGETS: Final = {
     "call": Budget(5, 30.0, quick_only=False),
     "media": Budget(5, 30.0, quick_only=False),
     "dispatcher": Budget(3, 60.0, quick_only=True),
+    "spare": Budget(5, 60.0, quick_only=False),
 }
-"""By role. A dispatcher has no state that could kill it again, and the node needs it: only failed starts count."""
+"""By role, and of the spare. A dispatcher has no state that could kill it again, and the node needs it: only failed
+starts count."""
 
 
 class RestartPolicy:

@@ -52,8 +52,9 @@ from ..transport import tls
 from .awake_clock import AwakeClock
 from .binding import bind_all
 from .child_process import ChildProcess
-from .ledgers import Ledgers
+from .node_descriptors import NodeDescriptors
 from .service_report import ServiceReport
+from .spare import Spare
 
 WINDOW = 4096
 """Records that a process may leave unacknowledged."""
@@ -130,7 +131,6 @@ class Supervisor:
         """The rates that were commanded: a worker that is replaced goes on with them."""
         self._totals = Totals()
         self._children: dict[tuple[str, int], ChildProcess] = {}
-        self._ledgers = Ledgers(config.max_calls)
         self._snapshot_number = 0
         self._on_state = on_state
         self._report = ServiceReport(notifier)
@@ -176,7 +176,7 @@ class Supervisor:
             self._totals.cell("sipswarm_tls_certificate_not_after_seconds").value = expiry
             if self.config.sip_trace:
                 trace_file.create(self.config.sip_trace)
-            self._sockets, bound = await bind_all(self.config.listeners)
+            sockets, bound = await bind_all(self.config.listeners)
         except (ConfigurationError, asyncio.CancelledError):
             self._run_dir.close()
             raise
@@ -186,7 +186,8 @@ class Supervisor:
             listeners=bound,
             call_id_key=self.config.call_id_key or secrets.randbits(32),
         )
-        self._last_call = os.pipe()
+        self._descriptors = NodeDescriptors(sockets, self.config.max_calls)
+        self._spare = Spare(self._loop, self._is_calm, self._totals)
         self._context = link.new_context()
         self._link = RouterLink(
             link.Surroundings(1, self._context, self._totals, self._loop),
@@ -215,6 +216,7 @@ class Supervisor:
         self.plan_start = start_of_slice(time.monotonic() + START_LEAD)
         for child in self._children.values():
             self._start(child, self.plan_start)
+        self._spare.start_later()
         self._on_state("running")
         self._report.ready()
 
@@ -289,16 +291,13 @@ class Supervisor:
         if self.plan_start:
             await self._hang_up()
         self._closing = True
+        self._spare.close()
         for roles in (("call",), ("media", "dispatcher")):
             await self._stop_roles(roles)
         self._watch.cancel()
         self._link.close()
         self._context.term()
-        for each in self._sockets:
-            each.close()
-        self._ledgers.close()
-        for end in self._last_call:
-            os.close(end)
+        self._descriptors.close()
         self._run_dir.close()
         for child in self._children.values():
             child.close_roll()
@@ -330,16 +329,9 @@ class Supervisor:
 
     def _spawn(self, child: ChildProcess) -> None:
         child.next_incarnation()
-        descriptors = [] if child.role == "media" else [each.fileno() for each in self._sockets]
-        last_call = self._last_call[child.role == "call"]
-        ledger = self._ledgers.of(child.slot) if child.role == "call" else -1
-        memory = (child.roll, ledger)
-        order = ProcessOrder(
-            child.role, child.slot, child.incarnation, tuple(descriptors), self.config, *memory, last_call
-        )
-        inherited = [*descriptors, last_call, *(each for each in memory if each >= 0)]
+        order = ProcessOrder(child.role, child.slot, child.incarnation, self.config, self._descriptors.of(child))
         try:
-            child.start(order.to_line(), inherited, self._on_exit, self._now())
+            child.start(order, self._spare.take(child.role), self._on_exit, self._now())
         except OSError as error:
             self._totals.cell("sipswarm_process_start_failures_total", child.role).value += 1
             delay = child.restarts.refused()
@@ -454,6 +446,10 @@ class Supervisor:
         limit = self.config.hang_timeout and (self.config.hang_timeout if child.ready else START_TIMEOUT)
         if limit and late > limit and not child.abort_sent:
             child.abort()
+
+    def _is_calm(self) -> bool:
+        """Whether every process that is to be there is linked."""
+        return all(child.quarantined or (child.runs and child.ready) for child in self._children.values())
 
     def _troubled(self, now: float) -> list[str]:
         """Names of the processes that are not there, not linked, or send no heartbeats."""

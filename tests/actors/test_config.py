@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipswarm.actors.config import AnswerConfig, Listener, LoadConfig, NodeConfig, format_host, split_host_port
+from sipswarm.actors.config import (
+    AnswerConfig,
+    HandedDown,
+    Listener,
+    LoadConfig,
+    NodeConfig,
+    format_host,
+    split_host_port,
+)
 from sipswarm.actors.errors import ConfigurationError
 
 
@@ -88,3 +96,12 @@ def test_a_node_configuration_crosses_as_one_json_line(answer: AnswerConfig | No
 def test_a_link_is_a_socket_file_or_inside_the_process() -> None:
     assert NodeConfig("/run/x", (), 1).endpoint("media-0") == "ipc:///run/x/media-0.sock"
     assert NodeConfig("", (), 1).endpoint("sip") == "inproc://sip"
+
+
+def test_descriptors_get_the_numbers_of_the_process_that_has_them() -> None:
+    given = HandedDown(listeners=(9, 4), last_call=7, ledger=3)
+    assert given.numbers == [9, 4, 7, 3]
+    assert given.renumbered((5, 6, 7, 8)) == HandedDown(listeners=(5, 6), last_call=7, ledger=8)
+    assert HandedDown().renumbered(()) == HandedDown()
+    with pytest.raises(ValueError, match="zip"):
+        given.renumbered((5, 6, 7))

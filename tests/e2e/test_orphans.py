@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.test_command_line import WORKERS, Running
 from tests.e2e.test_processes import agent, is_alive, run
 from tests.e2e.waiting import until
-from tests.interop.processes import descendants
+from tests.interop.processes import workers
 
 
 def node_on(address: str) -> Running:
@@ -29,7 +29,7 @@ def test_orphans_hang_up_and_the_next_node_waits_for_their_port(calls: int) -> N
     second: list[Running] = []
     try:
         address = first.line().removeprefix("listening on udp:")
-        children = descendants(first.process.pid)
+        children = workers(first.process.pid)
         assert sorted(map(name_of, children))[0] == "sip-call-0"
 
         async def main() -> None:
@@ -61,7 +61,7 @@ def test_a_signal_to_the_whole_service_leaves_the_drain_to_the_supervisor() -> N
         async def main() -> None:
             async with agent() as ua:
                 call = await ua.invite(f"sip:bob@{address}", media="none")
-                children = descendants(running.process.pid)
+                children = workers(running.process.pid)
                 for pid in (*children, running.process.pid):
                     os.kill(pid, signal.SIGTERM)
                 await until(lambda: all(name_of(pid).startswith("end-") for pid in children))
@@ -83,7 +83,7 @@ def test_the_next_node_removes_the_run_directory_of_one_that_was_killed(
     try:
         nodes[0].line()
         (left,) = tmp_path.iterdir()
-        children = descendants(nodes[0].process.pid)
+        children = workers(nodes[0].process.pid)
         nodes[0].process.kill()
         nodes[0].process.wait()
         run(lambda: until(lambda: not any(map(is_alive, children))))

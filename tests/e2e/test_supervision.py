@@ -17,7 +17,7 @@ from sipswarm.actors.supervisor.supervisor import Supervisor
 from tests.e2e.test_command_line import Running
 from tests.e2e.test_processes import ANY, CONFIG, Totals, agent, can_call, node, processes, run, target
 from tests.e2e.waiting import until
-from tests.interop.processes import descendants
+from tests.interop.processes import workers
 
 PAUSE = 3.0
 """Seconds, well beyond the shortest --hang-timeout."""
@@ -37,7 +37,7 @@ def test_a_pause_of_the_judge_ends_no_process_and_no_call(whole: bool) -> None:
     )
     try:
         address = running.line().removeprefix("listening on udp:")
-        children = sorted(descendants(running.process.pid))
+        children = sorted(workers(running.process.pid))
         stopped = [running.process.pid, *children] if whole else [running.process.pid]
 
         async def paused(calls: list[Call]) -> None:
@@ -47,7 +47,7 @@ def test_a_pause_of_the_judge_ends_no_process_and_no_call(whole: bool) -> None:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
             await asyncio.sleep(1.2)  # two looks at the heartbeats
-            assert sorted(descendants(running.process.pid)) == children
+            assert sorted(workers(running.process.pid)) == children
             assert all(call.is_up for call in calls)
             await asyncio.gather(*(call.bye() for call in calls))
             assert {call.cause for call in calls} == {"bye"}

@@ -77,7 +77,8 @@ def running(folder: Path, name: str, *arguments: str) -> Iterator[Running]:
 def family(pid: int) -> dict[str, int]:
     """A process and its children: pid by the last word of the command line, which is the name in the node."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    named = {Path(f"/proc/{child}/cmdline").read_text().split("\0")[-2]: int(child) for child in children}
+    named = {Path(f"/proc/{child}/cmdline").read_text().split("\0")[-2].rstrip(): int(child) for child in children}
+    named.pop("spare", None)  # it has no role, and comes and goes
     return {"supervisor": pid, **named}
 
 

@@ -88,6 +88,16 @@ def descendants(pid: int) -> set[int]:
         found |= more
 
 
+def workers(pid: int) -> set[int]:
+    """The processes below this one that have a role in a node: without its spare."""
+    found = set()
+    for each in descendants(pid):
+        with suppress(OSError):
+            if b"spare" not in Path(f"/proc/{each}/cmdline").read_bytes().replace(b" ", b"").split(b"\0"):
+                found.add(each)
+    return found
+
+
 def alive(pid: int) -> bool:
     """Whether the process exists and is no zombie."""
     try:

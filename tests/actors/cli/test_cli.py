@@ -43,6 +43,7 @@ from sipswarm.actors.cli.verdict import result_lines, say_result
 from sipswarm.actors.config import (
     AccountConfig,
     AnswerConfig,
+    HandedDown,
     Listener,
     LoadConfig,
     NodeConfig,
@@ -324,7 +325,7 @@ def test_every_declared_option_comes_to_the_processes(
     for name, value in DECLARED[kind].items():
         command.main([*own, name, *value], standalone_mode=False)
         assert got[-1] != got[0], name
-        order = ProcessOrder("call", 1, 2, (3,), in_node(got[-1]))
+        order = ProcessOrder("call", 1, 2, in_node(got[-1]), HandedDown((3, 4), roll=5))
         assert ProcessOrder.from_line(order.to_line()) == order
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sipswarm.actors.call.notices import DtmfReceived as DigitNotice
-from sipswarm.actors.config import AnswerConfig, Listener, NodeConfig, NodeSettings, ProcessOrder
+from sipswarm.actors.config import AnswerConfig, HandedDown, Listener, NodeConfig, NodeSettings, ProcessOrder
 from sipswarm.actors.diagnosis.log_lines import event_of, from_process, to_supervisor
 from sipswarm.actors.handle.parameters import CallParameters
 from sipswarm.actors.identity import Keyring
@@ -33,7 +33,7 @@ AUTHORIZED = (
 OBJECTS: dict[str, Callable[[], object]] = {
     "the settings of an account": lambda: NODE.account,
     "the configuration of a node": lambda: NODE,
-    "the order of a process": lambda: ProcessOrder("call", 0, 1, (3,), NODE),
+    "the order of a process": lambda: ProcessOrder("call", 0, 1, NODE, HandedDown((3,))),
     "a keyring": lambda: Keyring(("bob", SECRET)),
     "the parameters of a call": lambda: CallParameters(auth=("bob", SECRET)),
     "keys of AKA": lambda: AkaKeys(SECRET.encode(), SECRET.encode(), b"12"),

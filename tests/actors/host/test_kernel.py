@@ -2,7 +2,13 @@
 
 import os
 import resource
+import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from sipswarm.actors.host import kernel
 
@@ -45,3 +51,41 @@ def test_the_descriptor_limit_is_raised_to_the_hard_one() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+RENAMED = """
+import sys
+from sipswarm.actors.host import kernel
+kernel.rename_last_argument(sys.argv[2])
+print(open("/proc/self/cmdline").read().split("\\0")[-3:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("dispatcher", ["before" + 10 * " ", "dispatcher", ""]),
+        ("twenty octets, whole", ["before", "twenty octets, whole", ""]),
+        ("twenty-one octets now", ["before", "twenty octets so far", ""]),
+    ],
+)
+def test_the_last_argument_is_replaced_where_there_is_room(tmp_path: Path, name: str, shown: list[str]) -> None:
+    file = tmp_path / "program.py"
+    file.write_text(RENAMED.replace("sys.argv[2]", repr(name)))
+    done = subprocess.run(
+        [sys.executable, str(file), "before", "twenty octets so far"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(shown)
+
+
+def test_a_process_that_is_stopped_or_gone_is_not_awake() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert kernel.is_awake(process.pid)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert not kernel.is_awake(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not kernel.is_awake(process.pid)
+    assert not kernel.is_awake(2**31 - 1)
