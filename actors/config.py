@@ -128,6 +128,22 @@ def checked_advertise(given: Sequence[str], listeners: Sequence[Listener]) -> tu
     return tuple(found.values())
 
 
+def checked_networks(given: Sequence[str]) -> tuple[str, ...]:
+    """Return networks as they were given.
+
+    Raises:
+        ConfigurationError: one is no network.
+    """
+    for text in given:
+        try:
+            ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ConfigurationError(
+                f"send_to: {said(text)} is not a network; write for example 192.0.2.0/24 or 2001:db8::/32"
+            ) from None
+    return tuple(given)
+
+
 def checked_rtp_ports(given: Any) -> tuple[int, int]:
     """Return the lowest and the highest RTP port.
 
@@ -470,6 +486,15 @@ class CallSettings(EndpointSettings):
         about="Public address (1:1 NAT) for Via, Contact and SDP; one per IP version.",
     )
     """Addresses that peers see instead of those of the listeners, one per IP version (1:1 NAT); sockets keep theirs."""
+    send_to: tuple[str, ...] = option(
+        (),
+        "--send-to",
+        check=Kind.NETWORK,
+        many=True,
+        shown="all but link-local, loopback, groups",
+        about="Network that a peer may name for SIP and media; repeatable. Addresses that you give need none.",
+    )
+    """Networks that are sent to where a peer names the address; empty = all but those of `transport.destinations`."""
     account: AccountConfig = AccountConfig()
     """The local identity."""
     codecs: tuple[str, ...] = option(

@@ -67,10 +67,10 @@ READ_CAUSES = {
 """How often a file reads a cause out of a text. pylibsrtp says only in its text that a packet came before."""
 
 LARGER = {
-    "actors/agent/user_agent.py": {"imports": 24, "__init__ parameters": 25},
+    "actors/agent/user_agent.py": {"imports": 24, "__init__ parameters": 26},
     "actors/bus/link.py": {"RouterLink attributes": 23, "DealerLink attributes": 22, "__init__ parameters": 13},
-    "actors/call/actor.py": {"imports": 17, "CallActor attributes": 23, "CallActor methods": 36},
-    "actors/call/media.py": {"CallMedia methods": 50},
+    "actors/call/actor.py": {"imports": 18, "CallActor attributes": 24, "CallActor methods": 36},
+    "actors/call/media.py": {"CallMedia attributes": 21, "CallMedia methods": 50},
     "actors/call_worker/worker.py": {"imports": 36, "CallWorker attributes": 23, "CallWorker methods": 24},
     "actors/cli/load.py": {"imports": 18},
     "actors/cli/load_run.py": {"imports": 21},
@@ -84,7 +84,7 @@ LARGER = {
     "actors/supervisor/child_process.py": {"ChildProcess methods": 21},
     "actors/load/tally.py": {"Tally attributes": 27},
     "actors/supervisor/supervisor.py": {"imports": 19, "Supervisor attributes": 33},
-    "actors/transport/output.py": {"imports": 13},
+    "actors/transport/output.py": {"imports": 15},
     "sipcore/auth/digest_server.py": {"__init__ parameters": 15},
     "sipcore/session/invites.py": {"OutgoingInvite attributes": 28},
     "sipcore/session/invite_session.py": {"imports": 16, "InviteSession methods": 61},
@@ -95,7 +95,7 @@ LARGER = {
     "media/receiver.py": {"imports": 13, "Receiver attributes": 53, "Receiver methods": 25},
     "media/sender.py": {"Sender attributes": 43, "Sender methods": 22},
     "media/totals.py": {"MediaTotals attributes": 33},
-    "actors/call_worker/call_factory.py": {"imports": 23},
+    "actors/call_worker/call_factory.py": {"imports": 25},
     "sipcore/message/messages.py": {"Message methods": 39, "Request methods": 42, "Response methods": 41},
     "media/rtp/reception.py": {"Reception attributes": 29},
     "media/endpoint.py": {"StreamEndpoint attributes": 32},

@@ -22,6 +22,7 @@ from ..handle.parameters import CallParameters
 from ..transport.local_addresses import LocalAddresses
 from .own_identity import OwnIdentity, keyring_for, name_addr, resolved
 from .placing import Placing
+from .registering import ServiceRoute
 from .routes import Routes
 
 
@@ -32,7 +33,7 @@ class Caller:
         service_route: returns the route that the registrar of an address gave for its calls (RFC 3608).
     """
 
-    def __init__(self, who: OwnIdentity, routes: Routes, service_route: Callable[[str], tuple[str, ...]]) -> None:
+    def __init__(self, who: OwnIdentity, routes: Routes, service_route: Callable[[str], ServiceRoute]) -> None:
         self._who = who
         self._routes = routes
         self._service_route = service_route
@@ -48,12 +49,18 @@ class Caller:
         self._rtp_timeout = rtp_timeout
 
     async def place(
-        self, to: str | Mapping[str, Any], parameters: CallParameters, placing: Placing, call: Call | None = None
+        self,
+        to: str | Mapping[str, Any],
+        parameters: CallParameters,
+        placing: Placing,
+        call: Call | None = None,
+        named_by: tuple[str, ...] = (),
     ) -> Call:
         """Place a call, as `UserAgent.invite` does.
 
         Args:
             call: the handle that `Call(ua, to, …)` made; this is its first INVITE.
+            named_by: the hosts of the peer that named `to`; empty = the user did.
         """
         who, routes, factory = self._who, self._routes, self._factory
         identity, context_id = who.usual, ""
@@ -64,8 +71,13 @@ class Caller:
         given_id = parameters.take("call_id", context_id)
         call_id = given_id if call is None else call.call_id
         uri = NameAddr.parse(target).uri if "<" in target else Uri.parse(target)
+        if routes.server_of(uri, identity.route) is not None:
+            named_by = ()  # the user has chosen where it goes
         if not identity.route and identity.from_ == who.from_:
-            identity = identity._replace(route=self._service_route(name_addr(who.from_)))
+            service = self._service_route(name_addr(who.from_))
+            identity = identity._replace(route=service.route)
+            if service.route and routes.proxy is None:
+                named_by = (*named_by, *service.named_by)
         auth = parameters.take("auth")
         if auth is not None:
             identity = identity._replace(credentials=keyring_for(auth, uri))
@@ -107,6 +119,7 @@ class Caller:
             listener=listener,
             given=given_description(parameters),
             call=call,
+            named_by=named_by,
         )
         call = factory.outgoing(order)
         if placing.on_placed is not None:

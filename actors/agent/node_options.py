@@ -7,7 +7,7 @@ file that is not there. What the command line and configuration take must be val
 from collections.abc import Sequence
 from typing import Any
 
-from ..config import Listener, NodeConfig, TlsConfig, checked_advertise, checked_rtp_ports
+from ..config import Listener, NodeConfig, TlsConfig, checked_advertise, checked_networks, checked_rtp_ports
 from ..errors import ConfigurationError
 from ..handle.demand import named_codecs, srtp_mode
 from ..handle.file_names import file_name
@@ -22,6 +22,7 @@ def node_config(
     codecs: str | Sequence[str],
     rtp_ports: tuple[int, int],
     rtp_timeout: float,
+    send_to: str | Sequence[str],
     tls: TlsConfig | None,
     srtp: str,
     sip_trace: Any,
@@ -55,6 +56,7 @@ def node_config(
         session_expires=0.0,  # a user agent has its own
         tls=tls or TlsConfig(),
         codecs=names,
+        send_to=checked_networks([checked_text("send_to", each) for each in checked_list("send_to", send_to)]),
         strict_source=given["strict_source"],
         strict=given["strict"],
         srtp=srtp_mode(srtp),

@@ -11,7 +11,7 @@ worker.
 import errno
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.messages import Response
@@ -50,6 +50,15 @@ from .routes import Routes
 
 _IDLE: Final = (RegistrationState.REGISTERED, RegistrationState.WAITING, RegistrationState.ENDED)
 """States in which a REGISTER can be sent."""
+
+
+class ServiceRoute(NamedTuple):
+    """The route that a registrar gave for calls (RFC 3608)."""
+
+    route: tuple[str, ...] = ()
+    """Name-addrs."""
+    named_by: tuple[str, ...] = ()
+    """The host of the registrar."""
 
 
 class Registering:
@@ -174,16 +183,13 @@ class Registering:
             raise ConfigurationError(f"the leg {self._routes.legs[listener]} does not reach {hops[0]}; choose another")
         return ways
 
-    def service_route(self, address: str) -> tuple[str, ...]:
-        """Return the route that the registrar gave for an address's calls, as name-addrs; empty without one.
-
-        Source: RFC 3608.
-        """
+    def service_route(self, address: str) -> ServiceRoute:
+        """Return the route that the registrar gave for an address's calls; an empty one without it (RFC 3608)."""
         for actor in self.actors:
             registration = actor.registration
             if registration.settings.address == address and registration.service_route:
-                return registration.service_route
-        return ()
+                return ServiceRoute(registration.service_route, (registration.way.hop.host,))
+        return ServiceRoute()
 
     async def _bind(
         self,

@@ -69,23 +69,28 @@ class Routes:
         if is_own and self._lookup is not None:
             output.late.use(self._names())
 
+    def server_of(self, uri: Uri, route: Sequence[str] = ()) -> Uri | None:
+        """Return the proxy, or the first of the route, that a call to this URI goes to; None = the URI itself."""
+        if uri.maddr and not route:
+            return None
+        host = uri.host.lower()
+        for pattern, proxy in self._domain2proxy.items():
+            if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
+                return proxy
+        if "*" in self._domain2proxy:
+            return self._domain2proxy["*"]
+        return uri_in(route[0]) if route and self.proxy is None else self.proxy
+
     async def of(self, uri: Uri, route: Sequence[str] = ()) -> tuple[Hop, ...]:
         """Return the hops of a call to this URI, in the order in which they are tried.
 
         Raises:
             HostUnreachable: a name has no address that a local leg reaches.
         """
-        if uri.maddr and not route:
-            return await self.resolve(uri)
-        host = uri.host.lower()
-        for pattern, proxy in self._domain2proxy.items():
-            if pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:])):
-                return await self.resolve(proxy)
-        if "*" in self._domain2proxy:
-            return await self.resolve(self._domain2proxy["*"])
-        proxy_or_route = uri_in(route[0]) if route and self.proxy is None else self.proxy
-        hops = await self.resolve(proxy_or_route or uri)
-        if self._keyring is not None and proxy_or_route is not None:
+        server = self.server_of(uri, route)
+        hops = await self.resolve(server or uri)
+        by_domain = any(server is each for each in self._domain2proxy.values())
+        if self._keyring is not None and server is not None and not by_domain:
             for hop in hops:
                 self._keyring.trust(hop.host)  # a proxy may challenge a call that goes through it
         return hops

@@ -24,12 +24,12 @@ Consent = Callback
 
 
 def taker(
-    actor_loop: ActorLoop, place: Callable[[TransferTarget], Any], consent: Consent
+    actor_loop: ActorLoop, place: Callable[[TransferTarget, Call], Any], consent: Consent
 ) -> Callable[[Call, int, Request], None]:
     """Return the function that carries out a requested transfer when `consent` agrees.
 
     Args:
-        place: returns an awaitable that places the new call.
+        place: returns an awaitable that places the new call; it gets the target, and the call whose peer named it.
 
     Raises:
         ConfigurationError: `consent` is no callback.
@@ -61,7 +61,7 @@ def taker(
             return  # the call has ended meanwhile
         if agreed:
             call.actor.accept_transfer(request_id, now)
-            actor_loop.spawn(_carry_out(actor_loop, call, request_id, place(target)))
+            actor_loop.spawn(_carry_out(actor_loop, call, request_id, place(target, call)))
         else:
             call.actor.respond(request_id, 603, (), now)
         actor_loop.touch(call.actor)

@@ -77,14 +77,16 @@ class UserAgent:
         rtp_timeout: seconds without RTP, where some is due, until a call is hung up; 0 = never.
         tls: certificates, for legs "tls:ADDRESS:PORT"; with port 0 and without a certificate such a leg only calls.
         strict_source: take requests within a call only from hosts of its remote side.
+        send_to: networks that are sent to, where a remote side names the address; empty = all but those without use
+            for peers, such as link-local ones (docs/security.md).
         strict: refuse what breaks the grammar of SIP or SDP, also where it does no harm (`sipcore.leniency`).
         srtp: off, optional (encrypted offers are taken too) or required (RFC 4568); needs the extra `srtp`.
         dnsresolv: answers DNS queries instead of the system's servers (`dns_records.Lookup`).
         trace: keep the newest messages of each call, for `Call.ladder`; on a worker, those of all its calls.
         sip_trace: a capture file for everything, secrets masked; not on a worker, which has its node's.
         node: the call worker of a running node, instead of a node of its own. Then the node's configuration holds
-            (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `strict`), and the user agent
-            works without being entered.
+            (`legs`, `advertise`, `rtp_ports`, `codecs`, `tls`, `srtp`, `strict_source`, `send_to`, `strict`), and the
+            user agent works without being entered.
 
     Raises:
         ConfigurationError: an argument is not valid; on entering, when an address is busy or does not belong to this
@@ -113,6 +115,7 @@ class UserAgent:
         rtp_timeout: float = 30.0,
         tls: TlsConfig | None = None,
         strict_source: bool = True,
+        send_to: str | Sequence[str] = (),
         strict: bool = False,
         srtp: str = "off",
         dnsresolv: Lookup | None = None,
@@ -158,6 +161,7 @@ class UserAgent:
                 codecs=codecs,
                 rtp_ports=rtp_ports,
                 rtp_timeout=rtp_timeout,
+                send_to=send_to,
                 tls=tls,
                 srtp=srtp,
                 sip_trace=sip_trace,
@@ -375,9 +379,10 @@ class UserAgent:
         """
         parts = self._node.parts
 
-        def place(target: TransferTarget) -> Awaitable[Call]:
+        def place(target: TransferTarget, by: Call) -> Awaitable[Call]:
             param = {**parts.arrivals.policy.param, "sip_header": target.headers, "cb_final": None}
-            return self.invite(target.uri, **param)
+            named_by = by.actor.reach.peer.hosts
+            return self._caller.place(target.uri, CallParameters(**param), self._placing, named_by=named_by)
 
         on_transfer = transfers.taker(parts.actor_loop, place, consent)
         parts.arrivals.serve(dataclasses.replace(parts.arrivals.policy, on_transfer=on_transfer))

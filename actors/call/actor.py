@@ -50,6 +50,7 @@ from .notices import (
 )
 from .own_update import OwnUpdate
 from .peer_offers import PeerOffers
+from .reach import Reach
 from .state import TAKEN_OVER, TRANSPORT_FAILED, CallTimes, Pending, State
 from .stream_configuration import MediaDemand
 
@@ -68,12 +69,13 @@ class CallActor(Actor, StreamOwner):
         demand: the required media.
         sdp_id: session id of the local descriptions.
         user: receiver of the notices, opaque here.
+        reach: the addresses that it sends to; None = all.
     """
 
     __slots__ = (
         *("_early_status", "_headers", "_held", "_hold", "_offered", "_offers", "_outbox", "_pending", "_update"),
-        *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "move", "number", "rung"),
-        *("session", "state", "times", "unread", "user"),
+        *("_withdrawn", "answer_phrase", "answer_status", "ending", "is_uac", "media", "move", "number", "reach"),
+        *("rung", "session", "state", "times", "unread", "user"),
     )
 
     def __init__(
@@ -86,6 +88,7 @@ class CallActor(Actor, StreamOwner):
         is_uac: bool,
         sdp_id: int,
         user: Any = None,
+        reach: Reach | None = None,
     ) -> None:
         self.number = number
         self.session = session
@@ -102,7 +105,8 @@ class CallActor(Actor, StreamOwner):
         self.answer_phrase = ""
         """Its reason phrase, where the peer wrote it."""
         commands, new_id, secret = outbox.media[demand.worker], outbox.new_stream_id, session.tokens.secret
-        self.media = CallMedia(demand, commands, new_id, sdp_id, secret, outbox.remarks, outbox.place)
+        self.reach = reach or Reach()
+        self.media = CallMedia(demand, commands, new_id, sdp_id, secret, outbox.remarks, outbox.place, self.reach)
         self._update = OwnUpdate(session, self.media)
         self.move = MediaMove(session, self.media, self._update)
         """The moves of its media to another media worker."""
@@ -498,7 +502,7 @@ class CallActor(Actor, StreamOwner):
         transmits, events = self.session.drain()
         while transmits or events:
             if transmits:
-                self._outbox.send(transmits, self.session.config.leaves_from)
+                self._outbox.send(transmits, self.session.config.leaves_from, self.reach.peer)
             for event in events:
                 handler = _SIP_HANDLERS.get(event.__class__)
                 if handler is not None:
@@ -816,6 +820,7 @@ _SIP_HANDLERS: Final[dict[type, Any]] = {
     sip.TransferProgress: lambda actor, event, now: actor._notify(TransferProgress(*event)),
     sip.Ended: CallActor._on_ended,
     sip.ByeCrossed: CallActor._on_bye_crossed,
+    sip.Redirected: lambda actor, event, now: actor.reach.follow(event.hop.host),
     sip.NextPlace: lambda actor, _, now: actor._require(actor.media.renew(elsewhere=True), Pending.NEXT_PLACE, now),
 }
 

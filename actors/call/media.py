@@ -34,12 +34,13 @@ from sipswarm.sipcore.sdp.offer_answer import (
     wanted_lines,
 )
 
-from ..diagnosis.offer_warnings import NO_ADDRESS, NOTHING_FITS
+from ..diagnosis.offer_warnings import NO_ADDRESS, NOT_SENT_TO, NOTHING_FITS
 from ..runtime.outbox import Remark
 from .digit_requests import DigitRequests
 from .forks import Forks
 from .kept import KeptMedia, KeptStream
 from .media_stream import MediaStream
+from .reach import Reach
 from .recordings import Recordings
 from .stream_configuration import PARKED_PORT, MediaDemand, MediaPlace, configuration, is_sendable
 
@@ -59,6 +60,7 @@ class CallMedia:
         remarks: where leniencies of the peer's descriptions, and reasons of dropped ones, are appended.
         place: returns a media worker that is there, the given one if it is, and where its commands are appended; it is
             asked whenever the call opens streams and has none.
+        reach: judges the addresses of the peer's descriptions; None = all are sent to.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class CallMedia:
         "_left_senders",
         "_new_stream_id",
         "_place",
+        "_reach",
         "_remarks",
         "_sdp_id",
         "_secret",
@@ -93,6 +96,7 @@ class CallMedia:
         secret: Callable[[int], bytes],
         remarks: list[Remark] | None = None,
         place: Place | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self.demand = demand
         self.forks = Forks()
@@ -106,6 +110,7 @@ class CallMedia:
         self._remarks: list[Remark] = [] if remarks is None else remarks
         self._new_stream_id = new_stream_id
         self._place = place
+        self._reach = reach or Reach()
         self._sdp_id = sdp_id
         self._secret = secret
         self._left: list[MediaStream] = []
@@ -170,15 +175,21 @@ class CallMedia:
     def _wanted(self, offer: SessionDescription) -> list[bool]:
         """Return for each line of an offer whether `answer` can accept it, as far as that shows without its port."""
         wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
-        return [
-            each and is_sendable(line.address, self.demand.address)
-            for each, line in zip(wanted, offer.media, strict=True)
-        ]
+        return [each and self._is_sendable(line.address) for each, line in zip(wanted, offer.media, strict=True)]
+
+    def _is_sendable(self, there: str) -> bool:
+        return self._reach.is_sendable(there, self.demand.address)
 
     def _note_misfit(self, offer: SessionDescription) -> None:
         """Note why no line of an offer fits."""
         wanted = wanted_lines(offer, self._local_media(MediaStream(0, PARKED_PORT)), address=self.demand.address)
-        self.misfit = NO_ADDRESS if any(wanted) else NOTHING_FITS
+        sendable = [
+            line.address
+            for each, line in zip(wanted, offer.media, strict=True)
+            if each and is_sendable(line.address, self.demand.address)
+        ]
+        refused = [address for address in sendable if self._reach.refuses(address)]
+        self.misfit = NOT_SENT_TO if refused else NO_ADDRESS if any(wanted) else NOTHING_FITS
 
     @property
     def fits_offer(self) -> bool:
@@ -523,7 +534,7 @@ class CallMedia:
                 description = make_answer(
                     pending,
                     [
-                        self._local_media(line) if is_sendable(offered.address, self.demand.address) else None
+                        self._local_media(line) if self._is_sendable(offered.address) else None
                         for line, offered in zip(self.lines, pending.media, strict=False)
                     ],
                     address=self.demand.address,
@@ -580,7 +591,8 @@ class CallMedia:
             if self.given is None and lines:
                 if not taken and self.demand.must_flow and exchange.remote is None:
                     raise RemoteProtocolError("the answer refuses every media line", 488)
-                if taken and not any(_usable(line, self.demand.address) for line in taken):
+                if taken and not any(line.active and self._is_sendable(line.remote_address) for line in taken):
+                    self._reach.within(taken)  # counts
                     raise RemoteProtocolError("the answer has no format, protocol or address that was offered", 488)
             exchange.remote_answer(description)
             return lines
@@ -597,7 +609,7 @@ class CallMedia:
         if not self.is_described:
             return  # the peer does not know the ports yet: what is sent and requested waits
         again = self.demand._replace(source=(), sink=())
-        for number, (line, agreed) in enumerate(zip(self.lines, lines, strict=False)):
+        for number, (line, agreed) in enumerate(zip(self.lines, self._reach.within(lines), strict=False)):
             if line.stream_id and not line.closed:
                 first = not line.configured
                 events = event_codes(agreed.events_send[0].fmtp) if agreed.events_send else None
@@ -744,8 +756,3 @@ class CallMedia:
         agreed = protocols[number] if number < len(protocols) else ""
         takes = bool(local.crypto) if is_secure(agreed) else is_rtp(agreed) and not is_secure(local.protocol)
         return local._replace(protocol=agreed) if takes else local
-
-
-def _usable(line: NegotiatedLine, local_address: str) -> bool:
-    """Whether media can flow, or is only on hold, on a line that both sides accept."""
-    return line.active and is_sendable(line.remote_address, local_address)

@@ -8,6 +8,7 @@ Call-ID of another slot, because its responses would go there.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sipswarm.sipcore.errors import SipError
@@ -23,6 +24,7 @@ from sipswarm.sipcore.session.session_record import SessionRecord
 from ..bus.slots import SlotMap
 from ..call.actor import CallActor, CallOutbox
 from ..call.kept import KeptCall, KeptMedia
+from ..call.reach import Reach
 from ..call.stream_configuration import MediaDemand, MediaPlace
 from ..config import NodeConfig, is_wildcard
 from ..errors import ConfigurationError, Overloaded
@@ -35,6 +37,7 @@ from ..handle.parameters import CallParameters
 from ..identity import Identity
 from ..ledger.entries import CallEntry
 from ..runtime.actor_loop import ActorLoop
+from ..runtime.peer import Peer
 from ..trace.recorder import CallRecord
 from ..transport import listeners
 from ..transport.local_addresses import LocalAddress
@@ -78,6 +81,22 @@ class CallOrder:
     """Further hops, one after the other when the one before fails (RFC 3263 section 4.3)."""
     call: Call | None = None
     """The handle, if there is one already."""
+    named_by: tuple[str, ...] = ()
+    """The hosts of the peer that named the callee, as by REFER; empty = the user did."""
+
+    @property
+    def peer(self) -> Peer:
+        """The remote side; it is what the user chose, or what another peer named."""
+        proxy = self.identity.outgoing_proxy
+        reached = (self.hop.host, *[hop.host for hop in self.spare])
+        proxies = (proxy.host,) if proxy is not None else ()
+        return _peer((*self.named_by, *reached), proxies if self.named_by else (*reached, *proxies))
+
+
+@lru_cache(maxsize=256)
+def _peer(hosts: tuple[str, ...], chosen: tuple[str, ...]) -> Peer:
+    """Return a peer, which the calls of a load to one target share."""
+    return Peer(hosts, chosen)
 
 
 class CallFactory:
@@ -170,7 +189,7 @@ class CallFactory:
         session = self.configs.outgoing(
             self._tokens, order.to, call_id, hops, local, identity, order.ring_time, moves=moves
         )
-        call = self._new_call(session, demand, param, order.scenario, order)
+        call = self._new_call(session, demand, param, order.scenario, order.peer, order)
         call.actor.media.describe(order.given)
         self._actors.add(call.actor, (session.call_id, session.local_tag))
         self._metrics.attempt(order.scenario, "uac", self._actor_loop.now())
@@ -236,7 +255,9 @@ class CallFactory:
         param = CallParameters.checked_before(policy.param)
         if user:
             param.update({"auth_user": user})
-        call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario)
+        proxy = identity.outgoing_proxy
+        peer = _peer((source.host,), (source.host,) if proxy is None else (source.host, proxy.host))
+        call = self._new_call(session, self.demand_for(local, **policy.wishes), param, scenario, peer)
         actor = call.actor
         self._actors.add(actor, session_key(request), (session.call_id, session.local_tag))
         self._metrics.attempt(call.scenario, "uas", self._actor_loop.now())
@@ -268,7 +289,9 @@ class CallFactory:
         if kept.media:
             media = KeptMedia._make(kept.media)
             demand = demand._replace(worker=media.worker, wanted=media.wanted)
-        call = self._new_call(session, demand, CallParameters(), entry.scenario, kept=entry)
+        reached = (hop.host,) if record.home in ("", hop.host) else (hop.host, record.home)
+        peer = _peer(reached, reached if proxy is None else (*reached, proxy.host))
+        call = self._new_call(session, demand, CallParameters(), entry.scenario, peer, kept=entry)
         actor = call.actor
         try:
             actor.take_over(kept)
@@ -345,18 +368,21 @@ class CallFactory:
         demand: MediaDemand,
         param: CallParameters,
         scenario: str,
+        peer: Peer,
         order: CallOrder | None = None,
         kept: CallEntry | None = None,
     ) -> Call:
         """Make a call and its handle, and enter them in the tables.
 
         Args:
+            peer: its remote side.
             order: of an outgoing call.
             kept: of a call that another process had.
         """
         self._number += 1
         is_uac, sdp_id = session.is_caller, self._tokens.integer(31)
-        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=sdp_id)
+        reach = Reach(peer, self._output.destinations.may_send)
+        actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=sdp_id, reach=reach)
         handle = order.call if order is not None else None
         call = (handle or Call.__new__(Call)).begin(
             self._owner,

@@ -118,6 +118,7 @@ class CallWorker:
             self._on_lost,
             config.advertise,
             hand_on=self._sip_link.post,
+            send_to=config.send_to,
         )
         self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, totals))
         self.factory = CallFactory(

@@ -452,6 +452,7 @@ _SIMPLE: Final[dict[Kind, click.ParamType[Any]]] = {
     Kind.CODECS: Codecs(),
     Kind.ENCRYPTION: Encryption(),
     Kind.HEADER: Header(),
+    Kind.NETWORK: Network(),
     Kind.OWN_URI: OwnUri(),
     Kind.PASSWORD_FILE: FilePath("give a file that you may read", exists=True, dir_okay=False),
     Kind.PEM: click.Path(dir_okay=False),

@@ -353,6 +353,13 @@ METRICS: Final[tuple[Metric, ...]] = (
             ),
         },
     ),
+    Metric(
+        "sipswarm_destinations_refused_total",
+        "counter",
+        ("what",),
+        "Messages and media streams to addresses that peers named, in networks that are not sent to.",
+        closed={"what": ("sip", "media")},
+    ),
     # Media.
     Metric(
         "sipswarm_rtp_streams_active",

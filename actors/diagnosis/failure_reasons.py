@@ -44,6 +44,10 @@ REASONS: Final[dict[str, Reason]] = {
         "the address that the other side named for requests within the call leads nowhere from here; its transport and "
         "IP version need a listener (-t, --listen)",
     ),
+    "forbidden_address": Reason(
+        _SUT,
+        "the other side named an address in a network that is not sent to; --send-to permits networks",
+    ),
     "transport_error": Reason(_SUT, "the connection was lost"),
     "bad_description": Reason(_SUT, "the session description of the other side cannot be used"),
     "ended_early": Reason(_SUT, "the other side hung up before the hold was over"),
@@ -106,6 +110,7 @@ OF_CAUSE: Final[dict[str, str]] = {
     "transport": "transport_error",
     "local_transport": "no_transport",
     "no_way": "no_transport",
+    "forbidden": "forbidden_address",
     "no_port": "no_port",
     "no_descriptor": "no_descriptor",
     "bad_address": "no_address",

@@ -13,6 +13,8 @@ NO_ADDRESS = (
     "c= of the offer has no unicast IP address of our version; names are not looked up: write the address",
 )
 """Code and text."""
+NOT_SENT_TO = (399, "c= of the offer has an address in a network that is not sent to")
+"""Code and text."""
 UNREADABLE = 399
 """Code; what could not be read is the text."""
 

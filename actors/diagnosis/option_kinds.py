@@ -24,6 +24,8 @@ class Kind(Enum):
     """off, optional or required."""
     HEADER = auto()
     """`Name: value`."""
+    NETWORK = auto()
+    """`ADDRESS/LENGTH`, or an address."""
     OWN_URI = auto()
     """A SIP URI with a host, which may lack its scheme."""
     PASSWORD_FILE = auto()

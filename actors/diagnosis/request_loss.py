@@ -12,6 +12,8 @@ class Loss(Enum):
     """This machine could not send it: no descriptor, memory, local address or room in a queue."""
     NO_WAY = "no_way"
     """Nothing leads there from here: no listener of its transport and IP version, no route, or no address of a host."""
+    FORBIDDEN = "forbidden"
+    """The peer has named an address in a network that is not sent to."""
     UNREACHABLE = "unreachable"
     """No connection to the peer came about, or its name has no address."""
     REFUSED = "refused"

@@ -14,6 +14,7 @@ from sipswarm.sipcore.usage.registration import Registration, RegistrationEvent
 from ..diagnosis.request_loss import Loss
 from ..runtime.actor import Actor
 from ..runtime.outbox import Outbox
+from ..runtime.peer import Peer
 from .metrics import RegistrationMetrics
 
 
@@ -117,7 +118,8 @@ class RegistrationActor(Actor):
         registration = self.registration
         transmits, events = registration.drain()
         way = registration.way
-        self._outbox.send(transmits, way.bound or way.local)
+        registrar = (way.hop.host,)
+        self._outbox.send(transmits, way.bound or way.local, Peer(registrar, registrar))
         if registration.retransmissions != self._again:
             self._metrics.repeated(registration.retransmissions - self._again)
             self._again = registration.retransmissions

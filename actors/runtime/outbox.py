@@ -9,6 +9,7 @@ from sipswarm.sipcore.message.hop import Hop, Transmit
 
 from .actor import Actor, StreamOwner
 from .media_workers import MediaWorkers
+from .peer import Peer
 
 N = TypeVar("N")
 STREAMS_BITS = 40
@@ -25,6 +26,8 @@ class Departure(NamedTuple):
     flow: int
     local: Hop
     """The address of the socket; another listener is chosen where this one cannot reach the hop."""
+    peer: Peer | None = None
+    """The remote side, which may have named the hop; None = the user chose it."""
 
 
 class Outbox(Generic[N]):
@@ -55,9 +58,13 @@ class Outbox(Generic[N]):
         """The media workers, by the same numbers as `media`."""
         self._last_stream = (incarnation - 1) << STREAMS_BITS
 
-    def send(self, transmits: Iterable[Transmit], local: Hop) -> None:
-        """Add messages that leave from the listener whose address is `local`."""
-        self.transmits += [Departure(data, hop, flow, local) for data, hop, flow in transmits]
+    def send(self, transmits: Iterable[Transmit], local: Hop, peer: Peer | None = None) -> None:
+        """Add messages that leave from the listener whose address is `local`.
+
+        Args:
+            peer: the remote side, by which the hops are judged; None = the user chose them.
+        """
+        self.transmits += [Departure(data, hop, flow, local, peer) for data, hop, flow in transmits]
 
     def take(self) -> tuple[list[Departure], list[N]] | None:
         """Return the messages and the notices that wait, and keep them no longer; None when no command waits either."""

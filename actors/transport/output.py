@@ -19,12 +19,14 @@ from ..config import Listener, is_wildcard
 from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..runtime.outbox import Departure
+from ..runtime.peer import Peer
 from ..trace.recorder import SipTrace
 from . import packet_info
 from .addresses import is_address
 from .counters import SipCounters
+from .destinations import SIP, Destinations
 from .local_addresses import LocalAddresses
-from .pending_names import LateNames
+from .pending_names import NOT_SENT_TO, LateNames, Waiting
 from .socket_errors import TRANSIENT, loss_of
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
 
@@ -50,6 +52,7 @@ class SipOutput:
         lost: gets each request that the dispatcher did not take.
         advertise: as `NodeConfig.advertise`.
         hand_on: sends records to the dispatcher, False when it does not take them.
+        send_to: networks that are sent to where a peer names the hop, as for `Destinations`.
     """
 
     def __init__(
@@ -62,7 +65,10 @@ class SipOutput:
         advertise: Sequence[str] = (),
         *,
         hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False,
+        send_to: Sequence[str] = (),
     ) -> None:
+        self.destinations = Destinations(send_to, totals)
+        """Judges the addresses that peers name, for media too."""
         self.addresses = LocalAddresses(listeners, advertise)
         self.hops = self.addresses.hops
         """The addresses of the sockets, one per listener."""
@@ -77,7 +83,7 @@ class SipOutput:
         self._names: dict[Hop, str] = {}
         self._routes: dict[tuple[Hop, Hop], Route] = {}
         self.large = LargeRequests(self.hops, seen=self.addresses.advertised)
-        self.late = LateNames(self._send_late, self._lose, self.name)
+        self.late = LateNames(self._send_late, self._lose, self.name, self._may_leave)
 
     def record_to(self, trace: SipTrace | None) -> None:
         """Have what goes out remembered from now on; None = no more."""
@@ -96,15 +102,26 @@ class SipOutput:
 
     def send(self, departure: Departure) -> None:
         """Put a message of a call on the wire, from the call's own listener where that reaches the hop."""
-        data, hop, flow, local = departure
+        data, hop, flow, local, peer = departure
+        if peer is not None:
+            if hop.host in peer.chosen:
+                peer = None
+            elif not self._may_leave(data, hop.host, peer):
+                where = self.addresses.index_of(local) or 0
+                self._refuse(where, data, hop.host, hop.port, NOT_SENT_TO, Loss.FORBIDDEN)
+                return
         listener, address = self._routes.get((hop, local)) or self._route(hop, local)
         if listener is None:
             reason = f"no listener of {hop.transport} and IPv{6 if ':' in hop.host else 4} is there"
             self._refuse(self.addresses.index_of(local) or 0, data, hop.host, hop.port, reason, Loss.NO_WAY)
         elif address is None or len(data) > LONGEST_DATAGRAM or self.large.switched:
-            self.send_from(listener, data, hop.host, hop.port, flow, local.host)
+            self.send_from(listener, data, hop.host, hop.port, flow, local.host, peer)
         else:
             self._send_datagram(listener, data, address)
+
+    def _may_leave(self, data: bytes, host: str, peer: Peer | None) -> bool:
+        """Whether a message may go to a host: a response may, for it goes where its request came from."""
+        return peer is None or data.startswith(b"SIP/2.0 ") or self.destinations.may_send(host, peer, SIP)
 
     def toward(self, hop: Hop, local: Hop) -> int | None:
         """Return the listener that a message to a hop leaves from.
@@ -132,17 +149,27 @@ class SipOutput:
         self._routes[hop, local] = route
         return route
 
-    def send_from(self, listener: int, data: bytes, host: str, port: int, flow: int = 0, local: str = "") -> None:
+    def send_from(
+        self,
+        listener: int,
+        data: bytes,
+        host: str,
+        port: int,
+        flow: int = 0,
+        local: str = "",
+        peer: Peer | None = None,
+    ) -> None:
         """Put a message on the wire from one listener.
 
         Args:
             listener: its index.
             flow: of the connection to use, 0 = any.
             local: the address that a response leaves from.
+            peer: judges the addresses of a host that is a name; None = all are sent to.
         """
         transport = self.hops[listener].transport
         if not is_address(host):
-            self.late.send(listener, self.hops[listener], data, host, port, flow)
+            self.late.send(listener, self.hops[listener], Waiting(data, flow, peer), host, port)
         elif transport == "udp":
             if len(data) > LONGEST_DATAGRAM or self.large.switched:
                 switched = self.large.switch(listener, data, host, port)

@@ -18,9 +18,11 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..diagnosis.request_loss import Loss
 from ..errors import ConfigurationError
+from ..runtime.peer import Peer
 from .addresses import ip_version
 from .resolver import Resolver
 
+NOT_SENT_TO: Final = "the peer has named an address in a network that is not sent to"
 _logger = logging.getLogger(__name__)
 MOST: Final = 256
 """Messages that wait for one name."""
@@ -32,10 +34,11 @@ MOST_ADDRESSES: Final = 64
 
 
 class Waiting(NamedTuple):
-    """A message and the connection it may go by."""
+    """A message, the connection it may go by, and the peer that has named its host."""
 
     data: bytes
     flow: int
+    peer: Peer | None = None
 
 
 class LateNames:
@@ -45,6 +48,7 @@ class LateNames:
         send: sends a message to an address: listener, octets, host, port, flow.
         lost: gets what cannot be sent: listener, octets, host, port, reason, loss.
         found: gets each hop and the name that led to it.
+        may_leave: whether octets may go to an address that a peer has named.
     """
 
     def __init__(
@@ -52,17 +56,19 @@ class LateNames:
         send: Callable[[int, bytes, str, int, int], None],
         lost: Callable[[int, bytes, str, int, str, Loss], None],
         found: Callable[[Hop, str], None],
+        may_leave: Callable[[bytes, str, Peer | None], bool] = lambda data, host, peer: True,
     ) -> None:
         self._send = send
         self._lost = lost
         self._found = found
+        self._may_leave = may_leave
         self._known: dict[str, frozenset[str]] = {}
         self._waiting: dict[tuple[int, str, int], list[Waiting]] = {}
         self._tasks: set[asyncio.Task[tuple[Hop, ...]]] = set()
         self.resolver: Resolver | None = None
         """Made when the first name comes."""
 
-    def send(self, listener: int, local: Hop, data: bytes, host: str, port: int, flow: int) -> None:
+    def send(self, listener: int, local: Hop, message: Waiting, host: str, port: int) -> None:
         """Send a message as soon as its host is known.
 
         Args:
@@ -73,16 +79,16 @@ class LateNames:
         waiting = self._waiting.get(key)
         if waiting is None:
             if len(self._waiting) >= MOST_NAMES:
-                self._lost(listener, data, host, port, "too many names wait for DNS", Loss.LOCAL)
+                self._lost(listener, message.data, host, port, "too many names wait for DNS", Loss.LOCAL)
                 return
             waiting = self._waiting[key] = []
             task = asyncio.get_running_loop().create_task(self._look_up(key, local))
             self._tasks.add(task)
             task.add_done_callback(partial(self._looked_up, key))
         if len(waiting) < MOST:
-            waiting.append(Waiting(data, flow))
+            waiting.append(message)
         else:
-            self._lost(listener, data, host, port, "too many messages wait for DNS", Loss.LOCAL)
+            self._lost(listener, message.data, host, port, "too many messages wait for DNS", Loss.LOCAL)
 
     def use(self, resolver: Resolver) -> None:
         """Use this resolver from now on."""
@@ -135,4 +141,8 @@ class LateNames:
         self.learn(host, hops)
         self._found(hops[0], host)
         for each in self._waiting.pop(key):
-            self._send(listener, each.data, hops[0].host, port, each.flow)
+            hop = next((hop for hop in hops if self._may_leave(each.data, hop.host, each.peer)), None)
+            if hop is not None:
+                self._send(listener, each.data, hop.host, port, each.flow)
+            else:
+                self._lost(listener, each.data, host, port, NOT_SENT_TO, Loss.FORBIDDEN)

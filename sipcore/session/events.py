@@ -235,6 +235,8 @@ class Redirected(NamedTuple):
     """The URI that is called now."""
     response: Response
     """The 3xx."""
+    hop: Hop
+    """Where the INVITE goes now."""
 
 
 class NextPlace(NamedTuple):

@@ -122,6 +122,6 @@ class Failover(FinalHandler):
         again.repeats = NEVER
         core.hop = target.hop
         self.places = ()  # those of the callee before
-        core.events.append(Redirected(target.uri, target.response))
+        core.events.append(Redirected(target.uri, target.response, target.hop))
         self._uac.send_invite(again, now)
         return True

@@ -245,6 +245,7 @@ DECLARED: dict[type[Any], dict[str, list[str]]] = {
         "--call-workers": ["256"],
         "--media-workers": ["255"],
         "--rtp-timeout": ["7s"],
+        "--send-to": ["192.0.2.0/24", "--send-to", "2001:db8::/32"],
         "--any-source": [],
         "--hang-timeout": ["8s"],
         "--max-calls": ["9"],

@@ -200,6 +200,7 @@ CONSTRUCTOR: Final[dict[str, tuple[Any, ...]]] = {
     "rtp_timeout": NO_SECONDS,
     "tls": (5, "x", {}, ("ca",), object(), True),
     "strict_source": NO_FLAG,
+    "send_to": (5, None, "x", ("10.0.0.0/99",), (5,), object(), True),
     "strict": NO_FLAG,
     "srtp": (None, *ODD, "", "maybe", "OFF"),
     "dnsresolv": (5, "x", b"x", {}, [], object(), True),
