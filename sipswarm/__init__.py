@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sipswarm.actors.runtime.callbacks import Callback, StopVariable
     from sipswarm.actors.scripts.data import Row
     from sipswarm.actors.trace.ladder import Ladder
-    from sipswarm.actors.transport.dns_records import Lookup
+    from sipswarm.actors.transport.names.dns_records import Lookup
     from sipswarm.media.messages import StreamStatistics
     from sipswarm.sipcore.errors import LocalProtocolError
     from sipswarm.sipcore.message.messages import Request, Response
@@ -56,7 +56,7 @@ _HOMES = {
     "Ladder": "sipswarm.actors.trace.ladder",
     "Listener": "sipswarm.actors.config",
     "LocalProtocolError": "sipswarm.sipcore.errors",
-    "Lookup": "sipswarm.actors.transport.dns_records",
+    "Lookup": "sipswarm.actors.transport.names.dns_records",
     "MediaError": "sipswarm.actors.errors",
     "MediaHandler": "sipswarm.actors.handle.media_handlers",
     "MediaLease": "sipswarm.actors.handle.media_lease",

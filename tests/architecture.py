@@ -118,7 +118,7 @@ THIRD_PARTY_HOMES = {
     "msgpack": ("actors/bus/wire.py",),
     "uvloop": ("actors/host/event_loop.py",),
     "prometheus_client": ("actors/supervisor/exposition.py",),
-    "dns": ("actors/transport/dns_lookup.py",),
+    "dns": ("actors/transport/names/dns_lookup.py",),
     "click": ("actors/cli/",),
     "rich": ("actors/cli/",),
     "numpy": ("media/",),

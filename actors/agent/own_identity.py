@@ -26,7 +26,7 @@ from ..handle.given_text import (
     checked_whole,
 )
 from ..identity import Auth, Identity, Keyring
-from ..transport.addresses import is_address
+from ..transport.names.addresses import is_address
 from ..transport.targets import uri_of
 
 CONTEXT = frozenset(("to", "from", "contact", "route", "auth", "callid"))

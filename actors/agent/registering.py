@@ -43,8 +43,8 @@ from ..registration.actor import RegistrationActor
 from ..registration.keeper import Registrations
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import Callback, invoke
-from ..transport.addresses import is_address
 from ..transport.local_addresses import LocalAddresses
+from ..transport.names.addresses import is_address
 from .own_identity import OwnIdentity, name_addr, registrar_uri, uri_in
 from .routes import Routes
 

@@ -16,10 +16,10 @@ from ..diagnosis.foreign_text import said
 from ..errors import ConfigurationError
 from ..handle.given_text import checked_leg
 from ..identity import Keyring
-from ..transport.addresses import ip_version, is_address
-from ..transport.dns_records import Lookup
+from ..transport.names.addresses import ip_version, is_address
+from ..transport.names.dns_records import Lookup
+from ..transport.names.resolver import Resolver
 from ..transport.output import SipOutput
-from ..transport.resolver import Resolver
 from ..transport.targets import hop_of, uri_of
 from .own_identity import uri_in
 

@@ -30,7 +30,7 @@ from ..handle.parameters import CallParameters
 from ..handle.robot_runs import Robot
 from ..identity import Auth
 from ..runtime.callbacks import Callback, invoke
-from ..transport.dns_records import Lookup
+from ..transport.names.dns_records import Lookup
 from . import transfers
 from .bound_node import BoundNode
 from .caller import Caller

@@ -14,8 +14,8 @@ from ..bus.slots import SlotMap
 from ..config import NodeConfig, format_host
 from ..identity import Identity, Keyring
 from ..registration.keeper import Binding, Registrations
-from ..transport.addresses import ip_version
 from ..transport.local_addresses import LocalAddress, LocalAddresses
+from ..transport.names.addresses import ip_version
 from ..transport.output import SipOutput
 from ..transport.targets import hop_of
 

@@ -35,7 +35,7 @@ from ..config import (
 )
 from ..errors import ConfigurationError
 from ..host.descriptors import need_for_node
-from ..transport.addresses import ip_version
+from ..transport.names.addresses import ip_version
 from .password import read_password
 from .values import AudioFile, Codecs, FilePath, ListenAddress, MetricsAddress, MetricsPlace, Network, type_of
 

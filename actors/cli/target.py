@@ -17,7 +17,7 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..config import Listener, format_host
 from ..errors import ConfigurationError
-from ..transport.addresses import ip_version, is_address
+from ..transport.names.addresses import ip_version, is_address
 from ..transport.networks import usual_form
 from ..transport.targets import hop_of
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from ..counting.totals import Totals
 from ..runtime.peer import Peer
-from .addresses import is_address
+from .names.addresses import is_address
 from .networks import Networks
 
 REMEMBERED: Final = 4096

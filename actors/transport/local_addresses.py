@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, TypeVar
 from sipswarm.sipcore.message.hop import Hop
 
 from ..config import Listener, is_wildcard
-from .addresses import ip_version, is_address, is_loopback
+from .names.addresses import ip_version, is_address, is_loopback
 
 FRESH: Final = 5.0
 """Seconds for which the kernel's choice for a host is taken to hold."""

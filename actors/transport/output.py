@@ -22,11 +22,11 @@ from ..runtime.outbox import Departure
 from ..runtime.peer import Peer
 from ..trace.recorder import SipTrace
 from . import packet_info
-from .addresses import is_address
 from .counters import SipCounters
 from .destinations import SIP, Destinations
 from .local_addresses import LocalAddresses
-from .pending_names import NOT_SENT_TO, LateNames, Waiting
+from .names.addresses import is_address
+from .names.pending_names import NOT_SENT_TO, LateNames, Waiting
 from .socket_errors import TRANSIENT, loss_of
 from .tcp_switch import LONGEST_DATAGRAM, LargeRequests
 

@@ -10,8 +10,8 @@ from sipswarm.sipcore.message.uri import Uri
 
 from ..config import TRANSPORTS
 from ..errors import ConfigurationError
-from .addresses import is_address
-from .resolver import resolve_now
+from .names.addresses import is_address
+from .names.resolver import resolve_now
 
 EVERYWHERE: Final = tuple((transport, version) for version in (4, 6) for transport in TRANSPORTS)
 """Every transport with every IP version."""

@@ -12,7 +12,7 @@ import pytest
 
 from sipswarm.actors.errors import CallError
 from sipswarm.actors.registration.keeper import Binding
-from sipswarm.actors.transport.dns_records import Answer, Srv
+from sipswarm.actors.transport.names.dns_records import Answer, Srv
 from sipswarm.sipcore.message.messages import Request, Response
 
 from .agents import Peer, agent, reply

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.errors import CallError, CallRejected, ConfigurationError, HostUnreachable
-from sipswarm.actors.transport.dns_records import Answer, Srv
+from sipswarm.actors.transport.names.dns_records import Answer, Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, agent, gate, note, reply

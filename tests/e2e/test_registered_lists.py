@@ -20,7 +20,7 @@ from sipswarm.actors.robots.agent import RobotAgent
 from sipswarm.actors.robots.agents import Agents
 from sipswarm.actors.robots.setup_run import Arrangement
 from sipswarm.actors.scripts import user_file
-from sipswarm.actors.transport.dns_records import Srv
+from sipswarm.actors.transport.names.dns_records import Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.usage.registration import Registered, RegistrationFailed
 from tests.actors.workers import worker_of

@@ -14,7 +14,7 @@ from sipswarm.actors.agent.user_agent import UserAgent
 from sipswarm.actors.config import TlsConfig
 from sipswarm.actors.errors import CallRejected, ConfigurationError
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.transport.dns_records import Answer, Lookup, Naptr, Srv
+from sipswarm.actors.transport.names.dns_records import Answer, Lookup, Naptr, Srv
 from sipswarm.sipcore.message.messages import Request, Response
 from sipswarm.sipcore.message.parser import parse
 from tests.certificates import Authority

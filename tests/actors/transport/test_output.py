@@ -12,11 +12,11 @@ from sipswarm.actors.config import Listener
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.runtime.outbox import Departure
 from sipswarm.actors.transport.counters import SipCounters
-from sipswarm.actors.transport.dns_records import Answer
 from sipswarm.actors.transport.listeners import bind_all
+from sipswarm.actors.transport.names.dns_records import Answer
+from sipswarm.actors.transport.names.pending_names import MOST, MOST_NAMES
+from sipswarm.actors.transport.names.resolver import Resolver
 from sipswarm.actors.transport.output import BATCH, SipOutput
-from sipswarm.actors.transport.pending_names import MOST, MOST_NAMES
-from sipswarm.actors.transport.resolver import Resolver
 from sipswarm.actors.transport.tcp_switch import REFUSED_FOR, REMEMBER, LargeRequests
 from sipswarm.sipcore.message.hop import Hop
 

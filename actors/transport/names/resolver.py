@@ -15,7 +15,7 @@ from typing import Final
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 
-from ..errors import ConfigurationError, HostUnreachable
+from ...errors import ConfigurationError, HostUnreachable
 from .addresses import is_address
 from .dns_records import FAILURE_TTL, LOOKUP_TIME, Answer, Lookup, Naptr, Srv
 

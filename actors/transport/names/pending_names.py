@@ -16,9 +16,9 @@ from sipswarm.sipcore.errors import SipError
 from sipswarm.sipcore.message.hop import Hop, bracketed
 from sipswarm.sipcore.message.uri import Uri
 
-from ..diagnosis.request_loss import Loss
-from ..errors import ConfigurationError
-from ..runtime.peer import Peer
+from ...diagnosis.request_loss import Loss
+from ...errors import ConfigurationError
+from ...runtime.peer import Peer
 from .addresses import ip_version
 from .resolver import Resolver
 

@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from sipswarm.actors.errors import ConfigurationError
-from sipswarm.actors.transport.dns_lookup import DnsLookup, _row
-from sipswarm.actors.transport.dns_records import FAILURE_TTL, Answer, Naptr, Srv
-from sipswarm.actors.transport.resolver import Resolver
+from sipswarm.actors.transport.names.dns_lookup import DnsLookup, _row
+from sipswarm.actors.transport.names.dns_records import FAILURE_TTL, Answer, Naptr, Srv
+from sipswarm.actors.transport.names.resolver import Resolver
 from sipswarm.sipcore.message.hop import Hop
 from sipswarm.sipcore.message.uri import Uri
 

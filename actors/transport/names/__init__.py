@@ -1,0 +1,1 @@
+"""Hosts that are named: IP addresses, and names by DNS (RFC 3263)."""
