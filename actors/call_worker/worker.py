@@ -144,6 +144,7 @@ class CallWorker:
             workers=config.call_workers,
             may_begin=lambda: not self.draining.begun,
             removed=lambda: self.draining.check(),
+            succeeds=surroundings.incarnation > 1,
         )
         self.draining = Draining(
             self.actor_loop,

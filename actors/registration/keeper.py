@@ -3,14 +3,14 @@
 Thousands of addresses are bound one after the other, so that a start, a reload or an end does not flood a registrar.
 `settle` compares the wanted list with the kept one: new bindings wait for their turn, equal ones stay, others are
 removed. A registrar without an answer is looked up again. `remove_all` removes every binding, at a rate that ends
-within `REMOVAL_TIME`. `sipcore.usage.registration` decides when a binding is refreshed (RFC 3261 section 10.2); its
-delays are random, so that the refreshes stay spread. The keeper must not read a user's file: `Arrangement` gives the
-list.
+within `REMOVAL_TIME`; a process that replaces one that died removes what that one may have bound, too.
+`sipcore.usage.registration` decides when a binding is refreshed (RFC 3261 section 10.2); its delays are random, so that
+the refreshes stay spread. The keeper must not read a user's file: `Arrangement` gives the list.
 """
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from sipswarm.sipcore.message.hop import Hop
@@ -35,6 +35,7 @@ from ..runtime.actor_loop import ActorLoop
 from ..runtime.outbox import Outbox
 from .actor import RegistrationActor
 from .metrics import RegistrationMetrics
+from .registrars import Find, Registrars
 
 RATE: Final = 100.0
 """REGISTERs per second of a whole node that begin a registration, unless the list sets another rate."""
@@ -46,15 +47,11 @@ UNBOUND_WAIT: Final = 0.5
 """Seconds to wait at the end for a registrar that has never answered."""
 MAX_BINDINGS: Final = 20_000
 """Bindings that one worker keeps at most."""
-SEEK_EVERY: Final = 20.0
-"""Seconds between two look-ups of a registrar that does not answer."""
 SAID_EVERY: Final = 10.0
 """Seconds between two log lines about registrations that fail."""
 _GONE: Final = (RegistrationState.IDLE, RegistrationState.WAITING, RegistrationState.ENDED)
 _logger = logging.getLogger(__name__)
 
-Find = Callable[[str], Awaitable[Sequence[Hop]]]
-"""Returns the places of a registrar, the best one first; raises ConfigurationError."""
 Key = tuple[str, str, str]
 """Address, registrar and contact, which no two bindings have in common."""
 
@@ -86,10 +83,6 @@ class Kept(NamedTuple):
     actor: RegistrationActor | None
 
 
-async def _nowhere(registrar: str) -> Sequence[Hop]:
-    return ()
-
-
 class Registrations:
     """The registrations of one call worker.
 
@@ -100,6 +93,8 @@ class Registrations:
         workers: number of call workers of the node.
         may_begin: whether a new registration may begin.
         removed: called when a removal is answered, or is waited for no longer.
+        succeeds: a process before this one may have bound what its list holds: at the end the bindings that have not
+            begun here are removed too.
     """
 
     def __init__(
@@ -114,6 +109,7 @@ class Registrations:
         workers: int,
         may_begin: Callable[[], bool],
         removed: Callable[[], None],
+        succeeds: bool = False,
     ) -> None:
         self.metrics = RegistrationMetrics(totals)
         self.rate = RATE / workers
@@ -126,11 +122,12 @@ class Registrations:
         self._workers = workers
         self._may_begin = may_begin
         self._removed = removed
+        self._succeeds = succeeds
+        self._ending = False
+        """The bindings are removed, those of a list that comes later too."""
         self._actors: dict[tuple[str, str], RegistrationActor] = {}
         self._kept: dict[Key, Kept] = {}
-        self._hops: dict[str, Hop] = {}
-        self._find: Find = _nowhere
-        self._sought: dict[str, float] = {}
+        self._registrars = Registrars(self._is_reached)
         self._waiting: deque[Binding | RegistrationActor] = deque()
         self._stepping = False
         self._removing: set[tuple[str, str]] = set()
@@ -176,6 +173,18 @@ class Registrations:
         Raises:
             ConfigurationError: there are no credentials for the challenge.
         """
+        actor = self._make(settings, on_event, challenge)
+        actor.register(self._actor_loop.now())
+        self._actor_loop.touch(actor)
+        return actor
+
+    def _make(
+        self,
+        settings: RegistrationSettings,
+        on_event: Callable[[RegistrationEvent], None] | None = None,
+        challenge: Response | None = None,
+    ) -> RegistrationActor:
+        """Return a registration that has sent nothing yet, as `begin` does."""
         registration = self._new(settings)
         if challenge is not None and not registration.authorize(challenge):
             raise ConfigurationError("resp40x: there are no local credentials for its realm; give auth")
@@ -188,8 +197,6 @@ class Registrations:
         actor = RegistrationActor(registration, self._outbox, self.metrics, happened)
         self._add(actor, actor.key)
         self._actors[actor.key] = actor
-        actor.register(self._actor_loop.now())
-        self._actor_loop.touch(actor)
         return actor
 
     def happened(self, actor: RegistrationActor, event: RegistrationEvent) -> None:
@@ -248,8 +255,7 @@ class Registrations:
             hops: hop of each registrar.
             find: looks up a registrar that does not answer.
         """
-        self._hops = dict(hops)
-        self._find = find or _nowhere
+        self._registrars.replace(hops, find)
         before, self._kept = self._kept, {}
         again = {key for key, old in before.items() if wanted.get(key) != old.binding}
         self._waiting = deque(
@@ -272,33 +278,21 @@ class Registrations:
             self._kept[key] = Kept(binding, actor)
             if actor is None:
                 self._waiting.append(binding)
+        if self._ending:
+            self._remove_inherited()
         self._step_soon()
 
     def _look_again(self, registrar: str) -> None:
-        """Look for another place of a registrar that does not answer, at most every 20 s (RFC 3263 section 4.3)."""
-        now = self._actor_loop.now()
-        if registrar in self._hops and now - self._sought.get(registrar, -SEEK_EVERY) >= SEEK_EVERY:
-            self._sought[registrar] = now
+        if self._registrars.is_due(registrar, self._actor_loop.now()):
             self._actor_loop.spawn(self._move(registrar))
 
     async def _move(self, registrar: str) -> None:
-        try:
-            hops = await self._find(registrar)
-        except ConfigurationError as error:
-            _logger.warning("%s", error)
-            return
-        old = self._hops.get(registrar)
-        if old is None:
-            return  # a later list has no binding there
-        reached = [hop for hop in hops if self._is_reached(hop)]
-        new = reached[(reached.index(old) + 1 if old in reached else 0) % len(reached)] if reached else old
-        if new == old:
-            return
-        _logger.warning("%s does not answer at %s port %d, the next is %s port %d", registrar, *old[1:], *new[1:])
-        self._hops[registrar] = new
-        for binding, actor in self._kept.values():
-            if binding.registrar == registrar and actor is not None:
-                actor.registration.move(self._way(binding, new))
+        """Send to another place of a registrar that does not answer, if there is one (RFC 3263 section 4.3)."""
+        hop = await self._registrars.next_place(registrar)
+        if hop is not None:
+            for binding, actor in self._kept.values():
+                if binding.registrar == registrar and actor is not None:
+                    actor.registration.move(self._way(binding, hop))
 
     def _is_reached(self, hop: Hop) -> bool:
         try:
@@ -322,7 +316,17 @@ class Registrations:
             self._remove_soon(actor)
             if unbound:  # its first REGISTER was sent: an answer would have come soon
                 self._actor_loop.loop.call_later(UNBOUND_WAIT, self._wait_no_more, actor)
+        self._ending = True
+        self._remove_inherited()
         self.rate = max(self.rate, len(self._waiting) / REMOVAL_TIME)
+
+    def _remove_inherited(self) -> None:
+        """Remove the bindings that have not begun here, but maybe in the process before, with the same contact."""
+        if self._succeeds:
+            for key, (binding, actor) in self._kept.items():
+                if actor is None:
+                    self._kept[key] = Kept(binding, removal := self._make(self._settings(binding)))
+                    self._remove_soon(removal)
 
     def _abandon(self, actor: RegistrationActor | None) -> None:
         if actor is not None:
@@ -360,11 +364,14 @@ class Registrations:
                 self._begin(next_one)
 
     def _begin(self, binding: Binding) -> None:
-        hop, seen, contacts, bound = self._way(binding, self._hops[binding.registrar])
+        self._kept[binding.key] = Kept(binding, self.begin(self._settings(binding)))
+
+    def _settings(self, binding: Binding) -> RegistrationSettings:
+        hop, seen, contacts, bound = self._way(binding, self._registrars[binding.registrar])
         keyring = Keyring(binding.auth) if binding.auth is not None else None
         if keyring is not None:
             keyring.trust(Uri.parse(binding.registrar).host)
-        settings = RegistrationSettings(
+        return RegistrationSettings(
             binding.registrar,
             f"<{binding.address}>",
             contacts,
@@ -376,4 +383,3 @@ class Registrations:
             user_agent="sipswarm",
             bound=bound,
         )
-        self._kept[binding.key] = Kept(binding, self.begin(settings))

@@ -18,7 +18,8 @@ from ..bus.slots import SlotMap
 from ..errors import ConfigurationError
 from ..handle.given_text import checked_flag, checked_timer
 from ..registration.actor import RegistrationActor
-from ..registration.keeper import MAX_BINDINGS, Binding, Find, Key, Registrations
+from ..registration.keeper import MAX_BINDINGS, Binding, Key, Registrations
+from ..registration.registrars import Find
 from ..runtime.actor_loop import ActorLoop
 from ..runtime.callbacks import invoke
 

@@ -26,7 +26,7 @@ from sipswarm.sipcore.usage.registration import Registered, RegistrationFailed
 from tests.actors.workers import worker_of
 from tests.e2e.agents import Peer, address_of, agent, reply
 from tests.e2e.test_transports import dns
-from tests.e2e.waiting import until
+from tests.e2e.waiting import pass_time, until
 
 
 class Registrar:
@@ -127,6 +127,24 @@ def test_the_end_removes_every_binding(tmp_path: Path) -> None:
                 await robot.set_up(keeps(peer.uri(), *(f"user{number}" for number in range(20))))
                 await until(lambda: len(registrar.bound) == 20)
             await until(lambda: not registrar.bound)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("succeeds", [False, True])
+def test_a_list_that_comes_after_the_end_has_begun_is_removed_where_a_process_before_may_have_bound_it(
+    succeeds: bool, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        registrar = Registrar()
+        async with Peer(registrar) as peer, agent() as alice:
+            robot = Robot(alice, tmp_path)
+            robot.worker.registrations._succeeds = succeeds
+            robot.worker.draining.begin(0.0)
+            await robot.set_up(keeps(peer.uri(), "a", "b"))
+            await pass_time(0.3)
+            assert sorted(registrar.seen) == [("a", 0), ("b", 0)] * succeeds
+            assert not robot.worker.registrations.removing
 
     asyncio.run(main())
 
