@@ -115,7 +115,9 @@ class AnsweringRobot(Application):
                 await _send_back(call, digits)
         elif config.dtmf_echo:
             async for digit in call.received_digits():
-                await _send_back(call, digit)
+                # An echo of the media sends events and tones back itself: once more would be two digits.
+                if config.media != "echo" or call.keypad.mode == "info":
+                    await _send_back(call, digit)
         await call.over()
 
 

@@ -85,6 +85,19 @@ def test_it_echoes_digits_as_they_come() -> None:
     answered_by(AnswerConfig(media="silence", dtmf_echo=True), scenario)
 
 
+@pytest.mark.parametrize("mode", ["rfc2833", "info"])
+def test_beside_an_echo_of_the_media_each_digit_comes_back_once(mode: str) -> None:
+    async def scenario(alice: UserAgent, to: str) -> None:
+        call = await alice.invite(to, media="silence")
+        for digit in "12":
+            await call.dtmf(digit, duration=100, methods=mode)
+            assert await call.digits(1, 10) == digit
+            assert await call.digits(1, 1.0) == "", "it comes back once"
+        await call.bye()
+
+    answered_by(AnswerConfig(media="echo", dtmf_echo=True), scenario)
+
+
 @pytest.mark.parametrize(
     ("text", "wishes"),
     [
