@@ -47,6 +47,8 @@ MAX_AGE = 8.0
 """Seconds: older SIP of a datagram expires. Its peer has repeated it meanwhile, at least every 4 s (RFC 3261, T2)."""
 HELLO_INTERVAL = 0.05
 RETRY_INTERVAL = 0.05
+WELCOME_WITHIN = 1.0
+"""Seconds in which a welcome is read and acknowledged; after that a repeated `Hello` begins a new link."""
 ACKNOWLEDGE_WITHIN = 0.1
 """Seconds until records are acknowledged that no frame of this end has acknowledged meanwhile."""
 ACKNOWLEDGE_SOON: Final = 0.005
@@ -466,7 +468,7 @@ class RouterLink(_Link):
         if known is not None and known.incarnation > frame.incarnation:
             self._counts.dropped("stale")
             return
-        if known is not None and known.identity == identity:
+        if known is not None and known.identity == identity and self._may_be_read_yet(known):
             return  # sent again before our welcome was read
         self.forget(hello.role, hello.slot, frame.incarnation)
         known = Channel(identity, self._window)
@@ -474,6 +476,12 @@ class RouterLink(_Link):
         self.channels[hello.role, hello.slot] = self._by_identity[identity] = known
         if self.send(known, (Welcome(self._role, self._slot),)) and self._on_peer is not None:
             self._on_peer(known)
+
+
+    @staticmethod
+    def _may_be_read_yet(known: Channel) -> bool:
+        """Whether the welcome of a peer is on its way. A peer that read it sends `Hello` only to begin anew."""
+        return not known.acknowledged and known.silent_for(time.monotonic()) < WELCOME_WITHIN
 
 
 class DealerLink(_Link):
@@ -555,6 +563,15 @@ class DealerLink(_Link):
             now: monotonic seconds.
         """
         return self.channel.silent_for(now)
+
+    def gone(self, incarnation: int) -> None:
+        """Take the death of the peer: look for the next one, unless that was linked before the death was known.
+
+        Args:
+            incarnation: of the peer that died.
+        """
+        if not self.welcome or self.channel.incarnation <= incarnation:
+            self.reconnect()
 
     def reconnect(self) -> None:
         """The peer was replaced: introduce ourselves to the new one. What was unacknowledged is given back."""

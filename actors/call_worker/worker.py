@@ -221,7 +221,7 @@ class CallWorker:
     def worker_down(self, role: str, slot: int, incarnation: int) -> None:
         """Take the loss of another process: reconnect its link, and do what its loss means for the actors."""
         if role == "dispatcher":
-            self._sip_link.reconnect()
+            self._sip_link.gone(incarnation)
             now = self.actor_loop.now()
             for each in self.actors.everyone:
                 self.actor_loop.guarded(each, each.connections_lost, now)

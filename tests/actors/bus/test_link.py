@@ -379,6 +379,46 @@ def test_a_dealer_finds_the_routers_replacement_and_counts_from_zero(tmp_path: P
     run(f"ipc://{tmp_path}/test.sock", scene)
 
 
+def test_a_dealer_that_hears_late_of_a_death_keeps_the_replacement(tmp_path: Path) -> None:
+    async def scene(bench: Bench) -> None:
+        first = bench.router(1)
+        dealer = bench.dealer(window=1 << 20)
+        await until(lambda: dealer.dealer.welcome)
+        await until(lambda: first.channel().acknowledged == 1)
+        first.close()
+        second = bench.router(2)
+        # the second router finds the dealer by a frame of the dealer that was for the first one
+        await until(lambda: dealer.welcomes == 2, lambda: dealer.dealer.send((Drain(1.0),)))
+        dealer.dealer.gone(1)
+        assert dealer.dealer.welcome
+        assert dealer.dealer.channel.incarnation == 2
+        assert second.router.send(second.channel(), (Drain(2.0),))
+        await until(lambda: bool(dealer.records))
+        assert dealer.welcomes == 2
+        dealer.dealer.gone(2)
+        assert not dealer.dealer.welcome
+
+    run(f"ipc://{tmp_path}/test.sock", scene)
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_a_dealer_that_begins_anew_with_the_same_router_is_welcomed_again(endpoint: str, acknowledged: bool) -> None:
+    async def scene(bench: Bench) -> None:
+        router, dealer = bench.router(), bench.dealer()
+        await until(lambda: dealer.dealer.welcome)
+        if acknowledged:
+            await until(lambda: router.channel().acknowledged == 1)
+        dealer.dealer.reconnect()
+        await until(lambda: dealer.dealer.welcome)
+        assert dealer.welcomes == 2
+        assert dealer.dealer.send((Drain(1.0),))
+        assert router.router.send(router.channel(), (Drain(2.0),))
+        await until(lambda: bool(router.records) and bool(dealer.records))
+        assert router.dropped("gap") == dealer.dropped("gap") == 0
+
+    run(endpoint, scene)
+
+
 def test_reconnecting_before_the_first_welcome_changes_nothing(endpoint: str) -> None:
     async def scene(bench: Bench) -> None:
         dealer = bench.dealer()
