@@ -76,7 +76,7 @@ class Destinations:
             return True
         if self._only is not None:
             return host in self._only
-        if self._never.has_any_form(host):
+        if host in self._never:  # with every reading of 64:ff9b:1::/48 each of its addresses would be refused
             return False
         hosts = [each for each in peer.hosts if is_address(each)]
         return all(

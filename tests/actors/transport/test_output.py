@@ -11,6 +11,7 @@ from sipswarm.actors.bus.messages import SendFailed, SendSip
 from sipswarm.actors.config import Listener
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.runtime.outbox import Departure
+from sipswarm.actors.runtime.peer import Peer
 from sipswarm.actors.transport.counters import SipCounters
 from sipswarm.actors.transport.listeners import bind_all
 from sipswarm.actors.transport.names.dns_records import Answer
@@ -164,3 +165,52 @@ def test_a_hop_keeps_the_name_it_was_found_by(stage: Stage) -> None:
     for number in range(5000):
         stage.output.name(Hop("tls", "192.0.2.1", number), "pbx.test")
     assert len(stage.output._names) <= 4096
+
+
+# ---- hops that peers name
+
+
+def test_a_request_to_a_network_that_is_not_sent_to_is_lost_and_a_response_is_not(stage: Stage) -> None:
+    home, far = Peer(("127.0.0.1",), ("127.0.0.1",)), Peer(("192.0.2.1",), ("192.0.2.1",))
+    here = Hop("udp", "127.0.0.1", stage.port)
+    response = b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK1\r\nCSeq: 1 BYE\r\nCall-ID: 1\r\n\r\n"
+    for data, peer in ((request("BYE"), far), (request("BYE"), home), (request("ACK"), None), (response, far)):
+        stage.output.send(Departure(data, here, 0, stage.output.hops[0], peer))
+    stage.output.send(Departure(request("BYE"), Hop("tcp", "127.0.0.1", 9), 0, stage.output.hops[1], far))
+    stage.output.flush()
+    assert [stage.peer.recv(4096) for _ in range(3)] == [request("BYE"), request("ACK"), response]
+    assert [(failed.loss, failed.host) for failed in stage.lost] == [("forbidden", "127.0.0.1")] * 2
+    assert not stage.handed
+
+
+def test_the_addresses_of_a_name_are_judged_too(stage: Stage) -> None:
+    """pbx.test is 127.0.0.1, which a peer on loopback alone may name, or the user."""
+
+    async def main() -> None:
+        name = Hop("udp", "pbx.test", stage.port)
+        peers = (Peer(("192.0.2.1",)), Peer(("127.0.0.1",)), Peer(("192.0.2.1",), ("pbx.test",)), None)
+        for number, peer in enumerate(peers):
+            data = request("BYE", f"z9hG4bK{number}")
+            stage.output.send(Departure(data, name, 0, stage.output.hops[0], peer))
+        while not stage.lost:
+            await asyncio.sleep(0)
+        assert [stage.peer.recv(4096) for _ in range(3)] == [request("BYE", f"z9hG4bK{n}") for n in (1, 2, 3)]
+        assert [(failed.loss, failed.host) for failed in stage.lost] == [("forbidden", "pbx.test")]
+
+    asyncio.run(main())
+
+
+def test_of_several_addresses_of_a_name_one_that_may_be_sent_to_is_taken(stage: Stage) -> None:
+    async def lookup(kind: str, name: str) -> Answer:
+        return Answer(("169.254.169.254", "127.0.0.1") if kind == "A" else (), 60.0)
+
+    async def main() -> None:
+        stage.output.late.resolver = Resolver(lookup, random=Random(1))
+        peer = Peer(("127.0.0.1",), ("127.0.0.1",))
+        hop = Hop("udp", "two.test", stage.port)
+        stage.output.send(Departure(request("BYE"), hop, 0, stage.output.hops[0], peer))
+        while stage.output.late.waiting:
+            await asyncio.sleep(0)
+        assert stage.peer.recv(4096) == request("BYE")
+
+    asyncio.run(main())

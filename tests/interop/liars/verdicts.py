@@ -216,8 +216,11 @@ _TABLE: Final = (
     # ---- where requests within the call go
     *(
         each
-        for name in ("tcp", "tls", "ws", "ipv6", "broadcast")
+        for name in ("tcp", "tls", "ws", "ipv6")
         for each in _fails(f"contact_{name}", "nothing", "bad_contact", "RFC 3261 12.1.2: no way leads there from UDP")
+    ),
+    *_fails(
+        "contact_broadcast", "nothing", "forbidden_address", "decision: no peer needs requests to a broadcast address"
     ),
     *_fails("contact_nowhere", "nothing", "unreachable|transport_error|ended_early", "RFC 3261 18.4"),
     # ---- digits
