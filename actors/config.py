@@ -494,7 +494,7 @@ class CallSettings(EndpointSettings):
         shown="all but link-local, loopback, groups",
         about="Network that a peer may name for SIP and media; repeatable. Addresses that you give need none.",
     )
-    """Networks that are sent to where a peer names the address; empty = all but those of `transport.destinations`."""
+    """Networks that are sent to where a peer names the address; empty = all but those of `call_worker.destinations`."""
     account: AccountConfig = AccountConfig()
     """The local identity."""
     codecs: tuple[str, ...] = option(

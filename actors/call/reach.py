@@ -1,6 +1,6 @@
 """The addresses that one call sends to, judged by the peer that has named them.
 
-The actor sends its messages with the peer, and the output asks (`transport.destinations`). The media of the call ask
+The actor sends its messages with the peer, and the output asks (`call_worker.destinations`). The media of the call ask
 here, because a description is refused before anything is sent. What has slipped into an agreement, such as a second
 line or the address of RTCP, is taken out before it reaches a media worker.
 """

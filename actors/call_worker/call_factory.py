@@ -381,7 +381,7 @@ class CallFactory:
         """
         self._number += 1
         is_uac, sdp_id = session.is_caller, self._tokens.integer(31)
-        reach = Reach(peer, self._output.destinations.may_send)
+        reach = Reach(peer, self._output.may_send)
         actor = CallActor(self._number, session, demand, self._outbox, is_uac=is_uac, sdp_id=sdp_id, reach=reach)
         handle = order.call if order is not None else None
         call = (handle or Call.__new__(Call)).begin(

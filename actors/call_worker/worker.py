@@ -44,6 +44,7 @@ from .authentication import AuthContext
 from .call_factory import CallFactory
 from .call_metrics import CallMetrics
 from .call_slices import CallSlices
+from .destinations import Destinations
 from .draining import Draining
 from .kept_calls import KeptCalls
 from .media_moves import MediaMoves
@@ -118,7 +119,7 @@ class CallWorker:
             self._on_lost,
             config.advertise,
             hand_on=self._sip_link.post,
-            send_to=config.send_to,
+            may_send=Destinations(config.send_to, totals).may_send,
         )
         self.output.record_to(recorder.of(config, self.output.hops, self.actor_loop.now, totals))
         self.factory = CallFactory(

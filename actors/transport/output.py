@@ -19,11 +19,10 @@ from ..config import Listener, is_wildcard
 from ..counting.totals import Totals
 from ..diagnosis.request_loss import Loss, may_have_arrived
 from ..runtime.outbox import Departure
-from ..runtime.peer import Peer
+from ..runtime.peer import MaySend, Peer
 from ..trace.recorder import SipTrace
 from . import packet_info
 from .counters import SipCounters
-from .destinations import SIP, Destinations
 from .local_addresses import LocalAddresses
 from .names.addresses import is_address
 from .names.pending_names import NOT_SENT_TO, LateNames, Waiting
@@ -40,6 +39,8 @@ ROUTES: Final = 4096
 """Hops whose way is remembered."""
 
 _VIA: Final = re.compile(rb"\r\nVia: SIP/2\.0/UDP \[?([0-9A-Fa-f.:]{1,45})\]?:\d{1,5};")
+SIP: Final = "sip"
+"""Names messages to `may_send`."""
 _NO_ROOM: Final = ("the dispatcher takes no more", Loss.LOCAL)
 Route = tuple[int | None, tuple[str, int] | None]
 
@@ -52,7 +53,7 @@ class SipOutput:
         lost: gets each request that the dispatcher did not take.
         advertise: as `NodeConfig.advertise`.
         hand_on: sends records to the dispatcher, False when it does not take them.
-        send_to: networks that are sent to where a peer names the hop, as for `Destinations`.
+        may_send: judges the addresses that peers name; None = all may be sent to.
     """
 
     def __init__(
@@ -65,9 +66,9 @@ class SipOutput:
         advertise: Sequence[str] = (),
         *,
         hand_on: Callable[[Sequence[SendSip]], bool] = lambda records: False,
-        send_to: Sequence[str] = (),
+        may_send: MaySend | None = None,
     ) -> None:
-        self.destinations = Destinations(send_to, totals)
+        self.may_send = may_send
         """Judges the addresses that peers name, for media too."""
         self.addresses = LocalAddresses(listeners, advertise)
         self.hops = self.addresses.hops
@@ -121,7 +122,9 @@ class SipOutput:
 
     def _may_leave(self, data: bytes, host: str, peer: Peer | None) -> bool:
         """Whether a message may go to a host: a response may, for it goes where its request came from."""
-        return peer is None or data.startswith(b"SIP/2.0 ") or self.destinations.may_send(host, peer, SIP)
+        if peer is None or self.may_send is None or data.startswith(b"SIP/2.0 "):
+            return True
+        return self.may_send(host, peer, SIP)
 
     def toward(self, hop: Hop, local: Hop) -> int | None:
         """Return the listener that a message to a hop leaves from.

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sipswarm.actors.agent.user_agent import UserAgent
+from sipswarm.actors.call_worker.destinations import REFUSED
 from sipswarm.actors.errors import CallError, CallRejected
 from sipswarm.actors.handle.call import Call
-from sipswarm.actors.transport.destinations import REFUSED
 from sipswarm.sipcore.message.messages import Request, Response
 from tests.actors.workers import worker_of
 

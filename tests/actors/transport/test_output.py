@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from sipswarm.actors.bus.messages import SendFailed, SendSip
+from sipswarm.actors.call_worker.destinations import Destinations
 from sipswarm.actors.config import Listener
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.runtime.outbox import Departure
@@ -39,7 +40,15 @@ class Stage:
         self.handed: list[SendSip] = []
         self.lost: list[SendFailed] = []
         totals = Totals()
-        self.output = SipOutput(bound, self.sockets, SipCounters(totals), totals, self.lost.append, hand_on=self.take)
+        self.output = SipOutput(
+            bound,
+            self.sockets,
+            SipCounters(totals),
+            totals,
+            self.lost.append,
+            hand_on=self.take,
+            may_send=Destinations((), totals).may_send,
+        )
         self.takes = True
         self.peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.peer.bind(("127.0.0.1", 0))

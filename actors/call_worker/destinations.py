@@ -16,13 +16,12 @@ from typing import Final
 
 from ..counting.totals import Totals
 from ..runtime.peer import Peer
-from .names.addresses import is_address
-from .networks import Networks
+from ..transport.names.addresses import is_address
+from ..transport.networks import Networks
 
 REMEMBERED: Final = 4096
 """Hosts and peers whose result is remembered."""
 REFUSED: Final = "sipswarm_destinations_refused_total"
-SIP: Final = "sip"
 NEVER: Final = ("0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8", "fd00:ec2::254/128")
 NEAR: Final = (("169.254.0.0/16",), ("fe80::/10",), ("127.0.0.0/8", "::1/128"))
 """Networks of this link and of this host."""

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
+from sipswarm.actors.call_worker.destinations import REFUSED, REMEMBERED, Destinations
 from sipswarm.actors.counting.totals import Totals
 from sipswarm.actors.runtime.peer import Peer
-from sipswarm.actors.transport.destinations import REFUSED, REMEMBERED, Destinations
 
 PUBLIC, PRIVATE, LOCAL, LINK = "203.0.113.5", "10.0.0.5", "127.0.0.1", "169.254.3.4"
 LOCAL_6, LINK_6, UNIQUE_6 = "::1", "fe80::5", "fd00::5"
